@@ -1,0 +1,29 @@
+"""The ``goldx`` command: gathers every package's sub-commands through entry points and runs one of them.
+
+The ground floor imports no upper floor; each package names its commands in pyproject.toml under ``goldx.commands``.
+"""
+
+from importlib.metadata import entry_points
+
+import click
+
+
+class _Gathered(click.Group):
+    """A group whose commands are loaded only when they are asked for: ``goldx engine`` need not import the gateway."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(e.name for e in entry_points(group="goldx.commands"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for entry in entry_points(group="goldx.commands", name=cmd_name):
+            command = entry.load()
+            if not isinstance(command, click.Command):
+                raise TypeError(f"entry point {entry.value} is not a click command")
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Gathered, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="goldx")
+def main() -> None:
+    """GoldX: a spot exchange for non-standard gold."""

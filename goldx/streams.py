@@ -1,0 +1,194 @@
+"""The two streams of a shard, on Redis or Valkey: the command journal and the event stream.
+
+**Journal.** One stream entry is one frame: the commands that one writer had collected, appended in one step. An entry
+that the server has acknowledged is the exchange's; the entry ids are the total order, and their millisecond part is the
+time of every command in the frame. A writer numbers its frames, so that after a lost connection it can find out whether
+a frame of unknown outcome is in the journal instead of sending it again.
+
+**Events.** One stream entry holds the events of one journal frame, command by command. Its explicit id is
+``<sequence of its last event>-0``: the server itself refuses to publish an event twice.
+
+Only commands of Redis 7.0 are used. All keys of a shard share one hash tag, so that a cluster keeps them together.
+"""
+
+import re
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from goldx.commands import AnyCommand
+from goldx.events import AnyEvent
+
+FIELD = b"f"
+"""The one field of every stream entry: a MessagePack frame."""
+
+_ENTRY_ID = re.compile(rb"(\d+)-(\d+)")
+
+
+class Position(NamedTuple):
+    """A journal entry id: milliseconds since the epoch, and a counter within the millisecond."""
+
+    ms: int
+    counter: int
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.counter}"
+
+
+BEGINNING = Position(0, 0)
+
+
+class Keys:
+    """The names of a shard's keys."""
+
+    def __init__(self, shard: str = "0") -> None:
+        tag = f"goldx:{{{shard}}}"
+        self.shard = shard
+        self.journal = f"{tag}:journal"
+        self.events = f"{tag}:events"
+        self.leader = f"{tag}:leader"
+        self.epoch = f"{tag}:epoch"
+        self.snapshots = f"{tag}:snapshots"
+        self.gateways = f"{tag}:gateways"
+        """Hash: gateway id -> its run number."""
+
+    def sessions(self, gateway: str) -> str:
+        """Hash of a gateway's live sessions: session -> member; what a restarted gateway closes first."""
+        return f"{self.gateways}:{gateway}:sessions"
+
+
+class CommandFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What one writer appends in one step.
+
+    ``writer`` names a service instance and its run (``gateway-1.17``), ``number`` counts its frames from 1.
+    """
+
+    writer: str
+    number: int
+    commands: tuple[AnyCommand, ...]
+
+
+class RawCommandFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The same bytes with the commands as plain tuples, as the matching core takes them."""
+
+    writer: str
+    number: int
+    commands: tuple[tuple[Any, ...], ...]
+
+
+class EventFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The events of one journal frame, whose entry id is ``position``: ``outcomes[i]`` belong to its i-th command."""
+
+    position: tuple[int, int]
+    outcomes: tuple[tuple[AnyEvent, ...], ...]
+
+
+JournalEntry: TypeAlias = tuple[Position, CommandFrame]
+
+encode = msgspec.msgpack.Encoder().encode
+decode_commands = msgspec.msgpack.Decoder(CommandFrame).decode
+decode_raw_commands = msgspec.msgpack.Decoder(RawCommandFrame).decode
+decode_events = msgspec.msgpack.Decoder(EventFrame).decode
+
+
+def connect(url: str, *, timeout: float | None = 5.0) -> Redis:
+    """A client that never repeats a command by itself (a repeated append would be a second order).
+
+    ``timeout`` in seconds bounds every answer; blocking readers pass None. ``url`` is ``redis://``, ``rediss://`` or
+    ``unix://``.
+    """
+    return Redis.from_url(
+        url,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout,
+        socket_connect_timeout=5.0,
+        health_check_interval=0,
+        legacy_responses=False,
+        decode_responses=False,
+    )
+
+
+def parse_entry_id(entry_id: Any) -> Position:
+    """``b"1700000000000-3"`` -> Position. Raises ValueError."""
+    match = _ENTRY_ID.fullmatch(entry_id)
+    if match is None:
+        raise ValueError(f"not a stream entry id: {entry_id!r}")
+    return Position(int(match[1]), int(match[2]))
+
+
+class Journal:
+    """The command journal of a shard."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._key = keys.journal
+
+    async def append(self, frame: CommandFrame) -> Position:
+        """Appends one frame; when this returns, the frame is durable under the server's fsync policy.
+
+        Raises redis' errors; a lost connection or a timeout leaves the outcome unknown: see ``find``.
+        """
+        return parse_entry_id(await self._redis.xadd(self._key, {FIELD: encode(frame)}))
+
+    async def end(self) -> Position:
+        """The id of the newest entry, or BEGINNING."""
+        found = await self._redis.xrevrange(self._key, count=1)
+        return parse_entry_id(found[0][0]) if found else BEGINNING
+
+    async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
+        """The next frames after a position, still encoded (decode_commands or decode_raw_commands)."""
+        return _entries(await self._redis.xrange(self._key, min=f"({after}", count=count))
+
+    async def wait(self, after: Position, count: int = 1_000, block_ms: int = 1_000) -> list[tuple[Position, bytes]]:
+        """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
+        return await _wait(self._redis, self._key, str(after), count, block_ms)
+
+    async def find(self, writer: str, number: int, after: Position) -> Position | None:
+        """Where a writer's frame stands in the journal after a position, or None: it never arrived."""
+        while entries := await self.read(after):
+            for position, data in entries:
+                frame = decode_raw_commands(data)
+                if frame.writer == writer and frame.number == number:
+                    return position
+            after = entries[-1][0]
+        return None
+
+
+class EventStream:
+    """The event stream of a shard, for its readers."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._key = keys.events
+
+    async def last_sequence(self) -> int:
+        """The sequence of the newest published event, 0 if there is none."""
+        found = await self._redis.xrevrange(self._key, count=1)
+        return parse_entry_id(found[0][0]).ms if found else 0
+
+    async def read(self, after: int, count: int = 1_000) -> list[EventFrame]:
+        """The next frames whose last event comes after sequence ``after``."""
+        return [decode_events(data) for _, data in await self.read_raw(after, count)]
+
+    async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
+        """Like ``read``, as (entry id, bytes)."""
+        return _entries(await self._redis.xrange(self._key, min=f"{after + 1}-0", count=count))
+
+    async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
+        """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
+        found = await _wait(self._redis, self._key, f"{after}-0", count, block_ms)
+        return [decode_events(data) for _, data in found]
+
+
+def _entries(found: Any) -> list[tuple[Position, bytes]]:
+    return [(parse_entry_id(entry_id), fields[FIELD]) for entry_id, fields in found]
+
+
+async def _wait(redis: Redis, key: str, after: str, count: int, block_ms: int) -> list[tuple[Position, bytes]]:
+    answer: Any = await redis.xread({key: after}, count=count, block=block_ms)
+    if not answer:
+        return []
+    return _entries(next(iter(answer.values())))

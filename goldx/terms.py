@@ -1,0 +1,56 @@
+"""The closed vocabularies of the protocol: small integers inside, the protocol's words at the edge."""
+
+from typing import Final
+
+BUY: Final = 0
+SELL: Final = 1
+SIDES: Final = ("buy", "sell")
+
+LIMIT: Final = 0
+MARKET: Final = 1
+ORDER_TYPES: Final = ("limit", "market")
+
+GTC: Final = 0
+DAY: Final = 1
+IOC: Final = 2
+FOK: Final = 3
+GTD: Final = 4
+TIMES_IN_FORCE: Final = ("GTC", "DAY", "IOC", "FOK", "GTD")
+
+CANCEL_TAKER: Final = 0
+CANCEL_MAKER: Final = 1
+CANCEL_BOTH: Final = 2
+DECREMENT: Final = 3
+SELF_TRADE_MODES: Final = ("cancel_taker", "cancel_maker", "cancel_both", "decrement")
+
+CLOSED: Final = 0
+PRE_OPEN: Final = 1
+AUCTION: Final = 2
+CONTINUOUS: Final = 3
+HALTED: Final = 4
+PHASES: Final = ("closed", "pre_open", "auction", "continuous", "halted")
+
+MAKER_PRICE: Final = 0
+MEDIAN_PRICE: Final = 1
+PRICE_RULES: Final = ("maker", "median")
+
+HOUSE: Final = 0
+CLIENT: Final = 1
+ACCOUNT_KINDS: Final = ("house", "client")
+
+FORMS: Final = ("SCRAP_JEWEL", "KARAT_ALLOY", "DORE", "NONAPPROVED_BAR", "GRAIN")
+"""Forms of gold an instrument may accept (domain sheet 3.1)."""
+
+REASONS: Final = frozenset(
+    (
+        *("UNKNOWN_SYMBOL", "UNKNOWN_ACCOUNT", "UNKNOWN_ORDER", "UNKNOWN_MEMBER", "NOT_PERMITTED", "NOT_ELIGIBLE"),
+        *("DUPLICATE_ID", "BAD_PRICE", "BAD_QUANTITY", "BAD_VALUE", "PRICE_LIMIT", "PHASE", "MARKET_CLOSED", "HALTED"),
+        *("INSUFFICIENT_CASH", "INSUFFICIENT_GOLD", "WOULD_TAKE", "CANNOT_FILL", "SELF_TRADE", "RESALE_LOCKED"),
+        *("RATE_LIMITED", "KILLED", "TOO_LATE", "UNAVAILABLE"),
+    )
+)
+"""Why the exchange refuses. Programs read these; a text for people stands beside them."""
+
+CANCEL_REASONS: Final = frozenset(
+    ("USER", "IOC", "FOK", "MARKET", "SELF_TRADE", "EXPIRED", "KILL", "PHASE", "DISCONNECT", "REPLACED")
+)

@@ -1,0 +1,141 @@
+"""Decimal strings at the edge, integers inside.
+
+Members write prices, weights and money as decimal strings; everything behind the edge computes with integers:
+
+==========  =====================  ==================  =========
+quantity    at the edge            inside              largest
+==========  =====================  ==================  =========
+price       CNY per fine gram      fen per fine gram   10**9
+weight      fine grams             fine milligrams     10**12
+money       CNY                    fen                 10**17
+fineness    parts per 100,000      the same integer    100,000
+==========  =====================  ==================  =========
+
+The bounds keep price x weight, and sums of a billion of them, inside a signed 64-bit integer.
+"""
+
+import re
+
+CASH = "CNY"
+"""The asset code of money; every other asset code is the symbol of an instrument."""
+
+MG_PER_GRAM = 1_000
+MAX_PRICE_FEN = 10**9
+MAX_WEIGHT_MG = 10**12
+MAX_MONEY_FEN = 10**17
+FINENESS_ONE = 100_000
+"""Pure gold, in parts per 100,000."""
+BASIS_POINTS = 10_000
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,32}")
+
+
+class BadValue(ValueError):
+    """A value from outside that is not allowed.
+
+    Names the field, the value as it came, and what is allowed, so that whoever sent it can mend it.
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        shown = repr(value)
+        if len(shown) > 80:
+            shown = shown[:77] + "..."
+        super().__init__(f"{field}: {shown} is not allowed; it must be {allowed}")
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
+def _parse(field: str, text: object, places: int, largest: int, signed: bool, what: str) -> int:
+    allowed = f"a decimal string of {what} with at most {places} decimals, such as {'1' + '.' + '0' * places!r}"
+    if not isinstance(text, str):
+        raise BadValue(field, text, allowed)
+    body = text[1:] if signed and text[:1] == "-" else text
+    whole, point, fraction = body.partition(".")
+    if not (
+        whole.isascii()
+        and whole.isdigit()
+        and (whole == "0" or whole[0] != "0")
+        and len(whole) <= 18
+        and (not point or (fraction.isascii() and fraction.isdigit() and len(fraction) <= places))
+    ):
+        raise BadValue(field, text, allowed)
+    number = int(whole + fraction.ljust(places, "0"))
+    if number > largest:
+        raise BadValue(field, text, f"at most {_decimal(largest, places)} {what}")
+    return -number if body is not text else number
+
+
+def _decimal(number: int, places: int) -> str:
+    sign = "-" if number < 0 else ""
+    digits = str(abs(number)).rjust(places + 1, "0")
+    return f"{sign}{digits[:-places]}.{digits[-places:]}"
+
+
+def parse_price(text: object, field: str = "price") -> int:
+    """CNY per fine gram, ``"612.35"`` -> fen per fine gram, ``61235``. Raises BadValue; zero is refused."""
+    fen = _parse(field, text, 2, MAX_PRICE_FEN, False, "CNY per fine gram")
+    if fen == 0:
+        raise BadValue(field, text, "more than zero")
+    return fen
+
+
+def parse_weight(text: object, field: str = "quantity") -> int:
+    """Fine grams, ``"100"`` or ``"0.125"`` -> fine milligrams. Raises BadValue; zero is allowed, a sign is not."""
+    return _parse(field, text, 3, MAX_WEIGHT_MG, False, "fine grams")
+
+
+def parse_signed_weight(text: object, field: str = "amount") -> int:
+    """Fine grams that may be negative -> fine milligrams. Raises BadValue."""
+    return _parse(field, text, 3, MAX_WEIGHT_MG, True, "fine grams")
+
+
+def parse_money(text: object, field: str = "amount") -> int:
+    """CNY, ``"61235.00"`` or ``"-5"`` -> fen. Raises BadValue."""
+    return _parse(field, text, 2, MAX_MONEY_FEN, True, "CNY")
+
+
+def parse_amount(text: object, asset: str, field: str = "amount") -> int:
+    """An amount of any asset, negative allowed: fen for CNY, fine milligrams for a gold class. Raises BadValue."""
+    return parse_money(text, field) if asset == CASH else parse_signed_weight(text, field)
+
+
+def parse_identifier(text: object, field: str) -> str:
+    """Symbols, accounts, members and client ids: 1 to 32 of ``A-Z a-z 0-9 . _ -``. Raises BadValue."""
+    if not isinstance(text, str) or IDENTIFIER.fullmatch(text) is None:
+        raise BadValue(field, text, "1 to 32 characters of A-Z a-z 0-9 . _ -")
+    return text
+
+
+def format_price(fen: int) -> str:
+    """Fen per fine gram -> CNY per fine gram, always with two decimals."""
+    return f"{fen // 100}.{fen % 100:02d}"
+
+
+def format_money(fen: int) -> str:
+    """Fen -> CNY, always with two decimals."""
+    return f"{fen // 100}.{fen % 100:02d}" if fen >= 0 else f"-{-fen // 100}.{-fen % 100:02d}"
+
+
+def format_weight(mg: int) -> str:
+    """Fine milligrams -> fine grams, without trailing zeros: ``"100"``, ``"0.125"``."""
+    if mg % MG_PER_GRAM == 0:
+        return str(mg // MG_PER_GRAM)
+    return _decimal(mg, 3).rstrip("0")
+
+
+def format_amount(amount: int, asset: str) -> str:
+    """Fen or fine milligrams -> the decimal string of that asset."""
+    return format_money(amount) if asset == CASH else format_weight(amount)
+
+
+def money_of(price_fen: int, weight_mg: int) -> int:
+    """The money for a weight at a price, in fen. Exact for whole lots: instruments are refused otherwise."""
+    return price_fen * weight_mg // MG_PER_GRAM
+
+
+def half_up(numerator: int, denominator: int) -> int:
+    """numerator / denominator rounded half away from zero (rule MONEY_HALF_UP; denominator > 0)."""
+    if numerator < 0:
+        return -((-2 * numerator + denominator) // (2 * denominator))
+    return (2 * numerator + denominator) // (2 * denominator)
