@@ -1,0 +1,58 @@
+"""Connections to PostgreSQL, and the migrations that make its tables."""
+
+import time
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from goldx.units import BadValue
+
+_MIGRATION_LOCK = 0x601D
+"""Advisory lock: two services that start together migrate one after the other."""
+
+
+def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
+    """An engine for ``postgresql+asyncpg://...``. Raises BadValue for any other kind of URL."""
+    if not url.startswith("postgresql+asyncpg://"):
+        raise BadValue("database_url", url.partition("@")[2] or url, "a URL that starts with postgresql+asyncpg://")
+    return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
+
+
+def now_ms() -> int:
+    """The time of a clerk's act. Never used for what the exchange says: events carry the journal's time."""
+    return time.time_ns() // 1_000_000
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def newest_revision() -> str:
+    """The schema revision that this program works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("the package holds no migrations")
+    return head
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def migrate(url: str) -> None:
+    """Brings a database to this program's schema, in one transaction; does nothing if it is there already."""
+    engine = connect(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()

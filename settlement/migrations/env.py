@@ -1,0 +1,9 @@
+"""Alembic's environment: migrations run on the connection that ``settlement.database.migrate`` holds."""
+
+from alembic import context
+
+from settlement.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()
