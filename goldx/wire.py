@@ -139,9 +139,9 @@ def _shape(record: type[msgspec.Struct]) -> _Shape:
 _SHAPES = {command: _shape(command) for command in (*BY_METHOD.values(), Leg)}
 
 
-def read_command(method: str, params: object) -> AnyCommand:
+def read_command(method: object, params: object) -> AnyCommand:
     """One command from its protocol form. Raises BadValue; ``method`` itself is the field when it is unknown."""
-    record = BY_METHOD.get(method)
+    record = BY_METHOD.get(method) if isinstance(method, str) else None
     if record is None:
         raise BadValue("method", method, "one of " + ", ".join(BY_METHOD))
     command: AnyCommand = _read_record(record, params, "params")
@@ -154,7 +154,8 @@ def _read_record(record: type[Any], params: object, where: str) -> Any:
     shape = _SHAPES[record]
     for name in params:
         if name not in shape.names:
-            raise BadValue(str(name), params[name], "one of the parameters " + (", ".join(shape.names) or "(none)"))
+            allowed = "one of the parameters " + (", ".join(shape.names) or "(none)")
+            raise BadValue(str(name)[:40] or where, params[name], allowed)
     values: dict[str, Any] = {}
     for name in shape.names:
         value = params.get(name)
