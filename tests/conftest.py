@@ -1,0 +1,55 @@
+"""Real servers for the tests: one Valkey and one PostgreSQL a session, a shard and a database of its own a test."""
+
+import itertools
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from sqlalchemy.engine import make_url
+
+from goldx import embedded, streams
+
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def servers() -> AsyncIterator[tuple[embedded.Server, embedded.Server]]:
+    async with embedded.temporary_servers(durable=False) as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def valkey_url(servers: tuple[embedded.Server, embedded.Server]) -> str:
+    return servers[0].url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: tuple[embedded.Server, embedded.Server]) -> str:
+    return servers[1].url
+
+
+@pytest.fixture
+def shard() -> str:
+    """A shard name no other test of this session uses: tests share the server, not the keys."""
+    return f"t{next(_numbers)}"
+
+
+@pytest_asyncio.fixture
+async def redis(valkey_url: str) -> AsyncIterator[Redis]:
+    client = streams.connect(valkey_url)
+    yield client
+    await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """A fresh, empty database."""
+    url = make_url(postgres_url)
+    name = f"test_{next(_numbers)}"
+    admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
+    await admin.execute(f"CREATE DATABASE {name}")
+    yield url.set(database=name).render_as_string(hide_password=False)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
