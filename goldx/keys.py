@@ -1,4 +1,4 @@
-"""Ed25519 keys of members and staff: whoever holds the private key is the principal; the exchange knows public keys only.
+"""Ed25519 keys of members and staff: the holder of the private key is the principal; we know public keys only.
 
 A key file is a PKCS#8 PEM block under a line that names the key, readable by its owner alone::
 
