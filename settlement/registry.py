@@ -5,6 +5,7 @@ holder's permissions ``operate`` (the market), ``settle`` (money and metal) and 
 """
 
 from collections.abc import Iterable
+from itertools import count
 from typing import NamedTuple
 
 from sqlalchemy import insert, select, update
@@ -109,6 +110,12 @@ async def add_key(
         raise BadValue("key_id", key_id, "a new Ed25519 key of 32 bytes under a key id that is not taken") from error
     holder = member_code or staff_code
     await audit.record(connection, audit.Act(by, "key.add", key_id, {"holder": holder, "permissions": granted}))
+
+
+async def free_key_id(connection: AsyncConnection, holder: str) -> str:
+    """A key id that is not taken: the holder's code, ``.key-`` and a number."""
+    taken = set((await connection.execute(select(api_key.c.key_id))).scalars())
+    return next(name for number in count(1) if (name := f"{holder}.key-{number}") not in taken)
 
 
 async def revoke_key(connection: AsyncConnection, by: str, key_id: str) -> None:

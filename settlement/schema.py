@@ -40,7 +40,7 @@ RECEIPT_STATES = ("PROPOSED", "ISSUING", "LIVE", "CANCELLED", "VOID")
 CASH_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "REFUSED")
 LOAD_OUT_STATES = ("APPLIED", "APPROVED", "SUCCESS", "RELEASED", "CANCELLED", "REFUSED")
 PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
-OUTBOX_STATES = ("PENDING", "SENT", "DONE", "REFUSED")
+OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
 BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
 CUSTOMS = ("DOMESTIC", "BONDED")
 
@@ -242,12 +242,15 @@ outbox = Table(
     _text("by"),
     _text("status", default="PENDING"),
     _integer("created_at"),
+    _text("writer", null=True),
+    _integer("frame", null=True),
+    _text("journal_end", null=True),
     _integer("sent_at", null=True),
     _integer("sequence", null=True),
     _text("reason", null=True),
     _one_of("kind", ("cash", "receipt", "load_out")),
     _one_of("status", OUTBOX_STATES),
-    Index("ix_outbox_pending", "number", postgresql_where=text("status = 'PENDING'")),
+    Index("ix_outbox_waiting", "number", postgresql_where=text("status IN ('PENDING', 'SENDING')")),
 )
 
 cash_transfer = Table(

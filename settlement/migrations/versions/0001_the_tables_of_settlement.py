@@ -96,16 +96,25 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), server_default="PENDING", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("writer", sa.Text(), nullable=True),
+        sa.Column("frame", sa.BigInteger(), nullable=True),
+        sa.Column("journal_end", sa.Text(), nullable=True),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("sequence", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.CheckConstraint("kind IN ('cash', 'receipt', 'load_out')", name=op.f("ck_outbox_kind_known")),
-        sa.CheckConstraint("status IN ('PENDING', 'SENT', 'DONE', 'REFUSED')", name=op.f("ck_outbox_status_known")),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'SENDING', 'SENT', 'DONE', 'REFUSED')", name=op.f("ck_outbox_status_known")
+        ),
         sa.PrimaryKeyConstraint("reference", name=op.f("pk_outbox")),
         sa.UniqueConstraint("number", name=op.f("uq_outbox_number")),
     )
     op.create_index(
-        "ix_outbox_pending", "outbox", ["number"], unique=False, postgresql_where=sa.text("status = 'PENDING'")
+        "ix_outbox_waiting",
+        "outbox",
+        ["number"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('PENDING', 'SENDING')"),
     )
     op.create_table(
         "posting",
@@ -478,7 +487,9 @@ def downgrade() -> None:
     op.drop_table("progress")
     op.drop_index("ix_posting_account_id_sequence", table_name="posting")
     op.drop_table("posting")
-    op.drop_index("ix_outbox_pending", table_name="outbox", postgresql_where=sa.text("status = 'PENDING'"))
+    op.drop_index(
+        "ix_outbox_waiting", table_name="outbox", postgresql_where=sa.text("status IN ('PENDING', 'SENDING')")
+    )
     op.drop_table("outbox")
     op.drop_table("member")
     op.drop_table("ledger_entry")

@@ -1,0 +1,70 @@
+"""Money in and out: from the escrow bank's statement to a member's holding in the engine, and back.
+
+============  =================================  ===========
+state         what happens                       next
+============  =================================  ===========
+PROPOSED      the second person approves         SENDING
+PROPOSED      somebody declines                  DECLINED
+SENDING       the engine adjusts the holding     DONE
+SENDING       the engine refuses                 REFUSED
+============  =================================  ===========
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.units import CASH, MAX_MONEY_FEN, BadValue, format_money
+from settlement import outbox, proposals
+from settlement.schema import cash_transfer, trading_account
+
+
+async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
+    """Proposes money in (positive) or out (negative) by the bank's reference; returns the proposal's number.
+
+    Raises BadValue for an unknown account, an amount of zero, and a bank reference that is already in use.
+    """
+    if amount_fen == 0 or abs(amount_fen) > MAX_MONEY_FEN:
+        raise BadValue("amount", format_money(amount_fen), "an amount of money that is not zero")
+    if not 1 <= len(bank_reference) <= 64 or not bank_reference.isprintable():
+        raise BadValue("bank_reference", bank_reference, "printable text of 1 to 64 characters")
+    if await connection.scalar(select(trading_account.c.account).where(trading_account.c.account == account)) is None:
+        raise BadValue("account", account, "a trading account that the exchange has opened")
+    row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}
+    try:
+        added = await connection.execute(insert(cash_transfer).values(row).returning(cash_transfer.c.cash_id))
+    except IntegrityError as error:
+        raise BadValue("bank_reference", bank_reference, "a bank reference that is not yet in use") from error
+    number = int(added.scalar_one())
+    summary = {"account": account, "amount": format_money(amount_fen), "bank_reference": bank_reference}
+    return await proposals.propose(connection, by, "cash", [number], summary)
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """Sends the money's way to the engine."""
+    await _set(connection, subjects, "SENDING")
+    rows = await connection.execute(select(cash_transfer).where(cash_transfer.c.cash_id.in_(subjects)))
+    await outbox.put(connection, "cash", by, [(row.cash_id, ((row.account, CASH, row.amount),)) for row in rows])
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+    """Nothing moves."""
+    await _set(connection, subjects, "DECLINED")
+
+
+async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+    """The engine has adjusted the holding."""
+    await _set(connection, subjects, "DONE")
+
+
+async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:  # noqa: ARG001
+    """The engine has refused, for example money out that is reserved by orders."""
+    for number, reason in reasons.items():
+        await _set(connection, [number], "REFUSED", reason)
+
+
+async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
+    changed = update(cash_transfer).where(cash_transfer.c.cash_id.in_(subjects))
+    await connection.execute(changed.values(status=status, reason=reason))

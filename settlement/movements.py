@@ -1,0 +1,72 @@
+"""What moves money or metal outside the market, and who must agree to it.
+
+Every kind goes the same way: proposed by one of the staff, approved by another, sent to the engine, and done or refused
+by the engine's event. The module of a kind supplies what each of these means for its own documents.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement import audit, cash, load_out, outbox, proposals, receipts
+from settlement.outbox import Item
+
+ACTOR = "settlement"
+"""Who does what follows from an event: the service itself."""
+
+
+class Movement(Protocol):
+    """What a module of a kind offers. ``subjects`` are the numbers of its documents."""
+
+    async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
+    async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
+    async def done(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
+    async def refused(self, connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None: ...
+
+
+MOVEMENTS: Mapping[str, Movement] = {"cash": cash, "receipt": receipts, "load_out": load_out}
+
+
+async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
+    """The second person agrees: the movement goes to the engine. Raises BadValue, also if it is the first person."""
+    decided = await proposals.decide(connection, by, proposal_id, "APPROVED")
+    await MOVEMENTS[decided.kind].approved(connection, by, decided.subjects)
+    return decided
+
+
+async def decline(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
+    """Ends a proposal without effect; who proposed may do so too. Raises BadValue."""
+    decided = await proposals.decide(connection, by, proposal_id, "DECLINED")
+    await MOVEMENTS[decided.kind].declined(connection, by, decided.subjects)
+    return decided
+
+
+async def close(
+    connection: AsyncConnection, done: Sequence[tuple[Item, int]], refused: Mapping[str, tuple[Item, int, str]]
+) -> None:
+    """What the engine's events mean for the documents behind the outbox. In the ledger's transaction."""
+    if not done and not refused:
+        return
+    await outbox.close(
+        connection,
+        [(item.reference, sequence) for item, sequence in done],
+        {reference: (sequence, reason) for reference, (_, sequence, reason) in refused.items()},
+    )
+    finished: defaultdict[str, list[int]] = defaultdict(list)
+    for item, _ in done:
+        finished[item.kind].append(item.subject)
+    for kind, subjects in finished.items():
+        await MOVEMENTS[kind].done(connection, ACTOR, subjects)
+    reasons: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for item, _, reason in refused.values():
+        reasons[item.kind][item.subject] = reason
+    for kind, why in reasons.items():
+        await MOVEMENTS[kind].refused(connection, ACTOR, why)
+    acts = [audit.Act(ACTOR, f"{item.kind}.done", item.reference, {"sequence": seq}) for item, seq in done]
+    acts += [
+        audit.Act(ACTOR, f"{item.kind}.refused", item.reference, {"sequence": seq, "reason": reason})
+        for item, seq, reason in refused.values()
+    ]
+    await audit.record_all(connection, acts)

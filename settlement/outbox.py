@@ -1,0 +1,138 @@
+"""What settlement tells the engine: items that wait in SQL, go into the journal, and come back as events.
+
+An item is written in the same transaction as the decision behind it, so that neither exists without the other. Its
+``reference`` is unique and the engine applies a reference once, so nothing can happen twice however it is sent.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
+
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.commands import HoldingAdjust, HoldingSettle, Leg
+from goldx.streams import CommandFrame, Journal, parse_entry_id
+from settlement.database import now_ms
+from settlement.schema import outbox
+
+Legs: TypeAlias = tuple[tuple[str, str, int], ...]
+"""(account, asset, amount) of each holding that moves; fen for CNY, fine mg for gold."""
+
+_PER_FRAME = 500
+_SENDER_LOCK = 0x5E4D
+"""Advisory lock: one service sends at a time, should two be running."""
+
+
+class Item(NamedTuple):
+    """One thing for the engine to do; ``subject`` is the number of the document behind it."""
+
+    reference: str
+    kind: str
+    subject: int
+    legs: Legs
+    status: str
+
+
+def reference_of(kind: str, subject: int) -> str:
+    """``cash:17``, ``receipt:204``, ``load_out:3``."""
+    return f"{kind}:{subject}"
+
+
+async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[tuple[int, Legs]]) -> None:
+    """Queues one item per (subject, legs) in the caller's transaction."""
+    rows = [
+        {
+            **{"reference": reference_of(kind, subject), "kind": kind, "subject": subject, "by": by},
+            **{"legs": [list(leg) for leg in legs], "created_at": now_ms()},
+        }
+        for subject, legs in moves
+    ]
+    await connection.execute(insert(outbox), rows)
+
+
+async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[str, Item]:
+    """The items of these references that are ours."""
+    if not references:
+        return {}
+    columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.status)
+    rows = await connection.execute(select(*columns).where(outbox.c.reference.in_(references)))
+    return {row.reference: Item(row[0], row[1], row[2], _legs(row[3]), row[4]) for row in rows}
+
+
+async def close(
+    connection: AsyncConnection, outcomes: Sequence[tuple[str, int]], refusals: dict[str, tuple[int, str]]
+) -> None:
+    """Writes what the engine said: (reference, sequence) of the done, reference -> (sequence, why) of the refused."""
+    rows = [{"ref": ref, "seq": seq, "state": "DONE", "why": None} for ref, seq in outcomes]
+    rows += [{"ref": ref, "seq": seq, "state": "REFUSED", "why": why} for ref, (seq, why) in refusals.items()]
+    closing = update(outbox).where(outbox.c.reference == bindparam("ref"))
+    closing = closing.values(status=bindparam("state"), sequence=bindparam("seq"), reason=bindparam("why"))
+    if rows:
+        await connection.execute(closing, rows)
+
+
+def _legs(stored: list[list[str | int]]) -> Legs:
+    return tuple((str(account), str(asset), int(amount)) for account, asset, amount in stored)
+
+
+def _command(reference: str, legs: Legs, by: str) -> HoldingAdjust | HoldingSettle:
+    if len(legs) == 1:
+        return HoldingAdjust(*legs[0], reference=reference, by=by)
+    return HoldingSettle(reference=reference, legs=tuple(Leg(*leg) for leg in legs), by=by)
+
+
+class Sender:
+    """Appends waiting items to the journal, oldest first. One run of the service is one writer.
+
+    An item is PENDING, then SENDING under the number of a frame that is about to be appended, then SENT. Where the
+    append's outcome is not known (a lost connection, a kill), the frame is looked for in the journal.
+    """
+
+    def __init__(self, engine: AsyncEngine, journal: Journal, run: str) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._writer = f"settlement.{run}"
+        self._frame = 0
+
+    async def flush(self) -> int:
+        """Sends what waits and returns how many. Call it only when the event stream has been read to its end."""
+        async with self._engine.begin() as guard:
+            if not await guard.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SENDER_LOCK}):
+                return 0
+            await self._recover()
+            frame, items = await self._take()
+            if not items:
+                return 0
+            await self._journal.append(frame)
+            await self._mark(items, status="SENT", sent_at=now_ms())
+            return len(items)
+
+    async def _take(self) -> tuple[CommandFrame, list[str]]:
+        """Numbers the next frame and notes it on its items, with where the journal ended before it."""
+        end = await self._journal.end()
+        self._frame += 1
+        query = select(outbox.c.reference, outbox.c.legs, outbox.c.by).where(outbox.c.status == "PENDING")
+        async with self._engine.connect() as connection:
+            waiting = (await connection.execute(query.order_by(outbox.c.number).limit(_PER_FRAME))).all()
+        commands = tuple(_command(row.reference, _legs(row.legs), row.by) for row in waiting)
+        items = [row.reference for row in waiting]
+        if items:
+            await self._mark(items, status="SENDING", writer=self._writer, frame=self._frame, journal_end=str(end))
+        return CommandFrame(self._writer, self._frame, commands), items
+
+    async def _recover(self) -> None:
+        sending = select(outbox).where(outbox.c.status == "SENDING").order_by(outbox.c.number)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(sending)).all()
+        for (writer, frame, end), group in groupby(rows, key=lambda row: (row.writer, row.frame, row.journal_end)):
+            found = await self._journal.find(writer, frame, parse_entry_id(end.encode()))
+            items = [row.reference for row in group]
+            await self._mark(items, status="PENDING" if found is None else "SENT", sent_at=found and found.ms)
+
+    async def _mark(self, references: list[str], **values: object) -> None:
+        still_open = outbox.c.status.in_(("PENDING", "SENDING"))
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(outbox).where(outbox.c.reference.in_(references), still_open).values(**values)
+            )

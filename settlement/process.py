@@ -1,0 +1,128 @@
+"""The settlement service: reads the event stream, posts it, and sends what waits for the engine.
+
+It can be killed at any moment. What it does is written in SQL together with how far it got, and it goes on from there.
+When Redis or PostgreSQL is away it waits and tries again; when something is wrong that waiting cannot mend (a gap in
+the stream, an entry that does not balance, an account that would go below zero) it stops loudly.
+"""
+
+import asyncio
+import contextlib
+import signal
+import uuid
+
+import structlog
+from asyncpg import InterfaceError, PostgresError
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.streams import EventStream, Journal, Keys, connect
+from settlement.ledger import Ledger
+from settlement.outbox import Sender
+
+log = structlog.get_logger()
+
+FRAMES_PER_BATCH = 2_000
+BLOCK_MS = 100
+"""How long to wait for events before looking at the outbox: the delay of a receipt, not of a trade."""
+REDIS_TIMEOUT = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between attempts while a server is away; doubled each time."""
+
+_OUTAGES = ("08", "40", "53", "57")
+"""SQLSTATE classes that pass: connection, serialization and deadlock, resources, operator intervention."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether waiting may help: a server is away or starting, or two transactions met."""
+    if isinstance(error, OSError | RedisConnectionError | RedisTimeoutError | InterfaceError):
+        return True
+    if isinstance(error, PostgresError):
+        return str(error.sqlstate or "").startswith(_OUTAGES)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or str(getattr(error.orig, "sqlstate", None) or "").startswith(_OUTAGES)
+    return False
+
+
+class Settlement:
+    """One run of the service."""
+
+    def __init__(self, engine: AsyncEngine, redis_url: str, shard: str) -> None:
+        self._keys = Keys(shard)
+        self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
+        self._events = EventStream(self._redis, self._keys)
+        self._ledger = Ledger(engine, shard)
+        self._sender = Sender(engine, Journal(self._redis, self._keys), uuid.uuid4().hex[:12])
+        self._reached = 0
+
+    async def open(self) -> int:
+        """Waits for both servers; returns the sequence from which it goes on."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self._reached = await self._ledger.open()
+                await self._redis.ping()
+            except Exception as error:
+                pause = await self._wait_out(error, pause)
+            else:
+                return self._reached
+
+    async def run(self) -> None:
+        """Works until cancelled. Raises what waiting cannot mend."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._step()
+                pause = FIRST_PAUSE
+            except Exception as error:
+                pause = await self._wait_out(error, pause)
+
+    async def _step(self) -> None:
+        """Posts the next batch; with nothing more to post, sends what waits."""
+        frames = await self._events.read(self._reached, FRAMES_PER_BATCH)
+        if not frames:
+            await self._sender.flush()
+            frames = await self._events.wait(self._reached, FRAMES_PER_BATCH, BLOCK_MS)
+        if frames:
+            self._reached = await self._ledger.post(frames)
+
+    async def _wait_out(self, error: Exception, pause: float) -> float:
+        if not is_outage(error):
+            raise error
+        log.warning("a server is away", error=str(error), next_attempt_seconds=pause)
+        await asyncio.sleep(pause)
+        return min(pause * 2, LONGEST_PAUSE)
+
+    async def close(self) -> None:
+        """Closes the connection to Redis."""
+        await self._redis.aclose()
+
+
+async def serve(engine: AsyncEngine, redis_url: str, shard: str) -> None:
+    """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    service = Settlement(engine, redis_url, shard)
+    stopping = asyncio.create_task(stop.wait())
+    working = asyncio.create_task(_work(service, shard))
+    try:
+        await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        stopping.cancel()
+        await service.close()
+        await engine.dispose()
+
+
+async def _work(service: Settlement, shard: str) -> None:
+    reached = await service.open()
+    print(f"READY settlement shard={shard} sequence={reached}", flush=True)
+    await service.run()

@@ -1,0 +1,221 @@
+"""Reconciliation: ledger (A), warehouse (B) and engine (C) at one sequence, to the milligram and the fen.
+
+All three are read in one REPEATABLE READ snapshot, in which the ledger's postings, the receipts and the engine's last
+word on every holding stand at the same sequence. A difference is a *break*: it keeps its number, owner and age from
+run to run until it is gone.
+
+=================  =========================================================================================
+kind               what disagrees
+=================  =========================================================================================
+HOLDING            ledger and engine, for one account and asset
+POSTINGS           a ledger balance and the sum of its postings
+POOL_LEDGER        fine gold of the lots under live receipts, and the ledger's vault, for one class
+POOL_ENGINE        fine gold of the lots under live receipts, and all holdings of the engine, for one class
+RECEIPT            a lot and its receipt: fine gold, or a live receipt without its lot in the vault, or the reverse
+CERTIFICATE        a lot and its certificate, or a certificate and its own replicates
+FEES               fee income, and the fees of all trades
+CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
+UNIDENTIFIED       money or metal that came or went by no document
+=================  =========================================================================================
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.units import CASH, BadValue
+from settlement import audit
+from settlement.assay import recomputes
+from settlement.database import now_ms
+from settlement.schema import (
+    cash_transfer,
+    certificate,
+    engine_holding,
+    ledger_account,
+    lot,
+    posting,
+    progress,
+    receipt,
+    recon_break,
+    recon_run,
+    trade,
+)
+
+HELD_STATES = ("RECEIPTED", "ALLOCATED")
+"""States of a lot whose gold is in the pool."""
+
+
+class Break(NamedTuple):
+    """A difference: ``expected`` by the first named side, ``found`` on the other; fen for CNY, fine mg for gold."""
+
+    kind: str
+    subject: str
+    asset: str
+    expected: int
+    found: int
+
+
+class Report(NamedTuple):
+    """One run: how many figures were compared, at which sequence, and what disagrees."""
+
+    run_id: int
+    sequence: int
+    checked: int
+    breaks: tuple[Break, ...]
+
+
+class _Findings:
+    """Counts what is compared and keeps what differs."""
+
+    def __init__(self) -> None:
+        self.checked = 0
+        self.breaks: list[Break] = []
+
+    def compare(self, kind: str, subject: str, asset: str, expected: int, found: int) -> None:
+        self.checked += 1
+        if expected != found:
+            self.breaks.append(Break(kind, subject, asset, expected, found))
+
+
+async def reconcile(engine: AsyncEngine, by: str) -> Report:
+    """Compares everything, stores run and breaks, and returns the report."""
+    findings = _Findings()
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        sequence = await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0)))
+        for check in _CHECKS:
+            await check(connection, findings)
+    async with engine.begin() as connection:
+        run = {"at": now_ms(), "sequence": sequence, "by": by}
+        counts = {"checked": findings.checked, "breaks": len(findings.breaks)}
+        added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
+        run_id = int((await connection.execute(added)).scalar_one())
+        await _store(connection, by, run_id, findings.breaks)
+        await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", {**counts, "at": sequence}))
+    return Report(run_id, int(sequence or 0), findings.checked, tuple(findings.breaks))
+
+
+async def _check_holdings(connection: AsyncConnection, findings: _Findings) -> None:
+    columns = ledger_account.c
+    query = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member")
+    ledger = {(row[0], row[1]): row[2] for row in await connection.execute(query)}
+    held = select(engine_holding.c.account, engine_holding.c.asset, engine_holding.c.total)
+    engine = {(row[0], row[1]): row[2] for row in await connection.execute(held)}
+    for account, asset in sorted(ledger.keys() | engine.keys()):
+        key = (account, asset)
+        findings.compare("HOLDING", account, asset, ledger.get(key, 0), engine.get(key, 0))
+
+
+async def _check_postings(connection: AsyncConnection, findings: _Findings) -> None:
+    sums = select(posting.c.account_id, func.sum(posting.c.amount).label("total")).group_by(posting.c.account_id)
+    part = sums.subquery()
+    columns = ledger_account.c
+    query = select(columns.kind, columns.name, columns.asset, columns.balance, part.c.total)
+    query = query.outerjoin(part, columns.account_id == part.c.account_id).order_by(columns.account_id)
+    for kind, name, asset, balance, total in await connection.execute(query):
+        findings.compare("POSTINGS", name if kind == "member" else kind, asset, int(total or 0), balance)
+
+
+async def _check_pools(connection: AsyncConnection, findings: _Findings) -> None:
+    lots = select(lot.c.symbol, func.sum(lot.c.fine_mg)).where(lot.c.state.in_(HELD_STATES)).group_by(lot.c.symbol)
+    warehouse = {symbol: int(total) for symbol, total in await connection.execute(lots)}
+    columns = ledger_account.c
+    vaults = select(columns.asset, columns.balance).where(columns.kind == "vault")
+    ledger = {asset: -balance for asset, balance in await connection.execute(vaults)}
+    held = select(engine_holding.c.asset, func.sum(engine_holding.c.total)).where(engine_holding.c.asset != CASH)
+    engine = {asset: int(total) for asset, total in await connection.execute(held.group_by(engine_holding.c.asset))}
+    for symbol in sorted(warehouse.keys() | ledger.keys() | engine.keys()):
+        fine = warehouse.get(symbol, 0)
+        findings.compare("POOL_LEDGER", symbol, symbol, fine, ledger.get(symbol, 0))
+        findings.compare("POOL_ENGINE", symbol, symbol, fine, engine.get(symbol, 0))
+
+
+async def _check_receipts(connection: AsyncConnection, findings: _Findings) -> None:
+    live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE")
+    receipts = {row.lot_id: row.fine_mg for row in await connection.execute(live)}
+    held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(HELD_STATES))
+    lots = {row.lot_id: (row.symbol, row.fine_mg) for row in await connection.execute(held)}
+    for lot_id in sorted(lots.keys() | receipts.keys()):
+        symbol, fine = lots.get(lot_id, ("", 0))
+        findings.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0))
+
+
+async def _check_certificates(connection: AsyncConnection, findings: _Findings) -> None:
+    """A lot's fine gold must be its certificate's, and the certificate must follow from its own replicates."""
+    join = lot.join(certificate, lot.c.lot_id == certificate.c.lot_id)
+    query = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg, certificate.c.content).select_from(join)
+    async for row in await connection.stream(query.order_by(lot.c.lot_id)):
+        stated = json.loads(row.content)["fine_mg"] if recomputes(row.content) else 0
+        findings.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0)
+
+
+async def _check_fees(connection: AsyncConnection, findings: _Findings) -> None:
+    fees = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
+    income = await _balance(connection, "fee_income")
+    findings.compare("FEES", "fee_income", CASH, int(fees or 0), income)
+
+
+async def _check_cash(connection: AsyncConnection, findings: _Findings) -> None:
+    total = func.coalesce(func.sum(cash_transfer.c.amount), 0)
+    documents = await connection.scalar(select(total).where(cash_transfer.c.status == "DONE"))
+    findings.compare(
+        "CASH_DOCUMENTS", "bank_escrow", CASH, int(documents or 0), -await _balance(connection, "bank_escrow")
+    )
+
+
+async def _check_unidentified(connection: AsyncConnection, findings: _Findings) -> None:
+    columns = ledger_account.c
+    query = select(columns.asset, columns.balance).where(columns.kind == "suspense").order_by(columns.asset)
+    for asset, balance in await connection.execute(query):
+        findings.compare("UNIDENTIFIED", "suspense", asset, 0, balance)
+
+
+async def _balance(connection: AsyncConnection, kind: str) -> int:
+    total = select(func.coalesce(func.sum(ledger_account.c.balance), 0)).where(ledger_account.c.kind == kind)
+    return int(await connection.scalar(total) or 0)
+
+
+_CHECKS: tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...] = (
+    *(_check_holdings, _check_postings, _check_pools, _check_receipts, _check_certificates),
+    *(_check_fees, _check_cash, _check_unidentified),
+)
+
+
+async def _store(connection: AsyncConnection, by: str, run_id: int, breaks: list[Break]) -> None:
+    """New breaks open with ``by`` as their owner, known ones go on, those that are gone are CORRECTED."""
+    now = now_ms()
+    rows = [
+        {
+            **found._asdict(),
+            **{"owner": by, "status": "OPEN", "opened_at": now, "first_run": run_id, "last_run": run_id},
+        }
+        for found in breaks
+    ]
+    if rows:
+        statement = upsert(recon_break)
+        still = {name: statement.excluded[name] for name in ("expected", "found", "last_run")}
+        keys, live = ["kind", "subject", "asset"], text("status <> 'CORRECTED'")
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=keys, index_where=live, set_=still), rows
+        )
+    gone = update(recon_break).where(recon_break.c.status != "CORRECTED", recon_break.c.last_run < run_id)
+    await connection.execute(gone.values(status="CORRECTED", closed_at=now))
+
+
+async def open_breaks(connection: AsyncConnection) -> list[Row[Any]]:
+    """Breaks that are not corrected, oldest first."""
+    query = select(recon_break).where(recon_break.c.status != "CORRECTED").order_by(recon_break.c.break_id)
+    return list(await connection.execute(query))
+
+
+async def explain(connection: AsyncConnection, by: str, break_id: int, owner: str, explanation: str) -> None:
+    """Names who deals with a break and what is known of it. Raises BadValue if there is no such open break."""
+    live = update(recon_break).where(recon_break.c.break_id == break_id, recon_break.c.status != "CORRECTED")
+    values = {"owner": owner, "explanation": explanation, "status": "EXPLAINED"}
+    if (await connection.execute(live.values(values).returning(recon_break.c.break_id))).first() is None:
+        raise BadValue("break", break_id, "the number of a break that is not corrected")
+    await audit.record(connection, audit.Act(by, "break.explain", f"break:{break_id}", values))
