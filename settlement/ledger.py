@@ -55,7 +55,7 @@ class Ledger:
     async def post(self, frames: Sequence[EventFrame]) -> int:
         """Posts the events of these frames that are not yet posted; returns the sequence reached.
 
-        Raises SequenceGap, and SQLAlchemy's IntegrityError if the ledger would not balance or an account would go
+        Raises SequenceGap, and asyncpg's CheckViolationError if an entry does not balance or an account would go
         below zero: both mean that something is wrong which no repetition can mend.
         """
         try:
