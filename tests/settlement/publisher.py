@@ -61,10 +61,12 @@ class Publisher:
 
     def adjust(self, account: str, asset: str, amount: int, reference: str) -> None:
         self.held[account, asset] += amount
+        self._applied.add(reference)
         self._pending.append(HoldingAdjusted(self._next(), 1, account, asset, amount, reference))
         self._close((account, asset))
 
     def settle(self, reference: str, legs: tuple[Leg, ...]) -> None:
+        self._applied.add(reference)
         for leg in legs:
             self.held[leg.account, leg.asset] += leg.amount
         self._pending.append(HoldingSettled(self._next(), 1, reference, legs))
@@ -116,9 +118,7 @@ class Publisher:
             self.reject(command.reference, "DUPLICATE_ID", command.method)
         elif command.reference in refuse:
             self.reject(command.reference, "INSUFFICIENT_GOLD", command.method)
+        elif isinstance(command, HoldingAdjust):
+            self.adjust(command.account, command.asset, command.amount, command.reference)
         else:
-            self._applied.add(command.reference)
-            if isinstance(command, HoldingAdjust):
-                self.adjust(command.account, command.asset, command.amount, command.reference)
-            else:
-                self.settle(command.reference, command.legs)
+            self.settle(command.reference, command.legs)

@@ -1,0 +1,97 @@
+"""A small exchange for settlement's tests: two clerks, a warehouse, three accounts, one class, and bar lists for it."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.units import CASH
+from settlement import bar_list, cash, intake, lots, movements, receipts, registry
+from settlement.ledger import Ledger
+from settlement.outbox import Sender
+from tests.settlement.publisher import Publisher
+
+ONE, OTHER = "clerk-1", "clerk-2"
+ROW = {
+    **{"refiner": "HX", "serial": "A1", "year": "2024", "symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H"},
+    **{"warehouse": "XM1", "gross_g": "100.00", "fineness_permille": "999.00", "origin": "BANK"},
+    **{"origin_document": "INV-1", "seal": "S-1", "weighed_g": "100.00", "scale": "SCALE-1", "xrf_permille": "999"},
+    **{"melt_g": "", "laboratory": "LAB-A", "replicate_1": "999.000", "replicate_2": "999.000"},
+}
+
+
+def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """A bar list: each row is ROW with what differs."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, fieldnames=list(ROW))
+    writer.writeheader()
+    writer.writerows([{**ROW, **row} for row in rows])
+    return out.getvalue().encode()
+
+
+class House:
+    """Settlement on one side, the publisher as the engine on the other."""
+
+    def __init__(self, engine: AsyncEngine, publisher: Publisher) -> None:
+        self.engine = engine
+        self.publisher = publisher
+        self.ledger = Ledger(engine, "t")
+        self.sender = Sender(engine, publisher.journal, "test")
+
+    async def build(self) -> None:
+        await self.ledger.open()
+        self.publisher.define("AU")
+        self.publisher.open("A.H", "B.H", "VENUE")
+        await self.publisher.publish()
+        await self.post()
+        async with self.engine.begin() as connection:
+            for name in (ONE, OTHER):
+                await registry.add_staff(connection, "test", name, name, ["settle"])
+            await lots.add_warehouse(connection, ONE, "XM1", "Warehouse one", "Xiamen")
+
+    async def post(self) -> None:
+        """Posts everything that the publisher has published."""
+        reached = await self.ledger.open()
+        if frames := await self.publisher.events.read(reached):
+            await self.ledger.post(frames)
+
+    async def settle(self, refuse: Sequence[str] = ()) -> None:
+        """Sends what waits, lets the engine answer, posts the answer."""
+        await self.sender.flush()
+        await self.publisher.answer_journal(refuse)
+        await self.post()
+
+    async def approve(self, number: int) -> None:
+        async with self.engine.begin() as connection:
+            await movements.approve(connection, OTHER, number)
+
+    async def pay_in(self, account: str, fen: int, bank_reference: str) -> None:
+        async with self.engine.begin() as connection:
+            number = await cash.propose(connection, ONE, account, fen, bank_reference)
+        await self.approve(number)
+        await self.settle()
+
+    async def register(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
+        """Takes lots from arrival to the register."""
+        data = bars(rows)
+        async with self.engine.begin() as connection:
+            await intake.receive(connection, ONE, bar_list.read_declared(data))
+            return await intake.process(connection, ONE, bar_list.read_measured(data))
+
+    async def issue(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
+        """Takes lots from arrival to a live receipt."""
+        numbers = await self.register(rows)
+        async with self.engine.begin() as connection:
+            proposal = await receipts.propose_issue(connection, ONE, numbers)
+        await self.approve(proposal)
+        await self.settle()
+        return numbers
+
+    async def trade(self, buyer: str, seller: str, price: int, grams: int, fee: int = 0) -> None:
+        self.publisher.trade(buyer, seller, "AU", price, grams * 1_000, fee)
+        await self.publisher.publish()
+        await self.post()
+
+    def held(self, account: str, asset: str = CASH) -> int:
+        return self.publisher.held[account, asset]

@@ -1,0 +1,282 @@
+"""From the bank and the counter into the market and out again, with the engine's answers as they come."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Table, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.units import BadValue
+from settlement import audit, cash, intake, load_out, lots, movements, receipts, recon
+from settlement.bar_list import BadBarList, read_declared
+from settlement.refusal import Refused
+from settlement.schema import cash_transfer, outbox, receipt
+from tests.settlement.house import ONE, OTHER, House, bars
+from tests.settlement.publisher import Publisher
+
+CODE = "314159"
+
+
+@pytest_asyncio.fixture
+async def house(engine: AsyncEngine, publisher: Publisher) -> AsyncIterator[House]:
+    made = House(engine, publisher)
+    await made.build()
+    yield made
+
+
+async def column(house: House, table: Table, name: str) -> list[Any]:
+    async with house.engine.connect() as connection:
+        rows = await connection.execute(select(table.c[name]).order_by(*table.primary_key))
+        return list(rows.scalars())
+
+
+async def breaks(house: House) -> tuple[recon.Break, ...]:
+    return (await recon.reconcile(house.engine, ONE)).breaks
+
+
+async def apply(house: House, ask_mg: int, account: str = "B.H") -> int:
+    wish = load_out.Application(account, "AU", "XM1", ask_mg, "Collector", CODE)
+    async with house.engine.begin() as connection:
+        return await load_out.apply(connection, ONE, wish)
+
+
+async def test_the_whole_life_of_gold(house: House) -> None:
+    """Cash and bars in, a trade, a withdrawal with over weight, and nothing differs at any point."""
+    await house.pay_in("B.H", 100_000_000, "bank-1")
+    await house.pay_in("VENUE", 100_000_000, "bank-2")
+    numbers = await house.issue([{"serial": f"A{n}"} for n in range(5)])
+    await house.issue([{"serial": "V", "account": "VENUE"}])
+    assert house.held("A.H", "AU") == 5 * 99_900
+    assert await breaks(house) == ()
+
+    await house.trade("B.H", "A.H", 60_000, 205, fee=100)
+    assert await breaks(house) == ()
+
+    await house.approve(await apply(house, 200_000))
+    assert await breaks(house) == (), "nothing has moved before the engine has said so"
+    await house.settle()
+    over = 2 * 99_900 - 200_000
+    assert over == -200
+    assert house.held("B.H", "AU") == 5_000
+    assert house.held("VENUE", "AU") == 99_900 + 200
+    assert house.held("VENUE") == 100_000_000 - 200 * 60
+    assert await column(house, receipt, "status") == ["CANCELLED", "CANCELLED", "LIVE", "LIVE", "LIVE", "LIVE"]
+    assert await breaks(house) == ()
+
+    async with house.engine.begin() as connection:
+        with pytest.raises(Refused, match="not the pick-up code"):
+            await load_out.release(connection, OTHER, 1, "000000")
+    async with house.engine.begin() as connection:
+        assert await load_out.release(connection, OTHER, 1, CODE) == numbers[:2]
+        steps = [event.step for event in await lots.history(connection, numbers[0])]
+        assert steps == [
+            *("arrive", "weigh", "screen", "assay", "certify", "register"),
+            *("issue", "allocate", "withdraw", "release"),
+        ]
+        await audit.verify(connection)
+    assert await breaks(house) == ()
+
+
+async def test_over_weight_is_bought_from_the_venue(house: House) -> None:
+    await house.pay_in("B.H", 100_000_000, "bank-1")
+    await house.issue([{"serial": "A"}, {"serial": "V", "account": "VENUE"}])
+    await house.trade("B.H", "A.H", 60_000, 99)
+    await house.approve(await apply(house, 99_000))
+    await house.settle()
+    assert house.held("B.H", "AU") == 0
+    assert house.held("VENUE", "AU") == 99_900 - 900
+    assert house.held("VENUE") == 900 * 60
+    assert await breaks(house) == ()
+
+
+async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: House) -> None:
+    numbers = await house.issue([{"serial": "A"}])
+    await house.approve(await apply(house, 99_900, "A.H"))
+    await house.settle(refuse=["load_out:1"])
+    async with house.engine.connect() as connection:
+        assert (await load_out.sheet(connection, 1)).status == "REFUSED"
+        assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
+    assert await breaks(house) == ()
+    await house.approve(await apply(house, 99_900, "A.H"))
+    await house.settle()
+    assert house.held("A.H", "AU") == 0
+    assert await breaks(house) == ()
+
+
+async def test_a_declined_load_out_frees_its_lots(house: House) -> None:
+    numbers = await house.issue([{"serial": "A"}])
+    proposal = await apply(house, 99_900, "A.H")
+    with pytest.raises(Refused, match=r"do not make 99\.9 g"):
+        await apply(house, 99_900, "A.H")
+    async with house.engine.begin() as connection:
+        await movements.decline(connection, ONE, proposal)
+        assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
+
+
+@pytest.mark.parametrize(
+    ("account", "ask_mg", "reason"),
+    [
+        ("B.H", 99_900, "INSUFFICIENT_GOLD"),
+        ("A.H", 99_000, "INSUFFICIENT_GOLD"),
+        ("A.H", 100_500, "INSUFFICIENT_GOLD"),
+        ("A.H", 50_000, "NO_FITTING_LOTS"),
+        ("A.H", 300_000, "NO_FITTING_LOTS"),
+    ],
+    ids=[
+        "no gold",
+        "venue cannot sell the over weight",
+        "asks for more than held",
+        "lot far too big",
+        "pool too small",
+    ],
+)
+async def test_a_withdrawal_that_cannot_be_settled_is_refused_at_once(
+    house: House, account: str, ask_mg: int, reason: str
+) -> None:
+    numbers = await house.issue([{"serial": "A"}])
+    with pytest.raises(Refused) as refused:
+        await apply(house, ask_mg, account)
+    assert refused.value.reason == reason
+    async with house.engine.connect() as connection:
+        assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
+
+
+async def test_four_eyes(house: House) -> None:
+    async with house.engine.begin() as connection:
+        number = await cash.propose(connection, ONE, "A.H", 100, "bank-1")
+    async with house.engine.begin() as connection:
+        with pytest.raises(Refused, match="another person must approve it"):
+            await movements.approve(connection, ONE, number)
+    await house.approve(number)
+    async with house.engine.begin() as connection:
+        with pytest.raises(Refused, match="is APPROVED already"):
+            await movements.approve(connection, OTHER, number)
+    await house.settle()
+    assert house.held("A.H") == 100
+    with pytest.raises(IntegrityError, match="two_people"):
+        async with house.engine.begin() as connection:
+            await connection.execute(text("UPDATE proposal SET decided_by = proposed_by"))
+
+
+async def test_money_is_refused_before_and_by_the_engine(house: House) -> None:
+    await house.pay_in("A.H", 100, "bank-1")
+    for account, amount, bank_reference, why in (
+        ("A.H", 100, "bank-1", "not yet in use"),
+        ("X.H", 100, "bank-2", "account"),
+        ("A.H", 0, "bank-2", "not zero"),
+    ):
+        with pytest.raises(BadValue, match=why):
+            async with house.engine.begin() as connection:
+                await cash.propose(connection, ONE, account, amount, bank_reference)
+    async with house.engine.begin() as connection:
+        number = await cash.propose(connection, ONE, "A.H", -500, "bank-2")
+    await house.approve(number)
+    await house.settle(refuse=["cash:3"])
+    assert await column(house, cash_transfer, "status") == ["DONE", "REFUSED"]
+    assert house.held("A.H") == 100
+    assert await breaks(house) == ()
+
+
+async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(house: House) -> None:
+    """Killed between the append and the note of it: the item is found in the journal and not sent again."""
+    await house.pay_in("A.H", 100, "bank-1")
+    async with house.engine.begin() as connection:
+        first = await cash.propose(connection, ONE, "A.H", 200, "bank-2")
+        second = await cash.propose(connection, ONE, "A.H", 300, "bank-3")
+    await house.approve(first)
+    assert await house.sender.flush() == 1
+    async with house.engine.begin() as connection:
+        await connection.execute(update(outbox).where(outbox.c.reference == "cash:2").values(status="SENDING"))
+    await house.approve(second)
+    async with house.engine.begin() as connection:
+        lost = {"status": "SENDING", "writer": "settlement.lost", "frame": 1, "journal_end": "0-0"}
+        await connection.execute(update(outbox).where(outbox.c.reference == "cash:3").values(lost))
+    assert await house.sender.flush() == 1, "only the one that never arrived"
+    assert await house.publisher.answer_journal() == 2
+    await house.post()
+    assert await column(house, outbox, "status") == ["DONE", "DONE", "DONE"]
+    assert house.held("A.H") == 600
+
+
+async def test_an_outsider_using_our_reference_is_not_taken_for_us(house: House) -> None:
+    """A holding adjusted by hand under the reference of a receipt: the gold stands in suspense, the receipt is void."""
+    numbers = await house.register([{"serial": "A"}])
+    async with house.engine.begin() as connection:
+        proposal = await receipts.propose_issue(connection, ONE, numbers)
+    await house.approve(proposal)
+    house.publisher.adjust("B.H", "AU", 5, "receipt:1")
+    await house.publisher.publish()
+    await house.post()
+    await house.settle()
+    assert await column(house, receipt, "status") == ["VOID"]
+    assert await column(house, receipt, "reason") == ["DUPLICATE_ID"]
+    assert {found.kind for found in await breaks(house)} == {"UNIDENTIFIED", "POOL_ENGINE"}
+
+
+async def test_steps_cannot_be_skipped_or_repeated(house: House) -> None:
+    async with house.engine.begin() as connection:
+        (number,) = await intake.receive(connection, ONE, read_declared(bars([{}])))
+    skipped = (
+        "screen",
+        "melt",
+        "assay",
+        "certify",
+        "register",
+        "issue",
+        "withdraw",
+        "allocate",
+        "deallocate",
+        "release",
+    )
+    for step in (*skipped, "return"):
+        with pytest.raises(Refused, match=f"lot {number} is ARRIVED; to {step} it must be"):
+            async with house.engine.begin() as connection:
+                await lots.take(connection, ONE, step, [number])
+    async with house.engine.begin() as connection:
+        await intake.reject(connection, ONE, number, "seal broken")
+        await intake.give_back(connection, ONE, number, "Depositor")
+    async with house.engine.begin() as connection:
+        again = await intake.receive(connection, ONE, read_declared(bars([{}])))
+    assert again != [number], "a bar that has left may come back, as a new lot"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"form": "SCRAP_JEWEL", "symbol": "SCRAP"}, "MUST_BE_MELTED"),
+        ({"replicate_1": "999.300"}, "REPLICATES_DIFFER"),
+        ({"replicate_1": "899.800", "replicate_2": "899.900"}, "OUTSIDE_BAND"),
+    ],
+)
+async def test_a_lot_that_may_not_be_traded_is_stopped(house: House, row: dict[str, str], reason: str) -> None:
+    house.publisher.define("SCRAP", "SCRAP_JEWEL")
+    await house.publisher.publish()
+    await house.post()
+    with pytest.raises(Refused) as refused:
+        await house.register([{"serial": "good"}, row])
+    assert refused.value.reason == reason
+    async with house.engine.connect() as connection:
+        assert await lots.listing(connection) == [], "none of the file"
+
+
+async def test_a_bar_list_is_checked_against_the_register(house: House) -> None:
+    await house.register([{"serial": "A1"}])
+    rows = [
+        {"serial": "A1"},
+        {"serial": "A2", "symbol": "PT"},
+        {"serial": "A3", "form": "DORE"},
+        {"serial": "A4", "fineness_permille": "899.99"},
+        {"serial": "A5", "account": "X.H", "warehouse": "SH9"},
+        {"serial": "A6"},
+    ]
+    with pytest.raises(BadBarList) as bad:
+        async with house.engine.begin() as connection:
+            await intake.receive(connection, ONE, read_declared(bars(rows)))
+    assert [(error.line, error.column) for error in bad.value.errors] == [
+        *((2, "serial"), (3, "symbol"), (4, "form"), (5, "fineness_permille"), (6, "account"), (6, "warehouse")),
+    ]
+    async with house.engine.connect() as connection:
+        assert len(await lots.listing(connection)) == 1
