@@ -13,6 +13,7 @@ POOL_LEDGER        fine gold of the lots under live receipts, and the ledger's v
 POOL_ENGINE        fine gold of the lots under live receipts, and all holdings of the engine, for one class
 RECEIPT            a lot and its receipt: fine gold, or a live receipt without its lot in the vault, or the reverse
 CERTIFICATE        a lot and its certificate, or a certificate and its own replicates
+TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
 FEES               fee income, and the fees of all trades
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
 UNIDENTIFIED       money or metal that came or went by no document
@@ -36,6 +37,7 @@ from settlement.schema import (
     certificate,
     engine_holding,
     ledger_account,
+    ledger_entry,
     lot,
     posting,
     progress,
@@ -153,6 +155,12 @@ async def _check_certificates(connection: AsyncConnection, findings: _Findings) 
         findings.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0)
 
 
+async def _check_trades(connection: AsyncConnection, findings: _Findings) -> None:
+    entries = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade"))
+    trades = await connection.scalar(select(func.count()).select_from(trade))
+    findings.compare("TRADES", "trades", "", int(entries or 0), int(trades or 0))
+
+
 async def _check_fees(connection: AsyncConnection, findings: _Findings) -> None:
     fees = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
     income = await _balance(connection, "fee_income")
@@ -181,7 +189,7 @@ async def _balance(connection: AsyncConnection, kind: str) -> int:
 
 _CHECKS: tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...] = (
     *(_check_holdings, _check_postings, _check_pools, _check_receipts, _check_certificates),
-    *(_check_fees, _check_cash, _check_unidentified),
+    *(_check_trades, _check_fees, _check_cash, _check_unidentified),
 )
 
 

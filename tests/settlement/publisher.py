@@ -97,8 +97,7 @@ class Publisher:
 
     async def publish(self) -> None:
         frame = self.take_frame()
-        entry = {streams.FIELD: streams.encode(frame)}
-        await self._redis.xadd(self.keys.events, entry, id=f"{self.sequence}-0")
+        await self._redis.xadd(self.keys.events, {streams.FIELD: streams.encode(frame)}, id=f"{self.sequence}-0")
 
     async def answer_journal(self, refuse: Iterable[str] = ()) -> int:
         """Applies what settlement has sent, as an engine would; returns how many commands came."""
