@@ -4,8 +4,15 @@ The ground floor imports no upper floor; each package names its commands in pypr
 """
 
 from importlib.metadata import entry_points
+from typing import Any
 
 import click
+
+from goldx.settings import BadSettings, NotRunning
+
+
+class _SettingsRefused(click.ClickException):
+    exit_code = 2
 
 
 class _Gathered(click.Group):
@@ -21,6 +28,15 @@ class _Gathered(click.Group):
                 raise TypeError(f"entry point {entry.value} is not a click command")
             return command
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Wrong settings end any command with exit code 2 and a line for each of them."""
+        try:
+            return super().invoke(ctx)
+        except BadSettings as error:
+            raise _SettingsRefused("settings refused:\n  " + "\n  ".join(error.problems)) from error
+        except NotRunning as error:
+            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=_Gathered, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,45 @@
+"""Logs: one JSON object a line, to standard error, with structlog and for the libraries that use ``logging`` too."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure(service: str, level: int = logging.INFO) -> None:
+    """Every line from now on is JSON with ``at`` (UTC), ``level``, ``service`` and ``event``."""
+
+    def name_service(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        return {"service": service, **event}
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        name_service,
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.INFO))
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "nicegui"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)

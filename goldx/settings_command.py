@@ -1,0 +1,27 @@
+"""``goldx settings``: the settings in effect, and the table of them in ``docs/operations.md``."""
+
+import click
+
+from goldx.settings import PREFIX, Settings, allowed, shown
+
+
+@click.command()
+@click.option("--table", is_flag=True, help="All settings as a Markdown table instead.")
+def settings(table: bool) -> None:
+    """Print the settings in effect, passwords masked."""
+    if table:
+        click.echo(markdown_table())
+        return
+    effective = Settings()
+    for name in Settings.model_fields:
+        click.echo(f"{name} = {shown(name, getattr(effective, name)) or '(unset)'}")
+
+
+def markdown_table() -> str:
+    """The table that ``docs/operations.md`` holds."""
+    lines = ["| setting | environment | default | allowed | what it is |", "|---|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = f"`{field.default}`" if field.default is not None else "unset"
+        may_be = allowed(name).replace("|", "\\|")
+        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {default} | {may_be} | {field.description} |")
+    return "\n".join(lines)
