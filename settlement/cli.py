@@ -15,6 +15,7 @@ import click
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from goldx import logging
 from goldx.keys import Key
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
 from goldx.units import BadValue
@@ -66,13 +67,7 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 @click.command()
 def settlement() -> None:
     """Settle the exchange: ledger, receipts and withdrawals, until SIGTERM."""
-    structlog.configure(
-        processors=[
-            *(structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)),
-            *(structlog.processors.format_exc_info, structlog.processors.JSONRenderer()),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logging.configure("settlement")
     log = structlog.get_logger()
     settings = Settings()
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)

@@ -33,10 +33,10 @@ def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
 class House:
     """Settlement on one side, the publisher as the engine on the other."""
 
-    def __init__(self, engine: AsyncEngine, publisher: Publisher) -> None:
+    def __init__(self, engine: AsyncEngine, publisher: Publisher, shard: str = "t") -> None:
         self.engine = engine
         self.publisher = publisher
-        self.ledger = Ledger(engine, "t")
+        self.ledger = Ledger(engine, shard)
         self.sender = Sender(engine, publisher.journal, "test")
 
     async def build(self) -> None:

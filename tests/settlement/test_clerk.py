@@ -1,0 +1,100 @@
+"""The commands that administrators and clerks type, on a real database, in the order of a working day."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.cli import main
+from goldx.keys import Key
+from settlement import registry
+from tests.settlement.house import House, bars
+from tests.settlement.publisher import Publisher
+
+
+@pytest.fixture(autouse=True)
+def _settings(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
+    monkeypatch.chdir(tmp_path)
+
+
+async def goldx(*words: str, code: int = 0) -> Result:
+    """Runs ``goldx`` in a thread of its own, as the commands have their own event loop."""
+    result = await asyncio.to_thread(CliRunner().invoke, main, words)
+    assert result.exit_code == code, result.output
+    return result
+
+
+async def clerk(name: str, *words: str, code: int = 0) -> str:
+    return (await goldx("clerk", "--as", name, *words, code=code)).output
+
+
+async def test_a_working_day(engine: AsyncEngine, publisher: Publisher) -> None:
+    house = House(engine, publisher)
+    await house.ledger.open()
+    publisher.define("AU")
+    publisher.open("A.H", "B.H", "VENUE")
+    await publisher.publish()
+    await house.post()
+    for name in ("ann", "bob"):
+        await goldx("staff", "add", name, "--name", name, "--permissions", "settle")
+    await goldx("staff", "add", "eve", "--name", "Supervisor", "--permissions", "supervise")
+    await clerk("ann", "warehouse-add", "XM1", "--name", "Warehouse one", "--city", "Xiamen")
+
+    await clerk("ann", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
+    assert "another person must approve" in await clerk("ann", "approve", "1", code=1)
+    await clerk("bob", "approve", "1")
+    await house.settle()
+
+    Path("bad.csv").write_bytes(bars([{"serial": "A1"}, {"serial": "A2", "gross_g": "x"}, {"serial": "A1"}]))
+    problems = await clerk("ann", "import-bars", "bad.csv", code=1)
+    assert "line 3, gross_g" in problems
+    assert "line 4, serial" in problems
+    Path("bars.csv").write_bytes(bars([{"serial": f"A{n}"} for n in range(10)]))
+    assert "10 lots have arrived" in await clerk("ann", "import-bars", "bars.csv")
+    assert "is lot" in await clerk("ann", "import-bars", "bars.csv", code=1)
+    assert "10 lots are weighed" in await clerk("ann", "process", "bars.csv")
+    await clerk("ann", "issue")
+    assert '"fine_g": {"AU": "999"}' in await clerk("eve", "proposals")
+    await clerk("bob", "approve", "2")
+    await house.settle()
+    assert (await clerk("eve", "lots", "--state", "RECEIPTED")).count("\n") == 10
+
+    await house.trade("B.H", "A.H", 60_000, 300)
+    wish = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
+    await clerk("ann", "load-out", "apply", *wish, "--weight", "299.7", "--pickup-code", "271828")
+    await clerk("bob", "approve", "3")
+    await house.settle()
+    assert "not the pick-up code" in await clerk("bob", "load-out", "release", "1", "--pickup-code", "0", code=1)
+    assert "released lots: 1, 2, 3" in await clerk("bob", "load-out", "release", "1", "--pickup-code", "271828")
+
+    assert "member\tB.H\tCNY\t820000.00" in await clerk("eve", "balances", "--account", "B.H")
+    report = json.loads(await clerk("eve", "reconcile", "--json"))
+    assert report["breaks"] == []
+    assert report["sequence"] == publisher.sequence
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE engine_holding SET total = total + 1 WHERE asset = 'AU'"))
+    assert "HOLDING\tB.H\tAU" in await clerk("eve", "reconcile", code=1)
+    assert "entries, unbroken" in (await goldx("audit", "verify")).output
+    assert "none of the permissions settle" in await clerk("eve", "issue", code=1)
+    assert "staff" in await clerk("nobody", "issue", code=1)
+
+
+async def test_keys(engine: AsyncEngine) -> None:
+    await goldx("member", "add", "M1", "--name", "Member one")
+    await goldx("key", "create", "--member", "M1", "--out", "m1.key")
+    assert stat.S_IMODE(Path("m1.key").stat().st_mode) == 0o600
+    key = Key.load("m1.key")
+    principal = await registry.find_principal(engine, key.key_id)
+    assert principal is not None
+    assert (principal.member, principal.public_key) == ("M1", key.public_bytes)
+    await goldx("key", "create", "--member", "M1", "--out", "m1.key", code=1)
+    await goldx("key", "create", "--member", "M1", "--permissions", "settle", "--out", "m2.key", code=1)
+    assert not Path("m2.key").exists()
+    await goldx("key", "revoke", key.key_id)
+    assert await registry.find_principal(engine, key.key_id) is None

@@ -1,0 +1,207 @@
+"""The service as a real process: killed in the middle of its work, left without its servers, given a broken stream."""
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx import embedded, streams
+from goldx.units import CASH
+from settlement import cash, database, movements, recon
+from settlement.schema import outbox, progress, trade
+from tests.settlement.house import ONE, OTHER, House
+from tests.settlement.publisher import Publisher
+
+GOLDX = Path(sys.executable).parent / "goldx"
+
+
+class Service:
+    """Starts ``goldx settlement`` and reads its output."""
+
+    def __init__(self, database_url: str, redis_url: str, shard: str) -> None:
+        settings = {"GOLDX_DATABASE_URL": database_url, "GOLDX_REDIS_URL": redis_url, "GOLDX_SHARD": shard}
+        self._environment = {**os.environ, **settings}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *, wait: bool = True) -> None:
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            GOLDX, "settlement", env=self._environment, stdout=pipe, stderr=pipe
+        )
+        if wait:
+            assert self._process.stdout is not None
+            line = await asyncio.wait_for(self._process.stdout.readline(), 60)
+            assert line.startswith(b"READY settlement"), (line, await self.errors())
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None
+        return self._process
+
+    async def errors(self) -> str:
+        assert self.process.stderr is not None
+        return (await self.process.stderr.read()).decode()
+
+    async def end(self, number: signal.Signals) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+
+@pytest_asyncio.fixture
+async def service(settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Service]:
+    made = Service(settled_url, valkey_url, shard)
+    yield made
+    if made._process is not None:
+        await made.end(signal.SIGKILL)
+
+
+async def scalar(engine: AsyncEngine, query: Any) -> Any:
+    async with engine.connect() as connection:
+        return await connection.scalar(query)
+
+
+async def until_posted(engine: AsyncEngine, sequence: int) -> None:
+    async with asyncio.timeout(60):
+        while await scalar(engine, select(progress.c.sequence)) != sequence:
+            await asyncio.sleep(0.05)
+
+
+async def fund(publisher: Publisher) -> None:
+    publisher.define("AU")
+    publisher.open("A.H", "B.H")
+    for account in ("A.H", "B.H"):
+        publisher.adjust(account, CASH, 10**12, f"cash-{account}")
+        publisher.adjust(account, "AU", 10**9, f"gold-{account}")
+    await publisher.publish()
+
+
+async def until_blocked(engine: AsyncEngine) -> None:
+    """Until some transaction waits for a lock."""
+    async with asyncio.timeout(60):
+        while not await scalar(engine, text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            await asyncio.sleep(0.05)
+
+
+async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
+    service: Service, engine: AsyncEngine, publisher: Publisher
+) -> None:
+    """A lock on one balance stops the service where entries and postings are written and the sequence is not."""
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    dice = random.Random(seed)
+    await fund(publisher)
+    await service.start()
+    await until_posted(engine, publisher.sequence)
+    for _ in range(3):
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT FROM ledger_account WHERE name = 'A.H' AND asset = 'CNY' FOR UPDATE"))
+            for _ in range(dice.randint(1, 100)):
+                for _ in range(dice.randint(1, 5)):
+                    buyer, seller = dice.sample(("A.H", "B.H"), 2)
+                    publisher.trade(buyer, seller, "AU", dice.randint(50_000, 70_000), 1_000, dice.randint(0, 50))
+                await publisher.publish()
+            await until_blocked(engine)
+            assert await service.end(signal.SIGKILL) == -signal.SIGKILL
+        await service.start(wait=False)
+    await until_posted(engine, publisher.sequence)
+    assert await scalar(engine, select(func.count()).select_from(trade)) == publisher.trades
+    found = (await recon.reconcile(engine, "test")).breaks
+    assert {difference.kind for difference in found} == {"UNIDENTIFIED", "POOL_ENGINE"}, "funded by no document"
+    assert await service.end(signal.SIGTERM) == 0
+
+
+async def test_the_outbox_survives_a_kill(
+    service: Service, engine: AsyncEngine, publisher: Publisher, redis_house: House
+) -> None:
+    """Every approved movement happens once, though the service is killed while it sends."""
+    house = redis_house
+    expected = 0
+    for number in range(6):
+        async with engine.begin() as connection:
+            proposal = await cash.propose(connection, ONE, "A.H", 1_000 + number, f"bank-{number}")
+        async with engine.begin() as connection:
+            await movements.approve(connection, OTHER, proposal)
+        expected += 1_000 + number
+        await service.start(wait=number % 2 == 0)
+        await publisher.answer_journal()
+        await service.end(signal.SIGKILL)
+    await service.start()
+    async with asyncio.timeout(60):
+        while await scalar(engine, select(func.count()).where(outbox.c.status == "DONE")) < 6:
+            await publisher.answer_journal()
+            await asyncio.sleep(0.05)
+    assert house.held("A.H") == expected
+    assert (await recon.reconcile(engine, "test")).breaks == ()
+    assert await service.end(signal.SIGTERM) == 0
+
+
+@pytest_asyncio.fixture
+async def redis_house(engine: AsyncEngine, publisher: Publisher, shard: str) -> House:
+    house = House(engine, publisher, shard)
+    await house.build()
+    return house
+
+
+async def test_a_gap_in_the_stream_stops_it_loudly(service: Service, engine: AsyncEngine, publisher: Publisher) -> None:
+    await fund(publisher)
+    await service.start()
+    await until_posted(engine, publisher.sequence)
+    publisher.trade("A.H", "B.H", "AU", 60_000, 1_000)
+    publisher.take_frame()
+    publisher.trade("A.H", "B.H", "AU", 60_000, 1_000)
+    await publisher.publish()
+    assert await asyncio.wait_for(service.process.wait(), 30) == 1
+    assert "the event stream continues with sequence" in await service.errors()
+    assert await scalar(engine, select(func.count()).select_from(trade)) == 0
+
+
+async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="gx"))
+    async with contextlib.AsyncExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        postgres = await embedded.start_postgres(folder / "postgres", durable=False)
+        valkey = await embedded.start_valkey(folder / "valkey")
+        await database.migrate(postgres.url)
+        client = streams.connect(valkey.url)
+        publisher = Publisher(client, "0")
+        await fund(publisher)
+        await valkey.stop()
+
+        service = Service(postgres.url, valkey.url, "0")
+        await service.start(wait=False)
+        cleanup.push_async_callback(service.end, signal.SIGKILL)
+        valkey = await embedded.start_valkey(folder / "valkey")
+        engine = database.connect(postgres.url)
+        await until_posted(engine, publisher.sequence)
+        await engine.dispose()
+
+        await postgres.stop()
+        publisher.trade("A.H", "B.H", "AU", 60_000, 1_000)
+        await publisher.publish()
+        await valkey.stop()
+        valkey = await embedded.start_valkey(folder / "valkey")
+        cleanup.push_async_callback(valkey.stop)
+        publisher.trade("B.H", "A.H", "AU", 60_000, 1_000)
+        await publisher.publish()
+        postgres = await embedded.start_postgres(folder / "postgres", durable=False)
+        cleanup.push_async_callback(postgres.stop)
+
+        engine = database.connect(postgres.url)
+        await until_posted(engine, publisher.sequence)
+        assert await scalar(engine, select(func.count()).select_from(trade)) == 2
+        assert service.process.returncode is None
+        assert await service.end(signal.SIGTERM) == 0
+        await engine.dispose()
+        await client.aclose()
