@@ -43,3 +43,7 @@ class _Gathered(click.Group):
 @click.version_option(package_name="goldx")
 def main() -> None:
     """GoldX: a spot exchange for non-standard gold."""
+
+
+if __name__ == "__main__":
+    main(prog_name="goldx")
