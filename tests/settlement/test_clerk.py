@@ -41,47 +41,47 @@ async def test_a_working_day(engine: AsyncEngine, publisher: Publisher) -> None:
     publisher.open("A.H", "B.H", "VENUE")
     await publisher.publish()
     await house.post()
-    for name in ("ann", "bob"):
+    for name in ("clerk-1", "clerk-2"):
         await goldx("staff", "add", name, "--name", name, "--permissions", "settle")
-    await goldx("staff", "add", "eve", "--name", "Supervisor", "--permissions", "supervise")
-    await clerk("ann", "warehouse-add", "XM1", "--name", "Warehouse one", "--city", "Xiamen")
+    await goldx("staff", "add", "auditor", "--name", "Supervisor", "--permissions", "supervise")
+    await clerk("clerk-1", "warehouse-add", "XM1", "--name", "Warehouse one", "--city", "Xiamen")
 
-    await clerk("ann", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
-    assert "another person must approve" in await clerk("ann", "approve", "1", code=1)
-    await clerk("bob", "approve", "1")
+    await clerk("clerk-1", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
+    assert "another person must approve" in await clerk("clerk-1", "approve", "1", code=1)
+    await clerk("clerk-2", "approve", "1")
     await house.settle()
 
     Path("bad.csv").write_bytes(bars([{"serial": "A1"}, {"serial": "A2", "gross_g": "x"}, {"serial": "A1"}]))
-    problems = await clerk("ann", "import-bars", "bad.csv", code=1)
+    problems = await clerk("clerk-1", "import-bars", "bad.csv", code=1)
     assert "line 3, gross_g" in problems
     assert "line 4, serial" in problems
     Path("bars.csv").write_bytes(bars([{"serial": f"A{n}"} for n in range(10)]))
-    assert "10 lots have arrived" in await clerk("ann", "import-bars", "bars.csv")
-    assert "is lot" in await clerk("ann", "import-bars", "bars.csv", code=1)
-    assert "10 lots are weighed" in await clerk("ann", "process", "bars.csv")
-    await clerk("ann", "issue")
-    assert '"fine_g": {"AU": "999"}' in await clerk("eve", "proposals")
-    await clerk("bob", "approve", "2")
+    assert "10 lots have arrived" in await clerk("clerk-1", "import-bars", "bars.csv")
+    assert "is lot" in await clerk("clerk-1", "import-bars", "bars.csv", code=1)
+    assert "10 lots are weighed" in await clerk("clerk-1", "process", "bars.csv")
+    await clerk("clerk-1", "issue")
+    assert '"fine_g": {"AU": "999"}' in await clerk("auditor", "proposals")
+    await clerk("clerk-2", "approve", "2")
     await house.settle()
-    assert (await clerk("eve", "lots", "--state", "RECEIPTED")).count("\n") == 10
+    assert (await clerk("auditor", "lots", "--state", "RECEIPTED")).count("\n") == 10
 
     await house.trade("B.H", "A.H", 60_000, 300)
     wish = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
-    await clerk("ann", "load-out", "apply", *wish, "--weight", "299.7", "--pickup-code", "271828")
-    await clerk("bob", "approve", "3")
+    await clerk("clerk-1", "load-out", "apply", *wish, "--weight", "299.7", "--pickup-code", "271828")
+    await clerk("clerk-2", "approve", "3")
     await house.settle()
-    assert "not the pick-up code" in await clerk("bob", "load-out", "release", "1", "--pickup-code", "0", code=1)
-    assert "released lots: 1, 2, 3" in await clerk("bob", "load-out", "release", "1", "--pickup-code", "271828")
+    assert "not the pick-up code" in await clerk("clerk-2", "load-out", "release", "1", "--pickup-code", "0", code=1)
+    assert "released lots: 1, 2, 3" in await clerk("clerk-2", "load-out", "release", "1", "--pickup-code", "271828")
 
-    assert "member\tB.H\tCNY\t820000.00" in await clerk("eve", "balances", "--account", "B.H")
-    report = json.loads(await clerk("eve", "reconcile", "--json"))
+    assert "member\tB.H\tCNY\t820000.00" in await clerk("auditor", "balances", "--account", "B.H")
+    report = json.loads(await clerk("auditor", "reconcile", "--json"))
     assert report["breaks"] == []
     assert report["sequence"] == publisher.sequence
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE engine_holding SET total = total + 1 WHERE asset = 'AU'"))
-    assert "HOLDING\tB.H\tAU" in await clerk("eve", "reconcile", code=1)
+    assert "HOLDING\tB.H\tAU" in await clerk("auditor", "reconcile", code=1)
     assert "entries, unbroken" in (await goldx("audit", "verify")).output
-    assert "none of the permissions settle" in await clerk("eve", "issue", code=1)
+    assert "none of the permissions settle" in await clerk("auditor", "issue", code=1)
     assert "staff" in await clerk("nobody", "issue", code=1)
 
 
