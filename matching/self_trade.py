@@ -1,0 +1,64 @@
+"""Self-trade prevention: two orders of one owner never trade. The taker's mode says who gives way.
+
+===============  ========================================================================================
+cancel_taker     what is left of the taker is cancelled (the default)
+cancel_maker     the maker is cancelled, the taker goes on
+cancel_both      both
+decrement        both lose the smaller of the taker's remainder and the maker's slice, without a trade;
+                 a maker that still has something keeps its place
+===============  ========================================================================================
+"""
+
+from __future__ import annotations
+
+from goldx import terms
+from matching import fees
+from matching.orders import Order
+from matching.resting import refresh
+from matching.state import State
+
+
+def prevent(state: State, maker: Order, taker: Order) -> None:
+    """Settles the meeting of a resting maker with a taker of the same owner. One of them has less afterwards."""
+    mode = taker.mode()
+    quantity = min(maker.visible(), taker.remaining) if mode == terms.DECREMENT else 0
+    if quantity:
+        _reduce(state, maker, quantity)
+        _reduce(state, taker, quantity)
+    state.emit(
+        20,
+        *(maker.instrument.symbol, maker.order_id, taker.order_id, quantity, maker.remaining, taker.remaining),
+    )
+    _settle(state, maker, quantity, mode in (terms.CANCEL_MAKER, terms.CANCEL_BOTH))
+    _settle(state, taker, quantity, mode in (terms.CANCEL_TAKER, terms.CANCEL_BOTH))
+
+
+def _settle(state: State, order: Order, quantity: int, gives_way: bool) -> None:
+    if order.level is not None:
+        order.level.quantity -= quantity
+        special = order.special
+        if quantity and order.remaining and special is not None and special.display:
+            special.shown -= quantity
+            if not special.shown:
+                refresh(state, order)
+    if gives_way or not order.remaining:
+        state.cancel(order, "SELF_TRADE")
+
+
+def _reduce(state: State, order: Order, quantity: int) -> None:
+    """Takes a quantity out of an order as if it had been ordered for less, and out of what it has reserved."""
+    order.quantity -= quantity
+    order.remaining -= quantity
+    account = order.account
+    instrument = order.instrument
+    if order.side == terms.SELL:
+        balance = account.balances[instrument.symbol]
+        still = order.remaining
+    else:
+        balance = account.cash
+        still = 0
+        if order.reserved and order.remaining:
+            still = fees.cost(order.price, order.remaining, order.residue, instrument.highest_fee)
+    balance.reserved += still - order.reserved
+    order.reserved = still
+    state.touched.append(balance)
