@@ -9,7 +9,7 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.arithmetic import FINE_RULE, FINENESS_RULE, HIGH_PPM, fine_weight, reported_fineness
-from settlement.database import now_ms
+from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.schema import assay, certificate
 
@@ -64,7 +64,7 @@ def _row(lot_id: int, method: str, laboratory: str, ppm: list[int], e5: int, rul
 
 async def final_assays(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, Row[Any]]:
     """The newest fire assay of each lot; a screening is never one."""
-    query = select(assay).where(assay.c.lot_id.in_(lot_ids), assay.c.method == "FIRE_ASSAY")
+    query = select(assay).where(among(assay.c.lot_id, lot_ids), assay.c.method == "FIRE_ASSAY")
     return {row.lot_id: row for row in await connection.execute(query.order_by(assay.c.assay_id))}
 
 

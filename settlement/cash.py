@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, MAX_MONEY_FEN, BadValue, format_money
 from settlement import outbox, proposals
+from settlement.database import among
 from settlement.schema import cash_transfer, trading_account
 
 
@@ -45,7 +46,7 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the money's way to the engine."""
     await _set(connection, subjects, "SENDING")
-    rows = await connection.execute(select(cash_transfer).where(cash_transfer.c.cash_id.in_(subjects)))
+    rows = await connection.execute(select(cash_transfer).where(among(cash_transfer.c.cash_id, subjects)))
     await outbox.put(connection, "cash", by, [(row.cash_id, ((row.account, CASH, row.amount),)) for row in rows])
 
 
@@ -66,5 +67,5 @@ async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, st
 
 
 async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
-    changed = update(cash_transfer).where(cash_transfer.c.cash_id.in_(subjects))
+    changed = update(cash_transfer).where(among(cash_transfer.c.cash_id, subjects))
     await connection.execute(changed.values(status=status, reason=reason))

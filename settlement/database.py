@@ -1,15 +1,19 @@
 """Connections to PostgreSQL, and the migrations that make its tables."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import ARRAY, Column, ColumnElement, Connection, any_, literal, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from goldx.units import BadValue
+
+T = TypeVar("T")
 
 _MIGRATION_LOCK = 0x601D
 """Advisory lock: two services that start together migrate one after the other."""
@@ -20,6 +24,11 @@ def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
     if not url.startswith("postgresql+asyncpg://"):
         raise BadValue("database_url", url.partition("@")[2] or url, "a URL that starts with postgresql+asyncpg://")
     return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
+
+
+def among(column: Column[T], values: Iterable[T]) -> ColumnElement[bool]:
+    """``column = ANY(array)``: one parameter, however many values, where IN would need one for each."""
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def now_ms() -> int:

@@ -29,7 +29,7 @@ from goldx.units import CASH, BadValue, format_money, format_price, format_weigh
 from settlement import allocation, audit, lots, outbox, proposals, receipts
 from settlement.allocation import Candidate
 from settlement.arithmetic import value_fen
-from settlement.database import now_ms
+from settlement.database import among, now_ms
 from settlement.outbox import Legs
 from settlement.refusal import Refused
 from settlement.schema import engine_holding, instrument, load_out, load_out_lot, lot, trading_account, warehouse
@@ -154,7 +154,7 @@ async def _check_funds(connection: AsyncConnection, legs: Legs) -> None:
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends all legs to the engine."""
     await _set(connection, subjects, "APPROVED")
-    rows = await connection.execute(select(load_out).where(load_out.c.load_out_no.in_(subjects)))
+    rows = await connection.execute(select(load_out).where(among(load_out.c.load_out_no, subjects)))
     moves = [
         (row.load_out_no, _legs(row.account, row.symbol, row.ask_mg, row.allocated_mg, row.over_short_fen))
         for row in rows
@@ -212,7 +212,7 @@ async def sheet(connection: AsyncConnection, load_out_no: int, *, lock: bool = F
 
 async def lots_of(connection: AsyncConnection, load_outs: Sequence[int]) -> list[int]:
     """Numbers of the lots allocated to these load-outs."""
-    query = select(load_out_lot.c.lot_id).where(load_out_lot.c.load_out_no.in_(load_outs))
+    query = select(load_out_lot.c.lot_id).where(among(load_out_lot.c.load_out_no, load_outs))
     return sorted((await connection.execute(query)).scalars())
 
 
@@ -221,5 +221,5 @@ def _hash(code: str, salt: bytes) -> bytes:
 
 
 async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
-    changed = update(load_out).where(load_out.c.load_out_no.in_(subjects))
+    changed = update(load_out).where(among(load_out.c.load_out_no, subjects))
     await connection.execute(changed.values(status=status, reason=reason))

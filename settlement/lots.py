@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue, parse_identifier
 from settlement import audit
-from settlement.database import now_ms
+from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
 
@@ -85,7 +85,7 @@ async def take(
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:
     """Lots by number, in the order of their numbers. Raises BadValue naming one that does not exist."""
-    query = select(lot).where(lot.c.lot_id.in_(lot_ids)).order_by(lot.c.lot_id)
+    query = select(lot).where(among(lot.c.lot_id, lot_ids)).order_by(lot.c.lot_id)
     found = {row.lot_id: row for row in await connection.execute(query.with_for_update() if lock else query)}
     for lot_id in lot_ids:
         if lot_id not in found:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.commands import HoldingAdjust, HoldingSettle, Leg
 from goldx.streams import CommandFrame, Journal, parse_entry_id
-from settlement.database import now_ms
+from settlement.database import among, now_ms
 from settlement.schema import outbox
 
 Legs: TypeAlias = tuple[tuple[str, str, int], ...]
@@ -56,7 +56,7 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[s
     if not references:
         return {}
     columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.status)
-    rows = await connection.execute(select(*columns).where(outbox.c.reference.in_(references)))
+    rows = await connection.execute(select(*columns).where(among(outbox.c.reference, references)))
     return {row.reference: Item(row[0], row[1], row[2], _legs(row[3]), row[4]) for row in rows}
 
 
@@ -134,5 +134,5 @@ class Sender:
         still_open = outbox.c.status.in_(("PENDING", "SENDING"))
         async with self._engine.begin() as connection:
             await connection.execute(
-                update(outbox).where(outbox.c.reference.in_(references), still_open).values(**values)
+                update(outbox).where(among(outbox.c.reference, references), still_open).values(**values)
             )

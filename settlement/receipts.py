@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue, format_weight
 from settlement import lots, outbox, proposals
+from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema import lot, receipt
 
@@ -41,13 +42,14 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
             raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; for a receipt it must be REGISTERED")
         fine[row.symbol] += row.fine_mg
     rows = [
-        {"lot_id": row.lot_id, "account": row.account, "symbol": row.symbol, "fine_mg": row.fine_mg}
+        {
+            **{"lot_id": row.lot_id, "account": row.account, "symbol": row.symbol, "fine_mg": row.fine_mg},
+            "status": "PROPOSED",
+        }
         for row in found.values()
     ]
     try:
-        added = await connection.execute(
-            insert(receipt).values([{**row, "status": "PROPOSED"} for row in rows]).returning(receipt.c.receipt_no)
-        )
+        added = await connection.execute(insert(receipt).returning(receipt.c.receipt_no), rows)
     except IntegrityError as error:
         raise Refused("RECEIPT_EXISTS", "one of the lots has a receipt already, proposed or live") from error
     numbers = sorted(int(row.receipt_no) for row in added)
@@ -65,7 +67,7 @@ async def issuable(connection: AsyncConnection) -> list[int]:
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the fine gold to the engine."""
     await _set(connection, subjects, "ISSUING")
-    query = select(receipt).where(receipt.c.receipt_no.in_(subjects)).order_by(receipt.c.receipt_no)
+    query = select(receipt).where(among(receipt.c.receipt_no, subjects)).order_by(receipt.c.receipt_no)
     rows = await connection.execute(query)
     moves = [(row.receipt_no, ((row.account, row.symbol, row.fine_mg),)) for row in rows]
     await outbox.put(connection, "receipt", by, moves)
@@ -79,7 +81,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has credited the gold: receipts are live, lots are receipted."""
     await _set(connection, subjects, "LIVE")
-    query = select(receipt.c.lot_id, receipt.c.receipt_no).where(receipt.c.receipt_no.in_(subjects))
+    query = select(receipt.c.lot_id, receipt.c.receipt_no).where(among(receipt.c.receipt_no, subjects))
     numbers = {row.lot_id: {"receipt": row.receipt_no} for row in await connection.execute(query)}
     await lots.take(connection, by, "issue", list(numbers), details=numbers)
 
@@ -92,10 +94,10 @@ async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, st
 
 async def cancel(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
     """Cancels the live receipts of lots whose gold the engine has taken out."""
-    live = update(receipt).where(receipt.c.lot_id.in_(lot_ids), receipt.c.status == "LIVE")
+    live = update(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
     await connection.execute(live.values(status="CANCELLED"))
 
 
 async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
-    changed = update(receipt).where(receipt.c.receipt_no.in_(subjects))
+    changed = update(receipt).where(among(receipt.c.receipt_no, subjects))
     await connection.execute(changed.values(status=status, reason=reason))

@@ -129,7 +129,7 @@ async def test_one_database_settles_one_shard(engine: AsyncEngine) -> None:
     ("statement", "why"),
     [
         ("INSERT INTO posting VALUES (1, 9, 1, 5)", "entry 1 does not sum to zero"),
-        ("INSERT INTO posting VALUES (1, 8, 1, 5), (1, 9, 2, -5)", "entry 1 is not of this transaction"),
+        ("INSERT INTO posting VALUES (1, 8, 1, 5), (1, 9, 2, -5)", "names an entry that is not of this transaction"),
         ("UPDATE posting SET amount = amount + 1", "append-only"),
         ("DELETE FROM ledger_entry", "append-only"),
         ("TRUNCATE custody_event CASCADE", "append-only"),
