@@ -76,6 +76,10 @@ class Settings(BaseSettings):
         default=1_500, ge=200, le=60_000, description="Milliseconds for which a leading engine leads without renewing."
     )
     snapshot_every: int = Field(default=100_000, ge=1, le=10**9, description="Commands between two snapshots.")
+    allow_weak_durability: bool = Field(
+        default=False,
+        description="Whether to start on a server that may acknowledge an order before it is on the disk.",
+    )
     log_file_mb: int = Field(
         default=50, ge=1, le=10_000, description="Size at which `goldx serve` starts a new log file; one old one stays."
     )
@@ -124,6 +128,8 @@ def allowed(name: str) -> str:
         return f"text of the form {limits['pattern'].strip('^$')}"
     if "ge" in limits:
         return f"a whole number from {limits['ge']} to {limits['le']}"
+    if field.annotation is bool:
+        return "true or false"
     return "a path"
 
 

@@ -52,6 +52,8 @@ class Keys:
         self.leader = f"{tag}:leader"
         self.epoch = f"{tag}:epoch"
         self.snapshots = f"{tag}:snapshots"
+        self.digests = f"{tag}:digests"
+        """Hash: journal position -> ``<sequence> <SHA-256 of the state>`` of the core there, as it was published."""
         self.gateways = f"{tag}:gateways"
         """Hash: gateway id -> its run number."""
 
@@ -94,11 +96,11 @@ decode_raw_commands = msgspec.msgpack.Decoder(RawCommandFrame).decode
 decode_events = msgspec.msgpack.Decoder(EventFrame).decode
 
 
-def connect(url: str, *, timeout: float | None = 5.0) -> Redis:
+def connect(url: str, *, timeout: float | None = 5.0, single_connection: bool = False) -> Redis:
     """A client that never repeats a command by itself (a repeated append would be a second order).
 
     ``timeout`` in seconds bounds every answer; blocking readers pass None. ``url`` is ``redis://``, ``rediss://`` or
-    ``unix://``.
+    ``unix://``. ``single_connection``: all commands go one after the other over one connection.
     """
     return Redis.from_url(
         url,
@@ -108,6 +110,7 @@ def connect(url: str, *, timeout: float | None = 5.0) -> Redis:
         health_check_interval=0,
         legacy_responses=False,
         decode_responses=False,
+        single_connection_client=single_connection,
     )
 
 

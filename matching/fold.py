@@ -1,0 +1,83 @@
+"""State = fold of the journal: the core, and how far into the journal it has got.
+
+Whoever needs the state of a shard (the leading engine, recovery, verification) feeds journal entries to a Fold, one by
+one and in their order, and takes the frame of events that each of them makes.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from goldx.commands import BY_METHOD
+from goldx.streams import BEGINNING, Position, decode_commands, decode_raw_commands, encode
+from matching.engine import Engine
+
+log = structlog.get_logger()
+
+_METHODS = {command.__struct_config__.tag: command.method for command in BY_METHOD.values()}
+
+
+class CoreFailed(RuntimeError):
+    """The core raised on a command. Its state can no longer be trusted; the message names the command's place."""
+
+
+class Produced(NamedTuple):
+    """The events of one journal entry as they are published: ``frame`` is a MessagePack EventFrame."""
+
+    first: int
+    """Sequence of its first event."""
+    last: int
+    """Sequence of its last event, which is the entry's id in the event stream."""
+    frame: bytes
+
+
+def read_frame(data: bytes) -> tuple[tuple[Any, ...], ...] | None:
+    """The commands of a journal entry as the core takes them, or None for bytes that are not a command frame.
+
+    Checked against the commands' types and brought to their full length, whatever version of the program wrote them.
+    """
+    try:
+        return decode_raw_commands(encode(decode_commands(data))).commands
+    except msgspec.MsgspecError:
+        return None
+
+
+class Fold:
+    """``engine`` after every entry up to and including ``position``, the ``entries``-th of the journal."""
+
+    def __init__(self, engine: Engine, position: Position = BEGINNING, entries: int = 0) -> None:
+        self.engine = engine
+        self.position = position
+        self.entries = entries
+        self.commands = 0
+        """Commands applied by this object."""
+
+    def apply(self, position: Position, data: bytes) -> Produced | None:
+        """Applies the next journal entry; returns what it made, None when nothing happened.
+
+        An entry that is not a command frame is passed over with a logged error, by every reader alike, because it says
+        the same at every replay and one broken writer must not end the market. Raises CoreFailed.
+        """
+        commands = read_frame(data)
+        if commands is None:
+            log.error("a journal entry is not a command frame and is passed over", position=str(position))
+            commands = ()
+        before = self.engine.sequence
+        apply, at = self.engine.apply, position.ms
+        outcomes: list[list[tuple[Any, ...]]] = []
+        try:
+            # What came before a failure stays in the list and counts the commands that went well.
+            outcomes.extend(apply(at, command) for command in commands)
+        except Exception as error:
+            failed = commands[len(outcomes)]
+            raise CoreFailed(
+                f"the core failed on command {len(outcomes) + 1} ({_METHODS.get(failed[0])}) of journal entry "
+                f"{position}: {error!r}"
+            ) from error
+        self.position = position
+        self.entries += 1
+        self.commands += len(commands)
+        if self.engine.sequence == before:
+            return None
+        return Produced(before + 1, self.engine.sequence, encode((position, outcomes)))

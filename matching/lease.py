@@ -1,0 +1,83 @@
+"""Who leads a shard: a lease with an end, and an epoch that only grows.
+
+The lease decides who may try, the epoch who may write: every write of a leader is checked against the epoch by the
+server in the same step (``matching.publisher``). So a leader that was paused for longer than its lease can do no harm
+when it wakes, whatever it believes.
+"""
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from goldx.streams import Keys
+from matching.patience import patiently
+
+log = structlog.get_logger()
+
+_TAKE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local epoch = redis.call('INCR', KEYS[2])
+redis.call('SET', KEYS[1], epoch, 'PX', ARGV[1])
+return epoch
+"""
+
+# A lease that ended while nobody else took it, because the server was away, is simply taken up again.
+_RENEW = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+class Deposed(RuntimeError):
+    """Another engine leads under a newer epoch: this one must stop."""
+
+
+class Lease:
+    """The leader's lease of a shard, on a connection of its own. ``epoch`` is 0 until it has been taken."""
+
+    def __init__(self, redis: Redis, keys: Keys, lease_ms: int) -> None:
+        self._keys = [keys.leader, keys.epoch]
+        self._lease_ms = lease_ms
+        self._take = redis.register_script(_TAKE)
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+        self.epoch = 0
+
+    async def take(self) -> bool:
+        """Takes the lease under a new epoch if nobody holds it. Raises redis' errors."""
+        self.epoch = int(await self._take(keys=self._keys, args=[self._lease_ms]))
+        return self.epoch > 0
+
+    async def wait(self) -> None:
+        """Takes the lease as soon as nobody holds it."""
+        waiting = False
+        while not await patiently("asking for the lease", self.take):
+            if not waiting:
+                log.info("another engine leads; waiting for its lease to end")
+            waiting = True
+            await asyncio.sleep(self._lease_ms / 5_000)
+
+    async def keep(self) -> None:
+        """Renews the lease in time, for ever. Raises Deposed when a newer epoch exists.
+
+        A server that does not answer deposes nobody: without it no leader can be made and none can write.
+        """
+        while True:
+            try:
+                if not await self._renew(keys=self._keys, args=[self.epoch, self._lease_ms]):
+                    raise Deposed(f"the lease of epoch {self.epoch} is lost: another engine has led since")
+            except (RedisError, OSError) as error:
+                log.warning("the lease could not be renewed", epoch=self.epoch, error=str(error))
+            await asyncio.sleep(self._lease_ms / 4_000)
+
+    async def release(self) -> None:
+        """Gives the lease up, so that the next leader need not wait for its end. Raises redis' errors."""
+        await self._release(keys=self._keys, args=[self.epoch])

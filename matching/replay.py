@@ -1,0 +1,96 @@
+"""``goldx replay``: commands in, events out, no server: how an auditor runs a day again and how the rules are tested.
+
+One command a line, ``{"at": ms, "method": ..., "params": {...}}``; one event a line comes out. The same input gives the
+same bytes. Lines are streamed: a day of any length needs no more memory than its state.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from goldx import streams, wire
+from goldx.commands import AnyCommand
+from goldx.events import AnyEvent
+from goldx.units import BadValue
+from matching.engine import Engine
+
+_decode_json = msgspec.json.Decoder().decode
+_decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
+_decode_event = msgspec.msgpack.Decoder(AnyEvent).decode
+_read_at = wire.CODECS["expire_at"].read
+
+
+class BadLine(ValueError):
+    """A line that is not a command: ``number`` counts lines from 1."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"line {number}: {reason}")
+        self.number = number
+
+
+class TimedCommand(NamedTuple):
+    """A command and its time, ms since the epoch."""
+
+    at: int
+    command: AnyCommand
+
+
+def read_line(line: bytes, not_before: int) -> TimedCommand:
+    """One line of a journal in its readable form. Raises BadValue, also when time runs backwards."""
+    try:
+        found = _decode_json(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadValue("line", line.decode(errors="replace").rstrip(), f"one JSON object ({error})") from None
+    if not isinstance(found, dict):
+        raise BadValue("line", found, "one JSON object")
+    for name in found:
+        if name not in ("at", "method", "params"):
+            raise BadValue(name, found[name], "one of the members at, method, params")
+    at = _read_at("at", found.get("at"))
+    if at < not_before:
+        raise BadValue("at", at, f"not before the line above it ({not_before})")
+    return TimedCommand(at, wire.read_command(found.get("method"), found.get("params")))
+
+
+def write_line(at: int, command: AnyCommand) -> bytes:
+    """The readable form of a command, compact JSON and a newline; ``read_line`` reads the same command from it."""
+    return msgspec.json.encode({"at": at, **wire.write_command(command)}) + b"\n"
+
+
+def as_core_command(command: AnyCommand) -> tuple[Any, ...]:
+    """The plain tuple that the core takes, of the same shape as from the journal."""
+    return _decode_plain(streams.encode(command))
+
+
+def event_line(event: tuple[Any, ...]) -> bytes:
+    """One line of output for an event as the core makes it."""
+    return wire.write_event_line(_decode_event(streams.encode(event)))
+
+
+class Replay:
+    """A replay on a fresh core. ``engine`` is its state so far, ``lines`` how many lines were read."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.lines = 0
+
+    def run(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The events of each line, joined, as the lines come. Raises BadLine; what came before it has been given."""
+        at = 0
+        for number, line in enumerate(lines, start=self.lines + 1):
+            try:
+                at, command = read_line(line, at)
+            except BadValue as error:
+                raise BadLine(number, str(error)) from None
+            self.lines = number
+            yield b"".join([event_line(event) for event in self.engine.apply(at, as_core_command(command))])
+
+    def reread(self, path: Path | None) -> None:
+        """Writes the state to a file (None: a temporary one) and goes on from what is read back from it."""
+        with tempfile.TemporaryFile() if path is None else path.open("w+b") as file:
+            file.write(self.engine.snapshot())
+            file.seek(0)
+            self.engine = Engine.restore(file.read())

@@ -1,0 +1,185 @@
+"""Snapshots of the core: taken by a forked child while the market goes on, kept in Redis, checked on load.
+
+They shorten recovery and never define truth: one that is torn, altered or of another version is passed over for the one
+before it, and in the end for the whole journal.
+"""
+
+import asyncio
+import hashlib
+import os
+import signal
+import tempfile
+import traceback
+import zlib
+from typing import Any, BinaryIO
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from goldx.streams import Keys, Position, parse_entry_id
+from matching.engine import Engine
+from matching.fold import Fold
+from matching.publisher import StreamBroken
+
+log = structlog.get_logger()
+
+VERSION = 1
+KEPT = 3
+"""How many snapshots stay."""
+
+
+class SnapshotFailed(RuntimeError):
+    """A snapshot could not be taken, or is not valid; the message says why."""
+
+
+class StateDiffers(RuntimeError):
+    """The same journal gave another state than before: the programs differ, or the core is not deterministic."""
+
+
+class Snapshot(msgspec.Struct, array_like=True, frozen=True):
+    """The state after the ``entries``-th journal entry, which stands at ``position``.
+
+    ``body`` is the core's own snapshot, compressed by zlib; ``checksum`` is the SHA-256 of ``body``, ``digest`` that of
+    the state itself, in hexadecimal.
+    """
+
+    version: int
+    position: tuple[int, int]
+    entries: int
+    sequence: int
+    digest: str
+    checksum: str
+    body: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Snapshot).decode
+
+
+class Photograph:
+    """A snapshot in the making: the process forks at once, and the child writes down the state as it is now.
+
+    The pause of the market is that of the fork. ``sequence`` is the state's last event.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self.position = fold.position
+        self.sequence = fold.engine.sequence
+        self._file = tempfile.TemporaryFile(prefix="goldx-snapshot-")  # noqa: SIM115
+        self._child = os.fork()
+        if self._child == 0:
+            _write_and_exit(fold, self._file)
+
+    async def develop(self) -> Snapshot:
+        """Waits for the child. Raises SnapshotFailed."""
+        with self._file as file:
+            _, status = await asyncio.to_thread(os.waitpid, self._child, 0)
+            if status != 0:
+                raise SnapshotFailed(f"the process that writes it down ended with {os.waitstatus_to_exitcode(status)}")
+            file.seek(0)
+            return _decode(file.read())
+
+
+def _write_and_exit(fold: Fold, file: BinaryIO) -> None:
+    """In the child: nothing of the parent's loop, connections or handlers may run here."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        file.write(_encode(picture(fold)))
+        file.flush()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def picture(fold: Fold) -> Snapshot:
+    """The snapshot of a state, taken here and now."""
+    engine = fold.engine
+    body = zlib.compress(engine.snapshot(), 1)
+    checksum = hashlib.sha256(body).hexdigest()
+    return Snapshot(VERSION, fold.position, fold.entries, engine.sequence, engine.digest(), checksum, body)
+
+
+def restore(data: bytes) -> Fold:
+    """The state of a stored snapshot. Raises SnapshotFailed when it is not whole, not ours, or not what it says."""
+    try:
+        found = _decode(data)
+    except msgspec.MsgspecError as error:
+        raise SnapshotFailed(f"it cannot be read: {error}") from error
+    if found.version != VERSION:
+        raise SnapshotFailed(f"it has version {found.version}; this program reads version {VERSION}")
+    if hashlib.sha256(found.body).hexdigest() != found.checksum:
+        raise SnapshotFailed("its checksum is wrong: it is torn or altered")
+    try:
+        engine = Engine.restore(zlib.decompress(found.body))
+    except Exception as error:
+        raise SnapshotFailed(f"the core does not take it: {error!r}") from error
+    if engine.sequence != found.sequence or engine.digest() != found.digest:
+        raise SnapshotFailed("the state in it has another sequence or digest than it says")
+    return Fold(engine, Position(*found.position), found.entries)
+
+
+class SnapshotStore:
+    """A shard's snapshots: a hash of journal position -> Snapshot, and one of position -> ``sequence digest``."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    async def save(self, snapshot: Snapshot) -> None:
+        """Stores a snapshot whose events are all published, publishes its digest, and lets the oldest go.
+
+        Raises StateDiffers, and redis' errors.
+        """
+        position = str(Position(*snapshot.position))
+        published = f"{snapshot.sequence} {snapshot.digest}".encode()
+        before = await self._redis.hget(self._keys.digests, position)
+        if before not in (None, published):
+            raise StateDiffers(
+                f"the state at {position} was {before!r} when it was published, and is {published!r} now"
+            )
+        stale = (await self.positions())[KEPT - 1 :]
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(self._keys.digests, position, published)
+            pipe.hset(self._keys.snapshots, position, _encode(snapshot))
+            for old in stale:
+                pipe.hdel(self._keys.snapshots, str(old))
+            await pipe.execute()
+
+    async def positions(self) -> list[Position]:
+        """Where snapshots stand, the newest first. Names that are no position are left out."""
+        found = []
+        for name in await self._redis.hkeys(self._keys.snapshots):
+            try:
+                found.append(parse_entry_id(name))
+            except ValueError:
+                log.error("a snapshot has no valid position and is passed over", name=repr(name))
+        return sorted(found, reverse=True)
+
+    async def newest(self, journal_end: Position, published: int) -> Fold | None:
+        """The newest valid snapshot's state that recovery may start from, or None: the whole journal has to be read.
+
+        One whose events are not all published is passed over as well, because they have to be made again. Raises
+        StreamBroken when a valid snapshot stands behind the journal's end: then the journal has lost its tail.
+        """
+        for position in await self.positions():
+            data: Any = await self._redis.hget(self._keys.snapshots, str(position))
+            try:
+                fold = await asyncio.to_thread(restore, data or b"")
+            except SnapshotFailed as error:
+                log.error("a snapshot is not valid and is passed over", position=str(position), reason=str(error))
+                continue
+            if fold.position > journal_end:
+                raise StreamBroken(
+                    f"the journal ends at {journal_end}, but a snapshot shows that it went on to {fold.position}: "
+                    "its tail is missing"
+                )
+            if fold.engine.sequence <= published:
+                return fold
+            log.warning("a snapshot is ahead of the event stream and is passed over", position=str(position))
+        return None
