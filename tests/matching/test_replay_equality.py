@@ -1,0 +1,64 @@
+"""A snapshot and a restore after every single step: the same events, the same digest, the same bytes."""
+
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matching.engine import Engine
+from tests.matching.driving import plain
+from tests.matching.dump import dump_engine
+from tests.matching.flows import Deep, Dice, Drawn, Flow, Thrown
+from tests.matching.validator import validate
+
+
+def run_with_restores(flow: Flow, steps: int) -> None:
+    whole, pieces = Engine(), Engine()
+    for at, command in flow.steps(steps):
+        expected, found = whole.apply(at, plain(command)), pieces.apply(at, plain(command))
+        assert found == expected, f"at {at}: {command}"
+        data = pieces.snapshot()
+        pieces = Engine.restore(data)
+        assert pieces.snapshot() == data, "a restored core writes another snapshot"
+        assert pieces.digest() == whole.digest(), f"at {at}: {command}"
+        assert dump_engine(pieces) == dump_engine(whole)
+        validate(pieces)
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_generated_sequences(data: st.DataObject) -> None:
+    dice: Dice = Drawn(data)
+    run_with_restores(Flow(dice), 30)
+
+
+def test_seeded_sequences() -> None:
+    for seed in range(30):
+        run_with_restores(Flow(Thrown(Random(seed))), 100)
+
+
+def test_a_deep_book() -> None:
+    run_with_restores(Deep(Thrown(Random(7))), 200)
+
+
+def test_the_same_commands_give_the_same_bytes() -> None:
+    snapshots = set()
+    for _ in range(2):
+        engine = Engine()
+        for at, command in Flow(Thrown(Random(11))).steps(200):
+            engine.apply(at, plain(command))
+        snapshots.add((engine.digest(), engine.snapshot()))
+    assert len(snapshots) == 1
+
+
+def test_the_digest_sees_every_change() -> None:
+    """A command that does something changes the digest; applying nothing does not."""
+    engine = Engine()
+    seen = {engine.digest()}
+    for at, command in Flow(Thrown(Random(3))).steps(150):
+        before, sequence = engine.digest(), engine.sequence
+        engine.apply(at, plain(command))
+        if engine.sequence > sequence:
+            assert engine.digest() not in seen, f"at {at}: {command}"
+        assert engine.digest() == engine.digest()
+        seen.add(before)
