@@ -30,10 +30,10 @@ def cancel_all(state: State, command: tuple[Any, ...]) -> None:
     """order.cancel_all: in order of acceptance; nothing to cancel is no refusal."""
     _, name, symbol, side = command
     account = state.accounts.get(name)
-    if account is None:
-        state.refuse("order.cancel_all", "UNKNOWN_ACCOUNT", name, symbol)
-    elif symbol is not None and symbol not in state.instruments:
+    if symbol is not None and symbol not in state.instruments:
         state.refuse("order.cancel_all", "UNKNOWN_SYMBOL", name, symbol)
+    elif account is None:
+        state.refuse("order.cancel_all", "UNKNOWN_ACCOUNT", name, symbol)
     elif side is not None and side not in (terms.BUY, terms.SELL):
         state.refuse("order.cancel_all", "BAD_VALUE", name, symbol, "side: buy or sell")
     else:

@@ -74,7 +74,12 @@ def place(state: State, command: tuple[Any, ...]) -> None:
         price = entry.implied_limit(instrument, side)
     if quantity % instrument.lot or not 0 < quantity <= instrument.max_quantity:
         return _reject(state, command, "BAD_QUANTITY")
-    if display is not None and (display % instrument.lot or not 0 < display <= quantity):
+    if display is not None and (
+        kind == terms.MARKET
+        or time_in_force in (terms.IOC, terms.FOK)
+        or display % instrument.lot
+        or not 0 < display <= quantity
+    ):
         return _reject(state, command, "BAD_QUANTITY")
 
     if side == terms.BUY:
@@ -183,7 +188,7 @@ def price_refusal(instrument: Instrument, price: int) -> str:
 
 def _refusal_of_terms(state: State, command: tuple[Any, ...]) -> str:
     """Why the terms of an uncommon order do not go together, or nothing."""
-    _, _, _, symbol, side, kind, _, limit, time_in_force, expire_at, post_only, display, stop_price, stp, _, _ = command
+    _, _, _, symbol, side, kind, _, limit, time_in_force, expire_at, post_only, _, stop_price, stp, _, _ = command
     immediate = kind == terms.MARKET or time_in_force in (terms.IOC, terms.FOK)
     if (
         side not in (terms.BUY, terms.SELL)
@@ -200,7 +205,7 @@ def _refusal_of_terms(state: State, command: tuple[Any, ...]) -> str:
         return "BAD_PRICE"
     if stop_price is not None and (stop_price % state.instruments[symbol].tick or not 0 < stop_price <= MAX_PRICE_FEN):
         return "BAD_PRICE"
-    return "BAD_QUANTITY" if display is not None and immediate else ""
+    return ""
 
 
 def _special(command: tuple[Any, ...]) -> Special | None:

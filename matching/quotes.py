@@ -25,10 +25,12 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     if instrument is None or account is None:
         reason = "UNKNOWN_SYMBOL" if instrument is None else "UNKNOWN_ACCOUNT"
         return state.refuse("quote.set", reason, name, quote_id)
+    if account.member.refusal:
+        return state.refuse("quote.set", account.member.refusal, name, quote_id)
     if quote_id + "/bid" in account.ids:
         first = first_number(account, quote_id + "/bid")
         return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {first}")
-    reason = account.member.refusal or phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
+    reason = phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
     old = live(account, symbol)
     bid_cost = 0
     if not reason:
