@@ -1,4 +1,4 @@
-"""A migrated database a test, cloned from one template, and a hand that writes what an engine would publish."""
+"""A migrated database a test, cloned from one template, and the exchange beside it: its core, or a stream by hand."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement import database
+from tests.settlement.exchange import Exchange
 from tests.settlement.publisher import Publisher
 
 _numbers = itertools.count(1)
@@ -57,6 +58,11 @@ async def engine(settled_url: str) -> AsyncIterator[AsyncEngine]:
     made = database.connect(settled_url)
     yield made
     await made.dispose()
+
+
+@pytest.fixture
+def exchange(redis: Redis, shard: str) -> Exchange:
+    return Exchange(redis, shard)
 
 
 @pytest.fixture

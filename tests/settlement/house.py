@@ -10,7 +10,7 @@ from goldx.units import CASH
 from settlement import bar_list, cash, intake, lots, movements, receipts, registry
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
-from tests.settlement.publisher import Publisher
+from tests.settlement.exchange import Exchange
 
 ONE, OTHER = "clerk-1", "clerk-2"
 ROW = {
@@ -31,19 +31,18 @@ def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
 
 
 class House:
-    """Settlement on one side, the publisher as the engine on the other."""
+    """Settlement on one side, the exchange's core on the other, Valkey between them."""
 
-    def __init__(self, engine: AsyncEngine, publisher: Publisher, shard: str = "t") -> None:
+    def __init__(self, engine: AsyncEngine, exchange: Exchange, shard: str = "t") -> None:
         self.engine = engine
-        self.publisher = publisher
+        self.exchange = exchange
         self.ledger = Ledger(engine, shard)
-        self.sender = Sender(engine, publisher.journal, "test")
+        self.sender = Sender(engine, exchange.journal, "test")
 
     async def build(self) -> None:
         await self.ledger.open()
-        self.publisher.define("AU")
-        self.publisher.open("A.H", "B.H", "VENUE")
-        await self.publisher.publish()
+        await self.exchange.define("AU")
+        await self.exchange.open("A.H", "B.H", "VENUE")
         await self.post()
         async with self.engine.begin() as connection:
             for name in (ONE, OTHER):
@@ -51,15 +50,15 @@ class House:
             await lots.add_warehouse(connection, ONE, "XM1", "Warehouse one", "Xiamen")
 
     async def post(self) -> None:
-        """Posts everything that the publisher has published."""
+        """Posts everything that is published."""
         reached = await self.ledger.open()
-        if frames := await self.publisher.events.read(reached):
+        if frames := await self.exchange.events.read(reached):
             await self.ledger.post(frames)
 
-    async def settle(self, refuse: Sequence[str] = ()) -> None:
+    async def settle(self) -> None:
         """Sends what waits, lets the engine answer, posts the answer."""
         await self.sender.flush()
-        await self.publisher.answer_journal(refuse)
+        await self.exchange.advance()
         await self.post()
 
     async def approve(self, number: int) -> None:
@@ -88,10 +87,9 @@ class House:
         await self.settle()
         return numbers
 
-    async def trade(self, buyer: str, seller: str, price: int, grams: int, fee: int = 0) -> None:
-        self.publisher.trade(buyer, seller, "AU", price, grams * 1_000, fee)
-        await self.publisher.publish()
+    async def trade(self, buyer: str, seller: str, price: int, grams: int) -> None:
+        await self.exchange.trade(buyer, seller, price, grams)
         await self.post()
 
     def held(self, account: str, asset: str = CASH) -> int:
-        return self.publisher.held[account, asset]
+        return self.exchange.held[account, asset]

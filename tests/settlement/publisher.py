@@ -1,23 +1,19 @@
-"""Writes events as an engine would publish them, keeping its own books the plainest way there is."""
+"""Writes event streams by hand, right and wrong ones, keeping its own books the plainest way there is."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from redis.asyncio import Redis
 
 from goldx import streams
-from goldx.commands import HoldingAdjust, HoldingSettle, Leg
 from goldx.events import (
     AccountOpened,
     AnyEvent,
-    CommandRejected,
     HoldingAdjusted,
     HoldingChanged,
-    HoldingSettled,
     InstrumentDefined,
     Trade,
 )
-from goldx.streams import EventFrame, EventStream, Journal, Keys
+from goldx.streams import EventFrame, Keys
 from goldx.units import CASH, money_of
 
 
@@ -27,16 +23,12 @@ class Publisher:
     def __init__(self, redis: Redis, shard: str) -> None:
         self.keys = Keys(shard)
         self._redis = redis
-        self.events = EventStream(redis, self.keys)
-        self.journal = Journal(redis, self.keys)
         self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.sequence = 0
         self.trades = 0
         self.fees = 0
         self._outcomes: list[tuple[AnyEvent, ...]] = []
         self._pending: list[AnyEvent] = []
-        self._applied: set[str] = set()
-        self._read = streams.BEGINNING
 
     def _next(self) -> int:
         self.sequence += 1
@@ -61,16 +53,8 @@ class Publisher:
 
     def adjust(self, account: str, asset: str, amount: int, reference: str) -> None:
         self.held[account, asset] += amount
-        self._applied.add(reference)
         self._pending.append(HoldingAdjusted(self._next(), 1, account, asset, amount, reference))
         self._close((account, asset))
-
-    def settle(self, reference: str, legs: tuple[Leg, ...]) -> None:
-        self._applied.add(reference)
-        for leg in legs:
-            self.held[leg.account, leg.asset] += leg.amount
-        self._pending.append(HoldingSettled(self._next(), 1, reference, legs))
-        self._close(*((leg.account, leg.asset) for leg in legs))
 
     def trade(self, buyer: str, seller: str, symbol: str, price: int, quantity: int, fee: int = 0) -> None:
         amount = money_of(price, quantity)
@@ -85,10 +69,6 @@ class Publisher:
         )
         self._close((buyer, CASH), (buyer, symbol), (seller, CASH), (seller, symbol))
 
-    def reject(self, reference: str, reason: str, method: str = "holding.adjust") -> None:
-        self._pending.append(CommandRejected(self._next(), 1, method, reason, None, reference))
-        self._close()
-
     def take_frame(self) -> EventFrame:
         """What was made since the last call, as one frame."""
         frame = EventFrame((1, self.sequence), tuple(self._outcomes))
@@ -98,26 +78,3 @@ class Publisher:
     async def publish(self) -> None:
         frame = self.take_frame()
         await self._redis.xadd(self.keys.events, {streams.FIELD: streams.encode(frame)}, id=f"{self.sequence}-0")
-
-    async def answer_journal(self, refuse: Iterable[str] = ()) -> int:
-        """Applies what settlement has sent, as an engine would; returns how many commands came."""
-        count = 0
-        for position, data in await self.journal.read(self._read):
-            self._read = position
-            for command in streams.decode_commands(data).commands:
-                assert isinstance(command, HoldingAdjust | HoldingSettle)
-                self._answer(command, frozenset(refuse))
-                count += 1
-        if count:
-            await self.publish()
-        return count
-
-    def _answer(self, command: HoldingAdjust | HoldingSettle, refuse: frozenset[str]) -> None:
-        if command.reference in self._applied:
-            self.reject(command.reference, "DUPLICATE_ID", command.method)
-        elif command.reference in refuse:
-            self.reject(command.reference, "INSUFFICIENT_GOLD", command.method)
-        elif isinstance(command, HoldingAdjust):
-            self.adjust(command.account, command.asset, command.amount, command.reference)
-        else:
-            self.settle(command.reference, command.legs)

@@ -9,20 +9,22 @@ from sqlalchemy import Table, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from goldx import terms
+from goldx.commands import HoldingAdjust, OrderCancelAll
 from goldx.units import BadValue
 from settlement import audit, cash, intake, load_out, lots, movements, receipts, recon
 from settlement.bar_list import BadBarList, read_declared
 from settlement.refusal import Refused
 from settlement.schema import cash_transfer, outbox, receipt
+from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, OTHER, House, bars
-from tests.settlement.publisher import Publisher
 
 CODE = "314159"
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, publisher: Publisher) -> AsyncIterator[House]:
-    made = House(engine, publisher)
+async def house(engine: AsyncEngine, exchange: Exchange) -> AsyncIterator[House]:
+    made = House(engine, exchange)
     await made.build()
     yield made
 
@@ -52,7 +54,7 @@ async def test_the_whole_life_of_gold(house: House) -> None:
     assert house.held("A.H", "AU") == 5 * 99_900
     assert await breaks(house) == ()
 
-    await house.trade("B.H", "A.H", 60_000, 205, fee=100)
+    await house.trade("B.H", "A.H", 60_000, 205)
     assert await breaks(house) == ()
 
     await house.approve(await apply(house, 200_000))
@@ -93,13 +95,19 @@ async def test_over_weight_is_bought_from_the_venue(house: House) -> None:
 
 
 async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: House) -> None:
+    """The gold went into an order between the application and the approval."""
     numbers = await house.issue([{"serial": "A"}])
-    await house.approve(await apply(house, 99_900, "A.H"))
-    await house.settle(refuse=["load_out:1"])
+    proposal = await apply(house, 99_900, "A.H")
+    await house.exchange.order("A.H", terms.SELL, 60_000, 1)
+    await house.approve(proposal)
+    await house.settle()
     async with house.engine.connect() as connection:
-        assert (await load_out.sheet(connection, 1)).status == "REFUSED"
+        row = await load_out.sheet(connection, 1)
+        assert (row.status, row.reason) == ("REFUSED", "INSUFFICIENT_GOLD")
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
     assert await breaks(house) == ()
+    await house.exchange.run(OrderCancelAll("A.H"))
+    await house.post()
     await house.approve(await apply(house, 99_900, "A.H"))
     await house.settle()
     assert house.held("A.H", "AU") == 0
@@ -174,8 +182,9 @@ async def test_money_is_refused_before_and_by_the_engine(house: House) -> None:
     async with house.engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", -500, "bank-2")
     await house.approve(number)
-    await house.settle(refuse=["cash:3"])
+    await house.settle()
     assert await column(house, cash_transfer, "status") == ["DONE", "REFUSED"]
+    assert await column(house, cash_transfer, "reason") == [None, "INSUFFICIENT_CASH"]
     assert house.held("A.H") == 100
     assert await breaks(house) == ()
 
@@ -195,7 +204,7 @@ async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(h
         lost = {"status": "SENDING", "writer": "settlement.lost", "frame": 1, "journal_end": "0-0"}
         await connection.execute(update(outbox).where(outbox.c.reference == "cash:3").values(lost))
     assert await house.sender.flush() == 1, "only the one that never arrived"
-    assert await house.publisher.answer_journal() == 2
+    assert await house.exchange.advance() == 2
     await house.post()
     assert await column(house, outbox, "status") == ["DONE", "DONE", "DONE"]
     assert house.held("A.H") == 600
@@ -207,8 +216,7 @@ async def test_an_outsider_using_our_reference_is_not_taken_for_us(house: House)
     async with house.engine.begin() as connection:
         proposal = await receipts.propose_issue(connection, ONE, numbers)
     await house.approve(proposal)
-    house.publisher.adjust("B.H", "AU", 5, "receipt:1")
-    await house.publisher.publish()
+    await house.exchange.run(HoldingAdjust("B.H", "AU", 5, "receipt:1"))
     await house.post()
     await house.settle()
     assert await column(house, receipt, "status") == ["VOID"]
@@ -252,8 +260,7 @@ async def test_steps_cannot_be_skipped_or_repeated(house: House) -> None:
     ],
 )
 async def test_a_lot_that_may_not_be_traded_is_stopped(house: House, row: dict[str, str], reason: str) -> None:
-    house.publisher.define("SCRAP", "SCRAP_JEWEL")
-    await house.publisher.publish()
+    await house.exchange.define("SCRAP", "SCRAP_JEWEL")
     await house.post()
     with pytest.raises(Refused) as refused:
         await house.register([{"serial": "good"}, row])

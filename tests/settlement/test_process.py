@@ -20,6 +20,7 @@ from goldx import embedded, streams
 from goldx.units import CASH
 from settlement import cash, database, movements, recon
 from settlement.schema import outbox, progress, trade
+from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, OTHER, House
 from tests.settlement.publisher import Publisher
 
@@ -123,10 +124,11 @@ async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
 
 
 async def test_the_outbox_survives_a_kill(
-    service: Service, engine: AsyncEngine, publisher: Publisher, redis_house: House
+    service: Service, engine: AsyncEngine, exchange: Exchange, shard: str
 ) -> None:
     """Every approved movement happens once, though the service is killed while it sends."""
-    house = redis_house
+    house = House(engine, exchange, shard)
+    await house.build()
     expected = 0
     for number in range(6):
         async with engine.begin() as connection:
@@ -135,23 +137,16 @@ async def test_the_outbox_survives_a_kill(
             await movements.approve(connection, OTHER, proposal)
         expected += 1_000 + number
         await service.start(wait=number % 2 == 0)
-        await publisher.answer_journal()
+        await exchange.advance()
         await service.end(signal.SIGKILL)
     await service.start()
     async with asyncio.timeout(60):
         while await scalar(engine, select(func.count()).where(outbox.c.status == "DONE")) < 6:
-            await publisher.answer_journal()
+            await exchange.advance()
             await asyncio.sleep(0.05)
     assert house.held("A.H") == expected
     assert (await recon.reconcile(engine, "test")).breaks == ()
     assert await service.end(signal.SIGTERM) == 0
-
-
-@pytest_asyncio.fixture
-async def redis_house(engine: AsyncEngine, publisher: Publisher, shard: str) -> House:
-    house = House(engine, publisher, shard)
-    await house.build()
-    return house
 
 
 async def test_a_gap_in_the_stream_stops_it_loudly(service: Service, engine: AsyncEngine, publisher: Publisher) -> None:

@@ -5,19 +5,20 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from goldx.commands import HoldingAdjust
 from settlement import recon
+from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, OTHER, House
-from tests.settlement.publisher import Publisher
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, publisher: Publisher) -> House:
+async def house(engine: AsyncEngine, exchange: Exchange) -> House:
     """Two lots under receipt, money, and a trade with fees."""
-    made = House(engine, publisher)
+    made = House(engine, exchange)
     await made.build()
     await made.pay_in("B.H", 100_000_000, "bank-1")
     await made.issue([{"serial": "A"}, {"serial": "B"}])
-    await made.trade("B.H", "A.H", 60_000, 20, fee=120)
+    await made.trade("B.H", "A.H", 60_000, 20)
     return made
 
 
@@ -94,8 +95,7 @@ async def test_a_planted_difference_is_found(
 
 
 async def test_metal_that_came_by_no_document_is_found(house: House) -> None:
-    house.publisher.adjust("B.H", "AU", 1, "typed by hand")
-    await house.publisher.publish()
+    await house.exchange.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
     await house.post()
     found = (await recon.reconcile(house.engine, ONE)).breaks
     assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]

@@ -1,0 +1,79 @@
+"""The exchange's core beside settlement: reads the journal, applies it to the real engine, publishes what it says."""
+
+from collections import defaultdict
+
+import msgspec
+from redis.asyncio import Redis
+
+from goldx import streams, terms
+from goldx.commands import AccountOpen, AnyCommand, InstrumentDefine, MarketSetPhase, OrderPlace
+from goldx.events import HoldingChanged
+from goldx.streams import CommandFrame, EventFrame, EventStream, Journal, Keys
+from matching.engine import Engine
+
+FEE_BP = 1
+"""Fee of either side of a trade in the classes that ``define`` makes."""
+
+
+class Exchange:
+    """``held`` is what the engine says every account has of every asset."""
+
+    def __init__(self, redis: Redis, shard: str) -> None:
+        self._redis = redis
+        self._keys = Keys(shard)
+        self.journal = Journal(redis, self._keys)
+        self.events = EventStream(redis, self._keys)
+        self.engine = Engine()
+        self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._frames = 0
+        self._position = streams.BEGINNING
+
+    async def run(self, *commands: AnyCommand) -> None:
+        """Appends commands as another writer would, and lets the engine work."""
+        self._frames += 1
+        await self.journal.append(CommandFrame("test", self._frames, commands))
+        await self.advance()
+
+    async def advance(self) -> int:
+        """Applies and publishes what stands in the journal; returns how many commands that was."""
+        count = 0
+        for position, data in await self.journal.read(self._position):
+            frame = streams.decode_raw_commands(data)
+            raw = [self.engine.apply(position.ms, tuple(command)) for command in frame.commands]
+            encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
+            await self._redis.xadd(self._keys.events, {streams.FIELD: encoded}, id=f"{self.engine.sequence}-0")
+            self._note(streams.decode_events(encoded))
+            self._position = position
+            count += len(frame.commands)
+        return count
+
+    def _note(self, frame: EventFrame) -> None:
+        for outcome in frame.outcomes:
+            for event in outcome:
+                if isinstance(event, HoldingChanged):
+                    self.held[event.account, event.asset] = event.total
+
+    async def define(self, symbol: str, form: str = "NONAPPROVED_BAR") -> None:
+        """A class from 900 per mille on, in continuous trading, with a reference price of 600.00."""
+        await self.run(
+            InstrumentDefine(
+                symbol,
+                form=form,
+                min_fineness=90_000,
+                reference_price=60_000,
+                maker_fee_bp=FEE_BP,
+                taker_fee_bp=FEE_BP,
+            ),
+            MarketSetPhase(symbol, terms.CONTINUOUS),
+        )
+
+    async def open(self, *accounts: str) -> None:
+        await self.run(*(AccountOpen(account, account.partition(".")[0]) for account in accounts))
+
+    async def order(self, account: str, side: int, price: int, grams: int) -> None:
+        name = f"o{self._frames}"
+        await self.run(OrderPlace(account, name, "AU", side, terms.LIMIT, grams * 1_000, price))
+
+    async def trade(self, buyer: str, seller: str, price: int, grams: int) -> None:
+        await self.order(seller, terms.SELL, price, grams)
+        await self.order(buyer, terms.BUY, price, grams)
