@@ -64,16 +64,14 @@ class Engine:
         ``command`` is the plain form of one of ``goldx.commands``: its tag, then its fields; trailing fields may be
         missing, as they are in journals older than the field. The events are plain tuples in the field order of
         ``goldx.events``. What the exchange refuses is an event too; only what is no command at all raises
-        (KeyError, TypeError, ValueError), before anything has changed. Time never runs backward: an earlier ``at`` counts as the
-        latest so far.
+        (KeyError, TypeError, ValueError), before anything has changed. Time never runs backward: an earlier ``at``
+        counts as the latest so far.
         """
         state = self.state
         kind = command[0]
         if len(command) != _SIZES[kind]:
             command = (*command, *_DEFAULTS[kind][len(command) :])
-        events: list[tuple[Any, ...]] = []
-        state.events = events
-        if at > state.now:
+        if at > state.now:  # noqa: PLR1730 : every command passes here, and a comparison is cheaper than a call
             state.now = at
         if state.now >= state.next_due:
             market.run_due(state)
@@ -89,6 +87,8 @@ class Engine:
             indicate(state)
         if state.touched:
             state.publish_holdings()
+        events = state.events
+        state.events = []
         return events
 
     @property

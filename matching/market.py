@@ -16,7 +16,7 @@ from matching.state import NEVER, State
 def define(state: State, command: tuple[Any, ...]) -> None:
     """instrument.define: a new instrument, or new terms for one that is closed and without open orders.
 
-    New terms are given whole; only the reference price and the last price stay, where they fit the new tick.
+    New terms are given whole; only a reference price not given anew stays, and the last price where it fits the tick.
     """
     _, symbol, *values, _ = command
     detail = _wrong_term(symbol, values)
@@ -29,12 +29,11 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     elif instrument.phase != terms.CLOSED or not instrument.idle():
         state.refuse("instrument.define", "PHASE", None, symbol, "it must be closed and without open orders")
         return
-    tick = values[5]
     kept = instrument.reference
     instrument.define(tuple(values))
-    if not instrument.reference and kept and not kept % tick:
+    if kept and not instrument.reference:
         instrument.set_reference(kept)
-    if instrument.last % tick:
+    if instrument.last % instrument.tick:
         instrument.last = 0
     state.emit(8, symbol, *instrument.definition)
 
@@ -45,7 +44,7 @@ def set_reference(state: State, command: tuple[Any, ...]) -> None:
     instrument = state.instruments.get(symbol)
     if instrument is None:
         state.refuse("market.set_reference", "UNKNOWN_SYMBOL", None, symbol)
-    elif price % instrument.tick or not 0 < price <= MAX_PRICE_FEN:
+    elif not 0 < price <= MAX_PRICE_FEN:
         state.refuse("market.set_reference", "BAD_PRICE", None, symbol)
     else:
         instrument.set_reference(price)
@@ -126,6 +125,4 @@ def _wrong_term(symbol: str, values: list[Any]) -> str:
         return "form: one of " + ", ".join(terms.FORMS)
     if tick * lot % MG_PER_GRAM:
         return "lot: a lot at one tick must be worth whole fen"
-    if reference is not None and reference % tick:
-        return "reference_price: a multiple of the tick"
     return ""

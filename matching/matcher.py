@@ -193,11 +193,11 @@ def _charge(order: Order, amount: int, basis_points: int) -> int:
 
 
 def _median(instrument: Instrument, order: Order, maker_price: int) -> int:
-    """The median of bid, ask and last: both orders' limits, and the last (or reference) price.
+    """The median of bid, ask and last: both orders' limits, and the last price (at first the reference, on the tick).
 
     A market order has no price of its own and trades at the maker's.
     """
-    last = instrument.last or instrument.reference
+    last = instrument.last or instrument.reference // instrument.tick * instrument.tick
     if not last or (order.special is not None and order.special.market):
         return maker_price
     return sorted((maker_price, order.price, last))[1]
