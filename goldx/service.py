@@ -96,6 +96,7 @@ class Keeper:
         self._start = start
         self._changed = changed
         self._ready = asyncio.Event()
+        self._at_once = False
         self._server: Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -117,9 +118,10 @@ class Keeper:
         """Waits until it runs."""
         await self._ready.wait()
 
-    async def end(self, number: signal.Signals) -> None:
-        """Ends the present run by a signal and returns when it has ended; the keeper then starts it again."""
+    async def end(self, number: signal.Signals, *, at_once: bool = False) -> None:
+        """Ends the present run by a signal and returns when it has ended; it is then started again."""
         server = self.server
+        self._at_once = at_once
         self._ready.clear()
         with contextlib.suppress(ProcessLookupError):
             server.process.send_signal(number)
@@ -143,9 +145,11 @@ class Keeper:
             self._ready.clear()
             pause = FIRST_PAUSE if loop.time() - since > STEADY else pause
             while not self._ready.is_set():
-                self._changed(f"{self.name} ended with code {code}; it is started again in {pause:g} s")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                self._changed(f"{self.name} ended with code {code} and is started again")
+                if not self._at_once:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                self._at_once = False
                 try:
                     self._server = await self._start()
                 except ServerFailed as error:

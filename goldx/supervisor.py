@@ -123,7 +123,7 @@ class Exchange:
 
     async def restart(self, name: str) -> None:
         """A clean stop, and back when it is ready again."""
-        await self._keepers[name].end(signal.SIGTERM)
+        await self._keepers[name].end(signal.SIGTERM, at_once=True)
         await self.ready(name)
 
     async def ready(self, *names: str) -> None:
