@@ -21,7 +21,9 @@ from matching.state import State
 def prevent(state: State, maker: Order, taker: Order) -> None:
     """Settles the meeting of a resting maker with a taker of the same owner. One of them has less afterwards."""
     mode = taker.mode()
-    quantity = min(maker.visible(), taker.remaining) if mode == terms.DECREMENT else 0
+    quantity = 0
+    if mode == terms.DECREMENT:  # in an uncross the taker rests too: then only its slice is in the way
+        quantity = min(maker.visible(), taker.remaining if taker.level is None else taker.visible())
     if quantity:
         _reduce(state, maker, quantity)
         _reduce(state, taker, quantity)

@@ -342,7 +342,7 @@ class Deep(Flow):
 
     @property
     def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
-        return (*([self.add] * 20), *([self.replace] * 2), self.cancel, self.sweep, self.place, self.phase)
+        return (*([self.add] * 30), *([self.replace] * 2), *([self.sweep] * 4), self.cancel, self.place, self.phase)
 
     def add(self) -> AnyCommand:
         """A resting order: buys below the middle, sells above it, some of them icebergs."""
@@ -370,4 +370,4 @@ class Deep(Flow):
         return order
 
     def phase(self) -> AnyCommand:
-        return commands.MarketSetPhase("X", self.dice.choose((terms.CONTINUOUS, terms.AUCTION)))
+        return commands.MarketSetPhase("X", self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 4)))

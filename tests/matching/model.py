@@ -21,7 +21,7 @@ class Model(OrderCommands):
     """What happens with a command around its own business, and the commands of the venue."""
 
     def apply(self, at: int, command: AnyCommand) -> list[AnyEvent]:
-        self.at, self.out, self.touched = max(self.at, at), [], []
+        self.at, self.out, self.touched, self.auctions = max(self.at, at), [], [], []
         before = self.holdings()
         self.time_passes()
         try:
@@ -55,7 +55,9 @@ class Model(OrderCommands):
                 self.emit(events.HoldingChanged, name, asset, total, reserved, locked or None, kept or None)
 
     def indicate(self) -> None:
-        for symbol, instrument in self.instruments.items():
+        """Where the auctions would uncross now, when that is news."""
+        for instrument in list(self.auctions):
+            symbol = instrument.terms.symbol
             if instrument.phase == terms.AUCTION:
                 book = self.resting(symbol, terms.BUY) + self.resting(symbol, terms.SELL)
                 found = uncrossing(book, instrument.reference) or (None, None)
@@ -93,7 +95,6 @@ class Model(OrderCommands):
             c.symbol == units.CASH
             or c.min_fineness > c.max_fineness
             or (c.tick * c.lot) % units.MG_PER_GRAM
-            or (c.reference_price or 0) % c.tick
             or (c.lower_price_limit or 0) > (c.upper_price_limit or units.MAX_PRICE_FEN)
         )
         if impossible:
@@ -104,7 +105,7 @@ class Model(OrderCommands):
         elif known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders):
             raise Refused("PHASE")
         known.terms = c
-        if c.reference_price is not None or (known.reference or 0) % c.tick:
+        if c.reference_price is not None:
             known.reference = c.reference_price
         if (known.last or 0) % c.tick:
             known.last = None
@@ -113,8 +114,6 @@ class Model(OrderCommands):
 
     def do_market_set_reference(self, c: commands.MarketSetReference) -> None:
         instrument = self.instrument(c.symbol)
-        if c.price % instrument.terms.tick:
-            raise Refused("BAD_PRICE")
         instrument.reference = c.price
         self.emit(events.ReferenceChanged, c.symbol, c.price)
 

@@ -25,12 +25,17 @@ class Books:
         self.fees_collected = 0
         self.out: list[AnyEvent] = []
         self.touched: list[tuple[str, str]] = []
+        self.auctions: list[Instrument] = []
+        """Those in auction that this command's events have been about, in that order."""
         self.triggered: list[Order] = []
         """Stops that a trade has reached, in the order in which they enter."""
 
     def emit(self, event: Any, *fields: Any) -> None:
         self.sequence += 1
         self.out.append(event(self.sequence, self.at, *fields))
+        instrument = self.instruments.get(getattr(self.out[-1], "symbol", ""))
+        if instrument is not None and instrument.phase == terms.AUCTION and instrument not in self.auctions:
+            self.auctions.append(instrument)
 
     # Holdings
 
@@ -176,7 +181,8 @@ class Books:
 
     def trade_price(self, instrument: Instrument, order: Order, maker: Order) -> int:
         assert maker.price is not None
-        middle = instrument.last or instrument.reference
+        tick = instrument.terms.tick
+        middle = instrument.last or (instrument.reference or 0) // tick * tick or None
         if instrument.terms.price_rule == terms.MAKER_PRICE or middle is None or order.price is None:
             return maker.price
         return sorted((maker.price, order.price, middle))[1]
