@@ -1,0 +1,50 @@
+"""The locks: they hold what is asked for, with hashes, and nothing about where it came from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+REQUIREMENTS = Path(__file__).parents[2] / "requirements"
+PROJECT = tomllib.loads((REQUIREMENTS.parent / "pyproject.toml").read_text())["project"]
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Name -> version of every package of a lock for this Python on Linux."""
+    found = {}
+    for line in (REQUIREMENTS / f"{lock}.lock").read_text().splitlines():
+        if not line.startswith((" ", "#")):
+            pin = Requirement(line.rstrip(" \\"))
+            if pin.marker is None or pin.marker.evaluate():
+                found[pin.name] = str(pin.specifier).removeprefix("==")
+    return found
+
+
+def asked_for(name: str) -> list[Requirement]:
+    lines = (REQUIREMENTS / f"{name}.in").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("lock", ["runtime", "dev", "bench", "bootstrap"])
+def test_a_lock_pins_everything_that_is_asked_for(lock: str) -> None:
+    wanted = asked_for(lock)
+    if lock in ("runtime", "dev"):
+        wanted += [Requirement(line) for line in PROJECT["dependencies"]]
+    found = pins(lock)
+    for requirement in wanted:
+        assert requirement.specifier.contains(found[requirement.name]), requirement
+
+
+def test_the_tests_run_on_the_versions_that_are_shipped() -> None:
+    developed, shipped = pins("dev"), pins("runtime")
+    assert {name: developed.get(name) for name in shipped} == shipped
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in REQUIREMENTS.glob("*.lock")))
+def test_a_lock_has_a_hash_for_every_file_and_names_no_registry(lock: str) -> None:
+    text = (REQUIREMENTS / lock).read_text()
+    assert "://" not in text
+    for block in re.split(r"\n(?=\S)", text):
+        assert block.startswith("#") or re.search(r"\n    --hash=sha256:[0-9a-f]{64}", block), block[:80]
