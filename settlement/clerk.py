@@ -180,15 +180,14 @@ def give_back(by: str, lot_id: int, collector: str) -> None:
 
 
 @clerk.command("issue")
-@click.option("--lots", "numbers", default="", help="Numbers such as 1,2,3; default: every registered lot.")
+@click.option("--lot", "numbers", type=int, multiple=True, help="A lot's number; default: every registered lot.")
 @click.pass_obj
-def issue(by: str, numbers: str) -> None:
+def issue(by: str, numbers: tuple[int, ...]) -> None:
     """Propose receipts for registered lots."""
 
     async def work(connection: AsyncConnection) -> int:
         await _may(connection, by, "settle")
-        chosen = [int(word) for word in numbers.split(",")] if numbers else await receipts.issuable(connection)
-        return await receipts.propose_issue(connection, by, chosen)
+        return await receipts.propose_issue(connection, by, numbers or await receipts.issuable(connection))
 
     click.echo(f"proposal {in_transaction(work)} waits for another person's approval")
 

@@ -71,13 +71,8 @@ def settlement() -> None:
     log = structlog.get_logger()
     settings = Settings()
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
-
-    async def run() -> None:
-        await migrate(database_url)
-        await serve(connect(database_url), redis_url, settings.shard)
-
     try:
-        asyncio.run(run())
+        asyncio.run(serve(database_url, redis_url, settings.shard))
     except Exception:
         log.critical("settlement stops: what is wrong does not pass by waiting", exc_info=True)
         sys.exit(1)

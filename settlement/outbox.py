@@ -101,25 +101,23 @@ class Sender:
             if not await guard.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SENDER_LOCK}):
                 return 0
             await self._recover()
-            frame, items = await self._take()
-            if not items:
-                return 0
-            await self._journal.append(frame)
-            await self._mark(items, status="SENT", sent_at=now_ms())
-            return len(items)
+            return await self._send()
 
-    async def _take(self) -> tuple[CommandFrame, list[str]]:
-        """Numbers the next frame and notes it on its items, with where the journal ended before it."""
-        end = await self._journal.end()
-        self._frame += 1
+    async def _send(self) -> int:
+        """Numbers the next frame, notes it on its items with where the journal ended before it, and appends it."""
         query = select(outbox.c.reference, outbox.c.legs, outbox.c.by).where(outbox.c.status == "PENDING")
         async with self._engine.connect() as connection:
             waiting = (await connection.execute(query.order_by(outbox.c.number).limit(_PER_FRAME))).all()
-        commands = tuple(_command(row.reference, _legs(row.legs), row.by) for row in waiting)
+        if not waiting:
+            return 0
         items = [row.reference for row in waiting]
-        if items:
-            await self._mark(items, status="SENDING", writer=self._writer, frame=self._frame, journal_end=str(end))
-        return CommandFrame(self._writer, self._frame, commands), items
+        commands = tuple(_command(row.reference, _legs(row.legs), row.by) for row in waiting)
+        end = await self._journal.end()
+        self._frame += 1
+        await self._mark(items, status="SENDING", writer=self._writer, frame=self._frame, journal_end=str(end))
+        await self._journal.append(CommandFrame(self._writer, self._frame, commands))
+        await self._mark(items, status="SENT", sent_at=now_ms())
+        return len(items)
 
     async def _recover(self) -> None:
         sending = select(outbox).where(outbox.c.status == "SENDING").order_by(outbox.c.number)

@@ -14,19 +14,20 @@ import structlog
 from asyncpg import InterfaceError, PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.streams import EventStream, Journal, Keys, connect
+from settlement import database
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 
 log = structlog.get_logger()
 
 FRAMES_PER_BATCH = 2_000
-BLOCK_MS = 100
-"""How long to wait for events before looking at the outbox: the delay of a receipt, not of a trade."""
+OUTBOX_MS = 100
+"""How often to look at the outbox: the delay of a receipt, not of a trade."""
 REDIS_TIMEOUT = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts while a server is away; doubled each time."""
@@ -37,7 +38,7 @@ _OUTAGES = ("08", "40", "53", "57")
 
 def is_outage(error: BaseException) -> bool:
     """Whether waiting may help: a server is away or starting, or two transactions met."""
-    if isinstance(error, OSError | RedisConnectionError | RedisTimeoutError | InterfaceError):
+    if isinstance(error, OSError | RedisConnectionError | RedisTimeoutError | ReadOnlyError | InterfaceError):
         return True
     if isinstance(error, PostgresError):
         return str(error.sqlstate or "").startswith(_OUTAGES)
@@ -49,19 +50,23 @@ def is_outage(error: BaseException) -> bool:
 class Settlement:
     """One run of the service."""
 
-    def __init__(self, engine: AsyncEngine, redis_url: str, shard: str) -> None:
-        self._keys = Keys(shard)
+    def __init__(self, database_url: str, redis_url: str, shard: str) -> None:
+        keys = Keys(shard)
+        self._database_url = database_url
+        self._engine = database.connect(database_url)
         self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
-        self._events = EventStream(self._redis, self._keys)
-        self._ledger = Ledger(engine, shard)
-        self._sender = Sender(engine, Journal(self._redis, self._keys), uuid.uuid4().hex[:12])
+        self._events = EventStream(self._redis, keys)
+        self._ledger = Ledger(self._engine, shard)
+        self._sender = Sender(self._engine, Journal(self._redis, keys), uuid.uuid4().hex[:12])
         self._reached = 0
+        self._flushed = 0.0
 
     async def open(self) -> int:
-        """Waits for both servers; returns the sequence from which it goes on."""
+        """Waits for both servers, migrates the database; returns the sequence from which it goes on."""
         pause = FIRST_PAUSE
         while True:
             try:
+                await database.migrate(self._database_url)
                 self._reached = await self._ledger.open()
                 await self._redis.ping()
             except Exception as error:
@@ -80,13 +85,14 @@ class Settlement:
                 pause = await self._wait_out(error, pause)
 
     async def _step(self) -> None:
-        """Posts the next batch; with nothing more to post, sends what waits."""
-        frames = await self._events.read(self._reached, FRAMES_PER_BATCH)
-        if not frames:
-            await self._sender.flush()
-            frames = await self._events.wait(self._reached, FRAMES_PER_BATCH, BLOCK_MS)
+        """Posts the next batch; at the end of the stream, sends what waits."""
+        frames = await self._events.wait(self._reached, FRAMES_PER_BATCH, OUTBOX_MS)
         if frames:
             self._reached = await self._ledger.post(frames)
+        now = asyncio.get_running_loop().time()
+        if len(frames) < FRAMES_PER_BATCH and now - self._flushed >= OUTBOX_MS / 1_000:
+            await self._sender.flush()
+            self._flushed = now
 
     async def _wait_out(self, error: Exception, pause: float) -> float:
         if not is_outage(error):
@@ -96,17 +102,18 @@ class Settlement:
         return min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:
-        """Closes the connection to Redis."""
+        """Closes the connections."""
         await self._redis.aclose()
+        await self._engine.dispose()
 
 
-async def serve(engine: AsyncEngine, redis_url: str, shard: str) -> None:
+async def serve(database_url: str, redis_url: str, shard: str) -> None:
     """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Settlement(engine, redis_url, shard)
+    service = Settlement(database_url, redis_url, shard)
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))
     try:
@@ -119,7 +126,6 @@ async def serve(engine: AsyncEngine, redis_url: str, shard: str) -> None:
     finally:
         stopping.cancel()
         await service.close()
-        await engine.dispose()
 
 
 async def _work(service: Settlement, shard: str) -> None:

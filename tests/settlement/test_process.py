@@ -75,6 +75,8 @@ async def scalar(engine: AsyncEngine, query: Any) -> Any:
 
 async def until_posted(engine: AsyncEngine, sequence: int) -> None:
     async with asyncio.timeout(60):
+        while not await scalar(engine, text("SELECT to_regclass('progress')")):
+            await asyncio.sleep(0.05)
         while await scalar(engine, select(progress.c.sequence)) != sequence:
             await asyncio.sleep(0.05)
 
@@ -168,15 +170,16 @@ async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         postgres = await embedded.start_postgres(folder / "postgres", durable=False)
         valkey = await embedded.start_valkey(folder / "valkey")
-        await database.migrate(postgres.url)
         client = streams.connect(valkey.url)
         publisher = Publisher(client, "0")
         await fund(publisher)
         await valkey.stop()
+        await postgres.stop()
 
         service = Service(postgres.url, valkey.url, "0")
         await service.start(wait=False)
         cleanup.push_async_callback(service.end, signal.SIGKILL)
+        postgres = await embedded.start_postgres(folder / "postgres", durable=False)
         valkey = await embedded.start_valkey(folder / "valkey")
         engine = database.connect(postgres.url)
         await until_posted(engine, publisher.sequence)
