@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matching.orders import Order
 
 
+UNPUBLISHED = -1
+"""No balance has this total."""
+
+
 class Balance:
     """``published_*`` is what the last holding.changed said: what differs from it at the end of a command is news."""
 
@@ -44,6 +48,7 @@ class Balance:
         self.unwithdrawable: int = 0
         """Sale proceeds of today that may be traded with but not withdrawn."""
         self.published_total: int = 0
+        """UNPUBLISHED when something else has changed that holding.changed has to tell."""
         self.published_reserved: int = 0
 
     def available(self) -> int:
@@ -61,6 +66,13 @@ class Balance:
             self.locks = {}
         self.locks[until_day] = self.locks.get(until_day, 0) + quantity
         self.locked += quantity
+        self.published_total = UNPUBLISHED
+
+    def hold_back(self, amount: int) -> None:
+        """Keeps a part of what a sale earned from being withdrawn today."""
+        if amount:
+            self.unwithdrawable += amount
+            self.published_total = UNPUBLISHED
 
     def roll(self, day: int) -> bool:
         """The trading day of that number begins. Says whether anything became free."""
@@ -72,6 +84,8 @@ class Balance:
                 changed = True
             if not self.locks:
                 self.locks = None
+        if changed:
+            self.published_total = UNPUBLISHED
         return changed
 
 

@@ -73,7 +73,6 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
         account.quotes = {}
         for balance in account.balances.values():
             if balance.roll(state.day):
-                balance.published_total = -1  # total and reserved stay, but this is news
                 state.touched.append(balance)
 
 

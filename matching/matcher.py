@@ -102,7 +102,7 @@ def trade(
         got.lock(quantity, state.day + instrument.lock_days)
     if instrument.reuse_percent < 100:
         proceeds = amount - sell_fee
-        earned.unwithdrawable += proceeds - proceeds * instrument.reuse_percent // 100
+        earned.hold_back(proceeds - proceeds * instrument.reuse_percent // 100)
     touched = state.touched
     touched.append(paid)
     touched.append(got)
