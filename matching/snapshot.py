@@ -91,11 +91,11 @@ def _read_account(state: State, fields: Any) -> Account:
     state.accounts[name] = account
     for asset, total, reserved, unwithdrawable, locks in balances:
         balance: Balance = account.balance(asset)
+        for until_day, quantity in locks:
+            balance.lock(quantity, until_day)
         balance.total = balance.published_total = total
         balance.reserved = balance.published_reserved = reserved
         balance.unwithdrawable = unwithdrawable
-        for until_day, quantity in locks:
-            balance.lock(quantity, until_day)
     account.quotes = dict(quotes)
     return account
 
