@@ -1,7 +1,7 @@
 """Whether everybody tells the same story: the members' own records, the events, and the ledger.
 
-The events are those that ``goldx replay`` makes of the exported journal; that they are also the ones the exchange had
-published, byte for byte, is what ``goldx journal verify`` says.
+The events are those that the exchange has published; that the replay of its journal gives them again, byte for byte,
+is what ``goldx journal verify`` says.
 """
 
 from collections import Counter

@@ -20,35 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from goldx import units
+from goldx.market import Market
 
 LEVELS = 8
+TAPE = 30
 BAR = 14
 """Width of the longest depth bar, in characters."""
-
-
-@dataclass
-class Book:
-    """One instrument as its public channels tell it: levels are (price, weight) best first, in fen and milligrams."""
-
-    symbol: str
-    name: str
-    name_zh: str
-    phase: str = "closed"
-    bids: list[tuple[int, int]] = field(default_factory=list)
-    asks: list[tuple[int, int]] = field(default_factory=list)
-    last: int | None = None
-    rising: bool = True
-    trades: int = 0
-    traded_mg: int = 0
-
-
-@dataclass
-class Tape:
-    at: int
-    symbol: str
-    price: int
-    quantity: int
-    taker_side: str | None
 
 
 @dataclass
@@ -58,8 +35,7 @@ class Board:
     steps: Sequence[str]
     step: int = 0
     note: str = ""
-    books: dict[str, Book] = field(default_factory=dict)
-    tape: deque[Tape] = field(default_factory=lambda: deque(maxlen=18))
+    markets: dict[str, Market] = field(default_factory=dict)
     holdings: dict[str, dict[str, int]] = field(default_factory=dict)
     latencies: deque[int] = field(default_factory=lambda: deque(maxlen=2_000))
     acked: int = 0
@@ -72,7 +48,7 @@ class Board:
 
     @property
     def trades(self) -> int:
-        return sum(book.trades for book in self.books.values())
+        return sum(market.trades for market in self.markets.values())
 
     def sample(self) -> None:
         """Remembers the counters of this moment; ``rates`` looks back over the last two seconds."""
@@ -189,7 +165,7 @@ def render(board: Board) -> RenderableType:
         Layout(_holdings(board), name="holdings", size=len(board.holdings) + 4 if board.holdings else 3),
     )
     layout["market"].split_row(
-        *(Layout(_book(book), ratio=3) for book in board.books.values()), Layout(_tape(board), ratio=3)
+        *(Layout(_book(market), ratio=3) for market in board.markets.values()), Layout(_tape(board), ratio=3)
     )
     return layout
 
@@ -221,8 +197,8 @@ def _head(board: Board) -> RenderableType:
     return Panel(Group(first, Text(), figures), title="GoldX · 非标准金现货交易所", border_style="yellow")
 
 
-def _book(book: Book) -> RenderableType:
-    asks, bids = book.asks[:LEVELS], book.bids[:LEVELS]
+def _book(market: Market) -> RenderableType:
+    asks, bids = market.asks(LEVELS), market.bids(LEVELS)
     deepest = max((quantity for _, quantity in asks + bids), default=1)
     table = Table(box=None, expand=True, show_header=False, padding=(0, 1))
     table.add_column(justify="right", ratio=2)
@@ -232,15 +208,15 @@ def _book(book: Book) -> RenderableType:
         table.add_row("", "", "")
     for price, quantity in reversed(asks):
         _add_level(table, price, quantity, deepest, "red")
-    last = "–" if book.last is None else units.format_price(book.last) + (" ▲" if book.rising else " ▼")
+    last = "–" if market.last is None else units.format_price(market.last) + (" ▲" if market.rising else " ▼")
     spread = f"spread {units.format_price(asks[0][0] - bids[0][0])}" if asks and bids else ""
-    table.add_row(Text(last, style="bold yellow"), Text(spread, style="dim"), Text(book.phase, style="dim"))
+    table.add_row(Text(last, style="bold yellow"), Text(spread, style="dim"), Text(market.phase, style="dim"))
     for price, quantity in bids:
         _add_level(table, price, quantity, deepest, "green")
     for _ in range(LEVELS - len(bids)):
         table.add_row("", "", "")
-    traded = f"{book.trades:,} trades · {units.format_weight(book.traded_mg)} g"
-    return Panel(table, title=f"{book.symbol} {book.name_zh}", subtitle=traded)
+    traded = f"{market.trades:,} trades · {units.format_weight(market.traded)} g"
+    return Panel(table, title=f"{market.symbol} {market.name_zh}", subtitle=traded)
 
 
 def _add_level(table: Table, price: int, quantity: int, deepest: int, colour: str) -> None:
@@ -252,11 +228,12 @@ def _tape(board: Board) -> RenderableType:
     table = Table(box=None, expand=True, show_header=False, padding=(0, 1))
     for _ in range(4):
         table.add_column(no_wrap=True, justify="right")
-    for trade in board.tape:
+    prints = sorted(((p.at, p.trade_id, m.symbol, p) for m in board.markets.values() for p in m.tape), reverse=True)
+    for _, _, symbol, trade in prints[:TAPE]:
         clock = time.strftime("%H:%M:%S", time.localtime(trade.at / 1_000)) + f".{trade.at % 1_000 // 100}"
         colour = {"buy": "green", "sell": "red", None: "yellow"}[trade.taker_side]
         price = Text(units.format_price(trade.price), style=colour)
-        table.add_row(Text(clock, style="dim"), trade.symbol, price, units.format_weight(trade.quantity))
+        table.add_row(Text(clock, style="dim"), symbol, price, units.format_weight(trade.quantity))
     return Panel(table, title="last trades · 最新成交")
 
 

@@ -1,7 +1,5 @@
 """What a member's programs write down, to be compared with what the exchange says in the end."""
 
-from collections import Counter
-
 import msgspec
 
 
@@ -9,13 +7,13 @@ class Record(msgspec.Struct):
     """What one member's programs write down: what the exchange has acknowledged, refused and reported to them.
 
     ``fills`` are the trades the account's private channel reported, ``latencies`` microseconds from sending an order to
-    its answer.
+    its answer; ``refused`` counts refusals by reason.
     """
 
     account: str
     acked: list[int] = msgspec.field(default_factory=list)
     fills: list[int] = msgspec.field(default_factory=list)
     latencies: list[int] = msgspec.field(default_factory=list)
-    refused: Counter[str] = msgspec.field(default_factory=Counter)
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
     quotes: int = 0
     changes: int = 0

@@ -1,0 +1,51 @@
+"""``goldx console``: serves the operators' pages."""
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+
+import click
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+
+from api.console.feed import Feed
+from api.console.page import build
+from goldx import logging
+from goldx.settings import Settings
+
+
+@click.command()
+def console() -> None:
+    """Serve the operators' pages, until SIGTERM."""
+    logging.configure("console")
+    settings = Settings()
+    try:
+        listening = socket.create_server((settings.console_host, settings.console_port))
+    except OSError as error:
+        where = f"{settings.console_host}:{settings.console_port}"
+        raise click.ClickException(f"cannot listen on {where}: {error.strerror}") from error
+    with listening:
+        asyncio.run(_serve(settings, listening))
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    site = FastAPI(title="GoldX console", docs_url=None, redoc_url=None, openapi_url=None)
+    feed = Feed(settings)
+    ui.page("/", title="GoldX", favicon="🟡")(build(feed))
+    ui.run_with(site, title="GoldX", dark=True, tailwind=False, show_welcome_message=False)
+    config = uvicorn.Config(site, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal that stopped it once more at its end; a clean stop is no error.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    following = asyncio.create_task(feed.run())
+    host, port = listening.getsockname()[:2]
+    print(f"READY console http://{host}:{port}", flush=True)
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following

@@ -1,0 +1,40 @@
+"""What the pages show, kept up to date by one session with the gateway for all browsers.
+
+When the gateway goes away the feed says so, keeps what it last knew, and connects again until it is back; the channels
+then start anew with snapshots.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from goldx.client import connect
+from goldx.market import Market, follow
+from goldx.settings import Settings, resolve_gateway_url
+
+RETRY_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """``markets`` by symbol, in the order of their definition; ``connected`` while the gateway answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.markets: dict[str, Market] = {}
+        self.connected = False
+
+    async def run(self) -> None:
+        """Follows the gateway until cancelled."""
+        while True:
+            try:
+                async with connect(resolve_gateway_url(self._settings)) as exchange:
+                    self.connected = True
+                    await follow(exchange, self.markets)
+            except Exception as error:  # whatever it is, the page must come back when the gateway does
+                log.warning("no gateway", error=str(error) or repr(error))
+            finally:
+                self.connected = False
+            await asyncio.sleep(RETRY_SECONDS)

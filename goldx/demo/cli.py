@@ -1,0 +1,170 @@
+"""``goldx demo``: the whole exchange on this machine, from a bar of gold to a settled trade."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from goldx import units
+from goldx.client import ExchangeError
+from goldx.demo import venue
+from goldx.demo.display import Board, open_display
+from goldx.demo.play import STEPS, Outcome, Play
+from goldx.demo.shell import CommandFailed
+from goldx.demo.staff import StaffFailed
+from goldx.demo.traders_process import TradersFailed, TradersProcess
+from goldx.embedded import ServerFailed
+from goldx.settings import Settings
+from goldx.supervisor import AlreadyRunning, Exchange
+
+DRAW_SECONDS: Final = 0.25
+FAILURES: Final = (StaffFailed, CommandFailed, TradersFailed, ServerFailed, AlreadyRunning, ExchangeError, OSError)
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(1, 86_400), default=30.0, show_default=True, help="Of trading.")
+@click.option("--json", "as_json", is_flag=True, help="End by itself; the last line is one JSON object.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="A folder that is new or empty.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=20261124, show_default=True, help="Of the traders.")
+@click.pass_context
+def demo(context: click.Context, seconds: float, as_json: bool, data_dir: Path | None, seed: int) -> None:
+    """Start an exchange, take in gold, let members trade, settle, withdraw, and prove that everything agrees.
+
+    Then it stays up until Ctrl-C, or with --json ends by itself. The exit code is 1 if anything disagrees.
+    """
+    folder = data_dir or Path("goldx-data") / time.strftime("demo-%Y%m%d-%H%M%S")
+    if folder.exists() and any(folder.iterdir()):
+        raise click.BadParameter(
+            f"{folder} is not empty; it must be a folder that is new or empty", param_hint="--data-dir"
+        )
+    settings = Settings(
+        data_dir=folder,
+        **{"redis_url": None, "database_url": None, "gateway_url": None},
+        **{name: _free_port(getattr(Settings(), name)) for name in ("gateway_port", "console_port")},
+    )
+    context.exit(asyncio.run(_until_stopped(_demonstrate(settings, seconds, seed, as_json))))
+
+
+async def _until_stopped(work: Any) -> int:
+    """Runs the work; Ctrl-C or SIGTERM cancels it once, and everything that it started is stopped in good order."""
+    loop, working = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        if not received:
+            working.cancel()
+        received.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return int(await working)
+    except asyncio.CancelledError:
+        click.echo("stopped", err=True)
+        return 128 + received[0]
+    except FAILURES as error:
+        raise click.ClickException(str(error) or repr(error)) from error
+
+
+async def _demonstrate(settings: Settings, seconds: float, seed: int, as_json: bool) -> int:
+    board = Board(STEPS)
+    async with AsyncExitStack() as house:
+        async with _drawn(board, to_stderr=as_json):
+
+            def tell(line: str) -> None:
+                board.note = line
+
+            exchange = await house.enter_async_context(Exchange(settings, tell=tell))
+            play = Play(exchange, board, seed, seconds)
+            outcome = await play.run()
+            board.step, board.note = len(STEPS), ""
+        if not as_json:
+            _tell(outcome)
+            await _stay(exchange, play)
+    if as_json:
+        click.echo(msgspec.json.encode(outcome))
+    return 1 if outcome.disagreements or outcome.breaks else 0
+
+
+@asynccontextmanager
+async def _drawn(board: Board, *, to_stderr: bool) -> AsyncIterator[None]:
+    """The board on the screen, as long as the block lasts."""
+    with open_display(board, to_stderr=to_stderr) as display:
+
+        async def draw() -> None:
+            while True:
+                display.refresh()
+                await asyncio.sleep(DRAW_SECONDS)
+
+        drawing = asyncio.create_task(draw())
+        try:
+            yield
+        finally:
+            drawing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await drawing
+            display.refresh()
+
+
+def _tell(outcome: Outcome) -> None:
+    """The outcome for a person."""
+    latency, out = outcome.latency_ms, outcome.withdrawal
+    grams = units.format_weight(outcome.traded_fine_mg)
+    for name, value in (
+        ("taken in", f"{outcome.lots} lots, {outcome.money_in} CNY"),
+        ("orders", f"{outcome.acked_orders:,} acknowledged ({outcome.orders_per_s:,.0f}/s)"),
+        ("changes", f"{outcome.changed_orders:,} quotes, replaces and cancels"),
+        ("trades", f"{outcome.trades:,} ({outcome.trades_per_s:,.0f}/s), {grams} fine grams"),
+        ("order to answer", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, {outcome.durability}"),
+        ("trades in the ledger", f"{outcome.ledger_trades:,}"),
+        ("withdrawn", f"{out['allocated_g']} g of {out['symbol']} for {out['ask_g']} g asked"),
+        ("over/short", f"{out['over_short']} CNY at {out['price']} ({out['price_source']})"),
+        ("reconciliation", f"{outcome.reconciliation['checked']} figures compared, {outcome.breaks} breaks"),
+        ("journal", outcome.replay),
+    ):
+        click.echo(f"  {name:24}{value}")
+    for sentence in outcome.disagreements:
+        click.secho(f"  DISAGREES: {sentence}", fg="red")
+    if not outcome.disagreements:
+        click.secho("  members, events, ledger, engine and warehouse all agree", fg="green")
+
+
+async def _stay(exchange: Exchange, play: Play) -> None:
+    """Keeps the market alive until cancelled."""
+    visitor = exchange.data_dir / "keys" / f"{venue.VISITOR.code}.pem"
+    for name, value in (
+        ("API documentation", f"{exchange.gateway_url}/docs"),
+        ("operators' book page", exchange.console_url),
+        ("a member's key for you", visitor),
+        ("data", exchange.data_dir),
+    ):
+        click.echo(f"  {name:24}{value}")
+    click.echo("The exchange stays up, with market maker and broker trading on, until Ctrl-C.")
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            try:
+                async with TradersProcess(play.plan("maker", "broker"), play.heard) as traders:
+                    await traders.failed()
+            except TradersFailed as error:
+                click.echo(f"the programs start again: {error}", err=True)
+                await asyncio.sleep(2.0)
+    click.echo("\nstopping")
+
+
+def _free_port(wanted: int) -> int:
+    """The wanted port, or 0 (any) where something else listens there."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted

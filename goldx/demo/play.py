@@ -1,0 +1,216 @@
+"""The demonstration from the opened doors to the last comparison."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from goldx import units
+from goldx.client import connect
+from goldx.demo import staff, venue
+from goldx.demo.checks import Story, disagreements, read_story
+from goldx.demo.display import Board, percentiles
+from goldx.demo.record import Record
+from goldx.demo.shell import Shell
+from goldx.demo.staff import Operator
+from goldx.demo.traders_process import TradersProcess
+from goldx.demo.trading import Plan, Progress, Seat
+from goldx.keys import Key
+from goldx.market import follow
+from goldx.supervisor import Exchange
+
+STEPS: Final = (
+    "Starting the exchange",
+    "Staff, members and their keys",
+    "Accounts and instruments",
+    "Money in",
+    "Gold in",
+    "Opening the market",
+    "Trading",
+    "Settling the last trades",
+    "A member withdraws gold",
+    "Reconciling and replaying",
+)
+"""What the board shows, in this order."""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What ``--json`` prints. Latency is from order to answer; weights are fine milligrams, money CNY."""
+
+    acked_orders: int
+    trades: int
+    traded_fine_mg: int
+    latency_ms: dict[str, float]
+    ledger_trades: int
+    withdrawals: int
+    breaks: int
+    disagreements: list[str]
+    seconds: float
+    orders_per_s: float
+    trades_per_s: float
+    refused_orders: int
+    changed_orders: int
+    lots: int
+    money_in: str
+    withdrawal: dict[str, Any]
+    reconciliation: dict[str, Any]
+    replay: str
+    digest: str
+    durability: str
+    data_dir: str
+
+
+class Play:
+    """One demonstration on a running exchange; ``board`` shows how far it is, ``seconds`` is how long members trade."""
+
+    def __init__(self, exchange: Exchange, board: Board, seed: int, seconds: float) -> None:
+        self._exchange = exchange
+        self._board = board
+        self._seed = seed
+        self._seconds = seconds
+        self._keys = exchange.data_dir / "keys"
+        self._latencies: list[int] = []
+
+    async def run(self) -> Outcome:
+        """Everything from set-up to replay. Raises what goes wrong; whether all agree is in the outcome."""
+        url = self._exchange.gateway_url
+        async with AsyncExitStack() as stack:
+            log = self._exchange.data_dir / "log" / "commands.jsonl"
+            shell = await stack.enter_async_context(Shell(self._exchange.environment, log))
+            self._step(1)
+            await staff.register(shell, self._keys)
+            operator_key = Key.load(self._keys / f"{venue.OPERATOR.code}.pem")
+            operator = await stack.enter_async_context(Operator(url, operator_key))
+            self._step(2)
+            await staff.define(operator)
+            self._step(3)
+            money = await staff.pay_in(shell)
+            self._step(4)
+            lots = await staff.take_in_bars(shell, self._note)
+            await staff.until(lambda: self._settled(operator), "the receipts to reach the engine")
+            self._step(5)
+            watching = asyncio.create_task(self._watch())
+            stack.callback(watching.cancel)
+            await staff.open_market(operator, self._note)
+            records = await self._trade(6, watching)
+            self._step(7)
+            await staff.until(lambda: self._settled(operator), "settlement to catch up")
+            self._step(8)
+            withdrawal = await staff.withdraw(shell)
+            self._step(9)
+            return await self._compare(shell, operator, records, withdrawal, lots, money)
+
+    def plan(self, *strategies: str) -> Plan:
+        """The seats of the members whose programs are of these kinds."""
+        prices = {i["symbol"]: units.parse_price(i["reference_price"]) for i in venue.INSTRUMENTS}
+        seats = tuple(
+            Seat(account, str(self._keys / f"{firm.code}.pem"), firm.strategy)
+            for firm in venue.FIRMS
+            for account in firm.cash
+            if firm.strategy in strategies
+        )
+        return Plan(self._exchange.gateway_url, self._seed, time.time(), prices, seats)
+
+    def heard(self, progress: Progress) -> None:
+        """A report of the traders, onto the board."""
+        board = self._board
+        board.acked, board.refused, board.changes = progress.acked, progress.refused, progress.changes
+        board.latencies.extend(progress.latencies)
+        board.holdings = progress.holdings
+
+    def _step(self, number: int) -> None:
+        self._board.step, self._board.note = number, ""
+
+    def _note(self, note: str) -> None:
+        self._board.note = note
+
+    async def _watch(self) -> None:
+        async with connect(self._exchange.gateway_url) as exchange:
+            await follow(exchange, self._board.markets)
+
+    async def _trade(self, step: int, watching: asyncio.Task[None]) -> list[Record]:
+        self._step(step)
+        async with TradersProcess(self.plan("maker", "taker", "broker"), self.heard) as traders:
+            self._board.trading_since, self._board.trading_seconds = time.monotonic(), self._seconds
+            await _first(asyncio.sleep(self._seconds), traders.failed(), asyncio.shield(watching))
+            self._note("the programs stop and take their orders out")
+            records = await traders.finish()
+        self._board.trading_since = None
+        return records
+
+    async def _settled(self, operator: Operator) -> bool:
+        """Whether settlement has posted everything the engine has said, and nothing waits for the engine."""
+        status = await operator.get("/v1/settlement/status")
+        self._board.settled = status["trades"]
+        return bool(status["sequence"] == status["last_sequence"] and not status["outbox"])
+
+    async def _compare(
+        self,
+        shell: Shell,
+        operator: Operator,
+        records: list[Record],
+        withdrawal: dict[str, Any],
+        lots: int,
+        money: int,
+    ) -> Outcome:
+        """Reconciles, exports and replays the journal, and compares everybody's story."""
+        await staff.until(lambda: self._settled(operator), "settlement to catch up")
+        report = await staff.reconcile(shell)
+        journal, events = self._exchange.data_dir / "journal.jsonl", self._exchange.data_dir / "events.jsonl"
+        await shell.run("journal", "export", "--out", str(journal))
+        await shell.run("journal", "events", "--out", str(events))
+        verified = await shell.execute("journal", "verify")
+        verdict = verified.output.splitlines()
+        story = await asyncio.to_thread(_story, events)
+        status = await operator.get("/v1/settlement/status")
+        found = disagreements(story, records, status["trades"])
+        if verified.exit_code != 0:
+            found.append(f"the replay of the journal differs: {verified.error or verified.output}".strip())
+        found += [f"break: {item}" for item in report["breaks"]]
+        acked = sum(len(record.acked) for record in records)
+        latency = percentiles([us for record in records for us in record.latencies]) or (0.0, 0.0)
+        return Outcome(
+            acked_orders=acked,
+            trades=len(story.trades),
+            traded_fine_mg=story.traded_mg,
+            latency_ms={"p50": latency[0], "p99": latency[1]},
+            ledger_trades=status["trades"],
+            withdrawals=1,
+            breaks=len(report["breaks"]),
+            disagreements=found,
+            seconds=self._seconds,
+            orders_per_s=round(acked / self._seconds, 1),
+            trades_per_s=round(len(story.trades) / self._seconds, 1),
+            refused_orders=sum(sum(record.refused.values()) for record in records),
+            changed_orders=sum(record.changes for record in records),
+            lots=lots,
+            money_in=units.format_money(money),
+            withdrawal=withdrawal,
+            reconciliation=report,
+            replay=verdict[-1],
+            digest=verdict[-2].removeprefix("digest "),
+            durability=(await operator.get("/v1/status"))["durability"],
+            data_dir=str(self._exchange.data_dir),
+        )
+
+
+def _story(file: Path) -> Story:
+    with file.open("rb") as lines:
+        return read_story(map(msgspec.json.decode, lines))
+
+
+async def _first(*ways: Awaitable[Any]) -> None:
+    """Waits until the first of several ends; raises if that one failed."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,159 @@
+"""What the venue's staff do in the demonstration: the operator through REST, the clerks through ``goldx`` commands."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from goldx import units
+from goldx.demo import venue
+from goldx.demo.shell import Shell
+from goldx.keys import Key
+
+WAIT_SECONDS: Final = 60.0
+
+
+class StaffFailed(RuntimeError):
+    """The exchange refused something that the staff asked for, or did not do it in time."""
+
+
+class Operator:
+    """Market operations, through the REST API with a key of their own."""
+
+    def __init__(self, gateway_url: str, key: Key) -> None:
+        self._key = key
+        self._http = httpx.AsyncClient(base_url=gateway_url, timeout=30.0)
+
+    async def __aenter__(self) -> "Operator":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str) -> Any:
+        """The answer of one GET. Raises StaffFailed with the problem."""
+        return self._read(await self._http.get(path, headers=self._headers()))
+
+    async def command(self, method: str, **params: Any) -> Any:
+        """One command of the venue. Raises StaffFailed with the reason of the refusal."""
+        body = {"method": method, "params": params}
+        return self._read(await self._http.post("/v1/operator/commands", json=body, headers=self._headers()))
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key.bearer_token()}"}
+
+    @staticmethod
+    def _read(response: httpx.Response) -> Any:
+        if response.is_error:
+            raise StaffFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
+        return response.json()
+
+
+async def until(condition: Callable[[], Any], what: str) -> None:
+    """Waits until an awaitable condition holds. Raises StaffFailed after WAIT_SECONDS."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise StaffFailed(f"waited {WAIT_SECONDS:.0f} s in vain: {what}")
+        await asyncio.sleep(0.1)
+
+
+async def register(shell: Shell, keys: Path) -> None:
+    """Registers staff and members and makes a key for each, in files under ``keys``."""
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for person in venue.STAFF:
+        await shell.run("staff", "add", person.code, "--name", person.title, "--permissions", person.permissions)
+        holder = ("--staff", person.code, "--permissions", person.permissions)
+        await shell.run("key", "create", *holder, "--out", str(keys / f"{person.code}.pem"))
+    for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
+        await shell.run("member", "add", firm.code, "--name", firm.name, "--name-zh", firm.name_zh)
+        if firm is not venue.VENUE:
+            await shell.run("key", "create", "--member", firm.code, "--out", str(keys / f"{firm.code}.pem"))
+
+
+async def define(operator: Operator) -> None:
+    """Opens the trading accounts and defines the instruments."""
+    for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
+        for account in firm.cash:
+            await operator.command("account.open", account=account, member=firm.code, kind=firm.kind)
+    for instrument in venue.INSTRUMENTS:
+        await operator.command("instrument.define", **instrument)
+
+
+async def pay_in(shell: Shell) -> int:
+    """Pays in every account's money: one clerk proposes, another approves. Returns fen."""
+    total = 0
+    numbers = []
+    for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
+        for account, amount in firm.cash.items():
+            paper = ("--account", account, "--amount", amount, "--bank-reference", f"ESCROW-{account}")
+            numbers.append(_proposal(await shell.run("clerk", "--as", venue.CLERK.code, "cash-in", *paper)))
+            total += units.parse_money(amount)
+    await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", *numbers)
+    return total
+
+
+async def take_in_bars(shell: Shell, said: Callable[[str], None]) -> int:
+    """Takes in the lots of the bar list up to the receipt; returns how many lots there are."""
+    await shell.run(
+        *("clerk", "--as", venue.CLERK.code, "warehouse-add", venue.WAREHOUSE),
+        *("--name", "Delivery warehouse 1", "--city", "Xiamen"),
+    )
+    with as_file(files("goldx.demo") / "bars.csv") as bars:
+        said("arriving")
+        arrived = await shell.run("clerk", "--as", venue.CLERK.code, "import-bars", str(bars))
+        said("being weighed, screened, melted, assayed, certified, registered")
+        await shell.run("clerk", "--as", venue.CLERK.code, "process", str(bars))
+    said("receipts: one clerk proposes, another approves")
+    number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "issue"))
+    await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", number)
+    return int(arrived.split()[0])
+
+
+async def open_market(operator: Operator, said: Callable[[str], None]) -> None:
+    """Takes every instrument from closed to continuous trading."""
+    for phase in ("pre_open", "continuous"):
+        said(phase.replace("_", "-"))
+        for instrument in venue.INSTRUMENTS:
+            await operator.command("market.set_phase", symbol=instrument["symbol"], phase=phase)
+
+
+async def withdraw(shell: Shell) -> dict[str, Any]:
+    """One member takes gold out: application, approval by a second person, release against the pick-up code.
+
+    Returns what the proposal said: lots, allocated weight, price and money of the over/short weight.
+    """
+    code = "271828"
+    wish = ("--account", venue.WITHDRAWER, "--symbol", venue.WITHDRAWN_SYMBOL, "--weight", venue.WITHDRAWN_GRAMS)
+    where = ("--warehouse", venue.WAREHOUSE, "--collector", f"{venue.WITHDRAWER}, driver", "--pickup-code", code)
+    number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "load-out", "apply", *wish, *where))
+    waiting = (await shell.run("clerk", "--as", venue.CLERK.code, "proposals")).splitlines()
+    summary: dict[str, Any] = next(json.loads(line.split("\t")[3]) for line in waiting if line.split("\t")[0] == number)
+    await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", number)
+    sheet = ("load-out", "release", str(summary["load_out"]), "--pickup-code", code)
+
+    async def released() -> bool:
+        answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, *sheet)
+        if answer.exit_code != 0 and "is APPROVED" not in answer.error:
+            raise StaffFailed(f"the release was refused: {answer.error}")
+        return answer.exit_code == 0
+
+    await until(released, "the engine to settle the withdrawal")
+    return summary
+
+
+async def reconcile(shell: Shell) -> dict[str, Any]:
+    """The three-way reconciliation: ``{"run_id", "sequence", "checked", "breaks": [...]}``."""
+    answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, "reconcile", "--json")
+    report: dict[str, Any] = json.loads(answer.output)
+    return report
+
+
+def _proposal(output: str) -> str:
+    """``proposal 17 waits ...`` -> ``17``."""
+    return output.split()[1]

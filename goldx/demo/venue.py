@@ -1,0 +1,62 @@
+"""Who and what is in the demonstration: the venue's staff, its warehouse, the member firms, and two grade classes."""
+
+from typing import Any, Final, NamedTuple
+
+
+class Firm(NamedTuple):
+    """A member firm, its trading accounts with what each pays in (CNY), and the kind of program that trades them."""
+
+    code: str
+    name: str
+    name_zh: str
+    kind: str
+    strategy: str
+    cash: dict[str, str]
+
+
+class Person(NamedTuple):
+    """One of the venue's staff, by function."""
+
+    code: str
+    title: str
+    permissions: str
+
+
+OPERATOR: Final = Person("operator-1", "Market operations", "operate,supervise")
+CLERK: Final = Person("clerk-1", "Settlement desk, first clerk", "settle")
+SECOND_CLERK: Final = Person("clerk-2", "Settlement desk, second clerk", "settle,supervise")
+STAFF: Final = (OPERATOR, CLERK, SECOND_CLERK)
+
+VENUE: Final = Firm("VENUE", "The venue itself", "交易所", "house", "", {"VENUE": "5000000.00"})
+"""Sells over weight and buys short weight when gold is withdrawn; does not trade."""
+FIRMS: Final = (
+    Firm("MAKER", "Market maker", "做市商", "house", "maker", {"MAKER.H": "60000000.00"}),
+    Firm("RECYCLER", "Recycler of jewellery", "旧金回收商", "house", "taker", {"RECYCLER.H": "30000000.00"}),
+    Firm("REFINERY", "Refinery", "精炼厂", "house", "taker", {"REFINERY.H": "40000000.00"}),
+    Firm("MINE", "Gold mine", "金矿", "house", "taker", {"MINE.H": "20000000.00"}),
+    Firm("BROKER", "Broker", "经纪会员", "client", "broker", {"BROKER.C1": "12000000.00", "BROKER.C2": "12000000.00"}),
+)
+VISITOR: Final = Firm("VISITOR", "You", "来宾", "house", "", {"VISITOR.H": "1000000.00"})
+"""The member whose key the README's quick start uses."""
+
+WAREHOUSE: Final = "XM1"
+
+INSTRUMENTS: Final[tuple[dict[str, Any], ...]] = (
+    {
+        **{"symbol": "AU-SCRAP", "name": "Recycled gold", "name_zh": "旧金料", "form": "SCRAP_JEWEL"},
+        **{"min_fineness": 33_300, "max_fineness": 99_990, "tick": "0.01", "lot": "1", "max_quantity": "5000"},
+        **{"reference_price": "925.00", "price_limit_percent": 10, "market_protection": "5.00"},
+        **{"maker_fee_bp": 1, "taker_fee_bp": 3},
+    },
+    {
+        **{"symbol": "AU-DORE", "name": "Dore", "name_zh": "合质金", "form": "DORE"},
+        **{"min_fineness": 30_000, "max_fineness": 99_900, "tick": "0.01", "lot": "1", "max_quantity": "5000"},
+        **{"reference_price": "931.50", "price_limit_percent": 10, "market_protection": "5.00"},
+        **{"maker_fee_bp": 1, "taker_fee_bp": 3},
+    },
+)
+
+WITHDRAWER: Final = "REFINERY.H"
+WITHDRAWN_SYMBOL: Final = "AU-DORE"
+WITHDRAWN_GRAMS: Final = "9000"
+"""Fine grams asked for at the end; the lots that are allocated weigh a little more or less."""

@@ -1,0 +1,64 @@
+"""The README's quick start, line by line, against the demonstration that it tells the reader to start."""
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+READMES = ("README.md", "README.zh-CN.md")
+URL = "http://127.0.0.1:8600"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path, as unix sockets need."""
+    path = Path(tempfile.mkdtemp(prefix="gx"))
+    yield path
+    shutil.rmtree(path)
+
+
+def quick_start(readme: str) -> str:
+    """The one Python block of a README."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
+    return str(block)
+
+
+def test_both_languages_show_the_same_lines() -> None:
+    assert quick_start(READMES[0]) == quick_start(READMES[1])
+    assert sum(bool(line.strip()) for line in quick_start(READMES[0]).splitlines()) <= 12
+
+
+def test_every_page_that_the_readmes_point_to_exists() -> None:
+    for readme in READMES:
+        text = (ROOT / readme).read_text()
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(r"`(docs/[\w-]+\.md)`", text):
+            assert (ROOT / target).exists(), f"{readme} points to {target}"
+
+
+async def test_the_quick_start_buys_gold(folder: Path) -> None:
+    """The demonstration stays up; the lines run in its directory as they stand, but for the port if 8600 was taken."""
+    command = (sys.executable, "-m", "goldx.cli", "demo", "--seconds", "2", "--data-dir", "goldx-data/demo")
+    demo = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=-1, stderr=-1)
+    try:
+        assert demo.stdout is not None
+        while b"stays up" not in (line := await demo.stdout.readline()):
+            assert line, "the demonstration ended"
+        services = json.loads((folder / "goldx-data/demo/run/services.json").read_text())
+        lines = quick_start(READMES[0]).replace(URL, services["gateway_url"])
+        member = await asyncio.create_subprocess_exec(sys.executable, "-c", lines, cwd=folder, stdout=-1, stderr=-1)
+        printed, complained = await member.communicate()
+        assert member.returncode == 0, complained.decode()
+        assert printed.startswith(b"filled ['")
+        assert b"'AU-DORE': {'total': '2'" in printed
+    finally:
+        demo.send_signal(signal.SIGINT)
+        await demo.communicate()
+    assert demo.returncode == 0, "Ctrl-C is the way to end it"
