@@ -261,7 +261,8 @@ class Flow:
     def member_order(self) -> AnyCommand:
         member = self.dice.choose(("m1", "m2", "m3"))
         restore = commands.MemberRestore(member)
-        return self.dice.choose((commands.MemberKill(member), commands.MemberHalt(member), *[restore] * 6))
+        options: tuple[AnyCommand, ...] = (commands.MemberKill(member), commands.MemberHalt(member), *[restore] * 6)
+        return self.dice.choose(options)
 
     def end_day(self) -> AnyCommand:
         self.day += 1
@@ -276,48 +277,47 @@ class Flow:
         """Something that has to be refused, or that is at the edge of it."""
         account, price, quantity = self.account(), self.price(), self.quantity()
         place = commands.OrderPlace(account, f"x{self.dice.number(1, 9)}", "X", 0, terms.LIMIT, quantity, price)
-        return self.dice.choose(
-            (
-                changed(place, symbol="Z"),
-                changed(place, account="nobody"),
-                changed(place, price=None),
-                changed(place, type=terms.MARKET),
-                changed(place, quantity=quantity + 1),
-                changed(place, price=price * 100),
-                changed(place, quantity=10**12),
-                changed(place, side=terms.SELL, quantity=10**9),
-                changed(place, display_quantity=quantity + LOT),
-                changed(place, display_quantity=LOT + 1),
-                changed(place, time_in_force=terms.GTD),
-                changed(place, time_in_force=terms.GTD, expire_at=self.at),
-                changed(place, expire_at=self.at + 5),
-                changed(place, time_in_force=terms.IOC, post_only=True),
-                changed(place, time_in_force=terms.IOC, stop_price=price),
-                commands.OrderCancel(account),
-                commands.OrderCancel("nobody", 1),
-                commands.OrderReplace(account, 1, None, None, None, 1),
-                commands.QuoteSet(account, f"y{self.dice.number(1, 9)}", "X", price, LOT, price, LOT),
-                commands.QuoteCancel("nobody", "X"),
-                commands.QuoteCancel(account, "Z"),
-                commands.OrderCancelAll("nobody"),
-                commands.MarketSetPhase("Z", terms.CLOSED),
-                commands.MarketSetReference("Z", price),
-                commands.AccountOpen(account, "m9"),
-                commands.AccountOpen("new", "m1", terms.CLIENT),
-                commands.HoldingAdjust("nobody", units.CASH, 5, "n1"),
-                commands.HoldingAdjust(account, "Z", 5, "n2"),
-                commands.HoldingAdjust(account, units.CASH, -(10**15), "n3"),
-                commands.HoldingSettle("n4", (commands.Leg(account, units.CASH, -(10**15)),)),
-                commands.HoldingSettle("n5", (commands.Leg("nobody", "X", 1),)),
-                commands.MemberKill("nobody"),
-                commands.MemberHalt("nobody"),
-                commands.MemberRestore("nobody"),
-                commands.MarketEndDay("yesterday"),
-                commands.InstrumentDefine("W", tick=1, lot=1),
-                commands.InstrumentDefine("CNY"),
-                commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
-            )
+        options: tuple[AnyCommand, ...] = (
+            changed(place, symbol="Z"),
+            changed(place, account="nobody"),
+            changed(place, price=None),
+            changed(place, type=terms.MARKET),
+            changed(place, quantity=quantity + 1),
+            changed(place, price=price * 100),
+            changed(place, quantity=10**12),
+            changed(place, side=terms.SELL, quantity=10**9),
+            changed(place, display_quantity=quantity + LOT),
+            changed(place, display_quantity=LOT + 1),
+            changed(place, time_in_force=terms.GTD),
+            changed(place, time_in_force=terms.GTD, expire_at=self.at),
+            changed(place, expire_at=self.at + 5),
+            changed(place, time_in_force=terms.IOC, post_only=True),
+            changed(place, time_in_force=terms.IOC, stop_price=price),
+            commands.OrderCancel(account),
+            commands.OrderCancel("nobody", 1),
+            commands.OrderReplace(account, 1, None, None, None, 1),
+            commands.QuoteSet(account, f"y{self.dice.number(1, 9)}", "X", price, LOT, price, LOT),
+            commands.QuoteCancel("nobody", "X"),
+            commands.QuoteCancel(account, "Z"),
+            commands.OrderCancelAll("nobody"),
+            commands.MarketSetPhase("Z", terms.CLOSED),
+            commands.MarketSetReference("Z", price),
+            commands.AccountOpen(account, "m9"),
+            commands.AccountOpen("new", "m1", terms.CLIENT),
+            commands.HoldingAdjust("nobody", units.CASH, 5, "n1"),
+            commands.HoldingAdjust(account, "Z", 5, "n2"),
+            commands.HoldingAdjust(account, units.CASH, -(10**15), "n3"),
+            commands.HoldingSettle("n4", (commands.Leg(account, units.CASH, -(10**15)),)),
+            commands.HoldingSettle("n5", (commands.Leg("nobody", "X", 1),)),
+            commands.MemberKill("nobody"),
+            commands.MemberHalt("nobody"),
+            commands.MemberRestore("nobody"),
+            commands.MarketEndDay("yesterday"),
+            commands.InstrumentDefine("W", tick=1, lot=1),
+            commands.InstrumentDefine("CNY"),
+            commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
         )
+        return self.dice.choose(options)
 
 
 def changed(command: commands.OrderPlace, **fields: Any) -> commands.OrderPlace:

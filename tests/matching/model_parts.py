@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from goldx import terms, units
 from goldx.commands import InstrumentDefine
+from goldx.terms import CLOSED
 
 
 class Refused(Exception):
@@ -22,7 +23,7 @@ class Refused(Exception):
 @dataclass(eq=False)
 class Instrument:
     terms: InstrumentDefine
-    phase: int = terms.CLOSED
+    phase: int = CLOSED
     reference: int | None = None
     last: int | None = None
     interrupted_until: int | None = None

@@ -89,7 +89,7 @@ def test_a_long_campaign() -> None:
 def test_books_more_than_a_hundred_orders_deep(seed: int) -> None:
     pair = Pair()
     deepest = 0
-    for at, command in Deep(Thrown(Random(SEED + seed))).steps(260):
+    for at, command in Deep(Thrown(Random(SEED + seed))).steps(450):
         pair.step(at, command)
         deepest = max(deepest, len(pair.engine.state.orders))
     assert deepest > 100

@@ -1,0 +1,497 @@
+"""Bugs that real engines have had, each as one replacement in the text of the core. See ``planted_bugs``."""
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    name: str
+    module: str
+    """A file of matching/."""
+    right: str
+    """Stands in it exactly once."""
+    wrong: str
+
+
+BUGS = (
+    # The queue and its levels
+    Bug(
+        "a new order goes to the front of its level",
+        "book.py",
+        """        if tail is None:
+            level.head = order
+        else:
+            tail.next = order
+            order.previous = tail
+        level.tail = order
+        level.quantity += order.remaining
+""",
+        """        head = level.head
+        if head is None:
+            level.tail = order
+        else:
+            head.previous = order
+            order.next = head
+        level.head = order
+        level.quantity += order.remaining
+""",
+    ),
+    Bug(
+        "the best price is not renewed by a better one",
+        "book.py",
+        "        if best is None or (price > best.price if self.buys else price < best.price):\n",
+        "        if best is None:\n",
+    ),
+    Bug(
+        "a level's total keeps what has left",
+        "book.py",
+        "        level.quantity -= order.remaining\n        order.level = None\n",
+        "        order.level = None\n",
+    ),
+    Bug(
+        "after the best offer comes the worst",
+        "book.py",
+        "            self.best = self.levels[prices[0]]\n",
+        "            self.best = self.levels[prices[-1]]\n",
+    ),
+    Bug(
+        "a level goes with its first order",
+        "book.py",
+        "        if before is after:  # both None: nobody is left\n",
+        "        if before is None:\n",
+    ),
+    Bug(
+        "the end of a queue is forgotten when a slice is refreshed",
+        "book.py",
+        "        order.next = None\n        level.tail = order\n",
+        "        order.next = None\n",
+    ),
+    Bug(
+        "time priority is lost with a partial fill",
+        "resting.py",
+        "        special.shown -= quantity\n        if not special.shown:\n            refresh(state, order)\n",
+        "        special.shown -= quantity\n        if not special.shown:\n            refresh(state, order)\n"
+        "    else:\n        order.instrument.own(order.side).requeue(order)\n",
+    ),
+    Bug(
+        "a partial fill is not taken from the level",
+        "resting.py",
+        "        level.quantity -= quantity\n",
+        "        pass\n",
+    ),
+    # Prices of trades
+    Bug(
+        "trades print at the taker's price",
+        "matcher.py",
+        "        price = level.price\n        if instrument.median:\n",
+        "        price = limit if special is None else level.price\n        if instrument.median:\n",
+    ),
+    Bug(
+        "equal prices do not meet",
+        "matcher.py",
+        "(level.price > limit if buying else level.price < limit)",
+        "(level.price >= limit if buying else level.price <= limit)",
+    ),
+    Bug(
+        "the median is the smallest",
+        "matcher.py",
+        "    return sorted((maker_price, order.price, last))[1]\n",
+        "    return sorted((maker_price, order.price, last))[0]\n",
+    ),
+    Bug(
+        "the last price stays the first",
+        "matcher.py",
+        "    instrument.last = price\n",
+        "    instrument.last = instrument.last or price\n",
+    ),
+    Bug(
+        "the dynamic band moves with the sweep",
+        "matcher.py",
+        "            inside = False\n            break\n        trade(",
+        "            inside = False\n            break\n        centre = price\n        trade(",
+    ),
+    Bug(
+        "the edge of the dynamic band is outside",
+        "matcher.py",
+        "abs(price - centre) * 100 > centre * instrument.band:\n            inside = False\n",
+        "abs(price - centre) * 100 >= centre * instrument.band:\n            inside = False\n",
+    ),
+    Bug(
+        "market protection starts at the own side",
+        "entry.py",
+        "    best = instrument.opposite(side).best\n    protection = instrument.protection\n",
+        "    best = instrument.own(side).best\n    protection = instrument.protection\n",
+    ),
+    Bug(
+        "market protection leads over the price limit",
+        "entry.py",
+        "min(best.price + protection, instrument.high)",
+        "(best.price + protection)",
+    ),
+    Bug(
+        "post-only may take at its own price",
+        "entry.py",
+        "(best.price <= price if side == terms.BUY else best.price >= price)",
+        "(best.price < price if side == terms.BUY else best.price > price)",
+    ),
+    # Fill or kill
+    Bug(
+        "fill-or-kill counts own quantity",
+        "matcher.py",
+        "            if maker.account.owner != order.account.owner:\n                found += maker.visible()\n",
+        "            if maker.account.owner:\n                found += maker.visible()\n",
+    ),
+    Bug(
+        "fill-or-kill sees only what is shown",
+        "matcher.py",
+        "                hidden += maker.remaining - maker.visible()\n",
+        "                hidden += 0\n",
+    ),
+    Bug(
+        "fill-or-kill asks each level for everything",
+        "matcher.py",
+        "        found = min(found, wanted)\n        wanted -= found\n",
+        "        found = min(found, wanted)\n        wanted = order.remaining - found\n",
+    ),
+    Bug(
+        "fill-or-kill does not look at the cash",
+        "matcher.py",
+        "        if market_buy and amount + fees.fee(",
+        "        if not market_buy and amount + fees.fee(",
+    ),
+    Bug(
+        "fill-or-kill goes on behind an own order",
+        "matcher.py",
+        "        if blocked:\n            return False\n",
+        "",
+    ),
+    Bug(
+        "what an immediate order leaves rests",
+        "entry.py",
+        "    elif order.time_in_force == terms.IOC:\n",
+        "    elif order.time_in_force == terms.IOC and not inside:\n",
+    ),
+    # Icebergs
+    Bug(
+        "an iceberg gives more than it shows at once",
+        "matcher.py",
+        "maker.remaining if maker.special is None else maker.visible()",
+        "maker.remaining",
+    ),
+    Bug(
+        "a refreshed slice keeps its place",
+        "resting.py",
+        "    order.instrument.own(order.side).requeue(order)\n",
+        "",
+    ),
+    Bug(
+        "an iceberg creates quantity",
+        "resting.py",
+        "    special.shown = min(special.display, order.remaining)\n    order.instrument",
+        "    special.shown = special.display\n    order.instrument",
+    ),
+    Bug(
+        "a decrease comes out of the slice first",
+        "changes.py",
+        "            special.shown = min(special.shown, remaining)\n",
+        "            special.shown = max(order.instrument.lot, special.shown - order.remaining + remaining)\n",
+    ),
+    # Stops
+    Bug(
+        "stops cascade in one pass",
+        "entry.py",
+        "    while state.triggered:\n",
+        "    for _ in range(len(state.triggered)):\n",
+    ),
+    Bug("stops trigger in order of price", "stops.py", "    numbers.sort()\n", ""),
+    Bug(
+        "a sell stop waits for a lower price",
+        "stops.py",
+        "    while sells and sells[-1][0] >= low:\n",
+        "    while sells and sells[-1][0] > low:\n",
+    ),
+    Bug(
+        "a stop already reached waits",
+        "stops.py",
+        "    return instrument.last >= stop_price if side == terms.BUY else instrument.last <= stop_price\n",
+        "    return False\n",
+    ),
+    Bug(
+        "stops see only the last price of a sweep",
+        "matcher.py",
+        "        stops.reach(state, instrument, low, high)\n",
+        "        stops.reach(state, instrument, instrument.last, instrument.last)\n",
+    ),
+    Bug(
+        "stops are forgotten when trading begins again",
+        "phases.py",
+        "    if phase == terms.CONTINUOUS and instrument.last:\n",
+        "    if phase == terms.PRE_OPEN and instrument.last:\n",
+    ),
+    # Self-trade prevention
+    Bug(
+        "only the same account is the same person",
+        "matcher.py",
+        "        if maker.account.owner == owner:\n",
+        "        if maker.account is order.account:\n",
+    ),
+    Bug(
+        "cancel_maker takes the taker too",
+        "self_trade.py",
+        "    _settle(state, taker, quantity, mode in (terms.CANCEL_TAKER, terms.CANCEL_BOTH))\n",
+        "    _settle(state, taker, quantity, mode != terms.DECREMENT)\n",
+    ),
+    Bug(
+        "decrement takes what is hidden in an uncross",
+        "self_trade.py",
+        "taker.remaining if taker.level is None else taker.visible()",
+        "taker.remaining",
+    ),
+    Bug(
+        "decrement keeps the reservation",
+        "self_trade.py",
+        "    balance.reserved += still - order.reserved\n",
+        "",
+    ),
+    Bug(
+        "a decremented maker loses its place",
+        "self_trade.py",
+        "        order.level.quantity -= quantity\n",
+        "        order.level.quantity -= quantity\n        order.instrument.own(order.side).requeue(order)\n",
+    ),
+    # Replace
+    Bug(
+        "replace resets the place for nothing",
+        "changes.py",
+        "    kept = new_price == order.price and remaining <= order.remaining\n",
+        "    kept = new_price == order.price and remaining < order.remaining\n",
+    ),
+    Bug(
+        "replace keeps the place with more quantity",
+        "changes.py",
+        "    kept = new_price == order.price and remaining <= order.remaining\n",
+        "    kept = new_price == order.price\n",
+    ),
+    Bug(
+        "replace forgets what has filled",
+        "changes.py",
+        "    remaining = total - (order.quantity - order.remaining)\n",
+        "    remaining = total\n",
+    ),
+    Bug(
+        "replace to what has filled leaves nothing open",
+        "changes.py",
+        "    if remaining <= 0:\n",
+        "    if remaining < 0:\n",
+    ),
+    Bug(
+        "a renamed order frees its old name",
+        "changes.py",
+        "        account.ids[old_id] = order.order_id\n",
+        "        del account.ids[old_id]\n",
+    ),
+    Bug(
+        "replace does not mind post-only",
+        "changes.py",
+        "    if not (kept or waiting) and special is not None and special.post_only:",
+        "    if kept and special is not None and special.post_only:",
+    ),
+    Bug(
+        "replace does not mind the price limits",
+        "changes.py",
+        "    if not (kept or market):\n",
+        "    if not (kept or market or price):\n",
+    ),
+    # Identity and checks
+    Bug(
+        "a client id is free when its order is done",
+        "placing.py",
+        "    if client_order_id in account.ids:\n",
+        "    if isinstance(account.ids.get(client_order_id), Order):\n",
+    ),
+    Bug(
+        "the price limit itself is refused",
+        "placing.py",
+        "not instrument.low <= price <= instrument.high:\n",
+        "not instrument.low < price < instrument.high:\n",
+    ),
+    Bug(
+        "an immediate order is taken in an auction",
+        "phases.py",
+        '    return "PHASE" if immediate or is_stop else ""\n',
+        '    return "PHASE" if is_stop else ""\n',
+    ),
+    Bug(
+        "a GTD order is live at its end",
+        "market.py",
+        "    while timetable and timetable[0][0] <= state.now:\n",
+        "    while timetable and timetable[0][0] < state.now:\n",
+    ),
+    Bug(
+        "a GTD order may be placed at its end",
+        "placing.py",
+        "expire_at is not None and expire_at <= state.now:\n",
+        "expire_at is not None and expire_at < state.now:\n",
+    ),
+    # Money and metal
+    Bug(
+        "a buy reserves no fee",
+        "placing.py",
+        "                needed += fees.fee(0, needed, instrument.highest_fee)\n",
+        "                needed += 0\n",
+    ),
+    Bug(
+        "fees are rounded down",
+        "fees.py",
+        "    return (residue + amount * basis_points + _HALF) // BASIS_POINTS\n",
+        "    return (residue + amount * basis_points) // BASIS_POINTS\n",
+    ),
+    Bug(
+        "each fill's fee is rounded by itself",
+        "matcher.py",
+        "    order.residue += amount * basis_points - charged * BASIS_POINTS\n",
+        "    order.residue = 0\n",
+    ),
+    Bug(
+        "the maker pays the taker's fee",
+        "matcher.py",
+        "_charge(maker, amount, instrument.maker_fee)",
+        "_charge(maker, amount, instrument.taker_fee)",
+    ),
+    Bug(
+        "the seller's fee is not taken",
+        "matcher.py",
+        "    earned.total += amount - sell_fee\n",
+        "    earned.total += amount\n",
+    ),
+    Bug(
+        "a better price than the limit stays reserved",
+        "matcher.py",
+        "        paid.reserved += still - before\n",
+        "        paid.reserved -= amount + buy_fee\n",
+    ),
+    Bug(
+        "a market order forgets its fee in the cash",
+        "matcher.py",
+        "order.residue, instrument.taker_fee, instrument.lot)",
+        "order.residue, 0, instrument.lot)",
+    ),
+    Bug("a market order buys one lot too many", "fees.py", "    return low * lot\n", "    return high * lot\n"),
+    Bug(
+        "a cancelled order keeps its reservation",
+        "state.py",
+        "        balance.reserved -= order.reserved\n",
+        "",
+    ),
+    Bug(
+        "a changed reservation is not told",
+        "state.py",
+        "            if total != balance.published_total or reserved != balance.published_reserved:\n",
+        "            if total != balance.published_total:\n",
+    ),
+    Bug(
+        "locked gold may be sold",
+        "placing.py",
+        "needed > found.total - found.locked - found.reserved:\n",
+        "needed > found.total - found.reserved:\n",
+    ),
+    Bug(
+        "the resale lock ends a day early",
+        "matcher.py",
+        "        got.lock(quantity, state.day + instrument.lock_days)\n",
+        "        got.lock(quantity, state.day + instrument.lock_days - 1)\n",
+    ),
+    Bug(
+        "the part kept back is rounded in the seller's favour",
+        "matcher.py",
+        "proceeds - proceeds * instrument.reuse_percent // 100",
+        "proceeds * (100 - instrument.reuse_percent) // 100",
+    ),
+    Bug(
+        "reserved money may be withdrawn",
+        "holdings.py",
+        "        free = self.total - self.locked - self.reserved - self.unwithdrawable\n",
+        "        free = self.total - self.locked - self.unwithdrawable\n",
+    ),
+    Bug(
+        "a reference is applied twice",
+        "venue.py",
+        "    return reference in state.references or reference in state.yesterdays_references\n",
+        "    return reference in state.yesterdays_references\n",
+    ),
+    Bug(
+        "a new quote may not use what the old one frees",
+        "quotes.py",
+        "    if cash > account.cash.available() + freed_cash:\n",
+        "    if cash > account.cash.available():\n",
+    ),
+    # The venue
+    Bug(
+        "a kill spares the second account",
+        "venue.py",
+        '        for order in state.open_orders(member.accounts):\n            state.cancel(order, "KILL")\n',
+        '        for order in state.open_orders(member.accounts[:1]):\n            state.cancel(order, "KILL")\n',
+    ),
+    Bug(
+        "the end of a session ends all sessions",
+        "venue.py",
+        "            if order.session == session:\n",
+        "            if order.session:\n",
+    ),
+    Bug(
+        "the end of the day frees the ids of open orders",
+        "market.py",
+        "for key, order in account.ids.items() if not isinstance(order, int)}",
+        "for key, order in account.ids.items() if isinstance(order, Instrument)}",
+    ),
+    # Auctions
+    Bug(
+        "the imbalance does not count",
+        "auction.py",
+        "(-min(wanted, offered), abs(wanted - offered), distance, price)",
+        "(-min(wanted, offered), 0, distance, price)",
+    ),
+    Bug(
+        "the reference price does not count",
+        "auction.py",
+        "        distance = abs(price - instrument.reference) if instrument.reference else 0\n",
+        "        distance = 0\n",
+    ),
+    Bug(
+        "the younger order of an uncross is the maker",
+        "auction.py",
+        "if buy.order_id < sell.order_id else (sell, buy)",
+        "if buy.order_id > sell.order_id else (sell, buy)",
+    ),
+    Bug(
+        "trading begins with a crossed book",
+        "phases.py",
+        "    if phase == terms.CONTINUOUS or (phase == terms.CLOSED and previous == terms.AUCTION):\n",
+        "    if phase != terms.HALTED and previous == terms.AUCTION:\n",
+    ),
+    # Snapshots
+    Bug(
+        "a snapshot forgets what rounding kept back",
+        "snapshot.py",
+        "    order.residue = residue\n",
+        "    order.residue = 0\n",
+    ),
+    Bug(
+        "a snapshot shows a whole slice again",
+        "snapshot.py",
+        "        special.expire_at, special.post_only, special.stp, special.quote_id = extra[5:]\n",
+        "        special.expire_at, special.post_only, special.stp, special.quote_id = extra[5:]\n"
+        "        special.shown = min(special.display, remaining)\n",
+    ),
+    Bug(
+        "a snapshot forgets yesterday's references",
+        "snapshot.py",
+        "    state.yesterdays_references = dict.fromkeys(parts[8])\n",
+        "",
+    ),
+    Bug(
+        "a snapshot forgets when an interruption ends",
+        "snapshot.py",
+        "        state.timetable.append((interrupted_until, NEVER, symbol))\n",
+        "        pass\n",
+    ),
+)
