@@ -64,6 +64,18 @@ class Settings(BaseSettings):
     )
     gateway_host: str = Field(default="127.0.0.1", pattern=f"^{HOST}$", description="Where the gateway listens.")
     gateway_port: int = Field(default=8600, ge=0, le=65535, description="Its port; 0: any free one.")
+    session_rate: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Requests a second of one session; cancels are free."
+    )
+    session_burst: int = Field(
+        default=20_000, ge=1, le=1_000_000, description="Requests of one session that may come at once."
+    )
+    session_idle_seconds: int = Field(
+        default=60, ge=1, le=3_600, description="A logged-on session that is silent for so long is closed."
+    )
+    session_queue_kb: int = Field(
+        default=4_096, ge=64, le=1_048_576, description="What a session may leave untaken before it is cut off."
+    )
     gateway_url: str | None = Field(
         default=None,
         pattern=f"^{HTTP_URL}$",

@@ -1,0 +1,60 @@
+"""Candles: the trades of one instrument by time. They begin at full minutes and hours, days at midnight in China."""
+
+from collections import deque
+from typing import Any, Final
+
+import msgspec
+
+from goldx import units
+
+INTERVALS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000}
+"""Name -> length in ms."""
+CHINA_MS: Final = 8 * 3_600_000
+KEPT: Final = 1_500
+
+
+class Candle(msgspec.Struct, gc=False):
+    """Prices in fen per fine gram, volume in fine milligrams; ``start`` in ms."""
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    trades: int
+
+
+class Candles:
+    """The candles of one interval, oldest first; an interval without trades has none."""
+
+    def __init__(self, interval: str) -> None:
+        self.interval = interval
+        self.kept: deque[Candle] = deque(maxlen=KEPT)
+        self._length = INTERVALS[interval]
+
+    def add(self, at: int, price: int, quantity: int) -> None:
+        """One trade."""
+        start = at - (at + CHINA_MS) % self._length
+        last = self.kept[-1] if self.kept else None
+        if last is None or last.start != start:
+            self.kept.append(Candle(start, price, price, price, price, quantity, 1))
+            return
+        last.high = max(last.high, price)
+        last.low = min(last.low, price)
+        last.close = price
+        last.volume += quantity
+        last.trades += 1
+
+
+def write_candle(candle: Candle) -> dict[str, Any]:
+    """The protocol's form of a candle."""
+    return {
+        "start": candle.start,
+        "open": units.format_price(candle.open),
+        "high": units.format_price(candle.high),
+        "low": units.format_price(candle.low),
+        "close": units.format_price(candle.close),
+        "volume": units.format_weight(candle.volume),
+        "trades": candle.trades,
+    }

@@ -1,0 +1,105 @@
+"""Channels: numbered messages about one thing, for whoever subscribes.
+
+A channel's messages are a function of the event stream alone: numbered from 1 without a gap, the same at every gateway
+and after every restart. A channel keeps its newest messages, so that a subscriber that was away goes on where it was.
+Messages are kept as plain values and become JSON when somebody reads them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+KEPT: Final = 1_024
+"""How many messages a channel keeps."""
+
+encode = msgspec.json.Encoder().encode
+
+
+class Subscriber(Protocol):
+    """Whoever is sent the encoded messages."""
+
+    def send(self, data: bytes) -> None: ...
+
+
+class Content(NamedTuple):
+    """What a message says: the time of the journal, the data, and the book's checksum after it."""
+
+    at: int
+    data: Any
+    checksum: int | None = None
+
+
+def message(channel: str, sequence: int, previous: int | None, content: Content) -> bytes:
+    """The notification as it is sent. ``previous`` is None in a snapshot, which starts anew."""
+    params: dict[str, Any] = {
+        "channel": channel,
+        "type": "snapshot" if previous is None else "update",
+        "sequence": sequence,
+        "previous": previous,
+        "at": content.at,
+        "data": content.data,
+    }
+    if content.checksum is not None:
+        params["checksum"] = content.checksum
+    return encode({"jsonrpc": "2.0", "method": "channel.message", "params": params})
+
+
+class Channel:
+    """``write`` makes the content of a kept value; ``snapshot`` that of the state now, for channels that have one."""
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[Any], Content],
+        snapshot: Callable[[], Content] | None = None,
+        kept: int = KEPT,
+    ) -> None:
+        self.name = name
+        self.sequence = 0
+        self.subscribers: dict[Subscriber, None] = {}
+        self._write = write
+        self._snapshot = snapshot
+        self._kept: deque[Any] = deque(maxlen=kept)
+
+    def publish(self, value: Any) -> None:
+        """The next message."""
+        self.sequence += 1
+        self._kept.append(value)
+        if self.subscribers:
+            data = self._message(self.sequence, value)
+            for subscriber in tuple(self.subscribers):
+                subscriber.send(data)
+
+    @property
+    def oldest(self) -> int:
+        """The sequence of the oldest message that is kept; one more than ``sequence`` when none is."""
+        return self.sequence - len(self._kept) + 1
+
+    def after(self, sequence: int) -> Iterator[bytes]:
+        """The kept messages after a sequence that is not older than them."""
+        first = self.oldest
+        for number, value in enumerate(self._kept, first):
+            if number > sequence:
+                yield self._message(number, value)
+
+    def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
+        """Begins with what is kept after ``from_sequence``, or with a snapshot where that is too old or not given."""
+        if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
+            for data in self.after(from_sequence):
+                subscriber.send(data)
+        elif self._snapshot is not None:
+            subscriber.send(message(self.name, self.sequence, None, self._snapshot()))
+        self.subscribers[subscriber] = None
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Ends a subscription, if there is one."""
+        self.subscribers.pop(subscriber, None)
+
+    def render(self, sequence: int, value: Any) -> bytes:
+        """A message that is no longer kept, from its value."""
+        return self._message(sequence, value)
+
+    def _message(self, sequence: int, value: Any) -> bytes:
+        return message(self.name, sequence, sequence - 1, self._write(value))

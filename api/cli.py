@@ -1,0 +1,44 @@
+"""``goldx gateway``: the service as a process."""
+
+import asyncio
+import signal
+import socket
+import sys
+
+import click
+import uvloop
+
+from api.app import GatewayServer
+from goldx import logging
+from goldx.settings import Settings, resolve_database_url, resolve_redis_url
+
+
+class _Announcing(GatewayServer):
+    """Says READY once it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            self.exit_code = 1
+            return
+        gateway = self.gateway
+        shard, sequence = gateway.settings.shard, gateway.view.sequence
+        print(f"READY gateway {self.url} shard={shard} run={gateway.run} sequence={sequence}", flush=True)
+
+
+async def _serve(server: GatewayServer) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    await server.serve()
+
+
+@click.command()
+def gateway() -> None:
+    """Run a gateway: members' sessions, market data, REST. Settings come from the environment and goldx.toml."""
+    settings = Settings()
+    logging.configure("gateway")
+    server = _Announcing(settings, resolve_redis_url(settings), resolve_database_url(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(server))
+    sys.exit(server.exit_code)

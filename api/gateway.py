@@ -1,0 +1,173 @@
+"""The gateway's parts put together: view, sequencer, sessions, and the task that follows the event stream."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.auth import Doorman
+from api.link import Link
+from api.queries import Queries
+from api.rpc import Refusal
+from api.sequencer import Sequencer
+from api.session import Method
+from api.sessions import Sessions
+from api.subscriptions import Subscriptions
+from api.trading import Trading
+from api.view import Outcome, View
+from goldx.commands import AnyCommand
+from goldx.durability import read_durability
+from goldx.settings import Settings
+from goldx.streams import EventStream, Journal, Keys, connect
+from settlement import database
+
+log = structlog.get_logger()
+
+TAIL_TIMEOUT: Final = 10.0
+"""Seconds; longer than the reader blocks, so that a server that fell silent is noticed."""
+FRAMES_AT_ONCE: Final = 500
+PAUSE: Final = 0.3
+ANSWER_SECONDS: Final = 15.0
+
+
+class Gateway:
+    """One run of the service. ``failed`` is called when it cannot go on."""
+
+    def __init__(self, settings: Settings, redis_url: str, database_url: str, failed: Callable[[], None]) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.shard)
+        self.view = View()
+        self.run = 0
+        self._redis_url = redis_url
+        self._failed = failed
+        self._redis: Redis = connect(redis_url)
+        self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
+        self._stream = EventStream(self._tail_redis, self.keys)
+        self.events = EventStream(self._redis, self.keys)
+        self.database = database.connect(database_url)
+        self.doorman = Doorman(self.database)
+        self.queries = Queries(self.view)
+        self.sequencer: Sequencer
+        self.sessions: Sessions
+        self.trading: Trading
+        self._methods: dict[str, Method] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.tailing = False
+
+    async def start(self) -> None:
+        """Folds the whole event stream, takes leave of the former run, and begins to serve. Waits for Redis."""
+        await self._patiently(self._number_run)
+        writer = f"{self.settings.gateway_id}.{self.run}"
+        self.sequencer = Sequencer(self._redis_url, self.keys, writer, lambda: self.view.position)
+        await self._patiently(self.sequencer.open)
+        await self._patiently(self._fold_history)
+        sessions_key = self.keys.sessions(self.settings.gateway_id)
+        parts = (self._redis, sessions_key, self.view, self.sequencer, self.doorman)
+        self.sessions = Sessions(self.settings, writer, *parts)
+        self.trading = Trading(self.view, self.sequencer)
+        subscriptions = Subscriptions(
+            *(self.view, self.queries, EventStream(self._redis, self.keys), self.sessions.spawn),
+            *(self.sessions.queued, self.settings.session_queue_kb * 1_024),
+        )
+        for part in (self.sessions, self.trading, self.queries, subscriptions):
+            self._methods |= part.methods
+        for work in (self.sequencer.run(), self._tail(), self.sessions.patrol()):
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._watch)
+            self._tasks.append(task)
+        await self._patiently(self.sessions.close_former)
+
+    async def stop(self) -> None:
+        """Closes sessions, and what waits is written to the journal before it returns."""
+        await self.sessions.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sequencer.close()
+        await self._redis.aclose()
+        await self._tail_redis.aclose()
+        await self.database.dispose()
+
+    async def serve_session(self, link: Link) -> None:
+        """Serves one accepted connection to its end."""
+        over = asyncio.Event()
+        self.sessions.open(link, self._methods, over.set)
+        await over.wait()
+
+    async def command(self, command: AnyCommand) -> Outcome:
+        """Places one command and returns its events. Raises Refusal, or TimeoutError when no answer came."""
+        answered: asyncio.Future[Outcome | Refusal] = asyncio.get_running_loop().create_future()
+
+        def answer(outcome: Outcome | Refusal) -> None:
+            if not answered.done():
+                answered.set_result(outcome)
+
+        self.sequencer.submit(command, answer)
+        outcome = await asyncio.wait_for(answered, ANSWER_SECONDS)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
+
+    async def status(self) -> dict[str, Any]:
+        """How it stands. Raises RedisError."""
+        end = await Journal(self._redis, self.keys).end()
+        position = self.view.position
+        return {
+            "shard": self.settings.shard,
+            "gateway": self.settings.gateway_id,
+            "run": self.run,
+            "sequence": self.view.sequence,
+            "journal_position": str(position),
+            "journal_end": str(end),
+            "lag_ms": max(0, end.ms - position.ms),
+            "waiting": self.sequencer.waiting,
+            "sessions": len(self.sessions),
+            "trading_day": self.view.trading_day,
+            "durability": str(await read_durability(self._redis)),
+        }
+
+    @property
+    def healthy(self) -> bool:
+        """Whether orders are taken and events followed."""
+        return self.tailing and self.sequencer.available
+
+    async def _number_run(self) -> None:
+        self.run = int(await self._redis.hincrby(self.keys.gateways, self.settings.gateway_id, 1))
+
+    async def _fold_history(self) -> None:
+        while frames := await self._stream.read(self.view.sequence, FRAMES_AT_ONCE):
+            for frame in frames:
+                self.view.apply(frame, lambda *_: None)
+            await asyncio.sleep(0)
+
+    async def _tail(self) -> None:
+        while True:
+            try:
+                frames = await self._stream.wait(self.view.sequence, FRAMES_AT_ONCE)
+                self.tailing = True
+            except (RedisError, OSError) as error:
+                self.tailing = False
+                log.warning("the event stream is not reachable", error=str(error))
+                await asyncio.sleep(PAUSE)
+                continue
+            for frame in frames:
+                self.view.apply(frame, self.sequencer.answer)
+
+    async def _patiently(self, step: Callable[[], Any]) -> None:
+        """Tries until Redis is there."""
+        while True:
+            try:
+                await step()
+            except (RedisError, OSError) as error:
+                log.warning("waiting for Redis", error=str(error))
+                await asyncio.sleep(PAUSE)
+            else:
+                return
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the gateway cannot go on", exc_info=error)
+            self._failed()

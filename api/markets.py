@@ -1,0 +1,252 @@
+"""One instrument: what it is, its phase, book, trades and candles, and the public channels that tell of them."""
+
+from collections import deque
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from api.books import BOTH, Book, Changes, LevelChange
+from api.candles import INTERVALS, Candle, Candles, write_candle
+from api.channels import Channel, Content
+from api.orders import CANCELLED, FILLED, OPEN, Order
+from goldx import terms, units
+from goldx.events import (
+    AuctionIndicated,
+    InstrumentDefined,
+    OrderCancelled,
+    OrderReplaced,
+    PhaseChanged,
+    ReferenceChanged,
+    SelfTradePrevented,
+    Trade,
+)
+from goldx.wire import write_event
+
+TRADES_KEPT: Final = 1_000
+SIDE_NAMES: Final = ("bids", "asks")
+
+
+class _Update(NamedTuple):
+    at: int
+    changes: Any
+    checksum: int
+
+
+class Market:
+    """Fed with the events of its symbol; ``settle`` publishes what a command changed."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.defined: InstrumentDefined | None = None
+        self.phase = terms.CLOSED
+        self.reference: int | None = None
+        self.last: int | None = None
+        self.indicated: AuctionIndicated | None = None
+        self.book = Book()
+        self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.candles = {interval: Candles(interval) for interval in INTERVALS}
+        self._at = 0
+        self._status_touched = False
+        self._traded = False
+        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now)
+        self.orders_channel = Channel(f"orders_book.{symbol}", _write_orders, self._orders_now)
+        self.top_channel = Channel(f"top.{symbol}", _same, self._top_now)
+        self.trades_channel = Channel(f"trades.{symbol}", _trade_content)
+        self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self._at, self.status()))
+        self.candle_channels = {
+            interval: Channel(f"candles.{symbol}.{interval}", _same, partial(self._candle_now, interval))
+            for interval in INTERVALS
+        }
+
+    def channels(self) -> list[Channel]:
+        """All public channels of the instrument."""
+        fixed = [self.book_channel, self.orders_channel, self.top_channel, self.trades_channel, self.status_channel]
+        return [*fixed, *self.candle_channels.values()]
+
+    def define(self, event: InstrumentDefined) -> None:
+        self.defined = event
+        if event.reference_price is not None:
+            self.reference = event.reference_price
+        self._status_touched = True
+
+    def set_phase(self, event: PhaseChanged) -> None:
+        self.phase = event.phase
+        self.indicated = None
+        self._status_touched = True
+
+    def set_reference(self, event: ReferenceChanged) -> None:
+        self.reference = event.price
+        self._status_touched = True
+
+    def indicate(self, event: AuctionIndicated) -> None:
+        self.indicated = event
+        self._status_touched = True
+
+    def trade(self, event: Trade, maker: Order, taker: Order) -> None:
+        """Both orders shrink, and the trade goes on the tape."""
+        self.trades.append(event)
+        self.last = event.price
+        for candles in self.candles.values():
+            candles.add(event.at, event.price, event.quantity)
+        self._filled(maker, event, event.maker_remaining)
+        self._filled(taker, event, event.taker_remaining)
+        self._traded = True
+        self.trades_channel.publish(event)
+
+    def prevent(self, event: SelfTradePrevented, maker: Order, taker: Order) -> None:
+        """Under ``decrement`` both orders shrink without a trade."""
+        self._shrink(maker, event.quantity, event.maker_remaining)
+        self._shrink(taker, event.quantity, event.taker_remaining)
+
+    def cancel(self, order: Order, event: OrderCancelled) -> None:
+        self.book.remove(order)
+        order.remaining = event.remaining
+        order.status = CANCELLED
+        order.reason = event.reason
+
+    def replace(self, order: Order, event: OrderReplaced) -> None:
+        """The caller takes care of the client id."""
+        if event.kept_priority and order.order_id in self.book.orders:
+            self.book.show(order, min(order.visible, event.remaining))
+        else:
+            self.book.remove(order)
+        order.price = event.price
+        order.quantity = event.quantity
+        order.remaining = event.remaining
+
+    def enter(self, order: Order) -> None:
+        """What is left of an order that came in begins to rest."""
+        if order.status == OPEN and order.remaining and order.price is not None:
+            self.book.insert(order)
+
+    def settle(self, at: int) -> None:
+        """A command is done: tells the channels what it changed."""
+        self._at = at
+        changes = self.book.settle()
+        if changes is not None:
+            self._tell_book(at, changes)
+        if self._traded:
+            self._traded = False
+            for interval, channel in self.candle_channels.items():
+                channel.publish(self._candle_now(interval))
+        if self._status_touched:
+            self._status_touched = False
+            self.status_channel.publish(Content(at, self.status()))
+
+    def status(self) -> dict[str, Any]:
+        """Phase and prices, in the protocol's form."""
+        indicated = self.indicated
+        price = None if indicated is None else indicated.price
+        quantity = None if indicated is None else indicated.quantity
+        return {
+            "symbol": self.symbol,
+            "phase": terms.PHASES[self.phase],
+            "reference_price": _price(self.reference),
+            "last_price": _price(self.last),
+            "indicative_price": _price(price),
+            "indicative_quantity": None if quantity is None else units.format_weight(quantity),
+        }
+
+    def instrument(self) -> dict[str, Any]:
+        """The definition in force, in the protocol's form, with the phase."""
+        if self.defined is None:
+            return {}
+        out = write_event(self.defined)
+        for name in ("sequence", "at", "event"):
+            del out[name]
+        return out | {"reference_price": _price(self.reference), "phase": terms.PHASES[self.phase]}
+
+    def depth(self, depth: int | None) -> dict[str, Any]:
+        """The book's best levels, in the protocol's form; the checksum is that of the whole book."""
+        sides = zip(SIDE_NAMES, BOTH, strict=True)
+        levels = {name: [_level(*level) for level in self.book.levels(side, depth)] for name, side in sides}
+        book_at = {"symbol": self.symbol, "sequence": self.book_channel.sequence, "at": self._at}
+        return book_at | levels | {"checksum": self.book.checksum}
+
+    def recent(self, limit: int) -> list[dict[str, Any]]:
+        """The newest public trades, newest first."""
+        count = min(limit, len(self.trades))
+        return [write_public_trade(self.trades[-number]) for number in range(1, count + 1)]
+
+    def _filled(self, order: Order, event: Trade, remaining: int) -> None:
+        order.trades.append(event)
+        order.filled += event.quantity
+        order.amount += event.amount
+        order.fee += event.buy_fee if order.side == terms.BUY else event.sell_fee
+        self._shrink(order, event.quantity, remaining)
+        if remaining == 0:
+            order.status = FILLED
+
+    def _shrink(self, order: Order, quantity: int, remaining: int) -> None:
+        order.remaining = remaining
+        if order.order_id not in self.book.orders:
+            return  # it is sweeping the other side, and rests afterwards
+        if remaining == 0:
+            self.book.remove(order)
+        else:
+            self.book.show(order, max(0, order.visible - quantity))
+
+    def _tell_book(self, at: int, changes: Changes) -> None:
+        if changes.levels:
+            self.book_channel.publish(_Update(at, changes.levels, self.book.checksum))
+        if changes.orders:
+            self.orders_channel.publish(_Update(at, changes.orders, self.book.orders_checksum))
+        if changes.top:
+            self.top_channel.publish(self._top_now())
+
+    def _levels_now(self) -> Content:
+        levels = [LevelChange(side, *level) for side in BOTH for level in self.book.levels(side)]
+        return _write_levels(_Update(self._at, levels, self.book.checksum))
+
+    def _orders_now(self) -> Content:
+        return _write_orders(_Update(self._at, self.book.resting(), self.book.orders_checksum))
+
+    def _top_now(self) -> Content:
+        bid, ask = (self.book.best(side) for side in BOTH)
+        return Content(self._at, {"bid": bid and _level(*bid), "ask": ask and _level(*ask)})
+
+    def _candle_now(self, interval: str) -> Content:
+        kept = self.candles[interval].kept
+        last: Candle | None = kept[-1] if kept else None
+        return Content(self._at, last and write_candle(last))
+
+
+def _same(content: Content) -> Content:
+    return content
+
+
+def _price(fen: int | None) -> str | None:
+    return None if fen is None else units.format_price(fen)
+
+
+def _level(price: int, quantity: int) -> tuple[str, str]:
+    return units.format_price(price), units.format_weight(quantity)
+
+
+def _write_levels(update: _Update) -> Content:
+    data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
+    for side, price, quantity in update.changes:
+        data[SIDE_NAMES[side]].append(_level(price, quantity))
+    return Content(update.at, data, update.checksum)
+
+
+def _write_orders(update: _Update) -> Content:
+    data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
+    for change in update.changes:
+        data[SIDE_NAMES[change.side]].append((change.order_id, *_level(change.price, change.quantity), change.rank))
+    return Content(update.at, data, update.checksum)
+
+
+def write_public_trade(trade: Trade) -> dict[str, Any]:
+    """A trade as everybody may see it: without accounts, orders and fees."""
+    return {
+        "trade_id": trade.trade_id,
+        "at": trade.at,
+        "price": units.format_price(trade.price),
+        "quantity": units.format_weight(trade.quantity),
+        "amount": units.format_money(trade.amount),
+        "taker_side": None if trade.taker_side is None else terms.SIDES[trade.taker_side],
+    }
+
+
+def _trade_content(trade: Trade) -> Content:
+    return Content(trade.at, write_public_trade(trade))

@@ -1,0 +1,143 @@
+"""Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
+
+from typing import Any, Final
+
+import msgspec
+
+from goldx import terms, units
+from goldx.events import OrderAccepted, Trade
+from goldx.wire import CODECS
+
+OPEN: Final = "open"
+PENDING: Final = "pending"
+"""A stop order that waits for its price."""
+FILLED: Final = "filled"
+CANCELLED: Final = "cancelled"
+
+
+class Order(msgspec.Struct, gc=False):
+    """One order. Prices in fen per fine gram, quantities in fine milligrams, money in fen.
+
+    ``visible`` is the part that the book shows while the order rests, ``rank`` its place: lower ranks at a price are
+    served first. ``amount`` and ``fee`` are the sums over its trades.
+    """
+
+    order_id: int
+    account: str
+    client_order_id: str
+    symbol: str
+    side: int
+    type: int
+    price: int | None
+    quantity: int
+    time_in_force: int
+    expire_at: int | None
+    post_only: bool
+    display_quantity: int | None
+    stop_price: int | None
+    stp: int
+    persist: bool
+    quote_id: str | None
+    at: int
+    remaining: int
+    status: str
+    reason: str | None = None
+    filled: int = 0
+    amount: int = 0
+    fee: int = 0
+    visible: int = 0
+    rank: int = 0
+    trades: list[Trade] = msgspec.field(default_factory=list)
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still trade or be cancelled."""
+        return self.status in (OPEN, PENDING)
+
+    def slice(self) -> int:
+        """What a fresh appearance in the book shows of it."""
+        return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
+
+
+def accepted(event: OrderAccepted) -> Order:
+    """The order at its acceptance."""
+    return Order(
+        event.order_id,
+        event.account,
+        event.client_order_id,
+        event.symbol,
+        event.side,
+        event.type,
+        event.price,
+        event.quantity,
+        event.time_in_force,
+        event.expire_at,
+        bool(event.post_only),
+        event.display_quantity,
+        event.stop_price,
+        event.stp or terms.CANCEL_TAKER,
+        bool(event.persist),
+        event.quote_id,
+        event.at,
+        event.quantity,
+        OPEN if event.stop_price is None else PENDING,
+    )
+
+
+_WHEN_GIVEN: Final = ("expire_at", "display_quantity", "stop_price", "quote_id")
+_WHEN_TRUE: Final = ("post_only", "persist")
+
+
+def write_order(order: Order) -> dict[str, Any]:
+    """The protocol's form of an order."""
+    out: dict[str, Any] = {
+        "order_id": order.order_id,
+        "account": order.account,
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "side": terms.SIDES[order.side],
+        "type": terms.ORDER_TYPES[order.type],
+        "price": None if order.price is None else units.format_price(order.price),
+        "quantity": units.format_weight(order.quantity),
+        "remaining": units.format_weight(order.remaining),
+        "filled": units.format_weight(order.filled),
+        "amount": units.format_money(order.amount),
+        "fee": units.format_money(order.fee),
+        "time_in_force": terms.TIMES_IN_FORCE[order.time_in_force],
+        "stp": terms.SELF_TRADE_MODES[order.stp],
+        "status": order.status,
+        "at": order.at,
+    }
+    for name in _WHEN_GIVEN:
+        if (value := getattr(order, name)) is not None:
+            out[name] = CODECS[name].write(value)
+    for name in _WHEN_TRUE:
+        if getattr(order, name):
+            out[name] = True
+    if order.reason is not None:
+        out["reason"] = order.reason
+    return out
+
+
+def write_own_trade(trade: Trade, side: int, order_id: int) -> dict[str, Any]:
+    """A trade as the party on one side may see it: without the other side's account and order."""
+    as_maker = order_id == trade.maker_order_id
+    remaining = trade.maker_remaining if as_maker else trade.taker_remaining
+    return {
+        "trade_id": trade.trade_id,
+        "at": trade.at,
+        "symbol": trade.symbol,
+        "order_id": order_id,
+        "side": terms.SIDES[side],
+        "price": units.format_price(trade.price),
+        "quantity": units.format_weight(trade.quantity),
+        "amount": units.format_money(trade.amount),
+        "fee": units.format_money(trade.buy_fee if side == terms.BUY else trade.sell_fee),
+        "remaining": units.format_weight(remaining),
+        "liquidity": "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
+    }
+
+
+def write_trades(order: Order) -> list[dict[str, Any]]:
+    """All trades of an order so far, as its owner sees them."""
+    return [write_own_trade(trade, order.side, order.order_id) for trade in order.trades]

@@ -1,0 +1,100 @@
+"""REST: the public market, how the gateway stands, and the operators' commands."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.gateway import Gateway
+from api.problems import Problem
+from api.queries import MOST
+from api.rpc import Refusal
+from api.trading import OPERATOR_METHODS, Trading
+from goldx.units import BadValue
+from settlement.registry import Principal
+
+router = APIRouter()
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "description": text}
+    for code, text in (
+        (401, "no valid bearer token"),
+        (403, "the key has not the permission"),
+        (409, "refused by the exchange; `reason` says why"),
+        (422, "a value that is not allowed"),
+        (503, "a server behind the gateway is away, nothing was placed"),
+    )
+}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "no such instrument"}}
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway that serves this application."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+async def principal_of(request: Request) -> Principal:
+    """Who sent the request, by its bearer token. Raises NotAuthentic."""
+    return await gateway_of(request).doorman.bearer(request.headers.get("authorization"))
+
+
+TheGateway = Annotated[Gateway, Depends(gateway_of)]
+ThePrincipal = Annotated[Principal, Depends(principal_of)]
+
+
+class OperatorCommand(BaseModel):
+    """One command of the venue, in the words of the member protocol."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = Field(description="One of " + ", ".join(OPERATOR_METHODS), examples=["market.set_phase"])
+    params: dict[str, Any] = Field(default_factory=dict, examples=[{"symbol": "AU-SCRAP", "phase": "continuous"}])
+
+
+@router.get("/health", tags=["service"], responses={503: _PROBLEMS[503]})
+async def health(gateway: TheGateway) -> dict[str, str]:
+    """Whether the gateway takes orders and follows the events."""
+    if not gateway.healthy:
+        raise Refusal("UNAVAILABLE", "the journal or the event stream is not reachable", retry_after_ms=1_000)
+    return {"status": "ok"}
+
+
+@router.get("/v1/status", tags=["service"], responses={503: _PROBLEMS[503]})
+async def status(gateway: TheGateway) -> dict[str, Any]:
+    """How far the gateway is, how many sessions it has, and how durable an acknowledgement is."""
+    return await gateway.status()
+
+
+@router.get("/v1/instruments", tags=["market"])
+async def instruments(gateway: TheGateway) -> dict[str, Any]:
+    """All grade classes with their terms of trade and their phase."""
+    return {"instruments": gateway.queries.instruments()}
+
+
+@router.get("/v1/book/{symbol}", tags=["market"], responses=_NOT_FOUND)
+async def book(gateway: TheGateway, symbol: str, depth: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
+    """Price levels, best first: price in CNY per fine gram, visible quantity in fine grams.
+
+    `checksum` is that of the whole book, `sequence` that of channel `book.{symbol}`.
+    """
+    return gateway.queries.market(symbol).depth(depth)
+
+
+@router.get("/v1/trades/{symbol}", tags=["market"], responses=_NOT_FOUND)
+async def trades(gateway: TheGateway, symbol: str, limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
+    """The newest trades, newest first."""
+    return {"symbol": symbol, "trades": gateway.queries.market(symbol).recent(limit)}
+
+
+@router.post("/v1/operator/commands", tags=["operator"], responses=_PROBLEMS)
+async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> dict[str, Any]:
+    """Places one command of the venue and answers with its events. Needs the permission `operate`.
+
+    `by` is set to whoever signed the token. Gold and money do not move here: that is settlement's.
+    """
+    if "operate" not in principal.permissions:
+        raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission 'operate'")
+    if command.method not in OPERATOR_METHODS:
+        raise BadValue("method", command.method, "one of " + ", ".join(OPERATOR_METHODS))
+    placed = Trading.read(command.method, command.params, by=str(principal.staff))
+    return gateway.trading.operator_result(placed, await gateway.command(placed))

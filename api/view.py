@@ -1,0 +1,173 @@
+"""The exchange as a gateway sees it: the fold of the event stream.
+
+The same events give the same view, channels and their numbers included, whenever and wherever they are folded.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from api.accounts import Account, OrderOwners, tell
+from api.channels import Channel
+from api.markets import Market
+from api.orders import OPEN, Order, accepted
+from goldx import events
+from goldx.events import AnyEvent
+from goldx.streams import BEGINNING, EventFrame, Position
+
+Outcome = tuple[AnyEvent, ...]
+
+
+class Gap(RuntimeError):
+    """Events are missing: the view would be wrong from here on."""
+
+
+class View:
+    """``sequence`` is that of the newest event folded, ``position`` the place of its frame in the journal."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.position = BEGINNING
+        self.at = 0
+        self.trading_day: str | None = None
+        self.markets: dict[str, Market] = {}
+        self.accounts: dict[str, Account] = {}
+        self.members: dict[str, list[str]] = {}
+        """Member -> its accounts, in the order of opening."""
+        self.orders: dict[int, Order] = {}
+        """Live orders and those that ended today."""
+        self.owners = OrderOwners()
+        self.channels: dict[str, Channel] = {}
+        self._entering: Order | None = None
+        self._touched: dict[str, Market] = {}
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            events.OrderAccepted: self._accepted,
+            events.Trade: self._traded,
+            events.OrderCancelled: self._cancelled,
+            events.OrderReplaced: self._replaced,
+            events.OrderTriggered: self._triggered,
+            events.IcebergRefreshed: self._refreshed,
+            events.SelfTradePrevented: self._prevented,
+            events.HoldingChanged: self._holding_changed,
+            events.AccountOpened: self._account_opened,
+            events.InstrumentDefined: self._instrument_defined,
+            events.PhaseChanged: lambda event: self._market(event).set_phase(event),
+            events.ReferenceChanged: lambda event: self._market(event).set_reference(event),
+            events.AuctionIndicated: lambda event: self._market(event).indicate(event),
+            events.DayEnded: self._day_ended,
+        }
+
+    def apply(self, frame: EventFrame, answer: Callable[[Position, int, Outcome], None]) -> None:
+        """Folds one frame; ``answer`` is called after each command with its index in the frame and its events.
+
+        Raises Gap.
+        """
+        position = Position(*frame.position)
+        for index, outcome in enumerate(frame.outcomes):
+            for event in outcome:
+                self._fold(event)
+            if outcome:
+                self._settle()
+            answer(position, index, outcome)
+        self.position = position
+
+    def _fold(self, event: AnyEvent) -> None:
+        if event.sequence != self.sequence + 1:
+            raise Gap(f"event {event.sequence} follows event {self.sequence}")
+        self.sequence = event.sequence
+        self.at = event.at
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+        for name, told in tell(event, self.owners):
+            if (account := self.accounts.get(name)) is not None:
+                account.publish(told)
+
+    def _settle(self) -> None:
+        self._rest()
+        for market in self._touched.values():
+            market.settle(self.at)
+        self._touched.clear()
+
+    def _market(self, event: Any) -> Market:
+        market = self._touched.get(event.symbol)
+        if market is None:
+            market = self._touched[event.symbol] = self.markets[event.symbol]
+        return market
+
+    def _rest(self) -> None:
+        """An order sweeps the other side before it rests: it is put into the book when its sweep is over."""
+        if self._entering is not None:
+            self.markets[self._entering.symbol].enter(self._entering)
+            self._entering = None
+
+    def _accepted(self, event: events.OrderAccepted) -> None:
+        self._rest()
+        self._market(event)
+        order = accepted(event)
+        self.orders[order.order_id] = order
+        self.owners.add(order.order_id, order.account, order.side)
+        account = self.accounts[order.account]
+        account.orders[order.client_order_id] = order
+        account.live[order.order_id] = order
+        if order.status == OPEN:
+            self._entering = order
+
+    def _traded(self, event: events.Trade) -> None:
+        maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
+        self._market(event).trade(event, maker, taker)
+        for order in (maker, taker):
+            if not order.live:
+                self._ended(order)
+
+    def _cancelled(self, event: events.OrderCancelled) -> None:
+        order = self.orders[event.order_id]
+        self._market(event).cancel(order, event)
+        self._ended(order)
+
+    def _ended(self, order: Order) -> None:
+        self.accounts[order.account].live.pop(order.order_id, None)
+
+    def _replaced(self, event: events.OrderReplaced) -> None:
+        order = self.orders[event.order_id]
+        self._rest()
+        self._market(event).replace(order, event)
+        if event.new_client_order_id != order.client_order_id:
+            order.client_order_id = event.new_client_order_id
+            self.accounts[order.account].orders[order.client_order_id] = order
+        if order.status == OPEN and not event.kept_priority:
+            self._entering = order
+
+    def _triggered(self, event: events.OrderTriggered) -> None:
+        self._rest()
+        self._market(event)
+        order = self.orders[event.order_id]
+        order.status = OPEN
+        self._entering = order
+
+    def _refreshed(self, event: events.IcebergRefreshed) -> None:
+        self._market(event).book.refresh(self.orders[event.order_id], event.quantity)
+
+    def _prevented(self, event: events.SelfTradePrevented) -> None:
+        maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
+        self._market(event).prevent(event, maker, taker)
+
+    def _holding_changed(self, event: events.HoldingChanged) -> None:
+        self.accounts[event.account].holdings[event.asset] = event
+
+    def _account_opened(self, event: events.AccountOpened) -> None:
+        account = self.accounts[event.account] = Account(event)
+        self.members.setdefault(event.member, []).append(event.account)
+        self.channels[account.channel.name] = account.channel
+
+    def _instrument_defined(self, event: events.InstrumentDefined) -> None:
+        if event.symbol not in self.markets:
+            market = self.markets[event.symbol] = Market(event.symbol)
+            self.channels.update((channel.name, channel) for channel in market.channels())
+        self._market(event).define(event)
+
+    def _day_ended(self, event: events.DayEnded) -> None:
+        """Orders that have ended are forgotten, and their client ids with them."""
+        self.trading_day = event.next_trading_day
+        self.orders = {order_id: order for order_id, order in self.orders.items() if order.live}
+        for account in self.accounts.values():
+            account.orders = {order.client_order_id: order for order in account.live.values()}

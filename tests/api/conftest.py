@@ -1,0 +1,184 @@
+"""A real gateway for the tests: its uvicorn server in this loop, a real engine process, Valkey and PostgreSQL."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest_asyncio
+from sqlalchemy.engine import make_url
+
+from api.app import GatewayServer
+from goldx import streams
+from goldx.client import Exchange, connect
+from goldx.commands import HoldingAdjust
+from goldx.embedded import Server
+from goldx.keys import Key
+from goldx.settings import Settings
+from goldx.streams import CommandFrame, Journal, Keys
+from settlement import database, registry
+
+_numbers = itertools.count(1)
+
+
+class House:
+    """An exchange of one shard: keys of two members and of an operator, an engine process, and gateways."""
+
+    def __init__(self, valkey_url: str, database_url: str, shard: str) -> None:
+        self.valkey_url = valkey_url
+        self.database_url = database_url
+        self.shard = shard
+        self.keys: dict[str, Key] = {}
+        self._servers: dict[GatewayServer, asyncio.Task[None]] = {}
+        self._engine: asyncio.subprocess.Process | None = None
+        self._funded = 0
+
+    def settings(self, **values: Any) -> Settings:
+        return Settings(shard=self.shard, gateway_port=0, allow_weak_durability=True, **values)
+
+    async def register(self) -> None:
+        await database.migrate(self.database_url)
+        engine = database.connect(self.database_url)
+        async with engine.begin() as connection:
+            for member in ("FIRM-A", "FIRM-B"):
+                await registry.add_member(connection, "test", member, member)
+                await self._add_key(connection, member, member_code=member)
+            await registry.add_staff(connection, "test", "op", "Operations", ("operate", "supervise"))
+            await self._add_key(connection, "op", staff_code="op", permissions=("operate", "supervise"))
+        await engine.dispose()
+
+    async def _add_key(self, connection: Any, name: str, **holder: Any) -> None:
+        key = self.keys[name] = Key.generate(f"{name}.key")
+        await registry.add_key(connection, "test", key.key_id, key.public_bytes, **holder)
+
+    async def start_engine(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")}
+        environment |= {
+            "GOLDX_REDIS_URL": self.valkey_url,
+            "GOLDX_SHARD": self.shard,
+            "GOLDX_ALLOW_WEAK_DURABILITY": "true",
+        }
+        self._engine = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "goldx.cli", "engine"),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._engine.stdout is not None
+        line = await asyncio.wait_for(self._engine.stdout.readline(), 30)
+        assert line.startswith(b"READY engine"), line
+
+    async def stop_engine(self) -> None:
+        if self._engine is not None and self._engine.returncode is None:
+            self._engine.terminate()
+            await self._engine.wait()
+
+    async def start_gateway(self, gateway_id: str = "gateway-1", **values: Any) -> GatewayServer:
+        redis_url = values.pop("redis_url", self.valkey_url)
+        settings = self.settings(gateway_id=gateway_id, **values)
+        server = GatewayServer(settings, redis_url, self.database_url)
+        task = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+            assert not task.done(), "the gateway did not start"
+        self._servers[server] = task
+        return server
+
+    async def stop_gateway(self, server: GatewayServer) -> None:
+        server.should_exit = True
+        await self._servers.pop(server)
+
+    async def stop(self) -> None:
+        for server in tuple(self._servers):
+            await self.stop_gateway(server)
+        await self.stop_engine()
+
+    def member(self, server: GatewayServer, name: str = "FIRM-A", **more: Any) -> Exchange:
+        return connect(server.url, self.keys[name], **more)
+
+    async def operate(self, server: GatewayServer, method: str, **params: Any) -> list[dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {self.keys['op'].bearer_token()}"}
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
+            answer = await http.post(
+                "/v1/operator/commands", json={"method": method, "params": params}, headers=headers
+            )
+        assert answer.status_code == 200, answer.text
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+    async def fund(self, server: GatewayServer, **amounts: dict[str, int]) -> None:
+        """Puts money (fen) and gold (fine mg) into accounts as settlement does, and waits for the gateway to see it."""
+        self._funded += 1
+        commands = tuple(
+            HoldingAdjust(account, asset, amount, f"fund-{self._funded}-{account}-{asset}")
+            for account, assets in amounts.items()
+            for asset, amount in assets.items()
+        )
+        redis = streams.connect(self.valkey_url)
+        await Journal(redis, Keys(self.shard)).append(CommandFrame("settlement.test", self._funded, commands))
+        await redis.aclose()
+        account, assets = list(amounts.items())[-1]
+        await until(lambda: list(assets)[-1] in server.gateway.view.accounts[account].holdings)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that must come about; the test's own time limit ends it otherwise."""
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+class Desk:
+    """One test's own instrument in continuous trading, and an account of each member with 1,000,000 CNY and 10 kg."""
+
+    def __init__(self, house: House, server: GatewayServer, number: int) -> None:
+        self.house = house
+        self.server = server
+        self.symbol = f"AU-{number}"
+        self.a = f"A.{number}"
+        self.b = f"B.{number}"
+
+    async def open(self) -> None:
+        for account, member in ((self.a, "FIRM-A"), (self.b, "FIRM-B")):
+            await self.house.operate(self.server, "account.open", account=account, member=member)
+        await self.house.operate(self.server, "instrument.define", symbol=self.symbol, reference_price="600.00")
+        await self.house.operate(self.server, "market.set_phase", symbol=self.symbol, phase="continuous")
+        purse = {"CNY": 100_000_000, self.symbol: 10_000_000}
+        await self.house.fund(self.server, **{self.a: purse, self.b: purse})
+
+
+@pytest_asyncio.fixture(scope="session")
+async def house(servers: tuple[Server, Server]) -> AsyncIterator[House]:
+    async with contextlib.AsyncExitStack() as stack:
+        built = await build(stack, servers[0].url, servers[1].url)
+        yield built
+
+
+async def build(stack: contextlib.AsyncExitStack, valkey_url: str, postgres_url: str) -> House:
+    """A house with a database and a shard of its own and an engine that leads; stopped with the stack."""
+    number = next(_numbers)
+    url = make_url(postgres_url)
+    admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
+    await admin.execute(f"CREATE DATABASE api_{number}")
+    await admin.close()
+    house = House(valkey_url, url.set(database=f"api_{number}").render_as_string(hide_password=False), f"api{number}")
+    stack.push_async_callback(house.stop)
+    await house.register()
+    await house.start_engine()
+    return house
+
+
+@pytest_asyncio.fixture(scope="session")
+async def gateway(house: House) -> GatewayServer:
+    return await house.start_gateway()
+
+
+@pytest_asyncio.fixture
+async def desk(house: House, gateway: GatewayServer) -> Desk:
+    opened = Desk(house, gateway, next(_numbers))
+    await opened.open()
+    return opened
