@@ -50,7 +50,7 @@ async def test_the_whole_exchange_agrees_with_itself(folder: Path) -> None:
     assert told["ledger_trades"] == told["trades"] > 50
     assert told["traded_fine_mg"] > 0
     assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p99"]
-    assert told["durability"] == "appendonly=yes,appendfsync=always"
+    assert "always" in told["durability"], "every acknowledged order was on the disk"
     assert told["replay"] == "the journal gives exactly what was published"
     assert processes_of(folder) == []
 
