@@ -75,5 +75,6 @@ class TradersProcess:
             await self._hearing
             if self._finished is None:
                 await self.failed()
+            await self._process.wait()
         assert self._finished is not None
         return self._finished.records
