@@ -53,7 +53,7 @@ def read(data: bytes) -> State:
     for name, refusal in parts[9]:
         state.members[name] = member = Member(name)
         member.refusal = refusal
-    ids: dict[str, list[tuple[str, int]]] = {}
+    ids: dict[str, Any] = {}
     for fields in parts[10]:
         account = _read_account(state, fields)
         ids[account.name] = fields[5]
