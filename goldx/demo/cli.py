@@ -48,7 +48,7 @@ def demo(context: click.Context, seconds: float, as_json: bool, data_dir: Path |
     settings = Settings(
         data_dir=folder,
         **{"redis_url": None, "database_url": None, "gateway_url": None},
-        **{name: _free_port(getattr(Settings(), name)) for name in ("gateway_port", "console_port")},
+        **{port: 0 if as_json else _free_port(getattr(Settings(), port)) for port in ("gateway_port", "console_port")},
     )
     context.exit(asyncio.run(_until_stopped(_demonstrate(settings, seconds, seed, as_json))))
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TextIO
 from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -30,11 +31,16 @@ BAR = 14
 
 @dataclass
 class Board:
-    """All that is shown. ``step`` of ``steps`` is what is being done; ``latencies`` are the newest, in microseconds."""
+    """All that is shown.
+
+    ``step`` of ``steps`` is what is being done, ``results`` what came of those before; ``latencies`` are the newest, in
+    microseconds.
+    """
 
     steps: Sequence[str]
     step: int = 0
     note: str = ""
+    results: dict[int, str] = field(default_factory=dict)
     markets: dict[str, Market] = field(default_factory=dict)
     holdings: dict[str, dict[str, int]] = field(default_factory=dict)
     latencies: deque[int] = field(default_factory=lambda: deque(maxlen=2_000))
@@ -77,13 +83,11 @@ def percentiles(latencies: Sequence[int] | deque[int]) -> tuple[float, float] | 
 
 
 class Display(Protocol):
-    """Where the demonstration is seen. ``say`` is for a line that stays."""
+    """Where the demonstration is seen."""
 
     def __enter__(self) -> "Display": ...
 
     def __exit__(self, *error: object) -> None: ...
-
-    def say(self, line: str) -> None: ...
 
     def refresh(self) -> None: ...
 
@@ -95,6 +99,7 @@ class PlainDisplay:
         self._board = board
         self._out = out
         self._said = (-1, "")
+        self._told = 0
         self._next = 0.0
 
     def __enter__(self) -> "PlainDisplay":
@@ -103,32 +108,35 @@ class PlainDisplay:
     def __exit__(self, *error: object) -> None:
         self.refresh()
 
-    def say(self, line: str) -> None:
+    def _say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
 
     def refresh(self) -> None:
         board = self._board
+        for number in range(self._told, board.step):
+            if result := board.results.get(number):
+                self._say(f"      {result}")
+        self._told = max(self._told, board.step)
         state = (board.step, board.note)
         if state != self._said:
             self._said = state
-            self.say(
+            self._say(
                 f"[{min(board.step + 1, len(board.steps))}/{len(board.steps)}] {_step(board)} {board.note}".rstrip()
             )
         board.sample()
         if board.trading_since is not None and time.monotonic() >= self._next:
             self._next = time.monotonic() + 2.0
             requests, trades = board.rates()
-            self.say(f"      {board.trades:,} trades ({trades:,.0f}/s), {requests:,.0f} requests/s, {_latency(board)}")
+            self._say(f"      {board.trades:,} trades ({trades:,.0f}/s), {requests:,.0f} requests/s, {_latency(board)}")
 
 
 class TerminalDisplay:
-    """The board on the whole screen; what stays is printed when the screen is given back."""
+    """The board on the whole screen, which is given back at the end."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._console = Console()
         self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stderr=False)
-        self._lines: list[str] = []
 
     def __enter__(self) -> "TerminalDisplay":
         self._live.__enter__()
@@ -136,11 +144,6 @@ class TerminalDisplay:
 
     def __exit__(self, *error: Any) -> None:
         self._live.__exit__(*error)
-        for line in self._lines:
-            self._console.print(line, highlight=False)
-
-    def say(self, line: str) -> None:
-        self._lines.append(line)
 
     def refresh(self) -> None:
         self._board.sample()
@@ -162,12 +165,28 @@ def render(board: Board) -> RenderableType:
     layout.split_column(
         Layout(_head(board), name="head", size=5),
         Layout(name="market", ratio=1, minimum_size=2 * LEVELS + 6),
-        Layout(_holdings(board), name="holdings", size=len(board.holdings) + 4 if board.holdings else 3),
+        Layout(_holdings(board), name="holdings", size=len(board.holdings) + 4),
     )
-    layout["market"].split_row(
-        *(Layout(_book(market), ratio=3) for market in board.markets.values()), Layout(_tape(board), ratio=3)
-    )
+    if board.markets:
+        books = (Layout(_book(market), ratio=3) for market in board.markets.values())
+        layout["market"].split_row(*books, Layout(_tape(board), ratio=3))
+    else:
+        layout["market"].update(_steps(board))
+    layout["holdings"].visible = bool(board.holdings)
     return layout
+
+
+def _steps(board: Board) -> RenderableType:
+    """Before the market opens: what is done, what is being done, what is to come."""
+    table = Table.grid(padding=(0, 2))
+    for number, step in enumerate(board.steps):
+        if number < board.step:
+            table.add_row(Text("✓", style="green"), step, Text(board.results.get(number, ""), style="dim"))
+        elif number == board.step:
+            table.add_row(Text("▶", style="yellow"), Text(step, style="bold"), Text(board.note))
+        else:
+            table.add_row("", Text(step, style="dim"))
+    return Panel(Padding(table, (1, 2)))
 
 
 def _head(board: Board) -> RenderableType:
@@ -177,7 +196,8 @@ def _head(board: Board) -> RenderableType:
         done = min(1.0, (time.monotonic() - board.trading_since) / board.trading_seconds)
     progress = ProgressBar(total=len(board.steps), completed=min(board.step + done, len(board.steps)), width=40)
     first = Table.grid(padding=(0, 2))
-    first.add_row(progress, Text(f"{_step(board)} {board.note}".rstrip(), style="bold"))
+    doing = Text(f"{_step(board)} {board.note}".rstrip(), style="bold", no_wrap=True, overflow="ellipsis")
+    first.add_row(progress, doing)
     figures = Text.assemble(
         ("trades ", "dim"),
         (f"{board.trades:,}", "bold"),

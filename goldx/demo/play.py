@@ -81,27 +81,28 @@ class Play:
         async with AsyncExitStack() as stack:
             log = self._exchange.data_dir / "log" / "commands.jsonl"
             shell = await stack.enter_async_context(Shell(self._exchange.environment, log))
-            self._step(1)
-            await staff.register(shell, self._keys)
+            self._step(1, f"{len(self._exchange.services)} processes; data in {self._exchange.data_dir}")
+            people = await staff.register(shell, self._keys)
             operator_key = Key.load(self._keys / f"{venue.OPERATOR.code}.pem")
             operator = await stack.enter_async_context(Operator(url, operator_key))
-            self._step(2)
-            await staff.define(operator)
-            self._step(3)
+            self._step(2, people)
+            defined = await staff.define(operator)
+            await staff.until(lambda: self._settled(operator), "settlement to hear of the accounts")
+            self._step(3, defined)
             money = await staff.pay_in(shell)
-            self._step(4)
+            self._step(4, f"{units.format_money(money)} CNY, each transfer proposed by one clerk, approved by another")
             lots = await staff.take_in_bars(shell, self._note)
             await staff.until(lambda: self._settled(operator), "the receipts to reach the engine")
-            self._step(5)
+            self._step(5, f"{lots} lots weighed, screened, melted, assayed, certified, receipted")
             watching = asyncio.create_task(self._watch())
             stack.callback(watching.cancel)
             await staff.open_market(operator, self._note)
-            records = await self._trade(6, watching)
-            self._step(7)
+            records = await self._trade(operator, watching)
+            self._step(7, "")
             await staff.until(lambda: self._settled(operator), "settlement to catch up")
-            self._step(8)
+            self._step(8, f"{self._board.settled:,} trades in the ledger")
             withdrawal = await staff.withdraw(shell)
-            self._step(9)
+            self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released")
             return await self._compare(shell, operator, records, withdrawal, lots, money)
 
     def plan(self, *strategies: str) -> Plan:
@@ -122,7 +123,9 @@ class Play:
         board.latencies.extend(progress.latencies)
         board.holdings = progress.holdings
 
-    def _step(self, number: int) -> None:
+    def _step(self, number: int, result: str) -> None:
+        """The step before has come to a result, the next one begins."""
+        self._board.results[number - 1] = result
         self._board.step, self._board.note = number, ""
 
     def _note(self, note: str) -> None:
@@ -132,15 +135,21 @@ class Play:
         async with connect(self._exchange.gateway_url) as exchange:
             await follow(exchange, self._board.markets)
 
-    async def _trade(self, step: int, watching: asyncio.Task[None]) -> list[Record]:
-        self._step(step)
+    async def _trade(self, operator: Operator, watching: asyncio.Task[None]) -> list[Record]:
+        self._step(6, "")
         async with TradersProcess(self.plan("maker", "taker", "broker"), self.heard) as traders:
             self._board.trading_since, self._board.trading_seconds = time.monotonic(), self._seconds
-            await _first(asyncio.sleep(self._seconds), traders.failed(), asyncio.shield(watching))
+            following = self._follow_settlement(operator)
+            await _first(asyncio.sleep(self._seconds), traders.failed(), following, asyncio.shield(watching))
             self._note("the programs stop and take their orders out")
             records = await traders.finish()
         self._board.trading_since = None
         return records
+
+    async def _follow_settlement(self, operator: Operator) -> None:
+        while True:
+            await self._settled(operator)
+            await asyncio.sleep(1.0)
 
     async def _settled(self, operator: Operator) -> bool:
         """Whether settlement has posted everything the engine has said, and nothing waits for the engine."""

@@ -63,8 +63,8 @@ async def until(condition: Callable[[], Any], what: str) -> None:
         await asyncio.sleep(0.1)
 
 
-async def register(shell: Shell, keys: Path) -> None:
-    """Registers staff and members and makes a key for each, in files under ``keys``."""
+async def register(shell: Shell, keys: Path) -> str:
+    """Registers staff and members and makes a key for each, in files under ``keys``; returns how many, in words."""
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     for person in venue.STAFF:
         await shell.run("staff", "add", person.code, "--name", person.title, "--permissions", person.permissions)
@@ -74,15 +74,17 @@ async def register(shell: Shell, keys: Path) -> None:
         await shell.run("member", "add", firm.code, "--name", firm.name, "--name-zh", firm.name_zh)
         if firm is not venue.VENUE:
             await shell.run("key", "create", "--member", firm.code, "--out", str(keys / f"{firm.code}.pem"))
+    return f"{len(venue.STAFF)} staff, {len(venue.FIRMS) + 2} members, an Ed25519 key each"
 
 
-async def define(operator: Operator) -> None:
-    """Opens the trading accounts and defines the instruments."""
+async def define(operator: Operator) -> str:
+    """Opens the trading accounts and defines the instruments; returns what, in words."""
     for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
         for account in firm.cash:
             await operator.command("account.open", account=account, member=firm.code, kind=firm.kind)
     for instrument in venue.INSTRUMENTS:
         await operator.command("instrument.define", **instrument)
+    return ", ".join(f"{i['symbol']} {i['name_zh']}" for i in venue.INSTRUMENTS)
 
 
 async def pay_in(shell: Shell) -> int:
