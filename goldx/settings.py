@@ -18,8 +18,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "GOLDX_"
-OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK"})
-"""Variables of the environment that are not settings: the file to read, and the clerk who gives a command."""
+OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
+"""Variables of the environment that are not settings: the file to read, the clerk who gives a command, the core's build."""
 REDIS_URL = r"(redis|rediss|unix)://\S+"
 DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"

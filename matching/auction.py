@@ -1,7 +1,7 @@
 """Auctions: one price for everything that crosses.
 
-Among the prices of the orders the one with the largest volume; then the smallest imbalance; then nearest to the reference
-price; then the lower. At that price orders trade by price, then time, and what remains stays where it stands.
+Among the prices of the orders the one with the largest volume; then the smallest imbalance; then nearest to the
+reference price; then the lower. At that price orders trade by price, then time, and what remains stays where it stands.
 """
 
 from __future__ import annotations

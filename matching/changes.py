@@ -14,13 +14,18 @@ from matching.state import State
 
 def cancel(state: State, command: tuple[Any, ...]) -> None:
     """order.cancel: possible in every phase, and for killed and halted members too."""
-    _, name, order_id, client_order_id = command
-    account = state.accounts.get(name)
+    order_id: int | None = command[2]
+    account = state.accounts.get(command[1])
     if account is None:
         _refuse(state, "order.cancel", "UNKNOWN_ACCOUNT", command)
         return
-    order = _find(state, account, order_id, client_order_id)
-    if order is None:
+    order: Order | None
+    if order_id is None:
+        found = account.ids.get(command[3])
+        order = found if isinstance(found, Order) else None
+    else:
+        order = state.orders.get(order_id)
+    if order is None or order.account is not account or (order.special is not None and order.special.quote_id):
         _refuse(state, "order.cancel", "UNKNOWN_ORDER", command)
         return
     state.cancel(order, "USER")

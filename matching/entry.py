@@ -30,7 +30,7 @@ def enter(state: State, order: Order) -> None:
 
 
 def run_stops(state: State) -> None:
-    """Lets the stops that were reached enter, one after the other. Where trading has stopped meanwhile, they wait on."""
+    """Lets the stops that were reached enter, one by one. Where trading has stopped meanwhile, they wait on."""
     while state.triggered:
         order = state.triggered.popleft()
         instrument = order.instrument

@@ -12,8 +12,9 @@ the rounded sum, not to a sum of rounded ones (rule MONEY_HALF_UP, residue kept)
 >>> fee(4_690, 12_345, 1)  # 0.4690 + 1.2345 = 1.7035
 2
 
-A buy reserves, beside price x quantity, the highest fee it could still be charged. Because rounding the *sum* is the rule,
-a reservation can never fall short: whatever the split into trades, fees paid so far + fee of the rest <= what was reserved.
+A buy reserves, beside price x quantity, the highest fee it could still be charged. Because rounding the *sum* is the
+rule, a reservation can never fall short: whatever the split into trades, fees paid so far + fee of the rest <= what was
+reserved.
 """
 
 from goldx.units import BASIS_POINTS, MG_PER_GRAM

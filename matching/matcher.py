@@ -38,8 +38,8 @@ def take(state: State, order: Order) -> bool:
         price = level.price
         if instrument.median:
             price = _median(instrument, order, price)
-        quantity = maker.visible()
-        if quantity > order.remaining:
+        quantity = maker.remaining if maker.special is None else maker.visible()
+        if quantity > order.remaining:  # noqa: PLR1730 : min() would be a call
             quantity = order.remaining
         if unpaid:
             cash = order.account.cash.available()

@@ -1,8 +1,8 @@
 """An order inside the core.
 
-What every order has stands in ``Order``; what few have (icebergs, stops, expiry, modes other than the default) stands in
-``Special``, so that a plain limit order stays small. Orders at one price form a doubly linked queue through ``previous``
-and ``next``: joining, leaving and being first are each a constant number of steps, whatever else rests.
+What every order has stands in ``Order``; what few have (icebergs, stops, expiry, modes other than the default) stands
+in ``Special``, so that a plain limit order stays small. Orders at one price form a doubly linked queue through
+``previous`` and ``next``: joining, leaving and being first are each a constant number of steps, whatever else rests.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Special:
 
 
 class Order:
-    """``price`` is the limit (of a market order: what it may go to at present); ``quantity`` the total, ``remaining`` the
-    part of it that can still trade, 0 when the order is done; ``reserved`` fen for a buy, fine mg for a sell.
+    """``price`` is the limit (of a market order: what it may go to at present); ``quantity`` the total, ``remaining``
+    the part of it that can still trade, 0 when the order is done; ``reserved`` fen for a buy, fine mg for a sell.
 
     ``residue``: ten-thousandths of a fen that rounding has kept back from the fees so far (see ``matching.fees``).
     ``session`` is empty for orders that survive their session.

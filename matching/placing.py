@@ -19,6 +19,22 @@ from matching.state import State
 
 def place(state: State, command: tuple[Any, ...]) -> None:
     """One order from the journal: order.accepted and what follows from it, or order.rejected."""
+    name: str
+    client_order_id: str
+    symbol: str
+    side: int
+    kind: int
+    quantity: int
+    limit: int | None
+    time_in_force: int
+    expire_at: int | None
+    post_only: bool
+    display: int | None
+    stop_price: int | None
+    stp: int
+    persist: bool
+    session: str
+    price: int
     (
         _,
         name,
@@ -67,6 +83,7 @@ def place(state: State, command: tuple[Any, ...]) -> None:
             return _reject(state, command, reason)
         special = _special(command)
     if kind == terms.LIMIT:
+        assert limit is not None
         price = limit
         if price % instrument.tick or not instrument.low <= price <= instrument.high:
             return _reject(state, command, price_refusal(instrument, price))
@@ -121,13 +138,47 @@ def place(state: State, command: tuple[Any, ...]) -> None:
 
     balance.reserved += needed
     state.touched.append(balance)
-    accept(state, order, persist)
-    if special is None or not special.stop_price:
-        entry.enter(state, order)
-    elif stops.is_reached(instrument, side, special.stop_price):
-        state.triggered.append(order)
-    else:
-        stops.wait(order)
+    if special is not None or persist:
+        accept(state, order, persist)
+        if special is not None and special.stop_price:
+            if stops.is_reached(instrument, side, special.stop_price):
+                state.triggered.append(order)
+            else:
+                stops.wait(order)
+            return None
+    else:  # nearly every order: what ``accept`` does, without its calls
+        state.last_order_id = number
+        state.orders[number] = order
+        account.ids[client_order_id] = order
+        state.sequence = sequence = state.sequence + 1
+        state.events.append(
+            (
+                1,
+                sequence,
+                state.now,
+                number,
+                name,
+                client_order_id,
+                symbol,
+                side,
+                terms.LIMIT,
+                price,
+                quantity,
+                time_in_force,
+            )
+        )
+        if instrument.phase == terms.CONTINUOUS:
+            if side == terms.BUY:
+                best = instrument.asks.best
+                if best is None or best.price > price:
+                    instrument.bids.join(order)
+                    return None
+            else:
+                best = instrument.bids.best
+                if best is None or best.price < price:
+                    instrument.asks.join(order)
+                    return None
+    entry.enter(state, order)
     return None
 
 
@@ -139,29 +190,11 @@ def accept(state: State, order: Order, persist: bool) -> None:
     state.last_order_id = number
     state.orders[number] = order
     account.ids[order.client_order_id] = order
-    state.sequence += 1
-    if special is None and not persist:  # the fields after these are at their defaults
-        state.events.append(
-            (
-                1,
-                state.sequence,
-                state.now,
-                number,
-                account.name,
-                order.client_order_id,
-                order.instrument.symbol,
-                order.side,
-                terms.LIMIT,
-                order.price,
-                order.quantity,
-                order.time_in_force,
-            )
-        )
-        return
     if special is None:
         special = Special()
     if special.expire_at:
         state.schedule(special.expire_at, number, order.instrument.symbol)
+    state.sequence += 1
     state.events.append(
         (
             *(1, state.sequence, state.now, number, account.name, order.client_order_id, order.instrument.symbol),

@@ -1,7 +1,7 @@
 """Quotes: a market maker's bid and ask, replaced both in one step.
 
-A quote is two DAY limit orders with the client ids ``<quote_id>/bid`` and ``<quote_id>/ask``. An account has at most one
-live quote per symbol; a new one cancels what is left of the old one (REPLACED), whose money and gold it may use.
+A quote is two DAY limit orders with the client ids ``<quote_id>/bid`` and ``<quote_id>/ask``. An account has at most
+one live quote per symbol; a new one cancels what is left of the old one (REPLACED), whose money and gold it may use.
 """
 
 from __future__ import annotations

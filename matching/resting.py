@@ -19,7 +19,7 @@ def rest(state: State, order: Order) -> None:
 
 
 def shrink(state: State, order: Order, quantity: int) -> None:
-    """A resting order has lost a quantity: it leaves when it is done, and an iceberg whose slice is gone queues again."""
+    """A resting order has lost a quantity: done, it leaves; an iceberg whose slice is gone queues again."""
     level = order.level
     if level is not None:
         level.quantity -= quantity

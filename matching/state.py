@@ -84,40 +84,31 @@ class State:
         del self.orders[order.order_id]
         order.account.ids[order.client_order_id] = order.order_id
 
-    def release(self, order: Order) -> None:
-        """Gives back everything an order has reserved."""
-        account = order.account
-        balance = account.cash if order.side == terms.BUY else account.balances[order.instrument.symbol]
-        balance.reserved -= order.reserved
-        order.reserved = 0
-        self.touched.append(balance)
-
     def cancel(self, order: Order, reason: str) -> None:
         """Ends an open order, wherever it is: resting, waiting for its stop price, or just entering."""
         instrument = order.instrument
+        account = order.account
+        number = order.order_id
+        buying = order.side == terms.BUY
         if order.level is not None:
-            instrument.own(order.side).leave(order)
+            (instrument.bids if buying else instrument.asks).leave(order)
         elif order.special is not None and order.special.waiting:
-            instrument.stops(order.side).remove((order.special.stop_price, order.order_id))
+            instrument.stops(order.side).remove((order.special.stop_price, number))
         if instrument.phase == terms.AUCTION:
             self.auctioning[instrument.symbol] = instrument
-        self.release(order)
-        self.finish(order)
-        self.sequence += 1
-        self.events.append(
-            (
-                4,
-                self.sequence,
-                self.now,
-                order.order_id,
-                order.account.name,
-                order.client_order_id,
-                instrument.symbol,
-                order.remaining,
-                reason,
-            )
-        )
+        balance = account.cash if buying else account.balances[instrument.symbol]
+        balance.reserved -= order.reserved
+        order.reserved = 0
+        self.touched.append(balance)
+        del self.orders[number]
+        client_order_id = order.client_order_id
+        account.ids[client_order_id] = number
+        remaining = order.remaining
         order.remaining = 0
+        self.sequence = sequence = self.sequence + 1
+        self.events.append(
+            (4, sequence, self.now, number, account.name, client_order_id, instrument.symbol, remaining, reason)
+        )
 
     def open_orders(self, accounts: list[Account]) -> list[Order]:
         """All open orders of accounts, in order of acceptance. O(client ids of the day)."""

@@ -1,0 +1,101 @@
+"""``goldx bench``: what is claimed about speed, as programs."""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import pstats
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from matching import compiled
+
+
+@click.group()
+def bench() -> None:
+    """Measure GoldX on this machine."""
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--profile", is_flag=True, help="Show where the time of the whole job goes, instead of racing.")
+@click.option("--flow", "flows", multiple=True, help="Only this flow (may be given several times).")
+@click.option("--peer", "peers", multiple=True, help="Only this peer (may be given several times).")
+@click.option("--messages", default=100_000, show_default=True, help="Messages of a flow.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds, each with every engine in turn.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the flows.")
+@click.option("--growth", is_flag=True, help="Cost with 1 k to 1 M resting orders instead: time, memory, pauses.")
+def matching(
+    as_json: bool,
+    profile: bool,
+    flows: tuple[str, ...],
+    peers: tuple[str, ...],
+    messages: int,
+    rounds: int,
+    seed: int,
+    growth: bool,
+) -> None:
+    """Race the matching core with other engines on the same flows; processor time, identical fills."""
+    from benchmarks.matching import flows as shapes
+    from benchmarks.matching import run
+    from benchmarks.matching.growth import measure
+
+    unknown = [f for f in flows if f not in shapes.SHAPES] + [p for p in peers if p not in run.all_peers()]
+    if unknown:
+        known = ", ".join([*shapes.SHAPES, *run.all_peers()])
+        raise click.BadParameter(f"{unknown[0]!r} is not known; there are {known}")
+    chosen = list(flows or shapes.SHAPES)
+    if profile:
+        _profile(chosen, messages, seed)
+        return
+    if growth:
+        found = measure(seed)
+        for line in found:
+            click.echo(
+                f"{line['resting']:>9,} resting: {line['ns_per_message']:>6,} ns a message, "
+                f"{line['bytes_per_order']:>5,} bytes an order, longest pause of the collector {line['pause_ms']} ms"
+            )
+        if as_json:
+            click.echo(json.dumps({"growth": found}))
+        return
+    has_compiled = (compiled.folder() / "matching").is_dir()
+    if not has_compiled:
+        click.echo("no compiled core here: `goldx build-core` makes one", err=True)
+    results: dict[str, Any] = {}
+    for flow in chosen:
+        rates = run.race(flow, messages, rounds, has_compiled, list(peers) or run.all_peers(), seed)
+        summaries = {name: rate.summary() for name, rate in rates.items()}
+        results[flow] = {"identical_fills": True, "engines": summaries}
+        _table(flow, summaries)
+    if as_json:
+        click.echo(json.dumps({"flows": results}))
+
+
+def _table(flow: str, engines: dict[str, dict[str, int]]) -> None:
+    table = Table(title=f"{flow}: thousand messages a second", title_justify="left")
+    for heading in ("engine", "median", "lowest", "highest", "to liquibook", "to lightmatchingengine"):
+        table.add_column(heading, justify="left" if heading == "engine" else "right")
+    for name, rate in engines.items():
+        ratios = [
+            f"{rate['median_per_s'] / engines[peer]['median_per_s']:.2f}" if peer in engines else ""
+            for peer in ("liquibook", "lightmatchingengine")
+        ]
+        figures = [f"{rate[key] / 1000:,.1f}" for key in ("median_per_s", "min_per_s", "max_per_s")]
+        table.add_row(name, *figures, *ratios)
+    Console(width=100).print(table)
+
+
+def _profile(flows: list[str], messages: int, seed: int) -> None:
+    from benchmarks.matching.engines import ENGINES
+    from benchmarks.matching.flows import make
+
+    for name in flows:
+        flow = make(name, messages, seed)
+        profiler = cProfile.Profile()
+        profiler.runcall(ENGINES["goldx full"], flow)
+        click.echo(f"== {name}")
+        pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats("matching", 20)

@@ -1,0 +1,55 @@
+"""The core's book alone: its sides, levels and queues, without holdings and events. What the rest of the job costs is
+the difference between this and the whole core."""
+
+from __future__ import annotations
+
+from goldx.terms import BUY, GTC, SELL
+from matching.book import Side
+from matching.holdings import Account, Member
+from matching.instrument import Instrument
+from matching.orders import Order
+
+
+class BareBook:
+    """Limit orders by number: add, cancel; fills as (taker, maker, quantity, price)."""
+
+    def __init__(self) -> None:
+        self.bids: Side = Side(BUY)
+        self.asks: Side = Side(SELL)
+        self.orders: dict[int, Order] = {}
+        self.fills: list[tuple[int, int, int, int]] = []
+        self.instrument: Instrument = Instrument("BARE")
+        self.account: Account = Account("nobody", Member("nobody"), 0, "nobody")
+
+    def best(self, side: int) -> int | None:
+        """The best price of a side."""
+        level = self.bids.best if side == BUY else self.asks.best
+        return None if level is None else level.price
+
+    def add(self, number: int, side: int, price: int, quantity: int) -> None:
+        """Matches and rests one limit order."""
+        order = Order(number, self.account, "", self.instrument, side, price, quantity, GTC, "", 0, None)
+        buying = side == BUY
+        opposite = self.asks if buying else self.bids
+        while order.remaining:
+            level = opposite.best
+            if level is None or (level.price > price if buying else level.price < price):
+                break
+            maker = level.head
+            assert maker is not None
+            fill = maker.remaining if maker.remaining < order.remaining else order.remaining
+            order.remaining -= fill
+            maker.remaining -= fill
+            level.quantity -= fill
+            self.fills.append((number, maker.order_id, fill, level.price))
+            if not maker.remaining:
+                opposite.leave(maker)
+                del self.orders[maker.order_id]
+        if order.remaining:
+            (self.bids if buying else self.asks).join(order)
+            self.orders[number] = order
+
+    def cancel(self, number: int) -> None:
+        """Takes an open order out."""
+        order = self.orders.pop(number)
+        (self.bids if order.side == BUY else self.asks).leave(order)

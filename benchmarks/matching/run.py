@@ -1,0 +1,114 @@
+"""The race: every engine on the same flow in turn, several rounds, and no number before all fills agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from statistics import median
+from types import TracebackType
+from typing import Any
+
+from benchmarks.matching.engines import PEERS
+from matching import compiled
+
+OURS_INTERPRETED = {"goldx": "goldx", "goldx full": "goldx full"}
+OURS_COMPILED = {"goldx compiled": "goldx", "goldx compiled full": "goldx full"}
+PREFIX = {"order-matching": 2_000, "pyorderbook": 20_000, "lightmatchingengine": 20_000}
+"""Slow engines run a shorter flow of the same kind, and their fills are compared with ours on that one."""
+CANCEL_HEAVY_PREFIX = {"liquibook": 20_000, "liquibook unheard": 20_000, "lightmatchingengine": 5_000}
+
+
+@dataclass
+class Rates:
+    """Messages per second of each round."""
+
+    per_s: list[float] = field(default_factory=list)
+
+    def summary(self) -> dict[str, int]:
+        return {
+            "median_per_s": round(median(self.per_s)),
+            "min_per_s": round(min(self.per_s)),
+            "max_per_s": round(max(self.per_s)),
+        }
+
+
+class Worker:
+    """A process of one build that runs engines on request."""
+
+    def __init__(self, build: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.matching.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, compiled.SWITCH: build},
+        )
+
+    def run(self, engine: str, flow: str, messages: int, seed: int) -> dict[str, Any]:
+        """Raises RuntimeError when the process died."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        wish = {"engine": engine, "flow": flow, "messages": messages, "seed": seed}
+        self._process.stdin.write(json.dumps(wish) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process of {engine} ended with {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+class FillsDiffer(Exception):
+    """Two engines did not trade the same: their speeds cannot be compared."""
+
+
+def race(flow: str, messages: int, rounds: int, with_compiled: bool, peers: list[str], seed: int) -> dict[str, Rates]:
+    """Rates by engine. Raises FillsDiffer."""
+    rates: dict[str, Rates] = {}
+    fills: dict[int, str] = {}
+    missing: dict[str, str] = {}
+    with Worker("interpreted") as interpreted, Worker("compiled" if with_compiled else "interpreted") as built:
+        starters = [(name, engine, interpreted) for name, engine in OURS_INTERPRETED.items()]
+        if with_compiled:
+            starters += [(name, engine, built) for name, engine in OURS_COMPILED.items()]
+        starters += [(name, name, interpreted) for name in peers]
+        for _ in range(rounds):
+            for name, engine, worker in starters:
+                if name in missing:
+                    continue
+                length = min(messages, _longest(flow, name))
+                if length not in fills:
+                    fills[length] = interpreted.run("goldx", flow, length, seed)["fills"]
+                answer = worker.run(engine, flow, length, seed)
+                if "missing" in answer:
+                    missing[name] = answer["missing"]
+                    continue
+                if name != "liquibook unheard" and answer["fills"] != fills[length]:
+                    raise FillsDiffer(f"{name} on {flow}: other fills than goldx")
+                rates.setdefault(name, Rates()).per_s.append(length / answer["seconds"])
+    for name, why in missing.items():
+        print(f"{name} takes no part: {why}", file=sys.stderr)
+    return rates
+
+
+def _longest(flow: str, engine: str) -> int:
+    longest = PREFIX.get(engine, 1 << 40)
+    return min(longest, CANCEL_HEAVY_PREFIX.get(engine, longest)) if flow == "cancel-heavy" else longest
+
+
+def all_peers() -> list[str]:
+    """The packages to race with."""
+    return list(PEERS)

@@ -1,0 +1,44 @@
+"""A process that runs engines on request: one interpreted, one compiled, so that both builds can take turns.
+
+Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine"}`` -> ``{"seconds", "fills", "count"}``,
+where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed whole.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from functools import lru_cache
+from hashlib import sha256
+
+from benchmarks.matching import flows
+from benchmarks.matching.engines import ENGINES
+
+
+@lru_cache(maxsize=16)
+def _flow(name: str, messages: int, seed: int) -> flows.Flow:
+    return flows.make(name, messages, seed)
+
+
+def main() -> None:
+    """Serves until the end of standard input. The collector is off for every engine alike while it runs."""
+    for line in sys.stdin:
+        wish = json.loads(line)
+        flow = _flow(wish["flow"], wish["messages"], wish["seed"])
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            seconds, fills = ENGINES[wish["engine"]](flow)
+        except ImportError as error:
+            print(json.dumps({"missing": str(error)}), flush=True)
+            continue
+        gc.enable()
+        gc.unfreeze()
+        digest = sha256(repr(fills).encode()).hexdigest()
+        print(json.dumps({"seconds": seconds, "fills": digest, "count": len(fills)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
