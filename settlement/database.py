@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, any_, literal, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -40,14 +39,6 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
-
-
-def newest_revision() -> str:
-    """The schema revision that this program works with."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("the package holds no migrations")
-    return head
 
 
 def _upgrade(connection: Connection) -> None:

@@ -7,18 +7,15 @@ killed and whenever. The bulk goes in by COPY; the database checks that entries 
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.events import AnyEvent
-from goldx.streams import EventFrame
+from goldx.streams import EventFrame, EventStream
 from settlement import movements, outbox
 from settlement.posting import AccountKey, Batch, fold, references_in
 from settlement.schema import engine_holding, instrument, ledger_account, progress, trade, trading_account
-
-log = structlog.get_logger()
 
 
 class SequenceGap(Exception):
@@ -26,6 +23,10 @@ class SequenceGap(Exception):
 
     def __init__(self, expected: int, found: int) -> None:
         super().__init__(f"the event stream continues with sequence {found}; {expected} was expected")
+
+
+class WrongStream(Exception):
+    """The event stream is not the one that this database has posted from: settlement must not go on."""
 
 
 class WrongShard(Exception):
@@ -51,6 +52,24 @@ class Ledger:
                 other = next(row.shard for row in rows if row.shard != self._shard)
                 raise WrongShard(f"the database settles shard {other!r}; shard {self._shard!r} needs one of its own")
             return int(rows[0].sequence)
+
+    async def check(self, stream: EventStream) -> None:
+        """Compares the last event posted with the stream, by its time.
+
+        Raises WrongStream if they differ or the stream ends before it, as after the loss of the stream's server: the
+        sequence alone would let other events pass for those that are posted.
+        """
+        mine = progress.c.shard == self._shard
+        async with self._engine.connect() as connection:
+            sequence, at = (await connection.execute(select(progress.c.sequence, progress.c.at).where(mine))).one()
+        if not sequence:
+            return
+        frames = await stream.read(sequence - 1, 1)
+        if not frames:
+            raise WrongStream(f"the event stream ends before sequence {sequence}, which is posted already")
+        for event in (event for outcome in frames[0].outcomes for event in outcome):
+            if event.sequence == sequence and event.at != at:
+                raise WrongStream(f"event {sequence} of the stream is of {event.at}; the one that is posted, of {at}")
 
     async def post(self, frames: Sequence[EventFrame]) -> int:
         """Posts the events of these frames that are not yet posted; returns the sequence reached.

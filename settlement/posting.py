@@ -89,6 +89,7 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
             batch.accounts.append(event)
         elif isinstance(event, InstrumentDefined):
             batch.instruments.append(event)
+            batch.references.pop(event.symbol, None)
         elif isinstance(event, ReferenceChanged):
             batch.references[event.symbol] = event.price
         elif isinstance(event, CommandRejected) and event.method in _HOLDING_METHODS:

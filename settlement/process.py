@@ -2,7 +2,7 @@
 
 It can be killed at any moment. What it does is written in SQL together with how far it got, and it goes on from there.
 When Redis or PostgreSQL is away it waits and tries again; when something is wrong that waiting cannot mend (a gap in
-the stream, an entry that does not balance, an account that would go below zero) it stops loudly.
+the stream or another stream, an entry that does not balance, an account below zero) it stops loudly.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Settlement:
             try:
                 await database.migrate(self._database_url)
                 self._reached = await self._ledger.open()
-                await self._redis.ping()
+                await self._ledger.check(self._events)
             except Exception as error:
                 pause = await self._wait_out(error, pause)
             else:
@@ -76,13 +76,12 @@ class Settlement:
 
     async def run(self) -> None:
         """Works until cancelled. Raises what waiting cannot mend."""
-        pause = FIRST_PAUSE
         while True:
             try:
                 await self._step()
-                pause = FIRST_PAUSE
             except Exception as error:
-                pause = await self._wait_out(error, pause)
+                await self._wait_out(error, FIRST_PAUSE)
+                await self.open()
 
     async def _step(self) -> None:
         """Posts the next batch; at the end of the stream, sends what waits."""

@@ -25,6 +25,7 @@ class Publisher:
         self._redis = redis
         self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.sequence = 0
+        self.at = 1
         self.trades = 0
         self.fees = 0
         self._outcomes: list[tuple[AnyEvent, ...]] = []
@@ -37,23 +38,23 @@ class Publisher:
     def _close(self, *touched: tuple[str, str]) -> None:
         for account, asset in dict.fromkeys(touched):
             total = self.held[account, asset]
-            self._pending.append(HoldingChanged(self._next(), self.sequence, account, asset, total, 0))
+            self._pending.append(HoldingChanged(self._next(), self.at, account, asset, total, 0))
         self._outcomes.append(tuple(self._pending))
         self._pending = []
 
     def open(self, *accounts: str) -> None:
         for account in accounts:
-            self._pending.append(AccountOpened(self._next(), 1, account, account.partition(".")[0], 0, account))
+            self._pending.append(AccountOpened(self._next(), self.at, account, account.partition(".")[0], 0, account))
             self._close()
 
     def define(self, symbol: str, form: str = "NONAPPROVED_BAR", low: int = 90_000, high: int = 100_000) -> None:
         rest = (1, 1_000, None, None, None, None, None, 60_000, 0, 0, 0, None, 300_000, 0, 100)
-        self._pending.append(InstrumentDefined(self._next(), 1, symbol, symbol, symbol, form, low, high, *rest))
+        self._pending.append(InstrumentDefined(self._next(), self.at, symbol, symbol, symbol, form, low, high, *rest))
         self._close()
 
     def adjust(self, account: str, asset: str, amount: int, reference: str) -> None:
         self.held[account, asset] += amount
-        self._pending.append(HoldingAdjusted(self._next(), 1, account, asset, amount, reference))
+        self._pending.append(HoldingAdjusted(self._next(), self.at, account, asset, amount, reference))
         self._close((account, asset))
 
     def trade(self, buyer: str, seller: str, symbol: str, price: int, quantity: int, fee: int = 0) -> None:
@@ -64,9 +65,9 @@ class Publisher:
         self.held[seller, symbol] -= quantity
         self.trades += 1
         self.fees += 2 * fee
-        self._pending.append(
-            Trade(self._next(), 1, self.trades, symbol, price, quantity, amount, 1, 2, buyer, seller, 0, 0, 0, fee, fee)
-        )
+        number, at = self._next(), self.at
+        deal = (symbol, price, quantity, amount, 1, 2, buyer, seller, 0, 0, 0, fee, fee)
+        self._pending.append(Trade(number, at, self.trades, *deal))
         self._close((buyer, CASH), (buyer, symbol), (seller, CASH), (seller, symbol))
 
     def take_frame(self) -> EventFrame:

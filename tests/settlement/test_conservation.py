@@ -128,5 +128,5 @@ async def test_gold_and_money_are_conserved(
         issued = await connection.scalar(select(fine).where(receipt.c.status.in_(("LIVE", "CANCELLED"))))
         gone = select(func.coalesce(func.sum(lot.c.fine_mg), 0)).where(lot.c.state.in_(("WITHDRAWN", "RELEASED")))
         held = sum(amount for (_, asset), amount in house.exchange.held.items() if asset == "AU")
-        assert issued == held + int(await connection.scalar(gone) or 0), "what came in is held or has left, to the milligram"
+        assert issued == held + int(await connection.scalar(gone) or 0), "what came in is held or has left"
     await engine.dispose()
