@@ -151,7 +151,8 @@ def _installer() -> list[object]:
     except (subprocess.CalledProcessError, OSError):
         _say("uv does not work here; pip does its work")
         return [*PIP]
-    return [uv, "pip", "install", "--python", PYTHON]
+    # Compiled once, here: every service is a process, and each would compile what it imports.
+    return [uv, "pip", "install", "--python", PYTHON, "--compile-bytecode"]
 
 
 def _install_lock(installer: list[object], lock: Path) -> list[object]:
