@@ -83,7 +83,7 @@ class Flow:
         for account, member in ACCOUNTS.items():
             owner = "owner" if account in ("A", "A2") else None
             yield commands.AccountOpen(account, member, terms.HOUSE, owner)
-        cash = self.dice.choose((100_000, 10_000, 2_000))
+        cash = self.dice.choose((100_000, 10_000, 2_000, 300))
         gold = self.dice.choose((1_000, 20, 5)) * LOT
         for account in ACCOUNTS:
             yield commands.HoldingAdjust(account, units.CASH, cash + self.dice.number(0, 99), f"{account}-cash")

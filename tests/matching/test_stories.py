@@ -134,3 +134,23 @@ def test_a_sweep_reaches_the_stops_of_all_its_prices() -> None:
     found = place(engine, "B-1", terms.BUY, 102, 3)
     assert [e.client_order_id for e in found if isinstance(e, events.OrderTriggered)] == ["C-stop"]
     assert prices(found) == [100, 102, 102], "and it finds what is left of the sweep"
+
+
+@pytest.mark.parametrize(("fee_bp", "cash", "lots"), [(0, 250, 2), (1_000, 219, 1), (1_000, 220, 2), (0, 99, 0)])
+def test_a_market_order_buys_what_the_cash_pays_for_with_the_fee(fee_bp: int, cash: int, lots: int) -> None:
+    engine = market(taker_fee_bp=fee_bp)
+    apply(engine, 2, commands.HoldingAdjust("B", "CNY", cash - 10**6, "out"))
+    place(engine, "A-1", terms.SELL, 100, 5)
+    found = apply(engine, 2, commands.OrderPlace("B", "B-1", "X", terms.BUY, terms.MARKET, 5 * LOT))
+    assert sum(event.quantity for event in found if isinstance(event, events.Trade)) == lots * LOT
+    assert [e.remaining for e in found if isinstance(e, events.OrderCancelled)] == [(5 - lots) * LOT]
+    validate(engine)
+
+
+def test_a_post_only_order_may_not_be_replaced_into_the_other_side() -> None:
+    engine = market()
+    place(engine, "A-1", terms.SELL, 101, 1)
+    place(engine, "B-1", terms.BUY, 100, 1, post_only=True)
+    (refused,) = apply(engine, 2, commands.OrderReplace("B", client_order_id="B-1", price=101))
+    assert isinstance(refused, events.CommandRejected)
+    assert refused.reason == "WOULD_TAKE"
