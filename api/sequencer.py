@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from api.rpc import Refusal
 from api.view import Outcome
-from goldx.commands import AnyCommand
+from goldx.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.streams import BEGINNING, CommandFrame, Journal, Keys, Position, connect
 
 log = structlog.get_logger()
@@ -32,6 +32,12 @@ STALE_SECONDS: Final = 5.0
 RETRY_AFTER_MS: Final = 1_000
 RECOVERY_PAUSE: Final = 0.2
 APPEND_TIMEOUT: Final = 5.0
+
+SPEAKING: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel)
+"""Commands that always have an event. Others may change nothing, such as ``order.cancel_all`` without open orders."""
+ECHO: Final = OrderCancel("-")
+"""Names no order, so it is always refused and never does anything. A frame without events is not published, and nobody
+would learn that it was applied: this makes every frame say something."""
 
 Answer = Callable[[Outcome | Refusal], None]
 
@@ -126,7 +132,10 @@ class Sequencer:
 
     async def _append(self, taken: list[tuple[AnyCommand, Answer]]) -> None:
         self._number += 1
-        frame = CommandFrame(self._writer, self._number, tuple(command for command, _ in taken))
+        commands = tuple(command for command, _ in taken)
+        if not any(isinstance(command, SPEAKING) for command in commands):
+            commands += (ECHO,)
+        frame = CommandFrame(self._writer, self._number, commands)
         answers = [answer for _, answer in taken]
         after = max(self._last, self._seen())
         self._appending = True
