@@ -26,6 +26,8 @@ from goldx.settings import Settings
 from goldx.supervisor import AlreadyRunning, Exchange
 
 DRAW_SECONDS: Final = 0.25
+CALM: Final = 15.0
+"""How much slower takers are once the demonstration is over: the page stays alive, the machine stays free."""
 FAILURES: Final = (StaffFailed, CommandFailed, TradersFailed, ServerFailed, AlreadyRunning, ExchangeError, OSError)
 
 
@@ -147,11 +149,11 @@ async def _stay(exchange: Exchange, play: Play) -> None:
         ("data", exchange.data_dir),
     ):
         click.echo(f"  {name:24}{value}")
-    click.echo("The exchange stays up, with market maker and broker trading on, until Ctrl-C.")
+    click.echo("The exchange stays up, with its members trading on calmly, until Ctrl-C.")
     with contextlib.suppress(asyncio.CancelledError):
         while True:
             try:
-                async with TradersProcess(play.plan("maker", "broker"), play.heard) as traders:
+                async with TradersProcess(play.plan(calm=CALM), play.heard) as traders:
                     await traders.failed()
             except TradersFailed as error:
                 click.echo(f"the programs start again: {error}", err=True)

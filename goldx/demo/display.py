@@ -229,8 +229,11 @@ def _book(market: Market) -> RenderableType:
     for price, quantity in reversed(asks):
         _add_level(table, price, quantity, deepest, "red")
     last = "–" if market.last is None else units.format_price(market.last) + (" ▲" if market.rising else " ▼")
-    spread = f"spread {units.format_price(asks[0][0] - bids[0][0])}" if asks and bids else ""
-    table.add_row(Text(last, style="bold yellow"), Text(spread, style="dim"), Text(market.phase, style="dim"))
+    middle = f"spread {units.format_price(asks[0][0] - bids[0][0])}" if asks and bids else ""
+    if market.indicative is not None:
+        price, quantity = market.indicative
+        middle = f"{units.format_weight(quantity)} g at {units.format_price(price)}"
+    table.add_row(Text(last, style="bold yellow"), Text(middle, style="dim"), Text(market.phase, style="dim"))
     for price, quantity in bids:
         _add_level(table, price, quantity, deepest, "green")
     for _ in range(LEVELS - len(bids)):

@@ -96,8 +96,8 @@ class Play:
             self._step(5, f"{lots} lots weighed, screened, melted, assayed, certified, receipted")
             watching = asyncio.create_task(self._watch())
             stack.callback(watching.cancel)
-            await staff.open_market(operator, self._note)
-            records = await self._trade(operator, watching)
+            records = await self._open(operator)
+            records += await self._trade(operator, watching)
             self._step(7, "")
             await staff.until(lambda: self._settled(operator), "settlement to catch up")
             self._step(8, f"{self._board.settled:,} trades in the ledger")
@@ -105,16 +105,15 @@ class Play:
             self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released")
             return await self._compare(shell, operator, records, withdrawal, lots, money)
 
-    def plan(self, *strategies: str) -> Plan:
-        """The seats of the members whose programs are of these kinds."""
+    def plan(self, *, opening: bool = False, calm: float = 1.0) -> Plan:
+        """The seats of all members that trade."""
         prices = {i["symbol"]: units.parse_price(i["reference_price"]) for i in venue.INSTRUMENTS}
         seats = tuple(
             Seat(account, str(self._keys / f"{firm.code}.pem"), firm.strategy)
             for firm in venue.FIRMS
             for account in firm.cash
-            if firm.strategy in strategies
         )
-        return Plan(self._exchange.gateway_url, self._seed, time.time(), prices, seats)
+        return Plan(self._exchange.gateway_url, self._seed, time.time(), prices, seats, opening, calm)
 
     def heard(self, progress: Progress) -> None:
         """A report of the traders, onto the board."""
@@ -135,9 +134,19 @@ class Play:
         async with connect(self._exchange.gateway_url) as exchange:
             await follow(exchange, self._board.markets)
 
+    async def _open(self, operator: Operator) -> list[Record]:
+        """Pre-open, an auction into which members enter orders, and continuous trading from its price."""
+        await staff.set_phase(operator, "pre_open")
+        await staff.set_phase(operator, "auction")
+        self._note("an opening auction")
+        async with TradersProcess(self.plan(opening=True), self.heard) as traders:
+            records = await traders.done()
+        await staff.set_phase(operator, "continuous")
+        return records
+
     async def _trade(self, operator: Operator, watching: asyncio.Task[None]) -> list[Record]:
-        self._step(6, "")
-        async with TradersProcess(self.plan("maker", "taker", "broker"), self.heard) as traders:
+        self._step(6, "an auction, and from its price continuous trading")
+        async with TradersProcess(self.plan(), self.heard) as traders:
             self._board.trading_since, self._board.trading_seconds = time.monotonic(), self._seconds
             following = self._follow_settlement(operator)
             await _first(asyncio.sleep(self._seconds), traders.failed(), following, asyncio.shield(watching))

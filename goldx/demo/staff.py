@@ -117,12 +117,10 @@ async def take_in_bars(shell: Shell, said: Callable[[str], None]) -> int:
     return int(arrived.split()[0])
 
 
-async def open_market(operator: Operator, said: Callable[[str], None]) -> None:
-    """Takes every instrument from closed to continuous trading."""
-    for phase in ("pre_open", "continuous"):
-        said(phase.replace("_", "-"))
-        for instrument in venue.INSTRUMENTS:
-            await operator.command("market.set_phase", symbol=instrument["symbol"], phase=phase)
+async def set_phase(operator: Operator, phase: str) -> None:
+    """Takes every instrument into a phase."""
+    for instrument in venue.INSTRUMENTS:
+        await operator.command("market.set_phase", symbol=instrument["symbol"], phase=phase)
 
 
 async def withdraw(shell: Shell) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from goldx import units
 from goldx.client import Exchange, ExchangeError
 from goldx.demo.record import Record
 
+AGAIN_SECONDS: Final = 0.5
 FAIR_STEP_SECONDS: Final = 0.2
 """The fair price moves five times a second."""
 
@@ -57,10 +58,6 @@ class Position:
         self._number += 1
         return f"{self._run}-{self._number}"
 
-    def refused(self, refusal: ExchangeError) -> None:
-        counts = self.record.refused
-        counts[refusal.reason] = counts.get(refusal.reason, 0) + 1
-
     def holds(self, asset: str, holding: Mapping[str, Any]) -> None:
         """Takes over total, reserved and locked from an event or an answer."""
         total, reserved, locked = (
@@ -91,7 +88,7 @@ class Program:
         self.stop = stop
 
     async def run(self) -> None:
-        """Trades until told to stop, then takes its orders out of the book."""
+        """Trades until told to stop."""
         raise NotImplementedError
 
     def fair(self, symbol: str) -> int:
@@ -112,7 +109,7 @@ class Program:
                 **more,
             )
         except ExchangeError as refusal:
-            self.position.refused(refusal)
+            await self._refused(refusal)
             return None
         self.record.latencies.append((time.perf_counter_ns() - sent) // 1_000)
         self.record.acked.append(answer["order"]["order_id"])
@@ -123,10 +120,17 @@ class Program:
         try:
             await self.exchange.call(method, account=self.record.account, **params)
         except ExchangeError as refusal:
-            self.position.refused(refusal)
+            await self._refused(refusal)
             return False
         self.record.changes += 1
         return True
+
+    async def _refused(self, refusal: ExchangeError) -> None:
+        """Counts a refusal; an exchange that does not keep up is left alone for a while."""
+        counts = self.record.refused
+        counts[refusal.reason] = counts.get(refusal.reason, 0) + 1
+        if refusal.reason in ("UNAVAILABLE", "RATE_LIMITED"):
+            await self.pause(AGAIN_SECONDS)
 
     async def pause(self, seconds: float) -> None:
         """Waits, or returns at once when it is time to stop."""
@@ -134,6 +138,24 @@ class Program:
             await asyncio.wait_for(self.stop.wait(), seconds)
         except TimeoutError:
             return
+
+
+class Opener(Program):
+    """Enters orders for the opening auction, on one side of each instrument; they stay when the session ends."""
+
+    ORDERS: Final = 8
+
+    def __init__(self, symbols: tuple[str, ...], *args: Any) -> None:
+        super().__init__(*args)
+        self.symbols = symbols
+
+    async def run(self) -> None:
+        for symbol in self.symbols:
+            side = self.random.choice(("buy", "sell"))
+            for _ in range(self.ORDERS):
+                price = self.fair(symbol) + round(self.random.gauss(15 if side == "buy" else -15, 40))
+                await self.place(symbol, side, price, self.random.randint(5, 80), persist=True)
+                await self.pause(0.05)
 
 
 class MarketMaker(Program):
@@ -156,7 +178,6 @@ class MarketMaker(Program):
             await asyncio.gather(self._quote(fair), self._rung("buy", level, fair), self._rung("sell", level, fair))
             turn += 1
             await self.pause(0.1)
-        await self.change("order.cancel_all", symbol=self.symbol)
         await self.change("quote.cancel", symbol=self.symbol)
 
     async def _quote(self, fair: int) -> None:
@@ -194,9 +215,10 @@ class Taker(Program):
     HANDS: Final = 4
     """Orders in flight at a time."""
 
-    def __init__(self, symbols: tuple[str, ...], *args: Any) -> None:
+    def __init__(self, symbols: tuple[str, ...], calm: float, *args: Any) -> None:
         super().__init__(*args)
         self.symbols = symbols
+        self._think = self.THINK_SECONDS * calm
         self._target: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -205,7 +227,7 @@ class Taker(Program):
 
     async def _hand(self) -> None:
         while not self.stop.is_set():
-            await self.pause(self.random.expovariate(1 / self.THINK_SECONDS))
+            await self.pause(self.random.expovariate(1 / self._think))
             symbol = self.random.choice(self.symbols)
             side = self._side(symbol)
             fair = self.fair(symbol)
@@ -252,7 +274,6 @@ class Broker(Program):
             else:
                 order_id, _, _ = self._open.pop(self.random.randrange(len(self._open)))
                 await self.change("order.cancel", order_id=order_id)
-        await self.change("order.cancel_all")
 
     async def _rest(self) -> None:
         symbol = self.random.choice(self.symbols)

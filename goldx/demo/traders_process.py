@@ -9,7 +9,7 @@ import msgspec
 from goldx.demo.record import Record
 from goldx.demo.trading import Finished, Plan, Progress, decode_report
 
-_STOP_SECONDS = 20.0
+_LONGEST_WAIT = 60.0
 _LONGEST_LINE = 1 << 28
 
 
@@ -71,10 +71,17 @@ class TradersProcess:
     async def finish(self) -> list[Record]:
         """Tells the programs to stop and gives what they wrote down. Raises TradersFailed."""
         self._stdin.close()
-        async with asyncio.timeout(_STOP_SECONDS):
-            await self._hearing
-            if self._finished is None:
-                await self.failed()
-            await self._process.wait()
+        return await self.done()
+
+    async def done(self) -> list[Record]:
+        """Waits for programs that end by themselves, and gives what they wrote down. Raises TradersFailed."""
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                await self._hearing
+                if self._finished is None:
+                    await self.failed()
+                await self._process.wait()
+        except TimeoutError:
+            raise TradersFailed(f"the traders did not come to an end in {_LONGEST_WAIT:.0f} s") from None
         assert self._finished is not None
         return self._finished.records

@@ -10,9 +10,9 @@ import sys
 
 import msgspec
 
-from goldx.client import Exchange, connect
+from goldx.client import Exchange, ExchangeError, connect
 from goldx.demo.record import Record
-from goldx.demo.traders import Broker, FairPrice, MarketMaker, Position, Program, Taker
+from goldx.demo.traders import AGAIN_SECONDS, Broker, FairPrice, MarketMaker, Opener, Position, Program, Taker
 from goldx.keys import Key
 
 REPORT_SECONDS = 0.25
@@ -27,13 +27,19 @@ class Seat(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """``start_prices``: symbol -> fen per fine gram; ``began``: seconds since the epoch."""
+    """``start_prices``: symbol -> fen per fine gram; ``began``: seconds since the epoch.
+
+    ``opening``: everybody only enters orders for the opening auction, and is then done. ``calm``: how many times slower
+    takers are than they could be.
+    """
 
     url: str
     seed: int
     began: float
     start_prices: dict[str, int]
     seats: tuple[Seat, ...]
+    opening: bool = False
+    calm: float = 1.0
 
 
 class Progress(msgspec.Struct, tag="progress", frozen=True):
@@ -76,8 +82,8 @@ async def trade(plan: Plan) -> None:
 async def _sit(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, quiet: asyncio.Barrier) -> None:
     """One member's session from log-on to log-off.
 
-    When all seats are quiet, one more request is answered behind everything that was sent before: nothing that the
-    private channel had to tell is missed.
+    What rests in the end is taken out, but for orders of the opening. When all seats are quiet, one more request is
+    answered behind everything that was sent before: nothing that the private channel had to tell is missed.
     """
     async with connect(plan.url, Key.load(seat.key)) as exchange:
         for asset, holding in (await exchange.holdings(seat.account)).items():
@@ -85,11 +91,27 @@ async def _sit(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, 
         listening = asyncio.create_task(_listen(exchange, position))
         try:
             await asyncio.gather(*(program.run() for program in _programs(seat, exchange, position, plan, stop)))
+            if not plan.opening:
+                await _take_out(exchange, seat.account)
             await quiet.wait()
             await exchange.call("session.heartbeat")
             await asyncio.sleep(0.1)
         finally:
             listening.cancel()
+
+
+async def _take_out(exchange: Exchange, account: str) -> None:
+    """Cancels what rests, as soon as the exchange takes commands."""
+    while True:
+        try:
+            if await exchange.orders(account):
+                await exchange.cancel_all(account)
+        except ExchangeError as refusal:
+            if refusal.reason != "UNAVAILABLE":
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            return
 
 
 async def _listen(exchange: Exchange, position: Position) -> None:
@@ -102,10 +124,13 @@ def _programs(seat: Seat, exchange: Exchange, position: Position, plan: Plan, st
     symbols = tuple(plan.start_prices)
     prices = {s: FairPrice(f"{plan.seed}/{s}", start, plan.began) for s, start in plan.start_prices.items()}
     seed = f"{plan.seed}/{seat.account}"
+    if plan.opening:
+        return [Opener(symbols, exchange, position, prices, seed, stop)]
     if seat.strategy == "maker":
         return [MarketMaker(symbol, exchange, position, prices, f"{seed}/{symbol}", stop) for symbol in symbols]
-    program = {"broker": Broker, "taker": Taker}[seat.strategy]
-    return [program(symbols, exchange, position, prices, seed, stop)]
+    if seat.strategy == "broker":
+        return [Broker(symbols, exchange, position, prices, seed, stop)]
+    return [Taker(symbols, plan.calm, exchange, position, prices, seed, stop)]
 
 
 async def _report(positions: list[Position]) -> None:
