@@ -3,7 +3,8 @@
 The ground floor imports no upper floor; each package names its commands in pyproject.toml under ``goldx.commands``.
 """
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -19,10 +20,12 @@ class _Gathered(click.Group):
     """A group whose commands are loaded only when they are asked for: ``goldx engine`` need not import the gateway."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *(e.name for e in entry_points(group="goldx.commands"))})
+        return sorted({*super().list_commands(ctx), *(entry.name for entry in _commands())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for entry in entry_points(group="goldx.commands", name=cmd_name):
+        for entry in _commands():
+            if entry.name != cmd_name:
+                continue
             command = entry.load()
             if not isinstance(command, click.Command):
                 raise TypeError(f"entry point {entry.value} is not a click command")
@@ -37,6 +40,11 @@ class _Gathered(click.Group):
             raise _SettingsRefused("settings refused:\n  " + "\n  ".join(error.problems)) from error
         except NotRunning as error:
             raise click.ClickException(str(error)) from error
+
+
+def _commands() -> list[EntryPoint]:
+    # The benchmarks stay in the checkout: an installed wheel names their command and does not have it.
+    return [entry for entry in entry_points(group="goldx.commands") if find_spec(entry.module.partition(".")[0])]
 
 
 @click.group(cls=_Gathered, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,23 @@
+# One image for all four services; docker-compose.yml says which one a container runs.
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+COPY requirements/runtime.lock requirements/runtime.lock
+RUN python -m venv /opt/goldx \
+ && /opt/goldx/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY goldx goldx
+COPY matching matching
+COPY settlement settlement
+COPY api api
+RUN /opt/goldx/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /var/lib/goldx --create-home goldx
+COPY --from=build /opt/goldx /opt/goldx
+ENV PATH=/opt/goldx/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    GOLDX_DATA_DIR=/var/lib/goldx
+USER 10001
+WORKDIR /var/lib/goldx
+ENTRYPOINT ["goldx"]
+CMD ["--help"]

@@ -1,0 +1,53 @@
+"""docker-compose.yml says what the processes really need: their commands, their settings, their health."""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from goldx.cli import main
+from goldx.settings import Settings
+
+COMPOSE: dict[str, Any] = msgspec.yaml.decode((Path(__file__).parents[2] / "docker-compose.yml").read_bytes())
+OURS = sorted(name for name, service in COMPOSE["services"].items() if "build" in service)
+
+
+def test_every_service_of_ours_is_there() -> None:
+    assert sorted(entry.name for entry in entry_points(group="goldx.health")) == OURS
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_a_command_that_exists_with_settings_that_exist(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = COMPOSE["services"][name]
+    assert service["command"] == [name]
+    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+    assert service["healthcheck"]["test"] == ["CMD", "goldx", "health", name]
+    for variable, value in service["environment"].items():
+        assert variable.startswith("GOLDX_")
+        monkeypatch.setenv(variable, value.split("${")[0] + "secret@postgres:5432/goldx" if "${" in value else value)
+    settings = Settings()
+    assert settings.model_fields_set >= {v.removeprefix("GOLDX_").lower() for v in service["environment"]}
+
+
+def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
+    for name in ("gateway", "console"):
+        service = COMPOSE["services"][name]
+        port = service["environment"][f"GOLDX_{name.upper()}_PORT"]
+        assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_valkey_acknowledges_what_is_fsynced_alone() -> None:
+    command = " ".join(COMPOSE["services"]["valkey"]["command"])
+    assert "--appendonly yes --appendfsync always" in command
+
+
+def test_health_names_the_service_and_what_is_amiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+    found = CliRunner().invoke(main, ["health", "engine"])
+    assert found.exit_code == 1
+    assert "engine" in found.output
