@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "GOLDX_"
 OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
-"""Variables of the environment that are not settings: the file to read, the clerk who gives a command, the core's build."""
+"""Variables of the environment that are not settings: the file to read, the clerk who acts, the core's build."""
 REDIS_URL = r"(redis|rediss|unix)://\S+"
 DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"
