@@ -55,9 +55,10 @@ def matching(
     if growth:
         found = measure(seed)
         for line in found:
+            pauses = f"longest of {line['collections']} pauses of the collector {line['pause_ms']} ms"
             click.echo(
                 f"{line['resting']:>9,} resting: {line['ns_per_message']:>6,} ns a message, "
-                f"{line['bytes_per_order']:>5,} bytes an order, longest pause of the collector {line['pause_ms']} ms"
+                f"{line['bytes_per_order']:>5,} bytes an order, {pauses}"
             )
         if as_json:
             click.echo(json.dumps({"growth": found}))
