@@ -23,8 +23,8 @@ from rich.text import Text
 from goldx import units
 from goldx.market import Market
 
-LEVELS = 8
-TAPE = 30
+MOST_LEVELS = 15
+TAPE = 40
 BAR = 14
 """Width of the longest depth bar, in characters."""
 
@@ -147,7 +147,7 @@ class TerminalDisplay:
 
     def refresh(self) -> None:
         self._board.sample()
-        self._live.update(render(self._board), refresh=True)
+        self._live.update(render(self._board, self._console.height), refresh=True)
 
 
 def _step(board: Board) -> str:
@@ -159,20 +159,21 @@ def _latency(board: Board) -> str:
     return "no orders yet" if latency is None else f"p50 {latency[0]:.1f} ms, p99 {latency[1]:.1f} ms"
 
 
-def render(board: Board) -> RenderableType:
-    """The whole screen."""
+def render(board: Board, height: int) -> RenderableType:
+    """The whole screen of so many lines; a low one goes without the holdings."""
+    holdings = len(board.holdings) + 4 if board.holdings and height >= 32 else 0
+    levels = max(2, min(MOST_LEVELS, (height - holdings - 8) // 2))
     layout = Layout()
     layout.split_column(
         Layout(_head(board), name="head", size=5),
-        Layout(name="market", ratio=1, minimum_size=2 * LEVELS + 6),
-        Layout(_holdings(board), name="holdings", size=len(board.holdings) + 4),
+        Layout(name="market", ratio=1),
+        Layout(_holdings(board), name="holdings", size=holdings or 1, visible=bool(holdings)),
     )
     if board.markets:
-        books = (Layout(_book(market), ratio=3) for market in board.markets.values())
+        books = (Layout(_book(market, levels), ratio=3) for market in board.markets.values())
         layout["market"].split_row(*books, Layout(_tape(board), ratio=3))
     else:
         layout["market"].update(_steps(board))
-    layout["holdings"].visible = bool(board.holdings)
     return layout
 
 
@@ -217,14 +218,14 @@ def _head(board: Board) -> RenderableType:
     return Panel(Group(first, Text(), figures), title="GoldX · 非标准金现货交易所", border_style="yellow")
 
 
-def _book(market: Market) -> RenderableType:
-    asks, bids = market.asks(LEVELS), market.bids(LEVELS)
+def _book(market: Market, levels: int) -> RenderableType:
+    asks, bids = market.asks(levels), market.bids(levels)
     deepest = max((quantity for _, quantity in asks + bids), default=1)
     table = Table(box=None, expand=True, show_header=False, padding=(0, 1))
     table.add_column(justify="right", ratio=2)
     table.add_column(justify="right", ratio=2)
     table.add_column(width=BAR, no_wrap=True)
-    for _ in range(LEVELS - len(asks)):
+    for _ in range(levels - len(asks)):
         table.add_row("", "", "")
     for price, quantity in reversed(asks):
         _add_level(table, price, quantity, deepest, "red")
@@ -236,7 +237,7 @@ def _book(market: Market) -> RenderableType:
     table.add_row(Text(last, style="bold yellow"), Text(middle, style="dim"), Text(market.phase, style="dim"))
     for price, quantity in bids:
         _add_level(table, price, quantity, deepest, "green")
-    for _ in range(LEVELS - len(bids)):
+    for _ in range(levels - len(bids)):
         table.add_row("", "", "")
     traded = f"{market.trades:,} trades · {units.format_weight(market.traded)} g"
     return Panel(table, title=f"{market.symbol} {market.name_zh}", subtitle=traded)
