@@ -11,13 +11,17 @@ a frame of unknown outcome is in the journal instead of sending it again.
 Only commands of Redis 7.0 are used. All keys of a shard share one hash tag, so that a cluster keeps them together.
 """
 
+import asyncio
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from goldx.commands import AnyCommand
 from goldx.events import AnyEvent
@@ -102,7 +106,7 @@ def connect(url: str, *, timeout: float | None = 5.0, single_connection: bool = 
     ``timeout`` in seconds bounds every answer; blocking readers pass None. ``url`` is ``redis://``, ``rediss://`` or
     ``unix://``. ``single_connection``: all commands go one after the other over one connection.
     """
-    return Redis.from_url(
+    client = Redis.from_url(
         url,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=timeout,
@@ -112,6 +116,28 @@ def connect(url: str, *, timeout: float | None = 5.0, single_connection: bool = 
         decode_responses=False,
         single_connection_client=single_connection,
     )
+    client.connection_pool.connection_class = type(
+        "Connection", (_Cancellable, client.connection_pool.connection_class), {}
+    )
+    return client
+
+
+class _Cancellable(AbstractConnection):
+    """A connection whose sending can be cancelled.
+
+    redis-py sends with ``asyncio.wait_for``, which in Python 3.11 swallows a cancellation that comes when the sending
+    is just done: a task would then go on for ever though it was cancelled.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        limit, self.socket_timeout = self.socket_timeout, None
+        try:
+            async with asyncio.timeout(limit):
+                await super().send_packed_command(command, check_health)
+        except TimeoutError:
+            raise RedisTimeoutError("Timeout writing to socket") from None
+        finally:
+            self.socket_timeout = limit
 
 
 def parse_entry_id(entry_id: Any) -> Position:
