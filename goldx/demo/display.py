@@ -24,6 +24,7 @@ from goldx import units
 from goldx.market import Market
 
 MOST_LEVELS = 15
+WIDE = 130
 TAPE = 40
 BAR = 14
 """Width of the longest depth bar, in characters."""
@@ -147,7 +148,7 @@ class TerminalDisplay:
 
     def refresh(self) -> None:
         self._board.sample()
-        self._live.update(render(self._board, self._console.height), refresh=True)
+        self._live.update(render(self._board, self._console.width, self._console.height), refresh=True)
 
 
 def _step(board: Board) -> str:
@@ -159,8 +160,8 @@ def _latency(board: Board) -> str:
     return "no orders yet" if latency is None else f"p50 {latency[0]:.1f} ms, p99 {latency[1]:.1f} ms"
 
 
-def render(board: Board, height: int) -> RenderableType:
-    """The whole screen of so many lines; a low one goes without the holdings."""
+def render(board: Board, width: int, height: int) -> RenderableType:
+    """The whole screen of so many columns and lines; a low one shows no holdings, a narrow one no last trades."""
     holdings = len(board.holdings) + 4 if board.holdings and height >= 32 else 0
     levels = max(2, min(MOST_LEVELS, (height - holdings - 8) // 2))
     layout = Layout()
@@ -171,7 +172,7 @@ def render(board: Board, height: int) -> RenderableType:
     )
     if board.markets:
         books = (Layout(_book(market, levels), ratio=3) for market in board.markets.values())
-        layout["market"].split_row(*books, Layout(_tape(board), ratio=3))
+        layout["market"].split_row(*books, Layout(_tape(board), ratio=3, visible=width >= WIDE))
     else:
         layout["market"].update(_steps(board))
     return layout
@@ -199,31 +200,33 @@ def _head(board: Board) -> RenderableType:
     first = Table.grid(padding=(0, 2))
     doing = Text(f"{_step(board)} {board.note}".rstrip(), style="bold", no_wrap=True, overflow="ellipsis")
     first.add_row(progress, doing)
-    figures = Text.assemble(
+    market = Text.assemble(
         ("trades ", "dim"),
         (f"{board.trades:,}", "bold"),
         (f" ({trades:,.0f}/s)   ", "dim"),
         ("settled ", "dim"),
         (f"{board.settled:,}", "bold"),
-        ("   orders ", "dim"),
+        ("   order to answer ", "dim"),
+        (_latency(board), "bold"),
+    )
+    members = Text.assemble(
+        ("orders ", "dim"),
         (f"{board.acked:,}", "bold"),
         ("   changes ", "dim"),
         (f"{board.changes:,}", "bold"),
         (f" ({requests:,.0f} requests/s)   ", "dim"),
         ("refused ", "dim"),
-        (f"{board.refused:,}   ", "bold"),
-        ("order to answer ", "dim"),
-        (_latency(board), "bold"),
+        (f"{board.refused:,}", "bold"),
     )
-    return Panel(Group(first, Text(), figures), title="GoldX · 非标准金现货交易所", border_style="yellow")
+    return Panel(Group(first, market, members), title="GoldX · 非标准金现货交易所", border_style="yellow")
 
 
 def _book(market: Market, levels: int) -> RenderableType:
     asks, bids = market.asks(levels), market.bids(levels)
     deepest = max((quantity for _, quantity in asks + bids), default=1)
     table = Table(box=None, expand=True, show_header=False, padding=(0, 1))
-    table.add_column(justify="right", ratio=2)
-    table.add_column(justify="right", ratio=2)
+    table.add_column(justify="right", no_wrap=True, ratio=2)
+    table.add_column(justify="right", no_wrap=True, ratio=3)
     table.add_column(width=BAR, no_wrap=True)
     for _ in range(levels - len(asks)):
         table.add_row("", "", "")
