@@ -17,7 +17,7 @@ from goldx.logging import configure
 from goldx.settings import NotRunning, Settings, resolve_redis_url
 from goldx.streams import Keys, connect
 from goldx.supervisor import AlreadyRunning, Exchange
-from matching import export
+from matching import collector, export
 from matching.fold import CoreFailed
 from matching.lease import Deposed
 from matching.process import serve
@@ -27,7 +27,7 @@ from matching.snapshot_store import StateDiffers
 
 T = TypeVar("T")
 
-ENDS = (WeakDurability, Deposed, StreamBroken, CoreFailed, StateDiffers)
+ENDS = (WeakDurability, Deposed, StreamBroken, CoreFailed, StateDiffers, RedisError)
 """What ends an engine with a message for the operator: waiting would not mend it."""
 
 
@@ -37,6 +37,7 @@ def engine() -> None:
     configure("engine")
     settings = Settings()
     redis_url = resolve_redis_url(settings)
+    collector.calm()
     try:
         uvloop.run(serve(settings, redis_url))
     except ENDS as error:

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 log = structlog.get_logger()
 
@@ -22,7 +24,8 @@ def passes(error: Exception) -> bool:
     """Whether an error of the server or of the connection to it may pass by itself."""
     if isinstance(error, ResponseError):
         return str(error).startswith(_PASSING)
-    return isinstance(error, RedisError | OSError)
+    lost = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
+    return lost and not isinstance(error, AuthenticationError)
 
 
 async def patiently(what: str, action: Callable[[], Awaitable[T]]) -> T:

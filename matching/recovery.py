@@ -65,9 +65,9 @@ class Recovery:
         published = publisher.confirmed
         while fold.position < end:
             entries = await self._journal.read(fold.position, ENTRIES_PER_READ)
-            if not entries:
-                break
             known = [entry for entry in entries if entry[0] <= end]
+            if not known:
+                break
             if fold.engine.sequence < published:
                 await self._check(fold, known, published, publisher)
             else:

@@ -1,0 +1,150 @@
+"""A shard on a real server: traffic for its journal, a recovery run to its end, and the engine as a real process."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from random import Random
+
+from redis.asyncio import Redis
+
+from goldx.commands import AnyCommand
+from goldx.streams import CommandFrame, EventStream, Journal, Keys, Position
+from goldx.units import BadValue
+from matching.fold import Fold
+from matching.lease import Lease
+from matching.publisher import Publisher
+from matching.recovery import Recovery
+from matching.replay import read_line, write_line
+from tests.matching.flows import Flow, Thrown
+
+
+def traffic(seed: int, count: int) -> Iterator[CommandFrame]:
+    """Frames of one to twenty commands, about ``count`` in all, as a gateway appends them: each has a readable form."""
+    random = Random(seed)
+    commands = [command for _, command in Flow(Thrown(random)).steps(count) if _readable(command)]
+    number = 0
+    while commands:
+        number += 1
+        size = random.randint(1, 20)
+        yield CommandFrame("gateway-1.1", number, tuple(commands[:size]))
+        commands = commands[size:]
+
+
+def _readable(command: AnyCommand) -> bool:
+    try:
+        return read_line(write_line(0, command), 0).command == command
+    except BadValue:
+        return False
+
+
+async def fill(redis: Redis, keys: Keys, seed: int, count: int = 400) -> list[Position]:
+    """Appends traffic; returns where its frames stand."""
+    return [await Journal(redis, keys).append(frame) for frame in traffic(seed, count)]
+
+
+@asynccontextmanager
+async def leadership(redis: Redis, keys: Keys) -> AsyncIterator[tuple[Fold, Publisher]]:
+    """A recovery under a new epoch, to the end; at the end of the block everything is published."""
+    await redis.delete(keys.leader)
+    lease = Lease(redis, keys, 60_000)
+    assert await lease.take()
+    recovery = Recovery(redis, keys)
+    fold, published = await recovery.start()
+    publisher = Publisher(redis, keys, lease.epoch, published)
+    running = asyncio.create_task(publisher.run())
+    try:
+        await recovery.catch_up(fold, publisher)
+        yield fold, publisher
+        settled = asyncio.create_task(publisher.settled(fold.engine.sequence))
+        await asyncio.wait((settled, running), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        await settled
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def lead_once(redis: Redis, keys: Keys) -> Fold:
+    """The state after a recovery to the journal's end, everything published."""
+    async with leadership(redis, keys) as (fold, _):
+        return fold
+
+
+async def published(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
+    """The whole event stream, byte by byte."""
+    return await EventStream(redis, keys).read_raw(0, 1_000_000)
+
+
+class EngineRun:
+    """``goldx engine`` as a process of its own; its log lines are kept."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.log: list[str] = []
+        self._reading = asyncio.create_task(self._read_log())
+
+    @classmethod
+    async def start(cls, url: str, shard: str, settings: Mapping[str, str] | None = None) -> "EngineRun":
+        environment = {
+            "GOLDX_REDIS_URL": url,
+            "GOLDX_SHARD": shard,
+            "GOLDX_LEASE_MS": "300",
+            "PYTHONFAULTHANDLER": "1",
+            **(settings or {}),
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "goldx.cli", "engine"),
+            env=os.environ | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return cls(process)
+
+    async def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.log.append(line.decode())
+
+    async def ready(self) -> str:
+        """Its READY line; an engine that ended without one fails with its log."""
+        assert self._process.stdout is not None
+        line = (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode()
+        assert line.startswith("READY engine "), await self.ended()
+        return line
+
+    async def ended(self) -> tuple[int, str]:
+        """Exit code and log, when it has ended. One that does not end says where it hangs."""
+        _, hanging = await asyncio.wait((self._reading,), timeout=30)
+        if hanging:
+            self._process.send_signal(signal.SIGABRT)
+            await self._reading
+            raise AssertionError("the engine does not end:\n" + "".join(self.log))
+        return await self._process.wait(), "".join(self.log)
+
+    async def kill(self) -> None:
+        self._process.kill()
+        await self.ended()
+
+    async def stop(self) -> None:
+        """The clean stop."""
+        self._process.send_signal(signal.SIGTERM)
+        code, log = await self.ended()
+        assert code == 0, log
+
+    async def close(self) -> None:
+        if self._process.returncode is None:
+            await self.kill()
+
+
+@asynccontextmanager
+async def engine_process(url: str, shard: str, settings: Mapping[str, str] | None = None) -> AsyncIterator[EngineRun]:
+    """A running engine that is gone at the end of the block."""
+    run = await EngineRun.start(url, shard, settings)
+    try:
+        yield run
+    finally:
+        await run.close()
