@@ -68,8 +68,8 @@ class Engine:
         counts as the latest so far.
         """
         state = self.state
-        kind = command[0]
-        if len(command) != _SIZES[kind]:
+        kind: int = command[0]
+        if len(command) < (16 if kind == 1 else 4 if kind == 2 else _SIZES[kind]):
             command = (*command, *_DEFAULTS[kind][len(command) :])
         if at > state.now:  # noqa: PLR1730 : every command passes here, and a comparison is cheaper than a call
             state.now = at

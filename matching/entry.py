@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldx import terms
+from goldx.terms import BUY, CONTINUOUS, FOK, IOC
 from matching import matcher, phases, stops
 from matching.instrument import Instrument
 from matching.orders import Order
@@ -15,7 +15,7 @@ def enter(state: State, order: Order) -> None:
     instrument = order.instrument
     special = order.special
     inside = True
-    if instrument.phase == terms.CONTINUOUS:
+    if instrument.phase == CONTINUOUS:
         inside = matcher.take(state, order)
         if not inside:
             phases.interrupt(state, instrument)
@@ -23,7 +23,7 @@ def enter(state: State, order: Order) -> None:
         return
     if special is not None and special.market:
         state.cancel(order, "MARKET" if inside else "PHASE")
-    elif order.time_in_force == terms.IOC:
+    elif order.time_in_force == IOC:
         state.cancel(order, "IOC" if inside else "PHASE")
     else:
         rest(state, order)
@@ -34,13 +34,13 @@ def run_stops(state: State) -> None:
     while state.triggered:
         order = state.triggered.popleft()
         instrument = order.instrument
-        if instrument.phase != terms.CONTINUOUS:
+        if instrument.phase != CONTINUOUS:
             stops.wait(order)
             continue
         state.emit(19, order.order_id, order.account.name, order.client_order_id, instrument.symbol)
         if order.special is not None and order.special.market:
             order.price = implied_limit(instrument, order.side)
-        if order.time_in_force == terms.FOK and not matcher.could_fill(order):
+        if order.time_in_force == FOK and not matcher.could_fill(order):
             state.cancel(order, "FOK")
         else:
             enter(state, order)
@@ -50,14 +50,14 @@ def implied_limit(instrument: Instrument, side: int) -> int:
     """How far a market order may go now: the protection away from the best opposite price, within the price limits."""
     best = instrument.opposite(side).best
     protection = instrument.protection
-    if side == terms.BUY:
+    if side == BUY:
         return min(best.price + protection, instrument.high) if best is not None and protection else instrument.high
     return max(best.price - protection, instrument.low) if best is not None and protection else instrument.low
 
 
 def would_take(instrument: Instrument, side: int, price: int) -> bool:
     """Whether an order at a price would trade at once."""
-    if instrument.phase != terms.CONTINUOUS:
+    if instrument.phase != CONTINUOUS:
         return False
     best = instrument.opposite(side).best
-    return best is not None and (best.price <= price if side == terms.BUY else best.price >= price)
+    return best is not None and (best.price <= price if side == BUY else best.price >= price)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldx import terms
+from goldx.terms import BUY, CANCEL_MAKER
 from goldx.units import BASIS_POINTS, MG_PER_GRAM
 from matching import fees, self_trade, stops
 from matching.instrument import Instrument
@@ -17,7 +17,7 @@ def take(state: State, order: Order) -> bool:
     Returns False when the next trade would leave the dynamic band: nobody may trade on, see ``matching.phases``.
     """
     instrument = order.instrument
-    buying = order.side == terms.BUY
+    buying = order.side == BUY
     side = instrument.asks if buying else instrument.bids
     limit = order.price
     owner = order.account.owner
@@ -74,7 +74,7 @@ def trade(
         state.fees_collected += maker_fee + taker_fee
     maker.remaining -= quantity
     taker.remaining -= quantity
-    if maker.side == terms.BUY:
+    if maker.side == BUY:
         buy, sell, buy_fee, sell_fee = maker, taker, maker_fee, taker_fee
     else:
         buy, sell, buy_fee, sell_fee = taker, maker, taker_fee, maker_fee
@@ -146,7 +146,7 @@ def could_fill(order: Order) -> bool:
     Hidden quantity counts. Quantity of the same owner does not, and ends the search unless the mode takes it away.
     """
     instrument = order.instrument
-    buying = order.side == terms.BUY
+    buying = order.side == BUY
     special = order.special
     market_buy = buying and special is not None and special.market
     cash = order.account.cash.available()
@@ -167,7 +167,7 @@ def could_fill(order: Order) -> bool:
             if maker.account.owner != order.account.owner:
                 found += maker.visible()
                 hidden += maker.remaining - maker.visible()
-            elif order.mode() != terms.CANCEL_MAKER:
+            elif order.mode() != CANCEL_MAKER:
                 blocked = True  # and what is hidden queues behind it
                 break
             maker = maker.next

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldx import terms
+from goldx.terms import AUCTION, BUY
 from matching.orders import Order
 from matching.state import State
 
@@ -13,8 +13,8 @@ def rest(state: State, order: Order) -> None:
     special = order.special
     if special is not None and special.display:
         special.shown = min(special.display, order.remaining)
-    (instrument.bids if order.side == terms.BUY else instrument.asks).join(order)
-    if instrument.phase == terms.AUCTION:
+    (instrument.bids if order.side == BUY else instrument.asks).join(order)
+    if instrument.phase == AUCTION:
         state.auctioning[instrument.symbol] = instrument
 
 
@@ -25,7 +25,7 @@ def shrink(state: State, order: Order, quantity: int) -> None:
         level.quantity -= quantity
     if not order.remaining:
         instrument = order.instrument
-        side = instrument.bids if order.side == terms.BUY else instrument.asks
+        side = instrument.bids if order.side == BUY else instrument.asks
         side.leave(order)
         state.finish(order)
         return

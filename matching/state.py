@@ -6,7 +6,7 @@ from collections import deque
 from heapq import heappush
 from typing import Any
 
-from goldx import terms
+from goldx.terms import AUCTION, BUY
 from goldx.units import CASH
 from matching.holdings import Account, Balance, Member
 from matching.instrument import Instrument
@@ -89,12 +89,12 @@ class State:
         instrument = order.instrument
         account = order.account
         number = order.order_id
-        buying = order.side == terms.BUY
+        buying = order.side == BUY
         if order.level is not None:
             (instrument.bids if buying else instrument.asks).leave(order)
         elif order.special is not None and order.special.waiting:
             instrument.stops(order.side).remove((order.special.stop_price, number))
-        if instrument.phase == terms.AUCTION:
+        if instrument.phase == AUCTION:
             self.auctioning[instrument.symbol] = instrument
         balance = account.cash if buying else account.balances[instrument.symbol]
         balance.reserved -= order.reserved
