@@ -3,10 +3,10 @@
 from typing import Any
 
 import msgspec
-from matching.engine import Engine
 
 from goldx.commands import AnyCommand
 from goldx.events import AnyEvent
+from matching.engine import Engine
 
 _encode = msgspec.msgpack.Encoder().encode
 _plain: Any = msgspec.msgpack.Decoder(tuple[Any, ...]).decode

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matching.engine import Engine
 
 from goldx import commands, events, terms
+from matching.engine import Engine
 from tests.matching.driving import apply
 from tests.matching.real_venue import BUY, Row, Venue, read_venue
 
