@@ -130,8 +130,8 @@ BUGS = (
     Bug(
         "post-only may take at its own price",
         "entry.py",
-        "(best.price <= price if side == terms.BUY else best.price >= price)",
-        "(best.price < price if side == terms.BUY else best.price > price)",
+        "(best.price <= price if side == BUY else best.price >= price)",
+        "(best.price < price if side == BUY else best.price > price)",
     ),
     # Fill or kill
     Bug(
@@ -167,8 +167,8 @@ BUGS = (
     Bug(
         "what an immediate order leaves rests",
         "entry.py",
-        "    elif order.time_in_force == terms.IOC:\n",
-        "    elif order.time_in_force == terms.IOC and not inside:\n",
+        "    elif order.time_in_force == IOC:\n",
+        "    elif order.time_in_force == IOC and not inside:\n",
     ),
     # Icebergs
     Bug(
