@@ -64,7 +64,7 @@ def search_path() -> list[str]:
 
 
 def build() -> Path:
-    """Compiles the core and returns the folder. Raises BuildFailed."""
+    """Compiles the core unless it is done, and returns the folder. Older builds go. Raises BuildFailed."""
     target = folder()
     if (target / "matching").is_dir():
         return target
@@ -87,7 +87,9 @@ def build() -> Path:
     )
     if done.returncode:
         raise BuildFailed(done.stdout[-4_000:] + done.stderr[-4_000:])
-    shutil.rmtree(target, ignore_errors=True)
+    for older in target.parent.iterdir():
+        if older != work:
+            shutil.rmtree(older)
     (work / "out").rename(target)
     shutil.rmtree(work)
     return target

@@ -66,9 +66,7 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.__exit__(kind, error, trace)  # closes the pipes, at which the worker ends, and waits for it
 
 
 class FillsDiffer(Exception):

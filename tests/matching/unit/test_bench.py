@@ -1,0 +1,37 @@
+"""``goldx bench matching`` runs, and every engine makes the same trades (peers: requirements/bench.lock)."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.command import bench
+from benchmarks.matching import flows
+from benchmarks.matching.engines import ENGINES
+
+
+def test_it_ends_with_one_object() -> None:
+    pytest.importorskip("liquibook")
+    wish = ["matching", "--json", "--messages", "200", "--rounds", "1", "--flow", "thin", "--peer", "liquibook"]
+    done = CliRunner().invoke(bench, wish, catch_exceptions=False)
+    assert done.exit_code == 0
+    flow = json.loads(done.stdout.splitlines()[-1])["flows"]["thin"]
+    assert flow["identical_fills"] is True
+    assert {"goldx", "goldx full", "liquibook"} <= set(flow["engines"])
+    assert set(flow["engines"]["goldx full"]) == {"median_per_s", "min_per_s", "max_per_s"}
+
+
+@pytest.mark.parametrize("engine", ["goldx full", "liquibook", "lightmatchingengine", "pyorderbook"])
+def test_the_same_fills_everywhere(engine: str) -> None:
+    if engine != "goldx full":
+        pytest.importorskip(engine)
+    for name in flows.SHAPES:
+        flow = flows.make(name, 1_000)
+        expected = ENGINES["goldx"](flow)[1]
+        assert expected
+        assert ENGINES[engine](flow)[1] == expected, name
+
+
+def test_a_flow_is_always_the_same() -> None:
+    assert flows.make("wide", 300) == flows.make("wide", 300)
+    assert flows.make("wide", 300) != flows.make("wide", 300, seed=2)
