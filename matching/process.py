@@ -7,6 +7,7 @@ a second sending harmless.
 
 import asyncio
 import signal
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -70,16 +71,17 @@ class EngineProcess:
         Raises what ends it otherwise: Deposed, StreamBroken, CoreFailed, StateDiffers, and what the server refuses for
         good.
         """
-        fold, published = await patiently("recovering", self._recovery.start)
-        publisher = Publisher(self._writing, self._keys, self._lease.epoch, published)
         try:
             async with asyncio.TaskGroup() as tasks:
-                helpers = (tasks.create_task(self._lease.keep()), tasks.create_task(publisher.run()))
-                working = tasks.create_task(self._work(fold, publisher, tasks))
-                await stop.wait()
-                working.cancel()
-                await asyncio.wait((working,))
-                await self._leave(fold, publisher)
+                # The lease is kept from the beginning: a recovery may take longer than it lasts.
+                helpers = [tasks.create_task(self._lease.keep())]
+                starting = tasks.create_task(patiently("recovering", self._recovery.start))
+                if await _first(stop, starting):
+                    fold, published = starting.result()
+                    publisher = Publisher(self._writing, self._keys, self._lease.epoch, published)
+                    helpers.append(tasks.create_task(publisher.run()))
+                    if not await _first(stop, tasks.create_task(self._work(fold, publisher, tasks))):
+                        await self._leave(fold, publisher)
                 for helper in helpers:
                     helper.cancel()
         except BaseExceptionGroup as group:
@@ -150,14 +152,22 @@ async def serve(settings: Settings, redis_url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     process = EngineProcess(settings, redis_url)
-    stopping = asyncio.create_task(stop.wait())
-    waiting = asyncio.create_task(process.wait_for_lease())
     try:
-        await asyncio.wait((stopping, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            await waiting
+        waiting = asyncio.create_task(process.wait_for_lease())
+        if await _first(stop, waiting):
+            waiting.result()
             await process.lead(stop)
     finally:
-        waiting.cancel()
-        stopping.cancel()
         await process.close()
+
+
+async def _first(stop: asyncio.Event, task: asyncio.Task[Any]) -> bool:
+    """Waits for the end of a task, True, or for the stop: then the task is cancelled and over, False."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((stopping, task), return_when=asyncio.FIRST_COMPLETED)
+        return task.done()
+    finally:
+        for pending in (stopping, task):
+            pending.cancel()
+        await asyncio.wait((stopping, task))

@@ -58,6 +58,8 @@ class Member:
     """What the exchange acknowledged."""
     unknown: int = 0
     """Orders whose answer never came."""
+    refused: list[str] = field(default_factory=list)
+    """Client ids of the orders that the exchange refused."""
 
     async def trade(self, url: str, random: Random) -> None:
         number = 0
@@ -78,6 +80,9 @@ class Member:
             self.answers.append(await place(**order, side=side, price=price, quantity=quantity, persist=True))
         except ConnectionLost:
             self.unknown += 1
+            raise
+        except ExchangeError:
+            self.refused.append(order["client_order_id"])
             raise
 
 
@@ -200,8 +205,11 @@ async def check(exchange: Exchange, folder: Path, members: list[Member]) -> None
         assert accepted[order["client_order_id"]] == order["order_id"]
         for fill in answer["trades"]:
             assert trades[fill["trade_id"]]["quantity"] == fill["quantity"]
+    refused = {client_order_id for member in members for client_order_id in member.refused}
+    assert not refused & set(accepted), "what was refused did not happen"
     # An order without an answer may have arrived; none but those of unknown outcome may stand without one.
-    assert 0 <= len(placed) - len(answers) <= sum(member.unknown for member in members) + len(members)
+    unanswered = set(placed) - {answer["order"]["client_order_id"] for answer in answers} - refused
+    assert len(unanswered) <= sum(member.unknown for member in members) + len(members)
     assert len(trades) > 50
     await check_ledger(exchange, trades, events)
 

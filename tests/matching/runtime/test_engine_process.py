@@ -174,3 +174,19 @@ async def test_weak_durability_has_to_be_allowed(shard: str, forbidden: bool) ->
     finally:
         await server.stop()
         shutil.rmtree(folder)
+
+
+async def test_a_stop_is_heard_while_it_waits_for_the_lease_or_the_server(
+    redis: Redis, valkey_url: str, shard: str
+) -> None:
+    await redis.set(Keys(shard).leader, 99)
+    async with (
+        engine_process(valkey_url, shard) as waiting,
+        engine_process("unix:///nowhere/valkey.sock", shard) as lonely,
+    ):
+        while not any("waiting for its lease" in line for line in waiting.log):
+            await asyncio.sleep(0.05)
+        while not any("the server is away" in line for line in lonely.log):
+            await asyncio.sleep(0.05)
+        await waiting.stop()
+        await lonely.stop()
