@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import click
 import msgspec
+from httpx import HTTPError
+from websockets.exceptions import WebSocketException
 
 from goldx import units
 from goldx.client import ExchangeError
@@ -22,13 +24,18 @@ from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
 from goldx.demo.traders_process import TradersFailed, TradersProcess
 from goldx.embedded import ServerFailed
+from goldx.market import WrongBook
 from goldx.settings import Settings
 from goldx.supervisor import AlreadyRunning, Exchange
 
 DRAW_SECONDS: Final = 0.25
 CALM: Final = 15.0
 """How much slower takers are once the demonstration is over: the page stays alive, the machine stays free."""
-FAILURES: Final = (StaffFailed, CommandFailed, TradersFailed, ServerFailed, AlreadyRunning, ExchangeError, OSError)
+FAILURES: Final = (
+    *(StaffFailed, CommandFailed, TradersFailed, ServerFailed, AlreadyRunning),
+    *(ExchangeError, WebSocketException, WrongBook, HTTPError, OSError),
+)
+"""What goes wrong with the exchange, or with the machine, and is said in one line."""
 
 
 @click.command()
