@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import structlog
 
 from goldx.embedded import Server, ServerFailed
 
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = 600.0
+"""Seconds: an engine without a snapshot replays its whole journal before it is ready."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 """Seconds before a server that ended is started again; doubled each time."""
 STEADY = 30.0
@@ -81,8 +83,7 @@ async def rotate(folder: Path, largest: int) -> None:
     while True:
         for file in folder.glob("*.jsonl"):
             if file.stat().st_size > largest:
-                older = file.with_name(file.name + ".1")
-                older.write_bytes(file.read_bytes())
+                await asyncio.to_thread(shutil.copyfile, file, file.with_name(file.name + ".1"))
                 os.truncate(file, 0)
         await asyncio.sleep(CHECK_LOG_EVERY)
 
@@ -152,7 +153,7 @@ class Keeper:
                 self._at_once = False
                 try:
                     self._server = await self._start()
-                except ServerFailed as error:
+                except (ServerFailed, OSError) as error:
                     log.error("not started", name=self.name, error=str(error))
                     continue
                 self.restarts += 1

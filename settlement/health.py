@@ -2,6 +2,8 @@
 
 import asyncio
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from goldx.health import Unhealthy
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
 from goldx.streams import EventStream, Keys, connect
@@ -25,6 +27,8 @@ async def settlement(settings: Settings) -> str:
             async with engine.connect() as connection:
                 if (await status(connection)).sequence == before:
                     raise Unhealthy(f"posted to event {before} of {published}, and it does not move")
+    except SQLAlchemyError as error:
+        raise Unhealthy(str(error)) from error
     finally:
         await redis.aclose()
         await engine.dispose()
