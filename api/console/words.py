@@ -19,8 +19,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "spread": "价差",
         "phase": "阶段",
         "indicative": "集合竞价参考价",
-        "asks": "卖盘",
-        "bids": "买盘",
         "trades": "最新成交",
         "closed": "休市",
         "pre_open": "盘前",
@@ -28,7 +26,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "continuous": "连续交易",
         "halted": "暂停",
         "traded": "成交量 克",
-        "updates": "消息",
     },
     "en": {
         "title": "Order book",
@@ -44,8 +41,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "spread": "spread",
         "phase": "phase",
         "indicative": "indicative price",
-        "asks": "asks",
-        "bids": "bids",
         "trades": "last trades",
         "closed": "closed",
         "pre_open": "pre-open",
@@ -53,7 +48,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "continuous": "continuous",
         "halted": "halted",
         "traded": "traded grams",
-        "updates": "messages",
     },
 }
 

@@ -13,26 +13,28 @@ from goldx.demo.record import Record
 
 
 class Story(NamedTuple):
-    """What the events say: accepted order ids, and each trade's two accounts; weights in fine milligrams."""
+    """What the events say: accepted order ids, each trade's two accounts, fine milligrams traded, load-outs settled."""
 
     accepted: set[int]
     trades: dict[int, tuple[str, str]]
     traded_mg: int
-    by_symbol: dict[str, int]
+    withdrawals: int
 
 
 def read_story(events: Iterable[Mapping[str, Any]]) -> Story:
     """Folds the events in their protocol form."""
     accepted: set[int] = set()
     trades: dict[int, tuple[str, str]] = {}
-    traded: Counter[str] = Counter()
+    traded_mg = withdrawals = 0
     for event in events:
         if event["event"] == "order.accepted":
             accepted.add(event["order_id"])
         elif event["event"] == "trade":
             trades[event["trade_id"]] = (event["buy_account"], event["sell_account"])
-            traded[event["symbol"]] += units.parse_weight(event["quantity"])
-    return Story(accepted, trades, traded.total(), dict(traded))
+            traded_mg += units.parse_weight(event["quantity"])
+        elif event["event"] == "holding.settled":
+            withdrawals += event["reference"].startswith("load_out:")
+    return Story(accepted, trades, traded_mg, withdrawals)
 
 
 def disagreements(story: Story, records: Iterable[Record], ledger_trades: int) -> list[str]:

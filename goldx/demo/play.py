@@ -73,7 +73,7 @@ class Play:
         self._seed = seed
         self._seconds = seconds
         self._keys = exchange.data_dir / "keys"
-        self._latencies: list[int] = []
+        self._began = time.time()
 
     async def run(self) -> Outcome:
         """Everything from set-up to replay. Raises what goes wrong; whether all agree is in the outcome."""
@@ -113,7 +113,7 @@ class Play:
             for firm in venue.FIRMS
             for account in firm.cash
         )
-        return Plan(self._exchange.gateway_url, self._seed, time.time(), prices, seats, opening, calm)
+        return Plan(self._exchange.gateway_url, self._seed, self._began, prices, seats, opening, calm)
 
     def heard(self, progress: Progress) -> None:
         """A report of the traders, onto the board."""
@@ -178,17 +178,16 @@ class Play:
         """Reconciles, exports and replays the journal, and compares everybody's story."""
         await staff.until(lambda: self._settled(operator), "settlement to catch up")
         report = await staff.reconcile(shell)
-        journal, events = self._exchange.data_dir / "journal.jsonl", self._exchange.data_dir / "events.jsonl"
-        await shell.run("journal", "export", "--out", str(journal))
-        await shell.run("journal", "events", "--out", str(events))
-        verified = await shell.execute("journal", "verify")
-        verdict = verified.output.splitlines()
-        story = await asyncio.to_thread(_story, events)
+        replay = await staff.export_and_verify(shell, self._exchange.data_dir)
+        story = await asyncio.to_thread(_story, self._exchange.data_dir / staff.EVENTS)
         status = await operator.get("/v1/settlement/status")
         found = disagreements(story, records, status["trades"])
-        if verified.exit_code != 0:
-            found.append(f"the replay of the journal differs: {verified.error or verified.output}".strip())
         found += [f"break: {item}" for item in report["breaks"]]
+        if not replay.same:
+            found.append(f"the replay of the journal differs: {replay.verdict}")
+        sheet = await operator.get(f"/v1/settlement/load-outs/{withdrawal['load_out']}")
+        if sheet["status"] != "RELEASED":
+            found.append(f"load-out {withdrawal['load_out']} is {sheet['status']}, not RELEASED")
         acked = sum(len(record.acked) for record in records)
         latency = percentiles([us for record in records for us in record.latencies]) or (0.0, 0.0)
         return Outcome(
@@ -197,7 +196,7 @@ class Play:
             traded_fine_mg=story.traded_mg,
             latency_ms={"p50": latency[0], "p99": latency[1]},
             ledger_trades=status["trades"],
-            withdrawals=1,
+            withdrawals=story.withdrawals,
             breaks=len(report["breaks"]),
             disagreements=found,
             seconds=self._seconds,
@@ -209,8 +208,8 @@ class Play:
             money_in=units.format_money(money),
             withdrawal=withdrawal,
             reconciliation=report,
-            replay=verdict[-1],
-            digest=verdict[-2].removeprefix("digest "),
+            replay=replay.verdict,
+            digest=replay.digest,
             durability=(await operator.get("/v1/status"))["durability"],
             data_dir=str(self._exchange.data_dir),
         )

@@ -15,5 +15,4 @@ class Record(msgspec.Struct):
     fills: list[int] = msgspec.field(default_factory=list)
     latencies: list[int] = msgspec.field(default_factory=list)
     refused: dict[str, int] = msgspec.field(default_factory=dict)
-    quotes: int = 0
     changes: int = 0

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -16,6 +16,8 @@ from goldx.demo.shell import Shell
 from goldx.keys import Key
 
 WAIT_SECONDS: Final = 60.0
+JOURNAL: Final = "journal.jsonl"
+EVENTS: Final = "events.jsonl"
 
 
 class StaffFailed(RuntimeError):
@@ -54,7 +56,7 @@ class Operator:
         return response.json()
 
 
-async def until(condition: Callable[[], Any], what: str) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
     """Waits until an awaitable condition holds. Raises StaffFailed after WAIT_SECONDS."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not await condition():
@@ -152,6 +154,24 @@ async def reconcile(shell: Shell) -> dict[str, Any]:
     answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, "reconcile", "--json")
     report: dict[str, Any] = json.loads(answer.output)
     return report
+
+
+class Verdict(NamedTuple):
+    """Whether the journal's replay gives what was published; ``digest`` is the state's SHA-256 at its end."""
+
+    same: bool
+    verdict: str
+    digest: str
+
+
+async def export_and_verify(shell: Shell, folder: Path) -> Verdict:
+    """Writes journal and events as ``goldx replay`` reads and writes them, and has the one compared with the other."""
+    await shell.run("journal", "export", "--out", str(folder / JOURNAL))
+    await shell.run("journal", "events", "--out", str(folder / EVENTS))
+    answer = await shell.execute("journal", "verify")
+    lines = (answer.output + answer.error).splitlines()
+    digest = next((line.removeprefix("digest ") for line in lines if line.startswith("digest ")), "")
+    return Verdict(answer.exit_code == 0, lines[-1], digest)
 
 
 def _proposal(output: str) -> str:

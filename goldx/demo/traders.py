@@ -182,7 +182,7 @@ class MarketMaker(Program):
 
     async def _quote(self, fair: int) -> None:
         half_spread = self.random.randint(4, 9)
-        quoted = await self.change(
+        await self.change(
             "quote.set",
             quote_id=self.position.client_id(),
             symbol=self.symbol,
@@ -191,7 +191,6 @@ class MarketMaker(Program):
             ask_price=units.format_price(fair + half_spread),
             ask_quantity=str(self.random.randint(60, 180)),
         )
-        self.record.quotes += quoted
 
     async def _rung(self, side: str, level: int, fair: int) -> None:
         """Moves one order of the ladder to its place around the fair price, or puts a new one where it was filled."""

@@ -1,0 +1,43 @@
+"""The demonstration's last comparison notices every kind of lie."""
+
+import copy
+
+import pytest
+
+from goldx.demo.checks import disagreements, read_story
+from goldx.demo.record import Record
+
+EVENTS = [
+    {"event": "order.accepted", "order_id": 1},
+    {"event": "order.accepted", "order_id": 2},
+    {"event": "trade", "trade_id": 1, "buy_account": "A", "sell_account": "B", "quantity": "2.5"},
+    {"event": "trade", "trade_id": 2, "buy_account": "B", "sell_account": "A", "quantity": "1"},
+    {"event": "holding.settled", "reference": "load_out:1"},
+]
+RECORDS = [Record("A", acked=[1], fills=[1, 2]), Record("B", acked=[2], fills=[1, 2]), Record("B", fills=[1])]
+
+
+def test_when_all_agree_there_is_nothing_to_say() -> None:
+    story = read_story(EVENTS)
+    assert (len(story.trades), story.traded_mg, story.withdrawals) == (2, 3_500, 1)
+    assert disagreements(story, RECORDS, ledger_trades=2) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "field", "value", "said"),
+    [
+        (0, "acked", [1, 7], "A: 1 acknowledged orders are not in the journal, 7 first"),
+        (0, "acked", [1, 1], "A: an order id was acknowledged twice"),
+        (0, "fills", [1], "A: 1 of its trades were never reported to it, 2 first"),
+        (1, "fills", [1, 2, 9], "B: 1 trades were reported to it that did not happen, 9 first"),
+        (1, "fills", [1, 2, 2], "B: 1 trades were reported to it that did not happen, 2 first"),
+    ],
+)
+def test_a_member_with_another_story(index: int, field: str, value: list[int], said: str) -> None:
+    records = copy.deepcopy(RECORDS)
+    setattr(records[index], field, value)
+    assert disagreements(read_story(EVENTS), records, ledger_trades=2) == [said]
+
+
+def test_a_ledger_with_another_story() -> None:
+    assert disagreements(read_story(EVENTS), RECORDS, 1) == ["the ledger has 1 trades, the event stream 2"]
