@@ -145,9 +145,22 @@ def _accept_common(state: State, order: Order) -> None:
     state.orders[number] = order
     account.ids[client_order_id] = order
     state.sequence = sequence = state.sequence + 1
-    symbol = order.instrument.symbol
-    head = (1, sequence, state.now, number, account.name, client_order_id, symbol)
-    state.events.append((*head, order.side, LIMIT, order.price, order.quantity, order.time_in_force))
+    state.events.append(
+        (
+            1,
+            sequence,
+            state.now,
+            number,
+            account.name,
+            client_order_id,
+            order.instrument.symbol,
+            order.side,
+            LIMIT,
+            order.price,
+            order.quantity,
+            order.time_in_force,
+        )
+    )
 
 
 def _enter_special(state: State, order: Order, special: Special) -> None:
