@@ -147,7 +147,24 @@ def _tell(outcome: Outcome) -> None:
 
 
 async def _stay(exchange: Exchange, play: Play) -> None:
-    """Keeps the market alive until cancelled."""
+    """Keeps the market alive until cancelled, and says so as soon as a newcomer finds somebody to trade with."""
+    told = False
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            try:
+                async with TradersProcess(play.plan(calm=CALM), play.heard) as traders:
+                    await play.until_quoted(traders)
+                    if not told:
+                        _tell_where(exchange)
+                        told = True
+                    await traders.failed()
+            except TradersFailed as error:
+                click.echo(f"the programs start again: {error}", err=True)
+                await asyncio.sleep(2.0)
+    click.echo("\nstopping")
+
+
+def _tell_where(exchange: Exchange) -> None:
     visitor = exchange.data_dir / "keys" / f"{venue.VISITOR.code}.pem"
     for name, value in (
         ("API documentation", f"{exchange.gateway_url}/docs"),
@@ -157,15 +174,6 @@ async def _stay(exchange: Exchange, play: Play) -> None:
     ):
         click.echo(f"  {name:24}{value}")
     click.echo("The exchange stays up, with its members trading on calmly, until Ctrl-C.")
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            try:
-                async with TradersProcess(play.plan(calm=CALM), play.heard) as traders:
-                    await traders.failed()
-            except TradersFailed as error:
-                click.echo(f"the programs start again: {error}", err=True)
-                await asyncio.sleep(2.0)
-    click.echo("\nstopping")
 
 
 def _free_port(wanted: int) -> int:

@@ -115,6 +115,16 @@ class Play:
         )
         return Plan(self._exchange.gateway_url, self._seed, self._began, prices, seats, opening, calm)
 
+    async def until_quoted(self, traders: TradersProcess) -> None:
+        """Waits until every instrument has two levels of bids and asks again. Raises StaffFailed, TradersFailed."""
+        async with connect(self._exchange.gateway_url) as exchange:
+
+            async def quoted() -> bool:
+                books = [await exchange.call("market.book", symbol=i["symbol"], depth=2) for i in venue.INSTRUMENTS]
+                return all(len(book[side]) == 2 for book in books for side in ("bids", "asks"))
+
+            await _first(staff.until(quoted, "the makers to quote"), traders.failed())
+
     def heard(self, progress: Progress) -> None:
         """A report of the traders, onto the board."""
         board = self._board
