@@ -45,8 +45,8 @@ class Gateway:
         self._failed = failed
         self._redis: Redis = connect(redis_url)
         self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
-        self._stream = EventStream(self._tail_redis, self.keys)
         self.events = EventStream(self._redis, self.keys)
+        self._stream = EventStream(self._tail_redis, self.keys)
         self.database = database.connect(database_url)
         self.doorman = Doorman(self.database)
         self.queries = Queries(self.view)
@@ -69,7 +69,7 @@ class Gateway:
         self.sessions = Sessions(self.settings, writer, *parts)
         self.trading = Trading(self.view, self.sequencer)
         subscriptions = Subscriptions(
-            *(self.view, self.queries, EventStream(self._redis, self.keys), self.sessions.spawn),
+            *(self.view, self.queries, self.events, self.sessions.spawn),
             *(self.sessions.queued, self.settings.session_queue_kb * 1_024),
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
@@ -142,6 +142,7 @@ class Gateway:
             for frame in frames:
                 self.view.apply(frame, lambda *_: None)
             await asyncio.sleep(0)
+        self.tailing = True
 
     async def _tail(self) -> None:
         while True:

@@ -74,8 +74,8 @@ class Queries:
 
     def _book(self, _: Session, request: Request) -> None:
         only(request.params, "symbol", "depth")
-        market = self.market(request.params.get("symbol"))
-        request.succeed(market.depth(whole(request.params, "depth", 50)))
+        depth = whole(request.params, "depth", 50)
+        request.succeed(self.market(request.params.get("symbol")).depth(depth))
 
     def _trades(self, _: Session, request: Request) -> None:
         only(request.params, "symbol", "limit")
