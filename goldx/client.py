@@ -11,7 +11,7 @@ Prices (CNY per fine gram), quantities (fine grams) and money (CNY) are decimal 
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -188,7 +188,7 @@ class Exchange:
 
     async def subscribe(
         self, *channels: str, from_sequence: int | dict[str, int] | None = None
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncGenerator[Message, None]:
         """Messages of channels: ``{"channel", "type", "sequence", "previous", "at", "data", "checksum"?}``.
 
         ``from_sequence`` is the last sequence already had, for all channels or by channel. With ``reconnect=True`` the
@@ -250,24 +250,28 @@ class Exchange:
         self.identity = await self._ask("session.logon", {"key_id": key.key_id, "signature": signature})
 
     async def _read(self, socket: ClientConnection) -> None:
-        """Takes messages until the connection ends."""
+        """Takes messages until the connection ends; then whoever waits for an answer is told."""
+        lost = ConnectionLost("the connection ended")
         try:
             async for data in socket:
-                message = _decode(data)
-                if "method" in message:
-                    self._deliver(message["params"])
-                elif (answer := self._calls.get(message["id"])) is not None and not answer.done():
-                    if "error" in message:
-                        answer.set_exception(_error(message["error"]))
-                    else:
-                        answer.set_result(message["result"])
-            raise ConnectionLost("the gateway closed the connection")
-        except (ConnectionClosed, ConnectionLost) as error:
+                self._take(_decode(data))
+        except (WebSocketException, msgspec.DecodeError, KeyError, TypeError) as error:
+            lost = ConnectionLost(f"the connection ended: {error}")
+        finally:
             self._connected.clear()
-            lost = ConnectionLost(str(error))
             for answer in self._calls.values():
                 if not answer.done():
                     answer.set_exception(lost)
+            await socket.close()
+
+    def _take(self, message: Message) -> None:
+        if "method" in message:
+            self._deliver(message["params"])
+        elif (answer := self._calls.get(message["id"])) is not None and not answer.done():
+            if "error" in message:
+                answer.set_exception(_error(message["error"]))
+            else:
+                answer.set_result(message["result"])
 
     def _deliver(self, message: Message) -> None:
         for subscription in self._subscriptions:

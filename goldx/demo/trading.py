@@ -165,5 +165,16 @@ def _write(report: Report) -> None:
     sys.stdout.buffer.flush()
 
 
+def main() -> None:
+    """Trades the plan on standard input. What the exchange or the network did is said in one line, exit code 1."""
+    try:
+        asyncio.run(trade(msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)))
+    except ExceptionGroup as several:
+        known, unknown = several.split((ExchangeError, OSError))
+        if known is None or unknown is not None:
+            raise
+        sys.exit("; ".join(f"a trader's session ended: {error}" for error in known.exceptions))
+
+
 if __name__ == "__main__":
-    asyncio.run(trade(msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)))
+    main()
