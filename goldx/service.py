@@ -33,11 +33,12 @@ async def start_service(name: str, environment: Mapping[str, str], log_file: Pat
     """Starts ``goldx NAME`` and waits for its line ``READY name ...``; ``url`` is the one in that line, or empty.
 
     The child's standard error goes to ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until
-    the last child is gone, and it gets SIGTERM when this process dies. Raises ServerFailed with the end of the log.
+    the last child is gone. When this process dies, the child is killed: services are made for that, and one that has
+    lost its servers cannot stop in good order. Raises ServerFailed with the end of the log.
     """
     with log_file.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "goldx.cli", name),
+            *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", name),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

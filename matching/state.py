@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import Any
 
 from goldx.terms import AUCTION, BUY
@@ -118,6 +118,9 @@ class State:
 
     def schedule(self, time: int, number: int, symbol: str) -> None:
         """Something is to happen at a time: an order (by number) expires, or (NEVER) an interruption ends."""
+        if len(self.timetable) > 1_000 + 2 * len(self.orders):  # mostly orders that ended before their time
+            self.timetable = [entry for entry in self.timetable if entry[1] == NEVER or entry[1] in self.orders]
+            heapify(self.timetable)
         heappush(self.timetable, (time, number, symbol))
         self.next_due = self.timetable[0][0]
 
