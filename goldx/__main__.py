@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from ctypes.util import find_library
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +27,8 @@ MARKER = VENV / "goldx-installed.json"
 LOCK = ROOT / ".venv.lock"
 """Held while .venv is being made; not empty if that was interrupted."""
 PIP: list[object] = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--require-virtualenv"]
-BROWSER = ("chromium", "fonts-noto-cjk")
+BROWSER = ("chromium", "fonts-noto-cjk", "libatomic1")
+"""Chromium, a font with Chinese, and what the driver of Playwright is linked with."""
 
 
 def main(arguments: list[str]) -> None:
@@ -173,7 +175,9 @@ def _find_browser() -> None:
     fonts = Path("/usr/share/fonts")
     has_font = any(fonts.rglob("*CJK*")) or any(fonts.rglob("wqy*"))
     missing = [
-        package for package, found in zip(BROWSER, (shutil.which("chromium"), has_font), strict=True) if not found
+        package
+        for package, found in zip(BROWSER, (shutil.which("chromium"), has_font, find_library("atomic")), strict=True)
+        if not found
     ]
     if not missing:
         return

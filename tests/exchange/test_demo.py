@@ -46,8 +46,8 @@ async def test_the_whole_exchange_agrees_with_itself(folder: Path) -> None:
     assert told["breaks"] == 0
     assert told["lots"] == 153
     assert told["withdrawals"] == 1
-    assert told["acked_orders"] > 100
-    assert told["ledger_trades"] == told["trades"] > 50
+    assert told["acked_orders"] > 50
+    assert told["ledger_trades"] == told["trades"] > 20
     assert told["traded_fine_mg"] > 0
     assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p99"]
     assert "always" in told["durability"], "every acknowledged order was on the disk"

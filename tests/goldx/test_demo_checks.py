@@ -1,13 +1,14 @@
 """The demonstration's last comparison notices every kind of lie."""
 
 import copy
+from typing import Any
 
 import pytest
 
 from goldx.demo.checks import disagreements, read_story
 from goldx.demo.record import Record
 
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"event": "order.accepted", "order_id": 1},
     {"event": "order.accepted", "order_id": 2},
     {"event": "trade", "trade_id": 1, "buy_account": "A", "sell_account": "B", "quantity": "2.5"},
