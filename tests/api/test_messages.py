@@ -1,5 +1,6 @@
 """Malformed and impossible messages: each gets the standard error that names what is wrong; the connection survives."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -158,9 +159,9 @@ async def test_fragmented_messages_are_put_together(gateway: GatewayServer) -> N
 async def test_rate_limit_names_when_to_come_back_and_spares_cancels(house: House, desk: Desk) -> None:
     server = await house.start_gateway("limited", session_rate=1, session_burst=3)
     async with house.member(server) as member:
+        calls = [member.call("market.status", symbol=desk.symbol) for _ in range(5)]
         with pytest.raises(ExchangeError) as refused:
-            for _ in range(5):
-                await member.call("market.status", symbol=desk.symbol)
+            await asyncio.gather(*calls)
         assert refused.value.reason == "RATE_LIMITED"
         assert 0 < refused.value.data["retry_after_ms"] <= 1_000
         assert await member.cancel_all(desk.a) == {"orders": []}
