@@ -1,0 +1,27 @@
+"""REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of whoever signed the token.
+
+``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. One module per area.
+"""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from api.problems import problem
+from api.settlement_routes import bars, load_outs, money, receipts, record
+from settlement.bar_list import BadBarList
+from settlement.refusal import Refused
+
+
+def install(app: FastAPI) -> None:
+    """Adds the routes, and how settlement's refusals look over REST."""
+    for area in (money, bars, receipts, load_outs, record):
+        app.include_router(area.router)
+
+    @app.exception_handler(Refused)
+    async def _refused(_: Request, error: Refused) -> JSONResponse:
+        return problem(409, str(error), error.reason)
+
+    @app.exception_handler(BadBarList)
+    async def _bad_bar_list(_: Request, error: BadBarList) -> JSONResponse:
+        rows = [found._asdict() for found in error.errors]
+        return problem(422, f"{len(rows)} problems; nothing was taken in", "BAD_VALUE", errors=rows)

@@ -1,0 +1,59 @@
+"""What the routes of settlement share: who may, one transaction per request, and how a refusal looks."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.problems import Problem
+from api.rest import TheGateway, ThePrincipal
+from api.rpc import Refusal
+from settlement.registry import Principal
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "description": text}
+    for code, text in (
+        (401, "no valid bearer token"),
+        (403, "the key has not the permission"),
+        (409, "refused in the present state; `reason` says why"),
+        (422, "a value that is not allowed"),
+        (503, "the database is away, nothing was changed"),
+    )
+}
+PAGE = 1_000
+"""The longest page of a listing."""
+
+
+def new_router() -> APIRouter:
+    """A router under ``/v1/settlement`` that documents the refusals of settlement."""
+    return APIRouter(prefix="/v1/settlement", tags=["settlement"], responses=PROBLEMS)
+
+
+class Strict(BaseModel):
+    """A request body that refuses fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _holding(*permissions: str) -> Callable[[Principal], str]:
+    def check(principal: ThePrincipal) -> str:
+        if principal.staff is None or not principal.permissions & frozenset(permissions):
+            needed = " or ".join(permissions)
+            raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission {needed}")
+        return principal.staff
+
+    return check
+
+
+async def _transaction(gateway: TheGateway) -> AsyncIterator[AsyncConnection]:
+    async with gateway.database.begin() as connection:
+        yield connection
+
+
+Clerk = Annotated[str, Depends(_holding("settle"))]
+Reader = Annotated[str, Depends(_holding("settle", "supervise"))]
+AnyStaff = Annotated[str, Depends(_holding("operate", "settle", "supervise"))]
+# Ends before the response goes out: an answer 200 means committed.
+Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]

@@ -1,0 +1,44 @@
+"""How far settlement is, the reconciliation and the audit log."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from sqlalchemy import select
+
+from api.rest import TheGateway
+from api.settlement_routes.access import PAGE, AnyStaff, Reader, Transaction, new_router
+from settlement import recon, status
+from settlement.schema import audit_log
+
+router = new_router()
+
+
+@router.get("/status")
+async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) -> dict[str, Any]:
+    """How far settlement is: sequence posted and last published, trades in the ledger, what waits for the engine."""
+    reached = await status.status(connection)
+    return {**reached._asdict(), "last_sequence": await gateway.events.last_sequence()}
+
+
+@router.post("/reconciliations")
+async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
+    """Compares ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
+    report = await recon.reconcile(gateway.database, by)
+    return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}
+
+
+@router.get("/breaks")
+async def get_breaks(_: Reader, connection: Transaction) -> dict[str, Any]:
+    """Breaks that are not corrected, oldest first."""
+    return {"breaks": [dict(row._mapping) for row in await recon.open_breaks(connection)]}
+
+
+@router.get("/audit")
+async def get_audit(
+    _: Reader, connection: Transaction, after: int = 0, limit: Annotated[int, Query(ge=1, le=PAGE)] = 100
+) -> dict[str, Any]:
+    """Entries of the audit log by number."""
+    query = select(audit_log).where(audit_log.c.number > after).order_by(audit_log.c.number).limit(limit)
+    names = ("number", "at", "actor", "action", "subject", "detail")
+    rows = await connection.execute(query)
+    return {"entries": [{**{name: getattr(r, name) for name in names}, "hash": r.hash.hex()} for r in rows]}
