@@ -135,7 +135,7 @@ class Gateway:
         return self.tailing and self.sequencer.available
 
     async def _number_run(self) -> None:
-        self.run = int(await self._redis.hincrby(self.keys.gateways, self.settings.gateway_id, 1))
+        self.run = int(await self._redis.hincrby(self.keys.runs, self.settings.gateway_id, 1))
 
     async def _fold_history(self) -> None:
         while frames := await self._stream.read(self.view.sequence, FRAMES_AT_ONCE):

@@ -19,8 +19,9 @@ from redis.exceptions import RedisError
 
 from api.rpc import Refusal
 from api.view import Outcome
+from goldx.chains import FrameWriter
 from goldx.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
-from goldx.streams import BEGINNING, CommandFrame, Journal, Keys, Position, connect
+from goldx.streams import BEGINNING, Journal, Keys, Position, connect
 
 log = structlog.get_logger()
 
@@ -61,9 +62,8 @@ class Sequencer:
     def __init__(self, redis_url: str, keys: Keys, writer: str, position: Callable[[], Position]) -> None:
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT, single_connection=True)
         self._journal = Journal(self._redis, keys)
-        self._writer = writer
+        self._frames_made = FrameWriter(writer)
         self._seen = position
-        self._number = 0
         self._last = BEGINNING
         self._client_id = 0
         self._pending: list[tuple[AnyCommand, Answer]] = []
@@ -131,24 +131,24 @@ class Sequencer:
             del self._frames[position]
 
     async def _append(self, taken: list[tuple[AnyCommand, Answer]]) -> None:
-        self._number += 1
         commands = tuple(command for command, _ in taken)
         if not any(isinstance(command, SPEAKING) for command in commands):
             commands += (ECHO,)
-        frame = CommandFrame(self._writer, self._number, commands)
+        frame = self._frames_made.make(commands)
         answers = [answer for _, answer in taken]
         after = max(self._last, self._seen())
         self._appending = True
         try:
-            position: Position | None = await self._journal.append(frame)
+            position: Position | None = await self._journal.append_raw(frame)
         except (RedisError, OSError) as error:
-            log.warning("an append ended without an answer", frame=self._number, error=str(error))
+            log.warning("an append ended without an answer", frame=self._frames_made.number, error=str(error))
             position = await self._find(after)
         self._appending = False
         if position is None:
             self._refuse(answers)
         else:
             self._last = position
+            self._frames_made.arrived()
             self._frames[position] = _Frame(answers)
             for index, outcome in enumerate(self._early.get(position, ())):
                 self.answer(position, index, outcome)
@@ -165,13 +165,13 @@ class Sequencer:
             try:
                 client_id = int(await self._redis.client_id())
                 await self._redis.client_kill_filter(_id=str(self._client_id))
-                position = await self._journal.find(self._writer, self._number, after)
+                position = await self._journal.find(self._frames_made.writer, self._frames_made.number, after)
             except (RedisError, OSError) as error:
                 log.warning("the journal is not reachable", error=str(error))
                 continue
             self._client_id = client_id
             self.available = True
-            log.info("the journal is reachable again", frame=self._number, found=str(position))
+            log.info("the journal is reachable again", frame=self._frames_made.number, found=str(position))
             return position
 
     def _refuse(self, answers: list[Answer]) -> None:

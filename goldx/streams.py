@@ -58,23 +58,26 @@ class Keys:
         self.snapshots = f"{tag}:snapshots"
         self.digests = f"{tag}:digests"
         """Hash: journal position -> ``<sequence> <SHA-256 of the state>`` of the core there, as it was published."""
-        self.gateways = f"{tag}:gateways"
-        """Hash: gateway id -> its run number."""
+        self.runs = f"{tag}:runs"
+        """Hash: writer (a gateway's id, ``settlement``) -> the number of its newest run."""
 
     def sessions(self, gateway: str) -> str:
         """Hash of a gateway's live sessions: session -> member; what a restarted gateway closes first."""
-        return f"{self.gateways}:{gateway}:sessions"
+        return f"{self.runs}:{gateway}:sessions"
 
 
 class CommandFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """What one writer appends in one step.
 
-    ``writer`` names a service instance and its run (``gateway-1.17``), ``number`` counts its frames from 1.
+    ``writer`` names a service instance and its epoch, which is the number of its run (``gateway-1.17``); ``number``
+    counts the run's frames from 1; ``previous`` is the hash of the run's newest frame that the writer knew to be in
+    the journal, empty if there was none (``goldx.chains``).
     """
 
     writer: str
     number: int
     commands: tuple[AnyCommand, ...]
+    previous: bytes = b""
 
 
 class RawCommandFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -83,13 +86,19 @@ class RawCommandFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
     writer: str
     number: int
     commands: tuple[tuple[Any, ...], ...]
+    previous: bytes = b""
 
 
 class EventFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """The events of one journal frame, whose entry id is ``position``: ``outcomes[i]`` belong to its i-th command."""
+    """The events of one journal frame, whose entry id is ``position``: ``outcomes[i]`` belong to its i-th command.
+
+    ``epoch`` is that of the leader that published it, ``previous`` the hash of the event frame before it.
+    """
 
     position: tuple[int, int]
     outcomes: tuple[tuple[AnyEvent, ...], ...]
+    epoch: int = 0
+    previous: bytes = b""
 
 
 JournalEntry: TypeAlias = tuple[Position, CommandFrame]
@@ -160,7 +169,11 @@ class Journal:
 
         Raises redis' errors; a lost connection or a timeout leaves the outcome unknown: see ``find``.
         """
-        return parse_entry_id(await self._redis.xadd(self._key, {FIELD: encode(frame)}))
+        return await self.append_raw(encode(frame))
+
+    async def append_raw(self, data: bytes) -> Position:
+        """Like ``append``, of an encoded frame."""
+        return parse_entry_id(await self._redis.xadd(self._key, {FIELD: data}))
 
     async def end(self) -> Position:
         """The id of the newest entry, or BEGINNING."""
@@ -197,6 +210,11 @@ class EventStream:
         """The sequence of the newest published event, 0 if there is none."""
         found = await self._redis.xrevrange(self._key, count=1)
         return parse_entry_id(found[0][0]).ms if found else 0
+
+    async def newest(self) -> tuple[int, bytes] | None:
+        """The sequence of the newest published event and the encoded frame that it ends, or None."""
+        found = _entries(await self._redis.xrevrange(self._key, count=1))
+        return (found[0][0].ms, found[0][1]) if found else None
 
     async def read(self, after: int, count: int = 1_000) -> list[EventFrame]:
         """The next frames whose last event comes after sequence ``after``."""

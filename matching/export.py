@@ -8,6 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from goldx import wire
+from goldx.chains import NO_FRAME, EventChain, body_of
 from goldx.streams import BEGINNING, EventStream, Journal, Keys, Position, decode_commands, decode_events
 from goldx.units import BadValue
 from matching.engine import Engine
@@ -77,20 +78,24 @@ class Verdict(NamedTuple):
 async def verify(redis: Redis, keys: Keys) -> Verdict:
     """Replays the journal on a fresh core and holds it against the published events and digests, byte by byte.
 
-    Also proves that the exported form of every command reads back to the same command. Raises CoreFailed.
+    Also proves that every frame names the one before it as ``goldx.chains`` has it, and that the exported form of every
+    command reads back to the same command. Raises CoreFailed.
     """
     # The events first: what they say must be in the journal by then.
     published_end = await EventStream(redis, keys).last_sequence()
     digests = await redis.hgetall(keys.digests)
     fold = Fold(Engine())
     published = _frames(redis, keys, published_end)
+    chain = EventChain(NO_FRAME)
     reached = unpublished = met = 0
     difference: str | None = None
     async for position, data in journal_entries(redis, keys):
         produced = fold.apply(position, data)
         difference = _unreadable(position, data)
+        if fold.broken is not None:
+            difference = difference or f"at the journal entry {position}: {fold.broken}"
         if produced is not None and reached < published_end:
-            difference = difference or _compare(produced, await anext(published, None), position)
+            difference = difference or _compare(produced, await anext(published, None), position, chain)
             reached = produced.last
         elif produced is not None:
             unpublished += produced.last - produced.first + 1
@@ -115,12 +120,15 @@ async def _frames(redis: Redis, keys: Keys, end: int) -> AsyncIterator[tuple[Pos
         reached = entries[-1][0].ms
 
 
-def _compare(produced: Produced, published: tuple[Position, bytes] | None, position: Position) -> str | None:
+def _compare(
+    produced: Produced, published: tuple[Position, bytes] | None, position: Position, chain: EventChain
+) -> str | None:
     if published is None:
         return f"the journal entry {position} gives the events up to {produced.last}, which are not published"
     entry_id, frame = published
-    if entry_id == (produced.last, 0) and frame == produced.frame:
-        return None
+    if entry_id == (produced.last, 0) and body_of(frame) == produced.body:
+        wrong = chain.check(frame, decode_events(frame))
+        return None if wrong is None else f"the event frame {entry_id} is out of its chain: {wrong}"
     return (
         f"the journal entry {position} gives the events {produced.first} to {produced.last}; published is "
         f"{'other content' if entry_id.ms == produced.last else 'a frame'} under the id {entry_id}"

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
+from goldx.chains import CommandChains, EventBody, event_body
 from goldx.commands import BY_METHOD
-from goldx.streams import BEGINNING, Position, decode_commands, decode_raw_commands, encode
+from goldx.streams import BEGINNING, Position, RawCommandFrame, decode_commands, decode_raw_commands, encode
 from matching.engine import Engine
 
 log = structlog.get_logger()
@@ -23,22 +24,23 @@ class CoreFailed(RuntimeError):
 
 
 class Produced(NamedTuple):
-    """The events of one journal entry as they are published: ``frame`` is a MessagePack EventFrame."""
+    """The events of one journal entry."""
 
     first: int
     """Sequence of its first event."""
     last: int
     """Sequence of its last event, which is the entry's id in the event stream."""
-    frame: bytes
+    body: EventBody
+    """What is published, but for the leader's epoch and the chain's hash: it follows from the journal alone."""
 
 
-def read_frame(data: bytes) -> tuple[tuple[Any, ...], ...] | None:
-    """The commands of a journal entry as the core takes them, or None for bytes that are not a command frame.
+def read_frame(data: bytes) -> RawCommandFrame | None:
+    """A journal entry with its commands as the core takes them, or None for bytes that are not a command frame.
 
     Checked against the commands' types and brought to their full length, whatever version of the program wrote them.
     """
     try:
-        return decode_raw_commands(encode(decode_commands(data))).commands
+        return decode_raw_commands(encode(decode_commands(data)))
     except msgspec.MsgspecError:
         return None
 
@@ -46,10 +48,17 @@ def read_frame(data: bytes) -> tuple[tuple[Any, ...], ...] | None:
 class Fold:
     """``engine`` after every entry up to and including ``position``, the ``entries``-th of the journal."""
 
-    def __init__(self, engine: Engine, position: Position = BEGINNING, entries: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, position: Position = BEGINNING, entries: int = 0, chains: CommandChains | None = None
+    ) -> None:
         self.engine = engine
         self.position = position
         self.entries = entries
+        self.chains = chains or CommandChains()
+        self.broken: str | None = None
+        """What was wrong with the place of the newest such frame that did not fit behind those of the same writer."""
+        self.breaks = 0
+        """How many such frames this object has met."""
         self.commands = 0
         """Commands applied by this object."""
 
@@ -57,12 +66,17 @@ class Fold:
         """Applies the next journal entry; returns what it made, None when nothing happened.
 
         An entry that is not a command frame is passed over with a logged error, by every reader alike, because it says
-        the same at every replay and one broken writer must not end the market. Raises CoreFailed.
+        the same at every replay and one broken writer must not end the market. So it is with a frame that its writer's
+        frames do not lead up to: what the journal has lost, stopping would not bring back. Raises CoreFailed.
         """
-        commands = read_frame(data)
-        if commands is None:
+        frame = read_frame(data)
+        if frame is None:
             log.error("a journal entry is not a command frame and is passed over", position=str(position))
-            commands = ()
+        elif wrong := self.chains.check(data, frame):
+            self.broken = wrong
+            self.breaks += 1
+            log.error("a frame is out of its writer's chain", position=str(position), reason=wrong)
+        commands = () if frame is None else frame.commands
         before = self.engine.sequence
         apply, at = self.engine.apply, position.ms
         outcomes: list[list[tuple[Any, ...]]] = []
@@ -80,4 +94,4 @@ class Fold:
         self.commands += len(commands)
         if self.engine.sequence == before:
             return None
-        return Produced(before + 1, self.engine.sequence, encode((position, outcomes)))
+        return Produced(before + 1, self.engine.sequence, event_body(position, outcomes))

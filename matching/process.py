@@ -77,8 +77,8 @@ class EngineProcess:
                 helpers = [tasks.create_task(self._lease.keep())]
                 starting = tasks.create_task(patiently("recovering", self._recovery.start))
                 if await _first(stop, starting):
-                    fold, published = starting.result()
-                    publisher = Publisher(self._writing, self._keys, self._lease.epoch, published)
+                    fold, published, previous = starting.result()
+                    publisher = Publisher(self._writing, self._keys, self._lease.epoch, published, previous)
                     helpers.append(tasks.create_task(publisher.run()))
                     if not await _first(stop, tasks.create_task(self._work(fold, publisher, tasks))):
                         await self._leave(fold, publisher)

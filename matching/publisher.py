@@ -12,9 +12,9 @@ from collections import deque
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from goldx import streams
+from goldx.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
 from goldx.commands import ClockTick
-from goldx.streams import CommandFrame, Keys
+from goldx.streams import Keys
 from matching.fold import Produced
 from matching.lease import Deposed
 from matching.patience import patiently
@@ -50,16 +50,22 @@ class StreamBroken(RuntimeError):
 
 
 class Publisher:
-    """The leader's writer of one epoch; ``confirmed`` is the sequence up to which the server has acknowledged."""
+    """The leader's writer of one epoch.
 
-    def __init__(self, redis: Redis, keys: Keys, epoch: int, confirmed: int) -> None:
+    ``confirmed`` is the sequence up to which the server has acknowledged, ``previous`` the hash of the event frame that
+    ends there.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, epoch: int, confirmed: int, previous: bytes = NO_FRAME) -> None:
         self._publish = redis.register_script(_PUBLISH)
         self._tick = redis.register_script(_TICK)
         self._events = [keys.events, keys.epoch]
         self._journal = [keys.journal, keys.epoch]
         self._epoch = epoch
-        self._ticks = 0
-        self._pending: deque[Produced] = deque()
+        self._previous = previous
+        self._ticks = FrameWriter(f"engine.{epoch}")
+        self._pending: deque[tuple[int, bytes]] = deque()
+        """Last sequence and bytes of each frame that is not acknowledged."""
         self._pending_bytes = 0
         self._filled = asyncio.Event()
         self._progress = asyncio.Event()
@@ -67,8 +73,10 @@ class Publisher:
 
     def put(self, produced: Produced) -> None:
         """Hands over the next frame; it is on its way with the next publication."""
-        self._pending.append(produced)
-        self._pending_bytes += len(produced.frame)
+        frame = event_frame(produced.body, self._epoch, self._previous)
+        self._previous = frame_hash(frame)
+        self._pending.append((produced.last, frame))
+        self._pending_bytes += len(frame)
         self._filled.set()
 
     async def room(self) -> None:
@@ -91,12 +99,12 @@ class Publisher:
             await self._filled.wait()
             await patiently("publishing events", self._send_batch)
 
-    def _batch(self) -> list[Produced]:
-        batch: list[Produced] = []
+    def _batch(self) -> list[tuple[int, bytes]]:
+        batch: list[tuple[int, bytes]] = []
         size = 0
-        for produced in self._pending:
-            batch.append(produced)
-            size += len(produced.frame)
+        for pending in self._pending:
+            batch.append(pending)
+            size += len(pending[1])
             if size > BATCH_BYTES:
                 break
         return batch
@@ -104,8 +112,8 @@ class Publisher:
     async def _send_batch(self) -> None:
         batch = self._batch()
         args: list[int | bytes] = [self._epoch, self.confirmed]
-        for produced in batch:
-            args += (produced.last, produced.frame)
+        for pending in batch:
+            args += pending
         try:
             await self._publish(keys=self._events, args=args)
         except ResponseError as error:
@@ -116,21 +124,21 @@ class Publisher:
                     f"{str(error)[7:]}, but the server had acknowledged everything up to {self.confirmed}"
                 ) from error
             raise
-        for produced in batch:
+        for _, frame in batch:
             self._pending.popleft()
-            self._pending_bytes -= len(produced.frame)
-        self.confirmed = batch[-1].last
+            self._pending_bytes -= len(frame)
+        self.confirmed = batch[-1][0]
         if not self._pending:
             self._filled.clear()
         self._progress.set()
 
     async def tick(self) -> None:
         """Appends ``clock.tick`` to the journal; one too many or too few is no harm. Raises Deposed."""
-        self._ticks += 1
-        frame = CommandFrame(f"engine.{self._epoch}", self._ticks, (ClockTick(),))
+        frame = self._ticks.make((ClockTick(),))
         try:
-            await self._tick(keys=self._journal, args=[self._epoch, streams.encode(frame)])
+            await self._tick(keys=self._journal, args=[self._epoch, frame])
         except ResponseError as error:
             if str(error).startswith("FENCED"):
                 raise Deposed(f"a tick of epoch {self._epoch} was refused: a newer epoch leads") from error
             raise
+        self._ticks.arrived()

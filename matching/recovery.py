@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from goldx.chains import NO_FRAME, body_of, frame_hash
 from goldx.streams import EventStream, Journal, Keys, Position, parse_entry_id
 from matching.engine import Engine
 from matching.fold import Fold, Produced
@@ -50,14 +51,18 @@ class Recovery:
         self._journal = Journal(redis, keys)
         self._events = EventStream(redis, keys)
 
-    async def start(self) -> tuple[Fold, int]:
-        """The state to start from, and the sequence up to which events are published. Raises StreamBroken."""
-        published = await self._events.last_sequence()
+    async def start(self) -> tuple[Fold, int, bytes]:
+        """The state to start from, the sequence up to which events are published, and the hash of the last event frame.
+
+        Raises StreamBroken.
+        """
+        newest = await self._events.newest()
+        published, previous = (newest[0], frame_hash(newest[1])) if newest else (0, NO_FRAME)
         fold = await SnapshotStore(self._redis, self._keys).newest(await self._journal.end(), published)
         if fold is None:
             fold = Fold(Engine())
         log.info("recovery starts", position=str(fold.position), sequence=fold.engine.sequence, published=published)
-        return fold, published
+        return fold, published, previous
 
     async def catch_up(self, fold: Fold, publisher: Publisher) -> None:
         """Brings the state to the end that the journal has now. Raises StreamBroken and CoreFailed."""
@@ -101,7 +106,7 @@ class Recovery:
 
     async def _compare(self, produced: Produced, published: int, position: Position) -> None:
         found = await self._events.read_raw(published - 1, 1)
-        if produced.last != published or not found or found[0][1] != produced.frame:
+        if produced.last != published or not found or body_of(found[0][1]) != produced.body:
             raise StreamBroken(
                 f"the journal entry {position} gives other events now than were published up to sequence {published}: "
                 "another program wrote them, or one of the two streams was altered"

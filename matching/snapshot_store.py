@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from goldx.chains import CommandChains, Head
 from goldx.streams import Keys, Position, parse_entry_id
 from matching.engine import Engine
 from matching.fold import Fold
@@ -24,7 +25,7 @@ from matching.publisher import StreamBroken
 
 log = structlog.get_logger()
 
-VERSION = 1
+VERSION = 2
 KEPT = 3
 """How many snapshots stay."""
 
@@ -40,8 +41,8 @@ class StateDiffers(RuntimeError):
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     """The state after the ``entries``-th journal entry, which stands at ``position``.
 
-    ``body`` is the core's own snapshot, compressed by zlib; ``checksum`` is the SHA-256 of ``body``, ``digest`` that of
-    the state itself, in hexadecimal.
+    ``chains`` says where the journal's writers had got. ``body`` is the core's own snapshot, compressed by zlib;
+    ``checksum`` is the SHA-256 of ``body``, ``digest`` that of the state itself, in hexadecimal.
     """
 
     version: int
@@ -50,6 +51,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     sequence: int
     digest: str
     checksum: str
+    chains: list[Head]
     body: bytes
 
 
@@ -102,7 +104,8 @@ def picture(fold: Fold) -> Snapshot:
     engine = fold.engine
     body = zlib.compress(engine.snapshot(), 1)
     checksum = hashlib.sha256(body).hexdigest()
-    return Snapshot(VERSION, fold.position, fold.entries, engine.sequence, engine.digest(), checksum, body)
+    heads = fold.chains.heads
+    return Snapshot(VERSION, fold.position, fold.entries, engine.sequence, engine.digest(), checksum, heads, body)
 
 
 def restore(data: bytes) -> Fold:
@@ -121,7 +124,7 @@ def restore(data: bytes) -> Fold:
         raise SnapshotFailed(f"the core does not take it: {error!r}") from error
     if engine.sequence != found.sequence or engine.digest() != found.digest:
         raise SnapshotFailed("the state in it has another sequence or digest than it says")
-    return Fold(engine, Position(*found.position), found.entries)
+    return Fold(engine, Position(*found.position), found.entries, CommandChains(found.chains))
 
 
 class SnapshotStore:

@@ -11,8 +11,9 @@ from typing import NamedTuple, TypeAlias
 from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from goldx.chains import FrameWriter
 from goldx.commands import HoldingAdjust, HoldingSettle, Leg
-from goldx.streams import CommandFrame, Journal, parse_entry_id
+from goldx.streams import Journal, parse_entry_id
 from settlement.database import among, now_ms
 from settlement.schema import outbox
 
@@ -83,17 +84,17 @@ def _command(reference: str, legs: Legs, by: str) -> HoldingAdjust | HoldingSett
 
 
 class Sender:
-    """Appends waiting items to the journal, oldest first. One run of the service is one writer.
+    """Appends waiting items to the journal, oldest first. One run of the service is one writer; an append of unknown
+    outcome ends the run, and the next one has another number.
 
     An item is PENDING, then SENDING under the number of a frame that is about to be appended, then SENT. Where the
     append's outcome is not known (a lost connection, a kill), the frame is looked for in the journal.
     """
 
-    def __init__(self, engine: AsyncEngine, journal: Journal, run: str) -> None:
+    def __init__(self, engine: AsyncEngine, journal: Journal, run: int) -> None:
         self._engine = engine
         self._journal = journal
-        self._writer = f"settlement.{run}"
-        self._frame = 0
+        self._frames = FrameWriter(f"settlement.{run}")
 
     async def flush(self) -> int:
         """Sends what waits and returns how many. Call it only when the event stream has been read to its end."""
@@ -113,9 +114,11 @@ class Sender:
         items = [row.reference for row in waiting]
         commands = tuple(_command(row.reference, _legs(row.legs), row.by) for row in waiting)
         end = await self._journal.end()
-        self._frame += 1
-        await self._mark(items, status="SENDING", writer=self._writer, frame=self._frame, journal_end=str(end))
-        await self._journal.append(CommandFrame(self._writer, self._frame, commands))
+        frame = self._frames.make(commands)
+        numbered = {"writer": self._frames.writer, "frame": self._frames.number}
+        await self._mark(items, status="SENDING", journal_end=str(end), **numbered)
+        await self._journal.append_raw(frame)
+        self._frames.arrived()
         await self._mark(items, status="SENT", sent_at=now_ms())
         return len(items)
 

@@ -8,7 +8,6 @@ the stream or another stream, an entry that does not balance, an account below z
 import asyncio
 import contextlib
 import signal
-import uuid
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
@@ -57,18 +56,21 @@ class Settlement:
         self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
         self._events = EventStream(self._redis, keys)
         self._ledger = Ledger(self._engine, shard)
-        self._sender = Sender(self._engine, Journal(self._redis, keys), uuid.uuid4().hex[:12])
+        self._keys = keys
+        self._sender: Sender
         self._reached = 0
         self._flushed = 0.0
 
     async def open(self) -> int:
-        """Waits for both servers, migrates the database; returns the sequence from which it goes on."""
+        """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on."""
         pause = FIRST_PAUSE
         while True:
             try:
                 await database.migrate(self._database_url)
                 self._reached = await self._ledger.open()
                 await self._ledger.check(self._events)
+                run = int(await self._redis.hincrby(self._keys.runs, "settlement", 1))
+                self._sender = Sender(self._engine, Journal(self._redis, self._keys), run)
             except Exception as error:
                 pause = await self._wait_out(error, pause)
             else:

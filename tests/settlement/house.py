@@ -37,7 +37,7 @@ class House:
         self.engine = engine
         self.exchange = exchange
         self.ledger = Ledger(engine, shard)
-        self.sender = Sender(engine, exchange.journal, "test")
+        self.sender = Sender(engine, exchange.journal, 1)
 
     async def build(self) -> None:
         await self.ledger.open()

@@ -102,7 +102,7 @@ class Clerks:
     async def _restart(self) -> None:
         house = self._house
         house.ledger = Ledger(house.engine, "t")
-        house.sender = Sender(house.engine, house.exchange.journal, f"run-{next(self._count)}")
+        house.sender = Sender(house.engine, house.exchange.journal, next(self._count))
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

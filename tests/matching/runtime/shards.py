@@ -10,8 +10,9 @@ from random import Random
 
 from redis.asyncio import Redis
 
+from goldx.chains import FrameWriter, body_of
 from goldx.commands import AnyCommand
-from goldx.streams import CommandFrame, EventStream, Journal, Keys, Position
+from goldx.streams import CommandFrame, EventStream, Journal, Keys, Position, decode_commands
 from goldx.units import BadValue
 from matching.fold import Fold
 from matching.lease import Lease
@@ -25,11 +26,11 @@ def traffic(seed: int, count: int) -> Iterator[CommandFrame]:
     """Frames of one to twenty commands, about ``count`` in all, as a gateway appends them: each has a readable form."""
     random = Random(seed)
     commands = [command for _, command in Flow(Thrown(random)).steps(count) if _readable(command)]
-    number = 0
+    run = FrameWriter(f"gateway-1.{seed}")
     while commands:
-        number += 1
         size = random.randint(1, 20)
-        yield CommandFrame("gateway-1.1", number, tuple(commands[:size]))
+        yield decode_commands(run.make(tuple(commands[:size])))
+        run.arrived()
         commands = commands[size:]
 
 
@@ -52,8 +53,8 @@ async def leadership(redis: Redis, keys: Keys) -> AsyncIterator[tuple[Fold, Publ
     lease = Lease(redis, keys, 60_000)
     assert await lease.take()
     recovery = Recovery(redis, keys)
-    fold, published = await recovery.start()
-    publisher = Publisher(redis, keys, lease.epoch, published)
+    fold, sequence, previous = await recovery.start()
+    publisher = Publisher(redis, keys, lease.epoch, sequence, previous)
     running = asyncio.create_task(publisher.run())
     try:
         await recovery.catch_up(fold, publisher)
@@ -77,6 +78,11 @@ async def lead_once(redis: Redis, keys: Keys) -> Fold:
 async def published(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
     """The whole event stream, byte by byte."""
     return await EventStream(redis, keys).read_raw(0, 1_000_000)
+
+
+async def determined(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
+    """What of the event stream follows from the journal, whoever publishes it."""
+    return [(entry_id, body_of(frame)) for entry_id, frame in await published(redis, keys)]
 
 
 class EngineRun:

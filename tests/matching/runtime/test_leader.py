@@ -9,7 +9,7 @@ from goldx.streams import EventStream, Journal, Keys
 from matching.fold import Fold, Produced
 from matching.lease import Deposed, Lease
 from matching.publisher import Publisher, StreamBroken
-from tests.matching.runtime.shards import fill, lead_once, published
+from tests.matching.runtime.shards import determined, fill, lead_once
 
 LONG = 60_000
 
@@ -90,7 +90,7 @@ async def test_a_deposed_leaders_events_are_refused_by_the_server(redis: Redis, 
         await deposed.tick()
     assert await EventStream(redis, keys).last_sequence() == frames[2].last
     await publish(Publisher(redis, keys, new.epoch, frames[2].last), frames[3:])
-    assert [frame for _, frame in await published(redis, keys)] == [made.frame for made in frames]
+    assert [body for _, body in await determined(redis, keys)] == [made.body for made in frames]
 
 
 async def test_what_has_arrived_is_not_published_again(redis: Redis, shard: str) -> None:
@@ -102,7 +102,7 @@ async def test_what_has_arrived_is_not_published_again(redis: Redis, shard: str)
     for known in (0, 2, len(frames)):
         again = Publisher(redis, keys, lease.epoch, 0)
         await publish(again, frames[: known + 3])
-    assert [frame for _, frame in await published(redis, keys)] == [made.frame for made in frames]
+    assert [body for _, body in await determined(redis, keys)] == [made.body for made in frames]
 
 
 async def test_a_gap_is_refused_by_the_server(redis: Redis, shard: str) -> None:
@@ -113,7 +113,7 @@ async def test_a_gap_is_refused_by_the_server(redis: Redis, shard: str) -> None:
     await publish(Publisher(redis, keys, lease.epoch, 0), frames[:2])
     with pytest.raises(StreamBroken, match=rf"ends at sequence {frames[1].last}, but the server had acknowledged"):
         await publish(Publisher(redis, keys, lease.epoch, frames[2].last), frames[3:])
-    between = Produced(frames[1].last + 1, frames[1].last + 1, frames[2].frame)
+    between = Produced(frames[1].last + 1, frames[1].last + 1, frames[2].body)
     await publish(Publisher(redis, keys, lease.epoch, frames[1].last), [between])
     with pytest.raises(StreamBroken, match="ends at sequence"):
         await publish(Publisher(redis, keys, lease.epoch, frames[1].last), [frames[2]])
