@@ -18,7 +18,7 @@ from websockets.exceptions import WebSocketException
 from goldx import units
 from goldx.client import ExchangeError
 from goldx.demo import venue
-from goldx.demo.display import Board, open_display
+from goldx.demo.display import Board, grouped, open_display
 from goldx.demo.play import STEPS, Outcome, Play
 from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
@@ -126,9 +126,9 @@ async def _drawn(board: Board, *, to_stderr: bool) -> AsyncIterator[None]:
 def _tell(outcome: Outcome) -> None:
     """The outcome for a person."""
     latency, out = outcome.latency_ms, outcome.withdrawal
-    grams = units.format_weight(outcome.traded_fine_mg)
+    grams = grouped(units.format_weight(outcome.traded_fine_mg))
     for name, value in (
-        ("taken in", f"{outcome.lots} lots, {outcome.money_in} CNY"),
+        ("taken in", f"{outcome.lots} lots, {grouped(outcome.money_in)} CNY"),
         ("orders", f"{outcome.acked_orders:,} acknowledged ({outcome.orders_per_s:,.0f}/s)"),
         ("changes", f"{outcome.changed_orders:,} quotes, replaces and cancels"),
         ("trades", f"{outcome.trades:,} ({outcome.trades_per_s:,.0f}/s), {grams} fine grams"),

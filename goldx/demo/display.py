@@ -242,7 +242,7 @@ def _book(market: Market, levels: int) -> RenderableType:
         _add_level(table, price, quantity, deepest, "green")
     for _ in range(levels - len(bids)):
         table.add_row("", "", "")
-    traded = f"{market.trades:,} trades · {units.format_weight(market.traded)} g"
+    traded = f"{market.trades:,} trades · {grouped(units.format_weight(market.traded))} g"
     return Panel(table, title=f"{market.symbol} {market.name_zh}", subtitle=traded)
 
 
@@ -271,11 +271,11 @@ def _holdings(board: Board) -> RenderableType:
     for asset in assets:
         table.add_column(f"{asset} {'yuan' if asset == units.CASH else 'fine g'}", justify="right")
     for account, held in board.holdings.items():
-        table.add_row(account, *(_grouped(units.format_amount(held.get(asset, 0), asset)) for asset in assets))
+        table.add_row(account, *(grouped(units.format_amount(held.get(asset, 0), asset)) for asset in assets))
     return Panel(table, title="holdings · 持有")
 
 
-def _grouped(decimal: str) -> str:
+def grouped(decimal: str) -> str:
     """``"1234567.50"`` -> ``"1,234,567.50"``."""
     whole, point, fraction = decimal.partition(".")
     return f"{int(whole):,}{point}{fraction}"
