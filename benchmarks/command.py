@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import cProfile
 import json
+import os
 import pstats
 import sys
 from typing import Any
@@ -74,6 +76,29 @@ def matching(
         _table(flow, summaries)
     if as_json:
         click.echo(json.dumps({"flows": results}))
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--window", "windows", multiple=True, help="Only this one, such as 10x64 (may be given several times).")
+@click.option("--rounds", default=5, show_default=True, help="Rounds, each with echo and exchange in turn.")
+@click.option("--orders", default=40_000, show_default=True, help="Messages of one run of a window.")
+@click.option("--seconds", default=2.0, show_default=True, help="Length of one run at a fixed rate.")
+def chain(as_json: bool, windows: tuple[str, ...], rounds: int, orders: int, seconds: float) -> None:
+    """Race the whole exchange (clients, gateway, durable journal, engine, events) with an echo on the same stack."""
+    from benchmarks.chain import run, table
+
+    for name in windows:
+        if name not in run.WINDOWS:
+            raise click.BadParameter(f"{name!r} is not known; there are {', '.join(run.WINDOWS)}")
+    core = "compiled" if compiled.search_path() else "interpreted"
+    found = asyncio.run(
+        run.race(windows or tuple(run.WINDOWS), rounds, orders, seconds, lambda line: click.echo(line, err=True))
+    )
+    found |= {"core": core, "processors": len(os.sched_getaffinity(0)), "rounds": rounds}
+    table.show(found)
+    if as_json:
+        click.echo(json.dumps(found))
 
 
 def _table(flow: str, engines: dict[str, dict[str, int]]) -> None:

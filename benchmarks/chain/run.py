@@ -1,0 +1,184 @@
+"""The rounds: echo and exchange in turn under the same load, several times, so that a busy machine hurts both alike.
+
+Closed loop: sessions with a window of requests each, as fast as answers come. Open loop: orders fall due at a fixed
+rate whatever the answers do, and latency counts from the moment at which an order was due.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Final
+
+from benchmarks.chain import flow
+from benchmarks.chain.client import PERCENTILES
+from benchmarks.chain.house import House, cpu_seconds, echo_server, exchange
+from goldx import streams
+from goldx.commands import OrderPlace
+from goldx.streams import CommandFrame, Journal, Keys
+
+WINDOWS: Final = {"1x1": (1, 1), "10x1": (10, 1), "100x1": (100, 1), "10x64": (10, 64), "100x64": (100, 64)}
+"""Sessions and the requests that each keeps under way."""
+RATE_OF: Final = "10x64"
+"""Whose acknowledged orders a second count as the highest sustained rate."""
+SHARES: Final = (0.25, 0.5, 0.75)
+"""Parts of the highest sustained rate that are offered in the open loop."""
+OPEN_SESSIONS: Final = 10
+SINGLE_SHARE: Final = 20
+"""A window that is bound by latency gets so many times fewer messages."""
+PACKED: Final = (1, 64, 1_024)
+SIDES: Final = ("echo", "chain")
+
+
+class LoadFailed(RuntimeError):
+    """The load was not answered as it has to be."""
+
+
+@dataclass
+class Side:
+    """What was measured of one server under one load: a figure for each round."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    def median(self, name: str) -> float:
+        return float(median(run[name] for run in self.runs))
+
+    def summary(self, prefix: str) -> dict[str, Any]:
+        """Medians, with the spread of the rate."""
+        rates = [run["per_s"] for run in self.runs]
+        out: dict[str, Any] = {f"{prefix}per_s": round(median(rates))}
+        out[f"{prefix}spread"] = [round(min(rates)), round(max(rates))]
+        out |= {f"{prefix}{name}": round(self.median(name)) for name in PERCENTILES}
+        out[f"{prefix}cpu_us"] = {
+            name: round(median(run["cpu_us"][name] for run in self.runs), 1) for name in self.runs[0]["cpu_us"]
+        }
+        return out
+
+
+class Bench:
+    """One exchange, one echo server, one process of load."""
+
+    def __init__(self, house: House, echo: tuple[str, int], load: asyncio.subprocess.Process) -> None:
+        self._house = house
+        self._echo_url, echo_pid = echo
+        self._load = load
+        self._pids = {"echo": {"server": echo_pid}, "chain": house.pids}
+        self._run = 0
+
+    async def measure(self, side: str, **wish: Any) -> dict[str, Any]:
+        """One run. Raises LoadFailed."""
+        self._run += 1
+        chain = side == "chain"
+        wish |= {"url": self._house.gateway_url if chain else self._echo_url, "run": self._run}
+        wish |= {"key_file": self._house.key_file if chain else None}
+        pids = self._pids[side]
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        assert self._load.stdin is not None
+        assert self._load.stdout is not None
+        self._load.stdin.write(json.dumps(wish).encode() + b"\n")
+        found = json.loads(await self._load.stdout.readline() or b'{"error": "the process of load has ended"}')
+        if "error" in found:
+            raise LoadFailed(f"{side}, {wish}: {found['error']}")
+        spent = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+        spent["client"] = found.pop("client_cpu_s")
+        found["cpu_us"] = {name: seconds / found["count"] * 1e6 for name, seconds in spent.items()}
+        return dict(found)
+
+    async def both(self, into: dict[str, Side], **wish: Any) -> None:
+        """One run of each side."""
+        for side in SIDES:
+            into[side].runs.append(await self.measure(side, **wish))
+
+
+def _sides() -> dict[str, Side]:
+    return {side: Side() for side in SIDES}
+
+
+async def race(
+    windows: Sequence[str], rounds: int, orders: int, seconds: float, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Everything that is measured, as ``--json`` prints it. Raises LoadFailed.
+
+    The highest sustained rate, of which parts are offered in the open loop, is that of RATE_OF, or of the last window.
+    """
+    sessions = max(OPEN_SESSIONS, *(WINDOWS[name][0] for name in windows))
+    closed = {name: _sides() for name in windows}
+    fastest = RATE_OF if RATE_OF in windows else windows[-1]
+    opened = {share: _sides() for share in SHARES}
+    rates: dict[float, int] = {}
+    journal: dict[str, list[float]] = {}
+    with echo_server() as echo:
+        async with exchange(sessions) as house:
+            load = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "benchmarks.chain.client"), stdin=-1, stdout=-1, limit=1 << 20
+            )
+            bench = Bench(house, echo, load)
+            try:
+                for number in range(rounds):
+                    for name in windows:
+                        count, window = WINDOWS[name]
+                        length = orders if count * window > 1 else orders // SINGLE_SHARE
+                        await bench.both(closed[name], sessions=count, window=window, count=length)
+                    tell(f"round {number + 1} of {rounds}, windows done")
+                    if not rates:
+                        highest = closed[fastest]["chain"].median("per_s")
+                        rates = {share: max(100, round(highest * share / 100) * 100) for share in SHARES}
+                    for share, offered in rates.items():
+                        await bench.both(
+                            opened[share], sessions=OPEN_SESSIONS, rate=offered, count=int(offered * seconds)
+                        )
+                    for packed, speed in (await _append(house.redis_url, orders)).items():
+                        journal.setdefault(packed, []).append(speed)
+                    tell(f"round {number + 1} of {rounds} done")
+            finally:
+                assert load.stdin is not None
+                load.stdin.close()
+                await load.wait()
+    return {
+        "windows": {name: _window(sides) for name, sides in closed.items()},
+        "open_loop": [_offered(rates[share], share, sides) for share, sides in opened.items()],
+        "journal": {name: round(median(found)) for name, found in journal.items()},
+    }
+
+
+def _window(sides: dict[str, Side]) -> dict[str, Any]:
+    ratios = [
+        chain["per_s"] / echo["per_s"] for echo, chain in zip(sides["echo"].runs, sides["chain"].runs, strict=True)
+    ]
+    out = sides["echo"].summary("echo_") | sides["chain"].summary("chain_")
+    out |= {name: out[f"chain_{name}"] for name in PERCENTILES}
+    out["ratio"] = round(median(ratios), 3)
+    out["ratio_spread"] = [round(min(ratios), 3), round(max(ratios), 3)]
+    return out
+
+
+def _offered(rate: float, share: float, sides: dict[str, Side]) -> dict[str, Any]:
+    out: dict[str, Any] = {"share": share, "offered_per_s": rate}
+    out |= sides["echo"].summary("echo_") | sides["chain"].summary("chain_")
+    ratios = [
+        chain["p99_us"] / echo["p99_us"] for echo, chain in zip(sides["echo"].runs, sides["chain"].runs, strict=True)
+    ]
+    out["p99_ratio"] = round(median(ratios), 2)
+    out["p99_ratio_spread"] = [round(min(ratios), 2), round(max(ratios), 2)]
+    return out
+
+
+async def _append(redis_url: str, orders: int) -> dict[str, float]:
+    """Commands a second of the bare append, frame after frame, to a journal of its own that goes afterwards."""
+    keys = Keys("bench")
+    redis = streams.connect(redis_url, single_connection=True)
+    journal = Journal(redis, keys)
+    found = {}
+    for packed in PACKED:
+        command = OrderPlace(flow.accounts(0)[0], "1.1", flow.SYMBOL, 0, 0, 1_000, 61_235)
+        frames = max(10, min(500, orders // packed // 4))
+        began = time.perf_counter()
+        for number in range(frames):
+            await journal.append(CommandFrame("bench", number + 1, (command,) * packed))
+        found[str(packed)] = frames * packed / (time.perf_counter() - began)
+    await redis.delete(keys.journal)
+    await redis.aclose()
+    return found

@@ -1,0 +1,53 @@
+"""What was measured, for the eyes."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def _made(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index else "left")
+    return table
+
+
+def _ms(microseconds: int) -> str:
+    return f"{microseconds / 1000:,.2f}"
+
+
+def _spread(values: list[float]) -> str:
+    return f"{values[0]:g}-{values[1]:g}"
+
+
+def show(found: dict[str, Any]) -> None:
+    """Prints three tables and a line about the machine."""
+    console = Console(width=120)
+    closed = _made(
+        "sessions x window: acknowledged durable orders beside the stock echo (medians; ms)",
+        *("", "echo/s", "chain/s", "ratio", "spread", "p50", "p99", "p99.9", "echo p50", "echo p99"),
+    )
+    for name, row in found["windows"].items():
+        figures = [f"{row['echo_per_s']:,}", f"{row['chain_per_s']:,}", f"{row['ratio']:.2f}"]
+        latencies = [_ms(row[key]) for key in ("p50_us", "p99_us", "p999_us", "echo_p50_us", "echo_p99_us")]
+        closed.add_row(name, *figures, _spread(row["ratio_spread"]), *latencies)
+    console.print(closed)
+    opened = _made(
+        "offered at a fixed rate, latency from the moment an order was due (medians; ms)",
+        *("of highest", "offered/s", "chain p50", "p99", "p99.9", "echo p50", "p99", "p99.9", "p99 to p99", "spread"),
+    )
+    for row in found["open_loop"]:
+        latencies = [_ms(row[f"{side}_{key}"]) for side in ("chain", "echo") for key in ("p50_us", "p99_us", "p999_us")]
+        ratio = [f"{row['p99_ratio']:.1f}", _spread(row["p99_ratio_spread"])]
+        opened.add_row(f"{row['share']:.0%}", f"{row['offered_per_s']:,.0f}", *latencies, *ratio)
+    console.print(opened)
+    names = list(next(iter(found["windows"].values()))["chain_cpu_us"])
+    spent = _made("processor time an order (µs)", "", *names, "echo", "client of echo")
+    for name, row in found["windows"].items():
+        chain, echo = row["chain_cpu_us"], row["echo_cpu_us"]
+        spent.add_row(name, *(f"{chain[part]:.1f}" for part in names), f"{echo['server']:.1f}", f"{echo['client']:.1f}")
+    console.print(spent)
+    bare = ", ".join(f"{rate:,}/s at {packed} a frame" for packed, rate in found["journal"].items())
+    console.print(f"bare journal append, one frame at a time: {bare}")
+    console.print(f"{found['core']} core, {found['processors']} processors, {found['rounds']} rounds")

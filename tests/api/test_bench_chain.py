@@ -1,0 +1,42 @@
+"""``goldx bench chain`` runs against real processes, and does not count what was not answered as it has to be."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from api.app import GatewayServer
+from benchmarks.chain import flow
+from benchmarks.chain.client import Load, Refused
+from benchmarks.command import bench
+
+
+def test_it_ends_with_one_object() -> None:
+    wish = ["chain", "--json", "--window", "10x1", "--rounds", "1", "--orders", "80", "--seconds", "0.4"]
+    done = CliRunner().invoke(bench, wish, catch_exceptions=False)
+    assert done.exit_code == 0
+    found = json.loads(done.stdout.splitlines()[-1])
+    window = found["windows"]["10x1"]
+    assert {"echo_per_s", "chain_per_s", "ratio", "p50_us", "p99_us", "p999_us"} <= set(window)
+    assert window["chain_p50_us"] <= window["chain_p99_us"] <= window["chain_p999_us"]
+    assert set(window["chain_cpu_us"]) == {"valkey", "engine", "gateway", "client"}
+    assert [row["share"] for row in found["open_loop"]] == [0.25, 0.5, 0.75]
+    assert set(found["journal"]) == {"1", "64", "1024"}
+
+
+async def test_refused_orders_do_not_count(gateway: GatewayServer) -> None:
+    load = Load()
+    await load.connect(gateway.url, None, 1)
+    with pytest.raises(Refused, match="NOT_PERMITTED"):
+        await load.closed(1, 1, 1, 4)
+
+
+def test_a_flow_trades_and_cancels_what_rests() -> None:
+    rests, sells, buys, cancels = (json.loads(message) for message in flow.messages(3, 7, 11, 4))
+    assert [message["id"] for message in (rests, sells, buys, cancels)] == [11, 12, 13, 14]
+    assert sells["params"]["price"] == buys["params"]["price"] == flow.TOUCH
+    assert sells["params"]["account"] != buys["params"]["account"]
+    assert float(rests["params"]["price"]) < float(flow.TOUCH)
+    assert (cancels["method"], cancels["params"]["client_order_id"]) == ("order.cancel", "3.0")
+    again = json.loads(flow.messages(4, 7, 11, 1)[0])
+    assert again["params"]["client_order_id"] != rests["params"]["client_order_id"]
