@@ -1,25 +1,26 @@
-"""Money in and out: from the escrow bank's statement to a member's holding in the engine, and back.
-
-============  =================================  ===========
-state         what happens                       next
-============  =================================  ===========
-PROPOSED      the second person approves         SENDING
-PROPOSED      somebody declines                  DECLINED
-SENDING       the engine adjusts the holding     DONE
-SENDING       the engine refuses                 REFUSED
-============  =================================  ===========
-"""
+"""Money in and out: from the escrow bank's statement to a member's holding in the engine, and back."""
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, MAX_MONEY_FEN, BadValue, format_money
 from settlement import outbox, proposals
-from settlement.database import among
 from settlement.schema import cash_transfer, trading_account
+from settlement.states import EXCHANGE, Machine, Step, advance
+
+MACHINE = Machine(
+    "cash",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "SENDING", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+        "settle": Step(("SENDING",), "DONE", (EXCHANGE,)),
+        "refuse": Step(("SENDING",), "REFUSED", (EXCHANGE,)),
+    },
+)
 
 
 async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
@@ -45,27 +46,22 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the money's way to the engine."""
-    await _set(connection, subjects, "SENDING")
-    rows = await connection.execute(select(cash_transfer).where(among(cash_transfer.c.cash_id, subjects)))
-    await outbox.put(connection, "cash", by, [(row.cash_id, ((row.account, CASH, row.amount),)) for row in rows])
+    rows = await advance(connection, cash_transfer, MACHINE, by, "approve", subjects)
+    moves = [(number, ((row.account, CASH, row.amount),)) for number, row in rows.items()]
+    await outbox.put(connection, "cash", by, moves)
 
 
-async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Nothing moves."""
-    await _set(connection, subjects, "DECLINED")
+    await advance(connection, cash_transfer, MACHINE, by, "decline", subjects)
 
 
-async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has adjusted the holding."""
-    await _set(connection, subjects, "DONE")
+    await advance(connection, cash_transfer, MACHINE, by, "settle", subjects)
 
 
-async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:  # noqa: ARG001
+async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused, for example money out that is reserved by orders."""
     for number, reason in reasons.items():
-        await _set(connection, [number], "REFUSED", reason)
-
-
-async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
-    changed = update(cash_transfer).where(among(cash_transfer.c.cash_id, subjects))
-    await connection.execute(changed.values(status=status, reason=reason))
+        await advance(connection, cash_transfer, MACHINE, by, "refuse", [number], {"reason": reason})

@@ -4,7 +4,7 @@ No step can be skipped or taken out of order, and each one leaves a custody even
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -13,35 +13,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.database import among, now_ms
-from settlement.refusal import Refused
 from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
+from settlement.states import CLERK, EXCHANGE, Machine, Step, authorize
 
+_AT_THE_COUNTER = ("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "ASSAYED", "CERTIFIED")
+"""Where a lot may be refused: the venue has it and nobody trades it yet."""
 
-class Step(NamedTuple):
-    """A step may be taken in one of the states ``before`` and leads to ``after``."""
-
-    before: tuple[str, ...]
-    after: str
-
-
-STEPS: Mapping[str, Step] = {
-    # at the warehouse and the laboratory
-    "weigh": Step(("ARRIVED",), "WEIGHED"),
-    "screen": Step(("WEIGHED",), "SCREENED"),
-    "melt": Step(("SCREENED",), "MELTED"),
-    "assay": Step(("SCREENED", "MELTED"), "ASSAYED"),
-    "certify": Step(("ASSAYED",), "CERTIFIED"),
-    "register": Step(("CERTIFIED",), "REGISTERED"),
-    "reject": Step(("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "ASSAYED", "CERTIFIED"), "REJECTED"),
-    "return": Step(("REJECTED",), "RETURNED"),
-    # with the engine's word
-    "issue": Step(("REGISTERED",), "RECEIPTED"),
-    "withdraw": Step(("ALLOCATED",), "WITHDRAWN"),
-    # a load-out
-    "allocate": Step(("RECEIPTED",), "ALLOCATED"),
-    "deallocate": Step(("ALLOCATED",), "RECEIPTED"),
-    "release": Step(("WITHDRAWN",), "RELEASED"),
-}
+MACHINE = Machine(
+    "lot",
+    {
+        # at the warehouse and the laboratory
+        "arrive": Step((), "ARRIVED"),
+        "weigh": Step(("ARRIVED",), "WEIGHED"),
+        "screen": Step(("WEIGHED",), "SCREENED"),
+        "melt": Step(("SCREENED",), "MELTED"),
+        "assay": Step(("SCREENED", "MELTED"), "ASSAYED"),
+        "certify": Step(("ASSAYED",), "CERTIFIED"),
+        "register": Step(("CERTIFIED",), "REGISTERED"),
+        "reject": Step(_AT_THE_COUNTER, "REJECTED"),
+        "return": Step(("REJECTED",), "RETURNED"),
+        # with the engine's word
+        "issue": Step(("REGISTERED",), "RECEIPTED", (EXCHANGE,), people=2),
+        "allocate": Step(("RECEIPTED",), "ALLOCATED"),
+        "deallocate": Step(("ALLOCATED",), "RECEIPTED", (CLERK, EXCHANGE)),
+        "withdraw": Step(("ALLOCATED",), "WITHDRAWN", (EXCHANGE,), people=2),
+        "release": Step(("WITHDRAWN",), "RELEASED"),
+    },
+)
 
 
 async def take(
@@ -53,34 +51,49 @@ async def take(
     values: Mapping[int, Mapping[str, Any]] | None = None,
     details: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Takes one step with several lots, all or none: state, new column ``values`` and custody event of each.
+    """Takes one step with several lots, all or none: state, new ``values``, custody event and audit entry of each.
 
-    Raises BadValue for an unknown lot and Refused (ILLEGAL_STEP) where a lot's state does not allow it.
+    Raises BadValue for an unknown lot and Refused where a lot's state does not allow it (ILLEGAL_STEP), ``by`` may not
+    do it (NOT_PERMITTED) or nobody else agreed to it (TWO_PEOPLE).
     """
-    rule = STEPS[step]
     rows = await find(connection, lot_ids, lock=True)
     for row in rows.values():
-        if row.state not in rule.before:
-            allowed = " or ".join(rule.before)
-            raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; to {step} it must be {allowed}")
+        MACHINE.allow(step, row.lot_id, row.state)
+    await authorize(connection, MACHINE, step, by, lot_ids, f"lot_{step}")
+    after = MACHINE.steps[step].after
     columns = sorted(next(iter(values.values()))) if values else []
     changes = [
         {"id": lot_id, **{f"new_{column}": values[lot_id][column] for column in columns if values}} for lot_id in rows
     ]
     moving = update(lot).where(lot.c.lot_id == bindparam("id"))
-    moving = moving.values(state=rule.after, **{column: bindparam(f"new_{column}") for column in columns})
+    moving = moving.values(state=after, **{column: bindparam(f"new_{column}") for column in columns})
     if not rows:
         return
     await connection.execute(moving, changes)
+    places = {row.lot_id: row.warehouse for row in rows.values()}
+    await note(connection, by, step, after, places, details or {})
+
+
+async def note(
+    connection: AsyncConnection,
+    by: str,
+    step: str,
+    state: str,
+    places: Mapping[int, str],
+    details: Mapping[int, Mapping[str, Any]],
+) -> None:
+    """Writes a step into the history of each lot and into the audit log; ``places``: lot -> the warehouse it is in."""
     at = now_ms()
     events = [
         {
-            **{"lot_id": row.lot_id, "step": step, "state": rule.after, "at": at, "by": by},
-            **{"warehouse": row.warehouse, "detail": dict(details[row.lot_id]) if details else {}},
+            **{"lot_id": number, "step": step, "state": state, "at": at, "by": by, "warehouse": place},
+            "detail": dict(details.get(number, {})),
         }
-        for row in rows.values()
+        for number, place in places.items()
     ]
     await connection.execute(insert(custody_event), events)
+    acts = [audit.Act(by, f"lot.{step}", f"lot:{event['lot_id']}", event["detail"]) for event in events]
+    await audit.record_all(connection, acts)
 
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:

@@ -12,9 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement import audit, cash, load_out, outbox, proposals, receipts
 from settlement.outbox import Item
-
-ACTOR = "settlement"
-"""Who does what follows from an event: the service itself."""
+from settlement.states import ACTOR
 
 
 class Movement(Protocol):

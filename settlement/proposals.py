@@ -11,6 +11,16 @@ from settlement import audit
 from settlement.database import now_ms
 from settlement.refusal import Refused
 from settlement.schema import proposal
+from settlement.states import Machine, Step
+
+MACHINE = Machine(
+    "proposal",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "APPROVED", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
 
 
 class Proposal(NamedTuple):
@@ -44,8 +54,7 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     row = (await connection.execute(wanted)).first()
     if row is None:
         raise BadValue("proposal", proposal_id, "the number of a proposal")
-    if row.status != "PROPOSED":
-        raise Refused("DECIDED", f"proposal {proposal_id} is {row.status} already")
+    MACHINE.allow("approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
     if decision == "APPROVED" and row.proposed_by == by:
         raise Refused("SAME_PERSON", f"proposal {proposal_id} is {by}'s own; another person must approve it")
     values = {"status": decision, "decided_by": by, "decided_at": now_ms()}

@@ -160,7 +160,7 @@ async def test_four_eyes(house: House) -> None:
             await movements.approve(connection, ONE, number)
     await house.approve(number)
     async with house.engine.begin() as connection:
-        with pytest.raises(Refused, match="is APPROVED already"):
+        with pytest.raises(Refused, match="is APPROVED; to approve"):
             await movements.approve(connection, OTHER, number)
     await house.settle()
     assert house.held("A.H") == 100
