@@ -1,19 +1,20 @@
-"""Bar lists as CSV: read whole, every bad row named, nothing taken in if there is one (columns: docs/settlement.md).
+"""Bar lists: read whole, every bad row named, nothing taken in if there is one (columns: docs/settlement.md).
 
-The *declared* columns say what a depositor sends, the *measured* ones what warehouse and laboratory found.
+The *declared* columns say what a depositor sends, the *measured* ones what warehouse and laboratory found. Headings may
+be those of this page, of an LBMA weight list, or Chinese; weights grams, kilograms or troy ounces.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
 from goldx.terms import FORMS
 from goldx.units import FINENESS_ONE, BadValue, parse_identifier
-from settlement.arithmetic import format_cg, parse_decimal, parse_scale_weight
+from settlement import ounces, sheets
+from settlement.arithmetic import fine_weight, format_cg, parse_decimal, parse_scale_weight
+from settlement.headings import HEADINGS
 from settlement.schema import ORIGINS
+from settlement.sheets import BadFile, Cell, Row, RowError
 
-MAX_ROWS = 100_000
 REPLICATES = ("replicate_1", "replicate_2", "replicate_3", "replicate_4")
 MAX_PPM = 1_000_000
 
@@ -58,97 +59,142 @@ class Measured(NamedTuple):
     replicates_ppm: tuple[int, ...]
 
 
-class RowError(NamedTuple):
-    """What is wrong in one row: its line (the heading is line 1), the column, and why."""
+class Reading(NamedTuple):
+    """How a file is to be read: columns ``given`` beside it for all its rows, the sheet of a workbook, and whether its
+    numbers have a decimal ``comma`` (None: as the numbers themselves show)."""
 
-    line: int
-    column: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}, {self.column}: {self.problem}"
+    given: Mapping[str, str] = {}
+    sheet: str | None = None
+    comma: bool | None = None
 
 
-class BadBarList(Exception):
-    """The file has errors; nothing of it was taken in."""
-
-    def __init__(self, errors: list[RowError]) -> None:
-        super().__init__("\n".join(str(error) for error in errors))
-        self.errors = errors
+Found = TypeVar("Found", bound=NamedTuple)
+"""What one row of a list becomes."""
+Read = Callable[[str, Cell], Any]
+Make = Callable[[int, BarKey, Mapping[str, Any]], Found]
 
 
-Row = TypeVar("Row", Declared, Measured)
-_Read = Callable[[str, str], Any]
+def _code(field: str, cell: Cell) -> str:
+    return parse_identifier(sheets.plain_text(field, cell), field)
 
 
-def _code(field: str, text: str) -> str:
-    return parse_identifier(text, field)
-
-
-def _word(field: str, text: str, longest: int = 64) -> str:
-    if not 1 <= len(text) <= longest or not text.isprintable():
-        raise BadValue(field, text, f"printable text of 1 to {longest} characters")
+def word(field: str, cell: Cell, longest: int = 64) -> str:
+    """Printable text that no spreadsheet would compute. Raises BadValue."""
+    text = sheets.plain_text(field, cell)
+    if not 1 <= len(text) <= longest or not text.isprintable() or text[0] in "=+-@":
+        raise BadValue(field, text, f"printable text of 1 to {longest} characters that does not begin with = + - or @")
     return text
 
 
-def _mark(field: str, text: str) -> str:
-    return _word(field, text, 32)
+def mark(field: str, cell: Cell) -> str:
+    """A maker's or number's mark. Raises BadValue."""
+    return word(field, cell, 32)
 
 
-def _year(field: str, text: str) -> int:
+def _year(field: str, cell: Cell) -> int:
+    text = sheets.decimal_text(field, cell, 0)
     return parse_decimal(field, text, 0, 1800, 2999, "a year") if text else 0
 
 
-def _one_of(words: tuple[str, ...]) -> _Read:
-    def read(field: str, text: str) -> str:
-        if text not in words:
-            raise BadValue(field, text, "one of " + ", ".join(words))
-        return text
+def one_of(words: tuple[str, ...]) -> Read:
+    """A reader of one of these words."""
+
+    def read(field: str, cell: Cell) -> str:
+        if cell.text not in words:
+            raise BadValue(field, cell.text, "one of " + ", ".join(words))
+        return cell.text
 
     return read
 
 
-def _fineness(field: str, text: str) -> int:
-    return parse_decimal(field, text, 2, 1, FINENESS_ONE, "per mille")
+def grams(field: str, cell: Cell) -> int:
+    """Grams as read from a balance -> 0.01 g. Raises BadValue."""
+    return parse_scale_weight(field, sheets.decimal_text(field, cell, 2))
 
 
-def _screening(field: str, text: str) -> int:
-    return 100 * parse_decimal(field, text, 0, 1, 1_000, "whole per mille")
+def _kilograms(field: str, cell: Cell) -> int:
+    text = sheets.decimal_text(field, cell, 5)
+    return parse_decimal(field, text, 5, 1, ounces.MAX_CG, "kilograms")
 
 
-def _melt(field: str, text: str) -> int | None:
-    return parse_scale_weight(field, text) if text else None
+def troy_ounces(field: str, cell: Cell) -> int:
+    """Troy ounces -> thousandths; from 100 oz on multiples of 0.025 (domain sheet 4.1). Raises BadValue."""
+    text = sheets.decimal_text(field, cell, 3)
+    moz = parse_decimal(field, text, 3, 1, ounces.MAX_MOZ, "troy ounces")
+    if moz >= ounces.LARGE_FROM_MOZ and moz % ounces.STEP_MOZ:
+        raise BadValue(field, text, "a multiple of 0.025 oz, as large bars are weighed")
+    return moz
 
 
-def _replicate(field: str, text: str) -> int | None:
+def _fine_ounces(field: str, cell: Cell) -> int | None:
+    text = sheets.decimal_text(field, cell, 3)
+    return parse_decimal(field, text, 3, 1, ounces.MAX_MOZ, "fine troy ounces") if text else None
+
+
+def _fine_grams(field: str, cell: Cell) -> int | None:
+    text = sheets.decimal_text(field, cell, 3)
+    return parse_decimal(field, text, 3, 1, 10 * ounces.MAX_CG, "fine grams") if text else None
+
+
+def fineness(field: str, cell: Cell) -> int:
+    """Per mille -> e5. Raises BadValue."""
+    return parse_decimal(field, sheets.decimal_text(field, cell, 2), 2, 1, FINENESS_ONE, "per mille")
+
+
+def _percent(field: str, cell: Cell) -> int:
+    return parse_decimal(field, sheets.decimal_text(field, cell, 3), 3, 1, FINENESS_ONE, "per cent")
+
+
+def _screening(field: str, cell: Cell) -> int:
+    return 100 * parse_decimal(field, sheets.decimal_text(field, cell, 0), 0, 1, 1_000, "whole per mille")
+
+
+def _melt(field: str, cell: Cell) -> int | None:
+    return grams(field, cell) if cell.text else None
+
+
+def _replicate(field: str, cell: Cell) -> int | None:
+    text = sheets.decimal_text(field, cell, 3)
     return parse_decimal(field, text, 3, 1, MAX_PPM, "per mille") if text else None
 
 
-_KEY: Mapping[str, _Read] = {"refiner": _mark, "serial": _mark, "year": _year}
-_DECLARED: Mapping[str, _Read] = {
-    **{"symbol": _code, "form": _one_of(FORMS), "account": _code, "warehouse": _code},
-    **{"gross_g": parse_scale_weight, "fineness_permille": _fineness},
-    **{"origin": _one_of(ORIGINS), "origin_document": _word},
+KEY: Final[Mapping[str, Read]] = {"refiner": mark, "serial": mark, "year": _year}
+GROSS: Final[Mapping[str, Read]] = {"gross_g": grams, "gross_kg": _kilograms, "gross_oz": troy_ounces}
+FINENESS: Final[Mapping[str, Read]] = {"fineness_permille": fineness, "fineness_percent": _percent}
+_DECLARED: Final[Mapping[str, Read]] = {
+    **{"symbol": _code, "form": one_of(FORMS), "account": _code, "warehouse": _code},
+    **{**GROSS, **FINENESS, "fine_g": _fine_grams, "fine_oz": _fine_ounces},
+    **{"origin": one_of(ORIGINS), "origin_document": word},
 }
-_MEASURED: Mapping[str, _Read] = {
-    **{"seal": _mark, "weighed_g": parse_scale_weight, "scale": _mark, "xrf_permille": _screening, "melt_g": _melt},
-    **{"laboratory": _mark, **dict.fromkeys(REPLICATES, _replicate)},
+_MEASURED: Final[Mapping[str, Read]] = {
+    **{"seal": mark, "weighed_g": grams, "scale": mark, "xrf_permille": _screening, "melt_g": _melt},
+    **{"laboratory": mark, **dict.fromkeys(REPLICATES, _replicate)},
 }
-_MAY_BE_ABSENT = frozenset(("year", "melt_g", *REPLICATES[2:]))
-COLUMNS = (*_KEY, *_DECLARED, *_MEASURED)
+ALTERNATIVES: Final = (tuple(GROSS), tuple(FINENESS))
+"""Columns of which a list has exactly one."""
+OPTIONAL: Final = frozenset(("year", "fine_g", "fine_oz", "melt_g", *REPLICATES[2:]))
+COLUMNS: Final = (*KEY, *_DECLARED, *_MEASURED)
+GIVEN: Final = ("symbol", "form", "account", "warehouse", "origin", "origin_document")
+"""What may be given beside a file that has no such column."""
+_NUMBERS: Final = frozenset(
+    (*GROSS, *FINENESS, "fine_g", "fine_oz", "weighed_g", "xrf_permille", "melt_g", *REPLICATES)
+)
 
 
-def read_declared(data: bytes) -> list[Declared]:
-    """The declared columns of a bar list. Raises BadBarList with every bad row."""
+def read_declared(data: bytes, reading: Reading = Reading()) -> list[Declared]:  # noqa: B008
+    """The declared columns of a bar list. Raises BadFile with every bad row."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> Declared:
-        return Declared(line, key, *(values[column] for column in _DECLARED))
+        gross_cg, fineness_e5 = weight_and_fineness(values)
+        place = (values["symbol"], values["form"], values["account"], values["warehouse"])
+        origin = (values["origin"], values["origin_document"])
+        return Declared(line, key, *place, gross_cg, fineness_e5, *origin)
 
-    return _read(data, _DECLARED, make)
+    return rows_of(sheets.read(data, reading.sheet), _DECLARED, COLUMNS, make, reading)
 
 
-def read_measured(data: bytes) -> list[Measured]:
-    """The measured columns of a bar list. Raises BadBarList with every bad row."""
+def read_measured(data: bytes, reading: Reading = Reading()) -> list[Measured]:  # noqa: B008
+    """The measured columns of a bar list. Raises BadFile with every bad row."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> Measured:
         results = tuple(values[column] for column in REPLICATES if values.get(column) is not None)
@@ -160,24 +206,54 @@ def read_measured(data: bytes) -> list[Measured]:
         weighed = (values["seal"], values["weighed_g"], values["scale"])
         return Measured(line, key, *weighed, values["xrf_permille"], melt, values["laboratory"], results)
 
-    return _read(data, _MEASURED, make)
+    return rows_of(sheets.read(data, reading.sheet), _MEASURED, COLUMNS, make, reading)
 
 
-def _read(
-    data: bytes, columns: Mapping[str, _Read], make: Callable[[int, BarKey, Mapping[str, Any]], Row]
-) -> list[Row]:
+def weight_and_fineness(values: Mapping[str, Any]) -> tuple[int, int]:
+    """Gross weight in 0.01 g and fineness in e5 of a row, whichever columns it has; its fine weight must follow from
+    them (domain sheet 4.1, 4.3). Raises BadValue."""
+    moz: int | None = values.get("gross_oz")
+    gross_cg: int = values.get("gross_g") or values.get("gross_kg") or ounces.to_cg(moz or 0)
+    fineness_e5: int = values.get("fineness_permille") or values["fineness_percent"]
+    if (stated := values.get("fine_oz")) is not None:
+        ounces.check_fine("fine_oz", stated, moz, gross_cg, fineness_e5)
+    if (stated := values.get("fine_g")) is not None:
+        fine = fine_weight(gross_cg, fineness_e5)
+        if stated not in (fine.mg, fine.mg + (fine.residue_1e7 >= 5_000)):
+            raise BadValue("fine_g", f"{stated / 1_000:.3f}", f"{fine.mg / 1_000:.3f}, gross weight x fineness")
+    return gross_cg, fineness_e5
+
+
+def rows_of(
+    table: sheets.Table, columns: Mapping[str, Read], known: tuple[str, ...], make: Make[Found], reading: Reading
+) -> list[Found]:
+    """Reads a list of bars: ``known`` are the headings it may have, ``columns`` those that matter now beside the key.
+
+    Raises BadFile: for the whole file where its shape is wrong, else with every bad row.
+    """
+    wanted = {**KEY, **columns}
+    numbered = list(sheets.find_heading(table, (name for name, column in HEADINGS.items() if column in known)))
+    heading = _heading(numbered[0] if numbered else Row(1, ()), wanted, known, reading.given)
+    if len(numbered) < 2:
+        raise BadFile([RowError(1, "file", "no rows")])
+    body = [(row.line, _cells(row, heading)) for row in numbered[1:]]
+    comma = _comma(body, reading)
     errors: list[RowError] = []
-    found: list[Row] = []
+    found: list[Found] = []
     lines: dict[BarKey, int] = {}
-    for line, row in _rows(data, {**_KEY, **columns}):
+    for line, row in body:
         values: dict[str, Any] = {}
-        for column, read in (*_KEY.items(), *columns.items()):
-            if column in row:
-                try:
-                    values[column] = read(column, row[column])
-                except BadValue as error:
-                    errors.append(RowError(line, column, str(error)))
-        if len(values) < len([column for column in (*_KEY, *columns) if column in row]):
+        cells = {**row, **{name: Cell(text) for name, text in reading.given.items()}}
+        present = [(column, read) for column, read in wanted.items() if column in cells]
+        for column, read in present:
+            cell = cells[column]
+            if comma and column in _NUMBERS:
+                cell = cell._replace(text=cell.text.replace(",", "."))
+            try:
+                values[column] = read(column, cell)
+            except BadValue as error:
+                errors.append(RowError(line, column, str(error)))
+        if len(values) < len(present):
             continue
         key = BarKey(values["refiner"], values["serial"], values.get("year", 0))
         if key in lines:
@@ -189,42 +265,56 @@ def _read(
         except BadValue as error:
             errors.append(RowError(line, error.field, str(error)))
     if errors:
-        raise BadBarList(sorted(errors))
+        raise BadFile(sorted(errors))
     return found
 
 
-def _rows(data: bytes, wanted: Mapping[str, _Read]) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, column -> text) of each row; refuses the whole file where its shape is wrong."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadBarList([RowError(line, "file", f"byte {error.start} is not UTF-8 text")]) from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        heading = [name.strip() for name in next(reader, [])]
-        _check_heading(heading, wanted)
-        count = 0
-        for cells in reader:
-            if not cells:
-                continue
-            count += 1
-            if count > MAX_ROWS:
-                raise BadBarList([RowError(reader.line_num, "file", f"more than {MAX_ROWS} rows")])
-            if len(cells) != len(heading):
-                problem = f"{len(cells)} cells where the heading has {len(heading)}"
-                raise BadBarList([RowError(reader.line_num, "row", problem)])
-            yield reader.line_num, {name: cell.strip() for name, cell in zip(heading, cells, strict=True)}
-        if not count:
-            raise BadBarList([RowError(1, "file", "no rows")])
-    except csv.Error as error:
-        raise BadBarList([RowError(reader.line_num, "row", str(error))]) from error
-
-
-def _check_heading(heading: list[str], wanted: Mapping[str, _Read]) -> None:
-    errors = [RowError(1, name, "is not a column of a bar list") for name in heading if name not in COLUMNS]
-    errors += [RowError(1, name, "stands there twice") for name in sorted(set(heading)) if heading.count(name) > 1]
-    missing = [name for name in wanted if name not in heading and name not in _MAY_BE_ABSENT]
-    errors += [RowError(1, name, "is missing") for name in missing]
+def _heading(
+    row: Row, wanted: Mapping[str, Read], known: tuple[str, ...], given: Mapping[str, str]
+) -> list[str | None]:
+    """The column of each cell, None beyond the last heading. Raises BadFile."""
+    columns: list[str | None] = []
+    errors: list[RowError] = []
+    for cell in row.cells:
+        column = HEADINGS.get(sheets.normal_heading(cell.text)) if cell.text else None
+        if cell.text and column not in known:
+            errors.append(RowError(row.line, cell.text, "is not a column of such a list"))
+        elif column is not None and column in columns:
+            errors.append(RowError(row.line, column, "stands there twice"))
+        elif column is not None and column in given:
+            errors.append(RowError(row.line, column, "is a column of the file and is given beside it"))
+        columns.append(column)
+    present = {*columns, *given}
+    single = [name for name in wanted if not any(name in several for several in ALTERNATIVES)]
+    missing = [name for name in single if name not in present and name not in OPTIONAL]
+    errors += [RowError(row.line, name, "is missing") for name in missing]
+    errors += [
+        RowError(row.line, several[0], "or another of its units must stand there, once")
+        for several in ALTERNATIVES
+        if several[0] in wanted and sum(name in present for name in several) != 1
+    ]
     if errors:
-        raise BadBarList(errors)
+        raise BadFile(errors)
+    return columns
+
+
+def _cells(row: Row, heading: list[str | None]) -> dict[str, Cell]:
+    if len(row.cells) != len(heading):
+        problem = f"{len(row.cells)} cells where the heading has {len(heading)}"
+        raise BadFile([RowError(row.line, "row", problem)])
+    for name, cell in zip(heading, row.cells, strict=True):
+        if name is None and cell.text:
+            raise BadFile([RowError(row.line, "row", f"{cell.text!r} stands under no heading")])
+    return {name: cell for name, cell in zip(heading, row.cells, strict=True) if name is not None}
+
+
+def _comma(body: list[tuple[int, dict[str, Cell]]], reading: Reading) -> bool:
+    if reading.comma is not None:
+        return reading.comma
+    texts = [
+        cell.text for _, row in body for name, cell in row.items() if name in _NUMBERS and cell.kind == sheets.TEXT
+    ]
+    try:
+        return sheets.decimal_comma(texts)
+    except BadValue as error:
+        raise BadFile([RowError(body[0][0], "numbers", str(error))]) from error

@@ -20,10 +20,10 @@ from goldx.keys import Key
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
 from goldx.units import BadValue
 from settlement import audit, registry
-from settlement.bar_list import BadBarList
 from settlement.database import connect, migrate
 from settlement.process import serve
 from settlement.refusal import Refused
+from settlement.sheets import BadFile
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except (BadValue, Refused, BadBarList, audit.BrokenChain, OSError) as error:
+    except (BadValue, Refused, BadFile, audit.BrokenChain, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

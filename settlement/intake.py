@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement import assay, audit, lots
 from settlement.arithmetic import fine_weight, format_cg, format_fineness
-from settlement.bar_list import BadBarList, BarKey, Declared, Measured, RowError
+from settlement.bar_list import BarKey, Declared, Measured
 from settlement.database import now_ms
 from settlement.refusal import Refused
 from settlement.schema import custody_event, instrument, lot, trading_account, warehouse
+from settlement.sheets import BadFile, RowError
 
 MUST_BE_MELTED = ("SCRAP_JEWEL", "KARAT_ALLOY")
 """Forms that are not homogeneous enough to be sampled as they come (domain sheet 3.1)."""
@@ -25,12 +26,12 @@ _NO_LONGER_HERE = ("RELEASED", "RETURNED")
 async def receive(connection: AsyncConnection, by: str, rows: Sequence[Declared]) -> list[int]:
     """Takes in the lots of a bar list as ARRIVED; returns their numbers.
 
-    Raises BadBarList, with every row that names an unknown account, class or warehouse, does not fit its class's form
+    Raises BadFile, with every row that names an unknown account, class or warehouse, does not fit its class's form
     or fineness band, or is in the register already.
     """
-    errors = await _check_against_register(connection, rows)
+    errors = await problems(connection, rows)
     if errors:
-        raise BadBarList(sorted(errors))
+        raise BadFile(sorted(errors))
     values = [
         {
             **{"refiner": row.key.refiner, "serial": row.key.serial, "year": row.key.year, "symbol": row.symbol},
@@ -56,7 +57,8 @@ async def receive(connection: AsyncConnection, by: str, rows: Sequence[Declared]
     return numbers
 
 
-async def _check_against_register(connection: AsyncConnection, rows: Sequence[Declared]) -> list[RowError]:
+async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> list[RowError]:
+    """What the register has against these rows: unknown names, wrong form or band, lots that are here already."""
     classes = {row.symbol: row for row in await connection.execute(select(instrument))}
     accounts = set((await connection.execute(select(trading_account.c.account))).scalars())
     places = set((await connection.execute(select(warehouse.c.warehouse))).scalars())
@@ -96,15 +98,25 @@ async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> di
     return found
 
 
+async def not_there(connection: AsyncConnection, rows: Sequence[Measured]) -> list[RowError]:
+    """Rows whose lot is not in the register, or has been processed."""
+    found = await find_by_key(connection, [row.key for row in rows])
+    errors = [RowError(row.line, "serial", f"{row.key} is not in the register") for row in rows if row.key not in found]
+    lost = [(row, found[row.key]) for row in rows if row.key in found and found[row.key].state != "ARRIVED"]
+    return errors + [
+        RowError(row.line, "serial", f"{row.key}, lot {there.lot_id}, is {there.state}; it must be ARRIVED")
+        for row, there in lost
+    ]
+
+
 async def process(connection: AsyncConnection, by: str, rows: Sequence[Measured]) -> list[int]:
     """Takes arrived lots through every step to REGISTERED by their measured values; returns their numbers.
 
-    Raises BadBarList for lots that are not in the register, and what the steps raise.
+    Raises BadFile for lots that are not in the register, and what the steps raise.
     """
+    if errors := await not_there(connection, rows):
+        raise BadFile(errors)
     found = await find_by_key(connection, [row.key for row in rows])
-    errors = [RowError(row.line, "serial", f"{row.key} is not in the register") for row in rows if row.key not in found]
-    if errors:
-        raise BadBarList(errors)
     measured = {int(found[row.key].lot_id): row for row in rows}
     await weigh(connection, by, measured)
     await screen(connection, by, {number: row.xrf_e5 for number, row in measured.items()})

@@ -43,6 +43,9 @@ PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
 OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
 BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
 CUSTOMS = ("DOMESTIC", "BONDED")
+FILE_KINDS = ("declared", "measured", "statement", "depository")
+"""What a file was taken in as: a bar list's declared or measured columns, a warehouse's statement of its bars, a
+depository's report of its totals."""
 
 metadata = MetaData(
     naming_convention={
@@ -423,6 +426,23 @@ load_out_lot = Table(
 )
 
 # The record.
+
+file = Table(
+    "file",
+    metadata,
+    _number("file_no"),
+    _text("kind"),
+    _text("name"),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    _integer("rows"),
+    Column("result", JSONB, nullable=False),
+    _integer("taken_at"),
+    _text("taken_by"),
+    _one_of("kind", FILE_KINDS),
+    CheckConstraint("sha256 = sha256(content)", name="hash_of_content"),
+    UniqueConstraint("kind", "sha256"),
+)
 
 recon_run = Table(
     "recon_run",

@@ -8,8 +8,8 @@ from fastapi.responses import JSONResponse
 
 from api.problems import problem
 from api.settlement_routes import bars, load_outs, money, receipts, record
-from settlement.bar_list import BadBarList
 from settlement.refusal import Refused
+from settlement.sheets import BadFile
 
 
 def install(app: FastAPI) -> None:
@@ -21,7 +21,7 @@ def install(app: FastAPI) -> None:
     async def _refused(_: Request, error: Refused) -> JSONResponse:
         return problem(409, str(error), error.reason)
 
-    @app.exception_handler(BadBarList)
-    async def _bad_bar_list(_: Request, error: BadBarList) -> JSONResponse:
+    @app.exception_handler(BadFile)
+    async def _bad_bar_list(_: Request, error: BadFile) -> JSONResponse:
         rows = [found._asdict() for found in error.errors]
         return problem(422, f"{len(rows)} problems; nothing was taken in", "BAD_VALUE", errors=rows)

@@ -1,13 +1,13 @@
 """Warehouses, and bars from arrival to the register."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Body, Query
+from fastapi import Body, Depends, Query
 from sqlalchemy import Row
 
 from api.settlement_routes.access import PAGE, Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_weight
-from settlement import bar_list, intake, lots
+from goldx.units import BadValue, format_weight
+from settlement import bar_list, imports, lots
 from settlement.arithmetic import format_cg, format_fineness
 
 router = new_router()
@@ -27,20 +27,44 @@ async def add_warehouse(by: Clerk, connection: Transaction, place: Warehouse) ->
     return place
 
 
-@router.post("/bar-lists/declared")
+File = Annotated[bytes, Body(media_type="application/octet-stream", description="CSV, XLSX or XLS, as it is")]
+Kind = Literal["declared", "measured"]
+
+
+def _reading(
+    sheet: Annotated[str | None, Query(description="The sheet, where a workbook has several")] = None,
+    decimal: Annotated[Literal["point", "comma"] | None, Query(description="Default: as the numbers show")] = None,
+    given: Annotated[list[str], Query(alias="set", description="COLUMN=VALUE for every row")] = [],  # noqa: B006
+) -> bar_list.Reading:
+    columns = dict(text.partition("=")[::2] for text in given)
+    for column in columns:
+        if column not in bar_list.GIVEN:
+            raise BadValue("set", column, "COLUMN=VALUE with one of " + ", ".join(bar_list.GIVEN))
+    return bar_list.Reading(columns, sheet, None if decimal is None else decimal == "comma")
+
+
+TheReading = Annotated[bar_list.Reading, Depends(_reading)]
+
+
+@router.post("/bar-lists/{kind}/preview")
+async def preview_bars(
+    _: Reader, connection: Transaction, kind: Kind, file: File, reading: TheReading
+) -> dict[str, Any]:
+    """What would be taken in, with every problem by row; changes nothing."""
+    found = await imports.preview(connection, kind, file, reading)
+    problems = [problem._asdict() for problem in found.problems]
+    return {**found._asdict(), "problems": problems}
+
+
+@router.post("/bar-lists/{kind}")
 async def import_bars(
-    by: Clerk, connection: Transaction, file: Annotated[bytes, Body(media_type="text/csv")]
+    by: Clerk, connection: Transaction, kind: Kind, file: File, reading: TheReading, name: str = "upload"
 ) -> dict[str, list[int]]:
-    """Takes in the lots of a bar list (columns: docs/settlement.md): all or none."""
-    return {"lots": await intake.receive(connection, by, bar_list.read_declared(file))}
+    """Takes in a bar list (columns: docs/settlement.md), all or none, and keeps the file under `name`.
 
-
-@router.post("/bar-lists/measured")
-async def process_bars(
-    by: Clerk, connection: Transaction, file: Annotated[bytes, Body(media_type="text/csv")]
-) -> dict[str, list[int]]:
-    """Takes arrived lots to the register by their measured values: all or none."""
-    return {"lots": await intake.process(connection, by, bar_list.read_measured(file))}
+    `declared`: the lots arrive; `measured`: arrived lots go to the register by what was found of them.
+    """
+    return {"lots": await imports.take_in(connection, by, kind, name, file, reading)}
 
 
 @router.get("/lots")

@@ -6,7 +6,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import format_weight
-from settlement import bar_list, intake, lots
+from settlement import bar_list, imports, intake, lots
 from settlement.arithmetic import format_cg, format_fineness
 from settlement.clerk.group import clerk, may
 from settlement.cli import in_transaction
@@ -29,33 +29,93 @@ def warehouse_add(by: str, code: str, title: str, city: str, customs: str) -> No
     click.echo(f"warehouse {code} is registered")
 
 
-@clerk.command("import-bars")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.pass_obj
-def import_bars(by: str, file: Path) -> None:
-    """Take in the lots of a bar list: all of FILE or none of it."""
-    data = file.read_bytes()
+def _columns(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    given = {}
+    for value in values:
+        column, equals, text = value.partition("=")
+        if not equals or column not in bar_list.GIVEN or column in given:
+            raise click.BadParameter(
+                f"{value!r} must be COLUMN=VALUE, once each, with one of {', '.join(bar_list.GIVEN)}"
+            )
+        given[column] = text
+    return given
 
+
+_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+_SHEET = click.option("--sheet", help="The sheet to read, where a workbook has several.")
+_DECIMAL = click.option("--decimal", type=click.Choice(["point", "comma"]), help="Default: as the numbers show.")
+_PREVIEW = click.option("--preview", "only_preview", is_flag=True, help="Only say what would happen.")
+
+
+def _comma(decimal: str | None) -> bool | None:
+    return None if decimal is None else decimal == "comma"
+
+
+def _progress(done: int, total: int) -> None:
+    if total > imports.CHUNK:
+        click.echo(f"{done} of {total} lots", err=True)
+
+
+def _take_in(by: str, kind: str, file: Path, reading: bar_list.Reading) -> list[int]:
     async def work(connection: AsyncConnection) -> list[int]:
         await may(connection, by, "settle")
-        return await intake.receive(connection, by, bar_list.read_declared(data))
+        return await imports.take_in(connection, by, kind, file.name, file.read_bytes(), reading, _progress)
 
-    numbers = in_transaction(work)
+    return in_transaction(work)
+
+
+def _preview(by: str, kind: str, file: Path, reading: bar_list.Reading) -> None:
+    """Prints what would be taken in; exits 1 if anything stands against it."""
+
+    async def work(connection: AsyncConnection) -> imports.Preview:
+        await may(connection, by, "settle", "supervise")
+        return await imports.preview(connection, kind, file.read_bytes(), reading)
+
+    found = in_transaction(work)
+    for problem in found.problems:
+        click.echo(str(problem))
+    click.echo(f"{file.name}: {found.format}, {found.dialect}; SHA-256 {found.sha256}")
+    if found.known_as is not None:
+        click.echo(f"the same file was taken in before, as file {found.known_as}")
+    if found.problems or found.known_as is not None:
+        click.echo(f"{found.rows} rows, {len(found.problems)} problems: nothing of it would be taken in")
+        click.get_current_context().exit(1)
+    click.echo(f"{found.rows} lots, {format_cg(found.gross_cg)} g gross, could be taken in; nothing was")
+
+
+@clerk.command("import-bars")
+@_FILE
+@_PREVIEW
+@_SHEET
+@_DECIMAL
+@click.option("--set", "given", multiple=True, callback=_columns, metavar="COLUMN=VALUE", help="For every row.")
+@click.pass_obj
+def import_bars(
+    by: str, file: Path, only_preview: bool, sheet: str | None, decimal: str | None, given: dict[str, str]
+) -> None:
+    """Take in the lots of a bar list (CSV, XLSX or XLS): all of FILE or none of it."""
+    reading = bar_list.Reading(given, sheet, _comma(decimal))
+    if only_preview:
+        _preview(by, "declared", file, reading)
+        return
+    numbers = _take_in(by, "declared", file, reading)
     click.echo(f"{len(numbers)} lots have arrived: {numbers[0]} to {numbers[-1]}")
 
 
 @clerk.command("process")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@_FILE
+@_PREVIEW
+@_SHEET
+@_DECIMAL
 @click.pass_obj
-def process(by: str, file: Path) -> None:
+def process(by: str, file: Path, only_preview: bool, sheet: str | None, decimal: str | None) -> None:
     """Take the lots of FILE from arrival to the register by their measured values: all or none."""
-    data = file.read_bytes()
-
-    async def work(connection: AsyncConnection) -> list[int]:
-        await may(connection, by, "settle")
-        return await intake.process(connection, by, bar_list.read_measured(data))
-
-    click.echo(f"{len(in_transaction(work))} lots are weighed, screened, assayed, certified and registered")
+    reading = bar_list.Reading({}, sheet, _comma(decimal))
+    if only_preview:
+        _preview(by, "measured", file, reading)
+        return
+    numbers = _take_in(by, "measured", file, reading)
+    click.echo(f"{len(numbers)} lots are weighed, screened, assayed, certified and registered")
 
 
 @clerk.command("reject")

@@ -2,12 +2,13 @@
 
 import pytest
 
-from settlement.bar_list import BadBarList, BarKey, read_declared, read_measured
+from settlement.bar_list import BarKey, read_declared, read_measured
+from settlement.sheets import BadFile
 from tests.settlement.house import bars
 
 
 def problems(data: bytes) -> list[tuple[int, str]]:
-    with pytest.raises(BadBarList) as bad:
+    with pytest.raises(BadFile) as bad:
         read_declared(data)
     assert all(error.problem for error in bad.value.errors)
     return [(error.line, error.column) for error in bad.value.errors]
@@ -59,7 +60,7 @@ def test_a_bad_declaration_is_named(row: dict[str, str], column: str) -> None:
     ],
 )
 def test_a_bad_measurement_is_named(row: dict[str, str], column: str) -> None:
-    with pytest.raises(BadBarList) as bad:
+    with pytest.raises(BadFile) as bad:
         read_measured(bars([row]))
     assert [(error.line, error.column) for error in bad.value.errors] == [(2, column)]
 
@@ -72,7 +73,7 @@ def test_every_bad_row_is_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("spoil", "where"),
     [
-        (lambda data: data.replace(b"refiner", b"maker", 1), [(1, "maker"), (1, "refiner")]),
+        (lambda data: data.replace(b"refiner", b"smelter", 1), [(1, "smelter"), (1, "refiner")]),
         (lambda data: data.replace(b"seal,", b"serial,", 1), [(1, "serial")]),
         (lambda data: data.replace(b"XM1,", b"XM1,,"), [(2, "row")]),
         (lambda data: data.replace(b"XM1,", b'"XM"1,'), [(2, "row")]),

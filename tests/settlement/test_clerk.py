@@ -56,7 +56,9 @@ async def test_a_working_day(engine: AsyncEngine, exchange: Exchange) -> None:
     assert "line 4, serial" in problems
     Path("bars.csv").write_bytes(bars([{"serial": f"A{n}"} for n in range(10)]))
     assert "10 lots have arrived" in await clerk("clerk-1", "import-bars", "bars.csv")
-    assert "is lot" in await clerk("clerk-1", "import-bars", "bars.csv", code=1)
+    assert "as file 1, 'bars.csv'" in await clerk("clerk-1", "import-bars", "bars.csv", code=1)
+    Path("again.csv").write_bytes(bars([{"serial": f"A{n}", "gross_g": "99.99"} for n in range(10)]))
+    assert "is lot" in await clerk("clerk-1", "import-bars", "again.csv", code=1)
     assert "10 lots are weighed" in await clerk("clerk-1", "process", "bars.csv")
     await clerk("clerk-1", "issue")
     assert '"fine_g": {"AU": "999"}' in await clerk("auditor", "proposals")

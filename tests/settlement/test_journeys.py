@@ -13,9 +13,10 @@ from goldx import terms
 from goldx.commands import HoldingAdjust, OrderCancelAll
 from goldx.units import BadValue
 from settlement import audit, cash, intake, load_out, lots, movements, receipts, recon
-from settlement.bar_list import BadBarList, read_declared
+from settlement.bar_list import read_declared
 from settlement.refusal import Refused
 from settlement.schema import cash_transfer, outbox, receipt
+from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, OTHER, House, bars
 
@@ -279,7 +280,7 @@ async def test_a_bar_list_is_checked_against_the_register(house: House) -> None:
         {"serial": "A5", "account": "X.H", "warehouse": "SH9"},
         {"serial": "A6"},
     ]
-    with pytest.raises(BadBarList) as bad:
+    with pytest.raises(BadFile) as bad:
         async with house.engine.begin() as connection:
             await intake.receive(connection, ONE, read_declared(bars(rows)))
     assert [(error.line, error.column) for error in bad.value.errors] == [
