@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from api.app import GatewayServer
-from goldx import logging
+from goldx import collector, logging
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
 
 
@@ -21,6 +21,7 @@ class _Announcing(GatewayServer):
         if not self.started:
             self.exit_code = 1
             return
+        collector.gentle()
         gateway = self.gateway
         shard, sequence = gateway.settings.shard, gateway.view.sequence
         print(f"READY gateway {self.url} shard={shard} run={gateway.run} sequence={sequence}", flush=True)

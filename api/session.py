@@ -70,10 +70,11 @@ class Session:
         self._bucket = bucket
         self._clock = clock
 
-    def receive(self, data: bytes) -> None:
-        """One message from the client."""
+    def receive(self, messages: list[bytes]) -> None:
+        """Messages from the client, in their order."""
         self.heard_at = self._clock()
-        rpc.handle(data, self.send, self._call)
+        for data in messages:
+            rpc.handle(data, self.send, self._call)
 
     def send(self, data: bytes) -> None:
         """One message to the client."""

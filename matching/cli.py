@@ -12,12 +12,13 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from goldx import collector
 from goldx.durability import WeakDurability
 from goldx.logging import configure
 from goldx.settings import NotRunning, Settings, resolve_redis_url
 from goldx.streams import Keys, connect
 from goldx.supervisor import AlreadyRunning, Exchange
-from matching import collector, export
+from matching import export
 from matching.fold import CoreFailed
 from matching.lease import Deposed
 from matching.process import serve

@@ -1,0 +1,33 @@
+"""Python's garbage collector in processes that hold a million orders: no long pause, and little work.
+
+What there is at the start is exempt, and only what is allocated from then on is looked at, in larger helpings than
+Python's own, whose many small ones cost a busy gateway a third of its time.
+"""
+
+import gc
+
+YOUNG = 2_000
+"""Containers allocated, net, before the youngest generation is looked at; five times that for the middle one."""
+GATEWAY_YOUNG = 20_000
+
+
+def calm() -> None:
+    """For the core: the old generation is never collected.
+
+    The core needs no collector: an order that ends lets go of its neighbours, its level and its client id, so counting
+    references frees everything at once. What is left are cycles of the libraries around it (tasks, exceptions), which
+    die young. In the old generation every open order would be walked through.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 5, 1_000_000_000)
+
+
+def gentle() -> None:
+    """For a gateway: the old generation is collected too, once in two million containers, net.
+
+    Sessions that ended leave cycles behind. Orders and events are no containers to the collector (``gc=False``).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GATEWAY_YOUNG, 10, 10)
