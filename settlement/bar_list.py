@@ -126,12 +126,14 @@ def troy_ounces(field: str, cell: Cell) -> int:
     return moz
 
 
-def _fine_ounces(field: str, cell: Cell) -> int | None:
+def fine_ounces(field: str, cell: Cell) -> int | None:
+    """Fine troy ounces -> thousandths, None for an empty cell. Raises BadValue."""
     text = sheets.decimal_text(field, cell, 3)
     return parse_decimal(field, text, 3, 1, ounces.MAX_MOZ, "fine troy ounces") if text else None
 
 
-def _fine_grams(field: str, cell: Cell) -> int | None:
+def fine_grams(field: str, cell: Cell) -> int | None:
+    """Fine grams -> mg, None for an empty cell. Raises BadValue."""
     text = sheets.decimal_text(field, cell, 3)
     return parse_decimal(field, text, 3, 1, 10 * ounces.MAX_CG, "fine grams") if text else None
 
@@ -163,7 +165,7 @@ GROSS: Final[Mapping[str, Read]] = {"gross_g": grams, "gross_kg": _kilograms, "g
 FINENESS: Final[Mapping[str, Read]] = {"fineness_permille": fineness, "fineness_percent": _percent}
 _DECLARED: Final[Mapping[str, Read]] = {
     **{"symbol": _code, "form": one_of(FORMS), "account": _code, "warehouse": _code},
-    **{**GROSS, **FINENESS, "fine_g": _fine_grams, "fine_oz": _fine_ounces},
+    **{**GROSS, **FINENESS, "fine_g": fine_grams, "fine_oz": fine_ounces},
     **{"origin": one_of(ORIGINS), "origin_document": word},
 }
 _MEASURED: Final[Mapping[str, Read]] = {
@@ -172,7 +174,7 @@ _MEASURED: Final[Mapping[str, Read]] = {
 }
 ALTERNATIVES: Final = (tuple(GROSS), tuple(FINENESS))
 """Columns of which a list has exactly one."""
-OPTIONAL: Final = frozenset(("year", "fine_g", "fine_oz", "melt_g", *REPLICATES[2:]))
+OPTIONAL: Final = frozenset(("year", "fine_g", "fine_oz", "melt_g", *REPLICATES[2:], "status", "seal", "customs"))
 COLUMNS: Final = (*KEY, *_DECLARED, *_MEASURED)
 GIVEN: Final = ("symbol", "form", "account", "warehouse", "origin", "origin_document")
 """What may be given beside a file that has no such column."""
@@ -225,9 +227,16 @@ def weight_and_fineness(values: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def rows_of(
-    table: sheets.Table, columns: Mapping[str, Read], known: tuple[str, ...], make: Make[Found], reading: Reading
+    table: sheets.Table,
+    columns: Mapping[str, Read],
+    known: tuple[str, ...],
+    make: Make[Found],
+    reading: Reading,
+    *,
+    unique: bool = True,
 ) -> list[Found]:
     """Reads a list of bars: ``known`` are the headings it may have, ``columns`` those that matter now beside the key.
+    ``unique``: a bar that stands there twice is an error.
 
     Raises BadFile: for the whole file where its shape is wrong, else with every bad row.
     """
@@ -256,7 +265,7 @@ def rows_of(
         if len(values) < len(present):
             continue
         key = BarKey(values["refiner"], values["serial"], values.get("year", 0))
-        if key in lines:
+        if unique and key in lines:
             errors.append(RowError(line, "serial", f"{key} stands in line {lines[key]} already"))
             continue
         lines[key] = line

@@ -19,16 +19,16 @@ _ABOUT = tuple(column for column in file.c if column.name != "content")
 __all__ = ["FILE_KINDS", "check_new", "keep", "known", "listing", "original"]
 
 
-async def known(connection: AsyncConnection, kind: str, data: bytes) -> Row[Any] | None:
-    """The file of the same bytes that was taken in as this kind, if there is one."""
+async def known(connection: AsyncConnection, kind: str, data: bytes, about: str = "") -> Row[Any] | None:
+    """The file of the same bytes that was taken in as this kind and about the same thing, if there is one."""
     digest = sha256(data).digest()
-    query = select(*_ABOUT).where(file.c.kind == kind, file.c.sha256 == digest)
+    query = select(*_ABOUT).where(file.c.kind == kind, file.c.sha256 == digest, file.c.about == about)
     return (await connection.execute(query)).first()
 
 
-async def check_new(connection: AsyncConnection, kind: str, data: bytes) -> None:
+async def check_new(connection: AsyncConnection, kind: str, data: bytes, about: str = "") -> None:
     """Refused (FILE_KNOWN), naming it, where the same file was taken in before."""
-    before = await known(connection, kind, data)
+    before = await known(connection, kind, data, about)
     if before is not None:
         raise Refused(
             "FILE_KNOWN", f"these bytes were taken in by {before.taken_by} as file {before.file_no}, {before.name!r}"
@@ -36,24 +36,32 @@ async def check_new(connection: AsyncConnection, kind: str, data: bytes) -> None
 
 
 async def keep(
-    connection: AsyncConnection, by: str, kind: str, name: str, data: bytes, rows: int, result: Mapping[str, Any]
+    connection: AsyncConnection,
+    by: str,
+    kind: str,
+    name: str,
+    data: bytes,
+    rows: int,
+    result: Mapping[str, Any],
+    about: str = "",
 ) -> int:
     """Keeps the original, in the transaction that takes its content in; returns the file's number.
 
-    ``name`` is what the sender calls it, ``result`` what became of it. Raises BadValue, and Refused (FILE_KNOWN).
+    ``name`` is what the sender calls it, ``result`` what became of it; ``about`` is the warehouse and day of a
+    statement, which may well be the same as the day before. Raises BadValue, and Refused (FILE_KNOWN).
     """
     if not 1 <= len(name) <= 128 or not name.isprintable():
         raise BadValue("name", name, "printable text of 1 to 128 characters")
     values = {
         **{"kind": kind, "name": name, "sha256": sha256(data).digest(), "content": data, "rows": rows},
-        **{"result": dict(result), "taken_at": now_ms(), "taken_by": by},
+        **{"result": dict(result), "taken_at": now_ms(), "taken_by": by, "about": about},
     }
     added = insert_or(file).values(values).on_conflict_do_nothing().returning(file.c.file_no)
     number = await connection.scalar(added)
     if number is None:
-        await check_new(connection, kind, data)
-    about = {"kind": kind, "name": name, "sha256": sha256(data).hexdigest(), "rows": rows, **result}
-    await audit.record(connection, audit.Act(by, "file.take_in", f"file:{number}", about))
+        await check_new(connection, kind, data, about)
+    taken = {"kind": kind, "name": name, "sha256": sha256(data).hexdigest(), "rows": rows, **result}
+    await audit.record(connection, audit.Act(by, "file.take_in", f"file:{number}", taken))
     return int(number or 0)
 
 

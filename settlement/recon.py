@@ -21,15 +21,16 @@ UNIDENTIFIED       money or metal that came or went by no document
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.units import CASH, BadValue
+from goldx.units import CASH, BadValue, format_amount, format_weight
 from settlement import audit
+from settlement.arithmetic import format_fineness
 from settlement.assay import recomputes
 from settlement.database import now_ms
 from settlement.schema import (
@@ -51,14 +52,45 @@ HELD_STATES = ("RECEIPTED", "ALLOCATED")
 """States of a lot whose gold is in the pool."""
 
 
+BOOKS = "books"
+"""Scope of the runs that compare ledger, receipts and engine; a warehouse's statement has a scope of its own."""
+
+
 class Break(NamedTuple):
-    """A difference: ``expected`` by the first named side, ``found`` on the other; fen for CNY, fine mg for gold."""
+    """A difference: ``expected`` by the first named side, ``found`` on the other.
+
+    ``unit``: ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, or ``match`` where
+    something is not a number: then ``note`` says what.
+    """
 
     kind: str
     subject: str
     asset: str
     expected: int
     found: int
+    unit: str = "amount"
+    note: str = ""
+
+
+def shown(unit: str, asset: str, number: int) -> str:
+    """A figure of a break for people."""
+    if unit == "amount":
+        return format_amount(number, asset)
+    if unit == "gross_mg":
+        return f"{format_weight(number)} g gross"
+    if unit == "fineness_e5":
+        return f"{format_fineness(number)} per mille"
+    return str(number) if unit == "count" else ("as in the register" if number else "otherwise")
+
+
+AGEING = ((5, "notice to the regulator"), (3, "risk"), (2, "head of operations"), (1, "its owner"), (0, "matching"))
+"""Whose a break is by its age in days (domain sheet 8.4)."""
+
+
+def age(opened_at: int, now: int) -> tuple[int, str]:
+    """Days since a break opened, and whose it is by now."""
+    days = max(now - opened_at, 0) // 86_400_000
+    return days, next(who for least, who in AGEING if days >= least)
 
 
 class Report(NamedTuple):
@@ -92,13 +124,27 @@ async def reconcile(engine: AsyncEngine, by: str) -> Report:
         for check in _CHECKS:
             await check(connection, findings)
     async with engine.begin() as connection:
-        run = {"at": now_ms(), "sequence": sequence, "by": by}
-        counts = {"checked": findings.checked, "breaks": len(findings.breaks)}
-        added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
-        run_id = int((await connection.execute(added)).scalar_one())
-        await _store(connection, by, run_id, findings.breaks)
-        await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", {**counts, "at": sequence}))
+        run_id = await note_run(connection, by, BOOKS, findings.checked, findings.breaks, int(sequence or 0))
     return Report(run_id, int(sequence or 0), findings.checked, tuple(findings.breaks))
+
+
+async def note_run(
+    connection: AsyncConnection, by: str, scope: str, checked: int, breaks: Sequence[Break], sequence: int | None = None
+) -> int:
+    """Stores a run and its breaks; returns its number. ``sequence``: where the books stood, if not where they stand.
+
+    Breaks of the same scope that the run did not find again are corrected.
+    """
+    if sequence is None:
+        sequence = int(await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0))) or 0)
+    counts = {"checked": checked, "breaks": len(breaks)}
+    run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope}
+    added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
+    run_id = int((await connection.execute(added)).scalar_one())
+    await _store(connection, by, run_id, scope, breaks)
+    noted = {**counts, "at": sequence, "scope": scope}
+    await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", noted))
+    return run_id
 
 
 async def _check_holdings(connection: AsyncConnection, findings: _Findings) -> None:
@@ -193,24 +239,26 @@ _CHECKS: tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...] = (
 )
 
 
-async def _store(connection: AsyncConnection, by: str, run_id: int, breaks: list[Break]) -> None:
+async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break]) -> None:
     """New breaks open with ``by`` as their owner, known ones go on, those that are gone are CORRECTED."""
     now = now_ms()
     rows = [
         {
             **found._asdict(),
             **{"owner": by, "status": "OPEN", "opened_at": now, "first_run": run_id, "last_run": run_id},
+            "scope": scope,
         }
         for found in breaks
     ]
     if rows:
         statement = upsert(recon_break)
-        still = {name: statement.excluded[name] for name in ("expected", "found", "last_run")}
+        still = {name: statement.excluded[name] for name in ("expected", "found", "unit", "note", "last_run")}
         keys, live = ["kind", "subject", "asset"], text("status <> 'CORRECTED'")
         await connection.execute(
             statement.on_conflict_do_update(index_elements=keys, index_where=live, set_=still), rows
         )
     gone = update(recon_break).where(recon_break.c.status != "CORRECTED", recon_break.c.last_run < run_id)
+    gone = gone.where(recon_break.c.scope == scope)
     await connection.execute(gone.values(status="CORRECTED", closed_at=now))
 
 

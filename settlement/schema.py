@@ -10,8 +10,10 @@ What a CHECK cannot say (postings sum to zero, histories are append-only) is sai
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -427,6 +429,14 @@ load_out_lot = Table(
 
 # The record.
 
+calendar_day = Table(
+    "calendar_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("working", Boolean, nullable=False),
+    _text("name"),
+)
+
 file = Table(
     "file",
     metadata,
@@ -439,9 +449,10 @@ file = Table(
     Column("result", JSONB, nullable=False),
     _integer("taken_at"),
     _text("taken_by"),
+    _text("about", default=""),
     _one_of("kind", FILE_KINDS),
     CheckConstraint("sha256 = sha256(content)", name="hash_of_content"),
-    UniqueConstraint("kind", "sha256"),
+    UniqueConstraint("kind", "about", "sha256"),
 )
 
 recon_run = Table(
@@ -453,6 +464,7 @@ recon_run = Table(
     _text("by"),
     _integer("checked"),
     _integer("breaks"),
+    _text("scope", default="books"),
 )
 
 recon_break = Table(
@@ -471,6 +483,9 @@ recon_break = Table(
     Column("first_run", BigInteger, ForeignKey("recon_run.run_id"), nullable=False),
     Column("last_run", BigInteger, ForeignKey("recon_run.run_id"), nullable=False),
     _text("explanation", null=True),
+    _text("scope", default="books"),
+    _text("unit", default="amount"),
+    _text("note", default=""),
     _one_of("status", BREAK_STATES),
     Index(
         "uq_recon_break_kind_subject_asset",

@@ -1,15 +1,17 @@
 """What the routes of settlement share: who may, one transaction per request, and how a refusal looks."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.problems import Problem
 from api.rest import TheGateway, ThePrincipal
 from api.rpc import Refusal
+from goldx.units import BadValue
+from settlement.bar_list import GIVEN, Reading
 from settlement.registry import Principal
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -35,6 +37,24 @@ class Strict(BaseModel):
     """A request body that refuses fields it does not know."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+File = Annotated[bytes, Body(media_type="application/octet-stream", description="CSV, XLSX or XLS, as it is")]
+
+
+def _reading(
+    sheet: Annotated[str | None, Query(description="The sheet, where a workbook has several")] = None,
+    decimal: Annotated[Literal["point", "comma"] | None, Query(description="Default: as the numbers show")] = None,
+    given: Annotated[list[str], Query(alias="set", description="COLUMN=VALUE for every row")] = [],  # noqa: B006
+) -> Reading:
+    columns = dict(text.partition("=")[::2] for text in given)
+    for column in columns:
+        if column not in GIVEN:
+            raise BadValue("set", column, "COLUMN=VALUE with one of " + ", ".join(GIVEN))
+    return Reading(columns, sheet, None if decimal is None else decimal == "comma")
+
+
+TheReading = Annotated[Reading, Depends(_reading)]
 
 
 def _holding(*permissions: str) -> Callable[[Principal], str]:

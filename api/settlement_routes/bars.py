@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Body, Depends, Query
+from fastapi import Query
 from sqlalchemy import Row
 
-from api.settlement_routes.access import PAGE, Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import BadValue, format_weight
-from settlement import bar_list, imports, lots
+from api.settlement_routes.access import PAGE, Clerk, File, Reader, Strict, TheReading, Transaction, new_router
+from goldx.units import format_weight
+from settlement import imports, lots
 from settlement.arithmetic import format_cg, format_fineness
 
 router = new_router()
@@ -27,23 +27,7 @@ async def add_warehouse(by: Clerk, connection: Transaction, place: Warehouse) ->
     return place
 
 
-File = Annotated[bytes, Body(media_type="application/octet-stream", description="CSV, XLSX or XLS, as it is")]
 Kind = Literal["declared", "measured"]
-
-
-def _reading(
-    sheet: Annotated[str | None, Query(description="The sheet, where a workbook has several")] = None,
-    decimal: Annotated[Literal["point", "comma"] | None, Query(description="Default: as the numbers show")] = None,
-    given: Annotated[list[str], Query(alias="set", description="COLUMN=VALUE for every row")] = [],  # noqa: B006
-) -> bar_list.Reading:
-    columns = dict(text.partition("=")[::2] for text in given)
-    for column in columns:
-        if column not in bar_list.GIVEN:
-            raise BadValue("set", column, "COLUMN=VALUE with one of " + ", ".join(bar_list.GIVEN))
-    return bar_list.Reading(columns, sheet, None if decimal is None else decimal == "comma")
-
-
-TheReading = Annotated[bar_list.Reading, Depends(_reading)]
 
 
 @router.post("/bar-lists/{kind}/preview")

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from api.rest import TheGateway
 from api.settlement_routes.access import PAGE, AnyStaff, Reader, Transaction, new_router
 from settlement import recon, status
+from settlement.database import now_ms
 from settlement.schema import audit_log
 
 router = new_router()
@@ -29,8 +30,10 @@ async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
 
 @router.get("/breaks")
 async def get_breaks(_: Reader, connection: Transaction) -> dict[str, Any]:
-    """Breaks that are not corrected, oldest first."""
-    return {"breaks": [dict(row._mapping) for row in await recon.open_breaks(connection)]}
+    """Breaks that are not corrected, oldest first, with their age in days and whose they are by it."""
+    now = now_ms()
+    ages = ((row, recon.age(row.opened_at, now)) for row in await recon.open_breaks(connection))
+    return {"breaks": [{**row._mapping, "days": days, "whose": whose} for row, (days, whose) in ages]}
 
 
 @router.get("/audit")

@@ -9,6 +9,7 @@ from goldx.units import format_weight
 from settlement import bar_list, imports, intake, lots
 from settlement.arithmetic import format_cg, format_fineness
 from settlement.clerk.group import clerk, may
+from settlement.clerk.options import DECIMAL, FILE, PREVIEW, SET, SHEET, reading
 from settlement.cli import in_transaction
 
 
@@ -29,47 +30,25 @@ def warehouse_add(by: str, code: str, title: str, city: str, customs: str) -> No
     click.echo(f"warehouse {code} is registered")
 
 
-def _columns(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    given = {}
-    for value in values:
-        column, equals, text = value.partition("=")
-        if not equals or column not in bar_list.GIVEN or column in given:
-            raise click.BadParameter(
-                f"{value!r} must be COLUMN=VALUE, once each, with one of {', '.join(bar_list.GIVEN)}"
-            )
-        given[column] = text
-    return given
-
-
-_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-_SHEET = click.option("--sheet", help="The sheet to read, where a workbook has several.")
-_DECIMAL = click.option("--decimal", type=click.Choice(["point", "comma"]), help="Default: as the numbers show.")
-_PREVIEW = click.option("--preview", "only_preview", is_flag=True, help="Only say what would happen.")
-
-
-def _comma(decimal: str | None) -> bool | None:
-    return None if decimal is None else decimal == "comma"
-
-
 def _progress(done: int, total: int) -> None:
     if total > imports.CHUNK:
         click.echo(f"{done} of {total} lots", err=True)
 
 
-def _take_in(by: str, kind: str, file: Path, reading: bar_list.Reading) -> list[int]:
+def _take_in(by: str, kind: str, file: Path, how: bar_list.Reading) -> list[int]:
     async def work(connection: AsyncConnection) -> list[int]:
         await may(connection, by, "settle")
-        return await imports.take_in(connection, by, kind, file.name, file.read_bytes(), reading, _progress)
+        return await imports.take_in(connection, by, kind, file.name, file.read_bytes(), how, _progress)
 
     return in_transaction(work)
 
 
-def _preview(by: str, kind: str, file: Path, reading: bar_list.Reading) -> None:
+def _preview(by: str, kind: str, file: Path, how: bar_list.Reading) -> None:
     """Prints what would be taken in; exits 1 if anything stands against it."""
 
     async def work(connection: AsyncConnection) -> imports.Preview:
         await may(connection, by, "settle", "supervise")
-        return await imports.preview(connection, kind, file.read_bytes(), reading)
+        return await imports.preview(connection, kind, file.read_bytes(), how)
 
     found = in_transaction(work)
     for problem in found.problems:
@@ -84,37 +63,37 @@ def _preview(by: str, kind: str, file: Path, reading: bar_list.Reading) -> None:
 
 
 @clerk.command("import-bars")
-@_FILE
-@_PREVIEW
-@_SHEET
-@_DECIMAL
-@click.option("--set", "given", multiple=True, callback=_columns, metavar="COLUMN=VALUE", help="For every row.")
+@FILE
+@PREVIEW
+@SHEET
+@DECIMAL
+@SET
 @click.pass_obj
 def import_bars(
     by: str, file: Path, only_preview: bool, sheet: str | None, decimal: str | None, given: dict[str, str]
 ) -> None:
     """Take in the lots of a bar list (CSV, XLSX or XLS): all of FILE or none of it."""
-    reading = bar_list.Reading(given, sheet, _comma(decimal))
+    how = reading(sheet, decimal, given)
     if only_preview:
-        _preview(by, "declared", file, reading)
+        _preview(by, "declared", file, how)
         return
-    numbers = _take_in(by, "declared", file, reading)
+    numbers = _take_in(by, "declared", file, how)
     click.echo(f"{len(numbers)} lots have arrived: {numbers[0]} to {numbers[-1]}")
 
 
 @clerk.command("process")
-@_FILE
-@_PREVIEW
-@_SHEET
-@_DECIMAL
+@FILE
+@PREVIEW
+@SHEET
+@DECIMAL
 @click.pass_obj
 def process(by: str, file: Path, only_preview: bool, sheet: str | None, decimal: str | None) -> None:
     """Take the lots of FILE from arrival to the register by their measured values: all or none."""
-    reading = bar_list.Reading({}, sheet, _comma(decimal))
+    how = reading(sheet, decimal)
     if only_preview:
-        _preview(by, "measured", file, reading)
+        _preview(by, "measured", file, how)
         return
-    numbers = _take_in(by, "measured", file, reading)
+    numbers = _take_in(by, "measured", file, how)
     click.echo(f"{len(numbers)} lots are weighed, screened, assayed, certified and registered")
 
 
