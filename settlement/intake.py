@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Row, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import assay, audit, lots
+from settlement import assay, audit, customs, lots
 from settlement.arithmetic import fine_weight, format_cg, format_fineness
 from settlement.bar_list import BarKey, Declared, Measured
 from settlement.database import now_ms
 from settlement.refusal import Refused
-from settlement.schema import custody_event, instrument, lot, trading_account, warehouse
+from settlement.schema import custody_event, instrument, lot, trading_account
 from settlement.sheets import BadFile, RowError
+from settlement.sub_accounts import CUSTODY_MEMBER
 
 MUST_BE_MELTED = ("SCRAP_JEWEL", "KARAT_ALLOY")
 """Forms that are not homogeneous enough to be sampled as they come (domain sheet 3.1)."""
@@ -60,8 +61,10 @@ async def receive(connection: AsyncConnection, by: str, rows: Sequence[Declared]
 async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> list[RowError]:
     """What the register has against these rows: unknown names, wrong form or band, lots that are here already."""
     classes = {row.symbol: row for row in await connection.execute(select(instrument))}
-    accounts = set((await connection.execute(select(trading_account.c.account))).scalars())
-    places = set((await connection.execute(select(warehouse.c.warehouse))).scalars())
+    mine = select(trading_account.c.account).where(trading_account.c.member != CUSTODY_MEMBER)
+    accounts = set((await connection.execute(mine)).scalars())
+    places = await customs.of_warehouses(connection)
+    takes = await customs.of_classes(connection, classes)
     present = await find_by_key(connection, [row.key for row in rows])
     errors = []
     for row in rows:
@@ -76,6 +79,9 @@ async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> lis
             errors.append(RowError(row.line, "account", f"{row.account!r} is not an account that the exchange opened"))
         if row.warehouse not in places:
             errors.append(RowError(row.line, "warehouse", f"{row.warehouse!r} is not a warehouse"))
+        elif grade is not None and places[row.warehouse] != takes[row.symbol]:
+            text = f"{row.warehouse} is {places[row.warehouse]}; {row.symbol} takes {takes[row.symbol]} metal"
+            errors.append(RowError(row.line, "warehouse", text))
         if row.key in present:
             errors.append(RowError(row.line, "serial", f"{row.key} is lot {present[row.key].lot_id} of the register"))
     return errors

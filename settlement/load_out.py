@@ -1,15 +1,5 @@
 """Load-out (提货): from an application to the metal leaving the warehouse.
 
-============  ====================================================  ===========
-state         what happens                                          next
-============  ====================================================  ===========
-APPLIED       the second person approves                            APPROVED
-APPLIED       somebody declines, or the member cancels              CANCELLED
-APPROVED      the engine settles all legs                           SUCCESS
-APPROVED      the engine refuses                                    REFUSED
-SUCCESS       the collector shows the code at the counter           RELEASED
-============  ====================================================  ===========
-
 Lots are specific and never weigh exactly what is asked for. The difference, allocated less asked, is the over/short
 weight (溢短): the member buys the over weight from the venue's own account, or sells it the short weight, at the last
 trade's price, or the reference price if there is none. All of it goes to the engine as one ``holding.settle``, so
@@ -22,23 +12,37 @@ from collections.abc import Mapping, Sequence
 from hashlib import scrypt
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, BadValue, format_money, format_price, format_weight
-from settlement import allocation, audit, lots, outbox, proposals, receipts
+from settlement import allocation, locks, lots, outbox, proposals, receipts
 from settlement.allocation import Candidate
 from settlement.arithmetic import value_fen
 from settlement.database import among, now_ms
-from settlement.outbox import Legs
 from settlement.refusal import Refused
-from settlement.schema import engine_holding, instrument, load_out, load_out_lot, lot, trading_account, warehouse
+from settlement.schema import engine_holding, instrument, load_out, load_out_lot, lot, warehouse
+from settlement.states import EXCHANGE, Machine, Step, advance
+from settlement.sub_accounts import Legs, check_trading_account
 
 OVER_SHORT_ACCOUNT = "VENUE"
 """The venue's own trading account: it sells over weight and buys short weight, prepaid like everybody else."""
 TOLERANCE_PERCENT = 5
 """How far the allocated lots may be from the ask; COMEX allows 5% on 100 oz (domain sheet 2.4). More than that would
 be a cash settlement in the guise of a withdrawal."""
+
+
+MACHINE = Machine(
+    "load_out",
+    {
+        "apply": Step((), "APPLIED"),
+        "approve": Step(("APPLIED",), "APPROVED", people=2),
+        "decline": Step(("APPLIED",), "CANCELLED"),
+        "settle": Step(("APPROVED",), "SUCCESS", (EXCHANGE,)),
+        "refuse": Step(("APPROVED",), "REFUSED", (EXCHANGE,)),
+        "release": Step(("SUCCESS",), "RELEASED"),
+    },
+)
 
 
 class Application(NamedTuple):
@@ -91,8 +95,8 @@ async def _check(connection: AsyncConnection, wish: Application) -> None:
         raise BadValue("collector", wish.collector, "printable text of 1 to 64 characters")
     if not (wish.pickup_code.isascii() and wish.pickup_code.isdigit() and 6 <= len(wish.pickup_code) <= 12):
         raise BadValue("pickup_code", "*" * len(wish.pickup_code), "6 to 12 digits")
+    await check_trading_account(connection, wish.account)
     for column, value, what in (
-        (trading_account.c.account, wish.account, "a trading account that the exchange has opened"),
         (instrument.c.symbol, wish.symbol, "a class that the exchange has defined"),
         (warehouse.c.warehouse, wish.warehouse, "a warehouse"),
     ):
@@ -113,7 +117,7 @@ async def _price(connection: AsyncConnection, symbol: str) -> tuple[int, str]:
 
 async def _allocate(connection: AsyncConnection, wish: Application) -> list[Candidate]:
     query = select(lot.c.lot_id, lot.c.fine_mg).where(
-        lot.c.symbol == wish.symbol, lot.c.warehouse == wish.warehouse, lot.c.state == "RECEIPTED"
+        lot.c.symbol == wish.symbol, lot.c.warehouse == wish.warehouse, lot.c.state == "RECEIPTED", locks.is_free()
     )
     pool = [Candidate(row.lot_id, row.fine_mg) for row in await connection.execute(query.order_by(lot.c.lot_id))]
     chosen = allocation.choose(pool, wish.ask_mg)
@@ -153,33 +157,32 @@ async def _check_funds(connection: AsyncConnection, legs: Legs) -> None:
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends all legs to the engine."""
-    await _set(connection, subjects, "APPROVED")
-    rows = await connection.execute(select(load_out).where(among(load_out.c.load_out_no, subjects)))
+    rows = await advance(connection, load_out, MACHINE, by, "approve", subjects)
     moves = [
-        (row.load_out_no, _legs(row.account, row.symbol, row.ask_mg, row.allocated_mg, row.over_short_fen))
-        for row in rows
+        (number, _legs(row.account, row.symbol, row.ask_mg, row.allocated_mg, row.over_short_fen))
+        for number, row in rows.items()
     ]
     await outbox.put(connection, "load_out", by, moves)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The lots are free again."""
-    await _set(connection, subjects, "CANCELLED")
+    await advance(connection, load_out, MACHINE, by, "decline", subjects)
     await lots.take(connection, by, "deallocate", await lots_of(connection, subjects))
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has settled: the lots are the withdrawer's, their receipts are cancelled."""
-    await _set(connection, subjects, "SUCCESS")
+    await advance(connection, load_out, MACHINE, by, "settle", subjects)
     ids = await lots_of(connection, subjects)
     await lots.take(connection, by, "withdraw", ids)
-    await receipts.cancel(connection, ids)
+    await receipts.cancel(connection, by, ids)
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused, for example because the gold is in an order by now: the lots are free again."""
     for number, reason in reasons.items():
-        await _set(connection, [number], "REFUSED", reason)
+        await advance(connection, load_out, MACHINE, by, "refuse", [number], {"reason": reason})
     await lots.take(connection, by, "deallocate", await lots_of(connection, list(reasons)))
 
 
@@ -189,15 +192,13 @@ async def release(connection: AsyncConnection, by: str, load_out_no: int, pickup
     Raises BadValue for an unknown sheet, Refused if it is not in SUCCESS (ILLEGAL_STEP) or for a wrong code.
     """
     row = await sheet(connection, load_out_no, lock=True)
-    if row.status != "SUCCESS":
-        raise Refused("ILLEGAL_STEP", f"load-out {load_out_no} is {row.status}; to be released it must be SUCCESS")
+    MACHINE.allow("release", load_out_no, row.status)
     if not hmac.compare_digest(_hash(pickup_code, row.code_salt), row.code_hash):
         raise Refused("WRONG_CODE", f"that is not the pick-up code of load-out {load_out_no}")
     ids = await lots_of(connection, [load_out_no])
     detail = {"load_out": load_out_no, "collector": row.collector}
     await lots.take(connection, by, "release", ids, details=dict.fromkeys(ids, detail))
-    await _set(connection, [load_out_no], "RELEASED")
-    await audit.record(connection, audit.Act(by, "load_out.release", f"load_out:{load_out_no}", {"lots": ids}))
+    await advance(connection, load_out, MACHINE, by, "release", [load_out_no])
     return ids
 
 
@@ -218,8 +219,3 @@ async def lots_of(connection: AsyncConnection, load_outs: Sequence[int]) -> list
 
 def _hash(code: str, salt: bytes) -> bytes:
     return scrypt(code.encode(), salt=salt, n=2**12, r=8, p=1)
-
-
-async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
-    changed = update(load_out).where(among(load_out.c.load_out_no, subjects))
-    await connection.execute(changed.values(status=status, reason=reason))

@@ -37,6 +37,7 @@ MACHINE = Machine(
         "allocate": Step(("RECEIPTED",), "ALLOCATED"),
         "deallocate": Step(("ALLOCATED",), "RECEIPTED", (CLERK, EXCHANGE)),
         "withdraw": Step(("ALLOCATED",), "WITHDRAWN", (EXCHANGE,), people=2),
+        "unissue": Step(("RECEIPTED",), "REGISTERED", (EXCHANGE,), people=2),
         "release": Step(("WITHDRAWN",), "RELEASED"),
     },
 )
@@ -94,6 +95,17 @@ async def note(
     await connection.execute(insert(custody_event), events)
     acts = [audit.Act(by, f"lot.{step}", f"lot:{event['lot_id']}", event["detail"]) for event in events]
     await audit.record_all(connection, acts)
+
+
+async def remark(
+    connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
+) -> None:
+    """Writes into the history of lots what happened to them and left their state as it was."""
+    by_state: dict[str, dict[int, str]] = {}
+    for row in (await find(connection, lot_ids)).values():
+        by_state.setdefault(row.state, {})[row.lot_id] = row.warehouse
+    for state, places in by_state.items():
+        await note(connection, by, step, state, places, dict.fromkeys(places, detail))
 
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from settlement import cash, lots, proposals
+from settlement import cash, encumbrances, load_out, lots, proposals, receipts, transfers
 from settlement.states import Machine
 
-MACHINES: Mapping[str, Machine] = {machine.kind: machine for machine in (lots.MACHINE, proposals.MACHINE, cash.MACHINE)}
+MACHINES: Mapping[str, Machine] = {
+    machine.kind: machine
+    for machine in (
+        *(lots.MACHINE, proposals.MACHINE, cash.MACHINE, receipts.MACHINE, encumbrances.PLEDGE.machine),
+        *(encumbrances.LEGAL_HOLD.machine, transfers.MACHINE, load_out.MACHINE),
+    )
+}

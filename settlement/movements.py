@@ -10,34 +10,54 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import audit, cash, load_out, outbox, proposals, receipts
+from settlement import audit, cash, encumbrances, load_out, outbox, proposals, receipt_cancels, receipts, transfers
+from settlement.encumbrances import LEGAL_HOLD, PLEDGE
 from settlement.outbox import Item
 from settlement.states import ACTOR
 
 
-class Movement(Protocol):
+class Decision(Protocol):
     """What a module of a kind offers. ``subjects`` are the numbers of its documents."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
+
+
+class Movement(Decision, Protocol):
+    """What the engine has a word in: the module also says what its answer means."""
+
     async def done(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def refused(self, connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None: ...
 
 
-MOVEMENTS: Mapping[str, Movement] = {"cash": cash, "receipt": receipts, "load_out": load_out}
+MOVEMENTS: Mapping[str, Movement] = {
+    "cash": cash,
+    "receipt": receipts,
+    "receipt_cancel": receipt_cancels,
+    "pledge": encumbrances.Placing(PLEDGE),
+    "pledge_release": encumbrances.Releasing(PLEDGE),
+    "legal_hold": encumbrances.Placing(LEGAL_HOLD),
+    "legal_lift": encumbrances.Releasing(LEGAL_HOLD),
+    "load_out": load_out,
+}
+DECISIONS: Mapping[str, Decision] = {**MOVEMENTS, "transfer": transfers}
 
 
 async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
-    """The second person agrees: the movement goes to the engine. Raises BadValue, also if it is the first person."""
+    """The second person agrees: what moves holdings goes to the engine.
+
+    Raises BadValue for an unknown proposal, Refused for one that is decided, for the first person (SAME_PERSON), and
+    where the present state forbids it.
+    """
     decided = await proposals.decide(connection, by, proposal_id, "APPROVED")
-    await MOVEMENTS[decided.kind].approved(connection, by, decided.subjects)
+    await DECISIONS[decided.kind].approved(connection, by, decided.subjects)
     return decided
 
 
 async def decline(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
     """Ends a proposal without effect; who proposed may do so too. Raises BadValue."""
     decided = await proposals.decide(connection, by, proposal_id, "DECLINED")
-    await MOVEMENTS[decided.kind].declined(connection, by, decided.subjects)
+    await DECISIONS[decided.kind].declined(connection, by, decided.subjects)
     return decided
 
 

@@ -6,19 +6,18 @@ An item is written in the same transaction as the decision behind it, so that ne
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.chains import FrameWriter
-from goldx.commands import HoldingAdjust, HoldingSettle, Leg
+from goldx.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
 from goldx.streams import Journal, parse_entry_id
+from settlement import sub_accounts
 from settlement.database import among, now_ms
-from settlement.schema import outbox
-
-Legs: TypeAlias = tuple[tuple[str, str, int], ...]
-"""(account, asset, amount) of each holding that moves; fen for CNY, fine mg for gold."""
+from settlement.schema import outbox, trading_account
+from settlement.sub_accounts import Legs
 
 _PER_FRAME = 500
 _SENDER_LOCK = 0x5E4D
@@ -112,7 +111,7 @@ class Sender:
         if not waiting:
             return 0
         items = [row.reference for row in waiting]
-        commands = tuple(_command(row.reference, _legs(row.legs), row.by) for row in waiting)
+        commands = await self._commands(waiting)
         end = await self._journal.end()
         frame = self._frames.make(commands)
         numbered = {"writer": self._frames.writer, "frame": self._frames.number}
@@ -121,6 +120,20 @@ class Sender:
         self._frames.arrived()
         await self._mark(items, status="SENT", sent_at=now_ms())
         return len(items)
+
+    async def _commands(self, waiting: Sequence[Any]) -> tuple[AnyCommand, ...]:
+        """One command per item, and before it those that open the sub-accounts it needs."""
+        named = {str(account) for row in waiting for account, _, _ in row.legs}
+        query = select(trading_account.c.account).where(among(trading_account.c.account, named))
+        async with self._engine.connect() as connection:
+            opened = set((await connection.execute(query)).scalars())
+        commands: list[AnyCommand] = []
+        for row in waiting:
+            legs = _legs(row.legs)
+            openings = sub_accounts.openings(legs, opened, row.by)
+            opened.update(opening.account for opening in openings)
+            commands += [*openings, _command(row.reference, legs, row.by)]
+        return tuple(commands)
 
     async def _recover(self) -> None:
         sending = select(outbox).where(outbox.c.status == "SENDING").order_by(outbox.c.number)

@@ -30,7 +30,8 @@ from goldx.events import (
     Trade,
 )
 from goldx.units import CASH
-from settlement.outbox import Item, Legs
+from settlement.outbox import Item
+from settlement.sub_accounts import Legs
 
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 

@@ -1,37 +1,43 @@
 """Warehouse receipts (仓单): one live receipt per registered lot; the register is the title.
 
-============  ==================================  ===========
-state         what happens                        next
-============  ==================================  ===========
-PROPOSED      the second person approves          ISSUING
-PROPOSED      somebody declines                   VOID
-ISSUING       the engine credits the fine gold    LIVE
-ISSUING       the engine refuses                  VOID
-LIVE          the lot is withdrawn                CANCELLED
-============  ==================================  ===========
-
 A receipt changes to and from LIVE in the transaction that posts the engine's event, so that live receipts, ledger and
 engine agree at every sequence.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue, format_weight
-from settlement import lots, outbox, proposals
+from settlement import locks, lots, outbox, proposals
 from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema import lot, receipt
+from settlement.schema_custody import lot_lock
+from settlement.states import EXCHANGE, Machine, Step, advance
+
+MACHINE = Machine(
+    "receipt",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "ISSUING", people=2),
+        "decline": Step(("PROPOSED",), "VOID"),
+        "issue": Step(("ISSUING",), "LIVE", (EXCHANGE,)),
+        "refuse": Step(("ISSUING",), "VOID", (EXCHANGE,)),
+        "cancel": Step(("LIVE",), "CANCELLED", (EXCHANGE,), people=2),
+    },
+)
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
     """Proposes receipts for registered lots, in the depositors' names; returns the proposal's number.
 
-    Raises BadValue for an unknown lot or none at all, Refused for one that is not registered or has a receipt.
+    Raises BadValue for an unknown lot or none at all, Refused for one that is not registered, has a receipt or is
+    locked.
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one registered lot")
@@ -41,6 +47,7 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
         if row.state != "REGISTERED":
             raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; for a receipt it must be REGISTERED")
         fine[row.symbol] += row.fine_mg
+    await locks.check_free(connection, list(found))
     rows = [
         {
             **{"lot_id": row.lot_id, "account": row.account, "symbol": row.symbol, "fine_mg": row.fine_mg},
@@ -60,44 +67,49 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
 async def issuable(connection: AsyncConnection) -> list[int]:
     """Registered lots that have no receipt, neither proposed nor live."""
     taken = select(receipt.c.lot_id).where(receipt.c.status.in_(("PROPOSED", "ISSUING", "LIVE")))
-    query = select(lot.c.lot_id).where(lot.c.state == "REGISTERED", lot.c.lot_id.not_in(taken))
+    query = select(lot.c.lot_id).where(lot.c.state == "REGISTERED", lot.c.lot_id.not_in(taken), locks.is_free())
     return sorted((await connection.execute(query)).scalars())
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the fine gold to the engine."""
-    await _set(connection, subjects, "ISSUING")
-    query = select(receipt).where(among(receipt.c.receipt_no, subjects)).order_by(receipt.c.receipt_no)
-    rows = await connection.execute(query)
-    moves = [(row.receipt_no, ((row.account, row.symbol, row.fine_mg),)) for row in rows]
+    rows = await advance(connection, receipt, MACHINE, by, "approve", subjects)
+    moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "receipt", by, moves)
 
 
-async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The lots stay registered."""
-    await _set(connection, subjects, "VOID", "DECLINED")
+    await advance(connection, receipt, MACHINE, by, "decline", subjects, {"reason": "DECLINED"})
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has credited the gold: receipts are live, lots are receipted."""
-    await _set(connection, subjects, "LIVE")
-    query = select(receipt.c.lot_id, receipt.c.receipt_no).where(among(receipt.c.receipt_no, subjects))
-    numbers = {row.lot_id: {"receipt": row.receipt_no} for row in await connection.execute(query)}
+    rows = await advance(connection, receipt, MACHINE, by, "issue", subjects)
+    numbers = {row.lot_id: {"receipt": number} for number, row in rows.items()}
     await lots.take(connection, by, "issue", list(numbers), details=numbers)
 
 
-async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:  # noqa: ARG001
+async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused; the lots stay registered."""
     for number, reason in reasons.items():
-        await _set(connection, [number], "VOID", reason)
+        await advance(connection, receipt, MACHINE, by, "refuse", [number], {"reason": reason})
 
 
-async def cancel(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
     """Cancels the live receipts of lots whose gold the engine has taken out."""
-    live = update(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
-    await connection.execute(live.values(status="CANCELLED"))
+    live = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
+    numbers = sorted((await connection.execute(live)).scalars())
+    await advance(connection, receipt, MACHINE, by, "cancel", numbers)
 
 
-async def _set(connection: AsyncConnection, subjects: Sequence[int], status: str, reason: str | None = None) -> None:
-    changed = update(receipt).where(among(receipt.c.receipt_no, subjects))
-    await connection.execute(changed.values(status=status, reason=reason))
+async def listing(connection: AsyncConnection, *, account: str | None = None, after: int = 0) -> list[Row[Any]]:
+    """Receipts by number, a thousand after receipt ``after``, with the lot's place and what locks it."""
+    locked = select(func.string_agg(lot_lock.c.kind, literal(" "))).where(
+        lot_lock.c.lot_id == receipt.c.lot_id, lot_lock.c.lifted_at.is_(None)
+    )
+    query = select(receipt, lot.c.warehouse, locked.scalar_subquery().label("locks")).join(
+        lot, lot.c.lot_id == receipt.c.lot_id
+    )
+    query = query.where(receipt.c.receipt_no > after).order_by(receipt.c.receipt_no).limit(1_000)
+    return list(await connection.execute(query if account is None else query.where(receipt.c.account == account)))

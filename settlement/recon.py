@@ -13,6 +13,8 @@ POOL_LEDGER        fine gold of the lots under live receipts, and the ledger's v
 POOL_ENGINE        fine gold of the lots under live receipts, and all holdings of the engine, for one class
 RECEIPT            a lot and its receipt: fine gold, or a live receipt without its lot in the vault, or the reverse
 CERTIFICATE        a lot and its certificate, or a certificate and its own replicates
+STATUS_DIFF        gold in the sub-account of what is pledged or held, and the live documents; or a named lot's lock
+CUSTOMS_DIFF       fine gold of a class that lies in warehouses of the other customs status
 TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
 FEES               fee income, and the fees of all trades
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
@@ -21,10 +23,11 @@ UNIDENTIFIED       money or metal that came or went by no document
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -32,6 +35,7 @@ from goldx.units import CASH, BadValue, format_amount, format_weight
 from settlement import audit
 from settlement.arithmetic import format_fineness
 from settlement.assay import recomputes
+from settlement.customs import DOMESTIC
 from settlement.database import now_ms
 from settlement.schema import (
     cash_transfer,
@@ -46,10 +50,15 @@ from settlement.schema import (
     recon_break,
     recon_run,
     trade,
+    warehouse,
 )
+from settlement.schema_custody import encumbrance, grade_customs, lot_lock
+from settlement.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 
 HELD_STATES = ("RECEIPTED", "ALLOCATED")
 """States of a lot whose gold is in the pool."""
+BOUND_STATES = ("LIVE", "RELEASE_ENTERED", "RELEASE_PAIRED", "LIFT_PROPOSED", "RELEASING")
+"""States of a pledge or hold whose grams lie in the sub-account."""
 
 
 BOOKS = "books"
@@ -192,6 +201,39 @@ async def _check_receipts(connection: AsyncConnection, findings: _Findings) -> N
         findings.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0))
 
 
+async def _check_encumbrances(connection: AsyncConnection, findings: _Findings) -> None:
+    """Gold in sub-accounts is what live pledges and holds say, and the lots they name are locked."""
+    live = select(encumbrance).where(encumbrance.c.status.in_(BOUND_STATES))
+    locked = select(lot_lock.c.lot_id, lot_lock.c.kind, lot_lock.c.subject).where(lot_lock.c.lifted_at.is_(None))
+    locks = {tuple(row) for row in await connection.execute(locked)}
+    bound: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for row in await connection.execute(live.order_by(encumbrance.c.encumbrance_no)):
+        purpose = PLEDGE if row.kind == "PLEDGE" else HOLD
+        bound[sub_account(row.account, purpose), row.symbol] += row.fine_mg
+        for lot_id in row.lots:
+            there = (lot_id, row.kind, row.encumbrance_no) in locks
+            subject = f"{row.kind.lower()}:{row.encumbrance_no} lot:{lot_id}"
+            findings.compare("STATUS_DIFF", subject, "", 1, int(there))
+    columns = ledger_account.c
+    query = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member")
+    query = query.where(or_(*(columns.name.endswith(suffix, autoescape=True) for suffix in SUFFIXES)))
+    held = {(row[0], row[1]): row[2] for row in await connection.execute(query)}
+    for account, asset in sorted(bound.keys() | held.keys()):
+        key = (account, asset)
+        findings.compare("STATUS_DIFF", account, asset, bound.get(key, 0), held.get(key, 0))
+
+
+async def _check_customs(connection: AsyncConnection, findings: _Findings) -> None:
+    """Bonded and domestic metal never net: no class has gold of the other status in its pool."""
+    takes = func.coalesce(grade_customs.c.customs, DOMESTIC)
+    joined = lot.join(warehouse, lot.c.warehouse == warehouse.c.warehouse)
+    joined = joined.outerjoin(grade_customs, lot.c.symbol == grade_customs.c.symbol)
+    stray = func.coalesce(func.sum(lot.c.fine_mg).filter(warehouse.c.customs != takes), 0)
+    query = select(lot.c.symbol, stray).select_from(joined).where(lot.c.state.in_(HELD_STATES))
+    for symbol, fine in await connection.execute(query.group_by(lot.c.symbol).order_by(lot.c.symbol)):
+        findings.compare("CUSTOMS_DIFF", symbol, symbol, 0, int(fine))
+
+
 async def _check_certificates(connection: AsyncConnection, findings: _Findings) -> None:
     """A lot's fine gold must be its certificate's, and the certificate must follow from its own replicates."""
     join = lot.join(certificate, lot.c.lot_id == certificate.c.lot_id)
@@ -234,7 +276,8 @@ async def _balance(connection: AsyncConnection, kind: str) -> int:
 
 
 _CHECKS: tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...] = (
-    *(_check_holdings, _check_postings, _check_pools, _check_receipts, _check_certificates),
+    *(_check_holdings, _check_postings, _check_pools, _check_receipts, _check_encumbrances, _check_customs),
+    _check_certificates,
     *(_check_trades, _check_fees, _check_cash, _check_unidentified),
 )
 

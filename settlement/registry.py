@@ -17,6 +17,7 @@ from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.database import now_ms
 from settlement.schema import PERMISSIONS, api_key, member, staff
+from settlement.sub_accounts import CUSTODY_MEMBER
 
 MEMBER_PERMISSIONS = frozenset(("trade",))
 STAFF_PERMISSIONS = frozenset(PERMISSIONS) - MEMBER_PERMISSIONS
@@ -57,6 +58,8 @@ def _permissions(wanted: Iterable[str], allowed: frozenset[str], whose: str) -> 
 
 async def add_member(connection: AsyncConnection, by: str, code: str, name: str, name_zh: str = "") -> None:
     """Registers a member firm. Raises BadValue, also if the code is taken."""
+    if code == CUSTODY_MEMBER:
+        raise BadValue("member", code, "another code: that is whose the accounts of pledged and held gold are")
     row = {"member": parse_identifier(code, "member"), "name": _named(name), "name_zh": name_zh, "created_at": now_ms()}
     added = insert_or(member).values(row).on_conflict_do_nothing().returning(member.c.member)
     if (await connection.execute(added)).first() is None:

@@ -41,6 +41,9 @@ LOT_STATES = (
 RECEIPT_STATES = ("PROPOSED", "ISSUING", "LIVE", "CANCELLED", "VOID")
 CASH_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "REFUSED")
 LOAD_OUT_STATES = ("APPLIED", "APPROVED", "SUCCESS", "RELEASED", "CANCELLED", "REFUSED")
+ENGINE_KINDS = ("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift", "load_out")
+"""What goes to the engine on behalf of a document; also the first half of its reference."""
+PROPOSAL_KINDS = (*ENGINE_KINDS, "transfer")
 PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
 OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
 BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
@@ -202,7 +205,7 @@ ledger_entry = Table(
     _text("kind"),
     _integer("at"),
     _text("reference", null=True),
-    _one_of("kind", ("trade", "cash", "receipt", "load_out", "unidentified")),
+    _one_of("kind", ("trade", *ENGINE_KINDS, "unidentified")),
 )
 
 posting = Table(
@@ -230,7 +233,7 @@ proposal = Table(
     _integer("proposed_at"),
     Column("decided_by", Text, ForeignKey("staff.staff")),
     _integer("decided_at", null=True),
-    _one_of("kind", ("cash", "receipt", "load_out")),
+    _one_of("kind", PROPOSAL_KINDS),
     _one_of("status", PROPOSAL_STATES),
     CheckConstraint("(status = 'PROPOSED') = (decided_by IS NULL)", name="decided_by_someone"),
     CheckConstraint("status <> 'APPROVED' OR decided_by <> proposed_by", name="two_people"),
@@ -253,7 +256,7 @@ outbox = Table(
     _integer("sent_at", null=True),
     _integer("sequence", null=True),
     _text("reason", null=True),
-    _one_of("kind", ("cash", "receipt", "load_out")),
+    _one_of("kind", ENGINE_KINDS),
     _one_of("status", OUTBOX_STATES),
     Index("ix_outbox_waiting", "number", postgresql_where=text("status IN ('PENDING', 'SENDING')")),
 )

@@ -114,6 +114,19 @@ async def authorize(
             raise Refused("TWO_PEOPLE", f"to {name} a {machine.kind}, one person proposes and another approves")
 
 
+async def load(
+    connection: AsyncConnection, table: Table, machine: Machine, numbers: Sequence[int]
+) -> dict[int, Row[Any]]:
+    """Documents by number, locked until the transaction ends. Raises BadValue naming one that does not exist."""
+    (key,) = table.primary_key.columns
+    query = select(table).where(among(key, numbers)).order_by(key).with_for_update()
+    rows = {getattr(row, key.name): row for row in await connection.execute(query)}
+    for number in numbers:
+        if number not in rows:
+            raise BadValue(machine.kind, number, f"the number of a {machine.kind.replace('_', ' ')}")
+    return rows
+
+
 async def advance(
     connection: AsyncConnection,
     table: Table,
@@ -122,20 +135,19 @@ async def advance(
     name: str,
     numbers: Sequence[int],
     values: Mapping[str, Any] | None = None,
+    agreed: str | None = None,
 ) -> dict[int, Row[Any]]:
     """Takes one step with documents of a table that has one number as its key and a ``status``: all or none.
 
-    ``values`` are further columns that all of them get. Returns the rows as they were. Raises BadValue for an unknown
-    document, Refused where the machine does not allow the step.
+    ``values`` are further columns that all of them get; ``agreed`` is the kind of proposal behind a step of two people
+    if it is not the machine's. Returns the rows as they were. Raises BadValue for an unknown document, Refused where
+    the machine does not allow the step.
     """
     (key,) = table.primary_key.columns
-    await authorize(connection, machine, name, by, numbers)
-    query = select(table).where(among(key, numbers)).order_by(key).with_for_update()
-    rows = {getattr(row, key.name): row for row in await connection.execute(query)}
-    for number in numbers:
-        if number not in rows:
-            raise BadValue(machine.kind, number, f"the number of a {machine.kind.replace('_', ' ')}")
-        machine.allow(name, number, rows[number].status)
+    await authorize(connection, machine, name, by, numbers, agreed)
+    rows = await load(connection, table, machine, numbers)
+    for number, row in rows.items():
+        machine.allow(name, number, row.status)
     after = machine.steps[name].after
     await connection.execute(update(table).where(among(key, numbers)).values(status=after, **(values or {})))
     acts = [audit.Act(by, f"{machine.kind}.{name}", f"{machine.kind}:{number}", values) for number in numbers]

@@ -4,7 +4,19 @@ The commands act on the database directly, as the member of staff that ``--as`` 
 proposes; another member of staff approves it. One module per area; each adds its commands to the group when imported.
 """
 
-from settlement.clerk import bars, calendar, files, load_outs, money, receipts, record, statements, states
+from settlement.clerk import bars, calendar, custody, files, load_outs, money, receipts, record, statements, states
 from settlement.clerk.group import clerk
 
-__all__ = ["bars", "calendar", "clerk", "files", "load_outs", "money", "receipts", "record", "statements", "states"]
+__all__ = [
+    "bars",
+    "calendar",
+    "clerk",
+    "custody",
+    "files",
+    "load_outs",
+    "money",
+    "receipts",
+    "record",
+    "statements",
+    "states",
+]
