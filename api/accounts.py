@@ -6,7 +6,9 @@ that a channel no longer keeps can be made again from the event stream, with the
 
 from array import array
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from api.channels import Channel, Content
 from api.orders import Order, write_own_trade
@@ -24,12 +26,20 @@ from goldx.wire import write_event
 MARK_EVERY: Final = 256
 
 
-class Told(NamedTuple):
-    """What an account is told of an event; side and order are given for a trade."""
+class OwnTrade(msgspec.Struct, gc=False, frozen=True):
+    """A trade as one of its two sides is told it."""
 
-    event: AnyEvent
-    side: int = 0
-    order_id: int = 0
+    event: Trade
+    side: int
+    order_id: int
+
+    @property
+    def sequence(self) -> int:
+        return self.event.sequence
+
+
+Told: TypeAlias = AnyEvent | OwnTrade
+"""What an account is told of an event."""
 
 
 class OrderOwners:
@@ -61,20 +71,25 @@ class OrderOwners:
 def tell(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str, Told]]:
     """Which accounts an event concerns, and what each is told of it."""
     if isinstance(event, Trade):
-        maker_side = owners.side(event.maker_order_id)
-        buy, sell = event.maker_order_id, event.taker_order_id
-        if maker_side == terms.SELL:
-            buy, sell = sell, buy
-        yield event.buy_account, Told(event, terms.BUY, buy)
-        yield event.sell_account, Told(event, terms.SELL, sell)
+        buy, sell = both_sides(event, owners.side(event.maker_order_id))
+        yield event.buy_account, buy
+        yield event.sell_account, sell
     elif isinstance(event, SelfTradePrevented):
         for account in dict.fromkeys((owners.account(event.maker_order_id), owners.account(event.taker_order_id))):
-            yield account, Told(event)
+            yield account, event
     elif isinstance(event, HoldingSettled):
         for account in dict.fromkeys(leg.account for leg in event.legs):
-            yield account, Told(event)
+            yield account, event
     elif account_of := getattr(event, "account", None):
-        yield account_of, Told(event)
+        yield account_of, event
+
+
+def both_sides(event: Trade, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
+    """What the buyer and the seller are told of a trade."""
+    buy, sell = event.maker_order_id, event.taker_order_id
+    if maker_side == terms.SELL:
+        buy, sell = sell, buy
+    return OwnTrade(event, terms.BUY, buy), OwnTrade(event, terms.SELL, sell)
 
 
 class Account:
@@ -95,7 +110,7 @@ class Account:
     def publish(self, told: Told) -> None:
         self.channel.publish(told)
         if self.channel.sequence % MARK_EVERY == 0:
-            self.marks.append(told.event.sequence)
+            self.marks.append(told.sequence)
 
     def mark(self, sequence: int) -> tuple[int, int]:
         """Where to read on for the messages after ``sequence``: (messages before there, event sequence)."""
@@ -107,14 +122,13 @@ class Account:
         return {asset: _write_holding(holding) for asset, holding in sorted(self.holdings.items())}
 
     def _content(self, told: Told) -> Content:
-        event = told.event
-        if isinstance(event, Trade):
-            own = write_own_trade(event, told.side, told.order_id)
-            return Content(event.at, {"event": "trade", "sequence": event.sequence, **own})
-        out = write_event(event)
-        if isinstance(event, HoldingSettled):
+        if isinstance(told, OwnTrade):
+            own = write_own_trade(told.event, told.side, told.order_id)
+            return Content(told.event.at, {"event": "trade", "sequence": told.sequence, **own})
+        out = write_event(told)
+        if isinstance(told, HoldingSettled):
             out["legs"] = [leg for leg in out["legs"] if leg["account"] == self.name]
-        return Content(event.at, out)
+        return Content(told.at, out)
 
 
 def _write_holding(holding: HoldingChanged) -> dict[str, str]:

@@ -2,35 +2,27 @@
 
 What a command changed is gathered by ``settle`` when the command is done: a level that an order passed through and left
 as it was is no change. Prices in fen per fine gram, quantities (visible ones) in fine milligrams.
+
+Changes are plain tuples of integers: most of them nobody ever reads. Checksums are made on demand, as each is the
+exclusive-or over all levels, or over all resting orders: from one of them the next and the one before follow.
 """
 
-from typing import NamedTuple
+from bisect import bisect_left, insort
+from typing import NamedTuple, TypeAlias
 from zlib import crc32
-
-from sortedcontainers import SortedList
 
 from api.orders import Order
 from goldx import terms, units
 
 BOTH = (terms.BUY, terms.SELL)
-Level = tuple[int, int]
+Level: TypeAlias = tuple[int, int]
 """Price, and the visible quantity at it."""
-
-
-class LevelChange(NamedTuple):
-    side: int
-    price: int
-    quantity: int
-
-
-class OrderChange(NamedTuple):
-    """An order that came, moved or changed; quantity 0: it is gone. Within a price the lower rank is served first."""
-
-    order_id: int
-    side: int
-    price: int
-    quantity: int
-    rank: int
+LevelChange: TypeAlias = tuple[int, int, int, int]
+"""Side, price, the quantity before and the quantity now; 0: there was, or is, no such level."""
+Shown: TypeAlias = tuple[int, int, int, int, int]
+"""A resting order: id, side, price, quantity, rank. Within a price the lower rank is served first."""
+OrderChange: TypeAlias = tuple[Shown | None, Shown | None]
+"""An order before and now; None: it did not, or does not, rest."""
 
 
 class Changes(NamedTuple):
@@ -46,24 +38,45 @@ def level_checksum(side: int, price: int, quantity: int) -> int:
     return crc32(f"{terms.SIDES[side]}:{units.format_price(price)}:{units.format_weight(quantity)}".encode())
 
 
-def order_checksum(change: OrderChange) -> int:
+def order_checksum(shown: Shown) -> int:
     """CRC-32 of an order's text, such as ``7:buy:612.35:100:12``: id, side, price, visible quantity, rank."""
-    price, quantity = units.format_price(change.price), units.format_weight(change.quantity)
-    return crc32(f"{change.order_id}:{terms.SIDES[change.side]}:{price}:{quantity}:{change.rank}".encode())
+    order_id, side, price, quantity, rank = shown
+    text = f"{order_id}:{terms.SIDES[side]}:{units.format_price(price)}:{units.format_weight(quantity)}:{rank}"
+    return crc32(text.encode())
+
+
+def levels_turn(changes: tuple[LevelChange, ...]) -> int:
+    """The exclusive-or of the levels' checksum before some changes and after them."""
+    turn = 0
+    for side, price, before, now in changes:
+        if before:
+            turn ^= level_checksum(side, price, before)
+        if now:
+            turn ^= level_checksum(side, price, now)
+    return turn
+
+
+def orders_turn(changes: tuple[OrderChange, ...]) -> int:
+    """The exclusive-or of the orders' checksum before some changes and after them."""
+    turn = 0
+    for change in changes:
+        for shown in change:
+            if shown is not None:
+                turn ^= order_checksum(shown)
+    return turn
 
 
 class Book:
-    """``checksum`` and ``orders_checksum`` are the exclusive-or over all levels and over all resting orders."""
+    """``orders`` are the resting ones by id."""
 
     def __init__(self) -> None:
         self.orders: dict[int, Order] = {}
-        self.checksum = 0
-        self.orders_checksum = 0
         self._quantities: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        self._prices: tuple[SortedList[int], SortedList[int]] = (SortedList(), SortedList())
+        self._prices: tuple[list[int], list[int]] = ([], [])
+        """Ascending. A few thousand at most within price limits: a list, which is moved at a gigabyte a second."""
         self._ranks = 0
         self._levels_before: dict[tuple[int, int], int] = {}
-        self._orders_before: dict[int, OrderChange | None] = {}
+        self._orders_before: dict[int, Shown | None] = {}
         self._top: tuple[Level | None, Level | None] = (None, None)
 
     def best(self, side: int) -> Level | None:
@@ -82,16 +95,26 @@ class Book:
         count = len(prices) if depth is None else min(depth, len(prices))
         return [(price, quantities[price]) for price, _ in zip(ordered, range(count), strict=False)]
 
-    def resting(self) -> list[OrderChange]:
+    def resting(self) -> list[Shown]:
         """All resting orders, in the order of their ranks."""
-        return sorted((_shown(order) for order in self.orders.values()), key=lambda shown: shown.rank)
+        return sorted((_shown(order) for order in self.orders.values()), key=lambda shown: shown[4])
+
+    def levels_checksum(self) -> int:
+        """Of the levels as they are."""
+        return levels_turn(tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.levels(side)))
+
+    def orders_checksum(self) -> int:
+        """Of the resting orders as they are."""
+        return orders_turn(tuple((None, _shown(order)) for order in self.orders.values()))
 
     def insert(self, order: Order) -> None:
         """An order begins to rest, at the end of its level, showing a fresh slice."""
-        if order.order_id in self.orders:
+        order_id = order.order_id
+        if order_id in self.orders:
             self.remove(order)
-        self._orders_before.setdefault(order.order_id, None)
-        self.orders[order.order_id] = order
+        elif order_id not in self._orders_before:
+            self._orders_before[order_id] = None
+        self.orders[order_id] = order
         self._ranks += 1
         order.rank = self._ranks
         order.visible = order.slice()
@@ -120,63 +143,56 @@ class Book:
         """What has changed since the last call; None if nothing."""
         if not self._orders_before and not self._levels_before:
             return None
-        levels = tuple(self._settle_levels())
-        orders = tuple(self._settle_orders())
+        levels = self._settle_levels()
+        orders = self._settle_orders()
+        if not levels:
+            return Changes(levels, orders, False) if orders else None
         top = self._top
         self._top = (self.best(terms.BUY), self.best(terms.SELL))
-        return Changes(levels, orders, top != self._top) if levels or orders else None
+        return Changes(levels, orders, top != self._top)
 
-    def _settle_levels(self) -> list[LevelChange]:
+    def _settle_levels(self) -> tuple[LevelChange, ...]:
         changes = []
         for (side, price), before in self._levels_before.items():
             now = self._quantities[side].get(price, 0)
-            if now == before:
-                continue
-            if before:
-                self.checksum ^= level_checksum(side, price, before)
-            if now:
-                self.checksum ^= level_checksum(side, price, now)
-            changes.append(LevelChange(side, price, now))
+            if now != before:
+                changes.append((side, price, before, now))
         self._levels_before.clear()
-        return changes
+        return tuple(changes)
 
-    def _settle_orders(self) -> list[OrderChange]:
+    def _settle_orders(self) -> tuple[OrderChange, ...]:
         changes = []
+        orders = self.orders
         for order_id, before in self._orders_before.items():
-            order = self.orders.get(order_id)
+            order = orders.get(order_id)
             now = None if order is None else _shown(order)
-            if now == before:
-                continue
-            if before is not None:
-                self.orders_checksum ^= order_checksum(before)
-            if now is not None:
-                self.orders_checksum ^= order_checksum(now)
-                changes.append(now)
-            elif before is not None:
-                changes.append(before._replace(quantity=0))
+            if now != before:
+                changes.append((before, now))
         self._orders_before.clear()
-        return changes
+        return tuple(changes)
 
     def _remember(self, order: Order) -> None:
         if order.order_id not in self._orders_before:
             self._orders_before[order.order_id] = _shown(order)
 
     def _add(self, order: Order, quantity: int) -> None:
-        price = order.price
+        price, side = order.price, order.side
         assert price is not None, "an order without a price does not rest"
-        quantities = self._quantities[order.side]
+        quantities = self._quantities[side]
         before = quantities.get(price, 0)
-        self._levels_before.setdefault((order.side, price), before)
+        if (side, price) not in self._levels_before:
+            self._levels_before[side, price] = before
         now = before + quantity
         if now:
             if not before:
-                self._prices[order.side].add(price)
+                insort(self._prices[side], price)
             quantities[price] = now
         elif before:
-            self._prices[order.side].remove(price)
+            prices = self._prices[side]
+            del prices[bisect_left(prices, price)]
             del quantities[price]
 
 
-def _shown(order: Order) -> OrderChange:
+def _shown(order: Order) -> Shown:
     assert order.price is not None, "an order without a price does not rest"
-    return OrderChange(order.order_id, order.side, order.price, order.visible, order.rank)
+    return order.order_id, order.side, order.price, order.visible, order.rank

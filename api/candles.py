@@ -13,7 +13,7 @@ CHINA_MS: Final = 8 * 3_600_000
 KEPT: Final = 1_500
 
 
-class Candle(msgspec.Struct, gc=False):
+class Candle(msgspec.Struct, gc=False, frozen=True):
     """Prices in fen per fine gram, volume in fine milligrams; ``start`` in ms."""
 
     start: int
@@ -34,17 +34,16 @@ class Candles:
         self._length = INTERVALS[interval]
 
     def add(self, at: int, price: int, quantity: int) -> None:
-        """One trade."""
-        start = at - (at + CHINA_MS) % self._length
-        last = self.kept[-1] if self.kept else None
-        if last is None or last.start != start:
-            self.kept.append(Candle(start, price, price, price, price, quantity, 1))
+        """One trade; time never runs backward."""
+        kept = self.kept
+        if not kept or at >= kept[-1].start + self._length:
+            start = at - (at + CHINA_MS) % self._length
+            kept.append(Candle(start, price, price, price, price, quantity, 1))
             return
-        last.high = max(last.high, price)
-        last.low = min(last.low, price)
-        last.close = price
-        last.volume += quantity
-        last.trades += 1
+        last = kept[-1]
+        high = price if price > last.high else last.high
+        low = price if price < last.low else last.low
+        kept[-1] = Candle(last.start, last.open, high, low, price, last.volume + quantity, last.trades + 1)
 
 
 def write_candle(candle: Candle) -> dict[str, Any]:

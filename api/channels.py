@@ -2,11 +2,12 @@
 
 A channel's messages are a function of the event stream alone: numbered from 1 without a gap, the same at every gateway
 and after every restart. A channel keeps its newest messages, so that a subscriber that was away goes on where it was.
-Messages are kept as plain values and become JSON when somebody reads them.
+Messages are kept as plain values and become JSON when somebody reads them, once for all who come back at once.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -47,26 +48,34 @@ def message(channel: str, sequence: int, previous: int | None, content: Content)
 
 
 class Channel:
-    """``write`` makes the content of a kept value; ``snapshot`` that of the state now, for channels that have one."""
+    """``write`` makes the content of a kept value; ``snapshot`` that of the state now, for channels that have one.
+
+    ``complete``, if given, is called before kept values are read: with those values, newest first.
+    """
 
     def __init__(
         self,
         name: str,
         write: Callable[[Any], Content],
         snapshot: Callable[[], Content] | None = None,
-        kept: int = KEPT,
+        complete: Callable[[Iterator[Any]], None] | None = None,
     ) -> None:
         self.name = name
         self.sequence = 0
         self.subscribers: dict[Subscriber, None] = {}
         self._write = write
         self._snapshot = snapshot
-        self._kept: deque[Any] = deque(maxlen=kept)
+        self._complete = complete
+        self._kept: deque[Any] = deque(maxlen=KEPT)
+        self._written: dict[int, bytes] = {}
+        """Messages by sequence, once somebody came back for them who was not the first."""
 
     def publish(self, value: Any) -> None:
         """The next message."""
         self.sequence += 1
         self._kept.append(value)
+        if self._written and self.sequence % KEPT == 0:
+            self._written.clear()
         if self.subscribers:
             data = self._message(self.sequence, value)
             for subscriber in tuple(self.subscribers):
@@ -79,10 +88,16 @@ class Channel:
 
     def after(self, sequence: int) -> Iterator[bytes]:
         """The kept messages after a sequence that is not older than them."""
-        first = self.oldest
-        for number, value in enumerate(self._kept, first):
-            if number > sequence:
-                yield self._message(number, value)
+        if self._complete is not None:
+            self._complete(islice(reversed(self._kept), self.sequence - sequence))
+        first = max(sequence + 1, self.oldest)
+        for number, value in enumerate(islice(self._kept, first - self.oldest, None), first):
+            data = self._written.get(number)
+            if data is None:
+                data = self._message(number, value)
+                if self.subscribers:
+                    self._written[number] = data
+            yield data
 
     def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
         """Begins with what is kept after ``from_sequence``, or with a snapshot where that is too old or not given."""

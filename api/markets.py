@@ -1,10 +1,13 @@
 """One instrument: what it is, its phase, book, trades and candles, and the public channels that tell of them."""
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
-from api.books import BOTH, Book, Changes, LevelChange
+import msgspec
+
+from api.books import BOTH, Book, Changes, Level, levels_turn, orders_turn
 from api.candles import INTERVALS, Candle, Candles, write_candle
 from api.channels import Channel, Content
 from api.orders import CANCELLED, FILLED, OPEN, Order
@@ -21,14 +24,59 @@ from goldx.events import (
 )
 from goldx.wire import write_event
 
+_Top: TypeAlias = tuple[int, Level | None, Level | None]
+"""Time, best bid, best ask."""
 TRADES_KEPT: Final = 1_000
+CARRIED: Final = 1_000
 SIDE_NAMES: Final = ("bids", "asks")
 
 
-class _Update(NamedTuple):
+class _Update(msgspec.Struct, gc=False):
+    """What a command changed in a book. ``checksum`` is that after it, None until somebody wants to know."""
+
     at: int
-    changes: Any
-    checksum: int
+    changes: tuple[Any, ...]
+    checksum: int | None = None
+
+
+class _Checksum:
+    """The checksum after each update of a book channel, made when it is read.
+
+    ``whole`` computes that of the book as it is, ``turn`` what some changes did to it. While somebody is subscribed, or
+    has just asked, it is carried from update to update; what is missing is made going back from the newest.
+    """
+
+    def __init__(self, whole: Callable[[], int], turn: Callable[[Any], int]) -> None:
+        self._whole = whole
+        self._turn = turn
+        self._now: int | None = None
+        self._carried = 0
+        """For so many updates more it is carried without a subscriber."""
+
+    def publish(self, channel: Channel, update: _Update) -> None:
+        if channel.subscribers or self._carried:
+            self._carried = max(0, self._carried - 1)
+            self._now = self._whole() if self._now is None else self._now ^ self._turn(update.changes)
+            update.checksum = self._now
+        else:
+            self._now = None
+        channel.publish(update)
+
+    @property
+    def now(self) -> int:
+        """Of the book as it is, all of whose changes are published."""
+        if self._now is None:
+            self._now = self._whole()
+        self._carried = CARRIED
+        return self._now
+
+    def complete(self, newest_first: Iterator[_Update]) -> None:
+        newer: _Update | None = None
+        for update in newest_first:
+            if update.checksum is None:
+                after = self.now if newer is None or newer.checksum is None else newer.checksum
+                update.checksum = after if newer is None else after ^ self._turn(newer.changes)
+            newer = update
 
 
 class Market:
@@ -47,15 +95,20 @@ class Market:
         self._at = 0
         self._status_touched = False
         self._traded = False
-        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now)
-        self.orders_channel = Channel(f"orders_book.{symbol}", _write_orders, self._orders_now)
-        self.top_channel = Channel(f"top.{symbol}", _same, self._top_now)
+        self._levels_sum = _Checksum(self.book.levels_checksum, levels_turn)
+        self._orders_sum = _Checksum(self.book.orders_checksum, orders_turn)
+        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now, self._levels_sum.complete)
+        self.orders_channel = Channel(
+            f"orders_book.{symbol}", _write_orders, self._orders_now, self._orders_sum.complete
+        )
+        self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
         self.trades_channel = Channel(f"trades.{symbol}", _trade_content)
         self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self._at, self.status()))
         self.candle_channels = {
-            interval: Channel(f"candles.{symbol}.{interval}", _same, partial(self._candle_now, interval))
+            interval: Channel(f"candles.{symbol}.{interval}", _candle_content, partial(self._candle_now, interval))
             for interval in INTERVALS
         }
+        self._candle_feeds = [(self.candles[name], self.candle_channels[name]) for name in INTERVALS]
 
     def channels(self) -> list[Channel]:
         """All public channels of the instrument."""
@@ -126,8 +179,8 @@ class Market:
             self._tell_book(at, changes)
         if self._traded:
             self._traded = False
-            for interval, channel in self.candle_channels.items():
-                channel.publish(self._candle_now(interval))
+            for candles, channel in self._candle_feeds:
+                channel.publish((at, candles.kept[-1]))
         if self._status_touched:
             self._status_touched = False
             self.status_channel.publish(Content(at, self.status()))
@@ -160,7 +213,7 @@ class Market:
         sides = zip(SIDE_NAMES, BOTH, strict=True)
         levels = {name: [_level(*level) for level in self.book.levels(side, depth)] for name, side in sides}
         book_at = {"symbol": self.symbol, "sequence": self.book_channel.sequence, "at": self._at}
-        return book_at | levels | {"checksum": self.book.checksum}
+        return book_at | levels | {"checksum": self._levels_sum.now}
 
     def recent(self, limit: int) -> list[dict[str, Any]]:
         """The newest public trades, newest first."""
@@ -168,7 +221,7 @@ class Market:
         return [write_public_trade(self.trades[-number]) for number in range(1, count + 1)]
 
     def _filled(self, order: Order, event: Trade, remaining: int) -> None:
-        order.trades.append(event)
+        order.trades += (event,)
         order.filled += event.quantity
         order.amount += event.amount
         order.fee += event.buy_fee if order.side == terms.BUY else event.sell_fee
@@ -186,28 +239,28 @@ class Market:
             self.book.show(order, max(0, order.visible - quantity))
 
     def _tell_book(self, at: int, changes: Changes) -> None:
-        if changes.levels:
-            self.book_channel.publish(_Update(at, changes.levels, self.book.checksum))
-        if changes.orders:
-            self.orders_channel.publish(_Update(at, changes.orders, self.book.orders_checksum))
-        if changes.top:
+        levels, orders, top = changes
+        if levels:
+            self._levels_sum.publish(self.book_channel, _Update(at, levels))
+        if orders:
+            self._orders_sum.publish(self.orders_channel, _Update(at, orders))
+        if top:
             self.top_channel.publish(self._top_now())
 
     def _levels_now(self) -> Content:
-        levels = [LevelChange(side, *level) for side in BOTH for level in self.book.levels(side)]
-        return _write_levels(_Update(self._at, levels, self.book.checksum))
+        levels = tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.book.levels(side))
+        return _write_levels(_Update(self._at, levels, self._levels_sum.now))
 
     def _orders_now(self) -> Content:
-        return _write_orders(_Update(self._at, self.book.resting(), self.book.orders_checksum))
+        orders = tuple((None, shown) for shown in self.book.resting())
+        return _write_orders(_Update(self._at, orders, self._orders_sum.now))
 
-    def _top_now(self) -> Content:
-        bid, ask = (self.book.best(side) for side in BOTH)
-        return Content(self._at, {"bid": bid and _level(*bid), "ask": ask and _level(*ask)})
+    def _top_now(self) -> _Top:
+        return self._at, self.book.best(terms.BUY), self.book.best(terms.SELL)
 
     def _candle_now(self, interval: str) -> Content:
         kept = self.candles[interval].kept
-        last: Candle | None = kept[-1] if kept else None
-        return Content(self._at, last and write_candle(last))
+        return _candle_content((self._at, kept[-1] if kept else None))
 
 
 def _same(content: Content) -> Content:
@@ -224,16 +277,27 @@ def _level(price: int, quantity: int) -> tuple[str, str]:
 
 def _write_levels(update: _Update) -> Content:
     data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
-    for side, price, quantity in update.changes:
+    for side, price, _, quantity in update.changes:
         data[SIDE_NAMES[side]].append(_level(price, quantity))
     return Content(update.at, data, update.checksum)
 
 
 def _write_orders(update: _Update) -> Content:
     data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
-    for change in update.changes:
-        data[SIDE_NAMES[change.side]].append((change.order_id, *_level(change.price, change.quantity), change.rank))
+    for before, now in update.changes:
+        order_id, side, price, quantity, rank = now or before
+        data[SIDE_NAMES[side]].append((order_id, *_level(price, quantity if now else 0), rank))
     return Content(update.at, data, update.checksum)
+
+
+def _write_top(top: _Top) -> Content:
+    at, bid, ask = top
+    return Content(at, {"bid": bid and _level(*bid), "ask": ask and _level(*ask)})
+
+
+def _candle_content(candle: tuple[int, Candle | None]) -> Content:
+    at, last = candle
+    return Content(at, last and write_candle(last))
 
 
 def write_public_trade(trade: Trade) -> dict[str, Any]:

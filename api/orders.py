@@ -47,7 +47,7 @@ class Order(msgspec.Struct, gc=False):
     fee: int = 0
     visible: int = 0
     rank: int = 0
-    trades: list[Trade] = msgspec.field(default_factory=list)
+    trades: tuple[Trade, ...] = ()
 
     @property
     def live(self) -> bool:

@@ -4,9 +4,9 @@ The same events give the same view, channels and their numbers included, wheneve
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, get_args
 
-from api.accounts import Account, OrderOwners, tell
+from api.accounts import Account, OrderOwners, both_sides, tell
 from api.channels import Channel
 from api.markets import Market
 from api.orders import OPEN, Order, accepted
@@ -15,6 +15,9 @@ from goldx.events import AnyEvent
 from goldx.streams import BEGINNING, EventFrame, Position
 
 Outcome = tuple[AnyEvent, ...]
+
+SELF_TOLD: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
+"""The events that make up nearly everything; what they tell is what ``accounts.tell`` says, without the detour."""
 
 
 class Gap(RuntimeError):
@@ -55,6 +58,23 @@ class View:
             events.AuctionIndicated: lambda event: self._market(event).indicate(event),
             events.DayEnded: self._day_ended,
         }
+        for event_type in get_args(AnyEvent):
+            self._handlers[event_type] = self._handler(event_type)
+
+    def _handler(self, event_type: type[Any]) -> Callable[[Any], None]:
+        """What folds an event of a kind: the four that make up nearly everything tell their accounts themselves."""
+        known = self._handlers.get(event_type)
+        if event_type in SELF_TOLD and known is not None:
+            return known
+
+        def fold(event: Any) -> None:
+            if known is not None:
+                known(event)
+            for name, told in tell(event, self.owners):
+                if (account := self.accounts.get(name)) is not None:
+                    account.publish(told)
+
+        return fold
 
     def apply(self, frame: EventFrame, answer: Callable[[Position, int, Outcome], None]) -> None:
         """Folds one frame; ``answer`` is called after each command with its index in the frame and its events.
@@ -62,25 +82,18 @@ class View:
         Raises Gap.
         """
         position = Position(*frame.position)
+        handlers = self._handlers
         for index, outcome in enumerate(frame.outcomes):
             for event in outcome:
-                self._fold(event)
+                if event.sequence != self.sequence + 1:
+                    raise Gap(f"event {event.sequence} follows event {self.sequence}")
+                self.sequence = event.sequence
+                self.at = event.at
+                handlers[type(event)](event)
             if outcome:
                 self._settle()
             answer(position, index, outcome)
         self.position = position
-
-    def _fold(self, event: AnyEvent) -> None:
-        if event.sequence != self.sequence + 1:
-            raise Gap(f"event {event.sequence} follows event {self.sequence}")
-        self.sequence = event.sequence
-        self.at = event.at
-        handler = self._handlers.get(type(event))
-        if handler is not None:
-            handler(event)
-        for name, told in tell(event, self.owners):
-            if (account := self.accounts.get(name)) is not None:
-                account.publish(told)
 
     def _settle(self) -> None:
         self._rest()
@@ -111,21 +124,26 @@ class View:
         account.live[order.order_id] = order
         if order.status == OPEN:
             self._entering = order
+        account.publish(event)
 
     def _traded(self, event: events.Trade) -> None:
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
         self._market(event).trade(event, maker, taker)
-        for order in (maker, taker):
-            if not order.live:
-                self._ended(order)
+        buyer, seller = self.accounts[event.buy_account], self.accounts[event.sell_account]
+        buy, sell = both_sides(event, maker.side)
+        buyer.publish(buy)
+        seller.publish(sell)
+        if not event.maker_remaining:
+            self.accounts[maker.account].live.pop(maker.order_id, None)
+        if not event.taker_remaining:
+            self.accounts[taker.account].live.pop(taker.order_id, None)
 
     def _cancelled(self, event: events.OrderCancelled) -> None:
         order = self.orders[event.order_id]
         self._market(event).cancel(order, event)
-        self._ended(order)
-
-    def _ended(self, order: Order) -> None:
-        self.accounts[order.account].live.pop(order.order_id, None)
+        account = self.accounts[order.account]
+        account.live.pop(order.order_id, None)
+        account.publish(event)
 
     def _replaced(self, event: events.OrderReplaced) -> None:
         order = self.orders[event.order_id]
@@ -152,7 +170,9 @@ class View:
         self._market(event).prevent(event, maker, taker)
 
     def _holding_changed(self, event: events.HoldingChanged) -> None:
-        self.accounts[event.account].holdings[event.asset] = event
+        account = self.accounts[event.account]
+        account.holdings[event.asset] = event
+        account.publish(event)
 
     def _account_opened(self, event: events.AccountOpened) -> None:
         account = self.accounts[event.account] = Account(event)

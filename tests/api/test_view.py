@@ -1,0 +1,166 @@
+"""A gateway's view: whoever comes, goes and comes back reads the same messages as one who was there all the time."""
+
+import json
+from collections.abc import Iterator
+from random import Random, SystemRandom
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from api.accounts import tell
+from api.channels import KEPT, Channel, Content
+from api.view import Gap, View
+from goldx.events import AnyEvent
+from goldx.market import Market
+from goldx.streams import EventFrame
+from matching.engine import Engine
+from tests.matching.driving import apply
+from tests.matching.flows import Flow, Thrown
+
+SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
+
+
+class Reader:
+    """A subscriber that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    def send(self, data: bytes) -> None:
+        self.messages.append(json.loads(data)["params"])
+
+
+def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
+    """What the core makes of everything that it can be told, a command a frame."""
+    engine = Engine()
+    for number, (at, command) in enumerate(Flow(Thrown(Random(seed))).steps(steps), 1):
+        events = apply(engine, at, command)
+        yield EventFrame((at, number), (tuple(events),)), events
+
+
+def nobody(*_: Any) -> None:
+    return
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_coming_back_is_like_never_having_left(seed: int) -> None:
+    print(f"SEED={seed}")
+    random = Random(seed)
+    always, sometimes = View(), View()
+    readers: dict[str, Reader] = {}
+    visits: dict[str, tuple[Channel, Reader]] = {}
+    read = 0
+    for frame, _ in frames(seed, 3_000):
+        always.apply(frame, nobody)
+        sometimes.apply(frame, nobody)
+        for name in always.channels.keys() - readers.keys():
+            readers[name] = Reader()
+            always.channels[name].subscribe(readers[name], 0)
+        name = random.choice(list(readers)) if readers else ""
+        if name in visits and random.random() < 0.5:
+            channel, reader = visits.pop(name)
+            channel.unsubscribe(reader)
+            read += len(reader.messages)
+        elif name and name not in visits and random.random() < 0.2:
+            channel, reader = sometimes.channels[name], Reader()
+            start = random.choice((None, max(0, channel.sequence - random.randrange(40)), 0))
+            channel.subscribe(reader, start)
+            visits[name] = (channel, reader)
+            check(always.channels[name], channel, reader, start)
+        for name, (_, reader) in visits.items():
+            expected = readers[name].messages[-1:]
+            updates = [message for message in reader.messages if message["type"] == "update"]
+            assert not updates or updates[-1:] == expected
+    assert read > 1_000
+    for name, reader in readers.items():
+        if name.startswith(("book.", "orders_book.")):
+            assert_checksums(name, reader.messages, always)
+
+
+def check(original: Channel, channel: Channel, reader: Reader, start: int | None) -> None:
+    """What a subscriber is sent at once: what it missed, or a snapshot."""
+    assert channel.sequence == original.sequence
+    if start is not None and start >= channel.oldest - 1:
+        missed = [json.loads(data)["params"] for data in original.after(start)]
+        assert reader.messages == missed
+        assert [message["sequence"] for message in missed] == list(range(start + 1, channel.sequence + 1))
+    else:
+        snapshot = Reader()
+        original.subscribe(snapshot, None)
+        original.unsubscribe(snapshot)
+        assert reader.messages == snapshot.messages
+
+
+def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> None:
+    """Every checksum is that of the book kept from the messages, and the last book is the gateway's."""
+    kind, _, symbol = name.partition(".")
+    if kind == "book":
+        market = Market({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
+        for message in messages:
+            market.apply(message)  # raises WrongBook
+        depth = view.markets[symbol].depth(None)
+        assert depth["checksum"] == messages[-1]["checksum"]
+        return
+    orders: dict[int, tuple[Any, ...]] = {}
+    for message in messages:
+        for side, rows in message["data"].items():
+            for order_id, price, quantity, rank in rows:
+                orders[order_id] = (order_id, side, price, quantity, rank)
+                if quantity == "0":
+                    del orders[order_id]
+        checksum = 0
+        for order_id, side, price, quantity, rank in orders.values():
+            word = "buy" if side == "bids" else "sell"
+            checksum ^= crc32(f"{order_id}:{word}:{price}:{quantity}:{rank}".encode())
+        assert message["checksum"] == checksum, message
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_private_channel_is_what_tell_says(seed: int) -> None:
+    """So messages that are no longer kept can be made again from the event stream."""
+    print(f"SEED={seed}")
+    view = View()
+    readers: dict[str, Reader] = {}
+    told: dict[str, list[dict[str, Any]]] = {}
+    for frame, events in frames(seed, 2_000):
+        view.apply(frame, nobody)
+        for name in view.accounts.keys() - readers.keys():
+            readers[name] = Reader()
+            channel = view.accounts[name].channel
+            channel.subscribe(readers[name], 0)
+            told[name] = []
+        for event in events:
+            for name, value in tell(event, view.owners):
+                if name in view.accounts:
+                    sequence = len(told[name]) + 1
+                    told[name].append(json.loads(view.accounts[name].channel.render(sequence, value))["params"])
+    assert sum(map(len, told.values())) > 1_000
+    assert {name: reader.messages for name, reader in readers.items()} == told
+
+
+def test_a_channel_keeps_its_newest_messages_and_writes_them_once_for_all() -> None:
+    written: list[int] = []
+
+    def write(value: int) -> Content:
+        written.append(value)
+        return Content(1, value)
+
+    channel = Channel("top.X", write)
+    for value in range(KEPT + 10):
+        channel.publish(value)
+    assert (channel.oldest, written) == (11, [])
+    first, second, third = Reader(), Reader(), Reader()
+    for reader in (first, second, third):
+        channel.subscribe(reader, KEPT)
+    assert [message["sequence"] for message in first.messages] == list(range(KEPT + 1, KEPT + 11))
+    assert first.messages == second.messages == third.messages
+    assert len(written) == 20, "for the first who comes, and once for all others"
+
+
+def test_a_missing_event_is_noticed() -> None:
+    view = View()
+    made = [frame for frame, _ in frames(SEEDS[0], 5)]
+    view.apply(made[0], nobody)
+    with pytest.raises(Gap):
+        view.apply(made[2], nobody)
