@@ -10,7 +10,7 @@ import contextlib
 import signal
 
 import structlog
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
@@ -37,12 +37,16 @@ _OUTAGES = ("08", "40", "53", "57")
 
 def is_outage(error: BaseException) -> bool:
     """Whether waiting may help: a server is away or starting, or two transactions met."""
-    if isinstance(error, OSError | RedisConnectionError | RedisTimeoutError | ReadOnlyError | InterfaceError):
+    if isinstance(error, OSError | RedisConnectionError | RedisTimeoutError | ReadOnlyError):
         return True
     if isinstance(error, PostgresError):
         return str(error.sqlstate or "").startswith(_OUTAGES)
+    if isinstance(error, InterfaceError | InternalClientError):
+        # How the driver speaks of a connection that the server has ended between two operations.
+        return not isinstance(error, ValueError)
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or str(getattr(error.orig, "sqlstate", None) or "").startswith(_OUTAGES)
+        cause = error.orig and error.orig.__cause__
+        return error.connection_invalidated or (cause is not None and is_outage(cause))
     return False
 
 

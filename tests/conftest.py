@@ -14,6 +14,12 @@ from goldx import embedded, streams
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("fault campaign", "only with -m faults")
+    group.addoption("--seed", type=int, default=None, help="seed of the first round; each next has the next number")
+    group.addoption("--rounds", type=int, default=15, help="rounds of the campaign")
+
+
 @pytest_asyncio.fixture(scope="session")
 async def servers() -> AsyncIterator[tuple[embedded.Server, embedded.Server]]:
     async with embedded.temporary_servers(durable=False) as both:

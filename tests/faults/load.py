@@ -1,0 +1,147 @@
+"""Members' programs: they trade over whichever gateway answers and write down every word that they are given."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple
+
+from websockets.exceptions import WebSocketException
+
+from goldx.client import ConnectionLost, Exchange, ExchangeError, connect
+from goldx.keys import Key
+from tests.faults.house import House
+from tests.faults.schedule import GATEWAYS
+
+SYMBOLS = ("AU-1", "AU-2")
+WORKERS = 2
+"""Requests that a member has under way at a time."""
+ANSWER_SECONDS = 30.0
+"""Every request is answered or its connection ends, also where that takes a search of the journal."""
+
+LOST = (OSError, WebSocketException, ExchangeError, ConnectionLost)
+"""How a connection can fail to come about or end."""
+
+
+class Said(NamedTuple):
+    """A request and what became of it: an answer, a reason of refusal, or neither when the outcome is not known."""
+
+    method: str
+    account: str
+    key: str
+    """What the member named it by: the client id, or what else tells it from other requests."""
+    answer: dict[str, Any] | None = None
+    reason: str | None = None
+    data: dict[str, Any] | None = None
+    """What stands beside the reason."""
+
+
+@dataclass
+class Member:
+    """One member firm with one account. ``said`` is of the present round."""
+
+    firm: str
+    key: Key
+    said: list[Said] = field(default_factory=list)
+    _open: deque[str] = field(default_factory=lambda: deque(maxlen=30))
+    """Client ids of orders that may still be open."""
+    _repeat: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Orders of unknown outcome."""
+
+    @property
+    def account(self) -> str:
+        return f"{self.firm}.H"
+
+    async def trade(self, house: House, seed: int, stop: asyncio.Event) -> None:
+        """Trades until ``stop``; returns when every request has its answer or has lost its connection."""
+        self._repeat.clear()
+        random = Random(f"load {seed} {self.firm}")
+        numbers = iter(range(1, 1_000_000))
+        while not stop.is_set():
+            try:
+                async with connect(house.url(random.choice(GATEWAYS)), self.key) as exchange:
+                    works = (self._work(exchange, Random(random.random()), seed, numbers, stop) for _ in range(WORKERS))
+                    await asyncio.gather(*works)
+            except LOST:
+                await asyncio.sleep(0.03)
+
+    async def _work(self, exchange: Exchange, random: Random, seed: int, numbers: Any, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if self._repeat and random.random() < 0.7:
+                method, params = self._repeat.pop()
+            else:
+                method, params = self._invent(random, f"{seed}-{next(numbers)}")
+            await self._ask(exchange, method, params)
+            await asyncio.sleep(random.random() * 0.04)
+
+    async def _ask(self, exchange: Exchange, method: str, params: dict[str, Any]) -> None:
+        own = (method, self.account, key_of(params))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await exchange.call(method, account=self.account, **params)
+        except ConnectionLost:
+            self.said.append(Said(*own))
+            if method == "order.place":
+                self._repeat.append((method, params))
+            raise
+        except ExchangeError as error:
+            self.said.append(Said(*own, reason=error.reason, data=error.data))
+            if error.reason == "UNAVAILABLE":
+                await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{own} was not answered in {ANSWER_SECONDS:g} s, and its connection stands") from None
+        else:
+            self.said.append(Said(*own, answer=answer))
+            if "order" in answer and answer["order"]["status"] == "open":
+                self._open.append(answer["order"]["client_order_id"])
+
+    def _invent(self, random: Random, name: str) -> tuple[str, dict[str, Any]]:
+        """The next request: its method, and its params but for the account."""
+        choice = random.random()
+        symbol = random.choice(SYMBOLS)
+        if choice < 0.16 and self._open:
+            return "order.cancel", {"client_order_id": self._open.popleft()}
+        if choice < 0.28 and self._open:
+            change = {"price": _price(random)} if random.random() < 0.5 else {"quantity": str(random.randint(1, 12))}
+            return "order.replace", {"client_order_id": self._open.popleft(), "new_client_order_id": name, **change}
+        if choice < 0.38:
+            prices = {"bid_price": f"{random.randint(596, 599)}.50", "ask_price": f"{random.randint(600, 603)}.50"}
+            quantities = {"bid_quantity": str(random.randint(1, 9)), "ask_quantity": str(random.randint(1, 9))}
+            return "quote.set", {"quote_id": name, "symbol": symbol, **prices, **quantities}
+        if choice < 0.40:
+            return "quote.cancel", {"symbol": symbol}
+        if choice < 0.42:
+            return "order.cancel_all", {}
+        return "order.place", _order(random, name, symbol)
+
+
+def _order(random: Random, name: str, symbol: str) -> dict[str, Any]:
+    order: dict[str, Any] = {"client_order_id": name, "symbol": symbol, "side": random.choice(("buy", "sell"))}
+    order["quantity"] = str(random.randint(1, 9))
+    if random.random() < 0.08:
+        return order | {"type": "market"}
+    order |= {"type": "limit", "price": _price(random), "persist": random.random() < 0.5}
+    choice = random.random()
+    if choice < 0.08:
+        order["post_only"] = True
+    elif choice < 0.18:
+        order["time_in_force"] = random.choice(("IOC", "FOK", "DAY"))
+    elif choice < 0.24:
+        order |= {"quantity": "20", "display_quantity": "3"}
+    elif choice < 0.28:
+        order["stop_price"] = _price(random)
+    elif choice < 0.32:
+        order["stp"] = random.choice(("cancel_maker", "cancel_both", "decrement"))
+    return order
+
+
+def _price(random: Random) -> str:
+    return f"{600 + random.randint(-3, 3)}.00"
+
+
+def key_of(params: dict[str, Any]) -> str:
+    """What tells a request from the others of its method and account."""
+    for name in ("new_client_order_id", "client_order_id", "quote_id", "symbol"):
+        if name in params:
+            return str(params[name])
+    return ""

@@ -1,0 +1,164 @@
+"""Processes that are kept running, as the supervisor of a machine would, and that can be killed, stopped and paused."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from goldx.embedded import Server
+from goldx.service import tail
+
+PAUSE = 0.05
+"""Seconds before what ended is started again."""
+FENCED = "Deposed"
+"""How an engine ends that was paused until another led: the one end that a service may come to by itself."""
+
+_EPOCH = re.compile(rb"epoch=(\d+)")
+
+
+class Kept:
+    """One process. ``up`` is set while it does its work, ``runs`` counts its starts."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.up = asyncio.Event()
+        self.runs = 0
+        self.process: asyncio.subprocess.Process | None = None
+        self.complaints: list[str] = []
+        """Ends that nobody asked for."""
+        self.paused: list[int] = []
+        self._expected = False
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._keep())
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would be."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """The clean stop that an operator asks for."""
+        self._signal(signal.SIGINT if self.name == "postgres" else signal.SIGTERM)
+
+    def pause(self) -> None:
+        """SIGSTOP to the process and its children."""
+        if self.process is not None and self.process.returncode is None and not self.paused:
+            self.paused = [self.process.pid, *_children(self.process.pid)]
+            for pid in self.paused:
+                _send(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for pid in self.paused:
+            _send(pid, signal.SIGCONT)
+        self.paused = []
+
+    async def end(self) -> None:
+        """Ends it for good, cleanly."""
+        self._stopping = True
+        self.resume()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self.process is not None and self.process.returncode is None:
+            self.stop()
+            try:
+                await asyncio.wait_for(self.process.wait(), 20)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self._expected = True
+            self.up.clear()
+            self.process.send_signal(number)
+            self.resume()
+
+    async def _keep(self) -> None:
+        while not self._stopping:
+            self._expected = False
+            self.runs += 1
+            await self._start()
+            assert self.process is not None
+            code = await self.process.wait()
+            self.up.clear()
+            self.paused = []
+            if not self._expected and not self._stopping:
+                self._complain(code)
+            await asyncio.sleep(PAUSE)
+
+    async def _start(self) -> None:
+        """Starts it: sets ``process``, and ``up`` once it works."""
+        raise NotImplementedError
+
+    def _complain(self, code: int) -> None:
+        self.complaints.append(f"{self.name} ended by itself with code {code}")
+
+
+class KeptServer(Kept):
+    """Valkey or PostgreSQL, by the function of ``goldx.embedded`` that starts it."""
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Server]]) -> None:
+        super().__init__(name)
+        self._starter = start
+        self.url = ""
+
+    async def _start(self) -> None:
+        server = await self._starter()
+        self.process, self.url = server.process, server.url
+        self.up.set()
+
+
+class KeptService(Kept):
+    """A service as a process. ``epoch`` is the engine's, under which this run leads, 0 while it does not."""
+
+    def __init__(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+        super().__init__(name)
+        self._arguments = arguments
+        self._environment = environment
+        self._log = log
+        self.epoch = 0
+
+    async def _start(self) -> None:
+        self.epoch = 0
+        with self._log.open("ab") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *self._arguments),
+                env=os.environ | dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                start_new_session=True,
+            )
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            if line.startswith(b"READY "):
+                if found := _EPOCH.search(line):
+                    self.epoch = int(found[1])
+                self.up.set()
+
+    def _complain(self, code: int) -> None:
+        last = tail(self._log, 3)
+        if code != 1 or FENCED not in last:
+            self.complaints.append(f"{self.name} ended by itself with code {code}; the end of its log:\n{last}")
+
+
+def _children(pid: int) -> list[int]:
+    """All processes below one."""
+    found = []
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += [int(child), *_children(int(child))]
+    return found
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
