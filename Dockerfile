@@ -1,4 +1,4 @@
-# One image for all four services; docker-compose.yml says which one a container runs.
+# One image for all our services; docker-compose.yml says which one a container runs.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY requirements/runtime.lock requirements/runtime.lock
@@ -12,7 +12,8 @@ COPY api api
 RUN /opt/goldx/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /var/lib/goldx --create-home goldx
+RUN useradd --system --uid 10001 --home-dir /var/lib/goldx --create-home goldx \
+ && install --directory --owner goldx --group goldx /var/lib/goldx/archive
 COPY --from=build /opt/goldx /opt/goldx
 ENV PATH=/opt/goldx/bin:$PATH \
     PYTHONUNBUFFERED=1 \

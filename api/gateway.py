@@ -20,8 +20,9 @@ from api.trading import Trading
 from api.view import Outcome, View
 from goldx.commands import AnyCommand
 from goldx.durability import read_durability
+from goldx.history import WholeEvents, archive_in
 from goldx.settings import Settings
-from goldx.streams import EventStream, Journal, Keys, connect
+from goldx.streams import Journal, Keys, connect
 from settlement import database
 
 log = structlog.get_logger()
@@ -45,8 +46,8 @@ class Gateway:
         self._failed = failed
         self._redis: Redis = connect(redis_url)
         self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
-        self.events = EventStream(self._redis, self.keys)
-        self._stream = EventStream(self._tail_redis, self.keys)
+        self.events = WholeEvents(self._redis, self.keys, archive_in(settings.archive_dir))
+        self._stream = WholeEvents(self._tail_redis, self.keys, archive_in(settings.archive_dir))
         self.database = database.connect(database_url)
         self.doorman = Doorman(self.database)
         self.queries = Queries(self.view)
@@ -70,7 +71,7 @@ class Gateway:
         self.trading = Trading(self.view, self.sequencer)
         subscriptions = Subscriptions(
             *(self.view, self.queries, self.events, self.sessions.spawn),
-            *(self.sessions.queued, self.settings.session_queue_kb * 1_024),
+            *(self.sessions.queued, self.settings.session_queue_kb * 1_024, self.sessions.cut),
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods

@@ -30,6 +30,7 @@ from settlement.registry import Principal
 
 log = structlog.get_logger()
 
+UNABLE: Final = 1011
 IDLE: Final = 4000
 REVOKED: Final = 4003
 MAX_GRACE_MS: Final = 60_000
@@ -95,6 +96,11 @@ class Sessions:
         """Bytes that a session's client has not taken yet."""
         link = self._links.get(session)
         return 0 if link is None else link.queued
+
+    def cut(self, session: Session, reason: str) -> None:
+        """Ends a session's connection (1011): the gateway cannot give it what it asked for."""
+        if (link := self._links.get(session)) is not None:
+            link.end(UNABLE, reason)
 
     async def close_former(self) -> None:
         """Closes what the former run of this gateway left behind. Raises RedisError."""

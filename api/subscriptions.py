@@ -17,6 +17,8 @@ from api.queries import Queries
 from api.rpc import Request
 from api.session import Method, Session, only
 from api.view import View
+from goldx.archive import BadArchive
+from goldx.history import EventsMissing
 from goldx.streams import EventStream
 from goldx.units import BadValue
 
@@ -28,7 +30,10 @@ PRIVATE: Final = "account."
 
 
 class Subscriptions:
-    """``spawn`` runs a coroutine beside the session; ``queued`` tells how many bytes a session has not taken yet."""
+    """``spawn`` runs a coroutine beside the session; ``queued`` tells how many bytes a session has not taken yet.
+
+    ``cut`` ends a session's connection, saying why.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class Subscriptions:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         queued: Callable[[Session], int],
         queue_limit: int,
+        cut: Callable[[Session, str], None],
     ) -> None:
         self._view = view
         self._queries = queries
@@ -45,6 +51,7 @@ class Subscriptions:
         self._spawn = spawn
         self._queued = queued
         self._enough = queue_limit // 2
+        self._cut = cut
         self.methods: dict[str, Method] = {
             "channel.subscribe": self._subscribe,
             "channel.unsubscribe": self._unsubscribe,
@@ -102,6 +109,10 @@ class Subscriptions:
             except (RedisError, OSError) as error:
                 log.warning("the event stream is not reachable", error=str(error))
                 frames = []
+            except (EventsMissing, BadArchive) as error:
+                log.error("what a subscriber missed cannot be read", channel=channel.name, error=str(error))
+                self._cut(session, "what was missed cannot be read again at this gateway")
+                return
             if not frames:
                 await asyncio.sleep(1.0)
             for event in (event for frame in frames for outcome in frame.outcomes for event in outcome):

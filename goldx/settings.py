@@ -92,6 +92,16 @@ class Settings(BaseSettings):
         default=False,
         description="Whether to start on a server that may acknowledge an order before it is on the disk.",
     )
+    archive_dir: Path | None = Field(
+        default=None,
+        description="Folder of the shard's archive, read by every service; unset: nothing is archived or trimmed.",
+    )
+    archive_every_seconds: int = Field(
+        default=600, ge=1, le=86_400, description="How often the archiver writes down what is new."
+    )
+    archive_after_hours: int = Field(
+        default=168, ge=0, le=1_000_000, description="How long what is archived stays on the server as well."
+    )
     log_file_mb: int = Field(
         default=50, ge=1, le=10_000, description="Size at which `goldx serve` starts a new log file; one old one stays."
     )

@@ -60,6 +60,8 @@ class Keys:
         """Hash: journal position -> ``<sequence> <SHA-256 of the state>`` of the core there, as it was published."""
         self.runs = f"{tag}:runs"
         """Hash: writer (a gateway's id, ``settlement``) -> the number of its newest run."""
+        self.posted = f"{tag}:posted"
+        """The sequence up to which settlement has posted: events after it must not be trimmed."""
 
     def sessions(self, gateway: str) -> str:
         """Hash of a gateway's live sessions: session -> member; what a restarted gateway closes first."""
@@ -182,7 +184,7 @@ class Journal:
 
     async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
         """The next frames after a position, still encoded (decode_commands or decode_raw_commands)."""
-        return _entries(await self._redis.xrange(self._key, min=f"({after}", count=count))
+        return as_entries(await self._redis.xrange(self._key, min=f"({after}", count=count))
 
     async def wait(self, after: Position, count: int = 1_000, block_ms: int = 1_000) -> list[tuple[Position, bytes]]:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
@@ -213,7 +215,7 @@ class EventStream:
 
     async def newest(self) -> tuple[int, bytes] | None:
         """The sequence of the newest published event and the encoded frame that it ends, or None."""
-        found = _entries(await self._redis.xrevrange(self._key, count=1))
+        found = as_entries(await self._redis.xrevrange(self._key, count=1))
         return (found[0][0].ms, found[0][1]) if found else None
 
     async def read(self, after: int, count: int = 1_000) -> list[EventFrame]:
@@ -222,7 +224,7 @@ class EventStream:
 
     async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
         """Like ``read``, as (entry id, bytes)."""
-        return _entries(await self._redis.xrange(self._key, min=f"{after + 1}-0", count=count))
+        return as_entries(await self._redis.xrange(self._key, min=f"{after + 1}-0", count=count))
 
     async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
@@ -230,7 +232,8 @@ class EventStream:
         return [decode_events(data) for _, data in found]
 
 
-def _entries(found: Any) -> list[tuple[Position, bytes]]:
+def as_entries(found: Any) -> list[tuple[Position, bytes]]:
+    """What XRANGE answers, as (entry id, bytes of the frame)."""
     return [(parse_entry_id(entry_id), fields[FIELD]) for entry_id, fields in found]
 
 
@@ -238,4 +241,4 @@ async def _wait(redis: Redis, key: str, after: str, count: int, block_ms: int) -
     answer: Any = await redis.xread({key: after}, count=count, block=block_ms)
     if not answer:
         return []
-    return _entries(next(iter(answer.values())))
+    return as_entries(next(iter(answer.values())))

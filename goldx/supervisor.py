@@ -22,8 +22,8 @@ from goldx.embedded import Server, start_postgres, start_valkey
 from goldx.service import Keeper, rotate, start_service
 from goldx.settings import PREFIX, Settings, run_folder
 
-SERVICES: Final = ("engine", "settlement", "gateway", "console")
-STAGES: Final = (("valkey", "postgres"), ("engine", "settlement"), ("gateway",), ("console",))
+SERVICES: Final = ("engine", "settlement", "archiver", "gateway", "console")
+STAGES: Final = (("valkey", "postgres"), ("engine", "settlement", "archiver"), ("gateway",), ("console",))
 """What starts together, after what it needs: settlement makes the tables that the gateway reads."""
 LOCK_TIMEOUT = 30.0
 MEGABYTE = 1_000_000
@@ -145,7 +145,7 @@ class Exchange:
             return None if self.settings.redis_url else partial(start_valkey, self.data_dir / "valkey")
         if name == "postgres":
             return None if self.settings.database_url else partial(start_postgres, self.data_dir / "postgres")
-        if name not in self._wanted:
+        if name not in self._wanted or (name == "archiver" and self.settings.archive_dir is None):
             return None
         file = self._log_folder / f"{name}.jsonl"
         return lambda: start_service(name, self.environment, file, self._lock)

@@ -1,24 +1,20 @@
-"""``goldx engine``, ``goldx replay`` and ``goldx journal``."""
+"""``goldx engine``, ``goldx archiver`` and ``goldx replay``."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
 
 import click
 import structlog
 import uvloop
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from goldx import collector
+from goldx.archive import Archive, BadArchive
 from goldx.durability import WeakDurability
 from goldx.logging import configure
-from goldx.settings import NotRunning, Settings, resolve_redis_url
-from goldx.streams import Keys, connect
-from goldx.supervisor import AlreadyRunning, Exchange
-from matching import export
+from goldx.settings import Settings, resolve_redis_url
+from matching.archiver import keep_archiving
 from matching.fold import CoreFailed
 from matching.lease import Deposed
 from matching.process import serve
@@ -26,9 +22,7 @@ from matching.publisher import StreamBroken
 from matching.replay import BadLine, Replay
 from matching.snapshot_store import StateDiffers
 
-T = TypeVar("T")
-
-ENDS = (WeakDurability, Deposed, StreamBroken, CoreFailed, StateDiffers, RedisError)
+ENDS = (WeakDurability, Deposed, StreamBroken, CoreFailed, StateDiffers, BadArchive, RedisError)
 """What ends an engine with a message for the operator: waiting would not mend it."""
 
 
@@ -47,27 +41,43 @@ def engine() -> None:
 
 
 @click.command()
-@click.argument("file", type=click.File("rb"))
+def archiver() -> None:
+    """Archive a shard's streams at intervals, and trim what is old, until SIGTERM."""
+    configure("archiver")
+    settings = Settings()
+    if settings.archive_dir is None:
+        raise click.ClickException("archive_dir is not set: it must be a path")
+    try:
+        uvloop.run(keep_archiving(settings, resolve_redis_url(settings)))
+    except (BadArchive, StreamBroken, RedisError, OSError) as error:
+        structlog.get_logger().critical("the archiver stops", kind=type(error).__name__, reason=str(error))
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.option("--snapshot-at", type=click.IntRange(min=1), metavar="N", help="Go on from a snapshot after line N.")
 @click.option("--snapshot-file", type=click.Path(dir_okay=False, path_type=Path), help="Where that snapshot is kept.")
 @click.option("--digest", is_flag=True, help="Print the SHA-256 of the final state to standard error.")
-def replay(file: BinaryIO, snapshot_at: int | None, snapshot_file: Path | None, digest: bool) -> None:
-    """Apply the commands of FILE (- for standard input) to a fresh core and print the events.
+def replay(files: tuple[Path, ...], snapshot_at: int | None, snapshot_file: Path | None, digest: bool) -> None:
+    """Apply the commands of FILES to a fresh core and print the events, one JSON object a line.
 
-    One JSON object a line, in and out. A line that is not a command ends it with exit code 2; the events of the lines
-    before it are printed. With --snapshot-at the state is written down after line N and read again, and the output must
-    not differ.
+    FILES is one file of commands, one JSON object a line (- for standard input), the folder of an archive, or segments
+    of one (.gxa), from the first on. What is not a command, or not an intact archive, ends it with exit code 2; the
+    events of what came before are printed. With --snapshot-at the state is written down after line N (the N-th command
+    of an archive) and read again, and the output must not differ.
     """
     if snapshot_file is not None and snapshot_at is None:
         raise click.UsageError("--snapshot-file needs --snapshot-at")
+    configure("replay")
     out = sys.stdout.buffer
     work = Replay()
     try:
-        for events in work.run(file):
+        for events in _replayed(work, files):
             out.write(events)
             if work.lines == snapshot_at:
                 work.reread(snapshot_file)
-    except BadLine as error:
+    except (BadLine, BadArchive, OSError) as error:
         out.flush()
         click.echo(f"goldx replay: {error}", err=True)
         sys.exit(2)
@@ -79,78 +89,17 @@ def replay(file: BinaryIO, snapshot_at: int | None, snapshot_file: Path | None, 
         click.echo(work.engine.digest(), err=True)
 
 
-@click.group()
-def journal() -> None:
-    """Read the exchange's two streams: the command journal, and the events that follow from it.
-
-    Of the exchange that runs, or of a stopped one in the data directory, whose embedded servers run meanwhile.
-    """
-    configure("journal")
-
-
-@journal.command("export")
-@click.option("--out", type=click.File("wb"), default="-", help="Where to; default: standard output.")
-@click.option("--events", is_flag=True, help="The published events, as goldx replay writes them.")
-def export_command(out: BinaryIO, events: bool) -> None:
-    """Write the journal as `goldx replay` reads it, one command a line."""
-    lines = export.event_lines if events else export.journal_lines
-    _on_streams(lambda redis, keys: _write(lines(redis, keys), out))
-
-
-@journal.command("events")
-@click.option("--out", type=click.File("wb"), default="-", help="Where to; default: standard output.")
-def events_command(out: BinaryIO) -> None:
-    """Write the published events, one a line: what `goldx replay` makes of the exported journal, byte for byte."""
-    _on_streams(lambda redis, keys: _write(export.event_lines(redis, keys), out))
-
-
-@journal.command("verify")
-def verify_command() -> None:
-    """Replay the journal and compare with what was published; exit 1 at the first difference."""
-    verdict = _on_streams(export.verify)
-    click.echo(
-        f"{verdict.entries} journal entries, {verdict.commands} commands, {verdict.events} published events, "
-        f"{verdict.digests} published digests; {verdict.unpublished} events wait for publication"
-    )
-    click.echo(f"digest {verdict.digest}")
-    if verdict.difference is not None:
-        click.echo(f"DIFFERENCE: {verdict.difference}")
-        sys.exit(1)
-    click.echo("the journal gives exactly what was published")
-
-
-async def _write(lines: AsyncIterator[bytes], out: BinaryIO) -> None:
-    async for line in lines:
-        out.write(line)
-    out.flush()
-
-
-def _on_streams(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
-    """Runs one piece of work on the configured shard's streams."""
-
-    async def run() -> T:
-        settings = Settings()
-        async with _redis_url(settings) as url:
-            redis = connect(url, timeout=60.0)
-            try:
-                return await work(redis, Keys(settings.shard))
-            finally:
-                await redis.aclose()
-
-    try:
-        return uvloop.run(run())
-    except (RedisError, OSError, CoreFailed, AlreadyRunning) as error:
-        raise click.ClickException(str(error)) from error
-
-
-@asynccontextmanager
-async def _redis_url(settings: Settings) -> AsyncIterator[str]:
-    """Where the streams are: at a running exchange, else on the embedded server of a stopped one, started for this."""
-    try:
-        yield resolve_redis_url(settings)
+def _replayed(work: Replay, files: tuple[Path, ...]) -> Iterator[bytes]:
+    if files[0].is_dir():
+        segments = [segment.path for segment in Archive(files[0]).segments()]
+        if not segments:
+            raise BadArchive(f"{files[0]} holds no segment of an archive")
+    else:
+        segments = [file for file in files if file.suffix == ".gxa"]
+    if len(files) != max(1, len(segments) if files[0].is_file() else 1):
+        raise click.UsageError("FILES must be one file, one folder, or segments (.gxa)")
+    if segments:
+        yield from work.run_archived(segments)
         return
-    except NotRunning:
-        if not (settings.data_dir / "valkey").is_dir():
-            raise
-    async with Exchange(settings, services=()) as stopped:
-        yield stopped.redis_url
+    with click.open_file(str(files[0]), "rb") as lines:
+        yield from work.run(lines)

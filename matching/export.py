@@ -1,6 +1,7 @@
 """The two streams in their readable form, and the proof that one follows from the other."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 import msgspec
@@ -8,36 +9,24 @@ import structlog
 from redis.asyncio import Redis
 
 from goldx import wire
+from goldx.archive import JOURNAL, Archive
 from goldx.chains import NO_FRAME, EventChain, body_of
-from goldx.streams import BEGINNING, EventStream, Journal, Keys, Position, decode_commands, decode_events
+from goldx.streams import Keys, Position, decode_commands, decode_events
 from goldx.units import BadValue
 from matching.engine import Engine
 from matching.fold import Fold, Produced
 from matching.replay import read_line, write_line
+from matching.sources import Server, Source, compare, extent
 
 log = structlog.get_logger()
 
-ENTRIES_PER_READ = 500
 
-
-async def journal_entries(redis: Redis, keys: Keys) -> AsyncIterator[tuple[Position, bytes]]:
-    """Every entry that the journal has when this is first asked for, in order."""
-    journal = Journal(redis, keys)
-    end, reached = await journal.end(), BEGINNING
-    while reached < end and (entries := await journal.read(reached, ENTRIES_PER_READ)):
-        for entry in entries:
-            if entry[0] > end:
-                return
-            yield entry
-        reached = entries[-1][0]
-
-
-async def journal_lines(redis: Redis, keys: Keys) -> AsyncIterator[bytes]:
+async def journal_lines(source: Source) -> AsyncIterator[bytes]:
     """The journal as ``goldx replay`` reads it, the lines of one entry joined.
 
     An entry that is not a command frame is left out with a logged error, as the engine passes it over.
     """
-    async for position, data in journal_entries(redis, keys):
+    async for position, data in source.journal():
         try:
             frame = decode_commands(data)
         except msgspec.MsgspecError:
@@ -46,17 +35,11 @@ async def journal_lines(redis: Redis, keys: Keys) -> AsyncIterator[bytes]:
         yield b"".join([write_line(position.ms, command) for command in frame.commands])
 
 
-async def event_lines(redis: Redis, keys: Keys) -> AsyncIterator[bytes]:
+async def event_lines(source: Source) -> AsyncIterator[bytes]:
     """The published events as ``goldx replay`` writes them, the lines of one frame joined."""
-    stream = EventStream(redis, keys)
-    end, reached = await stream.last_sequence(), 0
-    while reached < end:
-        for entry_id, data in await stream.read_raw(reached, ENTRIES_PER_READ):
-            if entry_id.ms > end:
-                return
-            outcomes = decode_events(data).outcomes
-            yield b"".join([wire.write_event_line(event) for outcome in outcomes for event in outcome])
-            reached = entry_id.ms
+    async for _, data in source.events(await source.published()):
+        outcomes = decode_events(data).outcomes
+        yield b"".join([wire.write_event_line(event) for outcome in outcomes for event in outcome])
 
 
 class Verdict(NamedTuple):
@@ -75,21 +58,42 @@ class Verdict(NamedTuple):
     difference: str | None
 
 
-async def verify(redis: Redis, keys: Keys) -> Verdict:
+async def verify(redis: Redis, keys: Keys, archive: Archive | None = None) -> Verdict:
+    """Proves a server's streams, with the archive before them: that no journal entry is missing of those that there
+    ever were, that the archive has what the server has, and what ``verify_source`` proves.
+
+    Raises CoreFailed and what ``goldx.history`` raises.
+    """
+    had = await extent(redis, keys.journal)
+    gone, archived = had.added - had.length, 0
+    difference = None
+    if archive is not None:
+        archived = await asyncio.to_thread(archive.count_before, JOURNAL, had.first)
+        difference = await compare(archive, redis, keys)
+    if gone != archived:
+        has = f"the archive has {archived}" if archive is not None else "no archive is given"
+        difference = f"{gone} of the {had.added} journal entries come before {had.first} on the server, and {has}"
+    if difference is not None:
+        return Verdict(0, 0, 0, 0, 0, "", difference)
+    return await verify_source(Server(redis, keys, archive))
+
+
+async def verify_source(source: Source, at_published: Callable[[Fold], None] = lambda _: None) -> Verdict:
     """Replays the journal on a fresh core and holds it against the published events and digests, byte by byte.
 
     Also proves that every frame names the one before it as ``goldx.chains`` has it, and that the exported form of every
-    command reads back to the same command. Raises CoreFailed.
+    command reads back to the same command. ``at_published`` is called with the state at the place where the last
+    published event has been made. Raises CoreFailed.
     """
     # The events first: what they say must be in the journal by then.
-    published_end = await EventStream(redis, keys).last_sequence()
-    digests = await redis.hgetall(keys.digests)
+    published_end = await source.published()
+    digests = await source.digests()
     fold = Fold(Engine())
-    published = _frames(redis, keys, published_end)
+    published = source.events(published_end)
     chain = EventChain(NO_FRAME)
     reached = unpublished = met = 0
     difference: str | None = None
-    async for position, data in journal_entries(redis, keys):
+    async for position, data in source.journal():
         produced = fold.apply(position, data)
         difference = _unreadable(position, data)
         if fold.broken is not None:
@@ -97,6 +101,8 @@ async def verify(redis: Redis, keys: Keys) -> Verdict:
         if produced is not None and reached < published_end:
             difference = difference or _compare(produced, await anext(published, None), position, chain)
             reached = produced.last
+            if reached == published_end and not difference:
+                at_published(fold)
         elif produced is not None:
             unpublished += produced.last - produced.first + 1
         if claimed := digests.get(str(position).encode()):
@@ -109,15 +115,6 @@ async def verify(redis: Redis, keys: Keys) -> Verdict:
     if difference is None and reached != published_end:
         difference = f"events are published up to {published_end}, but the journal gives only those up to {reached}"
     return Verdict(fold.entries, fold.commands, reached, unpublished, met, fold.engine.digest(), difference)
-
-
-async def _frames(redis: Redis, keys: Keys, end: int) -> AsyncIterator[tuple[Position, bytes]]:
-    stream = EventStream(redis, keys)
-    reached = 0
-    while reached < end and (entries := await stream.read_raw(reached, ENTRIES_PER_READ)):
-        for entry in entries:
-            yield entry
-        reached = entries[-1][0].ms
 
 
 def _compare(

@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from goldx.durability import require_durability
+from goldx.history import archive_in
 from goldx.settings import Settings
 from goldx.streams import Journal, Keys, Position, connect
 from matching.fold import Fold
@@ -42,7 +43,7 @@ class EngineProcess:
         self._lease = Lease(self._leasing, self._keys, settings.lease_ms)
         self._journal = Journal(self._reading, self._keys)
         self._store = SnapshotStore(self._writing, self._keys)
-        self._recovery = Recovery(self._writing, self._keys)
+        self._recovery = Recovery(self._writing, self._keys, archive_in(settings.archive_dir))
         self._durability = "unknown"
         self._journal_seen = True
         self._photographed = 0

@@ -11,8 +11,10 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from goldx.archive import Archive
 from goldx.chains import NO_FRAME, body_of, frame_hash
-from goldx.streams import EventStream, Journal, Keys, Position, parse_entry_id
+from goldx.history import WholeJournal
+from goldx.streams import EventStream, Keys, Position, parse_entry_id
 from matching.engine import Engine
 from matching.fold import Fold, Produced
 from matching.publisher import Publisher, StreamBroken
@@ -43,12 +45,15 @@ async def advance(fold: Fold, publisher: Publisher, entries: Iterable[tuple[Posi
 
 
 class Recovery:
-    """One recovery of a shard's state; everything raises redis' errors besides what is named."""
+    """One recovery of a shard's state; everything raises redis' errors besides what is named.
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    Without a valid snapshot it reads what was trimmed from ``archive``, and raises BadArchive and OSError.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None = None) -> None:
         self._redis = redis
         self._keys = keys
-        self._journal = Journal(redis, keys)
+        self._journal = WholeJournal(redis, keys, archive)
         self._events = EventStream(redis, keys)
 
     async def start(self) -> tuple[Fold, int, bytes]:
@@ -80,7 +85,7 @@ class Recovery:
         if fold.entries != total:
             raise StreamBroken(
                 f"the journal has had {total} entries up to {end}, but only {fold.entries} can be accounted for: "
-                f"entries are missing (deleted or trimmed), and no valid snapshot covers them"
+                f"entries are missing (deleted or trimmed), and neither a valid snapshot nor the archive covers them"
             )
         if fold.engine.sequence < published:
             raise StreamBroken(

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from goldx import streams, wire
+from goldx.archive import JOURNAL, walk
 from goldx.commands import AnyCommand
 from goldx.events import AnyEvent
 from goldx.units import BadValue
 from matching.engine import Engine
+from matching.fold import read_frame
+
+log = structlog.get_logger()
 
 _decode_json = msgspec.json.Decoder().decode
 _decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
@@ -76,6 +81,21 @@ class Replay:
     def __init__(self) -> None:
         self.engine = Engine()
         self.lines = 0
+
+    def run_archived(self, segments: Iterable[Path]) -> Iterator[bytes]:
+        """The events of each command of an archive, joined; a command counts as a line. Raises BadArchive, OSError.
+
+        ``segments`` must continue each other from the first on; those of the event stream are only checked.
+        """
+        for header, _, entries in walk(segments):
+            for position, data in entries if header.stream == JOURNAL else ():
+                frame = read_frame(data)
+                if frame is None:
+                    log.error("a journal entry is not a command frame and is passed over", position=str(position))
+                    continue
+                for command in frame.commands:
+                    self.lines += 1
+                    yield b"".join([event_line(event) for event in self.engine.apply(position.ms, command)])
 
     def run(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """The events of each line, joined, as the lines come. Raises BadLine; what came before it has been given."""

@@ -72,7 +72,7 @@ def settlement() -> None:
     settings = Settings()
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
     try:
-        asyncio.run(serve(database_url, redis_url, settings.shard))
+        asyncio.run(serve(database_url, redis_url, settings.shard, settings.archive_dir))
     except Exception:
         log.critical("settlement stops: what is wrong does not pass by waiting", exc_info=True)
         sys.exit(1)

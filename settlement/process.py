@@ -8,16 +8,18 @@ the stream or another stream, an entry that does not balance, an account below z
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 
 import structlog
 from asyncpg import InterfaceError, InternalClientError, PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DBAPIError
 
-from goldx.streams import EventStream, Journal, Keys, connect
+from goldx.history import WholeEvents, archive_in
+from goldx.streams import Journal, Keys, connect
 from settlement import database
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
@@ -53,12 +55,12 @@ def is_outage(error: BaseException) -> bool:
 class Settlement:
     """One run of the service."""
 
-    def __init__(self, database_url: str, redis_url: str, shard: str) -> None:
+    def __init__(self, database_url: str, redis_url: str, shard: str, archive_dir: Path | None = None) -> None:
         keys = Keys(shard)
         self._database_url = database_url
         self._engine = database.connect(database_url)
         self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
-        self._events = EventStream(self._redis, keys)
+        self._events = WholeEvents(self._redis, keys, archive_in(archive_dir))
         self._ledger = Ledger(self._engine, shard)
         self._keys = keys
         self._sender: Sender
@@ -75,6 +77,7 @@ class Settlement:
                 await self._ledger.check(self._events)
                 run = int(await self._redis.hincrby(self._keys.runs, "settlement", 1))
                 self._sender = Sender(self._engine, Journal(self._redis, self._keys), run)
+                await self._tell()
             except Exception as error:
                 pause = await self._wait_out(error, pause)
             else:
@@ -94,10 +97,18 @@ class Settlement:
         frames = await self._events.wait(self._reached, FRAMES_PER_BATCH, OUTBOX_MS)
         if frames:
             self._reached = await self._ledger.post(frames)
+            await self._tell()
         now = asyncio.get_running_loop().time()
         if len(frames) < FRAMES_PER_BATCH and now - self._flushed >= OUTBOX_MS / 1_000:
             await self._sender.flush()
             self._flushed = now
+
+    async def _tell(self) -> None:
+        """Lets the archiver know what is posted. It may know too little for a while: then it trims too little."""
+        try:
+            await self._redis.set(self._keys.posted, self._reached)
+        except RedisError as error:
+            log.warning("the sequence posted could not be told", error=str(error))
 
     async def _wait_out(self, error: Exception, pause: float) -> float:
         if not is_outage(error):
@@ -112,13 +123,13 @@ class Settlement:
         await self._engine.dispose()
 
 
-async def serve(database_url: str, redis_url: str, shard: str) -> None:
+async def serve(database_url: str, redis_url: str, shard: str, archive_dir: Path | None) -> None:
     """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Settlement(database_url, redis_url, shard)
+    service = Settlement(database_url, redis_url, shard, archive_dir)
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))
     try:

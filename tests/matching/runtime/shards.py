@@ -10,6 +10,7 @@ from random import Random
 
 from redis.asyncio import Redis
 
+from goldx.archive import Archive
 from goldx.chains import FrameWriter, body_of
 from goldx.commands import AnyCommand
 from goldx.streams import CommandFrame, EventStream, Journal, Keys, Position, decode_commands
@@ -47,12 +48,12 @@ async def fill(redis: Redis, keys: Keys, seed: int, count: int = 400) -> list[Po
 
 
 @asynccontextmanager
-async def leadership(redis: Redis, keys: Keys) -> AsyncIterator[tuple[Fold, Publisher]]:
+async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -> AsyncIterator[tuple[Fold, Publisher]]:
     """A recovery under a new epoch, to the end; at the end of the block everything is published."""
     await redis.delete(keys.leader)
     lease = Lease(redis, keys, 60_000)
     assert await lease.take()
-    recovery = Recovery(redis, keys)
+    recovery = Recovery(redis, keys, archive)
     fold, sequence, previous = await recovery.start()
     publisher = Publisher(redis, keys, lease.epoch, sequence, previous)
     running = asyncio.create_task(publisher.run())
@@ -69,9 +70,9 @@ async def leadership(redis: Redis, keys: Keys) -> AsyncIterator[tuple[Fold, Publ
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def lead_once(redis: Redis, keys: Keys) -> Fold:
+async def lead_once(redis: Redis, keys: Keys, archive: Archive | None = None) -> Fold:
     """The state after a recovery to the journal's end, everything published."""
-    async with leadership(redis, keys) as (fold, _):
+    async with leadership(redis, keys, archive) as (fold, _):
         return fold
 
 

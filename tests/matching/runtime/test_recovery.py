@@ -12,6 +12,7 @@ from matching import export
 from matching.fold import Fold
 from matching.publisher import StreamBroken
 from matching.snapshot_store import KEPT, Photograph, Snapshot, SnapshotStore, StateDiffers, picture
+from matching.sources import Server
 from tests.matching.runtime.shards import determined, fill, lead_once, leadership, published
 
 
@@ -55,7 +56,7 @@ async def test_a_snapshot_saves_the_journal_before_it(redis: Redis, shard: str) 
     after = await lead_once(redis, keys)
     assert after.entries > before.entries
     whole = Fold(type(after.engine)())
-    async for position, data in export.journal_entries(redis, keys):
+    async for position, data in Server(redis, keys).journal():
         whole.apply(position, data)
     assert after.commands == whole.commands - before.commands
     assert after.engine.digest() == whole.engine.digest()

@@ -1,0 +1,90 @@
+"""The two streams from their first entry on: from the archive what the server has no longer, the rest from the server.
+
+An entry is archived before it is trimmed, so a reader that finds a gap on the server finds the missing part in the
+archive. Whoever has to start from the beginning (a gateway, a settlement whose database was restored, an engine without
+a valid snapshot, an auditor) reads through these.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from goldx.archive import EVENTS, JOURNAL, Archive
+from goldx.streams import EventFrame, EventStream, Journal, Keys, Position, as_entries, decode_events
+
+
+class EventsMissing(RuntimeError):
+    """The event stream does not go on where it should, and the archive does not have what lies between."""
+
+
+def archive_in(folder: Path | None) -> Archive | None:
+    """The archive of a setting ``archive_dir``, if there is one."""
+    return None if folder is None else Archive(folder)
+
+
+class WholeJournal(Journal):
+    """The journal with the archive before it; ``read`` raises BadArchive and OSError besides redis' errors."""
+
+    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None) -> None:
+        super().__init__(redis, keys)
+        self._archive = archive
+
+    async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
+        """The next frames after a position, wherever they are."""
+        if self._archive is None:
+            return await super().read(after, count)
+        # In one step, so that nothing is trimmed between the two answers.
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.xrange(self._key, count=1)
+            pipe.xrange(self._key, min=f"({after}", count=count)
+            oldest, found = (as_entries(answer) for answer in await pipe.execute())
+        if oldest and after < oldest[0][0]:
+            archived = await asyncio.to_thread(self._archive.read, JOURNAL, after, oldest[0][0], count)
+            return archived or found
+        return found
+
+
+class WholeEvents(EventStream):
+    """The event stream with the archive before it.
+
+    Reading raises EventsMissing, BadArchive and OSError besides redis' errors.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None) -> None:
+        super().__init__(redis, keys)
+        self._archive = archive
+
+    async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
+        """The next frames whose last event comes after a sequence, wherever they are."""
+        found = await super().read_raw(after, count)
+        if not found or (first := _first_sequence(found[0][1])) <= after + 1:
+            return found
+        archived: list[tuple[Position, bytes]] = []
+        if self._archive is not None:
+            # A frame's id is its last sequence: one that holds ``after + 1`` has at least that.
+            bounds = (Position(after + 1, -1), found[0][0])
+            archived = await asyncio.to_thread(self._archive.read, EVENTS, *bounds, count)
+        if archived and _first_sequence(archived[0][1]) <= after + 1:
+            return archived
+        where = (
+            "no archive_dir is set" if self._archive is None else f"the archive in {self._archive.folder} ends before"
+        )
+        raise EventsMissing(f"the event stream continues with sequence {first}; {after + 1} was expected, and {where}")
+
+    async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
+        """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
+        frames = await super().wait(after, count, block_ms)
+        if frames and first_event(frames[0]) > after + 1:
+            return await self.read(after, count)
+        return frames
+
+
+def first_event(frame: EventFrame) -> int:
+    """The sequence of a frame's first event."""
+    return next(event.sequence for outcome in frame.outcomes for event in outcome)
+
+
+def _first_sequence(data: Any) -> int:
+    return first_event(decode_events(data))
