@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from api.auth import Doorman
 from api.link import Link
 from api.queries import Queries
+from api.quick import Quick
 from api.rpc import Refusal
 from api.sequencer import Sequencer
 from api.session import Method
@@ -54,6 +55,7 @@ class Gateway:
         self.sequencer: Sequencer
         self.sessions: Sessions
         self.trading: Trading
+        self._quick: Quick
         self._methods: dict[str, Method] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.tailing = False
@@ -69,6 +71,7 @@ class Gateway:
         parts = (self._redis, sessions_key, self.view, self.sequencer, self.doorman)
         self.sessions = Sessions(self.settings, writer, *parts)
         self.trading = Trading(self.view, self.sequencer)
+        self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
             *(self.view, self.queries, self.events, self.sessions.spawn),
             *(self.sessions.queued, self.settings.session_queue_kb * 1_024, self.sessions.cut),
@@ -95,7 +98,7 @@ class Gateway:
     async def serve_session(self, link: Link) -> None:
         """Serves one accepted connection to its end."""
         over = asyncio.Event()
-        self.sessions.open(link, self._methods, over.set)
+        self.sessions.open(link, self._methods, self._quick.take, over.set)
         await over.wait()
 
     async def command(self, command: AnyCommand) -> Outcome:

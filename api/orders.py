@@ -8,6 +8,8 @@ from goldx import terms, units
 from goldx.events import OrderAccepted, Trade
 from goldx.wire import CODECS
 
+_encode = msgspec.json.Encoder().encode
+
 OPEN: Final = "open"
 PENDING: Final = "pending"
 """A stop order that waits for its price."""
@@ -117,6 +119,33 @@ def write_order(order: Order) -> dict[str, Any]:
     if order.reason is not None:
         out["reason"] = order.reason
     return out
+
+
+def order_json(order: Order) -> bytes:
+    """``write_order`` as JSON. An order without extras, as nearly all are, is written in one step."""
+    if (
+        order.post_only
+        or order.persist
+        or order.expire_at is not None
+        or order.display_quantity is not None
+        or order.stop_price is not None
+        or order.quote_id is not None
+    ):
+        return _encode(write_order(order))
+    weight, money = units.format_weight, units.format_money
+    quantity = weight(order.quantity)
+    remaining = quantity if order.remaining == order.quantity else weight(order.remaining)
+    price = "null" if order.price is None else f'"{units.format_price(order.price)}"'
+    reason = "" if order.reason is None else f',"reason":"{order.reason}"'
+    # Names, numbers and words of the protocol hold nothing that JSON would escape.
+    return (
+        f'{{"order_id":{order.order_id},"account":"{order.account}","client_order_id":"{order.client_order_id}",'
+        f'"symbol":"{order.symbol}","side":"{terms.SIDES[order.side]}","type":"{terms.ORDER_TYPES[order.type]}",'
+        f'"price":{price},"quantity":"{quantity}","remaining":"{remaining}",'
+        f'"filled":"{weight(order.filled)}","amount":"{money(order.amount)}","fee":"{money(order.fee)}",'
+        f'"time_in_force":"{terms.TIMES_IN_FORCE[order.time_in_force]}","stp":"{terms.SELF_TRADE_MODES[order.stp]}",'
+        f'"status":"{order.status}","at":{order.at}{reason}}}'
+    ).encode()
 
 
 def write_own_trade(trade: Trade, side: int, order_id: int) -> dict[str, Any]:

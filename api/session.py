@@ -46,12 +46,16 @@ class Bucket:
 
 
 class Session:
-    """``name`` is what its orders carry. ``clock`` gives seconds and is read for limits only, never for the market."""
+    """``name`` is what its orders carry. ``quick`` takes the messages that need no long way (``api.quick``).
+
+    ``clock`` gives seconds and is read for limits only, never for the market.
+    """
 
     def __init__(
         self,
         name: str,
         methods: Mapping[str, Method],
+        quick: Callable[["Session", bytes], bool],
         push: Callable[[bytes], None],
         bucket: Bucket,
         clock: Callable[[], float],
@@ -66,6 +70,7 @@ class Session:
         self.heard_at = clock()
         self.ended = False
         self._methods = methods
+        self._quick = quick
         self._push = push
         self._bucket = bucket
         self._clock = clock
@@ -74,7 +79,8 @@ class Session:
         """Messages from the client, in their order."""
         self.heard_at = self._clock()
         for data in messages:
-            rpc.handle(data, self.send, self._call)
+            if not self._quick(self, data):
+                rpc.handle(data, self.send, self._call)
 
     def send(self, data: bytes) -> None:
         """One message to the client."""
@@ -96,7 +102,7 @@ class Session:
             request.fail(rpc.METHOD_NOT_FOUND, f"method: {request.method[:64]!r} is not known; there are {known}")
             return
         try:
-            self._limit(request.method)
+            self.limit(request.method)
             method(self, request)
         except Refusal as refusal:
             request.refuse(refusal)
@@ -106,7 +112,8 @@ class Session:
             log.exception("a request failed", method=request.method, session=self.name)
             request.fail(rpc.INTERNAL_ERROR, "the gateway failed on this request; it has been logged")
 
-    def _limit(self, method: str) -> None:
+    def limit(self, method: str) -> None:
+        """Counts a request. Raises Refusal (RATE_LIMITED)."""
         if method in FREE:
             return
         wait_ms = self._bucket.take(self._clock())

@@ -80,10 +80,16 @@ class Sessions:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def open(self, link: Link, methods: dict[str, Method], ended: Callable[[], None]) -> None:
+    def open(
+        self,
+        link: Link,
+        methods: dict[str, Method],
+        quick: Callable[[Session, bytes], bool],
+        ended: Callable[[], None],
+    ) -> None:
         """A connection was accepted; ``ended`` is called when it has ended."""
         bucket = Bucket(self._settings.session_rate, self._settings.session_burst, time.monotonic())
-        session = Session(f"{self._prefix}.{next(self._numbers)}", methods, link.push, bucket, time.monotonic)
+        session = Session(f"{self._prefix}.{next(self._numbers)}", methods, quick, link.push, bucket, time.monotonic)
         self._links[session] = link
 
         def lost() -> None:

@@ -84,20 +84,11 @@ class Trading:
     def _submit(
         self, request: Request, command: AnyCommand, result: Callable[[AnyCommand, Outcome], dict[str, Any]]
     ) -> None:
-        def answer(outcome: Outcome | Refusal) -> None:
-            if isinstance(outcome, Refusal):
-                request.refuse(outcome)
-                return
-            try:
-                body = result(command, outcome)
-            except Refusal as refusal:
-                request.refuse(refusal)
-            except BadValue as error:
-                bad_params(request, error)
-            else:
-                request.succeed(body)
+        self._sequencer.submit(command, lambda outcome: _answer(request, command, outcome, result))
 
-        self._sequencer.submit(command, answer)
+    def answer(self, request: Request, command: AnyCommand, outcome: Outcome | Refusal) -> None:
+        """Answers a member's request with what came of its command."""
+        _answer(request, command, outcome, self._member_result)
 
     def operator_result(self, command: AnyCommand, outcome: Outcome) -> dict[str, Any]:
         """The events of a venue's command. Raises Refusal."""
@@ -159,6 +150,25 @@ class Trading:
     def _first(order: Order | None) -> dict[str, Any]:
         """What came of the first order under a repeated id."""
         return {} if order is None else {"order": write_order(order), "trades": write_trades(order)}
+
+
+def _answer(
+    request: Request,
+    command: AnyCommand,
+    outcome: Outcome | Refusal,
+    result: Callable[[AnyCommand, Outcome], dict[str, Any]],
+) -> None:
+    if isinstance(outcome, Refusal):
+        request.refuse(outcome)
+        return
+    try:
+        body = result(command, outcome)
+    except Refusal as refusal:
+        request.refuse(refusal)
+    except BadValue as error:
+        bad_params(request, error)
+    else:
+        request.succeed(body)
 
 
 def _trades_in(outcome: Outcome, order: Order) -> list[dict[str, Any]]:

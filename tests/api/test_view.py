@@ -6,10 +6,12 @@ from random import Random, SystemRandom
 from typing import Any
 from zlib import crc32
 
+import msgspec
 import pytest
 
 from api.accounts import tell
 from api.channels import KEPT, Channel, Content
+from api.orders import order_json, write_order
 from api.view import Gap, View
 from goldx.events import AnyEvent
 from goldx.market import Market
@@ -19,6 +21,8 @@ from tests.matching.driving import apply
 from tests.matching.flows import Flow, Thrown
 
 SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
+
+EXTRAS = {"post_only", "persist", "expire_at", "display_quantity", "stop_price", "quote_id"}
 
 
 class Reader:
@@ -114,6 +118,20 @@ def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> N
             word = "buy" if side == "bids" else "sell"
             checksum ^= crc32(f"{order_id}:{word}:{price}:{quantity}:{rank}".encode())
         assert message["checksum"] == checksum, message
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_order_is_written_the_same_in_one_step(seed: int) -> None:
+    print(f"SEED={seed}")
+    view = View()
+    plain = 0
+    for number, (frame, _) in enumerate(frames(seed, 1_500)):
+        view.apply(frame, nobody)
+        for order in view.orders.values() if number % 50 == 0 else ():
+            written = write_order(order)
+            assert order_json(order) == msgspec.json.encode(written)
+            plain += not EXTRAS & set(written)
+    assert plain > 10
 
 
 @pytest.mark.parametrize("seed", SEEDS)
