@@ -244,7 +244,10 @@ Out: TypeAlias = str | int | Decimal | None
 
 
 def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
-    """UTF-8 with a byte order mark, so that spreadsheets show Chinese; comma separated."""
+    """UTF-8 with a byte order mark, so that spreadsheets show Chinese; comma separated.
+
+    Text that a spreadsheet would compute (it begins with = + - or @) gets an apostrophe before it.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(heading)
@@ -253,6 +256,8 @@ def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
 
 
 def _written(value: str | int | Decimal) -> str:
+    if isinstance(value, str):
+        return "'" + value if value[:1] in tuple("=+-@") else value
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 

@@ -4,6 +4,7 @@
 kind of break         what differs
 ====================  =========================================================================================
 MISSING_AT_WAREHOUSE  the register has the lot there, the statement has not
+TIMING                the register has the lot there under a transfer to another warehouse, the statement has not
 UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, or has handed out
 LOCATION_DIFF         the register has the bar in another warehouse
 DUPLICATE_SERIAL      one bar stands on the statement more than once
@@ -26,7 +27,8 @@ from goldx.units import BadValue
 from settlement import bar_list, files, intake, recon, sheets
 from settlement.bar_list import FINENESS, GROSS, KEY, BarKey, Read, Reading
 from settlement.recon import Break
-from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, receipt, warehouse
+from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
+from settlement.schema_custody import lot_lock
 
 NOT_THERE: Final = ("PRE_ADVISED", "RELEASED", "RETURNED")
 """States of a lot that no warehouse holds."""
@@ -106,7 +108,7 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[Line]
     if customs is None:
         raise BadValue("warehouse", place, "a warehouse")
     there = await _lots_at(connection, place)
-    seals = await _seals(connection, place)
+    seals, locks = await _seals(connection, place), await _locks(connection, place)
     stated: dict[BarKey, list[Line]] = {}
     for line in lines:
         stated.setdefault(line.key, []).append(line)
@@ -118,7 +120,10 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[Line]
             where = "lines " + ", ".join(str(line.line) for line in several)
             breaks.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
         if key in there:
-            breaks += _differences(subject, there[key], several[0], seals, str(customs))
+            row = there[key]
+            status = _expected_status(row, locks.get(row.lot_id, set()))
+            right = {"STATUS_DIFF": status, "SEAL_DIFF": seals.get(row.lot_id), "CUSTOMS_DIFF": str(customs)}
+            breaks += _differences(subject, row, several[0], right)
         elif key in elsewhere and elsewhere[key].state not in NOT_THERE:
             other = elsewhere[key]
             note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
@@ -129,8 +134,10 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[Line]
             breaks.append(Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, found, "gross_mg", f"line {several[0].line}"))
     for key, row in there.items():
         if key not in stated:
-            missing = (row.symbol, _weight(row) * 10, 0, "gross_mg", f"lot {row.lot_id} is {row.state}")
-            breaks.append(Break("MISSING_AT_WAREHOUSE", f"{place} {key}", *missing))
+            away = "TRANSFER" in locks.get(row.lot_id, set())
+            note = f"lot {row.lot_id} is " + ("to travel or on its way" if away else row.state)
+            kind = "TIMING" if away else "MISSING_AT_WAREHOUSE"
+            breaks.append(Break(kind, f"{place} {key}", row.symbol, _weight(row) * 10, 0, "gross_mg", note))
     weights = (sum(line.gross_cg for line in lines), sum(map(_weight, there.values())))
     return Outcome(None, len(lines), len(there), *weights, tuple(breaks))
 
@@ -140,12 +147,18 @@ def _weight(row: Row[Any]) -> int:
 
 
 async def _lots_at(connection: AsyncConnection, place: str) -> dict[BarKey, Row[Any]]:
-    live = receipt.c.status.not_in(("CANCELLED", "VOID"))
-    join = lot.outerjoin(receipt, (receipt.c.lot_id == lot.c.lot_id) & live)
     present = lot.c.state.in_([state for state in LOT_STATES if state not in NOT_THERE])
-    query = select(lot, receipt.c.status.label("receipt_status")).select_from(join)
-    rows = await connection.execute(query.where(lot.c.warehouse == place, present).order_by(lot.c.lot_id))
-    return {BarKey(row.refiner, row.serial, row.year): row for row in rows}
+    query = select(lot).where(lot.c.warehouse == place, present).order_by(lot.c.lot_id)
+    return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
+
+
+async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]:
+    """The kinds of the locks that lie on each lot."""
+    query = select(lot_lock.c.lot_id, lot_lock.c.kind).join(lot, lot.c.lot_id == lot_lock.c.lot_id)
+    found: dict[int, set[str]] = {}
+    for row in await connection.execute(query.where(lot.c.warehouse == place, lot_lock.c.lifted_at.is_(None))):
+        found.setdefault(row.lot_id, set()).add(row.kind)
+    return found
 
 
 async def _seals(connection: AsyncConnection, place: str) -> dict[int, str]:
@@ -156,36 +169,33 @@ async def _seals(connection: AsyncConnection, place: str) -> dict[int, str]:
     return {row[0]: row[1] for row in await connection.execute(query)}
 
 
-def _expected_status(row: Row[Any]) -> str:
-    """What the warehouse should say of a lot, by its state and its receipt's."""
-    if row.receipt_status in ("PLEDGED", "FROZEN"):
-        return str(row.receipt_status)
-    if row.receipt_status == "LEGAL_HOLD":
+def _expected_status(row: Row[Any], locks: set[str]) -> str:
+    """What the warehouse should say of a lot, by its state and what binds it."""
+    if locks & {"FREEZE", "LEGAL_HOLD"}:
         return "FROZEN"
+    if "PLEDGE" in locks:
+        return "PLEDGED"
     words = {"RECEIPTED": "RECEIPTED", "ALLOCATED": "LOAD_OUT", "WITHDRAWN": "LOAD_OUT"}
     words |= {"REGISTERED": "REGISTERED", "REJECTED": "REJECTED"}
     return words.get(row.state, "UNREGISTERED")
 
 
-def _differences(subject: str, row: Row[Any], line: Line, seals: Mapping[int, str], customs: str) -> list[Break]:
+def _differences(subject: str, row: Row[Any], line: Line, right: Mapping[str, str | None]) -> list[Break]:
+    """``right``: what status, seal and customs should be, by the kind of break."""
     found = []
     name = f"lot {row.lot_id}"
     if row.gross_cg is not None and abs(line.gross_cg - _weight(row)) > tolerance_cg(_weight(row)):
         weights = (_weight(row) * 10, line.gross_cg * 10, "gross_mg")
         found.append(Break("WEIGHT_DIFF", subject, row.symbol, *weights, name))
     if row.fineness_e5 is not None and line.fineness_e5 != row.fineness_e5:
-        found.append(
-            Break("FINENESS_DIFF", subject, row.symbol, row.fineness_e5, line.fineness_e5, "fineness_e5", name)
-        )
-    for kind, right, said in (
-        ("STATUS_DIFF", _expected_status(row), line.status),
-        ("SEAL_DIFF", seals.get(row.lot_id), line.seal),
-        ("CUSTOMS_DIFF", customs, line.customs),
-    ):
-        if said is not None and right is not None and said != right:
-            found.append(
-                Break(kind, subject, row.symbol, 1, 0, "match", f"{name}: {right} in the register, {said} there")
-            )
+        fineness = (row.fineness_e5, line.fineness_e5, "fineness_e5")
+        found.append(Break("FINENESS_DIFF", subject, row.symbol, *fineness, name))
+    stated = {"STATUS_DIFF": line.status, "SEAL_DIFF": line.seal, "CUSTOMS_DIFF": line.customs}
+    for kind, here in right.items():
+        said = stated[kind]
+        if said is not None and here is not None and said != here:
+            note = f"{name}: {here} in the register, {said} there"
+            found.append(Break(kind, subject, row.symbol, 1, 0, "match", note))
     return found
 
 

@@ -4,13 +4,26 @@ The commands act on the database directly, as the member of staff that ``--as`` 
 proposes; another member of staff approves it. One module per area; each adds its commands to the group when imported.
 """
 
-from settlement.clerk import bars, calendar, custody, files, load_outs, money, receipts, record, statements, states
+from settlement.clerk import (
+    bars,
+    calendar,
+    counter,
+    custody,
+    files,
+    load_outs,
+    money,
+    receipts,
+    record,
+    statements,
+    states,
+)
 from settlement.clerk.group import clerk
 
 __all__ = [
     "bars",
     "calendar",
     "clerk",
+    "counter",
     "custody",
     "files",
     "load_outs",

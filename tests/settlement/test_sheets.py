@@ -139,7 +139,7 @@ def test_what_is_written_reads_the_same(kind: str) -> None:
     found = sheets.read(data)
     assert [cell.text for cell in found.rows[0].cells] == ["编号", "g", "n", "x"]
     first, second = found.rows[1].cells, found.rows[2].cells
-    assert first[0] == Cell("=1+1")
+    assert first[0] == Cell("=1+1" if kind == "xlsx" else "'=1+1")
     assert second[0] == Cell("007")
     assert [sheets.decimal_text("g", row[1], 3).rstrip("0") for row in (first, second)] == ["1000.5", "0.001"]
     assert second[3].text == "足金"

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from settlement import files, lots, recon, sheets, statement, working_days
+from settlement import files, locks, lots, recon, sheets, statement, working_days
 from settlement.bar_list import Reading
 from settlement.refusal import Refused
 from tests.settlement.exchange import Exchange
@@ -72,6 +72,16 @@ DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
 async def test_every_difference_has_its_kind(house: House) -> None:
     for rows, expected in DIFFERENCES:
         assert await compared(house, *rows) == expected, rows
+
+
+async def test_what_binds_a_lot_is_what_the_warehouse_should_say(house: House) -> None:
+    async with house.engine.begin() as connection:
+        await locks.freeze(connection, ONE, [1], "doubt")
+        await locks.lay(connection, ONE, "TRANSFER", [2], "to XM2", 1)
+    frozen = BARS[0].replace("RECEIPTED", "冻结")
+    assert await compared(house, frozen, BARS[1]) == []
+    assert await compared(house, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
+    assert await compared(house, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
 
 
 @pytest.mark.parametrize(

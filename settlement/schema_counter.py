@@ -1,0 +1,160 @@
+"""The tables of the recycling counter: who sells, what is paid for old gold, tickets, and reports to the authority.
+
+Units as in ``settlement.schema``.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+from goldx.terms import FORMS
+from settlement.schema import _integer, _number, _one_of, _text, metadata
+
+ID_TYPES = ("RESIDENT_ID", "PASSPORT", "RESIDENCE_PERMIT")
+"""Identity documents that a counter takes."""
+TICKET_STATES = ("OPENED", "SCREENED", "OFFERED", "ACCEPTED", "PAID", "DELIVERED", "DECLINED", "REFUSED")
+
+identity_salt = Table(
+    "identity_salt",
+    metadata,
+    Column("one", SmallInteger, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary, nullable=False),
+    CheckConstraint("one = 1 AND length(salt) = 32", name="one_salt"),
+)
+
+seller = Table(
+    "seller",
+    metadata,
+    _number("seller_id"),
+    Column("identity_hash", LargeBinary, nullable=False, unique=True),
+    _text("id_type"),
+    _text("masked_number"),
+    _text("masked_name"),
+    _integer("first_seen"),
+    _one_of("id_type", ID_TYPES),
+)
+
+due_diligence = Table(
+    "due_diligence",
+    metadata,
+    _number("due_diligence_no"),
+    Column("seller_id", BigInteger, ForeignKey("seller.seller_id"), nullable=False),
+    _integer("at"),
+    _text("by"),
+    _text("document"),
+    _text("findings"),
+    Index("ix_due_diligence_seller_id", "seller_id"),
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("member", Text, ForeignKey("member.member"), nullable=False),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    Column("warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
+    _text("name"),
+)
+
+posted_price = Table(
+    "posted_price",
+    metadata,
+    _number("price_no"),
+    _text("poster"),
+    _text("form"),
+    _integer("bid"),
+    _integer("ask"),
+    _integer("adjustment"),
+    _integer("payable_e5"),
+    _integer("at"),
+    _text("by"),
+    _one_of("form", FORMS),
+    CheckConstraint("bid > 0 AND ask >= bid AND bid + adjustment > 0", name="two_way"),
+    CheckConstraint("payable_e5 BETWEEN 1 AND 100000", name="payable"),
+    Index("ix_posted_price_poster_form", "poster", "form", "price_no"),
+)
+
+counter_ticket = Table(
+    "counter_ticket",
+    metadata,
+    _number("ticket_no"),
+    Column("counter", Text, ForeignKey("counter.counter"), nullable=False),
+    Column("seller_id", BigInteger, ForeignKey("seller.seller_id")),
+    _text("status"),
+    _integer("opened_at"),
+    _text("opened_by"),
+    _text("id_copy"),
+    _text("screening"),
+    _text("screening_list"),
+    _text("offered_by", null=True),
+    _integer("offered_fen", null=True),
+    _text("method", null=True),
+    _text("payment_reference", null=True),
+    _text("paid_by", null=True),
+    _integer("paid_at", null=True),
+    Column("paid_day", Date),
+    _text("reason", null=True),
+    _one_of("status", TICKET_STATES),
+    CheckConstraint("method IN ('CASH', 'TRANSFER')", name="method_known"),
+    CheckConstraint("screening IN ('CLEAR', 'HIT', 'NOT_DONE')", name="screening_known"),
+    CheckConstraint("status = 'REFUSED' OR (seller_id IS NOT NULL AND screening = 'CLEAR')", name="seller_known"),
+    CheckConstraint(
+        "(status IN ('PAID', 'DELIVERED')) = (paid_by IS NOT NULL) AND paid_by <> offered_by", name="two_people"
+    ),
+    Index("ix_counter_ticket_seller_id_paid_day", "seller_id", "paid_day"),
+)
+
+counter_item = Table(
+    "counter_item",
+    metadata,
+    Column("ticket_no", BigInteger, ForeignKey("counter_ticket.ticket_no"), primary_key=True),
+    Column("line", SmallInteger, primary_key=True, autoincrement=False),
+    _text("description"),
+    _text("marks"),
+    _text("form"),
+    _integer("gross_cg"),
+    _text("stated_origin"),
+    _integer("xrf_e5", null=True),
+    Column("price_no", BigInteger, ForeignKey("posted_price.price_no")),
+    _integer("fine_mg", null=True),
+    _integer("payable_mg", null=True),
+    _integer("value_fen", null=True),
+    Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), unique=True),
+    _one_of("form", FORMS),
+    CheckConstraint("gross_cg > 0 AND xrf_e5 BETWEEN 1 AND 100000 AND value_fen >= 0", name="figures"),
+)
+
+aml_report = Table(
+    "aml_report",
+    metadata,
+    _number("report_no"),
+    _text("kind"),
+    Column("seller_id", BigInteger, ForeignKey("seller.seller_id")),
+    Column("tickets", ARRAY(BigInteger), nullable=False),
+    Column("day", Date, nullable=False),
+    _integer("amount_fen"),
+    _text("reason"),
+    _text("description"),
+    Column("due_on", Date, nullable=False),
+    _text("status"),
+    _integer("made_at"),
+    _text("made_by"),
+    _text("decided_by", null=True),
+    _integer("decided_at", null=True),
+    _text("reference", null=True),
+    _one_of("kind", ("LARGE_VALUE", "SUSPICIOUS")),
+    _one_of("status", ("REVIEW", "DUE", "FILED", "DISMISSED")),
+    Index("ix_aml_report_seller_id_day", "seller_id", "day"),
+    Index("ix_aml_report_waiting", "due_on", postgresql_where=text("status IN ('REVIEW', 'DUE')")),
+)
