@@ -164,8 +164,7 @@ class Campaign:
 
     async def _check(self, seed: int) -> None:
         for number, watch in enumerate(self._watches):
-            connected = watch.exchange is not None and watch.exchange.identity
-            if not connected or Random(f"move {seed} {number}").random() < 0.25:
+            if not watch.connected or Random(f"move {seed} {number}").random() < 0.25:
                 await watch.move(self._house.url(schedule.GATEWAYS[(seed + number) % 2]))
         await checks.quiet(self._house, self._audit, self._watches)
         checks.check_answers(self._audit, self._members)

@@ -54,6 +54,8 @@ async def _behind(house: House, audit: Audit, watches: Iterable[Watch], http: ht
         behind.append(f"{moving} deposits are on their way")
     for watch in watches:
         assert not watch.problems, "; ".join(watch.problems)
+        if not watch.connected:
+            behind.append(f"the client of {watch.account} is not connected")
         told = watch.reached[watch.channel]
         if told < audit.told[watch.account]:
             behind.append(f"the client of {watch.account} was told {told} of {audit.told[watch.account]} messages")

@@ -61,7 +61,13 @@ class Watch:
         await self.end()
         self._task = asyncio.create_task(self._run(url))
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, or the client is making one again."""
+        return self.exchange is not None and bool(self.exchange.identity)
+
     async def end(self) -> None:
+        self.exchange = None
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
