@@ -101,6 +101,29 @@ def chain(as_json: bool, windows: tuple[str, ...], rounds: int, orders: int, sec
         click.echo(json.dumps(found))
 
 
+@bench.command("settlement-scale")
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--lots", default=100_000, show_default=True, help="Lots in the register.")
+@click.option("--events-each", default=10, show_default=True, help="Custody events of each lot.")
+@click.option("--rows", default=10_000, show_default=True, help="Rows of the bar list that is taken in.")
+@click.option("--rounds", default=7, show_default=True, help="How often each question is asked.")
+def settlement_scale(as_json: bool, lots: int, events_each: int, rows: int, rounds: int) -> None:
+    """Lists, searches, a load-out, an import and a statement over many lots, on a PostgreSQL of its own."""
+    from benchmarks.lots.run import measure
+
+    found = asyncio.run(measure(lots, events_each, rows, rounds, lambda line: click.echo(line, err=True)))
+    table = Table(title=f"{lots:,} lots, {found['events']:,} events: ms", title_justify="left")
+    for heading in ("question", "median", "worst"):
+        table.add_column(heading, justify="left" if heading == "question" else "right")
+    for name, times in found["answers_ms"].items():
+        table.add_row(name, f"{times['median']:.1f}", f"{times['worst']:.1f}")
+    Console(width=100).print(table)
+    for name, seconds in found["files_s"].items():
+        click.echo(f"{name}: {seconds} s")
+    if as_json:
+        click.echo(json.dumps(found))
+
+
 def _table(flow: str, engines: dict[str, dict[str, int]]) -> None:
     table = Table(title=f"{flow}: thousand messages a second", title_justify="left")
     for heading in ("engine", "median", "lowest", "highest", "to liquibook", "to lightmatchingengine"):

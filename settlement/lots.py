@@ -4,9 +4,9 @@ No step can be skipped or taken out of order, and each one leaves a custody even
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -118,23 +118,87 @@ async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: boo
     return found
 
 
+class Search(NamedTuple):
+    """Which lots. ``serial`` may end in ``*``: all that begin so. Times in ms since the epoch, of the lot's arrival."""
+
+    state: str | None = None
+    symbol: str | None = None
+    account: str | None = None
+    warehouse: str | None = None
+    refiner: str | None = None
+    serial: str | None = None
+    arrived_from: int | None = None
+    arrived_before: int | None = None
+
+    def query(self, after: int = 0, limit: int = 1_000) -> Select[Any]:
+        """Lots by number, ``limit`` of them after lot ``after``. Each condition has an index that begins with it."""
+        query = select(lot).where(lot.c.lot_id > after).order_by(lot.c.lot_id).limit(limit)
+        for column in (lot.c.state, lot.c.symbol, lot.c.account, lot.c.warehouse, lot.c.refiner):
+            value = getattr(self, column.name)
+            if value is not None:
+                query = query.where(column == value)
+        if self.serial is not None:
+            start = self.serial.removesuffix("*")
+            if start == self.serial:
+                query = query.where(lot.c.serial == start)
+            else:
+                end = start + "\U0010ffff"
+                query = query.where(lot.c.serial.op("~>=~")(start), lot.c.serial.op("~<~")(end))
+        if self.arrived_from is not None or self.arrived_before is not None:
+            arrived = select(custody_event.c.lot_id).where(custody_event.c.step == "arrive")
+            if self.arrived_from is not None:
+                arrived = arrived.where(custody_event.c.at >= self.arrived_from)
+            if self.arrived_before is not None:
+                arrived = arrived.where(custody_event.c.at < self.arrived_before)
+            query = query.where(lot.c.lot_id.in_(arrived))
+        return query
+
+
+EVERY_LOT: Final = Search()
+
+
 async def listing(
-    connection: AsyncConnection,
-    *,
-    state: str | None = None,
-    symbol: str | None = None,
-    after: int = 0,
-    limit: int = 1_000,
+    connection: AsyncConnection, search: Search = EVERY_LOT, *, after: int = 0, limit: int = 1_000
 ) -> list[Row[Any]]:
     """Lots by number, ``limit`` of them after lot ``after``. Raises BadValue for an unknown state."""
-    if state is not None and state not in LOT_STATES:
-        raise BadValue("state", state, "one of " + ", ".join(LOT_STATES))
-    query = select(lot).where(lot.c.lot_id > after).order_by(lot.c.lot_id).limit(limit)
-    if state is not None:
-        query = query.where(lot.c.state == state)
-    if symbol is not None:
-        query = query.where(lot.c.symbol == symbol)
-    return list(await connection.execute(query))
+    if search.state is not None and search.state not in LOT_STATES:
+        raise BadValue("state", search.state, "one of " + ", ".join(LOT_STATES))
+    return list(await connection.execute(search.query(after, limit)))
+
+
+class EventSearch(NamedTuple):
+    """Which custody events: a time from (inclusive) and before, in ms since the epoch, and a warehouse."""
+
+    since: int | None = None
+    before: int | None = None
+    warehouse: str | None = None
+
+    def query(self, after: tuple[int, int] = (0, 0), limit: int = 1_000) -> Select[Any]:
+        """Events by time and number, ``limit`` of them after the (time, number) ``after``."""
+        columns = custody_event.c
+        key = tuple_(columns.at, columns.event_id)
+        query = select(custody_event).where(key > tuple_(*after)).order_by(columns.at, columns.event_id).limit(limit)
+        if self.since is not None:
+            query = query.where(columns.at >= self.since)
+        if self.before is not None:
+            query = query.where(columns.at < self.before)
+        if self.warehouse is not None:
+            query = query.where(columns.warehouse == self.warehouse)
+        return query
+
+
+EVERY_EVENT: Final = EventSearch()
+
+
+async def events(
+    connection: AsyncConnection,
+    search: EventSearch = EVERY_EVENT,
+    *,
+    after: tuple[int, int] = (0, 0),
+    limit: int = 1_000,
+) -> list[Row[Any]]:
+    """Custody events of all lots by time, ``limit`` of them after the (time, number) ``after``."""
+    return list(await connection.execute(search.query(after, limit)))
 
 
 async def history(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:

@@ -335,7 +335,12 @@ lot = Table(
         unique=True,
         postgresql_where=text("state NOT IN ('RELEASED', 'RETURNED')"),
     ),
-    Index("ix_lot_symbol_warehouse_state", "symbol", "warehouse", "state"),
+    Index("ix_lot_symbol_warehouse_state", "symbol", "warehouse", "state", "lot_id"),
+    Index("ix_lot_state_lot_id", "state", "lot_id"),
+    Index("ix_lot_account_lot_id", "account", "lot_id"),
+    Index("ix_lot_warehouse_lot_id", "warehouse", "lot_id"),
+    Index("ix_lot_refiner_lot_id", "refiner", "lot_id"),
+    Index("ix_lot_serial_lot_id", "serial", "lot_id", postgresql_ops={"serial": "text_pattern_ops"}),
 )
 
 custody_event = Table(
@@ -349,7 +354,10 @@ custody_event = Table(
     _text("by"),
     Column("warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
     Column("detail", JSONB, nullable=False),
-    Index("ix_custody_event_lot_id", "lot_id"),
+    Index("ix_custody_event_lot_id", "lot_id", "event_id"),
+    Index("ix_custody_event_at_event_id", "at", "event_id"),
+    Index("ix_custody_event_warehouse_at", "warehouse", "at", "event_id"),
+    Index("ix_custody_event_arrive", "at", "lot_id", postgresql_where=text("step = 'arrive'")),
 )
 
 assay = Table(

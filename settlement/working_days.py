@@ -30,6 +30,16 @@ def day_of(at: int) -> date:
     return datetime.fromtimestamp(at // 1_000, SHANGHAI).date()
 
 
+def midnight(day: date) -> int:
+    """When a day begins in Shanghai, in ms since the epoch."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).timestamp()) * 1_000
+
+
+def shown_time(at: int) -> str:
+    """A time in ms since the epoch, in Shanghai: ``2026-11-24 09:30:00``."""
+    return datetime.fromtimestamp(at // 1_000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def parse_day(field: str, text: str) -> date:
     """``2026-11-24`` -> date. Raises BadValue."""
     try:

@@ -57,12 +57,35 @@ async def get_lots(
     connection: Transaction,
     state: str | None = None,
     symbol: str | None = None,
+    account: str | None = None,
+    warehouse: str | None = None,
+    refiner: str | None = None,
+    serial: Annotated[str | None, Query(description="May end in `*`: all that begin so")] = None,
+    arrived_from: Annotated[int | None, Query(description="ms since the epoch")] = None,
+    arrived_before: Annotated[int | None, Query(description="ms since the epoch")] = None,
     after: int = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
 ) -> dict[str, Any]:
     """Lots by number, a page of them after lot `after`."""
-    found = await lots.listing(connection, state=state, symbol=symbol, after=after, limit=limit)
-    return {"lots": [_lot(row) for row in found]}
+    search = lots.Search(state, symbol, account, warehouse, refiner, serial, arrived_from, arrived_before)
+    return {"lots": [_lot(row) for row in await lots.listing(connection, search, after=after, limit=limit)]}
+
+
+@router.get("/custody-events")
+async def get_events(
+    _: Reader,
+    connection: Transaction,
+    warehouse: str | None = None,
+    since: Annotated[int | None, Query(description="ms since the epoch")] = None,
+    before: Annotated[int | None, Query(description="ms since the epoch")] = None,
+    after_at: int = 0,
+    after: int = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> dict[str, Any]:
+    """Custody events of all lots by time, a page of them after event `after` of the time `after_at`."""
+    search = lots.EventSearch(since, before, warehouse)
+    found = await lots.events(connection, search, after=(after_at, after), limit=limit)
+    return {"events": [dict(row._mapping) for row in found]}
 
 
 @router.get("/lots/{number}")

@@ -11,6 +11,7 @@ from settlement.arithmetic import format_cg, format_fineness
 from settlement.clerk.group import clerk, may
 from settlement.clerk.options import DECIMAL, FILE, PREVIEW, SET, SHEET, reading
 from settlement.cli import in_transaction
+from settlement.working_days import midnight, parse_day, shown_time
 
 
 @clerk.command("warehouse-add")
@@ -127,17 +128,28 @@ def give_back(by: str, lot_id: int, collector: str) -> None:
     click.echo(f"lot {lot_id} is returned")
 
 
+def _day(field: str, text: str | None) -> int | None:
+    return None if text is None else midnight(parse_day(field, text))
+
+
 @clerk.command("lots")
 @click.option("--state")
 @click.option("--symbol")
+@click.option("--account")
+@click.option("--warehouse")
+@click.option("--refiner")
+@click.option("--serial", help="May end in *: all that begin so.")
+@click.option("--from", "first", help="Arrived on this day (2026-11-24) or later.")
+@click.option("--before", help="Arrived before this day.")
 @click.pass_obj
-def list_lots(by: str, state: str | None, symbol: str | None) -> None:
+def list_lots(by: str, /, first: str | None, before: str | None, **wanted: str | None) -> None:
     """Show lots, tab separated: number, bar, class, form, warehouse, state, gross, fineness, fine grams."""
 
     async def work(connection: AsyncConnection) -> None:
         await may(connection, by, "settle", "supervise")
+        search = lots.Search(**wanted, arrived_from=_day("from", first), arrived_before=_day("before", before))
         after = 0
-        while found := await lots.listing(connection, state=state, symbol=symbol, after=after):
+        while found := await lots.listing(connection, search, after=after):
             for row in found:
                 gross = format_cg(row.gross_cg or row.declared_gross_cg)
                 fineness = format_fineness(row.fineness_e5 or row.declared_fineness_e5)
@@ -146,5 +158,26 @@ def list_lots(by: str, state: str | None, symbol: str | None) -> None:
                 fields = (row.lot_id, key, row.symbol, row.form, row.warehouse, row.state, gross, fineness, fine)
                 click.echo("\t".join(map(str, fields)))
             after = found[-1].lot_id
+
+    in_transaction(work)
+
+
+@clerk.command("events")
+@click.option("--warehouse")
+@click.option("--from", "first", help="On this day (2026-11-24) or later.")
+@click.option("--before", help="Before this day.")
+@click.pass_obj
+def list_events(by: str, warehouse: str | None, first: str | None, before: str | None) -> None:
+    """Show custody events, tab separated: time, lot, step, state after it, warehouse, by whom."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await may(connection, by, "settle", "supervise")
+        search = lots.EventSearch(_day("from", first), _day("before", before), warehouse)
+        after = (0, 0)
+        while found := await lots.events(connection, search, after=after):
+            for row in found:
+                fields = (shown_time(row.at), row.lot_id, row.step, row.state, row.warehouse, row.by)
+                click.echo("\t".join(map(str, fields)))
+            after = (found[-1].at, found[-1].event_id)
 
     in_transaction(work)

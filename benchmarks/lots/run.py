@@ -1,0 +1,138 @@
+"""The timings: each list, search and allocation several times, an import and a statement once."""
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from benchmarks.lots.fill import CLERK, FIRST_AT, STEP_MS, SYMBOL, WAREHOUSES, fill
+from goldx import embedded
+from settlement import database, imports, load_out, lots, receipts, sheets, statement
+from settlement.bar_list import Reading
+from settlement.lots import EventSearch, Search
+
+DAY: Final = date(2026, 1, 1)
+ASK_MG: Final = 50_000_000
+Query = Callable[[AsyncConnection], Awaitable[object]]
+
+
+def searches(lots_there: int) -> dict[str, Search]:
+    """What a clerk looks for among the lots, by name."""
+    middle = lots_there // 2
+    start = FIRST_AT + middle * STEP_MS
+    return {
+        "by serial": Search(serial=f"B{middle:08}"),
+        "by beginning of serial": Search(serial=f"B{middle:08}"[:-2] + "*"),
+        "by refiner": Search(refiner="R7"),
+        "by state": Search(state="ARRIVED"),
+        "by account": Search(account="M9.H"),
+        "by warehouse": Search(warehouse="W3"),
+        "by day of arrival": Search(arrived_from=start, arrived_before=start + 86_400_000),
+        "by state, account and warehouse": Search(state="RECEIPTED", account="M9.H", warehouse="W3"),
+    }
+
+
+def event_searches(lots_there: int) -> dict[str, EventSearch]:
+    """What a clerk looks for among the events, by name."""
+    start = FIRST_AT + lots_there // 2 * STEP_MS
+    return {
+        "events of a day": EventSearch(start, start + 86_400_000),
+        "events of a day in a warehouse": EventSearch(start, start + 86_400_000, "W3"),
+    }
+
+
+def _queries(count: int) -> dict[str, Query]:
+    def found(search: Search, after: int = 0) -> Query:
+        return lambda connection: lots.listing(connection, search, after=after)
+
+    def events(search: EventSearch) -> Query:
+        return lambda connection: lots.events(connection, search)
+
+    async def allocate(connection: AsyncConnection) -> None:
+        wish = load_out.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "271828")
+        await load_out.apply(connection, CLERK, wish)
+
+    named: dict[str, Query] = {
+        "first page of lots": found(lots.EVERY_LOT),
+        "last page of lots": found(lots.EVERY_LOT, count - 1_000),
+        **{f"lots {name}": found(search) for name, search in searches(count).items()},
+        **{name: events(search) for name, search in event_searches(count).items()},
+        "history of a lot": lambda connection: lots.history(connection, count // 2),
+        "lots that may have a receipt": receipts.issuable,
+        f"load-out of {ASK_MG // 10**6} kg from {count * 17 // 20 // WAREHOUSES} lots": allocate,
+    }
+    return named
+
+
+async def measure(count: int, events_each: int, rows: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Fills a database of its own and times everything; times in ms. ``say`` is told how far it is."""
+    async with embedded.temporary_servers(durable=True) as (_, server):
+        await database.migrate(server.url)
+        engine = database.connect(server.url)
+        try:
+            started = time.perf_counter()
+            async with engine.begin() as connection:
+                await fill(connection, count, events_each)
+            say(f"{count} lots, {count * events_each} events filled in {time.perf_counter() - started:.1f} s")
+            answers = await _answers(engine, count, rounds)
+            say(f"{len(answers)} questions asked {rounds} times each")
+            files = {"statement": await _statement(engine, count), **await _import(engine, rows, say)}
+        finally:
+            await engine.dispose()
+    return {"lots": count, "events": count * events_each, "answers_ms": answers, "files_s": files}
+
+
+async def _answers(engine: AsyncEngine, count: int, rounds: int) -> dict[str, dict[str, float]]:
+    found = {}
+    for name, query in _queries(count).items():
+        times = []
+        for _ in range(rounds):
+            async with engine.connect() as connection:
+                started = time.perf_counter()
+                await query(connection)
+                times.append((time.perf_counter() - started) * 1_000)
+        found[name] = {"median": round(statistics.median(times), 1), "worst": round(max(times), 1)}
+    return found
+
+
+async def _statement(engine: AsyncEngine, count: int) -> float:
+    """A statement of all bars of a warehouse, from its bytes to the stored breaks; seconds."""
+    async with engine.begin() as connection:
+        there: list[Any] = []
+        while page := await lots.listing(connection, Search(warehouse="W3"), after=there[-1].lot_id if there else 0):
+            there += page
+    heading = ("refiner", "serial", "year", "gross_g", "fineness_permille")
+    rows = [
+        (r.refiner, r.serial, str(r.year), sheets.scaled(r.gross_cg, 2), sheets.scaled(r.declared_fineness_e5, 2))
+        for r in there
+        if r.state != "RELEASED"
+    ]
+    data = sheets.write("xlsx", "Statement", heading, rows)
+    started = time.perf_counter()
+    async with engine.begin() as connection:
+        lines = statement.read(sheets.read(data), Reading())
+        outcome = await statement.take_in(connection, CLERK, "W3", DAY, "statement.xlsx", data, lines)
+    if outcome.breaks or not count:
+        raise RuntimeError(f"a statement written from the register differs from it: {outcome.breaks[:3]}")
+    return round(time.perf_counter() - started, 2)
+
+
+async def _import(engine: AsyncEngine, rows: int, say: Callable[[str], None]) -> dict[str, float]:
+    """A bar list of so many rows, previewed and taken in; seconds."""
+    heading = ("refiner", "serial", "gross_g", "fineness_permille")
+    bars = [("NEW", f"N{n:06}", sheets.scaled(100_000 + n % 5, 2), sheets.scaled(99_950, 2)) for n in range(rows)]
+    data = sheets.write("xlsx", "Bars", heading, bars)
+    given = {"symbol": SYMBOL, "form": "NONAPPROVED_BAR", "account": "M9.H", "warehouse": "W3"}
+    reading = Reading({**given, "origin": "BANK", "origin_document": "INV-1"})
+    started = time.perf_counter()
+    async with engine.begin() as connection:
+        await imports.preview(connection, "declared", data, reading)
+    previewed = time.perf_counter()
+    async with engine.begin() as connection:
+        said = lambda done, total: say(f"{done} of {total} lots")  # noqa: E731
+        await imports.take_in(connection, CLERK, "declared", "bars.xlsx", data, reading, said)
+    done = time.perf_counter()
+    return {"preview": round(previewed - started, 2), "import": round(done - previewed, 2)}
