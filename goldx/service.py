@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -29,8 +29,10 @@ _URL = re.compile(r"https?://\S+")
 _drains: set[asyncio.Task[None]] = set()
 
 
-async def start_service(name: str, environment: Mapping[str, str], log_file: Path, lock: int) -> Server:
-    """Starts ``goldx NAME`` and waits for its line ``READY name ...``; ``url`` is the one in that line, or empty.
+async def start_service(
+    name: str, environment: Mapping[str, str], log_file: Path, lock: int, command: Sequence[str] = ()
+) -> Server:
+    """Starts ``goldx NAME``, or ``goldx COMMAND``, and waits for its line ``READY ...``; ``url`` is the one in there.
 
     The child's standard error goes to ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until
     the last child is gone. When this process dies, the child is killed: services are made for that, and one that has
@@ -38,7 +40,7 @@ async def start_service(name: str, environment: Mapping[str, str], log_file: Pat
     """
     with log_file.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", name),
+            *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *(command or (name,))),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -88,6 +88,15 @@ class Settings(BaseSettings):
         default=1_500, ge=200, le=60_000, description="Milliseconds for which a leading engine leads without renewing."
     )
     snapshot_every: int = Field(default=100_000, ge=1, le=10**9, description="Commands between two snapshots.")
+    digest_every: int = Field(
+        default=20_000,
+        ge=1,
+        le=10**9,
+        description="Commands between two digests of the state.",
+    )
+    standby: bool = Field(
+        default=False, description="Whether `goldx serve` starts a second engine, which stands by for the first."
+    )
     allow_weak_durability: bool = Field(
         default=False,
         description="Whether to start on a server that may acknowledge an order before it is on the disk.",

@@ -58,10 +58,18 @@ class Keys:
         self.snapshots = f"{tag}:snapshots"
         self.digests = f"{tag}:digests"
         """Hash: journal position -> ``<sequence> <SHA-256 of the state>`` of the core there, as it was published."""
+        self.hand_over = f"{tag}:hand_over"
+        """The epoch whose leader is asked to hand over; expires."""
+        self.engines = f"{tag}:engines"
+        """Set: names of engines that were heard of; each one's status is under ``engine(name)`` while it lives."""
         self.runs = f"{tag}:runs"
         """Hash: writer (a gateway's id, ``settlement``) -> the number of its newest run."""
         self.posted = f"{tag}:posted"
         """The sequence up to which settlement has posted: events after it must not be trimmed."""
+
+    def engine(self, name: str) -> str:
+        """Status of an engine; expires."""
+        return f"{self.engines}:{name}"
 
     def sessions(self, gateway: str) -> str:
         """Hash of a gateway's live sessions: session -> member; what a restarted gateway closes first."""

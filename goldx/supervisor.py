@@ -22,9 +22,12 @@ from goldx.embedded import Server, start_postgres, start_valkey
 from goldx.service import Keeper, rotate, start_service
 from goldx.settings import PREFIX, Settings, run_folder
 
-SERVICES: Final = ("engine", "settlement", "archiver", "gateway", "console")
-STAGES: Final = (("valkey", "postgres"), ("engine", "settlement", "archiver"), ("gateway",), ("console",))
+SERVICES: Final = ("engine", "standby", "settlement", "archiver", "gateway", "console")
+"""The standby, a second engine, and the archiver only where the settings want them."""
+STAGES: Final = (("valkey", "postgres"), ("engine", "standby", "settlement", "archiver"), ("gateway",), ("console",))
 """What starts together, after what it needs: settlement makes the tables that the gateway reads."""
+COMMANDS: Final = {"standby": ("engine", "--standby")}
+"""How a service is started whose name is not that of a command."""
 LOCK_TIMEOUT = 30.0
 MEGABYTE = 1_000_000
 
@@ -145,10 +148,11 @@ class Exchange:
             return None if self.settings.redis_url else partial(start_valkey, self.data_dir / "valkey")
         if name == "postgres":
             return None if self.settings.database_url else partial(start_postgres, self.data_dir / "postgres")
-        if name not in self._wanted or (name == "archiver" and self.settings.archive_dir is None):
+        unset = {"standby": not self.settings.standby, "archiver": self.settings.archive_dir is None}
+        if name not in self._wanted or unset.get(name):
             return None
         file = self._log_folder / f"{name}.jsonl"
-        return lambda: start_service(name, self.environment, file, self._lock)
+        return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()))
 
     def _changed(self, line: str) -> None:
         self._tell(line)

@@ -13,9 +13,11 @@ from goldx import collector
 from goldx.archive import Archive, BadArchive
 from goldx.durability import WeakDurability
 from goldx.logging import configure
-from goldx.settings import Settings, resolve_redis_url
+from goldx.settings import NotRunning, Settings, resolve_redis_url
+from goldx.streams import Keys
 from matching.archiver import keep_archiving
 from matching.fold import CoreFailed
+from matching.hand_over import NotHandedOver, request
 from matching.lease import Deposed
 from matching.process import serve
 from matching.publisher import StreamBroken
@@ -27,17 +29,35 @@ ENDS = (WeakDurability, Deposed, StreamBroken, CoreFailed, StateDiffers, BadArch
 
 
 @click.command()
-def engine() -> None:
-    """Match orders: lead a shard until SIGTERM."""
+@click.option("--standby", is_flag=True, help="Give way to an engine that starts at the same time, and follow it.")
+@click.option("--hand-over", is_flag=True, help="Ask the leading engine to hand over to a standby, and end.")
+def engine(standby: bool, hand_over: bool) -> None:
+    """Match orders until SIGTERM: follow the journal, lead while nobody else does."""
+    if hand_over:
+        _hand_over()
+        return
     configure("engine")
     settings = Settings()
     redis_url = resolve_redis_url(settings)
     collector.calm()
     try:
-        uvloop.run(serve(settings, redis_url))
+        uvloop.run(serve(settings, redis_url, standby=standby))
     except ENDS as error:
         structlog.get_logger().critical("the engine stops", kind=type(error).__name__, reason=str(error))
         sys.exit(1)
+
+
+def _hand_over() -> None:
+    configure("hand-over")
+    settings = Settings()
+    try:
+        found = uvloop.run(request(resolve_redis_url(settings), Keys(settings.shard)))
+    except (NotHandedOver, NotRunning, RedisError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"{found.former} has handed over to {found.leader}: epoch {found.former_epoch} -> {found.epoch}, "
+        f"nobody led for about {found.gap_ms} ms"
+    )
 
 
 @click.command()

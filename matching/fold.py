@@ -26,6 +26,7 @@ class CoreFailed(RuntimeError):
 class Produced(NamedTuple):
     """The events of one journal entry."""
 
+    position: Position
     first: int
     """Sequence of its first event."""
     last: int
@@ -46,10 +47,18 @@ def read_frame(data: bytes) -> RawCommandFrame | None:
 
 
 class Fold:
-    """``engine`` after every entry up to and including ``position``, the ``entries``-th of the journal."""
+    """``engine`` after every entry up to and including ``position``, the ``entries``-th of the journal.
+
+    ``total`` counts the commands since the journal's beginning, ``commands`` those that this object has applied.
+    """
 
     def __init__(
-        self, engine: Engine, position: Position = BEGINNING, entries: int = 0, chains: CommandChains | None = None
+        self,
+        engine: Engine,
+        position: Position = BEGINNING,
+        entries: int = 0,
+        total: int = 0,
+        chains: CommandChains | None = None,
     ) -> None:
         self.engine = engine
         self.position = position
@@ -59,8 +68,8 @@ class Fold:
         """What was wrong with the place of the newest such frame that did not fit behind those of the same writer."""
         self.breaks = 0
         """How many such frames this object has met."""
+        self.total = total
         self.commands = 0
-        """Commands applied by this object."""
 
     def apply(self, position: Position, data: bytes) -> Produced | None:
         """Applies the next journal entry; returns what it made, None when nothing happened.
@@ -92,6 +101,7 @@ class Fold:
         self.position = position
         self.entries += 1
         self.commands += len(commands)
+        self.total += len(commands)
         if self.engine.sequence == before:
             return None
-        return Produced(before + 1, self.engine.sequence, event_body(position, outcomes))
+        return Produced(position, before + 1, self.engine.sequence, event_body(position, outcomes))

@@ -6,6 +6,7 @@ when it wakes, whatever it believes.
 """
 
 import asyncio
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
@@ -27,7 +28,7 @@ return epoch
 _RENEW = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+return redis.call('GET', KEYS[3]) == ARGV[1] and 2 or 1
 """
 
 _RELEASE = """
@@ -35,35 +36,62 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 """
 
+_LOST, _ASKED = 0, 2
+LOOKS: Final = 50
+"""How often, in the time of one lease, an engine that waits for it looks whether it is free."""
+SHORTEST_PAUSE: Final = 0.01
+
 
 class Deposed(RuntimeError):
     """Another engine leads under a newer epoch: this one must stop."""
 
 
 class Lease:
-    """The leader's lease of a shard, on a connection of its own. ``epoch`` is 0 until it has been taken."""
+    """The leader's lease of a shard, on a connection of its own. ``epoch`` is 0 until it has been taken.
+
+    ``asked`` is set when somebody asks the leader to hand over.
+    """
 
     def __init__(self, redis: Redis, keys: Keys, lease_ms: int) -> None:
+        self._redis = redis
+        self._leader = keys.leader
         self._keys = [keys.leader, keys.epoch]
+        self._renewed = [keys.leader, keys.epoch, keys.hand_over]
+        self._hand_over = keys.hand_over
         self._lease_ms = lease_ms
         self._take = redis.register_script(_TAKE)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
         self.epoch = 0
+        self.asked = asyncio.Event()
 
     async def take(self) -> bool:
         """Takes the lease under a new epoch if nobody holds it. Raises redis' errors."""
         self.epoch = int(await self._take(keys=self._keys, args=[self._lease_ms]))
+        self.asked.clear()
         return self.epoch > 0
 
-    async def wait(self) -> None:
-        """Takes the lease as soon as nobody holds it."""
+    async def wait(self, *, give_way: bool = False) -> None:
+        """Takes the lease as soon as nobody holds it.
+
+        ``give_way``: not before somebody else has had it, or nobody has wanted it for the time of a lease.
+        """
+        clock = asyncio.get_running_loop().time
+        first = clock() + self._lease_ms / 1_000 if give_way else 0.0
         waiting = False
-        while not await patiently("asking for the lease", self.take):
-            if not waiting:
-                log.info("another engine leads; waiting for its lease to end")
-            waiting = True
-            await asyncio.sleep(self._lease_ms / 5_000)
+        while True:
+            if clock() >= first:
+                if await patiently("asking for the lease", self.take):
+                    return
+                held = True
+            else:
+                held = bool(await patiently("asking for the leader", lambda: self._redis.exists(self._leader)))
+            if held:
+                first = 0.0
+                if not waiting:
+                    log.info("another engine leads; this one follows until that one's lease ends")
+                waiting = True
+            await asyncio.sleep(max(SHORTEST_PAUSE, self._lease_ms / 1_000 / LOOKS))
 
     async def keep(self) -> None:
         """Renews the lease in time, for ever. Raises Deposed when a newer epoch exists.
@@ -72,11 +100,19 @@ class Lease:
         """
         while True:
             try:
-                if not await self._renew(keys=self._keys, args=[self.epoch, self._lease_ms]):
+                answer = await self._renew(keys=self._renewed, args=[self.epoch, self._lease_ms])
+                if answer == _LOST:
                     raise Deposed(f"the lease of epoch {self.epoch} is lost: another engine has led since")
+                if answer == _ASKED:
+                    self.asked.set()
             except (RedisError, OSError) as error:
                 log.warning("the lease could not be renewed", epoch=self.epoch, error=str(error))
             await asyncio.sleep(self._lease_ms / 4_000)
+
+    async def decline(self) -> None:
+        """The leader does not hand over: whoever asked sees that the request is gone. Raises redis' errors."""
+        await self._redis.delete(self._hand_over)
+        self.asked.clear()
 
     async def release(self) -> None:
         """Gives the lease up, so that the next leader need not wait for its end. Raises redis' errors."""

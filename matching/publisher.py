@@ -52,8 +52,8 @@ class StreamBroken(RuntimeError):
 class Publisher:
     """The leader's writer of one epoch.
 
-    ``confirmed`` is the sequence up to which the server has acknowledged, ``previous`` the hash of the event frame that
-    ends there.
+    ``confirmed`` is the sequence up to which the server has acknowledged, ``previous`` the hash of the newest frame: at
+    first of the one that ends there.
     """
 
     def __init__(self, redis: Redis, keys: Keys, epoch: int, confirmed: int, previous: bytes = NO_FRAME) -> None:
@@ -62,7 +62,7 @@ class Publisher:
         self._events = [keys.events, keys.epoch]
         self._journal = [keys.journal, keys.epoch]
         self._epoch = epoch
-        self._previous = previous
+        self.previous = previous
         self._ticks = FrameWriter(f"engine.{epoch}")
         self._pending: deque[tuple[int, bytes]] = deque()
         """Last sequence and bytes of each frame that is not acknowledged."""
@@ -73,8 +73,8 @@ class Publisher:
 
     def put(self, produced: Produced) -> None:
         """Hands over the next frame; it is on its way with the next publication."""
-        frame = event_frame(produced.body, self._epoch, self._previous)
-        self._previous = frame_hash(frame)
+        frame = event_frame(produced.body, self._epoch, self.previous)
+        self.previous = frame_hash(frame)
         self._pending.append((produced.last, frame))
         self._pending_bytes += len(frame)
         self._filled.set()

@@ -1,23 +1,27 @@
-"""How an engine gets its state back: newest valid snapshot, then the journal, publishing from the first missing event.
+"""How an engine gets its state, and keeps it while another one leads: newest valid snapshot, then the journal.
 
-Everything that can be wrong with the two streams is found here, before the engine leads: a journal that lacks entries,
-an event stream ahead of what the journal can produce, and events that the journal would not produce again.
+Recovery and standby are one thing: follow the journal, hold back the events that are not published yet, hold what is
+published against what the journal gives. Whoever becomes the leader publishes what is held back and goes on. What can
+be wrong with the two streams is found here, before the engine leads: a journal that lacks entries, an event stream
+ahead of what the journal can produce, and events that the journal would not produce again.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from goldx.archive import Archive
-from goldx.chains import NO_FRAME, body_of, frame_hash
+from goldx.chains import NO_FRAME, EventBody, body_of, frame_hash
 from goldx.history import WholeJournal
 from goldx.streams import EventStream, Keys, Position, parse_entry_id
 from matching.engine import Engine
 from matching.fold import Fold, Produced
-from matching.publisher import Publisher, StreamBroken
+from matching.publisher import PENDING_BYTES, Publisher, StreamBroken
 from matching.snapshot_store import SnapshotStore
 
 log = structlog.get_logger()
@@ -25,96 +29,156 @@ log = structlog.get_logger()
 ENTRIES_PER_READ = 200
 LONGEST_STRETCH = 0.02
 """Seconds of uninterrupted work after which the lease gets its turn."""
+LEADER_PAUSE = 0.05
+"""Seconds between two looks at a leader that is far behind with its publications."""
 
 
-async def advance(fold: Fold, publisher: Publisher, entries: Iterable[tuple[Position, bytes]]) -> None:
-    """Applies journal entries in their order and hands over what they make. Raises CoreFailed.
+class Taker(Protocol):
+    """Who takes what the core makes."""
 
-    May be cancelled between two entries: state and publisher then stand at the same entry.
+    def put(self, produced: Produced) -> None:
+        """Takes the next frame."""
+
+
+async def advance(
+    fold: Fold, taker: Taker, entries: Iterable[tuple[Position, bytes]], applied: Callable[[], None]
+) -> None:
+    """Applies journal entries in their order and hands over what they make; ``applied`` is called after each.
+
+    May be cancelled between two entries: state and taker then stand at the same entry. Raises CoreFailed, and what the
+    taker raises.
     """
     clock = asyncio.get_running_loop().time
     rested = clock()
     for position, data in entries:
         produced = fold.apply(position, data)
         if produced is not None:
-            publisher.put(produced)
+            taker.put(produced)
+        applied()
         if clock() - rested > LONGEST_STRETCH:
             await asyncio.sleep(0)
             rested = clock()
-    await publisher.room()
 
 
 class Recovery:
-    """One recovery of a shard's state; everything raises redis' errors besides what is named.
+    """A shard's state on its way along the journal; everything raises redis' errors besides what is named.
 
-    Without a valid snapshot it reads what was trimmed from ``archive``, and raises BadArchive and OSError.
+    ``published`` is the newest published event that it knows of, ``previous`` the hash of the frame that ends with it.
+    ``applied`` is called after each entry. What the server has no longer is read from ``archive``; that raises
+    BadArchive and OSError.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None = None) -> None:
+    def __init__(
+        self, redis: Redis, keys: Keys, archive: Archive | None = None, applied: Callable[[], None] = lambda: None
+    ) -> None:
         self._redis = redis
         self._keys = keys
+        self._applied = applied
         self._journal = WholeJournal(redis, keys, archive)
         self._events = EventStream(redis, keys)
+        self._newest: EventBody = b""
+        self._held: deque[Produced] = deque()
+        self._held_bytes = 0
+        self.fold = Fold(Engine())
+        self.published = 0
+        self.previous = NO_FRAME
 
-    async def start(self) -> tuple[Fold, int, bytes]:
-        """The state to start from, the sequence up to which events are published, and the hash of the last event frame.
+    async def start(self) -> None:
+        """Takes the state of the newest snapshot to start from, if there is one. Raises StreamBroken."""
+        fold = await SnapshotStore(self._redis, self._keys).newest(self._journal, self._events)
+        self.fold = fold or Fold(Engine())
+        await self.look()
+        log.info(
+            "recovery starts",
+            **{"position": str(self.fold.position), "sequence": self.fold.engine.sequence, "published": self.published},
+        )
 
-        Raises StreamBroken.
-        """
+    async def look(self) -> None:
+        """Looks what is published by now: that need not be held back any more. Raises StreamBroken."""
         newest = await self._events.newest()
-        published, previous = (newest[0], frame_hash(newest[1])) if newest else (0, NO_FRAME)
-        fold = await SnapshotStore(self._redis, self._keys).newest(await self._journal.end(), published)
-        if fold is None:
-            fold = Fold(Engine())
-        log.info("recovery starts", position=str(fold.position), sequence=fold.engine.sequence, published=published)
-        return fold, published, previous
+        sequence, frame = newest or (0, b"")
+        if sequence < self.published:
+            raise StreamBroken(
+                f"the event stream ends at sequence {sequence}, but had gone on to {self.published} before"
+            )
+        if sequence == self.published:
+            return
+        self.published, self._newest, self.previous = sequence, body_of(frame), frame_hash(frame)
+        while self._held and self._held[0].first <= sequence:
+            produced = self._held.popleft()
+            self._held_bytes -= len(produced.body)
+            self._compare(produced)
 
-    async def catch_up(self, fold: Fold, publisher: Publisher) -> None:
-        """Brings the state to the end that the journal has now. Raises StreamBroken and CoreFailed."""
+    def put(self, produced: Produced) -> None:
+        """Holds back what is not published, and compares the last of what is. Raises StreamBroken."""
+        if produced.first <= self.published:
+            self._compare(produced)
+        else:
+            self._held.append(produced)
+            self._held_bytes += len(produced.body)
+
+    def _compare(self, produced: Produced) -> None:
+        """The newest published frame must be what the journal gives for its place."""
+        if produced.last >= self.published and (produced.last, produced.body) != (self.published, self._newest):
+            raise StreamBroken(
+                f"the journal entry {produced.position} gives other events now than were published up to sequence "
+                f"{self.published}: another program wrote them, or one of the two streams was altered"
+            )
+
+    async def reach_end(self) -> None:
+        """Applies what the journal has, from the archive on, while another engine may lead. Raises as ``follow``."""
+        end = await self._journal.end()
+        while self.fold.position < end:
+            entries = await self._journal.read(self.fold.position, ENTRIES_PER_READ)
+            if not entries:
+                break
+            await self.follow(entries)
+
+    async def follow(self, entries: list[tuple[Position, bytes]]) -> None:
+        """Applies the journal's next entries while another engine leads. Raises StreamBroken and CoreFailed.
+
+        What that one does not publish is held back, as far as memory allows; then it is waited for.
+        """
+        await advance(self.fold, self, entries, self._applied)
+        await self.look()
+        while self._held_bytes > PENDING_BYTES:
+            await asyncio.sleep(LEADER_PAUSE)
+            await self.look()
+
+    def resume(self, publisher: Publisher) -> None:
+        """For the leader that hands over: from here on it holds back what it makes."""
+        self.published, self.previous = publisher.confirmed, publisher.previous
+
+    def hand_to(self, publisher: Publisher) -> None:
+        """What is held back is for the leader's publisher now."""
+        while self._held:
+            publisher.put(self._held.popleft())
+        self._held_bytes = 0
+
+    async def catch_up(self, publisher: Publisher) -> None:
+        """For the new leader: the rest of what the journal has now, and whether all is there.
+
+        Raises StreamBroken and CoreFailed.
+        """
+        fold = self.fold
         end, total = await self._extent()
-        published = publisher.confirmed
         while fold.position < end:
             entries = await self._journal.read(fold.position, ENTRIES_PER_READ)
             known = [entry for entry in entries if entry[0] <= end]
             if not known:
                 break
-            if fold.engine.sequence < published:
-                await self._check(fold, known, published, publisher)
-            else:
-                await advance(fold, publisher, known)
+            await advance(fold, self, known, self._applied)
+            self.hand_to(publisher)
+            await publisher.room()
         if fold.entries != total:
             raise StreamBroken(
                 f"the journal has had {total} entries up to {end}, but only {fold.entries} can be accounted for: "
                 f"entries are missing (deleted or trimmed), and neither a valid snapshot nor the archive covers them"
             )
-        if fold.engine.sequence < published:
+        if fold.engine.sequence < self.published:
             raise StreamBroken(
-                f"events up to sequence {published} are published, but the journal, which ends at {end}, gives only "
-                f"those up to {fold.engine.sequence}: the journal entries behind the others are missing"
-            )
-
-    async def _check(
-        self, fold: Fold, entries: list[tuple[Position, bytes]], published: int, publisher: Publisher
-    ) -> None:
-        """Like ``advance`` while the events are already published; the last published frame must come out the same."""
-        clock = asyncio.get_running_loop().time
-        rested = clock()
-        for number, (position, data) in enumerate(entries):
-            produced = fold.apply(position, data)
-            if produced is not None and produced.last >= published:
-                await self._compare(produced, published, position)
-                await advance(fold, publisher, entries[number + 1 :])
-                return
-            if clock() - rested > LONGEST_STRETCH:
-                await asyncio.sleep(0)
-                rested = clock()
-
-    async def _compare(self, produced: Produced, published: int, position: Position) -> None:
-        found = await self._events.read_raw(published - 1, 1)
-        if produced.last != published or not found or body_of(found[0][1]) != produced.body:
-            raise StreamBroken(
-                f"the journal entry {position} gives other events now than were published up to sequence {published}: "
-                "another program wrote them, or one of the two streams was altered"
+                f"events up to sequence {self.published} are published, but the journal, which ends at {end}, gives "
+                f"only those up to {fold.engine.sequence}: the journal entries behind the others are missing"
             )
 
     async def _extent(self) -> tuple[Position, int]:

@@ -1,7 +1,7 @@
-"""Snapshots of the core: taken by a forked child while the market goes on, kept in Redis, checked on load.
+"""Pictures of the core: taken by a forked child while the market goes on, kept in Redis, checked on load.
 
-They shorten recovery and never define truth: one that is torn, altered or of another version is passed over for the one
-before it, and in the end for the whole journal.
+A digest is a picture without the state. Snapshots shorten recovery and never define truth: one that is torn, altered or
+of another version is passed over for the one before it, and in the end for the whole journal.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import structlog
 from redis.asyncio import Redis
 
 from goldx.chains import CommandChains, Head
-from goldx.streams import Keys, Position, parse_entry_id
+from goldx.streams import EventStream, Journal, Keys, Position, parse_entry_id
 from matching.engine import Engine
 from matching.fold import Fold
 from matching.publisher import StreamBroken
@@ -39,20 +39,26 @@ class StateDiffers(RuntimeError):
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
-    """The state after the ``entries``-th journal entry, which stands at ``position``.
+    """The state after the ``entries``-th journal entry, which stands at ``position``, and ``total`` commands.
 
-    ``chains`` says where the journal's writers had got. ``body`` is the core's own snapshot, compressed by zlib;
-    ``checksum`` is the SHA-256 of ``body``, ``digest`` that of the state itself, in hexadecimal.
+    ``chains`` says where the journal's writers had got. ``body`` is the core's own snapshot, compressed by zlib, and
+    empty in a mere digest; ``checksum`` is the SHA-256 of ``body``, ``digest`` that of the state, in hexadecimal.
     """
 
     version: int
     position: tuple[int, int]
     entries: int
+    total: int
     sequence: int
     digest: str
     checksum: str
     chains: list[Head]
     body: bytes
+
+    @property
+    def published(self) -> str:
+        """What is published about the state at ``position``."""
+        return f"{self.sequence} {self.digest}"
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -60,18 +66,18 @@ _decode = msgspec.msgpack.Decoder(Snapshot).decode
 
 
 class Photograph:
-    """A snapshot in the making: the process forks at once, and the child writes down the state as it is now.
+    """A picture in the making: the process forks at once, and the child writes down the state as it is now.
 
-    The pause of the market is that of the fork. ``sequence`` is the state's last event.
+    The pause of the market is that of the fork. ``whole``: with the state itself, not only its digest.
     """
 
-    def __init__(self, fold: Fold) -> None:
+    def __init__(self, fold: Fold, *, whole: bool = True) -> None:
         self.position = fold.position
-        self.sequence = fold.engine.sequence
+        self.whole = whole
         self._file = tempfile.TemporaryFile(prefix="goldx-snapshot-")  # noqa: SIM115
         self._child = os.fork()
         if self._child == 0:
-            _write_and_exit(fold, self._file)
+            _write_and_exit(fold, whole, self._file)
 
     async def develop(self) -> Snapshot:
         """Waits for the child. Raises SnapshotFailed."""
@@ -83,14 +89,15 @@ class Photograph:
             return _decode(file.read())
 
 
-def _write_and_exit(fold: Fold, file: BinaryIO) -> None:
+def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO) -> None:
     """In the child: nothing of the parent's loop, connections or handlers may run here."""
     code = 1
     try:
+        os.nice(10)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        file.write(_encode(picture(fold)))
+        file.write(_encode(picture(fold, whole=whole)))
         file.flush()
         code = 0
     except BaseException:
@@ -99,13 +106,14 @@ def _write_and_exit(fold: Fold, file: BinaryIO) -> None:
         os._exit(code)
 
 
-def picture(fold: Fold) -> Snapshot:
-    """The snapshot of a state, taken here and now."""
+def picture(fold: Fold, *, whole: bool = True) -> Snapshot:
+    """The picture of a state, taken here and now."""
     engine = fold.engine
-    body = zlib.compress(engine.snapshot(), 1)
-    checksum = hashlib.sha256(body).hexdigest()
-    heads = fold.chains.heads
-    return Snapshot(VERSION, fold.position, fold.entries, engine.sequence, engine.digest(), checksum, heads, body)
+    state = engine.snapshot()
+    body = zlib.compress(state, 1) if whole else b""
+    checksum, digest = (hashlib.sha256(data).hexdigest() for data in (body, state))
+    counts = (fold.entries, fold.total, engine.sequence)
+    return Snapshot(VERSION, fold.position, *counts, digest, checksum, fold.chains.heads, body)
 
 
 def restore(data: bytes) -> Fold:
@@ -124,7 +132,7 @@ def restore(data: bytes) -> Fold:
         raise SnapshotFailed(f"the core does not take it: {error!r}") from error
     if engine.sequence != found.sequence or engine.digest() != found.digest:
         raise SnapshotFailed("the state in it has another sequence or digest than it says")
-    return Fold(engine, Position(*found.position), found.entries, CommandChains(found.chains))
+    return Fold(engine, Position(*found.position), found.entries, found.total, CommandChains(found.chains))
 
 
 def is_whole(data: bytes) -> bool:
@@ -143,21 +151,37 @@ class SnapshotStore:
         self._redis = redis
         self._keys = keys
 
+    async def published(self, position: Position) -> str | None:
+        """What was published about the state at a position."""
+        found = await self._redis.hget(self._keys.digests, str(position))
+        return None if found is None else found.decode() if isinstance(found, bytes) else str(found)
+
+    async def publish(self, snapshot: Snapshot) -> None:
+        """Publishes the digest of a state whose events are all published. Raises StateDiffers, and redis' errors."""
+        position = Position(*snapshot.position)
+        await self.compare(snapshot)
+        await self._redis.hset(self._keys.digests, str(position), snapshot.published)
+
+    async def compare(self, snapshot: Snapshot) -> bool:
+        """Whether a digest is published for this place. Raises StateDiffers when it is another, and redis' errors."""
+        position = Position(*snapshot.position)
+        published = await self.published(position)
+        if published not in (None, snapshot.published):
+            raise StateDiffers(
+                f"the state at {position} was {published!r} when it was published, and is {snapshot.published!r} now"
+            )
+        return published is not None
+
     async def save(self, snapshot: Snapshot) -> None:
         """Stores a snapshot whose events are all published, publishes its digest, and lets the oldest go.
 
         Raises StateDiffers, and redis' errors.
         """
-        position = str(Position(*snapshot.position))
-        published = f"{snapshot.sequence} {snapshot.digest}".encode()
-        before = await self._redis.hget(self._keys.digests, position)
-        if before not in (None, published):
-            raise StateDiffers(
-                f"the state at {position} was {before!r} when it was published, and is {published!r} now"
-            )
+        await self.compare(snapshot)
         stale = (await self.positions())[KEPT - 1 :]
+        position = str(Position(*snapshot.position))
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(self._keys.digests, position, published)
+            pipe.hset(self._keys.digests, position, snapshot.published)
             pipe.hset(self._keys.snapshots, position, _encode(snapshot))
             for old in stale:
                 pipe.hdel(self._keys.snapshots, str(old))
@@ -173,7 +197,7 @@ class SnapshotStore:
                 log.error("a snapshot has no valid position and is passed over", name=repr(name))
         return sorted(found, reverse=True)
 
-    async def newest(self, journal_end: Position, published: int) -> Fold | None:
+    async def newest(self, journal: Journal, events: EventStream) -> Fold | None:
         """The newest valid snapshot's state that recovery may start from, or None: the whole journal has to be read.
 
         One whose events are not all published is passed over as well, because they have to be made again. Raises
@@ -186,6 +210,8 @@ class SnapshotStore:
             except SnapshotFailed as error:
                 log.error("a snapshot is not valid and is passed over", position=str(position), reason=str(error))
                 continue
+            # Asked for now: while another engine leads, both streams go on, and its snapshots with them.
+            journal_end, published = await journal.end(), await events.last_sequence()
             if fold.position > journal_end:
                 raise StreamBroken(
                     f"the journal ends at {journal_end}, but a snapshot shows that it went on to {fold.position}: "

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
-from goldx import streams
+from goldx import engines, streams
 from goldx.embedded import ServerFailed
 from goldx.service import rotate
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
@@ -122,6 +123,27 @@ async def test_what_dies_is_started_again_where_it_was(folder: Path) -> None:
             while (await member.get(url + "/health")).status_code != 200:
                 await asyncio.sleep(0.1)
     assert not (folder / "data/run/services.json").exists()
+
+
+async def roles(client: Redis) -> list[tuple[str, int]]:
+    return [(status.role, status.epoch) for status in await engines.engines(client, streams.Keys())]
+
+
+async def test_with_a_standby_the_market_outlives_its_engine(folder: Path) -> None:
+    """What leads is killed: the other one leads, and what is started again stands by for it."""
+    settings = Settings(data_dir=folder / "data", standby=True)
+    async with Exchange(settings, services=("engine", "standby")) as exchange:
+        client = streams.connect(exchange.redis_url)
+        for epoch, victim in ((1, "engine"), (2, "standby")):
+            assert await client.get(streams.Keys().leader) == str(epoch).encode()
+            await exchange.kill(victim)
+            while await client.get(streams.Keys().leader) != str(epoch + 1).encode():
+                await asyncio.sleep(0.02)
+            await exchange.ready(victim)
+        async with asyncio.timeout(20):
+            while await roles(client) != [("leader", 3), ("standby", 0)]:
+                await asyncio.sleep(0.02)
+        await client.aclose()
 
 
 async def test_a_service_that_cannot_start_is_named_with_its_reason_and_the_rest_is_stopped(folder: Path) -> None:

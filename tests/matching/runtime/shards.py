@@ -54,11 +54,12 @@ async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -
     lease = Lease(redis, keys, 60_000)
     assert await lease.take()
     recovery = Recovery(redis, keys, archive)
-    fold, sequence, previous = await recovery.start()
-    publisher = Publisher(redis, keys, lease.epoch, sequence, previous)
+    await recovery.start()
+    publisher = Publisher(redis, keys, lease.epoch, recovery.published, recovery.previous)
     running = asyncio.create_task(publisher.run())
+    fold = recovery.fold
     try:
-        await recovery.catch_up(fold, publisher)
+        await recovery.catch_up(publisher)
         yield fold, publisher
         settled = asyncio.create_task(publisher.settled(fold.engine.sequence))
         await asyncio.wait((settled, running), return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +87,10 @@ async def determined(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
     return [(entry_id, body_of(frame)) for entry_id, frame in await published(redis, keys)]
 
 
+RUN = "from goldx.cli import main; main()"
+"""The program ``goldx``."""
+
+
 class EngineRun:
     """``goldx engine`` as a process of its own; its log lines are kept."""
 
@@ -95,7 +100,9 @@ class EngineRun:
         self._reading = asyncio.create_task(self._read_log())
 
     @classmethod
-    async def start(cls, url: str, shard: str, settings: Mapping[str, str] | None = None) -> "EngineRun":
+    async def start(
+        cls, url: str, shard: str, settings: Mapping[str, str] | None = None, *arguments: str, program: str = RUN
+    ) -> "EngineRun":
         environment = {
             "GOLDX_REDIS_URL": url,
             "GOLDX_SHARD": shard,
@@ -104,7 +111,7 @@ class EngineRun:
             **(settings or {}),
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "goldx.cli", "engine"),
+            *(sys.executable, "-c", program, "engine", *arguments),
             env=os.environ | environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -132,6 +139,15 @@ class EngineRun:
             raise AssertionError("the engine does not end:\n" + "".join(self.log))
         return await self._process.wait(), "".join(self.log)
 
+    async def says(self, words: str) -> None:
+        """Waits until its log has a line with these words; an engine that ends without it fails with its log."""
+        while not any(words in line for line in self.log):
+            assert not self._reading.done(), "".join(self.log)
+            await asyncio.sleep(0.01)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         self._process.kill()
         await self.ended()
@@ -148,9 +164,11 @@ class EngineRun:
 
 
 @asynccontextmanager
-async def engine_process(url: str, shard: str, settings: Mapping[str, str] | None = None) -> AsyncIterator[EngineRun]:
+async def engine_process(
+    url: str, shard: str, settings: Mapping[str, str] | None = None, *arguments: str, program: str = RUN
+) -> AsyncIterator[EngineRun]:
     """A running engine that is gone at the end of the block."""
-    run = await EngineRun.start(url, shard, settings)
+    run = await EngineRun.start(url, shard, settings, *arguments, program=program)
     try:
         yield run
     finally:

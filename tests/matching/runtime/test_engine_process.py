@@ -185,7 +185,7 @@ async def test_a_stop_is_heard_while_it_waits_for_the_lease_or_the_server(
         engine_process(valkey_url, shard) as waiting,
         engine_process("unix:///nowhere/valkey.sock", shard) as lonely,
     ):
-        while not any("waiting for its lease" in line for line in waiting.log):
+        while not any("this one follows" in line for line in waiting.log):
             await asyncio.sleep(0.05)
         while not any("the server is away" in line for line in lonely.log):
             await asyncio.sleep(0.05)

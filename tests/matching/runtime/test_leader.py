@@ -113,7 +113,7 @@ async def test_a_gap_is_refused_by_the_server(redis: Redis, shard: str) -> None:
     await publish(Publisher(redis, keys, lease.epoch, 0), frames[:2])
     with pytest.raises(StreamBroken, match=rf"ends at sequence {frames[1].last}, but the server had acknowledged"):
         await publish(Publisher(redis, keys, lease.epoch, frames[2].last), frames[3:])
-    between = Produced(frames[1].last + 1, frames[1].last + 1, frames[2].body)
+    between = Produced(frames[2].position, frames[1].last + 1, frames[1].last + 1, frames[2].body)
     await publish(Publisher(redis, keys, lease.epoch, frames[1].last), [between])
     with pytest.raises(StreamBroken, match="ends at sequence"):
         await publish(Publisher(redis, keys, lease.epoch, frames[1].last), [frames[2]])

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from goldx import streams
-from goldx.streams import Journal, Keys
+from goldx.streams import EventStream, Journal, Keys
 from matching import export
 from matching.fold import Fold
 from matching.publisher import StreamBroken
@@ -86,8 +86,7 @@ async def test_a_bad_snapshot_falls_back_to_the_one_before(
     data = await redis.hget(keys.snapshots, str(newest))
     assert isinstance(data, bytes)
     await redis.hset(keys.snapshots, str(newest), spoil(data))
-    end = await Journal(redis, keys).end()
-    fold = await SnapshotStore(redis, keys).newest(end, 10**9)
+    fold = await SnapshotStore(redis, keys).newest(Journal(redis, keys), EventStream(redis, keys))
     assert fold is not None
     assert fold.position == older
     assert reason in capsys.readouterr().out
