@@ -15,10 +15,13 @@ FINENESS_RULE: Final = "FINENESS_GBT8170_HALF_EVEN_1"
 """Reported fineness = mean of the replicates, rounded half to even (GB/T 8170) to 0.1 per mille below 990, to 0.01
 per mille at and above it."""
 
+SGE_RULE: Final = "FINENESS_SGE_2003_HAIRCUT_1"
+"""Reported fineness by SGE's notice of 2003: the mean less 0.002%, cut to 0.01% (domain sheet 4.2)."""
+FINENESS_RULES: Final = (FINENESS_RULE, SGE_RULE)
+"""How a class may have its laboratories' replicates reported; the first is the house's."""
+
 HIGH_PPM = 990_000
 """From 990 per mille on, fineness is reported to 0.01 per mille."""
-COARSE_SCALE_FROM_CG = 1_000_000
-"""Above 10 kg balances read to 0.1 g only."""
 MAX_WEIGHT_CG = 100_000_000
 """One tonne: no lot is heavier."""
 
@@ -61,6 +64,18 @@ def reported_fineness(replicates_ppm: list[int]) -> int:
     return half_even(total, 10 * count)
 
 
+def sge_fineness(replicates_ppm: list[int]) -> int:
+    """Rule FINENESS_SGE_2003_HAIRCUT_1, in e5. The third decimal of the mean in per cent, from 2 on, keeps the second;
+    below 2 it lowers it by one. Rounds once, from the exact mean; never below the smallest fineness there is."""
+    total, count = sum(replicates_ppm), len(replicates_ppm)
+    return max((total - 20 * count) // (100 * count) * 10, 1)
+
+
+def report(rule: str, replicates_ppm: list[int]) -> int:
+    """Reported fineness in e5 by one of FINENESS_RULES."""
+    return sge_fineness(replicates_ppm) if rule == SGE_RULE else reported_fineness(replicates_ppm)
+
+
 def parse_decimal(field: str, text: str, places: int, lowest: int, largest: int, what: str) -> int:
     """A decimal string -> whole number of its last allowed place. Raises BadValue naming the field."""
     match = re.fullmatch(rf"([0-9]{{1,12}})(?:\.([0-9]{{1,{places}}}))?" if places else r"([0-9]{1,12})()", text)
@@ -74,11 +89,8 @@ def parse_decimal(field: str, text: str, places: int, lowest: int, largest: int,
 
 
 def parse_scale_weight(field: str, text: str) -> int:
-    """Grams as read from a balance -> cg. Raises BadValue; above 10 kg the second decimal must be 0."""
-    cg = parse_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
-    if cg > COARSE_SCALE_FROM_CG and cg % 10:
-        raise BadValue(field, text, "grams with one decimal: above 10 kg balances read to 0.1 g")
-    return cg
+    """Grams with at most two decimals -> cg. Raises BadValue."""
+    return parse_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
 
 
 def format_cg(cg: int) -> str:

@@ -12,6 +12,8 @@ from goldx.units import FINENESS_ONE, BadValue, parse_identifier
 from settlement import ounces, sheets
 from settlement.arithmetic import fine_weight, format_cg, parse_decimal, parse_scale_weight
 from settlement.headings import HEADINGS
+from settlement.provenance import Record
+from settlement.scales import Weight, parse_weight
 from settlement.schema import ORIGINS
 from settlement.sheets import BadFile, Cell, Row, RowError
 
@@ -41,8 +43,7 @@ class Declared(NamedTuple):
     warehouse: str
     gross_cg: int
     fineness_e5: int
-    origin: str
-    origin_document: str
+    provenance: Record
 
 
 class Measured(NamedTuple):
@@ -51,10 +52,12 @@ class Measured(NamedTuple):
     line: int
     key: BarKey
     seal: str
-    weighed_cg: int
+    weighed: Weight
     scale: str
-    xrf_e5: int
-    melt_cg: int | None
+    xrf_e5: tuple[int, ...]
+    melted: Weight | None
+    sample_seal: str
+    sample_cg: int
     laboratory: str
     replicates_ppm: tuple[int, ...]
 
@@ -147,12 +150,23 @@ def _percent(field: str, cell: Cell) -> int:
     return parse_decimal(field, sheets.decimal_text(field, cell, 3), 3, 1, FINENESS_ONE, "per cent")
 
 
-def _screening(field: str, cell: Cell) -> int:
-    return 100 * parse_decimal(field, sheets.decimal_text(field, cell, 0), 0, 1, 1_000, "whole per mille")
+def _screening(field: str, cell: Cell) -> tuple[int, ...]:
+    points = sheets.decimal_text(field, cell, 0) if cell.kind == sheets.NUMBER else sheets.plain_text(field, cell)
+    return tuple(100 * parse_decimal(field, point, 0, 1, 1_000, "whole per mille") for point in points.split("/"))
 
 
-def _melt(field: str, cell: Cell) -> int | None:
-    return grams(field, cell) if cell.text else None
+def _weight(field: str, cell: Cell) -> Weight:
+    """As read from a balance; a number cell of a workbook does not keep trailing zeros."""
+    weight = parse_weight(field, sheets.decimal_text(field, cell, 2))
+    return weight._replace(places=None) if cell.kind == sheets.NUMBER else weight
+
+
+def _melt(field: str, cell: Cell) -> Weight | None:
+    return _weight(field, cell) if cell.text else None
+
+
+def _paper(field: str, cell: Cell) -> str | None:
+    return word(field, cell) if cell.text else None
 
 
 def _replicate(field: str, cell: Cell) -> int | None:
@@ -160,26 +174,31 @@ def _replicate(field: str, cell: Cell) -> int | None:
     return parse_decimal(field, text, 3, 1, MAX_PPM, "per mille") if text else None
 
 
+PAPERS: Final = ("origin_document", "country", "seller_check", "licence", "tax_proof")
+"""What proves the origin; what is missing may come later, but before the lot is registered."""
 KEY: Final[Mapping[str, Read]] = {"refiner": mark, "serial": mark, "year": _year}
 GROSS: Final[Mapping[str, Read]] = {"gross_g": grams, "gross_kg": _kilograms, "gross_oz": troy_ounces}
 FINENESS: Final[Mapping[str, Read]] = {"fineness_permille": fineness, "fineness_percent": _percent}
 _DECLARED: Final[Mapping[str, Read]] = {
     **{"symbol": _code, "form": one_of(FORMS), "account": _code, "warehouse": _code},
     **{**GROSS, **FINENESS, "fine_g": fine_grams, "fine_oz": fine_ounces},
-    **{"origin": one_of(ORIGINS), "origin_document": word},
+    **{"origin": one_of(ORIGINS), **dict.fromkeys(PAPERS, _paper)},
 }
 _MEASURED: Final[Mapping[str, Read]] = {
-    **{"seal": mark, "weighed_g": grams, "scale": mark, "xrf_permille": _screening, "melt_g": _melt},
+    **{"seal": mark, "weighed_g": _weight, "scale": mark, "xrf_permille": _screening, "melt_g": _melt},
+    **{"sample_seal": mark, "sample_g": grams},
     **{"laboratory": mark, **dict.fromkeys(REPLICATES, _replicate)},
 }
 ALTERNATIVES: Final = (tuple(GROSS), tuple(FINENESS))
 """Columns of which a list has exactly one."""
-OPTIONAL: Final = frozenset(("year", "fine_g", "fine_oz", "melt_g", *REPLICATES[2:], "status", "seal", "customs"))
+OPTIONAL: Final = frozenset(
+    ("year", "fine_g", "fine_oz", "melt_g", *PAPERS, *REPLICATES[2:], "status", "seal", "customs")
+)
 COLUMNS: Final = (*KEY, *_DECLARED, *_MEASURED)
-GIVEN: Final = ("symbol", "form", "account", "warehouse", "origin", "origin_document")
+GIVEN: Final = ("symbol", "form", "account", "warehouse", "origin", *PAPERS)
 """What may be given beside a file that has no such column."""
 _NUMBERS: Final = frozenset(
-    (*GROSS, *FINENESS, "fine_g", "fine_oz", "weighed_g", "xrf_permille", "melt_g", *REPLICATES)
+    (*GROSS, *FINENESS, "fine_g", "fine_oz", "weighed_g", "xrf_permille", "melt_g", "sample_g", *REPLICATES)
 )
 
 
@@ -189,8 +208,16 @@ def read_declared(data: bytes, reading: Reading = Reading()) -> list[Declared]: 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> Declared:
         gross_cg, fineness_e5 = weight_and_fineness(values)
         place = (values["symbol"], values["form"], values["account"], values["warehouse"])
-        origin = (values["origin"], values["origin_document"])
-        return Declared(line, key, *place, gross_cg, fineness_e5, *origin)
+        document = values.get("origin_document")
+        origin = Record(
+            values["origin"],
+            values.get("country"),
+            values.get("licence"),
+            values.get("tax_proof"),
+            values.get("seller_check"),
+            (document,) if document else (),
+        )
+        return Declared(line, key, *place, gross_cg, fineness_e5, origin)
 
     return rows_of(sheets.read(data, reading.sheet), _DECLARED, COLUMNS, make, reading)
 
@@ -203,10 +230,11 @@ def read_measured(data: bytes, reading: Reading = Reading()) -> list[Measured]: 
         if len(results) < 2:
             raise BadValue("replicate_2", "", "given: a fire assay has at least two replicates")
         melt = values.get("melt_g")
-        if melt is not None and melt > values["weighed_g"]:
-            raise BadValue("melt_g", format_cg(melt), "at most the weight before melting")
+        if melt is not None and melt.cg > values["weighed_g"].cg:
+            raise BadValue("melt_g", format_cg(melt.cg), "at most the weight before melting")
         weighed = (values["seal"], values["weighed_g"], values["scale"])
-        return Measured(line, key, *weighed, values["xrf_permille"], melt, values["laboratory"], results)
+        sample = (values["sample_seal"], values["sample_g"])
+        return Measured(line, key, *weighed, values["xrf_permille"], melt, *sample, values["laboratory"], results)
 
     return rows_of(sheets.read(data, reading.sheet), _MEASURED, COLUMNS, make, reading)
 

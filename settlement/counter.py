@@ -20,6 +20,7 @@ from settlement import aml, audit, intake, sellers, two_way, working_days
 from settlement.arithmetic import fine_weight, format_cg, payable_weight, value_fen
 from settlement.bar_list import BarKey, Declared
 from settlement.database import now_ms
+from settlement.provenance import Record
 from settlement.refusal import Refused
 from settlement.schema import member, trading_account, warehouse
 from settlement.schema_counter import counter, counter_item, counter_ticket
@@ -251,10 +252,13 @@ async def deliver(
             key = BarKey(row.counter, f"T{ticket_no}-{item.line}", 0)
             where = (symbols[item.form], item.form, place.account, place.warehouse)
             weight = (item.gross_cg, item.xrf_e5)
-            rows.append(Declared(len(rows) + 1, key, *where, *weight, "RECYCLED_CONSUMER", f"TICKET-{ticket_no}"))
+            documents = (f"TICKET-{ticket_no}",)
+            checked = f"SELLER-{row.seller_id}"
+            origin = Record("RECYCLED_CONSUMER", "CN", seller_check=checked, documents=documents)
+            rows.append(Declared(len(rows) + 1, key, *where, *weight, origin))
             places.append((ticket_no, item.line))
     lots: dict[int, list[int]] = {}
-    for (ticket_no, line), lot_id in zip(places, await intake.receive(connection, by, rows), strict=True):
+    for (ticket_no, line), lot_id in zip(places, await intake.pre_advise(connection, by, rows), strict=True):
         await _set_item(connection, ticket_no, line, {"lot_id": lot_id})
         lots.setdefault(ticket_no, []).append(lot_id)
     for ticket_no in tickets:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue
-from settlement import bar_list, files, intake, sheets
+from settlement import bar_list, files, intake, processing, sheets
 from settlement.bar_list import Declared, Measured, Reading
 from settlement.sheets import BadFile, RowError
 
@@ -16,6 +16,13 @@ CHUNK: Final = 1_000
 """Lots that are taken in between two words about the progress."""
 Progress = Callable[[int, int], None]
 """Told how many of how many lots are taken in."""
+
+
+class Taken(NamedTuple):
+    """Numbers of the lots of a file, and of those that are certified and wait before the register, why."""
+
+    lots: list[int]
+    waiting: dict[int, str]
 
 
 class Preview(NamedTuple):
@@ -49,7 +56,7 @@ async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: 
     except BadFile as bad:
         return Preview(digest, table.format, table.dialect, max(len(table.rows) - 1, 0), 0, bad.errors, number)
     found = await _problems(connection, rows)
-    gross = sum(row.gross_cg if isinstance(row, Declared) else row.weighed_cg for row in rows)
+    gross = sum(row.gross_cg if isinstance(row, Declared) else row.weighed.cg for row in rows)
     return Preview(digest, table.format, table.dialect, len(rows), gross, found, number)
 
 
@@ -64,7 +71,7 @@ async def _read(kind: str, data: bytes, reading: Reading) -> list[Declared] | li
 async def _problems(connection: AsyncConnection, rows: Sequence[Declared] | Sequence[Measured]) -> list[RowError]:
     declared = [row for row in rows if isinstance(row, Declared)]
     measured = [row for row in rows if isinstance(row, Measured)]
-    return sorted(await intake.problems(connection, declared) + await intake.not_there(connection, measured))
+    return sorted(await intake.problems(connection, declared) + await processing.not_there(connection, measured))
 
 
 async def take_in(
@@ -75,26 +82,29 @@ async def take_in(
     data: bytes,
     reading: Reading = Reading(),  # noqa: B008
     progress: Progress = _silent,
-) -> list[int]:
-    """Takes in all lots of a bar list in the caller's transaction, and keeps the file; returns the lots' numbers.
+) -> Taken:
+    """Takes in all lots of a bar list in the caller's transaction, and keeps the file.
 
-    ``kind`` is declared (the lots arrive) or measured (arrived lots go to the register). Raises BadFile with every bad
-    row, Refused (FILE_KNOWN) for a file that was taken in before, and what the steps raise.
+    ``kind`` is declared (the lots are advised) or measured (advised lots arrive and go to the register). Raises BadFile
+    with every bad row, Refused (FILE_KNOWN) for a file that was taken in before, and what the steps raise.
     """
     await files.check_new(connection, kind, data)
     rows = await _read(kind, data, reading)
     if problems := await _problems(connection, rows):
         raise BadFile(problems)
     numbers: list[int] = []
+    waiting: dict[int, str] = {}
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         declared = [row for row in some if isinstance(row, Declared)]
         measured = [row for row in some if isinstance(row, Measured)]
         if declared:
-            numbers += await intake.receive(connection, by, declared)
+            numbers += await intake.pre_advise(connection, by, declared)
         else:
-            numbers += await intake.process(connection, by, measured)
+            done = await processing.process(connection, by, measured)
+            numbers += [*done.registered, *done.waiting]
+            waiting |= done.waiting
         progress(start + len(some), len(rows))
     result = {"lots": [min(numbers), max(numbers)]}
     await files.keep(connection, by, kind, name, data, len(rows), result)
-    return numbers
+    return Taken(sorted(numbers), waiting)

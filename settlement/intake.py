@@ -1,66 +1,68 @@
-"""From the counter to the register: arrival, weighing, screening, melting, assay, certificate, registration.
+"""From the counter to the register: pre-advice, arrival, weighing, screening, certificate, registration, or back.
 
-Each function takes one step with many lots, all or none, in the caller's transaction.
+Melts, samples and assays are modules of their own. Each function takes one step with many lots, all or none, in the
+caller's transaction; ``settlement.lots`` has the order of the steps.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Row, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import assay, audit, customs, lots
+from goldx.units import BadValue
+from settlement import acceptance, assay, certificates, customs, lots, melting, proposals, provenance, scales
+from settlement.acceptance import declared_problems
 from settlement.arithmetic import fine_weight, format_cg, format_fineness
-from settlement.bar_list import BarKey, Declared, Measured
-from settlement.database import now_ms
+from settlement.bar_list import BarKey, Declared
 from settlement.refusal import Refused
-from settlement.schema import custody_event, instrument, lot, trading_account
+from settlement.scales import Weighing, Weight
+from settlement.schema import LOT_GONE, lot, trading_account
 from settlement.sheets import BadFile, RowError
 from settlement.sub_accounts import CUSTODY_MEMBER
 
-MUST_BE_MELTED = ("SCRAP_JEWEL", "KARAT_ALLOY")
-"""Forms that are not homogeneous enough to be sampled as they come (domain sheet 3.1)."""
-
-_NO_LONGER_HERE = ("RELEASED", "RETURNED")
+_COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
 
 
-async def receive(connection: AsyncConnection, by: str, rows: Sequence[Declared]) -> list[int]:
-    """Takes in the lots of a bar list as ARRIVED; returns their numbers.
+class Gross(NamedTuple):
+    """The weight of a lot as it came, and on which balance."""
 
-    Raises BadFile, with every row that names an unknown account, class or warehouse, does not fit its class's form
-    or fineness band, or is in the register already.
+    scale: str
+    weight: Weight
+
+
+async def pre_advise(connection: AsyncConnection, by: str, rows: Sequence[Declared]) -> list[int]:
+    """Writes down the lots of a bar list that are to come; returns their numbers.
+
+    Raises BadFile, with every row that names an unknown account, class or warehouse, is not of a form, fineness,
+    size or place that its class takes, has a provenance that is not well formed, or is in the register already.
     """
-    errors = await problems(connection, rows)
-    if errors:
+    if errors := await problems(connection, rows):
         raise BadFile(sorted(errors))
     values = [
         {
             **{"refiner": row.key.refiner, "serial": row.key.serial, "year": row.key.year, "symbol": row.symbol},
-            **{"form": row.form, "account": row.account, "warehouse": row.warehouse, "origin": row.origin},
-            **{"origin_document": row.origin_document, "declared_gross_cg": row.gross_cg},
-            **{"declared_fineness_e5": row.fineness_e5, "state": "ARRIVED"},
+            **{"form": row.form, "account": row.account, "warehouse": row.warehouse, "state": "PRE_ADVISED"},
+            **{"declared_gross_cg": row.gross_cg, "declared_fineness_e5": row.fineness_e5},
         }
         for row in rows
     ]
     added = await connection.execute(insert(lot).returning(lot.c.lot_id, sort_by_parameter_order=True), values)
     numbers = [int(row.lot_id) for row in added]
-    at = now_ms()
-    events = [
-        {
-            **{"lot_id": number, "step": "arrive", "state": "ARRIVED", "at": at, "by": by},
-            **{"warehouse": row.warehouse, "detail": {"declared_gross_g": format_cg(row.gross_cg)}},
-        }
+    places = dict(zip(numbers, (row.warehouse for row in rows), strict=True))
+    details = {
+        number: {"declared_gross_g": format_cg(row.gross_cg), "declared_permille": format_fineness(row.fineness_e5)}
         for number, row in zip(numbers, rows, strict=True)
-    ]
-    await connection.execute(insert(custody_event), events)
-    subject = f"lots:{numbers[0]}-{numbers[-1]}"
-    await audit.record(connection, audit.Act(by, "lots.receive", subject, {"lots": len(numbers)}))
+    }
+    await lots.born(connection, by, "pre_advise", places, details)
+    records = {number: row.provenance for number, row in zip(numbers, rows, strict=True)}
+    await provenance.write(connection, by, records)
     return numbers
 
 
 async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> list[RowError]:
-    """What the register has against these rows: unknown names, wrong form or band, lots that are here already."""
-    classes = {row.symbol: row for row in await connection.execute(select(instrument))}
+    """What the register has against these rows: unknown names, lots that no class takes or that are here already."""
+    classes = await acceptance.terms(connection)
     mine = select(trading_account.c.account).where(trading_account.c.member != CUSTODY_MEMBER)
     accounts = set((await connection.execute(mine)).scalars())
     places = await customs.of_warehouses(connection)
@@ -68,164 +70,193 @@ async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> lis
     present = await find_by_key(connection, [row.key for row in rows])
     errors = []
     for row in rows:
-        grade = classes.get(row.symbol)
-        if grade is None:
+        terms = classes.get(row.symbol)
+        if terms is None:
             errors.append(RowError(row.line, "symbol", f"{row.symbol!r} is not a class that the exchange has defined"))
-        elif row.form != grade.form:
-            errors.append(RowError(row.line, "form", f"{row.form} is not allowed; {row.symbol} takes {grade.form}"))
-        elif not grade.min_fineness <= row.fineness_e5 <= grade.max_fineness:
-            errors.append(RowError(row.line, "fineness_permille", _outside_band(row.fineness_e5, grade)))
+        else:
+            against = declared_problems(terms, row.form, row.warehouse, row.gross_cg, row.fineness_e5)
+            errors += [RowError(row.line, _COLUMN[about], text) for about, text in against.items()]
         if row.account not in accounts:
             errors.append(RowError(row.line, "account", f"{row.account!r} is not an account that the exchange opened"))
         if row.warehouse not in places:
             errors.append(RowError(row.line, "warehouse", f"{row.warehouse!r} is not a warehouse"))
-        elif grade is not None and places[row.warehouse] != takes[row.symbol]:
+        elif terms is not None and places[row.warehouse] != takes[row.symbol]:
             text = f"{row.warehouse} is {places[row.warehouse]}; {row.symbol} takes {takes[row.symbol]} metal"
             errors.append(RowError(row.line, "warehouse", text))
         if row.key in present:
             errors.append(RowError(row.line, "serial", f"{row.key} is lot {present[row.key].lot_id} of the register"))
+        try:
+            provenance.check(row.provenance)
+        except BadValue as error:
+            errors.append(RowError(row.line, error.field, str(error)))
     return errors
 
 
-def _outside_band(fineness_e5: int, grade: Row[Any]) -> str:
-    low, high = format_fineness(grade.min_fineness), format_fineness(grade.max_fineness)
-    return f"{format_fineness(fineness_e5)} per mille is outside the band of {grade.symbol}, {low} to {high}"
-
-
-async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[Any]]:
-    """Lots that are here now, by refiner, serial and year."""
-    found: dict[BarKey, Row[Any]] = {}
+async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[tuple[object, ...]]]:
+    """Lots that are here now, or to come, by refiner, serial and year."""
+    found: dict[BarKey, Row[tuple[object, ...]]] = {}
     for start in range(0, len(keys), 5_000):
         some = [tuple(key) for key in keys[start : start + 5_000]]
         query = select(lot).where(
-            tuple_(lot.c.refiner, lot.c.serial, lot.c.year).in_(some), lot.c.state.not_in(_NO_LONGER_HERE)
+            tuple_(lot.c.refiner, lot.c.serial, lot.c.year).in_(some), lot.c.state.not_in(LOT_GONE)
         )
         found |= {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
     return found
 
 
-async def not_there(connection: AsyncConnection, rows: Sequence[Measured]) -> list[RowError]:
-    """Rows whose lot is not in the register, or has been processed."""
-    found = await find_by_key(connection, [row.key for row in rows])
-    errors = [RowError(row.line, "serial", f"{row.key} is not in the register") for row in rows if row.key not in found]
-    lost = [(row, found[row.key]) for row in rows if row.key in found and found[row.key].state != "ARRIVED"]
-    return errors + [
-        RowError(row.line, "serial", f"{row.key}, lot {there.lot_id}, is {there.state}; it must be ARRIVED")
-        for row, there in lost
-    ]
+async def arrive(connection: AsyncConnection, by: str, seals: Mapping[int, str]) -> None:
+    """Lots have come, each under the seal of that number. Raises BadValue, Refused (ILLEGAL_STEP)."""
+    for seal in seals.values():
+        if not 1 <= len(seal) <= 32 or not seal.isprintable():
+            raise BadValue("seal", seal, "printable text of 1 to 32 characters")
+    details = {number: {"seal": seal} for number, seal in seals.items()}
+    await lots.take(connection, by, "arrive", list(seals), details=details)
 
 
-async def process(connection: AsyncConnection, by: str, rows: Sequence[Measured]) -> list[int]:
-    """Takes arrived lots through every step to REGISTERED by their measured values; returns their numbers.
-
-    Raises BadFile for lots that are not in the register, and what the steps raise.
-    """
-    if errors := await not_there(connection, rows):
-        raise BadFile(errors)
-    found = await find_by_key(connection, [row.key for row in rows])
-    measured = {int(found[row.key].lot_id): row for row in rows}
-    await weigh(connection, by, measured)
-    await screen(connection, by, {number: row.xrf_e5 for number, row in measured.items()})
-    melted = {number: row.melt_cg for number, row in measured.items() if row.melt_cg is not None}
-    await melt(connection, by, melted)
-    results = {number: (row.laboratory, row.replicates_ppm) for number, row in measured.items()}
-    await fire_assay(connection, by, results)
-    await certify(connection, by, list(measured))
-    await register(connection, by, list(measured))
-    return sorted(measured)
-
-
-async def weigh(connection: AsyncConnection, by: str, measured: Mapping[int, Measured]) -> None:
+async def weigh(connection: AsyncConnection, by: str, weighed: Mapping[int, Gross]) -> None:
     """The warehouse's weight, which counts from now on; the difference to the declared one is kept in the history.
 
-    Where refiner and vault differ the vault's weight is the record (domain sheet 4.1, LBMA).
+    Where refiner and vault differ the vault's weight is the record (domain sheet 4.1, LBMA). Raises what
+    ``scales.check`` raises.
     """
-    known = await lots.find(connection, list(measured))
+    known = await lots.find(connection, list(weighed), lock=True)
+    await scales.check(
+        connection, [Weighing(n, known[n].warehouse, found.scale, found.weight) for n, found in weighed.items()]
+    )
     details = {
         number: {
-            **{"gross_g": format_cg(row.weighed_cg), "scale": row.scale, "seal": row.seal},
-            "declared_difference_cg": row.weighed_cg - known[number].declared_gross_cg,
+            **{"gross_g": format_cg(found.weight.cg), "scale": found.scale},
+            "declared_difference_cg": found.weight.cg - known[number].declared_gross_cg,
         }
-        for number, row in measured.items()
+        for number, found in weighed.items()
     }
-    values = {number: {"gross_cg": row.weighed_cg} for number, row in measured.items()}
-    await lots.take(connection, by, "weigh", list(measured), values=values, details=details)
+    values = {number: {"gross_cg": found.weight.cg} for number, found in weighed.items()}
+    await lots.take(connection, by, "weigh", list(weighed), values=values, details=details)
 
 
-async def screen(connection: AsyncConnection, by: str, xrf_e5: Mapping[int, int]) -> None:
-    """X-ray screening: goes into the history, never into the fineness."""
-    details = {number: {"xrf_permille": format_fineness(e5)} for number, e5 in xrf_e5.items()}
-    await lots.take(connection, by, "screen", list(xrf_e5), details=details)
-    await assay.record_screening(connection, by, xrf_e5)
-
-
-async def melt(connection: AsyncConnection, by: str, melt_cg: Mapping[int, int]) -> None:
-    """The weight after melting; what was lost is kept in the history. Refused if it is more than before."""
-    known = await lots.find(connection, list(melt_cg))
-    for number, cg in melt_cg.items():
-        if known[number].gross_cg is not None and cg > known[number].gross_cg:
-            before = format_cg(known[number].gross_cg)
-            raise Refused("MELT_GAIN", f"lot {number}: {format_cg(cg)} g after melting is more than {before} g before")
+async def screen(
+    connection: AsyncConnection, by: str, points_e5: Mapping[int, Sequence[int]], instrument: str = "XRF"
+) -> None:
+    """X-ray screening: its points in whole per mille. It goes into the history, never into the fineness."""
+    means = await assay.record_screenings(connection, by, points_e5, instrument)
     details = {
-        number: {"melt_g": format_cg(cg), "loss_cg": (known[number].gross_cg or cg) - cg}
-        for number, cg in melt_cg.items()
+        number: {"xrf_permille": means[number] // 100, "points": [point // 100 for point in points], "on": instrument}
+        for number, points in points_e5.items()
     }
-    values = {number: {"melt_cg": cg} for number, cg in melt_cg.items()}
-    await lots.take(connection, by, "melt", list(melt_cg), values=values, details=details)
-
-
-async def fire_assay(connection: AsyncConnection, by: str, results: Mapping[int, tuple[str, Sequence[int]]]) -> None:
-    """Laboratory and replicates by lot. Refused for a form that must be melted first, or replicates too far apart."""
-    for row in (await lots.find(connection, list(results))).values():
-        if row.form in MUST_BE_MELTED and row.melt_cg is None:
-            raise Refused("MUST_BE_MELTED", f"lot {row.lot_id}: {row.form} must be melted before it is sampled")
-    reported = await assay.record_fire_assay(connection, by, results)
-    details = {
-        number: {"laboratory": results[number][0], "reported_permille": format_fineness(e5)}
-        for number, e5 in reported.items()
-    }
-    await lots.take(connection, by, "assay", list(results), details=details)
+    await lots.take(connection, by, "screen", list(points_e5), details=details)
 
 
 async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
-    """Fixes fineness and fine gold by certificate. Refused (OUTSIDE_BAND) where the class does not take the result."""
+    """Fixes fineness and fine gold by certificate.
+
+    Refused (OUTSIDE_BAND, NOT_ACCEPTED) where the class does not take the result, (NO_GOLD) for less than 1 mg.
+    """
     found = await lots.find(connection, lot_ids, lock=True)
-    classes = {row.symbol: row for row in await connection.execute(select(instrument))}
-    finals = await assay.final_assays(connection, lot_ids)
-    values, details, contents = {}, {}, {}
+    classes = await acceptance.terms(connection)
+    finals = await assay.findings(connection, lot_ids)
+    values, details = {}, {}
     for number, row in found.items():
-        final = finals.get(number)
-        if final is None:
-            raise Refused("ILLEGAL_STEP", f"lot {number} is {row.state} and has no fire assay to certify")
-        grade = classes[row.symbol]
-        if not grade.min_fineness <= final.reported_e5 <= grade.max_fineness:
-            raise Refused("OUTSIDE_BAND", f"lot {number}: {_outside_band(final.reported_e5, grade)}")
-        content = assay.certify(row, final)
-        if content["fine_mg"] == 0:
+        lots.MACHINE.allow("certify", number, row.state)
+        final = finals[number].final_e5
+        fine = fine_weight(row.melt_cg if row.melt_cg is not None else row.gross_cg, final)
+        if fine.mg == 0:
             raise Refused("NO_GOLD", f"lot {number} holds less than 1 mg of fine gold")
-        fine = fine_weight(content["weight_cg"], final.reported_e5)
-        values[number] = {"fineness_e5": final.reported_e5, "fine_mg": fine.mg, "residue_1e7": fine.residue_1e7}
-        details[number] = {"fineness_permille": format_fineness(final.reported_e5), "fine_mg": fine.mg}
-        contents[number] = (final.assay_id, assay.written(content))
+        acceptance.refuse(classes[row.symbol], row, final, fine.mg)
+        values[number] = {"fineness_e5": final, "fine_mg": fine.mg, "residue_1e7": fine.residue_1e7}
+    contents = await certificates.issue(connection, by, list(found.values()))
+    for number, content in contents.items():
+        details[number] = {
+            **{"certificate": content["certificate"], "fine_mg": content["fine"]["fine_mg"]},
+            "fineness_permille": format_fineness(content["finding"]["fineness_e5"]),
+        }
     await lots.take(connection, by, "certify", lot_ids, values=values, details=details)
-    await assay.issue_certificates(connection, contents)
+    await melting.close_fine(connection, {number: value["fine_mg"] for number, value in values.items()})
+
+
+async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
+    """Lots that may not be registered yet, and why: provenance, or a melt alarm that nobody has explained."""
+    return await provenance.obstacles(connection, lot_ids) | await melting.unexplained(connection, lot_ids)
 
 
 async def register(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
-    """Enters certified lots into the register: from now on they may have a receipt."""
-    await lots.take(connection, by, "register", lot_ids)
-    fine = {number: row.fine_mg for number, row in (await lots.find(connection, lot_ids)).items()}
-    acts = [audit.Act(by, "lot.register", f"lot:{number}", {"fine_mg": mg}) for number, mg in fine.items()]
-    await audit.record_all(connection, acts)
+    """Enters certified lots into the register: from now on they may have a receipt.
+
+    Refused (BLOCKED) for a lot with an obstacle, (OUTSIDE_BAND, NOT_ACCEPTED) for one that its class takes no more.
+    """
+    found = await lots.find(connection, lot_ids, lock=True)
+    for number, row in found.items():
+        lots.MACHINE.allow("register", number, row.state)
+    for number, text in (await obstacles(connection, lot_ids)).items():
+        raise Refused("BLOCKED", f"lot {number} cannot be registered: {text}")
+    await acceptance.check(connection, list(found.values()))
+    details = {number: {"fine_mg": row.fine_mg} for number, row in found.items()}
+    await lots.take(connection, by, "register", lot_ids, details=details)
+
+
+def _said(field: str, text: str) -> str:
+    if not 1 <= len(text) <= 200 or not text.isprintable():
+        raise BadValue(field, text, "printable text of 1 to 200 characters")
+    return text
+
+
+async def cancel(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> None:
+    """A lot that was advised and does not come."""
+    await lots.take(connection, by, "cancel", [lot_id], details={lot_id: {"reason": _said("reason", reason)}})
 
 
 async def reject(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> None:
     """A lot that the venue does not take. It stays in the warehouse until it is returned."""
-    await lots.take(connection, by, "reject", [lot_id], details={lot_id: {"reason": reason}})
-    await audit.record(connection, audit.Act(by, "lot.reject", f"lot:{lot_id}", {"reason": reason}))
+    await lots.take(connection, by, "reject", [lot_id], details={lot_id: {"reason": _said("reason", reason)}})
 
 
-async def give_back(connection: AsyncConnection, by: str, lot_id: int, collector: str) -> None:
-    """Hands a rejected lot back to its depositor."""
-    await lots.take(connection, by, "return", [lot_id], details={lot_id: {"collector": collector}})
-    await audit.record(connection, audit.Act(by, "lot.return", f"lot:{lot_id}", {"collector": collector}))
+async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: str, authority: str) -> None:
+    """Holds a lot at once, on one person's word: money laundering or the police. Nothing can be done with it.
+
+    ``authority``: whose hold it is, or the number of its order. Refused where gold of the lot is, or may soon be, on an
+    account (RECEIPT_EXISTS): that is what a legal hold of the receipt is for.
+    """
+    row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
+    await lots.check_no_receipt(connection, [lot_id])
+    detail = {"reason": _said("reason", reason), "authority": _said("authority", authority)}
+    values = {lot_id: {"held_state": row.state}}
+    await lots.take(connection, by, "quarantine", [lot_id], values=values, details={lot_id: detail})
+
+
+async def propose_lift(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> int:
+    """Proposes to end a quarantine; returns the proposal's number."""
+    row = (await lots.find(connection, [lot_id]))[lot_id]
+    lots.MACHINE.allow("lift", lot_id, row.state)
+    summary = {"lot": lot_id, "back_to": row.held_state, "reason": _said("reason", reason)}
+    return await proposals.propose(connection, by, "lot_lift", [lot_id], summary)
+
+
+async def propose_return(connection: AsyncConnection, by: str, lot_id: int, collector: str) -> int:
+    """Proposes to hand a rejected lot back to its depositor; returns the proposal's number."""
+    row = (await lots.find(connection, [lot_id]))[lot_id]
+    lots.MACHINE.allow("return", lot_id, row.state)
+    summary = {"lot": lot_id, "account": row.account, "collector": _said("collector", collector)}
+    return await proposals.propose(connection, by, "lot_return", [lot_id], summary)
+
+
+class Lift:
+    """The decision to end a quarantine: the lot goes back to where it stood."""
+
+    async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+        """The hold is over."""
+        await lots.take(connection, by, "lift", subjects)
+
+    async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+        """The hold goes on."""
+
+
+class Return:
+    """The decision to hand a rejected lot back."""
+
+    async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+        """The lot leaves, into the hands that the proposal named."""
+        agreed = await proposals.newest(connection, "lot_return", subjects)
+        details = {number: {"collector": agreed.summary["collector"]} for number in subjects}
+        await lots.take(connection, by, "return", subjects, details=details)
+
+    async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+        """It stays."""

@@ -13,25 +13,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.database import among, now_ms
-from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
-from settlement.states import CLERK, EXCHANGE, Machine, Step, authorize
+from settlement.refusal import Refused
+from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, receipt, warehouse
+from settlement.states import AS_BEFORE, CLERK, EXCHANGE, Machine, Step, authorize
 
-_AT_THE_COUNTER = ("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "ASSAYED", "CERTIFIED")
+_AT_THE_COUNTER = ("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "SAMPLED", "ASSAYED", "CERTIFIED")
 """Where a lot may be refused: the venue has it and nobody trades it yet."""
 
 MACHINE = Machine(
     "lot",
     {
         # at the warehouse and the laboratory
-        "arrive": Step((), "ARRIVED"),
+        "pre_advise": Step((), "PRE_ADVISED"),
+        "cancel": Step(("PRE_ADVISED",), "CANCELLED"),
+        "arrive": Step(("PRE_ADVISED",), "ARRIVED"),
         "weigh": Step(("ARRIVED",), "WEIGHED"),
         "screen": Step(("WEIGHED",), "SCREENED"),
         "melt": Step(("SCREENED",), "MELTED"),
-        "assay": Step(("SCREENED", "MELTED"), "ASSAYED"),
+        "cast": Step((), "MELTED"),
+        "consume": Step(("SCREENED", "CERTIFIED", "REGISTERED"), "CONSUMED"),
+        "sample": Step(("SCREENED", "MELTED"), "SAMPLED"),
+        "assay": Step(("SAMPLED",), "ASSAYED"),
+        "remelt": Step(("SAMPLED", "ASSAYED"), "MELTED"),
         "certify": Step(("ASSAYED",), "CERTIFIED"),
         "register": Step(("CERTIFIED",), "REGISTERED"),
+        # the way back
         "reject": Step(_AT_THE_COUNTER, "REJECTED"),
-        "return": Step(("REJECTED",), "RETURNED"),
+        "return": Step(("REJECTED",), "RETURNED", people=2),
+        "quarantine": Step((*_AT_THE_COUNTER, "REGISTERED", "REJECTED"), "QUARANTINED"),
+        "lift": Step(("QUARANTINED",), AS_BEFORE, people=2),
         # with the engine's word
         "issue": Step(("REGISTERED",), "RECEIPTED", (EXCHANGE,), people=2),
         "allocate": Step(("RECEIPTED",), "ALLOCATED"),
@@ -61,33 +71,49 @@ async def take(
     for row in rows.values():
         MACHINE.allow(step, row.lot_id, row.state)
     await authorize(connection, MACHINE, step, by, lot_ids, f"lot_{step}")
-    after = MACHINE.steps[step].after
-    columns = sorted(next(iter(values.values()))) if values else []
-    changes = [
-        {"id": lot_id, **{f"new_{column}": values[lot_id][column] for column in columns if values}} for lot_id in rows
-    ]
-    moving = update(lot).where(lot.c.lot_id == bindparam("id"))
-    moving = moving.values(state=after, **{column: bindparam(f"new_{column}") for column in columns})
     if not rows:
         return
+    after = MACHINE.steps[step].after
+    states = {number: row.held_state if after == AS_BEFORE else after for number, row in rows.items()}
+    columns = sorted(next(iter(values.values()))) if values else []
+    changes = [
+        {
+            **{"id": number, "new_state": state},
+            **{f"new_{column}": values[number][column] for column in columns if values},
+        }
+        for number, state in states.items()
+    ]
+    moving = update(lot).where(lot.c.lot_id == bindparam("id"))
+    moving = moving.values(state=bindparam("new_state"), **{column: bindparam(f"new_{column}") for column in columns})
     await connection.execute(moving, changes)
-    places = {row.lot_id: row.warehouse for row in rows.values()}
-    await note(connection, by, step, after, places, details or {})
+    await _tell(connection, by, step, states, {number: row.warehouse for number, row in rows.items()}, details or {})
 
 
-async def note(
+async def born(
     connection: AsyncConnection,
     by: str,
     step: str,
-    state: str,
     places: Mapping[int, str],
     details: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """Writes a step into the history of each lot and into the audit log; ``places``: lot -> the warehouse it is in."""
+    """Writes the step that made new lots into their history; ``places``: lot -> warehouse. Raises Refused."""
+    await authorize(connection, MACHINE, step, by, list(places))
+    await _tell(connection, by, step, dict.fromkeys(places, MACHINE.steps[step].after), places, details)
+
+
+async def _tell(
+    connection: AsyncConnection,
+    by: str,
+    step: str,
+    states: Mapping[int, str],
+    places: Mapping[int, str],
+    details: Mapping[int, Mapping[str, Any]],
+) -> None:
+    """A custody event and an audit entry for each lot."""
     at = now_ms()
     events = [
         {
-            **{"lot_id": number, "step": step, "state": state, "at": at, "by": by, "warehouse": place},
+            **{"lot_id": number, "step": step, "state": states[number], "at": at, "by": by, "warehouse": place},
             "detail": dict(details.get(number, {})),
         }
         for number, place in places.items()
@@ -101,11 +127,19 @@ async def remark(
     connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
 ) -> None:
     """Writes into the history of lots what happened to them and left their state as it was."""
-    by_state: dict[str, dict[int, str]] = {}
-    for row in (await find(connection, lot_ids)).values():
-        by_state.setdefault(row.state, {})[row.lot_id] = row.warehouse
-    for state, places in by_state.items():
-        await note(connection, by, step, state, places, dict.fromkeys(places, detail))
+    rows = await find(connection, lot_ids)
+    states = {number: row.state for number, row in rows.items()}
+    places = {number: row.warehouse for number, row in rows.items()}
+    await _tell(connection, by, step, states, places, dict.fromkeys(rows, detail))
+
+
+async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+    """Refuses (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
+    live = receipt.c.status.in_(("PROPOSED", "ISSUING", "LIVE"))
+    query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
+    row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
+    if row is not None:
+        raise Refused("RECEIPT_EXISTS", f"lot {row.lot_id} has receipt {row.receipt_no}, which is {row.status}")
 
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:

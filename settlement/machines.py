@@ -2,7 +2,20 @@
 
 from collections.abc import Mapping
 
-from settlement import aml, cash, counter, encumbrances, load_out, lots, proposals, receipts, transfers
+from settlement import (
+    acceptance,
+    aml,
+    cash,
+    counter,
+    encumbrances,
+    exchange,
+    load_out,
+    lots,
+    proposals,
+    provenance,
+    receipts,
+    transfers,
+)
 from settlement.states import Machine
 
 MACHINES: Mapping[str, Machine] = {
@@ -10,6 +23,6 @@ MACHINES: Mapping[str, Machine] = {
     for machine in (
         *(lots.MACHINE, proposals.MACHINE, cash.MACHINE, receipts.MACHINE, encumbrances.PLEDGE.machine),
         *(encumbrances.LEGAL_HOLD.machine, transfers.MACHINE, load_out.MACHINE),
-        *(counter.MACHINE, aml.MACHINE),
+        *(counter.MACHINE, aml.MACHINE, provenance.MACHINE, exchange.MACHINE, exchange.PARTY, acceptance.MACHINE),
     )
 }

@@ -10,7 +10,20 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import audit, cash, encumbrances, load_out, outbox, proposals, receipt_cancels, receipts, transfers
+from settlement import (
+    acceptance,
+    audit,
+    cash,
+    encumbrances,
+    intake,
+    load_out,
+    outbox,
+    proposals,
+    provenance,
+    receipt_cancels,
+    receipts,
+    transfers,
+)
 from settlement.encumbrances import LEGAL_HOLD, PLEDGE
 from settlement.outbox import Item
 from settlement.states import ACTOR
@@ -40,7 +53,14 @@ MOVEMENTS: Mapping[str, Movement] = {
     "legal_lift": encumbrances.Releasing(LEGAL_HOLD),
     "load_out": load_out,
 }
-DECISIONS: Mapping[str, Decision] = {**MOVEMENTS, "transfer": transfers}
+DECISIONS: Mapping[str, Decision] = {
+    **MOVEMENTS,
+    "transfer": transfers,
+    "acceptance": acceptance,
+    "provenance": provenance,
+    "lot_lift": intake.Lift(),
+    "lot_return": intake.Return(),
+}
 
 
 async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:

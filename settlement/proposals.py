@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue
@@ -68,3 +68,13 @@ async def waiting(connection: AsyncConnection) -> list[Proposal]:
     """Proposals that nobody has decided yet, oldest first."""
     query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED").order_by(proposal.c.proposal_id)
     return [Proposal(r[0], r[1], tuple(r[2]), r[3], r[4], r[5]) for r in await connection.execute(query)]
+
+
+async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> Proposal:
+    """The newest approved proposal of that kind about these documents. Raises BadValue if there is none."""
+    about = proposal.c.subjects.op("@>")(literal(list(subjects), proposal.c.subjects.type))
+    query = select(*_COLUMNS).where(proposal.c.kind == kind, proposal.c.status == "APPROVED", about)
+    row = (await connection.execute(query.order_by(proposal.c.proposal_id.desc()).limit(1))).first()
+    if row is None:
+        raise BadValue("proposal", kind, "one that is approved")
+    return Proposal(row[0], row[1], tuple(row[2]), row[3], row[4], row[5])

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue, format_weight
-from settlement import locks, lots, outbox, proposals
+from settlement import acceptance, locks, lots, outbox, proposals
 from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema import lot, receipt
@@ -47,6 +47,7 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
         if row.state != "REGISTERED":
             raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; for a receipt it must be REGISTERED")
         fine[row.symbol] += row.fine_mg
+    await acceptance.check(connection, list(found.values()))
     await locks.check_free(connection, list(found))
     rows = [
         {

@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.units import CASH, BadValue, format_amount, format_weight
 from settlement import audit
 from settlement.arithmetic import format_fineness
-from settlement.assay import recomputes
+from settlement.certificates import recompute
 from settlement.customs import DOMESTIC
 from settlement.database import now_ms
 from settlement.schema import (
@@ -239,7 +239,7 @@ async def _check_certificates(connection: AsyncConnection, findings: _Findings) 
     join = lot.join(certificate, lot.c.lot_id == certificate.c.lot_id)
     query = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg, certificate.c.content).select_from(join)
     async for row in await connection.stream(query.order_by(lot.c.lot_id)):
-        stated = json.loads(row.content)["fine_mg"] if recomputes(row.content) else 0
+        stated = 0 if recompute(row.content) else json.loads(row.content)["fine"]["fine_mg"]
         findings.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0)
 
 

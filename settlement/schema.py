@@ -35,15 +35,27 @@ ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
 ORIGINS = ("MINE", "RECYCLED_CONSUMER", "RECYCLED_TRADE", "MANUFACTURING", "INDUSTRIAL", "BANK")
 """Where the gold of a lot comes from (domain sheet 3.6)."""
 LOT_STATES = (
-    *("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "ASSAYED", "CERTIFIED", "REGISTERED"),
-    *("RECEIPTED", "ALLOCATED", "WITHDRAWN", "RELEASED", "REJECTED", "RETURNED"),
+    *("PRE_ADVISED", "ARRIVED", "WEIGHED", "SCREENED", "MELTED", "SAMPLED", "ASSAYED", "CERTIFIED", "REGISTERED"),
+    *(
+        "RECEIPTED",
+        "ALLOCATED",
+        "WITHDRAWN",
+        "RELEASED",
+        "CANCELLED",
+        "CONSUMED",
+        "QUARANTINED",
+        "REJECTED",
+        "RETURNED",
+    ),
 )
+LOT_GONE = ("RELEASED", "RETURNED", "CANCELLED", "CONSUMED")
+"""States of a lot that is not here any more, nor to come: its mark may be used again."""
 RECEIPT_STATES = ("PROPOSED", "ISSUING", "LIVE", "CANCELLED", "VOID")
 CASH_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "REFUSED")
 LOAD_OUT_STATES = ("APPLIED", "APPROVED", "SUCCESS", "RELEASED", "CANCELLED", "REFUSED")
 ENGINE_KINDS = ("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift", "load_out")
 """What goes to the engine on behalf of a document; also the first half of its reference."""
-PROPOSAL_KINDS = (*ENGINE_KINDS, "transfer")
+PROPOSAL_KINDS = (*ENGINE_KINDS, "transfer", "acceptance", "provenance", "lot_lift", "lot_return")
 PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
 OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
 BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
@@ -303,18 +315,16 @@ lot = Table(
     _text("form"),
     Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
     Column("warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
-    _text("origin"),
-    _text("origin_document"),
     _integer("declared_gross_cg"),
     _integer("declared_fineness_e5"),
     _text("state"),
+    _text("held_state", null=True),
     _integer("gross_cg", null=True),
     _integer("melt_cg", null=True),
     _integer("fineness_e5", null=True),
     _integer("fine_mg", null=True),
     _integer("residue_1e7", null=True),
     _one_of("form", FORMS),
-    _one_of("origin", ORIGINS),
     _one_of("state", LOT_STATES),
     CheckConstraint("declared_gross_cg > 0 AND gross_cg > 0 AND melt_cg > 0 AND melt_cg <= gross_cg", name="weights"),
     CheckConstraint("fineness_e5 BETWEEN 1 AND 100000", name="fineness"),
@@ -324,16 +334,17 @@ lot = Table(
     ),
     CheckConstraint(
         "(fine_mg IS NOT NULL) = (state IN ('CERTIFIED', 'REGISTERED', 'RECEIPTED', 'ALLOCATED', 'WITHDRAWN', "
-        "'RELEASED')) OR state IN ('REJECTED', 'RETURNED')",
+        "'RELEASED')) OR state IN ('CONSUMED', 'QUARANTINED', 'REJECTED', 'RETURNED')",
         name="fine_once_certified",
     ),
+    CheckConstraint("state <> 'QUARANTINED' OR held_state IS NOT NULL", name="held_from_somewhere"),
     Index(
         "uq_lot_refiner_serial_year",
         "refiner",
         "serial",
         "year",
         unique=True,
-        postgresql_where=text("state NOT IN ('RELEASED', 'RETURNED')"),
+        postgresql_where=text("state NOT IN ('RELEASED', 'RETURNED', 'CANCELLED', 'CONSUMED')"),
     ),
     Index("ix_lot_symbol_warehouse_state", "symbol", "warehouse", "state", "lot_id"),
     Index("ix_lot_state_lot_id", "state", "lot_id"),
@@ -367,12 +378,15 @@ assay = Table(
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), nullable=False),
     _text("method"),
     _text("laboratory"),
+    _text("standard", null=True),
+    _integer("sample_no", null=True),
     Column("replicates_ppm", ARRAY(BigInteger), nullable=False),
     _integer("reported_e5"),
     _text("rule"),
     _integer("at"),
     _text("by"),
     _one_of("method", ("FIRE_ASSAY", "XRF")),
+    CheckConstraint("(method = 'FIRE_ASSAY') = (sample_no IS NOT NULL AND standard IS NOT NULL)", name="of_a_sample"),
     CheckConstraint("reported_e5 BETWEEN 1 AND 100000", name="reported"),
     Index("ix_assay_lot_id", "lot_id"),
 )
@@ -380,9 +394,8 @@ assay = Table(
 certificate = Table(
     "certificate",
     metadata,
-    _number("certificate_no"),
+    Column("certificate_no", BigInteger, primary_key=True, autoincrement=False),
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), nullable=False, unique=True),
-    Column("assay_id", BigInteger, ForeignKey("assay.assay_id"), nullable=False),
     _text("content"),
     Column("hash", LargeBinary, nullable=False),
     CheckConstraint("hash = sha256(convert_to(content, 'UTF8'))", name="hash_of_content"),

@@ -43,12 +43,13 @@ async def preview_bars(
 @router.post("/bar-lists/{kind}")
 async def import_bars(
     by: Clerk, connection: Transaction, kind: Kind, file: File, reading: TheReading, name: str = "upload"
-) -> dict[str, list[int]]:
+) -> dict[str, Any]:
     """Takes in a bar list (columns: docs/settlement.md), all or none, and keeps the file under `name`.
 
-    `declared`: the lots arrive; `measured`: arrived lots go to the register by what was found of them.
+    `declared`: the lots are advised; `measured`: they arrive and go to the register by what was found of them, but for
+    those that are certified and wait, each with the reason.
     """
-    return {"lots": await imports.take_in(connection, by, kind, name, file, reading)}
+    return (await imports.take_in(connection, by, kind, name, file, reading))._asdict()
 
 
 @router.get("/lots")
@@ -98,7 +99,7 @@ async def get_lot(_: Reader, connection: Transaction, number: int) -> dict[str, 
 
 
 def _lot(row: Row[Any]) -> dict[str, Any]:
-    names = ("lot_id", "refiner", "serial", "year", "symbol", "form", "account", "warehouse", "origin", "state")
+    names = ("lot_id", "refiner", "serial", "year", "symbol", "form", "account", "warehouse", "state", "held_state")
     weights = {
         name: None if cg is None else format_cg(cg) for name, cg in (("gross", row.gross_cg), ("melt", row.melt_cg))
     }

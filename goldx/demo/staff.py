@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -108,10 +109,19 @@ async def take_in_bars(shell: Shell, said: Callable[[str], None]) -> int:
         *("clerk", "--as", venue.CLERK.code, "warehouse-add", venue.WAREHOUSE),
         *("--name", "Delivery warehouse 1", "--city", "Xiamen"),
     )
+    until = f"{date.today().year + 1}-12-31"  # noqa: DTZ011
+    for scale, resolution, capacity in venue.SCALES:
+        kind = ("--resolution", resolution, "--capacity", capacity, "--calibration", f"CAL-{scale}")
+        where = ("--warehouse", venue.WAREHOUSE, "--valid-until", until)
+        await shell.run("clerk", "--as", venue.CLERK.code, "scale", "add", scale, *kind, *where)
+    for laboratory, name, name_zh in venue.LABORATORIES:
+        named = ("--name", name, "--name-zh", name_zh, "--accreditation", "CMA", "--accreditation", "CNAS")
+        valid = ("--number", f"CNAS-{laboratory}", "--valid-from", "2020-01-01", "--valid-until", until)
+        await shell.run("clerk", "--as", venue.CLERK.code, "laboratory", "add", laboratory, *named, *valid)
     with as_file(files("goldx.demo") / "bars.csv") as bars:
-        said("arriving")
+        said("pre-advice")
         arrived = await shell.run("clerk", "--as", venue.CLERK.code, "import-bars", str(bars))
-        said("being weighed, screened, melted, assayed, certified, registered")
+        said("being weighed, screened, melted, sampled, assayed, certified, registered")
         await shell.run("clerk", "--as", venue.CLERK.code, "process", str(bars))
     said("receipts: one clerk proposes, another approves")
     number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "issue"))

@@ -40,6 +40,9 @@ VISITOR: Final = Firm("VISITOR", "You", "来宾", "house", "", {"VISITOR.H": "10
 """The member whose key the README's quick start uses."""
 
 WAREHOUSE: Final = "XM1"
+SCALES: Final = (("SCALE-1", "0.01", "10000.00"), ("SCALE-2", "0.1", "30000.0"))
+"""Code, resolution and capacity in grams of the warehouse's balances."""
+LABORATORIES: Final = (("LAB-A", "Laboratory A", "甲化验室"), ("LAB-B", "Laboratory B", "乙化验室"))
 
 INSTRUMENTS: Final[tuple[dict[str, Any], ...]] = (
     {

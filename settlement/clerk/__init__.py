@@ -5,11 +5,13 @@ proposes; another member of staff approves it. One module per area; each adds it
 """
 
 from settlement.clerk import (
+    assays,
     bars,
     calendar,
     counter,
     custody,
     files,
+    intake,
     load_outs,
     money,
     receipts,
@@ -20,12 +22,14 @@ from settlement.clerk import (
 from settlement.clerk.group import clerk
 
 __all__ = [
+    "assays",
     "bars",
     "calendar",
     "clerk",
     "counter",
     "custody",
     "files",
+    "intake",
     "load_outs",
     "money",
     "receipts",

@@ -6,7 +6,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import format_weight
-from settlement import bar_list, imports, intake, lots
+from settlement import bar_list, imports, lots
 from settlement.arithmetic import format_cg, format_fineness
 from settlement.clerk.group import clerk, may
 from settlement.clerk.options import DECIMAL, FILE, PREVIEW, SET, SHEET, reading
@@ -36,8 +36,8 @@ def _progress(done: int, total: int) -> None:
         click.echo(f"{done} of {total} lots", err=True)
 
 
-def _take_in(by: str, kind: str, file: Path, how: bar_list.Reading) -> list[int]:
-    async def work(connection: AsyncConnection) -> list[int]:
+def _take_in(by: str, kind: str, file: Path, how: bar_list.Reading) -> imports.Taken:
+    async def work(connection: AsyncConnection) -> imports.Taken:
         await may(connection, by, "settle")
         return await imports.take_in(connection, by, kind, file.name, file.read_bytes(), how, _progress)
 
@@ -73,13 +73,13 @@ def _preview(by: str, kind: str, file: Path, how: bar_list.Reading) -> None:
 def import_bars(
     by: str, file: Path, only_preview: bool, sheet: str | None, decimal: str | None, given: dict[str, str]
 ) -> None:
-    """Take in the lots of a bar list (CSV, XLSX or XLS): all of FILE or none of it."""
+    """Advise the lots of a bar list (CSV, XLSX or XLS): all of FILE or none of it."""
     how = reading(sheet, decimal, given)
     if only_preview:
         _preview(by, "declared", file, how)
         return
-    numbers = _take_in(by, "declared", file, how)
-    click.echo(f"{len(numbers)} lots have arrived: {numbers[0]} to {numbers[-1]}")
+    numbers = _take_in(by, "declared", file, how).lots
+    click.echo(f"{len(numbers)} lots are advised: {numbers[0]} to {numbers[-1]}")
 
 
 @clerk.command("process")
@@ -94,38 +94,11 @@ def process(by: str, file: Path, only_preview: bool, sheet: str | None, decimal:
     if only_preview:
         _preview(by, "measured", file, how)
         return
-    numbers = _take_in(by, "measured", file, how)
-    click.echo(f"{len(numbers)} lots are weighed, screened, assayed, certified and registered")
-
-
-@clerk.command("reject")
-@click.argument("lot_id", type=int)
-@click.option("--reason", required=True)
-@click.pass_obj
-def reject(by: str, lot_id: int, reason: str) -> None:
-    """Refuse a lot that is not registered yet."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await intake.reject(connection, by, lot_id, reason)
-
-    in_transaction(work)
-    click.echo(f"lot {lot_id} is rejected")
-
-
-@clerk.command("return")
-@click.argument("lot_id", type=int)
-@click.option("--collector", required=True, help="Who takes it back.")
-@click.pass_obj
-def give_back(by: str, lot_id: int, collector: str) -> None:
-    """Hand a rejected lot back."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await intake.give_back(connection, by, lot_id, collector)
-
-    in_transaction(work)
-    click.echo(f"lot {lot_id} is returned")
+    taken = _take_in(by, "measured", file, how)
+    for number, why in taken.waiting.items():
+        click.echo(f"lot {number} is certified and waits: {why}")
+    ready = len(taken.lots) - len(taken.waiting)
+    click.echo(f"{ready} lots are weighed, screened, sampled, assayed, certified and registered")
 
 
 def _day(field: str, text: str | None) -> int | None:

@@ -1,9 +1,15 @@
 """The ``goldx clerk`` group and what its commands share: who acts, and with which permission."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement import registry
+from settlement.cli import in_transaction
+
+T = TypeVar("T")
 
 
 @click.group()
@@ -19,3 +25,18 @@ async def may(connection: AsyncConnection, name: str, *permissions: str) -> None
     held = await registry.staff_permissions(connection, name)
     if not held & set(permissions):
         raise click.ClickException(f"{name} has none of the permissions {', '.join(permissions)}")
+
+
+def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """One act of a clerk, in one transaction."""
+
+    async def run(connection: AsyncConnection) -> T:
+        await may(connection, by, "settle")
+        return await work(connection)
+
+    return in_transaction(run)
+
+
+def propose(by: str, work: Callable[[AsyncConnection], Awaitable[int]]) -> None:
+    """One proposal of a clerk; says its number."""
+    click.echo(f"proposal {act(by, work)} waits for another person's approval")

@@ -53,13 +53,13 @@ class Exchange:
                 if isinstance(event, HoldingChanged):
                     self.held[event.account, event.asset] = event.total
 
-    async def define(self, symbol: str, form: str = "NONAPPROVED_BAR") -> None:
+    async def define(self, symbol: str, form: str = "NONAPPROVED_BAR", min_fineness: int = 90_000) -> None:
         """A class from 900 per mille on, in continuous trading, with a reference price of 600.00."""
         await self.run(
             InstrumentDefine(
                 symbol,
                 form=form,
-                min_fineness=90_000,
+                min_fineness=min_fineness,
                 reference_price=60_000,
                 maker_fee_bp=FEE_BP,
                 taker_fee_bp=FEE_BP,

@@ -3,30 +3,34 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.units import CASH
-from settlement import bar_list, cash, intake, lots, movements, receipts, registry
+from settlement import bar_list, cash, intake, laboratories, lots, movements, processing, receipts, registry, scales
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 from tests.settlement.exchange import Exchange
 
+PAST, FAR = date(2020, 1, 1), date(2099, 12, 31)
 ONE, OTHER = "clerk-1", "clerk-2"
 ROW = {
     **{"refiner": "HX", "serial": "A1", "year": "2024", "symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H"},
     **{"warehouse": "XM1", "gross_g": "100.00", "fineness_permille": "999.00", "origin": "BANK"},
-    **{"origin_document": "INV-1", "seal": "S-1", "weighed_g": "100.00", "scale": "SCALE-1", "xrf_permille": "999"},
-    **{"melt_g": "", "laboratory": "LAB-A", "replicate_1": "999.000", "replicate_2": "999.000"},
+    **{"origin_document": "INV-1", "country": "CN", "seller_check": "KYB-1", "seal": "S-1", "weighed_g": "100.00"},
+    **{"scale": "SCALE-1", "xrf_permille": "999", "melt_g": "", "sample_seal": "", "sample_g": "5.00"},
+    **{"laboratory": "LAB-A", "replicate_1": "999.000", "replicate_2": "999.000"},
 }
 
 
 def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
-    """A bar list: each row is ROW with what differs."""
+    """A bar list: each row is ROW with what differs, and a sample's seal of its own."""
+    whole = [{**ROW, **row} for row in rows]
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, fieldnames=list(ROW))
     writer.writeheader()
-    writer.writerows([{**ROW, **row} for row in rows])
+    writer.writerows([{**row, "sample_seal": row["sample_seal"] or f"P-{row['serial']}"} for row in whole])
     return out.getvalue().encode()
 
 
@@ -48,6 +52,9 @@ class House:
             for name in (ONE, OTHER):
                 await registry.add_staff(connection, "test", name, name, ["settle"])
             await lots.add_warehouse(connection, ONE, "XM1", "Warehouse one", "Xiamen")
+            await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
+            for code in ("LAB-A", "LAB-B", "LAB-U"):
+                await laboratories.add(connection, ONE, code, f"Laboratory {code}", ["CNAS"], f"L-{code}", (PAST, FAR))
 
     async def post(self) -> None:
         """Posts everything that is published."""
@@ -75,8 +82,10 @@ class House:
         """Takes lots from arrival to the register."""
         data = bars(rows)
         async with self.engine.begin() as connection:
-            await intake.receive(connection, ONE, bar_list.read_declared(data))
-            return await intake.process(connection, ONE, bar_list.read_measured(data))
+            await intake.pre_advise(connection, ONE, bar_list.read_declared(data))
+            done = await processing.process(connection, ONE, bar_list.read_measured(data))
+        assert not done.waiting
+        return done.registered
 
     async def issue(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
         """Takes lots from arrival to a live receipt."""

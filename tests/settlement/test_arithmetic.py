@@ -88,7 +88,7 @@ def test_weights_as_read_from_a_balance(text: str, cg: int) -> None:
     assert parse_scale_weight("gross_g", text) == cg
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "1e3", "1,5", "1.005", "10000.01", "1000000.1", "NaN", "１"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "1e3", "1,5", "1.005", "1000000.1", "NaN", "１"])
 def test_weights_that_no_balance_shows(text: str) -> None:
     with pytest.raises(BadValue, match="gross_g"):
         parse_scale_weight("gross_g", text)

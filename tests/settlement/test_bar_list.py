@@ -3,6 +3,8 @@
 import pytest
 
 from settlement.bar_list import BarKey, read_declared, read_measured
+from settlement.provenance import Record
+from settlement.scales import Weight
 from settlement.sheets import BadFile
 from tests.settlement.house import bars
 
@@ -21,9 +23,11 @@ def test_both_groups_of_columns_are_read_from_one_file() -> None:
     assert (first.gross_cg, first.fineness_e5, first.line) == (100_005, 99_900, 2)
     assert second.key.year == 2024
     found = read_measured(data)
-    assert [row.melt_cg for row in found] == [None, 9_998]
+    assert [row.melted for row in found] == [None, Weight(9_998, 2)]
+    assert (found[0].weighed, found[0].sample_cg) == (Weight(10_000, 2), 500)
     assert found[0].replicates_ppm == (999_000, 999_000)
-    assert found[0].xrf_e5 == 99_900
+    assert found[0].xrf_e5 == (99_900,)
+    assert first.provenance == Record("BANK", "CN", seller_check="KYB-1", documents=("INV-1",))
 
 
 @pytest.mark.parametrize(
@@ -37,11 +41,11 @@ def test_both_groups_of_columns_are_read_from_one_file() -> None:
         ({"account": "名"}, "account"),
         ({"gross_g": "1,000.05"}, "gross_g"),
         ({"gross_g": "1e3"}, "gross_g"),
-        ({"gross_g": "12000.05"}, "gross_g"),
+        ({"gross_g": "12000.055"}, "gross_g"),
         ({"fineness_permille": "1000.01"}, "fineness_permille"),
         ({"fineness_permille": "999.999"}, "fineness_permille"),
         ({"origin": "FOUND"}, "origin"),
-        ({"origin_document": " "}, "origin_document"),
+        ({"origin_document": "x" * 65}, "origin_document"),
     ],
 )
 def test_a_bad_declaration_is_named(row: dict[str, str], column: str) -> None:
@@ -54,6 +58,8 @@ def test_a_bad_declaration_is_named(row: dict[str, str], column: str) -> None:
         ({"replicate_2": ""}, "replicate_2"),
         ({"replicate_1": "999.0001"}, "replicate_1"),
         ({"xrf_permille": "999.5"}, "xrf_permille"),
+        ({"xrf_permille": "999/998/"}, "xrf_permille"),
+        ({"sample_seal": "x" * 33}, "sample_seal"),
         ({"melt_g": "100.01"}, "melt_g"),
         ({"weighed_g": ""}, "weighed_g"),
         ({"seal": ""}, "seal"),

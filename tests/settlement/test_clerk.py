@@ -44,6 +44,11 @@ async def test_a_working_day(engine: AsyncEngine, exchange: Exchange) -> None:
         await goldx("staff", "add", name, "--name", name, "--permissions", "settle")
     await goldx("staff", "add", "auditor", "--name", "Supervisor", "--permissions", "supervise")
     await clerk("clerk-1", "warehouse-add", "XM1", "--name", "Warehouse one", "--city", "Xiamen")
+    until = ("--valid-until", "2099-12-31")
+    scale = ("--warehouse", "XM1", "--resolution", "0.01", "--capacity", "30000.00", "--calibration", "CAL-1")
+    await clerk("clerk-1", "scale", "add", "SCALE-1", *scale, *until)
+    accredited = ("--accreditation", "CNAS", "--number", "L1", "--valid-from", "2020-01-01")
+    await clerk("clerk-1", "laboratory", "add", "LAB-A", "--name", "Laboratory A", *accredited, *until)
 
     await clerk("clerk-1", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
     assert "another person must approve" in await clerk("clerk-1", "approve", "1", code=1)
@@ -55,7 +60,7 @@ async def test_a_working_day(engine: AsyncEngine, exchange: Exchange) -> None:
     assert "line 3, gross_g" in problems
     assert "line 4, serial" in problems
     Path("bars.csv").write_bytes(bars([{"serial": f"A{n}"} for n in range(10)]))
-    assert "10 lots have arrived" in await clerk("clerk-1", "import-bars", "bars.csv")
+    assert "10 lots are advised" in await clerk("clerk-1", "import-bars", "bars.csv")
     assert "as file 1, 'bars.csv'" in await clerk("clerk-1", "import-bars", "bars.csv", code=1)
     Path("again.csv").write_bytes(bars([{"serial": f"A{n}", "gross_g": "99.99"} for n in range(10)]))
     assert "is lot" in await clerk("clerk-1", "import-bars", "again.csv", code=1)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.units import BadValue
-from settlement import aml, audit, counter, lots, registry, sellers, sheets, two_way, working_days
+from settlement import aml, audit, counter, lots, provenance, registry, sellers, sheets, two_way, working_days
 from settlement.refusal import Refused
 from settlement.schema_counter import counter_ticket, seller
 from settlement.sellers import Identity
@@ -270,7 +270,9 @@ async def test_items_become_lots_with_the_ticket_as_their_proof(house: House) ->
         found = (await counter.deliver(connection, ONE, [number], {"SCRAP_JEWEL": "SCRAP"}))[number]
         first, second = (await lots.find(connection, found)).values()
         assert (first.refiner, first.serial, first.account, first.warehouse) == ("CA", f"T{number}-1", "A.H", "XM1")
-        assert (first.origin, first.origin_document) == ("RECYCLED_CONSUMER", f"TICKET-{number}")
+        origin = (await provenance.of_lots(connection, [first.lot_id]))[first.lot_id]
+        assert (origin.origin, origin.documents) == ("RECYCLED_CONSUMER", [f"TICKET-{number}"])
+        assert origin.missing == []
         assert (second.declared_gross_cg, second.declared_fineness_e5) == (10_000, 99_900)
         assert [item.lot_id for item in await counter.items_of(connection, number)] == found
         assert (await counter.find(connection, number)).status == "DELIVERED"

@@ -127,7 +127,7 @@ async def test_a_preview_names_every_problem_and_changes_nothing(house: House) -
 async def test_a_file_is_kept_as_it_came_and_taken_in_once(house: House) -> None:
     data = bars([{"serial": "A1"}, {"serial": "A2"}])
     async with house.engine.begin() as connection:
-        numbers = await imports.take_in(connection, ONE, "declared", "bars.csv", data)
+        numbers = (await imports.take_in(connection, ONE, "declared", "bars.csv", data)).lots
         await imports.take_in(connection, ONE, "measured", "bars.csv", data)
         kept = await files.original(connection, 1)
         assert (bytes(kept.content), bytes(kept.sha256)) == (data, sha256(data).digest())
@@ -155,5 +155,5 @@ async def test_all_or_nothing(house: House) -> None:
         taken = await imports.take_in(
             connection, ONE, "declared", "good.csv", bars(rows), progress=lambda done, total: seen.append((done, total))
         )
-    assert len(taken) == len(rows)
+    assert len(taken.lots) == len(rows)
     assert seen == [(imports.CHUNK, len(rows)), (len(rows), len(rows))]
