@@ -18,6 +18,7 @@ from settlement.bar_list import BarKey, Declared
 from settlement.refusal import Refused
 from settlement.scales import Weighing, Weight
 from settlement.schema import LOT_GONE, lot, trading_account
+from settlement.schema_custody import lot_lock
 from settlement.sheets import BadFile, RowError
 from settlement.sub_accounts import CUSTODY_MEMBER
 
@@ -68,6 +69,7 @@ async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> lis
     places = await customs.of_warehouses(connection)
     takes = await customs.of_classes(connection, classes)
     present = await find_by_key(connection, [row.key for row in rows])
+    disputed = await find_disputed(connection, [row.key for row in rows])
     errors = []
     for row in rows:
         terms = classes.get(row.symbol)
@@ -83,6 +85,8 @@ async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> lis
         elif terms is not None and places[row.warehouse] != takes[row.symbol]:
             text = f"{row.warehouse} is {places[row.warehouse]}; {row.symbol} takes {takes[row.symbol]} metal"
             errors.append(RowError(row.line, "warehouse", text))
+        if row.key in disputed:
+            errors.append(RowError(row.line, "serial", f"{row.key} is under a quality claim: lot {disputed[row.key]}"))
         if row.key in present:
             errors.append(RowError(row.line, "serial", f"{row.key} is lot {present[row.key].lot_id} of the register"))
         try:
@@ -111,6 +115,15 @@ async def arrive(connection: AsyncConnection, by: str, seals: Mapping[int, str])
             raise BadValue("seal", seal, "printable text of 1 to 32 characters")
     details = {number: {"seal": seal} for number, seal in seals.items()}
     await lots.take(connection, by, "arrive", list(seals), details=details)
+
+
+async def find_disputed(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, int]:
+    """Those of these bars that have left and are under a quality claim, with the number of the lot."""
+    columns = (lot.c.lot_id, lot.c.refiner, lot.c.serial, lot.c.year)
+    claimed = select(*columns).join(lot_lock, lot_lock.c.lot_id == lot.c.lot_id)
+    claimed = claimed.where(lot_lock.c.kind == "CLAIM", lot_lock.c.lifted_at.is_(None))
+    found = {BarKey(r.refiner, r.serial, r.year): int(r.lot_id) for r in await connection.execute(claimed)}
+    return {key: found[key] for key in keys if key in found}
 
 
 async def weigh(connection: AsyncConnection, by: str, weighed: Mapping[int, Gross]) -> None:

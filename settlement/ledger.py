@@ -16,6 +16,7 @@ from goldx.streams import EventFrame, EventStream
 from settlement import movements, outbox
 from settlement.posting import AccountKey, Batch, fold, references_in
 from settlement.schema import engine_holding, instrument, ledger_account, progress, trade, trading_account
+from settlement.stock import Stocks
 
 
 class SequenceGap(Exception):
@@ -40,6 +41,9 @@ class Ledger:
         self._engine = engine
         self._shard = shard
         self._ids: dict[AccountKey, int] = {}
+        self._stocks = Stocks()
+        self._posted = -1
+        """The sequence that this writer has reached itself; another one means that another has written since."""
 
     async def open(self) -> int:
         """Returns the sequence reached. Raises WrongShard if the database has settled another shard's events."""
@@ -82,6 +86,7 @@ class Ledger:
                 return await self._post(connection, frames)
         except BaseException:
             self._ids.clear()
+            self._stocks.forget()
             raise
 
     async def _post(self, connection: AsyncConnection, frames: Sequence[EventFrame]) -> int:
@@ -95,13 +100,17 @@ class Ledger:
         for expected, event in enumerate(events, reached + 1):
             if event.sequence != expected:
                 raise SequenceGap(expected, event.sequence)
+        if reached != self._posted:
+            self._stocks.forget()
         ours = await outbox.find(connection, references_in(events))
         batch = fold(events, ours)
         await self._write_facts(connection, batch)
+        await self._stocks.follow(connection, batch)
         await self._write_entries(connection, batch)
         await movements.close(connection, batch.done, batch.refused)
         last: AnyEvent = events[-1]
         await connection.execute(update(progress).where(mine).values(sequence=last.sequence, at=last.at))
+        self._posted = last.sequence
         return last.sequence
 
     async def _write_entries(self, connection: AsyncConnection, batch: Batch) -> None:

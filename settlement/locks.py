@@ -8,6 +8,7 @@ lock            laid by                                     lifted by
 ``LEGAL_HOLD``  an order of an authority                    the order's lifting
 ``TRANSFER``    a transfer to another warehouse             its arrival or cancellation
 ``CANCEL``      a proposal to cancel the receipt            the decision on it
+``CLAIM``       a quality claim about a lot that has left   the decision on it
 ==============  ==========================================  =================================================
 
 A locked lot stays in the pool: its receipt is live and its gold counts. It cannot be allocated to a load-out, moved,
@@ -31,6 +32,8 @@ from settlement.schema_custody import LOCK_KINDS, lot_lock
 OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
 LOCKABLE = ("REGISTERED", "RECEIPTED")
 """States of a lot that lies in the warehouse and is promised to nobody."""
+LEFT = ("RELEASED",)
+"""States of a lot that a claim may be about."""
 
 
 def is_free() -> ColumnElement[bool]:
@@ -72,9 +75,10 @@ async def lay(
     """
     if not lot_ids:
         return
+    lockable = LEFT if kind == "CLAIM" else LOCKABLE
     for row in (await lots.find(connection, lot_ids, lock=True)).values():
-        if row.state not in LOCKABLE:
-            allowed = " or ".join(LOCKABLE)
+        if row.state not in lockable:
+            allowed = " or ".join(lockable)
             raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; to lock it, it must be {allowed}")
     if kind in OVER_OTHERS:
         same = [row for rows in (await on_lots(connection, lot_ids)).values() for row in rows if row.kind == kind]

@@ -48,6 +48,7 @@ MACHINE = Machine(
         "deallocate": Step(("ALLOCATED",), "RECEIPTED", (CLERK, EXCHANGE)),
         "withdraw": Step(("ALLOCATED",), "WITHDRAWN", (EXCHANGE,), people=2),
         "unissue": Step(("RECEIPTED",), "REGISTERED", (EXCHANGE,), people=2),
+        "restore": Step(("WITHDRAWN",), "RECEIPTED", (EXCHANGE,)),
         "release": Step(("WITHDRAWN",), "RELEASED"),
     },
 )

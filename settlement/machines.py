@@ -6,6 +6,7 @@ from settlement import (
     acceptance,
     aml,
     cash,
+    claims,
     counter,
     encumbrances,
     exchange,
@@ -14,6 +15,7 @@ from settlement import (
     proposals,
     provenance,
     receipts,
+    tariff,
     transfers,
 )
 from settlement.states import Machine
@@ -23,6 +25,7 @@ MACHINES: Mapping[str, Machine] = {
     for machine in (
         *(lots.MACHINE, proposals.MACHINE, cash.MACHINE, receipts.MACHINE, encumbrances.PLEDGE.machine),
         *(encumbrances.LEGAL_HOLD.machine, transfers.MACHINE, load_out.MACHINE),
+        *(claims.MACHINE, tariff.MACHINE),
         *(counter.MACHINE, aml.MACHINE, provenance.MACHINE, exchange.MACHINE, exchange.PARTY, acceptance.MACHINE),
     )
 }

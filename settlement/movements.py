@@ -14,14 +14,18 @@ from settlement import (
     acceptance,
     audit,
     cash,
+    claims,
     encumbrances,
     intake,
     load_out,
+    load_out_cancels,
+    load_out_counter,
     outbox,
     proposals,
     provenance,
     receipt_cancels,
     receipts,
+    tariff,
     transfers,
 )
 from settlement.encumbrances import LEGAL_HOLD, PLEDGE
@@ -52,10 +56,14 @@ MOVEMENTS: Mapping[str, Movement] = {
     "legal_hold": encumbrances.Placing(LEGAL_HOLD),
     "legal_lift": encumbrances.Releasing(LEGAL_HOLD),
     "load_out": load_out,
+    "load_out_cancel": load_out_cancels,
 }
 DECISIONS: Mapping[str, Decision] = {
     **MOVEMENTS,
     "transfer": transfers,
+    "pickup_code": load_out_counter,
+    "claim": claims,
+    "tariff": tariff,
     "acceptance": acceptance,
     "provenance": provenance,
     "lot_lift": intake.Lift(),

@@ -28,6 +28,7 @@ MACHINE = Machine(
         "decline": Step(("PROPOSED",), "VOID"),
         "issue": Step(("ISSUING",), "LIVE", (EXCHANGE,)),
         "refuse": Step(("ISSUING",), "VOID", (EXCHANGE,)),
+        "reissue": Step((), "LIVE", (EXCHANGE,)),
         "cancel": Step(("LIVE",), "CANCELLED", (EXCHANGE,), people=2),
     },
 )

@@ -52,10 +52,22 @@ LOT_GONE = ("RELEASED", "RETURNED", "CANCELLED", "CONSUMED")
 """States of a lot that is not here any more, nor to come: its mark may be used again."""
 RECEIPT_STATES = ("PROPOSED", "ISSUING", "LIVE", "CANCELLED", "VOID")
 CASH_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "REFUSED")
-LOAD_OUT_STATES = ("APPLIED", "APPROVED", "SUCCESS", "RELEASED", "CANCELLED", "REFUSED")
-ENGINE_KINDS = ("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift", "load_out")
+LOAD_OUT_STATES = (
+    *("APPLIED", "APPROVED", "SUCCESS", "SIGNED", "RELEASED", "CANCEL_PROPOSED", "CANCELLING", "CANCELLED"),
+    *("EXPIRING", "EXPIRED", "REFUSED"),
+)
+LOAD_OUT_ORDERS = ("OWN_FIRST", "AGE")
+LOAD_OUT_TYPES = ("SELF", "TRADE", "PARTIAL")
+DECLARED_USES = ("INVESTMENT", "NON_INVESTMENT")
+ENGINE_KINDS = (
+    *("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift"),
+    *("load_out", "load_out_cancel"),
+)
 """What goes to the engine on behalf of a document; also the first half of its reference."""
-PROPOSAL_KINDS = (*ENGINE_KINDS, "transfer", "acceptance", "provenance", "lot_lift", "lot_return")
+PROPOSAL_KINDS = (
+    *(*ENGINE_KINDS, "transfer", "pickup_code", "claim", "tariff"),
+    *("acceptance", "provenance", "lot_lift", "lot_return"),
+)
 PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
 OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
 BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
@@ -433,14 +445,39 @@ load_out = Table(
     _integer("price"),
     _text("price_source"),
     _integer("over_short_fen"),
+    _text("lots_by"),
+    _text("type"),
+    _integer("own_mg"),
+    _text("declared_use"),
+    Column("from_day", Date, nullable=False),
+    Column("until_day", Date, nullable=False),
     _text("collector"),
+    _text("collector_id"),
     Column("code_salt", LargeBinary, nullable=False),
     Column("code_hash", LargeBinary, nullable=False),
+    Column("id_hash", LargeBinary, nullable=False),
+    Column("new_code_hash", LargeBinary),
+    _integer("wrong_codes", default=0),
     _text("status"),
     _text("reason", null=True),
     _integer("applied_at"),
+    _text("signed_by", null=True),
+    _text("released_by", null=True),
+    _integer("released_at", null=True),
     _one_of("status", LOAD_OUT_STATES),
+    _one_of("lots_by", LOAD_OUT_ORDERS),
+    _one_of("type", LOAD_OUT_TYPES),
+    _one_of("declared_use", DECLARED_USES),
     CheckConstraint("ask_mg > 0 AND allocated_mg > 0 AND price > 0", name="positive"),
+    CheckConstraint("own_mg BETWEEN 0 AND ask_mg", name="own_part"),
+    CheckConstraint("from_day <= until_day", name="window"),
+    CheckConstraint("wrong_codes >= 0", name="wrong_codes_count"),
+    CheckConstraint("released_by <> signed_by", name="two_signatures"),
+    CheckConstraint(
+        "status <> 'RELEASED' OR signed_by IS NOT NULL AND released_by IS NOT NULL AND released_at IS NOT NULL",
+        name="released_by_two",
+    ),
+    Index("ix_load_out_account_status", "account", "status"),
 )
 
 load_out_lot = Table(

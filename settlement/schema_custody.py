@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, ForeignKey, I
 
 from settlement.schema import CUSTOMS, _integer, _number, _one_of, _text, metadata
 
-LOCK_KINDS = ("FREEZE", "PLEDGE", "LEGAL_HOLD", "TRANSFER", "CANCEL")
+LOCK_KINDS = ("FREEZE", "PLEDGE", "LEGAL_HOLD", "TRANSFER", "CANCEL", "CLAIM")
 ENCUMBRANCE_KINDS = ("PLEDGE", "LEGAL_HOLD")
 ENCUMBRANCE_STATES = (
     *("ENTERED", "PAIRED", "PROPOSED", "SENDING", "LIVE", "RELEASE_ENTERED", "RELEASE_PAIRED", "LIFT_PROPOSED"),

@@ -32,10 +32,10 @@ _PEOPLE: Final = (
     f"FROM generate_series(1, {WAREHOUSES}) n",
 )
 _LOTS: Final = """
-INSERT INTO lot (refiner, serial, year, symbol, form, account, warehouse, origin, origin_document, declared_gross_cg,
+INSERT INTO lot (refiner, serial, year, symbol, form, account, warehouse, declared_gross_cg,
                  declared_fineness_e5, state, gross_cg, fineness_e5, fine_mg, residue_1e7)
 SELECT 'R' || n % :refiners, 'B' || lpad(n::text, 8, '0'), 2020 + n % 6, :symbol, 'NONAPPROVED_BAR',
-       'M' || 1 + n % :accounts || '.H', 'W' || 1 + n / 7 % :warehouses, 'BANK', 'INV-' || n, gross, fineness,
+       'M' || 1 + n % :accounts || '.H', 'W' || 1 + n / 7 % :warehouses, gross, fineness,
        state, gross,
        CASE WHEN state <> 'ARRIVED' THEN fineness END,
        CASE WHEN state <> 'ARRIVED' THEN gross * fineness / 10000 END,

@@ -52,7 +52,7 @@ def _queries(count: int) -> dict[str, Query]:
         return lambda connection: lots.events(connection, search)
 
     async def allocate(connection: AsyncConnection) -> None:
-        wish = load_out.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "271828")
+        wish = load_out.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "AB-1234567", "271828", "271828")
         await load_out.apply(connection, CLERK, wish)
 
     named: dict[str, Query] = {

@@ -136,26 +136,29 @@ async def set_phase(operator: Operator, phase: str) -> None:
 
 
 async def withdraw(shell: Shell) -> dict[str, Any]:
-    """One member takes gold out: application, approval by a second person, release against the pick-up code.
+    """One member takes gold out: application, approval by a second person, two signatures at the counter.
 
     Returns what the proposal said: lots, allocated weight, price and money of the over/short weight.
     """
     code = "271828"
     wish = ("--account", venue.WITHDRAWER, "--symbol", venue.WITHDRAWN_SYMBOL, "--weight", venue.WITHDRAWN_GRAMS)
-    where = ("--warehouse", venue.WAREHOUSE, "--collector", f"{venue.WITHDRAWER}, driver", "--pickup-code", code)
-    number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "load-out", "apply", *wish, *where))
+    where = ("--warehouse", venue.WAREHOUSE, "--collector", f"{venue.WITHDRAWER}, driver")
+    secrets = ("--collector-id", venue.COLLECTOR_ID, "--pickup-code", code)
+    number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "load-out", "apply", *wish, *where, *secrets))
     waiting = (await shell.run("clerk", "--as", venue.CLERK.code, "proposals")).splitlines()
     summary: dict[str, Any] = next(json.loads(line.split("\t")[3]) for line in waiting if line.split("\t")[0] == number)
     await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", number)
-    sheet = ("load-out", "release", str(summary["load_out"]), "--pickup-code", code)
+    sheet = str(summary["load_out"])
+    shown = ("load-out", "sign", sheet, "--pickup-code", code, "--collector-id", venue.COLLECTOR_ID)
 
-    async def released() -> bool:
-        answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, *sheet)
+    async def signed() -> bool:
+        answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, *shown)
         if answer.exit_code != 0 and "is APPROVED" not in answer.error:
-            raise StaffFailed(f"the release was refused: {answer.error}")
+            raise StaffFailed(f"the signature was refused: {answer.error}")
         return answer.exit_code == 0
 
-    await until(released, "the engine to settle the withdrawal")
+    await until(signed, "the engine to settle the withdrawal")
+    await shell.run("clerk", "--as", venue.CLERK.code, "load-out", "release", sheet)
     return summary
 
 

@@ -60,6 +60,8 @@ INSTRUMENTS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 WITHDRAWER: Final = "REFINERY.H"
+COLLECTOR_ID: Final = "DEMO-000017"
+"""Number of the paper that the withdrawer's driver shows."""
 WITHDRAWN_SYMBOL: Final = "AU-DORE"
 WITHDRAWN_GRAMS: Final = "9000"
 """Fine grams asked for at the end; the lots that are allocated weigh a little more or less."""

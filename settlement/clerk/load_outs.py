@@ -1,12 +1,18 @@
-"""``goldx clerk load-out``: metal going out."""
+"""``goldx clerk load-out`` and ``goldx clerk claim``: metal going out, and what is said of it afterwards."""
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import parse_weight
-from settlement import load_out
+from goldx.units import format_weight, parse_money, parse_weight
+from settlement import claims, load_out, load_out_cancels, load_out_counter
+from settlement.arithmetic import parse_decimal
 from settlement.clerk.group import clerk, may
 from settlement.cli import in_transaction
+from settlement.refusal import Refused
+from settlement.schema import DECLARED_USES, LOAD_OUT_ORDERS
+from settlement.working_days import parse_day
+
+WAITS = "proposal {} waits for another person's approval"
 
 
 @clerk.group("load-out")
@@ -20,31 +26,180 @@ def load_out_group() -> None:
 @click.option("--warehouse", required=True)
 @click.option("--weight", required=True, help="Fine grams, such as 3000 or 12.5")
 @click.option("--collector", required=True, help="Who will come for it.")
+@click.option("--collector-id", required=True, help="Number of the identity paper that will be shown.")
+@click.option("--lots-by", type=click.Choice(LOAD_OUT_ORDERS), default="AGE", show_default=True)
+@click.option("--declared-use", type=click.Choice(DECLARED_USES), default="NON_INVESTMENT", show_default=True)
+@click.option("--from", "from_day", help="First day of collection, such as 2026-11-24; default: today.")
+@click.option("--until", "until_day", help="Last day; default: as the tariff says.")
 @click.option("--pickup-code", prompt=True, hide_input=True, confirmation_prompt=True, help="6 to 12 digits.")
 @click.pass_obj
 def load_out_apply(
-    by: str, account: str, symbol: str, warehouse: str, weight: str, collector: str, pickup_code: str
+    by: str,
+    account: str,
+    symbol: str,
+    warehouse: str,
+    weight: str,
+    collector: str,
+    collector_id: str,
+    lots_by: str,
+    declared_use: str,
+    from_day: str | None,
+    until_day: str | None,
+    pickup_code: str,
 ) -> None:
     """Allocate lots and propose the load-out."""
 
     async def work(connection: AsyncConnection) -> int:
         await may(connection, by, "settle")
+        first = None if from_day is None else parse_day("from", from_day)
+        last = None if until_day is None else parse_day("until", until_day)
+        who = (collector, collector_id, pickup_code, pickup_code)
         fine_mg = parse_weight(weight, "weight")
-        wish = load_out.Application(account, symbol, warehouse, fine_mg, collector, pickup_code)
+        wish = load_out.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, first, last)
         return await load_out.apply(connection, by, wish)
 
-    click.echo(f"proposal {in_transaction(work)} waits for another person's approval")
+    click.echo(WAITS.format(in_transaction(work)))
+
+
+@load_out_group.command("sign")
+@click.argument("number", type=int)
+@click.option("--collector-id", required=True, help="Number of the identity paper as it is shown.")
+@click.option("--pickup-code", prompt=True, hide_input=True)
+@click.pass_obj
+def load_out_sign(by: str, number: int, collector_id: str, pickup_code: str) -> None:
+    """Sign first for load-out NUMBER: code and identity paper are right."""
+
+    async def work(connection: AsyncConnection) -> Refused | None:
+        await may(connection, by, "settle")
+        return await load_out_counter.sign(connection, by, number, pickup_code, collector_id)
+
+    if (refusal := in_transaction(work)) is not None:
+        raise click.ClickException(str(refusal))
+    click.echo(f"load-out {number} is signed; another person must hand it over")
 
 
 @load_out_group.command("release")
 @click.argument("number", type=int)
-@click.option("--pickup-code", prompt=True, hide_input=True)
 @click.pass_obj
-def load_out_release(by: str, number: int, pickup_code: str) -> None:
-    """Hand the lots of load-out NUMBER to the collector."""
+def load_out_release(by: str, number: int) -> None:
+    """Sign second for load-out NUMBER and hand its lots to the collector."""
 
     async def work(connection: AsyncConnection) -> list[int]:
         await may(connection, by, "settle")
-        return await load_out.release(connection, by, number, pickup_code)
+        return await load_out_counter.release(connection, by, number)
 
     click.echo(f"released lots: {', '.join(map(str, in_transaction(work)))}")
+
+
+@load_out_group.command("unsign")
+@click.argument("number", type=int)
+@click.pass_obj
+def load_out_unsign(by: str, number: int) -> None:
+    """Take back the first signature: the collector left without the metal."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await may(connection, by, "settle")
+        await load_out_counter.withdraw_signature(connection, by, number)
+
+    in_transaction(work)
+    click.echo(f"load-out {number} waits for its collector again")
+
+
+@load_out_group.command("new-code")
+@click.argument("number", type=int)
+@click.option("--pickup-code", prompt=True, hide_input=True, confirmation_prompt=True, help="6 to 12 digits.")
+@click.pass_obj
+def load_out_new_code(by: str, number: int, pickup_code: str) -> None:
+    """Propose a new pick-up code for load-out NUMBER; it also ends a block."""
+
+    async def work(connection: AsyncConnection) -> int:
+        await may(connection, by, "settle")
+        return await load_out_counter.propose_code(connection, by, number, pickup_code, pickup_code)
+
+    click.echo(WAITS.format(in_transaction(work)))
+
+
+@load_out_group.command("cancel")
+@click.argument("number", type=int)
+@click.pass_obj
+def load_out_cancel(by: str, number: int) -> None:
+    """Propose to cancel the settled load-out NUMBER: its gold comes back. Free on the day of application."""
+
+    async def work(connection: AsyncConnection) -> int:
+        await may(connection, by, "settle")
+        return await load_out_cancels.propose(connection, by, number)
+
+    click.echo(WAITS.format(in_transaction(work)))
+
+
+@load_out_group.command("list")
+@click.option("--status")
+@click.pass_obj
+def load_out_list(by: str, status: str | None) -> None:
+    """Show sheets, tab separated: number, account, class, warehouse, asked, allocated, type, from, until, status."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await may(connection, by, "settle", "supervise")
+        after = 0
+        while found := await load_out.listing(connection, status=status, after=after):
+            for row in found:
+                weights = (format_weight(row.ask_mg), format_weight(row.allocated_mg))
+                place = (row.load_out_no, row.account, row.symbol, row.warehouse)
+                fields = (*place, *weights, row.type, row.from_day, row.until_day, row.status)
+                click.echo("\t".join(map(str, fields)))
+            after = found[-1].load_out_no
+
+    in_transaction(work)
+
+
+@clerk.group("claim")
+def claim_group() -> None:
+    """Quality claims about metal that has left."""
+
+
+@claim_group.command("open")
+@click.argument("number", type=int)
+@click.option("--lot", "lot_ids", type=int, multiple=True, required=True)
+@click.option("--reason", required=True)
+@click.option("--seal-whole/--seal-broken", required=True)
+@click.pass_obj
+def claim_open(by: str, number: int, lot_ids: tuple[int, ...], reason: str, seal_whole: bool) -> None:
+    """Open a claim about lots of the released load-out NUMBER."""
+
+    async def work(connection: AsyncConnection) -> int:
+        await may(connection, by, "settle")
+        return await claims.open_claim(connection, by, number, lot_ids, reason, seal_whole=seal_whole)
+
+    click.echo(f"claim {in_transaction(work)} is open; its samples go to an umpire")
+
+
+@claim_group.command("send")
+@click.argument("number", type=int)
+@click.option("--laboratory", required=True)
+@click.pass_obj
+def claim_send(by: str, number: int, laboratory: str) -> None:
+    """Send the samples of claim NUMBER to the umpire laboratory."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await may(connection, by, "settle")
+        await claims.send(connection, by, number, laboratory)
+
+    in_transaction(work)
+    click.echo(f"claim {number} is with {laboratory}")
+
+
+@claim_group.command("decide")
+@click.argument("number", type=int)
+@click.option("--fineness", required=True, help="The umpire's result, per mille.")
+@click.option("--fee", required=True, help="What the umpire costs, CNY.")
+@click.option("--upheld/--dismissed", required=True)
+@click.pass_obj
+def claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool) -> None:
+    """Propose the decision of claim NUMBER; who was wrong pays the umpire."""
+
+    async def work(connection: AsyncConnection) -> int:
+        await may(connection, by, "settle")
+        e5 = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
+        return await claims.propose(connection, by, number, e5, parse_money(fee, "fee"), upheld=upheld)
+
+    click.echo(WAITS.format(in_transaction(work)))

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from settlement import schema_counter, schema_custody, schema_intake  # noqa: F401
+from settlement import schema_counter, schema_custody, schema_fees, schema_intake  # noqa: F401
 from settlement.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

@@ -4,17 +4,31 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.units import CASH
-from settlement import bar_list, cash, intake, laboratories, lots, movements, processing, receipts, registry, scales
+from settlement import (
+    bar_list,
+    cash,
+    intake,
+    laboratories,
+    load_out,
+    lots,
+    movements,
+    processing,
+    receipts,
+    registry,
+    scales,
+)
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 from tests.settlement.exchange import Exchange
 
 PAST, FAR = date(2020, 1, 1), date(2099, 12, 31)
 ONE, OTHER = "clerk-1", "clerk-2"
+CODE, COLLECTOR_ID = "314159", "AB-1234567"
 ROW = {
     **{"refiner": "HX", "serial": "A1", "year": "2024", "symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H"},
     **{"warehouse": "XM1", "gross_g": "100.00", "fineness_permille": "999.00", "origin": "BANK"},
@@ -32,6 +46,12 @@ def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
     writer.writeheader()
     writer.writerows([{**row, "sample_seal": row["sample_seal"] or f"P-{row['serial']}"} for row in whole])
     return out.getvalue().encode()
+
+
+def wish(account: str, ask_mg: int, **more: Any) -> load_out.Application:
+    """An application for gold of AU in XM1, with what differs."""
+    usual = {"collector": "Collector", "collector_id": COLLECTOR_ID, "pickup_code": CODE, "code_again": CODE}
+    return load_out.Application(account, "AU", "XM1", ask_mg, **{**usual, **more})
 
 
 class House:

@@ -73,11 +73,15 @@ async def test_a_working_day(engine: AsyncEngine, exchange: Exchange) -> None:
 
     await house.trade("B.H", "A.H", 60_000, 300)
     wish = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
-    await clerk("clerk-1", "load-out", "apply", *wish, "--weight", "299.7", "--pickup-code", "271828")
+    identity = ("--collector-id", "AB-1234567")
+    await clerk("clerk-1", "load-out", "apply", *wish, *identity, "--weight", "299.7", "--pickup-code", "271828")
     await clerk("clerk-2", "approve", "3")
     await house.settle()
-    assert "not the pick-up code" in await clerk("clerk-2", "load-out", "release", "1", "--pickup-code", "0", code=1)
-    assert "released lots: 1, 2, 3" in await clerk("clerk-2", "load-out", "release", "1", "--pickup-code", "271828")
+    sign = ("load-out", "sign", "1", *identity, "--pickup-code")
+    assert "not the pick-up code" in await clerk("clerk-2", *sign, "0", code=1)
+    assert "another person must hand it over" in await clerk("clerk-2", *sign, "271828")
+    assert "another person" in await clerk("clerk-2", "load-out", "release", "1", code=1)
+    assert "released lots: 1, 2, 3" in await clerk("clerk-1", "load-out", "release", "1")
 
     assert "member\tB.H\tCNY\t819982.00" in await clerk("auditor", "balances", "--account", "B.H")
     report = json.loads(await clerk("auditor", "reconcile", "--json"))

@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 
 from goldx import terms
 from goldx.units import BadValue
-from settlement import cash, database, load_out, movements, proposals, receipts, recon
+from settlement import cash, database, load_out, load_out_counter, movements, proposals, receipts, recon
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 from settlement.refusal import Refused
 from settlement.schema import lot, receipt
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, OTHER, House
+from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, wish
 
 ACCOUNTS = st.sampled_from(("A.H", "B.H", "VENUE"))
 OPERATIONS = st.one_of(
@@ -83,12 +83,13 @@ class Clerks:
 
     async def _load_out(self, account: str, ask_mg: int) -> None:
         async with self._house.engine.begin() as connection:
-            wish = load_out.Application(account, "AU", "XM1", ask_mg, "Collector", "271828")
-            await load_out.apply(connection, ONE, wish)
+            await load_out.apply(connection, ONE, wish(account, ask_mg))
 
     async def _release(self, number: int) -> None:
         async with self._house.engine.begin() as connection:
-            await load_out.release(connection, OTHER, number, "271828")
+            await load_out_counter.sign(connection, OTHER, number, CODE, COLLECTOR_ID)
+        async with self._house.engine.begin() as connection:
+            await load_out_counter.release(connection, ONE, number)
 
     async def _send(self) -> None:
         await self._house.sender.flush()

@@ -30,7 +30,7 @@ from settlement import (
 from settlement.refusal import Refused
 from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, OTHER, House
+from tests.settlement.house import ONE, OTHER, House, wish
 
 T = TypeVar("T")
 LOT_MG = 99_900
@@ -83,8 +83,7 @@ async def status(house: House, kind: encumbrances.Kind, number: int) -> str:
 
 
 async def ask(connection: AsyncConnection, by: str, account: str, ask_mg: int) -> int:
-    wish = load_out.Application(account, "AU", "XM1", ask_mg, "Collector", "314159")
-    return await load_out.apply(connection, by, wish)
+    return await load_out.apply(connection, by, wish(account, ask_mg))
 
 
 async def test_a_frozen_lot_goes_to_nobody(house: House) -> None:

@@ -12,15 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from goldx import terms
 from goldx.commands import HoldingAdjust, OrderCancelAll
 from goldx.units import BadValue
-from settlement import audit, cash, intake, load_out, lots, movements, receipts, recon
+from settlement import audit, cash, intake, load_out, load_out_counter, lots, movements, receipts, recon
 from settlement.bar_list import read_declared
 from settlement.refusal import Refused
 from settlement.schema import cash_transfer, outbox, receipt
 from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, OTHER, House, bars
-
-CODE = "314159"
+from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, bars, wish
 
 
 @pytest_asyncio.fixture
@@ -41,9 +39,8 @@ async def breaks(house: House) -> tuple[recon.Break, ...]:
 
 
 async def apply(house: House, ask_mg: int, account: str = "B.H") -> int:
-    wish = load_out.Application(account, "AU", "XM1", ask_mg, "Collector", CODE)
     async with house.engine.begin() as connection:
-        return await load_out.apply(connection, ONE, wish)
+        return await load_out.apply(connection, ONE, wish(account, ask_mg))
 
 
 async def test_the_whole_life_of_gold(house: House) -> None:
@@ -70,10 +67,12 @@ async def test_the_whole_life_of_gold(house: House) -> None:
     assert await breaks(house) == ()
 
     async with house.engine.begin() as connection:
-        with pytest.raises(Refused, match="not the pick-up code"):
-            await load_out.release(connection, OTHER, 1, "000000")
+        wrong = await load_out_counter.sign(connection, OTHER, 1, "000000", COLLECTOR_ID)
+        assert wrong is not None
+        assert "not the pick-up code" in str(wrong)
+        assert await load_out_counter.sign(connection, OTHER, 1, CODE, COLLECTOR_ID) is None
     async with house.engine.begin() as connection:
-        assert await load_out.release(connection, OTHER, 1, CODE) == numbers[:2]
+        assert await load_out_counter.release(connection, ONE, 1) == numbers[:2]
         steps = [event.step for event in await lots.history(connection, numbers[0])]
         assert steps == [
             *("pre_advise", "arrive", "weigh", "screen", "sample", "assay", "certify", "register"),

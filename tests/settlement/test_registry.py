@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.keys import Key
 from goldx.units import BadValue
-from settlement import audit, registry, schema_custody, schema_intake  # noqa: F401
+from settlement import audit, registry, schema_custody, schema_fees, schema_intake  # noqa: F401
 from settlement.schema import metadata
 
 

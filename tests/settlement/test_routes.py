@@ -97,12 +97,16 @@ async def test_a_working_day_over_rest(house: House, desk: Desk) -> None:
 
     await house.trade("B.H", "A.H", 60_000, 100)
     wish = {"account": "A.H", "symbol": "AU", "warehouse": "XM1", "weight": "199.8", "collector": "Carrier"}
-    number = (await desk(ONE, "POST", "/load-outs", json={**wish, "pickup_code": "271828"}))["proposal"]
+    code = {"collector_id": "AB-1234567", "pickup_code": "271828"}
+    number = (await desk(ONE, "POST", "/load-outs", json={**wish, **code, "code_again": "271828"}))["proposal"]
     await desk(OTHER, "POST", f"/proposals/{number}/approve")
     await house.settle()
     assert (await desk("auditor", "GET", "/load-outs/1"))["status"] == "SUCCESS"
-    assert (await desk(OTHER, "POST", "/load-outs/1/release", 409, json={"pickup_code": "1"}))["reason"] == "WRONG_CODE"
-    assert (await desk(OTHER, "POST", "/load-outs/1/release", json={"pickup_code": "271828"}))["lots"] == taken[:2]
+    wrong = await desk(OTHER, "POST", "/load-outs/1/sign", 409, json={**code, "pickup_code": "1"})
+    assert wrong["reason"] == "WRONG_CODE"
+    assert (await desk("auditor", "GET", "/load-outs/1"))["wrong_codes"] == 1
+    assert (await desk(OTHER, "POST", "/load-outs/1/sign", json=code))["status"] == "SIGNED"
+    assert (await desk(ONE, "POST", "/load-outs/1/release"))["lots"] == taken[:2]
     assert (await desk("auditor", "GET", f"/lots/{taken[0]}"))["history"][-1]["step"] == "release"
 
     assert (await desk("auditor", "POST", "/reconciliations"))["breaks"] == []

@@ -85,7 +85,8 @@ async def test_pages_of_events_leave_nothing_out(filled: AsyncEngine) -> None:
 
 
 async def test_a_load_out_from_many_lots(filled: AsyncEngine) -> None:
-    wish = load_out.Application("M9.H", SYMBOL, "W3", 50_000_000, "Carrier", "271828")
+    who = ("Carrier", "AB-1234567", "271828", "271828")
+    wish = load_out.Application("M9.H", SYMBOL, "W3", 50_000_000, *who)
     async with filled.begin() as connection:
         await load_out.apply(connection, CLERK, wish)
         sheet = await load_out.sheet(connection, 1)

@@ -1,0 +1,58 @@
+"""The tables of what custody costs: the tariff, what accounts hold by origin, quality claims.
+
+Units as in ``settlement.schema``; ``_ufen`` are millionths of a fen, in which a fee per kg of so many mg is exact.
+"""
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Table, Text, text
+
+from settlement.schema import _integer, _number, _one_of, _text, metadata
+
+TARIFF_STATES = ("PROPOSED", "AGREED", "DECLINED")
+CLAIM_STATES = ("OPEN", "AT_UMPIRE", "PROPOSED", "DECIDED")
+CLAIM_PAYERS = ("MEMBER", "VENUE")
+
+tariff = Table(
+    "tariff",
+    metadata,
+    _number("tariff_no"),
+    _text("name"),
+    _integer("value"),
+    Column("from_day", Date, nullable=False),
+    _text("status"),
+    CheckConstraint("value >= 0", name="not_negative"),
+    _one_of("status", TARIFF_STATES),
+    Index("uq_tariff_name_from_day", "name", "from_day", unique=True, postgresql_where=text("status <> 'DECLINED'")),
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    _integer("own_mg", default=0),
+    _integer("own_sold_mg", default=0),
+    CheckConstraint("own_mg >= 0 AND own_sold_mg >= 0", name="not_negative"),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    _number("claim_no"),
+    Column("load_out_no", BigInteger, ForeignKey("load_out.load_out_no"), nullable=False),
+    Column("lots", ARRAY(BigInteger), nullable=False),
+    _text("reason"),
+    Column("last_day", Date, nullable=False),
+    _text("status"),
+    _text("laboratory", null=True),
+    _integer("umpire_e5", null=True),
+    Column("upheld", Boolean),
+    _text("payer", null=True),
+    _integer("umpire_fee_fen", null=True),
+    _text("opened_by"),
+    _integer("opened_at"),
+    _one_of("status", CLAIM_STATES),
+    _one_of("payer", CLAIM_PAYERS),
+    CheckConstraint("umpire_e5 BETWEEN 1 AND 100000 AND umpire_fee_fen >= 0", name="result"),
+    CheckConstraint("status <> 'DECIDED' OR upheld IS NOT NULL AND payer IS NOT NULL", name="decided_with_payer"),
+    CheckConstraint("upheld IS NULL OR (payer = 'VENUE') = upheld", name="loser_pays"),
+)
