@@ -124,6 +124,29 @@ def settlement_scale(as_json: bool, lots: int, events_each: int, rows: int, roun
         click.echo(json.dumps(found))
 
 
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--events", default=200_000, show_default=True, help="How far settlement is behind.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds of both, each on a fresh database.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the trading.")
+@click.option("--accounts", default=100, show_default=True, help="Accounts that trade with each other.")
+def settlement(as_json: bool, events: int, rounds: int, seed: int, accounts: int) -> None:
+    """Measure how fast settlement catches up, beside a plain COPY of the same postings."""
+    from benchmarks.settlement import measure
+
+    found = asyncio.run(measure(events, rounds, seed, accounts))
+    click.echo(
+        f"{found['events']:,} events with {found['trades']:,} trades posted in {found['catch_up_s']} s: "
+        f"{found['events_per_s']:,} events, {found['trades_per_s']:,} trades a second"
+    )
+    click.echo(
+        f"{found['postings']:,} postings by COPY alone in {found['copy_s']} s: ratio {found['ratio']}, "
+        f"{found['cpu_ratio']} in processor time"
+    )
+    if as_json:
+        click.echo(json.dumps(found))
+
+
 def _table(flow: str, engines: dict[str, dict[str, int]]) -> None:
     table = Table(title=f"{flow}: thousand messages a second", title_justify="left")
     for heading in ("engine", "median", "lowest", "highest", "to liquibook", "to lightmatchingengine"):

@@ -24,7 +24,7 @@ def calm() -> None:
 
 
 def gentle() -> None:
-    """For a gateway: the old generation is collected too, once in two million containers, net.
+    """For a gateway and for settlement: the old generation is collected too, once in two million containers, net.
 
     Sessions that ended leave cycles behind. Orders and events are no containers to the collector (``gc=False``).
     """

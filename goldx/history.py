@@ -57,21 +57,32 @@ class WholeEvents(EventStream):
         self._archive = archive
 
     async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
-        """The next frames whose last event comes after a sequence, wherever they are."""
-        found = await super().read_raw(after, count)
-        if not found or (first := _first_sequence(found[0][1])) <= after + 1:
-            return found
+        """The next frames that end after a sequence, wherever they are; fewer only at the end of the stream."""
+        found: list[tuple[Position, bytes]] = []
+        while len(found) < count:
+            more = await super().read_raw(after, count - len(found))
+            if not more or _first_sequence(more[0][1]) <= after + 1:
+                return found + more
+            found += await self._read_archived(after, count - len(found), more[0])
+            after = found[-1][0].ms
+        return found
+
+    async def _read_archived(
+        self, after: int, count: int, live: tuple[Position, bytes]
+    ) -> list[tuple[Position, bytes]]:
+        """Frames after a sequence and before the first one on the server. Raises EventsMissing if they are nowhere."""
         archived: list[tuple[Position, bytes]] = []
         if self._archive is not None:
             # A frame's id is its last sequence: one that holds ``after + 1`` has at least that.
-            bounds = (Position(after + 1, -1), found[0][0])
+            bounds = (Position(after + 1, -1), live[0])
             archived = await asyncio.to_thread(self._archive.read, EVENTS, *bounds, count)
         if archived and _first_sequence(archived[0][1]) <= after + 1:
             return archived
-        where = (
-            "no archive_dir is set" if self._archive is None else f"the archive in {self._archive.folder} ends before"
-        )
-        raise EventsMissing(f"the event stream continues with sequence {first}; {after + 1} was expected, and {where}")
+        where = "no archive_dir is set"
+        if self._archive is not None:
+            where = f"the archive in {self._archive.folder} does not have it"
+        found = _first_sequence(live[1])
+        raise EventsMissing(f"the event stream continues with sequence {found}; {after + 1} was expected, and {where}")
 
     async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
@@ -84,6 +95,11 @@ class WholeEvents(EventStream):
 def first_event(frame: EventFrame) -> int:
     """The sequence of a frame's first event."""
     return next(event.sequence for outcome in frame.outcomes for event in outcome)
+
+
+def last_event(frame: EventFrame) -> int:
+    """The sequence of a frame's last event."""
+    return next(outcome[-1].sequence for outcome in reversed(frame.outcomes) if outcome)
 
 
 def _first_sequence(data: Any) -> int:

@@ -15,7 +15,7 @@ import click
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx import logging
+from goldx import collector, logging
 from goldx.keys import Key
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
 from goldx.units import BadValue
@@ -71,6 +71,7 @@ def settlement() -> None:
     log = structlog.get_logger()
     settings = Settings()
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
+    collector.gentle()
     try:
         asyncio.run(serve(database_url, redis_url, settings.shard, settings.archive_dir))
     except Exception:

@@ -5,6 +5,7 @@ killed and whenever. The bulk goes in by COPY; the database checks that entries 
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import select, tuple_, update
@@ -17,6 +18,9 @@ from settlement import movements, outbox
 from settlement.posting import AccountKey, Batch, fold, references_in
 from settlement.schema import engine_holding, instrument, ledger_account, progress, trade, trading_account
 from settlement.stock import Stocks
+
+_TRADE_COLUMNS = tuple(column.name for column in trade.c)
+_trade_row = attrgetter(*_TRADE_COLUMNS)
 
 
 class SequenceGap(Exception):
@@ -119,9 +123,7 @@ class Ledger:
         lines = [(sequence, number, ids[account], amount) for sequence, number, account, amount in batch.lines]
         await _copy(connection, "ledger_entry", ("sequence", "kind", "at", "reference"), batch.entries)
         await _copy(connection, "posting", ("sequence", "line", "account_id", "amount"), lines)
-        columns = tuple(column.name for column in trade.c)
-        trades = [tuple(getattr(event, column) for column in columns) for event in batch.trades]
-        await _copy(connection, "trade", columns, trades)
+        await _copy(connection, "trade", _TRADE_COLUMNS, [_trade_row(event) for event in batch.trades])
 
     async def _find_accounts(self, connection: AsyncConnection, wanted: set[AccountKey]) -> None:
         """Ids of ledger accounts, opened on their first posting."""

@@ -16,6 +16,7 @@ ledger account   what its balance says                                          
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from goldx.events import (
@@ -35,6 +36,10 @@ from settlement.sub_accounts import Legs
 
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
+_REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
+_TOLD = _REFERRING | {HoldingChanged, Trade, AccountOpened, InstrumentDefined, ReferenceChanged}
+"""The events that mean something to settlement. One look in a set passes over the others, which are the most."""
+
 
 class AccountKey(NamedTuple):
     """Which ledger account: ``name`` is the trading account's code, or the kind again for the venue's own."""
@@ -42,6 +47,9 @@ class AccountKey(NamedTuple):
     kind: str
     name: str
     asset: str
+
+
+FEES = AccountKey("fee_income", "fee_income", CASH)
 
 
 @dataclass
@@ -64,6 +72,8 @@ def references_in(events: Iterable[AnyEvent]) -> list[str]:
     """References that may be ours, to be looked up before ``fold``."""
     found: list[str] = []
     for event in events:
+        if type(event) not in _REFERRING:
+            continue
         if isinstance(event, HoldingAdjusted | HoldingSettled):
             found.append(event.reference)
         elif isinstance(event, CommandRejected) and event.method in _HOLDING_METHODS and event.subject:
@@ -76,6 +86,8 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
     batch = Batch()
     closed: set[str] = {reference for reference, item in ours.items() if item.status in ("DONE", "REFUSED")}
     for event in events:
+        if type(event) not in _TOLD:
+            continue
         if isinstance(event, HoldingChanged):
             batch.holdings[event.account, event.asset] = event
         elif isinstance(event, Trade):
@@ -101,21 +113,27 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
     return batch
 
 
+@lru_cache(maxsize=1 << 16)
+def member_account(account: str, asset: str) -> AccountKey:
+    """The ledger account of a trading account and an asset; the same object again and again, as a backlog needs it."""
+    return AccountKey("member", account, asset)
+
+
 def _post_trade(batch: Batch, event: Trade) -> None:
+    """In line and without a loop: a backlog is made of trades."""
     batch.trades.append(event)
-    batch.last_prices[event.symbol] = event.price
-    batch.entries.append((event.sequence, "trade", event.at, None))
-    _add_lines(
-        batch,
-        event.sequence,
-        (
-            (AccountKey("member", event.buy_account, CASH), -event.amount - event.buy_fee),
-            (AccountKey("member", event.sell_account, CASH), event.amount - event.sell_fee),
-            (AccountKey("fee_income", "fee_income", CASH), event.buy_fee + event.sell_fee),
-            (AccountKey("member", event.sell_account, event.symbol), -event.quantity),
-            (AccountKey("member", event.buy_account, event.symbol), event.quantity),
-        ),
-    )
+    symbol, sequence, quantity, amount = event.symbol, event.sequence, event.quantity, event.amount
+    buyer, seller, buy_fee, sell_fee = event.buy_account, event.sell_account, event.buy_fee, event.sell_fee
+    batch.last_prices[symbol] = event.price
+    batch.entries.append((sequence, "trade", event.at, None))
+    lines = batch.lines
+    lines.append((sequence, 1, member_account(buyer, CASH), -amount - buy_fee))
+    if amount != sell_fee:
+        lines.append((sequence, 2, member_account(seller, CASH), amount - sell_fee))
+    if buy_fee or sell_fee:
+        lines.append((sequence, 3, FEES, buy_fee + sell_fee))
+    lines.append((sequence, 4, member_account(seller, symbol), -quantity))
+    lines.append((sequence, 5, member_account(buyer, symbol), quantity))
 
 
 def _post_movement(
@@ -135,7 +153,7 @@ def _post_movement(
     contra: defaultdict[str, int] = defaultdict(int)
     for _, asset, amount in legs:
         contra[asset] -= amount
-    lines = [(AccountKey("member", account, asset), amount) for account, asset, amount in legs]
+    lines = [(member_account(account, asset), amount) for account, asset, amount in legs]
     for asset, amount in contra.items():
         kind = "suspense" if not known else "bank_escrow" if asset == CASH else "vault"
         lines.append((AccountKey(kind, kind, asset), amount))
@@ -143,6 +161,4 @@ def _post_movement(
 
 
 def _add_lines(batch: Batch, sequence: int, lines: Iterable[tuple[AccountKey, int]]) -> None:
-    batch.lines.extend(
-        (sequence, number, account, amount) for number, (account, amount) in enumerate(lines, 1) if amount
-    )
+    batch.lines += [(sequence, number, account, amount) for number, (account, amount) in enumerate(lines, 1) if amount]

@@ -18,15 +18,18 @@ from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DBAPIError
 
-from goldx.history import WholeEvents, archive_in
-from goldx.streams import Journal, Keys, connect
+from goldx.history import WholeEvents, archive_in, first_event, last_event
+from goldx.streams import EventFrame, Journal, Keys, connect
 from settlement import database
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 
 log = structlog.get_logger()
 
-FRAMES_PER_BATCH = 2_000
+EVENTS_PER_BATCH = 20_000
+"""About how many events one transaction posts while there is a backlog."""
+MOST_FRAMES, FIRST_FRAMES = 2_000, 200
+"""How many frames are read at once: at most, and before it is known how large they are."""
 OUTBOX_MS = 100
 """How often to look at the outbox: the delay of a receipt, not of a trade."""
 REDIS_TIMEOUT = 10.0
@@ -65,7 +68,15 @@ class Settlement:
         self._keys = keys
         self._sender: Sender
         self._reached = 0
+        self._frames = FIRST_FRAMES
+        self._ahead: asyncio.Task[list[EventFrame]] | None = None
+        """The reading of the next batch, under way while PostgreSQL works on this one."""
         self._flushed = 0.0
+
+    @property
+    def reached(self) -> int:
+        """The sequence up to which this run knows everything to be posted."""
+        return self._reached
 
     async def open(self) -> int:
         """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on."""
@@ -89,19 +100,31 @@ class Settlement:
             try:
                 await self._step()
             except Exception as error:
+                await self._drop_ahead()
                 await self._wait_out(error, FIRST_PAUSE)
                 await self.open()
 
     async def _step(self) -> None:
         """Posts the next batch; at the end of the stream, sends what waits."""
-        frames = await self._events.wait(self._reached, FRAMES_PER_BATCH, OUTBOX_MS)
+        ahead, self._ahead = self._ahead, None
+        count = self._frames
+        frames = await (ahead or self._events.wait(self._reached, count, OUTBOX_MS))
         if frames:
+            self._frames = max(1, min(MOST_FRAMES, EVENTS_PER_BATCH * len(frames) // _events_in(frames)))
+            if len(frames) == count:
+                self._ahead = asyncio.create_task(self._events.read(last_event(frames[-1]), self._frames))
             self._reached = await self._ledger.post(frames)
             await self._tell()
         now = asyncio.get_running_loop().time()
-        if len(frames) < FRAMES_PER_BATCH and now - self._flushed >= OUTBOX_MS / 1_000:
+        if self._ahead is None and now - self._flushed >= OUTBOX_MS / 1_000:
             await self._sender.flush()
             self._flushed = now
+
+    async def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
+            self._ahead = None
 
     async def _tell(self) -> None:
         """Lets the archiver know what is posted. It may know too little for a while: then it trims too little."""
@@ -119,8 +142,13 @@ class Settlement:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._drop_ahead()
         await self._redis.aclose()
         await self._engine.dispose()
+
+
+def _events_in(frames: list[EventFrame]) -> int:
+    return max(1, last_event(frames[-1]) - first_event(frames[0]) + 1)
 
 
 async def serve(database_url: str, redis_url: str, shard: str, archive_dir: Path | None) -> None:
