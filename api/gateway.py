@@ -64,7 +64,9 @@ class Gateway:
         """Folds the whole event stream, takes leave of the former run, and begins to serve. Waits for Redis."""
         await self._patiently(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
-        self.sequencer = Sequencer(self._redis_url, self.keys, writer, lambda: self.view.position)
+        self.sequencer = Sequencer(
+            self._redis_url, self.keys, writer, lambda: self.view.position, self.settings.disk_reserve_mb
+        )
         await self._patiently(self.sequencer.open)
         await self._patiently(self._fold_history)
         sessions_key = self.keys.sessions(self.settings.gateway_id)
@@ -144,7 +146,7 @@ class Gateway:
     async def _fold_history(self) -> None:
         while frames := await self._stream.read(self.view.sequence, FRAMES_AT_ONCE):
             for frame in frames:
-                self.view.apply(frame, lambda *_: None)
+                self.view.apply(frame, lambda *_: ())
             await asyncio.sleep(0)
         self.tailing = True
 
@@ -159,7 +161,7 @@ class Gateway:
                 await asyncio.sleep(PAUSE)
                 continue
             for frame in frames:
-                self.view.apply(frame, self.sequencer.answer)
+                self.view.apply(frame, self.sequencer.expected)
 
     async def _patiently(self, step: Callable[[], Any]) -> None:
         """Tries until Redis is there."""

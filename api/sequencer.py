@@ -6,17 +6,19 @@ shared by all that came meanwhile. A command is answered when its events come ba
 Nothing is sent twice. When an append ends without an answer, the frame is looked for in the journal by its number:
 found, its commands are answered as usual; not found, they are refused, and they were not placed. Before the search the
 server is told to drop the old connection, so that a frame still inside it cannot arrive after the search.
+
+What comes faster than it can be passed on, or while the journal cannot be written, is refused (``api.pressure``).
 """
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from api.pressure import MAX_WAITING, Pressure
 from api.rpc import Refusal
 from api.view import Outcome
 from goldx.chains import FrameWriter
@@ -25,12 +27,7 @@ from goldx.streams import BEGINNING, Journal, Keys, Position, connect
 
 log = structlog.get_logger()
 
-MAX_WAITING: Final = 50_000
-"""Commands of this gateway that are not answered yet."""
 MAX_FRAME: Final = 2_000
-STALE_SECONDS: Final = 5.0
-"""When the oldest command has waited so long, the engine does not answer, and no more are taken."""
-RETRY_AFTER_MS: Final = 1_000
 RECOVERY_PAUSE: Final = 0.2
 APPEND_TIMEOUT: Final = 5.0
 
@@ -40,17 +37,23 @@ ECHO: Final = OrderCancel("-")
 """Names no order, so it is always refused and never does anything. A frame without events is not published, and nobody
 would learn that it was applied: this makes every frame say something."""
 
+GROWING: Final = (OrderPlace, OrderReplace, QuoteSet)
+"""Commands that are not taken while the journal's disk is nearly full: what the reserve is kept for is the others."""
+
 Answer = Callable[[Outcome | Refusal], None]
 
 
 class _Frame:
-    """Commands of one frame that wait for their events; ``answers[i]`` belongs to the i-th command."""
+    """Commands of one frame that wait for their events; ``answers[i]`` belongs to the i-th command.
+
+    ``since``: how often the pressure had been looked at when the frame was made.
+    """
 
     __slots__ = ("answers", "since")
 
-    def __init__(self, answers: list[Answer]) -> None:
+    def __init__(self, answers: list[Answer], since: int) -> None:
         self.answers = answers
-        self.since = time.monotonic()
+        self.since = since
 
 
 class Sequencer:
@@ -59,7 +62,10 @@ class Sequencer:
     ``available`` is whether the journal takes commands now.
     """
 
-    def __init__(self, redis_url: str, keys: Keys, writer: str, position: Callable[[], Position]) -> None:
+    def __init__(
+        self, redis_url: str, keys: Keys, writer: str, position: Callable[[], Position], reserve_mb: int
+    ) -> None:
+        self._redis_url = redis_url
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT, single_connection=True)
         self._journal = Journal(self._redis, keys)
         self._frames_made = FrameWriter(writer)
@@ -69,15 +75,18 @@ class Sequencer:
         self._pending: list[tuple[AnyCommand, Answer]] = []
         self._wake = asyncio.Event()
         self._frames: dict[Position, _Frame] = {}
-        self._waiting = 0
-        self._appending = False
+        self._appending: _Frame | None = None
         self._early: dict[Position, list[Outcome]] = {}
+        self._pressure = Pressure(self._oldest, reserve_mb)
+        self._trouble: str | None = None
+        """Why the journal takes no commands; None when it does."""
         self.available = False
 
     async def open(self) -> None:
         """Connects. Raises RedisError."""
         self._client_id = int(await self._redis.client_id())
         self._last = await self._journal.end()
+        await self._pressure.find_disk(self._redis, self._redis_url)
         self.available = True
 
     async def close(self) -> None:
@@ -85,22 +94,27 @@ class Sequencer:
 
     def submit(self, command: AnyCommand, answer: Answer) -> None:
         """Takes one command. Raises Refusal (UNAVAILABLE) when it cannot be taken; then it is not placed."""
+        pressure = self._pressure
         if not self.available:
-            raise _unavailable("the journal is not reachable; nothing was placed")
-        if self._waiting >= MAX_WAITING or self._stale():
-            raise _unavailable("the exchange does not keep up; nothing was placed")
-        self._waiting += 1
+            raise pressure.refusal(self._trouble or pressure.unreachable())
+        if pressure.waiting >= MAX_WAITING:
+            raise pressure.refusal(f"{pressure.waiting} commands of this gateway wait for their answers already")
+        if pressure.hindrance is not None:
+            raise pressure.refusal(pressure.hindrance)
+        if pressure.full is not None and isinstance(command, GROWING):
+            raise pressure.refusal(pressure.full)
+        pressure.waiting += 1
         self._pending.append((command, answer))
         self._wake.set()
 
     @property
     def waiting(self) -> int:
         """Commands that are not answered yet."""
-        return self._waiting
+        return self._pressure.waiting
 
-    def _stale(self) -> bool:
-        oldest = next(iter(self._frames.values()), None)
-        return oldest is not None and time.monotonic() - oldest.since > STALE_SECONDS
+    def _oldest(self) -> int | None:
+        oldest = next(iter(self._frames.values()), self._appending)
+        return None if oldest is None else oldest.since
 
     async def drain(self) -> None:
         """Waits until everything taken so far is in the journal."""
@@ -109,57 +123,65 @@ class Sequencer:
 
     async def run(self) -> None:
         """Appends until cancelled."""
-        while True:
-            await self._wake.wait()
-            taken, self._pending = self._pending[:MAX_FRAME], self._pending[MAX_FRAME:]
-            if not self._pending:
-                self._wake.clear()
-            if taken:
-                await self._append(taken)
+        watching = asyncio.create_task(self._pressure.watch())
+        try:
+            while True:
+                await self._wake.wait()
+                taken, self._pending = self._pending[:MAX_FRAME], self._pending[MAX_FRAME:]
+                if not self._pending:
+                    self._wake.clear()
+                if taken:
+                    await self._append(taken)
+        finally:
+            watching.cancel()
 
-    def answer(self, position: Position, index: int, outcome: Outcome) -> None:
-        """The events of one command have come: whoever waits for them is answered."""
-        frame = self._frames.get(position)
-        if frame is None:
-            if self._appending:
-                self._early.setdefault(position, []).append(outcome)
-            return
-        if index < len(frame.answers):
-            self._waiting -= 1
-            frame.answers[index](outcome)
-        if index + 1 >= len(frame.answers):
-            del self._frames[position]
+    def expected(self, position: Position, count: int) -> Sequence[Callable[[Outcome], object]]:
+        """Who waits for the events of a frame of ``count`` commands: the first is called with those of the first.
+
+        They count as answered, and are to be called before anything else happens.
+        """
+        frame = self._frames.pop(position, None)
+        if frame is not None:
+            self._pressure.answered(len(frame.answers))
+            return frame.answers
+        if self._appending is None:
+            return ()
+        # Perhaps it is the frame whose place in the journal is not known yet: its events may come first.
+        return [self._early.setdefault(position, []).append] * count
 
     async def _append(self, taken: list[tuple[AnyCommand, Answer]]) -> None:
         commands = tuple(command for command, _ in taken)
         if not any(isinstance(command, SPEAKING) for command in commands):
             commands += (ECHO,)
-        frame = self._frames_made.make(commands)
-        answers = [answer for _, answer in taken]
+        data = self._frames_made.make(commands)
         after = max(self._last, self._seen())
-        self._appending = True
+        frame = self._appending = _Frame([answer for _, answer in taken], self._pressure.looks)
         try:
-            position: Position | None = await self._journal.append_raw(frame)
+            position: Position | None = await self._journal.append_raw(data)
         except (RedisError, OSError) as error:
             log.warning("an append ended without an answer", frame=self._frames_made.number, error=str(error))
-            position = await self._find(after)
-        self._appending = False
-        if position is None:
-            self._refuse(answers)
-        else:
+            refused = isinstance(error, ResponseError)
+            trouble = f"the journal's server does not write ({error})" if refused else self._pressure.unreachable()
+            position = await self._find(after, trouble)
+            if position is None:
+                self._refuse(frame.answers, trouble)
+        self._appending = None
+        if position is not None:
             self._last = position
             self._frames_made.arrived()
-            self._frames[position] = _Frame(answers)
-            for index, outcome in enumerate(self._early.get(position, ())):
-                self.answer(position, index, outcome)
+            self._frames[position] = frame
+            if (early := self._early.get(position)) is not None:
+                answers = self.expected(position, len(early))
+                for answer, outcome in zip(answers, early, strict=False):
+                    answer(outcome)
         self._early.clear()
 
-    async def _find(self, after: Position) -> Position | None:
+    async def _find(self, after: Position, trouble: str) -> Position | None:
         """Where the frame of unknown outcome stands. Takes as long as it takes for the journal to be there again."""
-        self.available = False
+        self.available, self._trouble = False, trouble
         waiting = [answer for _, answer in self._pending]
         self._pending.clear()
-        self._refuse(waiting)
+        self._refuse(waiting, trouble)
         while True:
             await asyncio.sleep(RECOVERY_PAUSE)
             try:
@@ -167,18 +189,15 @@ class Sequencer:
                 await self._redis.client_kill_filter(_id=str(self._client_id))
                 position = await self._journal.find(self._frames_made.writer, self._frames_made.number, after)
             except (RedisError, OSError) as error:
-                log.warning("the journal is not reachable", error=str(error))
+                self._trouble = self._pressure.unreachable()
+                log.warning("the journal is not reachable", error=str(error), trouble=self._trouble)
                 continue
             self._client_id = client_id
-            self.available = True
+            self.available, self._trouble = True, None
             log.info("the journal is reachable again", frame=self._frames_made.number, found=str(position))
             return position
 
-    def _refuse(self, answers: list[Answer]) -> None:
-        self._waiting -= len(answers)
+    def _refuse(self, answers: list[Answer], why: str) -> None:
+        self._pressure.answered(len(answers))
         for answer in answers:
-            answer(_unavailable("the journal was not reachable; nothing was placed"))
-
-
-def _unavailable(text: str) -> Refusal:
-    return Refusal("UNAVAILABLE", text, retry_after_ms=RETRY_AFTER_MS)
+            answer(self._pressure.refusal(why))

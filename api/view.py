@@ -3,7 +3,7 @@
 The same events give the same view, channels and their numbers included, whenever and wherever they are folded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
 from api.accounts import Account, OrderOwners, both_sides, tell
@@ -76,13 +76,17 @@ class View:
 
         return fold
 
-    def apply(self, frame: EventFrame, answer: Callable[[Position, int, Outcome], None]) -> None:
-        """Folds one frame; ``answer`` is called after each command with its index in the frame and its events.
+    def apply(
+        self, frame: EventFrame, expected: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
+    ) -> None:
+        """Folds one frame. ``expected`` is asked who waits for it, by its position and number of commands.
 
-        Raises Gap.
+        The first of them is called with the events of the first command, when these are folded. Raises Gap.
         """
         position = Position(*frame.position)
         handlers = self._handlers
+        waiting = expected(position, len(frame.outcomes))
+        count = len(waiting)
         for index, outcome in enumerate(frame.outcomes):
             for event in outcome:
                 if event.sequence != self.sequence + 1:
@@ -92,7 +96,8 @@ class View:
                 handlers[type(event)](event)
             if outcome:
                 self._settle()
-            answer(position, index, outcome)
+            if index < count:
+                waiting[index](outcome)
         self.position = position
 
     def _settle(self) -> None:

@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     standby: bool = Field(
         default=False, description="Whether `goldx serve` starts a second engine, which stands by for the first."
     )
+    disk_reserve_mb: int = Field(
+        default=64,
+        ge=0,
+        le=1_000_000,
+        description="With less room on the journal's disk, where a gateway can see it, new orders are refused.",
+    )
     allow_weak_durability: bool = Field(
         default=False,
         description="Whether to start on a server that may acknowledge an order before it is on the disk.",

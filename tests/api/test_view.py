@@ -43,8 +43,8 @@ def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]
         yield EventFrame((at, number), (tuple(events),)), events
 
 
-def nobody(*_: Any) -> None:
-    return
+def nobody(*_: Any) -> tuple[()]:
+    return ()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
