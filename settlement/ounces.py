@@ -38,6 +38,11 @@ def to_cg(moz: int) -> int:
     return half_up(moz * GRAMS_1E7, 10**8)
 
 
+def from_cg(cg: int) -> int:
+    """0.01 g -> thousandths of an ounce, half up: what a small bar weighs."""
+    return half_up(cg * 10**8, GRAMS_1E7)
+
+
 def london_weight(cg: int) -> int:
     """A large bar's gross weight in moz: down to a multiple of 0.025 oz, one less without the turn of the scale."""
     steps, rest = divmod(cg * 10**8, GRAMS_1E7 * STEP_MOZ)
@@ -65,7 +70,7 @@ def check_fine(field: str, stated_moz: int, gross_moz: int | None, gross_cg: int
 
     ``gross_moz`` is the gross weight in ounces where the list states it so, else None.
     """
-    agreed = SMALL_BARS.get((gross_cg, fineness_e5))
+    agreed = _agreed(gross_moz, gross_cg, fineness_e5)
     if agreed is not None:
         allowed = {agreed}
     elif (gross := london_weight(gross_cg) if gross_moz is None else gross_moz) >= LARGE_FROM_MOZ:
@@ -74,6 +79,13 @@ def check_fine(field: str, stated_moz: int, gross_moz: int | None, gross_cg: int
         raise BadValue(field, shown(stated_moz), "left out: no agreed fine weight is known for a small bar like this")
     if stated_moz not in allowed:
         raise BadValue(field, shown(stated_moz), " or ".join(shown(moz) for moz in sorted(allowed)) + " fine ounces")
+
+
+def _agreed(gross_moz: int | None, gross_cg: int, fineness_e5: int) -> int | None:
+    if gross_moz is None:
+        return SMALL_BARS.get((gross_cg, fineness_e5))
+    same = (moz for (cg, e5), moz in SMALL_BARS.items() if e5 == fineness_e5 and from_cg(cg) == gross_moz)
+    return next(same, None)
 
 
 def shown(moz: int) -> str:

@@ -27,10 +27,10 @@ from goldx.units import BadValue
 from settlement import bar_list, files, intake, recon, sheets
 from settlement.bar_list import FINENESS, GROSS, KEY, BarKey, Read, Reading
 from settlement.recon import Break
-from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
+from settlement.schema import CUSTOMS, LOT_GONE, LOT_STATES, custody_event, lot, warehouse
 from settlement.schema_custody import lot_lock
 
-NOT_THERE: Final = ("PRE_ADVISED", "RELEASED", "RETURNED")
+NOT_THERE: Final = ("PRE_ADVISED", *LOT_GONE)
 """States of a lot that no warehouse holds."""
 STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
 """What a statement may say of a bar."""
@@ -140,6 +140,26 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[Line]
             breaks.append(Break(kind, f"{place} {key}", row.symbol, _weight(row) * 10, 0, "gross_mg", note))
     weights = (sum(line.gross_cg for line in lines), sum(map(_weight, there.values())))
     return Outcome(None, len(lines), len(there), *weights, tuple(breaks))
+
+
+async def expected(connection: AsyncConnection, place: str) -> list[Line]:
+    """What a warehouse's statement should say, bar by bar. Raises BadValue for an unknown warehouse."""
+    customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
+    if customs is None:
+        raise BadValue("warehouse", place, "a warehouse")
+    seals, locks = await _seals(connection, place), await _locks(connection, place)
+    return [
+        Line(
+            line,
+            key,
+            _weight(row),
+            row.fineness_e5 or row.declared_fineness_e5,
+            _expected_status(row, locks.get(row.lot_id, set())),
+            seals.get(row.lot_id),
+            str(customs),
+        )
+        for line, (key, row) in enumerate((await _lots_at(connection, place)).items(), 1)
+    ]
 
 
 def _weight(row: Row[Any]) -> int:

@@ -7,14 +7,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from api.problems import problem
-from api.settlement_routes import bars, counter, custody, fees, load_outs, money, receipts, record, statements
+from api.settlement_routes import bars, counter, custody, exports, fees, load_outs, money, receipts, record, statements
 from settlement.refusal import Refused
 from settlement.sheets import BadFile
 
 
 def install(app: FastAPI) -> None:
     """Adds the routes, and how settlement's refusals look over REST."""
-    for area in (money, bars, receipts, custody, fees, load_outs, record, statements, counter):
+    for area in (money, bars, receipts, custody, fees, load_outs, record, statements, counter, exports):
         app.include_router(area.router)
 
     @app.exception_handler(Refused)

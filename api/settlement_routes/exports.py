@@ -1,0 +1,72 @@
+"""Files written: bar lists, count lists, stock reports and statements of accounts, as CSV or XLSX."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Response
+
+from api.settlement_routes.access import Reader, Transaction, new_router
+from settlement import account_statement, bar_export, lots, stock_report
+from settlement.working_days import parse_day, today
+
+router = new_router()
+Kind = Annotated[Literal["csv", "xlsx"], Query(alias="format")]
+_MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {media: {} for media in _MEDIA.values()}}
+}
+
+
+def _file(name: str, kind: str, data: bytes) -> Response:
+    headers = {"Content-Disposition": f"attachment; filename={name}.{kind}"}
+    return Response(data, 200, headers, _MEDIA[kind])
+
+
+@router.get("/exports/bars", response_class=Response, responses=_FILE)
+async def export_bars(
+    _: Reader,
+    connection: Transaction,
+    kind: Kind = "csv",
+    layout: Literal["declared", "lbma"] = "declared",
+    state: str | None = None,
+    symbol: str | None = None,
+    account: str | None = None,
+    warehouse: str | None = None,
+) -> Response:
+    """Lots as a bar list, which can be taken in again."""
+    search = lots.Search(state, symbol, account, warehouse)
+    return _file("bars", kind, await bar_export.export(connection, search, layout, kind))
+
+
+@router.get("/exports/counts/{warehouse}", response_class=Response, responses=_FILE)
+async def export_count(_: Reader, connection: Transaction, warehouse: str, kind: Kind = "csv") -> Response:
+    """What a warehouse should find when it counts, in the columns of its statement."""
+    return _file("count", kind, await bar_export.count_list(connection, warehouse, kind))
+
+
+@router.get("/stock")
+async def get_stock(_: Reader, connection: Transaction, day: str | None = None) -> dict[str, Any]:
+    """Stock per vault, form and customs status at a day's end (default: today, until now); milligrams."""
+    asked = today() if day is None else parse_day("day", day)
+    return {"day": asked, "stock": [line._asdict() for line in await stock_report.report(connection, asked)]}
+
+
+@router.get("/exports/stock", response_class=Response, responses=_FILE)
+async def export_stock(_: Reader, connection: Transaction, kind: Kind = "csv", day: str | None = None) -> Response:
+    """The stock report as a file."""
+    return _file(
+        "stock", kind, await stock_report.export(connection, today() if day is None else parse_day("day", day), kind)
+    )
+
+
+@router.get("/exports/accounts/{account}", response_class=Response, responses=_FILE)
+async def export_account(
+    _: Reader,
+    connection: Transaction,
+    account: str,
+    first: Annotated[str, Query(alias="from", examples=["2026-11-01"])],
+    last: Annotated[str, Query(alias="to", examples=["2026-11-30"])],
+    kind: Kind = "csv",
+) -> Response:
+    """The ledger's postings of an account with the balance after each."""
+    days = (parse_day("from", first), parse_day("to", last))
+    return _file("account", kind, await account_statement.export(connection, account, *days, kind))

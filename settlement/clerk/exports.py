@@ -1,0 +1,86 @@
+"""``goldx clerk export``: bar lists, count lists, stock reports and statements of accounts, as CSV or XLSX."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement import account_statement, bar_export, lots, stock_report
+from settlement.clerk.group import clerk, may
+from settlement.cli import in_transaction
+from settlement.working_days import parse_day, today
+
+_OUT = click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A .csv or .xlsx file that must not exist."
+)
+
+
+@clerk.group("export")
+def export_group() -> None:
+    """Write files: CSV or XLSX, by the name's ending."""
+
+
+def _write(by: str, out: Path, make: Callable[[AsyncConnection, str], Awaitable[bytes]]) -> None:
+    async def work(connection: AsyncConnection) -> bytes:
+        await may(connection, by, "settle", "supervise")
+        return await make(connection, out.suffix.removeprefix("."))
+
+    data = in_transaction(work)
+    with out.open("xb") as target:
+        target.write(data)
+    click.echo(f"{out}: {len(data)} bytes")
+
+
+@export_group.command("bars")
+@_OUT
+@click.option("--layout", type=click.Choice(bar_export.LAYOUTS), default="declared", show_default=True)
+@click.option("--state")
+@click.option("--symbol")
+@click.option("--account")
+@click.option("--warehouse")
+@click.pass_obj
+def bars(
+    by: str, out: Path, layout: str, state: str | None, symbol: str | None, account: str | None, warehouse: str | None
+) -> None:
+    """Lots as a bar list, which import-bars reads again: `declared`, or as London lists them."""
+    search = lots.Search(state, symbol, account, warehouse)
+    _write(by, out, lambda connection, kind: bar_export.export(connection, search, layout, kind))
+
+
+@export_group.command("count")
+@click.argument("warehouse")
+@_OUT
+@click.pass_obj
+def count(by: str, warehouse: str, out: Path) -> None:
+    """What WAREHOUSE should find when it counts; as a statement it comes back through goldx clerk statement."""
+    _write(by, out, lambda connection, kind: bar_export.count_list(connection, warehouse, kind))
+
+
+@export_group.command("stock")
+@_OUT
+@click.option("--day", help="Such as 2026-11-24; default: today, until now.")
+@click.pass_obj
+def stock_of(by: str, out: Path, day: str | None) -> None:
+    """Stock per vault, form and customs status at a day's end, and what the day did to it."""
+
+    async def make(connection: AsyncConnection, kind: str) -> bytes:
+        return await stock_report.export(connection, today() if day is None else parse_day("day", day), kind)
+
+    _write(by, out, make)
+
+
+@export_group.command("account")
+@click.argument("account")
+@_OUT
+@click.option("--from", "first", required=True, help="First day, such as 2026-11-01.")
+@click.option("--to", "last", required=True, help="Last day.")
+@click.pass_obj
+def account_of(by: str, account: str, out: Path, first: str, last: str) -> None:
+    """The ledger's postings of ACCOUNT with the balance after each."""
+
+    async def make(connection: AsyncConnection, kind: str) -> bytes:
+        days = (parse_day("from", first), parse_day("to", last))
+        return await account_statement.export(connection, account, *days, kind)
+
+    _write(by, out, make)
