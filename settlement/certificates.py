@@ -5,6 +5,7 @@ its figures can be computed again from itself alone (``recompute``) and compared
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -46,6 +47,13 @@ class Verdict(NamedTuple):
     status: str
     lot_state: str | None = None
     issued_at: int | None = None
+
+
+def parse_hash(text: str) -> bytes:
+    """A SHA-256 as it stands in the QR code. Raises BadValue."""
+    if re.fullmatch(r"[0-9a-f]{64}", text) is None:
+        raise BadValue("sha256", text, "64 hexadecimal digits in lower case")
+    return bytes.fromhex(text)
 
 
 def written(content: Mapping[str, Any]) -> str:

@@ -7,15 +7,31 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from api.problems import problem
-from api.settlement_routes import bars, counter, custody, exports, fees, load_outs, money, receipts, record, statements
+from api.settlement_routes import (
+    assays,
+    bars,
+    certificates,
+    counter,
+    custody,
+    exports,
+    fees,
+    intake,
+    load_outs,
+    money,
+    receipts,
+    record,
+    statements,
+)
 from settlement.refusal import Refused
 from settlement.sheets import BadFile
 
 
 def install(app: FastAPI) -> None:
     """Adds the routes, and how settlement's refusals look over REST."""
-    for area in (money, bars, receipts, custody, fees, load_outs, record, statements, counter, exports):
+    lots = (bars, intake, assays, certificates, receipts, custody, fees, load_outs)
+    for area in (*lots, counter, exports, money, record, statements):
         app.include_router(area.router)
+    app.include_router(certificates.public)
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> JSONResponse:

@@ -35,6 +35,20 @@ class Desk:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def anybody(self, method: str, path: str, status: int = 200) -> dict[str, Any]:
+        """Without a token; the whole path."""
+        answer = await self._http.request(method, path)
+        assert answer.status_code == status, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def raw(self, who: str, path: str) -> bytes:
+        """The bytes of an answer that is not JSON."""
+        headers = {"Authorization": f"Bearer {self._keys[who].bearer_token()}"}
+        answer = await self._http.get("/v1/settlement" + path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
 
 @pytest_asyncio.fixture
 async def house(engine: AsyncEngine, exchange: Exchange, shard: str) -> House:
