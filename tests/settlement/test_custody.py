@@ -25,12 +25,13 @@ from settlement import (
     receipts,
     recon,
     registry,
+    scales,
     transfers,
 )
 from settlement.refusal import Refused
 from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, OTHER, House, wish
+from tests.settlement.house import FAR, ONE, OTHER, House, wish
 
 T = TypeVar("T")
 LOT_MG = 99_900
@@ -46,6 +47,7 @@ async def house(engine: AsyncEngine, exchange: Exchange) -> AsyncIterator[House]
             await registry.add_member(connection, "test", code, code)
         await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
         await lots.add_warehouse(connection, ONE, "FTZ", "Bonded vault", "Xiamen", "BONDED")
+        await scales.add(connection, ONE, "SCALE-3", "FTZ", 1, 3_000_000, "CAL-3", FAR)
     await made.issue([{"serial": f"A{n}"} for n in range(3)])
     yield made
 
@@ -368,7 +370,7 @@ async def test_a_class_takes_one_customs_status(house: House) -> None:
     await house.exchange.define("AU-B")
     await house.post()
     await do(house, customs.assign, ONE, "AU-B", "BONDED")
-    await house.issue([{"serial": "B1", "warehouse": "FTZ", "symbol": "AU-B"}])
+    await house.issue([{"serial": "B1", "warehouse": "FTZ", "symbol": "AU-B", "scale": "SCALE-3"}])
     assert house.held("A.H", "AU-B") == LOT_MG
     assert await breaks(house) == ()
 

@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from settlement import files, locks, lots, recon, sheets, statement, working_days
+from settlement import files, locks, lots, recon, scales, sheets, statement, working_days
 from settlement.bar_list import Reading
 from settlement.refusal import Refused
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, House
+from tests.settlement.house import FAR, ONE, House
 from tests.settlement.test_clerk import clerk, goldx
 from tests.settlement.test_sheets import workbook
 
@@ -27,7 +27,8 @@ async def house(engine: AsyncEngine, exchange: Exchange) -> House:
     await made.build()
     async with engine.begin() as connection:
         await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
-    await made.issue([{"serial": "A1"}, {"serial": "A2"}, {"serial": "B1", "warehouse": "XM2"}])
+        await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
+    await made.issue([{"serial": "A1"}, {"serial": "A2"}, {"serial": "B1", "warehouse": "XM2", "scale": "SCALE-2"}])
     return made
 
 
