@@ -21,6 +21,7 @@ from settlement.clerk import (
     record,
     statements,
     states,
+    valuations,
 )
 from settlement.clerk.group import clerk
 
@@ -42,4 +43,5 @@ __all__ = [
     "record",
     "statements",
     "states",
+    "valuations",
 ]
