@@ -60,15 +60,16 @@ class Member:
     """Orders whose answer never came."""
     refused: list[str] = field(default_factory=list)
     """Client ids of the orders that the exchange refused."""
+    number: int = 0
+    """Of the order placed last."""
 
     async def trade(self, url: str, random: Random) -> None:
-        number = 0
         while True:
             with contextlib.suppress(OSError, WebSocketException, ExchangeError, ConnectionLost):
                 async with connect(url, self.key) as exchange:
                     while True:
-                        number += 1
-                        await self._place(exchange.place, number, random)
+                        self.number += 1
+                        await self._place(exchange.place, self.number, random)
                         await asyncio.sleep(random.random() * 0.01)
             await asyncio.sleep(0.05)
 
@@ -78,7 +79,7 @@ class Member:
         side, quantity = random.choice(("buy", "sell")), str(random.randint(1, 9))
         try:
             self.answers.append(await place(**order, side=side, price=price, quantity=quantity, persist=True))
-        except ConnectionLost:
+        except (ConnectionLost, asyncio.CancelledError):
             self.unknown += 1
             raise
         except ExchangeError:

@@ -1,0 +1,91 @@
+"""The whole exchange with an archive: trimmed behind its back, restarted, and rebuilt after the loss of its server."""
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from goldx import streams
+from goldx.archive import Archive
+from goldx.settings import Settings
+from goldx.streams import Keys
+from goldx.supervisor import Exchange
+from tests.exchange.test_restart import Member, check, folder, goldx, prepare, settled
+
+__all__ = ["folder"]
+
+SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
+SERVICES = ("engine", "settlement", "archiver", "gateway")
+
+
+async def trade(exchange: Exchange, members: list[Member], more: int) -> None:
+    """Until every member has so many more answers; then nothing is on its way any more."""
+    before = [len(member.answers) for member in members]
+    trading = [
+        asyncio.create_task(member.trade(exchange.gateway_url, Random(f"{SEED} {member.firm} {member.number}")))
+        for member in members
+    ]
+    async with asyncio.timeout(100):
+        while any(len(member.answers) < count + more for member, count in zip(members, before, strict=True)):
+            await asyncio.sleep(0.05)
+    for task in trading:
+        task.cancel()
+    await asyncio.gather(*trading, return_exceptions=True)
+    await exchange.restart("gateway")
+
+
+async def trimmed(exchange: Exchange) -> tuple[int, int]:
+    """How many entries of journal and event stream are in the archive alone."""
+    redis = streams.connect(exchange.redis_url)
+    found = []
+    for key in (Keys().journal, Keys().events):
+        stream = await redis.xinfo_stream(key)
+        found.append(stream["entries-added"] - stream["length"])
+    await redis.aclose()
+    return found[0], found[1]
+
+
+@pytest.mark.timeout(600)
+async def test_restarts_behind_a_trimmed_server_and_after_its_loss(folder: Path) -> None:
+    print(f"SEED={SEED}")
+    settings = Settings(
+        data_dir=folder / "data",
+        gateway_port=0,
+        snapshot_every=25,
+        archive_dir=folder / "archive",
+        archive_every_seconds=1,
+        archive_after_hours=0,
+    )
+    async with Exchange(settings, services=SERVICES) as exchange:
+        members = await prepare(exchange)
+        await trade(exchange, members, 30)
+        async with asyncio.timeout(60):
+            while min(await trimmed(exchange)) == 0:
+                await asyncio.sleep(0.2)
+        # The beginning is gone from the server: everybody starts from the archive all the same.
+        await asyncio.gather(*(exchange.kill(name) for name in ("engine", "gateway", "settlement", "archiver")))
+        await exchange.ready()
+        await trade(exchange, members, 15)
+        await settled(exchange)
+        said = (await goldx(exchange, "journal", "archive", "--retain", "0s")).decode()
+        anchor = said.split("anchor ")[1].strip()
+
+    # Every copy of the server's disk is lost.
+    shutil.rmtree(folder / "data" / "valkey")
+    environment = {name: value for name, value in exchange.environment.items() if name != "GOLDX_REDIS_URL"}
+    del environment["GOLDX_DATABASE_URL"]
+    command = (sys.executable, "-m", "goldx.cli", "journal", "restore", str(folder / "archive"))
+    restoring = await asyncio.create_subprocess_exec(*command, env=environment, stdout=-1, stderr=-1)
+    out, errors = await restoring.communicate()
+    assert restoring.returncode == 0, errors.decode()
+    assert out.startswith(b"put back "), out
+
+    async with Exchange(settings, services=SERVICES) as exchange:
+        await trade(exchange, members, 15)
+        await settled(exchange)
+        await check(exchange, folder, members)
+        Archive(folder / "archive").prove([anchor])
