@@ -15,17 +15,18 @@ The bounds keep price x weight, and sums of a billion of them, inside a signed 6
 """
 
 import re
+from typing import Final
 
-CASH = "CNY"
+CASH: Final = "CNY"
 """The asset code of money; every other asset code is the symbol of an instrument."""
 
-MG_PER_GRAM = 1_000
-MAX_PRICE_FEN = 10**9
-MAX_WEIGHT_MG = 10**12
-MAX_MONEY_FEN = 10**17
-FINENESS_ONE = 100_000
+MG_PER_GRAM: Final = 1_000
+MAX_PRICE_FEN: Final = 10**9
+MAX_WEIGHT_MG: Final = 10**12
+MAX_MONEY_FEN: Final = 10**17
+FINENESS_ONE: Final = 100_000
 """Pure gold, in parts per 100,000."""
-BASIS_POINTS = 10_000
+BASIS_POINTS: Final = 10_000
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,32}")
 

@@ -20,9 +20,9 @@ def uncrossing(instrument: Instrument) -> tuple[int, int]:
     if best_bid is None or best_ask is None or best_bid.price < best_ask.price:
         return 0, 0
     bids, asks = instrument.bids, instrument.asks
-    crossing = {*bids.prices.irange(best_ask.price, None), *asks.prices.irange(None, best_bid.price)}
-    prices = sorted(crossing)
-    wanted = sum(bids.levels[price].quantity for price in prices if price in bids.levels)
+    buying = bids.reaching(best_ask.price)
+    prices = sorted({level.price for level in (*buying, *asks.reaching(best_bid.price))})
+    wanted = sum(level.quantity for level in buying)
     offered = 0
     best = (0, 0, 0, 0)
     for price in prices:

@@ -1,11 +1,17 @@
 """One side of an order book: price levels, and at each level a queue of orders.
 
-===========================  =======================================================
+===========================  ===============================================================
 the best level               one attribute
 the level of a price         one dict step
 an order joins or leaves     a constant number of steps (linked queue)
-a level appears or goes      one step in a SortedList of prices, O(log levels)
-===========================  =======================================================
+a level appears or goes      near the touch: one step in a short list, its end for the best
+                             further away: one step in a SortedList, O(log levels)
+===========================  ===============================================================
+
+Prices stand in order twofold: the best few hundred in a plain list (``near``), all others in a SortedList (``far``). A
+step in the list costs a fraction of one in the container, and nearly all levels appear and go near the touch. When the
+list has run empty it is filled from the container, and when it has grown too long its worse half goes there: at most
+one such move in ``MOST_NEAR // 2`` steps, however the price travels.
 
 A level that has become empty is removed at once: keeping it would be fast while the price stands still, and slow for
 ever after it has travelled.
@@ -13,43 +19,95 @@ ever after it has travelled.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from typing import Final
+
 from sortedcontainers import SortedList
 
 from goldx.terms import BUY
 from matching.orders import Order
 
+MOST_NEAR: Final = 512
+"""Prices in the list near the touch."""
+
 
 class Level:
     """The queue at one price, first in time first. ``quantity`` is all that rests here, hidden quantity included."""
 
-    __slots__ = ("head", "price", "quantity", "tail")
+    __slots__ = ("head", "price", "quantity", "side", "tail")
 
-    def __init__(self, price: int) -> None:
-        self.price: int = price
+    def __init__(self, side: Side) -> None:
+        self.side: Side = side
+        self.price: int = 0
         self.quantity: int = 0
         self.head: Order | None = None
         self.tail: Order | None = None
 
+    def leave(self, order: Order) -> None:
+        """Takes one of its orders out, wherever in the queue it stands; the level goes with its last."""
+        before = order.previous
+        after = order.next
+        self.quantity -= order.remaining
+        order.level = None
+        if before is not None:
+            before.next = after
+            order.previous = None
+            if after is not None:
+                after.previous = before
+                order.next = None
+            else:
+                self.tail = before
+        elif after is not None:
+            self.head = after
+            after.previous = None
+            order.next = None
+        else:
+            self.head = self.tail = None
+            self.side.close(self)
+
+    def requeue(self, order: Order) -> None:
+        """Sends one of its orders to the end of the queue."""
+        after = order.next
+        tail = self.tail
+        if after is None or tail is None:
+            return
+        before = order.previous
+        if before is None:
+            self.head = after
+        else:
+            before.next = after
+        after.previous = before
+        tail.next = order
+        order.previous = tail
+        order.next = None
+        self.tail = order
+
 
 class Side:
-    """All resting buys, or all resting sells, of an instrument."""
+    """All resting buys, or all resting sells, of an instrument.
 
-    __slots__ = ("best", "buys", "levels", "prices")
+    ``near`` and ``far`` hold ranks in ascending order: the price of a buy, the negative price of a sell, so that the
+    best is always the last. All of ``near`` is better than all of ``far``, and ``near`` is only empty if both are.
+    """
+
+    __slots__ = ("best", "buys", "far", "levels", "near", "spare")
 
     def __init__(self, side: int) -> None:
         self.buys: bool = side == BUY
         self.levels: dict[int, Level] = {}
-        self.prices: SortedList[int] = SortedList()
+        self.near: list[int] = []
+        self.far: SortedList[int] = SortedList()
         self.best: Level | None = None
+        self.spare: list[Level] = []
+        """Levels that have gone, for those to come."""
 
     def join(self, order: Order) -> None:
         """Puts an order at the end of the queue of its price."""
-        price = order.price
-        level = self.levels.get(price)
+        level = self.levels.get(order.price)
         if level is None:
-            level = self._open(price)
-        tail = level.tail
+            level = self.open(order.price)
         order.level = level
+        tail = level.tail
         if tail is None:
             level.head = order
         else:
@@ -58,75 +116,55 @@ class Side:
         level.tail = order
         level.quantity += order.remaining
 
-    def leave(self, order: Order) -> None:
-        """Takes a resting order out, wherever in its queue it stands."""
-        level = order.level
-        if level is None:
-            return
-        before = order.previous
-        after = order.next
-        level.quantity -= order.remaining
-        order.level = None
-        if before is None:
-            level.head = after
+    def open(self, price: int) -> Level:
+        """A level appears."""
+        spare = self.spare
+        level = spare.pop() if spare else Level(self)
+        level.price = price
+        self.levels[price] = level
+        rank = price if self.buys else -price
+        near = self.near
+        if not near or rank > near[-1]:
+            near.append(rank)
+            self.best = level
+        elif rank > near[0] or not self.far:
+            insort(near, rank)
         else:
-            before.next = after
-            order.previous = None
-        if after is None:
-            level.tail = before
-        else:
-            after.previous = before
-            order.next = None
-        if before is after:  # both None: nobody is left
-            self._close(level)
+            self.far.add(rank)
+            return level
+        if len(near) > MOST_NEAR:
+            self.far.update(near[: MOST_NEAR // 2])
+            del near[: MOST_NEAR // 2]
+        return level
 
-    def requeue(self, order: Order) -> None:
-        """Sends a resting order to the end of its queue; its level stays even if nobody else is there."""
-        level = order.level
-        if level is None or level.tail is order:
+    def close(self, level: Level) -> None:
+        """An empty level goes."""
+        price = level.price
+        del self.levels[price]
+        self.spare.append(level)
+        near = self.near
+        if level is self.best:
+            near.pop()
+            if not near and self.far:
+                near.extend(self.far[-(MOST_NEAR // 2) :])
+                del self.far[-(MOST_NEAR // 2) :]
+            self.best = self.levels[abs(near[-1])] if near else None
             return
-        before = order.previous
-        after = order.next
-        if before is None:
-            level.head = after
+        rank = price if self.buys else -price
+        if rank >= near[0]:
+            del near[bisect_left(near, rank)]
         else:
-            before.next = after
-        if after is not None:
-            after.previous = before
-        tail = level.tail
-        if tail is not None:
-            tail.next = order
-        order.previous = tail
-        order.next = None
-        level.tail = order
+            self.far.remove(rank)
 
     def best_first(self) -> list[Level]:
         """All levels, best price first. O(levels)."""
-        prices = reversed(self.prices) if self.buys else iter(self.prices)
-        levels = self.levels
-        return [levels[price] for price in prices]
+        return [self.levels[abs(rank)] for rank in (*reversed(self.near), *reversed(self.far))]
 
-    def _open(self, price: int) -> Level:
-        level = Level(price)
-        self.levels[price] = level
-        self.prices.add(price)
-        best = self.best
-        if best is None or (price > best.price if self.buys else price < best.price):
-            self.best = level
-        return level
-
-    def _close(self, level: Level) -> None:
-        price = level.price
-        prices = self.prices
-        del self.levels[price]
-        if level is not self.best:
-            prices.remove(price)
-        elif not self.levels:
-            prices.clear()
-            self.best = None
-        elif self.buys:
-            prices.pop()
-            self.best = self.levels[prices[-1]]
-        else:
-            prices.pop(0)
-            self.best = self.levels[prices[0]]
+    def reaching(self, price: int) -> list[Level]:
+        """The levels at a price or better, best first. O(log levels + what is found)."""
+        rank = price if self.buys else -price
+        ranks = self.near[bisect_left(self.near, rank) :]
+        if len(ranks) == len(self.near):
+            ranks = [*self.far.irange(rank), *ranks]
+        ranks.reverse()
+        return [self.levels[abs(one)] for one in ranks]

@@ -8,27 +8,20 @@ from goldx import terms
 from matching import entry, fees
 from matching.holdings import Account
 from matching.orders import Order
-from matching.placing import first_number, price_refusal
+from matching.placing import price_refusal
 from matching.state import State
 
 
 def cancel(state: State, command: tuple[Any, ...]) -> None:
     """order.cancel: possible in every phase, and for killed and halted members too."""
-    order_id: int | None = command[2]
-    account = state.accounts.get(command[1])
+    _, name, order_id, client_order_id = command
+    account = state.accounts.get(name)
     if account is None:
-        _refuse(state, "order.cancel", "UNKNOWN_ACCOUNT", command)
-        return
-    order: Order | None
-    if order_id is None:
-        found = account.ids.get(command[3])
-        order = found if isinstance(found, Order) else None
-    else:
-        order = state.orders.get(order_id)
-    if order is None or order.account is not account or (order.special is not None and order.special.quote_id):
-        _refuse(state, "order.cancel", "UNKNOWN_ORDER", command)
-        return
-    state.cancel(order, "USER")
+        return _refuse(state, "order.cancel", "UNKNOWN_ACCOUNT", command)
+    order = _find(state, account, order_id, client_order_id)
+    if order is None:
+        return _refuse(state, "order.cancel", "UNKNOWN_ORDER", command)
+    return state.cancel(order, "USER")
 
 
 def cancel_all(state: State, command: tuple[Any, ...]) -> None:
@@ -63,9 +56,7 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
     if order is None:
         return _refuse(state, "order.replace", "UNKNOWN_ORDER", command)
     if new_id is not None and new_id in account.ids:
-        return _refuse(
-            state, "order.replace", "DUPLICATE_ID", command, f"{new_id} is order {first_number(account, new_id)}"
-        )
+        return _refuse(state, "order.replace", "DUPLICATE_ID", command, f"{new_id} is order {account.ids[new_id]}")
     new_price = order.price if price is None else price
     total = order.quantity if quantity is None else quantity
     remaining = total - (order.quantity - order.remaining)
@@ -88,15 +79,14 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
 
     old_id = order.client_order_id
     if new_id is not None:
-        account.ids[old_id] = order.order_id
-        account.ids[new_id] = order
+        account.ids[new_id] = order.order_id
         order.client_order_id = new_id
     if order.level is not None and kept:
         order.level.quantity -= order.remaining - remaining
         if special is not None and special.display:
             special.shown = min(special.shown, remaining)
     elif order.level is not None:
-        order.instrument.own(order.side).leave(order)
+        order.level.leave(order)
     order.price, order.quantity, order.remaining = new_price, total, remaining
     state.emit(
         5,
@@ -132,12 +122,9 @@ def _refusal(order: Order, price: int, total: int, kept: bool, prices_a_market_o
 def _reserve(state: State, order: Order, price: int, remaining: int) -> str:
     """Reserves what the changed order could use in place of what it has reserved; or says what is missing."""
     instrument = order.instrument
-    account = order.account
-    if order.side == terms.SELL:
-        balance = account.balances[instrument.symbol]
-        needed = remaining
-    else:
-        balance = account.cash
+    balance = order.balance
+    needed = remaining
+    if order.side == terms.BUY:
         market = order.special is not None and order.special.market
         needed = 0 if market else fees.cost(price, remaining, order.residue, instrument.highest_fee)
     more = needed - order.reserved
@@ -159,9 +146,7 @@ def _find(state: State, account: Account, order_id: int | None, client_order_id:
         if order is not None and order.account is not account:
             return None
     elif client_order_id is not None:
-        found = account.ids.get(client_order_id)
-        if found is not None and not isinstance(found, int):
-            order = found
+        order = state.named(account, client_order_id)
     if order is not None and order.special is not None and order.special.quote_id is not None:
         return None
     return order

@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 MODULES = (
     *("orders", "book", "holdings", "fees", "instrument", "state", "resting", "self_trade", "stops", "matcher"),
-    *("auction", "phases", "entry", "placing", "changes", "quotes", "venue", "market", "snapshot", "engine"),
+    *("auction", "phases", "entry", "placing", "changes", "plain", "quotes", "venue", "market", "snapshot", "engine"),
 )
 SWITCH = "GOLDX_CORE"
 _SETUP = """

@@ -12,9 +12,9 @@ import msgspec
 
 from goldx import commands
 from goldx.commands import AnyCommand
-from matching import changes, entry, market, phases, placing, quotes, snapshot, venue
+from matching import changes, entry, market, phases, placing, plain, quotes, snapshot, venue
 from matching.auction import indicate
-from matching.state import State
+from matching.state import Events, State
 
 
 def _tag(command: type[AnyCommand]) -> int:
@@ -31,6 +31,8 @@ for _command in commands.BY_METHOD.values():
     _DEFAULTS[_tag(_command)] = (None, *(field.default for field in _fields))
 
 _REST: dict[int, Any] = {
+    1: placing.place,
+    2: changes.cancel,
     3: changes.cancel_all,
     4: changes.replace,
     5: quotes.set_quote,
@@ -47,7 +49,7 @@ _REST: dict[int, Any] = {
     16: venue.halt,
     18: market.end_day,
 }
-"""By tag, all but the two that make up nearly everything (order.place, order.cancel) and clock.tick, which only is."""
+"""By tag, all but clock.tick, which only is."""
 
 
 class Engine:
@@ -58,7 +60,7 @@ class Engine:
     def __init__(self) -> None:
         self.state: State = State()
 
-    def apply(self, at: int, command: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def apply(self, at: int, command: tuple[Any, ...]) -> Events:
         """Applies one command at a time (ms since the epoch) and returns its events.
 
         ``command`` is the plain form of one of ``goldx.commands``: its tag, then its fields; trailing fields may be
@@ -68,28 +70,23 @@ class Engine:
         counts as the latest so far.
         """
         state = self.state
+        quick = True
+        if at > state.now:
+            state.now = state.stamp = at
+            if at >= state.next_due:
+                market.run_due(state)
+                quick = False
+        events: Events | None = None
         kind: int = command[0]
-        if len(command) < (16 if kind == 1 else 4 if kind == 2 else _SIZES[kind]):
-            command = (*command, *_DEFAULTS[kind][len(command) :])
-        if at > state.now:  # noqa: PLR1730 : every command passes here, and a comparison is cheaper than a call
-            state.now = at
-        if state.now >= state.next_due:
-            market.run_due(state)
-        if kind == 1:
-            placing.place(state, command)
-        elif kind == 2:
-            changes.cancel(state, command)
+        if quick and kind == 1 and len(command) == 16:
+            events = plain.place(state, command)
+        elif quick and kind == 2 and len(command) == 4:
+            events = plain.cancel(state, command)
         elif kind != 17:
+            if len(command) < _SIZES[kind]:
+                command = (*command, *_DEFAULTS[kind][len(command) :])
             _REST[kind](state, command)
-        if state.triggered:
-            entry.run_stops(state)
-        if state.auctioning:
-            indicate(state)
-        if state.touched:
-            state.publish_holdings()
-        events = state.events
-        state.events = []
-        return events
+        return _end(state) if events is None else events
 
     @property
     def sequence(self) -> int:
@@ -110,3 +107,16 @@ class Engine:
     def digest(self) -> str:
         """SHA-256 of the state, in hex: equal digests, equal state."""
         return sha256(self.snapshot()).hexdigest()
+
+
+def _end(state: State) -> Events:
+    """What ends every command in which more has happened than a plain order coming or going: its events."""
+    if state.triggered:
+        entry.run_stops(state)
+    if state.auctioning:
+        indicate(state)
+    if state.touched:
+        state.publish_holdings()
+    events = state.events
+    state.events = []
+    return events

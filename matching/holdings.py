@@ -9,15 +9,11 @@ where ``reserved`` is exactly what the account's open orders could still use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Final
 
 from goldx.units import CASH
 
-if TYPE_CHECKING:
-    from matching.orders import Order
-
-
-UNPUBLISHED = -1
+UNPUBLISHED: Final = -1
 """No balance has this total."""
 
 
@@ -101,7 +97,7 @@ class Member:
 
 
 class Account:
-    """``ids``: every client id of the trading day: the order while it is open, its number afterwards."""
+    """``ids``: every client id of the trading day, and the number of the order that had it first."""
 
     __slots__ = ("balances", "cash", "ids", "kind", "member", "name", "owner", "quotes")
 
@@ -112,7 +108,7 @@ class Account:
         self.owner: str = owner
         self.cash: Balance = Balance(name, CASH)
         self.balances: dict[str, Balance] = {CASH: self.cash}
-        self.ids: dict[str, Order | int] = {}
+        self.ids: dict[str, int] = {}
         self.quotes: dict[str, str] = {}
         """Symbol -> id of the newest quote."""
 

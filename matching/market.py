@@ -9,7 +9,6 @@ from goldx import terms
 from goldx.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
 from matching import entry, phases
 from matching.instrument import Instrument
-from matching.orders import Order
 from matching.state import NEVER, State
 
 
@@ -68,8 +67,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     state.references = {}
     state.emit(17, next_trading_day)
     for account in state.accounts.values():
-        ids: dict[str, Order | int] = {key: order for key, order in account.ids.items() if not isinstance(order, int)}
-        account.ids = ids
+        account.ids = {name: number for name, number in account.ids.items() if state.named(account, name) is not None}
         account.quotes = {}
         for balance in account.balances.values():
             if balance.roll(state.day):

@@ -81,7 +81,7 @@ def trade(
     buyer = buy.account
     seller = sell.account
 
-    paid = buyer.cash
+    paid = buy.balance
     before = buy.reserved
     if before:
         still = fees.cost(buy.price, buy.remaining, buy.residue, instrument.highest_fee) if buy.remaining else 0
@@ -92,7 +92,7 @@ def trade(
     if got is None:
         got = buyer.balance(symbol)
     got.total += quantity
-    given = seller.balances[symbol]
+    given = sell.balance
     sell.reserved -= quantity
     given.reserved -= quantity
     given.total -= quantity
@@ -153,9 +153,7 @@ def could_fill(order: Order) -> bool:
     centre = instrument.last or instrument.reference
     wanted = order.remaining
     amount = 0
-    for level in instrument.opposite(order.side).best_first():
-        if level.price > order.price if buying else level.price < order.price:
-            return False
+    for level in instrument.opposite(order.side).reaching(order.price):
         price = _median(instrument, order, level.price) if instrument.median else level.price
         if instrument.band and centre and abs(price - centre) * 100 > centre * instrument.band:
             return False

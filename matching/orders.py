@@ -13,7 +13,7 @@ from goldx import terms
 
 if TYPE_CHECKING:
     from matching.book import Level
-    from matching.holdings import Account
+    from matching.holdings import Account, Balance
     from matching.instrument import Instrument
 
 
@@ -39,14 +39,19 @@ class Special:
 
 class Order:
     """``price`` is the limit (of a market order: what it may go to at present); ``quantity`` the total, ``remaining``
-    the part of it that can still trade, 0 when the order is done; ``reserved`` fen for a buy, fine mg for a sell.
+    the part of it that can still trade, 0 when the order is done; ``reserved`` fen of a buy's, fine mg of a
+    sell's ``balance``.
 
     ``residue``: ten-thousandths of a fen that rounding has kept back from the fees so far (see ``matching.fees``).
     ``session`` is empty for orders that survive their session.
+
+    An order is made blank, and ``begin`` fills it in. Those that are done are used
+    again (``State.spare``): making and destroying one is dearer than filling it in.
     """
 
     __slots__ = (
         "account",
+        "balance",
         "client_order_id",
         "instrument",
         "level",
@@ -64,36 +69,54 @@ class Order:
         "time_in_force",
     )
 
-    def __init__(
+    account: Account
+    balance: Balance
+    client_order_id: str
+    instrument: Instrument
+    order_id: int
+    price: int
+    quantity: int
+    remaining: int
+    reserved: int
+    residue: int
+    session: str
+    side: int
+    special: Special | None
+    time_in_force: int
+
+    def __init__(self) -> None:
+        self.level: Level | None = None
+        self.previous: Order | None = None
+        self.next: Order | None = None
+
+    def begin(
         self,
         order_id: int,
         account: Account,
+        balance: Balance,
         client_order_id: str,
         instrument: Instrument,
         side: int,
         price: int,
         quantity: int,
         time_in_force: int,
-        session: str,
-        reserved: int,
-        special: Special | None,
-    ) -> None:
-        self.order_id: int = order_id
-        self.account: Account = account
-        self.client_order_id: str = client_order_id
-        self.instrument: Instrument = instrument
-        self.side: int = side
-        self.price: int = price
-        self.quantity: int = quantity
-        self.remaining: int = quantity
-        self.time_in_force: int = time_in_force
-        self.session: str = session
-        self.reserved: int = reserved
-        self.residue: int = 0
-        self.special: Special | None = special
-        self.level: Level | None = None
-        self.previous: Order | None = None
-        self.next: Order | None = None
+    ) -> Order:
+        """Fills in all of the order, in place of the one before it, and returns it. Nothing is reserved yet."""
+        self.order_id = order_id
+        self.account = account
+        self.balance = balance
+        self.client_order_id = client_order_id
+        self.instrument = instrument
+        self.side = side
+        self.price = price
+        self.quantity = quantity
+        self.remaining = quantity
+        self.time_in_force = time_in_force
+        self.session = ""
+        self.reserved = 0
+        self.residue = 0
+        self.special = None
+        return self
 
     def visible(self) -> int:
         """What can trade before the order has to queue again: a slice of an iceberg, all of any other."""

@@ -13,7 +13,7 @@ from matching import entry, fees, phases
 from matching.holdings import Account
 from matching.instrument import Instrument
 from matching.orders import Order, Special
-from matching.placing import accept, first_number, price_refusal
+from matching.placing import accept, price_refusal
 from matching.state import State
 
 
@@ -28,10 +28,10 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     if account.member.refusal:
         return state.refuse("quote.set", account.member.refusal, name, quote_id)
     if quote_id + "/bid" in account.ids:
-        first = first_number(account, quote_id + "/bid")
+        first = account.ids[quote_id + "/bid"]
         return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {first}")
     reason = phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
-    old = live(account, symbol)
+    old = live(state, account, symbol)
     bid_cost = 0
     if not reason:
         reason = _refusal(instrument, bid_price, bid_quantity, ask_price, ask_quantity)
@@ -49,16 +49,19 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     gold.reserved += ask_quantity
     state.touched.append(account.cash)
     state.touched.append(gold)
-    for side, word, price, quantity, reserved in (
-        (terms.BUY, "/bid", bid_price, bid_quantity, bid_cost),
-        (terms.SELL, "/ask", ask_price, ask_quantity, ask_quantity),
+    for side, word, price, quantity, balance, reserved in (
+        (terms.BUY, "/bid", bid_price, bid_quantity, account.cash, bid_cost),
+        (terms.SELL, "/ask", ask_price, ask_quantity, gold, ask_quantity),
     ):
         special = Special()
         special.quote_id = quote_id
+        order = state.spare.pop() if state.spare else Order()
         number = state.last_order_id + 1
-        order = Order(
-            number, account, quote_id + word, instrument, side, price, quantity, terms.DAY, session, reserved, special
-        )
+        client_order_id = quote_id + word
+        order.begin(number, account, balance, client_order_id, instrument, side, price, quantity, terms.DAY)
+        order.session = session
+        order.reserved = reserved
+        order.special = special
         accept(state, order, False)
         entry.enter(state, order)
     return None
@@ -72,7 +75,7 @@ def cancel_quote(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("quote.cancel", "UNKNOWN_SYMBOL", name, symbol)
     if account is None:
         return state.refuse("quote.cancel", "UNKNOWN_ACCOUNT", name, symbol)
-    orders = live(account, symbol)
+    orders = live(state, account, symbol)
     if not orders:
         return state.refuse("quote.cancel", "UNKNOWN_ORDER", name, symbol)
     for order in orders:
@@ -80,13 +83,13 @@ def cancel_quote(state: State, command: tuple[Any, ...]) -> None:
     return None
 
 
-def live(account: Account, symbol: str) -> list[Order]:
+def live(state: State, account: Account, symbol: str) -> list[Order]:
     """What is open of the account's quote."""
     quote_id = account.quotes.get(symbol)
     if quote_id is None:
         return []
-    sides = [account.ids.get(quote_id + word) for word in ("/bid", "/ask")]
-    return [side for side in sides if side is not None and not isinstance(side, int)]
+    sides = [state.named(account, quote_id + word) for word in ("/bid", "/ask")]
+    return [side for side in sides if side is not None]
 
 
 def _refusal(instrument: Instrument, bid_price: int, bid_quantity: int, ask_price: int, ask_quantity: int) -> str:

@@ -24,9 +24,8 @@ def shrink(state: State, order: Order, quantity: int) -> None:
     if level is not None:
         level.quantity -= quantity
     if not order.remaining:
-        instrument = order.instrument
-        side = instrument.bids if order.side == BUY else instrument.asks
-        side.leave(order)
+        if level is not None:
+            level.leave(order)
         state.finish(order)
         return
     special = order.special
@@ -39,7 +38,9 @@ def shrink(state: State, order: Order, quantity: int) -> None:
 def refresh(state: State, order: Order) -> None:
     """The next slice of an iceberg goes to the end of its level."""
     special = order.special
+    level = order.level
     assert special is not None
+    assert level is not None
     special.shown = min(special.display, order.remaining)
-    order.instrument.own(order.side).requeue(order)
+    level.requeue(order)
     state.emit(21, order.order_id, order.instrument.symbol, special.shown)

@@ -51,16 +51,10 @@ def _reduce(state: State, order: Order, quantity: int) -> None:
     """Takes a quantity out of an order as if it had been ordered for less, and out of what it has reserved."""
     order.quantity -= quantity
     order.remaining -= quantity
-    account = order.account
-    instrument = order.instrument
-    if order.side == terms.SELL:
-        balance = account.balances[instrument.symbol]
-        still = order.remaining
-    else:
-        balance = account.cash
-        still = 0
-        if order.reserved and order.remaining:
-            still = fees.cost(order.price, order.remaining, order.residue, instrument.highest_fee)
-    balance.reserved += still - order.reserved
+    still = order.remaining
+    if order.side == terms.BUY and still:  # a market buy has reserved nothing
+        highest_fee = order.instrument.highest_fee
+        still = fees.cost(order.price, still, order.residue, highest_fee) if order.reserved else 0
+    order.balance.reserved += still - order.reserved
     order.reserved = still
-    state.touched.append(balance)
+    state.touched.append(order.balance)

@@ -47,25 +47,18 @@ def read(data: bytes) -> State:
         raise ValueError(f"snapshot of version {version!r}, this core reads {VERSION!r}")
     state = State()
     state.now, state.sequence, state.last_order_id, state.last_trade_id = parts[:4]
+    state.stamp = state.now
     state.day, state.trading_day, state.fees_collected = parts[4:7]
     state.references = dict.fromkeys(parts[7])
     state.yesterdays_references = dict.fromkeys(parts[8])
     for name, refusal in parts[9]:
         state.members[name] = member = Member(name)
         member.refusal = refusal
-    ids: dict[str, Any] = {}
     for fields in parts[10]:
-        account = _read_account(state, fields)
-        ids[account.name] = fields[5]
+        _read_account(state, fields)
     for fields in parts[11]:
         _read_instrument(state, fields)
     state.orders = dict(sorted(state.orders.items()))
-    for name, numbers in ids.items():
-        account = state.accounts[name]
-        for client_order_id, number in numbers:
-            order = state.orders.get(number)
-            is_open = order is not None and order.client_order_id == client_order_id
-            account.ids[client_order_id] = order if order is not None and is_open else number
     heapify(state.timetable)
     state.next_due = state.timetable[0][0] if state.timetable else NEVER
     return state
@@ -76,15 +69,14 @@ def _account(account: Account) -> tuple[Any, ...]:
         (b.asset, b.total, b.reserved, b.unwithdrawable, list((b.locks or {}).items()))
         for b in account.balances.values()
     ]
-    ids = [(key, order if isinstance(order, int) else order.order_id) for key, order in account.ids.items()]
     return (
         *(account.name, account.member.name, account.kind, account.owner),
-        *(balances, ids, list(account.quotes.items())),
+        *(balances, list(account.ids.items()), list(account.quotes.items())),
     )
 
 
-def _read_account(state: State, fields: Any) -> Account:
-    name, member_name, kind, owner, balances, _, quotes = fields
+def _read_account(state: State, fields: Any) -> None:
+    name, member_name, kind, owner, balances, ids, quotes = fields
     member = state.members[member_name]
     account = Account(name, member, kind, owner)
     member.accounts.append(account)
@@ -96,8 +88,8 @@ def _read_account(state: State, fields: Any) -> Account:
         balance.total = balance.published_total = total
         balance.reserved = balance.published_reserved = reserved
         balance.unwithdrawable = unwithdrawable
+    account.ids = dict(ids)
     account.quotes = dict(quotes)
-    return account
 
 
 def _instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
@@ -181,9 +173,11 @@ def _read_order(state: State, instrument: Instrument, fields: Any) -> Order:
         special.market, special.display, special.shown, special.stop_price, special.waiting = extra[:5]
         special.expire_at, special.post_only, special.stp, special.quote_id = extra[5:]
     account = state.accounts[name]
-    order = Order(
-        number, account, client_order_id, instrument, side, price, quantity, time_in_force, session, reserved, special
-    )
+    balance = account.cash if side == terms.BUY else account.balances[instrument.symbol]
+    order = Order().begin(number, account, balance, client_order_id, instrument, side, price, quantity, time_in_force)
+    order.session = session
+    order.reserved = reserved
+    order.special = special
     order.remaining = remaining
     order.residue = residue
     return order

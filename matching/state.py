@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappush
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from goldx.terms import AUCTION, BUY
+from goldx.terms import AUCTION
 from goldx.units import CASH
 from matching.holdings import Account, Balance, Member
 from matching.instrument import Instrument
 from matching.orders import Order
 
-NEVER = 1 << 62
+Events: TypeAlias = list[tuple[Any, ...]]
+
+NEVER: Final = 1 << 62
 """Later than any time."""
 
 
@@ -37,6 +39,8 @@ class State:
         "orders",
         "references",
         "sequence",
+        "spare",
+        "stamp",
         "timetable",
         "touched",
         "trading_day",
@@ -46,6 +50,8 @@ class State:
 
     def __init__(self) -> None:
         self.now: int = 0
+        self.stamp: Any = 0
+        """The same, as the object that stands in events: the compiled core need not make one each time."""
         self.sequence: int = 0
         self.last_order_id: int = 0
         self.last_trade_id: int = 0
@@ -58,12 +64,14 @@ class State:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}
         """Every open order, in order of its number."""
+        self.spare: list[Order] = []
+        """Orders that are done, for those to come. Nobody else may hold on to one beyond its end."""
         self.references: dict[str, None] = {}
         self.yesterdays_references: dict[str, None] = {}
         self.timetable: list[tuple[int, int, str]] = []
         """Heap of (time, order number or NEVER, symbol): expiries and, after them, ends of interruptions."""
         self.next_due: int = NEVER
-        self.events: list[tuple[Any, ...]] = []
+        self.events: Events = []
         self.touched: list[Balance] = []
         self.triggered: deque[Order] = deque()
         """Stops whose price has been reached and that have not entered yet."""
@@ -73,48 +81,56 @@ class State:
     def emit(self, event: int, *fields: Any) -> None:
         """Appends one event. The hottest events are built in place instead."""
         self.sequence += 1
-        self.events.append((event, self.sequence, self.now, *fields))
+        self.events.append((event, self.sequence, self.stamp, *fields))
 
     def refuse(self, method: str, reason: str, account: str | None, subject: str | None, detail: str = "") -> None:
         """The one event of a refused command other than order.place."""
         self.emit(13, method, reason, account, subject, detail or None)
 
     def finish(self, order: Order) -> None:
-        """An order is done: its number stays under its client id, for the answer to a repetition."""
+        """An order is done; its number stays under its client id, for the answer to a repetition."""
         del self.orders[order.order_id]
-        order.account.ids[order.client_order_id] = order.order_id
+        self.spare.append(order)
 
     def cancel(self, order: Order, reason: str) -> None:
         """Ends an open order, wherever it is: resting, waiting for its stop price, or just entering."""
         instrument = order.instrument
-        account = order.account
-        number = order.order_id
-        buying = order.side == BUY
+        special = order.special
         if order.level is not None:
-            (instrument.bids if buying else instrument.asks).leave(order)
-        elif order.special is not None and order.special.waiting:
-            instrument.stops(order.side).remove((order.special.stop_price, number))
+            order.level.leave(order)
+        elif special is not None and special.waiting:
+            instrument.stops(order.side).remove((special.stop_price, order.order_id))
         if instrument.phase == AUCTION:
             self.auctioning[instrument.symbol] = instrument
-        balance = account.cash if buying else account.balances[instrument.symbol]
-        balance.reserved -= order.reserved
-        order.reserved = 0
-        self.touched.append(balance)
-        del self.orders[number]
-        client_order_id = order.client_order_id
-        account.ids[client_order_id] = number
-        remaining = order.remaining
-        order.remaining = 0
+        order.balance.reserved -= order.reserved
+        self.touched.append(order.balance)
         self.sequence = sequence = self.sequence + 1
         self.events.append(
-            (4, sequence, self.now, number, account.name, client_order_id, instrument.symbol, remaining, reason)
+            (
+                4,
+                sequence,
+                self.stamp,
+                order.order_id,
+                order.account.name,
+                order.client_order_id,
+                instrument.symbol,
+                order.remaining,
+                reason,
+            )
         )
+        order.reserved = 0
+        order.remaining = 0
+        self.finish(order)
+
+    def named(self, account: Account, client_order_id: str) -> Order | None:
+        """The open order of an account that has a client id now: one that was renamed is not found by its old one."""
+        order = self.orders.get(account.ids.get(client_order_id, 0))
+        return order if order is not None and order.client_order_id == client_order_id else None
 
     def open_orders(self, accounts: list[Account]) -> list[Order]:
         """All open orders of accounts, in order of acceptance. O(client ids of the day)."""
-        found = [o for account in accounts for o in account.ids.values() if not isinstance(o, int)]
-        found.sort(key=_number)
-        return found
+        numbers = sorted({number for account in accounts for number in account.ids.values() if number in self.orders})
+        return [self.orders[number] for number in numbers]
 
     def schedule(self, time: int, number: int, symbol: str) -> None:
         """Something is to happen at a time: an order (by number) expires, or (NEVER) an interruption ends."""
@@ -126,32 +142,22 @@ class State:
 
     def publish_holdings(self) -> None:
         """holding.changed for what is not as last published, in the order in which it was first touched."""
+        append = self.events.append
+        sequence = self.sequence
+        now = self.stamp
         for balance in self.touched:
             total = balance.total
             reserved = balance.reserved
             if total != balance.published_total or reserved != balance.published_reserved:
                 balance.published_total = total
                 balance.published_reserved = reserved
-                self.sequence = sequence = self.sequence + 1
+                sequence += 1
                 if balance.locked or balance.unwithdrawable:
                     gold = balance.asset != CASH
-                    self.events.append(
-                        (
-                            6,
-                            sequence,
-                            self.now,
-                            balance.account,
-                            balance.asset,
-                            total,
-                            reserved,
-                            balance.locked if gold else None,
-                            None if gold else balance.unwithdrawable,
-                        )
-                    )
+                    locked = balance.locked if gold else None
+                    held = None if gold else balance.unwithdrawable
+                    append((6, sequence, now, balance.account, balance.asset, total, reserved, locked, held))
                 else:
-                    self.events.append((6, sequence, self.now, balance.account, balance.asset, total, reserved))
+                    append((6, sequence, now, balance.account, balance.asset, total, reserved))
+        self.sequence = sequence
         self.touched.clear()
-
-
-def _number(order: Order) -> int:
-    return order.order_id

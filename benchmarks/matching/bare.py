@@ -17,6 +17,7 @@ class BareBook:
         self.bids: Side = Side(BUY)
         self.asks: Side = Side(SELL)
         self.orders: dict[int, Order] = {}
+        self.spare: list[Order] = []
         self.fills: list[tuple[int, int, int, int]] = []
         self.instrument: Instrument = Instrument("BARE")
         self.account: Account = Account("nobody", Member("nobody"), 0, "nobody")
@@ -28,7 +29,9 @@ class BareBook:
 
     def add(self, number: int, side: int, price: int, quantity: int) -> None:
         """Matches and rests one limit order."""
-        order = Order(number, self.account, "", self.instrument, side, price, quantity, GTC, "", 0, None)
+        spare = self.spare
+        order = spare.pop() if spare else Order()
+        order.begin(number, self.account, self.account.cash, "", self.instrument, side, price, quantity, GTC)
         buying = side == BUY
         opposite = self.asks if buying else self.bids
         while order.remaining:
@@ -43,8 +46,9 @@ class BareBook:
             level.quantity -= fill
             self.fills.append((number, maker.order_id, fill, level.price))
             if not maker.remaining:
-                opposite.leave(maker)
+                level.leave(maker)
                 del self.orders[maker.order_id]
+                spare.append(maker)
         if order.remaining:
             (self.bids if buying else self.asks).join(order)
             self.orders[number] = order
@@ -52,4 +56,6 @@ class BareBook:
     def cancel(self, number: int) -> None:
         """Takes an open order out."""
         order = self.orders.pop(number)
-        (self.bids if order.side == BUY else self.asks).leave(order)
+        assert order.level is not None
+        order.level.leave(order)
+        self.spare.append(order)

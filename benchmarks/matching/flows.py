@@ -22,8 +22,10 @@ Message = tuple[int, ...]
 class Shape:
     """What makes a flow: shares of cancels, takers and replaces in percent (the rest are adds), and where adds stand.
 
-    ``spread``: adds stand up to so many ticks from the middle; ``drift``: the middle moves a tick up or down with so
-    many percent of the messages; ``deep``: orders resting before the flow is timed.
+    ``deep``: orders resting before the flow is timed, and all the while: with fewer, an add comes in place of a cancel.
+    ``spread``: adds stand up to so many ticks behind the middle, most of them near it, and never trade; ``drift``: the
+    middle moves a tick up or down with so many percent of the messages. ``most``: grams that a taker asks for at most;
+    an order offers 1 to 19.
     """
 
     cancels: int
@@ -32,13 +34,14 @@ class Shape:
     spread: int
     drift: int
     deep: int
+    most: int = 15
 
 
 SHAPES = {
-    "near-touch": Shape(cancels=40, takers=8, replaces=4, spread=20, drift=10, deep=500),
-    "thin": Shape(cancels=44, takers=8, replaces=2, spread=15, drift=50, deep=10),
-    "deep": Shape(cancels=44, takers=6, replaces=4, spread=100, drift=10, deep=20_000),
-    "wide": Shape(cancels=44, takers=6, replaces=4, spread=3_000, drift=50, deep=5_000),
+    "near-touch": Shape(cancels=43, takers=10, replaces=3, spread=20, drift=10, deep=1_000),
+    "thin": Shape(cancels=48, takers=10, replaces=2, spread=15, drift=50, deep=10),
+    "deep": Shape(cancels=43, takers=10, replaces=3, spread=100, drift=10, deep=20_000),
+    "wide": Shape(cancels=44, takers=10, replaces=3, spread=3_000, drift=50, deep=5_000),
     "cancel-heavy": Shape(cancels=95, takers=1, replaces=1, spread=100, drift=10, deep=0),
 }
 """``cancel-heavy`` cannot have more cancels than adds: its adds are made before it is timed."""
@@ -65,8 +68,12 @@ class _Generator:
         """Number of a replaced order -> what had been filled of it under its earlier numbers."""
 
     def price(self, side: int) -> int:
+        """Behind the middle, or behind the best opposite price where the market has not followed the middle yet."""
         away = 1 + int(self.shape.spread * self.random.random() ** 2)
-        return self.middle - away if side == BUY else self.middle + away
+        best = self.book.best(1 - side)
+        if side == BUY:
+            return (self.middle if best is None or best > self.middle else best) - away
+        return (self.middle if best is None or best < self.middle else best) + away
 
     def add(self) -> Message:
         side = self.random.randrange(2)
@@ -78,7 +85,7 @@ class _Generator:
         if best is None:
             return self.add()
         through = self.random.randrange(3)
-        return self.adding(side, best + (through if side == BUY else -through), self.random.randrange(1, 40))
+        return self.adding(side, best + (through if side == BUY else -through), self.random.randint(1, self.shape.most))
 
     def adding(self, side: int, price: int, quantity: int) -> Message:
         self.last += 1
@@ -113,9 +120,10 @@ class _Generator:
         price = self.price(side)
         if price == old.price:
             price += 1 if side == SELL else -1
+        filled = self.filled.pop(number, 0) + old.quantity - old.remaining
         self.book.cancel(number)
         _, new, _, _, quantity = self.adding(side, price, self.random.randrange(1, 20))
-        self.filled[new] = self.filled.pop(number, 0) + old.quantity - old.remaining
+        self.filled[new] = filled
         return REPLACE, number, new, side, price, quantity, self.filled[new]
 
     def message(self) -> Message:
@@ -124,7 +132,7 @@ class _Generator:
             self.middle += self.random.choice((-1, 1))
         draw = self.random.randrange(100)
         if draw < shape.cancels:
-            return self.cancel()
+            return self.add() if len(self.book.orders) < shape.deep else self.cancel()
         if draw < shape.cancels + shape.takers:
             return self.take()
         if draw < shape.cancels + shape.takers + shape.replaces:

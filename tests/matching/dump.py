@@ -30,7 +30,7 @@ def dump_engine(engine: Engine) -> Dump:
             if (b.total, b.reserved, b.locked, b.unwithdrawable) != (0, 0, 0, 0)
         },
         "members": {name: member.refusal for name, member in state.members.items()},
-        "ids": {account.name: _ids(account.ids) for account in state.accounts.values()},
+        "ids": {account.name: account.ids for account in state.accounts.values()},
     }
 
 
@@ -48,10 +48,6 @@ def _queues(one: Instrument, side: int) -> list[tuple[int, list[int]]]:
             order = order.next
         queues.append((level.price, numbers))
     return queues
-
-
-def _ids(ids: dict[str, Any]) -> dict[str, int]:
-    return {name: one if isinstance(one, int) else one.order_id for name, one in ids.items()}
 
 
 def _order(order: Order) -> Any:

@@ -22,7 +22,10 @@ from tests.matching.planted_bugs_list import BUGS, Bug
 ROOT = Path(__file__).parents[2]
 AT_A_TIME = 2
 LIMIT_S = 300
-TESTS = ("test_convention_cases.py", "test_stories.py", "test_against_model.py", "test_replay_equality.py")
+TESTS = (
+    *("test_convention_cases.py", "test_stories.py", "unit/test_book.py"),
+    *("test_against_model.py", "test_replay_equality.py"),
+)
 CHOSEN = "not goldx_replay and not generated_sequences"
 """Without what starts processes (a copy has no installed ``goldx``) and without what would shrink each failure."""
 TEST_LIMIT_S = 40

@@ -38,31 +38,67 @@ BUGS = (
     Bug(
         "the best price is not renewed by a better one",
         "book.py",
-        "        if best is None or (price > best.price if self.buys else price < best.price):\n",
-        "        if best is None:\n",
+        "            near.append(rank)\n            self.best = level\n",
+        "            near.append(rank)\n            self.best = self.best or level\n",
     ),
     Bug(
         "a level's total keeps what has left",
         "book.py",
-        "        level.quantity -= order.remaining\n        order.level = None\n",
+        "        self.quantity -= order.remaining\n        order.level = None\n",
         "        order.level = None\n",
     ),
     Bug(
         "after the best offer comes the worst",
         "book.py",
-        "            self.best = self.levels[prices[0]]\n",
-        "            self.best = self.levels[prices[-1]]\n",
+        "            self.best = self.levels[abs(near[-1])] if near else None\n",
+        "            self.best = self.levels[abs(near[0])] if near else None\n",
     ),
     Bug(
         "a level goes with its first order",
+        "plain.py",
+        "        if before is None:\n            level.side.close(level)\n",
+        "        level.side.close(level)\n",
+    ),
+    Bug(
+        "the worst prices come near when the near ones have gone",
         "book.py",
-        "        if before is after:  # both None: nobody is left\n",
-        "        if before is None:\n",
+        "near.extend(self.far[-(MOST_NEAR // 2) :])\n                del self.far[-(MOST_NEAR // 2) :]\n",
+        "near.extend(self.far[: MOST_NEAR // 2])\n                del self.far[: MOST_NEAR // 2]\n",
+    ),
+    Bug(
+        "the best prices go far when too many are near",
+        "book.py",
+        "            self.far.update(near[: MOST_NEAR // 2])\n            del near[: MOST_NEAR // 2]\n",
+        "            self.far.update(near[MOST_NEAR // 2 :])\n            del near[MOST_NEAR // 2 :]\n",
+    ),
+    Bug(
+        "a price between near and far is near",
+        "book.py",
+        "        elif rank > near[0] or not self.far:\n",
+        "        elif rank > near[0] - 50 or not self.far:\n",
+    ),
+    Bug(
+        "an order that is done is used again twice",
+        "state.py",
+        "        self.spare.append(order)\n",
+        "        self.spare.append(order)\n        self.spare.append(order)\n",
+    ),
+    Bug(
+        "a used order keeps what rounding kept back from the one before",
+        "plain.py",
+        "    order.residue = 0\n",
+        "",
+    ),
+    Bug(
+        "a used order keeps the properties of the one before",
+        "plain.py",
+        "    order.special = None\n",
+        "",
     ),
     Bug(
         "the end of a queue is forgotten when a slice is refreshed",
         "book.py",
-        "        order.next = None\n        level.tail = order\n",
+        "        order.next = None\n        self.tail = order\n",
         "        order.next = None\n",
     ),
     Bug(
@@ -180,14 +216,14 @@ BUGS = (
     Bug(
         "a refreshed slice keeps its place",
         "resting.py",
-        "    order.instrument.own(order.side).requeue(order)\n",
+        "    level.requeue(order)\n",
         "",
     ),
     Bug(
         "an iceberg creates quantity",
         "resting.py",
-        "    special.shown = min(special.display, order.remaining)\n    order.instrument",
-        "    special.shown = special.display\n    order.instrument",
+        "    special.shown = min(special.display, order.remaining)\n    level.requeue",
+        "    special.shown = special.display\n    level.requeue",
     ),
     Bug(
         "a decrease comes out of the slice first",
@@ -249,7 +285,7 @@ BUGS = (
     Bug(
         "decrement keeps the reservation",
         "self_trade.py",
-        "    balance.reserved += still - order.reserved\n",
+        "    order.balance.reserved += still - order.reserved\n",
         "",
     ),
     Bug(
@@ -286,8 +322,8 @@ BUGS = (
     Bug(
         "a renamed order frees its old name",
         "changes.py",
-        "        account.ids[old_id] = order.order_id\n",
-        "        del account.ids[old_id]\n",
+        "        account.ids[new_id] = order.order_id\n",
+        "        account.ids[new_id] = account.ids.pop(old_id)\n",
     ),
     Bug(
         "replace does not mind post-only",
@@ -306,13 +342,79 @@ BUGS = (
         "a client id is free when its order is done",
         "placing.py",
         "    if client_order_id in account.ids:\n",
-        "    if isinstance(account.ids.get(client_order_id), Order):\n",
+        "    if account.ids.get(client_order_id) in state.orders:\n",
+    ),
+    Bug(
+        "a plain order takes a client id from another",
+        "plain.py",
+        " or account.ids.setdefault(client_order_id, key) != number:\n",
+        " or account.ids.__setitem__(client_order_id, key):\n",
+    ),
+    Bug(
+        "an old name finds the order",
+        "plain.py",
+        "order.client_order_id != client_order_id",
+        "not client_order_id",
+    ),
+    Bug(
+        "a number finds another's order",
+        "plain.py",
+        "        (order is None or order.account is not account)\n",
+        "        order is None\n",
     ),
     Bug(
         "the price limit itself is refused",
         "placing.py",
-        "not instrument.low <= price <= instrument.high:\n",
-        "not instrument.low < price < instrument.high:\n",
+        'return "" if instrument.low <= price <= instrument.high',
+        'return "" if instrument.low < price < instrument.high',
+    ),
+    Bug(
+        "the upper price limit is no limit for a plain order",
+        "plain.py",
+        " or price > instrument.high:\n",
+        ":\n",
+    ),
+    Bug(
+        "a plain order may be of part of a lot",
+        "plain.py",
+        "    if amount % instrument.lot or amount <= 0",
+        "    if amount <= 0",
+    ),
+    Bug(
+        "a killed member may place plain orders",
+        "plain.py",
+        " or account.member.refusal)\n",
+        ")\n",
+    ),
+    Bug(
+        "plain orders may use what is reserved already",
+        "plain.py",
+        "    if reserved + balance.locked > balance.total ",
+        "    if needed + balance.locked > balance.total ",
+    ),
+    Bug(
+        "a plain order sells locked gold",
+        "plain.py",
+        "    if reserved + balance.locked > balance.total ",
+        "    if reserved > balance.total ",
+    ),
+    Bug(
+        "a plain order at the best opposite price rests",
+        "plain.py",
+        "best.price > price\n",
+        "best.price >= price\n",
+    ),
+    Bug(
+        "a cancelled plain order stays reserved",
+        "plain.py",
+        "    reserved = balance.reserved - order.reserved\n",
+        "    reserved = balance.reserved\n",
+    ),
+    Bug(
+        "an auction does not notice a cancel",
+        "plain.py",
+        " or instrument.phase == AUCTION:\n",
+        ":\n",
     ),
     Bug(
         "an immediate order is taken in an auction",
@@ -335,9 +437,9 @@ BUGS = (
     # Money and metal
     Bug(
         "a buy reserves no fee",
-        "placing.py",
-        "                needed += fees.fee(0, needed, instrument.highest_fee)\n",
-        "                needed += 0\n",
+        "plain.py",
+        "            needed += fees.fee(0, needed, instrument.highest_fee)\n",
+        "            needed += 0\n",
     ),
     Bug(
         "fees are rounded down",
@@ -379,7 +481,7 @@ BUGS = (
     Bug(
         "a cancelled order keeps its reservation",
         "state.py",
-        "        balance.reserved -= order.reserved\n",
+        "        order.balance.reserved -= order.reserved\n",
         "",
     ),
     Bug(
@@ -390,9 +492,9 @@ BUGS = (
     ),
     Bug(
         "locked gold may be sold",
-        "placing.py",
-        "needed > found.total - found.locked - found.reserved:\n",
-        "needed > found.total - found.reserved:\n",
+        "holdings.py",
+        "        return self.total - self.locked - self.reserved\n",
+        "        return self.total - self.reserved\n",
     ),
     Bug(
         "the resale lock ends a day early",
@@ -440,8 +542,8 @@ BUGS = (
     Bug(
         "the end of the day frees the ids of open orders",
         "market.py",
-        "for key, order in account.ids.items() if not isinstance(order, int)}",
-        "for key, order in account.ids.items() if isinstance(order, Instrument)}",
+        " if state.named(account, name) is not None}",
+        " if state.named(account, name) is None}",
     ),
     # Auctions
     Bug(

@@ -30,6 +30,8 @@ def validate(engine: Engine) -> None:
             waiting |= check_stops(state, instrument, side)
         check_crossing(instrument)
     assert resting.isdisjoint(waiting)
+    assert not {id(order) for order in state.spare} & {id(order) for order in state.orders.values()}
+    assert len({id(order) for order in state.spare}) == len(state.spare), "an order is done twice"
     assert set(state.orders) == resting | waiting, "every open order is in a book or waits as a stop"
     assert list(state.orders) == sorted(state.orders)
     check_timetable(state)
@@ -41,13 +43,16 @@ def validate(engine: Engine) -> None:
 
 def check_side(state: State, instrument: Instrument, side: int) -> set[int]:
     book = instrument.own(side)
-    prices = list(book.prices)
-    assert prices == sorted(book.levels), f"{instrument.symbol}: the sorted prices are not those of the levels"
-    best = (prices[-1] if side == terms.BUY else prices[0]) if prices else None
+    ranks = [*book.far, *book.near]
+    expected = sorted(book.levels) if side == terms.BUY else sorted(-price for price in book.levels)
+    assert ranks == expected, f"{instrument.symbol}: the sorted prices are not those of the levels"
+    assert book.near or not book.far
+    best = abs(ranks[-1]) if ranks else None
     assert (book.best.price if book.best is not None else None) == best, f"{instrument.symbol}: the best is not best"
     found: set[int] = set()
     for price, level in book.levels.items():
         assert level.price == price
+        assert level.side is book
         assert book.best is not None
         assert price != book.best.price or level is book.best
         order, previous, total = level.head, None, 0
@@ -107,7 +112,9 @@ def check_order(order: Order) -> None:
     instrument = order.instrument
     assert 0 < order.remaining <= order.quantity
     assert order.remaining % instrument.lot == 0
-    assert order.account.ids[order.client_order_id] is order, "an open order cannot be found by its client id"
+    assert order.account.ids[order.client_order_id] == order.order_id, "an open order is not found by its client id"
+    buying = order.side == terms.BUY
+    assert order.balance is order.account.balances[units.CASH if buying else instrument.symbol]
     special = order.special
     if special is not None and special.display and not special.waiting:
         assert 0 < special.shown <= min(special.display, order.remaining), f"slice of {order.order_id}"
@@ -136,9 +143,7 @@ def check_account(state: State, account: Account) -> None:
         assert balance.locked == sum((balance.locks or {}).values()) >= 0
         assert balance.unwithdrawable >= 0
         assert (balance.total, balance.reserved) == (balance.published_total, balance.published_reserved)
-    for name, one in account.ids.items():
-        if not isinstance(one, int):
-            assert state.orders.get(one.order_id) is one, f"{account.name}: {name} is open only by its client id"
+    assert all(0 < number <= state.last_order_id for number in account.ids.values())
 
 
 class Conservation:
