@@ -24,7 +24,8 @@ class _Announcing(GatewayServer):
         collector.gentle()
         gateway = self.gateway
         shard, sequence = gateway.settings.shard, gateway.view.sequence
-        print(f"READY gateway {self.url} shard={shard} run={gateway.run} sequence={sequence}", flush=True)
+        told = f"shard={shard} run={gateway.run} sequence={sequence} durability={gateway.durability}"
+        print(f"READY gateway {self.url} {told}", flush=True)
 
 
 async def _serve(server: GatewayServer) -> None:

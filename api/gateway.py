@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
+from msgspec import to_builtins
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -20,7 +21,8 @@ from api.subscriptions import Subscriptions
 from api.trading import Trading
 from api.view import Outcome, View
 from goldx.commands import AnyCommand
-from goldx.durability import read_durability
+from goldx.durability import read_durability, require_durability
+from goldx.engines import engines
 from goldx.history import WholeEvents, archive_in
 from goldx.settings import Settings
 from goldx.streams import Journal, Keys, connect
@@ -43,6 +45,8 @@ class Gateway:
         self.keys = Keys(settings.shard)
         self.view = View()
         self.run = 0
+        self.durability = "unknown"
+        """As the server had it when this run began."""
         self._redis_url = redis_url
         self._failed = failed
         self._redis: Redis = connect(redis_url)
@@ -61,7 +65,11 @@ class Gateway:
         self.tailing = False
 
     async def start(self) -> None:
-        """Folds the whole event stream, takes leave of the former run, and begins to serve. Waits for Redis."""
+        """Folds the whole event stream, takes leave of the former run, and begins to serve. Waits for Redis.
+
+        Raises WeakDurability.
+        """
+        await self._patiently(self._check_durability)
         await self._patiently(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
         self.sequencer = Sequencer(
@@ -120,6 +128,7 @@ class Gateway:
     async def status(self) -> dict[str, Any]:
         """How it stands. Raises RedisError."""
         end = await Journal(self._redis, self.keys).end()
+        durability = await read_durability(self._redis)
         position = self.view.position
         return {
             "shard": self.settings.shard,
@@ -132,13 +141,21 @@ class Gateway:
             "waiting": self.sequencer.waiting,
             "sessions": len(self.sessions),
             "trading_day": self.view.trading_day,
-            "durability": str(await read_durability(self._redis)),
+            "durability": str(durability),
+            "durable": durability.is_full,
+            "engines": [to_builtins(engine) for engine in await engines(self._redis, self.keys)],
         }
 
     @property
     def healthy(self) -> bool:
         """Whether orders are taken and events followed."""
         return self.tailing and self.sequencer.available
+
+    async def _check_durability(self) -> None:
+        found = await require_durability(self._redis, allow_weak=self.settings.allow_weak_durability)
+        self.durability = str(found)
+        if not found.is_full:
+            log.warning("the server may acknowledge orders before they are on the disk", durability=self.durability)
 
     async def _number_run(self) -> None:
         self.run = int(await self._redis.hincrby(self.keys.runs, self.settings.gateway_id, 1))

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.gateway import Gateway
+from api.metrics import write
 from api.problems import Problem
 from api.queries import MOST
 from api.rpc import Refusal
@@ -61,8 +64,14 @@ async def health(gateway: TheGateway) -> dict[str, str]:
 
 @router.get("/v1/status", tags=["service"], responses={503: _PROBLEMS[503]})
 async def status(gateway: TheGateway) -> dict[str, Any]:
-    """How far the gateway is, how many sessions it has, and how durable an acknowledgement is."""
+    """How far the gateway is, how many sessions it has, how durable an acknowledgement is; the engines."""
     return await gateway.status()
+
+
+@router.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses={503: _PROBLEMS[503]})
+async def metrics(gateway: TheGateway) -> Response:
+    """The same for Prometheus."""
+    return Response(write(await gateway.status()), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/instruments", tags=["market"])

@@ -101,6 +101,24 @@ def chain(as_json: bool, windows: tuple[str, ...], rounds: int, orders: int, sec
         click.echo(json.dumps(found))
 
 
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--messages", default=100_000, show_default=True, help="Messages of the flow that is replayed.")
+@click.option("--accounts", default=100_000, show_default=True, help="Accounts in the snapshot.")
+@click.option("--orders", default=100_000, show_default=True, help="Resting orders in the snapshot.")
+@click.option("--rounds", default=3, show_default=True, help="How often each thing is done.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the flow.")
+def recovery(as_json: bool, messages: int, accounts: int, orders: int, rounds: int, seed: int) -> None:
+    """Replay beside the bare core, start from a snapshot, pauses, takeover and hand-over; fsync always."""
+    from benchmarks.recovery.run import measure
+
+    found = measure(messages, accounts, orders, rounds, seed, lambda line: click.echo(line, err=True))
+    for part, figures in found.items():
+        click.echo(f"{part}: " + ", ".join(f"{name} {figure}" for name, figure in figures.items()))
+    if as_json:
+        click.echo(json.dumps(found))
+
+
 @bench.command("settlement-scale")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
 @click.option("--lots", default=100_000, show_default=True, help="Lots in the register.")

@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
+from msgspec.structs import astuple
 
 from goldx.chains import CommandChains, EventBody, event_body
-from goldx.commands import BY_METHOD
-from goldx.streams import BEGINNING, Position, RawCommandFrame, decode_commands, decode_raw_commands, encode
+from goldx.commands import BY_METHOD, AnyCommand, HoldingSettle
+from goldx.streams import BEGINNING, Position, RawCommandFrame, decode_commands, encode
 from matching.engine import Engine
 
 log = structlog.get_logger()
 
+decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
+
+_TAGS = {command: command.__struct_config__.tag for command in BY_METHOD.values()}
 _METHODS = {command.__struct_config__.tag: command.method for command in BY_METHOD.values()}
 
 
@@ -32,7 +36,8 @@ class Produced(NamedTuple):
     last: int
     """Sequence of its last event, which is the entry's id in the event stream."""
     body: EventBody
-    """What is published, but for the leader's epoch and the chain's hash: it follows from the journal alone."""
+    """What is published, but for the leader's epoch and the chain's hash: it follows from the journal alone. Empty if
+    not wanted (``Fold.published``)."""
 
 
 def read_frame(data: bytes) -> RawCommandFrame | None:
@@ -41,9 +46,17 @@ def read_frame(data: bytes) -> RawCommandFrame | None:
     Checked against the commands' types and brought to their full length, whatever version of the program wrote them.
     """
     try:
-        return decode_raw_commands(encode(decode_commands(data)))
+        frame = decode_commands(data)
     except msgspec.MsgspecError:
         return None
+    return RawCommandFrame(frame.writer, frame.number, tuple(map(_plain, frame.commands)), frame.previous)
+
+
+def _plain(command: AnyCommand) -> tuple[Any, ...]:
+    """A command as MessagePack would give it back without its type."""
+    if type(command) is HoldingSettle:
+        return decode_plain(encode(command))
+    return (_TAGS[type(command)], *astuple(command))
 
 
 class Fold:
@@ -68,6 +81,8 @@ class Fold:
         """What was wrong with the place of the newest such frame that did not fit behind those of the same writer."""
         self.breaks = 0
         """How many such frames this object has met."""
+        self.published = 0
+        """Events before this one are known to be published: what they would be published as is not made again."""
         self.total = total
         self.commands = 0
 
@@ -104,4 +119,5 @@ class Fold:
         self.total += len(commands)
         if self.engine.sequence == before:
             return None
-        return Produced(position, before + 1, self.engine.sequence, event_body(position, outcomes))
+        body = event_body(position, outcomes) if self.engine.sequence >= self.published else b""
+        return Produced(position, before + 1, self.engine.sequence, body)

@@ -103,6 +103,7 @@ class Recovery:
             )
         if sequence == self.published:
             return
+        self.fold.published = sequence
         self.published, self._newest, self.previous = sequence, body_of(frame), frame_hash(frame)
         while self._held and self._held[0].first <= sequence:
             produced = self._held.popleft()

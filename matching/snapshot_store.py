@@ -5,6 +5,7 @@ of another version is passed over for the one before it, and in the end for the 
 """
 
 import asyncio
+import gc
 import hashlib
 import os
 import signal
@@ -17,6 +18,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from goldx import collector
 from goldx.chains import CommandChains, Head
 from goldx.streams import EventStream, Journal, Keys, Position, parse_entry_id
 from matching.engine import Engine
@@ -93,6 +95,7 @@ def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO) -> None:
     """In the child: nothing of the parent's loop, connections or handlers may run here."""
     code = 1
     try:
+        gc.disable()
         os.nice(10)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -127,7 +130,8 @@ def restore(data: bytes) -> Fold:
     if hashlib.sha256(found.body).hexdigest() != found.checksum:
         raise SnapshotFailed("its checksum is wrong: it is torn or altered")
     try:
-        engine = Engine.restore(zlib.decompress(found.body))
+        with collector.off():
+            engine = Engine.restore(zlib.decompress(found.body))
     except Exception as error:
         raise SnapshotFailed(f"the core does not take it: {error!r}") from error
     if engine.sequence != found.sequence or engine.digest() != found.digest:

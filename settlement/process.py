@@ -18,6 +18,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DBAPIError
 
+from goldx.durability import require_durability
 from goldx.history import WholeEvents, archive_in, first_event, last_event
 from goldx.streams import EventFrame, Journal, Keys, connect
 from settlement import database
@@ -58,7 +59,15 @@ def is_outage(error: BaseException) -> bool:
 class Settlement:
     """One run of the service."""
 
-    def __init__(self, database_url: str, redis_url: str, shard: str, archive_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        redis_url: str,
+        shard: str,
+        archive_dir: Path | None = None,
+        *,
+        allow_weak_durability: bool = False,
+    ) -> None:
         keys = Keys(shard)
         self._database_url = database_url
         self._engine = database.connect(database_url)
@@ -67,6 +76,8 @@ class Settlement:
         self._ledger = Ledger(self._engine, shard)
         self._keys = keys
         self._sender: Sender
+        self._allow_weak = allow_weak_durability
+        self.durability = "unknown"
         self._reached = 0
         self._frames = FIRST_FRAMES
         self._ahead: asyncio.Task[list[EventFrame]] | None = None
@@ -79,10 +90,14 @@ class Settlement:
         return self._reached
 
     async def open(self) -> int:
-        """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on."""
+        """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on.
+
+        Raises WeakDurability: a receipt is in the market when the journal has it, and not before that is on the disk.
+        """
         pause = FIRST_PAUSE
         while True:
             try:
+                self.durability = str(await require_durability(self._redis, allow_weak=self._allow_weak))
                 await database.migrate(self._database_url)
                 self._reached = await self._ledger.open()
                 await self._ledger.check(self._events)
@@ -151,13 +166,15 @@ def _events_in(frames: list[EventFrame]) -> int:
     return max(1, last_event(frames[-1]) - first_event(frames[0]) + 1)
 
 
-async def serve(database_url: str, redis_url: str, shard: str, archive_dir: Path | None) -> None:
+async def serve(
+    database_url: str, redis_url: str, shard: str, archive_dir: Path | None, *, allow_weak_durability: bool
+) -> None:
     """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Settlement(database_url, redis_url, shard, archive_dir)
+    service = Settlement(database_url, redis_url, shard, archive_dir, allow_weak_durability=allow_weak_durability)
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))
     try:
@@ -174,5 +191,5 @@ async def serve(database_url: str, redis_url: str, shard: str, archive_dir: Path
 
 async def _work(service: Settlement, shard: str) -> None:
     reached = await service.open()
-    print(f"READY settlement shard={shard} sequence={reached}", flush=True)
+    print(f"READY settlement shard={shard} sequence={reached} durability={service.durability}", flush=True)
     await service.run()

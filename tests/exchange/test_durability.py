@@ -1,0 +1,47 @@
+"""Each service asks the server how durable it is, and refuses less than full durability unless that is allowed."""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from goldx import embedded, streams
+
+SHOWN = "appendonly=yes,appendfsync=everysec"
+
+
+async def run(service: str, settings: dict[str, str]) -> tuple[str, str]:
+    """Starts a service; its READY line, with which it is stopped, or what it says when it ends without one."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "goldx.cli", service), env=os.environ | settings, stdout=-1, stderr=-1
+    )
+    assert process.stdout is not None
+    line = (await process.stdout.readline()).decode()
+    if line:
+        process.terminate()
+    _, errors = await process.communicate()
+    assert (process.returncode == 0) == bool(line), errors.decode()
+    return line, errors.decode()
+
+
+async def test_settlement_and_gateway_refuse_a_server_that_acknowledges_too_early(database_url: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="gx"))
+    server = await embedded.start_valkey(folder)
+    settings = {"GOLDX_REDIS_URL": server.url, "GOLDX_DATABASE_URL": database_url, "GOLDX_GATEWAY_PORT": "0"}
+    try:
+        redis = streams.connect(server.url)
+        line, _ = await run("settlement", settings)
+        assert line.endswith("durability=appendonly=yes,appendfsync=always\n")
+        await redis.config_set("appendfsync", "everysec")
+        for service in ("settlement", "gateway"):
+            line, errors = await run(service, settings)
+            assert line == ""
+            assert f"the server's durability is {SHOWN}" in errors
+            line, errors = await run(service, settings | {"GOLDX_ALLOW_WEAK_DURABILITY": "true"})
+            assert line.endswith(f"durability={SHOWN}\n"), errors
+        await redis.aclose()
+    finally:
+        await server.stop()
+        shutil.rmtree(folder)
