@@ -14,7 +14,7 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import FINENESS_ONE, MAX_MONEY_FEN, BadValue, format_money
-from settlement import encumbrances, locks, lots, proposals, tariff, working_days
+from settlement import encumbrances, fees, locks, lots, proposals, tariff, working_days
 from settlement.arithmetic import fine_weight, format_fineness
 from settlement.database import now_ms
 from settlement.load_out import lots_of, sheet
@@ -99,10 +99,13 @@ async def propose(
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Decided: the record of the lots is free again."""
-    await advance(connection, claim, MACHINE, by, "decide", subjects)
-    for number in subjects:
+    """Decided: the record of the lots is free again, and a claimant who was wrong is charged the umpire."""
+    rows = await advance(connection, claim, MACHINE, by, "decide", subjects)
+    for number, row in rows.items():
         await locks.lift(connection, by, LOCK, number)
+        if row.payer == "MEMBER":
+            claimant = await sheet(connection, row.load_out_no)
+            await fees.umpire(connection, claimant.account, claimant.symbol, row.umpire_fee_fen, number)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

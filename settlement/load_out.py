@@ -23,7 +23,7 @@ from sqlalchemy import Row, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, BadValue, format_money, format_price, format_weight
-from settlement import allocation, locks, lots, outbox, proposals, receipts, stock, tariff, working_days
+from settlement import allocation, fees, locks, lots, outbox, proposals, receipts, stock, tariff, working_days
 from settlement.allocation import Candidate
 from settlement.arithmetic import value_fen
 from settlement.database import among, now_ms
@@ -97,10 +97,12 @@ async def apply(connection: AsyncConnection, by: str, wish: Application) -> int:
     """Allocates lots and proposes the load-out; returns the proposal's number.
 
     Raises BadValue for what is malformed or unknown, Refused where there are no fitting lots (NO_FITTING_LOTS), no
-    price (NO_PRICE), or the member's or the venue's holdings do not suffice (INSUFFICIENT_GOLD, INSUFFICIENT_CASH).
+    price (NO_PRICE), a bill that the account could not pay (ARREAR), or the member's or the venue's holdings do not
+    suffice (INSUFFICIENT_GOLD, INSUFFICIENT_CASH).
     """
     figures = await tariff.on(connection, working_days.today())
     await _check(connection, wish, figures)
+    await fees.check_no_arrear(connection, wish.account)
     first, last = _window(wish, figures["LOAD_OUT_WINDOW"])
     price, source = await _price(connection, wish.symbol)
     chosen = await _allocate(connection, wish)
@@ -273,7 +275,10 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has settled: the lots are the withdrawer's, their receipts are cancelled."""
-    await advance(connection, load_out, MACHINE, by, "settle", subjects)
+    rows = await advance(connection, load_out, MACHINE, by, "settle", subjects)
+    for number, row in rows.items():
+        held = await lots.find(connection, await lots_of(connection, [number]))
+        await fees.loaded_out(connection, row, sum(one.melt_cg or one.gross_cg for one in held.values()))
     ids = await lots_of(connection, subjects)
     await lots.take(connection, by, "withdraw", ids)
     await receipts.cancel(connection, by, ids)

@@ -16,7 +16,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import format_weight
-from settlement import lots, outbox, proposals, tariff, working_days
+from settlement import fees, lots, outbox, proposals, tariff, working_days
 from settlement.database import among
 from settlement.load_out import MACHINE, lots_of, sheet
 from settlement.schema import load_out, lot, receipt
@@ -38,8 +38,11 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends the gold back into the account."""
-    await advance(connection, load_out, MACHINE, by, "approve_cancel", subjects, agreed="load_out_cancel")
+    """Sends the gold back into the account; after the day of application that is charged."""
+    rows = await advance(connection, load_out, MACHINE, by, "approve_cancel", subjects, agreed="load_out_cancel")
+    for row in rows.values():
+        if working_days.day_of(row.applied_at) != working_days.today():
+            await fees.given_up(connection, row)
     await _send(connection, by, subjects)
 
 
@@ -54,9 +57,11 @@ async def expire(connection: AsyncConnection, today: date) -> list[int]:
     late = select(load_out.c.load_out_no).where(
         load_out.c.status == "SUCCESS", load_out.c.until_day < today - timedelta(days=days)
     )
-    numbers = sorted((await connection.execute(late)).scalars())
+    numbers = sorted((await connection.execute(late.with_for_update(skip_locked=True))).scalars())
     if numbers:
-        await advance(connection, load_out, MACHINE, ACTOR, "expire", numbers)
+        rows = await advance(connection, load_out, MACHINE, ACTOR, "expire", numbers)
+        for row in rows.values():
+            await fees.given_up(connection, row)
         await _send(connection, ACTOR, numbers)
     return numbers
 

@@ -128,6 +128,8 @@ async def remark(
     connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
 ) -> None:
     """Writes into the history of lots what happened to them and left their state as it was."""
+    if not lot_ids:
+        return
     rows = await find(connection, lot_ids)
     states = {number: row.state for number, row in rows.items()}
     places = {number: row.warehouse for number, row in rows.items()}

@@ -10,6 +10,7 @@ from settlement import (
     counter,
     encumbrances,
     exchange,
+    fees,
     load_out,
     lots,
     proposals,
@@ -25,7 +26,7 @@ MACHINES: Mapping[str, Machine] = {
     for machine in (
         *(lots.MACHINE, proposals.MACHINE, cash.MACHINE, receipts.MACHINE, encumbrances.PLEDGE.machine),
         *(encumbrances.LEGAL_HOLD.machine, transfers.MACHINE, load_out.MACHINE),
-        *(claims.MACHINE, tariff.MACHINE),
+        *(claims.MACHINE, tariff.MACHINE, fees.MACHINE),
         *(counter.MACHINE, aml.MACHINE, provenance.MACHINE, exchange.MACHINE, exchange.PARTY, acceptance.MACHINE),
     )
 }

@@ -16,6 +16,7 @@ from settlement import (
     cash,
     claims,
     encumbrances,
+    fees,
     intake,
     load_out,
     load_out_cancels,
@@ -57,6 +58,7 @@ MOVEMENTS: Mapping[str, Movement] = {
     "legal_lift": encumbrances.Releasing(LEGAL_HOLD),
     "load_out": load_out,
     "load_out_cancel": load_out_cancels,
+    "fee": fees,
 }
 DECISIONS: Mapping[str, Decision] = {
     **MOVEMENTS,

@@ -143,7 +143,7 @@ def _post_movement(
     ours: Mapping[str, Item],
     closed: set[str],
 ) -> None:
-    """What came in or went out: each leg against the escrow bank or the vault; without a document, against suspense."""
+    """What came in or went out: each leg against the account of its document's kind; without one, against suspense."""
     item = ours.get(event.reference)
     known = item is not None and item.legs == legs and item.reference not in closed
     if item is not None and known:
@@ -155,9 +155,16 @@ def _post_movement(
         contra[asset] -= amount
     lines = [(member_account(account, asset), amount) for account, asset, amount in legs]
     for asset, amount in contra.items():
-        kind = "suspense" if not known else "bank_escrow" if asset == CASH else "vault"
+        kind = _contra(item.kind if item and known else None, asset)
         lines.append((AccountKey(kind, kind, asset), amount))
     _add_lines(batch, event.sequence, lines)
+
+
+def _contra(kind: str | None, asset: str) -> str:
+    """What stands against a movement of a document of this kind; None: of no document."""
+    if kind is None:
+        return "suspense"
+    return "fee_income" if kind == "fee" else "bank_escrow" if asset == CASH else "vault"
 
 
 def _add_lines(batch: Batch, sequence: int, lines: Iterable[tuple[AccountKey, int]]) -> None:

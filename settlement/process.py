@@ -8,6 +8,7 @@ the stream or another stream, an entry that does not balance, an account below z
 import asyncio
 import contextlib
 import signal
+from datetime import date
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from goldx.durability import require_durability
 from goldx.history import WholeEvents, archive_in, first_event, last_event
 from goldx.streams import EventFrame, Journal, Keys, connect
-from settlement import database
+from settlement import database, fees, load_out_cancels, working_days
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 
@@ -83,6 +84,7 @@ class Settlement:
         self._ahead: asyncio.Task[list[EventFrame]] | None = None
         """The reading of the next batch, under way while PostgreSQL works on this one."""
         self._flushed = 0.0
+        self._day: date | None = None
 
     @property
     def reached(self) -> int:
@@ -134,6 +136,17 @@ class Settlement:
         if self._ahead is None and now - self._flushed >= OUTBOX_MS / 1_000:
             await self._sender.flush()
             self._flushed = now
+            await self._begin_day(working_days.today())
+
+    async def _begin_day(self, today: date) -> None:
+        """Once a day, from the first idle moment after midnight in Shanghai: what the calendar brings."""
+        if today == self._day:
+            return
+        async with self._engine.begin() as connection:
+            accrued = await fees.catch_up(connection)
+            expired = await load_out_cancels.expire(connection, today)
+        log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired))
+        self._day = today
 
     async def _drop_ahead(self) -> None:
         if self._ahead is not None:

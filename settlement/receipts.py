@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue, format_weight
-from settlement import acceptance, locks, lots, outbox, proposals
+from settlement import acceptance, fees, locks, lots, outbox, proposals
 from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema import lot, receipt
@@ -74,10 +74,14 @@ async def issuable(connection: AsyncConnection) -> list[int]:
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends the fine gold to the engine."""
+    """Sends the fine gold to the engine; taking the lots in is charged."""
     rows = await advance(connection, receipt, MACHINE, by, "approve", subjects)
     moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "receipt", by, moves)
+    weights: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for held in (await lots.find(connection, [row.lot_id for row in rows.values()])).values():
+        weights[held.account, held.symbol] += held.melt_cg or held.gross_cg
+    await fees.load_in(connection, weights, f"receipts:{min(subjects)}-{max(subjects)}")
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ CERTIFICATE        a lot and its certificate, or a certificate and its own repli
 STATUS_DIFF        gold in the sub-account of what is pledged or held, and the live documents; or a named lot's lock
 CUSTOMS_DIFF       fine gold of a class that lies in warehouses of the other customs status
 TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
-FEES               fee income, and the fees of all trades
+FEES               fee income, and the fees of all trades with the bills that were paid
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
 UNIDENTIFIED       money or metal that came or went by no document
 =================  =========================================================================================
@@ -53,6 +53,7 @@ from settlement.schema import (
     warehouse,
 )
 from settlement.schema_custody import encumbrance, grade_customs, lot_lock
+from settlement.schema_fees import fee_bill
 from settlement.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 
 HELD_STATES = ("RECEIPTED", "ALLOCATED")
@@ -251,8 +252,10 @@ async def _check_trades(connection: AsyncConnection, findings: _Findings) -> Non
 
 async def _check_fees(connection: AsyncConnection, findings: _Findings) -> None:
     fees = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
+    paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
+    billed = await connection.scalar(paid)
     income = await _balance(connection, "fee_income")
-    findings.compare("FEES", "fee_income", CASH, int(fees or 0), income)
+    findings.compare("FEES", "fee_income", CASH, int(fees or 0) + int(billed or 0), income)
 
 
 async def _check_cash(connection: AsyncConnection, findings: _Findings) -> None:

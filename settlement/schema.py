@@ -61,7 +61,7 @@ LOAD_OUT_TYPES = ("SELF", "TRADE", "PARTIAL")
 DECLARED_USES = ("INVESTMENT", "NON_INVESTMENT")
 ENGINE_KINDS = (
     *("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift"),
-    *("load_out", "load_out_cancel"),
+    *("load_out", "load_out_cancel", "fee"),
 )
 """What goes to the engine on behalf of a document; also the first half of its reference."""
 PROPOSAL_KINDS = (

@@ -3,13 +3,31 @@
 Units as in ``settlement.schema``; ``_ufen`` are millionths of a fen, in which a fee per kg of so many mg is exact.
 """
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Table, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from settlement.schema import _integer, _number, _one_of, _text, metadata
 
 TARIFF_STATES = ("PROPOSED", "AGREED", "DECLINED")
 CLAIM_STATES = ("OPEN", "AT_UMPIRE", "PROPOSED", "DECIDED")
 CLAIM_PAYERS = ("MEMBER", "VENUE")
+BILL_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "ARREAR", "REPLACED")
+FEE_KINDS = (
+    *("STORAGE_OWN", "STORAGE_BOUGHT", "STORAGE_LOAD_OUT", "FREIGHT_INSURANCE", "LOAD_IN", "LOAD_OUT"),
+    *("OVERDUE", "UMPIRE"),
+)
 
 tariff = Table(
     "tariff",
@@ -32,6 +50,49 @@ stock = Table(
     _integer("own_mg", default=0),
     _integer("own_sold_mg", default=0),
     CheckConstraint("own_mg >= 0 AND own_sold_mg >= 0", name="not_negative"),
+)
+
+accrual_day = Table("accrual_day", metadata, Column("day", Date, primary_key=True), _integer("at"))
+
+fee_bill = Table(
+    "fee_bill",
+    metadata,
+    _number("bill_no"),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    _integer("exact_ufen"),
+    _integer("amount_fen"),
+    _text("status"),
+    _text("reason", null=True),
+    Column("arrear", Boolean, nullable=False, server_default=text("false")),
+    _integer("made_at"),
+    _one_of("status", BILL_STATES),
+    CheckConstraint("amount_fen > 0", name="amount"),
+    CheckConstraint("2 * abs(amount_fen * 1000000 - exact_ufen) <= 1000000", name="rounded_once"),
+    Index(
+        "uq_fee_bill_account",
+        "account",
+        unique=True,
+        postgresql_where=text("status IN ('PROPOSED', 'SENDING', 'ARREAR')"),
+    ),
+)
+
+fee_accrual = Table(
+    "fee_accrual",
+    metadata,
+    _number("accrual_no"),
+    Column("day", Date, nullable=False),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    _text("symbol"),
+    _text("kind"),
+    _text("subject"),
+    _integer("quantity"),
+    _integer("rate"),
+    _integer("amount_ufen"),
+    Column("bill_no", BigInteger, ForeignKey("fee_bill.bill_no")),
+    _one_of("kind", FEE_KINDS),
+    CheckConstraint("quantity > 0 AND rate > 0 AND amount_ufen > 0", name="positive"),
+    UniqueConstraint("day", "account", "symbol", "kind", "subject"),
+    Index("ix_fee_accrual_account_bill_no", "account", "bill_no"),
 )
 
 claim = Table(

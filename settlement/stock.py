@@ -21,14 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import CASH
 from settlement.database import among
 from settlement.outbox import Item
-from settlement.posting import AccountKey, Batch
+from settlement.posting import Batch
 from settlement.schema import ledger_account, load_out
 from settlement.schema_fees import stock
 from settlement.sub_accounts import SUFFIXES, owner_of
 
 Key = tuple[str, str]
 """Trading account and class."""
-Line = tuple[int, int, AccountKey, int]
 _LEAVES, _RETURNS = ("load_out",), ("load_out_cancel",)
 
 
@@ -71,18 +70,21 @@ class Stocks:
 
     async def follow(self, connection: AsyncConnection, batch: Batch) -> None:
         """Moves stocks by a batch that the ledger has not yet written, in its transaction."""
-        gold = [line for line in batch.lines if line[2].kind == "member" and line[2].asset != CASH]
+        gold = [line for line in batch.lines if line[2].asset != CASH and line[2].kind == "member"]
         if not gold:
             return
-        touched = {(owner_of(line[2].name), line[2].asset) for line in gold}
+        keys = {account: (owner_of(account.name), account.asset) for account in {line[2] for line in gold}}
+        touched = set(keys.values())
         await self._read(connection, touched)
         kinds = {sequence: kind for sequence, kind, _, _ in batch.entries}
         parts = await _parts(connection, batch.done)
-        for sequence, moved in _by_entry(gold):
-            for (account, symbol), amount in moved.items():
-                part = parts.get((sequence, account), 0)
-                if amount or part:
-                    self._known[account, symbol].move(kinds[sequence], amount, part)
+        moved: defaultdict[tuple[int, Key], int] = defaultdict(int)
+        for sequence, _, account, amount in gold:
+            moved[sequence, keys[account]] += amount
+        for (sequence, key), amount in moved.items():
+            part = parts.get((sequence, key[0]), 0)
+            if amount or part:
+                self._known[key].move(kinds[sequence], amount, part)
         await self._write(connection, touched)
 
     async def _read(self, connection: AsyncConnection, wanted: set[Key]) -> None:
@@ -115,14 +117,6 @@ class Stocks:
         statement = insert(stock)
         news = {name: statement.excluded[name] for name in ("own_mg", "own_sold_mg")}
         await connection.execute(statement.on_conflict_do_update(index_elements=["account", "symbol"], set_=news), rows)
-
-
-def _by_entry(lines: Sequence[Line]) -> Iterable[tuple[int, dict[Key, int]]]:
-    """(sequence, net change by owner and class) of each entry, in order."""
-    moved: defaultdict[int, defaultdict[Key, int]] = defaultdict(lambda: defaultdict(int))
-    for sequence, _, account, amount in lines:
-        moved[sequence][owner_of(account.name), account.asset] += amount
-    return moved.items()
 
 
 async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> Mapping[tuple[int, str], int]:
