@@ -8,7 +8,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG = 2_000
+YOUNG = 1_000
 """Containers allocated, net, before the youngest generation is looked at; five times that for the middle one."""
 GATEWAY_YOUNG = 20_000
 

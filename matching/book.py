@@ -8,10 +8,11 @@ a level appears or goes      near the touch: one step in a short list, its end f
                              further away: one step in a SortedList, O(log levels)
 ===========================  ===============================================================
 
-Prices stand in order twofold: the best few hundred in a plain list (``near``), all others in a SortedList (``far``). A
-step in the list costs a fraction of one in the container, and nearly all levels appear and go near the touch. When the
-list has run empty it is filled from the container, and when it has grown too long its worse half goes there: at most
-one such move in ``MOST_NEAR // 2`` steps, however the price travels.
+Prices stand in order twofold: the best one or two thousand in a plain list (``near``), all others in a SortedList
+(``far``). The container's own nodes are such lists, but a step through it costs several times one in the list itself,
+and nearly all levels appear and go near the touch. When the list has run empty it is filled from the container; when it
+has grown too long its worse half goes there: at most one such move in ``MOST_NEAR // 2`` steps, however the price
+travels.
 
 A level that has become empty is removed at once: keeping it would be fast while the price stands still, and slow for
 ever after it has travelled.
@@ -27,8 +28,8 @@ from sortedcontainers import SortedList
 from goldx.terms import BUY
 from matching.orders import Order
 
-MOST_NEAR: Final = 512
-"""Prices in the list near the touch."""
+MOST_NEAR: Final = 2_000
+"""Prices in the list near the touch: as many as one node of a SortedList holds at most."""
 
 
 class Level:
