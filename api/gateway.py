@@ -25,7 +25,7 @@ from goldx.durability import read_durability, require_durability
 from goldx.engines import engines
 from goldx.history import WholeEvents, archive_in
 from goldx.settings import Settings
-from goldx.streams import Journal, Keys, connect
+from goldx.streams import Journal, Keys, begin_run, connect
 from settlement import database
 
 log = structlog.get_logger()
@@ -73,7 +73,8 @@ class Gateway:
         await self._patiently(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
         self.sequencer = Sequencer(
-            self._redis_url, self.keys, writer, lambda: self.view.position, self.settings.disk_reserve_mb
+            *(self._redis_url, self.keys, writer, lambda: self.view.position),
+            *(self.settings.disk_reserve_mb, self.settings.require_replicas),
         )
         await self._patiently(self.sequencer.open)
         await self._patiently(self._fold_history)
@@ -141,7 +142,7 @@ class Gateway:
             "waiting": self.sequencer.waiting,
             "sessions": len(self.sessions),
             "trading_day": self.view.trading_day,
-            "durability": str(durability),
+            "durability": str(durability._replace(replicas=self.settings.require_replicas)),
             "durable": durability.is_full,
             "engines": [to_builtins(engine) for engine in await engines(self._redis, self.keys)],
         }
@@ -152,13 +153,15 @@ class Gateway:
         return self.tailing and self.sequencer.available
 
     async def _check_durability(self) -> None:
-        found = await require_durability(self._redis, allow_weak=self.settings.allow_weak_durability)
+        weak, replicas = self.settings.allow_weak_durability, self.settings.require_replicas
+        found = await require_durability(self._redis, allow_weak=weak, replicas=replicas)
         self.durability = str(found)
         if not found.is_full:
             log.warning("the server may acknowledge orders before they are on the disk", durability=self.durability)
 
     async def _number_run(self) -> None:
-        self.run = int(await self._redis.hincrby(self.keys.runs, self.settings.gateway_id, 1))
+        replicas = self.settings.require_replicas
+        self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
 
     async def _fold_history(self) -> None:
         while frames := await self._stream.read(self.view.sequence, FRAMES_AT_ONCE):

@@ -63,11 +63,17 @@ class Sequencer:
     """
 
     def __init__(
-        self, redis_url: str, keys: Keys, writer: str, position: Callable[[], Position], reserve_mb: int
+        self,
+        redis_url: str,
+        keys: Keys,
+        writer: str,
+        position: Callable[[], Position],
+        reserve_mb: int,
+        replicas: int = 0,
     ) -> None:
         self._redis_url = redis_url
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT, single_connection=True)
-        self._journal = Journal(self._redis, keys)
+        self._journal = Journal(self._redis, keys, replicas)
         self._frames_made = FrameWriter(writer)
         self._seen = position
         self._last = BEGINNING

@@ -9,21 +9,28 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from goldx.replicas import Replicas
+
 
 class WeakDurability(RuntimeError):
     """The server acknowledges before a write is durable, or does not say, and the settings do not allow that."""
 
 
 class Durability(NamedTuple):
-    """``append_only`` and ``fsync`` as the server gives them, None where it does not tell (CONFIG may be forbidden)."""
+    """``append_only`` and ``fsync`` as the server gives them, None where it does not tell (CONFIG may be forbidden).
+
+    ``replicas``: how many replicas must have a write on their disks as well.
+    """
 
     append_only: str | None
     fsync: str | None
+    replicas: int = 0
 
     def __str__(self) -> str:
+        copies = f",replicas={self.replicas}" if self.replicas else ""
         if self.append_only is None or self.fsync is None:
-            return "unknown"
-        return f"appendonly={self.append_only},appendfsync={self.fsync}"
+            return f"unknown{copies}"
+        return f"appendonly={self.append_only},appendfsync={self.fsync}{copies}"
 
     @property
     def is_full(self) -> bool:
@@ -41,9 +48,13 @@ async def read_durability(redis: Redis) -> Durability:
     return Durability(values.get("appendonly"), values.get("appendfsync"))
 
 
-async def require_durability(redis: Redis, *, allow_weak: bool) -> Durability:
-    """Like ``read_durability``; raises WeakDurability for less than full durability that was not explicitly allowed."""
-    durability = await read_durability(redis)
+async def require_durability(redis: Redis, *, allow_weak: bool, replicas: int = 0) -> Durability:
+    """Like ``read_durability``, of a server that can wait for its replicas where some are required.
+
+    Raises NoReplicas, and WeakDurability for less than full durability that was not explicitly allowed.
+    """
+    await Replicas("", replicas).require(redis)
+    durability = (await read_durability(redis))._replace(replicas=replicas)
     if not durability.is_full and not allow_weak:
         raise WeakDurability(
             f"the server's durability is {durability}: it may acknowledge an order before it is on the disk. Set its "

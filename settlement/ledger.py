@@ -34,6 +34,10 @@ class WrongStream(Exception):
     """The event stream is not the one that this database has posted from: settlement must not go on."""
 
 
+class StreamBehind(WrongStream):
+    """The event stream ends before what is posted already."""
+
+
 class WrongShard(Exception):
     """The database belongs to another shard."""
 
@@ -64,8 +68,8 @@ class Ledger:
     async def check(self, stream: EventStream) -> None:
         """Compares the last event posted with the stream, by its time.
 
-        Raises WrongStream if they differ or the stream ends before it, as after the loss of the stream's server: the
-        sequence alone would let other events pass for those that are posted.
+        Raises WrongStream if they differ, StreamBehind if the stream ends before it, as after the loss of the stream's
+        server: the sequence alone would let other events pass for those that are posted.
         """
         mine = progress.c.shard == self._shard
         async with self._engine.connect() as connection:
@@ -74,7 +78,7 @@ class Ledger:
             return
         frames = await stream.read(sequence - 1, 1)
         if not frames:
-            raise WrongStream(f"the event stream ends before sequence {sequence}, which is posted already")
+            raise StreamBehind(f"the event stream ends before sequence {sequence}, which is posted already")
         for event in (event for outcome in frames[0].outcomes for event in outcome):
             if event.sequence == sequence and event.at != at:
                 raise WrongStream(f"event {sequence} of the stream is of {event.at}; the one that is posted, of {at}")

@@ -14,16 +14,16 @@ from pathlib import Path
 import structlog
 from asyncpg import InterfaceError, InternalClientError, PostgresError
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from goldx.durability import require_durability
 from goldx.history import WholeEvents, archive_in, first_event, last_event
-from goldx.streams import EventFrame, Journal, Keys, connect
+from goldx.outages import redis_passes
+from goldx.settings import Settings
+from goldx.streams import EventFrame, Journal, Keys, begin_run, connect
 from settlement import database, fees, load_out_cancels, working_days
-from settlement.ledger import Ledger
+from settlement.ledger import Ledger, StreamBehind
 from settlement.outbox import Sender
 
 log = structlog.get_logger()
@@ -35,6 +35,8 @@ MOST_FRAMES, FIRST_FRAMES = 2_000, 200
 OUTBOX_MS = 100
 """How often to look at the outbox: the delay of a receipt, not of a trade."""
 REDIS_TIMEOUT = 10.0
+BEHIND_SECONDS = 60.0
+"""How long the engine may take to publish again what a failover took away."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts while a server is away; doubled each time."""
 
@@ -44,7 +46,7 @@ _OUTAGES = ("08", "40", "53", "57")
 
 def is_outage(error: BaseException) -> bool:
     """Whether waiting may help: a server is away or starting, or two transactions met."""
-    if isinstance(error, OSError | RedisConnectionError | RedisTimeoutError | ReadOnlyError):
+    if redis_passes(error):
         return True
     if isinstance(error, PostgresError):
         return str(error.sqlstate or "").startswith(_OUTAGES)
@@ -68,6 +70,7 @@ class Settlement:
         archive_dir: Path | None = None,
         *,
         allow_weak_durability: bool = False,
+        replicas: int = 0,
     ) -> None:
         keys = Keys(shard)
         self._database_url = database_url
@@ -76,6 +79,7 @@ class Settlement:
         self._events = WholeEvents(self._redis, keys, archive_in(archive_dir))
         self._ledger = Ledger(self._engine, shard)
         self._keys = keys
+        self._replicas = replicas
         self._sender: Sender
         self._allow_weak = allow_weak_durability
         self.durability = "unknown"
@@ -94,18 +98,27 @@ class Settlement:
     async def open(self) -> int:
         """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on.
 
+        After a failover the new primary may lack events that are posted already: the engine publishes them again.
         Raises WeakDurability: a receipt is in the market when the journal has it, and not before that is on the disk.
         """
         pause = FIRST_PAUSE
+        patient_until = asyncio.get_running_loop().time() + (BEHIND_SECONDS if self._replicas else 0)
         while True:
             try:
-                self.durability = str(await require_durability(self._redis, allow_weak=self._allow_weak))
+                self.durability = str(
+                    await require_durability(self._redis, allow_weak=self._allow_weak, replicas=self._replicas)
+                )
                 await database.migrate(self._database_url)
                 self._reached = await self._ledger.open()
                 await self._ledger.check(self._events)
-                run = int(await self._redis.hincrby(self._keys.runs, "settlement", 1))
-                self._sender = Sender(self._engine, Journal(self._redis, self._keys), run)
+                run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
+                self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas), run)
                 await self._tell()
+            except StreamBehind as error:
+                if asyncio.get_running_loop().time() > patient_until:
+                    raise
+                log.warning("the events of a failed primary are awaited again", error=str(error))
+                await asyncio.sleep(FIRST_PAUSE)
             except Exception as error:
                 pause = await self._wait_out(error, pause)
             else:
@@ -179,15 +192,18 @@ def _events_in(frames: list[EventFrame]) -> int:
     return max(1, last_event(frames[-1]) - first_event(frames[0]) + 1)
 
 
-async def serve(
-    database_url: str, redis_url: str, shard: str, archive_dir: Path | None, *, allow_weak_durability: bool
-) -> None:
+async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
     """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Settlement(database_url, redis_url, shard, archive_dir, allow_weak_durability=allow_weak_durability)
+    shard = settings.shard
+    service = Settlement(
+        *(database_url, redis_url, shard, settings.archive_dir),
+        allow_weak_durability=settings.allow_weak_durability,
+        replicas=settings.require_replicas,
+    )
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))
     try:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -38,8 +37,11 @@ DAY_EVERY = 10
 class Campaign:
     """Rounds on one house. ``totals`` counts what happened."""
 
-    def __init__(self, house: House, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, house: House, tell: Callable[[str], None], plan: Callable[[int], schedule.Plan] = schedule.plan
+    ) -> None:
         self._house = house
+        self._plan = plan
         self._tell = tell
         self._audit = Audit(house.redis)
         self._members = [Member(firm, Key.generate(f"{firm}.key")) for firm in FIRMS]
@@ -104,7 +106,7 @@ class Campaign:
 
     async def _round(self, seed: int, number: int, rounds: int) -> None:
         began = time.monotonic()
-        plan = schedule.plan(seed)
+        plan = self._plan(seed)
         faults = ", ".join(map(str, plan.faults))
         try:
             await self._trade(seed, plan)
@@ -192,11 +194,3 @@ class Campaign:
         out, errors = await process.communicate()
         assert process.returncode == 0, errors.decode() + out.decode()[-2_000:]
         return out
-
-
-async def run(folder: Path, seed: int, rounds: int, tell: Callable[[str], None]) -> Counter[str]:
-    """A whole campaign in a folder with a short path; returns the counts of what happened."""
-    async with House(folder) as house:
-        campaign = Campaign(house, tell)
-        await campaign.run(seed, rounds)
-        return campaign.totals

@@ -1,17 +1,21 @@
 """The whole exchange as processes: servers, engines, gateways, settlement, and a Line under each connection."""
 
 import asyncio
+import contextlib
 import socket
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx import embedded, streams
+from goldx.engines import LEADER, engines
 from goldx.settings import PREFIX
+from goldx.streams import Keys
 from settlement import database
 from tests.faults.lines import Line
 from tests.faults.processes import Kept, KeptServer, KeptService
@@ -24,15 +28,17 @@ START_SECONDS = 60.0
 class House:
     """``async with House(folder) as house``. ``redis`` and ``sql`` are the campaign's own, undisturbed connections."""
 
+    settings = SETTINGS
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: dict[str, Line] = {}
-        self.parts: dict[str, Kept] = {
-            "valkey": KeptServer("valkey", partial(embedded.start_valkey, folder / "valkey")),
-            "postgres": KeptServer("postgres", partial(embedded.start_postgres, folder / "postgres")),
-        }
+        self.parts: dict[str, Kept] = {}
         self.redis: Redis
         self.sql: AsyncEngine
+        self.epoch = 0
+        """The newest that is known to have been led."""
+        self._leader = ENGINES[0]
         self._ports: dict[str, int] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -49,13 +55,13 @@ class House:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         self.release()
-        services = [part for name, part in self.parts.items() if name not in ("valkey", "postgres")]
-        await asyncio.gather(*(part.end() for part in services))
+        servers = [part for part in self.parts.values() if isinstance(part, KeptServer)]
+        await asyncio.gather(*(part.end() for part in self.parts.values() if part not in servers))
         await asyncio.gather(*(line.close() for line in self.lines.values()))
         for name in ("sql", "redis"):
             if hasattr(self, name):
                 await (self.sql.dispose() if name == "sql" else self.redis.aclose())
-        await asyncio.gather(self.parts["valkey"].end(), self.parts["postgres"].end())
+        await asyncio.gather(*(part.end() for part in servers))
 
     def url(self, gateway: str) -> str:
         """Where members find a gateway: at the near end of its line."""
@@ -68,7 +74,7 @@ class House:
     @property
     def environment(self) -> dict[str, str]:
         """That of a command which works on this exchange over undisturbed connections."""
-        return self._environment(self._server("valkey").url, self._server("postgres").url)
+        return self._environment(self.redis_url, self._server("postgres").url)
 
     def do(self, fault: Fault) -> None:
         """Lets something go wrong; a pause or a hold ends by itself."""
@@ -91,7 +97,7 @@ class House:
         try:
             async with asyncio.timeout(START_SECONDS):
                 await asyncio.gather(*(part.up.wait() for part in needed))
-                while not self._role("leader").epoch:
+                while not await self._led():
                     await asyncio.sleep(0.02)
         except TimeoutError:
             down = [part.name for part in self.parts.values() if not part.up.is_set()]
@@ -102,29 +108,39 @@ class House:
         """What ended though nobody ended it."""
         return [complaint for part in self.parts.values() for complaint in part.complaints]
 
-    @property
-    def epoch(self) -> int:
-        """The newest epoch that was led."""
-        return self._role("leader").epoch
-
     async def _start(self) -> None:
-        for name in ("valkey", "postgres"):
-            self.parts[name].begin()
+        self.parts["postgres"] = KeptServer("postgres", partial(embedded.start_postgres, self.folder / "postgres"))
+        self.parts["postgres"].begin()
         async with asyncio.timeout(START_SECONDS):
-            await asyncio.gather(*(self.parts[name].up.wait() for name in ("valkey", "postgres")))
-        valkey, postgres = self._server("valkey").url, self._server("postgres").url
-        self.redis, self.sql = streams.connect(valkey), database.connect(postgres)
+            await self._start_redis()
+            await self.parts["postgres"].up.wait()
+        self.redis, self.sql = streams.connect(self.redis_url), database.connect(self._server("postgres").url)
         for service in (*ENGINES, "settlement", *GATEWAYS):
-            await self._add(service, valkey, postgres)
+            await self._add(service, self._server("postgres").url)
         await self.recovered()
 
-    async def _add(self, service: str, valkey: str, postgres: str) -> None:
+    async def _start_redis(self) -> None:
+        self.parts["valkey"] = KeptServer("valkey", partial(embedded.start_valkey, self.folder / "valkey"))
+        self.parts["valkey"].begin()
+        await self.parts["valkey"].up.wait()
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is, past every line."""
+        return self._server("valkey").url
+
+    async def _redis_line(self, service: str) -> str:
+        """Where a service finds Redis: at the near end of its line."""
+        near = self.folder / "lines" / f"{service}.valkey"
+        await self._line(Line(f"{service}>valkey", near, Path(self.redis_url.removeprefix("unix://"))))
+        return f"unix://{near}"
+
+    async def _add(self, service: str, postgres: str) -> None:
         """A service, with lines to what it needs and, for a gateway, one to it."""
-        to_valkey = self.folder / "lines" / f"{service}.valkey"
-        await self._line(Line(f"{service}>valkey", to_valkey, Path(valkey.removeprefix("unix://"))))
+        valkey = await self._redis_line(service)
         own: dict[str, str] = {}
         if service in ENGINES:
-            arguments = ("engine",)
+            arguments = ("engine",) if service == ENGINES[0] else ("engine", "--standby")
         else:
             socket_name = ".s.PGSQL.5432"
             url = make_url(postgres)
@@ -134,15 +150,17 @@ class House:
             postgres = url.set(query={"host": str(to_postgres)}).render_as_string(hide_password=False)
             arguments = ("gateway",) if service in GATEWAYS else ("settlement",)
         if service in GATEWAYS:
-            port = self._ports[service] = _free_port()
+            port = self._ports[service] = free_port()
             await self._line(Line(f"members>{service}", ("127.0.0.1", 0), ("127.0.0.1", port)))
             own = {"gateway_id": service, "gateway_port": str(port)}
-        environment = self._environment(f"unix://{to_valkey}", postgres, **own)
+        environment = self._environment(valkey, postgres, **own)
         self.parts[service] = KeptService(service, arguments, environment, self.folder / f"{service}.log")
         self.parts[service].begin()
 
     def _environment(self, valkey: str, postgres: str, **own: str) -> dict[str, str]:
-        values = SETTINGS | {"data_dir": str(self.folder / "data"), "redis_url": valkey, "database_url": postgres} | own
+        values = (
+            self.settings | {"data_dir": str(self.folder / "data"), "redis_url": valkey, "database_url": postgres} | own
+        )
         return {PREFIX + name.upper(): value for name, value in values.items()}
 
     async def _line(self, line: Line) -> None:
@@ -154,18 +172,33 @@ class House:
         assert isinstance(server, KeptServer)
         return server
 
-    def _role(self, role: str) -> KeptService:
+    def _role(self, role: str) -> Kept:
         """The engine that leads, or the other one."""
-        engines = [part for name in ENGINES if isinstance(part := self.parts[name], KeptService)]
-        engines.sort(key=lambda engine: engine.epoch, reverse=True)
-        return engines[0 if role == "leader" else 1]
+        leads = role == "leader"
+        return next(self.parts[name] for name in ENGINES if (name == self._leader) == leads)
+
+    async def _led(self) -> bool:
+        """Whether a running engine leads; looks which one it is."""
+        pids = {self.parts[name].pid: name for name in ENGINES}
+        with contextlib.suppress(RedisError, OSError):
+            for status in await engines(self.redis, Keys()):
+                name = pids.get(int(status.engine.rpartition("-")[2]))
+                if name is not None and status.role == LEADER:
+                    self._leader, self.epoch = name, status.epoch
+                    return True
+        return False
 
     async def _do(self, fault: Fault) -> None:
         await asyncio.sleep(fault.at)
         if fault.target in self.lines:
             await self._disturb(self.lines[fault.target], fault)
             return
-        part = self._role(fault.target) if fault.target in ("leader", "standby") else self.parts[fault.target]
+        part = self.parts.get(fault.target)
+        if part is None:
+            # Where Redis cannot say who leads, who led last counts as the leader.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._led(), 0.1)
+            part = self._role(fault.target)
         if fault.kind == "kill":
             part.kill()
         elif fault.kind == "stop":
@@ -184,7 +217,7 @@ class House:
             line.release()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

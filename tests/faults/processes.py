@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,8 +16,6 @@ PAUSE = 0.05
 """Seconds before what ended is started again."""
 FENCED = "Deposed"
 """How an engine ends that was paused until another led: the one end that a service may come to by itself."""
-
-_EPOCH = re.compile(rb"epoch=(\d+)")
 
 
 class Kept:
@@ -38,6 +35,11 @@ class Kept:
 
     def begin(self) -> None:
         self._task = asyncio.create_task(self._keep())
+
+    @property
+    def pid(self) -> int:
+        """Of the run that lives, else 0."""
+        return self.process.pid if self.process is not None and self.process.returncode is None else 0
 
     def kill(self) -> None:
         """SIGKILL, as a crash would be."""
@@ -117,17 +119,15 @@ class KeptServer(Kept):
 
 
 class KeptService(Kept):
-    """A service as a process. ``epoch`` is the engine's, under which this run leads, 0 while it does not."""
+    """A service as a process, up when it says READY."""
 
     def __init__(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
         super().__init__(name)
         self._arguments = arguments
         self._environment = environment
         self._log = log
-        self.epoch = 0
 
     async def _start(self) -> None:
-        self.epoch = 0
         with self._log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *self._arguments),
@@ -140,8 +140,6 @@ class KeptService(Kept):
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             if line.startswith(b"READY "):
-                if found := _EPOCH.search(line):
-                    self.epoch = int(found[1])
                 self.up.set()
 
     def _complain(self, code: int) -> None:

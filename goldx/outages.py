@@ -1,0 +1,28 @@
+"""Which errors of Redis pass by waiting: a server that is away, starts, is full, or fails over."""
+
+from typing import Final
+
+from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+PASSING: Final = frozenset(
+    (
+        *("LOADING", "MISCONF", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "BUSY"),
+        "UNBLOCKED",
+    )
+)
+"""First words of refusals that a server gives while it may not write just now, or has ceased to be the primary."""
+
+
+def redis_passes(error: BaseException) -> bool:
+    """Whether an error of the server or of the connection to it may pass by itself."""
+    if isinstance(error, ResponseError):
+        return code_of(error) in PASSING
+    lost = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
+    return lost and not isinstance(error, AuthenticationError)
+
+
+def code_of(error: ResponseError) -> str:
+    """The first word of what the server said; the client takes it off the text of errors that it has a class for."""
+    return str(getattr(error, "status_code", None) or str(error).partition(" ")[0])
