@@ -1,0 +1,51 @@
+"""A private channel resumed from its beginning, of which the server has nothing any more."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from goldx import streams
+from goldx.archive import Archive
+from goldx.embedded import Server
+from goldx.streams import EventStream, Keys
+from matching.archiver import Archiver, Retention
+from tests.api.conftest import Desk, build, until
+
+
+async def test_what_was_trimmed_is_told_from_the_archive(servers: tuple[Server, Server], tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    async with contextlib.AsyncExitStack() as stack:
+        house = await build(stack, servers[0].url, servers[1].url)
+        keys = Keys(house.shard)
+        redis = streams.connect(servers[0].url)
+        stack.push_async_callback(redis.aclose)
+        archiver = Archiver(redis, keys, Archive(folder), Retention())
+        server = await house.start_gateway(archive_dir=folder)
+        desk = Desk(house, server, 1)
+        await desk.open()
+        for _ in range(2):
+            async with house.member(server) as member:
+                for _ in range(160):
+                    placed = await member.place(desk.a, desk.symbol, "buy", "1", "590.00")
+                    await member.cancel(desk.a, placed["order"]["order_id"])
+            # The clean stop leaves a snapshot, and settlement would have posted everything.
+            await house.stop_engine()
+            await redis.set(keys.posted, await EventStream(redis, keys).last_sequence())
+            done = await archiver.run()
+            await house.start_engine()
+            # What came while it was away is answered before more is asked.
+            await until(lambda: server.gateway.sequencer.waiting == 0)
+        assert done.trimmed["events"] > 0
+
+        fresh = await house.start_gateway("gateway-2", archive_dir=folder)
+        for one in (server, fresh):
+            channel = one.gateway.view.accounts[desk.a].channel
+            assert channel.oldest > 1, "it does not keep everything"
+            async with house.member(one) as member:
+                found = []
+                async with asyncio.timeout(60):
+                    async for message in member.subscribe(channel.name, from_sequence=0):
+                        found.append(message["sequence"])
+                        if message["sequence"] == channel.sequence:
+                            break
+                assert found == list(range(1, channel.sequence + 1))
