@@ -6,7 +6,7 @@ hash (``GET /v1/certificates/17?sha256=...``, ``goldx clerk certificate verify``
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pylopdf_fonts_zh_cn as fonts
@@ -15,8 +15,8 @@ from fpdf import FPDF
 
 from settlement.arithmetic import format_cg, format_fineness
 from settlement.certificates import Certificate
+from settlement.working_days import shown_time
 
-_SHANGHAI: Final = timezone(timedelta(hours=8))
 _MARGIN, _WIDTH = 18, 174
 _QR_MM: Final = 34
 
@@ -65,7 +65,7 @@ def render(found: Certificate) -> bytes:
 
 
 def _day(at: int) -> str:
-    return datetime.fromtimestamp(at / 1_000, _SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    return shown_time(at)[: len("2026-11-24 09:30")]
 
 
 def _lot(content: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +14,6 @@ from goldx.units import BadValue
 
 T = TypeVar("T")
 
-_SHANGHAI = timezone(timedelta(hours=8))
-"""China has one time and no summer time."""
 _MIGRATION_LOCK = 0x601D
 """Advisory lock: two services that start together migrate one after the other."""
 
@@ -36,11 +33,6 @@ def among(column: Column[T], values: Iterable[T]) -> ColumnElement[bool]:
 def now_ms() -> int:
     """The time of a clerk's act. Never used for what the exchange says: events carry the journal's time."""
     return time.time_ns() // 1_000_000
-
-
-def today() -> date:
-    """The day in Shanghai, by which validities are judged."""
-    return datetime.now(_SHANGHAI).date()
 
 
 def _config() -> Config:

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue, parse_identifier
 from settlement import audit
-from settlement.database import among, today
+from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema import assay
 from settlement.schema_intake import ACCREDITATIONS, finding, laboratory
 from settlement.statistics import is_biased
+from settlement.working_days import today
 
 BIAS_SIGMAS = 2
 LEAST_RESULTS = 5

@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.arithmetic import MAX_WEIGHT_CG, format_cg, parse_decimal
-from settlement.database import among, today
+from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema import warehouse
 from settlement.schema_intake import scale
+from settlement.working_days import today
 
 RESOLUTIONS_CG = (1, 2, 5, 10, 20, 50, 100)
 FINE_UP_TO_CG, FINEST_CG, COARSEST_CG = 1_000_000, 1, 10

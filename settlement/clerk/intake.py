@@ -1,5 +1,7 @@
 """``goldx clerk``: one lot step by step, from pre-advice to the register, and back."""
 
+import json
+
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +17,7 @@ from settlement.provenance import Record
 from settlement.sampling import Drawn
 from settlement.schema import ORIGINS
 from settlement.schema_intake import PARTIES
+from settlement.working_days import shown_time
 
 _LOT = click.argument("lot_id", type=int)
 
@@ -344,6 +347,8 @@ def show_lot(by: str, lot_id: int) -> None:
         for parent in await melting.parents_of(connection, lot_id):
             click.echo(f"parent lot {parent.lot_id}\t{format_weight(parent.weight_mg)} g")
         for event in await lots.history(connection, lot_id):
-            click.echo(f"{event.at}\t{event.step}\t{event.state}\tby {event.by}\t{event.warehouse}\t{event.detail}")
+            detail = json.dumps(event.detail, ensure_ascii=False)
+            fields = (shown_time(event.at), event.step, event.state, f"by {event.by}", event.warehouse, detail)
+            click.echo("\t".join(fields))
 
     in_transaction(work)
