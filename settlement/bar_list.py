@@ -204,6 +204,11 @@ _NUMBERS: Final = frozenset(
 
 def read_declared(data: bytes, reading: Reading = Reading()) -> list[Declared]:  # noqa: B008
     """The declared columns of a bar list. Raises BadFile with every bad row."""
+    return declared_rows(sheets.read(data, reading.sheet), reading)
+
+
+def declared_rows(table: sheets.Table, reading: Reading) -> list[Declared]:
+    """The same, of a file that is read already."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> Declared:
         gross_cg, fineness_e5 = weight_and_fineness(values)
@@ -219,11 +224,16 @@ def read_declared(data: bytes, reading: Reading = Reading()) -> list[Declared]: 
         )
         return Declared(line, key, *place, gross_cg, fineness_e5, origin)
 
-    return rows_of(sheets.read(data, reading.sheet), _DECLARED, COLUMNS, make, reading)
+    return rows_of(table, _DECLARED, COLUMNS, make, reading)
 
 
 def read_measured(data: bytes, reading: Reading = Reading()) -> list[Measured]:  # noqa: B008
     """The measured columns of a bar list. Raises BadFile with every bad row."""
+    return measured_rows(sheets.read(data, reading.sheet), reading)
+
+
+def measured_rows(table: sheets.Table, reading: Reading) -> list[Measured]:
+    """The same, of a file that is read already."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> Measured:
         results = tuple(values[column] for column in REPLICATES if values.get(column) is not None)
@@ -236,7 +246,7 @@ def read_measured(data: bytes, reading: Reading = Reading()) -> list[Measured]: 
         sample = (values["sample_seal"], values["sample_g"])
         return Measured(line, key, *weighed, values["xrf_permille"], melt, *sample, values["laboratory"], results)
 
-    return rows_of(sheets.read(data, reading.sheet), _MEASURED, COLUMNS, make, reading)
+    return rows_of(table, _MEASURED, COLUMNS, make, reading)
 
 
 def weight_and_fineness(values: Mapping[str, Any]) -> tuple[int, int]:

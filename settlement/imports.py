@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue
 from settlement import bar_list, files, intake, processing, sheets
 from settlement.bar_list import Declared, Measured, Reading
-from settlement.sheets import BadFile, RowError
+from settlement.sheets import BadFile, RowError, Table
 
 CHUNK: Final = 1_000
 """Lots that are taken in between two words about the progress."""
@@ -52,7 +52,7 @@ async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: 
     except BadFile as bad:
         return Preview(digest, "unreadable", "", 0, 0, bad.errors, number)
     try:
-        rows = await _read(kind, data, reading)
+        rows = await _read(kind, table, reading)
     except BadFile as bad:
         return Preview(digest, table.format, table.dialect, max(len(table.rows) - 1, 0), 0, bad.errors, number)
     found = await _problems(connection, rows)
@@ -60,11 +60,11 @@ async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: 
     return Preview(digest, table.format, table.dialect, len(rows), gross, found, number)
 
 
-async def _read(kind: str, data: bytes, reading: Reading) -> list[Declared] | list[Measured]:
+async def _read(kind: str, table: Table, reading: Reading) -> list[Declared] | list[Measured]:
     if kind == "declared":
-        return await asyncio.to_thread(bar_list.read_declared, data, reading)
+        return await asyncio.to_thread(bar_list.declared_rows, table, reading)
     if kind == "measured":
-        return await asyncio.to_thread(bar_list.read_measured, data, reading)
+        return await asyncio.to_thread(bar_list.measured_rows, table, reading)
     raise BadValue("kind", kind, "declared or measured")
 
 
@@ -89,7 +89,7 @@ async def take_in(
     with every bad row, Refused (FILE_KNOWN) for a file that was taken in before, and what the steps raise.
     """
     await files.check_new(connection, kind, data)
-    rows = await _read(kind, data, reading)
+    rows = await _read(kind, await asyncio.to_thread(sheets.read, data, reading.sheet), reading)
     if problems := await _problems(connection, rows):
         raise BadFile(problems)
     numbers: list[int] = []

@@ -7,7 +7,7 @@ caller's transaction; ``settlement.lots`` has the order of the steps.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Row, insert, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, Row, Text, and_, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue
@@ -98,14 +98,15 @@ async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> lis
 
 async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[tuple[object, ...]]]:
     """Lots that are here now, or to come, by refiner, serial and year."""
-    found: dict[BarKey, Row[tuple[object, ...]]] = {}
-    for start in range(0, len(keys), 5_000):
-        some = [tuple(key) for key in keys[start : start + 5_000]]
-        query = select(lot).where(
-            tuple_(lot.c.refiner, lot.c.serial, lot.c.year).in_(some), lot.c.state.not_in(LOT_GONE)
-        )
-        found |= {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
-    return found
+    several = func.unnest(
+        literal([key.refiner for key in keys], ARRAY(Text)),
+        literal([key.serial for key in keys], ARRAY(Text)),
+        literal([key.year for key in keys], ARRAY(BigInteger)),
+    )
+    wanted = several.table_valued("refiner", "serial", "year").render_derived(name="wanted")
+    same = and_(*(getattr(lot.c, name) == getattr(wanted.c, name) for name in BarKey._fields))
+    query = select(lot).join(wanted, same).where(lot.c.state.not_in(LOT_GONE))
+    return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
 
 
 async def arrive(connection: AsyncConnection, by: str, seals: Mapping[int, str]) -> None:

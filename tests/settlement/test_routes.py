@@ -49,6 +49,14 @@ class Desk:
         assert answer.status_code == 200, answer.text
         return answer.content
 
+    async def content(self, who: str, path: str, **params: str) -> bytes:
+        """The bytes of a file."""
+        headers = {"Authorization": f"Bearer {self._keys[who].bearer_token()}"}
+        answer = await self._http.get("/v1/settlement" + path, headers=headers, params=params)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-disposition"].startswith("attachment; filename")
+        return answer.content
+
 
 @pytest_asyncio.fixture
 async def house(engine: AsyncEngine, exchange: Exchange, shard: str) -> House:
