@@ -1,5 +1,6 @@
 """The exchange's core beside settlement: reads the journal, applies it to the real engine, publishes what it says."""
 
+import asyncio
 from collections import defaultdict
 
 import msgspec
@@ -27,6 +28,7 @@ class Exchange:
         self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._frames = 0
         self._position = streams.BEGINNING
+        self._turn = asyncio.Lock()
 
     async def run(self, *commands: AnyCommand) -> None:
         """Appends commands as another writer would, and lets the engine work."""
@@ -36,16 +38,23 @@ class Exchange:
 
     async def advance(self) -> int:
         """Applies and publishes what stands in the journal; returns how many commands that was."""
-        count = 0
-        for position, data in await self.journal.read(self._position):
-            frame = streams.decode_raw_commands(data)
-            raw = [self.engine.apply(position.ms, tuple(command)) for command in frame.commands]
-            encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
-            await self._redis.xadd(self._keys.events, {streams.FIELD: encoded}, id=f"{self.engine.sequence}-0")
-            self._note(streams.decode_events(encoded))
-            self._position = position
-            count += len(frame.commands)
+        async with self._turn:
+            count = 0
+            for position, data in await self.journal.read(self._position):
+                frame = streams.decode_raw_commands(data)
+                raw = [self.engine.apply(position.ms, tuple(command)) for command in frame.commands]
+                encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
+                await self._redis.xadd(self._keys.events, {streams.FIELD: encoded}, id=f"{self.engine.sequence}-0")
+                self._note(streams.decode_events(encoded))
+                self._position = position
+                count += len(frame.commands)
         return count
+
+    async def follow(self) -> None:
+        """Lets the engine work on whatever comes, until cancelled."""
+        while True:
+            await self.advance()
+            await asyncio.sleep(0.01)
 
     def _note(self, frame: EventFrame) -> None:
         for outcome in frame.outcomes:

@@ -19,7 +19,8 @@ from goldx.streams import EventStream, Keys
 from settlement import database, recon
 from settlement.process import EVENTS_PER_BATCH
 from settlement.schema import ledger_account, ledger_entry, progress, trade
-from tests.settlement.test_process import Service, scalar
+from tests.settlement.service import Service
+from tests.settlement.test_process import scalar
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 

@@ -1,10 +1,12 @@
 """Any operations in any order, with trading in between and settlement starting anew: nothing is gained or lost."""
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -36,15 +38,16 @@ from settlement import (
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 from settlement.refusal import Refused
-from settlement.schema import lot, receipt
+from settlement.schema import lot, outbox, progress, receipt
 from settlement.schema_fees import stock
 from settlement.sub_accounts import owner_of
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, wish
+from tests.settlement.service import Service
 
 T = TypeVar("T")
 ACCOUNTS = st.sampled_from(("A.H", "B.H", "VENUE"))
-OPERATIONS = st.one_of(
+OF_CLERKS = (
     st.tuples(st.just("pay"), ACCOUNTS, st.integers(-50_000_000, 80_000_000).filter(bool)),
     st.tuples(st.just("bars"), ACCOUNTS, st.lists(st.integers(1_000, 20_000), min_size=1, max_size=4)),
     st.tuples(st.just("issue")),
@@ -68,11 +71,11 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("receive"), st.integers(1, 4), st.booleans()),
     st.tuples(st.just("accrue"), st.integers(1, 5)),
     st.tuples(st.just("bill")),
-    st.tuples(st.just("send")),
-    st.tuples(st.just("advance")),
-    st.tuples(st.just("post")),
-    st.tuples(st.just("restart")),
 )
+OF_PARTS = tuple(st.tuples(st.just(name)) for name in ("send", "advance", "post", "restart"))
+"""One step of settlement or of the engine, where the test itself is the process."""
+KILLS = st.tuples(st.just("kill"), st.integers(0, 1_500))
+"""``kill -9`` of the process after so many ms, and a start again."""
 _shards = itertools.count(1)
 
 
@@ -202,28 +205,23 @@ class Clerks:
         house.sender = Sender(house.engine, house.exchange.journal, next(self._count))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(operations=st.lists(OPERATIONS, min_size=20, max_size=50))
-async def test_gold_and_money_are_conserved(
-    operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis
-) -> None:
-    engine = database.connect(await new_database())
-    house = House(engine, Exchange(redis, f"conserve{next(_shards)}"))
+async def a_house(database_url: str, redis: Redis, shard: str) -> House:
+    """Two warehouses, a bank, and three accounts with 2,000,000 CNY and two bars each."""
+    house = House(database.connect(database_url), Exchange(redis, shard), shard)
     await house.build()
-    async with engine.begin() as connection:
+    async with house.engine.begin() as connection:
         await registry.add_member(connection, "test", "BANK", "Bank")
         await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
     for account in ("A.H", "B.H", "VENUE"):
         await house.pay_in(account, 200_000_000, f"start-{account}")
         await house.issue([{"serial": f"start-{account}-{n}", "account": account} for n in range(2)])
-    clerks = Clerks(house)
-    for operation in operations:
-        await clerks.do(operation)
-        assert (await recon.reconcile(engine, ONE)).breaks == (), operation
-    await house.settle()
-    await house.settle()
-    assert (await recon.reconcile(engine, ONE)).breaks == ()
-    async with engine.connect() as connection:
+    return house
+
+
+async def check_pool(house: House) -> None:
+    """What lies in the pool is held by somebody, under one live receipt per lot; nothing differs anywhere."""
+    assert (await recon.reconcile(house.engine, ONE)).breaks == ()
+    async with house.engine.connect() as connection:
         pool = select(func.coalesce(func.sum(lot.c.fine_mg), 0)).where(lot.c.state.in_(("RECEIPTED", "ALLOCATED")))
         held = sum(amount for (_, asset), amount in house.exchange.held.items() if asset == "AU")
         assert int(await connection.scalar(pool) or 0) == held, "what lies in the pool is held by somebody"
@@ -237,4 +235,73 @@ async def test_gold_and_money_are_conserved(
                 if asset == row.symbol and owner_of(name) == row.account
             ]
             assert 0 <= row.own_mg <= sum(mine), row
-    await engine.dispose()
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(operations=st.lists(st.one_of(*OF_CLERKS, *OF_PARTS), min_size=20, max_size=50))
+async def test_gold_and_money_are_conserved(
+    operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis
+) -> None:
+    house = await a_house(await new_database(), redis, f"conserve{next(_shards)}")
+    clerks = Clerks(house)
+    for operation in operations:
+        await clerks.do(operation)
+        assert (await recon.reconcile(house.engine, ONE)).breaks == (), operation
+    await house.settle()
+    await house.settle()
+    await check_pool(house)
+    await house.engine.dispose()
+
+
+async def killed_and_conserved(operations: list[tuple[object, ...]], database_url: str, redis: Redis, url: str) -> None:
+    """Clerks and members work while ``goldx settlement`` is killed again and again."""
+    shard = f"conserve{next(_shards)}"
+    house = await a_house(database_url, redis, shard)
+    clerks, service = Clerks(house), Service(database_url, url, shard)
+    await service.start()
+    engine_at_work = asyncio.create_task(house.exchange.follow())
+    try:
+        for name, *values in operations:
+            if name == "kill":
+                (delay_ms,) = values
+                await asyncio.sleep(int(str(delay_ms)) / 1_000)
+                await service.kill()
+                await service.start(wait=False)
+            else:
+                await clerks.do((name, *values))
+            assert (await recon.reconcile(house.engine, ONE)).breaks == (), name
+        await settled(house)
+    finally:
+        engine_at_work.cancel()
+        await service.kill()
+    await check_pool(house)
+    await house.engine.dispose()
+
+
+async def settled(house: House) -> None:
+    """Nothing waits for the engine, and everything it has said is posted."""
+    waits = select(func.count()).where(outbox.c.status.in_(("PENDING", "SENDING", "SENT")))
+    while True:
+        async with house.engine.connect() as connection:
+            posted = await connection.scalar(select(progress.c.sequence))
+            if not await connection.scalar(waits) and posted == await house.exchange.events.last_sequence():
+                return
+        await asyncio.sleep(0.05)
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(operations=st.lists(st.one_of(*OF_CLERKS, KILLS, KILLS), min_size=30, max_size=60))
+async def test_a_process_that_is_killed_at_random_loses_nothing(
+    operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis, valkey_url: str
+) -> None:
+    await killed_and_conserved(operations, await new_database(), redis, valkey_url)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(operations=st.lists(st.one_of(*OF_CLERKS, KILLS, KILLS), min_size=60, max_size=150))
+async def test_a_long_campaign_of_kills_loses_nothing(
+    operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis, valkey_url: str
+) -> None:
+    await killed_and_conserved(operations, await new_database(), redis, valkey_url)
