@@ -60,6 +60,7 @@ class House:
     def __init__(self, engine: AsyncEngine, exchange: Exchange, shard: str = "t") -> None:
         self.engine = engine
         self.exchange = exchange
+        self.shard = shard
         self.ledger = Ledger(engine, shard)
         self.sender = Sender(engine, exchange.journal, 1)
 

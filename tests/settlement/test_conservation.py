@@ -201,7 +201,7 @@ class Clerks:
 
     async def _restart(self) -> None:
         house = self._house
-        house.ledger = Ledger(house.engine, "t")
+        house.ledger = Ledger(house.engine, house.shard)
         house.sender = Sender(house.engine, house.exchange.journal, next(self._count))
 
 
@@ -244,13 +244,15 @@ async def test_gold_and_money_are_conserved(
 ) -> None:
     house = await a_house(await new_database(), redis, f"conserve{next(_shards)}")
     clerks = Clerks(house)
-    for operation in operations:
-        await clerks.do(operation)
-        assert (await recon.reconcile(house.engine, ONE)).breaks == (), operation
-    await house.settle()
-    await house.settle()
-    await check_pool(house)
-    await house.engine.dispose()
+    try:
+        for operation in operations:
+            await clerks.do(operation)
+            assert (await recon.reconcile(house.engine, ONE)).breaks == (), operation
+        await house.settle()
+        await house.settle()
+        await check_pool(house)
+    finally:
+        await house.engine.dispose()
 
 
 async def killed_and_conserved(operations: list[tuple[object, ...]], database_url: str, redis: Redis, url: str) -> None:
@@ -271,11 +273,11 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
                 await clerks.do((name, *values))
             assert (await recon.reconcile(house.engine, ONE)).breaks == (), name
         await settled(house)
+        await check_pool(house)
     finally:
         engine_at_work.cancel()
         await service.kill()
-    await check_pool(house)
-    await house.engine.dispose()
+        await house.engine.dispose()
 
 
 async def settled(house: House) -> None:
