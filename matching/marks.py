@@ -2,11 +2,13 @@
 
 A mark is the entry with which the number of commands since the journal's beginning passes a multiple of
 ``digest_every``. The leader publishes its digest there, a standby and a recovery hold theirs against the published:
-whose state differs stops, and never leads. The pictures are taken by a forked child; while one is being taken, marks
-are passed by, so however fast the market is, it pays for one picture at a time.
+whose state differs stops, and never leads. The pictures are taken by a forked child, one at a time, and the market pays
+at most a fifth of a processor for them. An engine for which the marks come too fast goes on with every second, fourth,
+eighth one: whatever steps two engines have, the marks of the longer one are among those of the shorter, so they meet.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -21,6 +23,10 @@ log = structlog.get_logger()
 
 SHARE: Final = 5
 """A picture that took a second is followed by none for four: pictures get at most a fifth of one processor."""
+LONGEST_STEP: Final = 1 << 10
+"""Marks from one picture to the next, at most."""
+RECENT: Final = 8
+"""Marks by whose times the pace of the market is judged."""
 REMEMBERED: Final = 100
 """Own digests that wait for the leader's, at most."""
 
@@ -43,7 +49,11 @@ class Marks:
         self._settled: Callable[[int], Awaitable[None]] | None = None
         self._due = self._digest_due = self._snapshot_due = 0
         self._developing: asyncio.Task[None] | None = None
-        self._rests_until = 0.0
+        self._began = self._rests_until = 0.0
+        """When the last picture was begun, and when the next one may be."""
+        self._number = 0
+        self._passed: deque[float] = deque(maxlen=RECENT)
+        """When the last marks were passed."""
         self._own: dict[Position, Snapshot] = {}
         self.snapshot: Position | None = None
         self.digest: Position | None = None
@@ -58,6 +68,7 @@ class Marks:
 
     def _begin(self, fold: Fold, spawn: Spawn, settled: Callable[[int], Awaitable[None]] | None) -> None:
         self._fold, self._spawn, self._settled = fold, spawn, settled
+        self._number = fold.total // self._digest_every
         self._digest_due = _next(fold.total, self._digest_every)
         self._snapshot_due = _next(fold.total, self._snapshot_every)
         self._due = self._digest_due if settled is None else min(self._digest_due, self._snapshot_due)
@@ -70,15 +81,26 @@ class Marks:
     def _pass_mark(self) -> None:
         total = self._fold.total
         leading = self._settled is not None
-        marked = total >= self._digest_due
+        marked = total >= self._digest_due and self._takes(total // self._digest_every)
         whole = leading and total >= self._snapshot_due
-        if marked:
-            self._digest_due = _next(total, self._digest_every)
-        if self._is_free() and (marked or whole):
+        self._digest_due = _next(total, self._digest_every)
+        if (marked or whole) and self._is_free():
             if whole:
                 self._snapshot_due = _next(total, self._snapshot_every)
+            self._began = asyncio.get_running_loop().time()
             self._developing = self._spawn(self._develop(Photograph(self._fold, whole=whole)))
         self._due = min(self._digest_due, self._snapshot_due) if leading else self._digest_due
+
+    def _takes(self, number: int) -> bool:
+        """Whether the mark of this number is one of this engine's: the first, second, fourth, ... as they come now."""
+        now = asyncio.get_running_loop().time()
+        before, self._number = self._number, number
+        self._passed.append(now)
+        seconds_a_mark = (now - self._passed[0]) / len(self._passed)
+        step = 1
+        while step < LONGEST_STEP and step * seconds_a_mark < self._rests_until - self._began:
+            step *= 2
+        return number // step > before // step
 
     def _is_free(self) -> bool:
         done = self._developing is None or self._developing.done()
@@ -110,7 +132,8 @@ class Marks:
         for position, own in list(self._own.items()):
             if await self._store.compare(own):
                 self.digest = max(position, self.digest or position)
-                del self._own[position]
+                # The other task that compares may have been quicker.
+                self._own.pop(position, None)
         while len(self._own) > REMEMBERED:
             del self._own[next(iter(self._own))]
 

@@ -139,10 +139,14 @@ class EngineRun:
             raise AssertionError("the engine does not end:\n" + "".join(self.log))
         return await self._process.wait(), "".join(self.log)
 
+    @property
+    def runs(self) -> bool:
+        return not self._reading.done()
+
     async def says(self, words: str) -> None:
         """Waits until its log has a line with these words; an engine that ends without it fails with its log."""
         while not any(words in line for line in self.log):
-            assert not self._reading.done(), "".join(self.log)
+            assert self.runs, "".join(self.log)
             await asyncio.sleep(0.01)
 
     def signal(self, number: signal.Signals) -> None:

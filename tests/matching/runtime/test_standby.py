@@ -178,7 +178,7 @@ async def test_a_leader_that_was_paused_is_refused_when_it_wakes(valkey_url: str
 
 
 OTHER_PROGRAM = "from matching import snapshot; snapshot.VERSION = 'another'; " + RUN
-"""The same core with another way to write its state down, and so another digest of it."""
+"""The same core with another way to write its state down, and so another digest of it; interpreted, to be changed."""
 
 
 async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: str, redis: Redis, shard: str) -> None:
@@ -186,7 +186,8 @@ async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: 
     settings = {"GOLDX_DIGEST_EVERY": "50"}
     async with load(redis, keys, pause=0.01) as appended, engine_process(valkey_url, shard, settings) as leader:
         await leader.ready()
-        async with engine_process(valkey_url, shard, settings, "--standby", program=OTHER_PROGRAM) as standby:
+        other = settings | {"GOLDX_CORE": "interpreted"}
+        async with engine_process(valkey_url, shard, other, "--standby", program=OTHER_PROGRAM) as standby:
             code, log = await standby.ended()
         assert code == 1
         assert "StateDiffers" in log
@@ -196,8 +197,12 @@ async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: 
         # One of the same program finds the same digests.
         async with engine_process(valkey_url, shard, settings, "--standby") as good:
             await good.ready()
-            while not any(status.role == STANDBY and status.digest for status in await engines.engines(redis, keys)):
-                await asyncio.sleep(0.05)
+            compared = set[str]()
+            while len(compared) < 8:
+                assert good.runs, "".join(good.log)
+                found = await engines.engines(redis, keys)
+                compared |= {status.digest for status in found if status.role == STANDBY and status.digest}
+                await asyncio.sleep(0.02)
             await good.stop()
         await leader.stop()
 
