@@ -136,13 +136,13 @@ async def leader_of_two(client: Redis, epoch: int) -> str:
 
 async def test_with_a_standby_the_market_outlives_its_engine(folder: Path) -> None:
     """What leads is killed: the other one leads, or the one that is started again, whichever takes the lease first."""
-    told: list[str] = []
     settings = Settings(data_dir=folder / "data", standby=True)
-    async with Exchange(settings, services=("engine", "standby"), tell=told.append) as exchange:
+    async with Exchange(settings, services=("engine", "standby")) as exchange:
         client = streams.connect(exchange.redis_url)
         for epoch in (1, 2):
             leader = await leader_of_two(client, epoch)
-            (name,) = [line.split()[0] for line in told if line.endswith(f"is ready, process {leader}")]
+            await exchange.ready()
+            (name,) = [name for name, server in exchange.services.items() if str(server.pid) == leader]
             await exchange.kill(name)
         await leader_of_two(client, 3)
         await client.aclose()
