@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from settlement import bar_list, registry, sheets, working_days
@@ -10,7 +11,12 @@ from tests.settlement.test_routes import Desk, desk, house
 from tests.settlement.test_sheets import workbook
 
 __all__ = ["desk", "house"]
-TODAY = working_days.today().isoformat()
+
+
+@pytest.fixture
+def today() -> str:
+    """The date in Shanghai as a test begins: a run of all tests may well pass midnight there."""
+    return working_days.today().isoformat()
 
 
 @pytest_asyncio.fixture
@@ -21,7 +27,7 @@ async def member(house: House) -> AsyncIterator[None]:
     yield
 
 
-async def test_files_over_rest(house: House, desk: Desk) -> None:
+async def test_files_over_rest(house: House, desk: Desk, today: str) -> None:
     heading = ["品牌", "条号", "毛重(克)", "成色(‰)"]
     good = workbook(heading, ["HX", "007", 100.0, 999.0])
     given = (
@@ -54,14 +60,14 @@ async def test_files_over_rest(house: House, desk: Desk) -> None:
     outcome = await desk("auditor", "POST", "/statements/XM1/preview", content=count)
     assert (outcome["bars"], outcome["breaks"]) == (1, [])
     light = count.replace(b"100.00", b"99.90")
-    outcome = await desk(ONE, "POST", "/statements/XM1", params={"day": TODAY}, content=light)
+    outcome = await desk(ONE, "POST", "/statements/XM1", params={"day": today}, content=light)
     assert [found["kind"] for found in outcome["breaks"]] == ["WEIGHT_DIFF"]
     (open_break,) = (await desk("auditor", "GET", "/breaks"))["breaks"]
     assert (open_break["scope"], open_break["days"], open_break["whose"]) == ("statement:XM1", 0, "matching")
     (stock,) = (await desk("auditor", "GET", "/stock"))["stock"]
     assert (stock["warehouse"], stock["free"]) == ("XM1", 99_900)
     assert b"TOTAL" in await desk.content("auditor", "/exports/stock")
-    account = await desk.content("auditor", "/exports/accounts/A.H", **{"from": TODAY, "to": TODAY})
+    account = await desk.content("auditor", "/exports/accounts/A.H", **{"from": today, "to": today})
     assert [row.cells[2].text for row in sheets.read(account).rows] == ["kind", "opening", "receipt", "closing"]
     found = await desk("auditor", "GET", "/lots", params={"serial": "A*", "warehouse": "XM1"})
     assert [lot["serial"] for lot in found["lots"]] == ["A1"]
@@ -73,7 +79,7 @@ async def test_files_over_rest(house: House, desk: Desk) -> None:
     await desk(ONE, "POST", "/depository-reports", 422, content=report)
 
 
-async def test_the_counter_over_rest(house: House, desk: Desk, member: None) -> None:  # noqa: ARG001
+async def test_the_counter_over_rest(house: House, desk: Desk, member: None, today: str) -> None:  # noqa: ARG001
     counter = {"counter": "C1", "member": "A", "account": "A.H", "warehouse": "XM1", "name": "Counter one"}
     await desk(ONE, "POST", "/counters", json=counter)
     price = {"form": "NONAPPROVED_BAR", "bid": "600.00", "ask": "610.00", "payable_percent": "99"}
@@ -99,7 +105,7 @@ async def test_the_counter_over_rest(house: House, desk: Desk, member: None) -> 
     await desk(ONE, "POST", "/tickets/turned-away", json={"counter": "C1", "description": "no document"})
     assert len((await desk("auditor", "GET", "/tickets", params={"counter": "C1"}))["tickets"]) == 2
     (report,) = (await desk("auditor", "GET", "/aml-reports"))["reports"]
-    assert (report["reason"], report["due_on"]) == ("ID_REFUSED", TODAY)
+    assert (report["reason"], report["due_on"]) == ("ID_REFUSED", today)
     filed = {"step": "file", "reference": "CAMLMAC-1"}
     await desk(OTHER, "POST", f"/aml-reports/{report['report_no']}/decisions", json=filed)
     assert b"CAMLMAC-1" in await desk.content("auditor", "/aml-reports/export", format="csv")
