@@ -30,6 +30,7 @@ def bench() -> None:
 @click.option("--messages", default=100_000, show_default=True, help="Messages of a flow.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds, each with every engine in turn.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the flows.")
+@click.option("--collector/--no-collector", default=True, help="Python's garbage collector, as it is by default.")
 @click.option("--growth", is_flag=True, help="Cost with 1 k to 1 M resting orders instead: time, memory, pauses.")
 def matching(
     as_json: bool,
@@ -39,6 +40,7 @@ def matching(
     messages: int,
     rounds: int,
     seed: int,
+    collector: bool,
     growth: bool,
 ) -> None:
     """Race the matching core with other engines on the same flows; processor time, identical fills."""
@@ -68,14 +70,16 @@ def matching(
     has_compiled = (compiled.folder() / "matching").is_dir()
     if not has_compiled:
         click.echo("no compiled core here: `goldx build-core` makes one", err=True)
+    how = "as it is by default, for every engine" if collector else "off"
+    click.echo(f"Python's garbage collector: {how}", err=True)
     results: dict[str, Any] = {}
     for flow in chosen:
-        rates = run.race(flow, messages, rounds, has_compiled, list(peers) or run.all_peers(), seed)
+        rates = run.race(flow, messages, rounds, has_compiled, list(peers) or run.all_peers(), seed, collector)
         summaries = {name: rate.summary() for name, rate in rates.items()}
         results[flow] = {"identical_fills": True, "engines": summaries}
         _table(flow, summaries)
     if as_json:
-        click.echo(json.dumps({"flows": results}))
+        click.echo(json.dumps({"flows": results, "collector": collector}))
 
 
 @bench.command()

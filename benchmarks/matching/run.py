@@ -38,7 +38,8 @@ class Rates:
 class Worker:
     """A process of one build that runs engines on request."""
 
-    def __init__(self, build: str) -> None:
+    def __init__(self, build: str, collector: bool) -> None:
+        self._collector = collector
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.matching.worker"],
             stdin=subprocess.PIPE,
@@ -51,7 +52,7 @@ class Worker:
         """Raises RuntimeError when the process died."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        wish = {"engine": engine, "flow": flow, "messages": messages, "seed": seed}
+        wish = {"engine": engine, "flow": flow, "messages": messages, "seed": seed, "collector": self._collector}
         self._process.stdin.write(json.dumps(wish) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -73,12 +74,15 @@ class FillsDiffer(Exception):
     """Two engines did not trade the same: their speeds cannot be compared."""
 
 
-def race(flow: str, messages: int, rounds: int, with_compiled: bool, peers: list[str], seed: int) -> dict[str, Rates]:
-    """Rates by engine. Raises FillsDiffer."""
+def race(
+    flow: str, messages: int, rounds: int, with_compiled: bool, peers: list[str], seed: int, collector: bool
+) -> dict[str, Rates]:
+    """Rates by engine; ``collector``: with Python's garbage collector as it is by default. Raises FillsDiffer."""
     rates: dict[str, Rates] = {}
     fills: dict[int, str] = {}
     missing: dict[str, str] = {}
-    with Worker("interpreted") as interpreted, Worker("compiled" if with_compiled else "interpreted") as built:
+    build = "compiled" if with_compiled else "interpreted"
+    with Worker("interpreted", collector) as interpreted, Worker(build, collector) as built:
         starters = [(name, engine, interpreted) for name, engine in OURS_INTERPRETED.items()]
         if with_compiled:
             starters += [(name, engine, built) for name, engine in OURS_COMPILED.items()]

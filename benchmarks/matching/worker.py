@@ -1,7 +1,7 @@
 """A process that runs engines on request: one interpreted, one compiled, so that both builds can take turns.
 
-Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine"}`` -> ``{"seconds", "fills", "count"}``,
-where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed whole.
+Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine", "collector"}`` -> ``{"seconds", "fills",
+"count"}``, where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed whole.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ def _flow(name: str, messages: int, seed: int) -> flows.Flow:
 
 
 def main() -> None:
-    """Serves until the end of standard input. The collector is off for every engine alike while it runs."""
+    """Serves until the end of standard input.
+
+    With ``collector`` Python's garbage collector works as it does by default, for every engine alike, on what that
+    engine allocates: what is there before a run is exempt from it. Without, it is off.
+    """
     for line in sys.stdin:
         wish = json.loads(line)
         flow = _flow(wish["flow"], wish["messages"], wish["seed"])
         gc.collect()
         gc.freeze()
-        gc.disable()
+        if not wish["collector"]:
+            gc.disable()
         try:
             seconds, fills = ENGINES[wish["engine"]](flow)
         except ImportError as error:
