@@ -10,14 +10,28 @@ from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
 from goldx import embedded, streams
+from tests.scratch import Scratch
 
 _numbers = itertools.count(1)
+_scratch = pytest.StashKey[Scratch]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fault campaign", "only with -m faults")
     group.addoption("--seed", type=int, default=None, help="seed of the first round; each next has the next number")
     group.addoption("--rounds", type=int, default=15, help="rounds of the campaign")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_scratch] = Scratch(config.option.markexpr)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return config.stash[_scratch].said
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_scratch].close()
 
 
 @pytest_asyncio.fixture(scope="session")
