@@ -36,7 +36,7 @@ MACHINE: Final = Machine(
         "accept": Step(("OFFERED",), "ACCEPTED"),
         "decline": Step(("OPENED", "SCREENED", "OFFERED", "ACCEPTED"), "DECLINED"),
         "refuse": Step(("OPENED", "SCREENED", "OFFERED", "ACCEPTED"), "REFUSED"),
-        "pay": Step(("ACCEPTED",), "PAID", people=2),
+        "pay": Step(("ACCEPTED",), "PAID", people=2, first="offered_by"),
         "deliver": Step(("PAID",), "DELIVERED"),
     },
 )
@@ -221,8 +221,7 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
     _word("payment_reference", reference, 64)
     row = await find(connection, ticket_no, lock=True)
     MACHINE.allow("pay", ticket_no, row.status)
-    if row.offered_by == by:
-        raise Refused("SAME_PERSON", f"the offer of ticket {ticket_no} is {by}'s own; another person must pay it out")
+    MACHINE.another("pay", ticket_no, by, row.offered_by)
     day = working_days.today()
     if method == "CASH":
         await aml.before_cash(connection, row.seller_id, row.offered_fen, day)
@@ -269,8 +268,7 @@ async def deliver(
 async def _step(connection: AsyncConnection, by: str, step: str, ticket_no: int, values: Mapping[str, Any]) -> None:
     row = await find(connection, ticket_no, lock=True)
     rule = MACHINE.allow(step, ticket_no, row.status)
-    # Of the two people of a payment one has made the offer: ``pay`` and a CHECK of the table see to that.
-    await authorize(connection, MACHINE, "accept" if step == "pay" else step, by, [ticket_no])
+    await authorize(connection, MACHINE, step, by, [ticket_no])
     changed = update(counter_ticket).where(counter_ticket.c.ticket_no == ticket_no)
     await connection.execute(changed.values(status=rule.after, **values))
     shown = {key: value.isoformat() if isinstance(value, date) else value for key, value in values.items()}

@@ -60,7 +60,7 @@ MACHINE = Machine(
         "refuse": Step(("APPROVED",), "REFUSED", (EXCHANGE,)),
         "sign": Step(("SUCCESS",), "SIGNED"),
         "withdraw_signature": Step(("SIGNED",), "SUCCESS"),
-        "release": Step(("SIGNED",), "RELEASED"),
+        "release": Step(("SIGNED",), "RELEASED", people=2, first="signed_by"),
         "propose_cancel": Step(("SUCCESS",), "CANCEL_PROPOSED"),
         "decline_cancel": Step(("CANCEL_PROPOSED",), "SUCCESS"),
         "approve_cancel": Step(("CANCEL_PROPOSED",), "CANCELLING", people=2),

@@ -58,16 +58,12 @@ async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: 
 
 async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
     """The second signature: hands the lots over, returns their numbers. Refused (SAME_PERSON) for the first signer."""
-    row = await sheet(connection, load_out_no)
-    MACHINE.allow("release", load_out_no, row.status)
-    if row.signed_by == by:
-        raise Refused("SAME_PERSON", f"{by} has signed load-out {load_out_no}; another person must hand it over")
+    values = {"released_by": by, "released_at": now_ms()}
+    row = (await advance(connection, load_out, MACHINE, by, "release", [load_out_no], values))[load_out_no]
     ids = await lots_of(connection, [load_out_no])
     await locks.check_not_held(connection, ids)
     detail = {"load_out": load_out_no, "collector": row.collector, "id": row.collector_id, "signed_by": row.signed_by}
     await lots.take(connection, by, "release", ids, details=dict.fromkeys(ids, detail))
-    values = {"released_by": by, "released_at": now_ms()}
-    await advance(connection, load_out, MACHINE, by, "release", [load_out_no], values)
     return ids
 
 

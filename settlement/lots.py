@@ -49,7 +49,7 @@ MACHINE = Machine(
         "withdraw": Step(("ALLOCATED",), "WITHDRAWN", (EXCHANGE,), people=2),
         "unissue": Step(("RECEIPTED",), "REGISTERED", (EXCHANGE,), people=2),
         "restore": Step(("WITHDRAWN",), "RECEIPTED", (EXCHANGE,)),
-        "release": Step(("WITHDRAWN",), "RELEASED"),
+        "release": Step(("WITHDRAWN",), "RELEASED", people=2, first="load_out.signed_by"),
     },
 )
 

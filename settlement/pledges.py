@@ -94,8 +94,6 @@ async def pair(
     differs (NOT_PAIRED), and who entered the other side (SAME_PERSON).
     """
     row = await encumbrances.one(connection, PLEDGE, number)
-    if row.entered_by == by:
-        raise Refused("SAME_PERSON", f"{by} has entered the pledgor's side of pledge {number}; another must enter this")
     for field, said, meant in (
         ("pledgee", pledgee, row.in_favour_of),
         ("symbol", symbol, row.symbol),
@@ -128,10 +126,6 @@ async def enter_release(connection: AsyncConnection, by: str, number: int, docum
 async def pair_release(connection: AsyncConnection, by: str, number: int, document: str) -> int:
     """The pledgor's side of the release; returns the number of the proposal. Refused (SAME_PERSON) as in ``pair``."""
     row = await encumbrances.one(connection, PLEDGE, number)
-    if row.status == "RELEASE_ENTERED" and row.entered_by == by:
-        raise Refused(
-            "SAME_PERSON", f"{by} has entered the pledgee's side of release {number}; another must enter this"
-        )
     encumbrances.check_text("document", document)
     await encumbrances.step(connection, PLEDGE, by, "pair_release", [number], release_counter_document=document)
     summary = {**encumbrances.described(row), "release": row.release_document, "release_counter": document}

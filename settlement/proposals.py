@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue
 from settlement import audit
 from settlement.database import now_ms
-from settlement.refusal import Refused
 from settlement.schema import proposal
 from settlement.states import Machine, Step
 
@@ -17,7 +16,7 @@ MACHINE = Machine(
     "proposal",
     {
         "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "APPROVED", people=2),
+        "approve": Step(("PROPOSED",), "APPROVED", people=2, first="proposed_by"),
         "decline": Step(("PROPOSED",), "DECLINED"),
     },
 )
@@ -55,8 +54,8 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     if row is None:
         raise BadValue("proposal", proposal_id, "the number of a proposal")
     MACHINE.allow("approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
-    if decision == "APPROVED" and row.proposed_by == by:
-        raise Refused("SAME_PERSON", f"proposal {proposal_id} is {by}'s own; another person must approve it")
+    if decision == "APPROVED":
+        MACHINE.another("approve", proposal_id, by, row.proposed_by)
     values = {"status": decision, "decided_by": by, "decided_at": now_ms()}
     await connection.execute(update(proposal).where(proposal.c.proposal_id == proposal_id).values(values))
     subject = f"proposal:{proposal_id}"

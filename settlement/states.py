@@ -2,7 +2,7 @@
 
 A machine says, for each step, in which states it may be taken, where it leads, who may take it and whether that needs
 two people. Nothing else decides it: the functions that take steps ask the table, and a step that it does not allow is
-refused with the reason.
+refused with the reason. Of two people the first has proposed it, or stands in the document itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +27,22 @@ AS_BEFORE: Final = "as before"
 """State after a step that ends a hold: the one in which the hold began."""
 START: Final = "(none)"
 """Drawn where a document begins."""
+PROPOSAL: Final = "proposal"
+"""Where the first of two people stands if not in a column of the document."""
 
 
 class Step(NamedTuple):
-    """``before``: states in which it may be taken (none: it makes the document); ``after``: where it leads."""
+    """``before``: states in which it may be taken (none: it makes the document); ``after``: where it leads.
+
+    ``first``, of a step of two people: the column that names the first of them, of this document or of the one behind
+    the step, else a proposal.
+    """
 
     before: tuple[str, ...]
     after: str
     roles: tuple[str, ...] = (CLERK,)
     people: int = 1
+    first: str = PROPOSAL
 
 
 class Machine(NamedTuple):
@@ -57,6 +64,13 @@ class Machine(NamedTuple):
             text = f"{self.kind} {number} is {state}; to {name.replace('_', ' ')} it must be {allowed}"
             raise Refused("ILLEGAL_STEP", text)
         return step
+
+    def another(self, name: str, number: int, by: str, first: str) -> None:
+        """Raises Refused (SAME_PERSON) if ``by`` is who stands in the document as the first of a step's two people."""
+        if by == first:
+            done = self.steps[name].first.replace("_", " ")
+            text = f"{self.kind} {number} is {done} {by}; to {name.replace('_', ' ')} it takes another person"
+            raise Refused("SAME_PERSON", text)
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """Step, from, to, role, people: what ``goldx clerk states`` prints."""
@@ -94,7 +108,7 @@ async def authorize(
 ) -> None:
     """Raises Refused where ``by`` may not take a step (NOT_PERMITTED), or no second person agreed to it (TWO_PEOPLE).
 
-    For a step of two people there must be a proposal of kind ``agreed`` (usual: the machine's) about these documents
+    For a step that is proposed there must be a proposal of kind ``agreed`` (usual: the machine's) about these documents
     that ``by`` has approved; the database keeps anybody from approving their own. A step of two people that settlement
     takes on the engine's event had its two people before it went to the engine.
     """
@@ -103,7 +117,7 @@ async def authorize(
         return
     if not await registry.staff_permissions(connection, by) & set(step.roles):
         raise Refused("NOT_PERMITTED", f"{by} may not {name} a {machine.kind}: that takes {' or '.join(step.roles)}")
-    if step.people == 2:
+    if step.people == 2 and step.first == PROPOSAL:
         told = select(proposal.c.proposal_id).where(
             proposal.c.kind == (agreed or machine.kind),
             proposal.c.status == "APPROVED",
@@ -141,13 +155,15 @@ async def advance(
 
     ``values`` are further columns that all of them get; ``agreed`` is the kind of proposal behind a step of two people
     if it is not the machine's. Returns the rows as they were. Raises BadValue for an unknown document, Refused where
-    the machine does not allow the step.
+    the machine does not allow the step, or not to this person.
     """
     (key,) = table.primary_key.columns
     await authorize(connection, machine, name, by, numbers, agreed)
     rows = await load(connection, table, machine, numbers)
     for number, row in rows.items():
-        machine.allow(name, number, row.status)
+        step = machine.allow(name, number, row.status)
+        if step.first != PROPOSAL:
+            machine.another(name, number, by, getattr(row, step.first))
     after = machine.steps[name].after
     await connection.execute(update(table).where(among(key, numbers)).values(status=after, **(values or {})))
     acts = [audit.Act(by, f"{machine.kind}.{name}", f"{machine.kind}:{number}", values) for number in numbers]

@@ -20,7 +20,7 @@ from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.schema import instrument, lot
 from settlement.schema_custody import transfer, transfer_lot
-from settlement.states import Machine, Step, advance, load
+from settlement.states import Machine, Step, advance
 
 PERMIT_USES = 12
 """Declarations that one multi-batch import permit covers (domain sheet 5.8)."""
@@ -32,7 +32,7 @@ MACHINE = Machine(
         "decline": Step(("PROPOSED",), "CANCELLED"),
         "cancel": Step(("MADE",), "CANCELLED"),
         "ship": Step(("MADE",), "SHIPPED"),
-        "receive": Step(("SHIPPED",), "RECEIVED"),
+        "receive": Step(("SHIPPED",), "RECEIVED", people=2, first="shipped_by"),
     },
 )
 
@@ -143,11 +143,8 @@ async def receive(connection: AsyncConnection, by: str, number: int, seal: str) 
     them (SAME_PERSON).
     """
     encumbrances.check_text("seal", seal)
-    row = (await load(connection, transfer, MACHINE, [number]))[number]
-    if row.status == "SHIPPED" and row.shipped_by == by:
-        raise Refused("SAME_PERSON", f"{by} has shipped transfer {number}; another person must receive it")
     values = {"received_by": by, "received_at": now_ms()}
-    await advance(connection, transfer, MACHINE, by, "receive", [number], values)
+    row = (await advance(connection, transfer, MACHINE, by, "receive", [number], values))[number]
     ids = await lots_of(connection, number)
     moved = {"warehouse": row.to_warehouse} | ({} if row.new_symbol is None else {"symbol": row.new_symbol})
     await connection.execute(update(lot).where(among(lot.c.lot_id, ids)).values(moved))
