@@ -1,4 +1,8 @@
-"""Connections to PostgreSQL, and the migrations that make its tables."""
+"""Connections to PostgreSQL, and the migrations that make its tables.
+
+Migrations only go forward: what was posted and written into histories is never taken back, and a schema from before has
+no place for it. The way back is a backup.
+"""
 
 import time
 from collections.abc import Iterable
@@ -7,10 +11,13 @@ from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, any_, literal, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from goldx.units import BadValue
+from settlement.refusal import Refused
 
 T = TypeVar("T")
 
@@ -44,12 +51,20 @@ def _config() -> Config:
 def _upgrade(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
     config = _config()
+    stands = MigrationContext.configure(connection).get_current_revision()
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    if stands is not None and stands not in known:
+        why = f"the database stands at migration {stands}, and this program knows none after {known[0]}"
+        raise Refused("NEWER_DATABASE", f"{why}: run the newer program, or restore a backup")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 async def migrate(url: str) -> None:
-    """Brings a database to this program's schema, in one transaction; does nothing if it is there already."""
+    """Brings a database to this program's schema, in one transaction; does nothing if it is there already.
+
+    Raises Refused (NEWER_DATABASE) for one that a newer program has migrated.
+    """
     engine = connect(url)
     try:
         async with engine.begin() as connection:

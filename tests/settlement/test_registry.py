@@ -1,16 +1,19 @@
 """Members, staff, keys, the audit log that remembers them, and the migrations that made their tables."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.keys import Key
 from goldx.units import BadValue
-from settlement import audit, registry, schema_custody, schema_fees, schema_intake  # noqa: F401
+from settlement import audit, database, registry, schema_custody, schema_fees, schema_intake  # noqa: F401
+from settlement.refusal import Refused
 from settlement.schema import metadata
 
 
@@ -84,6 +87,26 @@ async def test_the_audit_chain_shows_any_change(engine: AsyncEngine, tamper: str
         with pytest.raises(audit.BrokenChain) as broken:
             await audit.verify(connection, noted)
         assert broken.value.number == number
+
+
+async def test_an_older_program_refuses_a_newer_database(settled_url: str, engine: AsyncEngine) -> None:
+    await database.migrate(settled_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Refused, match=r"at migration 9999, .* knows none after \d{4}: .*backup") as refused:
+        await database.migrate(settled_url)
+    assert refused.value.reason == "NEWER_DATABASE"
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_migrations_are_one_line_and_only_go_forward() -> None:
+    scripts = ScriptDirectory(str(Path(database.__file__).parent / "migrations"))
+    (head,) = scripts.get_heads()
+    line = [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    assert line == [f"{number:04}" for number in range(1, len(line) + 1)]
+    assert line[-1] == head
+    assert not [script.revision for script in scripts.walk_revisions() if hasattr(script.module, "downgrade")]
 
 
 async def test_the_migrations_make_the_tables_that_the_program_knows(engine: AsyncEngine) -> None:

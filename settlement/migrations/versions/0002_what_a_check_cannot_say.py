@@ -74,13 +74,3 @@ def upgrade() -> None:
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT "
             "EXECUTE FUNCTION refuse_change('it is append-only')"
         )
-
-
-def downgrade() -> None:
-    for table in APPEND_ONLY:
-        op.execute(f"DROP TRIGGER append_only ON {table}")
-    op.execute("DROP TRIGGER never_deleted ON ledger_account")
-    op.execute("DROP TRIGGER balance_follows_postings ON ledger_account")
-    op.execute("DROP TRIGGER post_entries ON posting")
-    op.execute("DROP FUNCTION refuse_change")
-    op.execute("DROP FUNCTION post_entries")

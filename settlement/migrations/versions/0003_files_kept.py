@@ -33,7 +33,3 @@ def upgrade() -> None:
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON file FOR EACH STATEMENT "
         "EXECUTE FUNCTION refuse_change('it is append-only')"
     )
-
-
-def downgrade() -> None:
-    op.drop_table("file")

@@ -24,13 +24,3 @@ def upgrade() -> None:
     op.add_column("recon_break", sa.Column("scope", sa.Text(), server_default="books", nullable=False))
     op.add_column("recon_break", sa.Column("unit", sa.Text(), server_default="amount", nullable=False))
     op.add_column("recon_break", sa.Column("note", sa.Text(), server_default="", nullable=False))
-
-
-def downgrade() -> None:
-    op.drop_table("calendar_day")
-    for name in ("note", "unit", "scope"):
-        op.drop_column("recon_break", name)
-    op.drop_column("recon_run", "scope")
-    op.drop_constraint("uq_file_kind_about_sha256", "file")
-    op.create_unique_constraint("uq_file_kind_sha256", "file", ["kind", "sha256"])
-    op.drop_column("file", "about")

@@ -144,23 +144,3 @@ def upgrade() -> None:
         "CREATE TRIGGER one_customs_status BEFORE INSERT OR UPDATE OF symbol, warehouse ON lot FOR EACH ROW "
         "EXECUTE FUNCTION one_customs_status()"
     )
-
-
-def downgrade() -> None:
-    op.execute("DROP TRIGGER one_customs_status ON lot")
-    op.execute("DROP FUNCTION one_customs_status")
-    op.execute("DROP TRIGGER locked_lots_stay ON lot")
-    op.execute("DROP FUNCTION locked_lots_stay")
-    _kinds("ledger_entry", ("trade", *BEFORE, "unidentified"))
-    _kinds("outbox", BEFORE)
-    _kinds("proposal", BEFORE)
-    op.drop_index('ix_transfer_lot_lot_id', table_name='transfer_lot')
-    op.drop_table('transfer_lot')
-    op.drop_index('uq_lot_lock_lot_id_kind', table_name='lot_lock', postgresql_where=sa.text('lifted_at IS NULL'))
-    op.drop_index('ix_lot_lock_kind_subject', table_name='lot_lock')
-    op.drop_table('lot_lock')
-    op.drop_table('transfer')
-    op.drop_table('grade_customs')
-    op.drop_index('uq_encumbrance_kind_document', table_name='encumbrance', postgresql_where=sa.text("status NOT IN ('REFUSED', 'WITHDRAWN')"))
-    op.drop_index('ix_encumbrance_account_symbol', table_name='encumbrance')
-    op.drop_table('encumbrance')

@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0006"
 down_revision = "0005"
@@ -179,21 +178,3 @@ def upgrade() -> None:
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT "
             "EXECUTE FUNCTION refuse_change('it is append-only')"
         )
-
-
-def downgrade() -> None:
-    op.drop_table("counter_item")
-    op.drop_index("ix_counter_ticket_seller_id_paid_day", table_name="counter_ticket")
-    op.drop_table("counter_ticket")
-    op.drop_index("ix_due_diligence_seller_id", table_name="due_diligence")
-    op.drop_table("due_diligence")
-    op.drop_table("counter")
-    op.drop_index(
-        "ix_aml_report_waiting", table_name="aml_report", postgresql_where=sa.text("status IN ('REVIEW', 'DUE')")
-    )
-    op.drop_index("ix_aml_report_seller_id_day", table_name="aml_report")
-    op.drop_table("aml_report")
-    op.drop_table("seller")
-    op.drop_index("ix_posted_price_poster_form", table_name="posted_price")
-    op.drop_table("posted_price")
-    op.drop_table("identity_salt")

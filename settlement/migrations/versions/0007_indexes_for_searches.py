@@ -33,14 +33,3 @@ def upgrade() -> None:
     )
     op.drop_index("ix_custody_event_lot_id", "custody_event")
     op.create_index("ix_custody_event_lot_id", "custody_event", ["lot_id", "event_id"])
-
-
-def downgrade() -> None:
-    op.drop_index("ix_custody_event_lot_id", "custody_event")
-    op.create_index("ix_custody_event_lot_id", "custody_event", ["lot_id"])
-    for name in ("ix_custody_event_arrive", *EVENT):
-        op.drop_index(name, "custody_event")
-    op.drop_index("ix_lot_symbol_warehouse_state", "lot")
-    op.create_index("ix_lot_symbol_warehouse_state", "lot", ["symbol", "warehouse", "state"])
-    for name in ("ix_lot_serial_lot_id", *LOT):
-        op.drop_index(name, "lot")

@@ -337,7 +337,3 @@ def upgrade() -> None:
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT "
             "EXECUTE FUNCTION refuse_change('it is append-only')"
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("lots that were pre-advised, melted together or held have no place in the schema before")

@@ -71,12 +71,3 @@ def upgrade() -> None:
     sa.UniqueConstraint('day', 'account', 'symbol', 'kind', 'subject', name=op.f('uq_fee_accrual_day_account_symbol_kind_subject'))
     )
     op.create_index('ix_fee_accrual_account_bill_no', 'fee_accrual', ['account', 'bill_no'], unique=False)
-
-
-def downgrade() -> None:
-    op.drop_index('ix_fee_accrual_account_bill_no', table_name='fee_accrual')
-    op.drop_table('fee_accrual')
-    op.drop_index('uq_fee_bill_account', table_name='fee_bill', postgresql_where=sa.text("status IN ('PROPOSED', 'SENDING', 'ARREAR')"))
-    op.drop_table('fee_bill')
-    op.drop_table('accrual_day')
-    _kinds(BEFORE)
