@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from goldx.archive import EVENTS, JOURNAL, Archive, BadArchive, Entry, read_segment
 from goldx.history import EventsMissing, WholeEvents, WholeJournal
-from goldx.streams import BEGINNING, FIELD, Journal, Keys, connect
+from goldx.streams import BEGINNING, FIELD, CommandFrame, Journal, Keys, connect
 from matching import export
 from matching.archiver import Archiver, Pass, Retention
 from matching.publisher import StreamBroken
@@ -219,21 +219,22 @@ async def test_archived_under_a_running_engine(
     settings |= {"GOLDX_REDIS_URL": valkey_url, "GOLDX_SHARD": shard, "GOLDX_ARCHIVE_AFTER_HOURS": "0"}
     settings |= {"GOLDX_ARCHIVE_EVERY_SECONDS": "1"}
     frames = list(traffic(SEED, 1_500))
+    share = len(frames) // 5 + 1
 
-    async def keep_appending() -> None:
-        for frame in frames:
+    async def append(some: Sequence[CommandFrame]) -> None:
+        for frame in some:
             await Journal(redis, keys).append(frame)
             await redis.set(keys.posted, (await WholeEvents(redis, keys, None).last_sequence()))
-            await asyncio.sleep(random.random() * 0.02)
+            await asyncio.sleep(random.random() * 0.08)
 
-    appending = asyncio.create_task(keep_appending())
-    while not appending.done():
+    for first in range(0, len(frames), share):
         async with engine_process(valkey_url, shard, settings) as engine, archiver_process(settings) as archiver:
             await engine.ready()
-            await asyncio.sleep(1 + random.random())
+            appending = asyncio.create_task(append(frames[first : first + share]))
+            await asyncio.sleep(0.5 + random.random())
             await engine.kill()
             archiver.kill()
-    await appending
+        await appending
     async with engine_process(valkey_url, shard, settings) as engine:
         await engine.ready()
         await engine.stop()
