@@ -23,7 +23,19 @@ from sqlalchemy import Row, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, BadValue, format_money, format_price, format_weight
-from settlement import allocation, fees, locks, lots, outbox, proposals, receipts, stock, tariff, working_days
+from settlement import (
+    allocation,
+    fees,
+    locks,
+    lots,
+    outbox,
+    proposals,
+    receipts,
+    stock,
+    tariff,
+    vault_freeze,
+    working_days,
+)
 from settlement.allocation import Candidate
 from settlement.arithmetic import value_fen
 from settlement.database import among, now_ms
@@ -97,12 +109,13 @@ async def apply(connection: AsyncConnection, by: str, wish: Application) -> int:
     """Allocates lots and proposes the load-out; returns the proposal's number.
 
     Raises BadValue for what is malformed or unknown, Refused where there are no fitting lots (NO_FITTING_LOTS), no
-    price (NO_PRICE), a bill that the account could not pay (ARREAR), or the member's or the venue's holdings do not
-    suffice (INSUFFICIENT_GOLD, INSUFFICIENT_CASH).
+    price (NO_PRICE), a bill that the account could not pay (ARREAR), a vault that hands nothing out (VAULT_FROZEN), or
+    the member's or the venue's holdings do not suffice (INSUFFICIENT_GOLD, INSUFFICIENT_CASH).
     """
     figures = await tariff.on(connection, working_days.today())
     await _check(connection, wish, figures)
     await fees.check_no_arrear(connection, wish.account)
+    await vault_freeze.check(connection, wish.warehouse)
     first, last = _window(wish, figures["LOAD_OUT_WINDOW"])
     price, source = await _price(connection, wish.symbol)
     chosen = await _allocate(connection, wish)
@@ -254,9 +267,11 @@ async def _check_funds(connection: AsyncConnection, legs: Legs) -> None:
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends all legs to the engine. Refused (TOO_LATE) once the window is over: the sheet can only be declined."""
+    """Sends all legs to the engine. Refused while the vault hands nothing out (VAULT_FROZEN), and once the window is
+    over (TOO_LATE): the sheet can only be declined."""
     rows = await advance(connection, load_out, MACHINE, by, "approve", subjects)
     for number, row in rows.items():
+        await vault_freeze.check(connection, row.warehouse)
         if working_days.today() > row.until_day:
             text = f"load-out {number} was to be collected until {row.until_day.isoformat()}; it can only be declined"
             raise Refused("TOO_LATE", text)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import audit, locks, lots, proposals, tariff, working_days
+from settlement import audit, locks, lots, proposals, tariff, vault_freeze, working_days
 from settlement.database import among, now_ms
 from settlement.load_out import MACHINE, check_code, hash_secret, lots_of, normal_id, sheet
 from settlement.refusal import Refused
@@ -25,13 +25,15 @@ async def sign(
     """The first signature, against code and identity paper; a refusal that is returned must be committed.
 
     Raises BadValue for an unknown sheet, Refused if it is not in SUCCESS (ILLEGAL_STEP), before its window opens
-    (TOO_EARLY), or blocked (CODE_BLOCKED). Returns WRONG_CODE or WRONG_COLLECTOR, both of which count.
+    (TOO_EARLY), blocked (CODE_BLOCKED), or in a vault that hands nothing out (VAULT_FROZEN). Returns WRONG_CODE or
+    WRONG_COLLECTOR, both of which count.
     """
     row = await sheet(connection, load_out_no)
     MACHINE.allow("sign", load_out_no, row.status)
     today = working_days.today()
     if today < row.from_day:
         raise Refused("TOO_EARLY", f"load-out {load_out_no} may be collected from {row.from_day.isoformat()} on")
+    await vault_freeze.check(connection, row.warehouse)
     tries = (await tariff.on(connection, today))["CODE_TRIES"]
     if row.wrong_codes >= tries:
         text = f"load-out {load_out_no} is blocked after {row.wrong_codes} wrong codes; two people may give a new one"
@@ -57,9 +59,14 @@ async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: 
 
 
 async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
-    """The second signature: hands the lots over, returns their numbers. Refused (SAME_PERSON) for the first signer."""
+    """The second signature: hands the lots over, returns their numbers.
+
+    Refused for the first signer (SAME_PERSON), for lots that are held (LOCKED) and while the vault hands nothing out
+    (VAULT_FROZEN).
+    """
     values = {"released_by": by, "released_at": now_ms()}
     row = (await advance(connection, load_out, MACHINE, by, "release", [load_out_no], values))[load_out_no]
+    await vault_freeze.check(connection, row.warehouse)
     ids = await lots_of(connection, [load_out_no])
     await locks.check_not_held(connection, ids)
     detail = {"load_out": load_out_no, "collector": row.collector, "id": row.collector_id, "signed_by": row.signed_by}

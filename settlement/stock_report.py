@@ -8,6 +8,10 @@ known from its certificate on. Per vault, form and customs status:
 ``in`` is weighed in, or arrived from another vault; ``out`` released, returned or sent to another vault; the melt loss
 is what lots lost in the crucible, parents less what was cast of them. All of it follows from the custody events, so
 the report of any day in the past is the same whenever it is asked for.
+
+A lot is in dispute while the vault's statement and the register differ about it. (Lots whose assays differ have no fine
+weight yet, and a lot that is claimed about has left.) There is no column of metal that is leased out: nobody can lease
+here.
 """
 
 from collections.abc import Sequence
@@ -50,6 +54,7 @@ class Line(NamedTuple):
     frozen: int
     pledged: int
     legal_hold: int
+    in_dispute: int
     in_transfer: int
     load_out: int
 
@@ -104,13 +109,17 @@ WITH last AS (
 ), bound AS (
     SELECT lot_id, array_agg(kind) AS kinds FROM lot_lock
     WHERE at < :until AND (lifted_at IS NULL OR lifted_at >= :until) GROUP BY lot_id
+), disputed AS (
+    SELECT DISTINCT substring(note FROM '^lot ([0-9]+)')::bigint AS lot_id FROM recon_break
+    WHERE scope LIKE 'statement:%' AND opened_at < :until AND (closed_at IS NULL OR closed_at >= :until)
 )
 SELECT last.warehouse, l.form, sum(l.fine_mg)::bigint AS fine,
-       CASE WHEN 'LEGAL_HOLD' = ANY (kinds) THEN 'legal_hold' WHEN 'FREEZE' = ANY (kinds) THEN 'frozen'
+       CASE WHEN 'LEGAL_HOLD' = ANY (kinds) THEN 'legal_hold'
+            WHEN disputed.lot_id IS NOT NULL THEN 'in_dispute' WHEN 'FREEZE' = ANY (kinds) THEN 'frozen'
             WHEN 'PLEDGE' = ANY (kinds) THEN 'pledged' WHEN 'TRANSFER' = ANY (kinds) THEN 'in_transfer'
             WHEN last.state IN ('ALLOCATED', 'WITHDRAWN') THEN 'load_out' WHEN last.state = 'RECEIPTED' THEN 'free'
             ELSE 'unreceipted' END AS what
-FROM last JOIN lot l USING (lot_id) LEFT JOIN bound USING (lot_id)
+FROM last JOIN lot l USING (lot_id) LEFT JOIN bound USING (lot_id) LEFT JOIN disputed USING (lot_id)
 WHERE last.state = ANY (:certified) GROUP BY 1, 2, 4
 """
 
@@ -129,7 +138,7 @@ async def report(connection: AsyncConnection, day: date) -> list[Line]:
     lines = []
     for row in await connection.execute(text(_MOVES), {**times, **states}):
         parts = made.get((row.warehouse, row.form), {})
-        lines.append(Line(*row, *(parts.get(name, 0) for name in Line._fields[-7:])))
+        lines.append(Line(*row, *(parts.get(name, 0) for name in Line._fields[-8:])))
     return lines
 
 

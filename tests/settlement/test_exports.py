@@ -113,8 +113,21 @@ async def test_the_stock_report_adds_up_and_keeps_what_was(house: House) -> None
     assert (
         line.gross_total == sum(gross.values()) == line.gross_previous + line.gross_in - line.gross_out - line.melt_loss
     )
-    assert line.fine_total == sum(fine.values()) == sum(line[-7:])
+    assert line.fine_total == sum(fine.values()) == sum(line[-8:])
     assert (line.unreceipted, line.free) == (fine["L1"] + fine["K1"], fine["007"] + fine["A2"] + fine["A3"])
+
+    async with house.engine.begin() as connection:
+        count = (await bar_export.count_list(connection, "XM1", "csv")).splitlines(keepends=True)
+        without = b"".join(line for line in count if b"A2" not in line)
+        lines = statement.read(sheets.read(without), Reading())
+        await statement.take_in(connection, ONE, "XM1", today, "count.csv", without, lines)
+        (line,) = await stock_report.report(connection, working_days.today())
+        assert (line.in_dispute, line.free) == (fine["A2"], fine["007"] + fine["A3"])
+        assert line.fine_total == sum(line[-8:])
+        lines = statement.read(sheets.read(b"".join(count)), Reading())
+        await statement.take_in(connection, ONE, "XM1", today, "count.csv", b"".join(count), lines)
+        (line,) = await stock_report.report(connection, working_days.today())
+        assert (line.in_dispute, line.free) == (0, fine["007"] + fine["A2"] + fine["A3"])
 
     await house.exchange.define("SCRAP", "SCRAP_JEWEL")
     await house.post()

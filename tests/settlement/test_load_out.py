@@ -8,10 +8,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.units import BadValue
 from settlement import (
+    bar_export,
     claims,
     load_out,
     load_out_cancels,
@@ -20,15 +21,19 @@ from settlement import (
     lots,
     movements,
     recon,
+    statement,
     stock,
     tariff,
+    vault_freeze,
     working_days,
 )
+from settlement import sheets as sheet_files
+from settlement.bar_list import Reading
 from settlement.refusal import Refused
 from settlement.schema import load_out as sheets
 from settlement.schema import receipt
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, wish
+from tests.settlement.house import CODE, COLLECTOR_ID, FAR, ONE, OTHER, House, wish
 
 T = TypeVar("T")
 LOT_MG = 99_900
@@ -173,13 +178,57 @@ async def test_two_people_and_the_right_code_at_the_counter(house: House) -> Non
     assert await do(house, load_out_counter.release, OTHER, number) == [1]
     found = await row(house, number)
     assert (found.status, found.signed_by, found.released_by) == ("RELEASED", ONE, OTHER)
-    for statement, why in (
+    for change, why in (
         ("UPDATE load_out SET released_by = signed_by", "two_signatures"),
         ("UPDATE load_out SET signed_by = NULL", "released_by_two"),
     ):
         with pytest.raises(IntegrityError, match=why):
             async with house.engine.begin() as connection:
-                await connection.execute(text(statement))
+                await connection.execute(text(change))
+
+
+async def test_an_old_break_of_the_vault_freezes_it(house: House) -> None:
+    """Three days after its statement lacked a bar nothing leaves, until a statement has it again (domain sheet 8.4)."""
+    number = await settled(house, "A.H", LOT_MG)
+    waiting = await do(house, load_out.apply, ONE, wish("B.H", LOT_MG))
+    assert await do(house, load_out_counter.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await do(house, lots.add_warehouse, ONE, "XM2", "Warehouse two", "Xiamen")
+    count = (await do(house, bar_export.count_list, "XM1", "csv")).splitlines(keepends=True)
+
+    async def state(data: bytes) -> int:
+        lines = statement.read(sheet_files.read(data), Reading())
+        return len((await do(house, statement.take_in, ONE, "XM1", FAR, "count.csv", data, lines)).breaks)
+
+    async def pass_hours(hours: int) -> None:
+        earlier = text(f"UPDATE recon_break SET opened_at = opened_at - {hours * 3_600_000}")
+        await do(house, AsyncConnection.execute, earlier)
+
+    assert await state(b"".join(count[:-1])) == 1
+    await pass_hours(71)
+    await do(house, vault_freeze.check, "XM1")
+    await pass_hours(1)
+    await do(house, vault_freeze.check, "XM2")
+    why = await refused(house, "VAULT_FROZEN", load_out_counter.release, OTHER, number)
+    assert why == "break 1 (MISSING_AT_WAREHOUSE, XM1 HX V 2024) is 3 days old: nothing leaves XM1 until it is gone"
+    await refused(house, "VAULT_FROZEN", load_out.apply, ONE, wish("A.H", LOT_MG))
+    await refused(house, "VAULT_FROZEN", movements.approve, OTHER, waiting)
+    await do(house, load_out_counter.withdraw_signature, ONE, number)
+    await refused(house, "VAULT_FROZEN", load_out_counter.sign, ONE, number, CODE, COLLECTOR_ID)
+    await do(house, recon.explain, ONE, 1, OTHER, "is looked for")
+    await refused(house, "VAULT_FROZEN", load_out.apply, ONE, wish("A.H", LOT_MG))
+    assert await state(b"".join(count)) == 0
+    assert await do(house, load_out_counter.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    assert await do(house, load_out_counter.release, OTHER, number) == [1]
+
+    async with house.engine.begin() as connection:
+        found = [recon.Break("HOLDING", "A.H", "AU", 1, 2), recon.Break("RECEIPT", "lot:7", "AU", 1, 2)]
+        await recon.note_run(connection, ONE, recon.BOOKS, 2, found[:1])
+    await pass_hours(100)
+    await do(house, vault_freeze.check, "XM1")
+    await do(house, recon.note_run, ONE, recon.BOOKS, 2, found)
+    await pass_hours(100)
+    assert "RECEIPT, lot:7" in await refused(house, "VAULT_FROZEN", vault_freeze.check, "XM1")
+    await do(house, vault_freeze.check, "XM2")
 
 
 async def test_wrong_codes_block_the_sheet_until_two_people_give_a_new_one(house: House) -> None:
