@@ -25,6 +25,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from goldx.commands import AnyCommand
 from goldx.events import AnyEvent
+from goldx.line import Line
 from goldx.replicas import NotReplicated, Replicas
 from goldx.sentinel import SCHEME, SentinelPool
 
@@ -180,10 +181,14 @@ def parse_entry_id(entry_id: Any) -> Position:
 
 
 class Journal:
-    """The command journal of a shard. With ``replicas``, an entry is there when so many of them have it on disk."""
+    """The command journal of a shard. With ``replicas``, an entry is there when so many of them have it on disk.
 
-    def __init__(self, redis: Redis, keys: Keys, replicas: int = 0) -> None:
+    With ``line``, ``append``, ``wait`` and ``end`` go over that connection.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, replicas: int = 0, line: Line | None = None) -> None:
         self._redis = redis
+        self._direct: Redis | Line = redis if line is None else line
         self._key = keys.journal
         self._replicas = Replicas(keys.mark, replicas)
 
@@ -196,13 +201,13 @@ class Journal:
 
     async def append_raw(self, data: bytes) -> Position:
         """Like ``append``, of an encoded frame."""
-        position = parse_entry_id(await self._redis.xadd(self._key, {FIELD: data}))
+        position = parse_entry_id(await self._direct.xadd(self._key, {FIELD: data}))
         await self._confirm([(position, data)])
         return position
 
     async def end(self) -> Position:
         """The id of the newest entry, or BEGINNING."""
-        found = await self._redis.xrevrange(self._key, count=1)
+        found = await self._direct.xrevrange(self._key, count=1)
         return parse_entry_id(found[0][0]) if found else BEGINNING
 
     async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
@@ -213,7 +218,7 @@ class Journal:
 
     async def wait(self, after: Position, count: int = 1_000, block_ms: int = 1_000) -> list[tuple[Position, bytes]]:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
-        entries = await _wait(self._redis, self._key, str(after), count, block_ms)
+        entries = await _wait(self._direct, self._key, str(after), count, block_ms)
         await self._confirm(entries)
         return entries
 
@@ -244,10 +249,11 @@ async def begin_run(redis: Redis, keys: Keys, instance: str, replicas: int = 0) 
 
 
 class EventStream:
-    """The event stream of a shard, for its readers."""
+    """The event stream of a shard, for its readers. With ``line``, ``wait`` goes over that connection."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, line: Line | None = None) -> None:
         self._redis = redis
+        self._direct: Redis | Line = redis if line is None else line
         self._key = keys.events
 
     async def last_sequence(self) -> int:
@@ -270,7 +276,7 @@ class EventStream:
 
     async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
         """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
-        found = await _wait(self._redis, self._key, f"{after}-0", count, block_ms)
+        found = await _wait(self._direct, self._key, f"{after}-0", count, block_ms)
         return [decode_events(data) for _, data in found]
 
 
@@ -290,7 +296,7 @@ def as_entries(found: Any) -> list[tuple[Position, bytes]]:
     return [(parse_entry_id(entry_id), fields[FIELD]) for entry_id, fields in found]
 
 
-async def _wait(redis: Redis, key: str, after: str, count: int, block_ms: int) -> list[tuple[Position, bytes]]:
+async def _wait(redis: Redis | Line, key: str, after: str, count: int, block_ms: int) -> list[tuple[Position, bytes]]:
     answer: Any = await redis.xread({key: after}, count=count, block=block_ms)
     if not answer:
         return []

@@ -19,6 +19,7 @@ from goldx import engines
 from goldx.durability import require_durability
 from goldx.engines import LEADER, RECOVERING, STANDBY, EngineStatus
 from goldx.history import archive_in
+from goldx.line import Line
 from goldx.settings import Settings
 from goldx.streams import BEGINNING, Journal, Keys, Position, connect
 from matching.lease import Lease
@@ -51,8 +52,10 @@ class EngineProcess:
         self._writing = connect(redis_url)
         self._leasing = connect(redis_url)
         self._telling = connect(redis_url)
+        self._journal_line = Line(self._reading)
+        self._events_line = Line(self._writing)
         self._lease = Lease(self._leasing, self._keys, settings.lease_ms, settings.require_replicas)
-        self._journal = Journal(self._reading, self._keys, settings.require_replicas)
+        self._journal = Journal(self._reading, self._keys, settings.require_replicas, self._journal_line)
         store = SnapshotStore(self._writing, self._keys)
         self._marks = Marks(store, settings.digest_every, settings.snapshot_every)
         archive = archive_in(settings.archive_dir)
@@ -71,6 +74,8 @@ class EngineProcess:
 
     async def close(self) -> None:
         """Closes the connections."""
+        self._journal_line.close()
+        self._events_line.close()
         for client in (self._reading, self._writing, self._leasing, self._telling):
             await client.aclose()
 
@@ -155,7 +160,7 @@ class EngineProcess:
         keeping = tasks.create_task(self._lease.keep())
         await patiently("looking at the event stream", recovery.look)
         leading = (self._lease.epoch, recovery.published, recovery.previous, self._settings.require_replicas)
-        publisher = Publisher(self._writing, self._keys, *leading)
+        publisher = Publisher(self._events_line, self._keys, *leading)
         self._publisher = publisher
         self._play(LEADER)
         recovery.hand_to(publisher)
@@ -208,7 +213,7 @@ class EngineProcess:
 
         On a new connection the server must first show that it still has what was read from it before.
         """
-        if not self._journal_seen:
+        if not (self._journal_seen and self._journal_line.connected):
             end = await self._journal.end()
             if end < position:
                 raise StreamBroken(f"the server's journal ends at {end}, but had been read up to {position} before")

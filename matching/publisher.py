@@ -9,11 +9,11 @@ the stream.
 import asyncio
 from collections import deque
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from goldx.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
 from goldx.commands import ClockTick
+from goldx.line import Line, Script
 from goldx.replicas import Replicas
 from goldx.streams import Keys, Position, confirm_entry
 from matching.fold import Produced
@@ -51,19 +51,19 @@ class StreamBroken(RuntimeError):
 
 
 class Publisher:
-    """The leader's writer of one epoch.
+    """The leader's writer of one epoch. Everything is sent over ``line``.
 
     ``confirmed`` is the sequence up to which the server has acknowledged, ``previous`` the hash of the newest frame: at
     first of the one that ends there.
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, epoch: int, confirmed: int, previous: bytes = NO_FRAME, replicas: int = 0
+        self, line: Line, keys: Keys, epoch: int, confirmed: int, previous: bytes = NO_FRAME, replicas: int = 0
     ) -> None:
-        self._redis = redis
+        self._redis = line.redis
         self._replicas = Replicas(keys.mark, replicas)
-        self._publish = redis.register_script(_PUBLISH)
-        self._tick = redis.register_script(_TICK)
+        self._publish = Script(line, _PUBLISH)
+        self._tick = Script(line, _TICK)
         self._events = [keys.events, keys.epoch]
         self._journal = [keys.journal, keys.epoch]
         self._epoch = epoch
@@ -120,7 +120,7 @@ class Publisher:
         for pending in batch:
             args += pending
         try:
-            await self._publish(keys=self._events, args=args)
+            await self._publish(self._events, args)
         except ResponseError as error:
             if str(error).startswith("FENCED"):
                 raise Deposed(f"the events of epoch {self._epoch} were refused: a newer epoch leads") from error
@@ -148,7 +148,7 @@ class Publisher:
         """Appends ``clock.tick`` to the journal; one too many or too few is no harm. Raises Deposed."""
         frame = self._ticks.make((ClockTick(),))
         try:
-            await self._tick(keys=self._journal, args=[self._epoch, frame])
+            await self._tick(self._journal, [self._epoch, frame])
         except ResponseError as error:
             if str(error).startswith("FENCED"):
                 raise Deposed(f"a tick of epoch {self._epoch} was refused: a newer epoch leads") from error

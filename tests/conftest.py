@@ -1,7 +1,7 @@
 """Real servers for the tests: one Valkey and one PostgreSQL a session, a shard and a database of its own a test."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
 from goldx import embedded, streams
+from goldx.line import Line
 from tests.scratch import Scratch
 
 _numbers = itertools.count(1)
@@ -61,6 +62,14 @@ async def redis(valkey_url: str) -> AsyncIterator[Redis]:
     client = streams.connect(valkey_url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+def line(redis: Redis) -> Iterator[Line]:
+    """A connection of its own to the same server."""
+    line = Line(redis)
+    yield line
+    line.close()
 
 
 @pytest_asyncio.fixture

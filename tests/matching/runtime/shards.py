@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from goldx.archive import Archive
 from goldx.chains import FrameWriter, body_of
 from goldx.commands import AnyCommand
+from goldx.line import Line
 from goldx.streams import CommandFrame, EventStream, Journal, Keys, Position, decode_commands
 from goldx.units import BadValue
 from matching.fold import Fold
@@ -55,7 +56,8 @@ async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -
     assert await lease.take()
     recovery = Recovery(redis, keys, archive)
     await recovery.start()
-    publisher = Publisher(redis, keys, lease.epoch, recovery.published, recovery.previous)
+    line = Line(redis)
+    publisher = Publisher(line, keys, lease.epoch, recovery.published, recovery.previous)
     running = asyncio.create_task(publisher.run())
     fold = recovery.fold
     try:
@@ -69,6 +71,7 @@ async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        line.close()
 
 
 async def lead_once(redis: Redis, keys: Keys, archive: Archive | None = None) -> Fold:

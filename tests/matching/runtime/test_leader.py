@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
+from goldx.line import Line
 from goldx.streams import EventStream, Journal, Keys
 from matching.fold import Fold, Produced
 from matching.lease import Deposed, Lease
@@ -75,12 +76,12 @@ async def publish(publisher: Publisher, frames: list[Produced]) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_deposed_leaders_events_are_refused_by_the_server(redis: Redis, shard: str) -> None:
+async def test_a_deposed_leaders_events_are_refused_by_the_server(redis: Redis, line: Line, shard: str) -> None:
     keys = Keys(shard)
     frames = await produced_frames(redis, keys)
     old, new = Lease(redis, keys, LONG), Lease(redis, keys, LONG)
     assert await old.take()
-    deposed = Publisher(redis, keys, old.epoch, 0)
+    deposed = Publisher(line, keys, old.epoch, 0)
     await publish(deposed, frames[:3])
     await redis.delete(keys.leader)
     assert await new.take()
@@ -89,31 +90,31 @@ async def test_a_deposed_leaders_events_are_refused_by_the_server(redis: Redis, 
     with pytest.raises(Deposed, match="refused: a newer epoch leads"):
         await deposed.tick()
     assert await EventStream(redis, keys).last_sequence() == frames[2].last
-    await publish(Publisher(redis, keys, new.epoch, frames[2].last), frames[3:])
+    await publish(Publisher(line, keys, new.epoch, frames[2].last), frames[3:])
     assert [body for _, body in await determined(redis, keys)] == [made.body for made in frames]
 
 
-async def test_what_has_arrived_is_not_published_again(redis: Redis, shard: str) -> None:
+async def test_what_has_arrived_is_not_published_again(redis: Redis, line: Line, shard: str) -> None:
     """A publication of unknown outcome is sent again, with more behind it; the server leaves out what it has."""
     keys = Keys(shard)
     frames = await produced_frames(redis, keys)
     lease = Lease(redis, keys, LONG)
     assert await lease.take()
     for known in (0, 2, len(frames)):
-        again = Publisher(redis, keys, lease.epoch, 0)
+        again = Publisher(line, keys, lease.epoch, 0)
         await publish(again, frames[: known + 3])
     assert [body for _, body in await determined(redis, keys)] == [made.body for made in frames]
 
 
-async def test_a_gap_is_refused_by_the_server(redis: Redis, shard: str) -> None:
+async def test_a_gap_is_refused_by_the_server(redis: Redis, line: Line, shard: str) -> None:
     keys = Keys(shard)
     frames = await produced_frames(redis, keys)
     lease = Lease(redis, keys, LONG)
     assert await lease.take()
-    await publish(Publisher(redis, keys, lease.epoch, 0), frames[:2])
+    await publish(Publisher(line, keys, lease.epoch, 0), frames[:2])
     with pytest.raises(StreamBroken, match=rf"ends at sequence {frames[1].last}, but the server had acknowledged"):
-        await publish(Publisher(redis, keys, lease.epoch, frames[2].last), frames[3:])
+        await publish(Publisher(line, keys, lease.epoch, frames[2].last), frames[3:])
     between = Produced(frames[2].position, frames[1].last + 1, frames[1].last + 1, frames[2].body)
-    await publish(Publisher(redis, keys, lease.epoch, frames[1].last), [between])
+    await publish(Publisher(line, keys, lease.epoch, frames[1].last), [between])
     with pytest.raises(StreamBroken, match="ends at sequence"):
-        await publish(Publisher(redis, keys, lease.epoch, frames[1].last), [frames[2]])
+        await publish(Publisher(line, keys, lease.epoch, frames[1].last), [frames[2]])
