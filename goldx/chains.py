@@ -103,15 +103,30 @@ def _instance(writer: str) -> str:
 # length. What comes before them follows from the journal alone, byte for byte.
 _UINT64, _BIN16 = b"\xcf", b"\xc4\x10"
 _TRAILER: Final = len(_UINT64) + 8 + len(_BIN16) + HASH_BYTES
-_EMPTY_TRAILER: Final = len(encode(0) + encode(b""))
+_FOUR: Final = b"\x94"
+"""Begins an array of four, as an event frame is."""
 
 EventBody: TypeAlias = bytes
 """An encoded event frame without epoch and previous hash."""
 
 
-def event_body(position: tuple[int, int], outcomes: Sequence[Sequence[Any]]) -> EventBody:
-    """What the journal determines of an event frame."""
-    return encode((position, outcomes, 0, b""))[:-_EMPTY_TRAILER]
+def event_body(position: tuple[int, int], count: int, outcomes: Iterable[bytes]) -> EventBody:
+    """What the journal determines of an event frame: the outcomes of ``count`` commands, in ``some_outcomes``."""
+    return b"".join((_FOUR, encode(position), _array_head(count), *outcomes))
+
+
+def some_outcomes(outcomes: Sequence[Sequence[Any]]) -> bytes:
+    """The outcomes of some commands that follow each other, as a part of an event frame."""
+    return encode(outcomes)[len(_array_head(len(outcomes))) :]
+
+
+def _array_head(count: int) -> bytes:
+    """What MessagePack has before the elements of an array."""
+    if count < 1 << 4:
+        return bytes((0x90 | count,))
+    if count < 1 << 16:
+        return b"\xdc" + count.to_bytes(2, "big")
+    return b"\xdd" + count.to_bytes(4, "big")
 
 
 def event_frame(body: EventBody, epoch: int, previous: bytes) -> bytes:

@@ -4,23 +4,27 @@ Whoever needs the state of a shard (the leading engine, recovery, verification) 
 one and in their order, and takes the frame of events that each of them makes.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
 from msgspec.structs import astuple
 
-from goldx.chains import CommandChains, EventBody, event_body
+from goldx.chains import CommandChains, EventBody, event_body, some_outcomes
 from goldx.commands import BY_METHOD, AnyCommand, HoldingSettle
-from goldx.streams import BEGINNING, Position, RawCommandFrame, decode_commands, encode
+from goldx.streams import BEGINNING, CommandFrame, Position, decode_commands, encode
 from matching.engine import Engine
 
 log = structlog.get_logger()
 
-decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
+_decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 
 _TAGS = {command: command.__struct_config__.tag for command in BY_METHOD.values()}
-_METHODS = {command.__struct_config__.tag: command.method for command in BY_METHOD.values()}
+
+AT_ONCE: Final = 32
+"""Commands that are applied before their events are encoded: few enough that these are still in the processor's cache,
+many enough that encoding them together pays."""
 
 
 class CoreFailed(RuntimeError):
@@ -40,22 +44,22 @@ class Produced(NamedTuple):
     not wanted (``Fold.published``)."""
 
 
-def read_frame(data: bytes) -> RawCommandFrame | None:
-    """A journal entry with its commands as the core takes them, or None for bytes that are not a command frame.
+def read_frame(data: bytes) -> CommandFrame | None:
+    """A journal entry, or None for bytes that are not a command frame.
 
-    Checked against the commands' types and brought to their full length, whatever version of the program wrote them.
+    Checked against the commands' types, which brings the commands to their full length, whatever version of the program
+    wrote them.
     """
     try:
-        frame = decode_commands(data)
+        return decode_commands(data)
     except msgspec.MsgspecError:
         return None
-    return RawCommandFrame(frame.writer, frame.number, tuple(map(_plain, frame.commands)), frame.previous)
 
 
-def _plain(command: AnyCommand) -> tuple[Any, ...]:
-    """A command as MessagePack would give it back without its type."""
+def plain(command: AnyCommand) -> tuple[Any, ...]:
+    """A command as the core takes it: as MessagePack would give it back without its type."""
     if type(command) is HoldingSettle:
-        return decode_plain(encode(command))
+        return _decode_plain(encode(command))
     return (_TAGS[type(command)], *astuple(command))
 
 
@@ -101,23 +105,35 @@ class Fold:
             self.breaks += 1
             log.error("a frame is out of its writer's chain", position=str(position), reason=wrong)
         commands = () if frame is None else frame.commands
-        before = self.engine.sequence
-        apply, at = self.engine.apply, position.ms
-        outcomes: list[list[tuple[Any, ...]]] = []
-        try:
-            # What came before a failure stays in the list and counts the commands that went well.
-            outcomes.extend(apply(at, command) for command in commands)
-        except Exception as error:
-            failed = commands[len(outcomes)]
-            raise CoreFailed(
-                f"the core failed on command {len(outcomes) + 1} ({_METHODS.get(failed[0])}) of journal entry "
-                f"{position}: {error!r}"
-            ) from error
+        engine, before = self.engine, self.engine.sequence
+        # Whether the events of a frame that begins before what is published are wanted shows at its end.
+        at_once = AT_ONCE if before >= self.published else max(1, len(commands))
+        encoded: list[bytes] = []
+        for start in range(0, len(commands), at_once):
+            outcomes = self._apply_some(position, commands, start, start + at_once)
+            if engine.sequence >= self.published:
+                encoded.append(some_outcomes(outcomes))
         self.position = position
         self.entries += 1
         self.commands += len(commands)
         self.total += len(commands)
-        if self.engine.sequence == before:
+        if engine.sequence == before:
             return None
-        body = event_body(position, outcomes) if self.engine.sequence >= self.published else b""
-        return Produced(position, before + 1, self.engine.sequence, body)
+        body = event_body(position, len(commands), encoded) if encoded else b""
+        return Produced(position, before + 1, engine.sequence, body)
+
+    def _apply_some(
+        self, position: Position, commands: Sequence[AnyCommand], start: int, end: int
+    ) -> list[list[tuple[Any, ...]]]:
+        apply, at = self.engine.apply, position.ms
+        outcomes: list[list[tuple[Any, ...]]] = []
+        try:
+            # What came before a failure stays in the list and counts the commands that went well.
+            outcomes.extend(apply(at, plain(command)) for command in commands[start:end])
+        except Exception as error:
+            number = start + len(outcomes)
+            raise CoreFailed(
+                f"the core failed on command {number + 1} ({commands[number].method}) of journal entry {position}: "
+                f"{error!r}"
+            ) from error
+        return outcomes

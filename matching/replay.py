@@ -18,12 +18,11 @@ from goldx.commands import AnyCommand
 from goldx.events import AnyEvent
 from goldx.units import BadValue
 from matching.engine import Engine
-from matching.fold import read_frame
+from matching.fold import plain, read_frame
 
 log = structlog.get_logger()
 
 _decode_json = msgspec.json.Decoder().decode
-_decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 _decode_event = msgspec.msgpack.Decoder(AnyEvent).decode
 _read_at = wire.CODECS["expire_at"].read
 
@@ -65,11 +64,6 @@ def write_line(at: int, command: AnyCommand) -> bytes:
     return msgspec.json.encode({"at": at, **wire.write_command(command)}) + b"\n"
 
 
-def as_core_command(command: AnyCommand) -> tuple[Any, ...]:
-    """The plain tuple that the core takes, of the same shape as from the journal."""
-    return _decode_plain(streams.encode(command))
-
-
 def event_line(event: tuple[Any, ...]) -> bytes:
     """One line of output for an event as the core makes it."""
     return wire.write_event_line(_decode_event(streams.encode(event)))
@@ -95,7 +89,7 @@ class Replay:
                     continue
                 for command in frame.commands:
                     self.lines += 1
-                    yield b"".join([event_line(event) for event in self.engine.apply(position.ms, command)])
+                    yield b"".join([event_line(event) for event in self.engine.apply(position.ms, plain(command))])
 
     def run(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """The events of each line, joined, as the lines come. Raises BadLine; what came before it has been given."""
@@ -106,7 +100,7 @@ class Replay:
             except BadValue as error:
                 raise BadLine(number, str(error)) from None
             self.lines = number
-            yield b"".join([event_line(event) for event in self.engine.apply(at, as_core_command(command))])
+            yield b"".join([event_line(event) for event in self.engine.apply(at, plain(command))])
 
     def reread(self, path: Path | None) -> None:
         """Writes the state to a file (None: a temporary one) and goes on from what is read back from it."""

@@ -194,7 +194,7 @@ async def start(fold: Fold, rounds: int) -> dict[str, Any]:
     async with bench() as house:
         keys, sequence = house.keys, fold.engine.sequence
         await house.redis.xadd(keys.journal, {FIELD: encode(("bench.1", 1, (), b""))}, id=str(fold.position))
-        body = event_body(fold.position, ())
+        body = event_body(fold.position, 0, ())
         await house.redis.xadd(keys.events, {FIELD: event_frame(body, 0, NO_FRAME)}, id=f"{sequence}-0")
         await SnapshotStore(house.redis, keys).save(picture(fold))
         for _ in range(rounds):

@@ -12,9 +12,10 @@ from goldx.chains import (
     event_body,
     event_frame,
     frame_hash,
+    some_outcomes,
 )
 from goldx.commands import ClockTick, MemberKill
-from goldx.streams import CommandFrame, decode_commands, decode_events, encode
+from goldx.streams import CommandFrame, Position, decode_commands, decode_events, encode
 
 
 def frames(writer: str, count: int) -> list[bytes]:
@@ -89,10 +90,14 @@ def test_frames_under_way_together_may_name_an_older_one() -> None:
     assert check(chains, encode(CommandFrame("gateway-1.1", 99, (ClockTick(),), frame_hash(one)))) is not None
 
 
+def body(number: int) -> bytes:
+    return event_body((1, number), 1, [some_outcomes([[(13, number + 1, 1, "m", "R")]])])
+
+
 def events(count: int, epochs: list[int]) -> list[bytes]:
     made, previous = [], NO_FRAME
     for number, epoch in zip(range(count), epochs, strict=True):
-        made.append(event_frame(event_body((1, number), [[(13, number + 1, 1, "m", "R")]]), epoch, previous))
+        made.append(event_frame(body(number), epoch, previous))
         previous = frame_hash(made[-1])
     return made
 
@@ -105,7 +110,7 @@ def test_an_event_frame_is_read_with_epoch_and_hash_and_its_rest_follows_from_th
     one, two = events(2, [3, 2**40])
     frame = decode_events(two)
     assert (frame.epoch, frame.previous, frame.position) == (2**40, frame_hash(one), (1, 1))
-    assert body_of(two) == event_body((1, 1), [[(13, 2, 1, "m", "R")]])
+    assert body_of(two) == body(1)
     assert body_of(events(2, [7, 8])[1]) == body_of(two)
 
 
@@ -117,3 +122,12 @@ def test_the_chain_of_events_goes_through_all_epochs() -> None:
     assert (lost[:2], lost[3:]) == ([None] * 2, [None])
     assert frame_hash(made[2]).hex() in str(lost[2])
     assert "of epoch 1, but follows one of epoch 2" in str(event_faults(events(2, [2, 1]), EventChain())[1])
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 300, 65_535, 65_536])
+def test_outcomes_that_were_encoded_in_parts_are_the_same_bytes(count: int) -> None:
+    outcomes = [[(13, number, 1, "m", "R")] * (number % 3) for number in range(count)]
+    whole = encode((Position(1, 2), outcomes, 0, b""))
+    for at_once in (7, 32, 70_000):
+        parts = [some_outcomes(outcomes[start : start + at_once]) for start in range(0, count, at_once)]
+        assert event_body(Position(1, 2), count, parts) == whole[: -len(encode(0) + encode(b""))]
