@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pylopdf_fonts_zh_cn as fonts
 import segno
-from fpdf import FPDF
 
 from settlement.arithmetic import format_cg, format_fineness
 from settlement.certificates import Certificate
@@ -119,6 +118,9 @@ class _Page:
     """What the certificate draws with."""
 
     def __init__(self, issued_at: int) -> None:
+        # Slow to load, and only who draws a certificate needs it.
+        from fpdf import FPDF
+
         self.pdf = FPDF(format="A4")
         self.pdf.set_creation_date(datetime.fromtimestamp(issued_at // 1_000, UTC))
         self.pdf.set_margins(_MARGIN, 16, _MARGIN)

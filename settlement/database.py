@@ -6,23 +6,15 @@ no place for it. The way back is a backup.
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, any_, literal, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import ARRAY, Column, ColumnElement, any_, literal, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from goldx.units import BadValue
-from settlement.refusal import Refused
+from settlement import migrations
 
 T = TypeVar("T")
-
-_MIGRATION_LOCK = 0x601D
-"""Advisory lock: two services that start together migrate one after the other."""
 
 
 def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
@@ -42,24 +34,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-def _upgrade(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    config = _config()
-    stands = MigrationContext.configure(connection).get_current_revision()
-    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    if stands is not None and stands not in known:
-        why = f"the database stands at migration {stands}, and this program knows none after {known[0]}"
-        raise Refused("NEWER_DATABASE", f"{why}: run the newer program, or restore a backup")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
 async def migrate(url: str) -> None:
     """Brings a database to this program's schema, in one transaction; does nothing if it is there already.
 
@@ -68,6 +42,17 @@ async def migrate(url: str) -> None:
     engine = connect(url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+            if await _stands_at(connection) != migrations.newest():
+                # Loading Alembic takes longer than most commands of a clerk.
+                from settlement.migrations.forward import upgrade
+
+                await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+async def _stands_at(connection: AsyncConnection) -> str | None:
+    if await connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

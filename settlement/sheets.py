@@ -17,8 +17,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 from goldx.units import BadValue
@@ -263,19 +261,22 @@ def _written(value: str | int | Decimal) -> str:
 
 def write_xlsx(title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
     """One sheet: text in text cells, never a formula, numbers in number cells that show their places."""
+    # Slow to load, and only who writes such a file needs it.
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title[:31])
     sheet.freeze_panes = "A2"
     sheet.append(heading)
     for row in rows:
-        sheet.append([_xlsx_cell(sheet, value) for value in row])
+        sheet.append([_formatted(WriteOnlyCell(sheet, value), value) for value in row])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
 
 
-def _xlsx_cell(sheet: Any, value: Out) -> Any:
-    cell = WriteOnlyCell(sheet, value)
+def _formatted(cell: Any, value: Out) -> Any:
     if isinstance(value, str):
         cell.data_type = "s"
         cell.number_format = "@"

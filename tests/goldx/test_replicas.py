@@ -55,6 +55,8 @@ async def pair(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
     await line.open()
     leader, follower = connect(primary.url), connect(replica.url)
     await leader.config_set("repl-diskless-sync-delay", 0)
+    # A server that stops waits as long as this for a replica that has stood still.
+    await leader.config_set("shutdown-timeout", 0)
     await leader.config_set("port", port := free_port())
     await follower.replicaof("127.0.0.1", str(port))
     async with asyncio.timeout(20):

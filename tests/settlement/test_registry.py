@@ -1,7 +1,6 @@
 """Members, staff, keys, the audit log that remembers them, and the migrations that made their tables."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.keys import Key
 from goldx.units import BadValue
-from settlement import audit, database, registry, schema_custody, schema_fees, schema_intake  # noqa: F401
+from settlement import audit, database, migrations, registry, schema_custody, schema_fees, schema_intake  # noqa: F401
 from settlement.refusal import Refused
 from settlement.schema import metadata
 
@@ -101,11 +100,11 @@ async def test_an_older_program_refuses_a_newer_database(settled_url: str, engin
 
 
 def test_migrations_are_one_line_and_only_go_forward() -> None:
-    scripts = ScriptDirectory(str(Path(database.__file__).parent / "migrations"))
+    scripts = ScriptDirectory(str(migrations.HERE))
     (head,) = scripts.get_heads()
     line = [script.revision for script in reversed(list(scripts.walk_revisions()))]
     assert line == [f"{number:04}" for number in range(1, len(line) + 1)]
-    assert line[-1] == head
+    assert line[-1] == head == migrations.newest()
     assert not [script.revision for script in scripts.walk_revisions() if hasattr(script.module, "downgrade")]
 
 

@@ -1,0 +1,30 @@
+"""Brings a database to the newest migration. Most processes find it there, and need not load Alembic."""
+
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from settlement.migrations import HERE, newest
+from settlement.refusal import Refused
+
+_LOCK: Final = 0x601D
+"""Advisory lock: two services that start together migrate one after the other."""
+
+
+def upgrade(connection: Connection) -> None:
+    """In the caller's transaction. Raises Refused (NEWER_DATABASE) for one that a newer program has migrated."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    stands = MigrationContext.configure(connection).get_current_revision()
+    if stands is not None and stands not in (
+        script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
+    ):
+        why = f"the database stands at migration {stands}, and this program knows none after {newest()}"
+        raise Refused("NEWER_DATABASE", f"{why}: run the newer program, or restore a backup")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
