@@ -56,10 +56,10 @@ class OrderOwners:
         if number is None:
             number = self._number_of[account] = len(self._names)
             self._names.append(account)
-        missing = order_id - len(self._numbers)
-        if missing > 0:
+        missing = order_id - 1 - len(self._numbers)
+        if missing:
             self._numbers.extend([0] * missing)
-        self._numbers[order_id - 1] = number * 2 + side
+        self._numbers.append(number * 2 + side)
 
     def account(self, order_id: int) -> str:
         return self._names[self._numbers[order_id - 1] // 2]
@@ -108,9 +108,24 @@ class Account:
         """Event sequences: the messages after the first ``i * MARK_EVERY`` come from events after ``marks[i]``."""
 
     def publish(self, told: Told) -> None:
-        self.channel.publish(told)
-        if self.channel.sequence % MARK_EVERY == 0:
+        """What an event tells the account."""
+        channel = self.channel
+        if channel.heard:
+            channel.publish(told)
+        else:
+            channel.sequence += 1
+        if channel.sequence % MARK_EVERY == 0:
             self.marks.append(told.sequence)
+
+    def publish_trade(self, event: Trade, order: Order) -> None:
+        """The same, of a trade of one of its orders."""
+        channel = self.channel
+        if channel.heard:
+            channel.publish(OwnTrade(event, order.side, order.order_id))
+        else:
+            channel.sequence += 1
+        if channel.sequence % MARK_EVERY == 0:
+            self.marks.append(event.sequence)
 
     def mark(self, sequence: int) -> tuple[int, int]:
         """Where to read on for the messages after ``sequence``: (messages before there, event sequence)."""

@@ -75,7 +75,7 @@ class Book:
         self._prices: tuple[list[int], list[int]] = ([], [])
         """Ascending. A few thousand at most within price limits: a list, which is moved at a gigabyte a second."""
         self._ranks = 0
-        self._levels_before: dict[tuple[int, int], int] = {}
+        self._levels_before: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._orders_before: dict[int, Shown | None] = {}
         self._top: tuple[Level | None, Level | None] = (None, None)
 
@@ -141,24 +141,34 @@ class Book:
 
     def settle(self) -> Changes | None:
         """What has changed since the last call; None if nothing."""
-        if not self._orders_before and not self._levels_before:
-            return None
         levels = self._settle_levels()
-        orders = self._settle_orders()
+        orders = self._settle_orders() if self._orders_before else ()
         if not levels:
             return Changes(levels, orders, False) if orders else None
-        top = self._top
-        self._top = (self.best(terms.BUY), self.best(terms.SELL))
-        return Changes(levels, orders, top != self._top)
+        return Changes(levels, orders, self._settle_top(levels))
 
     def _settle_levels(self) -> tuple[LevelChange, ...]:
         changes = []
-        for (side, price), before in self._levels_before.items():
-            now = self._quantities[side].get(price, 0)
-            if now != before:
-                changes.append((side, price, before, now))
-        self._levels_before.clear()
+        for side in BOTH:
+            before_of = self._levels_before[side]
+            if before_of:
+                quantities = self._quantities[side]
+                for price, before in before_of.items():
+                    now = quantities.get(price, 0)
+                    if now != before:
+                        changes.append((side, price, before, now))
+                before_of.clear()
         return tuple(changes)
+
+    def _settle_top(self, levels: tuple[LevelChange, ...]) -> bool:
+        """Whether the best of a side is another now: most changes are too far from it."""
+        bid, ask = self._top
+        for side, price, _, _ in levels:
+            best = bid if side == terms.BUY else ask
+            if best is None or (price >= best[0] if side == terms.BUY else price <= best[0]):
+                self._top = (self.best(terms.BUY), self.best(terms.SELL))
+                return self._top != (bid, ask)
+        return False
 
     def _settle_orders(self) -> tuple[OrderChange, ...]:
         changes = []
@@ -180,8 +190,9 @@ class Book:
         assert price is not None, "an order without a price does not rest"
         quantities = self._quantities[side]
         before = quantities.get(price, 0)
-        if (side, price) not in self._levels_before:
-            self._levels_before[side, price] = before
+        levels_before = self._levels_before[side]
+        if price not in levels_before:
+            levels_before[price] = before
         now = before + quantity
         if now:
             if not before:

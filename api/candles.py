@@ -13,7 +13,7 @@ CHINA_MS: Final = 8 * 3_600_000
 KEPT: Final = 1_500
 
 
-class Candle(msgspec.Struct, gc=False, frozen=True):
+class Candle(msgspec.Struct, gc=False):
     """Prices in fen per fine gram, volume in fine milligrams; ``start`` in ms."""
 
     start: int
@@ -41,9 +41,13 @@ class Candles:
             kept.append(Candle(start, price, price, price, price, quantity, 1))
             return
         last = kept[-1]
-        high = price if price > last.high else last.high
-        low = price if price < last.low else last.low
-        kept[-1] = Candle(last.start, last.open, high, low, price, last.volume + quantity, last.trades + 1)
+        if price > last.high:
+            last.high = price
+        elif price < last.low:
+            last.low = price
+        last.close = price
+        last.volume += quantity
+        last.trades += 1
 
 
 def write_candle(candle: Candle) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A channel's messages are a function of the event stream alone: numbered from 1 without a gap, the same at every gateway
 and after every restart. A channel keeps its newest messages, so that a subscriber that was away goes on where it was.
-Messages are kept as plain values and become JSON when somebody reads them, once for all who come back at once.
+Messages are kept as plain values and become JSON when somebody reads them, once for all who come back at once. Those
+that nobody hears, and nobody could come back for, are only counted: at a busy gateway these are nearly all.
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ import msgspec
 
 KEPT: Final = 1_024
 """How many messages a channel keeps."""
+FOREVER: Final = 1 << 62
 
 encode = msgspec.json.Encoder().encode
 
@@ -50,7 +52,8 @@ def message(channel: str, sequence: int, previous: int | None, content: Content)
 class Channel:
     """``write`` makes the content of a kept value; ``snapshot`` that of the state now, for channels that have one.
 
-    ``complete``, if given, is called before kept values are read: with those values, newest first.
+    ``complete``, if given, is called before kept values are read: with those values, newest first. One that is
+    ``lasting`` keeps its messages whether anybody hears them or not.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Channel:
         write: Callable[[Any], Content],
         snapshot: Callable[[], Content] | None = None,
         complete: Callable[[Iterator[Any]], None] | None = None,
+        lasting: bool = False,
     ) -> None:
         self.name = name
         self.sequence = 0
@@ -66,6 +70,11 @@ class Channel:
         self._write = write
         self._snapshot = snapshot
         self._complete = complete
+        self._lasting = lasting
+        self.heard = True
+        """Whether the next message is to be published; else it is only counted: ``sequence`` grows by one."""
+        self._patience = FOREVER
+        """For so many messages more it is taken for heard without a subscriber."""
         self._kept: deque[Any] = deque(maxlen=KEPT)
         self._written: dict[int, bytes] = {}
         """Messages by sequence, once somebody came back for them who was not the first."""
@@ -80,6 +89,20 @@ class Channel:
             data = self._message(self.sequence, value)
             for subscriber in tuple(self.subscribers):
                 subscriber.send(data)
+        else:
+            self._patience -= 1
+            if not self._patience:
+                self.heard = False
+                self._kept.clear()
+                self._written.clear()
+
+    def linger(self) -> None:
+        """Nobody has come yet, or the last one has left: from now on as many messages are kept as there is room for.
+
+        Whoever comes back later than that could not go on with them anyway.
+        """
+        if not self.subscribers and not self._lasting:
+            self._patience = KEPT
 
     @property
     def oldest(self) -> int:
@@ -107,10 +130,12 @@ class Channel:
         elif self._snapshot is not None:
             subscriber.send(message(self.name, self.sequence, None, self._snapshot()))
         self.subscribers[subscriber] = None
+        self.heard = True
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Ends a subscription, if there is one."""
         self.subscribers.pop(subscriber, None)
+        self.linger()
 
     def render(self, sequence: int, value: Any) -> bytes:
         """A message that is no longer kept, from its value."""

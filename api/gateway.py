@@ -168,6 +168,7 @@ class Gateway:
             for frame in frames:
                 self.view.apply(frame, lambda *_: ())
             await asyncio.sleep(0)
+        self.view.serve()
         self.tailing = True
 
     async def _tail(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -53,14 +54,16 @@ class _Checksum:
         self._carried = 0
         """For so many updates more it is carried without a subscriber."""
 
-    def publish(self, channel: Channel, update: _Update) -> None:
+    def publish(self, channel: Channel, at: int, changes: tuple[Any, ...]) -> None:
         if channel.subscribers or self._carried:
             self._carried = max(0, self._carried - 1)
-            self._now = self._whole() if self._now is None else self._now ^ self._turn(update.changes)
-            update.checksum = self._now
+            self._now = self._whole() if self._now is None else self._now ^ self._turn(changes)
         else:
             self._now = None
-        channel.publish(update)
+        if channel.heard:
+            channel.publish(_Update(at, changes, self._now))
+        else:
+            channel.sequence += 1
 
     @property
     def now(self) -> int:
@@ -102,7 +105,7 @@ class Market:
             f"orders_book.{symbol}", _write_orders, self._orders_now, self._orders_sum.complete
         )
         self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
-        self.trades_channel = Channel(f"trades.{symbol}", _trade_content)
+        self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)
         self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self._at, self.status()))
         self.candle_channels = {
             interval: Channel(f"candles.{symbol}.{interval}", _candle_content, partial(self._candle_now, interval))
@@ -138,7 +141,7 @@ class Market:
         """Both orders shrink, and the trade goes on the tape."""
         self.trades.append(event)
         self.last = event.price
-        for candles in self.candles.values():
+        for candles, _ in self._candle_feeds:
             candles.add(event.at, event.price, event.quantity)
         self._filled(maker, event, event.maker_remaining)
         self._filled(taker, event, event.taker_remaining)
@@ -180,7 +183,10 @@ class Market:
         if self._traded:
             self._traded = False
             for candles, channel in self._candle_feeds:
-                channel.publish((at, candles.kept[-1]))
+                if channel.heard:
+                    channel.publish((at, copy(candles.kept[-1])))
+                else:
+                    channel.sequence += 1
         if self._status_touched:
             self._status_touched = False
             self.status_channel.publish(Content(at, self.status()))
@@ -241,11 +247,14 @@ class Market:
     def _tell_book(self, at: int, changes: Changes) -> None:
         levels, orders, top = changes
         if levels:
-            self._levels_sum.publish(self.book_channel, _Update(at, levels))
+            self._levels_sum.publish(self.book_channel, at, levels)
         if orders:
-            self._orders_sum.publish(self.orders_channel, _Update(at, orders))
+            self._orders_sum.publish(self.orders_channel, at, orders)
         if top:
-            self.top_channel.publish(self._top_now())
+            if self.top_channel.heard:
+                self.top_channel.publish(self._top_now())
+            else:
+                self.top_channel.sequence += 1
 
     def _levels_now(self) -> Content:
         levels = tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.book.levels(side))

@@ -1,5 +1,6 @@
 """Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,10 @@ from goldx.events import OrderAccepted, Trade
 from goldx.wire import CODECS
 
 _encode = msgspec.json.Encoder().encode
+_price = lru_cache(8_192)(units.format_price)
+_weight = lru_cache(8_192)(units.format_weight)
+_money = lru_cache(8_192)(units.format_money)
+
 
 OPEN: Final = "open"
 PENDING: Final = "pending"
@@ -132,17 +137,16 @@ def order_json(order: Order) -> bytes:
         or order.quote_id is not None
     ):
         return _encode(write_order(order))
-    weight, money = units.format_weight, units.format_money
-    quantity = weight(order.quantity)
-    remaining = quantity if order.remaining == order.quantity else weight(order.remaining)
-    price = "null" if order.price is None else f'"{units.format_price(order.price)}"'
+    quantity = _weight(order.quantity)
+    remaining = quantity if order.remaining == order.quantity else _weight(order.remaining)
+    price = "null" if order.price is None else f'"{_price(order.price)}"'
     reason = "" if order.reason is None else f',"reason":"{order.reason}"'
     # Names, numbers and words of the protocol hold nothing that JSON would escape.
     return (
         f'{{"order_id":{order.order_id},"account":"{order.account}","client_order_id":"{order.client_order_id}",'
         f'"symbol":"{order.symbol}","side":"{terms.SIDES[order.side]}","type":"{terms.ORDER_TYPES[order.type]}",'
         f'"price":{price},"quantity":"{quantity}","remaining":"{remaining}",'
-        f'"filled":"{weight(order.filled)}","amount":"{money(order.amount)}","fee":"{money(order.fee)}",'
+        f'"filled":"{_weight(order.filled)}","amount":"{_money(order.amount)}","fee":"{_money(order.fee)}",'
         f'"time_in_force":"{terms.TIMES_IN_FORCE[order.time_in_force]}","stp":"{terms.SELF_TRADE_MODES[order.stp]}",'
         f'"status":"{order.status}","at":{order.at}{reason}}}'
     ).encode()
@@ -167,6 +171,28 @@ def write_own_trade(trade: Trade, side: int, order_id: int) -> dict[str, Any]:
     }
 
 
+def own_trade_json(trade: Trade, side: int, order_id: int) -> str:
+    """``write_own_trade`` as JSON, written in one step."""
+    as_maker = order_id == trade.maker_order_id
+    remaining = trade.maker_remaining if as_maker else trade.taker_remaining
+    fee = trade.buy_fee if side == terms.BUY else trade.sell_fee
+    liquidity = "auction" if trade.taker_side is None else "maker" if as_maker else "taker"
+    return (
+        f'{{"trade_id":{trade.trade_id},"at":{trade.at},"symbol":"{trade.symbol}","order_id":{order_id},'
+        f'"side":"{terms.SIDES[side]}","price":"{_price(trade.price)}","quantity":"{_weight(trade.quantity)}",'
+        f'"amount":"{_money(trade.amount)}","fee":"{_money(fee)}","remaining":"{_weight(remaining)}",'
+        f'"liquidity":"{liquidity}"}}'
+    )
+
+
 def write_trades(order: Order) -> list[dict[str, Any]]:
     """All trades of an order so far, as its owner sees them."""
     return [write_own_trade(trade, order.side, order.order_id) for trade in order.trades]
+
+
+def trades_json(order: Order) -> bytes:
+    """``write_trades`` as JSON."""
+    if not order.trades:
+        return b"[]"
+    side, order_id = order.side, order.order_id
+    return f"[{','.join([own_trade_json(trade, side, order_id) for trade in order.trades])}]".encode()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from api.orders import order_json, write_trades
+from api.orders import order_json, trades_json
 from api.rpc import Refusal, Request
 from api.rpc import encode as encode_json
 from api.sequencer import Sequencer
@@ -145,8 +145,7 @@ class Quick:
                     and event.account == command.account
                 ):
                     order = self._view.orders[event.order_id]
-                    trades = encode_json(write_trades(order)) if order.trades else b"[]"
-                    return b'{"order":%b,"trades":%b}' % (order_json(order), trades)
+                    return b'{"order":%b,"trades":%b}' % (order_json(order), trades_json(order))
             return None
         for event in outcome:
             if type(event) is OrderCancelled and event.reason == "USER" and event.account == command.account:

@@ -6,13 +6,14 @@ The same events give the same view, channels and their numbers included, wheneve
 from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
-from api.accounts import Account, OrderOwners, both_sides, tell
+from api.accounts import Account, OrderOwners, tell
 from api.channels import Channel
 from api.markets import Market
 from api.orders import OPEN, Order, accepted
 from goldx import events
 from goldx.events import AnyEvent
 from goldx.streams import BEGINNING, EventFrame, Position
+from goldx.terms import BUY
 
 Outcome = tuple[AnyEvent, ...]
 
@@ -40,6 +41,7 @@ class View:
         """Live orders and those that ended today."""
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
+        self._serving = False
         self._entering: Order | None = None
         self._touched: dict[str, Market] = {}
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -75,6 +77,17 @@ class View:
                     account.publish(told)
 
         return fold
+
+    def serve(self) -> None:
+        """From now on there may be subscribers: channels to which none comes need not keep what they say."""
+        self._serving = True
+        for channel in self.channels.values():
+            channel.linger()
+
+    def _add(self, channel: Channel) -> None:
+        self.channels[channel.name] = channel
+        if self._serving:
+            channel.linger()
 
     def apply(
         self, frame: EventFrame, expected: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
@@ -134,10 +147,9 @@ class View:
     def _traded(self, event: events.Trade) -> None:
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
         self._market(event).trade(event, maker, taker)
-        buyer, seller = self.accounts[event.buy_account], self.accounts[event.sell_account]
-        buy, sell = both_sides(event, maker.side)
-        buyer.publish(buy)
-        seller.publish(sell)
+        buy, sell = (maker, taker) if maker.side == BUY else (taker, maker)
+        self.accounts[event.buy_account].publish_trade(event, buy)
+        self.accounts[event.sell_account].publish_trade(event, sell)
         if not event.maker_remaining:
             self.accounts[maker.account].live.pop(maker.order_id, None)
         if not event.taker_remaining:
@@ -182,12 +194,13 @@ class View:
     def _account_opened(self, event: events.AccountOpened) -> None:
         account = self.accounts[event.account] = Account(event)
         self.members.setdefault(event.member, []).append(event.account)
-        self.channels[account.channel.name] = account.channel
+        self._add(account.channel)
 
     def _instrument_defined(self, event: events.InstrumentDefined) -> None:
         if event.symbol not in self.markets:
             market = self.markets[event.symbol] = Market(event.symbol)
-            self.channels.update((channel.name, channel) for channel in market.channels())
+            for channel in market.channels():
+                self._add(channel)
         self._market(event).define(event)
 
     def _day_ended(self, event: events.DayEnded) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from api.accounts import tell
 from api.channels import KEPT, Channel, Content
-from api.orders import order_json, write_order
+from api.orders import order_json, trades_json, write_order, write_trades
 from api.view import Gap, View
 from goldx.events import AnyEvent
 from goldx.market import Market
@@ -124,14 +124,17 @@ def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> N
 def test_an_order_is_written_the_same_in_one_step(seed: int) -> None:
     print(f"SEED={seed}")
     view = View()
-    plain = 0
+    plain = traded = 0
     for number, (frame, _) in enumerate(frames(seed, 1_500)):
         view.apply(frame, nobody)
         for order in view.orders.values() if number % 50 == 0 else ():
             written = write_order(order)
             assert order_json(order) == msgspec.json.encode(written)
             plain += not EXTRAS & set(written)
+            assert trades_json(order) == msgspec.json.encode(write_trades(order))
+            traded += len(order.trades)
     assert plain > 10
+    assert traded > 10
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -174,6 +177,50 @@ def test_a_channel_keeps_its_newest_messages_and_writes_them_once_for_all() -> N
     assert [message["sequence"] for message in first.messages] == list(range(KEPT + 1, KEPT + 11))
     assert first.messages == second.messages == third.messages
     assert len(written) == 20, "for the first who comes, and once for all others"
+
+
+def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
+    channel = Channel("top.X", lambda value: Content(1, value), lambda: Content(1, "all"))
+    reader = Reader()
+    for value in range(2 * KEPT):
+        channel.publish(value)
+    assert (channel.oldest, channel.heard) == (KEPT + 1, True), "before the gateway serves all is kept"
+    channel.linger()
+    channel.subscribe(reader, 2 * KEPT)
+    for value in range(KEPT):
+        channel.publish(value)
+    channel.unsubscribe(reader)
+    for value in range(KEPT - 1):
+        channel.publish(value)
+    late = Reader()
+    channel.subscribe(late, reader.messages[-1]["sequence"])
+    assert len(late.messages) == KEPT - 1, "whoever comes back in time misses nothing"
+    channel.unsubscribe(late)
+    for value in range(KEPT):
+        channel.publish(value)
+    assert (channel.heard, channel.oldest) == (False, channel.sequence + 1)
+    channel.sequence += 10
+    channel.subscribe(late, late.messages[-1]["sequence"])
+    assert late.messages[-1]["type"] == "snapshot"
+    channel.publish("on")
+    assert (late.messages[-1]["previous"], channel.oldest) == (channel.sequence - 1, channel.sequence)
+
+
+def test_what_nobody_hears_has_the_same_numbers() -> None:
+    """A view that has served from its beginning, without subscribers, counts as one that keeps everything."""
+    keeping, serving = View(), View()
+    serving.serve()
+    for frame, _ in frames(SEEDS[0], 6_000):
+        keeping.apply(frame, nobody)
+        serving.apply(frame, nobody)
+    numbers = {name: channel.sequence for name, channel in serving.channels.items()}
+    assert numbers == {name: channel.sequence for name, channel in keeping.channels.items()}
+    assert not all(channel.heard for channel in serving.channels.values())
+    for name in serving.accounts:
+        assert serving.accounts[name].marks == keeping.accounts[name].marks
+        assert serving.accounts[name].write_holdings() == keeping.accounts[name].write_holdings()
+    for symbol, market in serving.markets.items():
+        assert market.depth(None) == keeping.markets[symbol].depth(None)
 
 
 def test_a_missing_event_is_noticed() -> None:
