@@ -89,15 +89,17 @@ class Side:
 
     ``near`` and ``far`` hold ranks in ascending order: the price of a buy, the negative price of a sell, so that the
     best is always the last. All of ``near`` is better than all of ``far``, and ``near`` is only empty if both are.
+    ``all_near``: there is nothing in ``far``, to ask which is dearer.
     """
 
-    __slots__ = ("best", "buys", "far", "levels", "near", "spare")
+    __slots__ = ("all_near", "best", "buys", "far", "levels", "near", "spare")
 
     def __init__(self, side: int) -> None:
         self.buys: bool = side == BUY
         self.levels: dict[int, Level] = {}
         self.near: list[int] = []
         self.far: SortedList[int] = SortedList()
+        self.all_near: bool = True
         self.best: Level | None = None
         self.spare: list[Level] = []
         """Levels that have gone, for those to come."""
@@ -128,7 +130,7 @@ class Side:
         if not near or rank > near[-1]:
             near.append(rank)
             self.best = level
-        elif rank > near[0] or not self.far:
+        elif rank > near[0] or self.all_near:
             insort(near, rank)
         else:
             self.far.add(rank)
@@ -136,6 +138,7 @@ class Side:
         if len(near) > MOST_NEAR:
             self.far.update(near[: MOST_NEAR // 2])
             del near[: MOST_NEAR // 2]
+            self.all_near = False
         return level
 
     def close(self, level: Level) -> None:
@@ -146,9 +149,10 @@ class Side:
         near = self.near
         if level is self.best:
             near.pop()
-            if not near and self.far:
+            if not (near or self.all_near):
                 near.extend(self.far[-(MOST_NEAR // 2) :])
                 del self.far[-(MOST_NEAR // 2) :]
+                self.all_near = not self.far
             self.best = self.levels[abs(near[-1])] if near else None
             return
         rank = price if self.buys else -price
@@ -156,6 +160,7 @@ class Side:
             del near[bisect_left(near, rank)]
         else:
             self.far.remove(rank)
+            self.all_near = not self.far
 
     def best_first(self) -> list[Level]:
         """All levels, best price first. O(levels)."""

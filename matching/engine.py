@@ -13,7 +13,6 @@ import msgspec
 from goldx import commands
 from goldx.commands import AnyCommand
 from matching import changes, entry, market, phases, placing, plain, quotes, snapshot, venue
-from matching.auction import indicate
 from matching.state import Events, State
 
 
@@ -70,23 +69,18 @@ class Engine:
         counts as the latest so far.
         """
         state = self.state
-        quick = True
         if at > state.now:
             state.now = state.stamp = at
             if at >= state.next_due:
                 market.run_due(state)
-                quick = False
-        events: Events | None = None
+                return _in_full(state, command)
         kind: int = command[0]
-        if quick and kind == 1 and len(command) == 16:
+        events: Events | None = None
+        if kind == 1:
             events = plain.place(state, command)
-        elif quick and kind == 2 and len(command) == 4:
+        elif kind == 2:
             events = plain.cancel(state, command)
-        elif kind != 17:
-            if len(command) < _SIZES[kind]:
-                command = (*command, *_DEFAULTS[kind][len(command) :])
-            _REST[kind](state, command)
-        return _end(state) if events is None else events
+        return _in_full(state, command) if events is None else events
 
     @property
     def sequence(self) -> int:
@@ -109,14 +103,11 @@ class Engine:
         return sha256(self.snapshot()).hexdigest()
 
 
-def _end(state: State) -> Events:
-    """What ends every command in which more has happened than a plain order coming or going: its events."""
-    if state.triggered:
-        entry.run_stops(state)
-    if state.auctioning:
-        indicate(state)
-    if state.touched:
-        state.publish_holdings()
-    events = state.events
-    state.events = []
-    return events
+def _in_full(state: State, command: tuple[Any, ...]) -> Events:
+    """The long way of a command, by which every one can go. What is due by its time has happened."""
+    kind: int = command[0]
+    if kind != 17:
+        if len(command) < _SIZES[kind]:
+            command = (*command, *_DEFAULTS[kind][len(command) :])
+        _REST[kind](state, command)
+    return entry.end(state)

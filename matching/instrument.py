@@ -36,6 +36,7 @@ class Instrument:
         "max_quantity",
         "median",
         "phase",
+        "plain",
         "protection",
         "reference",
         "reuse_percent",
@@ -43,6 +44,7 @@ class Instrument:
         "symbol",
         "taker_fee",
         "tick",
+        "waiting",
     )
 
     def __init__(self, symbol: str) -> None:
@@ -53,6 +55,8 @@ class Instrument:
         self.buy_stops: SortedList[tuple[int, int]] = SortedList()
         """(stop price, order id) of the stops that wait for a higher price."""
         self.sell_stops: SortedList[tuple[int, int]] = SortedList()
+        self.waiting: int = 0
+        """How many stops wait, on both sides."""
         self.last: int = 0
         """Price of the last trade; 0: none yet."""
         self.reference: int = 0
@@ -75,6 +79,8 @@ class Instrument:
         self.interruption_ms: int = 0
         self.lock_days: int = 0
         self.reuse_percent: int = 100
+        self.plain: bool = True
+        """Its trades are at the maker's price, whatever it is, and what they earn is free at once."""
 
     def define(self, definition: tuple[Any, ...]) -> None:
         """Takes over terms, given in the order of the fields of instrument.defined after ``symbol``."""
@@ -91,6 +97,7 @@ class Instrument:
         self.interruption_ms = definition[17]
         self.lock_days = definition[18]
         self.reuse_percent = definition[19]
+        self.plain = not (self.median or self.band or self.lock_days) and self.reuse_percent == 100
         self.set_reference(definition[12] or 0)
 
     def set_reference(self, reference: int) -> None:
@@ -111,7 +118,7 @@ class Instrument:
 
     def idle(self) -> bool:
         """Whether no order is open."""
-        return not (self.bids.levels or self.asks.levels or self.buy_stops or self.sell_stops)
+        return not (self.bids.levels or self.asks.levels or self.waiting)
 
     def opposite(self, side: int) -> Side:
         """The side of the book that an order of a side trades with."""

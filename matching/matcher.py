@@ -56,7 +56,7 @@ def take(state: State, order: Order) -> bool:
             high = price
         elif price < low:
             low = price
-    if low and (instrument.buy_stops or instrument.sell_stops):
+    if low and instrument.waiting:
         stops.reach(state, instrument, low, high)
     return inside
 
@@ -69,8 +69,8 @@ def trade(
     amount = price * quantity // MG_PER_GRAM
     maker_fee = taker_fee = 0
     if instrument.highest_fee:
-        maker_fee = _charge(maker, amount, instrument.maker_fee)
-        taker_fee = _charge(taker, amount, instrument.taker_fee)
+        maker_fee = charge(maker, amount, instrument.maker_fee)
+        taker_fee = charge(taker, amount, instrument.taker_fee)
         state.fees_collected += maker_fee + taker_fee
     maker.remaining -= quantity
     taker.remaining -= quantity
@@ -183,7 +183,7 @@ def could_fill(order: Order) -> bool:
     return False
 
 
-def _charge(order: Order, amount: int, basis_points: int) -> int:
+def charge(order: Order, amount: int, basis_points: int) -> int:
     """The order's fee for one trade; what rounding keeps back stays with the order."""
     charged = fees.fee(order.residue, amount, basis_points)
     order.residue += amount * basis_points - charged * BASIS_POINTS

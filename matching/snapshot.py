@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from goldx import terms
+from matching import stops
 from matching.book import Side
 from matching.holdings import Account, Balance, Member
 from matching.instrument import Instrument
@@ -145,7 +146,7 @@ def _read_instrument(state: State, fields: Any) -> None:
         if special is not None and special.expire_at:
             state.timetable.append((special.expire_at, order.order_id, symbol))
         if special is not None and special.waiting:
-            instrument.stops(order.side).add((special.stop_price, order.order_id))
+            stops.wait(order)
         elif order.side == terms.BUY:
             instrument.bids.join(order)
         else:

@@ -100,6 +100,7 @@ class State:
             order.level.leave(order)
         elif special is not None and special.waiting:
             instrument.stops(order.side).remove((special.stop_price, order.order_id))
+            instrument.waiting -= 1
         if instrument.phase == AUCTION:
             self.auctioning[instrument.symbol] = instrument
         order.balance.reserved -= order.reserved

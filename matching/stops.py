@@ -19,6 +19,7 @@ def wait(order: Order) -> None:
     assert special is not None
     special.waiting = True
     order.instrument.stops(order.side).add((special.stop_price, order.order_id))
+    order.instrument.waiting += 1
 
 
 def is_reached(instrument: Instrument, side: int, stop_price: int) -> bool:
@@ -37,6 +38,7 @@ def reach(state: State, instrument: Instrument, low: int, high: int) -> None:
     sells = instrument.sell_stops
     while sells and sells[-1][0] >= low:
         numbers.append(sells.pop()[1])
+    instrument.waiting -= len(numbers)
     numbers.sort()
     for number in numbers:
         order = state.orders[number]
