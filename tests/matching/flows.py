@@ -371,3 +371,41 @@ class Deep(Flow):
 
     def phase(self) -> AnyCommand:
         return commands.MarketSetPhase("X", self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 4)))
+
+
+class Plain(Flow):
+    """What members send most: plain limit orders that rest or take, cancels, replaces; anything else now and then."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        self.spread = self.dice.choose((2, 5))
+        yield commands.InstrumentDefine("X", maker_fee_bp=50, taker_fee_bp=self.dice.choose((5, 130)))
+        yield commands.InstrumentDefine("Y")
+        plenty = self.dice.choose((10**9, 10_000))
+        for account, member in ACCOUNTS.items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, "owner" if account in ("A", "A2") else None)
+            yield commands.HoldingAdjust(account, units.CASH, plenty, f"{account}-cash")
+            if account != "C":  # which has to buy first
+                for symbol in SYMBOLS:
+                    yield commands.HoldingAdjust(account, symbol, plenty, f"{account}-{symbol}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        often = (*([self.add] * 90), *([self.cancel] * 30), *([self.replace] * 8))
+        seldom = (self.place, self.place, self.cancel_all, self.session_close, self.set_phase, self.end_day)
+        return (*often, *seldom, *([self.reopen] * 6))
+
+    def reopen(self) -> AnyCommand:
+        return commands.MarketSetPhase(self.symbol(), terms.CONTINUOUS)
+
+    def add(self) -> AnyCommand:
+        self.orders += 1
+        account, client_id = self.account(), f"o{self.orders}"
+        self.used.append((account, client_id))
+        quantity, price = self.dice.choose((1, 2, 3, 9)) * LOT, self.price()
+        lasts = self.dice.choose((terms.GTC, terms.GTC, terms.DAY))
+        return commands.OrderPlace(
+            *(account, client_id, self.symbol(), self.dice.number(0, 1), terms.LIMIT, quantity, price, lasts),
+            session=self.session(),
+        )

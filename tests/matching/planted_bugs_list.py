@@ -74,8 +74,8 @@ BUGS = (
     Bug(
         "a price between near and far is near",
         "book.py",
-        "        elif rank > near[0] or not self.far:\n",
-        "        elif rank > near[0] - 50 or not self.far:\n",
+        "        elif rank > near[0] or self.all_near:\n",
+        "        elif rank > near[0] - 50 or self.all_near:\n",
     ),
     Bug(
         "an order that is done is used again twice",
@@ -168,6 +168,73 @@ BUGS = (
         "entry.py",
         "(best.price <= price if side == BUY else best.price >= price)",
         "(best.price < price if side == BUY else best.price > price)",
+    ),
+    # Plain orders that take
+    Bug(
+        "a plain taker trades at its limit",
+        "plain.py",
+        "        price = level.price\n",
+        "        price = limit\n",
+    ),
+    Bug(
+        "a plain taker meets its owner's other account",
+        "plain.py",
+        " or other.owner == owner:\n",
+        " or other is account:\n",
+    ),
+    Bug(
+        "a plain taker takes what an iceberg hides",
+        "plain.py",
+        "        if maker.special is not None or other.owner",
+        "        if other.owner",
+    ),
+    Bug(
+        "a plain taker's trades wake no stops",
+        "plain.py",
+        "        if instrument.plain and not instrument.waiting:\n",
+        "        if instrument.plain:\n",
+    ),
+    Bug(
+        "a plain taker knows no band, lock or median",
+        "plain.py",
+        "        if instrument.plain and not instrument.waiting:\n",
+        "        if not instrument.waiting:\n",
+    ),
+    Bug(
+        "the second in a queue still knows the first",
+        "plain.py",
+        "                after.previous = None\n                maker.next = None\n",
+        "                maker.next = None\n",
+    ),
+    Bug(
+        "a plain taker's trade is not the last price",
+        "plain.py",
+        "    instrument.last = price\n",
+        "    instrument.last = instrument.last or price\n",
+    ),
+    Bug(
+        "a plain taker pays no fee for the second fill",
+        "plain.py",
+        "            paid_fees += taker_fee\n",
+        "            paid_fees = taker_fee\n",
+    ),
+    Bug(
+        "a plain maker that buys has its fee for nothing",
+        "plain.py",
+        "            balance.total -= amount + maker_fee\n",
+        "            balance.total -= amount\n",
+    ),
+    Bug(
+        "a plain maker's fee stays reserved",
+        "plain.py",
+        "            still = fees.cost(price, left, maker.residue, highest_fee) if left else 0\n",
+        "            still = fees.cost(price, left, maker.residue, 0) if left else 0\n",
+    ),
+    Bug(
+        "what a plain taker leaves reserves for all of it",
+        "plain.py",
+        "        taker.reserved = fees.cost(limit, remaining, taker.residue, highest_fee)\n",
+        "",
     ),
     # Fill or kill
     Bug(
@@ -347,20 +414,20 @@ BUGS = (
     Bug(
         "a plain order takes a client id from another",
         "plain.py",
-        " or account.ids.setdefault(client_order_id, key) != number:\n",
-        " or account.ids.__setitem__(client_order_id, key):\n",
+        " or account.ids.setdefault(client_id, key) != number:\n",
+        " or account.ids.__setitem__(client_id, key):\n",
     ),
     Bug(
         "an old name finds the order",
         "plain.py",
-        "order.client_order_id != client_order_id",
-        "not client_order_id",
+        "order.client_order_id != client_id",
+        "not client_id",
     ),
     Bug(
         "a number finds another's order",
         "plain.py",
-        "        (order is None or order.account is not account)\n",
-        "        order is None\n",
+        "(order.account is not account or ",
+        "(",
     ),
     Bug(
         "the price limit itself is refused",
@@ -383,8 +450,8 @@ BUGS = (
     Bug(
         "a killed member may place plain orders",
         "plain.py",
-        " or account.member.refusal)\n",
-        ")\n",
+        " or account.member.refusal or ",
+        " or ",
     ),
     Bug(
         "plain orders may use what is reserved already",
@@ -413,8 +480,8 @@ BUGS = (
     Bug(
         "an auction does not notice a cancel",
         "plain.py",
-        " or instrument.phase == AUCTION:\n",
-        ":\n",
+        " or instrument.phase == AUCTION\n",
+        "\n",
     ),
     Bug(
         "an immediate order is taken in an auction",
@@ -456,8 +523,8 @@ BUGS = (
     Bug(
         "the maker pays the taker's fee",
         "matcher.py",
-        "_charge(maker, amount, instrument.maker_fee)",
-        "_charge(maker, amount, instrument.taker_fee)",
+        "charge(maker, amount, instrument.maker_fee)",
+        "charge(maker, amount, instrument.taker_fee)",
     ),
     Bug(
         "the seller's fee is not taken",

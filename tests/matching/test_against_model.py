@@ -14,7 +14,7 @@ from goldx.events import AnyEvent, CommandRejected
 from matching.engine import Engine
 from tests.matching.driving import apply
 from tests.matching.dump import dump_engine, dump_model
-from tests.matching.flows import Deep, Drawn, Flow, Thrown
+from tests.matching.flows import Deep, Drawn, Flow, Plain, Thrown
 from tests.matching.model import Model
 from tests.matching.validator import Conservation, validate
 
@@ -94,3 +94,12 @@ def test_books_more_than_a_hundred_orders_deep(seed: int) -> None:
         deepest = max(deepest, len(pair.engine.state.orders))
     assert deepest > 100
     assert pair.happened["trade"] > 50
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_plain_orders(seed: int) -> None:
+    pair = Pair()
+    for at, command in Plain(Thrown(Random(SEED + seed))).steps(400):
+        pair.step(at, command)
+    assert pair.happened["trade"] > 40
+    assert pair.happened["order.cancelled"] > 40

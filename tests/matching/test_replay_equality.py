@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matching.engine import Engine
 from tests.matching.driving import plain
 from tests.matching.dump import dump_engine
-from tests.matching.flows import Deep, Dice, Drawn, Flow, Thrown
+from tests.matching.flows import Deep, Dice, Drawn, Flow, Plain, Thrown
 from tests.matching.validator import validate
 
 
@@ -39,6 +39,11 @@ def test_seeded_sequences() -> None:
 
 def test_a_deep_book() -> None:
     run_with_restores(Deep(Thrown(Random(7))), 200)
+
+
+def test_plain_orders() -> None:
+    for seed in range(3):
+        run_with_restores(Plain(Thrown(Random(seed))), 200)
 
 
 def test_the_same_commands_give_the_same_bytes() -> None:
