@@ -17,8 +17,9 @@ from settlement import proposals
 from settlement.arithmetic import FINENESS_RULES, fine_weight, format_fineness
 from settlement.database import among
 from settlement.refusal import Refused
-from settlement.schema import instrument, warehouse
 from settlement.schema_intake import acceptance
+from settlement.schema_ledger import instrument
+from settlement.schema_lots import warehouse
 from settlement.splitting import UMPIRE_RULES
 from settlement.states import Machine, Step, advance
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, BadValue
 from settlement import sheets, working_days
-from settlement.schema import ledger_account, ledger_entry, posting
+from settlement.schema_ledger import ledger_account, ledger_entry, posting
 
 HEADING: Final = ("time", "sequence", "kind", "reference", "asset", "amount", "balance")
 

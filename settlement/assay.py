@@ -15,8 +15,8 @@ from settlement import acceptance, laboratories, lots, sampling
 from settlement.arithmetic import HIGH_PPM, format_fineness, half_even, report
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import assay
 from settlement.schema_intake import exchange, finding
+from settlement.schema_lots import assay
 from settlement.splitting import Decision
 
 XRF_RULE: Final = "XRF_MEAN_WHOLE_PERMILLE_1"

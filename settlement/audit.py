@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.database import now_ms
-from settlement.schema import audit_log
+from settlement.schema_registry import audit_log
 
 GENESIS = bytes(32)
 """What stands before the first entry."""

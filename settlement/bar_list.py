@@ -14,7 +14,7 @@ from settlement.arithmetic import fine_weight, format_cg, parse_decimal, parse_s
 from settlement.headings import HEADINGS
 from settlement.provenance import Record
 from settlement.scales import Weight, parse_weight
-from settlement.schema import ORIGINS
+from settlement.schema_lots import ORIGINS
 from settlement.sheets import BadFile, Cell, Row, RowError
 
 REPLICATES = ("replicate_1", "replicate_2", "replicate_3", "replicate_4")

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import CASH, MAX_MONEY_FEN, BadValue, format_money
 from settlement import outbox, proposals
-from settlement.schema import cash_transfer, trading_account
+from settlement.schema_ledger import trading_account
+from settlement.schema_movements import cash_transfer
 from settlement.states import EXCHANGE, Machine, Step, advance
 
 MACHINE = Machine(

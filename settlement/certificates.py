@@ -17,8 +17,8 @@ from goldx.units import BadValue
 from settlement import assay, laboratories, provenance, sampling
 from settlement.arithmetic import FINE_RULE, FINENESS_RULES, fine_weight, report
 from settlement.database import among, now_ms
-from settlement.schema import assay as assays
-from settlement.schema import certificate, custody_event, lot
+from settlement.schema_lots import assay as assays
+from settlement.schema_lots import certificate, custody_event, lot
 from settlement.splitting import MEAN_RULE, UMPIRE_RULES, Decision, agree, umpire, within
 
 FORMAT: Final = 1

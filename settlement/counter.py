@@ -22,8 +22,10 @@ from settlement.bar_list import BarKey, Declared
 from settlement.database import now_ms
 from settlement.provenance import Record
 from settlement.refusal import Refused
-from settlement.schema import member, trading_account, warehouse
 from settlement.schema_counter import counter, counter_item, counter_ticket
+from settlement.schema_ledger import trading_account
+from settlement.schema_lots import warehouse
+from settlement.schema_registry import member
 from settlement.sellers import Identity
 from settlement.states import Machine, Step, authorize
 

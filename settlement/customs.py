@@ -16,8 +16,9 @@ from goldx.units import BadValue
 from settlement import audit
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import CUSTOMS, instrument, lot, warehouse
 from settlement.schema_custody import grade_customs
+from settlement.schema_ledger import instrument
+from settlement.schema_lots import CUSTOMS, lot, warehouse
 
 DOMESTIC, BONDED = CUSTOMS
 _GONE = ("RELEASED", "RETURNED")

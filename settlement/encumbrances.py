@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue, format_weight
 from settlement import locks, outbox, sub_accounts
 from settlement.refusal import Refused
-from settlement.schema import engine_holding, instrument
 from settlement.schema_custody import encumbrance
+from settlement.schema_ledger import engine_holding, instrument
 from settlement.states import ACTOR, EXCHANGE, Machine, Step, advance, load
 from settlement.sub_accounts import Legs
 

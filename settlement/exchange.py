@@ -21,8 +21,8 @@ from settlement.arithmetic import format_fineness
 from settlement.assay import Result
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import assay as assays
 from settlement.schema_intake import PARTIES, exchange, exchange_party
+from settlement.schema_lots import assay as assays
 from settlement.splitting import SPLIT_LIMIT_E5, Decision, agree, umpire, within
 from settlement.states import Machine, Step, advance, authorize
 

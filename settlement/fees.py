@@ -32,8 +32,9 @@ from goldx.units import CASH, BadValue, format_money, half_up
 from settlement import outbox, proposals, tariff, working_days
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import ledger_account, load_out
 from settlement.schema_fees import accrual_day, fee_accrual, fee_bill, stock
+from settlement.schema_ledger import ledger_account
+from settlement.schema_lots import load_out
 from settlement.states import EXCHANGE, Machine, Step, advance
 from settlement.sub_accounts import owner_of
 

@@ -12,7 +12,7 @@ from goldx.units import BadValue
 from settlement import audit
 from settlement.database import now_ms
 from settlement.refusal import Refused
-from settlement.schema import FILE_KINDS, file
+from settlement.schema_registry import FILE_KINDS, file
 
 _ABOUT = tuple(column for column in file.c if column.name != "content")
 

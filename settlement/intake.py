@@ -17,8 +17,9 @@ from settlement.arithmetic import fine_weight, format_cg, format_fineness
 from settlement.bar_list import BarKey, Declared
 from settlement.refusal import Refused
 from settlement.scales import Weighing, Weight
-from settlement.schema import LOT_GONE, lot, trading_account
 from settlement.schema_custody import lot_lock
+from settlement.schema_ledger import trading_account
+from settlement.schema_lots import LOT_GONE, lot
 from settlement.sheets import BadFile, RowError
 from settlement.sub_accounts import CUSTODY_MEMBER
 

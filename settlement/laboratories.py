@@ -14,8 +14,8 @@ from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.database import among
 from settlement.refusal import Refused
-from settlement.schema import assay
 from settlement.schema_intake import ACCREDITATIONS, finding, laboratory
+from settlement.schema_lots import assay
 from settlement.statistics import is_biased
 from settlement.working_days import today
 

@@ -16,7 +16,7 @@ from goldx.events import AnyEvent
 from goldx.streams import EventFrame, EventStream
 from settlement import movements, outbox
 from settlement.posting import AccountKey, Batch, fold, references_in
-from settlement.schema import engine_holding, instrument, ledger_account, progress, trade, trading_account
+from settlement.schema_ledger import engine_holding, instrument, ledger_account, progress, trade, trading_account
 from settlement.stock import Stocks
 
 _TRADE_COLUMNS = tuple(column.name for column in trade.c)

@@ -40,17 +40,8 @@ from settlement.allocation import Candidate
 from settlement.arithmetic import value_fen
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import (
-    DECLARED_USES,
-    LOAD_OUT_ORDERS,
-    engine_holding,
-    instrument,
-    load_out,
-    load_out_lot,
-    lot,
-    receipt,
-    warehouse,
-)
+from settlement.schema_ledger import engine_holding, instrument
+from settlement.schema_lots import DECLARED_USES, LOAD_OUT_ORDERS, load_out, load_out_lot, lot, receipt, warehouse
 from settlement.states import CLERK, EXCHANGE, Machine, Step, advance, load
 from settlement.sub_accounts import Legs, check_trading_account
 

@@ -19,7 +19,7 @@ from goldx.units import format_weight
 from settlement import fees, lots, outbox, proposals, tariff, working_days
 from settlement.database import among
 from settlement.load_out import MACHINE, lots_of, sheet
-from settlement.schema import load_out, lot, receipt
+from settlement.schema_lots import load_out, lot, receipt
 from settlement.states import ACTOR, advance, load
 
 _ENDS = {"CANCELLING": "cancel", "EXPIRING": "expired"}

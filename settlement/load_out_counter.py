@@ -15,7 +15,7 @@ from settlement import audit, locks, lots, proposals, tariff, vault_freeze, work
 from settlement.database import among, now_ms
 from settlement.load_out import MACHINE, check_code, hash_secret, lots_of, normal_id, sheet
 from settlement.refusal import Refused
-from settlement.schema import load_out
+from settlement.schema_lots import load_out
 from settlement.states import advance
 
 

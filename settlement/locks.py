@@ -26,8 +26,8 @@ from goldx.units import BadValue
 from settlement import lots
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import lot
 from settlement.schema_custody import LOCK_KINDS, lot_lock
+from settlement.schema_lots import lot
 
 OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
 LOCKABLE = ("REGISTERED", "RECEIPTED")

@@ -14,7 +14,7 @@ from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import CUSTOMS, LOT_STATES, custody_event, lot, receipt, warehouse
+from settlement.schema_lots import CUSTOMS, LOT_STATES, custody_event, lot, receipt, warehouse
 from settlement.states import AS_BEFORE, CLERK, EXCHANGE, Machine, Step, authorize
 
 _AT_THE_COUNTER = ("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "SAMPLED", "ASSAYED", "CERTIFIED")

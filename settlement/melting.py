@@ -22,8 +22,8 @@ from settlement.bar_list import BarKey
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.scales import Weighing, Weight
-from settlement.schema import lot
 from settlement.schema_intake import melt, melt_parent, sample
+from settlement.schema_lots import lot
 from settlement.statistics import is_outlier
 
 RULE: Final = "MELT_LOSS_3_SIGMA_90_DAYS_1"

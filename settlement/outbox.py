@@ -16,7 +16,8 @@ from goldx.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
 from goldx.streams import Journal, parse_entry_id
 from settlement import sub_accounts
 from settlement.database import among, now_ms
-from settlement.schema import outbox, trading_account
+from settlement.schema_ledger import trading_account
+from settlement.schema_movements import outbox
 from settlement.sub_accounts import Legs
 
 _PER_FRAME = 500

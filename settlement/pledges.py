@@ -16,8 +16,9 @@ from settlement import audit, encumbrances, locks, lots, proposals
 from settlement.database import among, now_ms
 from settlement.encumbrances import PLEDGE
 from settlement.refusal import Refused
-from settlement.schema import member, receipt
 from settlement.schema_custody import encumbrance
+from settlement.schema_lots import receipt
+from settlement.schema_registry import member
 
 
 async def enter(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue
 from settlement import audit
 from settlement.database import now_ms
-from settlement.schema import proposal
+from settlement.schema_movements import proposal
 from settlement.states import Machine, Step
 
 MACHINE = Machine(

@@ -34,8 +34,8 @@ from goldx.units import BadValue
 from settlement import audit, lots, proposals
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import ORIGINS
 from settlement.schema_intake import GRADES, provenance
+from settlement.schema_lots import ORIGINS
 from settlement.states import Machine, Step, advance
 
 RULE = "PROVENANCE_RISK_1"

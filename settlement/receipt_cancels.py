@@ -16,7 +16,7 @@ from goldx.units import BadValue, format_weight
 from settlement import encumbrances, locks, lots, outbox, proposals, receipts
 from settlement.database import among
 from settlement.refusal import Refused
-from settlement.schema import receipt
+from settlement.schema_lots import receipt
 
 LOCK = "CANCEL"
 

@@ -16,8 +16,8 @@ from goldx.units import BadValue, format_weight
 from settlement import acceptance, fees, locks, lots, outbox, proposals
 from settlement.database import among
 from settlement.refusal import Refused
-from settlement.schema import lot, receipt
 from settlement.schema_custody import lot_lock
+from settlement.schema_lots import lot, receipt
 from settlement.states import EXCHANGE, Machine, Step, advance
 
 MACHINE = Machine(

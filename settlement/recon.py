@@ -37,23 +37,20 @@ from settlement.arithmetic import format_fineness
 from settlement.certificates import recompute
 from settlement.customs import DOMESTIC
 from settlement.database import now_ms
-from settlement.schema import (
-    cash_transfer,
-    certificate,
+from settlement.schema_custody import encumbrance, grade_customs, lot_lock
+from settlement.schema_fees import fee_bill
+from settlement.schema_ledger import (
     engine_holding,
     ledger_account,
     ledger_entry,
-    lot,
     posting,
     progress,
-    receipt,
     recon_break,
     recon_run,
     trade,
-    warehouse,
 )
-from settlement.schema_custody import encumbrance, grade_customs, lot_lock
-from settlement.schema_fees import fee_bill
+from settlement.schema_lots import certificate, lot, receipt, warehouse
+from settlement.schema_movements import cash_transfer
 from settlement.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 
 HELD_STATES = ("RECEIPTED", "ALLOCATED")

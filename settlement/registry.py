@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.units import BadValue, parse_identifier
 from settlement import audit
 from settlement.database import now_ms
-from settlement.schema import PERMISSIONS, api_key, member, staff
+from settlement.schema_registry import PERMISSIONS, api_key, member, staff
 from settlement.sub_accounts import CUSTODY_MEMBER
 
 MEMBER_PERMISSIONS = frozenset(("trade",))

@@ -18,8 +18,8 @@ from settlement import audit
 from settlement.arithmetic import MAX_WEIGHT_CG, format_cg, parse_decimal
 from settlement.database import among
 from settlement.refusal import Refused
-from settlement.schema import warehouse
 from settlement.schema_intake import scale
+from settlement.schema_lots import warehouse
 from settlement.working_days import today
 
 RESOLUTIONS_CG = (1, 2, 5, 10, 20, 50, 100)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from settlement.schema import _integer, _number, _one_of, _text, metadata
+from settlement.schema import integer, metadata, number, one_of, string
 
 TARIFF_STATES = ("PROPOSED", "AGREED", "DECLINED")
 CLAIM_STATES = ("OPEN", "AT_UMPIRE", "PROPOSED", "DECIDED")
@@ -32,13 +32,13 @@ FEE_KINDS = (
 tariff = Table(
     "tariff",
     metadata,
-    _number("tariff_no"),
-    _text("name"),
-    _integer("value"),
+    number("tariff_no"),
+    string("name"),
+    integer("value"),
     Column("from_day", Date, nullable=False),
-    _text("status"),
+    string("status"),
     CheckConstraint("value >= 0", name="not_negative"),
-    _one_of("status", TARIFF_STATES),
+    one_of("status", TARIFF_STATES),
     Index("uq_tariff_name_from_day", "name", "from_day", unique=True, postgresql_where=text("status <> 'DECLINED'")),
 )
 
@@ -47,25 +47,25 @@ stock = Table(
     metadata,
     Column("account", Text, primary_key=True),
     Column("symbol", Text, primary_key=True),
-    _integer("own_mg", default=0),
-    _integer("own_sold_mg", default=0),
+    integer("own_mg", default=0),
+    integer("own_sold_mg", default=0),
     CheckConstraint("own_mg >= 0 AND own_sold_mg >= 0", name="not_negative"),
 )
 
-accrual_day = Table("accrual_day", metadata, Column("day", Date, primary_key=True), _integer("at"))
+accrual_day = Table("accrual_day", metadata, Column("day", Date, primary_key=True), integer("at"))
 
 fee_bill = Table(
     "fee_bill",
     metadata,
-    _number("bill_no"),
+    number("bill_no"),
     Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
-    _integer("exact_ufen"),
-    _integer("amount_fen"),
-    _text("status"),
-    _text("reason", null=True),
+    integer("exact_ufen"),
+    integer("amount_fen"),
+    string("status"),
+    string("reason", null=True),
     Column("arrear", Boolean, nullable=False, server_default=text("false")),
-    _integer("made_at"),
-    _one_of("status", BILL_STATES),
+    integer("made_at"),
+    one_of("status", BILL_STATES),
     CheckConstraint("amount_fen > 0", name="amount"),
     CheckConstraint("2 * abs(amount_fen * 1000000 - exact_ufen) <= 1000000", name="rounded_once"),
     Index(
@@ -79,17 +79,17 @@ fee_bill = Table(
 fee_accrual = Table(
     "fee_accrual",
     metadata,
-    _number("accrual_no"),
+    number("accrual_no"),
     Column("day", Date, nullable=False),
     Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
-    _text("symbol"),
-    _text("kind"),
-    _text("subject"),
-    _integer("quantity"),
-    _integer("rate"),
-    _integer("amount_ufen"),
+    string("symbol"),
+    string("kind"),
+    string("subject"),
+    integer("quantity"),
+    integer("rate"),
+    integer("amount_ufen"),
     Column("bill_no", BigInteger, ForeignKey("fee_bill.bill_no")),
-    _one_of("kind", FEE_KINDS),
+    one_of("kind", FEE_KINDS),
     CheckConstraint("quantity > 0 AND rate > 0 AND amount_ufen > 0", name="positive"),
     UniqueConstraint("day", "account", "symbol", "kind", "subject"),
     Index("ix_fee_accrual_account_bill_no", "account", "bill_no"),
@@ -98,21 +98,21 @@ fee_accrual = Table(
 claim = Table(
     "claim",
     metadata,
-    _number("claim_no"),
+    number("claim_no"),
     Column("load_out_no", BigInteger, ForeignKey("load_out.load_out_no"), nullable=False),
     Column("lots", ARRAY(BigInteger), nullable=False),
-    _text("reason"),
+    string("reason"),
     Column("last_day", Date, nullable=False),
-    _text("status"),
-    _text("laboratory", null=True),
-    _integer("umpire_e5", null=True),
+    string("status"),
+    string("laboratory", null=True),
+    integer("umpire_e5", null=True),
     Column("upheld", Boolean),
-    _text("payer", null=True),
-    _integer("umpire_fee_fen", null=True),
-    _text("opened_by"),
-    _integer("opened_at"),
-    _one_of("status", CLAIM_STATES),
-    _one_of("payer", CLAIM_PAYERS),
+    string("payer", null=True),
+    integer("umpire_fee_fen", null=True),
+    string("opened_by"),
+    integer("opened_at"),
+    one_of("status", CLAIM_STATES),
+    one_of("payer", CLAIM_PAYERS),
     CheckConstraint("umpire_e5 BETWEEN 1 AND 100000 AND umpire_fee_fen >= 0", name="result"),
     CheckConstraint("status <> 'DECIDED' OR upheld IS NOT NULL AND payer IS NOT NULL", name="decided_with_payer"),
     CheckConstraint("upheld IS NULL OR (payer = 'VENUE') = upheld", name="loser_pays"),

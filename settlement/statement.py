@@ -27,8 +27,8 @@ from goldx.units import BadValue
 from settlement import bar_list, files, intake, recon, sheets
 from settlement.bar_list import FINENESS, GROSS, KEY, BarKey, Read, Reading
 from settlement.recon import Break
-from settlement.schema import CUSTOMS, LOT_GONE, LOT_STATES, custody_event, lot, warehouse
 from settlement.schema_custody import lot_lock
+from settlement.schema_lots import CUSTOMS, LOT_GONE, LOT_STATES, custody_event, lot, warehouse
 
 NOT_THERE: Final = ("PRE_ADVISED", *LOT_GONE)
 """States of a lot that no warehouse holds."""

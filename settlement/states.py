@@ -15,7 +15,7 @@ from goldx.units import BadValue
 from settlement import audit, registry
 from settlement.database import among
 from settlement.refusal import Refused
-from settlement.schema import proposal
+from settlement.schema_movements import proposal
 
 ACTOR: Final = "settlement"
 """Who does what follows from an event or from the calendar: the service itself."""

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.schema import outbox, progress, trade
+from settlement.schema_ledger import progress, trade
+from settlement.schema_movements import outbox
 
 
 class Status(NamedTuple):

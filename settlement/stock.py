@@ -22,8 +22,9 @@ from goldx.units import CASH
 from settlement.database import among
 from settlement.outbox import Item
 from settlement.posting import Batch
-from settlement.schema import ledger_account, load_out
 from settlement.schema_fees import stock
+from settlement.schema_ledger import ledger_account
+from settlement.schema_lots import load_out
 from settlement.sub_accounts import SUFFIXES, owner_of
 
 Key = tuple[str, str]

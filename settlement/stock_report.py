@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement import sheets, working_days
-from settlement.schema import LOT_GONE
+from settlement.schema_lots import LOT_GONE
 
 NOT_IN_STOCK: Final = ("PRE_ADVISED", "ARRIVED", *LOT_GONE)
 """States of a lot that is not weighed yet or not there any more."""

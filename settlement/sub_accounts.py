@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.commands import AccountOpen
 from goldx.units import BadValue
-from settlement.schema import trading_account
+from settlement.schema_ledger import trading_account
 
 Legs: TypeAlias = tuple[tuple[str, str, int], ...]
 """(account, asset, amount) of each holding that moves; fen for CNY, fine mg for gold."""

@@ -18,8 +18,9 @@ from goldx.units import BadValue
 from settlement import customs, encumbrances, locks, lots, proposals
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
-from settlement.schema import instrument, lot
 from settlement.schema_custody import transfer, transfer_lot
+from settlement.schema_ledger import instrument
+from settlement.schema_lots import lot
 from settlement.states import Machine, Step, advance
 
 PERMIT_USES = 12

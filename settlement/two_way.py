@@ -15,8 +15,8 @@ from goldx.units import FINENESS_ONE, BadValue, format_price
 from settlement import audit, working_days
 from settlement.database import now_ms
 from settlement.refusal import Refused
-from settlement.schema import member
 from settlement.schema_counter import posted_price
+from settlement.schema_registry import member
 
 VENUE: Final = "VENUE"
 """Who posts the price that counts where a member has posted none."""

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement import recon
 from settlement.database import now_ms
 from settlement.refusal import Refused
-from settlement.schema import lot, recon_break
+from settlement.schema_ledger import recon_break
+from settlement.schema_lots import lot
 
 AFTER_DAYS: Final = 3
 _DAY_MS: Final = 86_400_000

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.units import BadValue
 from settlement import audit
 from settlement.refusal import Refused
-from settlement.schema import calendar_day
+from settlement.schema_registry import calendar_day
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has had one time and no summer time since 1991."""

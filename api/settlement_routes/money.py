@@ -8,7 +8,7 @@ from sqlalchemy import select
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
 from goldx.units import format_amount, parse_money
 from settlement import cash, movements, proposals
-from settlement.schema import ledger_account
+from settlement.schema_ledger import ledger_account
 
 router = new_router()
 

@@ -9,7 +9,7 @@ from api.rest import TheGateway
 from api.settlement_routes.access import PAGE, AnyStaff, Reader, Transaction, new_router
 from settlement import recon, status
 from settlement.database import now_ms
-from settlement.schema import audit_log
+from settlement.schema_registry import audit_log
 
 router = new_router()
 

@@ -7,8 +7,8 @@ from goldx.units import format_weight, parse_weight
 from settlement import customs, encumbrances, legal_holds, locks, pledges, receipt_cancels, transfers
 from settlement.clerk.group import clerk, may
 from settlement.cli import in_transaction
-from settlement.schema import CUSTOMS
 from settlement.schema_custody import LOCK_KINDS
+from settlement.schema_lots import CUSTOMS
 
 WAITS = "proposal {} waits for another person's approval"
 

@@ -15,8 +15,8 @@ from settlement.cli import in_transaction
 from settlement.melting import Melted
 from settlement.provenance import Record
 from settlement.sampling import Drawn
-from settlement.schema import ORIGINS
 from settlement.schema_intake import PARTIES
+from settlement.schema_lots import ORIGINS
 from settlement.working_days import shown_time
 
 _LOT = click.argument("lot_id", type=int)

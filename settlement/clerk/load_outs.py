@@ -9,7 +9,7 @@ from settlement.arithmetic import parse_decimal
 from settlement.clerk.group import clerk, may
 from settlement.cli import in_transaction
 from settlement.refusal import Refused
-from settlement.schema import DECLARED_USES, LOAD_OUT_ORDERS
+from settlement.schema_lots import DECLARED_USES, LOAD_OUT_ORDERS
 from settlement.working_days import parse_day
 
 WAITS = "proposal {} waits for another person's approval"

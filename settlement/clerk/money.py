@@ -10,7 +10,7 @@ from goldx.units import format_amount, parse_money
 from settlement import cash, movements, proposals
 from settlement.clerk.group import clerk, may
 from settlement.cli import in_transaction
-from settlement.schema import ledger_account
+from settlement.schema_ledger import ledger_account
 
 
 def _propose_cash(by: str, account: str, amount: str, bank_reference: str, sign: int) -> None:

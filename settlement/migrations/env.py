@@ -2,7 +2,16 @@
 
 from alembic import context
 
-from settlement import schema_counter, schema_custody, schema_fees, schema_intake  # noqa: F401
+from settlement import (  # noqa: F401
+    schema_counter,
+    schema_custody,
+    schema_fees,
+    schema_intake,
+    schema_ledger,
+    schema_lots,
+    schema_movements,
+    schema_registry,
+)
 from settlement.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

@@ -30,7 +30,8 @@ from goldx.settings import Settings
 from goldx.streams import CommandFrame, EventStream, Journal, Keys
 from goldx.supervisor import Exchange
 from goldx.units import CASH, format_amount, format_weight
-from settlement import database, registry, schema
+from settlement import database, registry
+from settlement import schema_ledger as schema
 from settlement.recon import reconcile
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))

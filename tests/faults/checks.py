@@ -9,7 +9,8 @@ import httpx
 from sqlalchemy import func, select
 
 from goldx.units import CASH, format_amount
-from settlement import schema
+from settlement import schema_ledger as schema
+from settlement.schema_movements import cash_transfer
 from tests.faults.audit import Audit, Request, outcome
 from tests.faults.house import House
 from tests.faults.load import Member, Said
@@ -46,7 +47,7 @@ async def _behind(house: House, audit: Audit, watches: Iterable[Watch], http: ht
             behind.append(f"{gateway} is at {reached} of {audit.sequence}")
     async with house.sql.connect() as connection:
         posted = await connection.scalar(select(schema.progress.c.sequence))
-        waiting = select(func.count()).where(schema.cash_transfer.c.status == "SENDING")
+        waiting = select(func.count()).where(cash_transfer.c.status == "SENDING")
         moving = await connection.scalar(waiting)
     if posted != audit.sequence:
         behind.append(f"settlement is at {posted} of {audit.sequence}")
@@ -159,7 +160,7 @@ async def check_ledger(house: House, audit: Audit) -> None:
         count = await connection.scalar(select(func.count()).select_from(schema.trade))
         held = await connection.execute(select(told.account, told.asset, told.total))
         holdings = {(row.account, row.asset): row.total for row in held}
-        transfer = schema.cash_transfer.c
+        transfer = cash_transfer.c
         done = {
             f"cash:{row[0]}"
             for row in await connection.execute(select(transfer.cash_id).where(transfer.status == "DONE"))

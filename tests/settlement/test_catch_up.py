@@ -18,7 +18,7 @@ from goldx.events import HoldingChanged, Trade
 from goldx.streams import EventStream, Keys
 from settlement import database, recon
 from settlement.process import EVENTS_PER_BATCH
-from settlement.schema import ledger_account, ledger_entry, progress, trade
+from settlement.schema_ledger import ledger_account, ledger_entry, progress, trade
 from tests.settlement.service import Service
 from tests.settlement.test_process import scalar
 

@@ -38,8 +38,10 @@ from settlement import (
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
 from settlement.refusal import Refused
-from settlement.schema import lot, outbox, progress, receipt
 from settlement.schema_fees import stock
+from settlement.schema_ledger import progress
+from settlement.schema_lots import lot, receipt
+from settlement.schema_movements import outbox
 from settlement.sub_accounts import owner_of
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, wish

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from goldx.units import BadValue, half_up
 from settlement import fees, load_out, load_out_cancels, movements, recon, tariff, working_days
 from settlement.refusal import Refused
-from settlement.schema import ledger_account
-from settlement.schema import load_out as sheets
 from settlement.schema_fees import accrual_day, fee_accrual
+from settlement.schema_ledger import ledger_account
+from settlement.schema_lots import load_out as sheets
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, OTHER, House, wish
 

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from settlement import bar_list, files, imports
 from settlement.bar_list import BarKey, Reading
 from settlement.refusal import Refused
-from settlement.schema import file, lot
+from settlement.schema_lots import lot
+from settlement.schema_registry import file
 from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, House, bars

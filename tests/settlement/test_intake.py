@@ -34,8 +34,9 @@ from settlement.provenance import Record
 from settlement.refusal import Refused
 from settlement.sampling import Drawn
 from settlement.scales import parse_weight
-from settlement.schema import custody_event, instrument
 from settlement.schema_intake import melt, sample
+from settlement.schema_ledger import instrument
+from settlement.schema_lots import custody_event
 from settlement.statistics import is_outlier
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import FAR, ONE, OTHER, PAST, House, bars

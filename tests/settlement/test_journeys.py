@@ -15,7 +15,8 @@ from goldx.units import BadValue
 from settlement import audit, cash, intake, load_out, load_out_counter, lots, movements, receipts, recon
 from settlement.bar_list import read_declared
 from settlement.refusal import Refused
-from settlement.schema import cash_transfer, outbox, receipt
+from settlement.schema_lots import receipt
+from settlement.schema_movements import cash_transfer, outbox
 from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, bars, wish

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from goldx.units import CASH, money_of
 from settlement import database, recon
 from settlement.ledger import Ledger, SequenceGap, WrongShard
-from settlement.schema import engine_holding, ledger_account, ledger_entry, posting, trade
+from settlement.schema_ledger import engine_holding, ledger_account, ledger_entry, posting, trade
 from tests.settlement.publisher import Publisher
 
 ACCOUNTS = ("A.H", "B.H", "C.H")

@@ -30,8 +30,8 @@ from settlement import (
 from settlement import sheets as sheet_files
 from settlement.bar_list import Reading
 from settlement.refusal import Refused
-from settlement.schema import load_out as sheets
-from settlement.schema import receipt
+from settlement.schema_lots import load_out as sheets
+from settlement.schema_lots import receipt
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import CODE, COLLECTOR_ID, FAR, ONE, OTHER, House, wish
 

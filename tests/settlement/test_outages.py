@@ -16,7 +16,7 @@ from goldx.units import CASH
 from settlement import database
 from settlement.ledger import Ledger
 from settlement.process import is_outage
-from settlement.schema import trade
+from settlement.schema_ledger import trade
 from tests.faults.lines import Line
 from tests.settlement.publisher import Publisher
 

@@ -21,7 +21,8 @@ from goldx.units import CASH
 from settlement import cash, database, movements, recon
 from settlement.ledger import WrongStream
 from settlement.process import Settlement
-from settlement.schema import outbox, progress, trade
+from settlement.schema_ledger import progress, trade
+from settlement.schema_movements import outbox
 from tests.settlement.exchange import Exchange
 from tests.settlement.house import ONE, OTHER, House
 from tests.settlement.publisher import Publisher
