@@ -24,6 +24,7 @@ from goldx.commands import AnyCommand
 from goldx.durability import read_durability, require_durability
 from goldx.engines import engines
 from goldx.history import WholeEvents, archive_in
+from goldx.line import Line
 from goldx.settings import Settings
 from goldx.streams import Journal, Keys, begin_run, connect
 from settlement import database
@@ -52,7 +53,8 @@ class Gateway:
         self._redis: Redis = connect(redis_url)
         self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
         self.events = WholeEvents(self._redis, self.keys, archive_in(settings.archive_dir))
-        self._stream = WholeEvents(self._tail_redis, self.keys, archive_in(settings.archive_dir))
+        self._line = Line(self._tail_redis)
+        self._stream = WholeEvents(self._tail_redis, self.keys, archive_in(settings.archive_dir), self._line)
         self.database = database.connect(database_url)
         self.doorman = Doorman(self.database)
         self.queries = Queries(self.view)
@@ -102,6 +104,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sequencer.close()
+        self._line.close()
         await self._redis.aclose()
         await self._tail_redis.aclose()
         await self.database.dispose()

@@ -23,6 +23,7 @@ from api.rpc import Refusal
 from api.view import Outcome
 from goldx.chains import FrameWriter
 from goldx.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
+from goldx.line import Line
 from goldx.streams import BEGINNING, Journal, Keys, Position, connect
 
 log = structlog.get_logger()
@@ -72,12 +73,14 @@ class Sequencer:
         replicas: int = 0,
     ) -> None:
         self._redis_url = redis_url
-        self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT, single_connection=True)
-        self._journal = Journal(self._redis, keys, replicas)
+        self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT)
+        self._line = Line(self._redis)
+        self._journal = Journal(self._redis, keys, replicas, self._line)
         self._frames_made = FrameWriter(writer)
         self._seen = position
         self._last = BEGINNING
         self._client_id = 0
+        """The server's number for the line's connection."""
         self._pending: list[tuple[AnyCommand, Answer]] = []
         self._wake = asyncio.Event()
         self._frames: dict[Position, _Frame] = {}
@@ -90,12 +93,13 @@ class Sequencer:
 
     async def open(self) -> None:
         """Connects. Raises RedisError."""
-        self._client_id = int(await self._redis.client_id())
+        await self._connect()
         self._last = await self._journal.end()
         await self._pressure.find_disk(self._redis, self._redis_url)
         self.available = True
 
     async def close(self) -> None:
+        self._line.close()
         await self._redis.aclose()
 
     def submit(self, command: AnyCommand, answer: Answer) -> None:
@@ -163,6 +167,8 @@ class Sequencer:
         after = max(self._last, self._seen())
         frame = self._appending = _Frame([answer for _, answer in taken], self._pressure.looks)
         try:
+            if not self._line.connected:
+                await self._connect()
             position: Position | None = await self._journal.append_raw(data)
         except (RedisError, OSError) as error:
             log.warning("an append ended without an answer", frame=self._frames_made.number, error=str(error))
@@ -182,23 +188,29 @@ class Sequencer:
                     answer(outcome)
         self._early.clear()
 
+    async def _connect(self) -> None:
+        """The next append goes over the connection of which this gateway knows the number."""
+        self._client_id = int(await self._line.call("CLIENT", "ID"))
+
     async def _find(self, after: Position, trouble: str) -> Position | None:
         """Where the frame of unknown outcome stands. Takes as long as it takes for the journal to be there again."""
         self.available, self._trouble = False, trouble
         waiting = [answer for _, answer in self._pending]
         self._pending.clear()
         self._refuse(waiting, trouble)
+        old = self._client_id
         while True:
             await asyncio.sleep(RECOVERY_PAUSE)
             try:
-                client_id = int(await self._redis.client_id())
-                await self._redis.client_kill_filter(_id=str(self._client_id))
+                if not self._line.connected:
+                    await self._connect()
+                if self._client_id != old:
+                    await self._redis.client_kill_filter(_id=str(old))
                 position = await self._journal.find(self._frames_made.writer, self._frames_made.number, after)
             except (RedisError, OSError) as error:
                 self._trouble = self._pressure.unreachable()
                 log.warning("the journal is not reachable", error=str(error), trouble=self._trouble)
                 continue
-            self._client_id = client_id
             self.available, self._trouble = True, None
             log.info("the journal is reachable again", frame=self._frames_made.number, found=str(position))
             return position

@@ -12,6 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from goldx.archive import EVENTS, JOURNAL, Archive
+from goldx.line import Line
 from goldx.streams import EventFrame, EventStream, Journal, Keys, Position, as_entries, decode_events
 
 
@@ -54,8 +55,8 @@ class WholeEvents(EventStream):
     Reading raises EventsMissing, BadArchive and OSError besides redis' errors.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None) -> None:
-        super().__init__(redis, keys)
+    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None, line: Line | None = None) -> None:
+        super().__init__(redis, keys, line)
         self._archive = archive
 
     async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
