@@ -20,6 +20,7 @@ from settlement.database import now_ms
 from settlement.refusal import Refused
 from settlement.schema_counter import aml_report, counter_ticket, seller
 from settlement.states import Machine, Step, authorize
+from settlement.texts import printable
 
 LARGE_FEN: Final = 10_000_000
 """100,000 CNY in cash."""
@@ -107,8 +108,7 @@ async def suspect(
     """
     if reason not in REASONS or reason == "LARGE_CASH":
         raise BadValue("reason", reason, "one of " + ", ".join(word for word in REASONS if word != "LARGE_CASH"))
-    if len(text) > 500 or not text.isprintable():
-        raise BadValue("description", text, "printable text of at most 500 characters")
+    printable("description", text, 500, 0)
     day = working_days.today()
     return await _report(connection, by, "raise", SUSPICIOUS, seller_id, tickets, day, fen, reason, day, text)
 
@@ -150,8 +150,7 @@ async def decide(connection: AsyncConnection, by: str, report_no: int, step: str
     """
     if step not in ("confirm", "dismiss", "file"):
         raise BadValue("step", step, "confirm, dismiss or file")
-    if not 1 <= len(reference) <= 200 or not reference.isprintable():
-        raise BadValue("reference", reference, "printable text of 1 to 200 characters")
+    printable("reference", reference, 200)
     query = select(aml_report).where(aml_report.c.report_no == report_no).with_for_update()
     row = (await connection.execute(query)).first()
     if row is None:

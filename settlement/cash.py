@@ -11,6 +11,7 @@ from settlement import outbox, proposals
 from settlement.schema_ledger import trading_account
 from settlement.schema_movements import cash_transfer
 from settlement.states import EXCHANGE, Machine, Step, advance
+from settlement.texts import printable
 
 MACHINE = Machine(
     "cash",
@@ -31,8 +32,7 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
     """
     if amount_fen == 0 or abs(amount_fen) > MAX_MONEY_FEN:
         raise BadValue("amount", format_money(amount_fen), "an amount of money that is not zero")
-    if not 1 <= len(bank_reference) <= 64 or not bank_reference.isprintable():
-        raise BadValue("bank_reference", bank_reference, "printable text of 1 to 64 characters")
+    printable("bank_reference", bank_reference, 64)
     if await connection.scalar(select(trading_account.c.account).where(trading_account.c.account == account)) is None:
         raise BadValue("account", account, "a trading account that the exchange has opened")
     row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}

@@ -14,13 +14,14 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import FINENESS_ONE, MAX_MONEY_FEN, BadValue, format_money
-from settlement import encumbrances, fees, locks, lots, proposals, tariff, working_days
+from settlement import fees, locks, lots, proposals, tariff, working_days
 from settlement.arithmetic import fine_weight, format_fineness
 from settlement.database import now_ms
 from settlement.load_out import lots_of, sheet
 from settlement.refusal import Refused
 from settlement.schema_fees import claim
 from settlement.states import CLERK, Machine, Step, advance, load
+from settlement.texts import printable
 
 MACHINE = Machine(
     "claim",
@@ -43,7 +44,7 @@ async def open_claim(
     Raises BadValue for a lot that is not of the load-out, Refused before the release (ILLEGAL_STEP), after the window
     (TOO_LATE), with a broken seal (SEAL_BROKEN), or where a claim is open already (LOCKED).
     """
-    encumbrances.check_text("reason", reason)
+    printable("reason", reason, 64)
     row = await sheet(connection, load_out_no)
     if row.status != "RELEASED":
         raise Refused("ILLEGAL_STEP", f"load-out {load_out_no} is {row.status}; to claim it must be RELEASED")
@@ -70,7 +71,7 @@ async def open_claim(
 
 async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: str) -> None:
     """The reserve samples go to the umpire laboratory."""
-    encumbrances.check_text("laboratory", laboratory)
+    printable("laboratory", laboratory, 64)
     await advance(connection, claim, MACHINE, by, "send", [claim_no], {"laboratory": laboratory})
 
 

@@ -28,6 +28,7 @@ from settlement.schema_lots import warehouse
 from settlement.schema_registry import member
 from settlement.sellers import Identity
 from settlement.states import Machine, Step, authorize
+from settlement.texts import printable
 
 MACHINE: Final = Machine(
     "counter_ticket",
@@ -56,12 +57,6 @@ class Item(NamedTuple):
     stated_origin: str
 
 
-def _word(field: str, text: str, longest: int, least: int = 1) -> str:
-    if not least <= len(text) <= longest or (text and not text.isprintable()):
-        raise BadValue(field, text, f"printable text of {least} to {longest} characters")
-    return text
-
-
 async def add_counter(
     connection: AsyncConnection, by: str, code: str, member_code: str, account: str, place: str, name: str
 ) -> None:
@@ -74,7 +69,7 @@ async def add_counter(
     if await connection.scalar(select(warehouse.c.warehouse).where(warehouse.c.warehouse == place)) is None:
         raise BadValue("warehouse", place, "a warehouse")
     row = {"counter": parse_identifier(code, "counter"), "member": member_code, "account": account}
-    row |= {"warehouse": place, "name": _word("name", name, 64)}
+    row |= {"warehouse": place, "name": printable("name", name, 64)}
     added = insert_or(counter).values(row).on_conflict_do_nothing().returning(counter.c.counter)
     if await connection.scalar(added) is None:
         raise BadValue("counter", code, "a code that is not taken")
@@ -100,8 +95,8 @@ async def open_ticket(
     await _counter(connection, code)
     if screening not in ("CLEAR", "HIT"):
         raise BadValue("screening", screening, "CLEAR or HIT")
-    papers = {"id_copy": _word("id_copy", id_copy, 64), "screening": screening}
-    papers["screening_list"] = _word("screening_list", lists, 64)
+    papers = {"id_copy": printable("id_copy", id_copy, 64), "screening": screening}
+    papers["screening_list"] = printable("screening_list", lists, 64)
     found = await sellers.known(connection, by, identity)
     about = {"counter": code, "seller_id": found.seller_id, **papers}
     if screening == "CLEAR":
@@ -117,7 +112,7 @@ async def turn_away(connection: AsyncConnection, by: str, code: str, description
     await _counter(connection, code)
     about = {"counter": code, "id_copy": "", "screening": "NOT_DONE", "screening_list": "", "reason": "ID_REFUSED"}
     number = await _new(connection, by, "REFUSED", about)
-    await aml.suspect(connection, by, None, [number], 0, "ID_REFUSED", _word("description", description, 500))
+    await aml.suspect(connection, by, None, [number], 0, "ID_REFUSED", printable("description", description, 500))
     return number
 
 
@@ -139,9 +134,12 @@ async def add_item(connection: AsyncConnection, by: str, ticket_no: int, item: I
     if item.gross_cg <= 0:
         raise BadValue("gross_g", format_cg(item.gross_cg), "more than zero")
     values = {
-        **{"description": _word("description", item.description, 200), "marks": _word("marks", item.marks, 64, 0)},
+        **{
+            "description": printable("description", item.description, 200),
+            "marks": printable("marks", item.marks, 64, 0),
+        },
         **{"form": item.form, "gross_cg": item.gross_cg},
-        "stated_origin": _word("stated_origin", item.stated_origin, 200),
+        "stated_origin": printable("stated_origin", item.stated_origin, 200),
     }
     line = len(await items_of(connection, ticket_no)) + 1
     if line > MAX_ITEMS:
@@ -195,7 +193,7 @@ async def accept(connection: AsyncConnection, by: str, ticket_no: int) -> None:
 
 async def decline(connection: AsyncConnection, by: str, ticket_no: int, reason: str) -> None:
     """The seller does not sell and takes the items back."""
-    await _step(connection, by, "decline", ticket_no, {"reason": _word("reason", reason, 200)})
+    await _step(connection, by, "decline", ticket_no, {"reason": printable("reason", reason, 200)})
 
 
 async def refuse(connection: AsyncConnection, by: str, ticket_no: int, reason: str, description: str) -> int:
@@ -220,7 +218,7 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
     """
     if method not in METHODS:
         raise BadValue("method", method, " or ".join(METHODS))
-    _word("payment_reference", reference, 64)
+    printable("payment_reference", reference, 64)
     row = await find(connection, ticket_no, lock=True)
     MACHINE.allow("pay", ticket_no, row.status)
     MACHINE.another("pay", ticket_no, by, row.offered_by)

@@ -93,13 +93,6 @@ async def check(connection: AsyncConnection, kind: Kind, account: str, symbol: s
     return member
 
 
-def check_text(field: str, value: str) -> str:
-    """A document's number or a name. Raises BadValue."""
-    if not 1 <= len(value) <= 64 or not value.isprintable():
-        raise BadValue(field, value, "printable text of 1 to 64 characters")
-    return value
-
-
 async def check_gold(connection: AsyncConnection, account: str, symbol: str, fine_mg: int) -> None:
     """Refuses (INSUFFICIENT_GOLD) early and clearly what the engine, which has the last word, would refuse."""
     held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == symbol)

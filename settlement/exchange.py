@@ -25,6 +25,7 @@ from settlement.schema_intake import PARTIES, exchange, exchange_party
 from settlement.schema_lots import assay as assays
 from settlement.splitting import SPLIT_LIMIT_E5, Decision, agree, umpire, within
 from settlement.states import Machine, Step, advance, authorize
+from settlement.texts import printable
 
 MACHINE = Machine(
     "exchange",
@@ -229,8 +230,7 @@ async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequ
 
 async def void(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
     """Ends an exchange that comes to nothing: a party does not answer, or cannot repeat its result."""
-    if not 1 <= len(reason) <= 200 or not reason.isprintable():
-        raise BadValue("reason", reason, "printable text of 1 to 200 characters")
+    printable("reason", reason, 200)
     await advance(connection, exchange, MACHINE, by, "void", [number], {"reason": reason})
 
 

@@ -13,6 +13,7 @@ from settlement import audit
 from settlement.database import now_ms
 from settlement.refusal import Refused
 from settlement.schema_registry import FILE_KINDS, file
+from settlement.texts import printable
 
 _ABOUT = tuple(column for column in file.c if column.name != "content")
 
@@ -50,8 +51,7 @@ async def keep(
     ``name`` is what the sender calls it, ``result`` what became of it; ``about`` is the warehouse and day of a
     statement, which may well be the same as the day before. Raises BadValue, and Refused (FILE_KNOWN).
     """
-    if not 1 <= len(name) <= 128 or not name.isprintable():
-        raise BadValue("name", name, "printable text of 1 to 128 characters")
+    printable("name", name, 128)
     values = {
         **{"kind": kind, "name": name, "sha256": sha256(data).digest(), "content": data, "rows": rows},
         **{"result": dict(result), "taken_at": now_ms(), "taken_by": by, "about": about},

@@ -22,6 +22,7 @@ from settlement.schema_ledger import trading_account
 from settlement.schema_lots import LOT_GONE, lot
 from settlement.sheets import BadFile, RowError
 from settlement.sub_accounts import CUSTODY_MEMBER
+from settlement.texts import printable
 
 _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
 
@@ -113,8 +114,7 @@ async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> di
 async def arrive(connection: AsyncConnection, by: str, seals: Mapping[int, str]) -> None:
     """Lots have come, each under the seal of that number. Raises BadValue, Refused (ILLEGAL_STEP)."""
     for seal in seals.values():
-        if not 1 <= len(seal) <= 32 or not seal.isprintable():
-            raise BadValue("seal", seal, "printable text of 1 to 32 characters")
+        printable("seal", seal, 32)
     details = {number: {"seal": seal} for number, seal in seals.items()}
     await lots.take(connection, by, "arrive", list(seals), details=details)
 
@@ -208,20 +208,14 @@ async def register(connection: AsyncConnection, by: str, lot_ids: Sequence[int])
     await lots.take(connection, by, "register", lot_ids, details=details)
 
 
-def _said(field: str, text: str) -> str:
-    if not 1 <= len(text) <= 200 or not text.isprintable():
-        raise BadValue(field, text, "printable text of 1 to 200 characters")
-    return text
-
-
 async def cancel(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> None:
     """A lot that was advised and does not come."""
-    await lots.take(connection, by, "cancel", [lot_id], details={lot_id: {"reason": _said("reason", reason)}})
+    await lots.take(connection, by, "cancel", [lot_id], details={lot_id: {"reason": printable("reason", reason, 200)}})
 
 
 async def reject(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> None:
     """A lot that the venue does not take. It stays in the warehouse until it is returned."""
-    await lots.take(connection, by, "reject", [lot_id], details={lot_id: {"reason": _said("reason", reason)}})
+    await lots.take(connection, by, "reject", [lot_id], details={lot_id: {"reason": printable("reason", reason, 200)}})
 
 
 async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: str, authority: str) -> None:
@@ -232,7 +226,7 @@ async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: 
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
     await lots.check_no_receipt(connection, [lot_id])
-    detail = {"reason": _said("reason", reason), "authority": _said("authority", authority)}
+    detail = {"reason": printable("reason", reason, 200), "authority": printable("authority", authority, 200)}
     values = {lot_id: {"held_state": row.state}}
     await lots.take(connection, by, "quarantine", [lot_id], values=values, details={lot_id: detail})
 
@@ -241,7 +235,7 @@ async def propose_lift(connection: AsyncConnection, by: str, lot_id: int, reason
     """Proposes to end a quarantine; returns the proposal's number."""
     row = (await lots.find(connection, [lot_id]))[lot_id]
     lots.MACHINE.allow("lift", lot_id, row.state)
-    summary = {"lot": lot_id, "back_to": row.held_state, "reason": _said("reason", reason)}
+    summary = {"lot": lot_id, "back_to": row.held_state, "reason": printable("reason", reason, 200)}
     return await proposals.propose(connection, by, "lot_lift", [lot_id], summary)
 
 
@@ -249,7 +243,7 @@ async def propose_return(connection: AsyncConnection, by: str, lot_id: int, coll
     """Proposes to hand a rejected lot back to its depositor; returns the proposal's number."""
     row = (await lots.find(connection, [lot_id]))[lot_id]
     lots.MACHINE.allow("return", lot_id, row.state)
-    summary = {"lot": lot_id, "account": row.account, "collector": _said("collector", collector)}
+    summary = {"lot": lot_id, "account": row.account, "collector": printable("collector", collector, 200)}
     return await proposals.propose(connection, by, "lot_return", [lot_id], summary)
 
 

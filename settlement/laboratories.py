@@ -17,6 +17,7 @@ from settlement.refusal import Refused
 from settlement.schema_intake import ACCREDITATIONS, finding, laboratory
 from settlement.schema_lots import assay
 from settlement.statistics import is_biased
+from settlement.texts import printable
 from settlement.working_days import today
 
 BIAS_SIGMAS = 2
@@ -46,8 +47,7 @@ async def add(
 ) -> None:
     """Registers a laboratory with its accreditation. Raises BadValue."""
     for field, text in (("name", name), ("accreditation_no", number)):
-        if not 1 <= len(text) <= 64 or not text.isprintable():
-            raise BadValue(field, text, "printable text of 1 to 64 characters")
+        printable(field, text, 64)
     row = {"laboratory": parse_identifier(code, "laboratory"), "name": name, "name_zh": name_zh}
     values = {**row, **_accreditation(accreditations, number, valid)}
     added = insert_or(laboratory).values(values).on_conflict_do_nothing().returning(laboratory.c.laboratory)

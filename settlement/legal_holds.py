@@ -16,6 +16,7 @@ from settlement.database import now_ms
 from settlement.encumbrances import LEGAL_HOLD
 from settlement.refusal import Refused
 from settlement.schema_custody import encumbrance
+from settlement.texts import printable
 
 
 async def propose(
@@ -34,8 +35,8 @@ async def propose(
     is of another class (ILLEGAL_STEP), or the account has not the gold (INSUFFICIENT_GOLD).
     """
     await encumbrances.check(connection, LEGAL_HOLD, account, symbol)
-    encumbrances.check_text("authority", authority)
-    encumbrances.check_text("document", document)
+    printable("authority", authority, 64)
+    printable("document", document, 64)
     chosen = sorted(set(lot_ids))
     if fine_mg < 0 or (fine_mg == 0 and not chosen):
         raise BadValue("weight", format_weight(fine_mg), "more than zero where no lots are named")
@@ -61,7 +62,7 @@ async def propose(
 async def propose_lifting(connection: AsyncConnection, by: str, number: int, document: str) -> int:
     """Proposes to lift a hold by the authority's document; returns the proposal's number."""
     row = await encumbrances.one(connection, LEGAL_HOLD, number)
-    encumbrances.check_text("document", document)
+    printable("document", document, 64)
     if document == row.document:
         raise Refused(
             "NOT_PAIRED", f"legal hold {number}: {document} is the order itself; its lifting is another paper"

@@ -44,6 +44,7 @@ from settlement.schema_ledger import engine_holding, instrument
 from settlement.schema_lots import DECLARED_USES, LOAD_OUT_ORDERS, load_out, load_out_lot, lot, receipt, warehouse
 from settlement.states import CLERK, EXCHANGE, Machine, Step, advance, load
 from settlement.sub_accounts import Legs, check_trading_account
+from settlement.texts import printable
 
 OVER_SHORT_ACCOUNT = "VENUE"
 """The venue's own trading account: it sells over weight and buys short weight, prepaid like everybody else."""
@@ -141,8 +142,7 @@ async def _check(connection: AsyncConnection, wish: Application, figures: Mappin
     if wish.ask_mg < max(figures["LOAD_OUT_MINIMUM"], 1):
         least = format_weight(max(figures["LOAD_OUT_MINIMUM"], 1))
         raise BadValue("weight", format_weight(wish.ask_mg), f"at least {least} fine grams")
-    if not 1 <= len(wish.collector) <= 64 or not wish.collector.isprintable():
-        raise BadValue("collector", wish.collector, "printable text of 1 to 64 characters")
+    printable("collector", wish.collector, 64)
     normal_id(wish.collector_id)
     check_code(wish.pickup_code, wish.code_again)
     for field, value, words in (

@@ -28,6 +28,7 @@ from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.schema_custody import LOCK_KINDS, lot_lock
 from settlement.schema_lots import lot
+from settlement.texts import printable
 
 OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
 LOCKABLE = ("REGISTERED", "RECEIPTED")
@@ -108,15 +109,13 @@ async def freeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], r
     """Freezes lots at once, on one person's word: doubt about metal, seal or papers. No gold moves."""
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
-    if not 1 <= len(reason) <= 200 or not reason.isprintable():
-        raise BadValue("reason", reason, "printable text of 1 to 200 characters")
+    printable("reason", reason, 200)
     await lay(connection, by, "FREEZE", lot_ids, reason)
 
 
 async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
     """Ends the freeze of lots. Refused for a lot that is not frozen, and for who froze it (SAME_PERSON)."""
-    if not 1 <= len(reason) <= 200 or not reason.isprintable():
-        raise BadValue("reason", reason, "printable text of 1 to 200 characters")
+    printable("reason", reason, 200)
     await lots.find(connection, lot_ids, lock=True)
     found = await on_lots(connection, lot_ids)
     for lot_id in lot_ids:

@@ -25,6 +25,7 @@ from settlement.scales import Weighing, Weight
 from settlement.schema_intake import melt, melt_parent, sample
 from settlement.schema_lots import lot
 from settlement.statistics import is_outlier
+from settlement.texts import printable
 
 RULE: Final = "MELT_LOSS_3_SIGMA_90_DAYS_1"
 BANDS_PPM: Final[Mapping[str, tuple[int, int]]] = {
@@ -210,8 +211,7 @@ async def unexplained(connection: AsyncConnection, lot_ids: Sequence[int]) -> di
 
 async def explain(connection: AsyncConnection, by: str, melt_no: int, explanation: str) -> None:
     """Explains an alarmed melt. Raises BadValue, Refused for who melted (SAME_PERSON) or a melt without an alarm."""
-    if not 1 <= len(explanation) <= 200 or not explanation.isprintable():
-        raise BadValue("explanation", explanation, "printable text of 1 to 200 characters")
+    printable("explanation", explanation, 200)
     row = (await connection.execute(select(melt).where(melt.c.melt_no == melt_no).with_for_update())).first()
     if row is None:
         raise BadValue("melt", melt_no, "the number of a melt")

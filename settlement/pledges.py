@@ -19,6 +19,7 @@ from settlement.refusal import Refused
 from settlement.schema_custody import encumbrance
 from settlement.schema_lots import receipt
 from settlement.schema_registry import member
+from settlement.texts import printable
 
 
 async def enter(
@@ -37,7 +38,7 @@ async def enter(
     or locked (LOCKED), or the account has not the gold (INSUFFICIENT_GOLD).
     """
     owner = await encumbrances.check(connection, PLEDGE, account, symbol)
-    encumbrances.check_text("document", document)
+    printable("document", document, 64)
     if await connection.scalar(select(member.c.member).where(member.c.member == pledgee)) is None:
         raise BadValue("pledgee", pledgee, "a registered member")
     if pledgee == owner:
@@ -102,7 +103,7 @@ async def pair(
     ):
         if said != meant:
             raise Refused("NOT_PAIRED", f"pledge {number}: the pledgee says {field} {said}, the pledgor {meant}")
-    encumbrances.check_text("document", document)
+    printable("document", document, 64)
     await encumbrances.step(connection, PLEDGE, by, "pair", [number], counter_document=document)
     await locks.lay(connection, by, "PLEDGE", row.lots, f"pledged to {row.in_favour_of}", number)
     summary = {**encumbrances.described(row), "counter_document": document}
@@ -119,7 +120,7 @@ async def withdraw(connection: AsyncConnection, by: str, number: int) -> None:
 async def enter_release(connection: AsyncConnection, by: str, number: int, document: str) -> None:
     """The pledgee's side of the release."""
     await encumbrances.one(connection, PLEDGE, number)
-    encumbrances.check_text("document", document)
+    printable("document", document, 64)
     values = {"release_document": document, "entered_by": by, "entered_at": now_ms()}
     await encumbrances.step(connection, PLEDGE, by, "enter_release", [number], **values)
 
@@ -127,7 +128,7 @@ async def enter_release(connection: AsyncConnection, by: str, number: int, docum
 async def pair_release(connection: AsyncConnection, by: str, number: int, document: str) -> int:
     """The pledgor's side of the release; returns the number of the proposal. Refused (SAME_PERSON) as in ``pair``."""
     row = await encumbrances.one(connection, PLEDGE, number)
-    encumbrances.check_text("document", document)
+    printable("document", document, 64)
     await encumbrances.step(connection, PLEDGE, by, "pair_release", [number], release_counter_document=document)
     summary = {**encumbrances.described(row), "release": row.release_document, "release_counter": document}
     return await proposals.propose(connection, by, "pledge_release", [number], summary)

@@ -37,6 +37,7 @@ from settlement.refusal import Refused
 from settlement.schema_intake import GRADES, provenance
 from settlement.schema_lots import ORIGINS
 from settlement.states import Machine, Step, advance
+from settlement.texts import printable
 
 RULE = "PROVENANCE_RISK_1"
 MACHINE = Machine(
@@ -76,8 +77,8 @@ def check(record: Record) -> Record:
         raise BadValue("documents", len(record.documents), f"at most {MAX_DOCUMENTS}")
     texts = {name: getattr(record, name) for name in ("licence", "tax_proof", "seller_check")}
     for name, text in (*texts.items(), *(("documents", document) for document in record.documents)):
-        if text is not None and (not 1 <= len(text) <= 64 or not text.isprintable()):
-            raise BadValue(name, text, "printable text of 1 to 64 characters")
+        if text is not None:
+            printable(name, text, 64)
     return record
 
 
@@ -166,8 +167,7 @@ async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict
 
 async def propose_acceptance(connection: AsyncConnection, by: str, lot_id: int, due_diligence: str) -> int:
     """Proposes to accept a HIGH risk on an enhanced due diligence of that number; returns the proposal's number."""
-    if not 1 <= len(due_diligence) <= 64 or not due_diligence.isprintable():
-        raise BadValue("due_diligence", due_diligence, "printable text of 1 to 64 characters")
+    printable("due_diligence", due_diligence, 64)
     await lots.find(connection, [lot_id])
     row = (await of_lots(connection, [lot_id])).get(lot_id)
     if row is None or row.missing or row.grade != "HIGH":

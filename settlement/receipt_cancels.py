@@ -17,6 +17,7 @@ from settlement import encumbrances, locks, lots, outbox, proposals, receipts
 from settlement.database import among
 from settlement.refusal import Refused
 from settlement.schema_lots import receipt
+from settlement.texts import printable
 
 LOCK = "CANCEL"
 
@@ -29,7 +30,7 @@ async def propose(connection: AsyncConnection, by: str, lot_ids: Sequence[int], 
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot with a live receipt")
-    encumbrances.check_text("reason", reason)
+    printable("reason", reason, 64)
     await lots.find(connection, lot_ids, lock=True)
     rows = {row.lot_id: row for row in await _live(connection, lot_ids)}
     wanted: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -18,6 +18,7 @@ from settlement import audit
 from settlement.database import now_ms
 from settlement.schema_registry import PERMISSIONS, api_key, member, staff
 from settlement.sub_accounts import CUSTODY_MEMBER
+from settlement.texts import printable
 
 MEMBER_PERMISSIONS = frozenset(("trade",))
 STAFF_PERMISSIONS = frozenset(PERMISSIONS) - MEMBER_PERMISSIONS
@@ -43,12 +44,6 @@ async def find_principal(engine: AsyncEngine, key_id: str) -> Principal | None:
     return Principal(row.key_id, row.public_key, row.member, row.staff, frozenset(row.permissions))
 
 
-def _named(name: str) -> str:
-    if not 1 <= len(name) <= 64 or not name.isprintable():
-        raise BadValue("name", name, "printable text of 1 to 64 characters")
-    return name
-
-
 def _permissions(wanted: Iterable[str], allowed: frozenset[str], whose: str) -> list[str]:
     found = frozenset(wanted)
     if not found or not found <= allowed:
@@ -60,7 +55,12 @@ async def add_member(connection: AsyncConnection, by: str, code: str, name: str,
     """Registers a member firm. Raises BadValue, also if the code is taken."""
     if code == CUSTODY_MEMBER:
         raise BadValue("member", code, "another code: that is whose the accounts of pledged and held gold are")
-    row = {"member": parse_identifier(code, "member"), "name": _named(name), "name_zh": name_zh, "created_at": now_ms()}
+    row = {
+        "member": parse_identifier(code, "member"),
+        "name": printable("name", name, 64),
+        "name_zh": name_zh,
+        "created_at": now_ms(),
+    }
     added = insert_or(member).values(row).on_conflict_do_nothing().returning(member.c.member)
     if (await connection.execute(added)).first() is None:
         raise BadValue("member", code, "a code that is not taken")
@@ -70,7 +70,7 @@ async def add_member(connection: AsyncConnection, by: str, code: str, name: str,
 async def add_staff(connection: AsyncConnection, by: str, code: str, name: str, permissions: Iterable[str]) -> None:
     """Registers one of the venue's staff. Raises BadValue, also if the code is taken."""
     granted = _permissions(permissions, STAFF_PERMISSIONS, "what staff may hold")
-    row = {"staff": parse_identifier(code, "staff"), "name": _named(name), "permissions": granted}
+    row = {"staff": parse_identifier(code, "staff"), "name": printable("name", name, 64), "permissions": granted}
     added = insert_or(staff).values(**row, created_at=now_ms()).on_conflict_do_nothing().returning(staff.c.staff)
     if (await connection.execute(added)).first() is None:
         raise BadValue("staff", code, "a code that is not taken")

@@ -17,6 +17,7 @@ from settlement.arithmetic import format_cg
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.schema_intake import PARTIES, sample
+from settlement.texts import printable
 
 MUST_BE_MELTED: Final = ("SCRAP_JEWEL", "KARAT_ALLOY")
 """Forms that are not homogeneous enough to be sampled as they come (domain sheet 3.1)."""
@@ -68,8 +69,7 @@ def _check(samples: Sequence[Drawn]) -> None:
     for found in samples:
         if found.party not in PARTIES:
             raise BadValue("party", found.party, "one of " + ", ".join(PARTIES))
-        if not 1 <= len(found.seal) <= 32 or not found.seal.isprintable():
-            raise BadValue("seal", found.seal, "printable text of 1 to 32 characters")
+        printable("seal", found.seal, 32)
         if not LEAST_CG <= found.weight_cg <= MOST_CG:
             allowed = f"{format_cg(LEAST_CG)} to {format_cg(MOST_CG)} g"
             raise BadValue("weight", format_cg(found.weight_cg), allowed)

@@ -19,6 +19,7 @@ from goldx.units import BadValue
 from settlement import audit
 from settlement.database import now_ms
 from settlement.schema_counter import ID_TYPES, due_diligence, identity_salt, seller
+from settlement.texts import printable
 
 DUE_DILIGENCE_DAYS: Final = 365
 """How long due diligence on a seller is good for."""
@@ -101,8 +102,7 @@ async def find(connection: AsyncConnection, seller_id: int, *, lock: bool = Fals
 async def look_into(connection: AsyncConnection, by: str, seller_id: int, document: str, findings: str) -> int:
     """Records due diligence: where its papers are, and what was found out about person and gold. Returns its number."""
     for field, text, longest in (("document", document, 64), ("findings", findings, 500)):
-        if not 1 <= len(text) <= longest or not text.isprintable():
-            raise BadValue(field, text, f"printable text of 1 to {longest} characters")
+        printable(field, text, longest)
     await find(connection, seller_id)
     values = {"seller_id": seller_id, "at": now_ms(), "by": by, "document": document, "findings": findings}
     added = insert(due_diligence).values(values).returning(due_diligence.c.due_diligence_no)

@@ -15,13 +15,14 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.units import BadValue
-from settlement import customs, encumbrances, locks, lots, proposals
+from settlement import customs, locks, lots, proposals
 from settlement.database import among, now_ms
 from settlement.refusal import Refused
 from settlement.schema_custody import transfer, transfer_lot
 from settlement.schema_ledger import instrument
 from settlement.schema_lots import lot
 from settlement.states import Machine, Step, advance
+from settlement.texts import printable
 
 PERMIT_USES = 12
 """Declarations that one multi-batch import permit covers (domain sheet 5.8)."""
@@ -57,7 +58,7 @@ async def propose(
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
-    encumbrances.check_text("reason", reason)
+    printable("reason", reason, 64)
     chosen = await lots.find(connection, lot_ids, lock=True)
     origins = sorted({row.warehouse for row in chosen.values()})
     if len(origins) != 1:
@@ -89,7 +90,7 @@ async def _check_crossing(
     if permit is None or symbol is None:
         text = f"metal becomes {goes_to}: that needs a permit and the class that it belongs to afterwards"
         raise Refused("PERMIT_NEEDED", text)
-    encumbrances.check_text("permit", permit)
+    printable("permit", permit, 64)
     grade = (await connection.execute(select(instrument).where(instrument.c.symbol == symbol))).first()
     if grade is None or (await customs.of_classes(connection, [symbol]))[symbol] != goes_to:
         raise BadValue("new_symbol", symbol, f"a class that takes {goes_to} metal")
@@ -126,8 +127,8 @@ async def cancel(connection: AsyncConnection, by: str, number: int) -> None:
 
 async def ship(connection: AsyncConnection, by: str, number: int, seal: str, carrier: str) -> list[int]:
     """The lots leave under a seal with a carrier; returns their numbers. Refused (LOCKED) if one is held."""
-    encumbrances.check_text("seal", seal)
-    encumbrances.check_text("carrier", carrier)
+    printable("seal", seal, 64)
+    printable("carrier", carrier, 64)
     values = {"seal": seal, "carrier": carrier, "shipped_by": by, "shipped_at": now_ms()}
     await advance(connection, transfer, MACHINE, by, "ship", [number], values)
     ids = await lots_of(connection, number)
@@ -143,7 +144,7 @@ async def receive(connection: AsyncConnection, by: str, number: int, seal: str) 
     Returns whether the seal is the one they left under; under another one they arrive frozen. Refused for who shipped
     them (SAME_PERSON).
     """
-    encumbrances.check_text("seal", seal)
+    printable("seal", seal, 64)
     values = {"received_by": by, "received_at": now_ms()}
     row = (await advance(connection, transfer, MACHINE, by, "receive", [number], values))[number]
     ids = await lots_of(connection, number)

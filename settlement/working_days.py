@@ -15,6 +15,7 @@ from goldx.units import BadValue
 from settlement import audit
 from settlement.refusal import Refused
 from settlement.schema_registry import calendar_day
+from settlement.texts import printable
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has had one time and no summer time since 1991."""
@@ -53,8 +54,7 @@ def parse_day(field: str, text: str) -> date:
 
 async def set_day(connection: AsyncConnection, by: str, day: date, working: bool, name: str) -> None:
     """Says of one day that it is a holiday, or that it is worked although it is a weekend."""
-    if not 1 <= len(name) <= 64 or not name.isprintable():
-        raise BadValue("name", name, "printable text of 1 to 64 characters")
+    printable("name", name, 64)
     values = {"day": day, "working": working, "name": name}
     added = insert_or(calendar_day).values(values)
     await connection.execute(added.on_conflict_do_update(index_elements=["day"], set_=values))

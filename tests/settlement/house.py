@@ -2,10 +2,11 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.units import CASH
@@ -19,13 +20,16 @@ from settlement import (
     movements,
     processing,
     receipts,
+    recon,
     registry,
     scales,
 )
 from settlement.ledger import Ledger
 from settlement.outbox import Sender
+from settlement.refusal import Refused
 from tests.settlement.exchange import Exchange
 
+T = TypeVar("T")
 PAST, FAR = date(2020, 1, 1), date(2099, 12, 31)
 ONE, OTHER = "clerk-1", "clerk-2"
 CODE, COLLECTOR_ID = "314159", "AB-1234567"
@@ -123,3 +127,22 @@ class House:
 
     def held(self, account: str, asset: str = CASH) -> int:
         return self.exchange.held[account, asset]
+
+
+async def do(house: House, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
+    """One act in a transaction of its own."""
+    async with house.engine.begin() as connection:
+        return await act(connection, *values, **more)
+
+
+async def refused(house: House, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> str:
+    """An act that must be refused for that reason; returns what is said."""
+    with pytest.raises(Refused) as found:
+        await do(house, act, *values, **more)
+    assert found.value.reason == reason, found.value
+    return str(found.value)
+
+
+async def breaks(house: House) -> tuple[recon.Break, ...]:
+    """What a reconciliation finds now."""
+    return (await recon.reconcile(house.engine, ONE)).breaks

@@ -1,7 +1,7 @@
 """What binds lots and gold: freezes, pledges, legal holds, cancelled receipts, transfers and the customs border."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -23,17 +23,14 @@ from settlement import (
     pledges,
     receipt_cancels,
     receipts,
-    recon,
     registry,
     scales,
     transfers,
 )
-from settlement.refusal import Refused
 from settlement.sheets import BadFile
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import FAR, ONE, OTHER, House, wish
+from tests.settlement.house import FAR, ONE, OTHER, House, breaks, do, refused, wish
 
-T = TypeVar("T")
 LOT_MG = 99_900
 
 
@@ -50,23 +47,6 @@ async def house(engine: AsyncEngine, exchange: Exchange) -> AsyncIterator[House]
         await scales.add(connection, ONE, "SCALE-3", "FTZ", 1, 3_000_000, "CAL-3", FAR)
     await made.issue([{"serial": f"A{n}"} for n in range(3)])
     yield made
-
-
-async def do(house: House, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
-    """One act in a transaction of its own."""
-    async with house.engine.begin() as connection:
-        return await act(connection, *values, **more)
-
-
-async def refused(house: House, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> str:
-    with pytest.raises(Refused) as found:
-        await do(house, act, *values, **more)
-    assert found.value.reason == reason, found.value
-    return str(found.value)
-
-
-async def breaks(house: House) -> tuple[recon.Break, ...]:
-    return (await recon.reconcile(house.engine, ONE)).breaks
 
 
 async def state(house: House, lot_id: int) -> str:

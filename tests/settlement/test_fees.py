@@ -1,8 +1,7 @@
 """Fees: the published vectors, accrual day by day, bills through the journal, and who cannot pay."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -11,15 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.units import BadValue, half_up
-from settlement import fees, load_out, load_out_cancels, movements, recon, tariff, working_days
+from settlement import fees, load_out, load_out_cancels, movements, tariff, working_days
 from settlement.refusal import Refused
 from settlement.schema_fees import accrual_day, fee_accrual
 from settlement.schema_ledger import ledger_account
 from settlement.schema_lots import load_out as sheets
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, OTHER, House, wish
+from tests.settlement.house import ONE, OTHER, House, breaks, do, wish
 
-T = TypeVar("T")
 LOT_MG = 99_900
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
 
@@ -35,15 +33,6 @@ async def house(engine: AsyncEngine, exchange: Exchange) -> AsyncIterator[House]
     await made.issue([{"serial": "V", "account": "VENUE"}])
     await made.trade("B.H", "A.H", 60_000, 150)
     yield made
-
-
-async def do(house: House, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
-    async with house.engine.begin() as connection:
-        return await act(connection, *values, **more)
-
-
-async def breaks(house: House) -> tuple[recon.Break, ...]:
-    return (await recon.reconcile(house.engine, ONE)).breaks
 
 
 async def charged(house: House, account: str) -> dict[tuple[str, str], tuple[int, int]]:

@@ -1,8 +1,8 @@
 """Load-outs from choice of lots to the counter and back, and the claims afterwards."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -29,13 +29,11 @@ from settlement import (
 )
 from settlement import sheets as sheet_files
 from settlement.bar_list import Reading
-from settlement.refusal import Refused
 from settlement.schema_lots import load_out as sheets
 from settlement.schema_lots import receipt
 from tests.settlement.exchange import Exchange
-from tests.settlement.house import CODE, COLLECTOR_ID, FAR, ONE, OTHER, House, wish
+from tests.settlement.house import CODE, COLLECTOR_ID, FAR, ONE, OTHER, House, breaks, do, refused, wish
 
-T = TypeVar("T")
 LOT_MG = 99_900
 
 
@@ -52,24 +50,8 @@ async def house(engine: AsyncEngine, exchange: Exchange) -> AsyncIterator[House]
     yield made
 
 
-async def do(house: House, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
-    async with house.engine.begin() as connection:
-        return await act(connection, *values, **more)
-
-
-async def refused(house: House, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> str:
-    with pytest.raises(Refused) as found:
-        await do(house, act, *values, **more)
-    assert found.value.reason == reason, found.value
-    return str(found.value)
-
-
 async def row(house: House, number: int) -> Any:
     return await do(house, load_out.sheet, number)
-
-
-async def breaks(house: House) -> tuple[recon.Break, ...]:
-    return (await recon.reconcile(house.engine, ONE)).breaks
 
 
 async def settled(house: House, account: str, ask_mg: int, **more: Any) -> int:
