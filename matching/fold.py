@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 _decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 
-_TAGS = {command: command.__struct_config__.tag for command in BY_METHOD.values()}
+_TAGS = {command: (command.__struct_config__.tag,) for command in BY_METHOD.values()}
 
 AT_ONCE: Final = 32
 """Commands that are applied before their events are encoded: few enough that these are still in the processor's cache,
@@ -60,7 +60,7 @@ def plain(command: AnyCommand) -> tuple[Any, ...]:
     """A command as the core takes it: as MessagePack would give it back without its type."""
     if type(command) is HoldingSettle:
         return _decode_plain(encode(command))
-    return (_TAGS[type(command)], *astuple(command))
+    return _TAGS[type(command)] + astuple(command)
 
 
 class Fold:

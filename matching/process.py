@@ -197,6 +197,8 @@ class EngineProcess:
             if not entries:
                 await patiently("appending a tick", publisher.tick)
             await advance(fold, publisher, entries, self._marks.applied)
+            # The events go out before the next entries are asked for.
+            await asyncio.sleep(0)
             await publisher.room()
 
     async def _has_standby(self) -> bool:
