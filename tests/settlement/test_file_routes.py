@@ -65,7 +65,7 @@ async def test_files_over_rest(house: House, desk: Desk, today: str) -> None:
     (open_break,) = (await desk("auditor", "GET", "/breaks"))["breaks"]
     assert (open_break["scope"], open_break["days"], open_break["whose"]) == ("statement:XM1", 0, "matching")
     (stock,) = (await desk("auditor", "GET", "/stock"))["stock"]
-    assert (stock["warehouse"], stock["free"]) == ("XM1", 99_900)
+    assert (stock["warehouse"], stock["free"], stock["in_dispute"]) == ("XM1", 0, 99_900)
     assert b"TOTAL" in await desk.content("auditor", "/exports/stock")
     account = await desk.content("auditor", "/exports/accounts/A.H", **{"from": today, "to": today})
     assert [row.cells[2].text for row in sheets.read(account).rows] == ["kind", "opening", "receipt", "closing"]
