@@ -75,11 +75,12 @@ class Engine:
                 market.run_due(state)
                 return _in_full(state, command)
         kind: int = command[0]
-        events: Events | None = None
         if kind == 1:
             events = plain.place(state, command)
         elif kind == 2:
             events = plain.cancel(state, command)
+        else:
+            return _in_full(state, command)
         return _in_full(state, command) if events is None else events
 
     @property

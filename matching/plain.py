@@ -251,7 +251,8 @@ def _take(state: State, taker: Order, book: Side) -> None:
     if buying:
         account.cash.total -= money + paid_fees
         mine.total += filled
-        taker.reserved = fees.cost(limit, remaining, taker.residue, highest_fee)
+        if remaining:
+            taker.reserved = fees.cost(limit, remaining, taker.residue, highest_fee)
     else:
         taker.balance.total -= filled
         mine.total += money - paid_fees
@@ -300,7 +301,6 @@ def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
     else:
         after.previous = before
         order.next = None
-    order.remaining = 0
     del state.orders[key]
     state.spare.append(order)
     reserved = balance.reserved - order.reserved

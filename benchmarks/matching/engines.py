@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.matching.bare import BareBook
+from benchmarks.matching.bound import Bookkeeping
 from benchmarks.matching.flows import ADD, BUY, CANCEL, REPLACE, Flow, Message
 from goldx import terms
 from matching.engine import Engine
@@ -58,6 +59,22 @@ def goldx_book(flow: Flow) -> Result:
     book.fills.clear()
     seconds = clocked(flow.timed, lambda messages: _run_bare(book, messages))
     return seconds, book.fills
+
+
+def bookkeeping(flow: Flow) -> Result:
+    """What of the whole job has nothing to do with the book: a lower bound, without trades."""
+    writer = _CommandWriter()
+    before = [writer.write(message) for message in flow.before]
+    timed = [writer.write(message) for message in flow.timed]
+    apply = Bookkeeping([f"A{name}" for name in range(MEMBERS)]).apply
+    for command in before:
+        apply(1, command)
+
+    def run(commands: list[tuple[Any, ...]]) -> None:
+        for command in commands:
+            apply(2, command)
+
+    return clocked(timed, run), []
 
 
 def clocked(messages: Sequence[tuple[Any, ...]], run: Callable[[list[tuple[Any, ...]]], None]) -> float:
@@ -299,7 +316,11 @@ def order_matching(flow: Flow) -> Result:
     return seconds, fills
 
 
-OURS: dict[str, Callable[[Flow], Result]] = {"goldx": goldx_book, "goldx full": goldx_full}
+OURS: dict[str, Callable[[Flow], Result]] = {
+    "goldx": goldx_book,
+    "goldx full": goldx_full,
+    "bookkeeping alone": bookkeeping,
+}
 PEERS: dict[str, Callable[[Flow], Result]] = {
     "liquibook": liquibook,
     "liquibook unheard": partial(liquibook, listening=False),

@@ -14,8 +14,14 @@ from typing import Any
 from benchmarks.matching.engines import PEERS
 from matching import compiled
 
-OURS_INTERPRETED = {"goldx": "goldx", "goldx full": "goldx full"}
+OURS_INTERPRETED = {
+    "goldx": "goldx",
+    "goldx full": "goldx full",
+    "bookkeeping alone": "bookkeeping alone",
+}
 OURS_COMPILED = {"goldx compiled": "goldx", "goldx compiled full": "goldx full"}
+WITHOUT_FILLS = ("bookkeeping alone", "liquibook unheard")
+"""Nobody hears of its fills, or there are none."""
 PREFIX = {"order-matching": 2_000, "pyorderbook": 20_000, "lightmatchingengine": 20_000}
 """Slow engines run a shorter flow of the same kind, and their fills are compared with ours on that one."""
 CANCEL_HEAVY_PREFIX = {"liquibook": 20_000, "liquibook unheard": 20_000, "lightmatchingengine": 5_000}
@@ -98,7 +104,7 @@ def race(
                 if "missing" in answer:
                     missing[name] = answer["missing"]
                     continue
-                if name != "liquibook unheard" and answer["fills"] != fills[length]:
+                if name not in WITHOUT_FILLS and answer["fills"] != fills[length]:
                     raise FillsDiffer(f"{name} on {flow}: other fills than goldx")
                 rates.setdefault(name, Rates()).per_s.append(length / answer["seconds"])
     for name, why in missing.items():

@@ -233,8 +233,8 @@ BUGS = (
     Bug(
         "what a plain taker leaves reserves for all of it",
         "plain.py",
-        "        taker.reserved = fees.cost(limit, remaining, taker.residue, highest_fee)\n",
-        "",
+        "            taker.reserved = fees.cost(limit, remaining, taker.residue, highest_fee)\n",
+        "            pass\n",
     ),
     # Fill or kill
     Bug(

@@ -55,6 +55,17 @@ def test_gold_that_comes_back_locked_is_told() -> None:
     assert [(e.total, e.reserved, e.locked) for e in told] == [(100 * LOT, 0, LOT)]
 
 
+def test_a_renamed_plain_order_is_not_found_by_its_old_name() -> None:
+    engine = market()
+    place(engine, "A-old", terms.BUY, 99, 1)
+    apply(engine, 2, commands.OrderReplace("A", None, "A-old", "A-new"))
+    refused = apply(engine, 2, commands.OrderCancel("A", None, "A-old"))
+    assert [(e.reason if isinstance(e, events.CommandRejected) else e) for e in refused] == ["UNKNOWN_ORDER"]
+    found = apply(engine, 2, commands.OrderCancel("A", None, "A-new"))
+    assert isinstance(found[0], events.OrderCancelled)
+    validate(engine)
+
+
 def test_a_restored_lock_is_not_told_again() -> None:
     engine = market(resale_lock_days=1)
     place(engine, "C-bid", terms.BUY, 99, 1)
