@@ -32,15 +32,17 @@ class Candles:
         self.interval = interval
         self.kept: deque[Candle] = deque(maxlen=KEPT)
         self._length = INTERVALS[interval]
+        self._until = 0
+        """When the newest one ends."""
 
     def add(self, at: int, price: int, quantity: int) -> None:
         """One trade; time never runs backward."""
-        kept = self.kept
-        if not kept or at >= kept[-1].start + self._length:
+        if at >= self._until:
             start = at - (at + CHINA_MS) % self._length
-            kept.append(Candle(start, price, price, price, price, quantity, 1))
+            self._until = start + self._length
+            self.kept.append(Candle(start, price, price, price, price, quantity, 1))
             return
-        last = kept[-1]
+        last = self.kept[-1]
         if price > last.high:
             last.high = price
         elif price < last.low:

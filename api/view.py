@@ -16,7 +16,6 @@ from goldx.streams import BEGINNING, EventFrame, Position
 from goldx.terms import BUY
 
 Outcome = tuple[AnyEvent, ...]
-
 SELF_TOLD: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The events that make up nearly everything; what they tell is what ``accounts.tell`` says, without the detour."""
 
@@ -100,21 +99,24 @@ class View:
         handlers = self._handlers
         waiting = expected(position, len(frame.outcomes))
         count = len(waiting)
+        sequence = self.sequence
         for index, outcome in enumerate(frame.outcomes):
-            for event in outcome:
-                if event.sequence != self.sequence + 1:
-                    raise Gap(f"event {event.sequence} follows event {self.sequence}")
-                self.sequence = event.sequence
-                self.at = event.at
-                handlers[type(event)](event)
             if outcome:
+                for event in outcome:
+                    if event.sequence != sequence + 1:
+                        raise Gap(f"event {event.sequence} follows event {sequence}")
+                    sequence += 1
+                    handlers[type(event)](event)
+                self.sequence = sequence
+                self.at = event.at
                 self._settle()
             if index < count:
                 waiting[index](outcome)
         self.position = position
 
     def _settle(self) -> None:
-        self._rest()
+        if self._entering is not None:
+            self._rest()
         for market in self._touched.values():
             market.settle(self.at)
         self._touched.clear()
@@ -132,14 +134,16 @@ class View:
             self._entering = None
 
     def _accepted(self, event: events.OrderAccepted) -> None:
-        self._rest()
+        if self._entering is not None:
+            self._rest()
         self._market(event)
         order = accepted(event)
-        self.orders[order.order_id] = order
-        self.owners.add(order.order_id, order.account, order.side)
-        account = self.accounts[order.account]
-        account.orders[order.client_order_id] = order
-        account.live[order.order_id] = order
+        order_id = event.order_id
+        self.orders[order_id] = order
+        self.owners.add(order_id, event.account, event.side)
+        account = self.accounts[event.account]
+        account.orders[event.client_order_id] = order
+        account.live[order_id] = order
         if order.status == OPEN:
             self._entering = order
         account.publish(event)
