@@ -3,8 +3,9 @@
 A mark is the entry with which the number of commands since the journal's beginning passes a multiple of
 ``digest_every``. The leader publishes its digest there, a standby and a recovery hold theirs against the published:
 whose state differs stops, and never leads. The pictures are taken by a forked child, one at a time, and the market pays
-at most a fifth of a processor for them. An engine for which the marks come too fast goes on with every second, fourth,
-eighth one: whatever steps two engines have, the marks of the longer one are among those of the shorter, so they meet.
+at most a fiftieth of a processor for them. An engine for which the marks come too fast goes on with every second,
+fourth, eighth one: whatever steps two engines have, the marks of the longer one are among those of the shorter, so they
+meet.
 """
 
 import asyncio
@@ -21,8 +22,9 @@ from matching.snapshot_store import Photograph, Snapshot, SnapshotFailed, Snapsh
 
 log = structlog.get_logger()
 
-SHARE: Final = 5
-"""A picture that took a second is followed by none for four: pictures get at most a fifth of one processor."""
+SHARE: Final = 50
+"""A picture that took a second is followed by none for 49: under load pictures get a fiftieth of one processor, and
+the slowest hundredth of the orders is not those that met one."""
 LONGEST_STEP: Final = 1 << 10
 """Marks from one picture to the next, at most."""
 RECENT: Final = 8
