@@ -51,7 +51,7 @@ async def test_a_working_day(engine: AsyncEngine, exchange: Exchange) -> None:
     await clerk("clerk-1", "laboratory", "add", "LAB-A", "--name", "Laboratory A", *accredited, *until)
 
     await clerk("clerk-1", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
-    assert "another person must approve" in await clerk("clerk-1", "approve", "1", code=1)
+    assert "to approve it takes another person" in await clerk("clerk-1", "approve", "1", code=1)
     await clerk("clerk-2", "approve", "1")
     await house.settle()
 

@@ -157,7 +157,7 @@ async def test_four_eyes(house: House) -> None:
     async with house.engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", 100, "bank-1")
     async with house.engine.begin() as connection:
-        with pytest.raises(Refused, match="another person must approve it"):
+        with pytest.raises(Refused, match="to approve it takes another person"):
             await movements.approve(connection, ONE, number)
     await house.approve(number)
     async with house.engine.begin() as connection:
