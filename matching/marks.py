@@ -3,7 +3,7 @@
 A mark is the entry with which the number of commands since the journal's beginning passes a multiple of
 ``digest_every``. The leader publishes its digest there, a standby and a recovery hold theirs against the published:
 whose state differs stops, and never leads. The pictures are taken by a forked child, one at a time, and the market pays
-at most a fiftieth of a processor for them. An engine for which the marks come too fast goes on with every second,
+at most a hundredth of a processor for them. An engine for which the marks come too fast goes on with every second,
 fourth, eighth one: whatever steps two engines have, the marks of the longer one are among those of the shorter, so they
 meet.
 """
@@ -22,9 +22,9 @@ from matching.snapshot_store import Photograph, Snapshot, SnapshotFailed, Snapsh
 
 log = structlog.get_logger()
 
-SHARE: Final = 50
-"""A picture that took a second is followed by none for 49: under load pictures get a fiftieth of one processor, and
-the slowest hundredth of the orders is not those that met one."""
+SHARE: Final = 100
+"""A picture that cost a second of processor time is followed by none for 99: pictures get a hundredth of one processor
+while the market is busy, so that the slowest hundredth of the orders is not those that met one."""
 LONGEST_STEP: Final = 1 << 10
 """Marks from one picture to the next, at most."""
 RECENT: Final = 8
@@ -110,11 +110,10 @@ class Marks:
 
     async def _develop(self, photograph: Photograph) -> None:
         """A picture that fails costs recovery time and nothing else. Raises StateDiffers."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
         try:
             found = await photograph.develop()
-            self._rests_until = clock() + (clock() - began) * (SHARE - 1)
+            rest = photograph.processor_seconds * (SHARE - 1)
+            self._rests_until = asyncio.get_running_loop().time() + rest
             if self._settled is None:
                 self._own[photograph.position] = found
                 await self.compare()

@@ -70,12 +70,14 @@ _decode = msgspec.msgpack.Decoder(Snapshot).decode
 class Photograph:
     """A picture in the making: the process forks at once, and the child writes down the state as it is now.
 
-    The pause of the market is that of the fork. ``whole``: with the state itself, not only its digest.
+    The pause of the market is that of the fork. ``whole``: with the state itself, not only its digest. Afterwards
+    ``processor_seconds`` is what it cost.
     """
 
     def __init__(self, fold: Fold, *, whole: bool = True) -> None:
         self.position = fold.position
         self.whole = whole
+        self.processor_seconds = 0.0
         self._file = tempfile.TemporaryFile(prefix="goldx-snapshot-")  # noqa: SIM115
         self._child = os.fork()
         if self._child == 0:
@@ -84,7 +86,8 @@ class Photograph:
     async def develop(self) -> Snapshot:
         """Waits for the child. Raises SnapshotFailed."""
         with self._file as file:
-            _, status = await asyncio.to_thread(os.waitpid, self._child, 0)
+            _, status, used = await asyncio.to_thread(os.wait4, self._child, 0)
+            self.processor_seconds = used.ru_utime + used.ru_stime
             if status != 0:
                 raise SnapshotFailed(f"the process that writes it down ended with {os.waitstatus_to_exitcode(status)}")
             file.seek(0)
