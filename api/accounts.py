@@ -8,10 +8,9 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
 from api.channels import Channel, Content
-from api.orders import Order, write_own_trade
+from api.orders import write_own_trade
+from api.records import Order, OwnTrade
 from goldx import terms, units
 from goldx.events import (
     AccountOpened,
@@ -24,18 +23,6 @@ from goldx.events import (
 from goldx.wire import write_event
 
 MARK_EVERY: Final = 256
-
-
-class OwnTrade(msgspec.Struct, gc=False, frozen=True):
-    """A trade as one of its two sides is told it."""
-
-    event: Trade
-    side: int
-    order_id: int
-
-    @property
-    def sequence(self) -> int:
-        return self.event.sequence
 
 
 Told: TypeAlias = AnyEvent | OwnTrade

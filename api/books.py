@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
-from api.orders import Order
+from api.records import Order
 from goldx import terms, units
 
 BOTH = (terms.BUY, terms.SELL)

@@ -3,26 +3,13 @@
 from collections import deque
 from typing import Any, Final
 
-import msgspec
-
+from api.records import Candle
 from goldx import units
 
 INTERVALS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000}
 """Name -> length in ms."""
 CHINA_MS: Final = 8 * 3_600_000
 KEPT: Final = 1_500
-
-
-class Candle(msgspec.Struct, gc=False):
-    """Prices in fen per fine gram, volume in fine milligrams; ``start`` in ms."""
-
-    start: int
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    trades: int
 
 
 class Candles:

@@ -6,12 +6,10 @@ from copy import copy
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
 from api.books import BOTH, Book, Changes, Level, levels_turn, orders_turn
-from api.candles import INTERVALS, Candle, Candles, write_candle
+from api.candles import INTERVALS, Candles, write_candle
 from api.channels import Channel, Content
-from api.orders import CANCELLED, FILLED, OPEN, Order
+from api.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
 from goldx import terms, units
 from goldx.events import (
     AuctionIndicated,
@@ -30,14 +28,6 @@ _Top: TypeAlias = tuple[int, Level | None, Level | None]
 TRADES_KEPT: Final = 1_000
 CARRIED: Final = 1_000
 SIDE_NAMES: Final = ("bids", "asks")
-
-
-class _Update(msgspec.Struct, gc=False):
-    """What a command changed in a book. ``checksum`` is that after it, None until somebody wants to know."""
-
-    at: int
-    changes: tuple[Any, ...]
-    checksum: int | None = None
 
 
 class _Checksum:
@@ -61,7 +51,7 @@ class _Checksum:
         else:
             self._now = None
         if channel.heard:
-            channel.publish(_Update(at, changes, self._now))
+            channel.publish(BookUpdate(at, changes, self._now))
         else:
             channel.sequence += 1
 
@@ -73,8 +63,8 @@ class _Checksum:
         self._carried = CARRIED
         return self._now
 
-    def complete(self, newest_first: Iterator[_Update]) -> None:
-        newer: _Update | None = None
+    def complete(self, newest_first: Iterator[BookUpdate]) -> None:
+        newer: BookUpdate | None = None
         for update in newest_first:
             if update.checksum is None:
                 after = self.now if newer is None or newer.checksum is None else newer.checksum
@@ -258,11 +248,11 @@ class Market:
 
     def _levels_now(self) -> Content:
         levels = tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.book.levels(side))
-        return _write_levels(_Update(self._at, levels, self._levels_sum.now))
+        return _write_levels(BookUpdate(self._at, levels, self._levels_sum.now))
 
     def _orders_now(self) -> Content:
         orders = tuple((None, shown) for shown in self.book.resting())
-        return _write_orders(_Update(self._at, orders, self._orders_sum.now))
+        return _write_orders(BookUpdate(self._at, orders, self._orders_sum.now))
 
     def _top_now(self) -> _Top:
         return self._at, self.book.best(terms.BUY), self.book.best(terms.SELL)
@@ -284,14 +274,14 @@ def _level(price: int, quantity: int) -> tuple[str, str]:
     return units.format_price(price), units.format_weight(quantity)
 
 
-def _write_levels(update: _Update) -> Content:
+def _write_levels(update: BookUpdate) -> Content:
     data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
     for side, price, _, quantity in update.changes:
         data[SIDE_NAMES[side]].append(_level(price, quantity))
     return Content(update.at, data, update.checksum)
 
 
-def _write_orders(update: _Update) -> Content:
+def _write_orders(update: BookUpdate) -> Content:
     data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
     for before, now in update.changes:
         order_id, side, price, quantity, rank = now or before

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from api.records import OPEN, PENDING, Order
 from goldx import terms, units
 from goldx.events import OrderAccepted, Trade
 from goldx.wire import CODECS
@@ -13,57 +14,6 @@ _encode = msgspec.json.Encoder().encode
 _price = lru_cache(8_192)(units.format_price)
 _weight = lru_cache(8_192)(units.format_weight)
 _money = lru_cache(8_192)(units.format_money)
-
-
-OPEN: Final = "open"
-PENDING: Final = "pending"
-"""A stop order that waits for its price."""
-FILLED: Final = "filled"
-CANCELLED: Final = "cancelled"
-
-
-class Order(msgspec.Struct, gc=False):
-    """One order. Prices in fen per fine gram, quantities in fine milligrams, money in fen.
-
-    ``visible`` is the part that the book shows while the order rests, ``rank`` its place: lower ranks at a price are
-    served first. ``amount`` and ``fee`` are the sums over its trades.
-    """
-
-    order_id: int
-    account: str
-    client_order_id: str
-    symbol: str
-    side: int
-    type: int
-    price: int | None
-    quantity: int
-    time_in_force: int
-    expire_at: int | None
-    post_only: bool
-    display_quantity: int | None
-    stop_price: int | None
-    stp: int
-    persist: bool
-    quote_id: str | None
-    at: int
-    remaining: int
-    status: str
-    reason: str | None = None
-    filled: int = 0
-    amount: int = 0
-    fee: int = 0
-    visible: int = 0
-    rank: int = 0
-    trades: tuple[Trade, ...] = ()
-
-    @property
-    def live(self) -> bool:
-        """Whether it can still trade or be cancelled."""
-        return self.status in (OPEN, PENDING)
-
-    def slice(self) -> int:
-        """What a fresh appearance in the book shows of it."""
-        return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
 
 
 def accepted(event: OrderAccepted) -> Order:

@@ -6,7 +6,8 @@ from typing import Any
 from api.accounts import Account
 from api.candles import INTERVALS, write_candle
 from api.markets import Market
-from api.orders import Order, write_order, write_trades
+from api.orders import write_order, write_trades
+from api.records import Order
 from api.rpc import Refusal, Request
 from api.session import Method, Session, only
 from api.view import View

@@ -7,10 +7,11 @@ the same answer.
 """
 
 from functools import lru_cache, partial
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
+from api.calls import Cancel, Place, decode
 from api.orders import order_json, trades_json
 from api.rpc import Refusal, Request
 from api.rpc import encode as encode_json
@@ -29,42 +30,6 @@ _SIDES: Final = {word: number for number, word in enumerate(terms.SIDES)}
 _TYPES: Final = {word: number for number, word in enumerate(terms.ORDER_TYPES)}
 _TIMES: Final = {word: number for number, word in enumerate(terms.TIMES_IN_FORCE)}
 
-_Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
-
-
-class _Place(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    account: str
-    client_order_id: str
-    symbol: str
-    side: Literal["buy", "sell"]
-    type: Literal["limit", "market"]
-    quantity: str
-    price: str | None = None
-    time_in_force: Literal["GTC", "DAY", "IOC", "FOK"] = "GTC"
-    post_only: bool = False
-
-
-class _Cancel(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    account: str
-    order_id: _Number | None = None
-    client_order_id: str | None = None
-
-
-class _PlaceCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderPlace.method):
-    jsonrpc: Literal["2.0"]
-    id: _Id
-    params: _Place
-
-
-class _CancelCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderCancel.method):
-    jsonrpc: Literal["2.0"]
-    id: _Id
-    params: _Cancel
-
-
-_decode = msgspec.json.Decoder(_PlaceCall | _CancelCall).decode
-
 
 class Quick:
     """``take`` is for the sessions: it takes a message, or says that it has to go the long way."""
@@ -80,7 +45,7 @@ class Quick:
         if principal is None or "trade" not in principal.permissions:
             return False
         try:
-            call = _decode(data)
+            call = decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         account = self._view.accounts.get(call.params.account)
@@ -96,11 +61,11 @@ class Quick:
             _request(session, call.id, command).refuse(refusal)
         return True
 
-    def _command(self, params: _Place | _Cancel, session: str) -> OrderPlace | OrderCancel | None:
+    def _command(self, params: Place | Cancel, session: str) -> OrderPlace | OrderCancel | None:
         client_id = params.client_order_id
         if client_id is not None and IDENTIFIER.fullmatch(client_id) is None:
             return None
-        if isinstance(params, _Cancel):
+        if isinstance(params, Cancel):
             return OrderCancel(params.account, params.order_id, client_id)
         if params.symbol not in self._view.markets:
             return None

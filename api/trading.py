@@ -7,7 +7,8 @@ from the events that come back.
 from collections.abc import Callable
 from typing import Any, Final
 
-from api.orders import Order, write_order, write_own_trade, write_trades
+from api.orders import write_order, write_own_trade, write_trades
+from api.records import Order
 from api.rpc import Refusal, Request
 from api.sequencer import Sequencer
 from api.session import Method, Session, bad_params

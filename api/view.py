@@ -9,7 +9,8 @@ from typing import Any, Final, get_args
 from api.accounts import Account, OrderOwners, tell
 from api.channels import Channel
 from api.markets import Market
-from api.orders import OPEN, Order, accepted
+from api.orders import accepted
+from api.records import OPEN, Gap, Order
 from goldx import events
 from goldx.events import AnyEvent
 from goldx.streams import BEGINNING, EventFrame, Position
@@ -18,10 +19,6 @@ from goldx.terms import BUY
 Outcome = tuple[AnyEvent, ...]
 SELF_TOLD: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The events that make up nearly everything; what they tell is what ``accounts.tell`` says, without the detour."""
-
-
-class Gap(RuntimeError):
-    """Events are missing: the view would be wrong from here on."""
 
 
 class View:

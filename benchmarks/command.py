@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from matching import compiled
+from matching.compiled import CORE
 
 
 @click.group()
@@ -67,7 +67,7 @@ def matching(
         if as_json:
             click.echo(json.dumps({"growth": found}))
         return
-    has_compiled = (compiled.folder() / "matching").is_dir()
+    has_compiled = CORE.built
     if not has_compiled:
         click.echo("no compiled core here: `goldx build-core` makes one", err=True)
     how = "as it is by default, for every engine" if collector else "off"
@@ -95,7 +95,7 @@ def chain(as_json: bool, windows: tuple[str, ...], rounds: int, orders: int, sec
     for name in windows:
         if name not in run.WINDOWS:
             raise click.BadParameter(f"{name!r} is not known; there are {', '.join(run.WINDOWS)}")
-    core = "compiled" if compiled.search_path() else "interpreted"
+    core = "compiled" if CORE.used else "interpreted"
     found = asyncio.run(
         run.race(windows or tuple(run.WINDOWS), rounds, orders, seconds, lambda line: click.echo(line, err=True))
     )

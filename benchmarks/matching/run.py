@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.matching.engines import PEERS
-from matching import compiled
+from goldx.compiled import SWITCH
 
 OURS_INTERPRETED = {
     "goldx": "goldx",
@@ -51,7 +51,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, compiled.SWITCH: build},
+            env={**os.environ, SWITCH: build},
         )
 
     def run(self, engine: str, flow: str, messages: int, seed: int) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import pytest
 from api.accounts import tell
 from api.channels import KEPT, Channel, Content
 from api.orders import order_json, trades_json, write_order, write_trades
-from api.view import Gap, View
+from api.records import Gap
+from api.view import View
 from goldx.events import AnyEvent
 from goldx.market import Market
 from goldx.streams import EventFrame

@@ -1,0 +1,93 @@
+"""What a gateway keeps by the million: plain records that Python's garbage collector does not look at."""
+
+from typing import Any, Final
+
+import msgspec
+
+from goldx.events import Trade
+
+OPEN: Final = "open"
+PENDING: Final = "pending"
+"""A stop order that waits for its price."""
+FILLED: Final = "filled"
+CANCELLED: Final = "cancelled"
+
+
+class Order(msgspec.Struct, gc=False):
+    """One order. Prices in fen per fine gram, quantities in fine milligrams, money in fen.
+
+    ``visible`` is the part that the book shows while the order rests, ``rank`` its place: lower ranks at a price are
+    served first. ``amount`` and ``fee`` are the sums over its trades.
+    """
+
+    order_id: int
+    account: str
+    client_order_id: str
+    symbol: str
+    side: int
+    type: int
+    price: int | None
+    quantity: int
+    time_in_force: int
+    expire_at: int | None
+    post_only: bool
+    display_quantity: int | None
+    stop_price: int | None
+    stp: int
+    persist: bool
+    quote_id: str | None
+    at: int
+    remaining: int
+    status: str
+    reason: str | None = None
+    filled: int = 0
+    amount: int = 0
+    fee: int = 0
+    visible: int = 0
+    rank: int = 0
+    trades: tuple[Trade, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still trade or be cancelled."""
+        return self.status in (OPEN, PENDING)
+
+    def slice(self) -> int:
+        """What a fresh appearance in the book shows of it."""
+        return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
+
+
+class OwnTrade(msgspec.Struct, gc=False, frozen=True):
+    """A trade as one of its two sides is told it."""
+
+    event: Trade
+    side: int
+    order_id: int
+
+    @property
+    def sequence(self) -> int:
+        return self.event.sequence
+
+
+class Candle(msgspec.Struct, gc=False):
+    """Prices in fen per fine gram, volume in fine milligrams; ``start`` in ms."""
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    trades: int
+
+
+class BookUpdate(msgspec.Struct, gc=False):
+    """What a command changed in a book. ``checksum`` is that after it, None until somebody wants to know."""
+
+    at: int
+    changes: tuple[Any, ...]
+    checksum: int | None = None
+
+
+class Gap(RuntimeError):
+    """Events are missing: the view would be wrong from here on."""
