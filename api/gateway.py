@@ -143,6 +143,7 @@ class Gateway:
             "journal_end": str(end),
             "lag_ms": max(0, end.ms - position.ms),
             "waiting": self.sequencer.waiting,
+            "refusing": self.sequencer.refusing,
             "sessions": len(self.sessions),
             "trading_day": self.view.trading_day,
             "durability": str(durability._replace(replicas=self.settings.require_replicas)),

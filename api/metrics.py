@@ -38,6 +38,9 @@ class _Status(Collector):
         yield _sample(
             GaugeMetricFamily, "lag_seconds", "Journal's end to the last entry folded.", of_gateway, where, lag
         )
+        takes = int(status["refusing"] is None)
+        text = "1 if new orders are taken; the status says why not."
+        yield _sample(GaugeMetricFamily, "taking_orders", text, of_gateway, where, takes)
         durable = int(status["durable"])
         text = "1 if what is acknowledged is on the disk."
         yield _sample(GaugeMetricFamily, "durability_full", text, of_gateway, where, durable)

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.rpc import Refusal
+
+log = structlog.get_logger()
 
 MAX_WAITING: Final = 20_000
 """Commands of a gateway that are not answered yet. None is larger than some kilobytes, whoever sends it."""
@@ -61,7 +64,23 @@ class Pressure:
             await asyncio.sleep(LOOK_SECONDS)
             self.look()
 
+    @property
+    def refusing(self) -> str | None:
+        """Why new orders are not taken now, None when they are."""
+        if self.waiting >= MAX_WAITING:
+            return f"{self.waiting} commands of this gateway wait for their answers already"
+        return self.hindrance or self.full
+
     def look(self) -> None:
+        before = self.refusing
+        self._look()
+        now = self.refusing
+        if now is not None and before is None:
+            log.warning("orders are refused", reason=now)
+        elif now is None and before is not None:
+            log.info("orders are taken again")
+
+    def _look(self) -> None:
         self.looks += 1
         self._per_second += (self._answered / LOOK_SECONDS - self._per_second) / 4
         self._answered = 0

@@ -118,6 +118,13 @@ class Sequencer:
         self._wake.set()
 
     @property
+    def refusing(self) -> str | None:
+        """Why new orders are not taken now, None when they are."""
+        if not self.available:
+            return self._trouble or self._pressure.unreachable()
+        return self._pressure.refusing
+
+    @property
     def waiting(self) -> int:
         """Commands that are not answered yet."""
         return self._pressure.waiting

@@ -27,8 +27,10 @@ def health(service: str) -> None:
     (entry,) = entry_points(group="goldx.health", name=service)
     try:
         click.echo(asyncio.run(asyncio.wait_for(entry.load()(Settings()), TIMEOUT)))
+    except TimeoutError as error:
+        raise click.ClickException(f"{service}: no answer within {TIMEOUT:g} s") from error
     except (Unhealthy, RedisError, httpx.HTTPError, OSError) as error:
-        raise click.ClickException(f"{service}: {error or type(error).__name__}") from error
+        raise click.ClickException(f"{service}: {str(error) or type(error).__name__}") from error
 
 
 async def answers(url: str) -> str:

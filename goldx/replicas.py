@@ -79,3 +79,7 @@ class Replicas:
                 f"require_replicas is {self.count}, but the server cannot wait for replicas ({error}); it takes Redis "
                 "7.2, or Valkey, with appendonly yes"
             ) from error
+
+
+NO_REPLICAS: Final = Replicas("", 0)
+"""Nothing is asked."""

@@ -148,8 +148,8 @@ class Keeper:
             code = await self.server.process.wait()
             self._ready.clear()
             pause = FIRST_PAUSE if loop.time() - since > STEADY else pause
+            self._changed(f"{self.name} ended with code {code} and is started again")
             while not self._ready.is_set():
-                self._changed(f"{self.name} ended with code {code} and is started again")
                 if not self._at_once:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
@@ -158,6 +158,7 @@ class Keeper:
                     self._server = await self._start()
                 except (ServerFailed, OSError) as error:
                     log.error("not started", name=self.name, error=str(error))
+                    self._changed(f"{self.name} did not start and is tried again in {pause:g} s")
                     continue
                 self.restarts += 1
                 self._ready.set()

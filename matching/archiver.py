@@ -8,6 +8,9 @@ an event without the command behind it. Then it trims whole segments, and only t
 - for the events: that settlement has posted,
 - and never the newest entry of a stream, from which everybody knows where it stands.
 
+With ``require_replicas`` a pass copies only what the replicas have: what a failover can take away, the shard may put
+something else in the place of, and an archive never takes anything back.
+
 Whatever ends a pass, a full disk or a kill, it has trimmed nothing that is not archived, and the next one goes on.
 """
 
@@ -34,6 +37,7 @@ from goldx.archive import (
     read_segment,
 )
 from goldx.outages import redis_passes
+from goldx.replicas import Replicas
 from goldx.settings import Settings
 from goldx.streams import BEGINNING, Keys, Position, as_entries, connect, decode_events, parse_entry_id
 from matching.snapshot_store import SnapshotStore, is_whole
@@ -68,8 +72,9 @@ class Pass(NamedTuple):
 class Archiver:
     """Passes over one shard. Everything raises redis' errors, OSError and BadArchive."""
 
-    def __init__(self, redis: Redis, keys: Keys, archive: Archive, retention: Retention) -> None:
+    def __init__(self, redis: Redis, keys: Keys, archive: Archive, retention: Retention, replicas: int = 0) -> None:
         self._redis = redis
+        self._replicas = Replicas(keys.mark, replicas)
         self._keys = keys
         self._archive = archive
         self._retention = retention
@@ -79,8 +84,8 @@ class Archiver:
         """One pass. Raises Archiving when another one is under way."""
         with self._archive.writing():
             # The events first: the commands behind them are in the journal by then.
-            ends = {EVENTS: await extent(self._redis, self._keys.events)}
-            ends[JOURNAL] = await extent(self._redis, self._keys.journal)
+            ends = {EVENTS: await extent(self._redis, self._keys.events, self._replicas)}
+            ends[JOURNAL] = await extent(self._redis, self._keys.journal, self._replicas)
             archived = {stream: await self._copy(stream, ends[stream]) for stream in (JOURNAL, EVENTS)}
             trimmed = {stream: await self._trim(stream, ends) for stream in (JOURNAL, EVENTS)}
             last = next(self._archive.headers(newest_first=True), None)
@@ -226,7 +231,7 @@ async def keep_archiving(settings: Settings, redis_url: str) -> None:
     assert folder is not None
     redis = connect(redis_url, timeout=60.0)
     retention = Retention(settings.archive_after_hours * HOUR)
-    archiver = Archiver(redis, Keys(settings.shard), Archive(folder), retention)
+    archiver = Archiver(redis, Keys(settings.shard), Archive(folder), retention, settings.require_replicas)
     folder.mkdir(parents=True, exist_ok=True)
     print(f"READY archiver shard={settings.shard} archive={folder.absolute()}", flush=True)
     try:

@@ -126,7 +126,8 @@ def archive_command(folder: Path | None, retain: int | None, retain_entries: int
     if archive is None:
         raise click.UsageError("say where: --archive DIR, or the setting archive_dir")
     retention = Retention(settings.archive_after_hours * HOUR if retain is None else retain, retain_entries)
-    done = _on_streams(lambda redis, keys, _: Archiver(redis, keys, archive, retention).run())
+    replicas = settings.require_replicas
+    done = _on_streams(lambda redis, keys, _: Archiver(redis, keys, archive, retention, replicas).run())
     for verb, counts in (("archived", done.archived), ("trimmed", done.trimmed)):
         click.echo(f"{verb} {counts[JOURNAL]} journal entries and {counts[EVENTS]} event frames")
     click.echo(f"{done.segments} segments; anchor {done.hash}")

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from goldx.archive import EVENTS, JOURNAL, Archive, Entry
 from goldx.history import WholeEvents, WholeJournal
+from goldx.replicas import NO_REPLICAS, Replicas
 from goldx.streams import BEGINNING, Keys, Position, as_entries, parse_entry_id
 
 ENTRIES_PER_READ = 500
@@ -23,10 +24,10 @@ class Extent(NamedTuple):
     added: int
 
 
-async def extent(redis: Redis, key: str) -> Extent:
-    """Raises redis' errors; a stream that does not exist is empty."""
+async def extent(redis: Redis, key: str, replicas: Replicas = NO_REPLICAS) -> Extent:
+    """With ``replicas``, only when they have all of it. Raises redis' errors; a stream that does not exist is empty."""
     try:
-        found = await redis.xinfo_stream(key)
+        found = await replicas.confirm(redis, lambda pipe: pipe.xinfo_stream(key))
     except ResponseError as error:
         if "no such key" in str(error):
             return Extent(BEGINNING, BEGINNING, 0, 0)

@@ -4,7 +4,10 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from api.app import GatewayServer
 from tests.api.conftest import Desk, House
@@ -15,6 +18,10 @@ async def get(url: str) -> httpx.Response:
         answer = await http.get(url)
     assert answer.status_code == 200, answer.text
     return answer
+
+
+def samples_of(answer: httpx.Response) -> dict[str, Sample]:
+    return {sample.name: sample for family in text_string_to_metric_families(answer.text) for sample in family.samples}
 
 
 async def test_status_and_metrics_tell_the_same(house: House, gateway: GatewayServer, desk: Desk) -> None:
@@ -36,15 +43,15 @@ async def test_status_and_metrics_tell_the_same(house: House, gateway: GatewaySe
         answer = await get(f"{gateway.url}/metrics")
         now = await status()
     assert answer.headers["content-type"].startswith("text/plain")
-    samples = {
-        sample.name: sample for family in text_string_to_metric_families(answer.text) for sample in family.samples
-    }
+    samples = samples_of(answer)
     where = {"shard": house.shard, "gateway": "gateway-1"}
     assert samples["goldx_sequence"].labels == where
     assert samples["goldx_sequence"].value == now["sequence"]
     assert samples["goldx_sessions"].value == now["sessions"] > 0
     assert samples["goldx_commands_waiting"].value == 0
     assert samples["goldx_durability_full"].value == 1
+    assert samples["goldx_taking_orders"].value == 1
+    assert told["refusing"] is None
     assert samples["goldx_lag_seconds"].value >= 0
     assert samples["goldx_engine_epoch"].value == 1
     assert samples["goldx_engine_epoch"].labels["role"] == "leader"
@@ -52,3 +59,19 @@ async def test_status_and_metrics_tell_the_same(house: House, gateway: GatewaySe
     assert samples["goldx_engine_commands_total"].value >= engine["commands"]
     assert samples["goldx_engine_chain_breaks_total"].value == 0
     assert samples["goldx_engine_info"].labels["durability"] == engine["durability"]
+
+
+async def test_a_gateway_that_refuses_orders_says_so(gateway: GatewayServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also to whoever runs it, and not to the members alone."""
+    monkeypatch.setattr(gateway.gateway.sequencer._pressure, "_free", lambda: 1 << 20)
+    with structlog.testing.capture_logs() as logged:
+        async with asyncio.timeout(20):
+            while (reason := (await get(f"{gateway.url}/v1/status")).json()["refusing"]) is None:
+                await asyncio.sleep(0.05)
+        assert samples_of(await get(f"{gateway.url}/metrics"))["goldx_taking_orders"].value == 0
+        monkeypatch.undo()
+        while (await get(f"{gateway.url}/v1/status")).json()["refusing"] is not None:
+            await asyncio.sleep(0.05)
+    assert reason == "the journal's disk is nearly full (1 MB left, 64 MB are kept free)"
+    said = [line["event"] for line in logged if line["event"].startswith("orders are")]
+    assert said == ["orders are refused", "orders are taken again"]

@@ -1,5 +1,8 @@
 """docker-compose.yml says what the processes really need: their commands, their settings, their health."""
 
+import shutil
+import socket
+import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -54,3 +57,16 @@ def test_health_names_the_service_and_what_is_amiss(tmp_path: Path, monkeypatch:
     found = CliRunner().invoke(main, ["health", "engine"])
     assert found.exit_code == 1
     assert "engine" in found.output
+
+
+def test_health_says_so_when_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="gx"))
+    monkeypatch.setattr("goldx.health.TIMEOUT", 0.3)
+    monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{folder}/silent.sock")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{folder}/silent.sock")
+        silent.listen()
+        found = CliRunner().invoke(main, ["health", "engine"])
+    shutil.rmtree(folder)
+    assert found.exit_code == 1
+    assert found.output == "Error: engine: no answer within 0.3 s\n"

@@ -13,11 +13,24 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from goldx import embedded, replicas
+from goldx.archive import JOURNAL, Archive
 from goldx.commands import ClockTick
 from goldx.durability import require_durability
 from goldx.outages import redis_passes
 from goldx.replicas import NoReplicas, NotReplicated, Replicas
-from goldx.streams import BEGINNING, CommandFrame, Journal, Keys, begin_run, confirm_entry, connect
+from goldx.streams import (
+    BEGINNING,
+    FIELD,
+    CommandFrame,
+    Journal,
+    Keys,
+    begin_run,
+    confirm_entry,
+    connect,
+    encode,
+    parse_entry_id,
+)
+from matching.archiver import Archiver, Retention
 from tests.faults.house import free_port
 from tests.faults.lines import Line
 
@@ -145,3 +158,17 @@ async def test_refusals_of_a_server_that_is_full_or_a_replica_pass(pair: Pair, c
     await follower.aclose()
     assert redis_passes(full.value)
     assert redis_passes(replica.value)
+
+
+async def test_only_what_the_replica_has_is_archived(pair: Pair, client: Redis, tmp_path: Path) -> None:
+    """What a failover takes away, the shard may put other entries in the place of; the archive could not follow."""
+    archive = Archive(tmp_path)
+    archiver = Archiver(client, KEYS, archive, Retention(), 1)
+    pair.replica.process.send_signal(signal.SIGSTOP)
+    position = parse_entry_id(await client.xadd(KEYS.journal, {FIELD: encode(FRAME)}))
+    with pytest.raises(NotReplicated):
+        await archiver.run()
+    assert archive.segments() == []
+    pair.replica.process.send_signal(signal.SIGCONT)
+    assert (await archiver.run()).archived[JOURNAL] == 1
+    assert list(archive.entries(JOURNAL)) == [(position, encode(FRAME))]

@@ -157,6 +157,23 @@ async def test_a_service_that_cannot_start_is_named_with_its_reason_and_the_rest
     assert told[-1] == "valkey has stopped"
 
 
+async def test_what_does_not_start_again_is_told_of_until_it_does(folder: Path) -> None:
+    told: list[str] = []
+    async with Exchange(settings_of(folder), services=(), tell=told.append) as exchange:
+        file = folder / "data/valkey/appendonlydir/appendonly.aof.1.incr.aof"
+        whole = file.read_bytes()
+        file.write_bytes(b"nonsense" + whole)
+        await exchange.kill("valkey")
+        async with asyncio.timeout(30):
+            while not told[-1].startswith("valkey did not start and is tried again in"):
+                await asyncio.sleep(0.05)
+        file.write_bytes(whole)
+        await exchange.ready("valkey")
+        assert [line for line in told if line.startswith("valkey ended")] == [
+            "valkey ended with code -9 and is started again"
+        ]
+
+
 async def test_logs_stay_small(folder: Path) -> None:
     file = folder / "engine.jsonl"
     with file.open("ab") as service:
