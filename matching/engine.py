@@ -1,10 +1,12 @@
 """The matching core of a shard: commands in, events out, nothing else.
 
-``apply`` does no I/O, reads no clock, draws no random number: the same commands give the same events, byte for byte.
+``apply_all`` does no I/O, reads no clock, draws no random number: the same commands give the same events, byte for
+byte.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -52,36 +54,44 @@ _REST: dict[int, Any] = {
 
 
 class Engine:
-    """One core. Not thread-safe; ``apply`` is to be called in the order of the journal."""
+    """One core. Not thread-safe; commands are to come in the order of the journal."""
 
     __slots__ = ("state",)
 
     def __init__(self) -> None:
         self.state: State = State()
 
-    def apply(self, at: int, command: tuple[Any, ...]) -> Events:
-        """Applies one command at a time (ms since the epoch) and returns its events.
+    def apply_all(self, at: int, commands: Iterable[tuple[Any, ...]], outcomes: list[Events]) -> None:
+        """Applies commands at one time (ms since the epoch), in their order, and appends the events of each.
 
-        ``command`` is the plain form of one of ``goldx.commands``: its tag, then its fields; trailing fields may be
+        A command is the plain form of one of ``goldx.commands``: its tag, then its fields; trailing fields may be
         missing, as they are in journals older than the field. The events are plain tuples in the field order of
         ``goldx.events``. What the exchange refuses is an event too; only what is no command at all raises
-        (KeyError, TypeError, ValueError), before anything has changed. Time never runs backward: an earlier ``at``
-        counts as the latest so far.
+        (KeyError, TypeError, ValueError), before anything has changed: the commands before it have happened, and
+        ``outcomes`` has grown by as many. Time never runs backward: an earlier ``at`` counts as the latest so far.
         """
         state = self.state
-        if at > state.now:
-            state.now = state.stamp = at
-            if at >= state.next_due:
-                market.run_due(state)
-                return _in_full(state, command)
-        kind: int = command[0]
-        if kind == 1:
-            events = plain.place(state, command)
-        elif kind == 2:
-            events = plain.cancel(state, command)
-        else:
-            return _in_full(state, command)
-        return _in_full(state, command) if events is None else events
+        for command in commands:
+            if at > state.now:
+                state.now = state.stamp = at
+                if at >= state.next_due:
+                    market.run_due(state)
+                    outcomes.append(_in_full(state, command))
+                    continue
+            kind: int = command[0]
+            if kind == 1:
+                events = plain.place(state, command)
+            elif kind == 2:
+                events = plain.cancel(state, command)
+            else:
+                events = None
+            outcomes.append(_in_full(state, command) if events is None else events)
+
+    def apply(self, at: int, command: tuple[Any, ...]) -> Events:
+        """Applies one command at a time and returns its events, as ``apply_all`` does."""
+        outcomes: list[Events] = []
+        self.apply_all(at, (command,), outcomes)
+        return outcomes[0]
 
     @property
     def sequence(self) -> int:

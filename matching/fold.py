@@ -125,11 +125,10 @@ class Fold:
     def _apply_some(
         self, position: Position, commands: Sequence[AnyCommand], start: int, end: int
     ) -> list[list[tuple[Any, ...]]]:
-        apply, at = self.engine.apply, position.ms
         outcomes: list[list[tuple[Any, ...]]] = []
         try:
             # What came before a failure stays in the list and counts the commands that went well.
-            outcomes.extend(apply(at, plain(command)) for command in commands[start:end])
+            self.engine.apply_all(position.ms, map(plain, commands[start:end]), outcomes)
         except Exception as error:
             number = start + len(outcomes)
             raise CoreFailed(

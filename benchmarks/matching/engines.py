@@ -1,7 +1,8 @@
 """One adapter per engine: a flow in, its time and its fills out.
 
 Messages are decoded before the clock starts, so that what is timed is the engine and what every caller of it has to do:
-for each message one call, and for engines that hand out order objects a dict from number to object. The clock is the
+for each message one call (for ours, which takes several at once, a call for a few), and for engines that hand out order
+objects a dict from number to object. The clock is the
 process's own processor time, so that what else runs on the machine counts as little as it can. Fills are (taker's
 number, maker's number, quantity, price), worked out of each engine's own report after the clock has stopped.
 """
@@ -23,6 +24,7 @@ from benchmarks.matching.bound import Bookkeeping
 from benchmarks.matching.flows import ADD, BUY, CANCEL, REPLACE, Flow, Message
 from goldx import terms
 from matching.engine import Engine
+from matching.fold import AT_ONCE
 
 Fill = tuple[int, int, int, int]
 Result = tuple[float, list[Fill]]
@@ -34,20 +36,19 @@ _decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 
 
 def goldx_full(flow: Flow) -> Result:
-    """The whole job: checks, prepaid holdings, matching, events. Events are dropped as they come, as a caller does that
-    has sent them; the fills are those of a first run that kept them."""
+    """The whole job: checks, prepaid holdings, matching, events. Commands come some at a time, as the engine process
+    takes them from its frames (``matching.fold``), and their events are dropped together, as it does when it has sent
+    them; the fills are those of a first run that kept them. The peers have no call for more than one message."""
     engine, before, timed = prepare(flow)
     numbers: dict[int, int] = {}
     _fills_of_events([engine.apply(1, command) for command in before], numbers)
     fills = _fills_of_events([engine.apply(2, command) for command in timed], numbers)
     engine, before, timed = prepare(flow)
-    apply = engine.apply
-    for command in before:
-        apply(1, command)
+    engine.apply_all(1, before, [])
 
     def run(commands: list[tuple[Any, ...]]) -> None:
-        for command in commands:
-            apply(2, command)
+        for start in range(0, len(commands), AT_ONCE):
+            engine.apply_all(2, commands[start : start + AT_ONCE], [])
 
     return clocked(timed, run), fills
 

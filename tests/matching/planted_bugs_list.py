@@ -663,4 +663,17 @@ BUGS = (
         "        state.timetable.append((interrupted_until, NEVER, symbol))\n",
         "        pass\n",
     ),
+    # Several commands at once
+    Bug(
+        "what is due at a time waits when others come at that time first",
+        "engine.py",
+        "                if at >= state.next_due:\n",
+        "                if at > state.next_due:\n",
+    ),
+    Bug(
+        "the first command of a time at which something is due happens twice",
+        "engine.py",
+        "                    continue\n",
+        "",
+    ),
 )

@@ -1,11 +1,14 @@
 """A snapshot and a restore after every single step: the same events, the same digest, the same bytes."""
 
+from itertools import islice
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matching.engine import Engine
+from matching.state import Events
 from tests.matching.driving import plain
 from tests.matching.dump import dump_engine
 from tests.matching.flows import Deep, Dice, Drawn, Flow, Plain, Thrown
@@ -44,6 +47,31 @@ def test_a_deep_book() -> None:
 def test_plain_orders() -> None:
     for seed in range(3):
         run_with_restores(Plain(Thrown(Random(seed))), 200)
+
+
+def test_several_at_once_are_one_by_one() -> None:
+    """What is due, refused or uncommon in the middle of them included."""
+    for seed in range(10):
+        single, together = Engine(), Engine()
+        steps = iter(list(Flow(Thrown(Random(seed))).steps(150)))
+        while some := list(islice(steps, 1 + seed)):
+            at = some[-1][0]
+            commands = [plain(command) for _, command in some]
+            found: list[Events] = []
+            together.apply_all(at, commands, found)
+            assert found == [single.apply(at, command) for command in commands], f"seed {seed}, at {at}"
+        assert together.digest() == single.digest()
+
+
+@pytest.mark.parametrize("no_command", [(99,), ("1",)])
+def test_what_is_no_command_stops_the_others_behind_it_alone(no_command: tuple[object, ...]) -> None:
+    single, together = Engine(), Engine()
+    define, tick = (8, "AU"), (17,)
+    found: list[Events] = []
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        together.apply_all(1, [define, tick, no_command, (8, "AG")], found)
+    assert found == [single.apply(1, define), single.apply(1, tick)]
+    assert together.digest() == single.digest()
 
 
 def test_the_same_commands_give_the_same_bytes() -> None:
