@@ -45,12 +45,13 @@ def goldx_full(flow: Flow) -> Result:
     fills = _fills_of_events([engine.apply(2, command) for command in timed], numbers)
     engine, before, timed = prepare(flow)
     engine.apply_all(1, before, [])
+    return clocked(timed, partial(apply_some, engine)), fills
 
-    def run(commands: list[tuple[Any, ...]]) -> None:
-        for start in range(0, len(commands), AT_ONCE):
-            engine.apply_all(2, commands[start : start + AT_ONCE], [])
 
-    return clocked(timed, run), fills
+def apply_some(engine: Engine, commands: list[tuple[Any, ...]]) -> None:
+    """Applies commands, some at a time."""
+    for start in range(0, len(commands), AT_ONCE):
+        engine.apply_all(2, commands[start : start + AT_ONCE], [])
 
 
 def goldx_book(flow: Flow) -> Result:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -39,8 +40,8 @@ LOAD_PAUSE: Final = 0.001
 
 
 def replay(messages: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Commands a second of processor time: the bare core's ``apply``, and recovery's fold of journal entries
-    whose events are published."""
+    """Commands a second of processor time: the bare core's ``apply_all`` with as many commands at once as the fold gives
+    it, and recovery's fold of journal entries whose events are published."""
     flow = flows.make("near-touch", messages, seed)
     core, fold = [], []
     for _ in range(rounds):
@@ -65,15 +66,8 @@ def _fold(engine: Engine, before: list[tuple[Any, ...]], timed: list[tuple[Any, 
 
 
 def _core(engine: Engine, before: list[tuple[Any, ...]], timed: list[tuple[Any, ...]]) -> float:
-    apply = engine.apply
-    for command in before:
-        apply(1, command)
-
-    def run(commands: list[tuple[Any, ...]]) -> None:
-        for command in commands:
-            apply(2, command)
-
-    return len(timed) / adapters.clocked(timed, run)
+    engine.apply_all(1, before, [])
+    return len(timed) / adapters.clocked(timed, partial(adapters.apply_some, engine))
 
 
 def _frames(commands: list[tuple[Any, ...]]) -> list[tuple[Position, bytes]]:
