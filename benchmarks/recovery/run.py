@@ -40,8 +40,8 @@ LOAD_PAUSE: Final = 0.001
 
 
 def replay(messages: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Commands a second of processor time: the bare core's ``apply_all`` with as many commands at once as the fold gives
-    it, and recovery's fold of journal entries whose events are published."""
+    """Commands a second of processor time: the bare core's ``apply_all`` with as many commands at once as the fold
+    gives it, and recovery's fold of journal entries whose events are published."""
     flow = flows.make("near-touch", messages, seed)
     core, fold = [], []
     for _ in range(rounds):
