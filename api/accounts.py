@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+from msgspec.structs import asdict
+
 from api.channels import Channel, Content
 from api.orders import write_own_trade
 from api.records import Order, OwnTrade
@@ -125,7 +127,7 @@ class Account:
 
     def _content(self, told: Told) -> Content:
         if isinstance(told, OwnTrade):
-            own = write_own_trade(told.event, told.side, told.order_id)
+            own = asdict(write_own_trade(told.event, told.side, told.order_id))
             return Content(told.event.at, {"event": "trade", "sequence": told.sequence, **own})
         out = write_event(told)
         if isinstance(told, HoldingSettled):

@@ -1,16 +1,11 @@
 """Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
 
 from functools import lru_cache
-from typing import Any, Final
 
-import msgspec
-
-from api.records import OPEN, PENDING, Order
+from api.records import OPEN, PENDING, Order, OrderForm, OwnTradeForm
 from goldx import terms, units
 from goldx.events import OrderAccepted, Trade
-from goldx.wire import CODECS
 
-_encode = msgspec.json.Encoder().encode
 _price = lru_cache(8_192)(units.format_price)
 _weight = lru_cache(8_192)(units.format_weight)
 _money = lru_cache(8_192)(units.format_money)
@@ -41,108 +36,55 @@ def accepted(event: OrderAccepted) -> Order:
     )
 
 
-_WHEN_GIVEN: Final = ("expire_at", "display_quantity", "stop_price", "quote_id")
-_WHEN_TRUE: Final = ("post_only", "persist")
-
-
-def write_order(order: Order) -> dict[str, Any]:
+def write_order(order: Order) -> OrderForm:
     """The protocol's form of an order."""
-    out: dict[str, Any] = {
-        "order_id": order.order_id,
-        "account": order.account,
-        "client_order_id": order.client_order_id,
-        "symbol": order.symbol,
-        "side": terms.SIDES[order.side],
-        "type": terms.ORDER_TYPES[order.type],
-        "price": None if order.price is None else units.format_price(order.price),
-        "quantity": units.format_weight(order.quantity),
-        "remaining": units.format_weight(order.remaining),
-        "filled": units.format_weight(order.filled),
-        "amount": units.format_money(order.amount),
-        "fee": units.format_money(order.fee),
-        "time_in_force": terms.TIMES_IN_FORCE[order.time_in_force],
-        "stp": terms.SELF_TRADE_MODES[order.stp],
-        "status": order.status,
-        "at": order.at,
-    }
-    for name in _WHEN_GIVEN:
-        if (value := getattr(order, name)) is not None:
-            out[name] = CODECS[name].write(value)
-    for name in _WHEN_TRUE:
-        if getattr(order, name):
-            out[name] = True
-    if order.reason is not None:
-        out["reason"] = order.reason
-    return out
-
-
-def order_json(order: Order) -> bytes:
-    """``write_order`` as JSON. An order without extras, as nearly all are, is written in one step."""
-    if (
-        order.post_only
-        or order.persist
-        or order.expire_at is not None
-        or order.display_quantity is not None
-        or order.stop_price is not None
-        or order.quote_id is not None
-    ):
-        return _encode(write_order(order))
     quantity = _weight(order.quantity)
-    remaining = quantity if order.remaining == order.quantity else _weight(order.remaining)
-    price = "null" if order.price is None else f'"{_price(order.price)}"'
-    reason = "" if order.reason is None else f',"reason":"{order.reason}"'
-    # Names, numbers and words of the protocol hold nothing that JSON would escape.
-    return (
-        f'{{"order_id":{order.order_id},"account":"{order.account}","client_order_id":"{order.client_order_id}",'
-        f'"symbol":"{order.symbol}","side":"{terms.SIDES[order.side]}","type":"{terms.ORDER_TYPES[order.type]}",'
-        f'"price":{price},"quantity":"{quantity}","remaining":"{remaining}",'
-        f'"filled":"{_weight(order.filled)}","amount":"{_money(order.amount)}","fee":"{_money(order.fee)}",'
-        f'"time_in_force":"{terms.TIMES_IN_FORCE[order.time_in_force]}","stp":"{terms.SELF_TRADE_MODES[order.stp]}",'
-        f'"status":"{order.status}","at":{order.at}{reason}}}'
-    ).encode()
-
-
-def write_own_trade(trade: Trade, side: int, order_id: int) -> dict[str, Any]:
-    """A trade as the party on one side may see it: without the other side's account and order."""
-    as_maker = order_id == trade.maker_order_id
-    remaining = trade.maker_remaining if as_maker else trade.taker_remaining
-    return {
-        "trade_id": trade.trade_id,
-        "at": trade.at,
-        "symbol": trade.symbol,
-        "order_id": order_id,
-        "side": terms.SIDES[side],
-        "price": units.format_price(trade.price),
-        "quantity": units.format_weight(trade.quantity),
-        "amount": units.format_money(trade.amount),
-        "fee": units.format_money(trade.buy_fee if side == terms.BUY else trade.sell_fee),
-        "remaining": units.format_weight(remaining),
-        "liquidity": "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
-    }
-
-
-def own_trade_json(trade: Trade, side: int, order_id: int) -> str:
-    """``write_own_trade`` as JSON, written in one step."""
-    as_maker = order_id == trade.maker_order_id
-    remaining = trade.maker_remaining if as_maker else trade.taker_remaining
-    fee = trade.buy_fee if side == terms.BUY else trade.sell_fee
-    liquidity = "auction" if trade.taker_side is None else "maker" if as_maker else "taker"
-    return (
-        f'{{"trade_id":{trade.trade_id},"at":{trade.at},"symbol":"{trade.symbol}","order_id":{order_id},'
-        f'"side":"{terms.SIDES[side]}","price":"{_price(trade.price)}","quantity":"{_weight(trade.quantity)}",'
-        f'"amount":"{_money(trade.amount)}","fee":"{_money(fee)}","remaining":"{_weight(remaining)}",'
-        f'"liquidity":"{liquidity}"}}'
+    price, display, stop = order.price, order.display_quantity, order.stop_price
+    return OrderForm(
+        order.order_id,
+        order.account,
+        order.client_order_id,
+        order.symbol,
+        terms.SIDES[order.side],
+        terms.ORDER_TYPES[order.type],
+        None if price is None else _price(price),
+        quantity,
+        quantity if order.remaining == order.quantity else _weight(order.remaining),
+        _weight(order.filled),
+        _money(order.amount),
+        _money(order.fee),
+        terms.TIMES_IN_FORCE[order.time_in_force],
+        terms.SELF_TRADE_MODES[order.stp],
+        order.status,
+        order.at,
+        order.expire_at,
+        None if display is None else _weight(display),
+        None if stop is None else _price(stop),
+        order.quote_id,
+        order.post_only,
+        order.persist,
+        order.reason,
     )
 
 
-def write_trades(order: Order) -> list[dict[str, Any]]:
+def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
+    """A trade as the party on one side may see it: without the other side's account and order."""
+    as_maker = order_id == trade.maker_order_id
+    return OwnTradeForm(
+        trade.trade_id,
+        trade.at,
+        trade.symbol,
+        order_id,
+        terms.SIDES[side],
+        _price(trade.price),
+        _weight(trade.quantity),
+        _money(trade.amount),
+        _money(trade.buy_fee if side == terms.BUY else trade.sell_fee),
+        _weight(trade.maker_remaining if as_maker else trade.taker_remaining),
+        "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
+    )
+
+
+def write_trades(order: Order) -> list[OwnTradeForm]:
     """All trades of an order so far, as its owner sees them."""
     return [write_own_trade(trade, order.side, order.order_id) for trade in order.trades]
-
-
-def trades_json(order: Order) -> bytes:
-    """``write_trades`` as JSON."""
-    if not order.trades:
-        return b"[]"
-    side, order_id = order.side, order.order_id
-    return f"[{','.join([own_trade_json(trade, side, order_id) for trade in order.trades])}]".encode()

@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from api.calls import Cancel, Place, decode
-from api.orders import order_json, trades_json
+from api.orders import write_order, write_trades
+from api.records import Answer, Cancelled, Placed
 from api.rpc import Refusal, Request
 from api.rpc import encode as encode_json
 from api.sequencer import Sequencer
@@ -94,9 +95,9 @@ class Quick:
         if result is None:
             self._trading.answer(_request(session, number, command), command, outcome)
         else:
-            session.send(b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (number, result))
+            session.send(encode_json(Answer("2.0", number, result)))
 
-    def _result(self, command: OrderPlace | OrderCancel, outcome: Outcome) -> bytes | None:
+    def _result(self, command: OrderPlace | OrderCancel, outcome: Outcome) -> Placed | Cancelled | None:
         """The answer to a command that was carried out, None for any other.
 
         What fell due by the clock happens within the outcome of the command that comes next: so the event that answers
@@ -110,11 +111,11 @@ class Quick:
                     and event.account == command.account
                 ):
                     order = self._view.orders[event.order_id]
-                    return b'{"order":%b,"trades":%b}' % (order_json(order), trades_json(order))
+                    return Placed(write_order(order), write_trades(order))
             return None
         for event in outcome:
             if type(event) is OrderCancelled and event.reason == "USER" and event.account == command.account:
-                return b'{"order":%b}' % order_json(self._view.orders[event.order_id])
+                return Cancelled(write_order(self._view.orders[event.order_id]))
         return None
 
 

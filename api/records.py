@@ -1,4 +1,4 @@
-"""What a gateway keeps by the million: plain records that Python's garbage collector does not look at."""
+"""What a gateway keeps by the million, and what it says of it: records that the garbage collector does not look at."""
 
 from typing import Any, Final
 
@@ -55,6 +55,71 @@ class Order(msgspec.Struct, gc=False):
     def slice(self) -> int:
         """What a fresh appearance in the book shows of it."""
         return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
+
+
+class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """The protocol's form of an order: amounts as decimal text, words for numbers, and no extras that are not set."""
+
+    order_id: int
+    account: str
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    price: str | None
+    quantity: str
+    remaining: str
+    filled: str
+    amount: str
+    fee: str
+    time_in_force: str
+    stp: str
+    status: str
+    at: int
+    expire_at: int | None = None
+    display_quantity: str | None = None
+    stop_price: str | None = None
+    quote_id: str | None = None
+    post_only: bool = False
+    persist: bool = False
+    reason: str | None = None
+
+
+class OwnTradeForm(msgspec.Struct, gc=False, frozen=True):
+    """The protocol's form of a trade for one of its two sides."""
+
+    trade_id: int
+    at: int
+    symbol: str
+    order_id: int
+    side: str
+    price: str
+    quantity: str
+    amount: str
+    fee: str
+    remaining: str
+    liquidity: str
+
+
+class Placed(msgspec.Struct, gc=False, frozen=True):
+    """The result of ``order.place``."""
+
+    order: OrderForm
+    trades: list[OwnTradeForm]
+
+
+class Cancelled(msgspec.Struct, gc=False, frozen=True):
+    """The result of ``order.cancel``."""
+
+    order: OrderForm
+
+
+class Answer(msgspec.Struct, gc=False, frozen=True):
+    """A JSON-RPC answer to a request whose id is a number."""
+
+    jsonrpc: str
+    id: int
+    result: Placed | Cancelled
 
 
 class OwnTrade(msgspec.Struct, gc=False, frozen=True):

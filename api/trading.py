@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from api.orders import write_order, write_own_trade, write_trades
-from api.records import Order
+from api.records import Order, OwnTradeForm
 from api.rpc import Refusal, Request
 from api.sequencer import Sequencer
 from api.session import Method, Session, bad_params
@@ -172,7 +172,7 @@ def _answer(
         request.succeed(body)
 
 
-def _trades_in(outcome: Outcome, order: Order) -> list[dict[str, Any]]:
+def _trades_in(outcome: Outcome, order: Order) -> list[OwnTradeForm]:
     return [
         write_own_trade(event, order.side, order.order_id)
         for event in outcome
