@@ -46,6 +46,7 @@ def matching(
     """Race the matching core with other engines on the same flows; processor time, identical fills."""
     from benchmarks.matching import flows as shapes
     from benchmarks.matching import run
+    from benchmarks.matching.compiled import LEAST
     from benchmarks.matching.growth import measure
 
     unknown = [f for f in flows if f not in shapes.SHAPES] + [p for p in peers if p not in run.all_peers()]
@@ -70,6 +71,9 @@ def matching(
     has_compiled = CORE.built
     if not has_compiled:
         click.echo("no compiled core here: `goldx build-core` makes one", err=True)
+    elif not LEAST.built:
+        click.echo("compiling the lower bound, for about a minute", err=True)
+        LEAST.build()
     how = "as it is by default, for every engine" if collector else "off"
     click.echo(f"Python's garbage collector: {how}", err=True)
     results: dict[str, Any] = {}

@@ -13,6 +13,8 @@ exists, so a build never outlives the source it was made of. ``GOLDX_CORE`` deci
 Only the standard library is imported here: this runs before everything else of a package.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
@@ -39,19 +41,26 @@ class BuildFailed(Exception):
 
 
 class Compiled:
-    """What of the package in the folder ``home`` can be compiled."""
+    """What of the package in the folder ``home`` can be compiled.
 
-    def __init__(self, home: Path, modules: tuple[str, ...]) -> None:
+    ``levels``: how deep the package is, 1 for one that is in no other. ``along``: what is compiled into its library
+    once more, because these modules are to use its classes as C; who uses the build has to find all of it there.
+    """
+
+    def __init__(self, home: Path, modules: tuple[str, ...], levels: int = 1, along: tuple[Compiled, ...] = ()) -> None:
         self.home = home
-        self.package = home.name
+        self.root = home.parents[levels - 1]
+        self.package = home.relative_to(self.root)
         self.modules = modules
+        self.parts = (*along, self)
 
     @cached_property
     def folder(self) -> Path:
         """Where the build of the present sources is, or would be."""
         digest = sha256(f"{sys.version} {self.modules}".encode())
-        for source in (*sorted(GROUND.glob("*.py")), *sorted(self.home.glob("*.py"))):
-            digest.update(source.read_bytes())
+        for home in (GROUND, *(part.home for part in self.parts)):
+            for source in sorted(home.glob("*.py")):
+                digest.update(source.read_bytes())
         return self.home / "_compiled" / digest.hexdigest()[:16]
 
     @property
@@ -83,18 +92,22 @@ class Compiled:
             return target
         work = target.with_name(target.name + ".tmp")
         shutil.rmtree(work, ignore_errors=True)
-        package = work / "source" / self.package
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()
-        for name in self.modules:
-            shutil.copyfile(self.home / f"{name}.py", package / f"{name}.py")
+        files = []
+        for part in self.parts:
+            package = work / "source" / part.package
+            package.mkdir(parents=True)
+            for name in part.modules:
+                shutil.copyfile(part.home / f"{name}.py", package / f"{name}.py")
+                files.append(str(part.package / f"{name}.py"))
+        for folder in (work / "source").glob("*/**/"):
+            (folder / "__init__.py").touch()
         (work / "source" / "setup.py").write_text(_SETUP)
-        files = ",".join(f"{self.package}/{name}.py" for name in self.modules)
-        options = ("-q", "build_ext", "--build-lib", str(work / "out"), files, f"goldx_{self.package}")
+        group = "_".join(("goldx", *self.package.parts))
+        options = ("-q", "build_ext", "--build-lib", str(work / "out"), ",".join(files), group)
         done = subprocess.run(
             [sys.executable, "setup.py", *options],
             cwd=work / "source",
-            env={**os.environ, "MYPYPATH": str(self.home.parent), "PYTHONPATH": str(self.home.parent)},
+            env={**os.environ, "MYPYPATH": str(self.root), "PYTHONPATH": str(self.root)},
             capture_output=True,
             text=True,
             check=False,

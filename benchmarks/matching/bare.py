@@ -3,11 +3,17 @@ the difference between this and the whole core."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from goldx.terms import BUY, GTC, SELL
 from matching.book import Side
 from matching.holdings import Account, Member
 from matching.instrument import Instrument
 from matching.orders import Order
+
+ADD: Final = 0
+CANCEL: Final = 1
+REPLACE: Final = 2
 
 
 class BareBook:
@@ -52,6 +58,18 @@ class BareBook:
         if order.remaining:
             (self.bids if buying else self.asks).join(order)
             self.orders[number] = order
+
+    def apply_all(self, messages: list[tuple[int, ...]]) -> None:
+        """Runs messages of a flow (``benchmarks.matching.flows``)."""
+        for message in messages:
+            kind = message[0]
+            if kind == ADD:
+                self.add(message[1], message[2], message[3], message[4])
+            elif kind == CANCEL:
+                self.cancel(message[1])
+            else:
+                self.cancel(message[1])
+                self.add(message[2], message[3], message[4], message[5])
 
     def cancel(self, number: int) -> None:
         """Takes an open order out."""

@@ -19,10 +19,11 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.matching.bare import BareBook
+from benchmarks.matching.bare import ADD, CANCEL, REPLACE, BareBook
 from benchmarks.matching.bound import Bookkeeping
-from benchmarks.matching.flows import ADD, BUY, CANCEL, REPLACE, Flow, Message
+from benchmarks.matching.flows import Flow, Message
 from goldx import terms
+from goldx.terms import BUY
 from matching.engine import Engine
 from matching.fold import AT_ONCE
 
@@ -48,7 +49,7 @@ def goldx_full(flow: Flow) -> Result:
     return clocked(timed, partial(apply_some, engine)), fills
 
 
-def apply_some(engine: Engine, commands: list[tuple[Any, ...]]) -> None:
+def apply_some(engine: Engine | Bookkeeping, commands: list[tuple[Any, ...]]) -> None:
     """Applies commands, some at a time."""
     for start in range(0, len(commands), AT_ONCE):
         engine.apply_all(2, commands[start : start + AT_ONCE], [])
@@ -57,10 +58,9 @@ def apply_some(engine: Engine, commands: list[tuple[Any, ...]]) -> None:
 def goldx_book(flow: Flow) -> Result:
     """The book alone."""
     book = BareBook()
-    _run_bare(book, flow.before)
+    book.apply_all(flow.before)
     book.fills.clear()
-    seconds = clocked(flow.timed, lambda messages: _run_bare(book, messages))
-    return seconds, book.fills
+    return clocked(flow.timed, book.apply_all), book.fills
 
 
 def bookkeeping(flow: Flow) -> Result:
@@ -68,15 +68,9 @@ def bookkeeping(flow: Flow) -> Result:
     writer = _CommandWriter()
     before = [writer.write(message) for message in flow.before]
     timed = [writer.write(message) for message in flow.timed]
-    apply = Bookkeeping([f"A{name}" for name in range(MEMBERS)]).apply
-    for command in before:
-        apply(1, command)
-
-    def run(commands: list[tuple[Any, ...]]) -> None:
-        for command in commands:
-            apply(2, command)
-
-    return clocked(timed, run), []
+    books = Bookkeeping([f"A{name}" for name in range(MEMBERS)])
+    books.apply_all(1, before, [])
+    return clocked(timed, partial(apply_some, books)), []
 
 
 def clocked(messages: Sequence[tuple[Any, ...]], run: Callable[[list[tuple[Any, ...]]], None]) -> float:
@@ -90,19 +84,6 @@ def clocked(messages: Sequence[tuple[Any, ...]], run: Callable[[list[tuple[Any, 
         run(decoded)
         seconds += process_time() - start
     return seconds
-
-
-def _run_bare(book: BareBook, messages: list[Message]) -> None:
-    add, cancel = book.add, book.cancel
-    for message in messages:
-        kind = message[0]
-        if kind == ADD:
-            add(message[1], message[2], message[3], message[4])
-        elif kind == CANCEL:
-            cancel(message[1])
-        else:
-            cancel(message[1])
-            add(message[2], message[3], message[4], message[5])
 
 
 def prepare(flow: Flow) -> tuple[Engine, list[tuple[Any, ...]], list[tuple[Any, ...]]]:

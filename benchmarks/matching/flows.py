@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from benchmarks.matching.bare import BareBook
+from benchmarks.matching.bare import ADD, CANCEL, REPLACE, BareBook
+from goldx.terms import BUY, SELL
 
-ADD, CANCEL, REPLACE = 0, 1, 2
-BUY, SELL = 0, 1
 Message = tuple[int, ...]
 
 

@@ -19,8 +19,14 @@ OURS_INTERPRETED = {
     "goldx full": "goldx full",
     "bookkeeping alone": "bookkeeping alone",
 }
-OURS_COMPILED = {"goldx compiled": "goldx", "goldx compiled full": "goldx full"}
-WITHOUT_FILLS = ("bookkeeping alone", "liquibook unheard")
+OURS_COMPILED = {"goldx compiled full": "goldx full"}
+LEAST_COMPILED = {"goldx compiled": "goldx", "bookkeeping alone compiled": "bookkeeping alone"}
+BOUNDS = {
+    "bound": ("goldx", "bookkeeping alone"),
+    "bound compiled": ("goldx compiled", "bookkeeping alone compiled"),
+}
+"""What no whole job with this book can exceed: the book alone and the bookkeeping alone, one after the other."""
+WITHOUT_FILLS = ("bookkeeping alone", "bookkeeping alone compiled", "liquibook unheard")
 """Nobody hears of its fills, or there are none."""
 PREFIX = {"order-matching": 2_000, "pyorderbook": 20_000, "lightmatchingengine": 20_000}
 """Slow engines run a shorter flow of the same kind, and their fills are compared with ours on that one."""
@@ -44,10 +50,10 @@ class Rates:
 class Worker:
     """A process of one build that runs engines on request."""
 
-    def __init__(self, build: str, collector: bool) -> None:
+    def __init__(self, build: str, collector: bool, program: str = "worker") -> None:
         self._collector = collector
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.matching.worker"],
+            [sys.executable, "-m", f"benchmarks.matching.{program}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,9 +94,14 @@ def race(
     fills: dict[int, str] = {}
     missing: dict[str, str] = {}
     build = "compiled" if with_compiled else "interpreted"
-    with Worker("interpreted", collector) as interpreted, Worker(build, collector) as built:
+    with (
+        Worker("interpreted", collector) as interpreted,
+        Worker(build, collector) as built,
+        Worker("interpreted", collector, "compiled" if with_compiled else "worker") as least,
+    ):
         starters = [(name, engine, interpreted) for name, engine in OURS_INTERPRETED.items()]
         if with_compiled:
+            starters += [(name, engine, least) for name, engine in LEAST_COMPILED.items()]
             starters += [(name, engine, built) for name, engine in OURS_COMPILED.items()]
         starters += [(name, name, interpreted) for name in peers]
         for _ in range(rounds):
@@ -109,6 +120,10 @@ def race(
                 rates.setdefault(name, Rates()).per_s.append(length / answer["seconds"])
     for name, why in missing.items():
         print(f"{name} takes no part: {why}", file=sys.stderr)
+    for name, parts in BOUNDS.items():
+        if all(part in rates for part in parts):
+            both = zip(*(rates[part].per_s for part in parts), strict=True)
+            rates[name] = Rates([1 / (1 / book + 1 / bookkeeping) for book, bookkeeping in both])
     return rates
 
 

@@ -17,7 +17,7 @@ def test_it_ends_with_one_object() -> None:
     assert done.exit_code == 0
     flow = json.loads(done.stdout.splitlines()[-1])["flows"]["thin"]
     assert flow["identical_fills"] is True
-    assert {"goldx", "goldx full", "liquibook"} <= set(flow["engines"])
+    assert {"goldx", "goldx full", "bound", "liquibook"} <= set(flow["engines"])
     assert set(flow["engines"]["goldx full"]) == {"median_per_s", "min_per_s", "max_per_s"}
 
 
