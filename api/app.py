@@ -1,15 +1,22 @@
 """The FastAPI application of a gateway, and the uvicorn server under it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import socket
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from importlib.metadata import version
 
+import structlog
 import uvicorn
 from fastapi import FastAPI, WebSocket
 
 from api import problems, rest, settlement_routes
 from api.gateway import Gateway
 from api.link import Link, link_of
+from goldx.archive import BadArchive
+from goldx.durability import WeakDurability
+from goldx.history import EventsMissing
+from goldx.replicas import NoReplicas
 from goldx.settings import Settings
 
 MAX_MESSAGE_BYTES = 64 * 1_024
@@ -21,16 +28,19 @@ grams, money CNY, all as decimal strings. Staff authenticate with `Authorization
 with their own Ed25519 key. Errors are problem details (RFC 9457)."""
 
 
-def create_app(settings: Settings, redis_url: str, database_url: str, failed: Callable[[], None]) -> FastAPI:
-    """``failed`` is called when the gateway cannot go on."""
+ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive)
+"""What keeps a gateway from starting with a message for the operator: waiting would not mend it."""
+
+log = structlog.get_logger()
+
+
+def create_app() -> FastAPI:
+    """The application of the gateway that has started as ``state.gateway``; it stops it at its end."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        gateway = Gateway(settings, redis_url, database_url, failed)
-        await gateway.start()
-        app.state.gateway = gateway
         yield
-        await gateway.stop()
+        await app.state.gateway.stop()
 
     app = FastAPI(title="GoldX", version=version("goldx"), description=DESCRIPTION, lifespan=lifespan)
     problems.install(app)
@@ -53,7 +63,8 @@ class GatewayServer(uvicorn.Server):
             queue_limit = settings.session_queue_kb * 1_024
 
         self.exit_code = 0
-        self.app = create_app(settings, redis_url, database_url, self._fail)
+        self.app = create_app()
+        self._make_gateway = partial(Gateway, settings, redis_url, database_url, self._fail)
         config = uvicorn.Config(
             self.app,
             host=settings.gateway_host,
@@ -71,6 +82,18 @@ class GatewayServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """The gateway starts before the server does; what ends it then is one line of the log."""
+        gateway = self._make_gateway()
+        try:
+            await gateway.start()
+        except ENDS as error:
+            log.critical("the gateway stops", kind=type(error).__name__, reason=str(error))
+            self._fail()
+            return
+        self.app.state.gateway = gateway
+        await super().startup(sockets)
 
     @property
     def gateway(self) -> Gateway:

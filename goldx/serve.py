@@ -2,17 +2,19 @@
 
 import asyncio
 import signal
+from collections.abc import Collection
 
 import click
 
 from goldx import logging
 from goldx.embedded import ServerFailed
 from goldx.settings import Settings
-from goldx.supervisor import AlreadyRunning, Exchange
+from goldx.supervisor import SERVICES, AlreadyRunning, Exchange
 
 
 @click.command()
-def serve() -> None:
+@click.option("--servers", is_flag=True, help="Valkey and PostgreSQL alone, for a repair: no service starts.")
+def serve(servers: bool) -> None:
     """Start the exchange in the data directory, and keep it running until Ctrl-C.
 
     Valkey and PostgreSQL are the embedded ones unless the settings name others.
@@ -20,15 +22,15 @@ def serve() -> None:
     logging.configure("serve")
     settings = Settings()
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, () if servers else SERVICES))
     except (AlreadyRunning, ServerFailed) as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, services: Collection[str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    starting = asyncio.create_task(_run(settings, stop))
+    starting = asyncio.create_task(_run(settings, services, stop))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
@@ -37,11 +39,12 @@ async def _serve(settings: Settings) -> None:
     await starting
 
 
-async def _run(settings: Settings, stop: asyncio.Event) -> None:
+async def _run(settings: Settings, services: Collection[str], stop: asyncio.Event) -> None:
     click.echo(f"data directory {settings.data_dir.absolute()}")
-    async with Exchange(settings, tell=click.echo) as exchange:
-        click.echo(f"API documentation  {exchange.gateway_url}/docs")
-        click.echo(f"operators' pages   {exchange.console_url}")
+    async with Exchange(settings, services=services, tell=click.echo) as exchange:
+        if services:
+            click.echo(f"API documentation  {exchange.gateway_url}/docs")
+            click.echo(f"operators' pages   {exchange.console_url}")
         click.echo("READY serve; Ctrl-C stops everything")
         await stop.wait()
         click.echo("stopping")

@@ -16,16 +16,24 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx import collector, logging
+from goldx.archive import BadArchive
+from goldx.durability import WeakDurability
+from goldx.history import EventsMissing
 from goldx.keys import Key
+from goldx.replicas import NoReplicas
 from goldx.settings import Settings, resolve_database_url, resolve_redis_url
 from goldx.units import BadValue
 from settlement import audit, registry
 from settlement.database import connect, migrate
+from settlement.ledger import SequenceGap, WrongShard, WrongStream
 from settlement.process import serve
 from settlement.refusal import Refused
 from settlement.sheets import BadFile
 
 T = TypeVar("T")
+
+ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive, SequenceGap, WrongStream, WrongShard)
+"""What ends settlement with a message that says all there is to know."""
 
 
 def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
@@ -74,8 +82,11 @@ def settlement() -> None:
     collector.gentle()
     try:
         asyncio.run(serve(database_url, redis_url, settings))
-    except Exception:
-        log.critical("settlement stops: what is wrong does not pass by waiting", exc_info=True)
+    except Exception as error:
+        told = {"kind": type(error).__name__, "reason": str(error)}
+        log.critical(
+            "settlement stops: what is wrong does not pass by waiting", **told, exc_info=not isinstance(error, ENDS)
+        )
         sys.exit(1)
 
 

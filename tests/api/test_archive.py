@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import os
+import sys
 from pathlib import Path
+
+import msgspec
 
 from goldx import streams
 from goldx.archive import Archive
@@ -49,3 +53,20 @@ async def test_what_was_trimmed_is_told_from_the_archive(servers: tuple[Server, 
                         if message["sequence"] == channel.sequence:
                             break
                 assert found == list(range(1, channel.sequence + 1))
+
+        # Without the archive there is nothing to begin from: one line says so.
+        environment = {"SHARD": house.shard, "REDIS_URL": servers[0].url, "DATABASE_URL": servers[1].url}
+        ending = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "goldx.cli", "gateway"),
+            env=os.environ
+            | {f"GOLDX_{name}": value for name, value in environment.items()}
+            | {"GOLDX_GATEWAY_PORT": "0"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, errors = await ending.communicate()
+        assert (ending.returncode, out) == (1, b""), errors
+        said = msgspec.json.decode(errors.splitlines()[-1])
+        assert (said["event"], said["kind"]) == ("the gateway stops", "EventsMissing")
+        assert "no archive_dir is set" in said["reason"]
+        assert b"Traceback" not in errors

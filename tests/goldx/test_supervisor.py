@@ -40,8 +40,8 @@ def settings_of(folder: Path) -> Settings:
     return Settings(data_dir=folder / "data", gateway_port=0, console_port=0)
 
 
-async def start_serve(folder: Path) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(*SERVE, env=environment(folder), stdout=-1, stderr=-1)
+async def start_serve(folder: Path, *options: str) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(*SERVE, *options, env=environment(folder), stdout=-1, stderr=-1)
     assert process.stdout is not None
     while not (line := await process.stdout.readline()).startswith(b"READY serve"):
         assert line, "serve ended before it was ready"
@@ -58,6 +58,18 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_for_a_repair_the_servers_run_alone(folder: Path) -> None:
+    process = await start_serve(folder, "--servers")
+    assert len(children_of(process.pid)) == 2
+    settings = settings_of(folder)
+    client = streams.connect(resolve_redis_url(settings))
+    assert await client.ping()
+    await client.aclose()
+    assert resolve_database_url(settings).startswith("postgresql+asyncpg://")
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0
 
 
 async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> None:
