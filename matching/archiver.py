@@ -183,6 +183,7 @@ class Archiver:
         before = await extent(self._redis, self._streams[stream])
         covered = await (self._snapshot_floor() if stream == JOURNAL else self._posted_floor())
         aged = ends[JOURNAL].last.ms - self._retention.ms
+        trimmed = 0
         for segment in await asyncio.to_thread(self._archive.segments):
             if segment.stream != stream or segment.last < before.first:
                 continue
@@ -191,8 +192,9 @@ class Archiver:
             header, _, _ = await asyncio.to_thread(read_segment, segment.path)
             if header.until > aged or header.total > before.added - self._retention.entries:
                 break
-            await self._redis.xtrim(self._streams[stream], minid=str(_just_after(segment.last)), approximate=False)
-        return before.length - (await extent(self._redis, self._streams[stream])).length
+            minid = str(_just_after(segment.last))
+            trimmed += int(await self._redis.xtrim(self._streams[stream], minid=minid, approximate=False))
+        return trimmed
 
     async def _snapshot_floor(self) -> Position:
         """Where the oldest whole snapshot stands: from there on recovery needs the journal."""

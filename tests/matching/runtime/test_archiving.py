@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -123,6 +124,26 @@ async def test_the_retention_keeps_entries_on_the_server(redis: Redis, keys: Key
     assert await extent(redis, keys.journal) == live
     done = await Archiver(redis, keys, archive, Retention(entries=live.length - 50)).run()
     assert 0 < done.trimmed[JOURNAL] <= 50
+
+
+async def test_what_comes_while_it_trims_does_not_change_the_count(
+    redis: Redis, keys: Keys, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await archived_shard(redis, keys, archive)
+    await advance(redis, keys, seed=5)
+    trim = redis.xtrim
+
+    async def trim_in_a_busy_market(*arguments: Any, **options: Any) -> Any:
+        gone = await trim(*arguments, **options)
+        await fill(redis, keys, 6, 50)
+        return gone
+
+    monkeypatch.setattr(redis, "xtrim", trim_in_a_busy_market)
+    before = await extent(redis, keys.journal)
+    done = await Archiver(redis, keys, archive, EVERYTHING).run()
+    after = await extent(redis, keys.journal)
+    assert after.added > before.added
+    assert done.trimmed[JOURNAL] == (after.added - after.length) - (before.added - before.length) > 0
 
 
 async def test_nothing_is_trimmed_that_somebody_needs(redis: Redis, keys: Keys, archive: Archive) -> None:
