@@ -217,7 +217,6 @@ class Market:
         return [write_public_trade(self.trades[-number]) for number in range(1, count + 1)]
 
     def _filled(self, order: Order, event: Trade, remaining: int) -> None:
-        order.trades += (event,)
         order.filled += event.quantity
         order.amount += event.amount
         order.fee += event.buy_fee if order.side == terms.BUY else event.sell_fee

@@ -1,8 +1,9 @@
 """Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
-from api.records import OPEN, PENDING, Order, OrderForm, OwnTradeForm
+from api.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
 from goldx import terms, units
 from goldx.events import OrderAccepted, Trade
 
@@ -85,6 +86,18 @@ def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
     )
 
 
-def write_trades(order: Order) -> list[OwnTradeForm]:
+def fills(order: Order, by_id: Mapping[int, Fill]) -> list[Fill]:
+    """All fills of an order so far, the newest first."""
+    found = []
+    order_id, trade_id = order.order_id, order.last_trade
+    while trade_id:
+        fill = by_id[trade_id]
+        found.append(fill)
+        trade_id = fill.maker_before if fill.trade.maker_order_id == order_id else fill.taker_before
+    return found
+
+
+def write_trades(order: Order, by_id: Mapping[int, Fill]) -> list[OwnTradeForm]:
     """All trades of an order so far, as its owner sees them."""
-    return [write_own_trade(trade, order.side, order.order_id) for trade in order.trades]
+    side, order_id = order.side, order.order_id
+    return [write_own_trade(fill.trade, side, order_id) for fill in reversed(fills(order, by_id))]

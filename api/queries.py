@@ -117,7 +117,7 @@ class Queries:
         if order is None:
             text = "there is no such order of this account, open or of today"
             raise Refusal("UNKNOWN_ORDER", text)
-        request.succeed({"order": write_order(order), "trades": write_trades(order)})
+        request.succeed({"order": write_order(order), "trades": write_trades(order, self._view.fills)})
 
     def _find(self, account: Account, params: Mapping[str, Any]) -> Order | None:
         if (order_id := params.get("order_id")) is not None:

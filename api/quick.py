@@ -111,7 +111,7 @@ class Quick:
                     and event.account == command.account
                 ):
                     order = self._view.orders[event.order_id]
-                    return Placed(write_order(order), write_trades(order))
+                    return Placed(write_order(order), write_trades(order, self._view.fills))
             return None
         for event in outcome:
             if type(event) is OrderCancelled and event.reason == "USER" and event.account == command.account:

@@ -45,7 +45,8 @@ class Order(msgspec.Struct, gc=False):
     fee: int = 0
     visible: int = 0
     rank: int = 0
-    trades: tuple[Trade, ...] = ()
+    last_trade: int = 0
+    """Id of its newest trade, 0 before the first; from there ``Fill`` leads to those before."""
 
     @property
     def live(self) -> bool:
@@ -55,6 +56,17 @@ class Order(msgspec.Struct, gc=False):
     def slice(self) -> int:
         """What a fresh appearance in the book shows of it."""
         return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
+
+
+class Fill(msgspec.Struct, gc=False, frozen=True):
+    """A trade, and the ids of the trades that its two orders had before it (0: none).
+
+    So an order of any number of trades needs no list of them, which would be copied as it grows, or collected.
+    """
+
+    trade: Trade
+    maker_before: int
+    taker_before: int
 
 
 class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):

@@ -120,9 +120,13 @@ class Trading:
         ]
         if isinstance(command, OrderPlace):
             order = accepted[0]
-            return {"order": write_order(order), "trades": write_trades(order)}
+            return {"order": write_order(order), "trades": write_trades(order, self._view.fills)}
         bid, ask = accepted
-        return {"bid": write_order(bid), "ask": write_order(ask), "trades": write_trades(bid) + write_trades(ask)}
+        return {
+            "bid": write_order(bid),
+            "ask": write_order(ask),
+            "trades": [trade for order in (bid, ask) for trade in write_trades(order, self._view.fills)],
+        }
 
     def _replaced(self, outcome: Outcome) -> dict[str, Any]:
         """A replace whose new total has filled already ends the order: order.cancelled, reason REPLACED."""
@@ -147,10 +151,9 @@ class Trading:
                     data |= self._first(self._view.accounts[command.account].orders.get(f"{command.quote_id}/bid"))
                 raise Refusal(event.reason, event.detail or REFUSALS.get(event.reason, event.reason), **data)
 
-    @staticmethod
-    def _first(order: Order | None) -> dict[str, Any]:
+    def _first(self, order: Order | None) -> dict[str, Any]:
         """What came of the first order under a repeated id."""
-        return {} if order is None else {"order": write_order(order), "trades": write_trades(order)}
+        return {} if order is None else {"order": write_order(order), "trades": write_trades(order, self._view.fills)}
 
 
 def _answer(

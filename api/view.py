@@ -9,8 +9,8 @@ from typing import Any, Final, get_args
 from api.accounts import Account, OrderOwners, tell
 from api.channels import Channel
 from api.markets import Market
-from api.orders import accepted
-from api.records import OPEN, Gap, Order
+from api.orders import accepted, fills
+from api.records import OPEN, Fill, Gap, Order
 from goldx import events
 from goldx.events import AnyEvent
 from goldx.streams import BEGINNING, EventFrame, Position
@@ -35,6 +35,8 @@ class View:
         """Member -> its accounts, in the order of opening."""
         self.orders: dict[int, Order] = {}
         """Live orders and those that ended today."""
+        self.fills: dict[int, Fill] = {}
+        """The trades of these orders, by id."""
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
         self._serving = False
@@ -147,6 +149,9 @@ class View:
 
     def _traded(self, event: events.Trade) -> None:
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
+        trade_id = event.trade_id
+        self.fills[trade_id] = Fill(event, maker.last_trade, taker.last_trade)
+        maker.last_trade = taker.last_trade = trade_id
         self._market(event).trade(event, maker, taker)
         buy, sell = (maker, taker) if maker.side == BUY else (taker, maker)
         self.accounts[event.buy_account].publish_trade(event, buy)
@@ -208,5 +213,7 @@ class View:
         """Orders that have ended are forgotten, and their client ids with them."""
         self.trading_day = event.next_trading_day
         self.orders = {order_id: order for order_id, order in self.orders.items() if order.live}
+        kept = [fill for order in self.orders.values() for fill in fills(order, self.fills)]
+        self.fills = {fill.trade.trade_id: fill for fill in kept}
         for account in self.accounts.values():
             account.orders = {order.client_order_id: order for order in account.live.values()}
