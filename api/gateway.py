@@ -8,6 +8,7 @@ import structlog
 from msgspec import to_builtins
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.auth import Doorman
 from api.link import Link
@@ -23,10 +24,10 @@ from api.view import Outcome, View
 from goldx.commands import AnyCommand
 from goldx.durability import read_durability, require_durability
 from goldx.engines import engines
-from goldx.history import WholeEvents, archive_in
+from goldx.history import WholeEvents, archive_in, last_event
 from goldx.line import Line
 from goldx.settings import Settings
-from goldx.streams import Journal, Keys, begin_run, connect
+from goldx.streams import Journal, Keys, Position, begin_run, connect
 from settlement import database
 
 log = structlog.get_logger()
@@ -36,6 +37,10 @@ TAIL_TIMEOUT: Final = 10.0
 FRAMES_AT_ONCE: Final = 500
 PAUSE: Final = 0.3
 ANSWER_SECONDS: Final = 15.0
+
+
+class OtherPast(RuntimeError):
+    """The server's event stream is not the one that this gateway has folded: it has to begin anew."""
 
 
 class Gateway:
@@ -175,9 +180,28 @@ class Gateway:
         self.view.serve()
         self.tailing = True
 
+    async def _check_stream(self) -> None:
+        """A server that is reached anew must go on from what is folded: after a failover it may have another past.
+
+        Where replicas are required the engine publishes again what a failover took away; that is awaited. Raises
+        OtherPast.
+        """
+        reached = self.view.sequence
+        if not reached:
+            return
+        frames = await self._stream.read(reached - 1, 1)
+        if not frames and self.settings.require_replicas:
+            raise RedisTimeoutError(f"event {reached} is awaited again")
+        if not frames:
+            raise OtherPast(f"the event stream ends before sequence {reached}, which members have been told already")
+        if (last_event(frames[0]), Position(*frames[0].position)) != (reached, self.view.position):
+            raise OtherPast(f"event {reached} of the stream is not the one that members have been told")
+
     async def _tail(self) -> None:
         while True:
             try:
+                if not (self.tailing and self._line.connected):
+                    await self._check_stream()
                 frames = await self._stream.wait(self.view.sequence, FRAMES_AT_ONCE)
                 self.tailing = True
             except (RedisError, OSError) as error:

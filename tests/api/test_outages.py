@@ -324,3 +324,27 @@ async def test_a_server_that_refuses_to_write_is_quoted(small_disk: Path, server
         await story.check(member)
     await redis.aclose()
     await valkey.stop()
+
+
+@pytest.mark.parametrize("left", ["shorter", "another"])
+async def test_a_server_with_another_past_ends_the_gateway(servers: tuple[Server, Server], left: str) -> None:
+    """As after a failover to a replica that lagged: what the gateway has folded is not what the others go on from."""
+    async with contextlib.AsyncExitStack() as stack:
+        house = await build(stack, servers[0].url, servers[1].url)
+        server = await house.start_gateway()
+        await Desk(house, server, 1).open()
+        await house.stop_engine()
+        await until(lambda: server.gateway.sequencer.waiting == 0)
+        redis: Any = streams.connect(servers[0].url)
+        stack.push_async_callback(redis.aclose)
+        keys = Keys(house.shard)
+        *_, (before, fields), (newest, _) = await redis.xrange(keys.events)
+        assert before != newest
+        if left == "shorter":
+            await redis.xdel(keys.events, newest)
+        else:
+            await redis.delete(keys.events)
+            # The same number, of another place in the journal.
+            await redis.xadd(keys.events, fields, id=newest)
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await until(lambda: server.exit_code == 1)
