@@ -1,11 +1,13 @@
 """What the engines of a shard say about themselves, for whoever watches them: standby, gateways, operators."""
 
+import contextlib
 import os
 import socket
 from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from goldx.streams import Keys
 
@@ -71,7 +73,9 @@ async def engines(redis: Redis, keys: Keys) -> list[EngineStatus]:
     found = await redis.mget([keys.engine(name) for name in names])
     gone = [name for name, status in zip(names, found, strict=True) if status is None]
     if gone:
-        await redis.srem(keys.engines, *gone)
+        # A server that may not write can still tell who lives.
+        with contextlib.suppress(ResponseError):
+            await redis.srem(keys.engines, *gone)
     living = sorted((_decode(status) for status in found if status is not None), key=lambda status: -status.epoch)
     # A leader of an older epoch has ended without a word, or will be refused.
     return [status for status in living if status.role != LEADER or status.epoch == living[0].epoch]

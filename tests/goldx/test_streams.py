@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from goldx.streams import connect
+from goldx import engines
+from goldx.streams import Keys, connect
 
 
 @pytest.mark.parametrize("single_connection", [False, True])
@@ -51,3 +52,16 @@ async def test_a_server_that_is_not_there_is_an_error_at_once() -> None:
     with pytest.raises((RedisConnectionError, OSError)):
         await nowhere.ping()
     await nowhere.aclose()
+
+
+async def test_who_lives_is_told_by_a_server_that_may_not_write(redis: Redis, shard: str) -> None:
+    keys = Keys(shard)
+    await redis.sadd(keys.engines, "gone")
+    await redis.config_set("min-replicas-to-write", "1")
+    try:
+        assert await engines.engines(redis, keys) == []
+    finally:
+        await redis.config_set("min-replicas-to-write", "0")
+    assert await redis.sismember(keys.engines, "gone")
+    assert await engines.engines(redis, keys) == []
+    assert not await redis.sismember(keys.engines, "gone")
