@@ -11,12 +11,28 @@ COPY settlement settlement
 COPY api api
 RUN /opt/goldx/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
+# The matching core and the gateway's view, compiled from the same sources by the same Python.
+FROM python:3.11-slim-bookworm AS compile
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY --from=build /opt/goldx /opt/goldx
+COPY --from=build /src ./
+COPY requirements/compile.lock requirements/compile.lock
+RUN /opt/goldx/bin/pip install --no-cache-dir --require-hashes -r requirements/compile.lock \
+ && PYTHONPATH=/src /opt/goldx/bin/goldx build-core
+
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/goldx --create-home goldx \
  && install --directory --owner goldx --group goldx /var/lib/goldx/archive
 COPY --from=build /opt/goldx /opt/goldx
+COPY --from=compile /src/matching/_compiled /opt/goldx/lib/python3.11/site-packages/matching/_compiled
+COPY --from=compile /src/api/_compiled /opt/goldx/lib/python3.11/site-packages/api/_compiled
 ENV PATH=/opt/goldx/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    GOLDX_CORE=compiled \
     GOLDX_DATA_DIR=/var/lib/goldx
 USER 10001
 WORKDIR /var/lib/goldx

@@ -27,7 +27,7 @@ def asked_for(name: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("lock", ["runtime", "dev", "bench", "bootstrap"])
+@pytest.mark.parametrize("lock", ["runtime", "dev", "bench", "bootstrap", "compile"])
 def test_a_lock_pins_everything_that_is_asked_for(lock: str) -> None:
     wanted = asked_for(lock)
     if lock in ("runtime", "dev"):
@@ -40,6 +40,13 @@ def test_a_lock_pins_everything_that_is_asked_for(lock: str) -> None:
 def test_the_tests_run_on_the_versions_that_are_shipped() -> None:
     developed, shipped = pins("dev"), pins("runtime")
     assert {name: developed.get(name) for name in shipped} == shipped
+
+
+def test_the_image_is_compiled_as_the_tests_are() -> None:
+    developed, compiling = pins("dev"), pins("compile")
+    shared = developed.keys() & compiling.keys()
+    assert "mypy" in shared
+    assert {name: developed[name] for name in shared} == {name: compiling[name] for name in shared}
 
 
 @pytest.mark.parametrize("lock", sorted(path.name for path in REQUIREMENTS.glob("*.lock")))
