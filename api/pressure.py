@@ -24,6 +24,8 @@ LOOK_SECONDS: Final = 0.25
 STALE_LOOKS: Final = 20
 """When a command has waited through so many, journal or engine does not answer, and no more are taken."""
 SHORTEST_RETRY_MS, LONGEST_RETRY_MS = 50, 5_000
+TROUBLE_RETRY_MS: Final = 1_000
+"""For what does not pass by answering what waits: a full disk, a journal or an engine that is away."""
 MEGABYTE: Final = 1 << 20
 
 
@@ -67,9 +69,7 @@ class Pressure:
     @property
     def refusing(self) -> str | None:
         """Why new orders are not taken now, None when they are."""
-        if self.waiting >= MAX_WAITING:
-            return f"{self.waiting} commands of this gateway wait for their answers already"
-        return self.hindrance or self.full
+        return self.crowded or self.hindrance or self.full
 
     def look(self) -> None:
         before = self.refusing
@@ -98,12 +98,22 @@ class Pressure:
         self.look()
         return f"the journal is not reachable: {self.full}" if self.full else "the journal is not reachable"
 
+    @property
+    def crowded(self) -> str | None:
+        """Why nothing more can wait, None when it can."""
+        if self.waiting < MAX_WAITING:
+            return None
+        return f"{self.waiting} commands of this gateway wait for their answers already"
+
     def refusal(self, why: str) -> Refusal:
-        """UNAVAILABLE, with the time in which what waits now should have been answered."""
-        per_second = self._per_second
-        wait_ms = int(self.waiting / per_second * 1_000) if per_second >= 1 else LONGEST_RETRY_MS // 5
-        retry_after_ms = min(LONGEST_RETRY_MS, max(SHORTEST_RETRY_MS, wait_ms))
-        return Refusal("UNAVAILABLE", f"{why}; nothing was placed", retry_after_ms=retry_after_ms)
+        """UNAVAILABLE, with the time after which another attempt makes sense.
+
+        Too much waits: the time in which that should have been answered. Anything else lasts.
+        """
+        wait_ms = TROUBLE_RETRY_MS
+        if why == self.crowded and self._per_second >= 1:
+            wait_ms = min(LONGEST_RETRY_MS, max(SHORTEST_RETRY_MS, int(self.waiting / self._per_second * 1_000)))
+        return Refusal("UNAVAILABLE", f"{why}; nothing was placed", retry_after_ms=wait_ms)
 
     def _free(self) -> int | None:
         """Bytes that the server may still write; None where that is not known."""

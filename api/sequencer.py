@@ -18,7 +18,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from api.pressure import MAX_WAITING, Pressure
+from api.pressure import Pressure
 from api.rpc import Refusal
 from api.view import Outcome
 from goldx.chains import FrameWriter
@@ -107,8 +107,8 @@ class Sequencer:
         pressure = self._pressure
         if not self.available:
             raise pressure.refusal(self._trouble or pressure.unreachable())
-        if pressure.waiting >= MAX_WAITING:
-            raise pressure.refusal(f"{pressure.waiting} commands of this gateway wait for their answers already")
+        if (crowded := pressure.crowded) is not None:
+            raise pressure.refusal(crowded)
         if pressure.hindrance is not None:
             raise pressure.refusal(pressure.hindrance)
         if pressure.full is not None and isinstance(command, GROWING):

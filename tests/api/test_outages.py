@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from api import sequencer
+from api import pressure
 from api.app import GatewayServer
 from goldx import embedded, streams
 from goldx.client import Exchange, ExchangeError
@@ -131,7 +131,7 @@ class Story:
 
 async def test_a_slow_journal_pushes_back_and_nothing_piles_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 300
-    monkeypatch.setattr(sequencer, "MAX_WAITING", most)
+    monkeypatch.setattr(pressure, "MAX_WAITING", most)
     story, highest = Story(place), 0
     async with place.member() as member:
         orders: list[asyncio.Task[None]] = []
@@ -264,6 +264,7 @@ async def test_a_disk_that_is_nearly_full_takes_no_orders_but_cancels(
         await until(lambda: place.server.gateway.sequencer._pressure.full is not None)
         await story.order(member, "full")
         assert re.search(r"disk is nearly full \([34] MB left, 8 MB are kept free\)", str(story.refused["full"]))
+        assert story.refused["full"].data["retry_after_ms"] == 1_000, "waiting does not make room"
         assert (await member.cancel(desk.a, client_order_id="before"))["order"]["status"] == "cancelled"
         ballast.unlink()
         await until(lambda: place.server.gateway.sequencer._pressure.full is None)
