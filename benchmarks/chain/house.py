@@ -56,6 +56,22 @@ def echo_server() -> Iterator[tuple[str, int]]:
             process.terminate()
 
 
+@contextlib.contextmanager
+def relay(redis_url: str) -> Iterator[tuple[str, int]]:
+    """The relay's URL and the process in front, on the exchange's own Valkey."""
+    program = (sys.executable, "-m", "benchmarks.chain.relay")
+    with (
+        subprocess.Popen([*program, "middle", redis_url]) as behind,
+        subprocess.Popen([*program, "front", redis_url], stdout=subprocess.PIPE, text=True) as before,
+    ):
+        try:
+            assert before.stdout is not None
+            yield before.stdout.readline().split()[-1], before.pid
+        finally:
+            behind.terminate()
+            before.terminate()
+
+
 @contextlib.asynccontextmanager
 async def exchange(sessions: int) -> AsyncIterator[House]:
     """An exchange in continuous trading, with the accounts of so many sessions, in a folder that goes afterwards."""

@@ -1,7 +1,8 @@
 """The rounds: echo and exchange in turn under the same load, several times, so that a busy machine hurts both alike.
 
 Closed loop: sessions with a window of requests each, as fast as answers come. Open loop: orders fall due at a fixed
-rate whatever the answers do, and latency counts from the moment at which an order was due.
+rate whatever the answers do, and latency counts from the moment at which an order was due; beside the exchange stands
+a relay there, which does nothing with the orders but to make them durable on the same way (``benchmarks.chain.relay``).
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from benchmarks.chain import flow
 from benchmarks.chain.client import PERCENTILES
-from benchmarks.chain.house import House, cpu_seconds, echo_server, exchange
+from benchmarks.chain.house import House, cpu_seconds, echo_server, exchange, relay
 from goldx import streams
 from goldx.commands import OrderPlace
 from goldx.streams import CommandFrame, Journal, Keys
@@ -30,7 +31,8 @@ OPEN_SESSIONS: Final = 10
 SINGLE_SHARE: Final = 20
 """A window that is bound by latency gets so many times fewer messages."""
 PACKED: Final = (1, 64, 1_024)
-SIDES: Final = ("echo", "chain")
+CLOSED_SIDES: Final = ("echo", "chain")
+OPEN_SIDES: Final = ("echo", "relay", "chain")
 
 
 class LoadFailed(RuntimeError):
@@ -59,21 +61,20 @@ class Side:
 
 
 class Bench:
-    """One exchange, one echo server, one process of load."""
+    """One exchange, one process of load, and others by name: URL and process."""
 
-    def __init__(self, house: House, echo: tuple[str, int], load: asyncio.subprocess.Process) -> None:
+    def __init__(self, house: House, others: dict[str, tuple[str, int]], load: asyncio.subprocess.Process) -> None:
         self._house = house
-        self._echo_url, echo_pid = echo
         self._load = load
-        self._pids = {"echo": {"server": echo_pid}, "chain": house.pids}
+        self._urls = {"chain": house.gateway_url} | {name: url for name, (url, _) in others.items()}
+        self._pids = {"chain": house.pids} | {name: {"server": pid} for name, (_, pid) in others.items()}
         self._run = 0
 
     async def measure(self, side: str, **wish: Any) -> dict[str, Any]:
         """One run. Raises LoadFailed."""
         self._run += 1
-        chain = side == "chain"
-        wish |= {"url": self._house.gateway_url if chain else self._echo_url, "run": self._run}
-        wish |= {"key_file": self._house.key_file if chain else None}
+        wish |= {"url": self._urls[side], "run": self._run}
+        wish |= {"key_file": self._house.key_file if side == "chain" else None}
         pids = self._pids[side]
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         assert self._load.stdin is not None
@@ -87,14 +88,10 @@ class Bench:
         found["cpu_us"] = {name: seconds / found["count"] * 1e6 for name, seconds in spent.items()}
         return dict(found)
 
-    async def both(self, into: dict[str, Side], **wish: Any) -> None:
+    async def each(self, into: dict[str, Side], **wish: Any) -> None:
         """One run of each side."""
-        for side in SIDES:
-            into[side].runs.append(await self.measure(side, **wish))
-
-
-def _sides() -> dict[str, Side]:
-    return {side: Side() for side in SIDES}
+        for name, side in into.items():
+            side.runs.append(await self.measure(name, **wish))
 
 
 async def race(
@@ -105,29 +102,29 @@ async def race(
     The highest sustained rate, of which parts are offered in the open loop, is that of RATE_OF, or of the last window.
     """
     sessions = max(OPEN_SESSIONS, *(WINDOWS[name][0] for name in windows))
-    closed = {name: _sides() for name in windows}
+    closed = {name: {side: Side() for side in CLOSED_SIDES} for name in windows}
     fastest = RATE_OF if RATE_OF in windows else windows[-1]
-    opened = {share: _sides() for share in SHARES}
+    opened = {share: {side: Side() for side in OPEN_SIDES} for share in SHARES}
     rates: dict[float, int] = {}
     journal: dict[str, list[float]] = {}
-    with echo_server() as echo:
-        async with exchange(sessions) as house:
+    async with exchange(sessions) as house:
+        with echo_server() as echo, relay(house.redis_url) as relayed:
             load = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "benchmarks.chain.client"), stdin=-1, stdout=-1, limit=1 << 20
             )
-            bench = Bench(house, echo, load)
+            bench = Bench(house, {"echo": echo, "relay": relayed}, load)
             try:
                 for number in range(rounds):
                     for name in windows:
                         count, window = WINDOWS[name]
                         length = orders if count * window > 1 else orders // SINGLE_SHARE
-                        await bench.both(closed[name], sessions=count, window=window, count=length)
+                        await bench.each(closed[name], sessions=count, window=window, count=length)
                     tell(f"round {number + 1} of {rounds}, windows done")
                     if not rates:
                         highest = closed[fastest]["chain"].median("per_s")
                         rates = {share: max(100, round(highest * share / 100) * 100) for share in SHARES}
                     for share, offered in rates.items():
-                        await bench.both(
+                        await bench.each(
                             opened[share], sessions=OPEN_SESSIONS, rate=offered, count=int(offered * seconds)
                         )
                     for packed, speed in (await _append(house.redis_url, orders)).items():
@@ -157,12 +154,13 @@ def _window(sides: dict[str, Side]) -> dict[str, Any]:
 
 def _offered(rate: float, share: float, sides: dict[str, Side]) -> dict[str, Any]:
     out: dict[str, Any] = {"share": share, "offered_per_s": rate}
-    out |= sides["echo"].summary("echo_") | sides["chain"].summary("chain_")
-    ratios = [
-        chain["p99_us"] / echo["p99_us"] for echo, chain in zip(sides["echo"].runs, sides["chain"].runs, strict=True)
-    ]
-    out["p99_ratio"] = round(median(ratios), 2)
-    out["p99_ratio_spread"] = [round(min(ratios), 2), round(max(ratios), 2)]
+    for name, side in sides.items():
+        out |= side.summary(f"{name}_")
+    for name, prefix in (("chain", ""), ("relay", "relay_")):
+        runs = zip(sides["echo"].runs, sides[name].runs, strict=True)
+        ratios = [run["p99_us"] / echo["p99_us"] for echo, run in runs]
+        out[f"{prefix}p99_ratio"] = round(median(ratios), 2)
+        out[f"{prefix}p99_ratio_spread"] = [round(min(ratios), 2), round(max(ratios), 2)]
     return out
 
 

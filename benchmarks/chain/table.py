@@ -35,12 +35,17 @@ def show(found: dict[str, Any]) -> None:
     console.print(closed)
     opened = _made(
         "offered at a fixed rate, latency from the moment an order was due (medians; ms)",
-        *("of highest", "offered/s", "chain p50", "p99", "p99.9", "echo p50", "p99", "p99.9", "p99 to p99", "spread"),
+        *("of highest", "offered/s", "", "p50", "p99", "p99.9", "p99 to echo's", "spread"),
     )
     for row in found["open_loop"]:
-        latencies = [_ms(row[f"{side}_{key}"]) for side in ("chain", "echo") for key in ("p50_us", "p99_us", "p999_us")]
-        ratio = [f"{row['p99_ratio']:.1f}", _spread(row["p99_ratio_spread"])]
-        opened.add_row(f"{row['share']:.0%}", f"{row['offered_per_s']:,.0f}", *latencies, *ratio)
+        offered = [f"{row['share']:.0%}", f"{row['offered_per_s']:,.0f}"]
+        for side, prefix in (("echo", None), ("relay", "relay_"), ("chain", "")):
+            latencies = [_ms(row[f"{side}_{key}"]) for key in ("p50_us", "p99_us", "p999_us")]
+            ratio = []
+            if prefix is not None:
+                ratio = [f"{row[f'{prefix}p99_ratio']:.1f}", _spread(row[f"{prefix}p99_ratio_spread"])]
+            opened.add_row(*offered, side, *latencies, *ratio)
+            offered = ["", ""]
     console.print(opened)
     names = list(next(iter(found["windows"].values()))["chain_cpu_us"])
     spent = _made("processor time an order (µs)", "", *names, "echo", "client of echo")

@@ -21,6 +21,8 @@ def test_it_ends_with_one_object() -> None:
     assert window["chain_p50_us"] <= window["chain_p99_us"] <= window["chain_p999_us"]
     assert set(window["chain_cpu_us"]) == {"valkey", "engine", "gateway", "client"}
     assert [row["share"] for row in found["open_loop"]] == [0.25, 0.5, 0.75]
+    for row in found["open_loop"]:
+        assert {"echo_p99_us", "relay_p99_us", "chain_p99_us", "p99_ratio", "relay_p99_ratio"} <= set(row)
     assert set(found["journal"]) == {"1", "64", "1024"}
 
 
