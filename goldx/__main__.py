@@ -2,8 +2,8 @@
 
 The first run makes ``.venv`` beside the checkout, installs the hash-pinned lock and the checkout itself into it, and
 hands over to the ``goldx`` command there; a later run finds all that done and only hands over.
-``python3 -m goldx test`` installs what the tests need as well and runs them. What is said on the way goes to standard
-error.
+``python3 -m goldx test`` installs what the tests need as well and runs them, ``python3 -m goldx build-core`` what
+compiling needs. What is said on the way goes to standard error.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from ctypes.util import find_library
 from pathlib import Path
@@ -48,6 +49,8 @@ def main(arguments: list[str]) -> None:
         _set_up("dev" if testing else "runtime")
         if testing:
             _find_browser()
+        if arguments[:1] == ["build-core"]:
+            _find_compiler()
     except subprocess.CalledProcessError as error:
         _end(f"this failed with exit code {error.returncode}: {' '.join(map(str, error.cmd))}")
     except OSError as error:
@@ -185,6 +188,20 @@ def _find_browser() -> None:
         _apt_install(*missing)
     else:
         _say(f"browser tests are skipped; for them, please run: sudo apt-get install -y {' '.join(missing)}")
+
+
+def _find_compiler() -> None:
+    """A C compiler, Python's headers, and mypyc."""
+    missing = []
+    if shutil.which("cc") is None:
+        missing += ["gcc", "libc6-dev"]
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        missing.append("python3-dev")
+    if missing:
+        _apt_install(*missing)
+    if subprocess.run([PYTHON, "-c", "import mypyc, setuptools"], capture_output=True, check=False).returncode:
+        _say("installing requirements/compile.lock into .venv, every file checked against its hash")
+        _install_lock(_installer(), ROOT / "requirements" / "compile.lock")
 
 
 if __name__ == "__main__":

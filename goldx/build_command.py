@@ -20,6 +20,7 @@ def build_core() -> None:
         try:
             target = part.build()
         except BuildFailed as failure:
-            text = f"{part.package} could not be compiled; it works without\n{failure}"
+            hint = "it works without; from a checkout, `python3 -m goldx build-core` installs what this needs"
+            text = f"{part.package} could not be compiled; {hint}\n{failure}"
             raise click.ClickException(text) from failure
         click.echo(f"compiled {entry.name} in {target}")
