@@ -36,6 +36,8 @@ REVOKED: Final = 4003
 MAX_GRACE_MS: Final = 60_000
 RETRY_SECONDS: Final = 0.5
 PATROL_SECONDS: Final = 1.0
+NOTES_AT_ONCE: Final = 32
+"""Sessions that are noted in Redis, or taken off, at the same time: each takes a connection, and the others wait."""
 
 
 class Sessions:
@@ -62,6 +64,7 @@ class Sessions:
         self._links: dict[Session, Link] = {}
         self._lingering: dict[str, tuple[Principal, asyncio.Task[None]]] = {}
         """Sessions that have ended and may still be taken up again by the same key."""
+        self._notes = asyncio.Semaphore(NOTES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self.methods: dict[str, Method] = {
             "session.challenge": self._challenge,
@@ -177,7 +180,8 @@ class Sessions:
         try:
             principal = await self._doorman.log_on(key_id, nonce, signature)
             if principal.member is not None and not self._adopt(session, principal):
-                await self._redis.hset(self._key, session.name, principal.member)
+                async with self._notes:
+                    await self._redis.hset(self._key, session.name, principal.member)
         except NotAuthentic as error:
             request.refuse(Refusal("NOT_PERMITTED", str(error)))
             return
@@ -265,7 +269,8 @@ class Sessions:
     async def _forget(self, name: str) -> None:
         while True:
             try:
-                await self._redis.hdel(self._key, name)
+                async with self._notes:
+                    await self._redis.hdel(self._key, name)
             except (RedisError, OSError):
                 await asyncio.sleep(RETRY_SECONDS)
             else:
