@@ -7,6 +7,7 @@ order is looked at, nothing is kept: the rest of a latency is the exchange's own
 import asyncio
 import socket
 import sys
+from collections import deque
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ import uvloop
 from fastapi import FastAPI, WebSocket
 
 from api.link import Link, link_of
+from goldx import collector
 from goldx.line import Line
 from goldx.streams import FIELD, connect
 
@@ -67,8 +69,7 @@ class Front:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._asked: list[tuple[Link, bytes]] = []
-        self._answered = 0
+        self._asked: deque[tuple[Link, bytes]] = deque()
         self.app = FastAPI()
         self.app.websocket("/ws")(self._serve)
 
@@ -86,8 +87,7 @@ class Front:
 
     def answer(self, data: bytes) -> None:
         """What comes back is what was sent."""
-        link, asked = self._asked[self._answered]
-        self._answered += 1
+        link, asked = self._asked.popleft()
         if asked != data:
             raise RuntimeError(f"{data!r} came back where {asked!r} was sent")
         message = _decode(data)
@@ -119,5 +119,6 @@ async def middle(redis_url: str) -> None:
 
 
 if __name__ == "__main__":
+    collector.gentle()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run({"front": front, "middle": middle}[sys.argv[1]](sys.argv[2]))
