@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from api.channels import Channel, Content
 from api.orders import write_own_trade
 from api.records import Order, OwnTrade
+from api.tables import Named
 from goldx import terms, units
 from goldx.events import (
     AccountOpened,
@@ -90,7 +91,7 @@ class Account:
         self.kind = opened.kind
         self.owner = opened.owner
         self.holdings: dict[str, HoldingChanged] = {}
-        self.orders: dict[str, Order] = {}
+        self.orders = Named[Order]()
         self.live: dict[int, Order] = {}
         self.channel = Channel(f"account.{self.name}", self._content)
         self.marks = [opened.sequence - 1]

@@ -7,5 +7,5 @@ from goldx.compiled import Compiled
 
 VIEW = Compiled(
     Path(__file__).parent,
-    ("orders", "books", "candles", "channels", "accounts", "markets", "view", "quick"),
+    ("tables", "orders", "books", "candles", "channels", "accounts", "markets", "view", "quick"),
 )

@@ -1,9 +1,9 @@
 """Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 from api.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
+from api.tables import Numbered
 from goldx import terms, units
 from goldx.events import OrderAccepted, Trade
 
@@ -86,7 +86,7 @@ def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
     )
 
 
-def fills(order: Order, by_id: Mapping[int, Fill]) -> list[Fill]:
+def fills(order: Order, by_id: Numbered[Fill]) -> list[Fill]:
     """All fills of an order so far, the newest first."""
     found = []
     order_id, trade_id = order.order_id, order.last_trade
@@ -97,7 +97,7 @@ def fills(order: Order, by_id: Mapping[int, Fill]) -> list[Fill]:
     return found
 
 
-def write_trades(order: Order, by_id: Mapping[int, Fill]) -> list[OwnTradeForm]:
+def write_trades(order: Order, by_id: Numbered[Fill]) -> list[OwnTradeForm]:
     """All trades of an order so far, as its owner sees them."""
     side, order_id = order.side, order.order_id
     return [write_own_trade(fill.trade, side, order_id) for fill in reversed(fills(order, by_id))]

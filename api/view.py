@@ -11,6 +11,7 @@ from api.channels import Channel
 from api.markets import Market
 from api.orders import accepted, fills
 from api.records import OPEN, Fill, Gap, Order
+from api.tables import Named, Numbered
 from goldx import events
 from goldx.events import AnyEvent
 from goldx.streams import BEGINNING, EventFrame, Position
@@ -33,9 +34,9 @@ class View:
         self.accounts: dict[str, Account] = {}
         self.members: dict[str, list[str]] = {}
         """Member -> its accounts, in the order of opening."""
-        self.orders: dict[int, Order] = {}
+        self.orders = Numbered[Order]()
         """Live orders and those that ended today."""
-        self.fills: dict[int, Fill] = {}
+        self.fills = Numbered[Fill]()
         """The trades of these orders, by id."""
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
@@ -138,10 +139,10 @@ class View:
         self._market(event)
         order = accepted(event)
         order_id = event.order_id
-        self.orders[order_id] = order
+        self.orders.put(order_id, order)
         self.owners.add(order_id, event.account, event.side)
         account = self.accounts[event.account]
-        account.orders[event.client_order_id] = order
+        account.orders.put(event.client_order_id, order)
         account.live[order_id] = order
         if order.status == OPEN:
             self._entering = order
@@ -150,7 +151,7 @@ class View:
     def _traded(self, event: events.Trade) -> None:
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
         trade_id = event.trade_id
-        self.fills[trade_id] = Fill(event, maker.last_trade, taker.last_trade)
+        self.fills.put(trade_id, Fill(event, maker.last_trade, taker.last_trade))
         maker.last_trade = taker.last_trade = trade_id
         self._market(event).trade(event, maker, taker)
         buy, sell = (maker, taker) if maker.side == BUY else (taker, maker)
@@ -174,7 +175,7 @@ class View:
         self._market(event).replace(order, event)
         if event.new_client_order_id != order.client_order_id:
             order.client_order_id = event.new_client_order_id
-            self.accounts[order.account].orders[order.client_order_id] = order
+            self.accounts[order.account].orders.put(order.client_order_id, order)
         if order.status == OPEN and not event.kept_priority:
             self._entering = order
 
@@ -212,8 +213,8 @@ class View:
     def _day_ended(self, event: events.DayEnded) -> None:
         """Orders that have ended are forgotten, and their client ids with them."""
         self.trading_day = event.next_trading_day
-        self.orders = {order_id: order for order_id, order in self.orders.items() if order.live}
+        self.orders = Numbered((order_id, order) for order_id, order in self.orders.items() if order.live)
         kept = [fill for order in self.orders.values() for fill in fills(order, self.fills)]
-        self.fills = {fill.trade.trade_id: fill for fill in kept}
+        self.fills = Numbered((fill.trade.trade_id, fill) for fill in kept)
         for account in self.accounts.values():
-            account.orders = {order.client_order_id: order for order in account.live.values()}
+            account.orders = Named((order.client_order_id, order) for order in account.live.values())

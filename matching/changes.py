@@ -55,8 +55,9 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
     order = _find(state, account, order_id, client_order_id)
     if order is None:
         return _refuse(state, "order.replace", "UNKNOWN_ORDER", command)
-    if new_id is not None and new_id in account.ids:
-        return _refuse(state, "order.replace", "DUPLICATE_ID", command, f"{new_id} is order {account.ids[new_id]}")
+    first = 0 if new_id is None else account.ids.find(new_id)
+    if first:
+        return _refuse(state, "order.replace", "DUPLICATE_ID", command, f"{new_id} is order {first}")
     new_price = order.price if price is None else price
     total = order.quantity if quantity is None else quantity
     remaining = total - (order.quantity - order.remaining)
@@ -79,7 +80,7 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
 
     old_id = order.client_order_id
     if new_id is not None:
-        account.ids[new_id] = order.order_id
+        account.ids.claim(new_id, order.order_id)
         order.client_order_id = new_id
     if order.level is not None and kept:
         order.level.quantity -= order.remaining - remaining

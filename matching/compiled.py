@@ -7,8 +7,8 @@ from goldx.compiled import Compiled
 CORE = Compiled(
     Path(__file__).parent,
     (
-        *("orders", "book", "holdings", "fees", "instrument", "state", "resting", "self_trade", "stops", "matcher"),
-        *("auction", "phases", "entry", "placing", "changes", "plain", "quotes", "venue", "market", "snapshot"),
-        "engine",
+        *("orders", "book", "ids", "holdings", "fees", "instrument", "state", "resting", "self_trade", "stops"),
+        *("matcher", "auction", "phases", "entry", "placing", "changes", "plain", "quotes", "venue", "market"),
+        *("snapshot", "engine"),
     ),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldx.units import CASH
+from matching.ids import ClientIds
 
 UNPUBLISHED: Final = -1
 """No balance has this total."""
@@ -97,7 +98,7 @@ class Member:
 
 
 class Account:
-    """``ids``: every client id of the trading day, and the number of the order that had it first."""
+    """``ids``: every client id of the trading day."""
 
     __slots__ = ("balances", "cash", "ids", "kind", "member", "name", "owner", "quotes")
 
@@ -108,7 +109,7 @@ class Account:
         self.owner: str = owner
         self.cash: Balance = Balance(name, CASH)
         self.balances: dict[str, Balance] = {CASH: self.cash}
-        self.ids: dict[str, int] = {}
+        self.ids: ClientIds = ClientIds()
         self.quotes: dict[str, str] = {}
         """Symbol -> id of the newest quote."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from goldx import terms
 from goldx.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
 from matching import entry, phases
+from matching.ids import ClientIds
 from matching.instrument import Instrument
 from matching.state import NEVER, State
 
@@ -67,7 +68,8 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     state.references = {}
     state.emit(17, next_trading_day)
     for account in state.accounts.values():
-        account.ids = {name: number for name, number in account.ids.items() if state.named(account, name) is not None}
+        open_ids = [(name, number) for name, number in account.ids.items() if state.named(account, name) is not None]
+        account.ids = ClientIds(open_ids)
         account.quotes = {}
         for balance in account.balances.values():
             if balance.roll(state.day):

@@ -37,8 +37,9 @@ def place(state: State, command: tuple[Any, ...]) -> None:
         return _reject(state, command, "UNKNOWN_SYMBOL" if instrument is None else "UNKNOWN_ACCOUNT")
     if account.member.refusal:
         return _reject(state, command, account.member.refusal)
-    if client_order_id in account.ids:
-        return _reject(state, command, "DUPLICATE_ID", account.ids[client_order_id])
+    first = account.ids.find(client_order_id)
+    if first:
+        return _reject(state, command, "DUPLICATE_ID", first)
     reason = phases.refusal(instrument, kind, time_in_force, command[12] is not None)
     reason = reason or _refusal_of_terms(state, instrument, command)
     if not reason and limit is not None:
@@ -90,7 +91,7 @@ def accept(state: State, order: Order, persist: bool) -> None:
     special = order.special
     state.last_order_id = number
     state.orders[number] = order
-    account.ids[order.client_order_id] = number
+    account.ids.claim(order.client_order_id, number)
     if special is None:
         terms = (order.side, LIMIT, order.price, order.quantity, order.time_in_force)
         state.emit(1, number, account.name, order.client_order_id, symbol, *terms)

@@ -18,6 +18,7 @@ from goldx.units import MG_PER_GRAM
 from matching import entry, fees
 from matching.book import Side
 from matching.holdings import Balance
+from matching.ids import FEW
 from matching.matcher import charge
 from matching.orders import Order
 from matching.state import Events, State
@@ -71,7 +72,11 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     reserved = balance.reserved + needed
     number = state.last_order_id + 1
     key: Any = number
-    if reserved + balance.locked > balance.total or account.ids.setdefault(client_id, key) != number:
+    if reserved + balance.locked > balance.total:
+        return None
+    ids = account.ids
+    few = ids.few  # as in ClientIds.claim
+    if (few.setdefault(client_id, key) if len(few) < FEW else ids.claim(client_id, number)) != number:
         return None
 
     state.last_order_id = number
@@ -268,7 +273,9 @@ def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
         _, name, key, client_id = command
         account = state.accounts[name]
         if key is None:
-            key = account.ids[client_id]
+            if client_id is None:
+                return None
+            key = account.ids.few.get(client_id) or account.ids.find(client_id)
             order = state.orders[key]
             if order.client_order_id != client_id:
                 return None

@@ -27,8 +27,8 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("quote.set", reason, name, quote_id)
     if account.member.refusal:
         return state.refuse("quote.set", account.member.refusal, name, quote_id)
-    if quote_id + "/bid" in account.ids:
-        first = account.ids[quote_id + "/bid"]
+    first = account.ids.find(quote_id + "/bid")
+    if first:
         return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {first}")
     reason = phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
     old = live(state, account, symbol)

@@ -15,6 +15,7 @@ from goldx import terms
 from matching import stops
 from matching.book import Side
 from matching.holdings import Account, Balance, Member
+from matching.ids import ClientIds
 from matching.instrument import Instrument
 from matching.orders import Order, Special
 from matching.state import NEVER, State
@@ -72,7 +73,7 @@ def _account(account: Account) -> tuple[Any, ...]:
     ]
     return (
         *(account.name, account.member.name, account.kind, account.owner),
-        *(balances, list(account.ids.items()), list(account.quotes.items())),
+        *(balances, account.ids.items(), list(account.quotes.items())),
     )
 
 
@@ -89,7 +90,7 @@ def _read_account(state: State, fields: Any) -> None:
         balance.total = balance.published_total = total
         balance.reserved = balance.published_reserved = reserved
         balance.unwithdrawable = unwithdrawable
-    account.ids = dict(ids)
+    account.ids = ClientIds((name, number) for name, number in ids)
     account.quotes = dict(quotes)
 
 

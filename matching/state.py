@@ -19,7 +19,8 @@ NEVER: Final = 1 << 62
 
 
 class State:
-    """Nothing here depends on a set's order, a clock or a random number; every dict is walked in order of insertion.
+    """Nothing here depends on a set's order, a clock or a random number; every dict is walked in order of
+    insertion, client ids in order of their numbers.
 
     ``events`` and ``touched`` belong to the command that is being applied; everything else lasts.
     """
@@ -125,12 +126,16 @@ class State:
 
     def named(self, account: Account, client_order_id: str) -> Order | None:
         """The open order of an account that has a client id now: one that was renamed is not found by its old one."""
-        order = self.orders.get(account.ids.get(client_order_id, 0))
+        order = self.orders.get(account.ids.find(client_order_id))
         return order if order is not None and order.client_order_id == client_order_id else None
 
     def open_orders(self, accounts: list[Account]) -> list[Order]:
-        """All open orders of accounts, in order of acceptance. O(client ids of the day)."""
-        numbers = sorted({number for account in accounts for number in account.ids.values() if number in self.orders})
+        """All open orders of accounts, in order of acceptance. O(all open orders), or O(their client ids of the day)
+        where these are fewer."""
+        if len(self.orders) <= sum([account.ids.count() for account in accounts]):
+            names = {account.name for account in accounts}
+            return [order for order in self.orders.values() if order.account.name in names]
+        numbers = sorted({number for account in accounts for _, number in account.ids.items() if number in self.orders})
         return [self.orders[number] for number in numbers]
 
     def schedule(self, time: int, number: int, symbol: str) -> None:

@@ -143,7 +143,8 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
                 trades_of[event.taker_order_id].append(event)
         if number % 50:
             continue
-        assert set(view.fills) <= {trade.trade_id for order_id in view.orders for trade in trades_of[order_id]}
+        trades = {trade.trade_id for order_id, _ in view.orders.items() for trade in trades_of[order_id]}
+        assert {trade_id for trade_id, _ in view.fills.items()} <= trades
         for order in view.orders.values():
             names = ("order_id", "account", "client_order_id", "symbol", "side", "type", "quantity", "remaining")
             wanted = fields(order, *names, "amount", "time_in_force", "stp")

@@ -30,7 +30,7 @@ def dump_engine(engine: Engine) -> Dump:
             if (b.total, b.reserved, b.locked, b.unwithdrawable) != (0, 0, 0, 0)
         },
         "members": {name: member.refusal for name, member in state.members.items()},
-        "ids": {account.name: account.ids for account in state.accounts.values()},
+        "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
     }
 
 

@@ -389,8 +389,8 @@ BUGS = (
     Bug(
         "a renamed order frees its old name",
         "changes.py",
-        "        account.ids[new_id] = order.order_id\n",
-        "        account.ids[new_id] = account.ids.pop(old_id)\n",
+        "        account.ids.claim(new_id, order.order_id)\n",
+        "        account.ids.claim(new_id, account.ids.few.pop(old_id))\n",
     ),
     Bug(
         "replace does not mind post-only",
@@ -408,14 +408,14 @@ BUGS = (
     Bug(
         "a client id is free when its order is done",
         "placing.py",
-        "    if client_order_id in account.ids:\n",
-        "    if account.ids.get(client_order_id) in state.orders:\n",
+        "    if first:\n",
+        "    if first in state.orders:\n",
     ),
     Bug(
         "a plain order takes a client id from another",
         "plain.py",
-        " or account.ids.setdefault(client_id, key) != number:\n",
-        " or account.ids.__setitem__(client_id, key):\n",
+        "(few.setdefault(client_id, key) if len(few) < FEW else ids.claim(client_id, number)) != number:\n",
+        "(few.__setitem__(client_id, key) if len(few) < FEW else ids.claim(client_id, number)) == -1:\n",
     ),
     Bug(
         "an old name finds the order",
@@ -456,14 +456,14 @@ BUGS = (
     Bug(
         "plain orders may use what is reserved already",
         "plain.py",
-        "    if reserved + balance.locked > balance.total ",
-        "    if needed + balance.locked > balance.total ",
+        "    if reserved + balance.locked > balance.total:\n",
+        "    if needed + balance.locked > balance.total:\n",
     ),
     Bug(
         "a plain order sells locked gold",
         "plain.py",
-        "    if reserved + balance.locked > balance.total ",
-        "    if reserved > balance.total ",
+        "    if reserved + balance.locked > balance.total:\n",
+        "    if reserved > balance.total:\n",
     ),
     Bug(
         "a plain order at the best opposite price rests",
@@ -609,8 +609,8 @@ BUGS = (
     Bug(
         "the end of the day frees the ids of open orders",
         "market.py",
-        " if state.named(account, name) is not None}",
-        " if state.named(account, name) is None}",
+        " if state.named(account, name) is not None]",
+        " if state.named(account, name) is None]",
     ),
     # Auctions
     Bug(

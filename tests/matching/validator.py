@@ -112,7 +112,8 @@ def check_order(order: Order) -> None:
     instrument = order.instrument
     assert 0 < order.remaining <= order.quantity
     assert order.remaining % instrument.lot == 0
-    assert order.account.ids[order.client_order_id] == order.order_id, "an open order is not found by its client id"
+    first = order.account.ids.find(order.client_order_id)
+    assert first == order.order_id, "an open order is not found by its client id"
     buying = order.side == terms.BUY
     assert order.balance is order.account.balances[units.CASH if buying else instrument.symbol]
     special = order.special
@@ -143,7 +144,7 @@ def check_account(state: State, account: Account) -> None:
         assert balance.locked == sum((balance.locks or {}).values()) >= 0
         assert balance.unwithdrawable >= 0
         assert (balance.total, balance.reserved) == (balance.published_total, balance.published_reserved)
-    assert all(0 < number <= state.last_order_id for number in account.ids.values())
+    assert all(0 < number <= state.last_order_id for _, number in account.ids.items())
 
 
 class Conservation:

@@ -33,7 +33,7 @@ def test_a_day_s_client_ids_and_a_two_days_references_are_kept() -> None:
     engine.apply(1, (1, "ann", "open", "AU", terms.BUY, terms.LIMIT, 1_000, 100))
     engine.apply(1, (1, "ann", "done", "AU", terms.BUY, terms.LIMIT, 1_000, 100, terms.IOC))
     engine.apply(2, (18, "2026-11-25"))
-    assert list(engine.state.accounts["ann"].ids) == ["open"]
+    assert engine.state.accounts["ann"].ids.items() == [("open", 1)]
     assert engine.apply(3, (10, "ann", "CNY", 1, "r"))[0][4] == "DUPLICATE_ID"
     engine.apply(4, (18, "2026-11-26"))
     assert engine.apply(5, (10, "ann", "CNY", 1, "r"))[0][0] == 14
