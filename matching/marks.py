@@ -50,6 +50,7 @@ class Marks:
         self._spawn: Spawn
         self._settled: Callable[[int], Awaitable[None]] | None = None
         self._due = self._digest_due = self._snapshot_due = 0
+        self._photograph: Photograph | None = None
         self._developing: asyncio.Task[None] | None = None
         self._began = self._rests_until = 0.0
         """When the last picture was begun, and when the next one may be."""
@@ -90,7 +91,8 @@ class Marks:
             if whole:
                 self._snapshot_due = _next(total, self._snapshot_every)
             self._began = asyncio.get_running_loop().time()
-            self._developing = self._spawn(self._develop(Photograph(self._fold, whole=whole)))
+            self._photograph = Photograph(self._fold, whole=whole)
+            self._developing = self._spawn(self._develop(self._photograph))
         self._due = min(self._digest_due, self._snapshot_due) if leading else self._digest_due
 
     def _takes(self, number: int) -> bool:
@@ -140,10 +142,13 @@ class Marks:
 
     async def leave(self) -> None:
         """At a clean stop the leader leaves a snapshot behind, unless the last one stands here. Raises StateDiffers."""
-        if self._developing is not None:
+        if self._developing is not None and self._photograph is not None:
+            self._photograph.hurry()
             await asyncio.wait((self._developing,))
         if self.snapshot != self._fold.position:
-            await self._develop(Photograph(self._fold))
+            photograph = Photograph(self._fold)
+            photograph.hurry()
+            await self._develop(photograph)
 
 
 def _next(total: int, every: int) -> int:

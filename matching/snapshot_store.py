@@ -5,6 +5,8 @@ of another version is passed over for the one before it, and in the end for the 
 """
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import hashlib
 import os
@@ -30,6 +32,10 @@ log = structlog.get_logger()
 VERSION = 2
 KEPT = 3
 """How many snapshots stay."""
+SLICE, PAUSE = 0.001, 0.02
+"""Seconds for which a child is let run, and is then stopped."""
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class SnapshotFailed(RuntimeError):
@@ -70,8 +76,9 @@ _decode = msgspec.msgpack.Decoder(Snapshot).decode
 class Photograph:
     """A picture in the making: the process forks at once, and the child writes down the state as it is now.
 
-    The pause of the market is that of the fork. ``whole``: with the state itself, not only its digest. Afterwards
-    ``processor_seconds`` is what it cost.
+    The pause of the market is that of the fork. Where every processor is needed a child that computes would take one
+    from the orders, whatever its priority; so it is let run a small part of the time only, until ``hurry``. ``whole``:
+    with the state itself, not only its digest. Afterwards ``processor_seconds`` is what it cost.
     """
 
     def __init__(self, fold: Fold, *, whole: bool = True) -> None:
@@ -79,26 +86,61 @@ class Photograph:
         self.whole = whole
         self.processor_seconds = 0.0
         self._file = tempfile.TemporaryFile(prefix="goldx-snapshot-")  # noqa: SIM115
+        self._hurried = False
+        parent = os.getpid()
         self._child = os.fork()
         if self._child == 0:
-            _write_and_exit(fold, whole, self._file)
+            _write_and_exit(fold, whole, self._file, parent)
+        self._handle = os.pidfd_open(self._child)
 
     async def develop(self) -> Snapshot:
         """Waits for the child. Raises SnapshotFailed."""
         with self._file as file:
-            _, status, used = await asyncio.to_thread(os.wait4, self._child, 0)
+            pacing = asyncio.create_task(self._pace())
+            try:
+                _, status, used = await asyncio.to_thread(os.wait4, self._child, 0)
+            except asyncio.CancelledError:
+                self._send(signal.SIGKILL)
+                raise
+            finally:
+                pacing.cancel()
+                handle, self._handle = self._handle, -1
+                os.close(handle)
             self.processor_seconds = used.ru_utime + used.ru_stime
             if status != 0:
                 raise SnapshotFailed(f"the process that writes it down ended with {os.waitstatus_to_exitcode(status)}")
             file.seek(0)
             return _decode(file.read())
 
+    def hurry(self) -> None:
+        """Somebody waits for it: from now on the child runs all the time."""
+        self._hurried = True
+        self._send(signal.SIGCONT)
 
-def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO) -> None:
-    """In the child: nothing of the parent's loop, connections or handlers may run here."""
+    async def _pace(self) -> None:
+        while not self._hurried:
+            self._send(signal.SIGSTOP)
+            await asyncio.sleep(PAUSE)
+            self._send(signal.SIGCONT)
+            await asyncio.sleep(SLICE)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._handle >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
+
+
+def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO, parent: int) -> None:
+    """In the child: nothing of the parent's loop, connections or handlers may run here.
+
+    It ends with its parent: one that is stopped would stay for ever.
+    """
     code = 1
     try:
         gc.disable()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(code)
         os.nice(10)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,11 @@
 """An engine gets its state back from snapshot and journal, or says what is missing."""
 
+import asyncio
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,7 +13,7 @@ from redis.asyncio import Redis
 
 from goldx import streams
 from goldx.streams import EventStream, Journal, Keys
-from matching import export
+from matching import export, snapshot_store
 from matching.fold import Fold
 from matching.publisher import StreamBroken
 from matching.snapshot_store import KEPT, Photograph, Snapshot, SnapshotStore, StateDiffers, picture
@@ -115,6 +120,82 @@ async def test_a_forked_snapshot_is_that_of_its_moment(redis: Redis, shard: str)
         position = await Journal(redis, keys).append(streams.CommandFrame("gateway-1.1", 99, ()))
         fold.apply(position, (await Journal(redis, keys).read(fold.position))[0][1])
         assert await photograph.develop() == expected
+
+
+def state_of(pid: int) -> str:
+    """As in ps: ``T`` is stopped; empty when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+async def ended(pid: int) -> None:
+    async with asyncio.timeout(10):
+        while state_of(pid) not in ("", "Z"):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_picture_takes_a_small_part_of_the_time_until_somebody_waits_for_it(
+    redis: Redis, shard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*args: Any, **options: Any) -> Snapshot:
+        until = time.process_time() + 0.5
+        while time.process_time() < until:
+            pass
+        return picture(*args, **options)
+
+    monkeypatch.setattr(snapshot_store, "picture", slowly)
+    keys = Keys(shard)
+    await fill(redis, keys, seed=1)
+    async with leadership(redis, keys) as (fold, _):
+        photograph = Photograph(fold)
+        developing = asyncio.create_task(photograph.develop())
+        seen: list[str] = []
+        while len(seen) < 50:
+            await asyncio.sleep(0.001)
+            seen.append(state_of(photograph._child))
+        assert seen.count("T") > len(seen) // 2, seen
+        photograph.hurry()
+        assert await developing == picture(fold)
+
+
+async def test_a_picture_that_nobody_waits_for_any_more_is_ended(redis: Redis, shard: str) -> None:
+    """Its child may be stopped at that moment, and would stay for ever."""
+    keys = Keys(shard)
+    await fill(redis, keys, seed=1)
+    async with leadership(redis, keys) as (fold, _):
+        photograph = Photograph(fold)
+        developing = asyncio.create_task(photograph.develop())
+        await asyncio.sleep(0)
+        developing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await developing
+        await ended(photograph._child)
+
+
+ENDS_ABRUPTLY = """
+import os, signal, time
+from matching.engine import Engine
+from matching.fold import Fold
+from matching.snapshot_store import Photograph, SnapshotStore
+import matching.snapshot_store as store
+
+store.picture = lambda *_, **__: time.sleep(600)
+photograph = Photograph(Fold(Engine()))
+time.sleep(0.3)
+os.kill(photograph._child, signal.SIGSTOP)
+print(photograph._child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_a_picture_s_child_does_not_outlive_an_engine_that_was_killed() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", ENDS_ABRUPTLY, stdout=-1)
+    assert process.stdout is not None
+    child = int(await process.stdout.readline())
+    await process.wait()
+    await ended(child)
 
 
 async def test_a_snapshot_ahead_of_the_event_stream_is_passed_over(redis: Redis, shard: str) -> None:
