@@ -83,6 +83,8 @@ async def start_valkey(directory: Path) -> Server:
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
+        # A rewrite takes a processor for seconds, and of streams that were not trimmed it leaves out nothing.
+        "auto-aof-rewrite-min-size": "1gb",
         "logfile": str(log),
         "daemonize": "no",
     }
