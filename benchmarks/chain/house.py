@@ -16,6 +16,7 @@ from goldx import streams
 from goldx.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase
 from goldx.embedded import Server, temporary_servers
 from goldx.keys import Key
+from goldx.placement import keeping
 from goldx.service import start_service
 from goldx.streams import CommandFrame, EventStream, Journal, Keys
 from goldx.terms import CONTINUOUS
@@ -61,8 +62,10 @@ def relay(redis_url: str) -> Iterator[tuple[str, int]]:
     """The relay's URL and the process in front, on the exchange's own Valkey."""
     program = (sys.executable, "-m", "benchmarks.chain.relay")
     with (
-        subprocess.Popen([*program, "middle", redis_url]) as behind,
-        subprocess.Popen([*program, "front", redis_url], stdout=subprocess.PIPE, text=True) as before,
+        subprocess.Popen([*keeping("engine"), *program, "middle", redis_url]) as behind,
+        subprocess.Popen(
+            [*keeping("gateway"), *program, "front", redis_url], stdout=subprocess.PIPE, text=True
+        ) as before,
     ):
         try:
             assert before.stdout is not None
@@ -78,7 +81,9 @@ async def exchange(sessions: int) -> AsyncIterator[House]:
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     try:
         async with contextlib.AsyncExitStack() as stack:
-            valkey, postgres = await stack.enter_async_context(temporary_servers(durable=False))
+            valkey, postgres = await stack.enter_async_context(
+                temporary_servers(durable=False, before=keeping("valkey"))
+            )
             key = Key.generate(f"{MEMBER}.key")
             key.save(folder / "key.pem")
             await _register(postgres.url, key)
@@ -91,7 +96,7 @@ async def exchange(sessions: int) -> AsyncIterator[House]:
             with (folder / "lock").open("wb") as lock:
                 for name in ("engine", "gateway"):
                     log = folder / f"{name}.jsonl"
-                    services[name] = await start_service(name, environment, log, lock.fileno())
+                    services[name] = await start_service(name, environment, log, lock.fileno(), (), keeping(name))
                     stack.push_async_callback(services[name].stop)
             await _open_market(valkey.url, sessions)
             pids = {"valkey": valkey.pid, **{name: service.pid for name, service in services.items()}}
