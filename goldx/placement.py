@@ -16,7 +16,7 @@ ENOUGH: Final = 4
 
 
 def processors_of(name: str) -> frozenset[int]:
-    """The processors for a process of the exchange; all that there are for most."""
+    """The processors for a process of the exchange: for most of them all that there are."""
     found = sorted(os.sched_getaffinity(0))
     if 1 < len(found) < ENOUGH:
         if name == GATEWAY:
@@ -27,5 +27,8 @@ def processors_of(name: str) -> frozenset[int]:
 
 
 def keeping(name: str) -> tuple[str, ...]:
-    """What goes in front of the command that starts it."""
-    return ("taskset", "--cpu-list", ",".join(map(str, sorted(processors_of(name)))))
+    """What goes in front of the command that starts it, if anything."""
+    processors = processors_of(name)
+    if processors == os.sched_getaffinity(0):
+        return ()
+    return ("taskset", "--cpu-list", ",".join(map(str, sorted(processors))))

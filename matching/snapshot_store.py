@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import hashlib
+import mmap
 import os
 import signal
 import tempfile
@@ -87,10 +88,12 @@ class Photograph:
         self.processor_seconds = 0.0
         self._file = tempfile.TemporaryFile(prefix="goldx-snapshot-")  # noqa: SIM115
         self._hurried = False
+        self._mortal = mmap.mmap(-1, 1)
+        """Shared with the child: not 0 once it ends with its parent, and may be stopped."""
         parent = os.getpid()
         self._child = os.fork()
         if self._child == 0:
-            _write_and_exit(fold, whole, self._file, parent)
+            _write_and_exit(fold, whole, self._file, parent, self._mortal)
         self._handle = os.pidfd_open(self._child)
 
     async def develop(self) -> Snapshot:
@@ -119,7 +122,8 @@ class Photograph:
 
     async def _pace(self) -> None:
         while not self._hurried:
-            self._send(signal.SIGSTOP)
+            if self._mortal[0]:
+                self._send(signal.SIGSTOP)
             await asyncio.sleep(PAUSE)
             self._send(signal.SIGCONT)
             await asyncio.sleep(SLICE)
@@ -130,15 +134,16 @@ class Photograph:
                 signal.pidfd_send_signal(self._handle, number)
 
 
-def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO, parent: int) -> None:
+def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO, parent: int, mortal: mmap.mmap) -> None:
     """In the child: nothing of the parent's loop, connections or handlers may run here.
 
-    It ends with its parent: one that is stopped would stay for ever.
+    It ends with its parent: one that is stopped would stay for ever, and with it the locks that it has inherited.
     """
     code = 1
     try:
         gc.disable()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        mortal[0] = 1
         if os.getppid() != parent:
             os._exit(code)
         os.nice(10)
