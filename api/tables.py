@@ -37,9 +37,6 @@ class Numbered(Generic[T]):
     def __getitem__(self, number: int) -> T:
         return self._pieces[number >> BITS][number]
 
-    def __len__(self) -> int:
-        return sum(map(len, self._pieces.values()))
-
     def items(self) -> Iterator[tuple[int, T]]:
         """In the order in which they came."""
         for piece in self._pieces.values():

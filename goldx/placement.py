@@ -2,8 +2,8 @@
 
 Whoever wakes another process draws it to its own processor. On a machine with two of them the journal's server so ends
 up on the gateway's and waits there until the gateway has done its turn, several milliseconds for every order, while the
-other processor has time. So the gateway is kept on the first one, and the server and the engines, who never work at the
-same time, on the rest. Where there are more processors the kernel finds room by itself.
+other processor has time. So the gateway is kept on the first one, and the server and the engines, who mostly
+take turns, on the rest. Where there are more processors the kernel finds room by itself.
 """
 
 import os

@@ -154,7 +154,7 @@ class Exchange:
         if name not in self._wanted or unset.get(name):
             return None
         file = self._log_folder / f"{name}.jsonl"
-        return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), before)
+        return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), before=before)
 
     def _changed(self, line: str) -> None:
         self._tell(line)

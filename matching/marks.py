@@ -150,6 +150,11 @@ class Marks:
             photograph.hurry()
             await self._develop(photograph)
 
+    def give_up(self) -> None:
+        """A picture that is still under way is not waited for."""
+        if self._developing is not None:
+            self._developing.cancel()
+
 
 def _next(total: int, every: int) -> int:
     """The next multiple."""

@@ -105,6 +105,7 @@ class EngineProcess:
                     while await self._follow(stop, tasks, give_way) and await self._lead(stop, tasks):
                         give_way = True
                 telling.cancel()
+                self._marks.give_up()
                 # If this fails, the status ends by itself.
                 with contextlib.suppress(RedisError, OSError):
                     await engines.leave(self._telling, self._keys, self._name)

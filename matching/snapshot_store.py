@@ -142,8 +142,7 @@ def _write_and_exit(fold: Fold, whole: bool, file: BinaryIO, parent: int, mortal
     code = 1
     try:
         gc.disable()
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        mortal[0] = 1
+        mortal[0] = _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
         if os.getppid() != parent:
             os._exit(code)
         os.nice(10)

@@ -96,7 +96,7 @@ async def exchange(sessions: int) -> AsyncIterator[House]:
             with (folder / "lock").open("wb") as lock:
                 for name in ("engine", "gateway"):
                     log = folder / f"{name}.jsonl"
-                    services[name] = await start_service(name, environment, log, lock.fileno(), (), keeping(name))
+                    services[name] = await start_service(name, environment, log, lock.fileno(), before=keeping(name))
                     stack.push_async_callback(services[name].stop)
             await _open_market(valkey.url, sessions)
             pids = {"valkey": valkey.pid, **{name: service.pid for name, service in services.items()}}

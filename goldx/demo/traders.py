@@ -7,6 +7,7 @@ milligrams; the exchange is spoken to in decimal strings.
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
@@ -74,7 +75,7 @@ class Position:
             self.holds(event["asset"], event)
 
 
-class Program:
+class Program(ABC):
     """What all programs share: placing with a time stamp, and stopping when told."""
 
     def __init__(
@@ -87,9 +88,9 @@ class Program:
         self.random = Random(seed)
         self.stop = stop
 
+    @abstractmethod
     async def run(self) -> None:
         """Trades until told to stop."""
-        raise NotImplementedError
 
     def fair(self, symbol: str) -> int:
         return self.prices[symbol].now()

@@ -219,3 +219,21 @@ async def test_a_standby_gives_way_to_an_engine_that_is_none(valkey_url: str, re
         await standby.says('"leads"')
         assert await redis.get(Keys(shard).leader) == b"2"
         await standby.stop()
+
+
+NEVER_DONE = "import time, matching.snapshot_store as store; store.picture = lambda *_, **__: time.sleep(600); " + RUN
+
+
+async def test_who_stops_does_not_wait_for_a_picture(valkey_url: str, redis: Redis, shard: str) -> None:
+    """Neither who follows, nor who leads and whose picture does not become ready in the time of a clean stop."""
+    settings = {"GOLDX_DIGEST_EVERY": "50", "GOLDX_SNAPSHOT_EVERY": "50"}
+    async with (
+        load(redis, Keys(shard)) as appended,
+        engine_process(valkey_url, shard, settings, program=NEVER_DONE) as leader,
+    ):
+        await leader.ready()
+        async with engine_process(valkey_url, shard, settings, "--standby", program=NEVER_DONE) as standby:
+            await standby.ready()
+            await more(appended)
+            await standby.stop()
+        await leader.stop()
