@@ -10,14 +10,15 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, WebSocket
 
-from api import problems, rest, settlement_routes
+from api import rest, settlement_routes
+from api.edge import problems
 from api.gateway import Gateway
-from api.link import Link, link_of
-from goldx.archive import BadArchive
-from goldx.durability import WeakDurability
-from goldx.history import EventsMissing
-from goldx.replicas import NoReplicas
-from goldx.settings import Settings
+from api.sessions.link import Link, link_of
+from goldx.hosting.settings import Settings
+from goldx.streams.archive import BadArchive
+from goldx.streams.durability import WeakDurability
+from goldx.streams.history import EventsMissing
+from goldx.streams.replicas import NoReplicas
 
 MAX_MESSAGE_BYTES = 64 * 1_024
 

@@ -9,8 +9,8 @@ import click
 import uvloop
 
 from api.app import GatewayServer
-from goldx import collector, logging
-from goldx.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.hosting import collector, logging
+from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
 
 
 class _Announcing(GatewayServer):

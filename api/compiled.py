@@ -1,11 +1,10 @@
-"""Which modules are the gateway's view and the way of a plain order through it: what ``goldx build-core`` compiles of
-this package (``goldx.compiled``)."""
+"""The gateway's view and the path of a plain order through it: what ``goldx build-core`` compiles of this package
+(``goldx.hosting.compiled``)."""
 
 from pathlib import Path
 
-from goldx.compiled import Compiled
+from goldx.hosting.compiled import Compiled
 
-VIEW = Compiled(
-    Path(__file__).parent,
-    ("tables", "orders", "books", "candles", "channels", "accounts", "markets", "view", "quick"),
-)
+_VIEW = ("tables", "orders", "books", "candles", "channels", "accounts", "market_data", "view")
+
+VIEW = Compiled(Path(__file__).parent, (*(f"view/{name}" for name in _VIEW), "sessions/quick"))

@@ -10,25 +10,26 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from api.auth import Doorman
-from api.link import Link
-from api.queries import Queries
-from api.quick import Quick
-from api.rpc import Refusal
-from api.sequencer import Sequencer
-from api.session import Method
-from api.sessions import Sessions
-from api.subscriptions import Subscriptions
-from api.trading import Trading
-from api.view import Outcome, View
-from goldx.commands import AnyCommand
-from goldx.durability import read_durability, require_durability
-from goldx.engines import engines
-from goldx.history import WholeEvents, archive_in, last_event
-from goldx.line import Line
-from goldx.settings import Settings
-from goldx.streams import Journal, Keys, Position, begin_run, connect
-from settlement import database
+from api.edge.auth import Authenticator
+from api.edge.outcome import Outcome
+from api.edge.rpc import Refusal
+from api.journal.sequencer import Sequencer
+from api.sessions.link import Link
+from api.sessions.queries import Queries
+from api.sessions.quick import Quick
+from api.sessions.session import Method
+from api.sessions.sessions import Sessions
+from api.sessions.subscriptions import Subscriptions
+from api.sessions.trading import Trading
+from api.view.view import View
+from goldx.hosting.settings import Settings
+from goldx.protocol.commands import AnyCommand
+from goldx.streams.connection import RedisConnection
+from goldx.streams.durability import read_durability, require_durability
+from goldx.streams.engines import engines
+from goldx.streams.history import WholeEvents, archive_in, last_event
+from goldx.streams.redis_streams import Journal, Keys, Position, begin_run, connect
+from settlement.base import database
 
 log = structlog.get_logger()
 
@@ -58,10 +59,10 @@ class Gateway:
         self._redis: Redis = connect(redis_url)
         self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
         self.events = WholeEvents(self._redis, self.keys, archive_in(settings.archive_dir))
-        self._line = Line(self._tail_redis)
+        self._line = RedisConnection(self._tail_redis)
         self._stream = WholeEvents(self._tail_redis, self.keys, archive_in(settings.archive_dir), self._line)
         self.database = database.connect(database_url)
-        self.doorman = Doorman(self.database)
+        self.doorman = Authenticator(self.database)
         self.queries = Queries(self.view)
         self.sequencer: Sequencer
         self.sessions: Sessions

@@ -1,7 +1,7 @@
 """Whether a gateway and the console answer on their ports."""
 
-from goldx.health import answers
-from goldx.settings import Settings
+from goldx.hosting.health import answers
+from goldx.hosting.settings import Settings
 
 
 async def gateway(settings: Settings) -> str:

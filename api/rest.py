@@ -2,19 +2,18 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.gateway import Gateway
+from api.dependencies import TheGateway, ThePrincipal
+from api.edge.problems import Problem
+from api.edge.rpc import Refusal
 from api.metrics import write
-from api.problems import Problem
-from api.queries import MOST
-from api.rpc import Refusal
-from api.trading import OPERATOR_METHODS, Trading
-from goldx.units import BadValue
-from settlement.registry import Principal
+from api.sessions.queries import MOST
+from api.sessions.trading import OPERATOR_METHODS, Trading
+from goldx.protocol.units import BadValue
 
 router = APIRouter()
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -28,21 +27,6 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "no such instrument"}}
-
-
-def gateway_of(request: Request) -> Gateway:
-    """The gateway that serves this application."""
-    gateway: Gateway = request.app.state.gateway
-    return gateway
-
-
-async def principal_of(request: Request) -> Principal:
-    """Who sent the request, by its bearer token. Raises NotAuthentic."""
-    return await gateway_of(request).doorman.bearer(request.headers.get("authorization"))
-
-
-TheGateway = Annotated[Gateway, Depends(gateway_of)]
-ThePrincipal = Annotated[Principal, Depends(principal_of)]
 
 
 class OperatorCommand(BaseModel):

@@ -23,16 +23,16 @@ import asyncpg
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from goldx import collector, embedded
-from goldx.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
-from goldx.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase, OrderPlace
-from goldx.streams import FIELD, Keys, Position, connect
-from goldx.terms import BUY, CONTINUOUS, LIMIT, SELL
-from goldx.units import CASH
-from matching.engine import Engine
-from matching.fold import Fold
-from settlement import database
-from settlement.process import Settlement
+from goldx.hosting import collector, embedded
+from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase, OrderPlace
+from goldx.protocol.terms import BUY, CONTINUOUS, LIMIT, SELL
+from goldx.protocol.units import CASH
+from goldx.streams.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
+from goldx.streams.redis_streams import FIELD, Keys, Position, connect
+from matching.core.engine import Engine
+from matching.run.fold import Fold
+from settlement.base import database
+from settlement.service.process import Settlement
 
 SYMBOLS = tuple(f"AU-{number}" for number in range(4))
 SHARD = "bench"

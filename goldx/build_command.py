@@ -4,7 +4,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from goldx.compiled import BuildFailed, Compiled
+from goldx.hosting.compiled import BuildFailed, Compiled
 
 
 @click.command(name="build-core")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from goldx.settings import BadSettings, NotRunning
+from goldx.hosting.settings import BadSettings, NotRunning
 
 
 class _SettingsRefused(click.ClickException):

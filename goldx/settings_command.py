@@ -2,7 +2,7 @@
 
 import click
 
-from goldx.settings import PREFIX, Settings, allowed, shown
+from goldx.hosting.settings import PREFIX, Settings, allowed, shown
 
 
 @click.command()

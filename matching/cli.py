@@ -9,21 +9,21 @@ import structlog
 import uvloop
 from redis.exceptions import RedisError
 
-from goldx import collector
-from goldx.archive import Archive, BadArchive
-from goldx.durability import WeakDurability
-from goldx.logging import configure
-from goldx.replicas import NoReplicas
-from goldx.settings import NotRunning, Settings, resolve_redis_url
-from goldx.streams import Keys
-from matching.archiver import keep_archiving
-from matching.fold import CoreFailed
-from matching.hand_over import NotHandedOver, request
-from matching.lease import Deposed
-from matching.process import serve
-from matching.publisher import StreamBroken
-from matching.replay import BadLine, Replay
-from matching.snapshot_store import StateDiffers
+from goldx.hosting import collector
+from goldx.hosting.logging import configure
+from goldx.hosting.settings import NotRunning, Settings, resolve_redis_url
+from goldx.streams.archive import Archive, BadArchive
+from goldx.streams.durability import WeakDurability
+from goldx.streams.redis_streams import Keys
+from goldx.streams.replicas import NoReplicas
+from matching.archive.archiver import keep_archiving
+from matching.archive.replay import BadLine, Replay
+from matching.run.fold import CoreFailed
+from matching.run.hand_over import NotHandedOver, request
+from matching.run.lease import Deposed
+from matching.run.process import serve
+from matching.run.publisher import StreamBroken
+from matching.run.snapshot_store import StateDiffers
 
 ENDS = (WeakDurability, NoReplicas, Deposed, StreamBroken, CoreFailed, StateDiffers, BadArchive, RedisError)
 """What ends an engine with a message for the operator: waiting would not mend it."""

@@ -1,14 +1,9 @@
-"""Which modules are the core: what ``goldx build-core`` compiles of this package (``goldx.compiled``)."""
+"""The core's folder is what ``goldx build-core`` compiles of this package (``goldx.hosting.compiled``)."""
 
 from pathlib import Path
 
-from goldx.compiled import Compiled
+from goldx.hosting.compiled import Compiled
 
-CORE = Compiled(
-    Path(__file__).parent,
-    (
-        *("orders", "book", "ids", "holdings", "fees", "instrument", "state", "resting", "self_trade", "stops"),
-        *("matcher", "auction", "phases", "entry", "placing", "changes", "plain", "quotes", "venue", "market"),
-        *("snapshot", "engine"),
-    ),
-)
+_HOME = Path(__file__).parent
+
+CORE = Compiled(_HOME, tuple(sorted(f"core/{f.stem}" for f in (_HOME / "core").glob("*.py") if f.stem != "__init__")))

@@ -13,17 +13,17 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from goldx.archive import EVENTS, JOURNAL, Archive, Archiving, BadArchive, Proof
-from goldx.history import EventsMissing, archive_in
-from goldx.logging import configure
-from goldx.settings import NotRunning, Settings, resolve_redis_url
-from goldx.streams import Keys, connect
-from goldx.supervisor import AlreadyRunning, Exchange
-from matching import export
-from matching.archiver import HOUR, Archiver, Retention
-from matching.fold import CoreFailed
-from matching.restore import NotRestored, restore
-from matching.sources import Archived, Server, Source
+from goldx.hosting.logging import configure
+from goldx.hosting.settings import NotRunning, Settings, resolve_redis_url
+from goldx.hosting.supervisor import AlreadyRunning, Supervisor
+from goldx.streams.archive import EVENTS, JOURNAL, Archive, Archiving, BadArchive, Proof
+from goldx.streams.history import EventsMissing, archive_in
+from goldx.streams.redis_streams import Keys, connect
+from matching.archive import export
+from matching.archive.archiver import HOUR, Archiver, Retention
+from matching.archive.restore import NotRestored, restore
+from matching.archive.sources import Archived, Server, Source
+from matching.run.fold import CoreFailed
 
 T = TypeVar("T")
 
@@ -198,5 +198,5 @@ async def _redis_url(settings: Settings, new_server: bool) -> AsyncIterator[str]
     except NotRunning:
         if not new_server and not (settings.data_dir / "valkey").is_dir():
             raise
-    async with Exchange(settings, services=()) as stopped:
+    async with Supervisor(settings, services=()) as stopped:
         yield stopped.redis_url

@@ -9,8 +9,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from goldx import embedded, streams
-from goldx.line import Line
+from goldx.hosting import embedded
+from goldx.streams import redis_streams
+from goldx.streams.connection import RedisConnection
 from tests.scratch import Scratch
 
 _numbers = itertools.count(1)
@@ -59,15 +60,15 @@ def shard() -> str:
 
 @pytest_asyncio.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    client = streams.connect(valkey_url)
+    client = redis_streams.connect(valkey_url)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
-def line(redis: Redis) -> Iterator[Line]:
+def line(redis: Redis) -> Iterator[RedisConnection]:
     """A connection of its own to the same server."""
-    line = Line(redis)
+    line = RedisConnection(redis)
     yield line
     line.close()
 

@@ -12,8 +12,8 @@ from nicegui import ui
 
 from api.console.feed import Feed
 from api.console.page import build
-from goldx import logging
-from goldx.settings import Settings
+from goldx.hosting import logging
+from goldx.hosting.settings import Settings
 
 
 @click.command()

@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from goldx.client import connect
-from goldx.market import Market, follow
-from goldx.settings import Settings, resolve_gateway_url
+from goldx.client.local_market import LocalMarket, follow
+from goldx.client.session import connect
+from goldx.hosting.settings import Settings, resolve_gateway_url
 
 RETRY_SECONDS: Final = 1.0
 
@@ -23,7 +23,7 @@ class Feed:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.markets: dict[str, Market] = {}
+        self.markets: dict[str, LocalMarket] = {}
         self.connected = False
 
     async def run(self) -> None:

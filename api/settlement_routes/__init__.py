@@ -6,7 +6,7 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from api.problems import problem
+from api.edge.problems import problem
 from api.settlement_routes import (
     assays,
     bars,
@@ -22,8 +22,8 @@ from api.settlement_routes import (
     record,
     statements,
 )
-from settlement.refusal import Refused
-from settlement.sheets import BadFile
+from settlement.base.refusal import Refused
+from settlement.workbooks.sheets import BadFile
 
 
 def install(app: FastAPI) -> None:

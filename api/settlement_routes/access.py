@@ -7,12 +7,12 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.problems import Problem
-from api.rest import TheGateway, ThePrincipal
-from api.rpc import Refusal
-from goldx.units import BadValue
-from settlement.bar_list import GIVEN, Reading
-from settlement.registry import Principal
+from api.dependencies import TheGateway, ThePrincipal
+from api.edge.problems import Problem
+from api.edge.rpc import Refusal
+from goldx.protocol.units import BadValue
+from settlement.base.registry import Principal
+from settlement.intake.bar_list import GIVEN, Reading
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": text}

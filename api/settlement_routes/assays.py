@@ -7,13 +7,14 @@ from fastapi import Path
 from pydantic import Field
 
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_weight, parse_weight
-from settlement import acceptance, assay, certificates, exchange, laboratories, scales
-from settlement.acceptance import Wish
-from settlement.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_decimal, parse_scale_weight
-from settlement.assay import Result
-from settlement.bar_list import MAX_PPM
-from settlement.splitting import UMPIRE_RULES
+from goldx.protocol.units import format_weight, parse_weight
+from settlement.assays import assay, certificates, laboratories, two_parties
+from settlement.assays.assay import Result
+from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_decimal, parse_scale_weight
+from settlement.intake.bar_list import MAX_PPM
+from settlement.lots import acceptance, scales
+from settlement.lots.acceptance import Wish
+from settlement.lots.splitting import UMPIRE_RULES
 
 router = new_router()
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -158,33 +159,33 @@ async def record(by: Clerk, connection: Transaction, number: Number, report: Rep
 @router.post("/lots/{number}/exchange")
 async def open_exchange(by: Clerk, connection: Transaction, number: Number, wish: Opening) -> dict[str, int]:
     """Opens the exchange of two laboratories' results of a sampled lot."""
-    return {"exchange": await exchange.begin(connection, by, number, wish.laboratory_a, wish.laboratory_b)}
+    return {"exchange": await two_parties.begin(connection, by, number, wish.laboratory_a, wish.laboratory_b)}
 
 
 @router.get("/exchanges")
 async def get_exchanges(_: Reader, connection: Transaction, status: str | None = None) -> dict[str, Any]:
     """Exchanges by number."""
-    return {"exchanges": [dict(row._mapping) for row in await exchange.listing(connection, status=status)]}
+    return {"exchanges": [dict(row._mapping) for row in await two_parties.listing(connection, status=status)]}
 
 
 @router.post("/exchanges/{number}/commit")
 async def commit(by: Clerk, connection: Transaction, number: Number, made: Commitment) -> dict[str, str]:
     """A party's commitment."""
     hashed = certificates.parse_hash(made.commitment)
-    return {"status": await exchange.commit(connection, by, number, made.party, hashed)}
+    return {"status": await two_parties.commit(connection, by, number, made.party, hashed)}
 
 
 @router.post("/exchanges/{number}/reveal")
 async def reveal(by: Clerk, connection: Transaction, number: Number, shown: Reveal) -> dict[str, str]:
     """What a party has committed to, when both have."""
     what = (shown.party, _ppm(shown.replicates), shown.nonce, shown.standard)
-    return {"status": await exchange.reveal(connection, by, number, *what)}
+    return {"status": await two_parties.reveal(connection, by, number, *what)}
 
 
 @router.post("/exchanges/{number}/umpire")
 async def umpire(by: Clerk, connection: Transaction, number: Number, report: Report) -> dict[str, str | None]:
     """The umpire's result, which decides."""
-    decision = await exchange.report(connection, by, number, report.result())
+    decision = await two_parties.report(connection, by, number, report.result())
     final = format_fineness(decision.final_e5)
     return {"final_permille": final, "rule": decision.rule, "umpire_paid_by": decision.umpire_paid_by}
 
@@ -192,7 +193,7 @@ async def umpire(by: Clerk, connection: Transaction, number: Number, report: Rep
 @router.post("/exchanges/{number}/void")
 async def void(by: Clerk, connection: Transaction, number: Number, said: Said) -> dict[str, str]:
     """Ends an exchange that comes to nothing."""
-    await exchange.void(connection, by, number, said.reason)
+    await two_parties.void(connection, by, number, said.reason)
     return {"status": "VOID"}
 
 

@@ -6,9 +6,10 @@ from fastapi import Query
 from sqlalchemy import Row
 
 from api.settlement_routes.access import PAGE, Clerk, File, Reader, Strict, TheReading, Transaction, new_router
-from goldx.units import format_weight
-from settlement import imports, lots
-from settlement.arithmetic import format_cg, format_fineness
+from goldx.protocol.units import format_weight
+from settlement.base.arithmetic import format_cg, format_fineness
+from settlement.intake import imports
+from settlement.lots import lots
 
 router = new_router()
 

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.problems import Problem
+from api.edge.problems import Problem
 from api.settlement_routes.access import Reader, Transaction, new_router
-from settlement import certificate_pdf, certificates
+from settlement.assays import certificate_pdf, certificates
 
 MOST = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=MOST)]

@@ -7,9 +7,9 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from api.settlement_routes.access import PAGE, Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_money, format_price, format_weight, parse_money, parse_price
-from settlement import aml, counter, sellers, two_way
-from settlement.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
+from goldx.protocol.units import format_money, format_price, format_weight, parse_money, parse_price
+from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
+from settlement.recycling import aml, counter, sellers, two_way
 
 router = new_router()
 

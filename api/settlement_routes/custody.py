@@ -6,8 +6,9 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_weight, parse_weight
-from settlement import customs, encumbrances, legal_holds, locks, pledges, receipt_cancels, receipts, transfers
+from goldx.protocol.units import format_weight, parse_weight
+from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
+from settlement.lots import customs, locks
 
 router = new_router()
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Response
 
 from api.settlement_routes.access import Reader, Transaction, new_router
-from settlement import account_statement, bar_export, lots, stock_report
-from settlement.working_days import parse_day, today
+from settlement.base.working_days import parse_day, today
+from settlement.lots import lots
+from settlement.reports import account_statement, bar_export, stock_report
 
 router = new_router()
 Kind = Annotated[Literal["csv", "xlsx"], Query(alias="format")]

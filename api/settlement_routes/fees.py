@@ -5,8 +5,9 @@ from typing import Any
 from pydantic import Field
 
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_money
-from settlement import fees, tariff, working_days
+from goldx.protocol.units import format_money
+from settlement.base import working_days
+from settlement.charges import fees, tariff
 
 router = new_router()
 

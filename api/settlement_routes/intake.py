@@ -6,14 +6,15 @@ from fastapi import Path
 from pydantic import Field
 
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_weight
-from settlement import intake, melting, provenance, sampling, scales
-from settlement.arithmetic import parse_decimal, parse_scale_weight
-from settlement.bar_list import BarKey, Declared
-from settlement.intake import Gross
-from settlement.melting import Melted
-from settlement.provenance import Record
-from settlement.sampling import Drawn
+from goldx.protocol.units import format_weight
+from settlement.base.arithmetic import parse_decimal, parse_scale_weight
+from settlement.intake import intake, melting
+from settlement.intake.bar_list import BarKey, Declared
+from settlement.intake.intake import Gross
+from settlement.intake.melting import Melted
+from settlement.lots import provenance, sampling, scales
+from settlement.lots.provenance import Record
+from settlement.lots.sampling import Drawn
 
 router = new_router()
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -6,12 +6,12 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlalchemy import Row
 
-from api.problems import problem
+from api.edge.problems import problem
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_amount, format_price, format_weight, parse_money, parse_weight
-from settlement import claims, load_out, load_out_cancels, load_out_counter
-from settlement.arithmetic import format_fineness, parse_decimal
-from settlement.working_days import parse_day
+from goldx.protocol.units import format_amount, format_price, format_weight, parse_money, parse_weight
+from settlement.base.arithmetic import format_fineness, parse_decimal
+from settlement.base.working_days import parse_day
+from settlement.load_outs import application, cancels, claims, handing_over
 
 router = new_router()
 
@@ -61,13 +61,13 @@ class Decision(Strict):
 async def apply_load_out(by: Clerk, connection: Transaction, wish: LoadOut) -> dict[str, int]:
     """Allocates lots and proposes the load-out."""
     fields = wish.model_dump(exclude={"weight", "from_day", "until_day"})
-    application = load_out.Application(
+    asked = application.Application(
         **fields,
         ask_mg=parse_weight(wish.weight, "weight"),
         from_day=None if wish.from_day is None else parse_day("from_day", wish.from_day),
         until_day=None if wish.until_day is None else parse_day("until_day", wish.until_day),
     )
-    return {"proposal": await load_out.apply(connection, by, application)}
+    return {"proposal": await application.apply(connection, by, asked)}
 
 
 @router.get("/load-outs")
@@ -75,14 +75,14 @@ async def get_load_outs(
     _: Reader, connection: Transaction, status: str | None = None, after: int = 0
 ) -> dict[str, Any]:
     """Sheets by number, a thousand after sheet `after`."""
-    return {"load_outs": [_sheet(row) for row in await load_out.listing(connection, status=status, after=after)]}
+    return {"load_outs": [_sheet(row) for row in await application.listing(connection, status=status, after=after)]}
 
 
 @router.get("/load-outs/{number}")
 async def get_load_out(_: Reader, connection: Transaction, number: int) -> dict[str, Any]:
     """A load-out sheet with its lots."""
-    row = await load_out.sheet(connection, number)
-    return {**_sheet(row), "lots": await load_out.lots_of(connection, [number])}
+    row = await application.sheet(connection, number)
+    return {**_sheet(row), "lots": await application.lots_of(connection, [number])}
 
 
 def _sheet(row: Row[Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _sheet(row: Row[Any]) -> dict[str, Any]:
 async def sign_load_out(by: Clerk, connection: Transaction, number: int, shown: Shown) -> dict[str, Any] | JSONResponse:
     """The first signature, against code and identity paper."""
     # A wrong code counts: it is answered, not raised, so that the transaction is committed.
-    refusal = await load_out_counter.sign(connection, by, number, shown.pickup_code, shown.collector_id)
+    refusal = await handing_over.sign(connection, by, number, shown.pickup_code, shown.collector_id)
     if refusal is not None:
         return problem(409, str(refusal), refusal.reason)
     return {"load_out": number, "status": "SIGNED"}
@@ -112,26 +112,26 @@ async def sign_load_out(by: Clerk, connection: Transaction, number: int, shown: 
 @router.post("/load-outs/{number}/unsign")
 async def unsign_load_out(by: Clerk, connection: Transaction, number: int) -> dict[str, Any]:
     """Takes the first signature back."""
-    await load_out_counter.withdraw_signature(connection, by, number)
+    await handing_over.withdraw_signature(connection, by, number)
     return {"load_out": number, "status": "SUCCESS"}
 
 
 @router.post("/load-outs/{number}/release")
 async def release_load_out(by: Clerk, connection: Transaction, number: int) -> dict[str, list[int]]:
     """The second signature: hands the lots to the collector."""
-    return {"lots": await load_out_counter.release(connection, by, number)}
+    return {"lots": await handing_over.release(connection, by, number)}
 
 
 @router.post("/load-outs/{number}/code")
 async def propose_code(by: Clerk, connection: Transaction, number: int, code: NewCode) -> dict[str, int]:
     """Proposes a new pick-up code, which also ends a block."""
-    return {"proposal": await load_out_counter.propose_code(connection, by, number, code.pickup_code, code.code_again)}
+    return {"proposal": await handing_over.propose_code(connection, by, number, code.pickup_code, code.code_again)}
 
 
 @router.post("/load-outs/{number}/cancel")
 async def cancel_load_out(by: Clerk, connection: Transaction, number: int) -> dict[str, int]:
     """Proposes to cancel a settled load-out."""
-    return {"proposal": await load_out_cancels.propose(connection, by, number)}
+    return {"proposal": await cancels.propose(connection, by, number)}
 
 
 @router.post("/load-outs/{number}/claims")

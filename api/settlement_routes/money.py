@@ -6,9 +6,11 @@ from pydantic import Field
 from sqlalchemy import select
 
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.units import format_amount, parse_money
-from settlement import cash, movements, proposals
-from settlement.schema_ledger import ledger_account
+from goldx.protocol.units import format_amount, parse_money
+from settlement.base import proposals
+from settlement.ledger import cash
+from settlement.service import movements
+from settlement.tables.ledger import ledger_account
 
 router = new_router()
 

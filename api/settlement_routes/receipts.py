@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from api.settlement_routes.access import Clerk, Strict, Transaction, new_router
-from settlement import receipts
+from settlement.custody import receipts
 
 router = new_router()
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import Query
 from sqlalchemy import select
 
-from api.rest import TheGateway
+from api.dependencies import TheGateway
 from api.settlement_routes.access import PAGE, AnyStaff, Reader, Transaction, new_router
-from settlement import recon, status
-from settlement.database import now_ms
-from settlement.schema_registry import audit_log
+from settlement.base.database import now_ms
+from settlement.ledger import status
+from settlement.reconciliation import three_way
+from settlement.tables.base import audit_log
 
 router = new_router()
 
@@ -24,7 +25,7 @@ async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) 
 @router.post("/reconciliations")
 async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
     """Compares ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
-    report = await recon.reconcile(gateway.database, by)
+    report = await three_way.reconcile(gateway.database, by)
     return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}
 
 
@@ -32,7 +33,7 @@ async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
 async def get_breaks(_: Reader, connection: Transaction) -> dict[str, Any]:
     """Breaks that are not corrected, oldest first, with their age in days and whose they are by it."""
     now = now_ms()
-    ages = ((row, recon.age(row.opened_at, now)) for row in await recon.open_breaks(connection))
+    ages = ((row, three_way.age(row.opened_at, now)) for row in await three_way.open_breaks(connection))
     return {"breaks": [{**row._mapping, "days": days, "whose": whose} for row, (days, whose) in ages]}
 
 

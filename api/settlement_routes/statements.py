@@ -8,18 +8,20 @@ from fastapi import Query, Response
 from sqlalchemy import Row
 
 from api.settlement_routes.access import PAGE, Clerk, File, Reader, TheReading, Transaction, new_router
-from settlement import depository, files, sheets, statement
-from settlement.bar_list import Reading
-from settlement.working_days import parse_day, today
+from settlement.base.working_days import parse_day, today
+from settlement.intake import files
+from settlement.intake.bar_list import Reading
+from settlement.reconciliation import depository_report, warehouse_statement
+from settlement.workbooks import sheets
 
 router = new_router()
 
 
-def _lines(data: bytes, reading: Reading) -> list[statement.Line]:
-    return statement.read(sheets.read(data, reading.sheet), reading)
+def _lines(data: bytes, reading: Reading) -> list[warehouse_statement.StatementBar]:
+    return warehouse_statement.read(sheets.read(data, reading.sheet), reading)
 
 
-def _outcome(found: statement.Outcome) -> dict[str, Any]:
+def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
     return {**found._asdict(), "breaks": [difference._asdict() for difference in found.breaks]}
 
 
@@ -29,7 +31,7 @@ async def preview_statement(
 ) -> dict[str, Any]:
     """Where a warehouse's statement of its bars differs from the register; changes nothing."""
     lines = await asyncio.to_thread(_lines, file, reading)
-    return _outcome(await statement.compare(connection, warehouse, lines))
+    return _outcome(await warehouse_statement.compare(connection, warehouse, lines))
 
 
 @router.post("/statements/{warehouse}")
@@ -45,7 +47,7 @@ async def take_statement(
     """Holds a warehouse's statement against the register: differences become breaks, the file is kept."""
     lines = await asyncio.to_thread(_lines, file, reading)
     date = today() if day is None else parse_day("day", day)
-    return _outcome(await statement.take_in(connection, by, warehouse, date, name, file, lines))
+    return _outcome(await warehouse_statement.take_in(connection, by, warehouse, date, name, file, lines))
 
 
 @router.post("/depository-reports")
@@ -53,8 +55,8 @@ async def take_report(
     by: Clerk, connection: Transaction, file: File, sheet: str | None = None, name: str = "upload"
 ) -> dict[str, Any]:
     """Takes in a depository's report if every row and total holds; figures in thousandths of its unit."""
-    report = depository.read(await asyncio.to_thread(sheets.read, file, sheet))
-    number = await depository.keep(connection, by, name, file, report)
+    report = depository_report.read(await asyncio.to_thread(sheets.read, file, sheet))
+    number = await depository_report.keep(connection, by, name, file, report)
     stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in report.stocks]
     return {"file": number, "about": report.about, "stocks": stocks, "total": report.total()._asdict()}
 

@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 
 from benchmarks.chain import flow
-from goldx.keys import Key
+from goldx.client.keys import Key
 
 TICK: Final = 0.001
 """Seconds between two moments at which orders are due at a fixed rate."""

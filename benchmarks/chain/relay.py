@@ -15,10 +15,10 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI, WebSocket
 
-from api.link import Link, link_of
-from goldx import collector
-from goldx.line import Line
-from goldx.streams import FIELD, connect
+from api.sessions.link import Link, link_of
+from goldx.hosting import collector
+from goldx.streams.connection import RedisConnection
+from goldx.streams.redis_streams import FIELD, connect
 
 TO, FROM = "bench:relay:journal", "bench:relay:events"
 BLOCK_MS: Final = 1_000
@@ -33,7 +33,7 @@ _unpack = msgspec.msgpack.Decoder(tuple[int, list[bytes]]).decode
 class Outbox:
     """Appends what was put, all that has come during one append with the next."""
 
-    def __init__(self, line: Line, key: str) -> None:
+    def __init__(self, line: RedisConnection, key: str) -> None:
         self._line = line
         self._key = key
         self._waiting: list[bytes] = []
@@ -53,7 +53,7 @@ class Outbox:
             await self._line.xadd(self._key, {FIELD: _pack((number, taken))})
 
 
-async def follow(line: Line, key: str, take: Any) -> None:
+async def follow(line: RedisConnection, key: str, take: Any) -> None:
     """Hands over what a stream holds, and what comes."""
     last = "0-0"
     while True:
@@ -96,7 +96,7 @@ class Front:
 
 async def front(redis_url: str) -> None:
     """Serves until it is ended; says where on its first line."""
-    outbox = Outbox(Line(connect(redis_url)), TO)
+    outbox = Outbox(RedisConnection(connect(redis_url)), TO)
     served = Front(outbox)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -106,16 +106,16 @@ async def front(redis_url: str) -> None:
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(outbox.run())
-        tasks.create_task(follow(Line(connect(redis_url, timeout=TIMEOUT)), FROM, served.answer))
+        tasks.create_task(follow(RedisConnection(connect(redis_url, timeout=TIMEOUT)), FROM, served.answer))
         tasks.create_task(uvicorn.Server(config).serve(sockets=[listening]))
 
 
 async def middle(redis_url: str) -> None:
     """In the engine's place: reads what is appended, and appends it again."""
-    outbox = Outbox(Line(connect(redis_url)), FROM)
+    outbox = Outbox(RedisConnection(connect(redis_url)), FROM)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(outbox.run())
-        tasks.create_task(follow(Line(connect(redis_url, timeout=TIMEOUT)), TO, outbox.put))
+        tasks.create_task(follow(RedisConnection(connect(redis_url, timeout=TIMEOUT)), TO, outbox.put))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from benchmarks.chain import flow
 from benchmarks.chain.client import PERCENTILES
-from benchmarks.chain.house import House, cpu_seconds, echo_server, exchange, relay
-from goldx import streams
-from goldx.commands import OrderPlace
-from goldx.streams import CommandFrame, Journal, Keys
+from benchmarks.chain.stack import House, cpu_seconds, echo_server, exchange, relay
+from goldx.protocol.commands import OrderPlace
+from goldx.streams import redis_streams
+from goldx.streams.redis_streams import CommandFrame, Journal, Keys
 
 WINDOWS: Final = {"1x1": (1, 1), "10x1": (10, 1), "100x1": (100, 1), "10x64": (10, 64), "100x64": (100, 64)}
 """Sessions and the requests that each keeps under way."""
@@ -167,7 +167,7 @@ def _offered(rate: float, share: float, sides: dict[str, Side]) -> dict[str, Any
 async def _append(redis_url: str, orders: int) -> dict[str, float]:
     """Commands a second of the bare append, frame after frame, to a journal of its own that goes afterwards."""
     keys = Keys("bench")
-    redis = streams.connect(redis_url, single_connection=True)
+    redis = redis_streams.connect(redis_url, single_connection=True)
     journal = Journal(redis, keys)
     found = {}
     for packed in PACKED:

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import registry
+from settlement.base import registry
 
 WAREHOUSES: Final = 8
 ACCOUNTS: Final = 200

@@ -9,10 +9,16 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from benchmarks.lots.fill import CLERK, FIRST_AT, STEP_MS, SYMBOL, WAREHOUSES, fill
-from goldx import embedded
-from settlement import database, imports, load_out, lots, receipts, sheets, statement
-from settlement.bar_list import Reading
-from settlement.lots import EventSearch, Search
+from goldx.hosting import embedded
+from settlement.base import database
+from settlement.custody import receipts
+from settlement.intake import imports
+from settlement.intake.bar_list import Reading
+from settlement.load_outs import application
+from settlement.lots import lots
+from settlement.lots.lots import EventSearch, Search
+from settlement.reconciliation import warehouse_statement
+from settlement.workbooks import sheets
 
 DAY: Final = date(2026, 1, 1)
 ASK_MG: Final = 50_000_000
@@ -52,8 +58,8 @@ def _queries(count: int) -> dict[str, Query]:
         return lambda connection: lots.events(connection, search)
 
     async def allocate(connection: AsyncConnection) -> None:
-        wish = load_out.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "AB-1234567", "271828", "271828")
-        await load_out.apply(connection, CLERK, wish)
+        wish = application.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "AB-1234567", "271828", "271828")
+        await application.apply(connection, CLERK, wish)
 
     named: dict[str, Query] = {
         "first page of lots": found(lots.EVERY_LOT),
@@ -113,8 +119,8 @@ async def _statement(engine: AsyncEngine, count: int) -> float:
     data = sheets.write("xlsx", "Statement", heading, rows)
     started = time.perf_counter()
     async with engine.begin() as connection:
-        lines = statement.read(sheets.read(data), Reading())
-        outcome = await statement.take_in(connection, CLERK, "W3", DAY, "statement.xlsx", data, lines)
+        lines = warehouse_statement.read(sheets.read(data), Reading())
+        outcome = await warehouse_statement.take_in(connection, CLERK, "W3", DAY, "statement.xlsx", data, lines)
     if outcome.breaks or not count:
         raise RuntimeError(f"a statement written from the register differs from it: {outcome.breaks[:3]}")
     return round(time.perf_counter() - started, 2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from goldx.terms import BUY, GTC, SELL
-from matching.book import Side
-from matching.holdings import Account, Member
-from matching.instrument import Instrument
-from matching.orders import Order
+from goldx.protocol.terms import BUY, GTC, SELL
+from matching.core.book import Side
+from matching.core.holdings import Account, Member
+from matching.core.instrument import Instrument
+from matching.core.orders import Order
 
 ADD: Final = 0
 CANCEL: Final = 1

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from goldx.terms import BUY
-from goldx.units import MG_PER_GRAM
+from goldx.protocol.terms import BUY
+from goldx.protocol.units import MG_PER_GRAM
 
 
 class Purse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from goldx.compiled import Compiled
+from goldx.hosting.compiled import Compiled
 from matching.compiled import CORE
 
 LEAST = Compiled(Path(__file__).parent, ("bare", "bound"), levels=2, along=(CORE,))

@@ -22,10 +22,10 @@ import msgspec
 from benchmarks.matching.bare import ADD, CANCEL, REPLACE, BareBook
 from benchmarks.matching.bound import Bookkeeping
 from benchmarks.matching.flows import Flow, Message
-from goldx import terms
-from goldx.terms import BUY
-from matching.engine import Engine
-from matching.fold import AT_ONCE
+from goldx.protocol import terms
+from goldx.protocol.terms import BUY
+from matching.core.engine import Engine
+from matching.run.fold import AT_ONCE
 
 Fill = tuple[int, int, int, int]
 Result = tuple[float, list[Fill]]
@@ -38,7 +38,8 @@ _decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 
 def goldx_full(flow: Flow) -> Result:
     """The whole job: checks, prepaid holdings, matching, events. Commands come some at a time, as the engine process
-    takes them from its frames (``matching.fold``), and their events are dropped together, as it does when it has sent
+    takes them from its frames (``matching.run.fold``), and their events are dropped together, as it does when it has
+    sent
     them; the fills are those of a first run that kept them. The peers have no call for more than one message."""
     engine, before, timed = prepare(flow)
     numbers: dict[int, int] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from benchmarks.matching.bare import ADD, CANCEL, REPLACE, BareBook
-from goldx.terms import BUY, SELL
+from goldx.protocol.terms import BUY, SELL
 
 Message = tuple[int, ...]
 

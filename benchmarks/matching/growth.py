@@ -8,7 +8,7 @@ from time import process_time
 from typing import Any
 
 from benchmarks.matching import engines, flows
-from goldx import collector
+from goldx.hosting import collector
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 MESSAGES = 20_000

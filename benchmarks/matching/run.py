@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.matching.engines import PEERS
-from goldx.compiled import SWITCH
+from goldx.hosting.compiled import SWITCH
 
 OURS_INTERPRETED = {
     "goldx": "goldx",

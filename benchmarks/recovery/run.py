@@ -20,19 +20,20 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from benchmarks.chain.house import cpu_seconds
+from benchmarks.chain.stack import cpu_seconds
 from benchmarks.matching import engines as adapters
 from benchmarks.matching import flows
-from goldx import collector, terms
-from goldx.chains import NO_FRAME, FrameWriter, event_body, event_frame, frame_hash
-from goldx.commands import OrderCancel
-from goldx.embedded import Server, start_valkey
-from goldx.engines import LEADER, STANDBY, engines
-from goldx.streams import FIELD, EventStream, Journal, Keys, Position, connect, decode_events, encode
-from goldx.units import CASH
-from matching.engine import Engine
-from matching.fold import Fold
-from matching.snapshot_store import Photograph, SnapshotStore, picture, restore
+from goldx.hosting import collector
+from goldx.hosting.embedded import Server, start_valkey
+from goldx.protocol import terms
+from goldx.protocol.commands import OrderCancel
+from goldx.protocol.units import CASH
+from goldx.streams.chains import NO_FRAME, FrameWriter, event_body, event_frame, frame_hash
+from goldx.streams.engines import LEADER, STANDBY, engines
+from goldx.streams.redis_streams import FIELD, EventStream, Journal, Keys, Position, connect, decode_events, encode
+from matching.core.engine import Engine
+from matching.run.fold import Fold
+from matching.run.snapshot_store import Photograph, SnapshotStore, picture, restore
 
 COMMANDS_PER_FRAME: Final = 64
 LOAD_PAUSE: Final = 0.001

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from goldx import units
 from goldx.demo.record import Record
+from goldx.protocol import units
 
 
 class Story(NamedTuple):

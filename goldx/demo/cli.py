@@ -15,18 +15,18 @@ import msgspec
 from httpx import HTTPError
 from websockets.exceptions import WebSocketException
 
-from goldx import units
-from goldx.client import ExchangeError
+from goldx.client.local_market import WrongBook
+from goldx.client.session import ExchangeError
 from goldx.demo import venue
 from goldx.demo.display import Board, grouped, open_display
 from goldx.demo.play import STEPS, Outcome, Play
 from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
 from goldx.demo.traders_process import TradersFailed, TradersProcess
-from goldx.embedded import ServerFailed
-from goldx.market import WrongBook
-from goldx.settings import Settings
-from goldx.supervisor import AlreadyRunning, Exchange
+from goldx.hosting.embedded import ServerFailed
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import AlreadyRunning, Supervisor
+from goldx.protocol import units
 
 DRAW_SECONDS: Final = 0.25
 CALM: Final = 15.0
@@ -91,7 +91,7 @@ async def _demonstrate(settings: Settings, seconds: float, seed: int, as_json: b
             def tell(line: str) -> None:
                 board.note = line
 
-            exchange = await house.enter_async_context(Exchange(settings, tell=tell))
+            exchange = await house.enter_async_context(Supervisor(settings, tell=tell))
             play = Play(exchange, board, seed, seconds)
             outcome = await play.run()
             board.step, board.note = len(STEPS), ""
@@ -146,7 +146,7 @@ def _tell(outcome: Outcome) -> None:
         click.secho("  members, events, ledger, engine and warehouse all agree", fg="green")
 
 
-async def _stay(exchange: Exchange, play: Play) -> None:
+async def _stay(exchange: Supervisor, play: Play) -> None:
     """Keeps the market alive until cancelled, and says so as soon as a newcomer finds somebody to trade with."""
     told = False
     with contextlib.suppress(asyncio.CancelledError):
@@ -164,7 +164,7 @@ async def _stay(exchange: Exchange, play: Play) -> None:
     click.echo("\nstopping")
 
 
-def _tell_where(exchange: Exchange) -> None:
+def _tell_where(exchange: Supervisor) -> None:
     visitor = exchange.data_dir / "keys" / f"{venue.VISITOR.code}.pem"
     for name, value in (
         ("API documentation", f"{exchange.gateway_url}/docs"),

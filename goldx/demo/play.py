@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from goldx import units
-from goldx.client import connect
+from goldx.client.keys import Key
+from goldx.client.local_market import follow
+from goldx.client.session import connect
 from goldx.demo import staff, venue
 from goldx.demo.checks import Story, disagreements, read_story
 from goldx.demo.display import Board, percentiles
@@ -19,9 +20,8 @@ from goldx.demo.shell import Shell
 from goldx.demo.staff import Operator
 from goldx.demo.traders_process import TradersProcess
 from goldx.demo.trading import Plan, Progress, Seat
-from goldx.keys import Key
-from goldx.market import follow
-from goldx.supervisor import Exchange
+from goldx.hosting.supervisor import Supervisor
+from goldx.protocol import units
 
 STEPS: Final = (
     "Starting the exchange",
@@ -67,7 +67,7 @@ class Outcome(msgspec.Struct, kw_only=True):
 class Play:
     """One demonstration on a running exchange; ``board`` shows how far it is, ``seconds`` is how long members trade."""
 
-    def __init__(self, exchange: Exchange, board: Board, seed: int, seconds: float) -> None:
+    def __init__(self, exchange: Supervisor, board: Board, seed: int, seconds: float) -> None:
         self._exchange = exchange
         self._board = board
         self._seed = seed

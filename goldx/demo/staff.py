@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from goldx import units
+from goldx.client.keys import Key
 from goldx.demo import venue
 from goldx.demo.shell import Shell
-from goldx.keys import Key
+from goldx.protocol import units
 
 WAIT_SECONDS: Final = 60.0
 JOURNAL: Final = "journal.jsonl"

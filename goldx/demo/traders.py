@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
 
-from goldx import units
-from goldx.client import Exchange, ExchangeError
+from goldx.client.session import ExchangeClient, ExchangeError
 from goldx.demo.record import Record
+from goldx.protocol import units
 
 AGAIN_SECONDS: Final = 0.5
 FAIR_STEP_SECONDS: Final = 0.2
@@ -79,7 +79,12 @@ class Program(ABC):
     """What all programs share: placing with a time stamp, and stopping when told."""
 
     def __init__(
-        self, exchange: Exchange, position: Position, prices: Mapping[str, FairPrice], seed: str, stop: asyncio.Event
+        self,
+        exchange: ExchangeClient,
+        position: Position,
+        prices: Mapping[str, FairPrice],
+        seed: str,
+        stop: asyncio.Event,
     ) -> None:
         self.exchange = exchange
         self.position = position

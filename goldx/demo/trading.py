@@ -10,10 +10,10 @@ import sys
 
 import msgspec
 
-from goldx.client import Exchange, ExchangeError, connect
+from goldx.client.keys import Key
+from goldx.client.session import ExchangeClient, ExchangeError, connect
 from goldx.demo.record import Record
 from goldx.demo.traders import AGAIN_SECONDS, Broker, FairPrice, MarketMaker, Opener, Position, Program, Taker
-from goldx.keys import Key
 
 REPORT_SECONDS = 0.25
 
@@ -100,7 +100,7 @@ async def _sit(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, 
             listening.cancel()
 
 
-async def _take_out(exchange: Exchange, account: str) -> None:
+async def _take_out(exchange: ExchangeClient, account: str) -> None:
     """Cancels what rests, as soon as the exchange takes commands."""
     while True:
         try:
@@ -114,13 +114,15 @@ async def _take_out(exchange: Exchange, account: str) -> None:
             return
 
 
-async def _listen(exchange: Exchange, position: Position) -> None:
+async def _listen(exchange: ExchangeClient, position: Position) -> None:
     """Reads the private channel from its beginning, so that nothing is missed between log-on and subscription."""
     async for message in exchange.subscribe(f"account.{position.record.account}", from_sequence=0):
         position.heard(message["data"])
 
 
-def _programs(seat: Seat, exchange: Exchange, position: Position, plan: Plan, stop: asyncio.Event) -> list[Program]:
+def _programs(
+    seat: Seat, exchange: ExchangeClient, position: Position, plan: Plan, stop: asyncio.Event
+) -> list[Program]:
     symbols = tuple(plan.start_prices)
     prices = {s: FairPrice(f"{plan.seed}/{s}", start, plan.began) for s, start in plan.start_prices.items()}
     seed = f"{plan.seed}/{seat.account}"

@@ -5,17 +5,18 @@ from datetime import datetime
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.terms import FORMS
-from goldx.units import format_weight, parse_weight
-from settlement import acceptance, assay, exchange, laboratories, scales
-from settlement.acceptance import Wish
-from settlement.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_decimal, parse_scale_weight
-from settlement.assay import STANDARDS, Result
-from settlement.bar_list import MAX_PPM
+from goldx.protocol.terms import FORMS
+from goldx.protocol.units import format_weight, parse_weight
+from settlement.assays import assay, laboratories, two_parties
+from settlement.assays.assay import STANDARDS, Result
+from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_decimal, parse_scale_weight
 from settlement.clerk.group import act, clerk, may, propose
-from settlement.cli import in_transaction
-from settlement.schema_intake import ACCREDITATIONS
-from settlement.splitting import UMPIRE_RULES
+from settlement.intake.bar_list import MAX_PPM
+from settlement.lots import acceptance, scales
+from settlement.lots.acceptance import Wish
+from settlement.lots.splitting import UMPIRE_RULES
+from settlement.service.cli import in_transaction
+from settlement.tables.assays import ACCREDITATIONS
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _REPLICATES = click.option(
@@ -244,7 +245,7 @@ def record(by: str, lot_id: int, laboratory: str, replicates: tuple[str, ...], s
 @click.pass_obj
 def open_exchange(by: str, lot_id: int, laboratory_a: str, laboratory_b: str) -> None:
     """Open the exchange of two laboratories' results of a sampled lot."""
-    number = act(by, lambda connection: exchange.begin(connection, by, lot_id, laboratory_a, laboratory_b))
+    number = act(by, lambda connection: two_parties.begin(connection, by, lot_id, laboratory_a, laboratory_b))
     click.echo(f"exchange {number} is open: both parties commit first")
 
 
@@ -254,9 +255,9 @@ def open_exchange(by: str, lot_id: int, laboratory_a: str, laboratory_b: str) ->
 @click.option("--nonce", help="32 to 64 hexadecimal digits; default: a new one.")
 def show_commitment(lot_id: int, replicates: tuple[str, ...], nonce: str | None) -> None:
     """Compute what a laboratory commits to. Needs no database: a laboratory runs it in its own house."""
-    secret = nonce or exchange.new_nonce()
+    secret = nonce or two_parties.new_nonce()
     click.echo(f"nonce {secret}")
-    click.echo(f"commitment {exchange.commitment(lot_id, _ppm(replicates), secret).hex()}")
+    click.echo(f"commitment {two_parties.commitment(lot_id, _ppm(replicates), secret).hex()}")
 
 
 @assay_group.command("commit")
@@ -270,7 +271,7 @@ def commit(by: str, number: int, party: str, commitment: str) -> None:
         hashed = bytes.fromhex(commitment)
     except ValueError as error:
         raise click.BadParameter("it must be 64 hexadecimal digits", param_hint="--commitment") from error
-    status = act(by, lambda connection: exchange.commit(connection, by, number, party, hashed))
+    status = act(by, lambda connection: two_parties.commit(connection, by, number, party, hashed))
     click.echo(f"exchange {number} is {status}")
 
 
@@ -285,8 +286,8 @@ def reveal(by: str, number: int, party: str, replicates: tuple[str, ...], nonce:
     """Reveal what a party has committed to, when both have."""
 
     async def work(connection: AsyncConnection) -> tuple[str, str]:
-        status = await exchange.reveal(connection, by, number, party, _ppm(replicates), nonce, standard)
-        lot_id = (await exchange.find(connection, number)).row.lot_id
+        status = await two_parties.reveal(connection, by, number, party, _ppm(replicates), nonce, standard)
+        lot_id = (await two_parties.find(connection, number)).row.lot_id
         final = (await assay.findings(connection, [lot_id])).get(lot_id) if status == "AGREED" else None
         return status, "" if final is None else f": {format_fineness(final.final_e5)} per mille, {final.rule}"
 
@@ -304,7 +305,7 @@ def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], s
     """The umpire's result, where the parties differ beyond the splitting limit."""
 
     async def work(connection: AsyncConnection) -> str:
-        decision = await exchange.report(connection, by, number, Result(laboratory, _ppm(replicates), standard))
+        decision = await two_parties.report(connection, by, number, Result(laboratory, _ppm(replicates), standard))
         return f"{format_fineness(decision.final_e5)} per mille by {decision.rule}; {decision.umpire_paid_by} pays"
 
     click.echo(f"exchange {number} is DECIDED: {act(by, work)}")
@@ -316,7 +317,7 @@ def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], s
 @click.pass_obj
 def void(by: str, number: int, reason: str) -> None:
     """End an exchange that comes to nothing."""
-    act(by, lambda connection: exchange.void(connection, by, number, reason))
+    act(by, lambda connection: two_parties.void(connection, by, number, reason))
     click.echo(f"exchange {number} is void")
 
 
@@ -327,7 +328,7 @@ def list_exchanges(by: str) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await may(connection, by, "settle", "supervise")
-        for row in await exchange.listing(connection):
+        for row in await two_parties.listing(connection):
             limit = f"{format_fineness(row.split_limit_e5)} per mille"
             click.echo(f"{row.exchange_no}\t{row.lot_id}\t{row.status}\t{limit}\t{row.umpire_rule}")
 

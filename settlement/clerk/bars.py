@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_weight
-from settlement import bar_list, imports, lots
-from settlement.arithmetic import format_cg, format_fineness
+from goldx.protocol.units import format_weight
+from settlement.base.arithmetic import format_cg, format_fineness
+from settlement.base.working_days import midnight, parse_day, shown_time
 from settlement.clerk.group import clerk, may
 from settlement.clerk.options import DECIMAL, FILE, PREVIEW, SET, SHEET, reading
-from settlement.cli import in_transaction
-from settlement.working_days import midnight, parse_day, shown_time
+from settlement.intake import bar_list, imports
+from settlement.lots import lots
+from settlement.service.cli import in_transaction
 
 
 @clerk.command("warehouse-add")

@@ -3,9 +3,9 @@
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import working_days
+from settlement.base import working_days
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
+from settlement.service.cli import in_transaction
 
 
 @clerk.group("calendar")

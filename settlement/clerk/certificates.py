@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_weight
-from settlement import certificate_pdf, certificates
-from settlement.arithmetic import format_fineness
+from goldx.protocol.units import format_weight
+from settlement.assays import certificate_pdf, certificates
+from settlement.base.arithmetic import format_fineness
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
+from settlement.service.cli import in_transaction
 
 
 class _Certificates(click.Group):

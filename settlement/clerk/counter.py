@@ -6,12 +6,12 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_money, format_price, format_weight, parse_price
-from settlement import aml, counter, sellers, two_way
-from settlement.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
+from goldx.protocol.units import format_money, format_price, format_weight, parse_price
+from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
-from settlement.schema_counter import ID_TYPES
+from settlement.recycling import aml, counter, sellers, two_way
+from settlement.service.cli import in_transaction
+from settlement.tables.recycling import ID_TYPES
 
 
 @clerk.group("counter")

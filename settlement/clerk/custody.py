@@ -3,12 +3,12 @@
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_weight, parse_weight
-from settlement import customs, encumbrances, legal_holds, locks, pledges, receipt_cancels, transfers
+from goldx.protocol.units import format_weight, parse_weight
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
-from settlement.schema_custody import LOCK_KINDS
-from settlement.schema_lots import CUSTOMS
+from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, transfers
+from settlement.lots import customs, locks
+from settlement.service.cli import in_transaction
+from settlement.tables.lots import CUSTOMS, LOCK_KINDS
 
 WAITS = "proposal {} waits for another person's approval"
 

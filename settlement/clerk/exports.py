@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import account_statement, bar_export, lots, stock_report
+from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
-from settlement.working_days import parse_day, today
+from settlement.lots import lots
+from settlement.reports import account_statement, bar_export, stock_report
+from settlement.service.cli import in_transaction
 
 _OUT = click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="A .csv or .xlsx file that must not exist."

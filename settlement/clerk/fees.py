@@ -3,11 +3,12 @@
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_money
-from settlement import fees, tariff, working_days
+from goldx.protocol.units import format_money
+from settlement.base import working_days
+from settlement.charges import fees, tariff
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
-from settlement.schema_fees import BILL_STATES
+from settlement.service.cli import in_transaction
+from settlement.tables.charges import BILL_STATES
 
 
 @clerk.group("tariff")

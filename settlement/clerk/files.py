@@ -6,9 +6,9 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import files
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
+from settlement.intake import files
+from settlement.service.cli import in_transaction
 
 
 @clerk.group("files")

@@ -6,8 +6,8 @@ from typing import TypeVar
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import registry
-from settlement.cli import in_transaction
+from settlement.base import registry
+from settlement.service.cli import in_transaction
 
 T = TypeVar("T")
 

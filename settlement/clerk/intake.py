@@ -5,19 +5,19 @@ import json
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.terms import FORMS
-from goldx.units import format_weight
-from settlement import bar_list, intake, lots, melting, provenance, sampling, scales
-from settlement.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
-from settlement.bar_list import BarKey, Declared
+from goldx.protocol.terms import FORMS
+from goldx.protocol.units import format_weight
+from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
+from settlement.base.working_days import shown_time
 from settlement.clerk.group import act, clerk, may, propose
-from settlement.cli import in_transaction
-from settlement.melting import Melted
-from settlement.provenance import Record
-from settlement.sampling import Drawn
-from settlement.schema_intake import PARTIES
-from settlement.schema_lots import ORIGINS
-from settlement.working_days import shown_time
+from settlement.intake import bar_list, intake, melting
+from settlement.intake.bar_list import BarKey, Declared
+from settlement.intake.melting import Melted
+from settlement.lots import lots, provenance, sampling, scales
+from settlement.lots.provenance import Record
+from settlement.lots.sampling import Drawn
+from settlement.service.cli import in_transaction
+from settlement.tables.lots import ORIGINS, PARTIES
 
 _LOT = click.argument("lot_id", type=int)
 

@@ -3,14 +3,14 @@
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_weight, parse_money, parse_weight
-from settlement import claims, load_out, load_out_cancels, load_out_counter
-from settlement.arithmetic import parse_decimal
+from goldx.protocol.units import format_weight, parse_money, parse_weight
+from settlement.base.arithmetic import parse_decimal
+from settlement.base.refusal import Refused
+from settlement.base.working_days import parse_day
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
-from settlement.refusal import Refused
-from settlement.schema_lots import DECLARED_USES, LOAD_OUT_ORDERS
-from settlement.working_days import parse_day
+from settlement.load_outs import application, cancels, claims, handing_over
+from settlement.service.cli import in_transaction
+from settlement.tables.load_outs import DECLARED_USES, LOAD_OUT_ORDERS
 
 WAITS = "proposal {} waits for another person's approval"
 
@@ -55,8 +55,8 @@ def load_out_apply(
         last = None if until_day is None else parse_day("until", until_day)
         who = (collector, collector_id, pickup_code, pickup_code)
         fine_mg = parse_weight(weight, "weight")
-        wish = load_out.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, first, last)
-        return await load_out.apply(connection, by, wish)
+        wish = application.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, first, last)
+        return await application.apply(connection, by, wish)
 
     click.echo(WAITS.format(in_transaction(work)))
 
@@ -71,7 +71,7 @@ def load_out_sign(by: str, number: int, collector_id: str, pickup_code: str) -> 
 
     async def work(connection: AsyncConnection) -> Refused | None:
         await may(connection, by, "settle")
-        return await load_out_counter.sign(connection, by, number, pickup_code, collector_id)
+        return await handing_over.sign(connection, by, number, pickup_code, collector_id)
 
     if (refusal := in_transaction(work)) is not None:
         raise click.ClickException(str(refusal))
@@ -86,7 +86,7 @@ def load_out_release(by: str, number: int) -> None:
 
     async def work(connection: AsyncConnection) -> list[int]:
         await may(connection, by, "settle")
-        return await load_out_counter.release(connection, by, number)
+        return await handing_over.release(connection, by, number)
 
     click.echo(f"released lots: {', '.join(map(str, in_transaction(work)))}")
 
@@ -99,7 +99,7 @@ def load_out_unsign(by: str, number: int) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await may(connection, by, "settle")
-        await load_out_counter.withdraw_signature(connection, by, number)
+        await handing_over.withdraw_signature(connection, by, number)
 
     in_transaction(work)
     click.echo(f"load-out {number} waits for its collector again")
@@ -114,7 +114,7 @@ def load_out_new_code(by: str, number: int, pickup_code: str) -> None:
 
     async def work(connection: AsyncConnection) -> int:
         await may(connection, by, "settle")
-        return await load_out_counter.propose_code(connection, by, number, pickup_code, pickup_code)
+        return await handing_over.propose_code(connection, by, number, pickup_code, pickup_code)
 
     click.echo(WAITS.format(in_transaction(work)))
 
@@ -127,7 +127,7 @@ def load_out_cancel(by: str, number: int) -> None:
 
     async def work(connection: AsyncConnection) -> int:
         await may(connection, by, "settle")
-        return await load_out_cancels.propose(connection, by, number)
+        return await cancels.propose(connection, by, number)
 
     click.echo(WAITS.format(in_transaction(work)))
 
@@ -141,7 +141,7 @@ def load_out_list(by: str, status: str | None) -> None:
     async def work(connection: AsyncConnection) -> None:
         await may(connection, by, "settle", "supervise")
         after = 0
-        while found := await load_out.listing(connection, status=status, after=after):
+        while found := await application.listing(connection, status=status, after=after):
             for row in found:
                 weights = (format_weight(row.ask_mg), format_weight(row.allocated_mg))
                 place = (row.load_out_no, row.account, row.symbol, row.warehouse)

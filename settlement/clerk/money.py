@@ -6,11 +6,13 @@ import click
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_amount, parse_money
-from settlement import cash, movements, proposals
+from goldx.protocol.units import format_amount, parse_money
+from settlement.base import proposals
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
-from settlement.schema_ledger import ledger_account
+from settlement.ledger import cash
+from settlement.service import movements
+from settlement.service.cli import in_transaction
+from settlement.tables.ledger import ledger_account
 
 
 def _propose_cash(by: str, account: str, amount: str, bank_reference: str, sign: int) -> None:

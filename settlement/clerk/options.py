@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from settlement import bar_list
+from settlement.intake import bar_list
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 SHEET = click.option("--sheet", help="The sheet to read, where a workbook has several.")

@@ -3,9 +3,9 @@
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement import receipts
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction
+from settlement.custody import receipts
+from settlement.service.cli import in_transaction
 
 
 @clerk.command("issue")

@@ -7,15 +7,15 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from settlement import recon
+from settlement.base.database import now_ms
 from settlement.clerk.group import clerk, may
-from settlement.cli import in_transaction, on_database
-from settlement.database import now_ms
+from settlement.reconciliation import three_way
+from settlement.service.cli import in_transaction, on_database
 
 
-def described(found: recon.Break | Row[Any]) -> str:
+def described(found: three_way.Break | Row[Any]) -> str:
     """A break in one line."""
-    expected, there = (recon.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
+    expected, there = (three_way.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
     note = (found.note,) if found.note else ()
     return "\t".join((found.kind, found.subject, found.asset, f"expected {expected}", f"found {there}", *note))
 
@@ -27,10 +27,10 @@ def list_breaks(by: str) -> None:
 
     async def work(connection: AsyncConnection) -> list[Row[Any]]:
         await may(connection, by, "settle", "supervise")
-        return await recon.open_breaks(connection)
+        return await three_way.open_breaks(connection)
 
     for row in in_transaction(work):
-        days, whose = recon.age(row.opened_at, now_ms())
+        days, whose = three_way.age(row.opened_at, now_ms())
         click.echo("\t".join((str(row.break_id), row.owner, row.status, f"{days} days", whose, described(row))))
 
 
@@ -44,7 +44,7 @@ def explain(by: str, number: int, owner: str, explanation: str) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await may(connection, by, "settle")
-        await recon.explain(connection, by, number, owner, explanation)
+        await three_way.explain(connection, by, number, owner, explanation)
 
     in_transaction(work)
     click.echo(f"break {number} is {owner}'s: {explanation}")
@@ -57,10 +57,10 @@ def reconcile(context: click.Context, as_json: bool) -> None:
     """Compare ledger, warehouse and engine; exit 1 if anything disagrees."""
     by: str = context.obj
 
-    async def work(engine: AsyncEngine) -> recon.Report:
+    async def work(engine: AsyncEngine) -> three_way.Report:
         async with engine.connect() as connection:
             await may(connection, by, "settle", "supervise")
-        return await recon.reconcile(engine, by)
+        return await three_way.reconcile(engine, by)
 
     report = on_database(work)
     if as_json:

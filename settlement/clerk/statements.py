@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import BadValue
-from settlement import depository, sheets, statement
-from settlement.arithmetic import format_cg
+from goldx.protocol.units import BadValue
+from settlement.base.arithmetic import format_cg
+from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import clerk, may
 from settlement.clerk.options import DECIMAL, FILE, PREVIEW, SHEET, reading
 from settlement.clerk.record import described
-from settlement.cli import in_transaction
-from settlement.working_days import parse_day, today
+from settlement.reconciliation import depository_report, warehouse_statement
+from settlement.service.cli import in_transaction
+from settlement.workbooks import sheets
 
 
 @clerk.command("statement")
@@ -41,10 +42,10 @@ def take_statement(
     data = file.read_bytes()
     try:
         table = sheets.read(data, sheet)
-        if depository.is_report(table):
-            _depository(by, file.name, data, depository.read(table), only_preview)
+        if depository_report.is_report(table):
+            _depository(by, file.name, data, depository_report.read(table), only_preview)
             return
-        lines = statement.read(table, reading(sheet, decimal))
+        lines = warehouse_statement.read(table, reading(sheet, decimal))
     except sheets.BadFile as error:
         raise click.ClickException(str(error)) from error
     if warehouse is None:
@@ -67,34 +68,40 @@ def _date(text: str | None) -> date:
 
 
 def _bars(
-    by: str, name: str, data: bytes, lines: list[statement.Line], place: str, day: date, only_preview: bool
-) -> statement.Outcome:
-    async def work(connection: AsyncConnection) -> statement.Outcome:
+    by: str,
+    name: str,
+    data: bytes,
+    lines: list[warehouse_statement.StatementBar],
+    place: str,
+    day: date,
+    only_preview: bool,
+) -> warehouse_statement.Outcome:
+    async def work(connection: AsyncConnection) -> warehouse_statement.Outcome:
         await may(connection, by, "settle")
         if only_preview:
-            return await statement.compare(connection, place, lines)
-        return await statement.take_in(connection, by, place, day, name, data, lines)
+            return await warehouse_statement.compare(connection, place, lines)
+        return await warehouse_statement.take_in(connection, by, place, day, name, data, lines)
 
     return in_transaction(work)
 
 
-def _depository(by: str, name: str, data: bytes, report: depository.Report, only_preview: bool) -> None:
+def _depository(by: str, name: str, data: bytes, report: depository_report.Report, only_preview: bool) -> None:
     async def work(connection: AsyncConnection) -> None:
         await may(connection, by, "settle")
         if not only_preview:
-            await depository.keep(connection, by, name, data, report)
+            await depository_report.keep(connection, by, name, data, report)
 
     in_transaction(work)
     for line in report.about:
         click.echo(line)
     for stock in report.stocks:
-        click.echo("\t".join((stock.depository, stock.category, *map(depository.shown, stock.figures))))
+        click.echo("\t".join((stock.depository, stock.category, *map(depository_report.shown, stock.figures))))
     for what, category in (
         ("TOTAL REGISTERED", "Registered"),
         ("TOTAL ELIGIBLE", "Eligible"),
         ("COMBINED TOTAL", None),
     ):
-        click.echo("\t".join((what, "", *map(depository.shown, report.total(category)))))
+        click.echo("\t".join((what, "", *map(depository_report.shown, report.total(category)))))
     click.echo(
         f"{len(report.stocks)} rows of {len({s.depository for s in report.stocks})} depositories; all totals hold"
     )

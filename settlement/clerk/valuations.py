@@ -3,11 +3,11 @@
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.units import format_money, format_weight, parse_money, parse_price, parse_weight
-from settlement import valuation
-from settlement.arithmetic import parse_decimal
+from goldx.protocol.units import format_money, format_weight, parse_money, parse_price, parse_weight
+from settlement.assays import valuation
+from settlement.assays.valuation import BASES, Figure, Terms
+from settlement.base.arithmetic import parse_decimal
 from settlement.clerk.group import act, clerk
-from settlement.valuation import BASES, Figure, Terms
 
 
 @clerk.command("value")

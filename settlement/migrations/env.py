@@ -1,18 +1,20 @@
-"""Alembic's environment: migrations run on the connection that ``settlement.database.migrate`` holds."""
+"""Alembic's environment: migrations run on the connection that ``settlement.base.database.migrate`` holds."""
 
 from alembic import context
 
-from settlement import (  # noqa: F401
-    schema_counter,
-    schema_custody,
-    schema_fees,
-    schema_intake,
-    schema_ledger,
-    schema_lots,
-    schema_movements,
-    schema_registry,
+from settlement.tables import (  # noqa: F401
+    assays,
+    base,
+    charges,
+    custody,
+    intake,
+    ledger,
+    load_outs,
+    lots,
+    reconciliation,
+    recycling,
 )
-from settlement.schema import metadata
+from settlement.tables.columns import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

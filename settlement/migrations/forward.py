@@ -8,15 +8,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from settlement.migrations import HERE, newest
-from settlement.refusal import Refused
+from settlement.migrations import HERE, NewerDatabase, newest
 
 _LOCK: Final = 0x601D
 """Advisory lock: two services that start together migrate one after the other."""
 
 
 def upgrade(connection: Connection) -> None:
-    """In the caller's transaction. Raises Refused (NEWER_DATABASE) for one that a newer program has migrated."""
+    """In the caller's transaction. Raises NewerDatabase for one that a newer program has migrated."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = Config()
     config.set_main_option("script_location", str(HERE))
@@ -25,6 +24,6 @@ def upgrade(connection: Connection) -> None:
         script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
     ):
         why = f"the database stands at migration {stands}, and this program knows none after {newest()}"
-        raise Refused("NEWER_DATABASE", f"{why}: run the newer program, or restore a backup")
+        raise NewerDatabase(f"{why}: run the newer program, or restore a backup")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

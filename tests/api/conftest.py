@@ -14,14 +14,14 @@ import pytest_asyncio
 from sqlalchemy.engine import make_url
 
 from api.app import GatewayServer
-from goldx import streams
-from goldx.client import Exchange, connect
-from goldx.commands import HoldingAdjust
-from goldx.embedded import Server
-from goldx.keys import Key
-from goldx.settings import Settings
-from goldx.streams import CommandFrame, Journal, Keys
-from settlement import database, registry
+from goldx.client.keys import Key
+from goldx.client.session import ExchangeClient, connect
+from goldx.hosting.embedded import Server
+from goldx.hosting.settings import Settings
+from goldx.protocol.commands import HoldingAdjust
+from goldx.streams import redis_streams
+from goldx.streams.redis_streams import CommandFrame, Journal, Keys
+from settlement.base import database, registry
 
 _numbers = itertools.count(1)
 
@@ -98,7 +98,7 @@ class House:
             await self.stop_gateway(server)
         await self.stop_engine()
 
-    def member(self, server: GatewayServer, name: str = "FIRM-A", **more: Any) -> Exchange:
+    def member(self, server: GatewayServer, name: str = "FIRM-A", **more: Any) -> ExchangeClient:
         return connect(server.url, self.keys[name], **more)
 
     async def operate(self, server: GatewayServer, method: str, **params: Any) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ class House:
             for account, assets in amounts.items()
             for asset, amount in assets.items()
         )
-        redis = streams.connect(self.valkey_url)
+        redis = redis_streams.connect(self.valkey_url)
         await Journal(redis, Keys(self.shard)).append(CommandFrame("settlement.test", self._funded, commands))
         await redis.aclose()
         account, assets = list(amounts.items())[-1]

@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
-from goldx import streams
-from goldx.archive import Archive
-from goldx.settings import Settings
-from goldx.streams import Keys
-from goldx.supervisor import Exchange
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+from goldx.streams import redis_streams
+from goldx.streams.archive import Archive
+from goldx.streams.redis_streams import Keys
 from tests.exchange.test_restart import Member, check, folder, goldx, prepare, settled
 
 __all__ = ["folder"]
@@ -22,7 +22,7 @@ SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 SERVICES = ("engine", "settlement", "archiver", "gateway")
 
 
-async def trade(exchange: Exchange, members: list[Member], more: int) -> None:
+async def trade(exchange: Supervisor, members: list[Member], more: int) -> None:
     """Until every member has so many more answers; then nothing is on its way any more."""
     before = [len(member.answers) for member in members]
     trading = [
@@ -38,9 +38,9 @@ async def trade(exchange: Exchange, members: list[Member], more: int) -> None:
     await exchange.restart("gateway")
 
 
-async def trimmed(exchange: Exchange) -> tuple[int, int]:
+async def trimmed(exchange: Supervisor) -> tuple[int, int]:
     """How many entries of journal and event stream are in the archive alone."""
-    redis = streams.connect(exchange.redis_url)
+    redis = redis_streams.connect(exchange.redis_url)
     found = []
     for key in (Keys().journal, Keys().events):
         stream = await redis.xinfo_stream(key)
@@ -60,7 +60,7 @@ async def test_restarts_behind_a_trimmed_server_and_after_its_loss(folder: Path)
         archive_every_seconds=1,
         archive_after_hours=0,
     )
-    async with Exchange(settings, services=SERVICES) as exchange:
+    async with Supervisor(settings, services=SERVICES) as exchange:
         members = await prepare(exchange)
         await trade(exchange, members, 30)
         async with asyncio.timeout(120):
@@ -85,7 +85,7 @@ async def test_restarts_behind_a_trimmed_server_and_after_its_loss(folder: Path)
     assert restoring.returncode == 0, errors.decode()
     assert out.startswith(b"put back "), out
 
-    async with Exchange(settings, services=SERVICES) as exchange:
+    async with Supervisor(settings, services=SERVICES) as exchange:
         await trade(exchange, members, 15)
         await settled(exchange)
         await check(exchange, folder, members)

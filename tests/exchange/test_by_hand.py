@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from goldx.client.keys import Key
 from goldx.demo.shell import Answer, Shell
-from goldx.keys import Key
-from goldx.settings import Settings
-from goldx.supervisor import Exchange
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
 
 PAGE = Path(__file__).parents[2] / "docs" / "settlement.md"
 MARK = "  # "
@@ -40,7 +40,7 @@ def typed() -> list[tuple[str, str]]:
     return [(command, printed) for command, _, printed in (line.partition(MARK) for line in lines)]
 
 
-async def settled(exchange: Exchange) -> None:
+async def settled(exchange: Supervisor) -> None:
     """Nothing waits for the engine, and everything it has said is posted."""
     headers = {"Authorization": f"Bearer {Key.load(Path('operator-1.pem')).bearer_token()}"}
     async with httpx.AsyncClient(base_url=exchange.gateway_url, headers=headers, trust_env=False) as browser:
@@ -60,7 +60,7 @@ def check(command: str, answer: Answer, printed: str) -> None:
 async def test_each_form_lives_as_the_page_says(folder: Path) -> None:
     settings = Settings(data_dir=folder / "data", gateway_port=0)
     async with (
-        Exchange(settings, services=("engine", "settlement", "gateway")) as exchange,
+        Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange,
         Shell(exchange.environment, folder / "commands.jsonl") as shell,
     ):
         for command, printed in typed():

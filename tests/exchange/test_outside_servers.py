@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 from redis.exceptions import RedisError
 
-from goldx import embedded, streams
 from goldx.demo.display import Board
 from goldx.demo.play import STEPS, Play
-from goldx.settings import Settings
-from goldx.supervisor import Exchange
+from goldx.hosting import embedded
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+from goldx.streams import redis_streams
 
 PASSWORD = "of-this-test-alone"
 
@@ -45,7 +46,7 @@ async def outside_redis(folder: Path) -> AsyncIterator[str]:
         "setpriv", "--pdeathsig", "TERM", binary, *options.split(), *durable, stdout=asyncio.subprocess.DEVNULL
     )
     url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
-    client = streams.connect(url)
+    client = redis_streams.connect(url)
     async with asyncio.timeout(20):
         while True:
             try:
@@ -69,7 +70,7 @@ async def test_the_exchange_is_the_same_on_outside_servers(folder: Path, outside
         gateway_port=0,
         console_port=0,
     )
-    async with Exchange(settings) as exchange:
+    async with Supervisor(settings) as exchange:
         assert set(exchange.services) == {"engine", "settlement", "gateway", "console"}
         outcome = await Play(exchange, Board(STEPS), seed=7, seconds=3.0).run()
     assert outcome.disagreements == []
@@ -78,18 +79,18 @@ async def test_the_exchange_is_the_same_on_outside_servers(folder: Path, outside
     assert outcome.withdrawals == 1
     assert "always" in outcome.durability
 
-    client = streams.connect(outside_redis)
-    assert await client.exists(streams.Keys("outside").journal)
+    client = redis_streams.connect(outside_redis)
+    assert await client.exists(redis_streams.Keys("outside").journal)
     await client.aclose()
     assert not (folder / "data" / "valkey").exists()
     assert not (folder / "data" / "postgres").exists()
 
 
 async def test_a_server_that_forgets_is_refused(folder: Path, outside_redis: str, database_url: str) -> None:
-    client = streams.connect(outside_redis)
+    client = redis_streams.connect(outside_redis)
     await client.config_set("appendfsync", "everysec")
     await client.aclose()
     settings = Settings(data_dir=folder / "data", redis_url=outside_redis, database_url=database_url)
     with pytest.raises(embedded.ServerFailed, match=r"(?s)engine ended before it was ready.*appendfsync=everysec"):
-        async with Exchange(settings, services=("engine",)):
+        async with Supervisor(settings, services=("engine",)):
             pass

@@ -22,17 +22,17 @@ import pytest
 from sqlalchemy import select
 from websockets.exceptions import WebSocketException
 
-from goldx import streams
-from goldx.client import ConnectionLost, ExchangeError, connect
-from goldx.commands import HoldingAdjust
-from goldx.keys import Key
-from goldx.settings import Settings
-from goldx.streams import CommandFrame, EventStream, Journal, Keys
-from goldx.supervisor import Exchange
-from goldx.units import CASH, format_amount, format_weight
-from settlement import database, registry
-from settlement import schema_ledger as schema
-from settlement.recon import reconcile
+from goldx.client.keys import Key
+from goldx.client.session import ConnectionLost, ExchangeError, connect
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+from goldx.protocol.commands import HoldingAdjust
+from goldx.protocol.units import CASH, format_amount, format_weight
+from goldx.streams import redis_streams
+from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys
+from settlement.base import database, registry
+from settlement.reconciliation.three_way import reconcile
+from settlement.tables import ledger as schema
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 SYMBOL = "AU-1"
@@ -88,7 +88,7 @@ class Member:
             raise
 
 
-async def prepare(exchange: Exchange) -> list[Member]:
+async def prepare(exchange: Supervisor) -> list[Member]:
     """Members with their keys, an operator, an open instrument, accounts with money and gold."""
     sql = database.connect(exchange.database_url)
     members = [Member(firm, Key.generate(f"{firm}.key")) for firm in FIRMS]
@@ -112,7 +112,7 @@ async def prepare(exchange: Exchange) -> list[Member]:
         for method, params in orders:
             answer = await http.post("/v1/operator/commands", json={"method": method, "params": params})
             assert answer.status_code == 200, answer.text
-    redis = streams.connect(exchange.redis_url)
+    redis = redis_streams.connect(exchange.redis_url)
     purses = (
         HoldingAdjust(f"{firm}.H", asset, amount, f"{firm}-{asset}")
         for firm in FIRMS
@@ -123,7 +123,7 @@ async def prepare(exchange: Exchange) -> list[Member]:
     return members
 
 
-async def goldx(exchange: Exchange, *arguments: str) -> bytes:
+async def goldx(exchange: Supervisor, *arguments: str) -> bytes:
     """Runs a command as an auditor would; returns what it prints."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "goldx.cli", *arguments), env=exchange.environment, stdout=-1, stderr=-1
@@ -133,9 +133,9 @@ async def goldx(exchange: Exchange, *arguments: str) -> bytes:
     return out
 
 
-async def settled(exchange: Exchange) -> None:
+async def settled(exchange: Supervisor) -> None:
     """Waits until settlement has posted every event of a market in which nobody trades any more."""
-    redis = streams.connect(exchange.redis_url)
+    redis = redis_streams.connect(exchange.redis_url)
     sql = database.connect(exchange.database_url)
     async with sql.connect() as connection:
         while True:
@@ -152,7 +152,7 @@ async def test_nothing_acknowledged_is_lost_whatever_is_killed(folder: Path) -> 
     print(f"SEED={SEED}")
     random = Random(SEED)
     settings = Settings(data_dir=folder / "data", gateway_port=0, snapshot_every=300, lease_ms=500)
-    async with Exchange(settings, services=("engine", "settlement", "gateway")) as exchange:
+    async with Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange:
         members = await prepare(exchange)
         trading = [
             asyncio.create_task(member.trade(exchange.gateway_url, Random(f"{SEED} {member.firm}")))
@@ -182,7 +182,7 @@ async def test_nothing_acknowledged_is_lost_whatever_is_killed(folder: Path) -> 
         await check(exchange, folder, members)
 
 
-async def check(exchange: Exchange, folder: Path, members: list[Member]) -> None:
+async def check(exchange: Supervisor, folder: Path, members: list[Member]) -> None:
     """Everybody's story against everybody else's."""
     journal = folder / "journal.jsonl"
     await goldx(exchange, "journal", "export", "--out", str(journal))
@@ -216,7 +216,7 @@ async def check(exchange: Exchange, folder: Path, members: list[Member]) -> None
     await check_ledger(exchange, trades, events)
 
 
-async def check_ledger(exchange: Exchange, trades: dict[int, dict[str, Any]], events: list[dict[str, Any]]) -> None:
+async def check_ledger(exchange: Supervisor, trades: dict[int, dict[str, Any]], events: list[dict[str, Any]]) -> None:
     """The ledger has every trade once, and every balance is the engine's."""
     sql = database.connect(exchange.database_url)
     async with sql.connect() as connection:

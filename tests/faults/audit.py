@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from api.sequencer import ECHO
-from goldx import terms, units
-from goldx.chains import NO_FRAME, event_frame
-from goldx.commands import MEMBER_COMMANDS, AnyCommand
-from goldx.events import (
+from api.journal.sequencer import ECHO
+from goldx.protocol import terms, units
+from goldx.protocol.commands import MEMBER_COMMANDS, AnyCommand
+from goldx.protocol.events import (
     AnyEvent,
     HoldingAdjusted,
     HoldingChanged,
@@ -23,11 +22,12 @@ from goldx.events import (
     SelfTradePrevented,
     Trade,
 )
-from goldx.streams import EventFrame, EventStream, Journal, Keys, decode_commands, decode_events
-from goldx.units import CASH
-from goldx.wire import write_command, write_event
-from matching.engine import Engine
-from matching.fold import Fold
+from goldx.protocol.units import CASH
+from goldx.protocol.wire import write_command, write_event
+from goldx.streams.chains import NO_FRAME, event_frame
+from goldx.streams.redis_streams import EventFrame, EventStream, Journal, Keys, decode_commands, decode_events
+from matching.core.engine import Engine
+from matching.run.fold import Fold
 from tests.faults.load import key_of
 
 

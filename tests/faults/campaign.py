@@ -12,16 +12,18 @@ from typing import Any
 
 import httpx
 
-from goldx.commands import HoldingAdjust
-from goldx.keys import Key
-from goldx.streams import CommandFrame, Journal, Keys
-from goldx.units import CASH
-from settlement import cash, movements, registry
-from settlement.process import is_outage
+from goldx.client.keys import Key
+from goldx.protocol.commands import HoldingAdjust
+from goldx.protocol.units import CASH
+from goldx.streams.redis_streams import CommandFrame, Journal, Keys
+from settlement.base import registry
+from settlement.ledger import cash
+from settlement.service import movements
+from settlement.service.process import is_outage
 from tests.faults import checks, schedule
 from tests.faults.audit import Audit
-from tests.faults.house import House
 from tests.faults.load import SYMBOLS, Member
+from tests.faults.stack import ExchangeStack
 from tests.faults.watch import Watch, end_all
 
 FIRMS = ("FIRM-A", "FIRM-B", "FIRM-C", "FIRM-D")
@@ -38,7 +40,7 @@ class Campaign:
     """Rounds on one house. ``totals`` counts what happened."""
 
     def __init__(
-        self, house: House, tell: Callable[[str], None], plan: Callable[[int], schedule.Plan] = schedule.plan
+        self, house: ExchangeStack, tell: Callable[[str], None], plan: Callable[[int], schedule.Plan] = schedule.plan
     ) -> None:
         self._house = house
         self._plan = plan

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from goldx.units import CASH, format_amount
-from settlement import schema_ledger as schema
-from settlement.schema_movements import cash_transfer
+from goldx.protocol.units import CASH, format_amount
+from settlement.tables import ledger as schema
+from settlement.tables.ledger import cash_transfer
 from tests.faults.audit import Audit, Request, outcome
-from tests.faults.house import House
 from tests.faults.load import Member, Said
 from tests.faults.schedule import GATEWAYS
+from tests.faults.stack import ExchangeStack
 from tests.faults.watch import Watch
 
 QUIET_SECONDS = 60.0
@@ -22,7 +22,7 @@ NOT_PLACED = ("UNAVAILABLE", "RATE_LIMITED")
 """Refusals by a gateway: the command is in no journal."""
 
 
-async def quiet(house: House, audit: Audit, watches: Iterable[Watch]) -> None:
+async def quiet(house: ExchangeStack, audit: Audit, watches: Iterable[Watch]) -> None:
     """Waits until every follower has got to the end of a market in which nobody trades any more.
 
     Raises AssertionError naming who does not get there.
@@ -36,7 +36,7 @@ async def quiet(house: House, audit: Audit, watches: Iterable[Watch]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _behind(house: House, audit: Audit, watches: Iterable[Watch], http: httpx.AsyncClient) -> list[str]:
+async def _behind(house: ExchangeStack, audit: Audit, watches: Iterable[Watch], http: httpx.AsyncClient) -> list[str]:
     await audit.advance()
     behind = [] if audit.all_published else [f"not everything up to {audit.sequence} is published"]
     if orders := audit.of_sessions:
@@ -139,7 +139,7 @@ async def check_views(audit: Audit, watches: Iterable[Watch]) -> None:
         assert shown == {asset: format_amount(amount, asset) for asset, amount in held.items()}, watch.account
 
 
-async def check_ledger(house: House, audit: Audit) -> None:
+async def check_ledger(house: ExchangeStack, audit: Audit) -> None:
     """Ledger = engine = sum of deposits and trades, every trade of the round is posted once, and nothing else moved."""
     engine = {
         (account.name, asset): balance.total

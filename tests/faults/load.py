@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from websockets.exceptions import WebSocketException
 
-from goldx.client import ConnectionLost, Exchange, ExchangeError, connect
-from goldx.keys import Key
-from tests.faults.house import House
+from goldx.client.keys import Key
+from goldx.client.session import ConnectionLost, ExchangeClient, ExchangeError, connect
 from tests.faults.schedule import GATEWAYS
+from tests.faults.stack import ExchangeStack
 
 SYMBOLS = ("AU-1", "AU-2")
 WORKERS = 2
@@ -52,7 +52,7 @@ class Member:
     def account(self) -> str:
         return f"{self.firm}.H"
 
-    async def trade(self, house: House, seed: int, stop: asyncio.Event) -> None:
+    async def trade(self, house: ExchangeStack, seed: int, stop: asyncio.Event) -> None:
         """Trades until ``stop``; returns when every request has its answer or has lost its connection."""
         self._repeat.clear()
         random = Random(f"load {seed} {self.firm}")
@@ -65,7 +65,9 @@ class Member:
             except LOST:
                 await asyncio.sleep(0.03)
 
-    async def _work(self, exchange: Exchange, random: Random, seed: int, numbers: Any, stop: asyncio.Event) -> None:
+    async def _work(
+        self, exchange: ExchangeClient, random: Random, seed: int, numbers: Any, stop: asyncio.Event
+    ) -> None:
         while not stop.is_set():
             if self._repeat and random.random() < 0.7:
                 method, params = self._repeat.pop()
@@ -74,7 +76,7 @@ class Member:
             await self._ask(exchange, method, params)
             await asyncio.sleep(random.random() * 0.04)
 
-    async def _ask(self, exchange: Exchange, method: str, params: dict[str, Any]) -> None:
+    async def _ask(self, exchange: ExchangeClient, method: str, params: dict[str, Any]) -> None:
         own = (method, self.account, key_of(params))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from goldx.embedded import Server
-from goldx.service import tail
+from goldx.hosting.embedded import Server
+from goldx.hosting.service import tail
 
 PAUSE = 0.05
 """Seconds before what ended is started again."""
@@ -105,7 +105,7 @@ class Kept:
 
 
 class KeptServer(Kept):
-    """Valkey or PostgreSQL, by the function of ``goldx.embedded`` that starts it."""
+    """Valkey or PostgreSQL, by the function of ``goldx.hosting.embedded`` that starts it."""
 
     def __init__(self, name: str, start: Callable[[], Awaitable[Server]]) -> None:
         super().__init__(name)

@@ -11,9 +11,10 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from goldx import embedded, streams
-from tests.faults.house import SETTINGS, House, free_port
+from goldx.hosting import embedded
+from goldx.streams import redis_streams
 from tests.faults.schedule import Fault, Plan
+from tests.faults.stack import SETTINGS, ExchangeStack, free_port
 
 SERVICE = "gold"
 SERVERS = 3
@@ -130,7 +131,7 @@ class RedundantServers:
 
     async def _synchronised(self, port: int) -> None:
         """Waits until a server is a replica that has everything."""
-        client = streams.connect(f"redis://127.0.0.1:{port}")
+        client = redis_streams.connect(f"redis://127.0.0.1:{port}")
         while True:
             with contextlib.suppress(OSError, RedisError):
                 found = await client.info("replication")
@@ -140,7 +141,7 @@ class RedundantServers:
         await client.aclose()
 
     async def _knows_all(self, port: int) -> None:
-        client = streams.connect(f"redis://127.0.0.1:{port}")
+        client = redis_streams.connect(f"redis://127.0.0.1:{port}")
         while True:
             with contextlib.suppress(OSError, RedisError):
                 found: Any = await client.sentinel_master(SERVICE)
@@ -151,7 +152,7 @@ class RedundantServers:
 
     async def _named_primary(self) -> int:
         """The port of the server that a Sentinel calls the primary."""
-        client = streams.connect(f"redis://127.0.0.1:{self._sentinel_ports[0]}")
+        client = redis_streams.connect(f"redis://127.0.0.1:{self._sentinel_ports[0]}")
         try:
             address: Any = await client.sentinel_get_master_addr_by_name(SERVICE)
         finally:
@@ -159,7 +160,7 @@ class RedundantServers:
         return int(address[1])
 
 
-class RedundantHouse(House):
+class RedundantHouse(ExchangeStack):
     """The exchange on these servers; ``primary`` is a target of faults."""
 
     settings = SETTINGS | {"require_replicas": "1"}

@@ -15,8 +15,8 @@ import pytest
 
 from tests.faults import redundant
 from tests.faults.campaign import Campaign
-from tests.faults.house import House
 from tests.faults.redundant import RedundantHouse
+from tests.faults.stack import ExchangeStack
 
 FAILOVERS = 4
 
@@ -61,7 +61,10 @@ async def folder_of(what: str, tell: Callable[[str], None]) -> AsyncIterator[Pat
 async def test_campaign(pytestconfig: pytest.Config, seed: int, tell: Callable[[str], None]) -> None:
     """Processes killed, stopped, paused, connections cut and held."""
     rounds = pytestconfig.getoption("rounds")
-    async with folder_of(f"fault campaign: --seed {seed} --rounds {rounds}", tell) as folder, House(folder) as house:
+    async with (
+        folder_of(f"fault campaign: --seed {seed} --rounds {rounds}", tell) as folder,
+        ExchangeStack(folder) as house,
+    ):
         campaign = Campaign(house, tell)
         await campaign.run(seed, rounds)
         tell(f"{dict(campaign.totals)}")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
-from goldx.client import Exchange, connect
-from goldx.keys import Key
+from goldx.client.keys import Key
+from goldx.client.session import ExchangeClient, connect
 from tests.faults.load import LOST, SYMBOLS
 
 SIDES = {"bids": "buy", "asks": "sell"}
@@ -51,7 +51,7 @@ class Watch:
         self.books = {symbol: Book() for symbol in SYMBOLS}
         self.reached: dict[str, int] = {self.channel: 0}
         self.problems: list[str] = []
-        self.exchange: Exchange | None = None
+        self.exchange: ExchangeClient | None = None
         """The connection, while there is one."""
         self._key = key
         self._task: asyncio.Task[None] | None = None

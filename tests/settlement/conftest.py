@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from settlement import database
-from tests.settlement.exchange import Exchange
+from settlement.base import database
+from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.publisher import Publisher
 
 _numbers = itertools.count(1)
@@ -61,8 +61,8 @@ async def engine(settled_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-def exchange(redis: Redis, shard: str) -> Exchange:
-    return Exchange(redis, shard)
+def exchange(redis: Redis, shard: str) -> EngineRunner:
+    return EngineRunner(redis, shard)
 
 
 @pytest.fixture

@@ -4,17 +4,10 @@ from collections import defaultdict
 
 from redis.asyncio import Redis
 
-from goldx import streams
-from goldx.events import (
-    AccountOpened,
-    AnyEvent,
-    HoldingAdjusted,
-    HoldingChanged,
-    InstrumentDefined,
-    Trade,
-)
-from goldx.streams import EventFrame, Keys
-from goldx.units import CASH, money_of
+from goldx.protocol.events import AccountOpened, AnyEvent, HoldingAdjusted, HoldingChanged, InstrumentDefined, Trade
+from goldx.protocol.units import CASH, money_of
+from goldx.streams import redis_streams
+from goldx.streams.redis_streams import EventFrame, Keys
 
 
 class Publisher:
@@ -78,4 +71,6 @@ class Publisher:
 
     async def publish(self) -> None:
         frame = self.take_frame()
-        await self._redis.xadd(self.keys.events, {streams.FIELD: streams.encode(frame)}, id=f"{self.sequence}-0")
+        await self._redis.xadd(
+            self.keys.events, {redis_streams.FIELD: redis_streams.encode(frame)}, id=f"{self.sequence}-0"
+        )

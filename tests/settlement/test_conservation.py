@@ -12,40 +12,26 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
-from goldx import terms
-from goldx.units import BadValue
-from settlement import (
-    cash,
-    database,
-    encumbrances,
-    fees,
-    legal_holds,
-    load_out,
-    load_out_cancels,
-    load_out_counter,
-    locks,
-    lots,
-    movements,
-    pledges,
-    proposals,
-    receipt_cancels,
-    receipts,
-    recon,
-    registry,
-    transfers,
-    working_days,
-)
-from settlement.ledger import Ledger
-from settlement.outbox import Sender
-from settlement.refusal import Refused
-from settlement.schema_fees import stock
-from settlement.schema_ledger import progress
-from settlement.schema_lots import lot, receipt
-from settlement.schema_movements import outbox
-from settlement.sub_accounts import owner_of
-from tests.settlement.exchange import Exchange
-from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, wish
-from tests.settlement.service import Service
+from goldx.protocol import terms
+from goldx.protocol.units import BadValue
+from settlement.base import database, proposals, registry, working_days
+from settlement.base.refusal import Refused
+from settlement.base.sub_accounts import owner_of
+from settlement.charges import fees
+from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
+from settlement.ledger import cash
+from settlement.ledger.outbox import Sender
+from settlement.load_outs import application, cancels, handing_over
+from settlement.lots import locks, lots
+from settlement.reconciliation import three_way
+from settlement.service import movements
+from settlement.service.writer import Ledger
+from settlement.tables.custody import receipt
+from settlement.tables.ledger import outbox, progress, stock
+from settlement.tables.lots import lot
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.service_process import Service
+from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, wish
 
 T = TypeVar("T")
 ACCOUNTS = st.sampled_from(("A.H", "B.H", "VENUE"))
@@ -84,7 +70,7 @@ _shards = itertools.count(1)
 class Clerks:
     """Does one operation; what settlement refuses is no failure, what it loses is."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: SmallExchange) -> None:
         self._house = house
         self._count = itertools.count(1)
 
@@ -128,23 +114,23 @@ class Clerks:
 
     async def _load_out(self, account: str, ask_mg: int) -> None:
         async with self._house.engine.begin() as connection:
-            await load_out.apply(connection, ONE, wish(account, ask_mg))
+            await application.apply(connection, ONE, wish(account, ask_mg))
 
     async def _release(self, number: int) -> None:
         async with self._house.engine.begin() as connection:
-            await load_out_counter.sign(connection, OTHER, number, CODE, COLLECTOR_ID)
+            await handing_over.sign(connection, OTHER, number, CODE, COLLECTOR_ID)
         async with self._house.engine.begin() as connection:
-            await load_out_counter.release(connection, ONE, number)
+            await handing_over.release(connection, ONE, number)
 
     async def _act(self, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
         async with self._house.engine.begin() as connection:
             return await act(connection, *values, **more)
 
     async def _cancel_load_out(self, number: int) -> None:
-        await self._act(load_out_cancels.propose, ONE, number)
+        await self._act(cancels.propose, ONE, number)
 
     async def _expire(self, days: int) -> None:
-        await self._act(load_out_cancels.expire, working_days.today() + timedelta(days=days))
+        await self._act(cancels.expire, working_days.today() + timedelta(days=days))
 
     async def _freeze(self, lot_id: int) -> None:
         await self._act(locks.freeze, ONE, [lot_id], "doubt")
@@ -207,9 +193,9 @@ class Clerks:
         house.sender = Sender(house.engine, house.exchange.journal, next(self._count))
 
 
-async def a_house(database_url: str, redis: Redis, shard: str) -> House:
+async def a_house(database_url: str, redis: Redis, shard: str) -> SmallExchange:
     """Two warehouses, a bank, and three accounts with 2,000,000 CNY and two bars each."""
-    house = House(database.connect(database_url), Exchange(redis, shard), shard)
+    house = SmallExchange(database.connect(database_url), EngineRunner(redis, shard), shard)
     await house.build()
     async with house.engine.begin() as connection:
         await registry.add_member(connection, "test", "BANK", "Bank")
@@ -220,9 +206,9 @@ async def a_house(database_url: str, redis: Redis, shard: str) -> House:
     return house
 
 
-async def check_pool(house: House) -> None:
+async def check_pool(house: SmallExchange) -> None:
     """What lies in the pool is held by somebody, under one live receipt per lot; nothing differs anywhere."""
-    assert (await recon.reconcile(house.engine, ONE)).breaks == ()
+    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
     async with house.engine.connect() as connection:
         pool = select(func.coalesce(func.sum(lot.c.fine_mg), 0)).where(lot.c.state.in_(("RECEIPTED", "ALLOCATED")))
         held = sum(amount for (_, asset), amount in house.exchange.held.items() if asset == "AU")
@@ -249,7 +235,7 @@ async def test_gold_and_money_are_conserved(
     try:
         for operation in operations:
             await clerks.do(operation)
-            assert (await recon.reconcile(house.engine, ONE)).breaks == (), operation
+            assert (await three_way.reconcile(house.engine, ONE)).breaks == (), operation
         await house.settle()
         await house.settle()
         await check_pool(house)
@@ -273,7 +259,7 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
                 await service.start(wait=False)
             else:
                 await clerks.do((name, *values))
-            assert (await recon.reconcile(house.engine, ONE)).breaks == (), name
+            assert (await three_way.reconcile(house.engine, ONE)).breaks == (), name
         await settled(house)
         await check_pool(house)
     finally:
@@ -282,7 +268,7 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
         await house.engine.dispose()
 
 
-async def settled(house: House) -> None:
+async def settled(house: SmallExchange) -> None:
     """Nothing waits for the engine, and everything it has said is posted."""
     waits = select(func.count()).where(outbox.c.status.in_(("PENDING", "SENDING", "SENT")))
     while True:

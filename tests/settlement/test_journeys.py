@@ -9,42 +9,49 @@ from sqlalchemy import Table, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx import terms
-from goldx.commands import HoldingAdjust, OrderCancelAll
-from goldx.units import BadValue
-from settlement import audit, cash, intake, load_out, load_out_counter, lots, movements, receipts, recon
-from settlement.bar_list import read_declared
-from settlement.refusal import Refused
-from settlement.schema_lots import receipt
-from settlement.schema_movements import cash_transfer, outbox
-from settlement.sheets import BadFile
-from tests.settlement.exchange import Exchange
-from tests.settlement.house import CODE, COLLECTOR_ID, ONE, OTHER, House, bars, wish
+from goldx.protocol import terms
+from goldx.protocol.commands import HoldingAdjust, OrderCancelAll
+from goldx.protocol.units import BadValue
+from settlement.base import audit
+from settlement.base.refusal import Refused
+from settlement.custody import receipts
+from settlement.intake import intake
+from settlement.intake.bar_list import read_declared
+from settlement.ledger import cash
+from settlement.load_outs import application, handing_over
+from settlement.lots import lots
+from settlement.reconciliation import three_way
+from settlement.service import movements
+from settlement.tables.custody import receipt
+from settlement.tables.ledger import cash_transfer, outbox
+from settlement.workbooks.sheets import BadFile
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, wish
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: Exchange) -> AsyncIterator[House]:
-    made = House(engine, exchange)
+async def house(engine: AsyncEngine, exchange: EngineRunner) -> AsyncIterator[SmallExchange]:
+    made = SmallExchange(engine, exchange)
     await made.build()
     yield made
 
 
-async def column(house: House, table: Table, name: str) -> list[Any]:
+async def column(house: SmallExchange, table: Table, name: str) -> list[Any]:
     async with house.engine.connect() as connection:
         rows = await connection.execute(select(table.c[name]).order_by(*table.primary_key))
         return list(rows.scalars())
 
 
-async def breaks(house: House) -> tuple[recon.Break, ...]:
-    return (await recon.reconcile(house.engine, ONE)).breaks
+async def breaks(house: SmallExchange) -> tuple[three_way.Break, ...]:
+    return (await three_way.reconcile(house.engine, ONE)).breaks
 
 
-async def apply(house: House, ask_mg: int, account: str = "B.H") -> int:
+async def apply(house: SmallExchange, ask_mg: int, account: str = "B.H") -> int:
     async with house.engine.begin() as connection:
-        return await load_out.apply(connection, ONE, wish(account, ask_mg))
+        return await application.apply(connection, ONE, wish(account, ask_mg))
 
 
-async def test_the_whole_life_of_gold(house: House) -> None:
+async def test_the_whole_life_of_gold(house: SmallExchange) -> None:
     """Cash and bars in, a trade, a withdrawal with over weight, and nothing differs at any point."""
     await house.pay_in("B.H", 100_000_000, "bank-1")
     await house.pay_in("VENUE", 100_000_000, "bank-2")
@@ -68,12 +75,12 @@ async def test_the_whole_life_of_gold(house: House) -> None:
     assert await breaks(house) == ()
 
     async with house.engine.begin() as connection:
-        wrong = await load_out_counter.sign(connection, OTHER, 1, "000000", COLLECTOR_ID)
+        wrong = await handing_over.sign(connection, OTHER, 1, "000000", COLLECTOR_ID)
         assert wrong is not None
         assert "not the pick-up code" in str(wrong)
-        assert await load_out_counter.sign(connection, OTHER, 1, CODE, COLLECTOR_ID) is None
+        assert await handing_over.sign(connection, OTHER, 1, CODE, COLLECTOR_ID) is None
     async with house.engine.begin() as connection:
-        assert await load_out_counter.release(connection, ONE, 1) == numbers[:2]
+        assert await handing_over.release(connection, ONE, 1) == numbers[:2]
         steps = [event.step for event in await lots.history(connection, numbers[0])]
         assert steps == [
             *("pre_advise", "arrive", "weigh", "screen", "sample", "assay", "certify", "register"),
@@ -83,7 +90,7 @@ async def test_the_whole_life_of_gold(house: House) -> None:
     assert await breaks(house) == ()
 
 
-async def test_over_weight_is_bought_from_the_venue(house: House) -> None:
+async def test_over_weight_is_bought_from_the_venue(house: SmallExchange) -> None:
     await house.pay_in("B.H", 100_000_000, "bank-1")
     await house.issue([{"serial": "A"}, {"serial": "V", "account": "VENUE"}])
     await house.trade("B.H", "A.H", 60_000, 99)
@@ -95,7 +102,7 @@ async def test_over_weight_is_bought_from_the_venue(house: House) -> None:
     assert await breaks(house) == ()
 
 
-async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: House) -> None:
+async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: SmallExchange) -> None:
     """The gold went into an order between the application and the approval."""
     numbers = await house.issue([{"serial": "A"}])
     proposal = await apply(house, 99_900, "A.H")
@@ -103,7 +110,7 @@ async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: House) -
     await house.approve(proposal)
     await house.settle()
     async with house.engine.connect() as connection:
-        row = await load_out.sheet(connection, 1)
+        row = await application.sheet(connection, 1)
         assert (row.status, row.reason) == ("REFUSED", "INSUFFICIENT_GOLD")
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
     assert await breaks(house) == ()
@@ -115,7 +122,7 @@ async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: House) -
     assert await breaks(house) == ()
 
 
-async def test_a_declined_load_out_frees_its_lots(house: House) -> None:
+async def test_a_declined_load_out_frees_its_lots(house: SmallExchange) -> None:
     numbers = await house.issue([{"serial": "A"}])
     proposal = await apply(house, 99_900, "A.H")
     with pytest.raises(Refused, match=r"do not make 99\.9 g"):
@@ -143,7 +150,7 @@ async def test_a_declined_load_out_frees_its_lots(house: House) -> None:
     ],
 )
 async def test_a_withdrawal_that_cannot_be_settled_is_refused_at_once(
-    house: House, account: str, ask_mg: int, reason: str
+    house: SmallExchange, account: str, ask_mg: int, reason: str
 ) -> None:
     numbers = await house.issue([{"serial": "A"}])
     with pytest.raises(Refused) as refused:
@@ -153,7 +160,7 @@ async def test_a_withdrawal_that_cannot_be_settled_is_refused_at_once(
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
 
 
-async def test_four_eyes(house: House) -> None:
+async def test_four_eyes(house: SmallExchange) -> None:
     async with house.engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", 100, "bank-1")
     async with house.engine.begin() as connection:
@@ -170,7 +177,7 @@ async def test_four_eyes(house: House) -> None:
             await connection.execute(text("UPDATE proposal SET decided_by = proposed_by"))
 
 
-async def test_money_is_refused_before_and_by_the_engine(house: House) -> None:
+async def test_money_is_refused_before_and_by_the_engine(house: SmallExchange) -> None:
     await house.pay_in("A.H", 100, "bank-1")
     for account, amount, bank_reference, why in (
         ("A.H", 100, "bank-1", "not yet in use"),
@@ -190,7 +197,7 @@ async def test_money_is_refused_before_and_by_the_engine(house: House) -> None:
     assert await breaks(house) == ()
 
 
-async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(house: House) -> None:
+async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(house: SmallExchange) -> None:
     """Killed between the append and the note of it: the item is found in the journal and not sent again."""
     await house.pay_in("A.H", 100, "bank-1")
     async with house.engine.begin() as connection:
@@ -211,7 +218,7 @@ async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(h
     assert house.held("A.H") == 600
 
 
-async def test_an_outsider_using_our_reference_is_not_taken_for_us(house: House) -> None:
+async def test_an_outsider_using_our_reference_is_not_taken_for_us(house: SmallExchange) -> None:
     """A holding adjusted by hand under the reference of a receipt: the gold stands in suspense, the receipt is void."""
     numbers = await house.register([{"serial": "A"}])
     async with house.engine.begin() as connection:
@@ -225,7 +232,7 @@ async def test_an_outsider_using_our_reference_is_not_taken_for_us(house: House)
     assert {found.kind for found in await breaks(house)} == {"UNIDENTIFIED", "POOL_ENGINE"}
 
 
-async def test_steps_cannot_be_skipped_or_repeated(house: House) -> None:
+async def test_steps_cannot_be_skipped_or_repeated(house: SmallExchange) -> None:
     async with house.engine.begin() as connection:
         (number,) = await intake.pre_advise(connection, ONE, read_declared(bars([{}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
@@ -251,7 +258,7 @@ async def test_steps_cannot_be_skipped_or_repeated(house: House) -> None:
         ({"replicate_1": "899.800", "replicate_2": "899.900"}, "OUTSIDE_BAND"),
     ],
 )
-async def test_a_lot_that_may_not_be_traded_is_stopped(house: House, row: dict[str, str], reason: str) -> None:
+async def test_a_lot_that_may_not_be_traded_is_stopped(house: SmallExchange, row: dict[str, str], reason: str) -> None:
     await house.exchange.define("SCRAP", "SCRAP_JEWEL")
     await house.post()
     with pytest.raises(Refused) as refused:
@@ -261,7 +268,7 @@ async def test_a_lot_that_may_not_be_traded_is_stopped(house: House, row: dict[s
         assert await lots.listing(connection) == [], "none of the file"
 
 
-async def test_a_bar_list_is_checked_against_the_register(house: House) -> None:
+async def test_a_bar_list_is_checked_against_the_register(house: SmallExchange) -> None:
     await house.register([{"serial": "A1"}])
     rows = [
         {"serial": "A1"},

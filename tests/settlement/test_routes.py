@@ -10,11 +10,11 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import GatewayServer
-from goldx.keys import Key
-from goldx.settings import Settings
-from settlement import registry
-from tests.settlement.exchange import Exchange
-from tests.settlement.house import ONE, OTHER, House, bars
+from goldx.client.keys import Key
+from goldx.hosting.settings import Settings
+from settlement.base import registry
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, bars
 
 CSV = {"Content-Type": "text/csv"}
 
@@ -59,14 +59,14 @@ class Desk:
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: Exchange, shard: str) -> House:
-    made = House(engine, exchange, shard)
+async def house(engine: AsyncEngine, exchange: EngineRunner, shard: str) -> SmallExchange:
+    made = SmallExchange(engine, exchange, shard)
     await made.build()
     return made
 
 
 @pytest_asyncio.fixture
-async def desk(house: House, settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Desk]:
+async def desk(house: SmallExchange, settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Desk]:
     keys = {name: Key.generate(name) for name in (ONE, OTHER, "operator", "auditor", "M1")}
     async with house.engine.begin() as connection:
         await registry.add_staff(connection, "test", "operator", "Operator", ["operate"])
@@ -88,7 +88,7 @@ async def desk(house: House, settled_url: str, valkey_url: str, shard: str) -> A
         await serving
 
 
-async def test_a_working_day_over_rest(house: House, desk: Desk) -> None:
+async def test_a_working_day_over_rest(house: SmallExchange, desk: Desk) -> None:
     transfer = {"account": "B.H", "amount": "1000000.00", "bank_reference": "bank-1"}
     number = (await desk(ONE, "POST", "/cash", json=transfer))["proposal"]
     refused = await desk(ONE, "POST", f"/proposals/{number}/approve", 409)

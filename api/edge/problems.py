@@ -1,0 +1,97 @@
+"""Errors over REST: problem details (RFC 9457). ``reason`` is what programs read."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from api.edge.auth import NotAuthentic
+from api.edge.rpc import Refusal
+from goldx.protocol.units import BadValue
+
+log = structlog.get_logger()
+
+MEDIA_TYPE: Final = "application/problem+json"
+STATUS_OF: Final = {
+    "NOT_PERMITTED": 403,
+    "UNKNOWN_SYMBOL": 404,
+    "UNKNOWN_ACCOUNT": 404,
+    "UNKNOWN_ORDER": 404,
+    "RATE_LIMITED": 429,
+    "UNAVAILABLE": 503,
+}
+"""HTTP status of a refusal by its reason; 409 for all others."""
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    reason: str | None = None
+
+
+def problem(
+    status: int, detail: str, reason: str | None = None, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """The response; ``more`` are extension members."""
+    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    body["detail"] = detail
+    if reason is not None:
+        body["reason"] = reason
+    return JSONResponse(body | more, status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application becomes a problem; the details of an unexpected one stay in the log."""
+
+    @app.exception_handler(Refusal)
+    async def _refusal(_: Request, error: Refusal) -> JSONResponse:
+        headers = {}
+        if (retry_after := error.data.get("retry_after_ms")) is not None:
+            headers["Retry-After"] = str(-(-retry_after // 1_000))
+        return problem(STATUS_OF.get(error.reason, 409), str(error), error.reason, headers, **error.data)
+
+    @app.exception_handler(BadValue)
+    async def _bad_value(_: Request, error: BadValue) -> JSONResponse:
+        return problem(422, str(error), "BAD_VALUE", field=error.field, allowed=error.allowed)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        return problem(422, "; ".join(found), "BAD_VALUE")
+
+    @app.exception_handler(NotAuthentic)
+    async def _not_authentic(_: Request, error: NotAuthentic) -> JSONResponse:
+        return problem(401, str(error), "NOT_PERMITTED", {"WWW-Authenticate": "Bearer"})
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(TimeoutError)
+    async def _no_answer(_: Request, __: TimeoutError) -> JSONResponse:
+        return problem(504, "no answer yet; what was asked for may still happen", "UNAVAILABLE")
+
+    async def _server_away(_: Request, error: Exception) -> JSONResponse:
+        log.warning("a server is away", error=str(error))
+        return problem(503, "a server behind the gateway is not reachable", "UNAVAILABLE", {"Retry-After": "1"})
+
+    app.add_exception_handler(RedisError, _server_away)
+    app.add_exception_handler(SQLAlchemyError, _server_away)
+    app.add_exception_handler(ConnectionError, _server_away)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+        log.error("a request failed", exc_info=error)
+        return problem(500, "the gateway failed on this request; it has been logged")

@@ -1,0 +1,46 @@
+"""The requests that make up nearly all traffic, as typed records: what msgspec decodes in one step.
+
+Anything that is not exactly one of these does not decode.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from goldx.protocol.commands import OrderCancel, OrderPlace
+
+_Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+
+
+class Place(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    account: str
+    client_order_id: str
+    symbol: str
+    side: Literal["buy", "sell"]
+    type: Literal["limit", "market"]
+    quantity: str
+    price: str | None = None
+    time_in_force: Literal["GTC", "DAY", "IOC", "FOK"] = "GTC"
+    post_only: bool = False
+
+
+class Cancel(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    account: str
+    order_id: _Number | None = None
+    client_order_id: str | None = None
+
+
+class PlaceCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderPlace.method):
+    jsonrpc: Literal["2.0"]
+    id: _Id
+    params: Place
+
+
+class CancelCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderCancel.method):
+    jsonrpc: Literal["2.0"]
+    id: _Id
+    params: Cancel
+
+
+decode = msgspec.json.Decoder(PlaceCall | CancelCall).decode

@@ -1,0 +1,126 @@
+"""The methods that only read: the public market, and a member's own orders and holdings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.edge.rpc import Refusal, Request
+from api.sessions.session import Method, Session, only
+from api.view.accounts import Account
+from api.view.candles import INTERVALS, write_candle
+from api.view.market_data import MarketData
+from api.view.orders import write_order, write_trades
+from api.view.records import Order
+from api.view.view import View
+from goldx.protocol.units import BadValue, parse_identifier
+from goldx.protocol.wire import CODECS
+
+MOST = 1_000
+
+
+def whole(params: Mapping[str, Any], name: str, default: int, largest: int = MOST) -> int:
+    """A whole number from 1 among the parameters. Raises BadValue."""
+    value = params.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
+        raise BadValue(name, value, f"a whole number from 1 to {largest}")
+    return value
+
+
+class Queries:
+    """``methods`` is the table for the sessions."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.methods: dict[str, Method] = {
+            "market.instruments": self._instruments,
+            "market.book": self._book,
+            "market.trades": self._trades,
+            "market.candles": self._candles,
+            "market.status": self._status,
+            "account.holdings": self._holdings,
+            "order.get": self._order,
+            "order.list": self._orders,
+        }
+
+    def market(self, symbol: object) -> MarketData:
+        """Raises BadValue, or Refusal (UNKNOWN_SYMBOL)."""
+        market = self._view.markets.get(parse_identifier(symbol, "symbol"))
+        if market is None:
+            raise Refusal("UNKNOWN_SYMBOL", f"there is no instrument {symbol}")
+        return market
+
+    def account(self, session: Session, name: object) -> Account:
+        """An account that the session may read: its member's own, or any for a supervisor.
+
+        Raises BadValue, or Refusal (UNKNOWN_ACCOUNT, NOT_PERMITTED).
+        """
+        account = self._view.accounts.get(parse_identifier(name, "account"))
+        principal = session.principal
+        if principal is None or (principal.member is None and "supervise" not in principal.permissions):
+            session.require("trade")
+        if account is None:
+            raise Refusal("UNKNOWN_ACCOUNT", f"there is no account {name}")
+        if principal is not None and principal.member is not None and account.member != principal.member:
+            raise Refusal("NOT_PERMITTED", f"account {name} is not of member {principal.member}")
+        return account
+
+    def instruments(self) -> list[dict[str, Any]]:
+        """All instruments as they are defined, in the order of their definition."""
+        return [market.instrument() for market in self._view.markets.values()]
+
+    def _instruments(self, _: Session, request: Request) -> None:
+        only(request.params)
+        request.succeed({"instruments": self.instruments()})
+
+    def _book(self, _: Session, request: Request) -> None:
+        only(request.params, "symbol", "depth")
+        depth = whole(request.params, "depth", 50)
+        request.succeed(self.market(request.params.get("symbol")).depth(depth))
+
+    def _trades(self, _: Session, request: Request) -> None:
+        only(request.params, "symbol", "limit")
+        market = self.market(request.params.get("symbol"))
+        request.succeed({"symbol": market.symbol, "trades": market.recent(whole(request.params, "limit", 50))})
+
+    def _candles(self, _: Session, request: Request) -> None:
+        only(request.params, "symbol", "interval", "limit")
+        market = self.market(request.params.get("symbol"))
+        interval = request.params.get("interval")
+        if not isinstance(interval, str) or interval not in INTERVALS:
+            raise BadValue("interval", interval, "one of " + ", ".join(INTERVALS))
+        kept = list(market.candles[interval].kept)[-whole(request.params, "limit", 200) :]
+        request.succeed({"symbol": market.symbol, "interval": interval, "candles": [write_candle(c) for c in kept]})
+
+    def _status(self, _: Session, request: Request) -> None:
+        only(request.params, "symbol")
+        status = self.market(request.params.get("symbol")).status()
+        request.succeed({**status, "trading_day": self._view.trading_day})
+
+    def _holdings(self, session: Session, request: Request) -> None:
+        only(request.params, "account")
+        account = self.account(session, request.params.get("account"))
+        request.succeed({"account": account.name, "holdings": account.write_holdings()})
+
+    def _orders(self, session: Session, request: Request) -> None:
+        only(request.params, "account", "symbol")
+        account = self.account(session, request.params.get("account"))
+        symbol = request.params.get("symbol")
+        wanted = None if symbol is None else self.market(symbol).symbol
+        live = [order for order in account.live.values() if wanted is None or order.symbol == wanted]
+        request.succeed({"orders": [write_order(order) for order in live]})
+
+    def _order(self, session: Session, request: Request) -> None:
+        only(request.params, "account", "order_id", "client_order_id")
+        account = self.account(session, request.params.get("account"))
+        order = self._find(account, request.params)
+        if order is None:
+            text = "there is no such order of this account, open or of today"
+            raise Refusal("UNKNOWN_ORDER", text)
+        request.succeed({"order": write_order(order), "trades": write_trades(order, self._view.fills)})
+
+    def _find(self, account: Account, params: Mapping[str, Any]) -> Order | None:
+        if (order_id := params.get("order_id")) is not None:
+            order = self._view.orders.get(CODECS["order_id"].read("order_id", order_id))
+            return order if order is not None and order.account == account.name else None
+        return account.orders.get(parse_identifier(params.get("client_order_id"), "client_order_id"))

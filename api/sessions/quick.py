@@ -1,0 +1,129 @@
+"""The requests that make up nearly all traffic, from their bytes to a command and from its events to the answer.
+
+A plain ``order.place`` or ``order.cancel``, well formed, of a session that may, is decoded in one step into typed
+records, and answered without a detour over dicts. Whatever is not exactly that goes the long way (``rpc``,
+``trading``), which has all the rules and names what is wrong; where both ways lead, they lead to the same command and
+the same answer.
+"""
+
+from functools import lru_cache, partial
+from typing import Any, Final
+
+import msgspec
+
+from api.edge.outcome import Outcome
+from api.edge.rpc import Refusal, Request
+from api.edge.rpc import encode as encode_json
+from api.journal.sequencer import Sequencer
+from api.sessions.calls import Cancel, Place, decode
+from api.sessions.session import Session
+from api.sessions.trading import Trading
+from api.view.orders import write_order, write_trades
+from api.view.records import Answer, Cancelled, Placed
+from api.view.view import View
+from goldx.protocol import terms, units
+from goldx.protocol.commands import OrderCancel, OrderPlace
+from goldx.protocol.events import OrderAccepted, OrderCancelled
+from goldx.protocol.units import IDENTIFIER, BadValue
+
+_price = lru_cache(8_192)(units.parse_price)
+_weight = lru_cache(8_192)(units.parse_weight)
+_SIDES: Final = {word: number for number, word in enumerate(terms.SIDES)}
+_TYPES: Final = {word: number for number, word in enumerate(terms.ORDER_TYPES)}
+_TIMES: Final = {word: number for number, word in enumerate(terms.TIMES_IN_FORCE)}
+
+
+class Quick:
+    """``take`` is for the sessions: it takes a message, or says that it has to go the long way."""
+
+    def __init__(self, view: View, sequencer: Sequencer, trading: Trading) -> None:
+        self._view = view
+        self._sequencer = sequencer
+        self._trading = trading
+
+    def take(self, session: Session, data: bytes) -> bool:
+        """Whether the message was one of those; then it is done with."""
+        principal = session.principal
+        if principal is None or "trade" not in principal.permissions:
+            return False
+        try:
+            call = decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        account = self._view.accounts.get(call.params.account)
+        if account is None or account.member != principal.member:
+            return False
+        command = self._command(call.params, session.name)
+        if command is None:
+            return False
+        try:
+            session.limit(command.method)
+            self._sequencer.submit(command, partial(self._answer, session, call.id, command))
+        except Refusal as refusal:
+            _request(session, call.id, command).refuse(refusal)
+        return True
+
+    def _command(self, params: Place | Cancel, session: str) -> OrderPlace | OrderCancel | None:
+        client_id = params.client_order_id
+        if client_id is not None and IDENTIFIER.fullmatch(client_id) is None:
+            return None
+        if isinstance(params, Cancel):
+            return OrderCancel(params.account, params.order_id, client_id)
+        if params.symbol not in self._view.markets:
+            return None
+        try:
+            price = None if params.price is None else _price(params.price)
+            quantity = _weight(params.quantity)
+        except BadValue:
+            return None
+        if not quantity:
+            return None
+        return OrderPlace(
+            params.account,
+            params.client_order_id,
+            params.symbol,
+            _SIDES[params.side],
+            _TYPES[params.type],
+            quantity,
+            price,
+            _TIMES[params.time_in_force],
+            post_only=params.post_only,
+            session=session,
+        )
+
+    def _answer(self, session: Session, number: int, command: OrderPlace | OrderCancel, outcome: Any) -> None:
+        result = None if isinstance(outcome, Refusal) else self._result(command, outcome)
+        if result is None:
+            self._trading.answer(_request(session, number, command), command, outcome)
+        else:
+            session.send(encode_json(Answer("2.0", number, result)))
+
+    def _result(self, command: OrderPlace | OrderCancel, outcome: Outcome) -> Placed | Cancelled | None:
+        """The answer to a command that was carried out, None for any other.
+
+        What fell due by the clock happens within the outcome of the command that comes next: so the event that answers
+        is looked for by what it is about.
+        """
+        if isinstance(command, OrderPlace):
+            for event in outcome:
+                if (
+                    type(event) is OrderAccepted
+                    and event.client_order_id == command.client_order_id
+                    and event.account == command.account
+                ):
+                    order = self._view.orders[event.order_id]
+                    return Placed(write_order(order), write_trades(order, self._view.fills))
+            return None
+        for event in outcome:
+            if type(event) is OrderCancelled and event.reason == "USER" and event.account == command.account:
+                return Cancelled(write_order(self._view.orders[event.order_id]))
+        return None
+
+
+def _request(session: Session, number: int, command: OrderPlace | OrderCancel) -> Request:
+    """The same request as the long way has it."""
+
+    def answer(body: dict[str, Any] | None) -> None:
+        session.send(encode_json({"jsonrpc": "2.0", "id": number, **(body or {})}))
+
+    return Request(command.method, {}, answer)

@@ -1,0 +1,314 @@
+"""One instrument: what it is, its phase, book, trades and candles, and the public channels that tell of them."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from copy import copy
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from api.view.books import BOTH, Book, Changes, Level, levels_turn, orders_turn
+from api.view.candles import INTERVALS, Candles, write_candle
+from api.view.channels import Channel, Content
+from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
+from goldx.protocol import terms, units
+from goldx.protocol.events import (
+    AuctionIndicated,
+    InstrumentDefined,
+    OrderCancelled,
+    OrderReplaced,
+    PhaseChanged,
+    ReferenceChanged,
+    SelfTradePrevented,
+    Trade,
+)
+from goldx.protocol.wire import write_event
+
+_Top: TypeAlias = tuple[int, Level | None, Level | None]
+"""Time, best bid, best ask."""
+TRADES_KEPT: Final = 1_000
+CARRIED: Final = 1_000
+SIDE_NAMES: Final = ("bids", "asks")
+
+
+class _Checksum:
+    """The checksum after each update of a book channel, made when it is read.
+
+    ``whole`` computes that of the book as it is, ``turn`` what some changes did to it. While somebody is subscribed, or
+    has just asked, it is carried from update to update; what is missing is made going back from the newest.
+    """
+
+    def __init__(self, whole: Callable[[], int], turn: Callable[[Any], int]) -> None:
+        self._whole = whole
+        self._turn = turn
+        self._now: int | None = None
+        self._carried = 0
+        """For so many updates more it is carried without a subscriber."""
+
+    def publish(self, channel: Channel, at: int, changes: tuple[Any, ...]) -> None:
+        if channel.subscribers or self._carried:
+            self._carried = max(0, self._carried - 1)
+            self._now = self._whole() if self._now is None else self._now ^ self._turn(changes)
+        else:
+            self._now = None
+        if channel.heard:
+            channel.publish(BookUpdate(at, changes, self._now))
+        else:
+            channel.sequence += 1
+
+    @property
+    def now(self) -> int:
+        """Of the book as it is, all of whose changes are published."""
+        if self._now is None:
+            self._now = self._whole()
+        self._carried = CARRIED
+        return self._now
+
+    def complete(self, newest_first: Iterator[BookUpdate]) -> None:
+        newer: BookUpdate | None = None
+        for update in newest_first:
+            if update.checksum is None:
+                after = self.now if newer is None or newer.checksum is None else newer.checksum
+                update.checksum = after if newer is None else after ^ self._turn(newer.changes)
+            newer = update
+
+
+class MarketData:
+    """Fed with the events of its symbol; ``settle`` publishes what a command changed."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.defined: InstrumentDefined | None = None
+        self.phase = terms.CLOSED
+        self.reference: int | None = None
+        self.last: int | None = None
+        self.indicated: AuctionIndicated | None = None
+        self.book = Book()
+        self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.candles = {interval: Candles(interval) for interval in INTERVALS}
+        self._at = 0
+        self._status_touched = False
+        self._traded = False
+        self._levels_sum = _Checksum(self.book.levels_checksum, levels_turn)
+        self._orders_sum = _Checksum(self.book.orders_checksum, orders_turn)
+        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now, self._levels_sum.complete)
+        self.orders_channel = Channel(
+            f"orders_book.{symbol}", _write_orders, self._orders_now, self._orders_sum.complete
+        )
+        self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
+        self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)
+        self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self._at, self.status()))
+        self.candle_channels = {
+            interval: Channel(f"candles.{symbol}.{interval}", _candle_content, partial(self._candle_now, interval))
+            for interval in INTERVALS
+        }
+        self._candle_feeds = [(self.candles[name], self.candle_channels[name]) for name in INTERVALS]
+
+    def channels(self) -> list[Channel]:
+        """All public channels of the instrument."""
+        fixed = [self.book_channel, self.orders_channel, self.top_channel, self.trades_channel, self.status_channel]
+        return [*fixed, *self.candle_channels.values()]
+
+    def define(self, event: InstrumentDefined) -> None:
+        self.defined = event
+        if event.reference_price is not None:
+            self.reference = event.reference_price
+        self._status_touched = True
+
+    def set_phase(self, event: PhaseChanged) -> None:
+        self.phase = event.phase
+        self.indicated = None
+        self._status_touched = True
+
+    def set_reference(self, event: ReferenceChanged) -> None:
+        self.reference = event.price
+        self._status_touched = True
+
+    def indicate(self, event: AuctionIndicated) -> None:
+        self.indicated = event
+        self._status_touched = True
+
+    def trade(self, event: Trade, maker: Order, taker: Order) -> None:
+        """Both orders shrink, and the trade goes on the tape."""
+        self.trades.append(event)
+        self.last = event.price
+        for candles, _ in self._candle_feeds:
+            candles.add(event.at, event.price, event.quantity)
+        self._filled(maker, event, event.maker_remaining)
+        self._filled(taker, event, event.taker_remaining)
+        self._traded = True
+        self.trades_channel.publish(event)
+
+    def prevent(self, event: SelfTradePrevented, maker: Order, taker: Order) -> None:
+        """Under ``decrement`` both orders shrink without a trade."""
+        self._shrink(maker, event.quantity, event.maker_remaining)
+        self._shrink(taker, event.quantity, event.taker_remaining)
+
+    def cancel(self, order: Order, event: OrderCancelled) -> None:
+        self.book.remove(order)
+        order.remaining = event.remaining
+        order.status = CANCELLED
+        order.reason = event.reason
+
+    def replace(self, order: Order, event: OrderReplaced) -> None:
+        """The caller takes care of the client id."""
+        if event.kept_priority and order.order_id in self.book.orders:
+            self.book.show(order, min(order.visible, event.remaining))
+        else:
+            self.book.remove(order)
+        order.price = event.price
+        order.quantity = event.quantity
+        order.remaining = event.remaining
+
+    def enter(self, order: Order) -> None:
+        """What is left of an order that came in begins to rest."""
+        if order.status == OPEN and order.remaining and order.price is not None:
+            self.book.insert(order)
+
+    def settle(self, at: int) -> None:
+        """A command is done: tells the channels what it changed."""
+        self._at = at
+        changes = self.book.settle()
+        if changes is not None:
+            self._tell_book(at, changes)
+        if self._traded:
+            self._traded = False
+            for candles, channel in self._candle_feeds:
+                if channel.heard:
+                    channel.publish((at, copy(candles.kept[-1])))
+                else:
+                    channel.sequence += 1
+        if self._status_touched:
+            self._status_touched = False
+            self.status_channel.publish(Content(at, self.status()))
+
+    def status(self) -> dict[str, Any]:
+        """Phase and prices, in the protocol's form."""
+        indicated = self.indicated
+        price = None if indicated is None else indicated.price
+        quantity = None if indicated is None else indicated.quantity
+        return {
+            "symbol": self.symbol,
+            "phase": terms.PHASES[self.phase],
+            "reference_price": _price(self.reference),
+            "last_price": _price(self.last),
+            "indicative_price": _price(price),
+            "indicative_quantity": None if quantity is None else units.format_weight(quantity),
+        }
+
+    def instrument(self) -> dict[str, Any]:
+        """The definition in force, in the protocol's form, with the phase."""
+        if self.defined is None:
+            return {}
+        out = write_event(self.defined)
+        for name in ("sequence", "at", "event"):
+            del out[name]
+        return out | {"reference_price": _price(self.reference), "phase": terms.PHASES[self.phase]}
+
+    def depth(self, depth: int | None) -> dict[str, Any]:
+        """The book's best levels, in the protocol's form; the checksum is that of the whole book."""
+        sides = zip(SIDE_NAMES, BOTH, strict=True)
+        levels = {name: [_level(*level) for level in self.book.levels(side, depth)] for name, side in sides}
+        book_at = {"symbol": self.symbol, "sequence": self.book_channel.sequence, "at": self._at}
+        return book_at | levels | {"checksum": self._levels_sum.now}
+
+    def recent(self, limit: int) -> list[dict[str, Any]]:
+        """The newest public trades, newest first."""
+        count = min(limit, len(self.trades))
+        return [write_public_trade(self.trades[-number]) for number in range(1, count + 1)]
+
+    def _filled(self, order: Order, event: Trade, remaining: int) -> None:
+        order.filled += event.quantity
+        order.amount += event.amount
+        order.fee += event.buy_fee if order.side == terms.BUY else event.sell_fee
+        self._shrink(order, event.quantity, remaining)
+        if remaining == 0:
+            order.status = FILLED
+
+    def _shrink(self, order: Order, quantity: int, remaining: int) -> None:
+        order.remaining = remaining
+        if order.order_id not in self.book.orders:
+            return  # it is sweeping the other side, and rests afterwards
+        if remaining == 0:
+            self.book.remove(order)
+        else:
+            self.book.show(order, max(0, order.visible - quantity))
+
+    def _tell_book(self, at: int, changes: Changes) -> None:
+        levels, orders, top = changes
+        if levels:
+            self._levels_sum.publish(self.book_channel, at, levels)
+        if orders:
+            self._orders_sum.publish(self.orders_channel, at, orders)
+        if top:
+            if self.top_channel.heard:
+                self.top_channel.publish(self._top_now())
+            else:
+                self.top_channel.sequence += 1
+
+    def _levels_now(self) -> Content:
+        levels = tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.book.levels(side))
+        return _write_levels(BookUpdate(self._at, levels, self._levels_sum.now))
+
+    def _orders_now(self) -> Content:
+        orders = tuple((None, shown) for shown in self.book.resting())
+        return _write_orders(BookUpdate(self._at, orders, self._orders_sum.now))
+
+    def _top_now(self) -> _Top:
+        return self._at, self.book.best(terms.BUY), self.book.best(terms.SELL)
+
+    def _candle_now(self, interval: str) -> Content:
+        kept = self.candles[interval].kept
+        return _candle_content((self._at, kept[-1] if kept else None))
+
+
+def _same(content: Content) -> Content:
+    return content
+
+
+def _price(fen: int | None) -> str | None:
+    return None if fen is None else units.format_price(fen)
+
+
+def _level(price: int, quantity: int) -> tuple[str, str]:
+    return units.format_price(price), units.format_weight(quantity)
+
+
+def _write_levels(update: BookUpdate) -> Content:
+    data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
+    for side, price, _, quantity in update.changes:
+        data[SIDE_NAMES[side]].append(_level(price, quantity))
+    return Content(update.at, data, update.checksum)
+
+
+def _write_orders(update: BookUpdate) -> Content:
+    data: dict[str, list[Any]] = {name: [] for name in SIDE_NAMES}
+    for before, now in update.changes:
+        order_id, side, price, quantity, rank = now or before
+        data[SIDE_NAMES[side]].append((order_id, *_level(price, quantity if now else 0), rank))
+    return Content(update.at, data, update.checksum)
+
+
+def _write_top(top: _Top) -> Content:
+    at, bid, ask = top
+    return Content(at, {"bid": bid and _level(*bid), "ask": ask and _level(*ask)})
+
+
+def _candle_content(candle: tuple[int, Candle | None]) -> Content:
+    at, last = candle
+    return Content(at, last and write_candle(last))
+
+
+def write_public_trade(trade: Trade) -> dict[str, Any]:
+    """A trade as everybody may see it: without accounts, orders and fees."""
+    return {
+        "trade_id": trade.trade_id,
+        "at": trade.at,
+        "price": units.format_price(trade.price),
+        "quantity": units.format_weight(trade.quantity),
+        "amount": units.format_money(trade.amount),
+        "taker_side": None if trade.taker_side is None else terms.SIDES[trade.taker_side],
+    }
+
+
+def _trade_content(trade: Trade) -> Content:
+    return Content(trade.at, write_public_trade(trade))

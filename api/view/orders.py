@@ -1,0 +1,103 @@
+"""Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
+
+from functools import lru_cache
+
+from api.view.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
+from api.view.tables import Numbered
+from goldx.protocol import terms, units
+from goldx.protocol.events import OrderAccepted, Trade
+
+_price = lru_cache(8_192)(units.format_price)
+_weight = lru_cache(8_192)(units.format_weight)
+_money = lru_cache(8_192)(units.format_money)
+
+
+def accepted(event: OrderAccepted) -> Order:
+    """The order at its acceptance."""
+    return Order(
+        event.order_id,
+        event.account,
+        event.client_order_id,
+        event.symbol,
+        event.side,
+        event.type,
+        event.price,
+        event.quantity,
+        event.time_in_force,
+        event.expire_at,
+        bool(event.post_only),
+        event.display_quantity,
+        event.stop_price,
+        event.stp or terms.CANCEL_TAKER,
+        bool(event.persist),
+        event.quote_id,
+        event.at,
+        event.quantity,
+        OPEN if event.stop_price is None else PENDING,
+    )
+
+
+def write_order(order: Order) -> OrderForm:
+    """The protocol's form of an order."""
+    quantity = _weight(order.quantity)
+    price, display, stop = order.price, order.display_quantity, order.stop_price
+    return OrderForm(
+        order.order_id,
+        order.account,
+        order.client_order_id,
+        order.symbol,
+        terms.SIDES[order.side],
+        terms.ORDER_TYPES[order.type],
+        None if price is None else _price(price),
+        quantity,
+        quantity if order.remaining == order.quantity else _weight(order.remaining),
+        _weight(order.filled),
+        _money(order.amount),
+        _money(order.fee),
+        terms.TIMES_IN_FORCE[order.time_in_force],
+        terms.SELF_TRADE_MODES[order.stp],
+        order.status,
+        order.at,
+        order.expire_at,
+        None if display is None else _weight(display),
+        None if stop is None else _price(stop),
+        order.quote_id,
+        order.post_only,
+        order.persist,
+        order.reason,
+    )
+
+
+def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
+    """A trade as the party on one side may see it: without the other side's account and order."""
+    as_maker = order_id == trade.maker_order_id
+    return OwnTradeForm(
+        trade.trade_id,
+        trade.at,
+        trade.symbol,
+        order_id,
+        terms.SIDES[side],
+        _price(trade.price),
+        _weight(trade.quantity),
+        _money(trade.amount),
+        _money(trade.buy_fee if side == terms.BUY else trade.sell_fee),
+        _weight(trade.maker_remaining if as_maker else trade.taker_remaining),
+        "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
+    )
+
+
+def fills(order: Order, by_id: Numbered[Fill]) -> list[Fill]:
+    """All fills of an order so far, the newest first."""
+    found = []
+    order_id, trade_id = order.order_id, order.last_trade
+    while trade_id:
+        fill = by_id[trade_id]
+        found.append(fill)
+        trade_id = fill.maker_before if fill.trade.maker_order_id == order_id else fill.taker_before
+    return found
+
+
+def write_trades(order: Order, by_id: Numbered[Fill]) -> list[OwnTradeForm]:
+    """All trades of an order so far, as its owner sees them."""
+    side, order_id = order.side, order.order_id
+    return [write_own_trade(fill.trade, side, order_id) for fill in reversed(fills(order, by_id))]

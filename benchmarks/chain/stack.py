@@ -1,0 +1,131 @@
+"""What is measured, as real processes: the echo server; and the exchange with its servers, fsync always."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.chain import flow
+from goldx.client.keys import Key
+from goldx.hosting.embedded import Server, temporary_servers
+from goldx.hosting.placement import keeping
+from goldx.hosting.service import start_service
+from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase
+from goldx.protocol.terms import CONTINUOUS
+from goldx.protocol.units import CASH
+from goldx.streams import redis_streams
+from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys
+from settlement.base import database, registry
+
+MEMBER = "BENCH"
+CASH_FEN = 10**15
+GOLD_MG = 10**11
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class House(NamedTuple):
+    """Where the exchange is: ``pids`` by the name of the process; ``key_file`` is a member's."""
+
+    redis_url: str
+    gateway_url: str
+    key_file: str
+    pids: dict[str, int]
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+@contextlib.contextmanager
+def echo_server() -> Iterator[tuple[str, int]]:
+    """The echo server's URL and process."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.chain.echo"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().split()[-1], process.pid
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def relay(redis_url: str) -> Iterator[tuple[str, int]]:
+    """The relay's URL and the process in front, on the exchange's own Valkey."""
+    program = (sys.executable, "-m", "benchmarks.chain.relay")
+    with (
+        subprocess.Popen([*keeping("engine"), *program, "middle", redis_url]) as behind,
+        subprocess.Popen(
+            [*keeping("gateway"), *program, "front", redis_url], stdout=subprocess.PIPE, text=True
+        ) as before,
+    ):
+        try:
+            assert before.stdout is not None
+            yield before.stdout.readline().split()[-1], before.pid
+        finally:
+            behind.terminate()
+            before.terminate()
+
+
+@contextlib.asynccontextmanager
+async def exchange(sessions: int) -> AsyncIterator[House]:
+    """An exchange in continuous trading, with the accounts of so many sessions, in a folder that goes afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="gx"))
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            valkey, postgres = await stack.enter_async_context(
+                temporary_servers(durable=False, before=keeping("valkey"))
+            )
+            key = Key.generate(f"{MEMBER}.key")
+            key.save(folder / "key.pem")
+            await _register(postgres.url, key)
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")}
+            environment |= {name: os.environ[name] for name in ("GOLDX_CORE",) if name in os.environ}
+            environment |= {"GOLDX_REDIS_URL": valkey.url, "GOLDX_DATABASE_URL": postgres.url}
+            environment |= {"GOLDX_GATEWAY_PORT": "0", "GOLDX_CONFIG": str(folder / "goldx.toml")}
+            (folder / "goldx.toml").write_text("session_rate = 1000000\nsession_burst = 1000000\n")
+            services: dict[str, Server] = {}
+            with (folder / "lock").open("wb") as lock:
+                for name in ("engine", "gateway"):
+                    log = folder / f"{name}.jsonl"
+                    services[name] = await start_service(name, environment, log, lock.fileno(), before=keeping(name))
+                    stack.push_async_callback(services[name].stop)
+            await _open_market(valkey.url, sessions)
+            pids = {"valkey": valkey.pid, **{name: service.pid for name, service in services.items()}}
+            yield House(valkey.url, services["gateway"].url, str(folder / "key.pem"), pids)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _register(database_url: str, key: Key) -> None:
+    await database.migrate(database_url)
+    engine = database.connect(database_url)
+    async with engine.begin() as connection:
+        await registry.add_member(connection, "bench", MEMBER, MEMBER)
+        await registry.add_key(connection, "bench", key.key_id, key.public_bytes, member_code=MEMBER)
+    await engine.dispose()
+
+
+async def _open_market(redis_url: str, sessions: int) -> None:
+    """Puts everything that trading needs into the journal, and waits until the engine has done it."""
+    commands: list[AnyCommand] = [InstrumentDefine(flow.SYMBOL, maker_fee_bp=1, taker_fee_bp=3)]
+    commands.append(MarketSetPhase(flow.SYMBOL, CONTINUOUS))
+    for session in range(sessions):
+        for account in flow.accounts(session):
+            commands.append(AccountOpen(account, MEMBER))
+            commands.append(HoldingAdjust(account, CASH, CASH_FEN, f"cash-{account}"))
+            commands.append(HoldingAdjust(account, flow.SYMBOL, GOLD_MG, f"gold-{account}"))
+    redis = redis_streams.connect(redis_url)
+    keys = Keys()
+    await Journal(redis, keys).append(CommandFrame("bench", 1, tuple(commands)))
+    while await EventStream(redis, keys).last_sequence() < len(commands):
+        await asyncio.sleep(0.02)
+    await redis.aclose()

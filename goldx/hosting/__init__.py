@@ -1,0 +1,1 @@
+"""How the services run: settings, processes, embedded servers, logs, health."""

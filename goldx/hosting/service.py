@@ -1,0 +1,172 @@
+"""One child of the supervisor: how a service is started as a process, and how any server is kept running."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from goldx.hosting.embedded import Server, ServerFailed
+
+READY_TIMEOUT = 600.0
+"""Seconds: an engine without a snapshot replays its whole journal before it is ready."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+"""Seconds before a server that ended is started again; doubled each time."""
+STEADY = 30.0
+"""Seconds after which a server counts as steady: its next pause is short again."""
+CHECK_LOG_EVERY = 5.0
+
+log = structlog.get_logger(__name__)
+
+_URL = re.compile(r"https?://\S+")
+_drains: set[asyncio.Task[None]] = set()
+
+
+async def start_service(
+    name: str,
+    environment: Mapping[str, str],
+    log_file: Path,
+    lock: int,
+    command: Sequence[str] = (),
+    before: Sequence[str] = (),
+) -> Server:
+    """Starts ``goldx NAME``, or ``goldx COMMAND``, and waits for its line ``READY ...``; ``url`` is the one in there.
+
+    ``before`` goes in front of the command.
+
+    The child's standard error goes to ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until
+    the last child is gone. When this process dies, the child is killed: services are made for that, and one that has
+    lost its servers cannot stop in good order. Raises ServerFailed with the end of the log.
+    """
+    with log_file.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(*before, "setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *(command or (name,))),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+    server = Server(name, "", process, signal.SIGTERM)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(READY_TIMEOUT):
+            while not (line := await process.stdout.readline()).startswith(b"READY "):
+                if not line:
+                    raise ServerFailed(f"{name} ended before it was ready:\n{tail(log_file)}")
+    except (ServerFailed, TimeoutError, asyncio.CancelledError) as error:
+        await server.stop()
+        if isinstance(error, TimeoutError):
+            raise ServerFailed(f"{name} was not ready after {READY_TIMEOUT:g} s:\n{tail(log_file)}") from None
+        raise
+    found = _URL.search(line.decode(errors="replace"))
+    server.url = found[0] if found else ""
+    drain = asyncio.create_task(_drain(process.stdout))
+    _drains.add(drain)
+    drain.add_done_callback(_drains.discard)
+    return server
+
+
+async def _drain(stdout: asyncio.StreamReader) -> None:
+    while await stdout.read(1 << 16):
+        pass
+
+
+def tail(log_file: Path, lines: int = 15) -> str:
+    """The last lines of a log."""
+    return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:])
+
+
+async def rotate(folder: Path, largest: int) -> None:
+    """Keeps every ``*.jsonl`` of a folder under about ``largest`` bytes, with one older ``*.jsonl.1``; until cancelled.
+
+    The writers append, so a file can be emptied under them; a line written in that moment may be lost.
+    """
+    while True:
+        for file in folder.glob("*.jsonl"):
+            if file.stat().st_size > largest:
+                await asyncio.to_thread(shutil.copyfile, file, file.with_name(file.name + ".1"))
+                os.truncate(file, 0)
+        await asyncio.sleep(CHECK_LOG_EVERY)
+
+
+class Keeper:
+    """Keeps one server running until told to stop: when it ends it is started again, after a growing pause."""
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Server]], changed: Callable[[str], None]) -> None:
+        self.name = name
+        self.restarts = 0
+        self._start = start
+        self._changed = changed
+        self._ready = asyncio.Event()
+        self._at_once = False
+        self._server: Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def server(self) -> Server:
+        """The present or the last run. Raises RuntimeError before the first."""
+        if self._server is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._server
+
+    async def start(self) -> None:
+        """The first start. Raises ServerFailed."""
+        self._server = await self._start()
+        self._ready.set()
+        self._changed(f"{self.name} is ready, process {self.server.pid} {self.server.url}".rstrip())
+        self._task = asyncio.create_task(self._keep())
+
+    async def ready(self) -> None:
+        """Waits until it runs."""
+        await self._ready.wait()
+
+    async def end(self, number: signal.Signals, *, at_once: bool = False) -> None:
+        """Ends the present run by a signal and returns when it has ended; it is then started again."""
+        server = self.server
+        self._at_once = at_once
+        self._ready.clear()
+        with contextlib.suppress(ProcessLookupError):
+            server.process.send_signal(number)
+        await server.process.wait()
+
+    async def stop(self) -> None:
+        """Ends it for good."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._server is not None:
+            await self._server.stop()
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE
+        while True:
+            since = loop.time()
+            code = await self.server.process.wait()
+            self._ready.clear()
+            pause = FIRST_PAUSE if loop.time() - since > STEADY else pause
+            self._changed(f"{self.name} ended with code {code} and is started again")
+            while not self._ready.is_set():
+                if not self._at_once:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                self._at_once = False
+                try:
+                    self._server = await self._start()
+                except (ServerFailed, OSError) as error:
+                    log.error("not started", name=self.name, error=str(error))
+                    self._changed(f"{self.name} did not start and is tried again in {pause:g} s")
+                    continue
+                self.restarts += 1
+                self._ready.set()
+            self._changed(f"{self.name} is ready again, process {self.server.pid}")

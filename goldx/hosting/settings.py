@@ -1,0 +1,268 @@
+"""Settings: from the environment (``GOLDX_...``) over one TOML file over the defaults below.
+
+The file is ``goldx.toml`` in the working directory, or the one that ``GOLDX_CONFIG`` names; its keys are the names
+below. Every wrong or unknown value is refused at start with its name, what it was and what is allowed, all of them at
+once.
+"""
+
+import fcntl
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from goldx.streams import sentinel
+
+PREFIX = "GOLDX_"
+OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
+"""Variables of the environment that are not settings: the file to read, the clerk who acts, the core's build."""
+REDIS_URL = r"(redis|rediss|unix|redis\+sentinel)://\S+"
+DATABASE_URL = r"postgresql\+asyncpg://\S+"
+HTTP_URL = r"https?://[^\s/]+(:\d+)?"
+HOST = r"[A-Za-z0-9.:_-]{1,253}"
+
+
+class BadSettings(ValueError):
+    """Settings that are not allowed: ``problems`` names each with its value and what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """What an operator decides. Raises BadSettings when made from wrong values."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    data_dir: Path = Field(
+        default=Path("goldx-data"), description="Folder of the embedded servers, the run files and the logs."
+    )
+    redis_url: str | None = Field(
+        default=None,
+        pattern=f"^{REDIS_URL}$",
+        description="Redis 7.0 or newer, or Valkey, or its Sentinels; unset: the embedded one of `data_dir`.",
+        examples=["redis://host:6379/0 or redis+sentinel://host:26379,host:26379/service?db=0"],
+    )
+    database_url: str | None = Field(
+        default=None,
+        pattern=f"^{DATABASE_URL}$",
+        description="PostgreSQL 15 or newer; unset: the embedded one of `data_dir`.",
+        examples=["postgresql+asyncpg://user:password@host:5432/goldx"],
+    )
+    shard: str = Field(
+        default="0", pattern=r"^[A-Za-z0-9]{1,16}$", description="Name of the shard, part of every Redis key."
+    )
+    gateway_id: str = Field(
+        default="gateway-1",
+        pattern=r"^[A-Za-z0-9-]{1,32}$",
+        description="Name of this gateway; two gateways of a shard need two names.",
+    )
+    gateway_host: str = Field(default="127.0.0.1", pattern=f"^{HOST}$", description="Where the gateway listens.")
+    gateway_port: int = Field(default=8600, ge=0, le=65535, description="Its port; 0: any free one.")
+    session_rate: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Requests a second of one session; cancels are free."
+    )
+    session_burst: int = Field(
+        default=20_000, ge=1, le=1_000_000, description="Requests of one session that may come at once."
+    )
+    session_idle_seconds: int = Field(
+        default=60, ge=1, le=3_600, description="A logged-on session that is silent for so long is closed."
+    )
+    session_queue_kb: int = Field(
+        default=4_096, ge=64, le=1_048_576, description="What a session may leave untaken before it is cut off."
+    )
+    gateway_url: str | None = Field(
+        default=None,
+        pattern=f"^{HTTP_URL}$",
+        description="Where the console finds a gateway; unset: the one that `goldx serve` started.",
+        examples=["http://host:8600"],
+    )
+    console_host: str = Field(default="127.0.0.1", pattern=f"^{HOST}$", description="Where the console listens.")
+    console_port: int = Field(default=8601, ge=0, le=65535, description="Its port; 0: any free one.")
+    lease_ms: int = Field(
+        default=1_500, ge=200, le=60_000, description="Milliseconds for which a leading engine leads without renewing."
+    )
+    snapshot_every: int = Field(default=100_000, ge=1, le=10**9, description="Commands between two snapshots.")
+    digest_every: int = Field(
+        default=20_000,
+        ge=1,
+        le=10**9,
+        description="Commands between two digests of the state.",
+    )
+    standby: bool = Field(
+        default=False, description="Whether `goldx serve` starts a second engine, which stands by for the first."
+    )
+    keep_apart: bool = Field(
+        default=True,
+        description="Whether `goldx serve`, on a machine with two or three processors, keeps the gateway on the first, "
+        "and Valkey and the engines on the others.",
+    )
+    disk_reserve_mb: int = Field(
+        default=64,
+        ge=0,
+        le=1_000_000,
+        description="With less room on the journal's disk, where a gateway can see it, new orders are refused.",
+    )
+    allow_weak_durability: bool = Field(
+        default=False,
+        description="Whether to start on a server that may acknowledge an order before it is on the disk.",
+    )
+    archive_dir: Path | None = Field(
+        default=None,
+        description="Folder of the shard's archive, read by every service; unset: nothing is archived or trimmed.",
+    )
+    archive_every_seconds: int = Field(
+        default=600, ge=1, le=86_400, description="How often the archiver writes down what is new."
+    )
+    archive_after_hours: int = Field(
+        default=168, ge=0, le=1_000_000, description="How long what is archived stays on the server as well."
+    )
+    require_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=9,
+        description="Replicas that must have an order on their disks before it is acknowledged.",
+    )
+    log_file_mb: int = Field(
+        default=50, ge=1, le=10_000, description="Size at which `goldx serve` starts a new log file; one old one stays."
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _sentinel_url(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(sentinel.SCHEME):
+            sentinel.parse(value)
+        return value
+
+    def __init__(self, **values: Any) -> None:
+        problems = _unknown_variables()
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problems += [_problem(dict(detail)) for detail in error.errors()]
+        except tomllib.TOMLDecodeError as error:
+            problems.append(f"{config_file()} is not TOML: {error}")
+        if problems:
+            raise BadSettings(problems)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the program says, over the environment, over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def config_file() -> Path:
+    """The TOML file; only the one that GOLDX_CONFIG names has to be there. Raises BadSettings."""
+    named = os.environ.get("GOLDX_CONFIG")
+    if not named:
+        return Path("goldx.toml")
+    if not Path(named).is_file():
+        raise BadSettings([f"GOLDX_CONFIG: {named!r} is not allowed; it must be the path of a TOML file"])
+    return Path(named)
+
+
+def allowed(name: str) -> str:
+    """What a setting may be, in words."""
+    field = Settings.model_fields[name]
+    if field.examples:
+        return f"a URL such as {field.examples[0]}"
+    limits = _limits(field)
+    if "pattern" in limits:
+        return f"text of the form {limits['pattern'].strip('^$')}"
+    if "ge" in limits:
+        return f"a whole number from {limits['ge']} to {limits['le']}"
+    if field.annotation is bool:
+        return "true or false"
+    return "a path"
+
+
+def shown(name: str, value: object) -> str:
+    """A value for the eyes: a password in a URL is masked."""
+    text = "" if value is None else str(value)
+    return re.sub(r":[^/].*@|(?<=password=)[^&]*", _mask, text) if name.endswith("_url") else text
+
+
+def _mask(found: re.Match[str]) -> str:
+    return ":***@" if found[0].startswith(":") else "***"
+
+
+def _limits(field: FieldInfo) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in field.metadata:
+        for limit in ("ge", "le", "pattern"):
+            if (value := getattr(item, limit, None)) is not None:
+                found[limit] = value
+    return found
+
+
+def _unknown_variables() -> list[str]:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_VARIABLES
+    return [f"{name}: no such setting" for name in sorted(os.environ) if name.startswith(PREFIX) and name not in known]
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    name = str(detail["loc"][0]) if detail["loc"] else "settings"
+    if detail["type"] == "extra_forbidden":
+        return f"{name}: no such setting; there are " + ", ".join(Settings.model_fields)
+    where = PREFIX + name.upper() if os.environ.get(PREFIX + name.upper()) else name
+    return f"{where}: {shown(name, detail['input'])!r} is not allowed; it must be {allowed(name)}"
+
+
+# What a running `goldx serve` says about itself, for the commands beside it.
+
+
+class NotRunning(RuntimeError):
+    """Neither a setting nor a running ``goldx serve`` says where a server is."""
+
+
+def run_folder(settings: Settings) -> Path:
+    """Where ``goldx serve`` keeps its lock and says where its services are."""
+    return settings.data_dir.absolute() / "run"
+
+
+def _of_serve(settings: Settings, name: str) -> str:
+    folder = run_folder(settings)
+    advice = f"set {PREFIX}{name.upper()}, or start `goldx serve` on the data directory {settings.data_dir}"
+    try:
+        with (folder / "serve.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        raise NotRunning(f"{name} is not known: {advice}") from error
+    else:
+        raise NotRunning(f"{name} is not known, and no exchange runs on {settings.data_dir}: {advice}")
+    try:
+        value = json.loads((folder / "services.json").read_text())[name]
+    except (OSError, KeyError):
+        raise NotRunning(f"{name} is not known yet: the exchange on {settings.data_dir} is still starting") from None
+    return str(value)
+
+
+def resolve_redis_url(settings: Settings) -> str:
+    """The URL of Redis: the setting, else the running exchange's of the data directory. Raises NotRunning."""
+    return settings.redis_url or _of_serve(settings, "redis_url")
+
+
+def resolve_database_url(settings: Settings) -> str:
+    """The URL of PostgreSQL: the setting, else the running exchange's of the data directory. Raises NotRunning."""
+    return settings.database_url or _of_serve(settings, "database_url")
+
+
+def resolve_gateway_url(settings: Settings) -> str:
+    """The ``http://`` URL of a gateway: the setting, else the running exchange's. Raises NotRunning."""
+    return settings.gateway_url or _of_serve(settings, "gateway_url")

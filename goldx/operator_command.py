@@ -1,0 +1,38 @@
+"""``goldx operator``: one command of the venue, through a gateway's REST."""
+
+import json
+from pathlib import Path
+
+import click
+import httpx
+
+from goldx.client.keys import Key
+from goldx.hosting.settings import Settings, resolve_gateway_url
+from goldx.protocol.units import BadValue
+
+
+@click.command()
+@click.argument("method")
+@click.argument("params", default="{}")
+@click.option("--key", "key_file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--url", help="The gateway; without it, the setting gateway_url or the running `goldx serve`.")
+def operator(method: str, params: str, key_file: Path, url: str | None) -> None:
+    """Give one command of the venue and print its events, one JSON object a line.
+
+    Example: goldx operator market.set_phase '{"symbol": "AU-SCRAP", "phase": "continuous"}' --key operator-1.pem
+    """
+    try:
+        body = {"method": method, "params": json.loads(params)}
+        token = Key.load(key_file).bearer_token()
+    except (json.JSONDecodeError, BadValue) as error:
+        raise click.BadParameter(str(error)) from error
+    base = url or resolve_gateway_url(Settings())
+    try:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.post(f"{base}/v1/operator/commands", json=body, headers=headers, timeout=30.0, trust_env=False)
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"{base}: {error}") from error
+    if answer.is_error:
+        raise click.ClickException(f"{answer.status_code}: {answer.text}")
+    for event in answer.json()["events"]:
+        click.echo(json.dumps(event, ensure_ascii=False))

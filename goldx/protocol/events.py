@@ -1,0 +1,269 @@
+"""Everything that the exchange says has happened.
+
+An event is one msgspec Struct here for those who read it, a plain tuple of the same order inside the matching core that
+makes it, a MessagePack array in the event stream, and one JSON object a line in ``goldx replay``. The array starts
+``[kind, sequence, at, ...]``: ``sequence`` is gapless per shard, ``at`` is the journal's time in ms.
+
+Units as in ``goldx.protocol.commands``. Fields of type ``... | None`` that are None are left out of the JSON form,
+but for ``price`` and ``taker_side``, which are written as null.
+"""
+
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+from goldx.protocol.commands import Leg
+
+
+class Event(msgspec.Struct, array_like=True, tag_field="$kind", gc=False, frozen=True):
+    """Base of all events; ``event`` is the protocol's name."""
+
+    event: ClassVar[str]
+    sequence: int
+    at: int
+
+
+class OrderAccepted(Event, tag=1, frozen=True):
+    event: ClassVar[str] = "order.accepted"
+    order_id: int
+    account: str
+    client_order_id: str
+    symbol: str
+    side: int
+    type: int
+    price: int | None
+    quantity: int
+    time_in_force: int
+    expire_at: int | None = None
+    post_only: bool | None = None
+    display_quantity: int | None = None
+    stop_price: int | None = None
+    stp: int | None = None
+    persist: bool | None = None
+    quote_id: str | None = None
+
+
+class OrderRejected(Event, tag=2, frozen=True):
+    """``order_id`` is the first order under that client id, when the reason is DUPLICATE_ID."""
+
+    event: ClassVar[str] = "order.rejected"
+    account: str
+    client_order_id: str
+    symbol: str
+    reason: str
+    order_id: int | None = None
+
+
+class Trade(Event, tag=3, frozen=True):
+    """``*_remaining`` is what is left of each order, hidden quantity included. ``taker_side`` is None in an uncross."""
+
+    event: ClassVar[str] = "trade"
+    trade_id: int
+    symbol: str
+    price: int
+    quantity: int
+    amount: int
+    maker_order_id: int
+    taker_order_id: int
+    buy_account: str
+    sell_account: str
+    taker_side: int | None
+    maker_remaining: int
+    taker_remaining: int
+    buy_fee: int
+    sell_fee: int
+
+
+class OrderCancelled(Event, tag=4, frozen=True):
+    event: ClassVar[str] = "order.cancelled"
+    order_id: int
+    account: str
+    client_order_id: str
+    symbol: str
+    remaining: int
+    reason: str
+
+
+class OrderReplaced(Event, tag=5, frozen=True):
+    """``quantity`` is the new total including what has filled, ``remaining`` what is left of it."""
+
+    event: ClassVar[str] = "order.replaced"
+    order_id: int
+    account: str
+    client_order_id: str
+    new_client_order_id: str
+    symbol: str
+    price: int | None
+    quantity: int
+    remaining: int
+    kept_priority: bool
+
+
+class HoldingChanged(Event, tag=6, frozen=True):
+    """What an account has of an asset from now on.
+
+    ``locked`` is the part of ``total`` that may not be sold yet (resale lock), ``unwithdrawable`` the part that may be
+    traded with but not withdrawn today (sale proceeds).
+    """
+
+    event: ClassVar[str] = "holding.changed"
+    account: str
+    asset: str
+    total: int
+    reserved: int
+    locked: int | None = None
+    unwithdrawable: int | None = None
+
+
+class PhaseChanged(Event, tag=7, frozen=True):
+    event: ClassVar[str] = "phase.changed"
+    symbol: str
+    phase: int
+    previous: int
+
+
+class InstrumentDefined(Event, tag=8, frozen=True):
+    event: ClassVar[str] = "instrument.defined"
+    symbol: str
+    name: str
+    name_zh: str
+    form: str
+    min_fineness: int
+    max_fineness: int
+    tick: int
+    lot: int
+    max_quantity: int | None
+    price_limit_percent: int | None
+    lower_price_limit: int | None
+    upper_price_limit: int | None
+    market_protection: int | None
+    reference_price: int | None
+    maker_fee_bp: int
+    taker_fee_bp: int
+    price_rule: int
+    dynamic_band_percent: int | None
+    interruption_ms: int
+    resale_lock_days: int
+    same_day_reuse_percent: int
+
+
+class AccountOpened(Event, tag=9, frozen=True):
+    event: ClassVar[str] = "account.opened"
+    account: str
+    member: str
+    kind: int
+    owner: str
+
+
+class MemberKilled(Event, tag=10, frozen=True):
+    event: ClassVar[str] = "member.killed"
+    member: str
+
+
+class MemberRestored(Event, tag=11, frozen=True):
+    event: ClassVar[str] = "member.restored"
+    member: str
+
+
+class MemberHalted(Event, tag=12, frozen=True):
+    event: ClassVar[str] = "member.halted"
+    member: str
+
+
+class CommandRejected(Event, tag=13, frozen=True):
+    """A refused command other than the placing of an order. ``subject`` is what it was about, as text."""
+
+    event: ClassVar[str] = "command.rejected"
+    method: str
+    reason: str
+    account: str | None = None
+    subject: str | None = None
+    detail: str | None = None
+
+
+class HoldingAdjusted(Event, tag=14, frozen=True):
+    event: ClassVar[str] = "holding.adjusted"
+    account: str
+    asset: str
+    amount: int
+    reference: str
+
+
+class HoldingSettled(Event, tag=15, frozen=True):
+    event: ClassVar[str] = "holding.settled"
+    reference: str
+    legs: tuple[Leg, ...]
+
+
+class ReferenceChanged(Event, tag=16, frozen=True):
+    event: ClassVar[str] = "reference.changed"
+    symbol: str
+    price: int
+
+
+class DayEnded(Event, tag=17, frozen=True):
+    event: ClassVar[str] = "day.ended"
+    next_trading_day: str
+
+
+class AuctionIndicated(Event, tag=18, frozen=True):
+    """The price and volume at which the auction would uncross now; both None when nothing crosses."""
+
+    event: ClassVar[str] = "auction.indicated"
+    symbol: str
+    price: int | None
+    quantity: int | None
+
+
+class OrderTriggered(Event, tag=19, frozen=True):
+    event: ClassVar[str] = "order.triggered"
+    order_id: int
+    account: str
+    client_order_id: str
+    symbol: str
+
+
+class SelfTradePrevented(Event, tag=20, frozen=True):
+    """Two orders of one owner met; ``quantity`` left both under ``decrement``."""
+
+    event: ClassVar[str] = "self_trade.prevented"
+    symbol: str
+    maker_order_id: int
+    taker_order_id: int
+    quantity: int
+    maker_remaining: int
+    taker_remaining: int
+
+
+class IcebergRefreshed(Event, tag=21, frozen=True):
+    """A new slice of an iceberg stands at the end of its level."""
+
+    event: ClassVar[str] = "order.refreshed"
+    order_id: int
+    symbol: str
+    quantity: int
+
+
+AnyEvent: TypeAlias = (
+    OrderAccepted
+    | OrderRejected
+    | Trade
+    | OrderCancelled
+    | OrderReplaced
+    | HoldingChanged
+    | PhaseChanged
+    | InstrumentDefined
+    | AccountOpened
+    | MemberKilled
+    | MemberRestored
+    | MemberHalted
+    | CommandRejected
+    | HoldingAdjusted
+    | HoldingSettled
+    | ReferenceChanged
+    | DayEnded
+    | AuctionIndicated
+    | OrderTriggered
+    | SelfTradePrevented
+    | IcebergRefreshed
+)

@@ -1,0 +1,215 @@
+"""Between the JSON of the protocol and the Structs of ``goldx.protocol.commands`` and ``goldx.protocol.events``.
+
+A field has the same name, type and unit wherever it appears, so one table of codecs serves every method and event.
+Reading is strict: an unknown parameter, a missing one, a wrong type or a value out of range raises BadValue, naming it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+import msgspec
+
+from goldx.protocol import terms, units
+from goldx.protocol.commands import BY_METHOD, AnyCommand, HoldingAdjust, Leg
+from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged
+from goldx.protocol.units import BadValue
+
+MAX_TIME_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+
+class Codec(NamedTuple):
+    """How one field is read from JSON (field name, value -> inside) and written to it (inside -> JSON)."""
+
+    read: Callable[[str, Any], Any]
+    write: Callable[[Any], Any]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _word(words: tuple[str, ...]) -> Codec:
+    index = {word: number for number, word in enumerate(words)}
+
+    def read(field: str, value: Any) -> int:
+        if not isinstance(value, str) or value not in index:
+            raise BadValue(field, value, "one of " + ", ".join(words))
+        return index[value]
+
+    return Codec(read, words.__getitem__)
+
+
+def _whole(lowest: int, largest: int) -> Codec:
+    def read(field: str, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= largest:
+            raise BadValue(field, value, f"a whole number from {lowest} to {largest}")
+        return value
+
+    return Codec(read, _same)
+
+
+def _text(longest: int) -> Codec:
+    def read(field: str, value: Any) -> str:
+        if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+            raise BadValue(field, value, f"printable text of at most {longest} characters")
+        return value
+
+    return Codec(read, _same)
+
+
+def _read_flag(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadValue(field, value, "true or false")
+    return value
+
+
+def _read_date(field: str, value: Any) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except (TypeError, ValueError):
+        raise BadValue(field, value, "a date such as 2026-11-24") from None
+
+
+def _read_positive_weight(field: str, value: Any) -> int:
+    mg = units.parse_weight(value, field)
+    if mg == 0:
+        raise BadValue(field, value, "more than zero")
+    return mg
+
+
+_identifier = Codec(lambda field, value: units.parse_identifier(value, field), _same)
+_price = Codec(lambda field, value: units.parse_price(value, field), units.format_price)
+_weight = Codec(_read_positive_weight, units.format_weight)
+_any_weight = Codec(lambda field, value: units.parse_weight(value, field), units.format_weight)
+_money = Codec(lambda field, value: units.parse_money(value, field), units.format_money)
+_flag = Codec(_read_flag, _same)
+_time = _whole(0, MAX_TIME_MS)
+_number = _whole(1, 2**63 - 1)
+
+CODECS: dict[str, Codec] = {
+    **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), _identifier),
+    **dict.fromkeys(("owner", "buy_account", "sell_account"), _identifier),
+    **dict.fromkeys(("order_id", "trade_id", "maker_order_id", "taker_order_id"), _number),
+    **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), _price),
+    **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), _price),
+    **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), _weight),
+    **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining"), _any_weight),
+    **dict.fromkeys(("amount", "buy_fee", "sell_fee"), _money),
+    **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), _whole(0, 1_000)),
+    **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
+    **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
+    **dict.fromkeys(("expire_at",), _time),
+    **dict.fromkeys(("post_only", "persist", "kept_priority"), _flag),
+    **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
+    **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
+    **dict.fromkeys(("name", "name_zh"), _text(64)),
+    **dict.fromkeys(("reference", "by", "session", "reason", "method"), _text(96)),
+    **dict.fromkeys(("subject", "detail"), _text(300)),
+    "asset": _identifier,
+    "type": _word(terms.ORDER_TYPES),
+    "time_in_force": _word(terms.TIMES_IN_FORCE),
+    "stp": _word(terms.SELF_TRADE_MODES),
+    "price_rule": _word(terms.PRICE_RULES),
+    "kind": _word(terms.ACCOUNT_KINDS),
+    "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _same),
+    "next_trading_day": Codec(_read_date, _same),
+    "interruption_ms": _whole(1_000, 86_400_000),
+    "resale_lock_days": _whole(0, 250),
+    "same_day_reuse_percent": _whole(0, 100),
+}
+
+_BY_ASSET = ("amount", "total", "reserved", "locked", "unwithdrawable")
+"""Fields in the unit of the ``asset`` beside them: fen for CNY, fine milligrams for gold."""
+_ASSET_RECORDS = (HoldingAdjust, Leg, HoldingAdjusted, HoldingChanged)
+_ALWAYS_WRITTEN = ("price", "taker_side")
+
+
+class _Shape(NamedTuple):
+    names: tuple[str, ...]
+    required: frozenset[str]
+
+
+def _shape(record: type[msgspec.Struct]) -> _Shape:
+    fields = msgspec.structs.fields(record)
+    return _Shape(tuple(f.name for f in fields), frozenset(f.name for f in fields if f.required))
+
+
+_SHAPES = {command: _shape(command) for command in (*BY_METHOD.values(), Leg)}
+
+
+def read_command(method: object, params: object) -> AnyCommand:
+    """One command from its protocol form. Raises BadValue; ``method`` itself is the field when it is unknown."""
+    record = BY_METHOD.get(method) if isinstance(method, str) else None
+    if record is None:
+        raise BadValue("method", method, "one of " + ", ".join(BY_METHOD))
+    command: AnyCommand = _read_record(record, params, "params")
+    return command
+
+
+def _read_record(record: type[Any], params: object, where: str) -> Any:
+    if not isinstance(params, Mapping):
+        raise BadValue(where, params, "an object")
+    shape = _SHAPES[record]
+    for name in params:
+        if name not in shape.names:
+            allowed = "one of the parameters " + (", ".join(shape.names) or "(none)")
+            raise BadValue(str(name)[:40] or where, params[name], allowed)
+    values: dict[str, Any] = {}
+    for name in shape.names:
+        value = params.get(name)
+        if value is None:
+            if name in shape.required:
+                raise BadValue(name, None, "given")
+            continue
+        values[name] = _read_field(record, name, value, params)
+    return record(**values)
+
+
+def _read_field(record: type[Any], name: str, value: Any, params: Mapping[str, Any]) -> Any:
+    if name in _BY_ASSET and record in _ASSET_RECORDS:
+        return units.parse_amount(value, params.get("asset", units.CASH), name)
+    if name == "legs":
+        if not isinstance(value, list) or not 1 <= len(value) <= 16:
+            raise BadValue(name, value, "a list of 1 to 16 legs")
+        return tuple(_read_record(Leg, leg, "legs") for leg in value)
+    return CODECS[name].read(name, value)
+
+
+def write_command(command: AnyCommand) -> dict[str, Any]:
+    """The protocol form, ``{"method": ..., "params": {...}}``; parameters at their defaults are left out."""
+    params = {}
+    for field in msgspec.structs.fields(command):
+        value = getattr(command, field.name)
+        if field.required or value != field.default:
+            params[field.name] = _write_field(command, field.name, value)
+    return {"method": command.method, "params": params}
+
+
+def write_event(event: AnyEvent) -> dict[str, Any]:
+    """The protocol form, ``{"sequence": ..., "at": ..., "event": ..., ...}``."""
+    out: dict[str, Any] = {"sequence": event.sequence, "at": event.at, "event": event.event}
+    for name in event.__struct_fields__[2:]:
+        value = getattr(event, name)
+        if value is not None:
+            out[name] = _write_field(event, name, value)
+        elif name in _ALWAYS_WRITTEN:
+            out[name] = None
+    return out
+
+
+def _write_field(record: Any, name: str, value: Any) -> Any:
+    if name in _BY_ASSET and isinstance(record, _ASSET_RECORDS):
+        return units.format_amount(value, record.asset)
+    if name == "legs":
+        return [
+            {"account": leg.account, "asset": leg.asset, "amount": units.format_amount(leg.amount, leg.asset)}
+            for leg in value
+        ]
+    return CODECS[name].write(value)
+
+
+def write_event_line(event: AnyEvent) -> bytes:
+    """One line of ``goldx replay``: compact JSON and a newline. The same event gives the same bytes."""
+    return msgspec.json.encode(write_event(event)) + b"\n"

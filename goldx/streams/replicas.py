@@ -1,0 +1,85 @@
+"""What has to be on other machines too before it counts, where the setting ``require_replicas`` says so.
+
+A primary that fails takes with it what its replicas did not have yet. So with N required replicas an append counts only
+when N of them have it on their disks (WAITAOF), and nobody acts on a journal entry before that: the engine reads an
+entry only when it is safe, so every event that is published follows from entries that a failover keeps. Events
+themselves may be lost by a failover; the engine has them still, or makes the same ones again.
+
+The server confirms what a connection wrote. What another connection wrote is confirmed by a mark written after it,
+because replicas take everything in one order; and in the same breath the server shows that it has what is to be
+confirmed, because after a failover it may be another server.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from goldx.streams.outages import code_of
+
+PATIENCE_MS: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024)
+"""How long the server waits for its replicas, and how often it asks them: a replica that is asked says what it has on
+its disk already, which is not yet what came with the question, and by itself it speaks only once a second. Together
+less than a connection's timeout."""
+
+
+class NotReplicated(RedisTimeoutError):
+    """What was written is not known to be on the disks of enough replicas; its outcome is unknown."""
+
+
+class NoReplicas(RuntimeError):
+    """The server cannot promise what ``require_replicas`` demands."""
+
+
+class Replicas:
+    """``count`` replicas have to have it; with 0 nothing is asked. ``mark`` is the key of the mark."""
+
+    def __init__(self, mark: str, count: int) -> None:
+        self.count = count
+        self._mark = mark
+
+    async def confirm(self, redis: Redis, look: Callable[[Pipeline], Any]) -> Any:
+        """What a reading command, put into the pipeline by ``look``, shows on a server whose replicas have all of it.
+
+        Raises NotReplicated, and redis' errors.
+        """
+        if not self.count:
+            async with redis.pipeline(transaction=False) as pipe:
+                look(pipe)
+                return (await pipe.execute())[0]
+        async with redis.pipeline(transaction=False) as pipe:
+            look(pipe)
+            pipe.set(self._mark, b"")
+            for patience in PATIENCE_MS:
+                pipe.waitaof(1, self.count, patience)
+            try:
+                shown, *_, (local, copies) = await pipe.execute()
+            except ResponseError as error:
+                # The server became a replica while it waited.
+                if code_of(error) == "UNBLOCKED":
+                    raise NotReplicated(str(error)) from error
+                raise
+        if not local or copies < self.count:
+            raise NotReplicated(f"{copies} of the {self.count} required replicas have it on their disks")
+        return shown
+
+    async def require(self, redis: Redis) -> None:
+        """Asks the server whether it knows how to wait for replicas. Raises NoReplicas, and redis' errors."""
+        if not self.count:
+            return
+        try:
+            await redis.waitaof(1, 0, 1)
+        except RedisError as error:
+            if not isinstance(error, ResponseError):
+                raise
+            raise NoReplicas(
+                f"require_replicas is {self.count}, but the server cannot wait for replicas ({error}); it takes Redis "
+                "7.2, or Valkey, with appendonly yes"
+            ) from error
+
+
+NO_REPLICAS: Final = Replicas("", 0)
+"""Nothing is asked."""

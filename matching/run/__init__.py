@@ -1,0 +1,1 @@
+"""The engine process around the core: recovery, leadership, publication, snapshots."""

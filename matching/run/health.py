@@ -1,0 +1,38 @@
+"""Whether an engine leads the shard, and whether the archive keeps up with it."""
+
+import asyncio
+
+from goldx.hosting.health import Unhealthy
+from goldx.hosting.settings import Settings, resolve_redis_url
+from goldx.streams.archive import JOURNAL, Archive
+from goldx.streams.redis_streams import Journal, Keys, connect
+
+
+async def engine(settings: Settings) -> str:
+    """Healthy while some engine of the shard holds the lease: this one, or the one it stands by for."""
+    redis = connect(resolve_redis_url(settings))
+    try:
+        epoch = await redis.get(Keys(settings.shard).leader)
+    finally:
+        await redis.aclose()
+    if epoch is None:
+        raise Unhealthy(f"no engine leads shard {settings.shard}")
+    return f"shard {settings.shard} is led under epoch {int(epoch)}"
+
+
+async def archiver(settings: Settings) -> str:
+    """Healthy while the archive is not more than two intervals and a minute behind the journal."""
+    if settings.archive_dir is None:
+        raise Unhealthy("archive_dir is not set")
+    redis = connect(resolve_redis_url(settings))
+    try:
+        end = await Journal(redis, Keys(settings.shard)).end()
+    finally:
+        await redis.aclose()
+    newest = await asyncio.to_thread(Archive(settings.archive_dir).newest, JOURNAL)
+    behind = (end.ms - (newest.until if newest is not None else 0)) // 1_000
+    if newest is None and end.ms:
+        raise Unhealthy(f"the archive in {settings.archive_dir} is empty")
+    if behind > 2 * settings.archive_every_seconds + 60:
+        raise Unhealthy(f"the archive in {settings.archive_dir} is {behind} s behind the journal")
+    return f"the archive in {settings.archive_dir} is {behind} s behind the journal"

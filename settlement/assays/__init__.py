@@ -1,0 +1,1 @@
+"""Assays: laboratories, the exchange of two parties, certificates, valuation."""

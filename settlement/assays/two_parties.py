@@ -1,0 +1,268 @@
+"""The exchange of assays between two parties: commit first, reveal after, never edit (domain sheet 3.5).
+
+Each party's laboratory commits to its replicates by SHA-256 of ``lot|value|nonce``: the lot's number, the replicates in
+per mille with three decimals and commas between them, and a nonce of 32 to 64 hexadecimal digits that nobody else knows
+yet. When both have committed, each reveals value and nonce, which must fit (the database checks it too). Within the
+splitting limit of the form the mean counts; beyond it an umpire's laboratory decides (``settlement.lots.splitting``).
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.assays import assay, laboratories
+from settlement.assays.assay import Result
+from settlement.base import audit
+from settlement.base.arithmetic import format_fineness
+from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
+from settlement.base.states import Machine, Step, advance, authorize
+from settlement.base.texts import printable
+from settlement.lots import acceptance, lots, sampling
+from settlement.lots.splitting import SPLIT_LIMIT_E5, Decision, agree, umpire, within
+from settlement.tables.assays import assay as assays
+from settlement.tables.assays import exchange, exchange_party
+from settlement.tables.lots import PARTIES
+
+MACHINE = Machine(
+    "exchange",
+    {
+        "open": Step((), "OPEN"),
+        "commit": Step(("OPEN",), "COMMITTED"),
+        "agree": Step(("COMMITTED",), "AGREED"),
+        "split": Step(("COMMITTED",), "SPLIT"),
+        "umpire": Step(("SPLIT",), "DECIDED"),
+        "void": Step(("OPEN", "COMMITTED", "SPLIT"), "VOID"),
+        "remelt": Step(("OPEN", "COMMITTED", "SPLIT", "AGREED", "DECIDED"), "VOID"),
+    },
+)
+PARTY = Machine(
+    "exchange_party",
+    {
+        "invite": Step((), "INVITED"),
+        "commit": Step(("INVITED",), "COMMITTED"),
+        "reveal": Step(("COMMITTED",), "REVEALED"),
+        "report": Step((), "REVEALED"),
+    },
+)
+"""A party of an exchange; the umpire only reports."""
+NONCE = re.compile(r"[0-9a-f]{32,64}")
+
+
+def opening(lot_id: int, replicates_ppm: Sequence[int], nonce: str) -> str:
+    """``lot|value|nonce``, such as ``17|884.210,884.190|9f...``. Raises BadValue for a nonce that is not allowed."""
+    if NONCE.fullmatch(nonce) is None:
+        raise BadValue("nonce", nonce, "32 to 64 hexadecimal digits in lower case")
+    value = ",".join(f"{ppm // 1_000}.{ppm % 1_000:03d}" for ppm in replicates_ppm)
+    return f"{lot_id}|{value}|{nonce}"
+
+
+def commitment(lot_id: int, replicates_ppm: Sequence[int], nonce: str) -> bytes:
+    """What a laboratory commits to: SHA-256 of the opening."""
+    return sha256(opening(lot_id, replicates_ppm, nonce).encode()).digest()
+
+
+def new_nonce() -> str:
+    """A nonce that nobody can guess."""
+    return secrets.token_hex(16)
+
+
+class AssayExchange(NamedTuple):
+    """An exchange with its parties."""
+
+    row: Row[Any]
+    parties: Mapping[str, Row[Any]]
+
+
+async def find(connection: AsyncConnection, number: int, *, lock: bool = False) -> AssayExchange:
+    """Raises BadValue if there is none of that number."""
+    query = select(exchange).where(exchange.c.exchange_no == number)
+    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    if row is None:
+        raise BadValue("exchange", number, "the number of an exchange of assays")
+    mine = select(exchange_party).where(exchange_party.c.exchange_no == number).order_by(exchange_party.c.party)
+    return AssayExchange(row, {party.party: party for party in await connection.execute(mine)})
+
+
+async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: str) -> int:
+    """Opens the exchange of a sampled lot between two laboratories; returns its number.
+
+    Raises BadValue for one laboratory twice, Refused where the lot is not SAMPLED (ILLEGAL_STEP), lacks a sample of a
+    party or of the umpire's reserve (NO_SAMPLE), has an exchange already, or a laboratory is not accredited.
+    """
+    await authorize(connection, MACHINE, "open", by, [])
+    row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
+    lots.MACHINE.allow("assay", lot_id, row.state)
+    if a == b:
+        raise BadValue("laboratory_b", b, "another laboratory than party A's")
+    await laboratories.check(connection, (a, b))
+    samples = (await sampling.of_lots(connection, [lot_id]))[lot_id]
+    for party in PARTIES:
+        if party not in samples:
+            raise Refused("NO_SAMPLE", f"lot {lot_id} has no sample of party {party}; an exchange needs all three")
+    live = select(exchange.c.exchange_no).where(exchange.c.lot_id == lot_id, exchange.c.status != "VOID")
+    if (other := await connection.scalar(live)) is not None:
+        raise Refused("EXCHANGE", f"lot {lot_id} has exchange {other} already")
+    terms = (await acceptance.terms(connection))[row.symbol]
+    values = {
+        **{"lot_id": lot_id, "status": "OPEN", "split_limit_e5": SPLIT_LIMIT_E5[row.form], "opened_at": now_ms()},
+        **{"fineness_rule": terms.fineness_rule, "umpire_rule": terms.umpire_rule},
+    }
+    number = int(
+        (await connection.execute(insert(exchange).values(values).returning(exchange.c.exchange_no))).scalar_one()
+    )
+    parties = [
+        {
+            "exchange_no": number,
+            "party": party,
+            "laboratory": code,
+            "status": "INVITED",
+            "sample_no": samples[party].sample_no,
+        }
+        for party, code in (("A", a), ("B", b))
+    ]
+    await connection.execute(insert(exchange_party), parties)
+    detail = {"lot": lot_id, "A": a, "B": b, "split_limit_permille": format_fineness(SPLIT_LIMIT_E5[row.form])}
+    await audit.record(connection, audit.Act(by, "exchange.open", f"exchange:{number}", detail))
+    return number
+
+
+async def commit(connection: AsyncConnection, by: str, number: int, party: str, hashed: bytes) -> str:
+    """A party's commitment, once; returns the exchange's state then. Raises BadValue, Refused (ILLEGAL_STEP)."""
+    if len(hashed) != 32:
+        raise BadValue("commitment", hashed.hex(), "a SHA-256, 64 hexadecimal digits")
+    found = await find(connection, number, lock=True)
+    MACHINE.allow("commit", number, found.row.status)
+    mine = _party(found, party)
+    if any(other.commitment == hashed for other in found.parties.values()):
+        raise BadValue("commitment", hashed.hex(), "not the other party's commitment")
+    values = {"commitment": hashed, "committed_at": now_ms()}
+    await _move(connection, by, "commit", mine, values, {"commitment": hashed.hex()})
+    if any(other.status == "INVITED" for name, other in found.parties.items() if name != party):
+        return "OPEN"
+    await advance(connection, exchange, MACHINE, by, "commit", [number])
+    return "COMMITTED"
+
+
+async def reveal(
+    connection: AsyncConnection,
+    by: str,
+    number: int,
+    party: str,
+    replicates_ppm: Sequence[int],
+    nonce: str,
+    standard: str | None = None,
+) -> str:
+    """What a party has committed to, when both have; returns the exchange's state then.
+
+    Raises BadValue, Refused where not both have committed or it is revealed already (ILLEGAL_STEP), or it is not what
+    was committed (WRONG_REVEAL), and for results that may not be averaged.
+    """
+    found = await find(connection, number, lock=True)
+    if found.row.status != "COMMITTED":
+        text = f"exchange {number} is {found.row.status}; results are revealed when both parties have committed"
+        raise Refused("ILLEGAL_STEP", text)
+    mine = _party(found, party)
+    PARTY.allow("reveal", number, mine.status)
+    lot_id = found.row.lot_id
+    text = opening(lot_id, replicates_ppm, nonce)
+    if sha256(text.encode()).digest() != mine.commitment:
+        raise Refused("WRONG_REVEAL", f"that is not what party {party} of exchange {number} has committed to")
+    result = Result(mine.laboratory, tuple(replicates_ppm), standard)
+    rules = {lot_id: found.row.fineness_rule}
+    (recorded,) = (await assay.record(connection, by, {lot_id: result}, rules, party)).values()
+    values = {"opening": text, "assay_id": recorded[0]}
+    await _move(connection, by, "reveal", mine, values, {"reported_permille": format_fineness(recorded[1])})
+    other = next(row for name, row in found.parties.items() if name != party)
+    if other.status != "REVEALED":
+        return "COMMITTED"
+    theirs = await connection.scalar(select(assays.c.reported_e5).where(assays.c.assay_id == other.assay_id))
+    reported = {party: recorded[1], other.party: int(theirs or 0)}
+    if not within(reported["A"], reported["B"], found.row.split_limit_e5):
+        await advance(connection, exchange, MACHINE, by, "split", [number])
+        return "SPLIT"
+    await advance(connection, exchange, MACHINE, by, "agree", [number])
+    ids = sorted((recorded[0], other.assay_id))
+    await _finish(connection, by, found.row, ids, agree(reported["A"], reported["B"]))
+    return "AGREED"
+
+
+async def report(connection: AsyncConnection, by: str, number: int, result: Result) -> Decision:
+    """The umpire's result, which decides.
+
+    Raises BadValue for a laboratory of one of the parties, Refused where the results do not differ beyond the limit.
+    """
+    found = await find(connection, number, lock=True)
+    MACHINE.allow("umpire", number, found.row.status)
+    if result.laboratory in [row.laboratory for row in found.parties.values()]:
+        raise BadValue("laboratory", result.laboratory, "a laboratory of neither party")
+    lot_id = found.row.lot_id
+    rules = {lot_id: found.row.fineness_rule}
+    (recorded,) = (await assay.record(connection, by, {lot_id: result}, rules, "UMPIRE")).values()
+    samples = (await sampling.of_lots(connection, [lot_id]))[lot_id]
+    row = {
+        **{"exchange_no": number, "party": "UMPIRE", "laboratory": result.laboratory, "status": "REVEALED"},
+        **{"sample_no": samples["UMPIRE"].sample_no, "assay_id": recorded[0]},
+    }
+    await connection.execute(insert(exchange_party).values(row))
+    ids = [found.parties[party].assay_id for party in ("A", "B")]
+    rows = await connection.execute(
+        select(assays.c.assay_id, assays.c.reported_e5).where(among(assays.c.assay_id, ids))
+    )
+    reported = {row.assay_id: row.reported_e5 for row in rows}
+    decision = umpire(reported[ids[0]], reported[ids[1]], recorded[1], found.row.umpire_rule)
+    await advance(connection, exchange, MACHINE, by, "umpire", [number])
+    await _finish(connection, by, found.row, [*ids, recorded[0]], decision)
+    return decision
+
+
+async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequence[int], decision: Decision) -> None:
+    await assay.settle(connection, by, {row.lot_id: (ids, decision, row.split_limit_e5)})
+    detail = {
+        **{"exchange": row.exchange_no, "final_permille": format_fineness(decision.final_e5), "rule": decision.rule},
+        "umpire_paid_by": decision.umpire_paid_by,
+    }
+    await lots.take(connection, by, "assay", [row.lot_id], details={row.lot_id: detail})
+
+
+async def void(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
+    """Ends an exchange that comes to nothing: a party does not answer, or cannot repeat its result."""
+    printable("reason", reason, 200)
+    await advance(connection, exchange, MACHINE, by, "void", [number], {"reason": reason})
+
+
+async def end_by_remelt(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
+    """The lots are melted again: what was exchanged about them does not count any more."""
+    live = select(exchange.c.exchange_no).where(among(exchange.c.lot_id, lot_ids), exchange.c.status != "VOID")
+    numbers = sorted((await connection.execute(live)).scalars())
+    if numbers:
+        await advance(connection, exchange, MACHINE, by, "remelt", numbers, {"reason": "melted again"})
+
+
+def _party(found: AssayExchange, party: str) -> Row[Any]:
+    if party not in ("A", "B"):
+        raise BadValue("party", party, "A or B")
+    return found.parties[party]
+
+
+async def _move(
+    connection: AsyncConnection, by: str, step: str, row: Row[Any], values: Mapping[str, Any], detail: Mapping[str, Any]
+) -> None:
+    after = PARTY.allow(step, row.exchange_no, row.status).after
+    await authorize(connection, PARTY, step, by, [])
+    mine = (exchange_party.c.exchange_no == row.exchange_no, exchange_party.c.party == row.party)
+    await connection.execute(update(exchange_party).where(*mine).values(status=after, **values))
+    subject = f"exchange:{row.exchange_no}"
+    await audit.record(connection, audit.Act(by, f"exchange.{step}", subject, {"party": row.party, **detail}))
+
+
+async def listing(connection: AsyncConnection, *, status: str | None = None) -> list[Row[Any]]:
+    """Exchanges by number."""
+    query = select(exchange).order_by(exchange.c.exchange_no)
+    return list(await connection.execute(query if status is None else query.where(exchange.c.status == status)))

@@ -1,0 +1,108 @@
+"""The audit log: who did what, in entries chained by SHA-256.
+
+The hash of an entry covers its own content and the hash before it, so that no entry can be changed, removed or slipped
+in without breaking the chain from there on. Whoever keeps the newest number and hash elsewhere (``goldx audit verify``
+prints them) can later prove that nothing was cut off either.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base.database import now_ms
+from settlement.tables.base import audit_log
+
+GENESIS = bytes(32)
+"""What stands before the first entry."""
+
+_CHAIN_LOCK = 0xA0D17
+"""Advisory lock, held to the end of the transaction: entries are chained one transaction after the other."""
+
+
+class Act(NamedTuple):
+    """One thing that somebody did; ``detail`` is anything JSON can say."""
+
+    actor: str
+    action: str
+    subject: str
+    detail: object = None
+
+
+class Head(NamedTuple):
+    """The end of the chain."""
+
+    number: int
+    hash: bytes
+
+
+class BrokenChain(Exception):
+    """The log is not what was written; ``number`` is the first entry that does not fit."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(f"audit entry {number}: {why}")
+        self.number = number
+
+
+def _link(previous: bytes, number: int, at: int, actor: str, action: str, subject: str, detail: str) -> bytes:
+    content = json.dumps([number, at, actor, action, subject, detail], ensure_ascii=False, separators=(",", ":"))
+    return sha256(previous + content.encode()).digest()
+
+
+async def head(connection: AsyncConnection) -> Head:
+    """The newest entry's number and hash; (0, GENESIS) of an empty log."""
+    newest = select(audit_log.c.number, audit_log.c.hash).order_by(audit_log.c.number.desc()).limit(1)
+    row = (await connection.execute(newest)).first()
+    return Head(row.number, row.hash) if row else Head(0, GENESIS)
+
+
+async def record(connection: AsyncConnection, *acts: Act) -> None:
+    """Appends entries in the caller's transaction: an act and its record happen together or not at all."""
+    await record_all(connection, acts)
+
+
+async def record_all(connection: AsyncConnection, acts: Sequence[Act]) -> None:
+    """Like ``record``, for many acts at once."""
+    if not acts:
+        return
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+    number, previous = await head(connection)
+    at = now_ms()
+    rows = []
+    for act in acts:
+        number += 1
+        detail = json.dumps(act.detail, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        linked = _link(previous, number, at, act.actor, act.action, act.subject, detail)
+        rows.append(
+            {
+                **{"number": number, "at": at, "actor": act.actor, "action": act.action, "subject": act.subject},
+                **{"detail": detail, "previous": previous, "hash": linked},
+            }
+        )
+        previous = linked
+    await connection.execute(insert(audit_log), rows)
+
+
+async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Head:
+    """Reads the whole chain and returns its end.
+
+    ``anchor`` is an earlier end that was kept elsewhere; it must still be in the chain. Raises BrokenChain.
+    """
+    end = Head(0, GENESIS)
+    result = await connection.stream(select(audit_log).order_by(audit_log.c.number))
+    async for row in result:
+        if row.number != end.number + 1:
+            raise BrokenChain(end.number + 1, "it is missing")
+        if row.previous != end.hash:
+            raise BrokenChain(row.number, "it does not follow the entry before it")
+        if row.hash != _link(row.previous, row.number, row.at, row.actor, row.action, row.subject, row.detail):
+            raise BrokenChain(row.number, "its content was changed")
+        end = Head(row.number, row.hash)
+        if anchor is not None and anchor.number == end.number and anchor.hash != end.hash:
+            raise BrokenChain(row.number, "it is not the entry that was noted")
+    if anchor is not None and anchor.number > end.number:
+        raise BrokenChain(end.number + 1, f"it is missing, and entry {anchor.number} was noted")
+    return end

@@ -1,0 +1,79 @@
+"""Four eyes: one of the staff proposes, another decides."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base import audit
+from settlement.base.database import now_ms
+from settlement.base.states import Machine, Step
+from settlement.tables.base import proposal
+
+MACHINE = Machine(
+    "proposal",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "APPROVED", people=2, first="proposed_by"),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
+
+
+class Proposal(NamedTuple):
+    """``subjects`` are the numbers of the documents it is about; ``summary`` is what the second person reads."""
+
+    proposal_id: int
+    kind: str
+    subjects: tuple[int, ...]
+    summary: Mapping[str, Any]
+    status: str
+    proposed_by: str
+
+
+_COLUMNS = tuple(proposal.c[name] for name in Proposal._fields)
+
+
+async def propose(
+    connection: AsyncConnection, by: str, kind: str, subjects: Sequence[int], summary: Mapping[str, Any]
+) -> int:
+    """Writes down a proposal and returns its number."""
+    row = {"kind": kind, "subjects": list(subjects), "summary": dict(summary), "status": "PROPOSED"}
+    added = insert(proposal).values(**row, proposed_by=by, proposed_at=now_ms()).returning(proposal.c.proposal_id)
+    number = int((await connection.execute(added)).scalar_one())
+    await audit.record(connection, audit.Act(by, f"{kind}.propose", f"proposal:{number}", dict(summary)))
+    return number
+
+
+async def decide(connection: AsyncConnection, by: str, proposal_id: int, decision: str) -> Proposal:
+    """APPROVED or DECLINED, once. Raises BadValue if it is unknown, Refused if decided or approved by its proposer."""
+    wanted = select(*_COLUMNS).where(proposal.c.proposal_id == proposal_id).with_for_update()
+    row = (await connection.execute(wanted)).first()
+    if row is None:
+        raise BadValue("proposal", proposal_id, "the number of a proposal")
+    MACHINE.allow("approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
+    if decision == "APPROVED":
+        MACHINE.another("approve", proposal_id, by, row.proposed_by)
+    values = {"status": decision, "decided_by": by, "decided_at": now_ms()}
+    await connection.execute(update(proposal).where(proposal.c.proposal_id == proposal_id).values(values))
+    subject = f"proposal:{proposal_id}"
+    await audit.record(connection, audit.Act(by, f"{row.kind}.{decision.lower()}", subject, {"from": row.proposed_by}))
+    return Proposal(row[0], row[1], tuple(row[2]), row[3], decision, row[5])
+
+
+async def waiting(connection: AsyncConnection) -> list[Proposal]:
+    """Proposals that nobody has decided yet, oldest first."""
+    query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED").order_by(proposal.c.proposal_id)
+    return [Proposal(r[0], r[1], tuple(r[2]), r[3], r[4], r[5]) for r in await connection.execute(query)]
+
+
+async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> Proposal:
+    """The newest approved proposal of that kind about these documents. Raises BadValue if there is none."""
+    about = proposal.c.subjects.op("@>")(literal(list(subjects), proposal.c.subjects.type))
+    query = select(*_COLUMNS).where(proposal.c.kind == kind, proposal.c.status == "APPROVED", about)
+    row = (await connection.execute(query.order_by(proposal.c.proposal_id.desc()).limit(1))).first()
+    if row is None:
+        raise BadValue("proposal", kind, "one that is approved")
+    return Proposal(row[0], row[1], tuple(row[2]), row[3], row[4], row[5])

@@ -1,0 +1,129 @@
+"""Who may act: member firms, the venue's staff, and the Ed25519 keys that they sign with.
+
+A key belongs to one member or to one member of staff. A member's key may ``trade``; a key of staff may have some of its
+holder's permissions ``operate`` (the market), ``settle`` (money and metal) and ``supervise`` (read everything).
+"""
+
+from collections.abc import Iterable
+from itertools import count
+from typing import NamedTuple
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.protocol.units import BadValue, parse_identifier
+from settlement.base import audit
+from settlement.base.database import now_ms
+from settlement.base.sub_accounts import CUSTODY_MEMBER
+from settlement.base.texts import printable
+from settlement.tables.base import PERMISSIONS, api_key, member, staff
+
+MEMBER_PERMISSIONS = frozenset(("trade",))
+STAFF_PERMISSIONS = frozenset(PERMISSIONS) - MEMBER_PERMISSIONS
+
+
+class Principal(NamedTuple):
+    """Whom a key speaks for: exactly one of ``member`` and ``staff`` is given."""
+
+    key_id: str
+    public_key: bytes
+    member: str | None
+    staff: str | None
+    permissions: frozenset[str]
+
+
+async def find_principal(engine: AsyncEngine, key_id: str) -> Principal | None:
+    """The holder of a key; None if it is unknown or revoked."""
+    query = select(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    return Principal(row.key_id, row.public_key, row.member, row.staff, frozenset(row.permissions))
+
+
+def _permissions(wanted: Iterable[str], allowed: frozenset[str], whose: str) -> list[str]:
+    found = frozenset(wanted)
+    if not found or not found <= allowed:
+        raise BadValue("permissions", ",".join(sorted(found)), f"some of {', '.join(sorted(allowed))} ({whose})")
+    return sorted(found)
+
+
+async def add_member(connection: AsyncConnection, by: str, code: str, name: str, name_zh: str = "") -> None:
+    """Registers a member firm. Raises BadValue, also if the code is taken."""
+    if code == CUSTODY_MEMBER:
+        raise BadValue("member", code, "another code: that is whose the accounts of pledged and held gold are")
+    row = {
+        "member": parse_identifier(code, "member"),
+        "name": printable("name", name, 64),
+        "name_zh": name_zh,
+        "created_at": now_ms(),
+    }
+    added = insert_or(member).values(row).on_conflict_do_nothing().returning(member.c.member)
+    if (await connection.execute(added)).first() is None:
+        raise BadValue("member", code, "a code that is not taken")
+    await audit.record(connection, audit.Act(by, "member.add", code, {"name": name, "name_zh": name_zh}))
+
+
+async def add_staff(connection: AsyncConnection, by: str, code: str, name: str, permissions: Iterable[str]) -> None:
+    """Registers one of the venue's staff. Raises BadValue, also if the code is taken."""
+    granted = _permissions(permissions, STAFF_PERMISSIONS, "what staff may hold")
+    row = {"staff": parse_identifier(code, "staff"), "name": printable("name", name, 64), "permissions": granted}
+    added = insert_or(staff).values(**row, created_at=now_ms()).on_conflict_do_nothing().returning(staff.c.staff)
+    if (await connection.execute(added)).first() is None:
+        raise BadValue("staff", code, "a code that is not taken")
+    await audit.record(connection, audit.Act(by, "staff.add", code, {"name": name, "permissions": granted}))
+
+
+async def staff_permissions(connection: AsyncConnection, code: str) -> frozenset[str]:
+    """What one of the staff may do. Raises BadValue if nobody has that code."""
+    granted = await connection.scalar(select(staff.c.permissions).where(staff.c.staff == code))
+    if granted is None:
+        raise BadValue("staff", code, "the code of one of the staff")
+    return frozenset(granted)
+
+
+async def add_key(
+    connection: AsyncConnection,
+    by: str,
+    key_id: str,
+    public_key: bytes,
+    *,
+    member_code: str | None = None,
+    staff_code: str | None = None,
+    permissions: Iterable[str] = ("trade",),
+) -> None:
+    """Registers a raw 32-byte Ed25519 public key for one member or one of the staff. Raises BadValue."""
+    if (member_code is None) == (staff_code is None):
+        raise BadValue("holder", [member_code, staff_code], "either a member or one of the staff")
+    if member_code is not None:
+        if await connection.scalar(select(member.c.member).where(member.c.member == member_code)) is None:
+            raise BadValue("member", member_code, "the code of a member")
+        granted = _permissions(permissions, MEMBER_PERMISSIONS, "what a member's key may do")
+    else:
+        held = await staff_permissions(connection, str(staff_code))
+        granted = _permissions(permissions, held, f"what {staff_code} may do")
+    row = {"key_id": parse_identifier(key_id, "key_id"), "public_key": public_key, "permissions": granted}
+    holding = {"member": member_code, "staff": staff_code, "created_at": now_ms()}
+    try:
+        await connection.execute(insert(api_key).values(**row, **holding))
+    except IntegrityError as error:
+        raise BadValue("key_id", key_id, "a new Ed25519 key of 32 bytes under a key id that is not taken") from error
+    holder = member_code or staff_code
+    await audit.record(connection, audit.Act(by, "key.add", key_id, {"holder": holder, "permissions": granted}))
+
+
+async def free_key_id(connection: AsyncConnection, holder: str) -> str:
+    """A key id that is not taken: the holder's code, ``.key-`` and a number."""
+    taken = set((await connection.execute(select(api_key.c.key_id))).scalars())
+    return next(name for number in count(1) if (name := f"{holder}.key-{number}") not in taken)
+
+
+async def revoke_key(connection: AsyncConnection, by: str, key_id: str) -> None:
+    """Ends a key. Raises BadValue if it is unknown or already revoked."""
+    live = update(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
+    if (await connection.execute(live.values(revoked_at=now_ms()).returning(api_key.c.key_id))).first() is None:
+        raise BadValue("key_id", key_id, "a key that is registered and not revoked")
+    await audit.record(connection, audit.Act(by, "key.revoke", key_id))

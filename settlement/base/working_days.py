@@ -1,0 +1,94 @@
+"""Working days: Monday to Friday, but for the days that the operator says otherwise about (domain sheet 5.5).
+
+China moves working days around its holidays by a notice each year, so what is a holiday and which weekend is worked
+stands in a table that is maintained by hand. A deadline in a year of which the table says nothing is refused.
+"""
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Final, NamedTuple
+
+from sqlalchemy import extract, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base import audit
+from settlement.base.refusal import Refused
+from settlement.base.texts import printable
+from settlement.tables.base import calendar_day
+
+SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""China has had one time and no summer time since 1991."""
+
+
+def today() -> date:
+    """The date in Shanghai."""
+    return datetime.now(SHANGHAI).date()
+
+
+def day_of(at: int) -> date:
+    """The date in Shanghai of a time in ms since the epoch."""
+    return datetime.fromtimestamp(at // 1_000, SHANGHAI).date()
+
+
+def midnight(day: date) -> int:
+    """When a day begins in Shanghai, in ms since the epoch."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).timestamp()) * 1_000
+
+
+def shown_time(at: int) -> str:
+    """A time in ms since the epoch, in Shanghai: ``2026-11-24 09:30:00``."""
+    return datetime.fromtimestamp(at // 1_000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_day(field: str, text: str) -> date:
+    """``2026-11-24`` -> date. Raises BadValue."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise BadValue(field, text, "a date such as 2026-11-24")
+    return day
+
+
+async def set_day(connection: AsyncConnection, by: str, day: date, working: bool, name: str) -> None:
+    """Says of one day that it is a holiday, or that it is worked although it is a weekend."""
+    printable("name", name, 64)
+    values = {"day": day, "working": working, "name": name}
+    added = insert_or(calendar_day).values(values)
+    await connection.execute(added.on_conflict_do_update(index_elements=["day"], set_=values))
+    await audit.record(connection, audit.Act(by, "calendar.set", day.isoformat(), {"working": working, "name": name}))
+
+
+class Day(NamedTuple):
+    """A day that is not as its weekday says, and why."""
+
+    day: date
+    working: bool
+    name: str
+
+
+async def days(connection: AsyncConnection, year: int) -> list[Day]:
+    """What the table says of a year."""
+    query = select(calendar_day).where(extract("year", calendar_day.c.day) == year).order_by(calendar_day.c.day)
+    return [Day(*row) for row in await connection.execute(query)]
+
+
+async def is_working(connection: AsyncConnection, day: date) -> bool:
+    """Whether a day is worked. Refused (CALENDAR_UNKNOWN) in a year of which the table says nothing."""
+    said = await connection.scalar(select(calendar_day.c.working).where(calendar_day.c.day == day))
+    if said is not None:
+        return bool(said)
+    year = select(calendar_day.c.day).where(extract("year", calendar_day.c.day) == day.year).limit(1)
+    if await connection.scalar(year) is None:
+        raise Refused("CALENDAR_UNKNOWN", f"the calendar has no holiday of {day.year}: its days must be entered first")
+    return day.weekday() < 5
+
+
+async def after(connection: AsyncConnection, day: date, working_days: int) -> date:
+    """The day that is so many working days after ``day``, which does not count itself."""
+    while working_days:
+        day += timedelta(days=1)
+        working_days -= await is_working(connection, day)
+    return day

@@ -1,0 +1,1 @@
+"""The tariff, and the fees of custody that follow from it."""

@@ -1,0 +1,281 @@
+"""Fees: what custody costs is accrued day by day, exactly, and billed to the account through the journal.
+
+==================  ===========================================================================  ==================
+fee                 on what                                                                      when
+==================  ===========================================================================  ==================
+STORAGE_OWN         own stock at the end of the day, fine weight                                 every calendar day
+STORAGE_BOUGHT      bought title at the end of the day, fine weight                              every calendar day
+STORAGE_LOAD_OUT    what a load-out took out, fine weight, for its last day                      load-out settled
+FREIGHT_INSURANCE   own stock that was sold; bought title that left; what was cancelled late     day; load-out
+LOAD_IN             weight of the lots, part of a kilogram as one, per proposal and account      receipts approved
+LOAD_OUT            weight of the lots, part of a kilogram as one, per sheet                     load-out settled
+OVERDUE             what was not collected in its window, fine weight                            every calendar day
+UMPIRE              the umpire of a quality claim that was dismissed                             claim decided
+==================  ===========================================================================  ==================
+
+The rates are the tariff's of the day (domain sheet 2.6). Every calendar day counts as one; there is no 30-day month. A
+day is accrued once, after it is over; its stock is what is held at that moment, and missed days are caught up with the
+same stock. Accruals are kept in millionths of a fen, in which a fee per kilogram of milligrams is exact; a bill
+adds them up and rounds once, half up. Who cannot pay a bill is in arrear, which no balance below zero could say better:
+the next bill contains it, and until it is paid the account loads nothing out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import CASH, BadValue, format_money, half_up
+from settlement.base import proposals, working_days
+from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
+from settlement.base.states import EXCHANGE, Machine, Step, advance
+from settlement.base.sub_accounts import owner_of
+from settlement.charges import tariff
+from settlement.ledger import outbox
+from settlement.tables.charges import accrual_day, fee_accrual, fee_bill
+from settlement.tables.ledger import ledger_account, stock
+from settlement.tables.load_outs import load_out
+
+UFEN: Final = 1_000_000
+CG_PER_KG: Final = 100_000
+VENUE: Final = "VENUE"
+"""The venue's own account pays itself nothing."""
+UNCOLLECTED = ("SUCCESS", "SIGNED", "CANCEL_PROPOSED")
+CATCH_UP_DAYS = 366
+
+MACHINE = Machine(
+    "fee",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "SENDING", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+        "pay": Step(("SENDING",), "DONE", (EXCHANGE,)),
+        "refuse": Step(("SENDING",), "ARREAR", (EXCHANGE,)),
+        "replace": Step(("ARREAR", "DECLINED"), "REPLACED"),
+    },
+)
+
+
+class Fee(NamedTuple):
+    """One accrual. ``quantity`` is mg, kg or pieces, as the fee goes; ``subject`` the document behind it, if any."""
+
+    account: str
+    symbol: str
+    kind: str
+    quantity: int
+    rate: int
+    amount_ufen: int
+    subject: str = ""
+
+
+def per_kg_day(mg: int, fen_per_kg: int) -> int:
+    """A fee per kilogram for so many mg, exact, in ufen."""
+    return mg * fen_per_kg
+
+
+def per_gram(mg: int, fen_per_g: int) -> int:
+    """A fee per gram for so many mg, exact, in ufen."""
+    return mg * fen_per_g * 1_000
+
+
+def whole_kilograms(weight_cg: int) -> int:
+    """Kilograms, a part of one as one."""
+    return -(-weight_cg // CG_PER_KG)
+
+
+async def accrue(connection: AsyncConnection, day: date) -> int:
+    """Accrues the fees of a day that is over; returns how many. Again for the same day: none. Raises BadValue."""
+    if day >= working_days.today():
+        raise BadValue("day", day.isoformat(), f"a day before {working_days.today().isoformat()}")
+    marked = insert_or(accrual_day).values(day=day, at=now_ms()).on_conflict_do_nothing().returning(accrual_day.c.day)
+    if (await connection.execute(marked)).first() is None:
+        return 0
+    rates = await tariff.on(connection, day)
+    found = [*await _storage(connection, rates), *await _sold(connection, rates)]
+    found += await _overdue(connection, rates, day)
+    return await _write(connection, day, found)
+
+
+async def catch_up(connection: AsyncConnection) -> int:
+    """Accrues every day since the last one that was accrued, or yesterday alone; returns how many fees."""
+    yesterday = working_days.today() - timedelta(days=1)
+    last = await connection.scalar(select(func.max(accrual_day.c.day)))
+    first = yesterday if last is None else max(last + timedelta(days=1), yesterday - timedelta(days=CATCH_UP_DAYS))
+    days = [first + timedelta(days=number) for number in range((yesterday - first).days + 1)]
+    return sum([await accrue(connection, day) for day in days])
+
+
+async def _storage(connection: AsyncConnection, rates: Mapping[str, int]) -> list[Fee]:
+    columns = ledger_account.c
+    held = select(columns.name, columns.asset, columns.balance)
+    held = held.where(columns.kind == "member", columns.asset != CASH, columns.balance > 0)
+    totals: dict[tuple[str, str], int] = {}
+    for name, asset, balance in await connection.execute(held):
+        key = (owner_of(name), asset)
+        totals[key] = totals.get(key, 0) + balance
+    own = {(row.account, row.symbol): row.own_mg for row in await connection.execute(select(stock))}
+    found = []
+    for (account, symbol), total in sorted(totals.items()):
+        part = min(own.get((account, symbol), 0), total)
+        for kind, mg in (("STORAGE_OWN", part), ("STORAGE_BOUGHT", total - part)):
+            found.append(Fee(account, symbol, kind, mg, rates[kind], per_kg_day(mg, rates[kind])))
+    return found
+
+
+async def _sold(connection: AsyncConnection, rates: Mapping[str, int]) -> list[Fee]:
+    """Freight and insurance of own stock that was sold since the last day that was accrued (domain sheet 2.6)."""
+    charged = select(func.coalesce(func.sum(fee_accrual.c.quantity), 0)).where(
+        fee_accrual.c.account == stock.c.account,
+        fee_accrual.c.symbol == stock.c.symbol,
+        fee_accrual.c.kind == "FREIGHT_INSURANCE",
+        fee_accrual.c.subject == "sold",
+    )
+    news = stock.c.own_sold_mg - charged.scalar_subquery()
+    query = select(stock.c.account, stock.c.symbol, news.label("mg")).where(stock.c.own_sold_mg > 0)
+    rate = rates["FREIGHT_INSURANCE"]
+    return [
+        Fee(row.account, row.symbol, "FREIGHT_INSURANCE", int(row.mg), rate, per_gram(int(row.mg), rate), "sold")
+        for row in await connection.execute(query.order_by(stock.c.account, stock.c.symbol))
+    ]
+
+
+async def _overdue(connection: AsyncConnection, rates: Mapping[str, int], day: date) -> list[Fee]:
+    late = select(load_out).where(load_out.c.status.in_(UNCOLLECTED), load_out.c.until_day < day)
+    rate = rates["OVERDUE"]
+    return [
+        Fee(
+            *(row.account, row.symbol, "OVERDUE", row.allocated_mg, rate, per_kg_day(row.allocated_mg, rate)),
+            f"load_out:{row.load_out_no}",
+        )
+        for row in await connection.execute(late.order_by(load_out.c.load_out_no))
+    ]
+
+
+async def load_in(connection: AsyncConnection, weights_cg: Mapping[tuple[str, str], int], subject: str) -> None:
+    """Charges the taking in of lots, (account, class) -> weight in 0.01 g."""
+    rate = (await tariff.on(connection, working_days.today()))["LOAD_IN"]
+    kilograms = {key: whole_kilograms(cg) for key, cg in weights_cg.items()}
+    found = [Fee(*key, "LOAD_IN", kg, rate, kg * rate * UFEN, subject) for key, kg in sorted(kilograms.items())]
+    await _write(connection, working_days.today(), found)
+
+
+async def loaded_out(connection: AsyncConnection, sheet: Row[Any], weight_cg: int) -> None:
+    """Charges a settled load-out: handling, its last day of storage, freight and insurance of bought title."""
+    rates = await tariff.on(connection, working_days.today())
+    who, subject = (sheet.account, sheet.symbol), f"load_out:{sheet.load_out_no}"
+    kg, bought = whole_kilograms(weight_cg), sheet.ask_mg - sheet.own_mg
+    handling, storage, freight = rates["LOAD_OUT"], rates["STORAGE_LOAD_OUT"], rates["FREIGHT_INSURANCE"]
+    last_day = per_kg_day(sheet.allocated_mg, storage)
+    found = [
+        Fee(*who, "LOAD_OUT", kg, handling, kg * handling * UFEN, subject),
+        Fee(*who, "STORAGE_LOAD_OUT", sheet.allocated_mg, storage, last_day, subject),
+        Fee(*who, "FREIGHT_INSURANCE", bought, freight, per_gram(bought, freight), subject),
+    ]
+    await _write(connection, working_days.today(), found)
+
+
+async def given_up(connection: AsyncConnection, sheet: Row[Any]) -> None:
+    """Charges freight and insurance of a load-out that is cancelled after its day, or expires."""
+    rate = (await tariff.on(connection, working_days.today()))["FREIGHT_INSURANCE"]
+    subject = f"load_out_cancel:{sheet.load_out_no}"
+    who = (sheet.account, sheet.symbol, "FREIGHT_INSURANCE")
+    fee = Fee(*who, sheet.ask_mg, rate, per_gram(sheet.ask_mg, rate), subject)
+    await _write(connection, working_days.today(), [fee])
+
+
+async def umpire(connection: AsyncConnection, account: str, symbol: str, fee_fen: int, claim_no: int) -> None:
+    """Charges the umpire of a claim that was dismissed."""
+    fee = Fee(account, symbol, "UMPIRE", 1, fee_fen, fee_fen * UFEN, f"claim:{claim_no}")
+    await _write(connection, working_days.today(), [fee])
+
+
+async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee]) -> int:
+    """Notes fees; a document that is charged on a day already is not charged again."""
+    rows = [{"day": day, **fee._asdict()} for fee in found if fee.amount_ufen and fee.account != VENUE]
+    if rows:
+        await connection.execute(insert_or(fee_accrual).on_conflict_do_nothing(), rows)
+    return len(rows)
+
+
+async def bill(connection: AsyncConnection, by: str) -> int | None:
+    """Proposes a bill for every account of all it owes, arrears included; returns the proposal's number, None for none.
+
+    An account whose bill is on its way gets no other one. What comes to less than half a fen waits.
+    """
+    under_way = select(fee_bill.c.account).where(fee_bill.c.status.in_(("PROPOSED", "SENDING")))
+    again = select(fee_bill.c.bill_no).where(fee_bill.c.status.in_(("ARREAR", "DECLINED")))
+    owed = or_(fee_accrual.c.bill_no.is_(None), fee_accrual.c.bill_no.in_(again))
+    sums = select(fee_accrual.c.account, func.sum(fee_accrual.c.amount_ufen).label("ufen"))
+    sums = sums.where(owed, fee_accrual.c.account.not_in(under_way)).group_by(fee_accrual.c.account)
+    numbers, total = [], 0
+    for account, ufen in (await connection.execute(sums.order_by(fee_accrual.c.account))).all():
+        fen = half_up(int(ufen), UFEN)
+        if fen == 0:
+            continue
+        old = select(fee_bill.c.bill_no, fee_bill.c.arrear).where(
+            fee_bill.c.account == account, fee_bill.c.status.in_(("ARREAR", "DECLINED"))
+        )
+        late = {row.bill_no: row.arrear for row in await connection.execute(old)}
+        replaced = sorted(late)
+        await advance(connection, fee_bill, MACHINE, by, "replace", replaced)
+        values = {"account": account, "exact_ufen": int(ufen), "amount_fen": fen, "status": "PROPOSED"}
+        values["arrear"] = any(late.values())
+        added = insert(fee_bill).values(**values, made_at=now_ms()).returning(fee_bill.c.bill_no)
+        number = int((await connection.execute(added)).scalar_one())
+        mine = update(fee_accrual).where(fee_accrual.c.account == account)
+        mine = mine.where(or_(fee_accrual.c.bill_no.is_(None), among(fee_accrual.c.bill_no, replaced)))
+        await connection.execute(mine.values(bill_no=number))
+        numbers.append(number)
+        total += fen
+    if not numbers:
+        return None
+    summary = {"bills": len(numbers), "amount": format_money(total)}
+    return await proposals.propose(connection, by, "fee", numbers, summary)
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """Sends the bills to the engine."""
+    rows = await advance(connection, fee_bill, MACHINE, by, "approve", subjects)
+    moves = [(number, ((row.account, CASH, -row.amount_fen),)) for number, row in rows.items()]
+    await outbox.put(connection, "fee", by, moves)
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """The next bill contains what these were about."""
+    await advance(connection, fee_bill, MACHINE, by, "decline", subjects)
+
+
+async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """Paid."""
+    await advance(connection, fee_bill, MACHINE, by, "pay", subjects)
+
+
+async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
+    """The account has not the money: an arrear."""
+    for number, reason in reasons.items():
+        await advance(connection, fee_bill, MACHINE, by, "refuse", [number], {"reason": reason, "arrear": True})
+
+
+async def check_no_arrear(connection: AsyncConnection, account: str) -> None:
+    """Refuses (ARREAR) an account with a bill that it could not pay, or with one in its place, until it is paid."""
+    unpaid = fee_bill.c.status.in_(("ARREAR", "PROPOSED", "SENDING", "DECLINED"))
+    query = select(fee_bill).where(fee_bill.c.account == account, fee_bill.c.arrear, unpaid)
+    if (row := (await connection.execute(query)).first()) is not None:
+        text = f"account {account} has not paid bill {row.bill_no} of {format_money(row.amount_fen)} CNY"
+        raise Refused("ARREAR", text)
+
+
+async def bills(connection: AsyncConnection, *, status: str | None = None) -> list[Row[Any]]:
+    """All bills, oldest first; of one ``status`` if it is given."""
+    query = select(fee_bill).order_by(fee_bill.c.bill_no)
+    return list(await connection.execute(query if status is None else query.where(fee_bill.c.status == status)))
+
+
+async def accruals(connection: AsyncConnection, account: str, after: int = 0) -> list[Row[Any]]:
+    """What an account was charged, a thousand after accrual ``after``, oldest first."""
+    query = select(fee_accrual).where(fee_accrual.c.account == account, fee_accrual.c.accrual_no > after)
+    return list(await connection.execute(query.order_by(fee_accrual.c.accrual_no).limit(1_000)))

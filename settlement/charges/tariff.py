@@ -1,0 +1,91 @@
+"""The tariff: what custody costs and how long things take, each figure from a day on.
+
+A figure of the table below holds from the beginning; a change is proposed by one person, agreed by another, and begins
+on a day that has not come yet, so that nothing already accrued is ever recomputed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base import proposals, working_days
+from settlement.base.states import Machine, Step, advance
+from settlement.tables.charges import tariff
+
+MACHINE = Machine(
+    "tariff",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "AGREED", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
+
+
+class Figure(NamedTuple):
+    """What holds from the beginning, in which unit, and where it comes from."""
+
+    value: int
+    unit: str
+    source: str
+
+
+FIGURES: Final[Mapping[str, Figure]] = {
+    "STORAGE_OWN": Figure(180, "fen per kg and day", "domain sheet 2.6: storage, remaining stock"),
+    "STORAGE_BOUGHT": Figure(60, "fen per kg and day", "domain sheet 2.6: storage, bought title"),
+    "STORAGE_LOAD_OUT": Figure(180, "fen per kg and day", "domain sheet 2.6: storage on the load-out day"),
+    "LOAD_IN": Figure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
+    "LOAD_OUT": Figure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
+    "FREIGHT_INSURANCE": Figure(6, "fen per g", "domain sheet 2.6: ingots"),
+    "OVERDUE": Figure(360, "fen per kg and day", "house rule: twice the storage; domain sheet 12.4 has no rate"),
+    "LOAD_OUT_MINIMUM": Figure(10_000, "mg of fine gold", "house rule; domain sheet 2.3 has the bar"),
+    "LOAD_OUT_WINDOW": Figure(5, "days", "domain sheet 2.3: clients' default"),
+    "OVERDUE_DAYS": Figure(5, "days", "house rule: from the window's end to the expiry; domain sheet 12.4"),
+    "CODE_TRIES": Figure(5, "wrong pick-up codes", "house rule"),
+    "CLAIM_DAYS": Figure(5, "working days", "domain sheet 2.8"),
+}
+LARGEST = 10**9
+
+
+async def on(connection: AsyncConnection, day: date) -> dict[str, int]:
+    """Every figure as it holds on a day."""
+    query = select(tariff.c.name, tariff.c.value).where(tariff.c.status == "AGREED", tariff.c.from_day <= day)
+    agreed = {row.name: row.value for row in await connection.execute(query.order_by(tariff.c.from_day))}
+    return {name: agreed.get(name, figure.value) for name, figure in FIGURES.items()}
+
+
+async def propose(connection: AsyncConnection, by: str, name: str, value: int, from_day: date) -> int:
+    """Proposes a figure from a day on; returns the proposal's number. Raises BadValue."""
+    if name not in FIGURES:
+        raise BadValue("name", name, "one of " + ", ".join(FIGURES))
+    if not 0 <= value <= LARGEST:
+        raise BadValue("value", value, f"0 to {LARGEST} {FIGURES[name].unit}")
+    if from_day <= working_days.today():
+        raise BadValue("from_day", from_day.isoformat(), "a day that has not begun")
+    row = {"name": name, "value": value, "from_day": from_day, "status": "PROPOSED"}
+    try:
+        added = await connection.execute(insert(tariff).values(row).returning(tariff.c.tariff_no))
+    except IntegrityError as error:
+        raise BadValue("from_day", from_day.isoformat(), f"a day for which {name} has no other figure") from error
+    summary = {"name": name, "value": value, "unit": FIGURES[name].unit, "from_day": from_day.isoformat()}
+    return await proposals.propose(connection, by, "tariff", [int(added.scalar_one())], summary)
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """The figure holds from its day on."""
+    await advance(connection, tariff, MACHINE, by, "approve", subjects)
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """It never holds."""
+    await advance(connection, tariff, MACHINE, by, "decline", subjects)
+
+
+async def changes(connection: AsyncConnection) -> list[Row[Any]]:
+    """Every change that was proposed, oldest first."""
+    return list(await connection.execute(select(tariff).order_by(tariff.c.tariff_no)))

@@ -1,0 +1,1 @@
+"""Warehouse receipts, what binds gold, and transfers between warehouses."""

@@ -1,0 +1,124 @@
+"""Warehouse receipts (仓单): one live receipt per registered lot; the register is the title.
+
+A receipt changes to and from LIVE in the transaction that posts the engine's event, so that live receipts, ledger and
+engine agree at every sequence.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, insert, literal, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue, format_weight
+from settlement.base import proposals
+from settlement.base.database import among
+from settlement.base.refusal import Refused
+from settlement.base.states import EXCHANGE, Machine, Step, advance
+from settlement.charges import fees
+from settlement.ledger import outbox
+from settlement.lots import acceptance, locks, lots
+from settlement.tables.custody import receipt
+from settlement.tables.lots import lot, lot_lock
+
+MACHINE = Machine(
+    "receipt",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "ISSUING", people=2),
+        "decline": Step(("PROPOSED",), "VOID"),
+        "issue": Step(("ISSUING",), "LIVE", (EXCHANGE,)),
+        "refuse": Step(("ISSUING",), "VOID", (EXCHANGE,)),
+        "reissue": Step((), "LIVE", (EXCHANGE,)),
+        "cancel": Step(("LIVE",), "CANCELLED", (EXCHANGE,), people=2),
+    },
+)
+
+
+async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
+    """Proposes receipts for registered lots, in the depositors' names; returns the proposal's number.
+
+    Raises BadValue for an unknown lot or none at all, Refused for one that is not registered, has a receipt or is
+    locked.
+    """
+    if not lot_ids:
+        raise BadValue("lots", list(lot_ids), "at least one registered lot")
+    found = await lots.find(connection, lot_ids, lock=True)
+    fine: defaultdict[str, int] = defaultdict(int)
+    for row in found.values():
+        if row.state != "REGISTERED":
+            raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; for a receipt it must be REGISTERED")
+        fine[row.symbol] += row.fine_mg
+    await acceptance.check(connection, list(found.values()))
+    await locks.check_free(connection, list(found))
+    rows = [
+        {
+            **{"lot_id": row.lot_id, "account": row.account, "symbol": row.symbol, "fine_mg": row.fine_mg},
+            "status": "PROPOSED",
+        }
+        for row in found.values()
+    ]
+    try:
+        added = await connection.execute(insert(receipt).returning(receipt.c.receipt_no), rows)
+    except IntegrityError as error:
+        raise Refused("RECEIPT_EXISTS", "one of the lots has a receipt already, proposed or live") from error
+    numbers = sorted(int(row.receipt_no) for row in added)
+    summary = {"lots": len(rows), "fine_g": {symbol: format_weight(mg) for symbol, mg in sorted(fine.items())}}
+    return await proposals.propose(connection, by, "receipt", numbers, summary)
+
+
+async def issuable(connection: AsyncConnection) -> list[int]:
+    """Registered lots that have no receipt, neither proposed nor live."""
+    taken = select(receipt.c.lot_id).where(receipt.c.status.in_(("PROPOSED", "ISSUING", "LIVE")))
+    query = select(lot.c.lot_id).where(lot.c.state == "REGISTERED", lot.c.lot_id.not_in(taken), locks.is_free())
+    return sorted((await connection.execute(query)).scalars())
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """Sends the fine gold to the engine; taking the lots in is charged."""
+    rows = await advance(connection, receipt, MACHINE, by, "approve", subjects)
+    moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
+    await outbox.put(connection, "receipt", by, moves)
+    weights: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for held in (await lots.find(connection, [row.lot_id for row in rows.values()])).values():
+        weights[held.account, held.symbol] += held.melt_cg or held.gross_cg
+    await fees.load_in(connection, weights, f"receipts:{min(subjects)}-{max(subjects)}")
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """The lots stay registered."""
+    await advance(connection, receipt, MACHINE, by, "decline", subjects, {"reason": "DECLINED"})
+
+
+async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """The engine has credited the gold: receipts are live, lots are receipted."""
+    rows = await advance(connection, receipt, MACHINE, by, "issue", subjects)
+    numbers = {row.lot_id: {"receipt": number} for number, row in rows.items()}
+    await lots.take(connection, by, "issue", list(numbers), details=numbers)
+
+
+async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
+    """The engine has refused; the lots stay registered."""
+    for number, reason in reasons.items():
+        await advance(connection, receipt, MACHINE, by, "refuse", [number], {"reason": reason})
+
+
+async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
+    """Cancels the live receipts of lots whose gold the engine has taken out."""
+    live = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
+    numbers = sorted((await connection.execute(live)).scalars())
+    await advance(connection, receipt, MACHINE, by, "cancel", numbers)
+
+
+async def listing(connection: AsyncConnection, *, account: str | None = None, after: int = 0) -> list[Row[Any]]:
+    """Receipts by number, a thousand after receipt ``after``, with the lot's place and what locks it."""
+    locked = select(func.string_agg(lot_lock.c.kind, literal(" "))).where(
+        lot_lock.c.lot_id == receipt.c.lot_id, lot_lock.c.lifted_at.is_(None)
+    )
+    query = select(receipt, lot.c.warehouse, locked.scalar_subquery().label("locks")).join(
+        lot, lot.c.lot_id == receipt.c.lot_id
+    )
+    query = query.where(receipt.c.receipt_no > after).order_by(receipt.c.receipt_no).limit(1_000)
+    return list(await connection.execute(query if account is None else query.where(receipt.c.account == account)))

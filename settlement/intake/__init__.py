@@ -1,0 +1,1 @@
+"""From pre-advice to the register: intake step by step, melts, bar lists from files."""

@@ -1,0 +1,111 @@
+"""Bar lists from file to register: a preview that changes nothing, then all of it or nothing."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.intake import bar_list, fabrication, files, intake
+from settlement.intake.bar_list import Declared, Measured, Reading
+from settlement.workbooks import sheets
+from settlement.workbooks.sheets import BadFile, RowError, Table
+
+CHUNK: Final = 1_000
+"""Lots that are taken in between two words about the progress."""
+Progress = Callable[[int, int], None]
+"""Told how many of how many lots are taken in."""
+
+
+class Taken(NamedTuple):
+    """Numbers of the lots of a file, and of those that are certified and wait before the register, why."""
+
+    lots: list[int]
+    waiting: dict[int, str]
+
+
+class Preview(NamedTuple):
+    """What would be taken in. ``known_as`` is the number of the file if it was taken in before; ``gross_cg`` the sum of
+    the rows' gross weights, in 0.01 g."""
+
+    sha256: str
+    format: str
+    dialect: str
+    rows: int
+    gross_cg: int
+    problems: list[RowError]
+    known_as: int | None
+
+
+def _silent(_done: int, _all: int) -> None:
+    pass
+
+
+async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: Reading) -> Preview:
+    """Reads a bar list and asks the register about it; changes nothing. Raises BadValue for a kind it is not."""
+    digest = sha256(data).hexdigest()
+    before = await files.known(connection, kind, data)
+    number = None if before is None else int(before.file_no)
+    try:
+        table = await asyncio.to_thread(sheets.read, data, reading.sheet)
+    except BadFile as bad:
+        return Preview(digest, "unreadable", "", 0, 0, bad.errors, number)
+    try:
+        rows = await _read(kind, table, reading)
+    except BadFile as bad:
+        return Preview(digest, table.format, table.dialect, max(len(table.rows) - 1, 0), 0, bad.errors, number)
+    found = await _problems(connection, rows)
+    gross = sum(row.gross_cg if isinstance(row, Declared) else row.weighed.cg for row in rows)
+    return Preview(digest, table.format, table.dialect, len(rows), gross, found, number)
+
+
+async def _read(kind: str, table: Table, reading: Reading) -> list[Declared] | list[Measured]:
+    if kind == "declared":
+        return await asyncio.to_thread(bar_list.declared_rows, table, reading)
+    if kind == "measured":
+        return await asyncio.to_thread(bar_list.measured_rows, table, reading)
+    raise BadValue("kind", kind, "declared or measured")
+
+
+async def _problems(connection: AsyncConnection, rows: Sequence[Declared] | Sequence[Measured]) -> list[RowError]:
+    declared = [row for row in rows if isinstance(row, Declared)]
+    measured = [row for row in rows if isinstance(row, Measured)]
+    return sorted(await intake.problems(connection, declared) + await fabrication.not_there(connection, measured))
+
+
+async def take_in(
+    connection: AsyncConnection,
+    by: str,
+    kind: str,
+    name: str,
+    data: bytes,
+    reading: Reading = Reading(),  # noqa: B008
+    progress: Progress = _silent,
+) -> Taken:
+    """Takes in all lots of a bar list in the caller's transaction, and keeps the file.
+
+    ``kind`` is declared (the lots are advised) or measured (advised lots arrive and go to the register). Raises BadFile
+    with every bad row, Refused (FILE_KNOWN) for a file that was taken in before, and what the steps raise.
+    """
+    await files.check_new(connection, kind, data)
+    rows = await _read(kind, await asyncio.to_thread(sheets.read, data, reading.sheet), reading)
+    if problems := await _problems(connection, rows):
+        raise BadFile(problems)
+    numbers: list[int] = []
+    waiting: dict[int, str] = {}
+    for start in range(0, len(rows), CHUNK):
+        some = rows[start : start + CHUNK]
+        declared = [row for row in some if isinstance(row, Declared)]
+        measured = [row for row in some if isinstance(row, Measured)]
+        if declared:
+            numbers += await intake.pre_advise(connection, by, declared)
+        else:
+            done = await fabrication.process(connection, by, measured)
+            numbers += [*done.registered, *done.waiting]
+            waiting |= done.waiting
+        progress(start + len(some), len(rows))
+    result = {"lots": [min(numbers), max(numbers)]}
+    await files.keep(connection, by, kind, name, data, len(rows), result)
+    return Taken(sorted(numbers), waiting)

@@ -1,0 +1,135 @@
+"""What an account holds by where it came from: own stock that it deposited, and title that it bought.
+
+The two cost different storage and leave in different ways (domain sheet 2.1, 2.6). A holding is one figure in engine
+and ledger; how much of it is own stock is kept beside it, by the same events and in the same transaction:
+
+- a receipt adds to own stock, a receipt taken back takes from it;
+- a sale takes bought title first (domain sheet 12.3 leaves the order open) and own stock only as far as it must;
+- a load-out takes the part of either that its sheet says; a cancelled one brings the same part back;
+- pledging and holding change nothing: what lies in a sub-account is its owner's as before.
+
+Always 0 <= own stock <= the holding, sub-accounts included.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import CASH
+from settlement.base.database import among
+from settlement.base.sub_accounts import SUFFIXES, owner_of
+from settlement.ledger.outbox import Item
+from settlement.ledger.posting import Batch
+from settlement.tables.ledger import ledger_account, stock
+from settlement.tables.load_outs import load_out
+
+Key = tuple[str, str]
+"""Trading account and class."""
+_LEAVES, _RETURNS = ("load_out",), ("load_out_cancel",)
+
+
+class Stock:
+    """One account's gold of one class; ``own_sold`` counts all that was ever sold out of own stock. In mg."""
+
+    __slots__ = ("own", "own_sold", "total")
+
+    def __init__(self, own: int, own_sold: int, total: int) -> None:
+        self.own = own
+        self.own_sold = own_sold
+        self.total = total
+
+    def move(self, kind: str, amount: int, part: int) -> None:
+        """One entry's net change of the holding; ``part`` of a load-out or of its return is own stock."""
+        self.total += amount
+        before = self.own
+        if kind == "receipt":
+            self.own += amount
+        elif kind == "receipt_cancel":
+            self.own = max(self.own + amount, 0)
+        elif kind in _LEAVES:
+            self.own = max(self.own - part, 0)
+        elif kind in _RETURNS:
+            self.own += part
+        self.own = max(min(self.own, self.total), 0)
+        if kind == "trade":
+            self.own_sold += before - self.own
+
+
+class Stocks:
+    """The one writer of the table, beside the ledger's; what it has read once it keeps."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, Stock] = {}
+
+    def forget(self) -> None:
+        """After a transaction that was rolled back, or another writer's."""
+        self._known.clear()
+
+    async def follow(self, connection: AsyncConnection, batch: Batch) -> None:
+        """Moves stocks by a batch that the ledger has not yet written, in its transaction."""
+        gold = [line for line in batch.lines if line[2].asset != CASH and line[2].kind == "member"]
+        if not gold:
+            return
+        keys = {account: (owner_of(account.name), account.asset) for account in {line[2] for line in gold}}
+        touched = set(keys.values())
+        await self._read(connection, touched)
+        kinds = {sequence: kind for sequence, kind, _, _ in batch.entries}
+        parts = await _parts(connection, batch.done)
+        moved: defaultdict[tuple[int, Key], int] = defaultdict(int)
+        for sequence, _, account, amount in gold:
+            moved[sequence, keys[account]] += amount
+        for (sequence, key), amount in moved.items():
+            part = parts.get((sequence, key[0]), 0)
+            if amount or part:
+                self._known[key].move(kinds[sequence], amount, part)
+        await self._write(connection, touched)
+
+    async def _read(self, connection: AsyncConnection, wanted: set[Key]) -> None:
+        missing = wanted - self._known.keys()
+        if not missing:
+            return
+        accounts = sorted({account for account, _ in missing})
+        symbols = sorted({symbol for _, symbol in missing})
+        names = [account + suffix for account in accounts for suffix in ("", *SUFFIXES)]
+        columns = ledger_account.c
+        held = select(columns.name, columns.asset, columns.balance)
+        held = held.where(columns.kind == "member", among(columns.name, names), among(columns.asset, symbols))
+        totals: defaultdict[Key, int] = defaultdict(int)
+        for name, asset, balance in await connection.execute(held):
+            totals[owner_of(name), asset] += balance
+        query = select(stock).where(among(stock.c.account, accounts), among(stock.c.symbol, symbols))
+        rows = {(row.account, row.symbol): row for row in await connection.execute(query)}
+        for key in missing:
+            row = rows.get(key)
+            self._known[key] = Stock(row.own_mg if row else 0, row.own_sold_mg if row else 0, totals[key])
+
+    async def _write(self, connection: AsyncConnection, keys: Iterable[Key]) -> None:
+        rows = [
+            {
+                **{"account": account, "symbol": symbol, "own_mg": self._known[account, symbol].own},
+                "own_sold_mg": self._known[account, symbol].own_sold,
+            }
+            for account, symbol in sorted(keys)
+        ]
+        statement = insert(stock)
+        news = {name: statement.excluded[name] for name in ("own_mg", "own_sold_mg")}
+        await connection.execute(statement.on_conflict_do_update(index_elements=["account", "symbol"], set_=news), rows)
+
+
+async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> Mapping[tuple[int, str], int]:
+    """(sequence, account) -> how much of a load-out, or of its return, is own stock."""
+    sheets = {item.subject: sequence for item, sequence in done if item.kind in (*_LEAVES, *_RETURNS)}
+    if not sheets:
+        return {}
+    query = select(load_out.c.load_out_no, load_out.c.account, load_out.c.own_mg)
+    rows = await connection.execute(query.where(among(load_out.c.load_out_no, sheets)))
+    return {(sheets[row.load_out_no], row.account): row.own_mg for row in rows}
+
+
+async def own(connection: AsyncConnection, account: str, symbol: str) -> int:
+    """Own stock of an account in a class, mg."""
+    query = select(func.coalesce(func.max(stock.c.own_mg), 0))
+    return int(await connection.scalar(query.where(stock.c.account == account, stock.c.symbol == symbol)) or 0)

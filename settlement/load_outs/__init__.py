@@ -1,0 +1,1 @@
+"""Load-outs: application, allocation, handing over, cancellation, claims."""

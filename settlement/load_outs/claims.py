@@ -1,0 +1,127 @@
+"""Quality claims (质量异议): a lot that has left is said not to be what its certificate says.
+
+A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole (domain
+sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory; two people decide by its
+result: who was wrong pays the umpire. Weight and what can be seen are settled at the counter, before anybody signs.
+
+What the venue owes where a claim is upheld is paid like any other money, by ``cash-in``; the claim says why.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import FINENESS_ONE, MAX_MONEY_FEN, BadValue, format_money
+from settlement.base import proposals, working_days
+from settlement.base.arithmetic import fine_weight, format_fineness
+from settlement.base.database import now_ms
+from settlement.base.refusal import Refused
+from settlement.base.states import CLERK, Machine, Step, advance, load
+from settlement.base.texts import printable
+from settlement.charges import fees, tariff
+from settlement.load_outs.application import lots_of, sheet
+from settlement.lots import locks, lots
+from settlement.tables.load_outs import claim
+
+MACHINE = Machine(
+    "claim",
+    {
+        "open": Step((), "OPEN"),
+        "send": Step(("OPEN",), "AT_UMPIRE"),
+        "propose": Step(("AT_UMPIRE",), "PROPOSED"),
+        "decline": Step(("PROPOSED",), "AT_UMPIRE"),
+        "decide": Step(("PROPOSED",), "DECIDED", (CLERK,), people=2),
+    },
+)
+LOCK = "CLAIM"
+
+
+async def open_claim(
+    connection: AsyncConnection, by: str, load_out_no: int, lot_ids: Sequence[int], reason: str, *, seal_whole: bool
+) -> int:
+    """Opens a claim about lots of a released load-out; returns its number.
+
+    Raises BadValue for a lot that is not of the load-out, Refused before the release (ILLEGAL_STEP), after the window
+    (TOO_LATE), with a broken seal (SEAL_BROKEN), or where a claim is open already (LOCKED).
+    """
+    printable("reason", reason, 64)
+    row = await sheet(connection, load_out_no)
+    if row.status != "RELEASED":
+        raise Refused("ILLEGAL_STEP", f"load-out {load_out_no} is {row.status}; to claim it must be RELEASED")
+    of_sheet = await lots_of(connection, [load_out_no])
+    chosen = sorted(set(lot_ids))
+    if not chosen or not set(chosen) <= set(of_sheet):
+        raise BadValue("lots", list(lot_ids), f"some of {', '.join(map(str, of_sheet))}, the lots of the load-out")
+    today = working_days.today()
+    days = (await tariff.on(connection, today))["CLAIM_DAYS"]
+    last = await working_days.after(connection, working_days.day_of(row.released_at), days)
+    if today > last:
+        raise Refused("TOO_LATE", f"load-out {load_out_no} could be claimed about until {last.isoformat()}")
+    if not seal_whole:
+        raise Refused("SEAL_BROKEN", "a quality claim needs the seal whole: what is under a broken one proves nothing")
+    values = {
+        **{"load_out_no": load_out_no, "lots": chosen, "reason": reason, "last_day": last, "status": "OPEN"},
+        **{"opened_by": by, "opened_at": now_ms()},
+    }
+    added = await connection.execute(insert(claim).values(values).returning(claim.c.claim_no))
+    number = int(added.scalar_one())
+    await locks.lay(connection, by, LOCK, chosen, reason, number)
+    return number
+
+
+async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: str) -> None:
+    """The reserve samples go to the umpire laboratory."""
+    printable("laboratory", laboratory, 64)
+    await advance(connection, claim, MACHINE, by, "send", [claim_no], {"laboratory": laboratory})
+
+
+async def propose(
+    connection: AsyncConnection, by: str, claim_no: int, umpire_e5: int, fee_fen: int, *, upheld: bool
+) -> int:
+    """Proposes the decision by the umpire's fineness; who was wrong pays the fee. Returns the proposal's number."""
+    if not 1 <= umpire_e5 <= FINENESS_ONE:
+        raise BadValue("fineness", format_fineness(umpire_e5), "0.01 to 1000 per mille")
+    if not 0 <= fee_fen <= MAX_MONEY_FEN:
+        raise BadValue("fee", format_money(fee_fen), "an amount of money that is not negative")
+    payer = "VENUE" if upheld else "MEMBER"
+    values = {"umpire_e5": umpire_e5, "umpire_fee_fen": fee_fen, "upheld": upheld, "payer": payer}
+    rows = await advance(connection, claim, MACHINE, by, "propose", [claim_no], values)
+    row = rows[claim_no]
+    certified = await lots.find(connection, row.lots)
+    difference = sum(
+        held.fine_mg - fine_weight(held.melt_cg or held.gross_cg, umpire_e5).mg for held in certified.values()
+    )
+    summary = {
+        **{"claim": claim_no, "load_out": row.load_out_no, "lots": list(row.lots), "laboratory": row.laboratory},
+        **{"umpire_permille": format_fineness(umpire_e5), "short_of_certificate_mg": difference},
+        **{"upheld": upheld, "pays_umpire": payer, "umpire_fee": format_money(fee_fen)},
+    }
+    return await proposals.propose(connection, by, "claim", [claim_no], summary)
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """Decided: the record of the lots is free again, and a claimant who was wrong is charged the umpire."""
+    rows = await advance(connection, claim, MACHINE, by, "decide", subjects)
+    for number, row in rows.items():
+        await locks.lift(connection, by, LOCK, number)
+        if row.payer == "MEMBER":
+            claimant = await sheet(connection, row.load_out_no)
+            await fees.umpire(connection, claimant.account, claimant.symbol, row.umpire_fee_fen, number)
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """The claim is with the umpire as before."""
+    cleared = {"umpire_e5": None, "umpire_fee_fen": None, "upheld": None, "payer": None}
+    await advance(connection, claim, MACHINE, by, "decline", subjects, cleared)
+
+
+async def listing(connection: AsyncConnection) -> list[Row[Any]]:
+    """All claims, oldest first."""
+    return list(await connection.execute(select(claim).order_by(claim.c.claim_no)))
+
+
+async def one(connection: AsyncConnection, claim_no: int) -> Row[Any]:
+    """A claim. Raises BadValue if there is none of that number."""
+    return (await load(connection, claim, MACHINE, [claim_no]))[claim_no]

@@ -1,0 +1,108 @@
+"""At the counter: the collector shows code and identity paper to one of the staff, and a second one hands over.
+
+A wrong code counts, and after as many as the tariff says the sheet is blocked until two people have given it a new
+code. So that the count stays although the act is refused, ``sign`` returns the refusal instead of raising it: who calls
+it commits first.
+"""
+
+import hmac
+from collections.abc import Sequence
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base import audit, proposals, working_days
+from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
+from settlement.base.states import advance
+from settlement.charges import tariff
+from settlement.load_outs.application import MACHINE, check_code, hash_secret, lots_of, normal_id, sheet
+from settlement.lots import locks, lots
+from settlement.reconciliation import vault_freeze
+from settlement.tables.load_outs import load_out
+
+
+async def sign(
+    connection: AsyncConnection, by: str, load_out_no: int, pickup_code: str, collector_id: str
+) -> Refused | None:
+    """The first signature, against code and identity paper; a refusal that is returned must be committed.
+
+    Raises BadValue for an unknown sheet, Refused if it is not in SUCCESS (ILLEGAL_STEP), before its window opens
+    (TOO_EARLY), blocked (CODE_BLOCKED), or in a vault that hands nothing out (VAULT_FROZEN). Returns WRONG_CODE or
+    WRONG_COLLECTOR, both of which count.
+    """
+    row = await sheet(connection, load_out_no)
+    MACHINE.allow("sign", load_out_no, row.status)
+    today = working_days.today()
+    if today < row.from_day:
+        raise Refused("TOO_EARLY", f"load-out {load_out_no} may be collected from {row.from_day.isoformat()} on")
+    await vault_freeze.check(connection, row.warehouse)
+    tries = (await tariff.on(connection, today))["CODE_TRIES"]
+    if row.wrong_codes >= tries:
+        text = f"load-out {load_out_no} is blocked after {row.wrong_codes} wrong codes; two people may give a new one"
+        raise Refused("CODE_BLOCKED", text)
+    right_code = hmac.compare_digest(hash_secret(pickup_code, row.code_salt), row.code_hash)
+    right_paper = hmac.compare_digest(hash_secret(normal_id(collector_id), row.code_salt), row.id_hash)
+    if right_code and right_paper:
+        values = {"signed_by": by, "wrong_codes": 0}
+        await advance(connection, load_out, MACHINE, by, "sign", [load_out_no], values)
+        return None
+    wrong = row.wrong_codes + 1
+    await _set(connection, [load_out_no], wrong_codes=wrong)
+    what = "WRONG_COLLECTOR" if right_code else "WRONG_CODE"
+    act = audit.Act(by, "load_out.wrong_code", f"load_out:{load_out_no}", {"reason": what, "count": wrong})
+    await audit.record(connection, act)
+    said = "identity paper of its collector" if right_code else "pick-up code"
+    return Refused(what, f"that is not the {said} of load-out {load_out_no}; {max(tries - wrong, 0)} tries are left")
+
+
+async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: int) -> None:
+    """The collector left without the metal: the first signature is taken back."""
+    await advance(connection, load_out, MACHINE, by, "withdraw_signature", [load_out_no], {"signed_by": None})
+
+
+async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
+    """The second signature: hands the lots over, returns their numbers.
+
+    Refused for the first signer (SAME_PERSON), for lots that are held (LOCKED) and while the vault hands nothing out
+    (VAULT_FROZEN).
+    """
+    values = {"released_by": by, "released_at": now_ms()}
+    row = (await advance(connection, load_out, MACHINE, by, "release", [load_out_no], values))[load_out_no]
+    await vault_freeze.check(connection, row.warehouse)
+    ids = await lots_of(connection, [load_out_no])
+    await locks.check_not_held(connection, ids)
+    detail = {"load_out": load_out_no, "collector": row.collector, "id": row.collector_id, "signed_by": row.signed_by}
+    await lots.take(connection, by, "release", ids, details=dict.fromkeys(ids, detail))
+    return ids
+
+
+async def propose_code(
+    connection: AsyncConnection, by: str, load_out_no: int, pickup_code: str, code_again: str
+) -> int:
+    """Proposes a new pick-up code, which also ends a block; returns the proposal's number."""
+    check_code(pickup_code, code_again)
+    row = await sheet(connection, load_out_no)
+    MACHINE.allow("sign", load_out_no, row.status)
+    await _set(connection, [load_out_no], new_code_hash=hash_secret(pickup_code, row.code_salt))
+    summary = {"load_out": load_out_no, "account": row.account, "wrong_codes": row.wrong_codes}
+    return await proposals.propose(connection, by, "pickup_code", [load_out_no], summary)
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+    """The new code holds. Refused (NO_CODE) where another proposal has replaced it or been declined meanwhile."""
+    for number in subjects:
+        row = await sheet(connection, number)
+        if row.new_code_hash is None:
+            raise Refused("NO_CODE", f"load-out {number} has no new code that waits")
+    values = {"code_hash": load_out.c.new_code_hash, "new_code_hash": None, "wrong_codes": 0}
+    await connection.execute(update(load_out).where(among(load_out.c.load_out_no, subjects)).values(values))
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
+    """The old code stays."""
+    await _set(connection, subjects, new_code_hash=None)
+
+
+async def _set(connection: AsyncConnection, subjects: Sequence[int], **values: object) -> None:
+    await connection.execute(update(load_out).where(among(load_out.c.load_out_no, subjects)).values(values))

@@ -1,0 +1,1 @@
+"""The register of lots: their states, locks, origin, weighing and sampling."""

@@ -1,0 +1,153 @@
+"""What a class accepts beside the band that its instrument has: forms, warehouses, the smallest lot, and the rules.
+
+A class without a rule of its own takes its instrument's form, in every warehouse, of any size. A rule is proposed by
+one person and approved by another; the newest approved one counts. Lots are held to it when they are advised, when
+they are certified, when they are registered, and when a receipt is to be issued.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.terms import FORMS
+from goldx.protocol.units import MAX_WEIGHT_MG, BadValue, format_weight
+from settlement.base import proposals
+from settlement.base.arithmetic import FINENESS_RULES, fine_weight, format_fineness
+from settlement.base.database import among
+from settlement.base.refusal import Refused
+from settlement.base.states import Machine, Step, advance
+from settlement.lots.splitting import UMPIRE_RULES
+from settlement.tables.ledger import instrument
+from settlement.tables.lots import acceptance, warehouse
+
+MACHINE = Machine(
+    "acceptance",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "LIVE", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+        "replace": Step(("LIVE",), "REPLACED"),
+    },
+)
+
+
+class Terms(NamedTuple):
+    """What a class takes: fineness in e5, ``warehouses`` empty: every one."""
+
+    symbol: str
+    min_fineness: int
+    max_fineness: int
+    forms: tuple[str, ...]
+    warehouses: tuple[str, ...]
+    min_fine_mg: int
+    fineness_rule: str
+    umpire_rule: str
+
+    def against(self, form: str, place: str, fineness_e5: int, fine_mg: int) -> dict[str, str]:
+        """What stands against a lot, by what it is about: form, warehouse, fineness, weight."""
+        found = {}
+        if form not in self.forms:
+            found["form"] = f"{form} is not allowed; {self.symbol} takes {', '.join(self.forms)}"
+        if self.warehouses and place not in self.warehouses:
+            found["warehouse"] = f"{place} is not allowed; {self.symbol} lies in {', '.join(self.warehouses)}"
+        if not self.min_fineness <= fineness_e5 <= self.max_fineness:
+            low, high = format_fineness(self.min_fineness), format_fineness(self.max_fineness)
+            shown = format_fineness(fineness_e5)
+            found["fineness"] = f"{shown} per mille is outside the band of {self.symbol}, {low} to {high}"
+        if fine_mg < self.min_fine_mg:
+            least = format_weight(self.min_fine_mg)
+            found["weight"] = f"{format_weight(fine_mg)} g fine is less than {self.symbol}'s smallest lot, {least} g"
+        return found
+
+
+async def terms(connection: AsyncConnection) -> dict[str, Terms]:
+    """The terms of every class that the exchange has defined."""
+    live = select(acceptance).where(acceptance.c.status == "LIVE")
+    rules = {row.symbol: row for row in await connection.execute(live)}
+    found = {}
+    for grade in await connection.execute(select(instrument)):
+        band = (grade.symbol, grade.min_fineness, grade.max_fineness)
+        rule = rules.get(grade.symbol)
+        if rule is None:
+            found[grade.symbol] = Terms(*band, (grade.form,), (), 0, FINENESS_RULES[0], UMPIRE_RULES[0])
+        else:
+            places = (tuple(rule.forms), tuple(rule.warehouses), rule.min_fine_mg)
+            found[grade.symbol] = Terms(*band, *places, rule.fineness_rule, rule.umpire_rule)
+    return found
+
+
+async def check(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
+    """Refuses (OUTSIDE_BAND, NOT_ACCEPTED) the first certified lot that its class does not take, or takes no more."""
+    found = await terms(connection)
+    for row in rows:
+        refuse(found[row.symbol], row, row.fineness_e5, row.fine_mg)
+
+
+def refuse(taken: Terms, row: Row[Any], fineness_e5: int, fine_mg: int) -> None:
+    """Refuses a lot of that fineness and fine weight where the terms do not take it."""
+    for about, text in taken.against(row.form, row.warehouse, fineness_e5, fine_mg).items():
+        reason = "OUTSIDE_BAND" if about == "fineness" else "NOT_ACCEPTED"
+        raise Refused(reason, f"lot {row.lot_id}: {text}")
+
+
+def declared_problems(taken: Terms, form: str, place: str, gross_cg: int, fineness_e5: int) -> Mapping[str, str]:
+    """What stands against a lot as it is declared."""
+    return taken.against(form, place, fineness_e5, fine_weight(gross_cg, fineness_e5).mg)
+
+
+class Wish(NamedTuple):
+    """A rule to be: forms, warehouses (none: every one), smallest lot in fine mg, names of two rules."""
+
+    forms: tuple[str, ...]
+    warehouses: tuple[str, ...] = ()
+    min_fine_mg: int = 0
+    fineness_rule: str = FINENESS_RULES[0]
+    umpire_rule: str = UMPIRE_RULES[0]
+
+
+async def propose(connection: AsyncConnection, by: str, symbol: str, wish: Wish) -> int:
+    """Proposes a rule for a class; returns the proposal's number. Raises BadValue."""
+    if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
+        raise BadValue("symbol", symbol, "a class that the exchange has defined")
+    if not wish.forms or not set(wish.forms) <= set(FORMS):
+        raise BadValue("form", list(wish.forms), "at least one of " + ", ".join(FORMS))
+    places = set((await connection.execute(select(warehouse.c.warehouse))).scalars())
+    for place in wish.warehouses:
+        if place not in places:
+            raise BadValue("warehouse", place, "a warehouse")
+    if not 0 <= wish.min_fine_mg <= MAX_WEIGHT_MG:
+        raise BadValue("minimum_lot", wish.min_fine_mg, "fine grams, not negative")
+    for name, value, known in (
+        ("fineness_rule", wish.fineness_rule, FINENESS_RULES),
+        ("umpire_rule", wish.umpire_rule, UMPIRE_RULES),
+    ):
+        if value not in known:
+            raise BadValue(name, value, "one of " + ", ".join(known))
+    row = {"symbol": symbol, **wish._asdict(), "forms": list(wish.forms), "warehouses": list(wish.warehouses)}
+    added = insert(acceptance).values(**row, status="PROPOSED").returning(acceptance.c.acceptance_no)
+    number = int((await connection.execute(added)).scalar_one())
+    shown = {**row, "min_fine_g": format_weight(wish.min_fine_mg)}
+    del shown["min_fine_mg"]
+    return await proposals.propose(connection, by, "acceptance", [number], shown)
+
+
+async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """The rule counts from now on, in place of the one before it."""
+    mine = select(acceptance.c.symbol).where(among(acceptance.c.acceptance_no, subjects))
+    before = select(acceptance.c.acceptance_no).where(acceptance.c.symbol.in_(mine), acceptance.c.status == "LIVE")
+    replaced = sorted((await connection.execute(before)).scalars())
+    if replaced:
+        await advance(connection, acceptance, MACHINE, by, "replace", replaced)
+    await advance(connection, acceptance, MACHINE, by, "approve", subjects)
+
+
+async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
+    """Nothing changes."""
+    await advance(connection, acceptance, MACHINE, by, "decline", subjects)
+
+
+async def listing(connection: AsyncConnection) -> list[Row[Any]]:
+    """Every rule there was, by number."""
+    return list(await connection.execute(select(acceptance).order_by(acceptance.c.acceptance_no)))

@@ -1,0 +1,52 @@
+"""Bonded and domestic metal never net: a grade class takes metal of one customs status, and only that.
+
+A class whose status nobody has set takes DOMESTIC metal. Since the engine, the ledger and the pool all go by class,
+gold under bond and gold in free circulation are different assets everywhere (domain sheet 5.8). The database refuses a
+lot of a class in a warehouse of the other status by itself (a trigger). Metal changes its status by a transfer with a
+permit, which gives it another class (``settlement.custody.transfers``).
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base import audit
+from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
+from settlement.tables.ledger import instrument
+from settlement.tables.lots import CUSTOMS, grade_customs, lot, warehouse
+
+DOMESTIC, BONDED = CUSTOMS
+_GONE = ("RELEASED", "RETURNED")
+
+
+async def of_classes(connection: AsyncConnection, symbols: Iterable[str]) -> dict[str, str]:
+    """The customs status of each class."""
+    wanted = sorted(set(symbols))
+    query = select(grade_customs.c.symbol, grade_customs.c.customs).where(among(grade_customs.c.symbol, wanted))
+    known = {row.symbol: row.customs for row in await connection.execute(query)}
+    return {symbol: known.get(symbol, DOMESTIC) for symbol in wanted}
+
+
+async def of_warehouses(connection: AsyncConnection) -> dict[str, str]:
+    """The customs status of each warehouse."""
+    query = select(warehouse.c.warehouse, warehouse.c.customs)
+    return {row.warehouse: row.customs for row in await connection.execute(query)}
+
+
+async def assign(connection: AsyncConnection, by: str, symbol: str, customs: str) -> None:
+    """Says which metal a class takes. Raises BadValue, and Refused (LOTS_THERE) once the class has lots."""
+    if customs not in CUSTOMS:
+        raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
+    if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
+        raise BadValue("symbol", symbol, "a class that the exchange has defined")
+    there = select(exists().where(lot.c.symbol == symbol, lot.c.state.not_in(_GONE)))
+    if await connection.scalar(there):
+        raise Refused("LOTS_THERE", f"{symbol} has lots; the customs status of a class is fixed before its first one")
+    values = {"symbol": symbol, "customs": customs, "set_by": by, "set_at": now_ms()}
+    added = insert(grade_customs).values(values)
+    await connection.execute(added.on_conflict_do_update(index_elements=["symbol"], set_=values))
+    await audit.record(connection, audit.Act(by, "class.customs", symbol, {"customs": customs}))

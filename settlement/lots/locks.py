@@ -1,0 +1,140 @@
+"""What binds a lot: while any lock lies on it, its metal goes to nobody.
+
+==============  ==========================================  =================================================
+lock            laid by                                     lifted by
+==============  ==========================================  =================================================
+``FREEZE``      one of the staff who doubts lot or papers   another of the staff
+``PLEDGE``      a pledge that names the lot                 the pledge's release
+``LEGAL_HOLD``  an order of an authority                    the order's lifting
+``TRANSFER``    a transfer to another warehouse             its arrival or cancellation
+``CANCEL``      a proposal to cancel the receipt            the decision on it
+``CLAIM``       a quality claim about a lot that has left   the decision on it
+==============  ==========================================  =================================================
+
+A locked lot stays in the pool: its receipt is live and its gold counts. It cannot be allocated to a load-out, moved,
+pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock. The database refuses
+to allocate a locked lot by itself (a trigger).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
+from settlement.base.texts import printable
+from settlement.lots import lots
+from settlement.tables.lots import LOCK_KINDS, lot, lot_lock
+
+OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
+LOCKABLE = ("REGISTERED", "RECEIPTED")
+"""States of a lot that lies in the warehouse and is promised to nobody."""
+LEFT = ("RELEASED",)
+"""States of a lot that a claim may be about."""
+
+
+def is_free() -> ColumnElement[bool]:
+    """Of a row of ``lot``: no lock lies on it."""
+    return ~exists().where(lot_lock.c.lot_id == lot.c.lot_id, lot_lock.c.lifted_at.is_(None))
+
+
+async def on_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """The locks that lie on these lots now, by lot, oldest first."""
+    live = select(lot_lock).where(among(lot_lock.c.lot_id, lot_ids), lot_lock.c.lifted_at.is_(None))
+    found: dict[int, list[Row[Any]]] = {}
+    for row in await connection.execute(live.order_by(lot_lock.c.lock_id)):
+        found.setdefault(row.lot_id, []).append(row)
+    return found
+
+
+async def check_free(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+    """Refuses (LOCKED) naming the first lot that a lock lies on."""
+    for lot_id, (first, *_) in (await on_lots(connection, lot_ids)).items():
+        paper = "" if first.subject is None else f" {first.subject}"
+        raise Refused("LOCKED", f"lot {lot_id} is under {first.kind}{paper}: {first.reason}")
+
+
+async def check_not_held(connection: AsyncConnection, lot_ids: Sequence[int], but: str | None = None) -> None:
+    """Refuses (LOCKED) naming the first lot that is frozen or held; ``but``: a lock that does not count."""
+    for lot_id, found in (await on_lots(connection, lot_ids)).items():
+        for row in found:
+            if row.kind in OVER_OTHERS and row.kind != but:
+                raise Refused("LOCKED", f"lot {lot_id} is under {row.kind}: {row.reason}")
+
+
+async def lay(
+    connection: AsyncConnection, by: str, kind: str, lot_ids: Sequence[int], reason: str, subject: int | None = None
+) -> None:
+    """Locks lots, all or none; ``subject`` is the number of the document behind it.
+
+    Raises BadValue for an unknown lot, Refused for one that is not in the warehouse and free for it (ILLEGAL_STEP) or
+    that another lock forbids it (LOCKED).
+    """
+    if not lot_ids:
+        return
+    lockable = LEFT if kind == "CLAIM" else LOCKABLE
+    for row in (await lots.find(connection, lot_ids, lock=True)).values():
+        if row.state not in lockable:
+            allowed = " or ".join(lockable)
+            raise Refused("ILLEGAL_STEP", f"lot {row.lot_id} is {row.state}; to lock it, it must be {allowed}")
+    if kind in OVER_OTHERS:
+        same = [row for rows in (await on_lots(connection, lot_ids)).values() for row in rows if row.kind == kind]
+        if same:
+            raise Refused("LOCKED", f"lot {same[0].lot_id} is under {kind} already: {same[0].reason}")
+    else:
+        await check_free(connection, lot_ids)
+    at = now_ms()
+    rows = [
+        {"lot_id": lot_id, "kind": kind, "subject": subject, "reason": reason, "by": by, "at": at} for lot_id in lot_ids
+    ]
+    await connection.execute(insert(lot_lock), rows)
+    await lots.remark(connection, by, f"lock_{kind.lower()}", lot_ids, {"reason": reason, "document": subject})
+
+
+async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) -> None:
+    """Lifts the locks that a document has laid."""
+    live = update(lot_lock).where(
+        lot_lock.c.kind == kind, lot_lock.c.subject == subject, lot_lock.c.lifted_at.is_(None)
+    )
+    lifted = await connection.execute(live.values(lifted_by=by, lifted_at=now_ms()).returning(lot_lock.c.lot_id))
+    ids = sorted(lifted.scalars())
+    await lots.remark(connection, by, f"unlock_{kind.lower()}", ids, {"document": subject})
+
+
+async def freeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
+    """Freezes lots at once, on one person's word: doubt about metal, seal or papers. No gold moves."""
+    if not lot_ids:
+        raise BadValue("lots", list(lot_ids), "at least one lot")
+    printable("reason", reason, 200)
+    await lay(connection, by, "FREEZE", lot_ids, reason)
+
+
+async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
+    """Ends the freeze of lots. Refused for a lot that is not frozen, and for who froze it (SAME_PERSON)."""
+    printable("reason", reason, 200)
+    await lots.find(connection, lot_ids, lock=True)
+    found = await on_lots(connection, lot_ids)
+    for lot_id in lot_ids:
+        frozen = next((row for row in found.get(lot_id, []) if row.kind == "FREEZE"), None)
+        if frozen is None:
+            raise Refused("ILLEGAL_STEP", f"lot {lot_id} is not frozen")
+        if frozen.by == by:
+            raise Refused("SAME_PERSON", f"{by} has frozen lot {lot_id}; another person must end it")
+    live = update(lot_lock).where(among(lot_lock.c.lot_id, lot_ids), lot_lock.c.kind == "FREEZE")
+    await connection.execute(live.where(lot_lock.c.lifted_at.is_(None)).values(lifted_by=by, lifted_at=now_ms()))
+    await lots.remark(connection, by, "unlock_freeze", lot_ids, {"reason": reason})
+
+
+async def listing(
+    connection: AsyncConnection, *, kind: str | None = None, after: int = 0, limit: int = 1_000
+) -> list[Row[Any]]:
+    """Locks that lie now, by number. Raises BadValue for an unknown kind."""
+    if kind is not None and kind not in LOCK_KINDS:
+        raise BadValue("kind", kind, "one of " + ", ".join(LOCK_KINDS))
+    query = select(lot_lock).where(lot_lock.c.lifted_at.is_(None), lot_lock.c.lock_id > after)
+    if kind is not None:
+        query = query.where(lot_lock.c.kind == kind)
+    return list(await connection.execute(query.order_by(lot_lock.c.lock_id).limit(limit)))

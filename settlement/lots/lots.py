@@ -1,0 +1,259 @@
+"""A lot is a physical thing with a history: the steps it can take, and the register of where each one stands.
+
+No step can be skipped or taken out of order, and each one leaves a custody event that nobody can change.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, Select, bindparam, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue, parse_identifier
+from settlement.base import audit
+from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
+from settlement.base.states import AS_BEFORE, CLERK, EXCHANGE, Machine, Step, authorize
+from settlement.tables.custody import receipt
+from settlement.tables.lots import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
+
+_AT_THE_COUNTER = ("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "SAMPLED", "ASSAYED", "CERTIFIED")
+"""Where a lot may be refused: the venue has it and nobody trades it yet."""
+
+MACHINE = Machine(
+    "lot",
+    {
+        # at the warehouse and the laboratory
+        "pre_advise": Step((), "PRE_ADVISED"),
+        "cancel": Step(("PRE_ADVISED",), "CANCELLED"),
+        "arrive": Step(("PRE_ADVISED",), "ARRIVED"),
+        "weigh": Step(("ARRIVED",), "WEIGHED"),
+        "screen": Step(("WEIGHED",), "SCREENED"),
+        "melt": Step(("SCREENED",), "MELTED"),
+        "cast": Step((), "MELTED"),
+        "consume": Step(("SCREENED", "CERTIFIED", "REGISTERED"), "CONSUMED"),
+        "sample": Step(("SCREENED", "MELTED"), "SAMPLED"),
+        "assay": Step(("SAMPLED",), "ASSAYED"),
+        "remelt": Step(("SAMPLED", "ASSAYED"), "MELTED"),
+        "certify": Step(("ASSAYED",), "CERTIFIED"),
+        "register": Step(("CERTIFIED",), "REGISTERED"),
+        # the way back
+        "reject": Step(_AT_THE_COUNTER, "REJECTED"),
+        "return": Step(("REJECTED",), "RETURNED", people=2),
+        "quarantine": Step((*_AT_THE_COUNTER, "REGISTERED", "REJECTED"), "QUARANTINED"),
+        "lift": Step(("QUARANTINED",), AS_BEFORE, people=2),
+        # with the engine's word
+        "issue": Step(("REGISTERED",), "RECEIPTED", (EXCHANGE,), people=2),
+        "allocate": Step(("RECEIPTED",), "ALLOCATED"),
+        "deallocate": Step(("ALLOCATED",), "RECEIPTED", (CLERK, EXCHANGE)),
+        "withdraw": Step(("ALLOCATED",), "WITHDRAWN", (EXCHANGE,), people=2),
+        "unissue": Step(("RECEIPTED",), "REGISTERED", (EXCHANGE,), people=2),
+        "restore": Step(("WITHDRAWN",), "RECEIPTED", (EXCHANGE,)),
+        "release": Step(("WITHDRAWN",), "RELEASED", people=2, first="load_out.signed_by"),
+    },
+)
+
+
+async def take(
+    connection: AsyncConnection,
+    by: str,
+    step: str,
+    lot_ids: Sequence[int],
+    *,
+    values: Mapping[int, Mapping[str, Any]] | None = None,
+    details: Mapping[int, Mapping[str, Any]] | None = None,
+) -> None:
+    """Takes one step with several lots, all or none: state, new ``values``, custody event and audit entry of each.
+
+    Raises BadValue for an unknown lot and Refused where a lot's state does not allow it (ILLEGAL_STEP), ``by`` may not
+    do it (NOT_PERMITTED) or nobody else agreed to it (TWO_PEOPLE).
+    """
+    rows = await find(connection, lot_ids, lock=True)
+    for row in rows.values():
+        MACHINE.allow(step, row.lot_id, row.state)
+    await authorize(connection, MACHINE, step, by, lot_ids, f"lot_{step}")
+    if not rows:
+        return
+    after = MACHINE.steps[step].after
+    states = {number: row.held_state if after == AS_BEFORE else after for number, row in rows.items()}
+    columns = sorted(next(iter(values.values()))) if values else []
+    changes = [
+        {
+            **{"id": number, "new_state": state},
+            **{f"new_{column}": values[number][column] for column in columns if values},
+        }
+        for number, state in states.items()
+    ]
+    moving = update(lot).where(lot.c.lot_id == bindparam("id"))
+    moving = moving.values(state=bindparam("new_state"), **{column: bindparam(f"new_{column}") for column in columns})
+    await connection.execute(moving, changes)
+    await _tell(connection, by, step, states, {number: row.warehouse for number, row in rows.items()}, details or {})
+
+
+async def born(
+    connection: AsyncConnection,
+    by: str,
+    step: str,
+    places: Mapping[int, str],
+    details: Mapping[int, Mapping[str, Any]],
+) -> None:
+    """Writes the step that made new lots into their history; ``places``: lot -> warehouse. Raises Refused."""
+    await authorize(connection, MACHINE, step, by, list(places))
+    await _tell(connection, by, step, dict.fromkeys(places, MACHINE.steps[step].after), places, details)
+
+
+async def _tell(
+    connection: AsyncConnection,
+    by: str,
+    step: str,
+    states: Mapping[int, str],
+    places: Mapping[int, str],
+    details: Mapping[int, Mapping[str, Any]],
+) -> None:
+    """A custody event and an audit entry for each lot."""
+    at = now_ms()
+    events = [
+        {
+            **{"lot_id": number, "step": step, "state": states[number], "at": at, "by": by, "warehouse": place},
+            "detail": dict(details.get(number, {})),
+        }
+        for number, place in places.items()
+    ]
+    await connection.execute(insert(custody_event), events)
+    acts = [audit.Act(by, f"lot.{step}", f"lot:{event['lot_id']}", event["detail"]) for event in events]
+    await audit.record_all(connection, acts)
+
+
+async def remark(
+    connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
+) -> None:
+    """Writes into the history of lots what happened to them and left their state as it was."""
+    if not lot_ids:
+        return
+    rows = await find(connection, lot_ids)
+    states = {number: row.state for number, row in rows.items()}
+    places = {number: row.warehouse for number, row in rows.items()}
+    await _tell(connection, by, step, states, places, dict.fromkeys(rows, detail))
+
+
+async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+    """Refuses (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
+    live = receipt.c.status.in_(("PROPOSED", "ISSUING", "LIVE"))
+    query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
+    row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
+    if row is not None:
+        raise Refused("RECEIPT_EXISTS", f"lot {row.lot_id} has receipt {row.receipt_no}, which is {row.status}")
+
+
+async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:
+    """Lots by number, in the order of their numbers. Raises BadValue naming one that does not exist."""
+    query = select(lot).where(among(lot.c.lot_id, lot_ids)).order_by(lot.c.lot_id)
+    found = {row.lot_id: row for row in await connection.execute(query.with_for_update() if lock else query)}
+    for lot_id in lot_ids:
+        if lot_id not in found:
+            raise BadValue("lot", lot_id, "the number of a lot in the register")
+    return found
+
+
+class Search(NamedTuple):
+    """Which lots. ``serial`` may end in ``*``: all that begin so. Times in ms since the epoch, of the lot's arrival."""
+
+    state: str | None = None
+    symbol: str | None = None
+    account: str | None = None
+    warehouse: str | None = None
+    refiner: str | None = None
+    serial: str | None = None
+    arrived_from: int | None = None
+    arrived_before: int | None = None
+
+    def query(self, after: int = 0, limit: int = 1_000) -> Select[Any]:
+        """Lots by number, ``limit`` of them after lot ``after``. Each condition has an index that begins with it."""
+        query = select(lot).where(lot.c.lot_id > after).order_by(lot.c.lot_id).limit(limit)
+        for column in (lot.c.state, lot.c.symbol, lot.c.account, lot.c.warehouse, lot.c.refiner):
+            value = getattr(self, column.name)
+            if value is not None:
+                query = query.where(column == value)
+        if self.serial is not None:
+            start = self.serial.removesuffix("*")
+            if start == self.serial:
+                query = query.where(lot.c.serial == start)
+            else:
+                end = start + "\U0010ffff"
+                query = query.where(lot.c.serial.op("~>=~")(start), lot.c.serial.op("~<~")(end))
+        if self.arrived_from is not None or self.arrived_before is not None:
+            arrived = select(custody_event.c.lot_id).where(custody_event.c.step == "arrive")
+            if self.arrived_from is not None:
+                arrived = arrived.where(custody_event.c.at >= self.arrived_from)
+            if self.arrived_before is not None:
+                arrived = arrived.where(custody_event.c.at < self.arrived_before)
+            query = query.where(lot.c.lot_id.in_(arrived))
+        return query
+
+
+EVERY_LOT: Final = Search()
+
+
+async def listing(
+    connection: AsyncConnection, search: Search = EVERY_LOT, *, after: int = 0, limit: int = 1_000
+) -> list[Row[Any]]:
+    """Lots by number, ``limit`` of them after lot ``after``. Raises BadValue for an unknown state."""
+    if search.state is not None and search.state not in LOT_STATES:
+        raise BadValue("state", search.state, "one of " + ", ".join(LOT_STATES))
+    return list(await connection.execute(search.query(after, limit)))
+
+
+class EventSearch(NamedTuple):
+    """Which custody events: a time from (inclusive) and before, in ms since the epoch, and a warehouse."""
+
+    since: int | None = None
+    before: int | None = None
+    warehouse: str | None = None
+
+    def query(self, after: tuple[int, int] = (0, 0), limit: int = 1_000) -> Select[Any]:
+        """Events by time and number, ``limit`` of them after the (time, number) ``after``."""
+        columns = custody_event.c
+        key = tuple_(columns.at, columns.event_id)
+        query = select(custody_event).where(key > tuple_(*after)).order_by(columns.at, columns.event_id).limit(limit)
+        if self.since is not None:
+            query = query.where(columns.at >= self.since)
+        if self.before is not None:
+            query = query.where(columns.at < self.before)
+        if self.warehouse is not None:
+            query = query.where(columns.warehouse == self.warehouse)
+        return query
+
+
+EVERY_EVENT: Final = EventSearch()
+
+
+async def events(
+    connection: AsyncConnection,
+    search: EventSearch = EVERY_EVENT,
+    *,
+    after: tuple[int, int] = (0, 0),
+    limit: int = 1_000,
+) -> list[Row[Any]]:
+    """Custody events of all lots by time, ``limit`` of them after the (time, number) ``after``."""
+    return list(await connection.execute(search.query(after, limit)))
+
+
+async def history(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:
+    """The custody events of a lot, oldest first. Raises BadValue for an unknown lot."""
+    await find(connection, [lot_id])
+    events = select(custody_event).where(custody_event.c.lot_id == lot_id).order_by(custody_event.c.event_id)
+    return list(await connection.execute(events))
+
+
+async def add_warehouse(
+    connection: AsyncConnection, by: str, code: str, name: str, city: str, customs: str = "DOMESTIC"
+) -> None:
+    """Registers a delivery warehouse. Raises BadValue, also if the code is taken."""
+    if customs not in CUSTOMS:
+        raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
+    row = {"warehouse": parse_identifier(code, "warehouse"), "name": name, "city": city, "customs": customs}
+    added = insert_or(warehouse).values(row).on_conflict_do_nothing().returning(warehouse.c.warehouse)
+    if (await connection.execute(added)).first() is None:
+        raise BadValue("warehouse", code, "a code that is not taken")
+    await audit.record(connection, audit.Act(by, "warehouse.add", code, row))

@@ -1,0 +1,58 @@
+"""Two laboratories differ: the splitting limit, the mean, and the umpire (domain sheet 3.5).
+
+Fineness in e5. Within the limit, which is part of it, the two results are averaged. Beyond it the umpire decides by
+the rule that the class names, and the party whose result is farther from the umpire's pays for it; if both are as far,
+each pays half.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from settlement.base.arithmetic import half_even
+
+SPLIT_LIMIT_E5: Final[Mapping[str, int]] = {
+    **{"SCRAP_JEWEL": 50, "KARAT_ALLOY": 50, "DORE": 50, "GRAIN": 50},
+    "NONAPPROVED_BAR": 20,
+}
+"""0.05% of gold in gold material, as laboratories usually agree (domain sheet 3.5); bars, which are nearly pure, 0.02%
+by house rule."""
+MEAN_RULE: Final = "SPLIT_WITHIN_LIMIT_MEAN_1"
+NEAREST_MEAN: Final = "NEAREST_MEAN"
+MIDDLE: Final = "MIDDLE"
+UMPIRE_RULES: Final = (NEAREST_MEAN, MIDDLE)
+"""NEAREST_MEAN: the mean of the umpire's and the nearer party's result, the umpire's alone if both are as near.
+MIDDLE: the middle one of the three."""
+
+
+class Decision(NamedTuple):
+    """The final fineness in e5, the rule that gave it, and who pays the umpire: A, B, BOTH or, without one, None."""
+
+    final_e5: int
+    rule: str
+    umpire_paid_by: str | None = None
+
+
+def within(a_e5: int, b_e5: int, limit_e5: int) -> bool:
+    """Whether two results are to be averaged."""
+    return abs(a_e5 - b_e5) <= limit_e5
+
+
+def mean(a_e5: int, b_e5: int) -> int:
+    """The mean, half to even (GB/T 8170)."""
+    return half_even(a_e5 + b_e5, 2)
+
+
+def agree(a_e5: int, b_e5: int) -> Decision:
+    """Within the limit: the mean."""
+    return Decision(mean(a_e5, b_e5), MEAN_RULE)
+
+
+def umpire(a_e5: int, b_e5: int, umpire_e5: int, rule: str) -> Decision:
+    """Beyond the limit: by the named rule."""
+    from_a, from_b = abs(a_e5 - umpire_e5), abs(b_e5 - umpire_e5)
+    payer = "BOTH" if from_a == from_b else "A" if from_a > from_b else "B"
+    if rule == MIDDLE:
+        return Decision(sorted((a_e5, b_e5, umpire_e5))[1], MIDDLE, payer)
+    if from_a == from_b:
+        return Decision(umpire_e5, NEAREST_MEAN, payer)
+    return Decision(mean(a_e5 if from_a < from_b else b_e5, umpire_e5), NEAREST_MEAN, payer)

@@ -1,0 +1,1 @@
+"""Ledger, engine and warehouse held against each other, and the differences found."""

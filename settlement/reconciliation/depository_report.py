@@ -1,0 +1,191 @@
+"""A depository's stock report: metal by depository, registered (under warrant) and eligible, with the day's movements.
+
+The shape is that of the COMEX report (domain sheet 8.6): per depository the rows Registered, Eligible and Total, at the
+end the grand totals, with the columns previous total, received, withdrawn, net change, adjustment, total today. Every
+row and every total is computed again; whatever does not hold is named by row.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.intake import files
+from settlement.workbooks import sheets
+from settlement.workbooks.sheets import BadFile, Row, RowError, Table
+
+COLUMNS: Final = ("previous", "received", "withdrawn", "net", "adjustment", "total")
+_HEADINGS: Final[Mapping[str, str]] = {
+    sheets.normal_heading(heading): column
+    for heading, column in (
+        *(("PREV TOTAL", "previous"), ("RECEIVED", "received"), ("WITHDRAWN", "withdrawn")),
+        *(("NET CHANGE", "net"), ("ADJUSTMENT", "adjustment"), ("TOTAL TODAY", "total")),
+    )
+}
+_DEPOSITORY: Final = "depository"
+CATEGORIES: Final = ("Registered", "Eligible")
+_GRAND: Final = {"TOTAL REGISTERED": "Registered", "TOTAL ELIGIBLE": "Eligible", "COMBINED TOTAL": "Total"}
+
+
+class Figures(NamedTuple):
+    """Thousandths of the report's unit. ``net`` = received - withdrawn; total = previous + net + adjustment."""
+
+    previous: int
+    received: int
+    withdrawn: int
+    net: int
+    adjustment: int
+    total: int
+
+
+class Stock(NamedTuple):
+    """What one depository holds in one category, ``Registered`` or ``Eligible``; ``line`` is where it stands."""
+
+    line: int
+    depository: str
+    category: str
+    figures: Figures
+
+
+class Report(NamedTuple):
+    """``about`` are the titles above the table: what metal, which unit, the dates."""
+
+    about: tuple[str, ...]
+    stocks: tuple[Stock, ...]
+
+    def total(self, category: str | None = None) -> Figures:
+        """The sum over all depositories, of one category or of both."""
+        return _sum([stock.figures for stock in self.stocks if category in (None, stock.category)])
+
+
+def is_report(table: Table) -> bool:
+    """Whether a table has the headings of a depository's report."""
+    return _heading_at(table) is not None
+
+
+def read(table: Table) -> Report:
+    """Reads and checks a report. Raises BadFile with every row that does not hold."""
+    at = _heading_at(table)
+    if at is None:
+        wanted = ", ".join(("DEPOSITORY", "PREV TOTAL", "RECEIVED", "WITHDRAWN", "NET CHANGE", "ADJUSTMENT"))
+        raise BadFile([RowError(1, "file", f"no row has the headings {wanted}, TOTAL TODAY")])
+    places = {_HEADINGS.get(sheets.normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
+    about = tuple(cell.text for row in table.rows[:at] for cell in row.cells if cell.text)
+    return Report(about, tuple(_Body(places).read(table.rows[at + 1 :])))
+
+
+async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, report: Report) -> int:
+    """Keeps the file of a report that holds, with its totals; returns its number. Raises Refused (FILE_KNOWN)."""
+    await files.check_new(connection, "depository", data)
+    totals = {category: shown(report.total(category).total) for category in CATEGORIES}
+    result = {"about": list(report.about), **totals}
+    return await files.keep(connection, by, "depository", name, data, len(report.stocks), result)
+
+
+def _heading_at(table: Table) -> int | None:
+    for number, row in enumerate(table.rows[:40]):
+        found = {sheets.normal_heading(cell.text) for cell in row.cells}
+        if _DEPOSITORY in found and found >= _HEADINGS.keys():
+            return number
+    return None
+
+
+def _sum(figures: Sequence[Figures]) -> Figures:
+    return Figures(*(sum(figure[place] for figure in figures) for place in range(len(COLUMNS))))
+
+
+class _Body:
+    """Reads the rows under the heading, one depository after the other."""
+
+    def __init__(self, places: Mapping[str | None, int]) -> None:
+        self._places = places
+        self._errors: list[RowError] = []
+        self._stocks: list[Stock] = []
+        self._depository = ""
+        self._open: list[Stock] = []
+        self._grand: set[str] = set()
+
+    def read(self, rows: Sequence[Row]) -> list[Stock]:
+        for row in rows:
+            self._row(row)
+            if len(self._grand) == len(_GRAND):
+                break
+        last = rows[-1].line if rows else 1
+        if self._open:
+            self._errors.append(RowError(last, self._depository, "has no row Total"))
+        missing = [name for name in _GRAND if name not in self._grand]
+        self._errors += [RowError(last, name, "is missing") for name in missing]
+        if self._errors:
+            raise BadFile(self._errors)
+        return self._stocks
+
+    def _row(self, row: Row) -> None:
+        label = row.cells[0].text
+        if not any(cell.text for cell in row.cells[1:]):
+            self._begin(row.line, label)
+            return
+        figures = self._figures(row)
+        if figures is None:
+            return
+        if label in CATEGORIES:
+            self._hold(row.line, label, figures)
+            if any(stock.category == label for stock in self._open) or not self._depository:
+                self._errors.append(RowError(row.line, label, "stands there twice, or under no depository"))
+            self._open.append(Stock(row.line, self._depository, label, figures))
+        elif label == "Total" and self._open:
+            self._compare(row.line, f"{self._depository}, Total", figures, _sum([s.figures for s in self._open]))
+            self._stocks += self._open
+            self._open = []
+        elif label in _GRAND:
+            category = _GRAND[label]
+            mine = [s.figures for s in self._stocks if category in ("Total", s.category)]
+            self._compare(row.line, label, figures, _sum(mine))
+            self._grand.add(label)
+        else:
+            self._errors.append(RowError(row.line, label, "is not a row of a depository's report"))
+
+    def _begin(self, line: int, name: str) -> None:
+        if self._open:
+            self._errors.append(RowError(line, self._depository, "has no row Total"))
+            self._open = []
+        if any(stock.depository == name for stock in self._stocks):
+            self._errors.append(RowError(line, name, "stands there twice"))
+        self._depository = name
+
+    def _figures(self, row: Row) -> Figures | None:
+        found = []
+        for column in COLUMNS:
+            place = self._places[column]
+            try:
+                cell = row.cells[place] if place < len(row.cells) else sheets.Cell("")
+                found.append(_thousandths(column, sheets.decimal_text(column, cell, 3)))
+            except BadValue as error:
+                self._errors.append(RowError(row.line, column, str(error)))
+        return Figures(*found) if len(found) == len(COLUMNS) else None
+
+    def _hold(self, line: int, label: str, given: Figures) -> None:
+        net = given.received - given.withdrawn
+        total = given.previous + net + given.adjustment
+        self._compare(line, f"{self._depository}, {label}", given, given._replace(net=net, total=total))
+
+    def _compare(self, line: int, what: str, stated: Figures, computed: Figures) -> None:
+        for column, there, right in zip(COLUMNS, stated, computed, strict=True):
+            if there != right:
+                problem = f"{what}: {shown(there)} is stated, {shown(right)} follows from the rows"
+                self._errors.append(RowError(line, column, problem))
+
+
+def _thousandths(field: str, text: str) -> int:
+    match = re.fullmatch(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,3}))?", text.replace(",", ""))
+    if match is None:
+        raise BadValue(field, text, "a number with at most 3 decimals")
+    number = int(match[2] + (match[3] or "").ljust(3, "0"))
+    return -number if match[1] else number
+
+
+def shown(thousandths: int) -> str:
+    """Thousandths -> a decimal string with three decimals."""
+    sign, size = "-" if thousandths < 0 else "", abs(thousandths)
+    return f"{sign}{size // 1_000}.{size % 1_000:03d}"

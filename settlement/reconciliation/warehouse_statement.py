@@ -1,0 +1,237 @@
+"""A warehouse's statement of its bars, held against the register bar by bar (domain sheet 8.1 to 8.3).
+
+====================  =========================================================================================
+kind of break         what differs
+====================  =========================================================================================
+MISSING_AT_WAREHOUSE  the register has the lot there, the statement has not
+TIMING                the register has the lot there under a transfer to another warehouse, the statement has not
+UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, or has handed out
+LOCATION_DIFF         the register has the bar in another warehouse
+DUPLICATE_SERIAL      one bar stands on the statement more than once
+WEIGHT_DIFF           gross weight, beyond what the same balance may differ
+FINENESS_DIFF         fineness; it comes from one certificate, so there is no tolerance
+STATUS_DIFF           free, receipted, pledged, frozen, waiting for its collector
+SEAL_DIFF             the seal
+CUSTOMS_DIFF          bonded or domestic
+====================  =========================================================================================
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.intake import bar_list, files, intake
+from settlement.intake.bar_list import FINENESS, GROSS, KEY, BarKey, Read, Reading
+from settlement.reconciliation import three_way
+from settlement.reconciliation.three_way import Break
+from settlement.tables.lots import CUSTOMS, LOT_GONE, LOT_STATES, custody_event, lot, lot_lock, warehouse
+from settlement.workbooks import sheets
+
+NOT_THERE: Final = ("PRE_ADVISED", *LOT_GONE)
+"""States of a lot that no warehouse holds."""
+STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
+"""What a statement may say of a bar."""
+_STATUS_WORDS: Final[Mapping[str, str]] = {
+    **{"未登记": "UNREGISTERED", "已登记": "REGISTERED", "已注册仓单": "RECEIPTED", "质押": "PLEDGED"},
+    **{"冻结": "FROZEN", "待提货": "LOAD_OUT", "拒收": "REJECTED"},
+}
+
+
+class StatementBar(NamedTuple):
+    """One bar as the warehouse states it; None where the statement has no such column."""
+
+    line: int
+    key: BarKey
+    gross_cg: int
+    fineness_e5: int
+    status: str | None
+    seal: str | None
+    customs: str | None
+
+
+class Outcome(NamedTuple):
+    """``bars``: how many the statement and the register have there; gross weights in 0.01 g."""
+
+    run_id: int | None
+    bars: int
+    lots: int
+    gross_cg: int
+    lots_gross_cg: int
+    breaks: tuple[Break, ...]
+
+
+def tolerance_cg(gross_cg: int) -> int:
+    """What two readings of the same balance may differ, in 0.01 g: 0.02 g to 1 kg, 0.05 g to 5 kg, 0.1 g above
+    (domain sheet 8.3)."""
+    return 2 if gross_cg <= 100_000 else 5 if gross_cg <= 500_000 else 10
+
+
+def _status(field: str, cell: sheets.Cell) -> str | None:
+    if not cell.text:
+        return None
+    word = _STATUS_WORDS.get(cell.text, cell.text.upper())
+    if word not in STATUSES:
+        raise BadValue(field, cell.text, "one of " + ", ".join((*STATUSES, *_STATUS_WORDS)))
+    return word
+
+
+def _seal(field: str, cell: sheets.Cell) -> str | None:
+    return bar_list.mark(field, cell) if cell.text else None
+
+
+def _customs(field: str, cell: sheets.Cell) -> str | None:
+    return str(bar_list.one_of(CUSTOMS)(field, cell)) if cell.text else None
+
+
+_COLUMNS: Final[Mapping[str, Read]] = {
+    **{**GROSS, **FINENESS, "fine_g": bar_list.fine_grams, "fine_oz": bar_list.fine_ounces},
+    **{"status": _status, "seal": _seal, "customs": _customs},
+}
+
+
+def read(table: sheets.Table, reading: Reading) -> list[StatementBar]:
+    """The bars of a statement. Raises BadFile with every bad row; a bar that stands there twice is a break instead."""
+
+    def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:
+        weight = bar_list.weight_and_fineness(values)
+        return StatementBar(line, key, *weight, values.get("status"), values.get("seal"), values.get("customs"))
+
+    return bar_list.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
+
+
+async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> Outcome:
+    """Holds a statement of warehouse ``place`` against the register. Raises BadValue for an unknown warehouse."""
+    customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
+    if customs is None:
+        raise BadValue("warehouse", place, "a warehouse")
+    there = await _lots_at(connection, place)
+    seals, locks = await _seals(connection, place), await _locks(connection, place)
+    stated: dict[BarKey, list[StatementBar]] = {}
+    for line in lines:
+        stated.setdefault(line.key, []).append(line)
+    elsewhere = await intake.find_by_key(connection, [key for key in stated if key not in there])
+    breaks: list[Break] = []
+    for key, several in stated.items():
+        subject = f"{place} {key}"
+        if len(several) > 1:
+            where = "lines " + ", ".join(str(line.line) for line in several)
+            breaks.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
+        if key in there:
+            row = there[key]
+            status = _expected_status(row, locks.get(row.lot_id, set()))
+            right = {"STATUS_DIFF": status, "SEAL_DIFF": seals.get(row.lot_id), "CUSTOMS_DIFF": str(customs)}
+            breaks += _differences(subject, row, several[0], right)
+        elif key in elsewhere and elsewhere[key].state not in NOT_THERE:
+            other = elsewhere[key]
+            note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
+            found = several[0].gross_cg * 10
+            breaks.append(Break("LOCATION_DIFF", subject, other.symbol, 0, found, "gross_mg", note))
+        else:
+            found = several[0].gross_cg * 10
+            breaks.append(Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, found, "gross_mg", f"line {several[0].line}"))
+    for key, row in there.items():
+        if key not in stated:
+            away = "TRANSFER" in locks.get(row.lot_id, set())
+            note = f"lot {row.lot_id} is " + ("to travel or on its way" if away else row.state)
+            kind = "TIMING" if away else "MISSING_AT_WAREHOUSE"
+            breaks.append(Break(kind, f"{place} {key}", row.symbol, _weight(row) * 10, 0, "gross_mg", note))
+    weights = (sum(line.gross_cg for line in lines), sum(map(_weight, there.values())))
+    return Outcome(None, len(lines), len(there), *weights, tuple(breaks))
+
+
+async def expected(connection: AsyncConnection, place: str) -> list[StatementBar]:
+    """What a warehouse's statement should say, bar by bar. Raises BadValue for an unknown warehouse."""
+    customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
+    if customs is None:
+        raise BadValue("warehouse", place, "a warehouse")
+    seals, locks = await _seals(connection, place), await _locks(connection, place)
+    return [
+        StatementBar(
+            line,
+            key,
+            _weight(row),
+            row.fineness_e5 or row.declared_fineness_e5,
+            _expected_status(row, locks.get(row.lot_id, set())),
+            seals.get(row.lot_id),
+            str(customs),
+        )
+        for line, (key, row) in enumerate((await _lots_at(connection, place)).items(), 1)
+    ]
+
+
+def _weight(row: Row[Any]) -> int:
+    return int(row.melt_cg or row.gross_cg or row.declared_gross_cg)
+
+
+async def _lots_at(connection: AsyncConnection, place: str) -> dict[BarKey, Row[Any]]:
+    present = lot.c.state.in_([state for state in LOT_STATES if state not in NOT_THERE])
+    query = select(lot).where(lot.c.warehouse == place, present).order_by(lot.c.lot_id)
+    return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
+
+
+async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]:
+    """The kinds of the locks that lie on each lot."""
+    query = select(lot_lock.c.lot_id, lot_lock.c.kind).join(lot, lot.c.lot_id == lot_lock.c.lot_id)
+    found: dict[int, set[str]] = {}
+    for row in await connection.execute(query.where(lot.c.warehouse == place, lot_lock.c.lifted_at.is_(None))):
+        found.setdefault(row.lot_id, set()).add(row.kind)
+    return found
+
+
+async def _seals(connection: AsyncConnection, place: str) -> dict[int, str]:
+    """The newest seal that the history of each lot names."""
+    seal = custody_event.c.detail["seal"].astext
+    query = select(custody_event.c.lot_id, seal).join(lot, lot.c.lot_id == custody_event.c.lot_id)
+    query = query.where(lot.c.warehouse == place, seal.is_not(None)).order_by(custody_event.c.event_id)
+    return {row[0]: row[1] for row in await connection.execute(query)}
+
+
+def _expected_status(row: Row[Any], locks: set[str]) -> str:
+    """What the warehouse should say of a lot, by its state and what binds it."""
+    if locks & {"FREEZE", "LEGAL_HOLD"}:
+        return "FROZEN"
+    if "PLEDGE" in locks:
+        return "PLEDGED"
+    words = {"RECEIPTED": "RECEIPTED", "ALLOCATED": "LOAD_OUT", "WITHDRAWN": "LOAD_OUT"}
+    words |= {"REGISTERED": "REGISTERED", "REJECTED": "REJECTED"}
+    return words.get(row.state, "UNREGISTERED")
+
+
+def _differences(subject: str, row: Row[Any], line: StatementBar, right: Mapping[str, str | None]) -> list[Break]:
+    """``right``: what status, seal and customs should be, by the kind of break."""
+    found = []
+    name = f"lot {row.lot_id}"
+    if row.gross_cg is not None and abs(line.gross_cg - _weight(row)) > tolerance_cg(_weight(row)):
+        weights = (_weight(row) * 10, line.gross_cg * 10, "gross_mg")
+        found.append(Break("WEIGHT_DIFF", subject, row.symbol, *weights, name))
+    if row.fineness_e5 is not None and line.fineness_e5 != row.fineness_e5:
+        fineness = (row.fineness_e5, line.fineness_e5, "fineness_e5")
+        found.append(Break("FINENESS_DIFF", subject, row.symbol, *fineness, name))
+    stated = {"STATUS_DIFF": line.status, "SEAL_DIFF": line.seal, "CUSTOMS_DIFF": line.customs}
+    for kind, here in right.items():
+        said = stated[kind]
+        if said is not None and here is not None and said != here:
+            note = f"{name}: {here} in the register, {said} there"
+            found.append(Break(kind, subject, row.symbol, 1, 0, "match", note))
+    return found
+
+
+async def take_in(
+    connection: AsyncConnection, by: str, place: str, day: date, name: str, data: bytes, lines: Sequence[StatementBar]
+) -> Outcome:
+    """Compares, keeps the differences as breaks of this warehouse and the file as it came.
+
+    Raises Refused (FILE_KNOWN) where the same file was taken in for the same warehouse and ``day`` before.
+    """
+    about = f"{place} {day.isoformat()}"
+    await files.check_new(connection, "statement", data, about)
+    outcome = await compare(connection, place, lines)
+    checked = outcome.bars + outcome.lots
+    run_id = await three_way.note_run(connection, by, f"statement:{place}", checked, outcome.breaks)
+    result = {"run": run_id, "warehouse": place, "day": day.isoformat(), "breaks": len(outcome.breaks)}
+    await files.keep(connection, by, "statement", name, data, len(lines), result, about)
+    return outcome._replace(run_id=run_id)

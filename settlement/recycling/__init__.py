@@ -1,0 +1,1 @@
+"""The recycling counter: sellers, tickets, two-way prices, anti-money-laundering."""

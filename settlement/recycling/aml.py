@@ -1,0 +1,206 @@
+"""Money laundering: what a counter must look into, report and notice (domain sheet 5.5, the measure of 2025).
+
+- Cash of 100,000 CNY or more to one seller, in one sale or in all of a day, at whichever members' counters: due
+  diligence before the money is paid, and a large-value report within five working days.
+- Anything suspicious, at any amount: a report the same day.
+- Sales that stay just below, or that only together reach the amount, are noticed by themselves and go to a person, who
+  confirms or dismisses.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue, format_money
+from settlement.base import audit, working_days
+from settlement.base.database import now_ms
+from settlement.base.refusal import Refused
+from settlement.base.states import Machine, Step, authorize
+from settlement.base.texts import printable
+from settlement.recycling import sellers
+from settlement.tables.recycling import aml_report, counter_ticket, seller
+from settlement.workbooks import sheets
+
+LARGE_FEN: Final = 10_000_000
+"""100,000 CNY in cash."""
+REPORT_WORKING_DAYS: Final = 5
+NEAR_PERCENT: Final = 90
+"""From 90% of the amount on, a day's cash is just below it (our own figure)."""
+SPLIT_DAYS: Final = 7
+"""Cash of so many days together is looked at for a sale in parts (our own figure)."""
+LARGE, SUSPICIOUS = "LARGE_VALUE", "SUSPICIOUS"
+REASONS: Final = (
+    *("LARGE_CASH", "ID_REFUSED", "CONFLICTING_STORY", "MIXED_QUANTITY", "PRICE_FAR_BELOW_MARKET"),
+    *("LIST_HIT", "SPLITTING", "OTHER"),
+)
+"""Why there is a report; most of the suspicions are those a trade body names (domain sheet 3.6)."""
+
+MACHINE: Final = Machine(
+    "aml_report",
+    {
+        "notice": Step((), "REVIEW"),
+        "raise": Step((), "DUE"),
+        "confirm": Step(("REVIEW",), "DUE"),
+        "dismiss": Step(("REVIEW",), "DISMISSED", people=2, first="made_by"),
+        "file": Step(("DUE",), "FILED"),
+    },
+)
+
+
+async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last: date) -> list[Row[Any]]:
+    """A seller's tickets that were paid in cash from one day to another, at all counters: number, day, amount."""
+    columns = counter_ticket.c
+    query = select(columns.ticket_no, columns.paid_day, columns.offered_fen)
+    query = query.where(columns.seller_id == seller_id, columns.method == "CASH", columns.paid_day.between(first, last))
+    return list(await connection.execute(query.order_by(columns.ticket_no)))
+
+
+async def before_cash(connection: AsyncConnection, seller_id: int, fen: int, day: date) -> None:
+    """Whether so much cash may be paid to a seller now. Locks the seller to the end of the transaction, so that two
+    counters cannot pay at once. Raises Refused (DUE_DILIGENCE)."""
+    await sellers.find(connection, seller_id, lock=True)
+    total = fen + sum(row.offered_fen for row in await cash_on(connection, seller_id, day, day))
+    if total >= LARGE_FEN and not await sellers.looked_into(connection, seller_id):
+        text = (
+            f"seller {seller_id} would have {format_money(total)} CNY in cash today, at all counters; "
+            f"from {format_money(LARGE_FEN)} on due diligence comes first"
+        )
+        raise Refused("DUE_DILIGENCE", text)
+
+
+async def after_cash(connection: AsyncConnection, by: str, seller_id: int, day: date) -> list[int]:
+    """What follows from cash that was just paid: a large-value report, or the notice of a split; returns their numbers.
+
+    The report of a day grows with the day's sales until it is filed.
+    """
+    recent = await cash_on(connection, seller_id, day - timedelta(days=SPLIT_DAYS - 1), day)
+    today = [row for row in recent if row.paid_day == day]
+    total = sum(row.offered_fen for row in today)
+    if total >= LARGE_FEN:
+        due = await working_days.after(connection, day, REPORT_WORKING_DAYS)
+        tickets = [row.ticket_no for row in today]
+        return [await _report(connection, by, "raise", LARGE, seller_id, tickets, day, total, "LARGE_CASH", due)]
+    by_day: dict[date, int] = {}
+    for row in recent:
+        by_day[row.paid_day] = by_day.get(row.paid_day, 0) + row.offered_fen
+    together = sum(fen for fen in by_day.values() if fen < LARGE_FEN)
+    if total * 100 >= LARGE_FEN * NEAR_PERCENT or (len(recent) > 1 and together >= LARGE_FEN):
+        tickets = [row.ticket_no for row in recent]
+        return [
+            await _report(connection, by, "notice", SUSPICIOUS, seller_id, tickets, day, together, "SPLITTING", day)
+        ]
+    return []
+
+
+async def suspect(
+    connection: AsyncConnection,
+    by: str,
+    seller_id: int | None,
+    tickets: Sequence[int],
+    fen: int,
+    reason: str,
+    text: str,
+) -> int:
+    """Reports a suspicion, due today; ``seller_id`` is None where nobody showed a document. Returns its number.
+
+    Raises BadValue for an unknown reason.
+    """
+    if reason not in REASONS or reason == "LARGE_CASH":
+        raise BadValue("reason", reason, "one of " + ", ".join(word for word in REASONS if word != "LARGE_CASH"))
+    printable("description", text, 500, 0)
+    day = working_days.today()
+    return await _report(connection, by, "raise", SUSPICIOUS, seller_id, tickets, day, fen, reason, day, text)
+
+
+async def _report(
+    connection: AsyncConnection,
+    by: str,
+    step: str,
+    kind: str,
+    seller_id: int | None,
+    tickets: Sequence[int],
+    day: date,
+    fen: int,
+    reason: str,
+    due: date,
+    text: str = "",
+) -> int:
+    columns = aml_report.c
+    values = {"tickets": list(tickets), "amount_fen": fen}
+    state = MACHINE.steps[step].after
+    same = (columns.kind == kind, columns.seller_id == seller_id, columns.day == day, columns.reason == reason)
+    grown = update(aml_report).where(*same, columns.status == state, columns.description == text).values(values)
+    number = None
+    if (seller_id is not None and kind == LARGE) or reason == "SPLITTING":
+        number = await connection.scalar(grown.returning(columns.report_no))
+    if number is None:
+        new = {"kind": kind, "seller_id": seller_id, "day": day, "reason": reason, "due_on": due, "status": state}
+        added = insert(aml_report).values(**values, **new, description=text, made_at=now_ms(), made_by=by)
+        number = (await connection.execute(added.returning(columns.report_no))).scalar_one()
+    about = {"kind": kind, "reason": reason, "amount": format_money(fen), "tickets": list(tickets), "due": str(due)}
+    await audit.record(connection, audit.Act(by, f"aml_report.{step}", f"aml_report:{number}", about))
+    return int(number)
+
+
+async def decide(connection: AsyncConnection, by: str, report_no: int, step: str, reference: str = "") -> None:
+    """``confirm`` or ``dismiss`` what was noticed, with the reason; ``file`` what is due, with the authority's number.
+
+    Who was there when it was noticed may not dismiss it. Raises BadValue, and Refused (ILLEGAL_STEP, SAME_PERSON).
+    """
+    if step not in ("confirm", "dismiss", "file"):
+        raise BadValue("step", step, "confirm, dismiss or file")
+    printable("reference", reference, 200)
+    query = select(aml_report).where(aml_report.c.report_no == report_no).with_for_update()
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise BadValue("report", report_no, "the number of a report")
+    await authorize(connection, MACHINE, step, by, [report_no])
+    rule = MACHINE.allow(step, report_no, row.status)
+    if step == "dismiss":
+        MACHINE.another(step, report_no, by, row.made_by)
+    values = {"status": rule.after, "decided_by": by, "decided_at": now_ms(), "reference": reference}
+    await connection.execute(update(aml_report).where(aml_report.c.report_no == report_no).values(values))
+    about = {"reference": reference}
+    await audit.record(connection, audit.Act(by, f"aml_report.{step}", f"aml_report:{report_no}", about))
+
+
+async def listing(
+    connection: AsyncConnection, *, status: str | None = None, overdue: bool = False, after: int = 0, limit: int = 1_000
+) -> list[Row[Any]]:
+    """Reports by number, with what is known of their seller; ``overdue``: only what is due before today and not filed.
+
+    Raises BadValue for an unknown status.
+    """
+    if status is not None and status not in MACHINE.states:
+        raise BadValue("status", status, "one of " + ", ".join(MACHINE.states))
+    columns = aml_report.c
+    join = aml_report.outerjoin(seller, seller.c.seller_id == columns.seller_id)
+    query = select(aml_report, seller.c.id_type, seller.c.masked_number, seller.c.masked_name).select_from(join)
+    query = query.where(columns.report_no > after).order_by(columns.report_no).limit(limit)
+    if status is not None:
+        query = query.where(columns.status == status)
+    if overdue:
+        query = query.where(columns.status.in_(("REVIEW", "DUE")), columns.due_on < working_days.today())
+    return list(await connection.execute(query))
+
+
+EXPORT: Final = (
+    *("report_no", "kind", "reason", "day", "due_on", "status", "amount_cny", "seller", "id_type", "masked_number"),
+    *("masked_name", "tickets", "description", "reference"),
+)
+
+
+async def export(connection: AsyncConnection, kind: str) -> bytes:
+    """All reports as csv or xlsx. Raises BadValue for another format."""
+    rows = [
+        (
+            *(row.report_no, row.kind, row.reason, str(row.day), str(row.due_on), row.status),
+            *(sheets.scaled(row.amount_fen, 2), None if row.seller_id is None else str(row.seller_id), row.id_type),
+            *(row.masked_number, row.masked_name, " ".join(map(str, row.tickets)), row.description, row.reference),
+        )
+        for row in await listing(connection, limit=sheets.MAX_ROWS)
+    ]
+    return sheets.write(kind, "Reports", EXPORT, rows)

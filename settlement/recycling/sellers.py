@@ -1,0 +1,120 @@
+"""Who sells old gold at a counter: known again by a hash, shown masked, screened, and looked into where the law asks.
+
+Of a person the venue keeps a salted hash of the identity document, a masked number and name, and what was done to know
+them; the copy of the document stays with the member, under the reference given here. One salt for the whole venue, so
+that the same seller is the same at every member's counter; scrypt makes guessing numbers from the hash slow.
+"""
+
+import asyncio
+import re
+import secrets
+from hashlib import scrypt
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base import audit
+from settlement.base.database import now_ms
+from settlement.base.texts import printable
+from settlement.tables.recycling import ID_TYPES, due_diligence, identity_salt, seller
+
+DUE_DILIGENCE_DAYS: Final = 365
+"""How long due diligence on a seller is good for."""
+_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECK: Final = "10X98765432"
+
+
+class Identity(NamedTuple):
+    """What the identity document says. Never stored."""
+
+    id_type: str
+    number: str
+    name: str
+
+
+def checked(id_type: str, number: str, name: str) -> Identity:
+    """An identity as it is compared. Raises BadValue, never showing the number; a resident identity number must have
+    its check digit (GB 11643)."""
+    if id_type not in ID_TYPES:
+        raise BadValue("id_type", id_type, "one of " + ", ".join(ID_TYPES))
+    plain = number.strip().upper()
+    if id_type == "RESIDENT_ID":
+        if re.fullmatch(r"[1-9][0-9]{16}[0-9X]", plain) is None or _check_digit(plain) != plain[17]:
+            raise BadValue(
+                "id_number", "*" * len(plain), "a resident identity number of 18 places with its check digit"
+            )
+    elif re.fullmatch(r"[A-Z0-9]{5,20}", plain) is None:
+        raise BadValue("id_number", "*" * len(plain), "5 to 20 letters and digits")
+    if not 1 <= len(name.strip()) <= 64 or not name.isprintable():
+        raise BadValue("name", "*" * len(name), "printable text of 1 to 64 characters")
+    return Identity(id_type, plain, name.strip())
+
+
+def _check_digit(number: str) -> str:
+    return _CHECK[sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, number, strict=False)) % 11]
+
+
+def masked_number(number: str) -> str:
+    """First three and last two places: enough to compare with a copy, not enough to use."""
+    return number[:3] + "*" * (len(number) - 5) + number[-2:]
+
+
+def masked_name(name: str) -> str:
+    """The first character alone."""
+    return name[0] + "*" * (len(name) - 1)
+
+
+async def _hash(connection: AsyncConnection, identity: Identity) -> bytes:
+    fresh = insert_or(identity_salt).values(one=1, salt=secrets.token_bytes(32)).on_conflict_do_nothing()
+    await connection.execute(fresh)
+    salt = (await connection.execute(select(identity_salt.c.salt))).scalar_one()
+    text = f"{identity.id_type}:{identity.number}".encode()
+    return await asyncio.to_thread(scrypt, text, salt=salt, n=2**14, r=8, p=1)
+
+
+async def known(connection: AsyncConnection, by: str, identity: Identity) -> Row[Any]:
+    """The seller with this identity document, registered if new."""
+    digest = await _hash(connection, identity)
+    values = {
+        **{"identity_hash": digest, "id_type": identity.id_type, "masked_number": masked_number(identity.number)},
+        **{"masked_name": masked_name(identity.name), "first_seen": now_ms()},
+    }
+    added = insert_or(seller).values(values).on_conflict_do_nothing().returning(seller.c.seller_id)
+    number = await connection.scalar(added)
+    if number is not None:
+        shown = {key: values[key] for key in ("id_type", "masked_number", "masked_name")}
+        await audit.record(connection, audit.Act(by, "seller.add", f"seller:{number}", shown))
+    return (await connection.execute(select(seller).where(seller.c.identity_hash == digest))).one()
+
+
+async def find(connection: AsyncConnection, seller_id: int, *, lock: bool = False) -> Row[Any]:
+    """A seller by number. Raises BadValue."""
+    query = select(seller).where(seller.c.seller_id == seller_id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    if row is None:
+        raise BadValue("seller", seller_id, "the number of a seller")
+    return row
+
+
+async def look_into(connection: AsyncConnection, by: str, seller_id: int, document: str, findings: str) -> int:
+    """Records due diligence: where its papers are, and what was found out about person and gold. Returns its number."""
+    for field, text, longest in (("document", document, 64), ("findings", findings, 500)):
+        printable(field, text, longest)
+    await find(connection, seller_id)
+    values = {"seller_id": seller_id, "at": now_ms(), "by": by, "document": document, "findings": findings}
+    added = insert(due_diligence).values(values).returning(due_diligence.c.due_diligence_no)
+    number = int((await connection.execute(added)).scalar_one())
+    about = {"due_diligence": number, "document": document}
+    await audit.record(connection, audit.Act(by, "seller.due_diligence", f"seller:{seller_id}", about))
+    return number
+
+
+async def looked_into(connection: AsyncConnection, seller_id: int) -> bool:
+    """Whether there is due diligence on a seller that is still good."""
+    since = now_ms() - DUE_DILIGENCE_DAYS * 86_400_000
+    query = select(due_diligence.c.due_diligence_no)
+    query = query.where(due_diligence.c.seller_id == seller_id, due_diligence.c.at >= since)
+    return await connection.scalar(query.limit(1)) is not None

@@ -1,0 +1,1 @@
+"""What is written for people to keep: bar exports, account statements, stock reports."""

@@ -1,0 +1,89 @@
+"""Bar lists written: as a depositor would declare the lots, as London lists them, or as a vault counts them.
+
+Each of them is read again by what reads such a list: ``goldx clerk import-bars``, or ``goldx clerk statement``.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.intake import bar_list
+from settlement.lots import lots, provenance
+from settlement.lots.lots import Search
+from settlement.reconciliation import warehouse_statement
+from settlement.workbooks import ounces, sheets
+
+DECLARED: Final = (
+    *("refiner", "serial", "year", "symbol", "form", "account", "warehouse", "gross_g", "fineness_permille", "origin"),
+    *bar_list.PAPERS,
+)
+LBMA: Final = (
+    *("Serial number", "Brand code", "Gross weight (troy ounces)", "Assay", "Fine weight (troy ounces)"),
+    "Year of Manufacture",
+)
+COUNT: Final = ("refiner", "serial", "year", "gross_g", "fineness_permille", "status", "seal", "customs")
+LAYOUTS: Final = ("declared", "lbma")
+
+
+async def _all(connection: AsyncConnection, search: Search) -> list[Row[Any]]:
+    found: list[Row[Any]] = []
+    while page := await lots.listing(connection, search, after=found[-1].lot_id if found else 0):
+        found += page
+    return found
+
+
+def _figures(row: Row[Any]) -> tuple[int, int]:
+    """Weight in 0.01 g and fineness in e5: as last weighed and certified, else as declared."""
+    weight = row.melt_cg or row.gross_cg or row.declared_gross_cg
+    return weight, row.fineness_e5 or row.declared_fineness_e5
+
+
+def _year(row: Row[Any]) -> int | None:
+    return row.year or None
+
+
+def _declared(row: Row[Any], proof: Row[Any] | None) -> tuple[Any, ...]:
+    """Of several documents the first one."""
+    weight, fineness = _figures(row)
+    where = (row.symbol, row.form, row.account, row.warehouse)
+    figures = (sheets.scaled(weight, 2), sheets.scaled(fineness, 2))
+    origin: tuple[Any, ...] = (None,) * (1 + len(bar_list.PAPERS))
+    if proof is not None:
+        papers = {"origin_document": next(iter(proof.documents), None), **proof._mapping}
+        origin = (proof.origin, *(papers[name] for name in bar_list.PAPERS))
+    return (row.refiner, row.serial, _year(row), *where, *figures, *origin)
+
+
+def _lbma(row: Row[Any]) -> tuple[Any, ...]:
+    """Assay to four figures, down; fine ounces down, or the agreed constant of a small bar, or none."""
+    weight, fineness = _figures(row)
+    assay = fineness // 10 * 10
+    gross = ounces.london_weight(weight)
+    fine: int | None = ounces.fine_weights(gross, assay)[0]
+    if gross < ounces.LARGE_FROM_MOZ:
+        gross = ounces.from_cg(weight)
+        fine = ounces.SMALL_BARS.get((weight, assay))
+    figures = (sheets.scaled(gross, 3), sheets.scaled(assay // 10, 1), sheets.scaled(fine, 3))
+    return (row.serial, row.refiner, *figures, _year(row))
+
+
+async def export(connection: AsyncConnection, search: Search, layout: str, kind: str) -> bytes:
+    """The lots of a search as csv or xlsx, in the ``layout`` declared or lbma. Raises BadValue."""
+    rows = await _all(connection, search)
+    if layout == "lbma":
+        return sheets.write(kind, "Bars", LBMA, map(_lbma, rows))
+    proofs = await provenance.of_lots(connection, [row.lot_id for row in rows])
+    return sheets.write(kind, "Bars", DECLARED, (_declared(row, proofs.get(row.lot_id)) for row in rows))
+
+
+async def count_list(connection: AsyncConnection, place: str, kind: str) -> bytes:
+    """What a warehouse should find when it counts, as csv or xlsx. Raises BadValue for an unknown warehouse."""
+    rows = [
+        (
+            *(line.key.refiner, line.key.serial, line.key.year or None, sheets.scaled(line.gross_cg, 2)),
+            *(sheets.scaled(line.fineness_e5, 2), line.status, line.seal, line.customs),
+        )
+        for line in await warehouse_statement.expected(connection, place)
+    ]
+    return sheets.write(kind, f"Count {place}", COUNT, rows)

@@ -1,0 +1,161 @@
+"""The stock report: what lay in each vault, by form and customs status, and what a day did to it (domain sheet 8.6).
+
+Metal is in stock from its weighing until it is handed out, in its gross weight as last weighed; its fine weight is
+known from its certificate on. Per vault, form and customs status:
+
+    total = previous + in - out - melt loss
+
+``in`` is weighed in, or arrived from another vault; ``out`` released, returned or sent to another vault; the melt loss
+is what lots lost in the crucible, parents less what was cast of them. All of it follows from the custody events, so
+the report of any day in the past is the same whenever it is asked for.
+
+A lot is in dispute while the vault's statement and the register differ about it. (Lots whose assays differ have no fine
+weight yet, and a lot that is claimed about has left.) There is no column of metal that is leased out: nobody can lease
+here.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base import working_days
+from settlement.tables.lots import LOT_GONE
+from settlement.workbooks import sheets
+
+NOT_IN_STOCK: Final = ("PRE_ADVISED", "ARRIVED", *LOT_GONE)
+"""States of a lot that is not weighed yet or not there any more."""
+CERTIFIED: Final = ("CERTIFIED", "REGISTERED", "RECEIPTED", "ALLOCATED", "WITHDRAWN")
+"""States in which a lot's fine weight is known."""
+UNMELTED: Final = ("WEIGHED", "SCREENED")
+"""States before the crucible."""
+
+
+class StockLine(NamedTuple):
+    """One vault, form and customs status: weights in gross mg, then fine mg; then the lots that make up the total, by
+    what they are, in fine mg."""
+
+    warehouse: str
+    form: str
+    customs: str
+    lots: int
+    gross_previous: int
+    gross_in: int
+    gross_out: int
+    melt_loss: int
+    gross_total: int
+    fine_previous: int
+    fine_in: int
+    fine_out: int
+    fine_total: int
+    unreceipted: int
+    free: int
+    frozen: int
+    pledged: int
+    legal_hold: int
+    in_dispute: int
+    in_transfer: int
+    load_out: int
+
+
+HEADING: Final = tuple(
+    {"warehouse": "warehouse", "form": "form", "customs": "customs", "lots": "lots"}.get(name, f"{name}_g")
+    for name in StockLine._fields
+)
+
+# Every event becomes a move from (place before, weights before) to (place after, weights after); a place is NULL where
+# the lot is not in stock. Lots on another class after the border keep form and weight.
+_MOVES: Final = """
+WITH event AS (
+    SELECT e.lot_id, e.event_id, e.at, e.step, l.form,
+           CASE WHEN e.state <> ALL (:absent) THEN e.warehouse END AS place,
+           10 * CASE WHEN e.state = ANY (:unmelted) THEN coalesce(l.gross_cg, l.melt_cg)
+                     ELSE coalesce(l.melt_cg, l.gross_cg) END AS gross,
+           CASE WHEN e.state = ANY (:certified) THEN coalesce(l.fine_mg, 0) ELSE 0 END AS fine
+    FROM custody_event e JOIN lot l USING (lot_id) WHERE e.at < :until
+), move AS (
+    SELECT *, lag(place) OVER lot AS place0, lag(gross) OVER lot AS gross0, lag(fine) OVER lot AS fine0
+    FROM event WINDOW lot AS (PARTITION BY lot_id ORDER BY event_id)
+), leg AS (
+    SELECT place AS warehouse, form, at, 1 AS lots, CASE WHEN step <> 'cast' THEN gross ELSE 0 END AS g_in, 0 AS g_out,
+           CASE WHEN step = 'cast' THEN -gross ELSE 0 END AS loss, fine AS f_in, 0 AS f_out
+    FROM move WHERE place IS NOT NULL AND place IS DISTINCT FROM place0
+    UNION ALL
+    SELECT place0, form, at, -1, 0, CASE WHEN step <> 'consume' THEN gross0 ELSE 0 END,
+           CASE WHEN step = 'consume' THEN gross0 ELSE 0 END, 0, fine0
+    FROM move WHERE place0 IS NOT NULL AND place IS DISTINCT FROM place0
+    UNION ALL
+    SELECT place, form, at, 0, 0, 0, gross0 - gross, greatest(fine - fine0, 0), greatest(fine0 - fine, 0)
+    FROM move WHERE place = place0 AND (gross <> gross0 OR fine <> fine0)
+)
+SELECT warehouse, form, w.customs, sum(lots)::bigint AS lots,
+       sum(CASE WHEN at < :since THEN g_in - g_out - loss ELSE 0 END)::bigint AS gross_previous,
+       sum(CASE WHEN at >= :since THEN g_in ELSE 0 END)::bigint AS gross_in,
+       sum(CASE WHEN at >= :since THEN g_out ELSE 0 END)::bigint AS gross_out,
+       sum(CASE WHEN at >= :since THEN loss ELSE 0 END)::bigint AS melt_loss,
+       sum(g_in - g_out - loss)::bigint AS gross_total,
+       sum(CASE WHEN at < :since THEN f_in - f_out ELSE 0 END)::bigint AS fine_previous,
+       sum(CASE WHEN at >= :since THEN f_in ELSE 0 END)::bigint AS fine_in,
+       sum(CASE WHEN at >= :since THEN f_out ELSE 0 END)::bigint AS fine_out,
+       sum(f_in - f_out)::bigint AS fine_total
+FROM leg JOIN warehouse w USING (warehouse) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+_MADE_OF: Final = """
+WITH last AS (
+    SELECT DISTINCT ON (lot_id) lot_id, state, warehouse FROM custody_event WHERE at < :until
+    ORDER BY lot_id, event_id DESC
+), bound AS (
+    SELECT lot_id, array_agg(kind) AS kinds FROM lot_lock
+    WHERE at < :until AND (lifted_at IS NULL OR lifted_at >= :until) GROUP BY lot_id
+), disputed AS (
+    SELECT DISTINCT substring(note FROM '^lot ([0-9]+)')::bigint AS lot_id FROM recon_break
+    WHERE scope LIKE 'statement:%' AND opened_at < :until AND (closed_at IS NULL OR closed_at >= :until)
+)
+SELECT last.warehouse, l.form, sum(l.fine_mg)::bigint AS fine,
+       CASE WHEN 'LEGAL_HOLD' = ANY (kinds) THEN 'legal_hold'
+            WHEN disputed.lot_id IS NOT NULL THEN 'in_dispute' WHEN 'FREEZE' = ANY (kinds) THEN 'frozen'
+            WHEN 'PLEDGE' = ANY (kinds) THEN 'pledged' WHEN 'TRANSFER' = ANY (kinds) THEN 'in_transfer'
+            WHEN last.state IN ('ALLOCATED', 'WITHDRAWN') THEN 'load_out' WHEN last.state = 'RECEIPTED' THEN 'free'
+            ELSE 'unreceipted' END AS what
+FROM last JOIN lot l USING (lot_id) LEFT JOIN bound USING (lot_id) LEFT JOIN disputed USING (lot_id)
+WHERE last.state = ANY (:certified) GROUP BY 1, 2, 4
+"""
+
+
+async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
+    """The stock at the end of a day in Shanghai, and what that day did to it. Of today: until now."""
+    times = {
+        "since": working_days.midnight(day),
+        "until": working_days.midnight(day + timedelta(days=1)),
+    }
+    states = {"absent": list(NOT_IN_STOCK), "unmelted": list(UNMELTED), "certified": list(CERTIFIED)}
+    made: dict[tuple[str, str], dict[str, int]] = {}
+    asked = {"until": times["until"], "certified": states["certified"]}
+    for row in await connection.execute(text(_MADE_OF), asked):
+        made.setdefault((row.warehouse, row.form), {})[row.what] = row.fine
+    lines = []
+    for row in await connection.execute(text(_MOVES), {**times, **states}):
+        parts = made.get((row.warehouse, row.form), {})
+        lines.append(StockLine(*row, *(parts.get(name, 0) for name in StockLine._fields[-8:])))
+    return lines
+
+
+def written(lines: Sequence[StockLine]) -> list[tuple[sheets.Out, ...]]:
+    """The rows of the file: weights in grams with three decimals, and a row of totals."""
+    rows: list[tuple[sheets.Out, ...]] = [
+        (*line[:4], *(sheets.scaled(weight, 3) for weight in _weights(line))) for line in lines
+    ]
+    sums = (sheets.scaled(sum(column), 3) for column in zip(*map(_weights, lines), strict=True))
+    return [*rows, ("TOTAL", "", "", sum(line.lots for line in lines), *sums)]
+
+
+def _weights(line: StockLine) -> tuple[int, ...]:
+    return tuple(int(weight) for weight in line[4:])
+
+
+async def export(connection: AsyncConnection, day: date, kind: str) -> bytes:
+    """The report as csv or xlsx. Raises BadValue for another format."""
+    return sheets.write(kind, f"Stock {day}", HEADING, written(await report(connection, day)))

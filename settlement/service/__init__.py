@@ -1,0 +1,1 @@
+"""The settlement process and what joins the folders: the ledger's writer, movements, state machines."""

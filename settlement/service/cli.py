@@ -1,0 +1,178 @@
+"""``goldx settlement`` and the commands of whoever administers the exchange on its own machine.
+
+Access to the machine is the authority here, as it is for the database itself; every act is in the audit log all the
+same, under the name of the user of the operating system.
+"""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.client.keys import Key
+from goldx.hosting import collector, logging
+from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.protocol.units import BadValue
+from goldx.streams.archive import BadArchive
+from goldx.streams.durability import WeakDurability
+from goldx.streams.history import EventsMissing
+from goldx.streams.replicas import NoReplicas
+from settlement.base import audit, registry
+from settlement.base.database import connect, migrate
+from settlement.base.refusal import Refused
+from settlement.service.process import serve
+from settlement.service.writer import SequenceGap, WrongShard, WrongStream
+from settlement.workbooks.sheets import BadFile
+
+T = TypeVar("T")
+
+ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive, SequenceGap, WrongStream, WrongShard)
+"""What ends settlement with a message that says all there is to know."""
+
+
+def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+    """Runs one piece of work on the configured database; what is refused ends the command with its reason."""
+
+    async def run() -> T:
+        url = resolve_database_url(Settings())
+        await migrate(url)
+        engine = connect(url)
+        try:
+            return await work(engine)
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(run())
+    except (BadValue, Refused, BadFile, audit.BrokenChain, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def in_transaction(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Like ``on_database``, in one transaction."""
+
+    async def run(engine: AsyncEngine) -> T:
+        async with engine.begin() as connection:
+            return await work(connection)
+
+    return on_database(run)
+
+
+def _administrator() -> str:
+    return f"host:{getpass.getuser()}"
+
+
+def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in value.split(","))
+
+
+@click.command()
+def settlement() -> None:
+    """Settle the exchange: ledger, receipts and withdrawals, until SIGTERM."""
+    logging.configure("settlement")
+    log = structlog.get_logger()
+    settings = Settings()
+    database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
+    collector.gentle()
+    try:
+        asyncio.run(serve(database_url, redis_url, settings))
+    except Exception as error:
+        told = {"kind": type(error).__name__, "reason": str(error)}
+        log.critical(
+            "settlement stops: what is wrong does not pass by waiting", **told, exc_info=not isinstance(error, ENDS)
+        )
+        sys.exit(1)
+
+
+@click.group()
+def member() -> None:
+    """Register member firms."""
+
+
+@member.command("add")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--name-zh", default="")
+def add_member(code: str, name: str, name_zh: str) -> None:
+    """Register the member firm CODE."""
+    in_transaction(lambda connection: registry.add_member(connection, _administrator(), code, name, name_zh))
+    click.echo(f"member {code} is registered")
+
+
+@click.group()
+def staff() -> None:
+    """Register the venue's staff."""
+
+
+@staff.command("add")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--permissions", required=True, callback=_words, help="Some of operate,settle,supervise.")
+def add_staff(code: str, name: str, permissions: tuple[str, ...]) -> None:
+    """Register CODE, one of the staff."""
+    in_transaction(lambda connection: registry.add_staff(connection, _administrator(), code, name, permissions))
+    click.echo(f"staff {code} is registered")
+
+
+@click.group()
+def key() -> None:
+    """Make and end Ed25519 keys."""
+
+
+@key.command("create")
+@click.option("--member", "member_code", help="The member whose key it is; or --staff.")
+@click.option("--staff", "staff_code", help="The one of the staff whose key it is; or --member.")
+@click.option("--permissions", default="trade", show_default=True, callback=_words)
+@click.option("--key-id", help="Default: the holder's code and a number.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Private key file; must not exist.")
+def create_key(
+    member_code: str | None, staff_code: str | None, permissions: tuple[str, ...], key_id: str | None, out: Path
+) -> None:
+    """Make a key pair: the private key goes into a file, the public key into the register."""
+
+    async def work(connection: AsyncConnection) -> Key:
+        name = key_id or await registry.free_key_id(connection, str(member_code or staff_code))
+        made = Key.generate(name)
+        holder = {"member_code": member_code, "staff_code": staff_code}
+        await registry.add_key(connection, _administrator(), name, made.public_bytes, **holder, permissions=permissions)
+        made.save(out)
+        return made
+
+    click.echo(f"key {in_transaction(work).key_id} is registered; its private half is in {out}")
+
+
+@key.command("revoke")
+@click.argument("key_id")
+def revoke_key(key_id: str) -> None:
+    """End the key KEY_ID at once."""
+    in_transaction(lambda connection: registry.revoke_key(connection, _administrator(), key_id))
+    click.echo(f"key {key_id} is revoked")
+
+
+@click.group("audit")
+def audit_group() -> None:
+    """Prove the audit log."""
+
+
+def _head(_context: click.Context, _parameter: click.Parameter, value: str | None) -> audit.Head | None:
+    if value is None:
+        return None
+    number, _, digest = value.partition(":")
+    try:
+        return audit.Head(int(number), bytes.fromhex(digest))
+    except ValueError:
+        raise click.BadParameter("must be NUMBER:HASH as an earlier verify printed it") from None
+
+
+@audit_group.command("verify")
+@click.option("--anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end that was kept elsewhere.")
+def verify(anchor: audit.Head | None) -> None:
+    """Read the whole chain; exit 1 at the first entry that is not what was written."""
+    end = in_transaction(lambda connection: audit.verify(connection, anchor))
+    click.echo(f"{end.number} entries, unbroken; the end is {end.number}:{end.hash.hex()}")

@@ -1,0 +1,35 @@
+"""Whether settlement keeps up, for ``goldx health settlement``."""
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from goldx.hosting.health import Unhealthy
+from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.streams.redis_streams import EventStream, Keys, connect
+from settlement.base import database
+from settlement.ledger.status import status
+
+PATIENCE = 2.0
+"""Seconds in which an event that has been published should be posted, or at least one before it."""
+
+
+async def settlement(settings: Settings) -> str:
+    """What is posted, and that it moves on while something is left to post. Raises Unhealthy."""
+    engine = database.connect(resolve_database_url(settings), pool_size=1)
+    redis = connect(resolve_redis_url(settings))
+    try:
+        published = await EventStream(redis, Keys(settings.shard)).last_sequence()
+        async with engine.connect() as connection:
+            before = (await status(connection)).sequence
+        if before < published:
+            await asyncio.sleep(PATIENCE)
+            async with engine.connect() as connection:
+                if (await status(connection)).sequence == before:
+                    raise Unhealthy(f"posted to event {before} of {published}, and it does not move")
+    except SQLAlchemyError as error:
+        raise Unhealthy(str(error)) from error
+    finally:
+        await redis.aclose()
+        await engine.dispose()
+    return f"posted to event {before} of {published}"

@@ -1,0 +1,226 @@
+"""The settlement service: reads the event stream, posts it, and sends what waits for the engine.
+
+It can be killed at any moment. What it does is written in SQL together with how far it got, and it goes on from there.
+When Redis or PostgreSQL is away it waits and tries again; when something is wrong that waiting cannot mend (a gap in
+the stream or another stream, an entry that does not balance, an account below zero) it stops loudly.
+"""
+
+import asyncio
+import contextlib
+import signal
+from datetime import date
+from pathlib import Path
+
+import structlog
+from asyncpg import InterfaceError, InternalClientError, PostgresError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from goldx.hosting.settings import Settings
+from goldx.streams.durability import require_durability
+from goldx.streams.history import WholeEvents, archive_in, first_event, last_event
+from goldx.streams.outages import redis_passes
+from goldx.streams.redis_streams import EventFrame, Journal, Keys, begin_run, connect
+from settlement.base import database, working_days
+from settlement.charges import fees
+from settlement.ledger.outbox import Sender
+from settlement.load_outs import cancels
+from settlement.service.writer import Ledger, StreamBehind
+
+log = structlog.get_logger()
+
+EVENTS_PER_BATCH = 20_000
+"""About how many events one transaction posts while there is a backlog."""
+MOST_FRAMES, FIRST_FRAMES = 2_000, 200
+"""How many frames are read at once: at most, and before it is known how large they are."""
+OUTBOX_MS = 100
+"""How often to look at the outbox: the delay of a receipt, not of a trade."""
+REDIS_TIMEOUT = 10.0
+BEHIND_SECONDS = 60.0
+"""How long the engine may take to publish again what a failover took away."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between attempts while a server is away; doubled each time."""
+
+_OUTAGES = ("08", "40", "53", "57")
+"""SQLSTATE classes that pass: connection, serialization and deadlock, resources, operator intervention."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether waiting may help: a server is away or starting, or two transactions met."""
+    if redis_passes(error):
+        return True
+    if isinstance(error, PostgresError):
+        return str(error.sqlstate or "").startswith(_OUTAGES)
+    if isinstance(error, InterfaceError | InternalClientError):
+        # How the driver speaks of a connection that the server has ended between two operations.
+        return not isinstance(error, ValueError)
+    if isinstance(error, DBAPIError):
+        cause = error.orig and error.orig.__cause__
+        return error.connection_invalidated or (cause is not None and is_outage(cause))
+    return False
+
+
+class Settlement:
+    """One run of the service."""
+
+    def __init__(
+        self,
+        database_url: str,
+        redis_url: str,
+        shard: str,
+        archive_dir: Path | None = None,
+        *,
+        allow_weak_durability: bool = False,
+        replicas: int = 0,
+    ) -> None:
+        keys = Keys(shard)
+        self._database_url = database_url
+        self._engine = database.connect(database_url)
+        self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
+        self._events = WholeEvents(self._redis, keys, archive_in(archive_dir))
+        self._ledger = Ledger(self._engine, shard)
+        self._keys = keys
+        self._replicas = replicas
+        self._sender: Sender
+        self._allow_weak = allow_weak_durability
+        self.durability = "unknown"
+        self._reached = 0
+        self._frames = FIRST_FRAMES
+        self._ahead: asyncio.Task[list[EventFrame]] | None = None
+        """The reading of the next batch, under way while PostgreSQL works on this one."""
+        self._flushed = 0.0
+        self._day: date | None = None
+
+    @property
+    def reached(self) -> int:
+        """The sequence up to which this run knows everything to be posted."""
+        return self._reached
+
+    async def open(self) -> int:
+        """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on.
+
+        After a failover the new primary may lack events that are posted already: the engine publishes them again.
+        Raises WeakDurability: a receipt is in the market when the journal has it, and not before that is on the disk.
+        """
+        pause = FIRST_PAUSE
+        patient_until = asyncio.get_running_loop().time() + (BEHIND_SECONDS if self._replicas else 0)
+        while True:
+            try:
+                self.durability = str(
+                    await require_durability(self._redis, allow_weak=self._allow_weak, replicas=self._replicas)
+                )
+                await database.migrate(self._database_url)
+                self._reached = await self._ledger.open()
+                await self._ledger.check(self._events)
+                run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
+                self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas), run)
+                await self._tell()
+            except StreamBehind as error:
+                if asyncio.get_running_loop().time() > patient_until:
+                    raise
+                log.warning("the events of a failed primary are awaited again", error=str(error))
+                await asyncio.sleep(FIRST_PAUSE)
+            except Exception as error:
+                pause = await self._wait_out(error, pause)
+            else:
+                return self._reached
+
+    async def run(self) -> None:
+        """Works until cancelled. Raises what waiting cannot mend."""
+        while True:
+            try:
+                await self._step()
+            except Exception as error:
+                await self._drop_ahead()
+                await self._wait_out(error, FIRST_PAUSE)
+                await self.open()
+
+    async def _step(self) -> None:
+        """Posts the next batch; at the end of the stream, sends what waits."""
+        ahead, self._ahead = self._ahead, None
+        count = self._frames
+        frames = await (ahead or self._events.wait(self._reached, count, OUTBOX_MS))
+        if frames:
+            self._frames = max(1, min(MOST_FRAMES, EVENTS_PER_BATCH * len(frames) // _events_in(frames)))
+            if len(frames) == count:
+                self._ahead = asyncio.create_task(self._events.read(last_event(frames[-1]), self._frames))
+            self._reached = await self._ledger.post(frames)
+            await self._tell()
+        now = asyncio.get_running_loop().time()
+        if self._ahead is None and now - self._flushed >= OUTBOX_MS / 1_000:
+            await self._sender.flush()
+            self._flushed = now
+            await self._begin_day(working_days.today())
+
+    async def _begin_day(self, today: date) -> None:
+        """Once a day, from the first idle moment after midnight in Shanghai: what the calendar brings."""
+        if today == self._day:
+            return
+        async with self._engine.begin() as connection:
+            accrued = await fees.catch_up(connection)
+            expired = await cancels.expire(connection, today)
+        log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired))
+        self._day = today
+
+    async def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
+            self._ahead = None
+
+    async def _tell(self) -> None:
+        """Lets the archiver know what is posted. It may know too little for a while: then it trims too little."""
+        try:
+            await self._redis.set(self._keys.posted, self._reached)
+        except RedisError as error:
+            log.warning("the sequence posted could not be told", error=str(error))
+
+    async def _wait_out(self, error: Exception, pause: float) -> float:
+        if not is_outage(error):
+            raise error
+        log.warning("a server is away", error=str(error), next_attempt_seconds=pause)
+        await asyncio.sleep(pause)
+        return min(pause * 2, LONGEST_PAUSE)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._drop_ahead()
+        await self._redis.aclose()
+        await self._engine.dispose()
+
+
+def _events_in(frames: list[EventFrame]) -> int:
+    return max(1, last_event(frames[-1]) - first_event(frames[0]) + 1)
+
+
+async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
+    """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    shard = settings.shard
+    service = Settlement(
+        *(database_url, redis_url, shard, settings.archive_dir),
+        allow_weak_durability=settings.allow_weak_durability,
+        replicas=settings.require_replicas,
+    )
+    stopping = asyncio.create_task(stop.wait())
+    working = asyncio.create_task(_work(service, shard))
+    try:
+        await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        stopping.cancel()
+        await service.close()
+
+
+async def _work(service: Settlement, shard: str) -> None:
+    reached = await service.open()
+    print(f"READY settlement shard={shard} sequence={reached} durability={service.durability}", flush=True)
+    await service.run()

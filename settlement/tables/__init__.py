@@ -1,0 +1,1 @@
+"""The tables of settlement, one module per business folder."""

@@ -1,0 +1,109 @@
+"""The tables of who may act, of what two people agree to, of the record of what was done, and of the calendar.
+
+Units as in ``settlement.tables.columns``.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    LargeBinary,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from settlement.tables.columns import integer, metadata, number, one_of, string
+
+PERMISSIONS = ("trade", "operate", "settle", "supervise")
+
+member = Table(
+    "member",
+    metadata,
+    Column("member", Text, primary_key=True),
+    string("name"),
+    string("name_zh", default=""),
+    integer("created_at"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("staff", Text, primary_key=True),
+    string("name"),
+    Column("permissions", ARRAY(Text), nullable=False),
+    integer("created_at"),
+    CheckConstraint("permissions <@ ARRAY['operate', 'settle', 'supervise']", name="permissions_known"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False, unique=True),
+    Column("member", Text, ForeignKey("member.member")),
+    Column("staff", Text, ForeignKey("staff.staff")),
+    Column("permissions", ARRAY(Text), nullable=False),
+    integer("created_at"),
+    integer("revoked_at", null=True),
+    CheckConstraint("length(public_key) = 32", name="public_key_ed25519"),
+    CheckConstraint("(member IS NULL) <> (staff IS NULL)", name="one_holder"),
+    CheckConstraint(
+        "permissions <@ CASE WHEN staff IS NULL THEN ARRAY['trade'] ELSE ARRAY['operate', 'settle', 'supervise'] END",
+        name="permissions_fit_holder",
+    ),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    integer("at"),
+    string("actor"),
+    string("action"),
+    string("subject"),
+    string("detail"),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+calendar_day = Table(
+    "calendar_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("working", Boolean, nullable=False),
+    string("name"),
+)
+
+ENGINE_KINDS = (
+    *("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift"),
+    *("load_out", "load_out_cancel", "fee"),
+)
+"""What goes to the engine on behalf of a document; also the first half of its reference."""
+PROPOSAL_KINDS = (
+    *(*ENGINE_KINDS, "transfer", "pickup_code", "claim", "tariff"),
+    *("acceptance", "provenance", "lot_lift", "lot_return"),
+)
+PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
+
+proposal = Table(
+    "proposal",
+    metadata,
+    number("proposal_id"),
+    string("kind"),
+    Column("subjects", ARRAY(BigInteger), nullable=False),
+    Column("summary", JSONB, nullable=False),
+    string("status"),
+    Column("proposed_by", Text, ForeignKey("staff.staff"), nullable=False),
+    integer("proposed_at"),
+    Column("decided_by", Text, ForeignKey("staff.staff")),
+    integer("decided_at", null=True),
+    one_of("kind", PROPOSAL_KINDS),
+    one_of("status", PROPOSAL_STATES),
+    CheckConstraint("(status = 'PROPOSED') = (decided_by IS NULL)", name="decided_by_someone"),
+    CheckConstraint("status <> 'APPROVED' OR decided_by <> proposed_by", name="two_people"),
+)

@@ -1,0 +1,40 @@
+"""What all tables of settlement are made of; they stand in the modules beside this one.
+
+Units: money fen, gold fine mg, weights as read from a scale in 0.01 g (``_cg``), fineness in parts per 100,000
+(``_e5``), replicate results in parts per million (``_ppm``), times ms since the epoch (``_at``). Everything is BIGINT
+with a CHECK; no float and no NUMERIC anywhere.
+
+What a CHECK cannot say (postings sum to zero, histories are append-only) is said by triggers in the migrations.
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, MetaData, Text, text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def integer(name: str, *, null: bool = False, default: int | None = None) -> Column[int]:
+    """A whole number; 0 is one too."""
+    return Column(name, BigInteger, nullable=null, server_default=None if default is None else text(str(default)))
+
+
+def string(name: str, *, null: bool = False, default: str | None = None) -> Column[str]:
+    """A text of any length."""
+    return Column(name, Text, nullable=null, server_default=default)
+
+
+def number(name: str) -> Column[int]:
+    """A primary key that the database counts."""
+    return Column(name, BigInteger, Identity(always=True), primary_key=True)
+
+
+def one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
+    """The rule that a column holds one of some words."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(word) for word in words)})", name=f"{column}_known")

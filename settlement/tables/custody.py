@@ -1,0 +1,117 @@
+"""The tables of receipts, of what an account's gold is bound by, and of transfers between warehouses.
+
+Units as in ``settlement.tables.columns``.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    text,
+)
+
+from settlement.tables.columns import integer, metadata, number, one_of, string
+
+RECEIPT_STATES = ("PROPOSED", "ISSUING", "LIVE", "CANCELLED", "VOID")
+
+receipt = Table(
+    "receipt",
+    metadata,
+    number("receipt_no"),
+    Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), nullable=False),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    Column("symbol", Text, ForeignKey("instrument.symbol"), nullable=False),
+    integer("fine_mg"),
+    string("status"),
+    string("reason", null=True),
+    one_of("status", RECEIPT_STATES),
+    CheckConstraint("fine_mg > 0", name="fine"),
+    Index(
+        "uq_receipt_lot_id",
+        "lot_id",
+        unique=True,
+        postgresql_where=text("status IN ('PROPOSED', 'ISSUING', 'LIVE')"),
+    ),
+)
+ENCUMBRANCE_KINDS = ("PLEDGE", "LEGAL_HOLD")
+ENCUMBRANCE_STATES = (
+    *("ENTERED", "PAIRED", "PROPOSED", "SENDING", "LIVE", "RELEASE_ENTERED", "RELEASE_PAIRED", "LIFT_PROPOSED"),
+    *("RELEASING", "RELEASED", "WITHDRAWN", "REFUSED"),
+)
+TRANSFER_STATES = ("PROPOSED", "MADE", "SHIPPED", "RECEIVED", "CANCELLED")
+
+encumbrance = Table(
+    "encumbrance",
+    metadata,
+    number("encumbrance_no"),
+    string("kind"),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    Column("symbol", Text, ForeignKey("instrument.symbol"), nullable=False),
+    integer("fine_mg"),
+    Column("lots", ARRAY(BigInteger), nullable=False),
+    string("in_favour_of"),
+    string("document"),
+    string("counter_document", null=True),
+    string("release_document", null=True),
+    string("release_counter_document", null=True),
+    string("status"),
+    string("reason", null=True),
+    string("entered_by"),
+    integer("entered_at"),
+    one_of("kind", ENCUMBRANCE_KINDS),
+    one_of("status", ENCUMBRANCE_STATES),
+    CheckConstraint(
+        "fine_mg > 0 OR kind = 'LEGAL_HOLD' AND fine_mg = 0 AND cardinality(lots) > 0", name="of_something"
+    ),
+    CheckConstraint(
+        "kind <> 'PLEDGE' OR counter_document IS NOT NULL OR status IN ('ENTERED', 'WITHDRAWN')", name="both_sides"
+    ),
+    CheckConstraint(
+        "kind <> 'PLEDGE' OR release_document IS NOT NULL AND release_counter_document IS NOT NULL "
+        "OR status NOT IN ('RELEASE_PAIRED', 'RELEASING', 'RELEASED')",
+        name="both_sides_release",
+    ),
+    Index(
+        "uq_encumbrance_kind_document",
+        "kind",
+        "document",
+        unique=True,
+        postgresql_where=text("status NOT IN ('REFUSED', 'WITHDRAWN')"),
+    ),
+    Index("ix_encumbrance_account_symbol", "account", "symbol"),
+)
+
+transfer = Table(
+    "transfer",
+    metadata,
+    number("transfer_no"),
+    Column("from_warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
+    Column("to_warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
+    Column("new_symbol", Text, ForeignKey("instrument.symbol")),
+    string("permit", null=True),
+    string("reason"),
+    string("status"),
+    string("seal", null=True),
+    string("carrier", null=True),
+    string("shipped_by", null=True),
+    integer("shipped_at", null=True),
+    string("received_by", null=True),
+    integer("received_at", null=True),
+    one_of("status", TRANSFER_STATES),
+    CheckConstraint("from_warehouse <> to_warehouse", name="somewhere_else"),
+    CheckConstraint("(new_symbol IS NULL) = (permit IS NULL)", name="customs_by_permit"),
+    CheckConstraint("received_by <> shipped_by", name="two_people"),
+)
+
+transfer_lot = Table(
+    "transfer_lot",
+    metadata,
+    Column("transfer_no", BigInteger, ForeignKey("transfer.transfer_no"), primary_key=True),
+    Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), primary_key=True),
+    Index("ix_transfer_lot_lot_id", "lot_id"),
+)

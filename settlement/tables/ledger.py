@@ -1,0 +1,175 @@
+"""The tables of what the exchange has published, of the ledger that follows it, and of what waits for the engine.
+
+Units as in ``settlement.tables.columns``.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from settlement.tables.base import ENGINE_KINDS
+from settlement.tables.columns import integer, metadata, number, one_of, string
+
+ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
+"""Whose a ledger account is: a trading account, or one of the venue's own (``settlement.service.writer`` says what
+each is)."""
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("shard", Text, primary_key=True),
+    integer("sequence"),
+    integer("at"),
+    CheckConstraint("sequence >= 0", name="sequence_counts"),
+)
+
+trading_account = Table(
+    "trading_account",
+    metadata,
+    Column("account", Text, primary_key=True),
+    string("member"),
+    Column("kind", SmallInteger, nullable=False),
+    string("owner"),
+)
+
+instrument = Table(
+    "instrument",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    string("name"),
+    string("name_zh"),
+    string("form"),
+    integer("min_fineness"),
+    integer("max_fineness"),
+    integer("reference_price", null=True),
+    integer("last_price", null=True),
+)
+
+engine_holding = Table(
+    "engine_holding",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    integer("total"),
+    integer("reserved"),
+    integer("locked"),
+    integer("unwithdrawable"),
+    integer("sequence"),
+)
+
+trade = Table(
+    "trade",
+    metadata,
+    Column("trade_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    integer("at"),
+    string("symbol"),
+    integer("price"),
+    integer("quantity"),
+    integer("amount"),
+    string("buy_account"),
+    string("sell_account"),
+    integer("buy_fee"),
+    integer("sell_fee"),
+    Column("taker_side", SmallInteger),
+    CheckConstraint("price > 0 AND quantity > 0 AND amount > 0 AND buy_fee >= 0 AND sell_fee >= 0", name="positive"),
+)
+
+ledger_account = Table(
+    "ledger_account",
+    metadata,
+    number("account_id"),
+    string("name"),
+    string("kind"),
+    string("asset"),
+    integer("balance", default=0),
+    UniqueConstraint("kind", "name", "asset"),
+    one_of("kind", ACCOUNT_KINDS),
+    CheckConstraint("kind NOT IN ('member', 'fee_income') OR balance >= 0", name="prepaid_never_negative"),
+    CheckConstraint("kind NOT IN ('bank_escrow', 'vault') OR balance <= 0", name="assets_are_debits"),
+)
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    string("kind"),
+    integer("at"),
+    string("reference", null=True),
+    one_of("kind", ("trade", *ENGINE_KINDS, "unidentified")),
+)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", SmallInteger, primary_key=True, autoincrement=False),
+    integer("account_id"),
+    integer("amount"),
+    CheckConstraint("amount <> 0", name="not_zero"),
+    Index("ix_posting_account_id_sequence", "account_id", "sequence"),
+)
+OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("number", BigInteger, Identity(always=True), nullable=False, unique=True),
+    string("kind"),
+    Column("subject", BigInteger, nullable=False),
+    Column("legs", JSONB, nullable=False),
+    string("by"),
+    string("status", default="PENDING"),
+    integer("created_at"),
+    string("writer", null=True),
+    integer("frame", null=True),
+    string("journal_end", null=True),
+    integer("sent_at", null=True),
+    integer("sequence", null=True),
+    string("reason", null=True),
+    one_of("kind", ENGINE_KINDS),
+    one_of("status", OUTBOX_STATES),
+    Index("ix_outbox_waiting", "number", postgresql_where=text("status IN ('PENDING', 'SENDING')")),
+)
+CASH_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "REFUSED")
+
+cash_transfer = Table(
+    "cash_transfer",
+    metadata,
+    number("cash_id"),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    integer("amount"),
+    Column("bank_reference", Text, nullable=False),
+    string("status"),
+    string("reason", null=True),
+    one_of("status", CASH_STATES),
+    CheckConstraint("amount <> 0", name="not_zero"),
+    Index(
+        "uq_cash_transfer_bank_reference",
+        "bank_reference",
+        unique=True,
+        postgresql_where=text("status IN ('PROPOSED', 'SENDING', 'DONE')"),
+    ),
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    integer("own_mg", default=0),
+    integer("own_sold_mg", default=0),
+    CheckConstraint("own_mg >= 0 AND own_sold_mg >= 0", name="not_negative"),
+)

@@ -1,0 +1,59 @@
+"""The tables of reconciliation runs and of the differences they find.
+
+Units as in ``settlement.tables.columns``.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Table,
+    text,
+)
+
+from settlement.tables.columns import integer, metadata, number, one_of, string
+
+BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
+
+recon_run = Table(
+    "recon_run",
+    metadata,
+    number("run_id"),
+    integer("at"),
+    integer("sequence"),
+    string("by"),
+    integer("checked"),
+    integer("breaks"),
+    string("scope", default="books"),
+)
+
+recon_break = Table(
+    "recon_break",
+    metadata,
+    number("break_id"),
+    string("kind"),
+    string("subject"),
+    string("asset"),
+    integer("expected"),
+    integer("found"),
+    string("owner"),
+    string("status"),
+    integer("opened_at"),
+    integer("closed_at", null=True),
+    Column("first_run", BigInteger, ForeignKey("recon_run.run_id"), nullable=False),
+    Column("last_run", BigInteger, ForeignKey("recon_run.run_id"), nullable=False),
+    string("explanation", null=True),
+    string("scope", default="books"),
+    string("unit", default="amount"),
+    string("note", default=""),
+    one_of("status", BREAK_STATES),
+    Index(
+        "uq_recon_break_kind_subject_asset",
+        "kind",
+        "subject",
+        "asset",
+        unique=True,
+        postgresql_where=text("status <> 'CORRECTED'"),
+    ),
+)

@@ -1,0 +1,93 @@
+"""Troy ounces, by the rules of the London market (domain sheet 4.1): whole thousandths of an ounce (``moz``).
+
+Large bars are weighed in steps of 0.025 oz, rounded down with the turn of the scale. Small bars have agreed fine
+weights, which follow no one rounding, so they are looked up and never computed.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from goldx.protocol.units import FINENESS_ONE, BadValue, half_up
+
+GRAMS_1E7: Final = 311_034_768
+"""One troy ounce is 31.1034768 g exactly (LBMA Good Delivery Rules, annex C)."""
+STEP_MOZ: Final = 25
+"""Gross weights of large bars are multiples of 0.025 oz."""
+TURN_MOZ: Final = 2
+"""A bar must turn the scale: what is not 0.002 oz above a multiple counts as the one below (annex B)."""
+LARGE_FROM_MOZ: Final = 100_000
+"""From 100 oz on a weight in ounces must be one of those multiples; below it, bars are made to grams."""
+MAX_CG: Final = 100_000_000
+"""One tonne, in 0.01 g."""
+MAX_MOZ: Final = 32_150_747
+"""One tonne, in thousandths of an ounce."""
+
+SMALL_BARS: Final[Mapping[tuple[int, int], int]] = {
+    (100_000, 99_500): 31_990,
+    (100_000, 99_900): 32_119,
+    (100_000, 99_990): 32_148,
+    (25_000, 99_500): 7_998,
+    (5_000, 99_900): 1_607,
+    (1_000, 99_500): 321,
+}
+"""(weight in 0.01 g, fineness in e5) -> agreed fine weight in moz: those of LBMA's constants that have a source."""
+
+
+def to_cg(moz: int) -> int:
+    """Thousandths of an ounce -> 0.01 g (rule OUNCES_TO_CG_HALF_UP_1). For what is declared; balances read grams."""
+    return half_up(moz * GRAMS_1E7, 10**8)
+
+
+def from_cg(cg: int) -> int:
+    """0.01 g -> thousandths of an ounce, half up: what a small bar weighs."""
+    return half_up(cg * 10**8, GRAMS_1E7)
+
+
+def london_weight(cg: int) -> int:
+    """A large bar's gross weight in moz: down to a multiple of 0.025 oz, one less without the turn of the scale."""
+    steps, rest = divmod(cg * 10**8, GRAMS_1E7 * STEP_MOZ)
+    return _turned(steps, rest < TURN_MOZ * GRAMS_1E7)
+
+
+def turn_of_the_scale(moz: int) -> int:
+    """The same for what a balance shows in thousandths of an ounce."""
+    steps, rest = divmod(moz, STEP_MOZ)
+    return _turned(steps, rest < TURN_MOZ)
+
+
+def _turned(steps: int, short: bool) -> int:
+    return (steps - short) * STEP_MOZ
+
+
+def fine_weights(gross_moz: int, fineness_e5: int) -> tuple[int, int]:
+    """Fine moz of a large bar, rounded down and half up: the published example fits both, so a list may use either."""
+    product = gross_moz * fineness_e5
+    return product // FINENESS_ONE, half_up(product, FINENESS_ONE)
+
+
+def check_fine(field: str, stated_moz: int, gross_moz: int | None, gross_cg: int, fineness_e5: int) -> None:
+    """Whether a list's fine ounces are those of its own gross weight and assay. Raises BadValue.
+
+    ``gross_moz`` is the gross weight in ounces where the list states it so, else None.
+    """
+    agreed = _agreed(gross_moz, gross_cg, fineness_e5)
+    if agreed is not None:
+        allowed = {agreed}
+    elif (gross := london_weight(gross_cg) if gross_moz is None else gross_moz) >= LARGE_FROM_MOZ:
+        allowed = set(fine_weights(gross, fineness_e5))
+    else:
+        raise BadValue(field, shown(stated_moz), "left out: no agreed fine weight is known for a small bar like this")
+    if stated_moz not in allowed:
+        raise BadValue(field, shown(stated_moz), " or ".join(shown(moz) for moz in sorted(allowed)) + " fine ounces")
+
+
+def _agreed(gross_moz: int | None, gross_cg: int, fineness_e5: int) -> int | None:
+    if gross_moz is None:
+        return SMALL_BARS.get((gross_cg, fineness_e5))
+    same = (moz for (cg, e5), moz in SMALL_BARS.items() if e5 == fineness_e5 and from_cg(cg) == gross_moz)
+    return next(same, None)
+
+
+def shown(moz: int) -> str:
+    """Thousandths of an ounce -> ounces with three decimals."""
+    return f"{moz // 1_000}.{moz % 1_000:03d}"

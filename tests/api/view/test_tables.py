@@ -1,0 +1,44 @@
+"""The gateway's tables against dicts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.view.tables import PIECE, Named, Numbered
+
+NUMBERS = st.lists(st.integers(1, 3 * PIECE), unique=True, max_size=50).map(sorted)
+
+
+@given(NUMBERS, st.integers(0, 3 * PIECE))
+def test_numbered_is_a_dict(numbers: list[int], asked: int) -> None:
+    table = Numbered((number, f"order {number}") for number in numbers)
+    model = {number: f"order {number}" for number in numbers}
+    assert (list(table.items()), list(table.values())) == (list(model.items()), list(model.values()))
+    for number in (asked, *numbers):
+        assert table.get(number) == model.get(number)
+        if number in model:
+            assert table[number] == model[number]
+        else:
+            try:
+                table[number]
+            except KeyError:
+                continue
+            raise AssertionError(f"{number} is not there")
+
+
+@given(st.sampled_from((0, 1, PIECE - 1, PIECE, 3 * PIECE)), st.lists(st.integers(0, 4 * PIECE), max_size=20))
+def test_named_is_a_dict(before: int, names: list[int]) -> None:
+    table, model = Named[int](), dict[str, int]()
+    for value, name in enumerate([*range(before), *names]):
+        table.put(f"o{name}", value)
+        model[f"o{name}"] = value
+    for name in (0, before, 5 * PIECE, *names):
+        assert table.get(f"o{name}") == model.get(f"o{name}")
+
+
+def test_no_piece_grows_large() -> None:
+    numbered, named = Numbered[int](), Named[int]()
+    for number in range(1, 10 * PIECE):
+        numbered.put(number, number)
+        named.put(f"o{number}", number)
+    sizes = [*map(len, numbered._pieces.values()), *map(len, named._pieces)]
+    assert max(sizes) == PIECE

@@ -1,0 +1,270 @@
+"""A gateway's view: whoever comes, goes and comes back reads the same messages as one who was there all the time."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from random import Random, SystemRandom
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import pytest
+
+from api.view.accounts import tell
+from api.view.channels import KEPT, Channel, Content
+from api.view.orders import write_order, write_trades
+from api.view.records import Gap
+from api.view.view import View
+from goldx.client.local_market import LocalMarket
+from goldx.protocol import units
+from goldx.protocol.events import AnyEvent, Trade
+from goldx.protocol.wire import CODECS
+from goldx.streams.redis_streams import EventFrame
+from matching.core.engine import Engine
+from tests.matching.core.driving import apply
+from tests.matching.core.flows import Flow, Thrown
+
+SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
+
+EXTRAS = {"post_only", "persist", "expire_at", "display_quantity", "stop_price", "quote_id"}
+
+
+class Reader:
+    """A subscriber that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    def send(self, data: bytes) -> None:
+        self.messages.append(json.loads(data)["params"])
+
+
+def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
+    """What the core makes of everything that it can be told, a command a frame."""
+    engine = Engine()
+    for number, (at, command) in enumerate(Flow(Thrown(Random(seed))).steps(steps), 1):
+        events = apply(engine, at, command)
+        yield EventFrame((at, number), (tuple(events),)), events
+
+
+def nobody(*_: Any) -> tuple[()]:
+    return ()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_coming_back_is_like_never_having_left(seed: int) -> None:
+    print(f"SEED={seed}")
+    random = Random(seed)
+    always, sometimes = View(), View()
+    readers: dict[str, Reader] = {}
+    visits: dict[str, tuple[Channel, Reader]] = {}
+    read = 0
+    for frame, _ in frames(seed, 3_000):
+        always.apply(frame, nobody)
+        sometimes.apply(frame, nobody)
+        for name in always.channels.keys() - readers.keys():
+            readers[name] = Reader()
+            always.channels[name].subscribe(readers[name], 0)
+        name = random.choice(list(readers)) if readers else ""
+        if name in visits and random.random() < 0.5:
+            channel, reader = visits.pop(name)
+            channel.unsubscribe(reader)
+            read += len(reader.messages)
+        elif name and name not in visits and random.random() < 0.2:
+            channel, reader = sometimes.channels[name], Reader()
+            start = random.choice((None, max(0, channel.sequence - random.randrange(40)), 0))
+            channel.subscribe(reader, start)
+            visits[name] = (channel, reader)
+            check(always.channels[name], channel, reader, start)
+        for name, (_, reader) in visits.items():
+            expected = readers[name].messages[-1:]
+            updates = [message for message in reader.messages if message["type"] == "update"]
+            assert not updates or updates[-1:] == expected
+    assert read > 1_000
+    for name, reader in readers.items():
+        if name.startswith(("book.", "orders_book.")):
+            assert_checksums(name, reader.messages, always)
+
+
+def check(original: Channel, channel: Channel, reader: Reader, start: int | None) -> None:
+    """What a subscriber is sent at once: what it missed, or a snapshot."""
+    assert channel.sequence == original.sequence
+    if start is not None and start >= channel.oldest - 1:
+        missed = [json.loads(data)["params"] for data in original.after(start)]
+        assert reader.messages == missed
+        assert [message["sequence"] for message in missed] == list(range(start + 1, channel.sequence + 1))
+    else:
+        snapshot = Reader()
+        original.subscribe(snapshot, None)
+        original.unsubscribe(snapshot)
+        assert reader.messages == snapshot.messages
+
+
+def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> None:
+    """Every checksum is that of the book kept from the messages, and the last book is the gateway's."""
+    kind, _, symbol = name.partition(".")
+    if kind == "book":
+        market = LocalMarket({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
+        for message in messages:
+            market.apply(message)  # raises WrongBook
+        depth = view.markets[symbol].depth(None)
+        assert depth["checksum"] == messages[-1]["checksum"]
+        return
+    orders: dict[int, tuple[Any, ...]] = {}
+    for message in messages:
+        for side, rows in message["data"].items():
+            for order_id, price, quantity, rank in rows:
+                orders[order_id] = (order_id, side, price, quantity, rank)
+                if quantity == "0":
+                    del orders[order_id]
+        checksum = 0
+        for order_id, side, price, quantity, rank in orders.values():
+            word = "buy" if side == "bids" else "sell"
+            checksum ^= crc32(f"{order_id}:{word}:{price}:{quantity}:{rank}".encode())
+        assert message["checksum"] == checksum, message
+
+
+def fields(record: Any, *names: str) -> dict[str, Any]:
+    """Fields as the table of codecs writes them, one by one."""
+    return {name: CODECS[name].write(getattr(record, name)) for name in names}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
+    print(f"SEED={seed}")
+    view = View()
+    plain = traded = 0
+    trades_of: dict[int, list[Trade]] = defaultdict(list)
+    for number, (frame, happened) in enumerate(frames(seed, 1_500)):
+        view.apply(frame, nobody)
+        for event in happened:
+            if isinstance(event, Trade):
+                trades_of[event.maker_order_id].append(event)
+                trades_of[event.taker_order_id].append(event)
+        if number % 50:
+            continue
+        trades = {trade.trade_id for order_id, _ in view.orders.items() for trade in trades_of[order_id]}
+        assert {trade_id for trade_id, _ in view.fills.items()} <= trades
+        for order in view.orders.values():
+            names = ("order_id", "account", "client_order_id", "symbol", "side", "type", "quantity", "remaining")
+            wanted = fields(order, *names, "amount", "time_in_force", "stp")
+            wanted["price"] = None if order.price is None else units.format_price(order.price)
+            wanted |= {"filled": units.format_weight(order.filled), "fee": units.format_money(order.fee)}
+            wanted |= {"status": order.status, "at": order.at}
+            given = {name for name in EXTRAS if getattr(order, name) not in (None, False)}
+            wanted |= fields(order, *given)
+            if order.reason is not None:
+                wanted["reason"] = order.reason
+            assert json.loads(msgspec.json.encode(write_order(order))) == wanted
+            plain += not given
+            told = json.loads(msgspec.json.encode(write_trades(order, view.fills)))
+            for trade, own in zip(trades_of[order.order_id], told, strict=True):
+                maker = order.order_id == trade.maker_order_id
+                fee = trade.sell_fee if order.side else trade.buy_fee
+                remaining = trade.maker_remaining if maker else trade.taker_remaining
+                liquidity = "taker" if trade.taker_side == order.side else "maker"
+                assert own == {
+                    **fields(trade, "trade_id", "symbol", "price", "quantity", "amount"),
+                    **fields(order, "order_id", "side"),
+                    "at": trade.at,
+                    "fee": units.format_money(fee),
+                    "remaining": units.format_weight(remaining),
+                    "liquidity": "auction" if trade.taker_side is None else liquidity,
+                }
+            traded += len(told)
+    assert plain > 10
+    assert traded > 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_private_channel_is_what_tell_says(seed: int) -> None:
+    """So messages that are no longer kept can be made again from the event stream."""
+    print(f"SEED={seed}")
+    view = View()
+    readers: dict[str, Reader] = {}
+    told: dict[str, list[dict[str, Any]]] = {}
+    for frame, events in frames(seed, 2_000):
+        view.apply(frame, nobody)
+        for name in view.accounts.keys() - readers.keys():
+            readers[name] = Reader()
+            channel = view.accounts[name].channel
+            channel.subscribe(readers[name], 0)
+            told[name] = []
+        for event in events:
+            for name, value in tell(event, view.owners):
+                if name in view.accounts:
+                    sequence = len(told[name]) + 1
+                    told[name].append(json.loads(view.accounts[name].channel.render(sequence, value))["params"])
+    assert sum(map(len, told.values())) > 1_000
+    assert {name: reader.messages for name, reader in readers.items()} == told
+
+
+def test_a_channel_keeps_its_newest_messages_and_writes_them_once_for_all() -> None:
+    written: list[int] = []
+
+    def write(value: int) -> Content:
+        written.append(value)
+        return Content(1, value)
+
+    channel = Channel("top.X", write)
+    for value in range(KEPT + 10):
+        channel.publish(value)
+    assert (channel.oldest, written) == (11, [])
+    first, second, third = Reader(), Reader(), Reader()
+    for reader in (first, second, third):
+        channel.subscribe(reader, KEPT)
+    assert [message["sequence"] for message in first.messages] == list(range(KEPT + 1, KEPT + 11))
+    assert first.messages == second.messages == third.messages
+    assert len(written) == 20, "for the first who comes, and once for all others"
+
+
+def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
+    channel = Channel("top.X", lambda value: Content(1, value), lambda: Content(1, "all"))
+    reader = Reader()
+    for value in range(2 * KEPT):
+        channel.publish(value)
+    assert (channel.oldest, channel.heard) == (KEPT + 1, True), "before the gateway serves all is kept"
+    channel.linger()
+    channel.subscribe(reader, 2 * KEPT)
+    for value in range(KEPT):
+        channel.publish(value)
+    channel.unsubscribe(reader)
+    for value in range(KEPT - 1):
+        channel.publish(value)
+    late = Reader()
+    channel.subscribe(late, reader.messages[-1]["sequence"])
+    assert len(late.messages) == KEPT - 1, "whoever comes back in time misses nothing"
+    channel.unsubscribe(late)
+    for value in range(KEPT):
+        channel.publish(value)
+    assert (channel.heard, channel.oldest) == (False, channel.sequence + 1)
+    channel.sequence += 10
+    channel.subscribe(late, late.messages[-1]["sequence"])
+    assert late.messages[-1]["type"] == "snapshot"
+    channel.publish("on")
+    assert (late.messages[-1]["previous"], channel.oldest) == (channel.sequence - 1, channel.sequence)
+
+
+def test_what_nobody_hears_has_the_same_numbers() -> None:
+    """A view that has served from its beginning, without subscribers, counts as one that keeps everything."""
+    keeping, serving = View(), View()
+    serving.serve()
+    for frame, _ in frames(SEEDS[0], 6_000):
+        keeping.apply(frame, nobody)
+        serving.apply(frame, nobody)
+    numbers = {name: channel.sequence for name, channel in serving.channels.items()}
+    assert numbers == {name: channel.sequence for name, channel in keeping.channels.items()}
+    assert not all(channel.heard for channel in serving.channels.values())
+    for name in serving.accounts:
+        assert serving.accounts[name].marks == keeping.accounts[name].marks
+        assert serving.accounts[name].write_holdings() == keeping.accounts[name].write_holdings()
+    for symbol, market in serving.markets.items():
+        assert market.depth(None) == keeping.markets[symbol].depth(None)
+
+
+def test_a_missing_event_is_noticed() -> None:
+    view = View()
+    made = [frame for frame, _ in frames(SEEDS[0], 5)]
+    view.apply(made[0], nobody)
+    with pytest.raises(Gap):
+        view.apply(made[2], nobody)

@@ -1,0 +1,87 @@
+"""The embedded servers: real, durable, and gone when their starter is gone."""
+
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from goldx.hosting import embedded
+from goldx.streams import redis_streams
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="gx"))
+    yield path
+    shutil.rmtree(path)
+
+
+async def test_valkey_acknowledges_only_what_is_fsynced(folder: Path) -> None:
+    server = await embedded.start_valkey(folder)
+    client = redis_streams.connect(server.url)
+    config = await client.config_get("append*")
+    await client.set("k", "v")
+    await client.aclose()
+    server.process.send_signal(signal.SIGKILL)
+    await server.stop()
+    assert config["appendonly"] == "yes"
+    assert config["appendfsync"] == "always"
+
+    again = await embedded.start_valkey(folder)
+    client = redis_streams.connect(again.url)
+    assert await client.get("k") == b"v"
+    await client.aclose()
+    await again.stop()
+
+
+async def test_postgres_keeps_its_data_over_a_restart(folder: Path) -> None:
+    for expected in (0, 1):
+        server = await embedded.start_postgres(folder)
+        host = str(make_url(server.url).query["host"])
+        connection = await asyncpg.connect(host=host, user="goldx", database="goldx")
+        await connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
+        assert await connection.fetchval("SELECT count(*) FROM kept") == expected
+        await connection.execute("INSERT INTO kept VALUES (1)")
+        assert await connection.fetchval("SHOW fsync") == "on"
+        await connection.close()
+        await server.stop()
+
+
+async def test_servers_end_with_the_process_that_started_them(folder: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from goldx import embedded\n"
+        "async def main():\n"
+        "    folder = pathlib.Path(sys.argv[1])\n"
+        "    valkey = await embedded.start_valkey(folder / 'v')\n"
+        "    postgres = await embedded.start_postgres(folder / 'p', durable=False)\n"
+        "    print(valkey.pid, postgres.pid, flush=True)\n"
+        "    await asyncio.sleep(100)\n"
+        "asyncio.run(main())\n"
+    )
+    starter = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    assert starter.stdout is not None
+    pids = [int(word) for word in (await starter.stdout.readline()).split()]
+    assert len(pids) == 2
+    starter.kill()
+    await starter.wait()
+    async with asyncio.timeout(30):
+        while any(_runs(pid) for pid in pids):
+            await asyncio.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -1,0 +1,114 @@
+"""Decimal strings at the edge, integers inside: nothing is lost, nothing but the written form is taken."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goldx.protocol import units
+from goldx.protocol.units import BadValue
+
+fen = st.integers(1, units.MAX_PRICE_FEN)
+milligrams = st.integers(0, units.MAX_WEIGHT_MG)
+money = st.integers(-units.MAX_MONEY_FEN, units.MAX_MONEY_FEN)
+
+PARSERS = (units.parse_price, units.parse_weight, units.parse_signed_weight, units.parse_money)
+
+
+@given(fen)
+def test_a_price_survives_the_way_out_and_in(price: int) -> None:
+    assert units.parse_price(units.format_price(price)) == price
+    assert Decimal(units.format_price(price)) * 100 == price
+
+
+@given(milligrams)
+def test_a_weight_survives_the_way_out_and_in(weight: int) -> None:
+    assert units.parse_weight(units.format_weight(weight)) == weight
+    assert Decimal(units.format_weight(weight)) * 1_000 == weight
+
+
+@given(money, st.sampled_from([units.CASH, "AU9999"]))
+def test_an_amount_survives_in_the_unit_of_its_asset(amount: int, asset: str) -> None:
+    if asset == units.CASH or abs(amount) <= units.MAX_WEIGHT_MG:
+        assert units.parse_amount(units.format_amount(amount, asset), asset) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("612.35", 61_235), ("612.3", 61_230), ("612", 61_200), ("0.01", 1), ("10000000", units.MAX_PRICE_FEN)],
+)
+def test_prices_as_members_write_them(text: str, expected: int) -> None:
+    assert units.parse_price(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ".", "1.", ".5", "01", "00", "1.001", "-1", "+1", "1e3", "1,000", " 1", "1 ", "1\n", "NaN", "inf", "0x1"),
+        *("1_000", "１２", "²", "1.２", "0", "0.00", "10000000.01", "9" * 18, "9" * 5_000),
+        *(1, 1.5, True, None, b"1", ["1"], {"1": 1}),
+    ],
+)
+def test_every_other_form_of_a_price_is_refused_by_name(text: object) -> None:
+    with pytest.raises(BadValue, match="stop_price") as caught:
+        units.parse_price(text, "stop_price")
+    assert caught.value.field == "stop_price"
+    assert len(str(caught.value)) < 250
+
+
+@given(st.one_of(st.text(max_size=30), st.text("0123456789.-+e ", max_size=30), st.integers(), st.floats(), st.none()))
+def test_a_parser_gives_the_exact_number_or_bad_value(text: object) -> None:
+    scale = {units.parse_price: 100, units.parse_money: 100}
+    for parse in PARSERS:
+        try:
+            number = parse(text)
+        except BadValue:
+            continue
+        assert isinstance(text, str)
+        assert Fraction(text) * scale.get(parse, 1_000) == number
+
+
+@pytest.mark.parametrize("text", ["", "a b", "ü", "x" * 33, "a/b", "a\n", 7, None, b"a"])
+def test_identifiers_are_short_and_plain(text: object) -> None:
+    with pytest.raises(BadValue):
+        units.parse_identifier(text, "symbol")
+
+
+@given(st.integers(-(10**18), 10**18), st.integers(1, 10**9))
+def test_half_up_rounds_as_decimal_does(numerator: int, denominator: int) -> None:
+    exact = Fraction(numerator, denominator)
+    rounded = units.half_up(numerator, denominator)
+    assert abs(exact - rounded) <= Fraction(1, 2)
+    if abs(exact - rounded) == Fraction(1, 2):
+        assert abs(rounded) > abs(exact), "a half goes away from zero"
+
+
+@pytest.mark.parametrize("text", ["0.5", "1.5", "2.5", "-0.5", "-2.5", "380.205", "0.4999", "-0.4999", "7"])
+def test_half_up_is_the_field_rule(text: str) -> None:
+    numerator, denominator = Fraction(text).as_integer_ratio()
+    assert units.half_up(numerator, denominator) == Decimal(text).quantize(Decimal(1), ROUND_HALF_UP)
+
+
+def test_domain_vectors_of_money() -> None:
+    """A scrap lot: 188.501 g payable at 800.00, refining at 1.50 per received gram (253.47 g), assay 300.00."""
+    payable_mg, received_mg = 188_501, 253_470
+    value = units.half_up(payable_mg * 80_000, units.MG_PER_GRAM)
+    refining = units.half_up(received_mg * 150, units.MG_PER_GRAM)
+    assert (value, refining) == (15_080_080, 38_021), "380.205 rounds half up to 380.21"
+    assert units.format_money(value - refining - 30_000) == "150120.59"
+
+
+def test_a_fine_weight_vector() -> None:
+    """253.47 g at 751.2 per mille is 190.406664 g of fine gold: rounded down to the milligram."""
+    assert 253_470 * 75_120 // units.FINENESS_ONE == 190_406
+
+
+@given(fen, st.integers(1, 10**6))
+def test_the_money_of_whole_grams_is_exact(price: int, grams: int) -> None:
+    assert units.money_of(price, grams * units.MG_PER_GRAM) == price * grams
+
+
+def test_the_largest_order_stays_inside_64_bits() -> None:
+    assert units.money_of(units.MAX_PRICE_FEN, units.MAX_WEIGHT_MG) < 2**63

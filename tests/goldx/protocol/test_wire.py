@@ -1,0 +1,224 @@
+"""The JSON form of commands and events: all nonsense gets BadValue, everything sensible survives both ways."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from goldx.protocol import terms, units, wire
+from goldx.protocol.commands import BY_METHOD, AnyCommand
+from goldx.protocol.events import AnyEvent, Trade
+from goldx.protocol.units import BadValue
+
+EVENTS: tuple[type[AnyEvent], ...] = AnyEvent.__args__
+
+identifiers = st.text("ABCxyz019._-", min_size=1, max_size=32)
+prices = st.integers(1, units.MAX_PRICE_FEN)
+weights = st.integers(1, units.MAX_WEIGHT_MG)
+amounts = st.integers(-units.MAX_WEIGHT_MG, units.MAX_WEIGHT_MG)
+plain = st.text("abc XYZ 金-", max_size=20)
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), identifiers),
+    **dict.fromkeys(("owner", "buy_account", "sell_account"), identifiers),
+    "asset": st.sampled_from(["CNY", "AU9999"]),
+    **dict.fromkeys(("order_id", "trade_id", "maker_order_id", "taker_order_id"), st.integers(1, 2**63 - 1)),
+    **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), prices),
+    **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), prices),
+    **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), weights),
+    **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining"), weights),
+    **dict.fromkeys(("amount", "buy_fee", "sell_fee", "total", "reserved", "locked", "unwithdrawable"), amounts),
+    **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), st.integers(0, 1_000)),
+    **dict.fromkeys(("min_fineness", "max_fineness"), st.integers(1, 100_000)),
+    **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), st.integers(1, 99)),
+    "expire_at": st.integers(0, wire.MAX_TIME_MS),
+    **dict.fromkeys(("post_only", "persist", "kept_priority"), st.booleans()),
+    **dict.fromkeys(("side", "taker_side", "type", "price_rule", "kind"), st.integers(0, 1)),
+    **dict.fromkeys(("phase", "previous", "time_in_force"), st.integers(0, 4)),
+    "stp": st.integers(0, 3),
+    **dict.fromkeys(("name", "name_zh", "reference", "by", "session", "reason", "method", "subject", "detail"), plain),
+    "form": st.sampled_from(terms.FORMS),
+    "next_trading_day": st.dates().map(lambda day: day.isoformat()),
+    "interruption_ms": st.integers(1_000, 86_400_000),
+    "resale_lock_days": st.integers(0, 250),
+    "same_day_reuse_percent": st.integers(0, 100),
+    "sequence": st.integers(1, 2**53),
+    "at": st.integers(0, wire.MAX_TIME_MS),
+}
+
+
+@st.composite
+def records(draw: st.DrawFn, record: type[Any]) -> Any:
+    """A record of any command or event, with any of its optional fields left at their defaults."""
+    values = {}
+    for field in msgspec.structs.fields(record):
+        if not field.required and draw(st.booleans()):
+            continue
+        if field.name == "legs":
+            from goldx.protocol.commands import Leg
+
+            values["legs"] = tuple(draw(st.lists(records(Leg), min_size=1, max_size=3)))
+        else:
+            values[field.name] = draw(VALUES[field.name])
+    return record(**values)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("command", BY_METHOD.values(), ids=lambda c: c.method)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_a_command_survives_json_and_message_pack(command: type[AnyCommand], data: st.DataObject) -> None:
+    given_command = data.draw(records(command))
+    as_json = msgspec.json.decode(msgspec.json.encode(wire.write_command(given_command)))
+    assert wire.read_command(as_json["method"], as_json["params"]) == given_command
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(given_command), type=AnyCommand) == given_command
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.event)
+@given(data=st.data())
+@settings(max_examples=25)
+def test_an_event_is_one_line_of_json_with_decimal_strings(event: type[AnyEvent], data: st.DataObject) -> None:
+    given_event = data.draw(records(event))
+    line = wire.write_event_line(given_event)
+    assert line.endswith(b"}\n")
+    assert line.count(b"\n") == 1
+    out = msgspec.json.decode(line)
+    assert list(out)[:3] == ["sequence", "at", "event"]
+    for name in ("price", "quantity", "remaining", "amount", "total", "buy_fee"):
+        assert isinstance(out.get(name, ""), str | None)
+
+
+@pytest.mark.parametrize("method", BY_METHOD)
+@given(data=st.data())
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+def test_malformed_params_are_always_bad_value(method: str, data: st.DataObject) -> None:
+    """Any JSON as params: a command of that method comes out, or BadValue with a printable message; nothing else."""
+    params = data.draw(json_values | st.dictionaries(st.sampled_from(sorted(VALUES)), json_values, max_size=6))
+    read_or_bad_value(method, params)
+
+
+@pytest.mark.parametrize("method", BY_METHOD)
+@given(data=st.data())
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+def test_one_wrong_value_in_good_params_is_bad_value(method: str, data: st.DataObject) -> None:
+    good = wire.write_command(data.draw(records(BY_METHOD[method])))["params"]
+    name = data.draw(st.sampled_from([*good, "surplus"]) if good else st.just("surplus"))
+    read_or_bad_value(method, {**good, name: data.draw(json_values)})
+    with pytest.raises(BadValue, match="surplus"):
+        wire.read_command(method, {**good, "surplus": data.draw(json_values)})
+
+
+def read_or_bad_value(method: str, params: Any) -> None:
+    try:
+        command = wire.read_command(method, params)
+    except BadValue as bad:
+        refusal = bad
+    else:
+        assert command.method == method
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=AnyCommand) == command
+        return
+    assert refusal.field
+    assert len(str(refusal)) < 1_500
+
+
+@given(json_values)
+def test_an_unknown_method_is_bad_value(method: Any) -> None:
+    if isinstance(method, str) and method in BY_METHOD:
+        return
+    with pytest.raises(BadValue, match="method"):
+        wire.read_command(method, {})
+
+
+ORDER = {
+    "account": "A",
+    "client_order_id": "1",
+    "symbol": "AU",
+    "side": "buy",
+    "type": "limit",
+    "price": "612.35",
+    "quantity": "100",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("price", 612.35),
+            ("price", 612),
+            ("price", "0"),
+            ("price", "612.355"),
+            ("quantity", 100),
+            ("quantity", "0"),
+        ),
+        *(
+            ("quantity", "-1"),
+            ("side", "BUY"),
+            ("side", 0),
+            ("type", "stop"),
+            ("time_in_force", "gtc"),
+            ("stp", "none"),
+        ),
+        *(("post_only", 1), ("post_only", "true"), ("expire_at", 1.0), ("expire_at", True), ("expire_at", -1)),
+        *(("account", "a b"), ("account", ""), ("session", "x" * 97), ("session", "\n"), ("surplus", None)),
+    ],
+)
+def test_the_refusal_names_the_field(name: str, value: object) -> None:
+    with pytest.raises(BadValue) as caught:
+        wire.read_command("order.place", {**ORDER, name: value})
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_missing_parameter_is_named(name: str) -> None:
+    params = {**ORDER}
+    del params[name]
+    if name == "price":
+        assert wire.read_command("order.place", params) is not None, "whether a price is needed is the core's question"
+        return
+    with pytest.raises(BadValue) as caught:
+        wire.read_command("order.place", params)
+    assert caught.value.field == name
+
+
+def test_null_is_the_same_as_not_given() -> None:
+    assert wire.read_command("order.place", {**ORDER, "stop_price": None}) == wire.read_command("order.place", ORDER)
+
+
+def test_the_unit_of_an_amount_follows_its_asset() -> None:
+    cash = wire.read_command("holding.adjust", {"account": "A", "asset": "CNY", "amount": "-5", "reference": "r"})
+    gold = wire.read_command("holding.adjust", {"account": "A", "asset": "AU", "amount": "0.125", "reference": "r"})
+    assert (cash.amount, gold.amount) == (-500, 125)  # type: ignore[union-attr]
+    with pytest.raises(BadValue, match="amount"):
+        wire.read_command("holding.adjust", {"account": "A", "asset": "CNY", "amount": "0.125", "reference": "r"})
+
+
+def test_a_trade_reads_like_the_protocol_page() -> None:
+    trade = Trade(7, 9, 1, "AU", 61_235, 100_000, 6_123_500, 1, 2, "B", "S", None, 0, 500, 306, 0)
+    assert wire.write_event(trade) == {
+        "sequence": 7,
+        "at": 9,
+        "event": "trade",
+        "trade_id": 1,
+        "symbol": "AU",
+        "price": "612.35",
+        "quantity": "100",
+        "amount": "61235.00",
+        "maker_order_id": 1,
+        "taker_order_id": 2,
+        "buy_account": "B",
+        "sell_account": "S",
+        "taker_side": None,
+        "maker_remaining": "0",
+        "taker_remaining": "0.5",
+        "buy_fee": "3.06",
+        "sell_fee": "0.00",
+    }

@@ -1,0 +1,118 @@
+"""``goldx replay``: the same input gives the same bytes, and what is no command ends it and says where."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from goldx.protocol import wire
+from matching.archive.replay import Replay, write_line
+from matching.core.engine import Engine
+from tests.matching.core.driving import plain, read_event
+from tests.matching.core.flows import Flow, Thrown
+from tests.matching.shards import traffic
+
+LINES = [
+    b'{"at":1,"method":"instrument.define","params":{"symbol":"AU"}}\n',
+    b'{"at":1,"method":"account.open","params":{"account":"a","member":"m"}}\n',
+    b'{"at":7,"method":"holding.adjust","params":{"account":"a","asset":"AU","amount":"5","reference":"r"}}\n',
+]
+
+
+async def goldx(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+    """Runs the command as a person would: exit code, standard output, standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "goldx.cli", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")},
+    )
+    out, errors = await asyncio.wait_for(process.communicate(stdin), 60)
+    return process.returncode or 0, out, errors.decode()
+
+
+def a_day() -> list[bytes]:
+    """A generated day in its readable form."""
+    flow = Flow(Thrown(Random(12)))
+    commands = [command for frame in traffic(12, 300) for command in frame.commands]
+    return [write_line(flow.at + number, command) for number, command in enumerate(commands)]
+
+
+async def test_events_of_a_file_and_of_standard_input(tmp_path: Path) -> None:
+    """What comes out is what the core gives for each line, in order; the digest goes to standard error."""
+    engine, expected = Engine(), b""
+    for number, command in enumerate(command for frame in traffic(12, 300) for command in frame.commands):
+        events = engine.apply(1_000 + number, plain(command))
+        expected += b"".join(wire.write_event_line(read_event(event)) for event in events)
+    file = tmp_path / "day.jsonl"
+    file.write_bytes(b"".join(a_day()))
+    assert await goldx("replay", str(file)) == (0, expected, "")
+    assert await goldx("replay", "-", "--digest", stdin=file.read_bytes()) == (0, expected, engine.digest() + "\n")
+
+
+def test_a_snapshot_after_any_line_changes_nothing(tmp_path: Path) -> None:
+    day = a_day()
+    whole = Replay()
+    expected = b"".join(whole.run(day))
+    every = Replay()
+    found = []
+    for events in every.run(day):
+        found.append(events)
+        every.reread(tmp_path / "snapshot" if every.lines % 2 else None)
+    assert b"".join(found) == expected
+    assert every.engine.digest() == whole.engine.digest()
+
+
+async def test_snapshot_at(tmp_path: Path) -> None:
+    plain_run = await goldx("replay", "-", "--digest", stdin=b"".join(LINES))
+    snapshot = tmp_path / "state"
+    arguments = ("replay", "-", "--digest", "--snapshot-at", "2", "--snapshot-file", str(snapshot))
+    assert await goldx(*arguments, stdin=b"".join(LINES)) == plain_run
+    state = Engine.restore(snapshot.read_bytes())
+    assert state.sequence == plain_run[1].count(b"\n", 0, plain_run[1].index(b'"at":7'))
+    code, out, errors = await goldx("replay", "-", "--snapshot-at", "4", stdin=b"".join(LINES))
+    assert (code, out, errors) == (2, plain_run[1], "goldx replay: --snapshot-at 4: there are only 3 lines\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"\n", "line: '' is not allowed"),
+        (b"{\n", "one JSON object"),
+        (b"[1]\n", "line: [1] is not allowed; it must be one JSON object"),
+        (b"\xff\n", "one JSON object"),
+        (b'{"at":9,"method":"clock.tock","params":{}}\n', "method: 'clock.tock' is not allowed"),
+        (b'{"at":9,"method":"clock.tick"}\n', "params: None is not allowed; it must be an object"),
+        (b'{"at":9,"method":"clock.tick","params":{"x":1}}\n', "x: 1 is not allowed"),
+        (b'{"at":9,"method":"clock.tick","params":{},"id":4}\n', "id: 4 is not allowed"),
+        (b'{"method":"clock.tick","params":{}}\n', "at: None is not allowed"),
+        (b'{"at":"9","method":"clock.tick","params":{}}\n', "at: '9' is not allowed"),
+        (b'{"at":6,"method":"clock.tick","params":{}}\n', "at: 6 is not allowed; it must be not before"),
+        (b'{"at":9,"method":"market.set_reference","params":{"symbol":"AU","price":612}}\n', "price: 612"),
+    ],
+)
+def test_a_line_that_is_no_command_ends_it(line: bytes, reason: str) -> None:
+    work = Replay()
+    given: list[bytes] = []
+    with pytest.raises(ValueError, match="line 4: ") as refused:
+        given.extend(work.run([*LINES, line, LINES[2]]))
+    assert reason in str(refused.value)
+    assert given == list(Replay().run(LINES))
+
+
+async def test_exit_code_2_with_the_lines_number_after_the_events_before_it() -> None:
+    _, expected, _ = await goldx("replay", "-", stdin=b"".join(LINES))
+    code, out, errors = await goldx("replay", "-", stdin=b"".join([*LINES, b"nonsense\n", *LINES]))
+    assert (code, out) == (2, expected)
+    assert errors.startswith("goldx replay: line 4: ")
+    assert errors.count("\n") == 1
+
+
+async def test_a_file_that_is_not_there() -> None:
+    code, out, errors = await goldx("replay", "nowhere.jsonl")
+    assert (code, out) == (2, b"")
+    assert "nowhere.jsonl" in errors

@@ -1,0 +1,116 @@
+"""The full state of the core and of the model in one neutral form, so that they can be compared whole."""
+
+from typing import Any
+
+from goldx.protocol import terms, units
+from matching.core.engine import Engine
+from matching.core.instrument import Instrument
+from matching.core.orders import Order
+from tests.matching.core.model import Model
+
+Dump = dict[str, Any]
+
+
+def dump_engine(engine: Engine) -> Dump:
+    state = engine.state
+    return {
+        "counters": (state.sequence, state.last_order_id, state.last_trade_id, state.fees_collected, state.day),
+        "trading_day": state.trading_day,
+        "instruments": {symbol: _instrument(one) for symbol, one in state.instruments.items()},
+        "books": {
+            (symbol, side): _queues(one, side)
+            for symbol, one in state.instruments.items()
+            for side in (terms.BUY, terms.SELL)
+        },
+        "orders": {number: _order(order) for number, order in state.orders.items()},
+        "holdings": {
+            (account.name, asset): (b.total, b.reserved, b.locked, b.unwithdrawable)
+            for account in state.accounts.values()
+            for asset, b in account.balances.items()
+            if (b.total, b.reserved, b.locked, b.unwithdrawable) != (0, 0, 0, 0)
+        },
+        "members": {name: member.refusal for name, member in state.members.items()},
+        "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
+    }
+
+
+def _instrument(one: Instrument) -> Any:
+    return (one.phase, one.reference or None, one.last or None, one.interrupted_until or None, one.indicated)
+
+
+def _queues(one: Instrument, side: int) -> list[tuple[int, list[int]]]:
+    queues = []
+    for level in one.own(side).best_first():
+        numbers = []
+        order = level.head
+        while order is not None:
+            numbers.append(order.order_id)
+            order = order.next
+        queues.append((level.price, numbers))
+    return queues
+
+
+def _order(order: Order) -> Any:
+    special = order.special
+    market = special is not None and special.market
+    waiting = special is not None and special.waiting
+    return {
+        "names": (order.account.name, order.client_order_id, order.instrument.symbol),
+        "terms": (order.side, None if market else order.price, order.time_in_force, order.session),
+        "quantities": (order.quantity, order.remaining, 0 if waiting else order.visible()),
+        "money": (order.reserved, order.residue),
+        "waiting": waiting,
+        "special": (0, 0, 0, False, terms.CANCEL_TAKER, None)
+        if special is None
+        else (
+            *(special.display, special.stop_price, special.expire_at, special.post_only, special.stp),
+            special.quote_id,
+        ),
+    }
+
+
+def dump_model(model: Model) -> Dump:
+    from tests.matching.core.model_parts import could_use
+
+    sides = [(symbol, side) for symbol in model.instruments for side in (terms.BUY, terms.SELL)]
+    holdings = {(a.name, asset): model.holding(a, asset) for a in model.accounts.values() for asset in a.total}
+    return {
+        "counters": (model.sequence, model.last_order_id, model.last_trade_id, model.fees_collected, model.day),
+        "trading_day": model.trading_day,
+        "instruments": {
+            symbol: (one.phase, one.reference, one.last, one.interrupted_until, one.indicated)
+            for symbol, one in model.instruments.items()
+        },
+        "books": {(symbol, side): _model_queues(model, symbol, side) for symbol, side in sides},
+        "orders": {
+            order.order_id: {
+                "names": (order.account.name, order.client_order_id, order.symbol),
+                "terms": (order.side, order.price, order.time_in_force, "" if order.persist else order.session),
+                "quantities": (order.quantity, order.remaining, 0 if order.waiting else order.shown),
+                "money": (could_use(order, model.instruments[order.symbol])[1], order.fee_residue),
+                "waiting": order.waiting,
+                "special": (
+                    *(order.display or 0, order.stop_price or 0, order.expire_at or 0, order.post_only, order.stp),
+                    order.quote_id,
+                ),
+            }
+            for order in sorted(model.orders, key=lambda o: o.order_id)
+        },
+        "holdings": {name: holding for name, holding in holdings.items() if holding != (0, 0, 0, 0)},
+        "members": {
+            name: "KILLED" if member.killed else "HALTED" if member.halted else ""
+            for name, member in model.members.items()
+        },
+        "ids": {account.name: account.used_ids for account in model.accounts.values()},
+    }
+
+
+def _model_queues(model: Model, symbol: str, side: int) -> list[tuple[int, list[int]]]:
+    queues: dict[int, list[int]] = {}
+    for order in model.resting(symbol, side):
+        queues.setdefault(order.price or 0, []).append(order.order_id)
+    return list(queues.items())
+
+
+def money_of_all(dump: Dump, asset: str = units.CASH) -> int:
+    return sum(holding[0] for (_, held), holding in dump["holdings"].items() if held == asset)

@@ -1,0 +1,411 @@
+"""Generated command sequences over everything the core can be told, weighted so that interesting things happen.
+
+Few prices, few accounts, tight funds, short times: so that orders meet, stops chain, money runs out, names repeat. The
+choices come from a ``Dice``: from hypothesis, which shrinks what fails, or from a seeded generator for long runs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from hypothesis import strategies as st
+
+from goldx.protocol import commands, terms, units
+from goldx.protocol.commands import AnyCommand
+
+T = TypeVar("T")
+
+SYMBOLS = ("X", "Y")
+ACCOUNTS = {"A": "m1", "A2": "m1", "B": "m2", "C": "m3"}
+"""account -> member; A and A2 have one owner."""
+LOT = 1_000
+MIDDLE = 100
+DAYS = ("2026-11-24", "2026-11-25", "2026-11-26", "2026-11-27", "2026-11-30", "2026-12-01")
+
+
+class Dice(Protocol):
+    def choose(self, options: Sequence[T]) -> T: ...
+
+    def number(self, lowest: int, largest: int) -> int: ...
+
+
+@dataclass
+class Drawn:
+    """Choices from hypothesis."""
+
+    data: st.DataObject
+
+    def choose(self, options: Sequence[T]) -> T:
+        return self.data.draw(st.sampled_from(options))
+
+    def number(self, lowest: int, largest: int) -> int:
+        return self.data.draw(st.integers(lowest, largest))
+
+
+@dataclass
+class Thrown:
+    """Choices from a seed."""
+
+    random: Random
+
+    def choose(self, options: Sequence[T]) -> T:
+        return self.random.choice(options)
+
+    def number(self, lowest: int, largest: int) -> int:
+        return self.random.randint(lowest, largest)
+
+
+@dataclass
+class Flow:
+    """One sequence; ``spread`` is how far from the middle prices go, in ticks."""
+
+    dice: Dice
+    spread: int = 4
+    at: int = 1_000
+    used: list[tuple[str, str]] = field(default_factory=list)
+    """(account, client_order_id) of the orders placed so far."""
+    orders: int = 0
+    references: int = 0
+    day: int = 0
+
+    def chance(self, percent: int) -> bool:
+        return self.dice.number(1, 100) <= percent
+
+    def maybe(self, percent: int, make: Callable[[], T]) -> T | None:
+        return make() if self.chance(percent) else None
+
+    def opening(self) -> Iterator[AnyCommand]:
+        """Instruments, accounts and holdings: plenty in some sequences, tight in others."""
+        for symbol in SYMBOLS:
+            yield self.definition(symbol)
+        for account, member in ACCOUNTS.items():
+            owner = "owner" if account in ("A", "A2") else None
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner)
+        cash = self.dice.choose((100_000, 10_000, 2_000, 300))
+        gold = self.dice.choose((1_000, 20, 5)) * LOT
+        for account in ACCOUNTS:
+            yield commands.HoldingAdjust(account, units.CASH, cash + self.dice.number(0, 99), f"{account}-cash")
+            for symbol in SYMBOLS:
+                yield commands.HoldingAdjust(account, symbol, gold, f"{account}-{symbol}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, self.dice.choose((terms.CONTINUOUS,) * 4 + (terms.AUCTION,)))
+
+    def definition(self, symbol: str) -> AnyCommand:
+        number, choose = self.dice.number, self.dice.choose
+        return commands.InstrumentDefine(
+            symbol,
+            tick=choose((1,) * 7 + (2,)),
+            lot=choose((LOT,) * 7 + (2 * LOT,)),
+            max_quantity=self.maybe(15, lambda: 8 * LOT),
+            price_limit_percent=self.maybe(10, lambda: number(1, 10)),
+            lower_price_limit=self.maybe(10, lambda: MIDDLE - number(1, 5)),
+            upper_price_limit=self.maybe(10, lambda: MIDDLE + number(1, 5)),
+            market_protection=self.maybe(30, lambda: number(1, 3)),
+            reference_price=self.maybe(50, lambda: MIDDLE + number(-2, 2)),
+            maker_fee_bp=choose((0, 0, 3, 50, 1_000)),
+            taker_fee_bp=choose((0, 0, 5, 50, 1_000)),
+            price_rule=choose((terms.MAKER_PRICE, terms.MAKER_PRICE, terms.MEDIAN_PRICE)),
+            dynamic_band_percent=self.maybe(20, lambda: number(1, 4)),
+            interruption_ms=choose((1_000, 3_000)),
+            resale_lock_days=choose((0, 0, 0, 1, 2)),
+            same_day_reuse_percent=choose((100, 100, 90, 33, 0)),
+        )
+
+    def step(self) -> AnyCommand:
+        """The next command; time goes on by a little, or not at all."""
+        self.at += self.dice.choose((0, 0, 1, 10, 100, 500))
+        make: Callable[[], AnyCommand] = self.dice.choose(self._weighted)
+        return make()
+
+    def steps(self, count: int) -> Iterator[tuple[int, AnyCommand]]:
+        for command in self.opening():
+            yield self.at, command
+        for _ in range(count):
+            command = self.step()
+            yield self.at, command
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        return (
+            *([self.place] * 28),
+            *([self.replace] * 6),
+            *([self.cancel] * 3),
+            *([self.quote] * 4),
+            *([self.set_phase] * 2),
+            self.quote_cancel,
+            self.cancel_all,
+            self.session_close,
+            self.adjust,
+            self.settle,
+            self.member_order,
+            self.end_day,
+            self.odd,
+            self.redefine,
+            self.set_reference,
+            commands.ClockTick,
+        )
+
+    def account(self) -> str:
+        return self.dice.choose(tuple(ACCOUNTS))
+
+    def symbol(self) -> str:
+        return self.dice.choose(("X", "X", "X", "Y"))
+
+    def price(self) -> int:
+        return MIDDLE + self.dice.number(-self.spread, self.spread)
+
+    def quantity(self) -> int:
+        return self.dice.number(1, 6) * LOT
+
+    def session(self) -> str:
+        return self.dice.choose(("s1", "s2"))
+
+    def place(self) -> AnyCommand:
+        self.orders += 1
+        account, client_id = self.account(), f"o{self.orders}"
+        if self.used and self.chance(3):
+            account, client_id = self.dice.choose(self.used)
+        self.used.append((account, client_id))
+        kind = terms.MARKET if self.chance(15) else terms.LIMIT
+        time_in_force = self.dice.choose((terms.GTC,) * 6 + (terms.DAY, terms.IOC, terms.FOK, terms.GTD))
+        if kind == terms.MARKET and self.chance(70):
+            time_in_force = terms.IOC
+        quantity = self.quantity()
+        return commands.OrderPlace(
+            account,
+            client_id,
+            self.symbol(),
+            self.dice.number(0, 1),
+            kind,
+            quantity,
+            price=self.price() if kind == terms.LIMIT else None,
+            time_in_force=time_in_force,
+            expire_at=self.at + self.dice.number(0, 900) if time_in_force == terms.GTD else None,
+            post_only=kind == terms.LIMIT and time_in_force in (terms.GTC, terms.DAY) and self.chance(8),
+            display_quantity=self.maybe(20 if kind == terms.LIMIT else 0, lambda: self.dice.number(1, 2) * LOT),
+            stop_price=self.maybe(15, self.price),
+            stp=self.dice.number(0, 3),
+            persist=self.chance(20),
+            session=self.session(),
+        )
+
+    def target(self) -> dict[str, Any]:
+        """An order by its client id or number: mostly one that was placed, and often one that is gone."""
+        if self.used and self.chance(90):
+            account, client_id = self.dice.choose(self.used[-12:])
+            return {"account": account, "client_order_id": client_id}
+        return {"account": self.account(), "order_id": self.dice.number(1, self.orders + 1)}
+
+    def cancel(self) -> AnyCommand:
+        return commands.OrderCancel(**self.target())
+
+    def replace(self) -> AnyCommand:
+        target = self.target()
+        renamed = self.maybe(20, lambda: f"r{self.dice.number(1, 30)}")
+        if renamed is not None:
+            self.used.append((target["account"], renamed))
+        return commands.OrderReplace(
+            **target,
+            new_client_order_id=renamed,
+            price=self.maybe(50, self.price),
+            quantity=self.maybe(60, self.quantity),
+        )
+
+    def cancel_all(self) -> AnyCommand:
+        side = self.maybe(50, lambda: self.dice.number(0, 1))
+        return commands.OrderCancelAll(self.account(), self.maybe(60, self.symbol), side)
+
+    def quote(self) -> AnyCommand:
+        self.orders += 1
+        bid = self.price()
+        ask = bid + self.dice.number(0, 3)
+        quantities = self.quantity(), self.quantity()
+        account = self.dice.choose(("B", "B", "C", "A"))
+        quote_id = f"q{self.orders}" if self.chance(95) or not self.used else self.dice.choose(self.used)[1]
+        self.used.append((account, quote_id))
+        return commands.QuoteSet(
+            account, quote_id, self.symbol(), bid, quantities[0], ask, quantities[1], self.session()
+        )
+
+    def quote_cancel(self) -> AnyCommand:
+        return commands.QuoteCancel(self.dice.choose(("B", "C")), self.symbol())
+
+    def session_close(self) -> AnyCommand:
+        return commands.SessionClose(self.dice.choose(("m1", "m2", "m3", "nobody")), self.session())
+
+    def adjust(self) -> AnyCommand:
+        asset = self.dice.choose((units.CASH, *SYMBOLS))
+        amount = self.dice.number(-3_000, 5_000) * (1 if asset == units.CASH else 3)
+        return commands.HoldingAdjust(self.account(), asset, amount, self.reference())
+
+    def settle(self) -> AnyCommand:
+        legs = []
+        for _ in range(self.dice.number(1, 3)):
+            asset = self.dice.choose((units.CASH, *SYMBOLS))
+            legs.append(commands.Leg(self.account(), asset, self.dice.number(-2_000, 2_000)))
+        return commands.HoldingSettle(self.reference(), tuple(legs))
+
+    def reference(self) -> str:
+        self.references += 1
+        return f"ref{self.references if self.chance(80) else self.dice.number(1, self.references)}"
+
+    def set_phase(self) -> AnyCommand:
+        phase = self.dice.choose((*range(5), *[terms.CONTINUOUS] * 8, terms.AUCTION))
+        return commands.MarketSetPhase(self.symbol(), phase)
+
+    def set_reference(self) -> AnyCommand:
+        return commands.MarketSetReference(self.symbol(), self.price())
+
+    def member_order(self) -> AnyCommand:
+        member = self.dice.choose(("m1", "m2", "m3"))
+        restore = commands.MemberRestore(member)
+        options: tuple[AnyCommand, ...] = (commands.MemberKill(member), commands.MemberHalt(member), *[restore] * 6)
+        return self.dice.choose(options)
+
+    def end_day(self) -> AnyCommand:
+        self.day += 1
+        return commands.MarketEndDay(
+            DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
+        )
+
+    def redefine(self) -> AnyCommand:
+        return self.definition(self.symbol())
+
+    def odd(self) -> AnyCommand:
+        """Something that has to be refused, or that is at the edge of it."""
+        account, price, quantity = self.account(), self.price(), self.quantity()
+        place = commands.OrderPlace(account, f"x{self.dice.number(1, 9)}", "X", 0, terms.LIMIT, quantity, price)
+        options: tuple[AnyCommand, ...] = (
+            changed(place, symbol="Z"),
+            changed(place, account="nobody"),
+            changed(place, price=None),
+            changed(place, type=terms.MARKET),
+            changed(place, quantity=quantity + 1),
+            changed(place, price=price * 100),
+            changed(place, quantity=10**12),
+            changed(place, side=terms.SELL, quantity=10**9),
+            changed(place, display_quantity=quantity + LOT),
+            changed(place, display_quantity=LOT + 1),
+            changed(place, time_in_force=terms.GTD),
+            changed(place, time_in_force=terms.GTD, expire_at=self.at),
+            changed(place, expire_at=self.at + 5),
+            changed(place, time_in_force=terms.IOC, post_only=True),
+            changed(place, time_in_force=terms.IOC, stop_price=price),
+            commands.OrderCancel(account),
+            commands.OrderCancel("nobody", 1),
+            commands.OrderReplace(account, 1, None, None, None, 1),
+            commands.QuoteSet(account, f"y{self.dice.number(1, 9)}", "X", price, LOT, price, LOT),
+            commands.QuoteCancel("nobody", "X"),
+            commands.QuoteCancel(account, "Z"),
+            commands.OrderCancelAll("nobody"),
+            commands.MarketSetPhase("Z", terms.CLOSED),
+            commands.MarketSetReference("Z", price),
+            commands.AccountOpen(account, "m9"),
+            commands.AccountOpen("new", "m1", terms.CLIENT),
+            commands.HoldingAdjust("nobody", units.CASH, 5, "n1"),
+            commands.HoldingAdjust(account, "Z", 5, "n2"),
+            commands.HoldingAdjust(account, units.CASH, -(10**15), "n3"),
+            commands.HoldingSettle("n4", (commands.Leg(account, units.CASH, -(10**15)),)),
+            commands.HoldingSettle("n5", (commands.Leg("nobody", "X", 1),)),
+            commands.MemberKill("nobody"),
+            commands.MemberHalt("nobody"),
+            commands.MemberRestore("nobody"),
+            commands.MarketEndDay("yesterday"),
+            commands.InstrumentDefine("W", tick=1, lot=1),
+            commands.InstrumentDefine("CNY"),
+            commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
+        )
+        return self.dice.choose(options)
+
+
+def changed(command: commands.OrderPlace, **fields: Any) -> commands.OrderPlace:
+    """The command with some fields changed."""
+    copied: commands.OrderPlace = msgspec.structs.replace(command, **fields)
+    return copied
+
+
+class Deep(Flow):
+    """Books of more than a hundred orders: plenty of money, many small orders near the middle, now and then a sweep."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        self.spread = 25
+        for symbol in SYMBOLS:
+            yield commands.InstrumentDefine(symbol, maker_fee_bp=2, taker_fee_bp=5)
+        for account, member in ACCOUNTS.items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, "owner" if account in ("A", "A2") else None)
+            for asset in (units.CASH, *SYMBOLS):
+                yield commands.HoldingAdjust(account, asset, 10**9, f"{account}-{asset}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        return (*([self.add] * 30), *([self.replace] * 2), *([self.sweep] * 4), self.cancel, self.place, self.phase)
+
+    def add(self) -> AnyCommand:
+        """A resting order: buys below the middle, sells above it, some of them icebergs."""
+        self.orders += 1
+        account, client_id, side = self.account(), f"o{self.orders}", self.dice.number(0, 1)
+        self.used.append((account, client_id))
+        away = self.dice.number(1, self.spread)
+        price = MIDDLE - away if side == terms.BUY else MIDDLE + away
+        order = commands.OrderPlace(account, client_id, "X", side, terms.LIMIT, self.quantity(), price)
+        return changed(order, display_quantity=LOT) if self.chance(15) else order
+
+    def sweep(self) -> AnyCommand:
+        self.orders += 1
+        quantity = self.dice.number(5, 40) * LOT
+        kind = self.dice.choose((terms.LIMIT, terms.MARKET))
+        side = self.dice.number(0, 1)
+        worst = MIDDLE + (10 if side == terms.BUY else -10)
+        price = worst if kind == terms.LIMIT else None
+        mode = self.dice.number(0, 3)
+        time_in_force = self.dice.choose((terms.IOC, terms.FOK, terms.GTC))
+        order = commands.OrderPlace(
+            self.account(), f"o{self.orders}", "X", side, kind, quantity, price, time_in_force, stp=mode
+        )
+        self.used.append((order.account, order.client_order_id))
+        return order
+
+    def phase(self) -> AnyCommand:
+        return commands.MarketSetPhase("X", self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 4)))
+
+
+class Plain(Flow):
+    """What members send most: plain limit orders that rest or take, cancels, replaces; anything else now and then."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        self.spread = self.dice.choose((2, 5))
+        yield commands.InstrumentDefine("X", maker_fee_bp=50, taker_fee_bp=self.dice.choose((5, 130)))
+        yield commands.InstrumentDefine("Y")
+        plenty = self.dice.choose((10**9, 10_000))
+        for account, member in ACCOUNTS.items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, "owner" if account in ("A", "A2") else None)
+            yield commands.HoldingAdjust(account, units.CASH, plenty, f"{account}-cash")
+            if account != "C":  # which has to buy first
+                for symbol in SYMBOLS:
+                    yield commands.HoldingAdjust(account, symbol, plenty, f"{account}-{symbol}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        often = (*([self.add] * 90), *([self.cancel] * 30), *([self.replace] * 8))
+        seldom = (self.place, self.place, self.cancel_all, self.session_close, self.set_phase, self.end_day)
+        return (*often, *seldom, *([self.reopen] * 6))
+
+    def reopen(self) -> AnyCommand:
+        return commands.MarketSetPhase(self.symbol(), terms.CONTINUOUS)
+
+    def add(self) -> AnyCommand:
+        self.orders += 1
+        account, client_id = self.account(), f"o{self.orders}"
+        self.used.append((account, client_id))
+        quantity, price = self.dice.choose((1, 2, 3, 9)) * LOT, self.price()
+        lasts = self.dice.choose((terms.GTC, terms.GTC, terms.DAY))
+        return commands.OrderPlace(
+            *(account, client_id, self.symbol(), self.dice.number(0, 1), terms.LIMIT, quantity, price, lasts),
+            session=self.session(),
+        )

@@ -1,0 +1,222 @@
+"""A brute-force model of the whole core: slow, plain, written from the rules and not from the code it checks.
+
+It keeps one list of open orders, sorts it again whenever it asks who is first, adds up reservations from the orders
+each time it asks what is free, tries every price of an auction, and finds out whether a fill-or-kill order fills by
+trying it on a copy of the world. Where it and the core differ, one of them is wrong.
+"""
+
+import msgspec
+
+from goldx.protocol import commands, events, terms, units
+from goldx.protocol.commands import AnyCommand
+from goldx.protocol.events import AnyEvent
+from tests.matching.core.model_auction import uncrossing
+from tests.matching.core.model_orders import OrderCommands
+from tests.matching.core.model_parts import Account, Instrument, Member, Refused
+
+Holding = tuple[int, int, int, int]
+
+
+class Model(OrderCommands):
+    """What happens with a command around its own business, and the commands of the venue."""
+
+    def apply(self, at: int, command: AnyCommand) -> list[AnyEvent]:
+        self.at, self.out, self.touched, self.auctions = max(self.at, at), [], [], []
+        before = self.holdings()
+        self.time_passes()
+        try:
+            getattr(self, "do_" + command.method.replace(".", "_"))(command)
+        except Refused as refusal:
+            self.refuse(command, refusal)
+        self.run_stops()
+        self.indicate()
+        self.report_holdings(before)
+        return self.out
+
+    def holdings(self) -> dict[tuple[str, str], Holding]:
+        return {
+            (account.name, asset): self.holding(account, asset)
+            for account in self.accounts.values()
+            for asset in account.total
+        }
+
+    def refuse(self, command: AnyCommand, refusal: Refused) -> None:
+        if isinstance(command, commands.OrderPlace):
+            about = command.account, command.client_order_id, command.symbol
+            self.emit(events.OrderRejected, *about, refusal.reason, refusal.order_id)
+        else:
+            self.emit(events.CommandRejected, command.method, refusal.reason, getattr(command, "account", None))
+
+    def report_holdings(self, before: dict[tuple[str, str], Holding]) -> None:
+        for name, asset in self.touched:
+            now = self.holding(self.accounts[name], asset)
+            if now != before.get((name, asset), (0, 0, 0, 0)):
+                total, reserved, locked, kept = now
+                self.emit(events.HoldingChanged, name, asset, total, reserved, locked or None, kept or None)
+
+    def indicate(self) -> None:
+        """Where the auctions would uncross now, when that is news."""
+        for instrument in list(self.auctions):
+            symbol = instrument.terms.symbol
+            if instrument.phase == terms.AUCTION:
+                book = self.resting(symbol, terms.BUY) + self.resting(symbol, terms.SELL)
+                found = uncrossing(book, instrument.reference) or (None, None)
+                if found != instrument.indicated:
+                    instrument.indicated = found
+                    self.emit(events.AuctionIndicated, symbol, *found)
+
+    # Time
+
+    def time_passes(self) -> None:
+        """What was to happen by now happens before the command does, earliest first."""
+        while due := self.due():
+            _, _, number, symbol = min(due)
+            if symbol:
+                self.set_phase(self.instruments[symbol], terms.CONTINUOUS)
+                self.run_stops()
+            else:
+                self.cancel(next(o for o in self.orders if o.order_id == number), "EXPIRED")
+
+    def due(self) -> list[tuple[int, int, int, str]]:
+        """(when, 0 for an expiry and 1 for the end of an interruption, order id, symbol)"""
+        expiries = [(o.expire_at, 0, o.order_id, "") for o in self.orders if o.expire_at is not None]
+        ends = [(i.interrupted_until, 1, 0, s) for s, i in self.instruments.items() if i.interrupted_until is not None]
+        return [one for one in (*expiries, *ends) if one[0] <= self.at]
+
+    # Instruments
+
+    def instrument(self, symbol: str) -> Instrument:
+        if symbol not in self.instruments:
+            raise Refused("UNKNOWN_SYMBOL")
+        return self.instruments[symbol]
+
+    def do_instrument_define(self, c: commands.InstrumentDefine) -> None:
+        impossible = (
+            c.symbol == units.CASH
+            or c.min_fineness > c.max_fineness
+            or (c.tick * c.lot) % units.MG_PER_GRAM
+            or (c.lower_price_limit or 0) > (c.upper_price_limit or units.MAX_PRICE_FEN)
+        )
+        if impossible:
+            raise Refused("BAD_VALUE")
+        known = self.instruments.get(c.symbol)
+        if known is None:
+            known = self.instruments[c.symbol] = Instrument(c)
+        elif known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders):
+            raise Refused("PHASE")
+        known.terms = c
+        if c.reference_price is not None:
+            known.reference = c.reference_price
+        if (known.last or 0) % c.tick:
+            known.last = None
+        shown = msgspec.structs.replace(c, reference_price=known.reference)
+        self.emit(events.InstrumentDefined, *(getattr(shown, name) for name in c.__struct_fields__ if name != "by"))
+
+    def do_market_set_reference(self, c: commands.MarketSetReference) -> None:
+        instrument = self.instrument(c.symbol)
+        instrument.reference = c.price
+        self.emit(events.ReferenceChanged, c.symbol, c.price)
+
+    def do_market_set_phase(self, c: commands.MarketSetPhase) -> None:
+        instrument = self.instrument(c.symbol)
+        if instrument.phase == c.phase:
+            raise Refused("PHASE")
+        self.set_phase(instrument, c.phase)
+
+    def set_phase(self, instrument: Instrument, phase: int) -> None:
+        """Says so; trades what crosses if this ends an auction or begins trading; then come the stops reached."""
+        previous = instrument.phase
+        instrument.interrupted_until = None
+        self.change_phase(instrument, phase)
+        if phase == terms.CONTINUOUS or (previous == terms.AUCTION and phase == terms.CLOSED):
+            self.uncross(instrument)
+        if phase == terms.CONTINUOUS and instrument.last is not None:
+            self.trigger(instrument, [instrument.last])
+
+    # Accounts and members
+
+    def do_account_open(self, c: commands.AccountOpen) -> None:
+        if c.account in self.accounts:
+            raise Refused("DUPLICATE_ID")
+        owner = c.account if c.owner is None else c.owner
+        self.accounts[c.account] = Account(c.account, c.member, c.kind, owner)
+        self.members.setdefault(c.member, Member())
+        self.emit(events.AccountOpened, c.account, c.member, c.kind, owner)
+
+    def member(self, name: str) -> Member:
+        if name not in self.members:
+            raise Refused("UNKNOWN_MEMBER")
+        return self.members[name]
+
+    def do_member_kill(self, c: commands.MemberKill) -> None:
+        member = self.member(c.member)
+        if member.killed:
+            raise Refused("KILLED")
+        member.killed = True
+        self.emit(events.MemberKilled, c.member)
+        self.cancel_each([o for o in self.orders if o.account.member == c.member], "KILL")
+
+    def do_member_halt(self, c: commands.MemberHalt) -> None:
+        member = self.member(c.member)
+        if member.killed:
+            raise Refused("KILLED")
+        if member.halted:
+            raise Refused("HALTED")
+        member.halted = True
+        self.emit(events.MemberHalted, c.member)
+
+    def do_member_restore(self, c: commands.MemberRestore) -> None:
+        member = self.member(c.member)
+        if not member.killed and not member.halted:
+            raise Refused("BAD_VALUE")
+        member.killed = member.halted = False
+        self.emit(events.MemberRestored, c.member)
+
+    # What comes in and goes out
+
+    def do_holding_adjust(self, c: commands.HoldingAdjust) -> None:
+        leg = commands.Leg(c.account, c.asset, c.amount)
+        self.put(c.reference, (leg,))
+        self.emit(events.HoldingAdjusted, c.account, c.asset, c.amount, c.reference)
+
+    def do_holding_settle(self, c: commands.HoldingSettle) -> None:
+        self.put(c.reference, c.legs)
+        self.emit(events.HoldingSettled, c.reference, c.legs)
+
+    def put(self, reference: str, legs: tuple[commands.Leg, ...]) -> None:
+        """All legs or none, each reference once; what goes out must be withdrawable."""
+        for leg in legs:
+            if leg.asset != units.CASH:
+                self.instrument(leg.asset)
+            self.account(leg.account)
+        if reference in self.references + self.older_references:
+            raise Refused("DUPLICATE_ID")
+        if any(leg.amount == 0 for leg in legs):
+            raise Refused("BAD_VALUE")
+        for leg in legs:
+            net = sum(one.amount for one in legs if (one.account, one.asset) == (leg.account, leg.asset))
+            if net < 0 and -net > self.withdrawable(self.accounts[leg.account], leg.asset):
+                raise Refused("INSUFFICIENT_CASH" if leg.asset == units.CASH else "INSUFFICIENT_GOLD")
+        self.references.append(reference)
+        for leg in legs:
+            self.move(self.accounts[leg.account], leg.asset, leg.amount)
+
+    # The clock
+
+    def do_clock_tick(self, c: commands.ClockTick) -> None:
+        """Nothing but the time it brings."""
+
+    def do_market_end_day(self, c: commands.MarketEndDay) -> None:
+        if c.next_trading_day <= self.trading_day:
+            raise Refused("BAD_VALUE")
+        self.trading_day = c.next_trading_day
+        self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
+        self.day += 1
+        self.references, self.older_references = [], self.references
+        for account in self.accounts.values():
+            account.unwithdrawable = 0
+            open_ids = {o.client_order_id: o.order_id for o in self.orders if o.account is account}
+            account.used_ids = open_ids
+            for asset in account.total:
+                self.touch(account, asset)
+        self.emit(events.DayEnded, c.next_trading_day)

@@ -1,0 +1,340 @@
+"""The model's state, what accounts own, and the meeting of orders."""
+
+import copy
+from typing import Any
+
+from goldx.protocol import events, terms, units
+from goldx.protocol.events import AnyEvent
+from tests.matching.core.model_auction import uncrossing
+from tests.matching.core.model_parts import Account, Instrument, Member, Order, could_use, fee_after
+
+
+class Books:
+    def __init__(self) -> None:
+        self.at = 0
+        self.sequence = 0
+        self.last_order_id = 0
+        self.last_trade_id = 0
+        self.last_turn = 0
+        self.day = 0
+        self.trading_day = ""
+        self.instruments: dict[str, Instrument] = {}
+        self.members: dict[str, Member] = {}
+        self.accounts: dict[str, Account] = {}
+        self.orders: list[Order] = []
+        self.fees_collected = 0
+        self.out: list[AnyEvent] = []
+        self.touched: list[tuple[str, str]] = []
+        self.auctions: list[Instrument] = []
+        """Those in auction that this command's events have been about, in that order."""
+        self.triggered: list[Order] = []
+        """Stops that a trade has reached, in the order in which they enter."""
+
+    def emit(self, event: Any, *fields: Any) -> None:
+        self.sequence += 1
+        self.out.append(event(self.sequence, self.at, *fields))
+        instrument = self.instruments.get(getattr(self.out[-1], "symbol", ""))
+        if instrument is not None and instrument.phase == terms.AUCTION and instrument not in self.auctions:
+            self.auctions.append(instrument)
+
+    # Holdings
+
+    def touch(self, account: Account, asset: str) -> None:
+        account.total.setdefault(asset, 0)
+        if (account.name, asset) not in self.touched:
+            self.touched.append((account.name, asset))
+
+    def touch_for(self, order: Order) -> None:
+        self.touch(order.account, units.CASH if order.side == terms.BUY else order.symbol)
+
+    def reserved(self, account: Account, asset: str) -> int:
+        uses = [could_use(o, self.instruments[o.symbol]) for o in self.orders if o.account is account]
+        return sum(amount for used, amount in uses if used == asset)
+
+    def locked(self, account: Account, asset: str) -> int:
+        return sum(quantity for symbol, quantity, day in account.bought if symbol == asset and day > self.day)
+
+    def available(self, account: Account, asset: str) -> int:
+        return account.total.get(asset, 0) - self.locked(account, asset) - self.reserved(account, asset)
+
+    def withdrawable(self, account: Account, asset: str) -> int:
+        kept = account.unwithdrawable if asset == units.CASH else 0
+        return max(0, self.available(account, asset) - kept)
+
+    def holding(self, account: Account, asset: str) -> tuple[int, int, int, int]:
+        """(total, reserved, locked, unwithdrawable)"""
+        kept = account.unwithdrawable if asset == units.CASH else 0
+        return account.total.get(asset, 0), self.reserved(account, asset), self.locked(account, asset), kept
+
+    def move(self, account: Account, asset: str, amount: int) -> None:
+        account.total[asset] = account.total.get(asset, 0) + amount
+        self.touch(account, asset)
+
+    # Who is first
+
+    def resting(self, symbol: str, side: int) -> list[Order]:
+        """One side of a book, best price first, then time."""
+        orders = [o for o in self.orders if (o.symbol, o.side) == (symbol, side) and o.turn]
+        sign = -1 if side == terms.BUY else 1
+        return sorted(orders, key=lambda o: (sign * (o.price or 0), o.turn))
+
+    def join(self, order: Order) -> None:
+        """The order, or an iceberg's next slice, goes behind all others of its price."""
+        self.last_turn += 1
+        order.turn = self.last_turn
+        order.shown = min(order.remaining, order.display or order.remaining)
+
+    # Ends
+
+    def cancel(self, order: Order, reason: str) -> None:
+        self.orders.remove(order)
+        self.touch_for(order)
+        self.emit(
+            events.OrderCancelled,
+            order.order_id,
+            order.account.name,
+            order.client_order_id,
+            order.symbol,
+            order.remaining,
+            reason,
+        )
+
+    def cancel_each(self, orders: list[Order], reason: str) -> None:
+        for order in sorted(orders, key=lambda o: o.order_id):
+            self.cancel(order, reason)
+
+    # Meeting
+
+    def crossing_limit(self, order: Order) -> int | None:
+        """The worst price an entering order may trade at; None: there is nobody to trade with."""
+        if order.price is not None:
+            return order.price
+        makers = self.resting(order.symbol, 1 - order.side)
+        if not makers:
+            return None
+        instrument = self.instruments[order.symbol]
+        lowest, highest = instrument.limits()
+        best, protection = makers[0].price or 0, instrument.terms.market_protection
+        if protection is None:
+            return highest if order.side == terms.BUY else lowest
+        return min(best + protection, highest) if order.side == terms.BUY else max(best - protection, lowest)
+
+    def enter(self, order: Order) -> None:
+        """An order takes what it can; what may not rest of the remainder is cancelled, the rest joins the book."""
+        instrument = self.instruments[order.symbol]
+        interrupted = False
+        if instrument.phase == terms.CONTINUOUS:
+            if order.time_in_force == terms.FOK and not self.would_fill(order):
+                self.cancel(order, "FOK")
+                return
+            self.take(order)
+            interrupted = instrument.phase != terms.CONTINUOUS
+        if order not in self.orders:
+            return
+        may_rest = order.type == terms.LIMIT and order.time_in_force not in (terms.IOC, terms.FOK)
+        if may_rest:
+            self.join(order)
+        elif interrupted:
+            self.cancel(order, "PHASE")
+        else:
+            self.cancel(order, "MARKET" if order.type == terms.MARKET else "IOC")
+
+    def would_fill(self, order: Order) -> bool:
+        """Whether a fill-or-kill order fills whole: tried out on a copy of everything."""
+        trial = copy.deepcopy(self)
+        twin = next((o for o in trial.orders if o.order_id == order.order_id), None)
+        if twin is None:
+            twin = copy.deepcopy(order)
+            twin.account = trial.accounts[order.account.name]
+            trial.orders.append(twin)
+        trial.take(twin)
+        return twin.filled == order.quantity
+
+    def take(self, order: Order) -> None:
+        instrument = self.instruments[order.symbol]
+        instrument.printed.clear()
+        self.trade_with_all(order, instrument)
+        self.trigger(instrument, instrument.printed)
+
+    def trade_with_all(self, order: Order, instrument: Instrument) -> None:
+        centre = instrument.last or instrument.reference
+        limit = self.crossing_limit(order)
+        while order.remaining and order in self.orders and limit is not None:
+            makers = self.resting(order.symbol, 1 - order.side)
+            if not makers or not crosses(order.side, limit, makers[0].price or 0):
+                return
+            maker = makers[0]
+            if maker.account.owner == order.account.owner:
+                self.prevent(maker, order)
+                continue
+            price = self.trade_price(instrument, order, maker)
+            quantity = min(order.remaining, maker.shown)
+            if order.price is None and order.side == terms.BUY:
+                quantity = self.affordable(order, instrument, price, quantity)
+                if quantity == 0:
+                    return
+            if outside_band(instrument, centre, price):
+                instrument.interrupted_until = self.at + instrument.terms.interruption_ms
+                self.change_phase(instrument, terms.AUCTION)
+                return
+            self.trade(maker, order, price, quantity, order.side)
+
+    def trade_price(self, instrument: Instrument, order: Order, maker: Order) -> int:
+        assert maker.price is not None
+        tick = instrument.terms.tick
+        middle = instrument.last or (instrument.reference or 0) // tick * tick or None
+        if instrument.terms.price_rule == terms.MAKER_PRICE or middle is None or order.price is None:
+            return maker.price
+        return sorted((maker.price, order.price, middle))[1]
+
+    def change_phase(self, instrument: Instrument, phase: int) -> None:
+        previous, instrument.phase = instrument.phase, phase
+        instrument.indicated = None, None
+        self.emit(events.PhaseChanged, instrument.terms.symbol, phase, previous)
+
+    def affordable(self, order: Order, instrument: Instrument, price: int, wanted: int) -> int:
+        """The whole lots of ``wanted`` that the free cash pays for, fee included, found by taking away lot by lot."""
+        cash = self.available(order.account, units.CASH)
+        quantity = wanted
+        while quantity > 0:
+            amount = units.money_of(price, quantity)
+            if amount + fee_after(order.fee_residue, amount, instrument.terms.taker_fee_bp)[0] <= cash:
+                return quantity
+            quantity -= instrument.terms.lot
+        return 0
+
+    def prevent(self, maker: Order, taker: Order) -> None:
+        """Two orders of one owner met: the taker's mode says who gives way."""
+        quantity = 0
+        if taker.stp == terms.DECREMENT:
+            quantity = min(maker.shown, taker.shown if taker.turn else taker.remaining)
+            for order in (maker, taker):
+                order.remaining -= quantity
+                order.quantity -= quantity
+                order.shown -= quantity if order.turn else 0
+                self.touch_for(order)
+        numbers = maker.order_id, taker.order_id
+        self.emit(events.SelfTradePrevented, taker.symbol, *numbers, quantity, maker.remaining, taker.remaining)
+        goes = {
+            terms.CANCEL_TAKER: (taker,),
+            terms.CANCEL_MAKER: (maker,),
+            terms.CANCEL_BOTH: (maker, taker),
+            terms.DECREMENT: [o for o in (maker, taker) if o.remaining == 0],
+        }[taker.stp]
+        for order in (maker, taker):
+            if order in goes:
+                self.cancel(order, "SELF_TRADE")
+            elif order.turn and order.shown == 0:
+                self.refresh(order)
+
+    def trade(self, maker: Order, taker: Order, price: int, quantity: int, taker_side: int | None) -> None:
+        instrument = self.instruments[maker.symbol]
+        buy, sell = (maker, taker) if maker.side == terms.BUY else (taker, maker)
+        amount = units.money_of(price, quantity)
+        fees = {}
+        for order, rate in ((maker, instrument.terms.maker_fee_bp), (taker, instrument.terms.taker_fee_bp)):
+            fees[order.order_id], order.fee_residue = fee_after(order.fee_residue, amount, rate)
+            order.remaining -= quantity
+            order.filled += quantity
+            order.shown -= quantity if order.turn else 0
+        self.fees_collected += sum(fees.values())
+        self.last_trade_id += 1
+        self.emit(
+            events.Trade,
+            self.last_trade_id,
+            maker.symbol,
+            price,
+            quantity,
+            amount,
+            maker.order_id,
+            taker.order_id,
+            buy.account.name,
+            sell.account.name,
+            taker_side,
+            maker.remaining,
+            taker.remaining,
+            fees[buy.order_id],
+            fees[sell.order_id],
+        )
+        earned = amount - fees[sell.order_id]
+        self.move(buy.account, units.CASH, -amount - fees[buy.order_id])
+        self.move(buy.account, maker.symbol, quantity)
+        self.move(sell.account, maker.symbol, -quantity)
+        self.move(sell.account, units.CASH, earned)
+        self.hold_back(buy.account, sell.account, instrument, quantity, earned)
+        instrument.last = price
+        instrument.printed.append(price)
+        for order in (maker, taker):
+            if order.remaining == 0:
+                self.orders.remove(order)
+            elif order.turn and order.shown == 0:
+                self.refresh(order)
+
+    def hold_back(self, buyer: Account, seller: Account, instrument: Instrument, quantity: int, earned: int) -> None:
+        """Bought gold is locked for some trading days, a part of what a sale earned may not be withdrawn today."""
+        if instrument.terms.resale_lock_days:
+            free_on = self.day + instrument.terms.resale_lock_days
+            buyer.bought.append((instrument.terms.symbol, quantity, free_on))
+        seller.unwithdrawable += earned - earned * instrument.terms.same_day_reuse_percent // 100
+
+    def refresh(self, order: Order) -> None:
+        """The next slice of an iceberg goes to the end of its level."""
+        self.join(order)
+        self.emit(events.IcebergRefreshed, order.order_id, order.symbol, order.shown)
+
+    # Stops
+
+    def trigger(self, instrument: Instrument, prices: list[int]) -> None:
+        """The stops that trades at these prices have reached queue up, in order of acceptance."""
+        stops = [o for o in self.orders if o.waiting and o.symbol == instrument.terms.symbol]
+        found = [o for o in stops if o not in self.triggered and any(is_reached(o, price) for price in prices)]
+        self.triggered += sorted(found, key=lambda o: o.order_id)
+
+    def run_stops(self) -> None:
+        """They enter one by one, and what they reach after them; where trading has stopped they wait on."""
+        while self.triggered:
+            order = self.triggered.pop(0)
+            if self.instruments[order.symbol].phase == terms.CONTINUOUS:
+                order.waiting = False
+                account, number = order.account.name, order.order_id
+                self.emit(events.OrderTriggered, number, account, order.client_order_id, order.symbol)
+                self.enter(order)
+
+    # Auctions
+
+    def uncross(self, instrument: Instrument) -> None:
+        """Trades all that crosses at one price, older order first named; again while preventions leave it crossed."""
+        symbol = instrument.terms.symbol
+        while True:
+            book = self.resting(symbol, terms.BUY) + self.resting(symbol, terms.SELL)
+            found = uncrossing(book, instrument.reference)
+            if found is None:
+                return
+            self.uncross_at(symbol, found[0])
+
+    def uncross_at(self, symbol: str, price: int) -> None:
+        while True:
+            buys = [o for o in self.resting(symbol, terms.BUY) if (o.price or 0) >= price]
+            sells = [o for o in self.resting(symbol, terms.SELL) if (o.price or 0) <= price]
+            if not buys or not sells:
+                return
+            maker, taker = sorted((buys[0], sells[0]), key=lambda o: o.order_id)
+            if maker.account.owner == taker.account.owner:
+                self.prevent(maker, taker)
+            else:
+                self.trade(maker, taker, price, min(maker.shown, taker.shown), None)
+
+
+def crosses(side: int, limit: int, price: int) -> bool:
+    return limit >= price if side == terms.BUY else limit <= price
+
+
+def is_reached(order: Order, price: int) -> bool:
+    assert order.stop_price is not None
+    return price >= order.stop_price if order.side == terms.BUY else price <= order.stop_price
+
+
+def outside_band(instrument: Instrument, centre: int | None, price: int) -> bool:
+    """Whether a trade here would be further than the dynamic band from the price before the sweep."""
+    percent = instrument.terms.dynamic_band_percent
+    return percent is not None and centre is not None and abs(price - centre) * 100 > centre * percent

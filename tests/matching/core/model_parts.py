@@ -1,0 +1,113 @@
+"""The things of the brute-force model: instruments, members, accounts, orders. Nothing here is derived or cached.
+
+What an account has reserved, what a level shows, which order is best: all of it is computed from the plain list of open
+orders each time it is asked for.
+"""
+
+from dataclasses import dataclass, field
+
+from goldx.protocol import terms, units
+from goldx.protocol.commands import InstrumentDefine
+from goldx.protocol.terms import CLOSED
+
+
+class Refused(Exception):
+    """A command that changes nothing; ``reason`` from terms.REASONS."""
+
+    def __init__(self, reason: str, order_id: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.order_id = order_id
+
+
+@dataclass(eq=False)
+class Instrument:
+    terms: InstrumentDefine
+    phase: int = CLOSED
+    reference: int | None = None
+    last: int | None = None
+    interrupted_until: int | None = None
+    indicated: tuple[int | None, int | None] = (None, None)
+    printed: list[int] = field(default_factory=list)
+    """The prices of the sweep under way."""
+
+    def limits(self) -> tuple[int, int]:
+        """(lowest, highest) price allowed, both inclusive; absolute limits win over a percentage of the reference."""
+        lower, upper = self.terms.lower_price_limit, self.terms.upper_price_limit
+        percent = self.terms.price_limit_percent
+        if percent is not None and self.reference is not None:
+            if lower is None:
+                lower = -(-self.reference * (100 - percent) // 100)
+            if upper is None:
+                upper = self.reference * (100 + percent) // 100
+        return lower or 1, units.MAX_PRICE_FEN if upper is None else upper
+
+
+@dataclass(eq=False)
+class Member:
+    killed: bool = False
+    halted: bool = False
+
+
+@dataclass(eq=False)
+class Account:
+    name: str
+    member: str
+    kind: int
+    owner: str
+    total: dict[str, int] = field(default_factory=lambda: {units.CASH: 0})
+    used_ids: dict[str, int] = field(default_factory=dict)
+    """client_order_id -> order id, for the trading day."""
+    bought: list[tuple[str, int, int]] = field(default_factory=list)
+    """(symbol, quantity, number of the trading day from which it may be sold)."""
+    unwithdrawable: int = 0
+    """Of today's sale proceeds, what may be traded with but not withdrawn before tomorrow."""
+
+
+@dataclass(eq=False)
+class Order:
+    order_id: int
+    account: Account
+    client_order_id: str
+    symbol: str
+    side: int
+    type: int
+    price: int | None
+    quantity: int
+    time_in_force: int = terms.GTC
+    expire_at: int | None = None
+    post_only: bool = False
+    display: int | None = None
+    stop_price: int | None = None
+    stp: int = terms.CANCEL_TAKER
+    persist: bool = False
+    session: str = ""
+    quote_id: str | None = None
+    remaining: int = 0
+    filled: int = 0
+    shown: int = 0
+    """What the current slice still shows."""
+    turn: int = 0
+    """Place in time: a lower turn is served first at the same price; zero: not in the book."""
+    waiting: bool = False
+    """A stop that has not triggered."""
+    fee_residue: int = 0
+    """What rounding has kept back so far, in ten-thousandths of a fen."""
+
+
+def fee_after(residue: int, amount: int, basis_points: int) -> tuple[int, int]:
+    """(fee in fen, new residue) for one more fill: an order's fees add up to the rounded sum."""
+    exact = residue + amount * basis_points
+    fee = (2 * exact + units.BASIS_POINTS) // (2 * units.BASIS_POINTS)
+    return fee, exact - fee * units.BASIS_POINTS
+
+
+def could_use(order: Order, instrument: Instrument) -> tuple[str, int]:
+    """(asset, amount) that an open order could still use: what must be reserved for it, no more and no less."""
+    if order.side == terms.SELL:
+        return order.symbol, order.remaining
+    if order.price is None:
+        return units.CASH, 0
+    amount = units.money_of(order.price, order.remaining)
+    highest = max(instrument.terms.maker_fee_bp, instrument.terms.taker_fee_bp)
+    return units.CASH, amount + fee_after(order.fee_residue, amount, highest)[0]

@@ -1,0 +1,105 @@
+"""The core against a brute-force model: the same commands, every event and the whole state compared after each."""
+
+import os
+from collections import Counter
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from goldx.protocol.commands import AnyCommand
+from goldx.protocol.events import AnyEvent, CommandRejected
+from matching.core.engine import Engine
+from tests.matching.core.driving import apply
+from tests.matching.core.dump import dump_engine, dump_model
+from tests.matching.core.flows import Deep, Drawn, Flow, Plain, Thrown
+from tests.matching.core.model import Model
+from tests.matching.core.validator import Conservation, validate
+
+SEED = int(os.environ.get("GOLDX_TEST_SEED", "20261124"))
+
+
+def essence(event: AnyEvent) -> AnyEvent:
+    """The event without what is written for people."""
+    if isinstance(event, CommandRejected):
+        return msgspec.structs.replace(event, subject=None, detail=None)
+    return event
+
+
+class Pair:
+    """Core and model side by side."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.model = Model()
+        self.conservation = Conservation()
+        self.happened: Counter[str] = Counter()
+
+    def step(self, at: int, command: AnyCommand) -> None:
+        expected = self.model.apply(at, command)
+        found = apply(self.engine, at, command)
+        assert [essence(event) for event in found] == expected, f"at {at}: {command}"
+        assert dump_engine(self.engine) == dump_model(self.model), f"at {at}: {command}"
+        validate(self.engine)
+        self.conservation.read(found)
+        self.conservation.check(self.engine)
+        self.happened.update(event.event for event in found)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_generated_sequences(data: st.DataObject) -> None:
+    pair = Pair()
+    for at, command in Flow(Drawn(data)).steps(data.draw(st.integers(1, 40))):
+        pair.step(at, command)
+
+
+def run_seeds(seeds: range, steps: int) -> Counter[str]:
+    happened: Counter[str] = Counter()
+    for seed in seeds:
+        pair = Pair()
+        try:
+            for at, command in Flow(Thrown(Random(seed))).steps(steps):
+                pair.step(at, command)
+        except AssertionError as error:
+            error.add_note(f"seed {seed}, as Flow(Thrown(Random({seed}))).steps({steps})")
+            raise
+        happened += pair.happened
+    return happened
+
+
+def test_seeded_sequences_reach_everything() -> None:
+    """Long sequences from a printed seed; every kind of event has to occur in them, or they prove too little."""
+    print(f"seed {SEED}")
+    happened = run_seeds(range(SEED, SEED + 60), 120)
+    print(dict(happened))
+    assert len(happened) == 21, "an event that never happens"
+
+
+@pytest.mark.slow
+def test_a_long_campaign() -> None:
+    seed = Random().randrange(10**9)
+    print(f"seeds from {seed}")
+    print(dict(run_seeds(range(seed, seed + 3_000), 200)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_books_more_than_a_hundred_orders_deep(seed: int) -> None:
+    pair = Pair()
+    deepest = 0
+    for at, command in Deep(Thrown(Random(SEED + seed))).steps(450):
+        pair.step(at, command)
+        deepest = max(deepest, len(pair.engine.state.orders))
+    assert deepest > 100
+    assert pair.happened["trade"] > 50
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_plain_orders(seed: int) -> None:
+    pair = Pair()
+    for at, command in Plain(Thrown(Random(SEED + seed))).steps(400):
+        pair.step(at, command)
+    assert pair.happened["trade"] > 40
+    assert pair.happened["order.cancelled"] > 40

@@ -1,0 +1,48 @@
+"""The table of client ids against a dict."""
+
+import subprocess
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.core.ids import FEW, PARTS, ClientIds
+
+CLAIMS = st.lists(st.tuples(st.integers(0, 3 * FEW), st.booleans()), max_size=20)
+
+
+@given(st.sampled_from((0, FEW - 5, FEW - 1, FEW, FEW + 1, 2 * FEW)), CLAIMS)
+def test_it_is_a_dict_that_keeps_the_first_number(busy: int, claims: list[tuple[int, bool]]) -> None:
+    ids, model = ClientIds(), dict[str, int]()
+    for number, (name, claimed) in enumerate([*((n, True) for n in range(busy)), *claims], 1):
+        client_id = f"o{name}"
+        if claimed:
+            assert ids.claim(client_id, number) == model.setdefault(client_id, number)
+        assert ids.find(client_id) == model.get(client_id, 0)
+    assert ids.items() == sorted(model.items(), key=lambda item: item[1])
+    assert ids.count() == len(model)
+    assert ClientIds(ids.items()).items() == ids.items()
+
+
+def test_what_comes_after_the_first_ids_is_spread() -> None:
+    ids = ClientIds((f"o{number}", number) for number in range(1, FEW + 1))
+    assert not ids.parts
+    for number in range(FEW + 1, 100 * FEW):
+        ids.claim(f"o{number}", number)
+    assert (len(ids.few), len(ids.parts)) == (FEW, PARTS)
+    assert max(map(len, ids.parts)) < 2 * 100 * FEW // PARTS
+
+
+def test_the_hashes_of_a_process_do_not_show() -> None:
+    """Two engines of other hash seeds have the same snapshot, whatever parts the ids are in."""
+    program = (
+        "from matching.core.ids import ClientIds; "
+        "print(ClientIds((f'o{n}', n // 2) for n in range(2, 9000)).items()[-9:])"
+    )
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(shown) == 1

@@ -1,0 +1,167 @@
+"""Small stories of what random sequences seldom meet, bugs once found among them."""
+
+from typing import Any
+
+import pytest
+
+from goldx.protocol import commands, events, terms
+from matching.core.engine import Engine
+from tests.matching.core.driving import apply, plain
+from tests.matching.core.validator import validate
+
+LOT = 1_000
+
+
+def market(**definition: Any) -> Engine:
+    """Instrument X in continuous trading; A, A2 (one owner), B and C with money and gold."""
+    engine = Engine()
+    apply(engine, 1, commands.InstrumentDefine("X", **definition))
+    for account, owner in (("A", "one"), ("A2", "one"), ("B", None), ("C", None)):
+        apply(engine, 1, commands.AccountOpen(account, f"m{account}", terms.HOUSE, owner))
+        apply(engine, 1, commands.HoldingAdjust(account, "CNY", 10**6, f"{account}-c"))
+        apply(engine, 1, commands.HoldingAdjust(account, "X", 100 * LOT, f"{account}-x"))
+    apply(engine, 1, commands.MarketSetPhase("X", terms.CONTINUOUS))
+    return engine
+
+
+def place(engine: Engine, name: str, side: int, price: int, lots: int, **more: Any) -> list[events.AnyEvent]:
+    """``name`` is ``account-id``."""
+    account = name.split("-", maxsplit=1)[0]
+    return apply(engine, 2, commands.OrderPlace(account, name, "X", side, terms.LIMIT, lots * LOT, price, **more))
+
+
+def test_a_decrement_in_an_uncross_leaves_an_iceberg_a_slice() -> None:
+    """The taker of an uncross rests too: only its slice was in the way, or the slice went below zero."""
+    engine = market()
+    apply(engine, 2, commands.MarketSetPhase("X", terms.AUCTION))
+    place(engine, "A-old", terms.SELL, 100, 3)
+    place(engine, "A2-ice", terms.BUY, 100, 5, display_quantity=LOT, stp=terms.DECREMENT)
+    found = apply(engine, 3, commands.MarketSetPhase("X", terms.CONTINUOUS))
+    prevented = [event.quantity for event in found if isinstance(event, events.SelfTradePrevented)]
+    assert prevented == [LOT, LOT, LOT]
+    validate(engine)
+
+
+def test_gold_that_comes_back_locked_is_told() -> None:
+    """Sold and bought in one command: the total is as before, but now it is under the resale lock."""
+    engine = market(resale_lock_days=1)
+    place(engine, "C-bid", terms.BUY, 99, 1)
+    place(engine, "B-high", terms.BUY, 100, 1)
+    apply(
+        engine, 2, commands.OrderPlace("A", "A-stop", "X", terms.SELL, terms.MARKET, LOT, stop_price=100, session="s")
+    )
+    found = place(engine, "C-sell", terms.SELL, 100, 1)
+    told = [e for e in found if isinstance(e, events.HoldingChanged) and (e.account, e.asset) == ("C", "X")]
+    assert [(e.total, e.reserved, e.locked) for e in told] == [(100 * LOT, 0, LOT)]
+
+
+def test_a_renamed_plain_order_is_not_found_by_its_old_name() -> None:
+    engine = market()
+    place(engine, "A-old", terms.BUY, 99, 1)
+    apply(engine, 2, commands.OrderReplace("A", None, "A-old", "A-new"))
+    refused = apply(engine, 2, commands.OrderCancel("A", None, "A-old"))
+    assert [(e.reason if isinstance(e, events.CommandRejected) else e) for e in refused] == ["UNKNOWN_ORDER"]
+    found = apply(engine, 2, commands.OrderCancel("A", None, "A-new"))
+    assert isinstance(found[0], events.OrderCancelled)
+    validate(engine)
+
+
+def test_a_restored_lock_is_not_told_again() -> None:
+    engine = market(resale_lock_days=1)
+    place(engine, "C-bid", terms.BUY, 99, 1)
+    place(engine, "B-sell", terms.SELL, 99, 1)
+    restored = Engine.restore(engine.snapshot())
+    for core in (engine, restored):
+        place(core, "C-offer", terms.SELL, 120, 1)
+    cancel = plain(commands.OrderCancelAll("C"))
+    assert restored.apply(3, cancel) == engine.apply(3, cancel)
+    assert restored.digest() == engine.digest()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"price": 101, "display_quantity": LOT, "time_in_force": terms.IOC}, "BAD_PRICE"),
+        ({"price": 100, "display_quantity": LOT, "time_in_force": terms.IOC}, "BAD_QUANTITY"),
+    ],
+)
+def test_the_price_is_checked_before_the_quantity(more: dict[str, Any], reason: str) -> None:
+    engine = market(tick=2)
+    order = commands.OrderPlace("A", "a", "X", terms.BUY, terms.LIMIT, 2 * LOT, **more)
+    assert [e.reason for e in apply(engine, 2, order) if isinstance(e, events.OrderRejected)] == [reason]
+
+
+def test_permission_is_checked_before_a_quotes_id() -> None:
+    engine = market()
+    quote = commands.QuoteSet("B", "q", "X", 99, LOT, 101, LOT)
+    apply(engine, 2, quote)
+    apply(engine, 2, commands.MemberKill("mB"))
+    (refused,) = apply(engine, 2, quote)
+    assert isinstance(refused, events.CommandRejected)
+    assert refused.reason == "KILLED"
+
+
+def prices(found: list[events.AnyEvent]) -> list[int]:
+    return [event.price for event in found if isinstance(event, events.Trade)]
+
+
+def test_the_dynamic_band_is_measured_from_before_the_sweep() -> None:
+    """From 100, 102 is inside two percent and 104 is not, although it is inside two percent of 102."""
+    engine = market(dynamic_band_percent=2, reference_price=100)
+    place(engine, "A-1", terms.SELL, 102, 1)
+    place(engine, "A-2", terms.SELL, 104, 1)
+    found = place(engine, "B-1", terms.BUY, 104, 2)
+    assert prices(found) == [102]
+    assert [e.phase for e in found if isinstance(e, events.PhaseChanged)] == [terms.AUCTION]
+
+
+def test_market_protection_ends_at_the_price_limit() -> None:
+    """The limits have moved under a resting offer: not even a market order reaches it now."""
+    engine = market(price_limit_percent=10, reference_price=100, market_protection=50)
+    place(engine, "A-1", terms.SELL, 109, 1)
+    apply(engine, 2, commands.MarketSetReference("X", 95))
+    found = apply(engine, 2, commands.OrderPlace("B", "B-1", "X", terms.BUY, terms.MARKET, LOT))
+    assert prices(found) == []
+
+
+def test_a_market_fill_or_kill_needs_the_cash_for_all_of_it() -> None:
+    engine = market()
+    apply(engine, 2, commands.HoldingAdjust("B", "CNY", 199 - 10**6, "out"))
+    place(engine, "A-1", terms.SELL, 100, 2)
+    order = commands.OrderPlace("B", "B-1", "X", terms.BUY, terms.MARKET, 2 * LOT, time_in_force=terms.FOK)
+    (refused,) = apply(engine, 2, order)
+    assert isinstance(refused, events.OrderRejected)
+    assert refused.reason == "CANNOT_FILL"
+
+
+def test_a_sweep_reaches_the_stops_of_all_its_prices() -> None:
+    """It trades at 100 and ends at 102; a sell stop at 100 has been reached."""
+    engine = market()
+    place(engine, "A-0", terms.SELL, 105, 1)
+    place(engine, "B-0", terms.BUY, 105, 1)
+    apply(engine, 2, commands.OrderPlace("C", "C-stop", "X", terms.SELL, terms.MARKET, LOT, stop_price=100))
+    place(engine, "A-1", terms.SELL, 100, 1)
+    place(engine, "A-2", terms.SELL, 102, 1)
+    found = place(engine, "B-1", terms.BUY, 102, 3)
+    assert [e.client_order_id for e in found if isinstance(e, events.OrderTriggered)] == ["C-stop"]
+    assert prices(found) == [100, 102, 102], "and it finds what is left of the sweep"
+
+
+@pytest.mark.parametrize(("fee_bp", "cash", "lots"), [(0, 250, 2), (1_000, 219, 1), (1_000, 220, 2), (0, 99, 0)])
+def test_a_market_order_buys_what_the_cash_pays_for_with_the_fee(fee_bp: int, cash: int, lots: int) -> None:
+    engine = market(taker_fee_bp=fee_bp)
+    apply(engine, 2, commands.HoldingAdjust("B", "CNY", cash - 10**6, "out"))
+    place(engine, "A-1", terms.SELL, 100, 5)
+    found = apply(engine, 2, commands.OrderPlace("B", "B-1", "X", terms.BUY, terms.MARKET, 5 * LOT))
+    assert sum(event.quantity for event in found if isinstance(event, events.Trade)) == lots * LOT
+    assert [e.remaining for e in found if isinstance(e, events.OrderCancelled)] == [(5 - lots) * LOT]
+    validate(engine)
+
+
+def test_a_post_only_order_may_not_be_replaced_into_the_other_side() -> None:
+    engine = market()
+    place(engine, "A-1", terms.SELL, 101, 1)
+    place(engine, "B-1", terms.BUY, 100, 1, post_only=True)
+    (refused,) = apply(engine, 2, commands.OrderReplace("B", client_order_id="B-1", price=101))
+    assert isinstance(refused, events.CommandRejected)
+    assert refused.reason == "WOULD_TAKE"

@@ -1,0 +1,170 @@
+"""Every invariant of the core's state, checked from scratch: nothing is believed that can be counted.
+
+Queues and links, level totals, cached best prices, look-ups by id, stops and timetable; reservations equal to exactly
+what the open orders could use; nothing negative; no book crossed while it trades. ``Conservation`` holds money and
+metal against what came in.
+"""
+
+from collections import Counter
+
+from goldx.protocol import events, terms, units
+from goldx.protocol.events import AnyEvent
+from matching.core import fees
+from matching.core.engine import Engine
+from matching.core.holdings import Account
+from matching.core.instrument import Instrument
+from matching.core.orders import Order
+from matching.core.state import State
+
+
+def validate(engine: Engine) -> None:
+    """Raises AssertionError with what is wrong."""
+    state = engine.state
+    assert not state.events, "events of a command are left over"
+    assert not state.triggered, "triggered stops are left over"
+    resting: set[int] = set()
+    waiting: set[int] = set()
+    for instrument in state.instruments.values():
+        for side in (terms.BUY, terms.SELL):
+            resting |= check_side(state, instrument, side)
+            waiting |= check_stops(state, instrument, side)
+        check_crossing(instrument)
+    assert resting.isdisjoint(waiting)
+    assert not {id(order) for order in state.spare} & {id(order) for order in state.orders.values()}
+    assert len({id(order) for order in state.spare}) == len(state.spare), "an order is done twice"
+    assert set(state.orders) == resting | waiting, "every open order is in a book or waits as a stop"
+    assert list(state.orders) == sorted(state.orders)
+    check_timetable(state)
+    for order in state.orders.values():
+        check_order(order)
+    for account in state.accounts.values():
+        check_account(state, account)
+
+
+def check_side(state: State, instrument: Instrument, side: int) -> set[int]:
+    book = instrument.own(side)
+    ranks = [*book.far, *book.near]
+    expected = sorted(book.levels) if side == terms.BUY else sorted(-price for price in book.levels)
+    assert ranks == expected, f"{instrument.symbol}: the sorted prices are not those of the levels"
+    assert book.near or not book.far
+    best = abs(ranks[-1]) if ranks else None
+    assert (book.best.price if book.best is not None else None) == best, f"{instrument.symbol}: the best is not best"
+    found: set[int] = set()
+    for price, level in book.levels.items():
+        assert level.price == price
+        assert level.side is book
+        assert book.best is not None
+        assert price != book.best.price or level is book.best
+        order, previous, total = level.head, None, 0
+        assert order is not None, f"{instrument.symbol}: an empty level stands at {price}"
+        while order is not None:
+            assert order.previous is previous
+            assert order.level is level
+            assert order.price == price
+            assert order.side == side
+            assert order.instrument is instrument
+            assert state.orders.get(order.order_id) is order, "a resting order is not among the open ones"
+            assert order.special is None or not order.special.market
+            found.add(order.order_id)
+            total += order.remaining
+            previous, order = order, order.next
+        assert level.tail is previous
+        assert level.quantity == total, f"{instrument.symbol}: level {price} says {level.quantity}, has {total}"
+    return found
+
+
+def check_stops(state: State, instrument: Instrument, side: int) -> set[int]:
+    found = set()
+    for price, number in instrument.stops(side):
+        order = state.orders[number]
+        assert order.special is not None
+        assert order.special.waiting
+        assert order.special.stop_price == price
+        assert order.side == side
+        assert order.instrument is instrument
+        assert order.level is None
+        if instrument.phase == terms.CONTINUOUS and instrument.last:
+            reached = instrument.last >= price if side == terms.BUY else instrument.last <= price
+            assert not reached, f"stop {number} at {price} waits though the last price is {instrument.last}"
+        found.add(number)
+    return found
+
+
+def check_crossing(instrument: Instrument) -> None:
+    bid, ask = instrument.bids.best, instrument.asks.best
+    if instrument.phase == terms.CONTINUOUS and bid is not None and ask is not None:
+        assert bid.price < ask.price, f"{instrument.symbol} is crossed: {bid.price} bid, {ask.price} asked"
+
+
+def check_timetable(state: State) -> None:
+    timed = {(o.special.expire_at, number) for number, o in state.orders.items() if o.special and o.special.expire_at}
+    assert timed <= {(time, number) for time, number, _ in state.timetable}, "a GTD order would never expire"
+    assert all(time > state.now for time, _ in timed), "a GTD order has outlived its time"
+    for symbol, instrument in state.instruments.items():
+        if instrument.interrupted_until:
+            assert instrument.phase == terms.AUCTION
+            assert any((t, s) == (instrument.interrupted_until, symbol) for t, _, s in state.timetable)
+    if state.timetable:
+        assert state.next_due <= min(state.timetable)[0]
+
+
+def check_order(order: Order) -> None:
+    instrument = order.instrument
+    assert 0 < order.remaining <= order.quantity
+    assert order.remaining % instrument.lot == 0
+    first = order.account.ids.find(order.client_order_id)
+    assert first == order.order_id, "an open order is not found by its client id"
+    buying = order.side == terms.BUY
+    assert order.balance is order.account.balances[units.CASH if buying else instrument.symbol]
+    special = order.special
+    if special is not None and special.display and not special.waiting:
+        assert 0 < special.shown <= min(special.display, order.remaining), f"slice of {order.order_id}"
+    assert -5_000 <= order.residue < 5_000
+    if order.side == terms.SELL:
+        assert order.reserved == order.remaining
+    elif special is not None and special.market:
+        assert order.reserved == 0
+    else:
+        amount = units.money_of(order.price, order.remaining)
+        highest = max(instrument.maker_fee, instrument.taker_fee)
+        assert order.reserved == amount + fees.fee(order.residue, amount, highest), f"reservation of {order.order_id}"
+
+
+def check_account(state: State, account: Account) -> None:
+    assert account.balances[units.CASH] is account.cash
+    reserved: Counter[str] = Counter()
+    for order in state.orders.values():
+        if order.account is account:
+            reserved[units.CASH if order.side == terms.BUY else order.instrument.symbol] += order.reserved
+    for asset, balance in account.balances.items():
+        where = f"{account.name} {asset}"
+        assert balance.reserved == reserved[asset], f"{where}: reserved is not what the open orders could use"
+        assert balance.reserved >= 0
+        assert balance.total - balance.locked - balance.reserved >= 0, f"{where}: below zero"
+        assert balance.locked == sum((balance.locks or {}).values()) >= 0
+        assert balance.unwithdrawable >= 0
+        assert (balance.total, balance.reserved) == (balance.published_total, balance.published_reserved)
+    assert all(0 < number <= state.last_order_id for _, number in account.ids.items())
+
+
+class Conservation:
+    """Money and metal: what all accounts hold, with the fees collected, is what came in."""
+
+    def __init__(self) -> None:
+        self.came_in: Counter[str] = Counter()
+
+    def read(self, found: list[AnyEvent]) -> None:
+        for event in found:
+            if isinstance(event, events.HoldingAdjusted):
+                self.came_in[event.asset] += event.amount
+            elif isinstance(event, events.HoldingSettled):
+                for leg in event.legs:
+                    self.came_in[leg.asset] += leg.amount
+
+    def check(self, engine: Engine) -> None:
+        held: Counter[str] = Counter({units.CASH: engine.state.fees_collected})
+        for account in engine.state.accounts.values():
+            for asset, balance in account.balances.items():
+                held[asset] += balance.total
+        for asset in held.keys() | self.came_in.keys():
+            assert held[asset] == self.came_in[asset], f"{asset}: {self.came_in[asset]} came in, {held[asset]} is there"

@@ -1,0 +1,122 @@
+"""One writer: the lease says who may try, the server checks the epoch and the place of every write."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from goldx.streams.connection import RedisConnection
+from goldx.streams.redis_streams import EventStream, Journal, Keys
+from matching.run.fold import Fold, Produced
+from matching.run.lease import Deposed, Lease
+from matching.run.publisher import Publisher, StreamBroken
+from tests.matching.shards import determined, fill, lead_once
+
+LONG = 60_000
+
+
+async def test_one_leads_and_the_next_waits_for_the_lease_to_end(redis: Redis, shard: str) -> None:
+    keys = Keys(shard)
+    first, second = Lease(redis, keys, LONG), Lease(redis, keys, LONG)
+    assert await first.take()
+    assert not await second.take()
+    await first.release()
+    assert await second.take()
+    assert second.epoch == first.epoch + 1
+    await first.release()
+    assert await redis.get(keys.leader) == str(second.epoch).encode(), "a lease that is not one's own is left alone"
+
+
+async def test_a_lease_is_kept_while_it_is_renewed_and_taken_over_when_it_is_not(redis: Redis, shard: str) -> None:
+    keys = Keys(shard)
+    first, second = Lease(redis, keys, 200), Lease(redis, keys, 200)
+    assert await first.take()
+    keeping = asyncio.create_task(first.keep())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(second.wait(), 0.7)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await second.wait()
+    with pytest.raises(Deposed, match="another engine has led since"):
+        await first.keep()
+
+
+async def test_a_lease_that_ended_without_a_successor_is_taken_up_again(redis: Redis, shard: str) -> None:
+    """As after a time without the server: nobody could take it, so nobody has."""
+    keys = Keys(shard)
+    lease = Lease(redis, keys, LONG)
+    assert await lease.take()
+    await redis.delete(keys.leader)
+    keeping = asyncio.create_task(lease.keep())
+    while not await redis.exists(keys.leader):
+        await asyncio.sleep(0.01)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def produced_frames(redis: Redis, keys: Keys) -> list[Produced]:
+    """What the journal makes, frame by frame."""
+    await fill(redis, keys, seed=6, count=100)
+    fold = Fold(type((await lead_once(redis, Keys(f"{keys.shard}-empty"))).engine)())
+    entries = await Journal(redis, keys).read(fold.position)
+    return [made for position, data in entries if (made := fold.apply(position, data)) is not None]
+
+
+async def publish(publisher: Publisher, frames: list[Produced]) -> None:
+    """Hands frames over and waits for their publication, or for what prevents it."""
+    for frame in frames:
+        publisher.put(frame)
+    running = asyncio.create_task(publisher.run())
+    settled = asyncio.create_task(publisher.settled(frames[-1].last))
+    await asyncio.wait((running, settled), return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        settled.cancel()
+        await running
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_deposed_leaders_events_are_refused_by_the_server(
+    redis: Redis, line: RedisConnection, shard: str
+) -> None:
+    keys = Keys(shard)
+    frames = await produced_frames(redis, keys)
+    old, new = Lease(redis, keys, LONG), Lease(redis, keys, LONG)
+    assert await old.take()
+    deposed = Publisher(line, keys, old.epoch, 0)
+    await publish(deposed, frames[:3])
+    await redis.delete(keys.leader)
+    assert await new.take()
+    with pytest.raises(Deposed, match="refused: a newer epoch leads"):
+        await publish(deposed, frames[3:])
+    with pytest.raises(Deposed, match="refused: a newer epoch leads"):
+        await deposed.tick()
+    assert await EventStream(redis, keys).last_sequence() == frames[2].last
+    await publish(Publisher(line, keys, new.epoch, frames[2].last), frames[3:])
+    assert [body for _, body in await determined(redis, keys)] == [made.body for made in frames]
+
+
+async def test_what_has_arrived_is_not_published_again(redis: Redis, line: RedisConnection, shard: str) -> None:
+    """A publication of unknown outcome is sent again, with more behind it; the server leaves out what it has."""
+    keys = Keys(shard)
+    frames = await produced_frames(redis, keys)
+    lease = Lease(redis, keys, LONG)
+    assert await lease.take()
+    for known in (0, 2, len(frames)):
+        again = Publisher(line, keys, lease.epoch, 0)
+        await publish(again, frames[: known + 3])
+    assert [body for _, body in await determined(redis, keys)] == [made.body for made in frames]
+
+
+async def test_a_gap_is_refused_by_the_server(redis: Redis, line: RedisConnection, shard: str) -> None:
+    keys = Keys(shard)
+    frames = await produced_frames(redis, keys)
+    lease = Lease(redis, keys, LONG)
+    assert await lease.take()
+    await publish(Publisher(line, keys, lease.epoch, 0), frames[:2])
+    with pytest.raises(StreamBroken, match=rf"ends at sequence {frames[1].last}, but the server had acknowledged"):
+        await publish(Publisher(line, keys, lease.epoch, frames[2].last), frames[3:])
+    between = Produced(frames[2].position, frames[1].last + 1, frames[1].last + 1, frames[2].body)
+    await publish(Publisher(line, keys, lease.epoch, frames[1].last), [between])
+    with pytest.raises(StreamBroken, match="ends at sequence"):
+        await publish(Publisher(line, keys, lease.epoch, frames[1].last), [frames[2]])

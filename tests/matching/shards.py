@@ -1,0 +1,182 @@
+"""A shard on a real server: traffic for its journal, a recovery run to its end, and the engine as a real process."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from random import Random
+
+from redis.asyncio import Redis
+
+from goldx.protocol.commands import AnyCommand
+from goldx.protocol.units import BadValue
+from goldx.streams.archive import Archive
+from goldx.streams.chains import FrameWriter, body_of
+from goldx.streams.connection import RedisConnection
+from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys, Position, decode_commands
+from matching.archive.replay import read_line, write_line
+from matching.run.fold import Fold
+from matching.run.lease import Lease
+from matching.run.publisher import Publisher
+from matching.run.recovery import Recovery
+from tests.matching.core.flows import Flow, Thrown
+
+
+def traffic(seed: int, count: int) -> Iterator[CommandFrame]:
+    """Frames of one to twenty commands, about ``count`` in all, as a gateway appends them: each has a readable form."""
+    random = Random(seed)
+    commands = [command for _, command in Flow(Thrown(random)).steps(count) if _readable(command)]
+    run = FrameWriter(f"gateway-1.{seed}")
+    while commands:
+        size = random.randint(1, 20)
+        yield decode_commands(run.make(tuple(commands[:size])))
+        run.arrived()
+        commands = commands[size:]
+
+
+def _readable(command: AnyCommand) -> bool:
+    try:
+        return read_line(write_line(0, command), 0).command == command
+    except BadValue:
+        return False
+
+
+async def fill(redis: Redis, keys: Keys, seed: int, count: int = 400) -> list[Position]:
+    """Appends traffic; returns where its frames stand."""
+    return [await Journal(redis, keys).append(frame) for frame in traffic(seed, count)]
+
+
+@asynccontextmanager
+async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -> AsyncIterator[tuple[Fold, Publisher]]:
+    """A recovery under a new epoch, to the end; at the end of the block everything is published."""
+    await redis.delete(keys.leader)
+    lease = Lease(redis, keys, 60_000)
+    assert await lease.take()
+    recovery = Recovery(redis, keys, archive)
+    await recovery.start()
+    line = RedisConnection(redis)
+    publisher = Publisher(line, keys, lease.epoch, recovery.published, recovery.previous)
+    running = asyncio.create_task(publisher.run())
+    fold = recovery.fold
+    try:
+        await recovery.catch_up(publisher)
+        yield fold, publisher
+        settled = asyncio.create_task(publisher.settled(fold.engine.sequence))
+        await asyncio.wait((settled, running), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        await settled
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        line.close()
+
+
+async def lead_once(redis: Redis, keys: Keys, archive: Archive | None = None) -> Fold:
+    """The state after a recovery to the journal's end, everything published."""
+    async with leadership(redis, keys, archive) as (fold, _):
+        return fold
+
+
+async def published(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
+    """The whole event stream, byte by byte."""
+    return await EventStream(redis, keys).read_raw(0, 1_000_000)
+
+
+async def determined(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
+    """What of the event stream follows from the journal, whoever publishes it."""
+    return [(entry_id, body_of(frame)) for entry_id, frame in await published(redis, keys)]
+
+
+RUN = "from goldx.cli import main; main()"
+"""The program ``goldx``."""
+
+
+class EngineRun:
+    """``goldx engine`` as a process of its own; its log lines are kept."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.log: list[str] = []
+        self._reading = asyncio.create_task(self._read_log())
+
+    @classmethod
+    async def start(
+        cls, url: str, shard: str, settings: Mapping[str, str] | None = None, *arguments: str, program: str = RUN
+    ) -> "EngineRun":
+        environment = {
+            "GOLDX_REDIS_URL": url,
+            "GOLDX_SHARD": shard,
+            "GOLDX_LEASE_MS": "300",
+            "PYTHONFAULTHANDLER": "1",
+            **(settings or {}),
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, "engine", *arguments),
+            env=os.environ | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return cls(process)
+
+    async def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.log.append(line.decode())
+
+    async def ready(self) -> str:
+        """Its READY line; an engine that ended without one fails with its log."""
+        assert self._process.stdout is not None
+        line = (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode()
+        assert line.startswith("READY engine "), await self.ended()
+        return line
+
+    async def ended(self) -> tuple[int, str]:
+        """Exit code and log, when it has ended. One that does not end says where it hangs."""
+        _, hanging = await asyncio.wait((self._reading,), timeout=30)
+        if hanging:
+            self._process.send_signal(signal.SIGABRT)
+            await self._reading
+            raise AssertionError("the engine does not end:\n" + "".join(self.log))
+        return await self._process.wait(), "".join(self.log)
+
+    @property
+    def runs(self) -> bool:
+        return not self._reading.done()
+
+    async def says(self, words: str) -> None:
+        """Waits until its log has a line with these words; an engine that ends without it fails with its log."""
+        while not any(words in line for line in self.log):
+            assert self.runs, "".join(self.log)
+            await asyncio.sleep(0.01)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        self._process.kill()
+        await self.ended()
+
+    async def stop(self) -> None:
+        """The clean stop."""
+        self._process.send_signal(signal.SIGTERM)
+        code, log = await self.ended()
+        assert code == 0, log
+
+    async def close(self) -> None:
+        if self._process.returncode is None:
+            await self.kill()
+
+
+@asynccontextmanager
+async def engine_process(
+    url: str, shard: str, settings: Mapping[str, str] | None = None, *arguments: str, program: str = RUN
+) -> AsyncIterator[EngineRun]:
+    """A running engine that is gone at the end of the block."""
+    run = await EngineRun.start(url, shard, settings, *arguments, program=program)
+    try:
+        yield run
+    finally:
+        await run.close()

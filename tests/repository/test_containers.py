@@ -1,0 +1,72 @@
+"""docker-compose.yml says what the processes really need: their commands, their settings, their health."""
+
+import shutil
+import socket
+import tempfile
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from goldx.cli import main
+from goldx.hosting.settings import Settings
+
+COMPOSE: dict[str, Any] = msgspec.yaml.decode((Path(__file__).parents[2] / "docker-compose.yml").read_bytes())
+OURS = sorted(name for name, service in COMPOSE["services"].items() if "build" in service)
+
+
+def test_every_service_of_ours_is_there() -> None:
+    """And a second engine, which stands by."""
+    assert sorted([*(entry.name for entry in entry_points(group="goldx.health")), "standby"]) == OURS
+    assert COMPOSE["services"]["standby"]["command"] == ["engine", "--standby"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_a_command_that_exists_with_settings_that_exist(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = COMPOSE["services"][name]
+    command = service["command"][0]
+    assert name in (command, "standby")
+    assert CliRunner().invoke(main, [*service["command"], "--help"]).exit_code == 0
+    assert service["healthcheck"]["test"] == ["CMD", "goldx", "health", command]
+    for variable, value in service["environment"].items():
+        assert variable.startswith("GOLDX_")
+        monkeypatch.setenv(variable, value.split("${")[0] + "secret@postgres:5432/goldx" if "${" in value else value)
+    settings = Settings()
+    assert settings.model_fields_set >= {v.removeprefix("GOLDX_").lower() for v in service["environment"]}
+
+
+def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
+    for name in ("gateway", "console"):
+        service = COMPOSE["services"][name]
+        port = service["environment"][f"GOLDX_{name.upper()}_PORT"]
+        assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_valkey_acknowledges_what_is_fsynced_alone() -> None:
+    command = " ".join(COMPOSE["services"]["valkey"]["command"])
+    assert "--appendonly yes --appendfsync always" in command
+
+
+def test_health_names_the_service_and_what_is_amiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+    found = CliRunner().invoke(main, ["health", "engine"])
+    assert found.exit_code == 1
+    assert "engine" in found.output
+
+
+def test_health_says_so_when_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="gx"))
+    monkeypatch.setattr("goldx.hosting.health.TIMEOUT", 0.3)
+    monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{folder}/silent.sock")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{folder}/silent.sock")
+        silent.listen()
+        found = CliRunner().invoke(main, ["health", "engine"])
+    shutil.rmtree(folder)
+    assert found.exit_code == 1
+    assert found.output == "Error: engine: no answer within 0.3 s\n"

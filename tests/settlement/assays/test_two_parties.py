@@ -1,0 +1,273 @@
+"""Two laboratories and an umpire: commit, reveal, decide; what a certificate of it says; and who leans to one side."""
+
+from collections.abc import Callable, Coroutine
+from hashlib import sha256
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.protocol.units import BadValue
+from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
+from settlement.assays.assay import Result
+from settlement.base import audit
+from settlement.base.refusal import Refused
+from settlement.intake import intake, melting
+from settlement.intake.bar_list import read_declared
+from settlement.intake.intake import Gross
+from settlement.intake.melting import Melted
+from settlement.lots import acceptance, lots, sampling
+from settlement.lots.sampling import Drawn
+from settlement.lots.scales import parse_weight
+from settlement.lots.splitting import MEAN_RULE, Decision, umpire
+from settlement.tables.assays import exchange_party
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import ONE, SmallExchange, bars
+
+Work = Callable[[AsyncConnection], Coroutine[Any, Any, Any]]
+NONCES = {"A": "a" * 32, "B": "b" * 64}
+DORE = {
+    **{"symbol": "DORE", "form": "DORE", "gross_g": "12480.35", "fineness_permille": "884.00", "origin": "MINE"},
+}
+
+
+@pytest_asyncio.fixture
+async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+    made = SmallExchange(engine, exchange)
+    await made.build()
+    await exchange.define("DORE", "DORE", min_fineness=30_000)
+    await made.post()
+    return made
+
+
+async def do(house: SmallExchange, work: Work) -> Any:
+    async with house.engine.begin() as connection:
+        return await work(connection)
+
+
+async def refused(house: SmallExchange, work: Work) -> str:
+    with pytest.raises(Refused) as error:
+        await do(house, work)
+    return error.value.reason
+
+
+async def sampled(house: SmallExchange, serial: str = "D1", parties: tuple[str, ...] = ("A", "B", "UMPIRE")) -> int:
+    """TV2 of the domain sheet: 12,480.35 g received, 12,468.10 g after melting, sampled for three."""
+
+    async def work(connection: AsyncConnection) -> int:
+        (number,) = await intake.pre_advise(connection, ONE, read_declared(bars([{**DORE, "serial": serial}])))
+        await intake.arrive(connection, ONE, {number: "S-1"})
+        await intake.weigh(connection, ONE, {number: Gross("SCALE-1", parse_weight("g", "12480.35"))})
+        await intake.screen(connection, ONE, {number: (88_400,)})
+        await melting.melt_each(connection, ONE, {number: Melted("SCALE-1", parse_weight("g", "12468.10"))})
+        drawn = [Drawn(party, f"{serial}-{party}", 800) for party in parties]
+        await sampling.draw(connection, ONE, {number: drawn})
+        return number
+
+    return int(await do(house, work))
+
+
+async def exchanged(house: SmallExchange, number: int, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, str]:
+    """Opens, commits and reveals; returns the exchange's number and its state then."""
+
+    async def work(connection: AsyncConnection) -> tuple[int, str]:
+        opened = await two_parties.begin(connection, ONE, number, "LAB-A", "LAB-B")
+        status = ""
+        for party, ppm in (("A", a), ("B", b)):
+            hashed = two_parties.commitment(number, ppm, NONCES[party])
+            await two_parties.commit(connection, ONE, opened, party, hashed)
+        for party, ppm in (("B", b), ("A", a)):
+            status = await two_parties.reveal(connection, ONE, opened, party, ppm, NONCES[party])
+        return opened, status
+
+    opened, status = await do(house, work)
+    return int(opened), str(status)
+
+
+async def certified(house: SmallExchange, number: int) -> certificates.Certificate:
+    async def work(connection: AsyncConnection) -> certificates.Certificate:
+        await intake.certify(connection, ONE, [number])
+        found = await certificates.of_lot(connection, number)
+        assert found is not None
+        return await certificates.find(connection, found)
+
+    found: certificates.Certificate = await do(house, work)
+    return found
+
+
+async def test_tv2_within_the_limit_the_mean_counts(house: SmallExchange) -> None:
+    """Domain sheet 3.3, TV2: 88.42% and 88.38%, splitting limit 0.05%: 88.40%, 11,021.800 g fine."""
+    number = await sampled(house)
+    _, status = await exchanged(house, number, (884_200, 884_200), (883_800, 883_800))
+    assert status == "AGREED"
+    found = await certified(house, number)
+    finding = {"rule": MEAN_RULE, "fineness_e5": 88_400, "split_limit_e5": 50, "umpire_paid_by": None}
+    assert found.content["finding"] == finding
+    assert found.content["fine"]["fine_mg"] == 11_021_800
+    assert certificates.recompute(found.text) == []
+
+
+@pytest.mark.parametrize(("rule", "final"), [("NEAREST_MEAN", 88_425), ("MIDDLE", 88_450)])
+async def test_tv3_beyond_the_limit_the_umpire_decides(house: SmallExchange, rule: str, final: int) -> None:
+    """Domain sheet 3.3, TV3: 88.52%, 88.40%, umpire 88.45%; the seller is farther away and pays."""
+    proposal = await do(
+        house, lambda c: acceptance.propose(c, ONE, "DORE", acceptance.Wish(("DORE",), umpire_rule=rule))
+    )
+    await house.approve(proposal)
+    number = await sampled(house)
+    opened, status = await exchanged(house, number, (885_200, 885_200), (884_000, 884_000))
+    assert status == "SPLIT"
+    with pytest.raises(BadValue, match="neither party"):
+        await do(house, lambda c: two_parties.report(c, ONE, opened, Result("LAB-A", (884_500, 884_500))))
+    umpires = Result("LAB-U", (884_400, 884_600, 884_500))
+    assert await do(house, lambda c: two_parties.report(c, ONE, opened, umpires)) == Decision(final, rule, "A")
+    found = await certified(house, number)
+    assert found.content["finding"]["fineness_e5"] == final
+    assert [entry["party"] for entry in found.content["assays"]] == ["B", "A", "UMPIRE"]
+    assert certificates.recompute(found.text) == []
+    assert await refused(house, lambda c: two_parties.report(c, ONE, opened, umpires)) == "ILLEGAL_STEP"
+
+
+def test_who_pays_the_umpire() -> None:
+    """House rule: the farther party; both half where they are as far. NEAREST_MEAN then takes the umpire's alone."""
+    assert umpire(88_500, 88_400, 88_450, "NEAREST_MEAN") == Decision(88_450, "NEAREST_MEAN", "BOTH")
+    assert umpire(88_500, 88_400, 88_510, "NEAREST_MEAN") == Decision(88_505, "NEAREST_MEAN", "B")
+    assert umpire(88_500, 88_400, 88_510, "MIDDLE") == Decision(88_500, "MIDDLE", "B")
+    assert umpire(88_500, 88_400, 88_445, "NEAREST_MEAN") == Decision(88_422, "NEAREST_MEAN", "A"), "half to even"
+
+
+async def test_the_limit_is_part_of_the_agreement(house: SmallExchange) -> None:
+    number = await sampled(house)
+    assert (await exchanged(house, number, (884_500, 884_500), (884_000, 884_000)))[1] == "AGREED"
+    other = await sampled(house, "D2")
+    assert (await exchanged(house, other, (884_600, 884_600), (884_000, 884_000)))[1] == "SPLIT"
+
+
+async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_after(house: SmallExchange) -> None:
+    number = await sampled(house)
+    ppm = {"A": (884_200, 884_200), "B": (883_800, 883_800)}
+    opened = await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
+    single = {number: Result("LAB-A", ppm["A"])}
+    assert await refused(house, lambda c: assay.fire_assay(c, ONE, single)) == "EXCHANGE"
+    hashed = {party: two_parties.commitment(number, ppm[party], NONCES[party]) for party in ppm}
+    assert hashed["A"] == sha256(f"{number}|884.200,884.200|{NONCES['A']}".encode()).digest()
+
+    def reveal(party: str, values: tuple[int, ...], nonce: str) -> Work:
+        return lambda c: two_parties.reveal(c, ONE, opened, party, values, nonce)
+
+    def commit(party: str, value: bytes) -> Work:
+        return lambda c: two_parties.commit(c, ONE, opened, party, value)
+
+    assert await do(house, commit("A", hashed["A"])) == "OPEN"
+    assert await refused(house, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP", "B has not committed"
+    assert await refused(house, commit("A", hashed["B"])) == "ILLEGAL_STEP", "once"
+    with pytest.raises(BadValue, match="other party"):
+        await do(house, commit("B", hashed["A"]))
+    assert await do(house, commit("B", hashed["B"])) == "COMMITTED"
+    assert await refused(house, reveal("A", (884_300, 884_100), NONCES["A"])) == "WRONG_REVEAL", "the same mean"
+    assert await refused(house, reveal("A", ppm["A"], "c" * 32)) == "WRONG_REVEAL"
+    assert await do(house, reveal("A", ppm["A"], NONCES["A"])) == "COMMITTED"
+    assert await refused(house, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP"
+    for column, value in (("commitment", hashed["B"]), ("opening", "x"), ("assay_id", 1)):
+        change = update(exchange_party).where(exchange_party.c.party == "A").values({column: value})
+        with pytest.raises(DBAPIError, match="written once"):
+            await do(house, lambda c, change=change: c.execute(change))  # type: ignore[misc]
+    forged = update(exchange_party).where(exchange_party.c.party == "B").values(opening="x", status="COMMITTED")
+    with pytest.raises(DBAPIError, match="revealed_what_was_committed"):
+        await do(house, lambda c: c.execute(forged))
+    assert await do(house, reveal("B", ppm["B"], NONCES["B"])) == "AGREED"
+    async with house.engine.connect() as connection:
+        await audit.verify(connection)
+        actions = (
+            await connection.execute(text("SELECT action FROM audit_log WHERE subject = 'exchange:1'"))
+        ).scalars()
+        assert [action for action in actions if action in ("exchange.commit", "exchange.reveal")] == [
+            *("exchange.commit", "exchange.commit", "exchange.commit", "exchange.reveal", "exchange.reveal"),
+        ], "each party's, and the exchange's own step to COMMITTED"
+
+
+async def test_an_exchange_needs_three_samples_and_two_laboratories(house: SmallExchange) -> None:
+    number = await sampled(house, parties=("A", "B"))
+    assert await refused(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "NO_SAMPLE"
+    number = await sampled(house, "D2")
+    with pytest.raises(BadValue, match="another laboratory"):
+        await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-A"))
+    await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
+    assert await refused(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "EXCHANGE"
+
+
+async def test_an_exchange_that_comes_to_nothing_makes_way(house: SmallExchange) -> None:
+    number = await sampled(house)
+    opened = await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
+    await do(house, lambda c: two_parties.void(c, ONE, opened, "party B does not answer"))
+    second, status = await exchanged(house, number, (885_200, 885_200), (884_000, 884_000))
+    assert (second, status) == (2, "SPLIT")
+    again = Melted("SCALE-1", parse_weight("g", "12461.00"))
+    await do(house, lambda c: melting.melt_each(c, ONE, {number: again}, "remelt"))
+    async with house.engine.connect() as connection:
+        assert [row.status for row in await two_parties.listing(connection)] == ["VOID", "VOID"]
+        assert (await lots.find(connection, [number]))[number].state == "MELTED"
+
+
+async def test_a_certificate_is_checked_by_anybody_and_computed_again(house: SmallExchange) -> None:
+    number = await sampled(house)
+    await exchanged(house, number, (884_200, 884_200), (883_800, 883_800))
+    found = await certified(house, number)
+    async with house.engine.connect() as connection:
+        assert (await certificates.check(connection, 1, found.hash)).status == "VALID"
+        assert (await certificates.check(connection, 1, bytes(32))).status == "DIFFERENT"
+        assert (await certificates.check(connection, 2, found.hash)).status == "UNKNOWN"
+        assert await certificates.against_register(connection, found) == []
+        assert await certificates.numbers(connection) == [1]
+    for path, value in (
+        (("assays", 0, "replicates_ppm", 0), 884_100),
+        (("assays", 1, "reported_e5"), 88_430),
+        (("finding", "fineness_e5"), 88_410),
+        (("finding", "umpire_paid_by"), "A"),
+        (("finding", "split_limit_e5"), 30),
+        (("fine", "fine_mg"), 11_021_801),
+        (("weight_cg",), 1_246_811),
+    ):
+        content: Any = found.content
+        *way, last = path
+        inner = content
+        for step in way:
+            inner = inner[step]
+        inner[last] = value
+        assert certificates.recompute(certificates.written(content)), path
+    await do(house, lambda c: c.execute(text("DROP TRIGGER append_only ON assay")))
+    await do(
+        house, lambda c: c.execute(text("UPDATE assay SET replicates_ppm = ARRAY[884200, 884201] WHERE assay_id = 3"))
+    )
+    async with house.engine.connect() as connection:
+        (wrong,) = await certificates.against_register(connection, found)
+        assert "replicates" in wrong
+
+
+async def test_paper_is_the_same_bytes_whenever_it_is_printed(house: SmallExchange) -> None:
+    number = await sampled(house)
+    await exchanged(house, number, (884_200, 884_200), (883_800, 883_800))
+    found = await certified(house, number)
+    page = certificate_pdf.render(found)
+    assert page.startswith(b"%PDF-")
+    assert b"NotoSansSC" in page
+    assert certificate_pdf.render(found) == page
+    assert certificate_pdf.qr_text(found) == f"goldx:certificate/1?sha256={found.hash.hex()}"
+    assert certificate_pdf.render(found._replace(number=2)) != page
+
+
+async def test_a_laboratory_that_leans_to_one_side_is_flagged(house: SmallExchange) -> None:
+    """LAB-A is 0.2 per mille high every time, give or take; LAB-B as much low; two standard errors flag both."""
+    for n, high in enumerate((180, 200, 220, 200, 190)):
+        number = await sampled(house, f"D{n}")
+        await exchanged(house, number, (884_000 + high * 2, 884_000 + high * 2), (884_000, 884_000))
+    async with house.engine.connect() as connection:
+        found = {bias.laboratory: bias for bias in await laboratories.biases(connection)}
+    assert found["LAB-A"].results == 5
+    assert found["LAB-A"].flagged
+    assert found["LAB-B"].flagged
+    assert found["LAB-A"].mean_difference_e7 == -found["LAB-B"].mean_difference_e7 > 0
+    assert "LAB-U" not in found

@@ -1,0 +1,161 @@
+"""The state machines: what they allow, what they refuse and why, and that tables, drawings and database agree."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import CheckConstraint, Table
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.cli import main
+from settlement.base import proposals, registry
+from settlement.base.refusal import Refused
+from settlement.base.states import ACTOR, AS_BEFORE, CLERK, EXCHANGE, PROPOSAL, Machine, authorize
+from settlement.ledger import cash
+from settlement.lots import lots
+from settlement.service.machines import MACHINES
+from settlement.tables.columns import metadata
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+
+KINDS = sorted(MACHINES)
+TABLES = {"cash": "cash_transfer", "fee": "fee_bill", "pledge": "encumbrance", "legal_hold": "encumbrance"}
+"""Where the documents of a kind lie, if not in a table of its name."""
+WITHOUT_A_MACHINE = {"lot_lock.by", "melt.by"}
+"""Where a second person ends or explains what the first has done, and that is all the life there is."""
+SECOND_ELSEWHERE = {"encumbrance.entered_by", "aml_report.made_by"}
+"""Where the second person of a step is not in the row beside the first."""
+
+
+def table_of(machine: Machine) -> Table:
+    return metadata.tables[TABLES.get(machine.kind, machine.kind)]
+
+
+def rules(table: Table) -> list[str]:
+    """What the database checks of each row."""
+    return [str(found.sqltext) for found in table.constraints if isinstance(found, CheckConstraint)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_step_is_refused_in_every_state_that_the_table_does_not_name(kind: str) -> None:
+    machine = MACHINES[kind]
+    refused = 0
+    for name, step in machine.steps.items():
+        for state in machine.states:
+            if state in step.before:
+                assert machine.allow(name, 7, state) is step
+                continue
+            with pytest.raises(Refused, match=rf"{kind} 7 is {state}; to ") as error:
+                machine.allow(name, 7, state)
+            assert error.value.reason == "ILLEGAL_STEP"
+            refused += 1
+    assert refused > len(machine.steps)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_is_whole(kind: str) -> None:
+    """Every state can be reached, every step leads from a state that there is, and roles are known."""
+    machine = MACHINES[kind]
+    reached = {step.after for step in machine.steps.values() if not step.before}
+    assert reached, "something makes the document"
+    while more := {
+        step.after
+        for step in machine.steps.values()
+        if step.after != AS_BEFORE and step.after not in reached and reached & set(step.before)
+    }:
+        reached |= more
+    assert reached == set(machine.states)
+    for step in machine.steps.values():
+        assert set(step.before) <= reached
+        assert step.roles
+        assert set(step.roles) <= {CLERK, EXCHANGE}
+        assert step.people in (1, 2)
+
+
+@pytest.mark.parametrize("name", sorted({table_of(machine).name for machine in MACHINES.values()}))
+def test_the_database_knows_the_states_of_the_table(name: str) -> None:
+    states = {state for machine in MACHINES.values() if table_of(machine).name == name for state in machine.states}
+    table = metadata.tables[name]
+    column = "state" if "state" in table.c else "status"
+    (rule,) = [rule for rule in rules(table) if rule.startswith(f"{column} IN")]
+    assert set(re.findall(r"'([A-Z_]+)'", rule)) == states
+
+
+def test_the_database_knows_the_two_people_of_the_table() -> None:
+    """Whoever stands in a document as the first of two people is told apart from the second there too."""
+    told = {
+        step.first if "." in step.first else f"{table_of(machine).name}.{step.first}"
+        for machine in MACHINES.values()
+        for step in machine.steps.values()
+        if step.people == 2 and step.first != PROPOSAL
+    }
+    held = {
+        f"{table.name}.{first}"
+        for table in metadata.tables.values()
+        for rule in rules(table)
+        for second, first in re.findall(r"\b(\w*by) <> (\w+)", rule)
+        if second in table.c
+    }
+    assert held - WITHOUT_A_MACHINE == told - SECOND_ELSEWHERE
+    assert held >= WITHOUT_A_MACHINE
+    assert told >= SECOND_ELSEWHERE
+    for place in told:
+        table, _, column = place.partition(".")
+        assert column in metadata.tables[table].c
+
+
+async def test_one_person_alone_takes_no_step_of_two(engine: AsyncEngine) -> None:
+    """As the table says it, so it is: by a proposal that somebody approved, or by another than the document names."""
+    async with engine.begin() as connection:
+        await registry.add_staff(connection, "test", ONE, ONE, ["settle"])
+        for machine in MACHINES.values():
+            for name, step in machine.steps.items():
+                if step.roles != (CLERK,):
+                    continue
+                if step.people == 2 and step.first == PROPOSAL:
+                    with pytest.raises(Refused) as refused:
+                        await authorize(connection, machine, name, ONE, [7])
+                    assert refused.value.reason == "TWO_PEOPLE"
+                    continue
+                await authorize(connection, machine, name, ONE, [7])
+                if step.people == 2:
+                    machine.another(name, 7, OTHER, ONE)
+                    with pytest.raises(Refused, match=f"7 is .* {ONE}; to .* it takes another person") as refused:
+                        machine.another(name, 7, ONE, ONE)
+                    assert refused.value.reason == "SAME_PERSON"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawings_have_every_step(kind: str) -> None:
+    machine = MACHINES[kind]
+    table = CliRunner().invoke(main, ("clerk", "--as", "anybody", "states", kind))
+    assert table.exit_code == 0, table.output
+    for name, step in machine.steps.items():
+        line = next(line for line in table.output.splitlines() if line.split()[:1] == [name])
+        assert line.endswith(str(step.people))
+    dot, mermaid = machine.dot().splitlines(), machine.mermaid().splitlines()
+    edges = list(machine.edges())
+    assert len(dot) - 4 == len(mermaid) - 1 == len(edges)
+    for before, after, label in edges:
+        assert f'  "{before}" -> "{after}" [label="{label}"];' in dot
+
+
+async def test_only_who_has_the_role_takes_a_step(engine: AsyncEngine, exchange: EngineRunner) -> None:
+    house = SmallExchange(engine, exchange)
+    await house.build()
+    numbers = await house.register([{}])
+    with pytest.raises(Refused, match="may not issue a lot") as refused:
+        async with engine.begin() as connection:
+            await lots.take(connection, ONE, "issue", numbers)
+    assert refused.value.reason == "NOT_PERMITTED"
+    async with engine.begin() as connection:
+        number = await cash.propose(connection, ONE, "A.H", 100, "bank-1")
+        (document,) = [found.subjects[0] for found in await proposals.waiting(connection)]
+    for by in (ONE, OTHER):
+        with pytest.raises(Refused) as refused:
+            async with engine.begin() as connection:
+                await cash.approved(connection, by, [document])
+        assert refused.value.reason == "TWO_PEOPLE", "the proposal is not approved"
+    await house.approve(number)
+    async with engine.begin() as connection:
+        await cash.done(connection, ACTOR, [document])

@@ -1,0 +1,110 @@
+"""The commands that administrators and clerks type, on a real database, in the order of a working day."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.cli import main
+from goldx.client.keys import Key
+from settlement.base import registry
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import SmallExchange, bars
+
+
+@pytest.fixture(autouse=True)
+def _settings(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
+    monkeypatch.chdir(tmp_path)
+
+
+async def goldx(*words: str, code: int = 0) -> Result:
+    """Runs ``goldx`` in a thread of its own, as the commands have their own event loop."""
+    result = await asyncio.to_thread(CliRunner().invoke, main, words)
+    assert result.exit_code == code, result.output
+    return result
+
+
+async def clerk(name: str, *words: str, code: int = 0) -> str:
+    return (await goldx("clerk", "--as", name, *words, code=code)).output
+
+
+async def test_a_working_day(engine: AsyncEngine, exchange: EngineRunner) -> None:
+    house = SmallExchange(engine, exchange)
+    await house.ledger.open()
+    await exchange.define("AU")
+    await exchange.open("A.H", "B.H", "VENUE")
+    await house.post()
+    for name in ("clerk-1", "clerk-2"):
+        await goldx("staff", "add", name, "--name", name, "--permissions", "settle")
+    await goldx("staff", "add", "auditor", "--name", "Supervisor", "--permissions", "supervise")
+    await clerk("clerk-1", "warehouse-add", "XM1", "--name", "Warehouse one", "--city", "Xiamen")
+    until = ("--valid-until", "2099-12-31")
+    scale = ("--warehouse", "XM1", "--resolution", "0.01", "--capacity", "30000.00", "--calibration", "CAL-1")
+    await clerk("clerk-1", "scale", "add", "SCALE-1", *scale, *until)
+    accredited = ("--accreditation", "CNAS", "--number", "L1", "--valid-from", "2020-01-01")
+    await clerk("clerk-1", "laboratory", "add", "LAB-A", "--name", "Laboratory A", *accredited, *until)
+
+    await clerk("clerk-1", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
+    assert "to approve it takes another person" in await clerk("clerk-1", "approve", "1", code=1)
+    await clerk("clerk-2", "approve", "1")
+    await house.settle()
+
+    Path("bad.csv").write_bytes(bars([{"serial": "A1"}, {"serial": "A2", "gross_g": "x"}, {"serial": "A1"}]))
+    problems = await clerk("clerk-1", "import-bars", "bad.csv", code=1)
+    assert "line 3, gross_g" in problems
+    assert "line 4, serial" in problems
+    Path("bars.csv").write_bytes(bars([{"serial": f"A{n}"} for n in range(10)]))
+    assert "10 lots are advised" in await clerk("clerk-1", "import-bars", "bars.csv")
+    assert "as file 1, 'bars.csv'" in await clerk("clerk-1", "import-bars", "bars.csv", code=1)
+    Path("again.csv").write_bytes(bars([{"serial": f"A{n}", "gross_g": "99.99"} for n in range(10)]))
+    assert "is lot" in await clerk("clerk-1", "import-bars", "again.csv", code=1)
+    assert "10 lots are weighed" in await clerk("clerk-1", "process", "bars.csv")
+    await clerk("clerk-1", "issue")
+    assert '"fine_g": {"AU": "999"}' in await clerk("auditor", "proposals")
+    await clerk("clerk-2", "approve", "2")
+    await house.settle()
+    assert (await clerk("auditor", "lots", "--state", "RECEIPTED")).count("\n") == 10
+
+    await house.trade("B.H", "A.H", 60_000, 300)
+    wish = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
+    identity = ("--collector-id", "AB-1234567")
+    await clerk("clerk-1", "load-out", "apply", *wish, *identity, "--weight", "299.7", "--pickup-code", "271828")
+    await clerk("clerk-2", "approve", "3")
+    await house.settle()
+    sign = ("load-out", "sign", "1", *identity, "--pickup-code")
+    assert "not the pick-up code" in await clerk("clerk-2", *sign, "0", code=1)
+    assert "another person must hand it over" in await clerk("clerk-2", *sign, "271828")
+    assert "another person" in await clerk("clerk-2", "load-out", "release", "1", code=1)
+    assert "released lots: 1, 2, 3" in await clerk("clerk-1", "load-out", "release", "1")
+
+    assert "member\tB.H\tCNY\t819982.00" in await clerk("auditor", "balances", "--account", "B.H")
+    report = json.loads(await clerk("auditor", "reconcile", "--json"))
+    assert report["breaks"] == []
+    assert report["sequence"] == exchange.engine.sequence
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE engine_holding SET total = total + 1 WHERE asset = 'AU'"))
+    assert "HOLDING\tB.H\tAU" in await clerk("auditor", "reconcile", code=1)
+    assert "entries, unbroken" in (await goldx("audit", "verify")).output
+    assert "none of the permissions settle" in await clerk("auditor", "issue", code=1)
+    assert "staff" in await clerk("nobody", "issue", code=1)
+
+
+async def test_keys(engine: AsyncEngine) -> None:
+    await goldx("member", "add", "M1", "--name", "Member one")
+    await goldx("key", "create", "--member", "M1", "--out", "m1.key")
+    assert stat.S_IMODE(Path("m1.key").stat().st_mode) == 0o600
+    key = Key.load("m1.key")
+    principal = await registry.find_principal(engine, key.key_id)
+    assert principal is not None
+    assert (principal.member, principal.public_key) == ("M1", key.public_bytes)
+    await goldx("key", "create", "--member", "M1", "--out", "m1.key", code=1)
+    await goldx("key", "create", "--member", "M1", "--permissions", "settle", "--out", "m2.key", code=1)
+    assert not Path("m2.key").exists()
+    await goldx("key", "revoke", key.key_id)
+    assert await registry.find_principal(engine, key.key_id) is None

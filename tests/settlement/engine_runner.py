@@ -1,0 +1,91 @@
+"""The exchange's core beside settlement: reads the journal, applies it to the real engine, publishes what it says."""
+
+import asyncio
+from collections import defaultdict
+
+import msgspec
+from redis.asyncio import Redis
+
+from goldx.protocol import terms
+from goldx.protocol.commands import AccountOpen, AnyCommand, InstrumentDefine, MarketSetPhase, OrderPlace
+from goldx.protocol.events import HoldingChanged
+from goldx.streams import redis_streams
+from goldx.streams.redis_streams import CommandFrame, EventFrame, EventStream, Journal, Keys
+from matching.core.engine import Engine
+
+FEE_BP = 1
+"""Fee of either side of a trade in the classes that ``define`` makes."""
+
+
+class EngineRunner:
+    """``held`` is what the engine says every account has of every asset."""
+
+    def __init__(self, redis: Redis, shard: str) -> None:
+        self._redis = redis
+        self._keys = Keys(shard)
+        self.journal = Journal(redis, self._keys)
+        self.events = EventStream(redis, self._keys)
+        self.engine = Engine()
+        self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._frames = 0
+        self._position = redis_streams.BEGINNING
+        self._turn = asyncio.Lock()
+
+    async def run(self, *commands: AnyCommand) -> None:
+        """Appends commands as another writer would, and lets the engine work."""
+        self._frames += 1
+        await self.journal.append(CommandFrame("test", self._frames, commands))
+        await self.advance()
+
+    async def advance(self) -> int:
+        """Applies and publishes what stands in the journal; returns how many commands that was."""
+        async with self._turn:
+            count = 0
+            for position, data in await self.journal.read(self._position):
+                frame = redis_streams.decode_raw_commands(data)
+                raw = [self.engine.apply(position.ms, tuple(command)) for command in frame.commands]
+                encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
+                await self._redis.xadd(
+                    self._keys.events, {redis_streams.FIELD: encoded}, id=f"{self.engine.sequence}-0"
+                )
+                self._note(redis_streams.decode_events(encoded))
+                self._position = position
+                count += len(frame.commands)
+        return count
+
+    async def follow(self) -> None:
+        """Lets the engine work on whatever comes, until cancelled."""
+        while True:
+            await self.advance()
+            await asyncio.sleep(0.01)
+
+    def _note(self, frame: EventFrame) -> None:
+        for outcome in frame.outcomes:
+            for event in outcome:
+                if isinstance(event, HoldingChanged):
+                    self.held[event.account, event.asset] = event.total
+
+    async def define(self, symbol: str, form: str = "NONAPPROVED_BAR", min_fineness: int = 90_000) -> None:
+        """A class from 900 per mille on, in continuous trading, with a reference price of 600.00."""
+        await self.run(
+            InstrumentDefine(
+                symbol,
+                form=form,
+                min_fineness=min_fineness,
+                reference_price=60_000,
+                maker_fee_bp=FEE_BP,
+                taker_fee_bp=FEE_BP,
+            ),
+            MarketSetPhase(symbol, terms.CONTINUOUS),
+        )
+
+    async def open(self, *accounts: str) -> None:
+        await self.run(*(AccountOpen(account, account.partition(".")[0]) for account in accounts))
+
+    async def order(self, account: str, side: int, price: int, grams: int) -> None:
+        name = f"o{self._frames}"
+        await self.run(OrderPlace(account, name, "AU", side, terms.LIMIT, grams * 1_000, price))
+
+    async def trade(self, buyer: str, seller: str, price: int, grams: int) -> None:
+        await self.order(seller, terms.SELL, price, grams)
+        await self.order(buyer, terms.BUY, price, grams)

@@ -1,0 +1,94 @@
+"""Bar lists: what is read, and what is said about everything that is wrong."""
+
+import pytest
+
+from settlement.intake.bar_list import BarKey, read_declared, read_measured
+from settlement.lots.provenance import Record
+from settlement.lots.scales import Weight
+from settlement.workbooks.sheets import BadFile
+from tests.settlement.small_exchange import bars
+
+
+def problems(data: bytes) -> list[tuple[int, str]]:
+    with pytest.raises(BadFile) as bad:
+        read_declared(data)
+    assert all(error.problem for error in bad.value.errors)
+    return [(error.line, error.column) for error in bad.value.errors]
+
+
+def test_both_groups_of_columns_are_read_from_one_file() -> None:
+    data = b"\xef\xbb\xbf" + bars([{"serial": "A1", "gross_g": "1000.05", "year": ""}, {"melt_g": "99.98"}])
+    first, second = read_declared(data)
+    assert first.key == BarKey("HX", "A1", 0)
+    assert (first.gross_cg, first.fineness_e5, first.line) == (100_005, 99_900, 2)
+    assert second.key.year == 2024
+    found = read_measured(data)
+    assert [row.melted for row in found] == [None, Weight(9_998, 2)]
+    assert (found[0].weighed, found[0].sample_cg) == (Weight(10_000, 2), 500)
+    assert found[0].replicates_ppm == (999_000, 999_000)
+    assert found[0].xrf_e5 == (99_900,)
+    assert first.provenance == Record("BANK", "CN", seller_check="KYB-1", documents=("INV-1",))
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"refiner": ""}, "refiner"),
+        ({"serial": "x" * 33}, "serial"),
+        ({"year": "24"}, "year"),
+        ({"symbol": "AU 9"}, "symbol"),
+        ({"form": "RING"}, "form"),
+        ({"account": "名"}, "account"),
+        ({"gross_g": "1,000.05"}, "gross_g"),
+        ({"gross_g": "1e3"}, "gross_g"),
+        ({"gross_g": "12000.055"}, "gross_g"),
+        ({"fineness_permille": "1000.01"}, "fineness_permille"),
+        ({"fineness_permille": "999.999"}, "fineness_permille"),
+        ({"origin": "FOUND"}, "origin"),
+        ({"origin_document": "x" * 65}, "origin_document"),
+    ],
+)
+def test_a_bad_declaration_is_named(row: dict[str, str], column: str) -> None:
+    assert problems(bars([{"serial": "ok"}, row])) == [(3, column)]
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"replicate_2": ""}, "replicate_2"),
+        ({"replicate_1": "999.0001"}, "replicate_1"),
+        ({"xrf_permille": "999.5"}, "xrf_permille"),
+        ({"xrf_permille": "999/998/"}, "xrf_permille"),
+        ({"sample_seal": "x" * 33}, "sample_seal"),
+        ({"melt_g": "100.01"}, "melt_g"),
+        ({"weighed_g": ""}, "weighed_g"),
+        ({"seal": ""}, "seal"),
+    ],
+)
+def test_a_bad_measurement_is_named(row: dict[str, str], column: str) -> None:
+    with pytest.raises(BadFile) as bad:
+        read_measured(bars([row]))
+    assert [(error.line, error.column) for error in bad.value.errors] == [(2, column)]
+
+
+def test_every_bad_row_is_reported_at_once() -> None:
+    rows = [{"serial": "A1"}, {"serial": "A2", "gross_g": "0"}, {"serial": "A1"}, {"form": "X", "origin": "X"}]
+    assert problems(bars(rows)) == [(3, "gross_g"), (4, "serial"), (5, "form"), (5, "origin")]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "where"),
+    [
+        (lambda data: data.replace(b"refiner", b"smelter", 1), [(1, "smelter"), (1, "refiner")]),
+        (lambda data: data.replace(b"seal,", b"serial,", 1), [(1, "serial")]),
+        (lambda data: data.replace(b"XM1,", b"XM1,,"), [(2, "row")]),
+        (lambda data: data.replace(b"XM1,", b'"XM"1,'), [(2, "row")]),
+        (lambda data: data.replace(b"XM1", b"\xff\xfe"), [(2, "file")]),
+        (lambda data: data[: data.index(b"\n")], [(1, "file")]),
+        (lambda _: b"", [(1, "refiner"), (1, "serial")]),
+    ],
+    ids=["unknown heading", "heading twice", "one cell more", "bad quoting", "not UTF-8", "no rows", "empty"],
+)
+def test_a_file_of_the_wrong_shape_is_refused(spoil: object, where: list[tuple[int, str]]) -> None:
+    assert callable(spoil)
+    assert problems(spoil(bars([{}])))[:2] == where

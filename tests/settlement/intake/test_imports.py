@@ -1,0 +1,160 @@
+"""Bar lists from file to register: every dialect, preview, all or nothing, the original kept."""
+
+from hashlib import sha256
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from settlement.base.refusal import Refused
+from settlement.intake import bar_list, files, imports
+from settlement.intake.bar_list import BarKey, Reading
+from settlement.tables.intake import file
+from settlement.tables.lots import lot
+from settlement.workbooks.sheets import BadFile
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import ONE, SmallExchange, bars
+from tests.settlement.workbooks.test_sheets import workbook
+
+GIVEN = {
+    **{"symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H", "warehouse": "XM1"},
+    **{"origin": "BANK", "origin_document": "INV-1"},
+}
+LBMA = (
+    "Serial number,Brand code,Gross weight (troy ounces),Assay,Fine weight (troy ounces),"
+    "Year of Manufacture (if stamped on the bar)\n123456,XYZ,401.125,995.8,399.440,2023\n"
+)
+CHINESE = "厂家;编号;年份;毛重（克）;成色（‰）\nHX;0007;2024;1000,05;999,50\nHX;0008;;999,9;999,5\n"
+
+
+@pytest_asyncio.fixture
+async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+    made = SmallExchange(engine, exchange)
+    await made.build()
+    return made
+
+
+def problems(data: bytes, reading: Reading) -> list[tuple[int, str]]:
+    with pytest.raises(BadFile) as bad:
+        bar_list.read_declared(data, reading)
+    return [(error.line, error.column) for error in bad.value.errors]
+
+
+def test_a_weight_list_as_london_sends_it() -> None:
+    (bar,) = bar_list.read_declared(LBMA.encode(), Reading(GIVEN))
+    assert bar.key == BarKey("XYZ", "123456", 2023)
+    assert (bar.gross_cg, bar.fineness_e5, bar.account) == (1_247_638, 99_580, "A.H")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "column"),
+    [
+        ("399.440", "399.441", "fine_oz"),
+        ("401.125", "401.120", "gross_oz"),
+        ("401.125", "401.1251", "gross_oz"),
+        ("123456", "=1+1", "serial"),
+    ],
+)
+def test_a_weight_list_that_does_not_hold_is_refused(right: str, wrong: str, column: str) -> None:
+    assert problems(LBMA.replace(right, wrong).encode(), Reading(GIVEN)) == [(2, column)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_chinese_list_with_decimal_commas(encoding: str) -> None:
+    one, other = bar_list.read_declared(CHINESE.encode(encoding), Reading(GIVEN))
+    assert one.key == BarKey("HX", "0007", 2024)
+    assert (one.gross_cg, one.fineness_e5) == (100_005, 99_950)
+    assert (other.gross_cg, other.key.year) == (99_990, 0)
+
+
+def test_a_comma_that_may_part_thousands_is_asked_about() -> None:
+    data = "编号;厂家;毛重（千克）;成色\nA1;HX;1,250;999\nA2;HX;1,300;999\n".encode()
+    assert problems(data, Reading(GIVEN)) == [(2, "numbers")]
+    assert [bar.gross_cg for bar in bar_list.read_declared(data, Reading(GIVEN, comma=True))] == [125_000, 130_000]
+    assert problems(data, Reading(GIVEN, comma=False)) == [(2, "gross_kg"), (3, "gross_kg")]
+
+
+def test_kilograms_per_cent_and_fine_grams() -> None:
+    text = "refiner,serial,gross_kg,fineness_percent,fine_g\nHX,A1,1.00005,99.95,{}\n"
+    (bar,) = bar_list.read_declared(text.format("999.549").encode(), Reading(GIVEN))
+    assert (bar.gross_cg, bar.fineness_e5) == (100_005, 99_950)
+    assert bar_list.read_declared(text.format("999.550").encode(), Reading(GIVEN))
+    assert problems(text.format("999.551").encode(), Reading(GIVEN)) == [(2, "fine_g")]
+
+
+def test_a_workbook_with_a_title_is_read_and_its_spoilt_cells_are_named() -> None:
+    heading = ["品牌", "条号", "年份", "毛重(克)", "成色(‰)"]
+    good: list[list[object]] = [["HX", "0007", 2024, 1000.05, 999.5], ["HX", "0008", None, 999.9, 999.5]]
+    rows = bar_list.read_declared(workbook(["金条清单"], heading, *good), Reading(GIVEN))
+    assert [(row.line, row.gross_cg, row.key.serial) for row in rows] == [(3, 100_005, "0007"), (4, 99_990, "0008")]
+    bad = [["HX", 7, 2024, 1000.05, 999.5], ["HX", "0008", 2024, 1000.055, 999.5], ["HX", "0009", 2024.5, "x", 999.5]]
+    assert problems(workbook(heading, *bad), Reading(GIVEN)) == [
+        (2, "serial"),
+        (3, "gross_g"),
+        (4, "gross_g"),
+        (4, "year"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("refiner,serial,gross_g,gross_oz,fineness_permille\nHX,1,2,3,4\n", [(1, "gross_g")]),
+        ("refiner,serial,fineness_permille\nHX,1,4\n", [(1, "gross_g")]),
+        ("refiner,serial,gross_g,assay,account\nHX,1,2,4,A.H\n", [(1, "account")]),
+        ("refiner,serial,gross_g,assay,\nHX,1,2,4,note\n", [(2, "row")]),
+    ],
+    ids=["two weights", "no weight", "given twice", "no heading"],
+)
+def test_a_list_of_the_wrong_shape_is_refused(text: str, expected: list[tuple[int, str]]) -> None:
+    assert problems(text.encode(), Reading(GIVEN)) == expected
+
+
+async def test_a_preview_names_every_problem_and_changes_nothing(house: SmallExchange) -> None:
+    await house.register([{"serial": "A1"}])
+    data = bars([{"serial": "A1"}, {"serial": "A2", "warehouse": "XM9"}, {"serial": "A3"}])
+    async with house.engine.begin() as connection:
+        found = await imports.preview(connection, "declared", data, Reading())
+        assert [(error.line, error.column) for error in found.problems] == [(2, "serial"), (3, "warehouse")]
+        assert (found.rows, found.gross_cg, found.format) == (3, 30_000, "CSV")
+        unreadable = await imports.preview(connection, "declared", b"PK\x03\x04", Reading())
+        assert [error.column for error in unreadable.problems] == ["file"]
+        assert await connection.scalar(select(func.count()).select_from(lot)) == 1
+        assert await files.listing(connection) == []
+
+
+async def test_a_file_is_kept_as_it_came_and_taken_in_once(house: SmallExchange) -> None:
+    data = bars([{"serial": "A1"}, {"serial": "A2"}])
+    async with house.engine.begin() as connection:
+        numbers = (await imports.take_in(connection, ONE, "declared", "bars.csv", data)).lots
+        await imports.take_in(connection, ONE, "measured", "bars.csv", data)
+        kept = await files.original(connection, 1)
+        assert (bytes(kept.content), bytes(kept.sha256)) == (data, sha256(data).digest())
+        assert (kept.kind, kept.rows, kept.result) == ("declared", 2, {"lots": numbers})
+        found = await imports.preview(connection, "declared", data, Reading())
+        assert found.known_as == 1
+        with pytest.raises(Refused, match="as file 1"):
+            await imports.take_in(connection, ONE, "declared", "other name.csv", data)
+    with pytest.raises(DBAPIError, match="append-only"):
+        async with house.engine.begin() as connection:
+            await connection.execute(text("UPDATE file SET name = 'x'"))
+
+
+async def test_all_or_nothing(house: SmallExchange) -> None:
+    """The last row of the second chunk is bad: nothing is left of the first."""
+    rows = [{"serial": f"A{n}"} for n in range(imports.CHUNK + 1)]
+    seen: list[tuple[int, int]] = []
+    bad = bars([*rows, {"serial": "A0", "year": "2023", "symbol": "AG"}])
+    with pytest.raises(BadFile):
+        async with house.engine.begin() as connection:
+            await imports.take_in(connection, ONE, "declared", "bad.csv", bad)
+    async with house.engine.begin() as connection:
+        assert await connection.scalar(select(func.count()).select_from(lot)) == 0
+        assert await connection.scalar(select(func.count()).select_from(file)) == 0
+        taken = await imports.take_in(
+            connection, ONE, "declared", "good.csv", bars(rows), progress=lambda done, total: seen.append((done, total))
+        )
+    assert len(taken.lots) == len(rows)
+    assert seen == [(imports.CHUNK, len(rows)), (len(rows), len(rows))]

@@ -1,0 +1,119 @@
+"""Reconciliation: nothing where nothing is, and every kind of difference when it is planted."""
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.protocol.commands import HoldingAdjust
+from settlement.reconciliation import three_way
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+
+
+@pytest_asyncio.fixture
+async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+    """Two lots under receipt, money, and a trade with fees."""
+    made = SmallExchange(engine, exchange)
+    await made.build()
+    await made.pay_in("B.H", 100_000_000, "bank-1")
+    await made.issue([{"serial": "A"}, {"serial": "B"}])
+    await made.trade("B.H", "A.H", 60_000, 20)
+    return made
+
+
+async def plant(engine: AsyncEngine, *statements: str) -> None:
+    """Changes the database behind the program's back, past triggers and checks."""
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        (
+            ["UPDATE engine_holding SET total = total + 1 WHERE account = 'B.H' AND asset = 'CNY'"],
+            [("HOLDING", "B.H", "CNY", 1)],
+        ),
+        (
+            ["UPDATE engine_holding SET total = total - 7 WHERE account = 'A.H' AND asset = 'AU'"],
+            [("HOLDING", "A.H", "AU", -7), ("POOL_ENGINE", "AU", "AU", -7)],
+        ),
+        (
+            ["UPDATE ledger_account SET balance = balance + 3 WHERE kind = 'member' AND name = 'A.H' AND asset = 'AU'"],
+            [("HOLDING", "A.H", "AU", -3), ("POSTINGS", "A.H", "AU", 3)],
+        ),
+        (
+            [
+                "ALTER TABLE lot DROP CONSTRAINT ck_lot_fine_is_weight_times_fineness",
+                "UPDATE lot SET fine_mg = fine_mg - 5 WHERE lot_id = 1",
+            ],
+            [
+                *(("POOL_LEDGER", "AU", "AU", 5), ("POOL_ENGINE", "AU", "AU", 5)),
+                *(("RECEIPT", "lot:1", "AU", 5), ("CERTIFICATE", "lot:1", "AU", -5)),
+            ],
+        ),
+        (
+            ["UPDATE lot SET state = 'REGISTERED' WHERE lot_id = 2"],
+            [
+                *(("POOL_LEDGER", "AU", "AU", 99_900), ("POOL_ENGINE", "AU", "AU", 99_900)),
+                ("RECEIPT", "lot:2", "", 99_900),
+            ],
+        ),
+        (
+            ["UPDATE receipt SET status = 'CANCELLED' WHERE lot_id = 2"],
+            [("RECEIPT", "lot:2", "AU", -99_900)],
+        ),
+        (
+            [
+                "UPDATE certificate SET content = replace(content, '999000,999000', '999500,999500'), hash = sha256("
+                "convert_to(replace(content, '999000,999000', '999500,999500'), 'UTF8')) WHERE lot_id = 1",
+            ],
+            [("CERTIFICATE", "lot:1", "AU", 99_900)],
+        ),
+        (["UPDATE trade SET buy_fee = 0"], [("FEES", "fee_income", "CNY", 120)]),
+        (["DELETE FROM trade"], [("TRADES", "trades", "", -1), ("FEES", "fee_income", "CNY", 240)]),
+        (
+            ["UPDATE cash_transfer SET amount = amount + 1"],
+            [("CASH_DOCUMENTS", "bank_escrow", "CNY", -1)],
+        ),
+    ],
+    ids=[
+        *("engine's cash", "engine's gold", "ledger balance", "lot's fine gold", "lot out of the vault"),
+        *("receipt cancelled", "certificate changed", "fee forgotten", "trade lost", "cash document"),
+    ],
+)
+async def test_a_planted_difference_is_found(
+    house: SmallExchange, statements: list[str], expected: list[tuple[str, str, str, int]]
+) -> None:
+    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
+    await plant(house.engine, *statements)
+    found = (await three_way.reconcile(house.engine, ONE)).breaks
+    assert [(b.kind, b.subject, b.asset, b.found - b.expected) for b in found] == expected
+
+
+async def test_metal_that_came_by_no_document_is_found(house: SmallExchange) -> None:
+    await house.exchange.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
+    await house.post()
+    found = (await three_way.reconcile(house.engine, ONE)).breaks
+    assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]
+
+
+async def test_a_break_keeps_its_number_and_age_until_it_is_gone(house: SmallExchange) -> None:
+    await plant(house.engine, "UPDATE engine_holding SET total = total + 1 WHERE account = 'B.H' AND asset = 'CNY'")
+    first = await three_way.reconcile(house.engine, ONE)
+    await three_way.reconcile(house.engine, OTHER)
+    async with house.engine.begin() as connection:
+        (row,) = await three_way.open_breaks(connection)
+        assert (row.owner, row.status, row.first_run, row.last_run) == (ONE, "OPEN", first.run_id, first.run_id + 1)
+        await three_way.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
+    await three_way.reconcile(house.engine, ONE)
+    async with house.engine.connect() as connection:
+        (row,) = await three_way.open_breaks(connection)
+        assert (row.owner, row.status, row.explanation) == (OTHER, "EXPLAINED", "planted by a test")
+    await plant(house.engine, "UPDATE engine_holding SET total = total - 1 WHERE account = 'B.H' AND asset = 'CNY'")
+    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
+    async with house.engine.connect() as connection:
+        assert await three_way.open_breaks(connection) == []

@@ -1,0 +1,172 @@
+"""A warehouse's statement against the register: every kind of difference, and breaks that live and die with it."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from settlement.base import working_days
+from settlement.base.refusal import Refused
+from settlement.intake import files
+from settlement.intake.bar_list import Reading
+from settlement.lots import locks, lots, scales
+from settlement.reconciliation import three_way, warehouse_statement
+from settlement.workbooks import sheets
+from tests.settlement.clerk.test_clerk import clerk, goldx
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import FAR, ONE, SmallExchange
+from tests.settlement.workbooks.test_sheets import workbook
+
+DAY = date(2026, 11, 24)
+HEADING = "refiner,serial,year,gross_g,fineness_permille,status,seal,customs"
+BARS = ["HX,A1,2024,100.00,999.00,RECEIPTED,S-1,DOMESTIC", "HX,A2,2024,100.00,999.00,已注册仓单,S-1,DOMESTIC"]
+
+
+@pytest_asyncio.fixture
+async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+    """Two lots under receipt in XM1, one in XM2, one that has been handed back."""
+    made = SmallExchange(engine, exchange)
+    await made.build()
+    async with engine.begin() as connection:
+        await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
+        await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
+    await made.issue([{"serial": "A1"}, {"serial": "A2"}, {"serial": "B1", "warehouse": "XM2", "scale": "SCALE-2"}])
+    return made
+
+
+def csv(*rows: str) -> bytes:
+    return "\n".join((HEADING, *rows)).encode()
+
+
+async def compared(house: SmallExchange, *rows: str) -> list[tuple[str, str, int, int]]:
+    lines = warehouse_statement.read(sheets.read(csv(*rows)), Reading())
+    async with house.engine.connect() as connection:
+        found = (await warehouse_statement.compare(connection, "XM1", lines)).breaks
+    return [(b.kind, b.subject, b.expected, b.found) for b in found]
+
+
+async def test_a_statement_that_agrees_has_no_breaks(house: SmallExchange) -> None:
+    assert await compared(house, *BARS) == []
+    assert await compared(house, *reversed(BARS)) == []
+    assert await compared(house, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
+
+
+DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
+    ([BARS[0]], [("MISSING_AT_WAREHOUSE", "XM1 HX A2 2024", 100_000, 0)]),
+    ([*BARS, "HX,Z9,2024,50.00,999.00,,,"], [("UNKNOWN_AT_WAREHOUSE", "XM1 HX Z9 2024", 0, 50_000)]),
+    ([*BARS, "HX,B1,2024,100.00,999.00,,,"], [("LOCATION_DIFF", "XM1 HX B1 2024", 0, 100_000)]),
+    ([*BARS, BARS[0]], [("DUPLICATE_SERIAL", "XM1 HX A1 2024", 1, 2)]),
+    (["HX,A1,2024,100.03,999.00,,,", BARS[1]], [("WEIGHT_DIFF", "XM1 HX A1 2024", 100_000, 100_030)]),
+    (["HX,A1,2024,99.97,999.00,,,", BARS[1]], [("WEIGHT_DIFF", "XM1 HX A1 2024", 100_000, 99_970)]),
+    (["HX,A1,2024,100.00,999.01,,,", BARS[1]], [("FINENESS_DIFF", "XM1 HX A1 2024", 99_900, 99_901)]),
+    (["HX,A1,2024,100.00,999.00,质押,,", BARS[1]], [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]),
+    (["HX,A1,2024,100.00,999.00,,S-2,", BARS[1]], [("SEAL_DIFF", "XM1 HX A1 2024", 1, 0)]),
+    (["HX,A1,2024,100.00,999.00,,,BONDED", BARS[1]], [("CUSTOMS_DIFF", "XM1 HX A1 2024", 1, 0)]),
+    (
+        ["HX,A1,2023,100.00,999.00,,,", BARS[1]],
+        [
+            ("UNKNOWN_AT_WAREHOUSE", "XM1 HX A1 2023", 0, 100_000),
+            ("MISSING_AT_WAREHOUSE", "XM1 HX A1 2024", 100_000, 0),
+        ],
+    ),
+]
+
+
+async def test_every_difference_has_its_kind(house: SmallExchange) -> None:
+    for rows, expected in DIFFERENCES:
+        assert await compared(house, *rows) == expected, rows
+
+
+async def test_what_binds_a_lot_is_what_the_warehouse_should_say(house: SmallExchange) -> None:
+    async with house.engine.begin() as connection:
+        await locks.freeze(connection, ONE, [1], "doubt")
+        await locks.lay(connection, ONE, "TRANSFER", [2], "to XM2", 1)
+    frozen = BARS[0].replace("RECEIPTED", "冻结")
+    assert await compared(house, frozen, BARS[1]) == []
+    assert await compared(house, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
+    assert await compared(house, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
+
+
+@pytest.mark.parametrize(
+    ("gross_cg", "allowed"), [(1, 2), (100_000, 2), (100_001, 5), (500_000, 5), (500_001, 10), (1_250_000, 10)]
+)
+def test_what_a_balance_may_differ(gross_cg: int, allowed: int) -> None:
+    """Domain sheet 8.3."""
+    assert warehouse_statement.tolerance_cg(gross_cg) == allowed
+
+
+async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(house: SmallExchange) -> None:
+    async def take(place: str, *rows: str) -> warehouse_statement.Outcome:
+        data = csv(*rows)
+        lines = warehouse_statement.read(sheets.read(data), Reading())
+        async with house.engine.begin() as connection:
+            return await warehouse_statement.take_in(connection, ONE, place, DAY, "s.csv", data, lines)
+
+    first = await take("XM1", BARS[0])
+    await take("XM2", "HX,B1,2024,100.00,998.00,,,")
+    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
+    async with house.engine.connect() as connection:
+        rows = await three_way.open_breaks(connection)
+    assert [(row.kind, row.scope, row.owner, row.unit) for row in rows] == [
+        ("MISSING_AT_WAREHOUSE", "statement:XM1", ONE, "gross_mg"),
+        ("FINENESS_DIFF", "statement:XM2", ONE, "fineness_e5"),
+    ]
+    assert rows[0].first_run == first.run_id
+    with pytest.raises(Refused, match="as file 1"):
+        await take("XM1", BARS[0])
+    await take("XM1", *BARS)
+    async with house.engine.connect() as connection:
+        assert [row.scope for row in await three_way.open_breaks(connection)] == ["statement:XM2"]
+        kept = await files.listing(connection)
+    assert (kept[0].kind, kept[0].about) == ("statement", "XM1 2026-11-24")
+
+
+def test_the_age_of_a_break_says_whose_it_is() -> None:
+    """Domain sheet 8.4."""
+    day = 86_400_000
+    assert [three_way.age(0, n * day)[1] for n in (0, 1, 2, 3, 4, 5, 30)] == [
+        *("matching", "its owner", "head of operations", "risk", "risk"),
+        *("notice to the regulator", "notice to the regulator"),
+    ]
+
+
+@pytest.mark.usefixtures("house")
+async def test_as_a_clerk_types_it(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
+    monkeypatch.chdir(tmp_path)
+    heading = ["品牌", "条号", "年份", "毛重(克)", "成色(%)", "状态"]
+    rows = [["HX", "A1", 2024, 100.04, 99.9, "已注册仓单"], ["HX", "A2", 2024, 100.0, 99.9, "冻结"]]
+    Path("statement.xlsx").write_bytes(workbook(["XM1 金库存货单"], heading, *rows))
+    told = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--day", "2026-11-24", code=1)
+    assert "WEIGHT_DIFF\tXM1 HX A1 2024\tAU\texpected 100 g gross\tfound 100.04 g gross\tlot 1" in told
+    assert "lot 2: RECEIPTED in the register, FROZEN there" in told
+    assert "2 bars, 200.04 g gross on the statement; 2 lots, 200.00 g in the register: 2 breaks" in told
+    await clerk(ONE, "explain", "1", "--owner", "clerk-2", "--explanation", "to be weighed again")
+    told = await clerk(ONE, "breaks")
+    assert "1\tclerk-2\tEXPLAINED\t0 days\tmatching\tWEIGHT_DIFF" in told
+    assert "statement\tstatement.xlsx" in await clerk(ONE, "files", "list")
+    await clerk(ONE, "files", "get", "1", "--out", "back.xlsx")
+    assert Path("back.xlsx").read_bytes() == Path("statement.xlsx").read_bytes()
+    rows[0][3], rows[1][5] = 100.0, "已注册仓单"
+    Path("statement.xlsx").write_bytes(workbook(heading, *rows))
+    await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--preview")
+    assert await clerk(ONE, "breaks") != ""
+    await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1")
+    assert await clerk(ONE, "breaks") == ""
+    await goldx("clerk", "--as", ONE, "statement", "statement.xlsx", code=2)
+
+
+async def test_working_days_follow_the_table(house: SmallExchange) -> None:
+    """A Friday before a long holiday whose following Saturday is worked."""
+    async with house.engine.begin() as connection:
+        with pytest.raises(Refused, match="2026"):
+            await working_days.after(connection, date(2026, 9, 25), 1)
+        for day in range(1, 9):
+            await working_days.set_day(connection, ONE, date(2026, 10, day), False, "National Day")
+        await working_days.set_day(connection, ONE, date(2026, 10, 10), True, "worked for National Day")
+        assert await working_days.after(connection, date(2026, 9, 30), 1) == date(2026, 10, 9)
+        assert await working_days.after(connection, date(2026, 9, 30), 5) == date(2026, 10, 14)
+        assert await working_days.after(connection, date(2026, 11, 20), 5) == date(2026, 11, 27)
+        assert [day.working for day in await working_days.days(connection, 2026)] == [False] * 8 + [True]

@@ -1,0 +1,155 @@
+"""Files written: they read again, the stock report adds up, an account's statement ends at its balance."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.protocol.units import BadValue
+from settlement.base import working_days
+from settlement.intake import bar_list, intake
+from settlement.intake.bar_list import Reading
+from settlement.lots import lots, scales
+from settlement.lots.lots import EVERY_LOT, Search
+from settlement.lots.provenance import Record
+from settlement.reconciliation import warehouse_statement
+from settlement.reports import account_statement, bar_export, stock_report
+from settlement.workbooks import sheets
+from tests.settlement.clerk.test_clerk import clerk
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.intake.test_imports import GIVEN
+from tests.settlement.small_exchange import FAR, ONE, SmallExchange
+
+
+@pytest_asyncio.fixture
+async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+    """Three bars under receipt, one of them traded away in part; a large bar and a kilobar registered."""
+    made = SmallExchange(engine, exchange)
+    await made.build()
+    await made.pay_in("B.H", 100_000_000, "bank-1")
+    await made.issue([{"serial": "007"}, {"serial": "A2", "year": ""}, {"serial": "A3", "gross_g": "99.99"}])
+    await made.trade("B.H", "A.H", 60_000, 20)
+    async with engine.begin() as connection:
+        await scales.add(connection, ONE, "SCALE-2", "XM1", 10, 5_000_000, "CAL-2", FAR)
+    await made.register([{"serial": "L1", "gross_g": "12500.0", "weighed_g": "12476.5", "scale": "SCALE-2"}])
+    await made.register([{"serial": "K1", "gross_g": "1000.00", "weighed_g": "1000.00"}])
+    return made
+
+
+async def test_what_is_written_reads_again(house: SmallExchange) -> None:
+    """12476.5 g are 401.1288 oz, 401.125 by the turn of the scale; a kilobar at 999 has 32.119 fine ounces."""
+    async with house.engine.connect() as connection:
+        there = [
+            (bar_list.BarKey(row.refiner, row.serial, row.year), row.gross_cg, row.fineness_e5, row.symbol, row.account)
+            for row in await lots.listing(connection)
+        ]
+        for kind in ("csv", "xlsx"):
+            back = bar_list.read_declared(await bar_export.export(connection, EVERY_LOT, "declared", kind))
+            assert back[0].provenance == Record("BANK", "CN", None, None, "KYB-1", ("INV-1",))
+            assert [(row.key, row.gross_cg, row.fineness_e5, row.symbol, row.account) for row in back] == there
+
+            london = await bar_export.export(connection, Search(state="REGISTERED"), "lbma", kind)
+            rows = [[cell.text for cell in row.cells] for row in sheets.read(london).rows]
+            assert [float(text) for text in rows[1][2:5]] == [401.125, 999.0, 400.723]
+            assert [float(text) for text in rows[2][2:5]] == [32.151, 999.0, 32.119]
+            assert [row.key.serial for row in bar_list.read_declared(london, Reading(GIVEN))] == ["L1", "K1"]
+
+            count = await bar_export.count_list(connection, "XM1", kind)
+            outcome = await warehouse_statement.compare(
+                connection, "XM1", warehouse_statement.read(sheets.read(count), Reading())
+            )
+            assert (outcome.bars, outcome.breaks) == (5, ())
+        wrong = (await bar_export.export(connection, Search(state="REGISTERED"), "lbma", "csv")).replace(
+            b"2.119", b"2.118"
+        )
+        with pytest.raises(sheets.BadFile, match=r"32\.119 fine ounces"):
+            bar_list.read_declared(wrong, Reading(GIVEN))
+        with pytest.raises(BadValue):
+            await bar_export.count_list(connection, "XM9", "csv")
+
+
+async def test_an_accounts_statement_ends_at_its_balance(house: SmallExchange) -> None:
+    today = working_days.today()
+    async with house.engine.connect() as connection:
+        found = await account_statement.entries(connection, "A.H", today - timedelta(days=1), today)
+        gold = [entry for entry in found if entry.asset == "AU"]
+        assert [entry.kind for entry in gold] == ["opening", "receipt", "receipt", "receipt", "trade", "closing"]
+        assert (gold[0].balance, gold[-1].balance, gold[-2].amount) == (0, house.held("A.H", "AU"), -20_000)
+        cash = [entry for entry in found if entry.asset == "CNY"]
+        assert cash[-1].balance == house.held("A.H")
+        later = await account_statement.entries(connection, "A.H", today + timedelta(days=1), today + timedelta(days=2))
+        assert [(entry.kind, entry.balance) for entry in later if entry.asset == "AU"] == [
+            *(("opening", house.held("A.H", "AU")), ("closing", house.held("A.H", "AU"))),
+        ]
+        for account, first, last in (("X.H", today, today), ("A.H", today, today - timedelta(days=1))):
+            with pytest.raises(BadValue):
+                await account_statement.entries(connection, account, first, last)
+
+
+async def test_the_stock_report_adds_up_and_keeps_what_was(house: SmallExchange) -> None:
+    """What was weighed in yesterday is today's previous; a released lot is out; parts make the fine total."""
+    async with house.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE custody_event SET at = at - 86400000 WHERE lot_id <> 3"))
+    today = working_days.today()
+    async with house.engine.connect() as connection:
+        (line,) = await stock_report.report(connection, today)
+        (before,) = await stock_report.report(connection, today - timedelta(days=1))
+        assert await stock_report.report(connection, today - timedelta(days=2)) == []
+        rows = await lots.listing(connection)
+    gross = {row.serial: row.gross_cg * 10 for row in rows}
+    fine = {row.serial: row.fine_mg for row in rows}
+    assert (line.warehouse, line.form, line.customs, line.lots) == ("XM1", "NONAPPROVED_BAR", "DOMESTIC", 5)
+    assert (line.gross_in, line.fine_in) == (gross["A3"], fine["A3"])
+    assert line.gross_previous == before.gross_total == sum(gross.values()) - gross["A3"]
+    assert line.fine_previous == before.fine_total == sum(fine.values()) - fine["A3"]
+    assert (
+        line.gross_total == sum(gross.values()) == line.gross_previous + line.gross_in - line.gross_out - line.melt_loss
+    )
+    assert line.fine_total == sum(fine.values()) == sum(line[-8:])
+    assert (line.unreceipted, line.free) == (fine["L1"] + fine["K1"], fine["007"] + fine["A2"] + fine["A3"])
+
+    async with house.engine.begin() as connection:
+        count = (await bar_export.count_list(connection, "XM1", "csv")).splitlines(keepends=True)
+        without = b"".join(line for line in count if b"A2" not in line)
+        lines = warehouse_statement.read(sheets.read(without), Reading())
+        await warehouse_statement.take_in(connection, ONE, "XM1", today, "count.csv", without, lines)
+        (line,) = await stock_report.report(connection, working_days.today())
+        assert (line.in_dispute, line.free) == (fine["A2"], fine["007"] + fine["A3"])
+        assert line.fine_total == sum(line[-8:])
+        lines = warehouse_statement.read(sheets.read(b"".join(count)), Reading())
+        await warehouse_statement.take_in(connection, ONE, "XM1", today, "count.csv", b"".join(count), lines)
+        (line,) = await stock_report.report(connection, working_days.today())
+        assert (line.in_dispute, line.free) == (0, fine["007"] + fine["A2"] + fine["A3"])
+
+    await house.exchange.define("SCRAP", "SCRAP_JEWEL")
+    await house.post()
+    scrap = {"symbol": "SCRAP", "form": "SCRAP_JEWEL", "serial": "S1", "melt_g": "98.50"}
+    await house.register([scrap])
+    async with house.engine.connect() as connection:
+        _, line = await stock_report.report(connection, working_days.today())
+    assert (line.form, line.lots, line.gross_previous, line.gross_out) == ("SCRAP_JEWEL", 1, 0, 0)
+    assert (line.gross_in, line.melt_loss, line.gross_total) == (100_000, 1_500, 98_500)
+    assert line.fine_total == line.unreceipted == 98_401
+
+
+async def test_as_a_clerk_types_it(
+    house: SmallExchange, settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
+    monkeypatch.chdir(tmp_path)
+    today = working_days.today().isoformat()
+    await clerk(ONE, "export", "bars", "--out", "bars.xlsx", "--state", "RECEIPTED")
+    assert len(bar_list.read_declared(Path("bars.xlsx").read_bytes())) == 3
+    await clerk(ONE, "export", "bars", "--out", "bars.pdf", code=1)
+    await clerk(ONE, "export", "stock", "--out", "stock.csv")
+    assert "TOTAL" in Path("stock.csv").read_text(encoding="utf-8-sig")
+    await clerk(ONE, "export", "account", "A.H", "--from", today, "--to", today, "--out", "a.csv")
+    assert "receipt:1,AU,99.900," in Path("a.csv").read_text(encoding="utf-8-sig")
+    await clerk(ONE, "export", "count", "XM1", "--out", "count.xlsx")
+    assert "0 breaks" in await clerk(ONE, "statement", "count.xlsx", "--warehouse", "XM1")
+    async with house.engine.connect() as connection:
+        assert await intake.find_by_key(connection, [bar_list.BarKey("HX", "007", 2024)])

@@ -1,0 +1,94 @@
+"""Lists and searches use an index each, whatever the size: the planner is asked, on a small filled database."""
+
+import json
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from benchmarks.lots.fill import CLERK, SYMBOL, fill
+from benchmarks.lots.run import event_searches, searches
+from goldx.protocol.units import BadValue
+from settlement.load_outs import application
+from settlement.lots import lots
+from settlement.lots.lots import EventSearch, Search
+
+LOTS, EACH = 4_000, 3
+
+
+@pytest_asyncio.fixture
+async def filled(engine: AsyncEngine) -> AsyncEngine:
+    async with engine.begin() as connection:
+        await fill(connection, LOTS, EACH)
+    return engine
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
+
+
+async def scanned(connection: AsyncConnection, query: Select[Any]) -> set[str]:
+    """Tables that the planner would read from end to end."""
+    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
+    explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}")
+    (found,) = json.loads(json.dumps(explained.scalar_one()))
+    return {node["Relation Name"] for node in nodes(found["Plan"]) if node["Node Type"] == "Seq Scan"}
+
+
+async def test_every_search_has_an_index(filled: AsyncEngine) -> None:
+    queries: dict[str, Select[Any]] = {
+        **{name: search.query(limit=50) for name, search in searches(LOTS).items()},
+        **{name: search.query(limit=50) for name, search in event_searches(LOTS).items()},
+        "last page of lots": lots.EVERY_LOT.query(LOTS - 50),
+        "a late page of events": lots.EVERY_EVENT.query((2**60, 0)),
+    }
+    async with filled.connect() as connection:
+        for name, query in queries.items():
+            assert await scanned(connection, query) == set(), name
+        await connection.execute(text("DROP INDEX ix_lot_account_lot_id"))
+        assert await scanned(connection, searches(LOTS)["by account"].query(limit=50)) == {"lot"}
+
+
+async def test_searches_find_what_they_say(filled: AsyncEngine) -> None:
+    async with filled.connect() as connection:
+
+        async def numbers(**wanted: Any) -> list[int]:
+            return [row.lot_id for row in await lots.listing(connection, Search(**wanted))]
+
+        assert await numbers(serial="B00002000") == [2_000]
+        assert await numbers(serial="B0000200*") == list(range(2_000, 2_010))
+        assert await numbers(serial="B*", refiner="R7", warehouse="W3") == [
+            n for n in range(1, LOTS + 1) if n % 50 == 7 and n // 7 % 8 == 2
+        ]
+        assert await numbers(state="ARRIVED", account="M21.H") == [n for n in range(1, LOTS + 1) if n % 200 == 20]
+        day = searches(LOTS)["by day of arrival"]
+        assert day.arrived_from is not None
+        found = await lots.listing(connection, day._replace(arrived_before=day.arrived_from + 40_000))
+        assert [row.lot_id for row in found] == [2_000, 2_001]
+        with pytest.raises(BadValue, match="state"):
+            await numbers(state="SOLD")
+
+
+async def test_pages_of_events_leave_nothing_out(filled: AsyncEngine) -> None:
+    search = EventSearch(warehouse="W3")
+    async with filled.connect() as connection:
+        seen: list[int] = []
+        after = (0, 0)
+        while page := await lots.events(connection, search, after=after, limit=97):
+            seen += [row.event_id for row in page]
+            after = (page[-1].at, page[-1].event_id)
+        wanted = await connection.execute(text("SELECT event_id FROM custody_event WHERE warehouse = 'W3'"))
+        assert len(seen) == len(set(seen))
+        assert set(seen) == set(wanted.scalars())
+
+
+async def test_a_load_out_from_many_lots(filled: AsyncEngine) -> None:
+    who = ("Carrier", "AB-1234567", "271828", "271828")
+    wish = application.Application("M9.H", SYMBOL, "W3", 50_000_000, *who)
+    async with filled.begin() as connection:
+        await application.apply(connection, CLERK, wish)
+        sheet = await application.sheet(connection, 1)
+        assert abs(sheet.allocated_mg - sheet.ask_mg) <= 10

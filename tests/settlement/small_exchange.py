@@ -1,0 +1,145 @@
+"""A small exchange for settlement's tests: two clerks, a warehouse, three accounts, one class, and bar lists for it."""
+
+import csv
+import io
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldx.protocol.units import CASH
+from settlement.assays import laboratories
+from settlement.base import registry
+from settlement.base.refusal import Refused
+from settlement.custody import receipts
+from settlement.intake import bar_list, fabrication, intake
+from settlement.ledger import cash
+from settlement.ledger.outbox import Sender
+from settlement.load_outs import application
+from settlement.lots import lots, scales
+from settlement.reconciliation import three_way
+from settlement.service import movements
+from settlement.service.writer import Ledger
+from tests.settlement.engine_runner import EngineRunner
+
+T = TypeVar("T")
+PAST, FAR = date(2020, 1, 1), date(2099, 12, 31)
+ONE, OTHER = "clerk-1", "clerk-2"
+CODE, COLLECTOR_ID = "314159", "AB-1234567"
+ROW = {
+    **{"refiner": "HX", "serial": "A1", "year": "2024", "symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H"},
+    **{"warehouse": "XM1", "gross_g": "100.00", "fineness_permille": "999.00", "origin": "BANK"},
+    **{"origin_document": "INV-1", "country": "CN", "seller_check": "KYB-1", "seal": "S-1", "weighed_g": "100.00"},
+    **{"scale": "SCALE-1", "xrf_permille": "999", "melt_g": "", "sample_seal": "", "sample_g": "5.00"},
+    **{"laboratory": "LAB-A", "replicate_1": "999.000", "replicate_2": "999.000"},
+}
+
+
+def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """A bar list: each row is ROW with what differs, and a sample's seal of its own."""
+    whole = [{**ROW, **row} for row in rows]
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, fieldnames=list(ROW))
+    writer.writeheader()
+    writer.writerows([{**row, "sample_seal": row["sample_seal"] or f"P-{row['serial']}"} for row in whole])
+    return out.getvalue().encode()
+
+
+def wish(account: str, ask_mg: int, **more: Any) -> application.Application:
+    """An application for gold of AU in XM1, with what differs."""
+    usual = {"collector": "Collector", "collector_id": COLLECTOR_ID, "pickup_code": CODE, "code_again": CODE}
+    return application.Application(account, "AU", "XM1", ask_mg, **{**usual, **more})
+
+
+class SmallExchange:
+    """Settlement on one side, the exchange's core on the other, Valkey between them."""
+
+    def __init__(self, engine: AsyncEngine, exchange: EngineRunner, shard: str = "t") -> None:
+        self.engine = engine
+        self.exchange = exchange
+        self.shard = shard
+        self.ledger = Ledger(engine, shard)
+        self.sender = Sender(engine, exchange.journal, 1)
+
+    async def build(self) -> None:
+        await self.ledger.open()
+        await self.exchange.define("AU")
+        await self.exchange.open("A.H", "B.H", "VENUE")
+        await self.post()
+        async with self.engine.begin() as connection:
+            for name in (ONE, OTHER):
+                await registry.add_staff(connection, "test", name, name, ["settle"])
+            await lots.add_warehouse(connection, ONE, "XM1", "Warehouse one", "Xiamen")
+            await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
+            for code in ("LAB-A", "LAB-B", "LAB-U"):
+                await laboratories.add(connection, ONE, code, f"Laboratory {code}", ["CNAS"], f"L-{code}", (PAST, FAR))
+
+    async def post(self) -> None:
+        """Posts everything that is published."""
+        reached = await self.ledger.open()
+        if frames := await self.exchange.events.read(reached):
+            await self.ledger.post(frames)
+
+    async def settle(self) -> None:
+        """Sends what waits, lets the engine answer, posts the answer."""
+        await self.sender.flush()
+        await self.exchange.advance()
+        await self.post()
+
+    async def approve(self, number: int) -> None:
+        async with self.engine.begin() as connection:
+            await movements.approve(connection, OTHER, number)
+
+    async def pay_in(self, account: str, fen: int, bank_reference: str) -> None:
+        async with self.engine.begin() as connection:
+            number = await cash.propose(connection, ONE, account, fen, bank_reference)
+        await self.approve(number)
+        await self.settle()
+
+    async def register(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
+        """Takes lots from arrival to the register."""
+        data = bars(rows)
+        async with self.engine.begin() as connection:
+            await intake.pre_advise(connection, ONE, bar_list.read_declared(data))
+            done = await fabrication.process(connection, ONE, bar_list.read_measured(data))
+        assert not done.waiting
+        return done.registered
+
+    async def issue(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
+        """Takes lots from arrival to a live receipt."""
+        numbers = await self.register(rows)
+        async with self.engine.begin() as connection:
+            proposal = await receipts.propose_issue(connection, ONE, numbers)
+        await self.approve(proposal)
+        await self.settle()
+        return numbers
+
+    async def trade(self, buyer: str, seller: str, price: int, grams: int) -> None:
+        await self.exchange.trade(buyer, seller, price, grams)
+        await self.post()
+
+    def held(self, account: str, asset: str = CASH) -> int:
+        return self.exchange.held[account, asset]
+
+
+async def do(house: SmallExchange, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
+    """One act in a transaction of its own."""
+    async with house.engine.begin() as connection:
+        return await act(connection, *values, **more)
+
+
+async def refused(
+    house: SmallExchange, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any
+) -> str:
+    """An act that must be refused for that reason; returns what is said."""
+    with pytest.raises(Refused) as found:
+        await do(house, act, *values, **more)
+    assert found.value.reason == reason, found.value
+    return str(found.value)
+
+
+async def breaks(house: SmallExchange) -> tuple[three_way.Break, ...]:
+    """What a reconciliation finds now."""
+    return (await three_way.reconcile(house.engine, ONE)).breaks
