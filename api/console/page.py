@@ -30,7 +30,7 @@ class Screen(Element, component="screen.js"):
 
     def __init__(self, words: dict[str, str]) -> None:
         super().__init__()
-        self._props.update(words=words, levels=LEVELS, tape=TAPE)
+        self.props.update(words=words, levels=LEVELS, tape=TAPE)
         self._told: LocalMarket | None = None
         self._version = -1
         self._trade = 0
@@ -44,7 +44,7 @@ class Screen(Element, component="screen.js"):
         self._rows = {"asks": [("", "", 0)] * LEVELS, "bids": [("", "", 0)] * LEVELS}
 
     def speak(self, words: dict[str, str]) -> None:
-        self._props["words"] = words
+        self.props["words"] = words
         self.update()
 
     def show(self, market: LocalMarket) -> None:

@@ -1,0 +1,185 @@
+"""Names of uvicorn, redis-py, hiredis and websockets that their authors do not document, and that GoldX uses.
+
+An upgrade may rename any of them without notice. ``PRIVATE_NAMES`` is the whole list: the tests say which name is gone
+in the installed version, and which name is used without standing here. pyproject.toml bounds the versions.
+"""
+
+import ast
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.server import ServerProtocol
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("goldx", "matching", "settlement", "api")
+
+PRIVATE_MODULES = {
+    "redis.asyncio.connection": "goldx/streams/redis_streams.py",
+    "uvicorn.protocols.websockets.websockets_sansio_impl": "api/sessions/link.py",
+    "websockets.speedups": "api/sessions/framing.py",
+}
+"""Modules that are imported though they are not documented -> where."""
+
+DOCUMENTED_MODULES = {
+    "hiredis",
+    "redis.asyncio",
+    "redis.asyncio.client",
+    "redis.asyncio.retry",
+    "redis.asyncio.sentinel",
+    "redis.backoff",
+    "redis.exceptions",
+    "uvicorn",
+    "websockets.asyncio.client",
+    "websockets.exceptions",
+    "websockets.http11",
+}
+
+
+class PrivateNames(NamedTuple):
+    """Undocumented ``names`` of what ``make`` returns, used in the module ``where``."""
+
+    where: str
+    make: Callable[[], Any]
+    names: tuple[str, ...]
+
+
+def websocket_protocol() -> Any:
+    return WebSocketsSansIOProtocol(uvicorn.Config(FastAPI()), ServerState(), {}, asyncio.get_running_loop())
+
+
+def sentinel_pool() -> Any:
+    make_sentinel: Any = Sentinel
+    make_pool: Any = SentinelConnectionPool
+    return make_pool("service", make_sentinel([("127.0.0.1", 1)]))
+
+
+LINK = PrivateNames(
+    "api/sessions/link.py",
+    websocket_protocol,
+    (
+        "close_sent",
+        "close_timeout",
+        "close_timer",
+        "config",
+        "conn",
+        "connection_lost",
+        "data_received",
+        "disconnected",
+        "frames",
+        "handle_connect",
+        "loop",
+        "resume_writing",
+        "scope",
+        "send_receive_event_to_app",
+        "transport",
+        "writable",
+    ),
+)
+CONNECTION = PrivateNames("goldx/streams/connection.py", Connection, ("_parser", "_reader", "_writer"))
+
+PRIVATE_NAMES = (
+    LINK,
+    PrivateNames("api/sessions/link.py", ServerProtocol, ("current_size",)),
+    PrivateNames(
+        "api/app.py",
+        lambda: uvicorn.Server(uvicorn.Config(FastAPI())),
+        ("capture_signals", "should_exit", "started", "startup"),
+    ),
+    PrivateNames("api/app.py", lambda: uvicorn.Server.startup, ("servers",)),
+    CONNECTION,
+    PrivateNames("goldx/streams/connection.py", Connection, ("connect", "disconnect", "socket_timeout")),
+    PrivateNames("goldx/streams/connection.py", lambda: Connection()._parser, ("parse_error",)),
+    PrivateNames("goldx/streams/connection.py", ConnectionPool, ("make_connection",)),
+    PrivateNames("goldx/streams/redis_streams.py", ConnectionPool, ("connection_class",)),
+    PrivateNames("goldx/streams/redis_streams.py", Connection, ("is_connected", "send_packed_command")),
+    PrivateNames("goldx/streams/redis_streams.py", Redis, ("auto_close_connection_pool",)),
+    PrivateNames("goldx/streams/sentinel.py", sentinel_pool, ("disconnect", "sentinel_manager")),
+)
+
+
+def names_of(found: Any) -> set[str]:
+    """Attributes of an object, and those that its methods set when they are called."""
+    functions = [found] if inspect.isfunction(found) else inspect.getmembers_static(type(found), inspect.isfunction)
+    codes = [function.__code__ for function in (item[1] if isinstance(item, tuple) else item for item in functions)]
+    return {*dir(found), *(name for code in codes for name in code.co_names)}
+
+
+@pytest.mark.parametrize("private", PRIVATE_NAMES, ids=lambda private: f"{private.where}-{private.names[0]}")
+async def test_every_private_name_exists_in_the_installed_version(private: PrivateNames) -> None:
+    missing = set(private.names) - names_of(private.make())
+    assert not missing, f"{private.where} uses names that the installed version does not have"
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "_compiled" not in path.parts:
+                yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+def imported_modules(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_no_other_private_module_is_imported() -> None:
+    found = {
+        module: where
+        for where, tree in sources()
+        for module in imported_modules(tree)
+        if module.partition(".")[0] in ("uvicorn", "redis", "hiredis", "websockets")
+    }
+    assert {module: where for module, where in found.items() if module not in DOCUMENTED_MODULES} == PRIVATE_MODULES
+    for module in PRIVATE_MODULES:
+        import_module(module)
+
+
+def is_own(node: ast.expr) -> bool:
+    """Whether an expression is ``self`` or ``super()``."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+NAMES_OF_PYTHON = {"_asdict", "_exit", "_fields", "_mapping", "_replace"}
+"""Documented names with an underscore: of named tuples, ``os`` and SQLAlchemy's rows."""
+
+
+def test_no_other_private_attribute_is_used() -> None:
+    """An attribute with an underscore of anything but ``self`` belongs to somebody else."""
+    found = {
+        (where, node.attr)
+        for where, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not is_own(node.value)
+        and not (isinstance(node.value, ast.Name) and node.value.id == "cls")
+    }
+    others = {(where, name) for where, name in found if name not in NAMES_OF_PYTHON}
+    assert others == {(CONNECTION.where, name) for name in CONNECTION.names}
+
+
+async def test_the_link_uses_no_other_name_of_its_base_class() -> None:
+    tree = ast.parse((ROOT / LINK.where).read_text())
+    (link,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Link"]
+    used = {node.attr for node in ast.walk(link) if isinstance(node, ast.Attribute) and is_own(node.value)}
+    used |= {node.value for node in ast.walk(link) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    used |= {node.name for node in link.body if isinstance(node, ast.FunctionDef)}
+    inherited = {name for name in names_of(websocket_protocol()) if not name.startswith("__")}
+    assert used & inherited == set(LINK.names)
