@@ -19,7 +19,7 @@ def test_no_floor_imports_a_higher_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "wrong"),
+    ("place", "wrong"),
     [
         ("goldx/planted.py", "import matching.core.engine"),
         ("matching/planted.py", "import settlement.service.writer"),
@@ -27,17 +27,14 @@ def test_no_floor_imports_a_higher_one() -> None:
         ("api/planted.py", "import matching"),
     ],
 )
-def test_the_rule_sees_a_planted_import(tmp_path: Path, module: str, wrong: str) -> None:
+def test_the_rule_sees_a_planted_import(tmp_path: Path, place: str, wrong: str) -> None:
     for package in ("goldx", "matching", "settlement", "api"):
-        folder = tmp_path / package
-        folder.mkdir()
-        (folder / "__init__.py").touch()
-    for name in ("matching/core/engine.py", "settlement/service/writer.py"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).parent.joinpath("__init__.py").touch()
-        (tmp_path / name).touch()
+        for module in (ROOT / package).rglob("*.py"):
+            copy = tmp_path / module.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.touch()
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / module).write_text(wrong + "\n")
+    (tmp_path / place).write_text(wrong + "\n")
     found = subprocess.run(
         LINT_IMPORTS, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tmp_path)}
     )
