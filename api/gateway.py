@@ -1,7 +1,8 @@
 """The gateway's parts put together: view, sequencer, sessions, and the task that follows the event stream."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from itertools import repeat
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,7 @@ from api.sessions.trading import Trading
 from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import AnyCommand
+from goldx.retry import is_any_of, retry
 from goldx.streams.connection import RedisConnection
 from goldx.streams.durability import read_durability, require_durability
 from goldx.streams.engines import engines
@@ -77,15 +79,15 @@ class Gateway:
 
         Raises WeakDurability.
         """
-        await self._patiently(self._check_durability)
-        await self._patiently(self._number_run)
+        await _when_redis_answers(self._check_durability)
+        await _when_redis_answers(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
         self.sequencer = Sequencer(
             *(self._redis_url, self.keys, writer, lambda: self.view.position),
             *(self.settings.disk_reserve_mb, self.settings.require_replicas),
         )
-        await self._patiently(self.sequencer.open)
-        await self._patiently(self._fold_history)
+        await _when_redis_answers(self.sequencer.open)
+        await _when_redis_answers(self._fold_history)
         sessions_key = self.keys.sessions(self.settings.gateway_id)
         parts = (self._redis, sessions_key, self.view, self.sequencer, self.doorman)
         self.sessions = Sessions(self.settings, writer, *parts)
@@ -101,7 +103,7 @@ class Gateway:
             task = asyncio.create_task(work)
             task.add_done_callback(self._watch)
             self._tasks.append(task)
-        await self._patiently(self.sessions.close_former)
+        await _when_redis_answers(self.sessions.close_former)
 
     async def stop(self) -> None:
         """Closes sessions, and what waits is written to the journal before it returns."""
@@ -199,32 +201,34 @@ class Gateway:
             raise OtherPast(f"event {reached} of the stream is not the one that members have been told")
 
     async def _tail(self) -> None:
+        """Follows the event stream for ever, through the outages of its server."""
+
+        def report(error: Exception, _pause: float) -> None:
+            self.tailing = False
+            log.warning("the event stream is not reachable", error=str(error))
+
+        await retry(self._follow, is_any_of(RedisError, OSError), repeat(PAUSE), report)
+
+    async def _follow(self) -> None:
+        """Applies the next events for ever. Raises redis' errors, OSError and OtherPast."""
         while True:
-            try:
-                if not (self.tailing and self._line.connected):
-                    await self._check_stream()
-                frames = await self._stream.wait(self.view.sequence, FRAMES_AT_ONCE)
-                self.tailing = True
-            except (RedisError, OSError) as error:
-                self.tailing = False
-                log.warning("the event stream is not reachable", error=str(error))
-                await asyncio.sleep(PAUSE)
-                continue
+            if not (self.tailing and self._line.connected):
+                await self._check_stream()
+            frames = await self._stream.wait(self.view.sequence, FRAMES_AT_ONCE)
+            self.tailing = True
             for frame in frames:
                 self.view.apply(frame, self.sequencer.expected)
-
-    async def _patiently(self, step: Callable[[], Any]) -> None:
-        """Tries until Redis is there."""
-        while True:
-            try:
-                await step()
-            except (RedisError, OSError) as error:
-                log.warning("waiting for Redis", error=str(error))
-                await asyncio.sleep(PAUSE)
-            else:
-                return
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the gateway cannot go on", exc_info=error)
             self._failed()
+
+
+async def _when_redis_answers(step: Callable[[], Awaitable[None]]) -> None:
+    """Awaits a step of the start again and again while Redis is away."""
+
+    def report(error: Exception, _pause: float) -> None:
+        log.warning("waiting for Redis", error=str(error))
+
+    await retry(step, is_any_of(RedisError, OSError), repeat(PAUSE), report)

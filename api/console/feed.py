@@ -4,7 +4,7 @@ When the gateway goes away the feed says so, keeps what it last knew, and connec
 then start anew with snapshots.
 """
 
-import asyncio
+from itertools import repeat
 from typing import Final
 
 import structlog
@@ -12,6 +12,7 @@ import structlog
 from goldx.client.local_market import LocalMarket, follow
 from goldx.client.session import connect
 from goldx.hosting.settings import Settings, resolve_gateway_url
+from goldx.retry import is_any_of, retry
 
 RETRY_SECONDS: Final = 1.0
 
@@ -28,13 +29,17 @@ class Feed:
 
     async def run(self) -> None:
         """Follows the gateway until cancelled."""
-        while True:
-            try:
-                async with connect(resolve_gateway_url(self._settings)) as exchange:
-                    self.connected = True
-                    await follow(exchange, self.markets)
-            except Exception as error:  # whatever it is, the page must come back when the gateway does
-                log.warning("no gateway", error=str(error) or repr(error))
-            finally:
-                self.connected = False
-            await asyncio.sleep(RETRY_SECONDS)
+
+        def report(error: Exception, _pause: float) -> None:
+            log.warning("no gateway", error=str(error) or repr(error))
+
+        # Whatever the error is, the page must come back when the gateway does.
+        await retry(self._follow, is_any_of(Exception), repeat(RETRY_SECONDS), report)
+
+    async def _follow(self) -> None:
+        try:
+            async with connect(resolve_gateway_url(self._settings)) as exchange:
+                self.connected = True
+                await follow(exchange, self.markets)
+        finally:
+            self.connected = False

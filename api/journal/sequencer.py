@@ -13,6 +13,7 @@ What comes faster than it can be passed on, or while the journal cannot be writt
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from api.edge.outcome import Outcome
 from api.edge.rpc import Refusal
 from api.journal.pressure import Pressure
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
+from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
 from goldx.streams.connection import RedisConnection
 from goldx.streams.redis_streams import BEGINNING, Journal, Keys, Position, connect
@@ -207,21 +209,23 @@ class Sequencer:
         self._pending.clear()
         self._refuse(waiting, trouble)
         old = self._client_id
-        while True:
-            await asyncio.sleep(RECOVERY_PAUSE)
-            try:
-                if not self._line.connected:
-                    await self._connect()
-                if self._client_id != old:
-                    await self._redis.client_kill_filter(_id=str(old))
-                position = await self._journal.find(self._frames_made.writer, self._frames_made.number, after)
-            except (RedisError, OSError) as error:
-                self._trouble = self._pressure.unreachable()
-                log.warning("the journal is not reachable", error=str(error), trouble=self._trouble)
-                continue
-            self.available, self._trouble = True, None
-            log.info("the journal is reachable again", frame=self._frames_made.number, found=str(position))
-            return position
+
+        async def find() -> Position | None:
+            if not self._line.connected:
+                await self._connect()
+            if self._client_id != old:
+                await self._redis.client_kill_filter(_id=str(old))
+            return await self._journal.find(self._frames_made.writer, self._frames_made.number, after)
+
+        def report(error: Exception, _pause: float) -> None:
+            self._trouble = self._pressure.unreachable()
+            log.warning("the journal is not reachable", error=str(error), trouble=self._trouble)
+
+        await asyncio.sleep(RECOVERY_PAUSE)
+        position = await retry(find, is_any_of(RedisError, OSError), repeat(RECOVERY_PAUSE), report)
+        self.available, self._trouble = True, None
+        log.info("the journal is reachable again", frame=self._frames_made.number, found=str(position))
+        return position
 
     def _refuse(self, answers: list[Answer], why: str) -> None:
         self._pressure.answered(len(answers))

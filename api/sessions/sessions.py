@@ -27,6 +27,7 @@ from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import SessionClose
 from goldx.protocol.units import BadValue, parse_identifier
+from goldx.retry import is_any_of, retry
 from settlement.base.registry import Principal
 
 log = structlog.get_logger()
@@ -268,11 +269,8 @@ class Sessions:
         return await answered
 
     async def _forget(self, name: str) -> None:
-        while True:
-            try:
-                async with self._notes:
-                    await self._redis.hdel(self._key, name)
-            except (RedisError, OSError):
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+        async def delete() -> None:
+            async with self._notes:
+                await self._redis.hdel(self._key, name)
+
+        await retry(delete, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))

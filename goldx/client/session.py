@@ -18,9 +18,10 @@ from typing import Any, Final, Self
 import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from goldx.client.keys import Key
+from goldx.retry import growing, retry
 
 __all__ = ["ConnectionLost", "ExchangeClient", "ExchangeError", "Key", "connect"]
 
@@ -282,24 +283,19 @@ class ExchangeClient:
         """Waits for the connection to end; then gives up, or connects again and goes on where it was."""
         while True:
             await asyncio.gather(self._reading, return_exceptions=True)
-            pause = FIRST_PAUSE
-            while self._reconnect:
-                try:
-                    await self._open()
-                    for subscription in tuple(self._subscriptions):
-                        await self._begin(subscription)
-                    break
-                except ExchangeError as error:
-                    if error.reason not in ("UNAVAILABLE", "RATE_LIMITED"):
-                        self._lose(error)
-                        return
-                except (OSError, WebSocketException, InvalidHandshake):
-                    pass
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            else:
+            if not self._reconnect:
                 self._lose(ConnectionLost("the connection ended"))
                 return
+            try:
+                await retry(self._reopen, _passes, growing(FIRST_PAUSE, LONGEST_PAUSE))
+            except ExchangeError as error:
+                self._lose(error)
+                return
+
+    async def _reopen(self) -> None:
+        await self._open()
+        for subscription in tuple(self._subscriptions):
+            await self._begin(subscription)
 
     def _lose(self, error: Exception) -> None:
         """The end: whoever waits for anything is told."""
@@ -327,6 +323,13 @@ def connect(url: str, key: Key | None = None, *, reconnect: bool = False) -> Exc
     Raises on entering: OSError, websockets' exceptions, ExchangeError.
     """
     return ExchangeClient(url, key, reconnect)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether a later attempt to connect may succeed."""
+    if isinstance(error, ExchangeError):
+        return error.reason in ("UNAVAILABLE", "RATE_LIMITED")
+    return isinstance(error, OSError | WebSocketException)
 
 
 def _socket_url(url: str) -> str:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +28,10 @@ from goldx.hosting.embedded import ServerFailed
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.protocol import units
+from goldx.retry import is_any_of, retry
 
 DRAW_SECONDS: Final = 0.25
+AGAIN_SECONDS: Final = 2.0
 CALM: Final = 15.0
 """How much slower takers are once the demonstration is over: the page stays alive, the machine stays free."""
 FAILURES: Final = (
@@ -149,18 +152,21 @@ def _tell(outcome: Outcome) -> None:
 async def _stay(exchange: Supervisor, play: Play) -> None:
     """Keeps the market alive until cancelled, and says so as soon as a newcomer finds somebody to trade with."""
     told = False
+
+    async def trade() -> None:
+        nonlocal told
+        async with TradersProcess(play.plan(calm=CALM), play.heard) as traders:
+            await play.until_quoted(traders)
+            if not told:
+                _tell_where(exchange)
+                told = True
+            await traders.failed()
+
+    def report(error: Exception, _pause: float) -> None:
+        click.echo(f"the programs start again: {error}", err=True)
+
     with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            try:
-                async with TradersProcess(play.plan(calm=CALM), play.heard) as traders:
-                    await play.until_quoted(traders)
-                    if not told:
-                        _tell_where(exchange)
-                        told = True
-                    await traders.failed()
-            except TradersFailed as error:
-                click.echo(f"the programs start again: {error}", err=True)
-                await asyncio.sleep(2.0)
+        await retry(trade, is_any_of(TradersFailed), repeat(AGAIN_SECONDS), report)
     click.echo("\nstopping")
 
 

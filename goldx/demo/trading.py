@@ -7,6 +7,7 @@ So it also stops when whoever started it is no longer there.
 
 import asyncio
 import sys
+from itertools import repeat
 
 import msgspec
 
@@ -14,6 +15,7 @@ from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, ExchangeError, connect
 from goldx.demo.record import Record
 from goldx.demo.traders import AGAIN_SECONDS, Broker, FairPrice, MarketMaker, Opener, Position, Program, Taker
+from goldx.retry import retry
 
 REPORT_SECONDS = 0.25
 
@@ -102,16 +104,15 @@ async def _sit(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, 
 
 async def _take_out(exchange: ExchangeClient, account: str) -> None:
     """Cancels what rests, as soon as the exchange takes commands."""
-    while True:
-        try:
-            if await exchange.orders(account):
-                await exchange.cancel_all(account)
-        except ExchangeError as refusal:
-            if refusal.reason != "UNAVAILABLE":
-                raise
-            await asyncio.sleep(AGAIN_SECONDS)
-        else:
-            return
+
+    async def cancel() -> None:
+        if await exchange.orders(account):
+            await exchange.cancel_all(account)
+
+    def is_unavailable(error: Exception) -> bool:
+        return isinstance(error, ExchangeError) and error.reason == "UNAVAILABLE"
+
+    await retry(cancel, is_unavailable, repeat(AGAIN_SECONDS))
 
 
 async def _listen(exchange: ExchangeClient, position: Position) -> None:

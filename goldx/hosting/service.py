@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from goldx.hosting.embedded import Server, ServerFailed
+from goldx.retry import growing, is_any_of, retry
 
 READY_TIMEOUT = 600.0
 """Seconds: an engine without a snapshot replays its whole journal before it is ready."""
@@ -149,24 +150,22 @@ class Keeper:
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
-        pause = FIRST_PAUSE
+        pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             since = loop.time()
             code = await self.server.process.wait()
             self._ready.clear()
-            pause = FIRST_PAUSE if loop.time() - since > STEADY else pause
+            if loop.time() - since > STEADY:
+                pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
             self._changed(f"{self.name} ended with code {code} and is started again")
-            while not self._ready.is_set():
-                if not self._at_once:
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE)
-                self._at_once = False
-                try:
-                    self._server = await self._start()
-                except (ServerFailed, OSError) as error:
-                    log.error("not started", name=self.name, error=str(error))
-                    self._changed(f"{self.name} did not start and is tried again in {pause:g} s")
-                    continue
-                self.restarts += 1
-                self._ready.set()
+            if not self._at_once:
+                await asyncio.sleep(next(pauses))
+            self._at_once = False
+            self._server = await retry(self._start, is_any_of(ServerFailed, OSError), pauses, self._report_failure)
+            self.restarts += 1
+            self._ready.set()
             self._changed(f"{self.name} is ready again, process {self.server.pid}")
+
+    def _report_failure(self, error: Exception, pause: float) -> None:
+        log.error("not started", name=self.name, error=str(error))
+        self._changed(f"{self.name} did not start and is tried again in {pause:g} s")

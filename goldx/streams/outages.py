@@ -1,11 +1,23 @@
 """Which errors of Redis pass by waiting: a server that is away, starts, is full, or fails over."""
 
 import re
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
+import structlog
 from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from goldx.retry import growing, retry
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two attempts of ``retry_on_outage``."""
 
 PASSING: Final = frozenset(
     (
@@ -32,3 +44,16 @@ def code_of(error: ResponseError) -> str:
     text = str(error)
     around = _OF_A_PIPELINE.match(text)
     return str(getattr(error, "status_code", None) or (around[1] if around else text.partition(" ")[0]))
+
+
+async def retry_on_outage(doing: str, action: Callable[[], Awaitable[T]]) -> T:
+    """Await ``action()`` until the server lets it succeed, and return its result; ``doing`` names it in the log.
+
+    The action must be safe to repeat, or check on the server that it is not done twice. Raises the errors that do not
+    pass by waiting.
+    """
+
+    def report(error: Exception, pause: float) -> None:
+        log.warning("the server is away; waiting", doing=doing, error=str(error), next_attempt_seconds=pause)
+
+    return await retry(action, redis_passes, growing(FIRST_PAUSE, LONGEST_PAUSE), report)

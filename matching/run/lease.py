@@ -12,9 +12,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from goldx.streams.outages import retry_on_outage
 from goldx.streams.redis_streams import Keys
 from goldx.streams.replicas import NotReplicated, Replicas
-from matching.run.patience import patiently
 
 log = structlog.get_logger()
 
@@ -89,11 +89,11 @@ class Lease:
         waiting = False
         while True:
             if clock() >= first:
-                if await patiently("asking for the lease", self.take):
+                if await retry_on_outage("asking for the lease", self.take):
                     return
                 held = True
             else:
-                held = bool(await patiently("asking for the leader", lambda: self._redis.exists(self._leader)))
+                held = bool(await retry_on_outage("asking for the leader", lambda: self._redis.exists(self._leader)))
             if held:
                 first = 0.0
                 if not waiting:

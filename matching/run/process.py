@@ -21,10 +21,10 @@ from goldx.streams.connection import RedisConnection
 from goldx.streams.durability import require_durability
 from goldx.streams.engines import LEADER, RECOVERING, STANDBY, EngineStatus
 from goldx.streams.history import archive_in
+from goldx.streams.outages import retry_on_outage
 from goldx.streams.redis_streams import BEGINNING, Journal, Keys, Position, connect
 from matching.run.lease import Lease
 from matching.run.marks import Marks
-from matching.run.patience import patiently
 from matching.run.publisher import Publisher, StreamBroken
 from matching.run.recovery import ENTRIES_PER_READ, Recovery, advance
 from matching.run.snapshot_store import SnapshotStore
@@ -82,7 +82,7 @@ class EngineProcess:
     async def prepare(self) -> None:
         """Asks the server how durable it is. Raises WeakDurability."""
         weak = self._settings.allow_weak_durability
-        durability = await patiently(
+        durability = await retry_on_outage(
             "asking for the durability",
             lambda: require_durability(self._writing, allow_weak=weak, replicas=self._settings.require_replicas),
         )
@@ -100,7 +100,7 @@ class EngineProcess:
         try:
             async with asyncio.TaskGroup() as tasks:
                 telling = tasks.create_task(self._tell())
-                if await _first(stop, tasks.create_task(patiently("recovering", self._recovery.start))):
+                if await _first(stop, tasks.create_task(retry_on_outage("recovering", self._recovery.start))):
                     self._marks.snapshot = self._recovery.fold.position
                     while await self._follow(stop, tasks, give_way) and await self._lead(stop, tasks):
                         give_way = True
@@ -139,14 +139,14 @@ class EngineProcess:
 
     async def _keep_following(self) -> None:
         recovery = self._recovery
-        await patiently("recovering", recovery.reach_end)
+        await retry_on_outage("recovering", recovery.reach_end)
         self._play(STANDBY)
         self._caught_up.set()
         log.info("follows", position=str(recovery.fold.position), sequence=recovery.fold.engine.sequence)
         while True:
             position = recovery.fold.position
-            entries = await patiently("reading the journal", partial(self._next_entries, position, FOLLOW_MS))
-            await patiently("following", partial(self._take, entries))
+            entries = await retry_on_outage("reading the journal", partial(self._next_entries, position, FOLLOW_MS))
+            await retry_on_outage("following", partial(self._take, entries))
 
     async def _take(self, entries: list[tuple[Position, bytes]]) -> None:
         """Applies what has been read, but for what an earlier attempt has applied already."""
@@ -159,7 +159,7 @@ class EngineProcess:
         recovery = self._recovery
         # The lease is kept from the beginning: what is left to catch up may take longer than it lasts.
         keeping = tasks.create_task(self._lease.keep())
-        await patiently("looking at the event stream", recovery.look)
+        await retry_on_outage("looking at the event stream", recovery.look)
         leading = (self._lease.epoch, recovery.published, recovery.previous, self._settings.require_replicas)
         publisher = Publisher(self._events_line, self._keys, *leading)
         self._publisher = publisher
@@ -187,16 +187,16 @@ class EngineProcess:
     async def _work(self, publisher: Publisher) -> None:
         """The leader's work until it is asked to hand over, and a standby is there."""
         recovery, fold = self._recovery, self._recovery.fold
-        await patiently("catching up", lambda: recovery.catch_up(publisher))
+        await retry_on_outage("catching up", lambda: recovery.catch_up(publisher))
         await publisher.settled(fold.engine.sequence)
         log.info("leads", epoch=self._lease.epoch, position=str(fold.position), replayed_commands=fold.commands)
         self._announce(LEADER)
         while True:
-            if self._lease.asked.is_set() and await patiently("looking for a standby", self._has_standby):
+            if self._lease.asked.is_set() and await retry_on_outage("looking for a standby", self._has_standby):
                 return
-            entries = await patiently("reading the journal", partial(self._next_entries, fold.position, TICK_MS))
+            entries = await retry_on_outage("reading the journal", partial(self._next_entries, fold.position, TICK_MS))
             if not entries:
-                await patiently("appending a tick", publisher.tick)
+                await retry_on_outage("appending a tick", publisher.tick)
             await advance(fold, publisher, entries, self._marks.applied)
             # The events go out before the next entries are asked for.
             await asyncio.sleep(0)
@@ -238,7 +238,7 @@ class EngineProcess:
         """Lets the next leader in at once. A server that does not answer lets it in when the lease ends."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await patiently("giving the lease up", self._lease.release)
+                await retry_on_outage("giving the lease up", self._lease.release)
         except TimeoutError:
             log.warning("the lease could not be given up; it ends by itself")
 
@@ -260,7 +260,9 @@ class EngineProcess:
         """Says how it stands, again and again."""
         while True:
             self._changed.clear()
-            await patiently("telling the status", lambda: engines.tell(self._telling, self._keys, self._status()))
+            await retry_on_outage(
+                "publishing the status", lambda: engines.tell(self._telling, self._keys, self._status())
+            )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), engines.EVERY_MS / 1_000)
 

@@ -14,11 +14,11 @@ from redis.exceptions import ResponseError
 from goldx.protocol.commands import ClockTick
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
 from goldx.streams.connection import RedisConnection, Script
+from goldx.streams.outages import retry_on_outage
 from goldx.streams.redis_streams import Keys, Position, confirm_entry
 from goldx.streams.replicas import Replicas
 from matching.run.fold import Produced
 from matching.run.lease import Deposed
-from matching.run.patience import patiently
 
 BATCH_BYTES = 1 << 20
 """How much one publication carries."""
@@ -108,7 +108,7 @@ class Publisher:
         """Publishes for ever. Raises Deposed, StreamBroken, and what the server refuses for good."""
         while True:
             await self._filled.wait()
-            await patiently("publishing events", self._send_batch)
+            await retry_on_outage("publishing events", self._send_batch)
 
     def _batch(self) -> list[tuple[int, bytes]]:
         batch: list[tuple[int, bytes]] = []

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 from datetime import date
+from itertools import repeat
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from goldx.hosting.settings import Settings
+from goldx.retry import growing, retry
 from goldx.streams.durability import require_durability
 from goldx.streams.history import WholeEvents, archive_in, first_event, last_event
 from goldx.streams.outages import redis_passes
@@ -59,6 +61,14 @@ def is_outage(error: BaseException) -> bool:
         cause = error.orig and error.orig.__cause__
         return error.connection_invalidated or (cause is not None and is_outage(cause))
     return False
+
+
+def _report_outage(error: Exception, pause: float) -> None:
+    log.warning("a server is away", error=str(error), next_attempt_seconds=pause)
+
+
+def _report_behind(error: Exception, _pause: float) -> None:
+    log.warning("the events of a failed primary are awaited again", error=str(error))
 
 
 class Settlement:
@@ -103,28 +113,28 @@ class Settlement:
         After a failover the new primary may lack events that are posted already: the engine publishes them again.
         Raises WeakDurability: a receipt is in the market when the journal has it, and not before that is on the disk.
         """
-        pause = FIRST_PAUSE
-        patient_until = asyncio.get_running_loop().time() + (BEHIND_SECONDS if self._replicas else 0)
-        while True:
-            try:
-                self.durability = str(
-                    await require_durability(self._redis, allow_weak=self._allow_weak, replicas=self._replicas)
-                )
-                await database.migrate(self._database_url)
-                self._reached = await self._ledger.open()
-                await self._ledger.check(self._events)
-                run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
-                self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas), run)
-                await self._tell()
-            except StreamBehind as error:
-                if asyncio.get_running_loop().time() > patient_until:
-                    raise
-                log.warning("the events of a failed primary are awaited again", error=str(error))
-                await asyncio.sleep(FIRST_PAUSE)
-            except Exception as error:
-                pause = await self._wait_out(error, pause)
-            else:
-                return self._reached
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + (BEHIND_SECONDS if self._replicas else 0)
+
+        def is_behind(error: Exception) -> bool:
+            return isinstance(error, StreamBehind) and clock() <= deadline
+
+        async def open_when_republished() -> int:
+            return await retry(self._open_once, is_behind, repeat(FIRST_PAUSE), _report_behind)
+
+        return await retry(open_when_republished, is_outage, growing(FIRST_PAUSE, LONGEST_PAUSE), _report_outage)
+
+    async def _open_once(self) -> int:
+        self.durability = str(
+            await require_durability(self._redis, allow_weak=self._allow_weak, replicas=self._replicas)
+        )
+        await database.migrate(self._database_url)
+        self._reached = await self._ledger.open()
+        await self._ledger.check(self._events)
+        run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
+        self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas), run)
+        await self._tell()
+        return self._reached
 
     async def run(self) -> None:
         """Works until cancelled. Raises what waiting cannot mend."""
@@ -133,7 +143,10 @@ class Settlement:
                 await self._step()
             except Exception as error:
                 await self._drop_ahead()
-                await self._wait_out(error, FIRST_PAUSE)
+                if not is_outage(error):
+                    raise
+                _report_outage(error, FIRST_PAUSE)
+                await asyncio.sleep(FIRST_PAUSE)
                 await self.open()
 
     async def _step(self) -> None:
@@ -175,13 +188,6 @@ class Settlement:
             await self._redis.set(self._keys.posted, self._reached)
         except RedisError as error:
             log.warning("the sequence posted could not be told", error=str(error))
-
-    async def _wait_out(self, error: Exception, pause: float) -> float:
-        if not is_outage(error):
-            raise error
-        log.warning("a server is away", error=str(error), next_attempt_seconds=pause)
-        await asyncio.sleep(pause)
-        return min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:
         """Closes the connections."""

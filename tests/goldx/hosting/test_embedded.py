@@ -57,7 +57,7 @@ async def test_postgres_keeps_its_data_over_a_restart(folder: Path) -> None:
 async def test_servers_end_with_the_process_that_started_them(folder: Path) -> None:
     program = (
         "import asyncio, pathlib, sys\n"
-        "from goldx import embedded\n"
+        "from goldx.hosting import embedded\n"
         "async def main():\n"
         "    folder = pathlib.Path(sys.argv[1])\n"
         "    valkey = await embedded.start_valkey(folder / 'v')\n"

@@ -177,7 +177,7 @@ async def test_a_leader_that_was_paused_is_refused_when_it_wakes(valkey_url: str
         await last.stop()
 
 
-OTHER_PROGRAM = "from matching import snapshot; snapshot.VERSION = 'another'; " + RUN
+OTHER_PROGRAM = "from matching.core import snapshot; snapshot.VERSION = 'another'; " + RUN
 """The same core with another way to write its state down, and so another digest of it; interpreted, to be changed."""
 
 
