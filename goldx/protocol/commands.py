@@ -1,14 +1,14 @@
-"""Everything that changes the exchange: the commands of members and of the venue.
+"""The commands: every request of a member or of the venue that changes the exchange.
 
-A command is one msgspec Struct here, a MessagePack array ``[kind, field, field, ...]`` in the journal, a plain tuple of
-the same order inside the matching core (no object is built per command on its way through), and
-``{"method": ..., "params": {...}}`` in JSON (``goldx.protocol.wire``). All four come from the field order below.
+A command has four forms, all with the fields in the order in which they stand here: a msgspec Struct of this module; a
+MessagePack array ``[tag, field, field, ...]`` in the journal; a plain tuple of the same order inside the matching core,
+which builds no object per command; and ``{"method": ..., "params": {...}}`` in JSON (``goldx.protocol.wire``).
 
 Units: price fen per fine gram, quantity and gold amounts fine milligrams, money fen, times ms since the epoch, rates
 basis points. ``None`` means "not given".
 """
 
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias, get_args
 
 import msgspec
 
@@ -16,12 +16,20 @@ from goldx.protocol import terms
 
 
 class Command(msgspec.Struct, array_like=True, tag_field="$kind", gc=False, frozen=True):
-    """Base of all commands: its tag leads the array, ``method`` is the protocol's name of it."""
+    """Base of all commands. ``method`` is the protocol's name of the command; its tag comes first in the array."""
 
     method: ClassVar[str]
 
 
-class OrderPlace(Command, tag=1, frozen=True):
+class MemberCommand(Command, frozen=True):
+    """Base of the commands that members send."""
+
+
+class VenueCommand(Command, frozen=True):
+    """Base of the commands that the venue and its own services send."""
+
+
+class OrderPlace(MemberCommand, tag=1, frozen=True):
     method: ClassVar[str] = "order.place"
     account: str
     client_order_id: str
@@ -40,21 +48,21 @@ class OrderPlace(Command, tag=1, frozen=True):
     session: str = ""
 
 
-class OrderCancel(Command, tag=2, frozen=True):
+class OrderCancel(MemberCommand, tag=2, frozen=True):
     method: ClassVar[str] = "order.cancel"
     account: str
     order_id: int | None = None
     client_order_id: str | None = None
 
 
-class OrderCancelAll(Command, tag=3, frozen=True):
+class OrderCancelAll(MemberCommand, tag=3, frozen=True):
     method: ClassVar[str] = "order.cancel_all"
     account: str
     symbol: str | None = None
     side: int | None = None
 
 
-class OrderReplace(Command, tag=4, frozen=True):
+class OrderReplace(MemberCommand, tag=4, frozen=True):
     method: ClassVar[str] = "order.replace"
     account: str
     order_id: int | None = None
@@ -64,7 +72,7 @@ class OrderReplace(Command, tag=4, frozen=True):
     quantity: int | None = None
 
 
-class QuoteSet(Command, tag=5, frozen=True):
+class QuoteSet(MemberCommand, tag=5, frozen=True):
     method: ClassVar[str] = "quote.set"
     account: str
     quote_id: str
@@ -76,21 +84,21 @@ class QuoteSet(Command, tag=5, frozen=True):
     session: str = ""
 
 
-class QuoteCancel(Command, tag=6, frozen=True):
+class QuoteCancel(MemberCommand, tag=6, frozen=True):
     method: ClassVar[str] = "quote.cancel"
     account: str
     symbol: str
 
 
-class SessionClose(Command, tag=7, frozen=True):
-    """A session ended: its orders that were not placed with ``persist`` are cancelled (reason DISCONNECT)."""
+class SessionClose(VenueCommand, tag=7, frozen=True):
+    """Ends a session: its orders that were placed without ``persist`` are cancelled (reason DISCONNECT)."""
 
     method: ClassVar[str] = "session.close"
     member: str
     session: str
 
 
-class InstrumentDefine(Command, tag=8, frozen=True):
+class InstrumentDefine(VenueCommand, tag=8, frozen=True):
     """Defines a grade class, or changes one that is closed. ``tick`` in fen, ``lot`` in fine milligrams.
 
     ``price_limit_percent`` is a whole percentage around the reference price; ``lower_price_limit`` and
@@ -123,7 +131,7 @@ class InstrumentDefine(Command, tag=8, frozen=True):
     by: str = ""
 
 
-class AccountOpen(Command, tag=9, frozen=True):
+class AccountOpen(VenueCommand, tag=9, frozen=True):
     method: ClassVar[str] = "account.open"
     account: str
     member: str
@@ -132,8 +140,8 @@ class AccountOpen(Command, tag=9, frozen=True):
     by: str = ""
 
 
-class HoldingAdjust(Command, tag=10, frozen=True):
-    """Puts in or takes out one asset; ``reference`` makes it happen once however often it is sent."""
+class HoldingAdjust(VenueCommand, tag=10, frozen=True):
+    """Adds an amount of one asset to an account, or takes it out. A repeated ``reference`` is refused."""
 
     method: ClassVar[str] = "holding.adjust"
     account: str
@@ -144,13 +152,15 @@ class HoldingAdjust(Command, tag=10, frozen=True):
 
 
 class Leg(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """One adjustment of a ``holding.settle``."""
+
     account: str
     asset: str
     amount: int
 
 
-class HoldingSettle(Command, tag=11, frozen=True):
-    """Several adjustments, all or none: how a withdrawal takes gold and settles its over/short weight in money."""
+class HoldingSettle(VenueCommand, tag=11, frozen=True):
+    """Makes several adjustments, all or none: a load-out takes gold and pays its over/short weight in money."""
 
     method: ClassVar[str] = "holding.settle"
     reference: str
@@ -158,46 +168,49 @@ class HoldingSettle(Command, tag=11, frozen=True):
     by: str = ""
 
 
-class MarketSetPhase(Command, tag=12, frozen=True):
+class MarketSetPhase(VenueCommand, tag=12, frozen=True):
     method: ClassVar[str] = "market.set_phase"
     symbol: str
     phase: int
     by: str = ""
 
 
-class MarketSetReference(Command, tag=13, frozen=True):
+class MarketSetReference(VenueCommand, tag=13, frozen=True):
     method: ClassVar[str] = "market.set_reference"
     symbol: str
     price: int
     by: str = ""
 
 
-class MemberKill(Command, tag=14, frozen=True):
+class MemberKill(VenueCommand, tag=14, frozen=True):
     method: ClassVar[str] = "member.kill"
     member: str
     by: str = ""
 
 
-class MemberRestore(Command, tag=15, frozen=True):
+class MemberRestore(VenueCommand, tag=15, frozen=True):
     method: ClassVar[str] = "member.restore"
     member: str
     by: str = ""
 
 
-class MemberHalt(Command, tag=16, frozen=True):
-    """Refuses new orders of a member (reason HALTED) and leaves its resting ones; ``member.restore`` ends it."""
+class MemberHalt(VenueCommand, tag=16, frozen=True):
+    """Refuses new orders of a member (reason HALTED) and leaves the resting ones; ``member.restore`` ends the halt."""
 
     method: ClassVar[str] = "member.halt"
     member: str
     by: str = ""
 
 
-class ClockTick(Command, tag=17, frozen=True):
+class ClockTick(VenueCommand, tag=17, frozen=True):
     method: ClassVar[str] = "clock.tick"
 
 
-class MarketEndDay(Command, tag=18, frozen=True):
-    """DAY orders expire, client ids may be used again, lock days roll. ``next_trading_day`` is an ISO date."""
+class MarketEndDay(VenueCommand, tag=18, frozen=True):
+    """Ends the trading day: DAY orders expire, client ids may be used again, resale locks come a day nearer their end.
+
+    ``next_trading_day`` is an ISO date.
+    """
 
     method: ClassVar[str] = "market.end_day"
     next_trading_day: str
@@ -225,26 +238,8 @@ AnyCommand: TypeAlias = (
     | MarketEndDay
 )
 
-MEMBER_COMMANDS: tuple[type[AnyCommand], ...] = (
-    OrderPlace,
-    OrderCancel,
-    OrderCancelAll,
-    OrderReplace,
-    QuoteSet,
-    QuoteCancel,
-)
-VENUE_COMMANDS: tuple[type[AnyCommand], ...] = (
-    SessionClose,
-    InstrumentDefine,
-    AccountOpen,
-    HoldingAdjust,
-    HoldingSettle,
-    MarketSetPhase,
-    MarketSetReference,
-    MemberKill,
-    MemberRestore,
-    MemberHalt,
-    ClockTick,
-    MarketEndDay,
-)
-BY_METHOD: dict[str, type[AnyCommand]] = {c.method: c for c in (*MEMBER_COMMANDS, *VENUE_COMMANDS)}
+COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)
+"""Every command, in the order of the tags."""
+MEMBER_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, MemberCommand))
+VENUE_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, VenueCommand))
+BY_METHOD: Final = {command.method: command for command in COMMANDS}

@@ -1,14 +1,14 @@
-"""Everything that the exchange says has happened.
+"""The events: everything that the exchange says has happened.
 
-An event is one msgspec Struct here for those who read it, a plain tuple of the same order inside the matching core that
-makes it, a MessagePack array in the event stream, and one JSON object a line in ``goldx replay``. The array starts
-``[kind, sequence, at, ...]``: ``sequence`` is gapless per shard, ``at`` is the journal's time in ms.
+An event is a msgspec Struct of this module for those who read it, a plain tuple of the same order inside the matching
+core that makes it, a MessagePack array in the event stream, and one JSON object a line in ``goldx replay``. The array
+begins ``[tag, sequence, at, ...]``: ``sequence`` is gapless per shard, ``at`` is the journal's time in ms.
 
 Units as in ``goldx.protocol.commands``. Fields of type ``... | None`` that are None are left out of the JSON form,
-but for ``price`` and ``taker_side``, which are written as null.
+except ``price`` and ``taker_side``, which are written as null.
 """
 
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias, get_args
 
 import msgspec
 
@@ -44,7 +44,7 @@ class OrderAccepted(Event, tag=1, frozen=True):
 
 
 class OrderRejected(Event, tag=2, frozen=True):
-    """``order_id`` is the first order under that client id, when the reason is DUPLICATE_ID."""
+    """An order was refused. With the reason DUPLICATE_ID, ``order_id`` is the order that has the client id."""
 
     event: ClassVar[str] = "order.rejected"
     account: str
@@ -55,7 +55,10 @@ class OrderRejected(Event, tag=2, frozen=True):
 
 
 class Trade(Event, tag=3, frozen=True):
-    """``*_remaining`` is what is left of each order, hidden quantity included. ``taker_side`` is None in an uncross."""
+    """Two orders traded. ``*_remaining`` is what is left of each order, hidden quantity included.
+
+    ``taker_side`` is None in the uncross of an auction.
+    """
 
     event: ClassVar[str] = "trade"
     trade_id: int
@@ -85,7 +88,7 @@ class OrderCancelled(Event, tag=4, frozen=True):
 
 
 class OrderReplaced(Event, tag=5, frozen=True):
-    """``quantity`` is the new total including what has filled, ``remaining`` what is left of it."""
+    """An order was changed. ``quantity`` is the new total including what has filled, ``remaining`` what is left."""
 
     event: ClassVar[str] = "order.replaced"
     order_id: int
@@ -100,7 +103,7 @@ class OrderReplaced(Event, tag=5, frozen=True):
 
 
 class HoldingChanged(Event, tag=6, frozen=True):
-    """What an account has of an asset from now on.
+    """The holding of an account in one asset from now on.
 
     ``locked`` is the part of ``total`` that may not be sold yet (resale lock), ``unwithdrawable`` the part that may be
     traded with but not withdrawn today (sale proceeds).
@@ -171,7 +174,7 @@ class MemberHalted(Event, tag=12, frozen=True):
 
 
 class CommandRejected(Event, tag=13, frozen=True):
-    """A refused command other than the placing of an order. ``subject`` is what it was about, as text."""
+    """A command other than ``order.place`` was refused. ``subject`` names what the command was about."""
 
     event: ClassVar[str] = "command.rejected"
     method: str
@@ -207,7 +210,7 @@ class DayEnded(Event, tag=17, frozen=True):
 
 
 class AuctionIndicated(Event, tag=18, frozen=True):
-    """The price and volume at which the auction would uncross now; both None when nothing crosses."""
+    """The price and quantity at which an auction would uncross now; both are None when nothing crosses."""
 
     event: ClassVar[str] = "auction.indicated"
     symbol: str
@@ -224,7 +227,7 @@ class OrderTriggered(Event, tag=19, frozen=True):
 
 
 class SelfTradePrevented(Event, tag=20, frozen=True):
-    """Two orders of one owner met; ``quantity`` left both under ``decrement``."""
+    """Two orders of one owner met and did not trade. ``quantity`` is what both lost under ``decrement``, else 0."""
 
     event: ClassVar[str] = "self_trade.prevented"
     symbol: str
@@ -236,7 +239,7 @@ class SelfTradePrevented(Event, tag=20, frozen=True):
 
 
 class IcebergRefreshed(Event, tag=21, frozen=True):
-    """A new slice of an iceberg stands at the end of its level."""
+    """The next slice of an iceberg order joined the end of its price level."""
 
     event: ClassVar[str] = "order.refreshed"
     order_id: int
@@ -267,3 +270,6 @@ AnyEvent: TypeAlias = (
     | SelfTradePrevented
     | IcebergRefreshed
 )
+
+EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)
+"""Every event, in the order of the tags."""

@@ -1,4 +1,4 @@
-"""The closed vocabularies of the protocol: small integers inside, the protocol's words at the edge."""
+"""The fixed vocabularies of the protocol: small integers inside, the protocol's words in JSON."""
 
 from typing import Final
 
@@ -43,14 +43,46 @@ FORMS: Final = ("SCRAP_JEWEL", "KARAT_ALLOY", "DORE", "NONAPPROVED_BAR", "GRAIN"
 
 REASONS: Final = frozenset(
     (
-        *("UNKNOWN_SYMBOL", "UNKNOWN_ACCOUNT", "UNKNOWN_ORDER", "UNKNOWN_MEMBER", "NOT_PERMITTED", "NOT_ELIGIBLE"),
-        *("DUPLICATE_ID", "BAD_PRICE", "BAD_QUANTITY", "BAD_VALUE", "PRICE_LIMIT", "PHASE", "MARKET_CLOSED", "HALTED"),
-        *("INSUFFICIENT_CASH", "INSUFFICIENT_GOLD", "WOULD_TAKE", "CANNOT_FILL", "SELF_TRADE", "RESALE_LOCKED"),
-        *("RATE_LIMITED", "KILLED", "TOO_LATE", "UNAVAILABLE"),
+        "UNKNOWN_SYMBOL",
+        "UNKNOWN_ACCOUNT",
+        "UNKNOWN_ORDER",
+        "UNKNOWN_MEMBER",
+        "NOT_PERMITTED",
+        "NOT_ELIGIBLE",
+        "DUPLICATE_ID",
+        "BAD_PRICE",
+        "BAD_QUANTITY",
+        "BAD_VALUE",
+        "PRICE_LIMIT",
+        "PHASE",
+        "MARKET_CLOSED",
+        "HALTED",
+        "INSUFFICIENT_CASH",
+        "INSUFFICIENT_GOLD",
+        "WOULD_TAKE",
+        "CANNOT_FILL",
+        "SELF_TRADE",
+        "RESALE_LOCKED",
+        "RATE_LIMITED",
+        "KILLED",
+        "TOO_LATE",
+        "UNAVAILABLE",
     )
 )
-"""Why the exchange refuses. Programs read these; a text for people stands beside them."""
+"""Why a command may be refused. Programs read these words; a text for people is sent beside them."""
 
 CANCEL_REASONS: Final = frozenset(
-    ("USER", "IOC", "FOK", "MARKET", "SELF_TRADE", "EXPIRED", "KILL", "PHASE", "DISCONNECT", "REPLACED")
+    (
+        "USER",
+        "IOC",
+        "FOK",
+        "MARKET",
+        "SELF_TRADE",
+        "EXPIRED",
+        "KILL",
+        "PHASE",
+        "DISCONNECT",
+        "REPLACED",
+    )
 )
+"""Why an open order may end without a trade (``order.cancelled``)."""

@@ -1,9 +1,9 @@
-"""Decimal strings at the edge, integers inside.
+"""The units of the exchange: decimal strings in JSON, integers everywhere else.
 
-Members write prices, weights and money as decimal strings; everything behind the edge computes with integers:
+Members write prices, weights and money as decimal strings; every program of the exchange computes with integers:
 
 ==========  =====================  ==================  =========
-quantity    at the edge            inside              largest
+quantity    in JSON                inside              largest
 ==========  =====================  ==================  =========
 price       CNY per fine gram      fen per fine gram   10**9
 weight      fine grams             fine milligrams     10**12
@@ -32,10 +32,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 class BadValue(ValueError):
-    """A value from outside that is not allowed.
-
-    Names the field, the value as it came, and what is allowed, so that whoever sent it can mend it.
-    """
+    """A value from outside that is not allowed; the message names the field, the value and what is allowed."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         shown = repr(value)
@@ -74,7 +71,7 @@ def _decimal(number: int, places: int) -> str:
 
 
 def parse_price(text: object, field: str = "price") -> int:
-    """CNY per fine gram, ``"612.35"`` -> fen per fine gram, ``61235``. Raises BadValue; zero is refused."""
+    """Read CNY per fine gram (``"612.35"``) as fen per fine gram (``61235``). Raises BadValue, also for zero."""
     fen = _parse(field, text, 2, MAX_PRICE_FEN, False, "CNY per fine gram")
     if fen == 0:
         raise BadValue(field, text, "more than zero")
@@ -82,61 +79,61 @@ def parse_price(text: object, field: str = "price") -> int:
 
 
 def parse_weight(text: object, field: str = "quantity") -> int:
-    """Fine grams, ``"100"`` or ``"0.125"`` -> fine milligrams. Raises BadValue; zero is allowed, a sign is not."""
+    """Read fine grams (``"100"``, ``"0.125"``) as fine milligrams. Raises BadValue; zero is allowed, a sign is not."""
     return _parse(field, text, 3, MAX_WEIGHT_MG, False, "fine grams")
 
 
 def parse_signed_weight(text: object, field: str = "amount") -> int:
-    """Fine grams that may be negative -> fine milligrams. Raises BadValue."""
+    """Read fine grams that may be negative as fine milligrams. Raises BadValue."""
     return _parse(field, text, 3, MAX_WEIGHT_MG, True, "fine grams")
 
 
 def parse_money(text: object, field: str = "amount") -> int:
-    """CNY, ``"61235.00"`` or ``"-5"`` -> fen. Raises BadValue."""
+    """Read CNY (``"61235.00"``, ``"-5"``) as fen. Raises BadValue."""
     return _parse(field, text, 2, MAX_MONEY_FEN, True, "CNY")
 
 
 def parse_amount(text: object, asset: str, field: str = "amount") -> int:
-    """An amount of any asset, negative allowed: fen for CNY, fine milligrams for a gold class. Raises BadValue."""
+    """Read an amount of an asset, negative allowed: fen for CNY, fine milligrams for gold. Raises BadValue."""
     return parse_money(text, field) if asset == CASH else parse_signed_weight(text, field)
 
 
 def parse_identifier(text: object, field: str) -> str:
-    """Symbols, accounts, members and client ids: 1 to 32 of ``A-Z a-z 0-9 . _ -``. Raises BadValue."""
+    """Read a symbol, account, member or client id: 1 to 32 of ``A-Z a-z 0-9 . _ -``. Raises BadValue."""
     if not isinstance(text, str) or IDENTIFIER.fullmatch(text) is None:
         raise BadValue(field, text, "1 to 32 characters of A-Z a-z 0-9 . _ -")
     return text
 
 
 def format_price(fen: int) -> str:
-    """Fen per fine gram -> CNY per fine gram, always with two decimals."""
+    """Return a price in fen per fine gram as CNY per fine gram, always with two decimals."""
     return f"{fen // 100}.{fen % 100:02d}"
 
 
 def format_money(fen: int) -> str:
-    """Fen -> CNY, always with two decimals."""
+    """Return fen as CNY, always with two decimals."""
     return f"{fen // 100}.{fen % 100:02d}" if fen >= 0 else f"-{-fen // 100}.{-fen % 100:02d}"
 
 
 def format_weight(mg: int) -> str:
-    """Fine milligrams -> fine grams, without trailing zeros: ``"100"``, ``"0.125"``."""
+    """Return fine milligrams as fine grams without trailing zeros: ``"100"``, ``"0.125"``."""
     if mg % MG_PER_GRAM == 0:
         return str(mg // MG_PER_GRAM)
     return _decimal(mg, 3).rstrip("0")
 
 
 def format_amount(amount: int, asset: str) -> str:
-    """Fen or fine milligrams -> the decimal string of that asset."""
+    """Return an amount of an asset, fen or fine milligrams, as its decimal string."""
     return format_money(amount) if asset == CASH else format_weight(amount)
 
 
 def money_of(price_fen: int, weight_mg: int) -> int:
-    """The money for a weight at a price, in fen. Exact for whole lots: instruments are refused otherwise."""
+    """Return the money for a weight at a price, in fen. Exact for whole lots: other instruments are refused."""
     return price_fen * weight_mg // MG_PER_GRAM
 
 
 def half_up(numerator: int, denominator: int) -> int:
-    """numerator / denominator rounded half away from zero (rule MONEY_HALF_UP; denominator > 0)."""
+    """Return numerator / denominator rounded half away from zero (rule MONEY_HALF_UP; denominator > 0)."""
     if numerator < 0:
         return -((-2 * numerator + denominator) // (2 * denominator))
     return (2 * numerator + denominator) // (2 * denominator)

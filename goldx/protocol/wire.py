@@ -1,7 +1,8 @@
-"""Between the JSON of the protocol and the Structs of ``goldx.protocol.commands`` and ``goldx.protocol.events``.
+"""The JSON form of commands and events, read and written.
 
 A field has the same name, type and unit wherever it appears, so one table of codecs serves every method and event.
-Reading is strict: an unknown parameter, a missing one, a wrong type or a value out of range raises BadValue, naming it.
+Reading is strict: an unknown parameter, a missing one, a wrong type or a value out of range raises BadValue, which
+names the parameter.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from goldx.protocol import terms, units
-from goldx.protocol.commands import BY_METHOD, AnyCommand, HoldingAdjust, Leg
-from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged
+from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg
+from goldx.protocol.events import AnyEvent, Event, HoldingAdjusted, HoldingChanged
 from goldx.protocol.units import BadValue
 
 MAX_TIME_MS = 253_402_300_799_999
@@ -20,13 +21,13 @@ MAX_TIME_MS = 253_402_300_799_999
 
 
 class Codec(NamedTuple):
-    """How one field is read from JSON (field name, value -> inside) and written to it (inside -> JSON)."""
+    """How one field is read from JSON, given its name and the value, and how it is written to JSON."""
 
     read: Callable[[str, Any], Any]
     write: Callable[[Any], Any]
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -47,7 +48,7 @@ def _whole(lowest: int, largest: int) -> Codec:
             raise BadValue(field, value, f"a whole number from {lowest} to {largest}")
         return value
 
-    return Codec(read, _same)
+    return Codec(read, _unchanged)
 
 
 def _text(longest: int) -> Codec:
@@ -56,7 +57,7 @@ def _text(longest: int) -> Codec:
             raise BadValue(field, value, f"printable text of at most {longest} characters")
         return value
 
-    return Codec(read, _same)
+    return Codec(read, _unchanged)
 
 
 def _read_flag(field: str, value: Any) -> bool:
@@ -79,12 +80,12 @@ def _read_positive_weight(field: str, value: Any) -> int:
     return mg
 
 
-_identifier = Codec(lambda field, value: units.parse_identifier(value, field), _same)
+_identifier = Codec(lambda field, value: units.parse_identifier(value, field), _unchanged)
 _price = Codec(lambda field, value: units.parse_price(value, field), units.format_price)
 _weight = Codec(_read_positive_weight, units.format_weight)
 _any_weight = Codec(lambda field, value: units.parse_weight(value, field), units.format_weight)
 _money = Codec(lambda field, value: units.parse_money(value, field), units.format_money)
-_flag = Codec(_read_flag, _same)
+_flag = Codec(_read_flag, _unchanged)
 _time = _whole(0, MAX_TIME_MS)
 _number = _whole(1, 2**63 - 1)
 
@@ -100,7 +101,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), _whole(0, 1_000)),
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
-    **dict.fromkeys(("expire_at",), _time),
+    "expire_at": _time,
     **dict.fromkeys(("post_only", "persist", "kept_priority"), _flag),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
@@ -113,17 +114,19 @@ CODECS: dict[str, Codec] = {
     "stp": _word(terms.SELF_TRADE_MODES),
     "price_rule": _word(terms.PRICE_RULES),
     "kind": _word(terms.ACCOUNT_KINDS),
-    "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _same),
-    "next_trading_day": Codec(_read_date, _same),
+    "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _unchanged),
+    "next_trading_day": Codec(_read_date, _unchanged),
     "interruption_ms": _whole(1_000, 86_400_000),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),
 }
 
 _BY_ASSET = ("amount", "total", "reserved", "locked", "unwithdrawable")
-"""Fields in the unit of the ``asset`` beside them: fen for CNY, fine milligrams for gold."""
+"""Fields whose unit is that of the record's ``asset``: fen for CNY, fine milligrams for gold."""
 _ASSET_RECORDS = (HoldingAdjust, Leg, HoldingAdjusted, HoldingChanged)
-_ALWAYS_WRITTEN = ("price", "taker_side")
+_WRITTEN_AS_NULL = ("price", "taker_side")
+_COMMON = Event.__struct_fields__
+"""The first fields of every event."""
 
 
 class _Shape(NamedTuple):
@@ -136,11 +139,11 @@ def _shape(record: type[msgspec.Struct]) -> _Shape:
     return _Shape(tuple(f.name for f in fields), frozenset(f.name for f in fields if f.required))
 
 
-_SHAPES = {command: _shape(command) for command in (*BY_METHOD.values(), Leg)}
+_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg)}
 
 
 def read_command(method: object, params: object) -> AnyCommand:
-    """One command from its protocol form. Raises BadValue; ``method`` itself is the field when it is unknown."""
+    """Read a command from its method and parameters. Raises BadValue, with the field ``method`` for an unknown one."""
     record = BY_METHOD.get(method) if isinstance(method, str) else None
     if record is None:
         raise BadValue("method", method, "one of " + ", ".join(BY_METHOD))
@@ -178,7 +181,7 @@ def _read_field(record: type[Any], name: str, value: Any, params: Mapping[str, A
 
 
 def write_command(command: AnyCommand) -> dict[str, Any]:
-    """The protocol form, ``{"method": ..., "params": {...}}``; parameters at their defaults are left out."""
+    """Return a command as ``{"method": ..., "params": {...}}``; parameters at their defaults are left out."""
     params = {}
     for field in msgspec.structs.fields(command):
         value = getattr(command, field.name)
@@ -188,13 +191,13 @@ def write_command(command: AnyCommand) -> dict[str, Any]:
 
 
 def write_event(event: AnyEvent) -> dict[str, Any]:
-    """The protocol form, ``{"sequence": ..., "at": ..., "event": ..., ...}``."""
+    """Return an event as ``{"sequence": ..., "at": ..., "event": ..., ...}``."""
     out: dict[str, Any] = {"sequence": event.sequence, "at": event.at, "event": event.event}
-    for name in event.__struct_fields__[2:]:
+    for name in event.__struct_fields__[len(_COMMON) :]:
         value = getattr(event, name)
         if value is not None:
             out[name] = _write_field(event, name, value)
-        elif name in _ALWAYS_WRITTEN:
+        elif name in _WRITTEN_AS_NULL:
             out[name] = None
     return out
 
@@ -211,5 +214,5 @@ def _write_field(record: Any, name: str, value: Any) -> Any:
 
 
 def write_event_line(event: AnyEvent) -> bytes:
-    """One line of ``goldx replay``: compact JSON and a newline. The same event gives the same bytes."""
+    """Return an event as ``goldx replay`` prints it: compact JSON and a newline. Equal events give equal bytes."""
     return msgspec.json.encode(write_event(event)) + b"\n"

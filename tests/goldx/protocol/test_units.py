@@ -1,4 +1,4 @@
-"""Decimal strings at the edge, integers inside: nothing is lost, nothing but the written form is taken."""
+"""Decimal strings are read and written without loss, and nothing but their one written form is accepted."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -18,19 +18,19 @@ PARSERS = (units.parse_price, units.parse_weight, units.parse_signed_weight, uni
 
 
 @given(fen)
-def test_a_price_survives_the_way_out_and_in(price: int) -> None:
+def test_a_written_price_reads_back(price: int) -> None:
     assert units.parse_price(units.format_price(price)) == price
     assert Decimal(units.format_price(price)) * 100 == price
 
 
 @given(milligrams)
-def test_a_weight_survives_the_way_out_and_in(weight: int) -> None:
+def test_a_written_weight_reads_back(weight: int) -> None:
     assert units.parse_weight(units.format_weight(weight)) == weight
     assert Decimal(units.format_weight(weight)) * 1_000 == weight
 
 
 @given(money, st.sampled_from([units.CASH, "AU9999"]))
-def test_an_amount_survives_in_the_unit_of_its_asset(amount: int, asset: str) -> None:
+def test_a_written_amount_reads_back_in_the_unit_of_its_asset(amount: int, asset: str) -> None:
     if asset == units.CASH or abs(amount) <= units.MAX_WEIGHT_MG:
         assert units.parse_amount(units.format_amount(amount, asset), asset) == amount
 
@@ -39,19 +39,49 @@ def test_an_amount_survives_in_the_unit_of_its_asset(amount: int, asset: str) ->
     ("text", "expected"),
     [("612.35", 61_235), ("612.3", 61_230), ("612", 61_200), ("0.01", 1), ("10000000", units.MAX_PRICE_FEN)],
 )
-def test_prices_as_members_write_them(text: str, expected: int) -> None:
+def test_prices_are_read(text: str, expected: int) -> None:
     assert units.parse_price(text) == expected
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", ".", "1.", ".5", "01", "00", "1.001", "-1", "+1", "1e3", "1,000", " 1", "1 ", "1\n", "NaN", "inf", "0x1"),
-        *("1_000", "１２", "²", "1.２", "0", "0.00", "10000000.01", "9" * 18, "9" * 5_000),
-        *(1, 1.5, True, None, b"1", ["1"], {"1": 1}),
+        "",
+        ".",
+        "1.",
+        ".5",
+        "01",
+        "00",
+        "1.001",
+        "-1",
+        "+1",
+        "1e3",
+        "1,000",
+        " 1",
+        "1 ",
+        "1\n",
+        "NaN",
+        "inf",
+        "0x1",
+        "1_000",
+        "１２",
+        "²",
+        "1.２",
+        "0",
+        "0.00",
+        "10000000.01",
+        "9" * 18,
+        "9" * 5_000,
+        1,
+        1.5,
+        True,
+        None,
+        b"1",
+        ["1"],
+        {"1": 1},
     ],
 )
-def test_every_other_form_of_a_price_is_refused_by_name(text: object) -> None:
+def test_any_other_form_of_a_price_is_refused_and_the_field_named(text: object) -> None:
     with pytest.raises(BadValue, match="stop_price") as caught:
         units.parse_price(text, "stop_price")
     assert caught.value.field == "stop_price"
@@ -59,7 +89,7 @@ def test_every_other_form_of_a_price_is_refused_by_name(text: object) -> None:
 
 
 @given(st.one_of(st.text(max_size=30), st.text("0123456789.-+e ", max_size=30), st.integers(), st.floats(), st.none()))
-def test_a_parser_gives_the_exact_number_or_bad_value(text: object) -> None:
+def test_a_parser_returns_the_exact_number_or_raises_bad_value(text: object) -> None:
     scale = {units.parse_price: 100, units.parse_money: 100}
     for parse in PARSERS:
         try:
@@ -77,7 +107,7 @@ def test_identifiers_are_short_and_plain(text: object) -> None:
 
 
 @given(st.integers(-(10**18), 10**18), st.integers(1, 10**9))
-def test_half_up_rounds_as_decimal_does(numerator: int, denominator: int) -> None:
+def test_half_up_rounds_halves_away_from_zero(numerator: int, denominator: int) -> None:
     exact = Fraction(numerator, denominator)
     rounded = units.half_up(numerator, denominator)
     assert abs(exact - rounded) <= Fraction(1, 2)
@@ -86,7 +116,7 @@ def test_half_up_rounds_as_decimal_does(numerator: int, denominator: int) -> Non
 
 
 @pytest.mark.parametrize("text", ["0.5", "1.5", "2.5", "-0.5", "-2.5", "380.205", "0.4999", "-0.4999", "7"])
-def test_half_up_is_the_field_rule(text: str) -> None:
+def test_half_up_is_the_rounding_of_the_domain_sheet(text: str) -> None:
     numerator, denominator = Fraction(text).as_integer_ratio()
     assert units.half_up(numerator, denominator) == Decimal(text).quantize(Decimal(1), ROUND_HALF_UP)
 

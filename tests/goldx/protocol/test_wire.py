@@ -1,4 +1,4 @@
-"""The JSON form of commands and events: all nonsense gets BadValue, everything sensible survives both ways."""
+"""The JSON form of commands and events: what is malformed raises BadValue, everything else reads back unchanged."""
 
 from typing import Any
 
@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 from goldx.protocol import terms, units, wire
 from goldx.protocol.commands import BY_METHOD, AnyCommand
-from goldx.protocol.events import AnyEvent, Trade
+from goldx.protocol.events import EVENTS, AnyEvent, Trade
 from goldx.protocol.units import BadValue
-
-EVENTS: tuple[type[AnyEvent], ...] = AnyEvent.__args__
 
 identifiers = st.text("ABCxyz019._-", min_size=1, max_size=32)
 prices = st.integers(1, units.MAX_PRICE_FEN)
@@ -75,7 +73,7 @@ json_values = st.recursive(
 @pytest.mark.parametrize("command", BY_METHOD.values(), ids=lambda c: c.method)
 @given(data=st.data())
 @settings(max_examples=40)
-def test_a_command_survives_json_and_message_pack(command: type[AnyCommand], data: st.DataObject) -> None:
+def test_a_command_reads_back_from_json_and_message_pack(command: type[AnyCommand], data: st.DataObject) -> None:
     given_command = data.draw(records(command))
     as_json = msgspec.json.decode(msgspec.json.encode(wire.write_command(given_command)))
     assert wire.read_command(as_json["method"], as_json["params"]) == given_command
@@ -99,24 +97,24 @@ def test_an_event_is_one_line_of_json_with_decimal_strings(event: type[AnyEvent]
 @pytest.mark.parametrize("method", BY_METHOD)
 @given(data=st.data())
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
-def test_malformed_params_are_always_bad_value(method: str, data: st.DataObject) -> None:
+def test_malformed_parameters_raise_bad_value_and_nothing_else(method: str, data: st.DataObject) -> None:
     """Any JSON as params: a command of that method comes out, or BadValue with a printable message; nothing else."""
     params = data.draw(json_values | st.dictionaries(st.sampled_from(sorted(VALUES)), json_values, max_size=6))
-    read_or_bad_value(method, params)
+    read_or_raise_bad_value(method, params)
 
 
 @pytest.mark.parametrize("method", BY_METHOD)
 @given(data=st.data())
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
-def test_one_wrong_value_in_good_params_is_bad_value(method: str, data: st.DataObject) -> None:
+def test_one_wrong_value_among_good_parameters_raises_bad_value(method: str, data: st.DataObject) -> None:
     good = wire.write_command(data.draw(records(BY_METHOD[method])))["params"]
     name = data.draw(st.sampled_from([*good, "surplus"]) if good else st.just("surplus"))
-    read_or_bad_value(method, {**good, name: data.draw(json_values)})
+    read_or_raise_bad_value(method, {**good, name: data.draw(json_values)})
     with pytest.raises(BadValue, match="surplus"):
         wire.read_command(method, {**good, "surplus": data.draw(json_values)})
 
 
-def read_or_bad_value(method: str, params: Any) -> None:
+def read_or_raise_bad_value(method: str, params: Any) -> None:
     try:
         command = wire.read_command(method, params)
     except BadValue as bad:
@@ -130,7 +128,7 @@ def read_or_bad_value(method: str, params: Any) -> None:
 
 
 @given(json_values)
-def test_an_unknown_method_is_bad_value(method: Any) -> None:
+def test_an_unknown_method_raises_bad_value(method: Any) -> None:
     if isinstance(method, str) and method in BY_METHOD:
         return
     with pytest.raises(BadValue, match="method"):
@@ -151,24 +149,28 @@ ORDER = {
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(
-            ("price", 612.35),
-            ("price", 612),
-            ("price", "0"),
-            ("price", "612.355"),
-            ("quantity", 100),
-            ("quantity", "0"),
-        ),
-        *(
-            ("quantity", "-1"),
-            ("side", "BUY"),
-            ("side", 0),
-            ("type", "stop"),
-            ("time_in_force", "gtc"),
-            ("stp", "none"),
-        ),
-        *(("post_only", 1), ("post_only", "true"), ("expire_at", 1.0), ("expire_at", True), ("expire_at", -1)),
-        *(("account", "a b"), ("account", ""), ("session", "x" * 97), ("session", "\n"), ("surplus", None)),
+        ("price", 612.35),
+        ("price", 612),
+        ("price", "0"),
+        ("price", "612.355"),
+        ("quantity", 100),
+        ("quantity", "0"),
+        ("quantity", "-1"),
+        ("side", "BUY"),
+        ("side", 0),
+        ("type", "stop"),
+        ("time_in_force", "gtc"),
+        ("stp", "none"),
+        ("post_only", 1),
+        ("post_only", "true"),
+        ("expire_at", 1.0),
+        ("expire_at", True),
+        ("expire_at", -1),
+        ("account", "a b"),
+        ("account", ""),
+        ("session", "x" * 97),
+        ("session", "\n"),
+        ("surplus", None),
     ],
 )
 def test_the_refusal_names_the_field(name: str, value: object) -> None:
@@ -189,7 +191,7 @@ def test_a_missing_parameter_is_named(name: str) -> None:
     assert caught.value.field == name
 
 
-def test_null_is_the_same_as_not_given() -> None:
+def test_null_means_not_given() -> None:
     assert wire.read_command("order.place", {**ORDER, "stop_price": None}) == wire.read_command("order.place", ORDER)
 
 
@@ -201,7 +203,7 @@ def test_the_unit_of_an_amount_follows_its_asset() -> None:
         wire.read_command("holding.adjust", {"account": "A", "asset": "CNY", "amount": "0.125", "reference": "r"})
 
 
-def test_a_trade_reads_like_the_protocol_page() -> None:
+def test_a_trade_is_written_as_in_the_protocol() -> None:
     trade = Trade(7, 9, 1, "AU", 61_235, 100_000, 6_123_500, 1, 2, "B", "S", None, 0, 500, 306, 0)
     assert wire.write_event(trade) == {
         "sequence": 7,

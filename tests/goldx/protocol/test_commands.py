@@ -1,0 +1,67 @@
+"""The unions of commands and events are complete, and their tags, which stand in every journal, never change."""
+
+from goldx.protocol import commands, events
+from goldx.protocol.commands import BY_METHOD, COMMANDS, MEMBER_COMMANDS, VENUE_COMMANDS
+from goldx.protocol.events import EVENTS
+from goldx.protocol.tags import tag_of
+
+TAGS_OF_COMMANDS = {
+    "order.place": 1,
+    "order.cancel": 2,
+    "order.cancel_all": 3,
+    "order.replace": 4,
+    "quote.set": 5,
+    "quote.cancel": 6,
+    "session.close": 7,
+    "instrument.define": 8,
+    "account.open": 9,
+    "holding.adjust": 10,
+    "holding.settle": 11,
+    "market.set_phase": 12,
+    "market.set_reference": 13,
+    "member.kill": 14,
+    "member.restore": 15,
+    "member.halt": 16,
+    "clock.tick": 17,
+    "market.end_day": 18,
+}
+TAGS_OF_EVENTS = {
+    "order.accepted": 1,
+    "order.rejected": 2,
+    "trade": 3,
+    "order.cancelled": 4,
+    "order.replaced": 5,
+    "holding.changed": 6,
+    "phase.changed": 7,
+    "instrument.defined": 8,
+    "account.opened": 9,
+    "member.killed": 10,
+    "member.restored": 11,
+    "member.halted": 12,
+    "command.rejected": 13,
+    "holding.adjusted": 14,
+    "holding.settled": 15,
+    "reference.changed": 16,
+    "day.ended": 17,
+    "auction.indicated": 18,
+    "order.triggered": 19,
+    "self_trade.prevented": 20,
+    "order.refreshed": 21,
+}
+
+
+def test_tags_in_old_journals_keep_their_meaning() -> None:
+    assert {command.method: tag_of(command) for command in COMMANDS} == TAGS_OF_COMMANDS
+    assert {event.event: tag_of(event) for event in EVENTS} == TAGS_OF_EVENTS
+
+
+def test_every_command_is_in_the_union_and_has_one_sender() -> None:
+    members, venue = commands.MemberCommand.__subclasses__(), commands.VenueCommand.__subclasses__()
+    assert set(members) == set(MEMBER_COMMANDS)
+    assert set(venue) == set(VENUE_COMMANDS)
+    assert set(COMMANDS) == {*members, *venue} == set(BY_METHOD.values())
+    assert set(commands.Command.__subclasses__()) == {commands.MemberCommand, commands.VenueCommand}
+
+
+def test_every_event_is_in_the_union() -> None:
+    assert set(events.Event.__subclasses__()) == set(EVENTS)
