@@ -61,7 +61,7 @@ async def engine(settled_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-def exchange(redis: Redis, shard: str) -> EngineRunner:
+def engine_runner(redis: Redis, shard: str) -> EngineRunner:
     return EngineRunner(redis, shard)
 
 

@@ -47,7 +47,7 @@ def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
     return out.getvalue().encode()
 
 
-def wish(account: str, ask_mg: int, **more: Any) -> application.Application:
+def load_out_application(account: str, ask_mg: int, **more: Any) -> application.Application:
     """An application for gold of AU in XM1, with what differs."""
     usual = {"collector": "Collector", "collector_id": COLLECTOR_ID, "pickup_code": CODE, "code_again": CODE}
     return application.Application(account, "AU", "XM1", ask_mg, **{**usual, **more})
@@ -56,17 +56,17 @@ def wish(account: str, ask_mg: int, **more: Any) -> application.Application:
 class SmallExchange:
     """Settlement on one side, the exchange's core on the other, Valkey between them."""
 
-    def __init__(self, engine: AsyncEngine, exchange: EngineRunner, shard: str = "t") -> None:
+    def __init__(self, engine: AsyncEngine, engine_runner: EngineRunner, shard: str = "t") -> None:
         self.engine = engine
-        self.exchange = exchange
+        self.engine_runner = engine_runner
         self.shard = shard
         self.ledger = Ledger(engine, shard)
-        self.sender = Sender(engine, exchange.journal, 1)
+        self.sender = Sender(engine, engine_runner.journal, 1)
 
     async def build(self) -> None:
         await self.ledger.open()
-        await self.exchange.define("AU")
-        await self.exchange.open("A.H", "B.H", "VENUE")
+        await self.engine_runner.define("AU")
+        await self.engine_runner.open("A.H", "B.H", "VENUE")
         await self.post()
         async with self.engine.begin() as connection:
             for name in (ONE, OTHER):
@@ -79,13 +79,13 @@ class SmallExchange:
     async def post(self) -> None:
         """Posts everything that is published."""
         reached = await self.ledger.open()
-        if frames := await self.exchange.events.read(reached):
+        if frames := await self.engine_runner.events.read(reached):
             await self.ledger.post(frames)
 
-    async def settle(self) -> None:
+    async def round_trip(self) -> None:
         """Sends what waits, lets the engine answer, posts the answer."""
         await self.sender.flush()
-        await self.exchange.advance()
+        await self.engine_runner.advance()
         await self.post()
 
     async def approve(self, number: int) -> None:
@@ -96,7 +96,7 @@ class SmallExchange:
         async with self.engine.begin() as connection:
             number = await cash.propose(connection, ONE, account, fen, bank_reference)
         await self.approve(number)
-        await self.settle()
+        await self.round_trip()
 
     async def register(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
         """Takes lots from arrival to the register."""
@@ -113,33 +113,33 @@ class SmallExchange:
         async with self.engine.begin() as connection:
             proposal = await receipts.propose_issue(connection, ONE, numbers)
         await self.approve(proposal)
-        await self.settle()
+        await self.round_trip()
         return numbers
 
     async def trade(self, buyer: str, seller: str, price: int, grams: int) -> None:
-        await self.exchange.trade(buyer, seller, price, grams)
+        await self.engine_runner.trade(buyer, seller, price, grams)
         await self.post()
 
     def held(self, account: str, asset: str = CASH) -> int:
-        return self.exchange.held[account, asset]
+        return self.engine_runner.held[account, asset]
 
 
-async def do(house: SmallExchange, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
+async def do(exchange: SmallExchange, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
     """One act in a transaction of its own."""
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         return await act(connection, *values, **more)
 
 
 async def refused(
-    house: SmallExchange, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any
+    exchange: SmallExchange, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any
 ) -> str:
     """An act that must be refused for that reason; returns what is said."""
     with pytest.raises(Refused) as found:
-        await do(house, act, *values, **more)
+        await do(exchange, act, *values, **more)
     assert found.value.reason == reason, found.value
     return str(found.value)
 
 
-async def breaks(house: SmallExchange) -> tuple[three_way.Break, ...]:
+async def breaks(exchange: SmallExchange) -> tuple[three_way.Break, ...]:
     """What a reconciliation finds now."""
-    return (await three_way.reconcile(house.engine, ONE)).breaks
+    return (await three_way.reconcile(exchange.engine, ONE)).breaks

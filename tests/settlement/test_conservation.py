@@ -31,7 +31,7 @@ from settlement.tables.ledger import outbox, progress, stock
 from settlement.tables.lots import lot
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.service_process import Service
-from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, wish
+from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, load_out_application
 
 T = TypeVar("T")
 ACCOUNTS = st.sampled_from(("A.H", "B.H", "VENUE"))
@@ -70,8 +70,8 @@ _shards = itertools.count(1)
 class Clerks:
     """Does one operation; what settlement refuses is no failure, what it loses is."""
 
-    def __init__(self, house: SmallExchange) -> None:
-        self._house = house
+    def __init__(self, exchange: SmallExchange) -> None:
+        self._exchange = exchange
         self._count = itertools.count(1)
 
     async def do(self, operation: tuple[object, ...]) -> None:
@@ -82,48 +82,48 @@ class Clerks:
             return
 
     async def _pay(self, account: str, fen: int) -> None:
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             await cash.propose(connection, ONE, account, fen, f"bank-{next(self._count)}")
 
     async def _bars(self, account: str, weights_cg: list[int]) -> None:
         grams = [f"{cg // 100}.{cg % 100:02d}" for cg in weights_cg]
         rows = [{"serial": f"S{next(self._count)}", "account": account, "gross_g": g, "weighed_g": g} for g in grams]
-        await self._house.register(rows)
+        await self._exchange.register(rows)
 
     async def _issue(self) -> None:
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             await receipts.propose_issue(connection, ONE, await receipts.issuable(connection))
 
     async def _waiting(self, index: int) -> int:
-        async with self._house.engine.connect() as connection:
+        async with self._exchange.engine.connect() as connection:
             found = await proposals.waiting(connection)
         return found[index % len(found)].proposal_id if found else 0
 
     async def _approve(self, index: int) -> None:
         number = await self._waiting(index)
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             await movements.approve(connection, OTHER, number)
 
     async def _decline(self, index: int) -> None:
         number = await self._waiting(index)
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             await movements.decline(connection, ONE, number)
 
     async def _order(self, account: str, buys: bool, price: int, grams: int) -> None:
-        await self._house.exchange.order(account, terms.BUY if buys else terms.SELL, price, grams)
+        await self._exchange.engine_runner.order(account, terms.BUY if buys else terms.SELL, price, grams)
 
     async def _load_out(self, account: str, ask_mg: int) -> None:
-        async with self._house.engine.begin() as connection:
-            await application.apply(connection, ONE, wish(account, ask_mg))
+        async with self._exchange.engine.begin() as connection:
+            await application.apply(connection, ONE, load_out_application(account, ask_mg))
 
     async def _release(self, number: int) -> None:
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             await handing_over.sign(connection, OTHER, number, CODE, COLLECTOR_ID)
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             await handing_over.release(connection, ONE, number)
 
     async def _act(self, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
-        async with self._house.engine.begin() as connection:
+        async with self._exchange.engine.begin() as connection:
             return await act(connection, *values, **more)
 
     async def _cancel_load_out(self, number: int) -> None:
@@ -179,39 +179,39 @@ class Clerks:
         await self._act(fees.bill, ONE)
 
     async def _send(self) -> None:
-        await self._house.sender.flush()
+        await self._exchange.sender.flush()
 
     async def _advance(self) -> None:
-        await self._house.exchange.advance()
+        await self._exchange.engine_runner.advance()
 
     async def _post(self) -> None:
-        await self._house.post()
+        await self._exchange.post()
 
     async def _restart(self) -> None:
-        house = self._house
-        house.ledger = Ledger(house.engine, house.shard)
-        house.sender = Sender(house.engine, house.exchange.journal, next(self._count))
+        exchange = self._exchange
+        exchange.ledger = Ledger(exchange.engine, exchange.shard)
+        exchange.sender = Sender(exchange.engine, exchange.engine_runner.journal, next(self._count))
 
 
-async def a_house(database_url: str, redis: Redis, shard: str) -> SmallExchange:
+async def build_exchange(database_url: str, redis: Redis, shard: str) -> SmallExchange:
     """Two warehouses, a bank, and three accounts with 2,000,000 CNY and two bars each."""
-    house = SmallExchange(database.connect(database_url), EngineRunner(redis, shard), shard)
-    await house.build()
-    async with house.engine.begin() as connection:
+    exchange = SmallExchange(database.connect(database_url), EngineRunner(redis, shard), shard)
+    await exchange.build()
+    async with exchange.engine.begin() as connection:
         await registry.add_member(connection, "test", "BANK", "Bank")
         await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
     for account in ("A.H", "B.H", "VENUE"):
-        await house.pay_in(account, 200_000_000, f"start-{account}")
-        await house.issue([{"serial": f"start-{account}-{n}", "account": account} for n in range(2)])
-    return house
+        await exchange.pay_in(account, 200_000_000, f"start-{account}")
+        await exchange.issue([{"serial": f"start-{account}-{n}", "account": account} for n in range(2)])
+    return exchange
 
 
-async def check_pool(house: SmallExchange) -> None:
+async def check_pool(exchange: SmallExchange) -> None:
     """What lies in the pool is held by somebody, under one live receipt per lot; nothing differs anywhere."""
-    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
-    async with house.engine.connect() as connection:
+    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
+    async with exchange.engine.connect() as connection:
         pool = select(func.coalesce(func.sum(lot.c.fine_mg), 0)).where(lot.c.state.in_(("RECEIPTED", "ALLOCATED")))
-        held = sum(amount for (_, asset), amount in house.exchange.held.items() if asset == "AU")
+        held = sum(amount for (_, asset), amount in exchange.engine_runner.held.items() if asset == "AU")
         assert int(await connection.scalar(pool) or 0) == held, "what lies in the pool is held by somebody"
         live = select(func.count()).where(receipt.c.status == "LIVE")
         there = select(func.count()).where(lot.c.state.in_(("RECEIPTED", "ALLOCATED")))
@@ -219,7 +219,7 @@ async def check_pool(house: SmallExchange) -> None:
         for row in await connection.execute(select(stock)):
             mine = [
                 amount
-                for (name, asset), amount in house.exchange.held.items()
+                for (name, asset), amount in exchange.engine_runner.held.items()
                 if asset == row.symbol and owner_of(name) == row.account
             ]
             assert 0 <= row.own_mg <= sum(mine), row
@@ -230,26 +230,26 @@ async def check_pool(house: SmallExchange) -> None:
 async def test_gold_and_money_are_conserved(
     operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis
 ) -> None:
-    house = await a_house(await new_database(), redis, f"conserve{next(_shards)}")
-    clerks = Clerks(house)
+    exchange = await build_exchange(await new_database(), redis, f"conserve{next(_shards)}")
+    clerks = Clerks(exchange)
     try:
         for operation in operations:
             await clerks.do(operation)
-            assert (await three_way.reconcile(house.engine, ONE)).breaks == (), operation
-        await house.settle()
-        await house.settle()
-        await check_pool(house)
+            assert (await three_way.reconcile(exchange.engine, ONE)).breaks == (), operation
+        await exchange.round_trip()
+        await exchange.round_trip()
+        await check_pool(exchange)
     finally:
-        await house.engine.dispose()
+        await exchange.engine.dispose()
 
 
 async def killed_and_conserved(operations: list[tuple[object, ...]], database_url: str, redis: Redis, url: str) -> None:
     """Clerks and members work while ``goldx settlement`` is killed again and again."""
     shard = f"conserve{next(_shards)}"
-    house = await a_house(database_url, redis, shard)
-    clerks, service = Clerks(house), Service(database_url, url, shard)
+    exchange = await build_exchange(database_url, redis, shard)
+    clerks, service = Clerks(exchange), Service(database_url, url, shard)
     await service.start()
-    engine_at_work = asyncio.create_task(house.exchange.follow())
+    engine_at_work = asyncio.create_task(exchange.engine_runner.follow())
     try:
         for name, *values in operations:
             if name == "kill":
@@ -259,22 +259,22 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
                 await service.start(wait=False)
             else:
                 await clerks.do((name, *values))
-            assert (await three_way.reconcile(house.engine, ONE)).breaks == (), name
-        await settled(house)
-        await check_pool(house)
+            assert (await three_way.reconcile(exchange.engine, ONE)).breaks == (), name
+        await settled(exchange)
+        await check_pool(exchange)
     finally:
         engine_at_work.cancel()
         await service.kill()
-        await house.engine.dispose()
+        await exchange.engine.dispose()
 
 
-async def settled(house: SmallExchange) -> None:
+async def settled(exchange: SmallExchange) -> None:
     """Nothing waits for the engine, and everything it has said is posted."""
     waits = select(func.count()).where(outbox.c.status.in_(("PENDING", "SENDING", "SENT")))
     while True:
-        async with house.engine.connect() as connection:
+        async with exchange.engine.connect() as connection:
             posted = await connection.scalar(select(progress.c.sequence))
-            if not await connection.scalar(waits) and posted == await house.exchange.events.last_sequence():
+            if not await connection.scalar(waits) and posted == await exchange.engine_runner.events.last_sequence():
                 return
         await asyncio.sleep(0.05)
 

@@ -26,60 +26,60 @@ from settlement.tables.custody import receipt
 from settlement.tables.ledger import cash_transfer, outbox
 from settlement.workbooks.sheets import BadFile
 from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, wish
+from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, load_out_application
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> AsyncIterator[SmallExchange]:
-    made = SmallExchange(engine, exchange)
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIterator[SmallExchange]:
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     yield made
 
 
-async def column(house: SmallExchange, table: Table, name: str) -> list[Any]:
-    async with house.engine.connect() as connection:
+async def column(exchange: SmallExchange, table: Table, name: str) -> list[Any]:
+    async with exchange.engine.connect() as connection:
         rows = await connection.execute(select(table.c[name]).order_by(*table.primary_key))
         return list(rows.scalars())
 
 
-async def breaks(house: SmallExchange) -> tuple[three_way.Break, ...]:
-    return (await three_way.reconcile(house.engine, ONE)).breaks
+async def breaks(exchange: SmallExchange) -> tuple[three_way.Break, ...]:
+    return (await three_way.reconcile(exchange.engine, ONE)).breaks
 
 
-async def apply(house: SmallExchange, ask_mg: int, account: str = "B.H") -> int:
-    async with house.engine.begin() as connection:
-        return await application.apply(connection, ONE, wish(account, ask_mg))
+async def apply(exchange: SmallExchange, ask_mg: int, account: str = "B.H") -> int:
+    async with exchange.engine.begin() as connection:
+        return await application.apply(connection, ONE, load_out_application(account, ask_mg))
 
 
-async def test_the_whole_life_of_gold(house: SmallExchange) -> None:
+async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
     """Cash and bars in, a trade, a withdrawal with over weight, and nothing differs at any point."""
-    await house.pay_in("B.H", 100_000_000, "bank-1")
-    await house.pay_in("VENUE", 100_000_000, "bank-2")
-    numbers = await house.issue([{"serial": f"A{n}"} for n in range(5)])
-    await house.issue([{"serial": "V", "account": "VENUE"}])
-    assert house.held("A.H", "AU") == 5 * 99_900
-    assert await breaks(house) == ()
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.pay_in("VENUE", 100_000_000, "bank-2")
+    numbers = await exchange.issue([{"serial": f"A{n}"} for n in range(5)])
+    await exchange.issue([{"serial": "V", "account": "VENUE"}])
+    assert exchange.held("A.H", "AU") == 5 * 99_900
+    assert await breaks(exchange) == ()
 
-    await house.trade("B.H", "A.H", 60_000, 205)
-    assert await breaks(house) == ()
+    await exchange.trade("B.H", "A.H", 60_000, 205)
+    assert await breaks(exchange) == ()
 
-    await house.approve(await apply(house, 200_000))
-    assert await breaks(house) == (), "nothing has moved before the engine has said so"
-    await house.settle()
+    await exchange.approve(await apply(exchange, 200_000))
+    assert await breaks(exchange) == (), "nothing has moved before the engine has said so"
+    await exchange.round_trip()
     over = 2 * 99_900 - 200_000
     assert over == -200
-    assert house.held("B.H", "AU") == 5_000
-    assert house.held("VENUE", "AU") == 99_900 + 200
-    assert house.held("VENUE") == 100_000_000 - 200 * 60
-    assert await column(house, receipt, "status") == ["CANCELLED", "CANCELLED", "LIVE", "LIVE", "LIVE", "LIVE"]
-    assert await breaks(house) == ()
+    assert exchange.held("B.H", "AU") == 5_000
+    assert exchange.held("VENUE", "AU") == 99_900 + 200
+    assert exchange.held("VENUE") == 100_000_000 - 200 * 60
+    assert await column(exchange, receipt, "status") == ["CANCELLED", "CANCELLED", "LIVE", "LIVE", "LIVE", "LIVE"]
+    assert await breaks(exchange) == ()
 
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         wrong = await handing_over.sign(connection, OTHER, 1, "000000", COLLECTOR_ID)
         assert wrong is not None
         assert "not the pick-up code" in str(wrong)
         assert await handing_over.sign(connection, OTHER, 1, CODE, COLLECTOR_ID) is None
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         assert await handing_over.release(connection, ONE, 1) == numbers[:2]
         steps = [event.step for event in await lots.history(connection, numbers[0])]
         assert steps == [
@@ -87,47 +87,47 @@ async def test_the_whole_life_of_gold(house: SmallExchange) -> None:
             *("issue", "allocate", "withdraw", "release"),
         ]
         await audit.verify(connection)
-    assert await breaks(house) == ()
+    assert await breaks(exchange) == ()
 
 
-async def test_over_weight_is_bought_from_the_venue(house: SmallExchange) -> None:
-    await house.pay_in("B.H", 100_000_000, "bank-1")
-    await house.issue([{"serial": "A"}, {"serial": "V", "account": "VENUE"}])
-    await house.trade("B.H", "A.H", 60_000, 99)
-    await house.approve(await apply(house, 99_000))
-    await house.settle()
-    assert house.held("B.H", "AU") == 0
-    assert house.held("VENUE", "AU") == 99_900 - 900
-    assert house.held("VENUE") == 900 * 60
-    assert await breaks(house) == ()
+async def test_over_weight_is_bought_from_the_venue(exchange: SmallExchange) -> None:
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.issue([{"serial": "A"}, {"serial": "V", "account": "VENUE"}])
+    await exchange.trade("B.H", "A.H", 60_000, 99)
+    await exchange.approve(await apply(exchange, 99_000))
+    await exchange.round_trip()
+    assert exchange.held("B.H", "AU") == 0
+    assert exchange.held("VENUE", "AU") == 99_900 - 900
+    assert exchange.held("VENUE") == 900 * 60
+    assert await breaks(exchange) == ()
 
 
-async def test_a_load_out_that_the_engine_refuses_frees_its_lots(house: SmallExchange) -> None:
+async def test_a_load_out_that_the_engine_refuses_frees_its_lots(exchange: SmallExchange) -> None:
     """The gold went into an order between the application and the approval."""
-    numbers = await house.issue([{"serial": "A"}])
-    proposal = await apply(house, 99_900, "A.H")
-    await house.exchange.order("A.H", terms.SELL, 60_000, 1)
-    await house.approve(proposal)
-    await house.settle()
-    async with house.engine.connect() as connection:
+    numbers = await exchange.issue([{"serial": "A"}])
+    proposal = await apply(exchange, 99_900, "A.H")
+    await exchange.engine_runner.order("A.H", terms.SELL, 60_000, 1)
+    await exchange.approve(proposal)
+    await exchange.round_trip()
+    async with exchange.engine.connect() as connection:
         row = await application.sheet(connection, 1)
         assert (row.status, row.reason) == ("REFUSED", "INSUFFICIENT_GOLD")
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
-    assert await breaks(house) == ()
-    await house.exchange.run(OrderCancelAll("A.H"))
-    await house.post()
-    await house.approve(await apply(house, 99_900, "A.H"))
-    await house.settle()
-    assert house.held("A.H", "AU") == 0
-    assert await breaks(house) == ()
+    assert await breaks(exchange) == ()
+    await exchange.engine_runner.run(OrderCancelAll("A.H"))
+    await exchange.post()
+    await exchange.approve(await apply(exchange, 99_900, "A.H"))
+    await exchange.round_trip()
+    assert exchange.held("A.H", "AU") == 0
+    assert await breaks(exchange) == ()
 
 
-async def test_a_declined_load_out_frees_its_lots(house: SmallExchange) -> None:
-    numbers = await house.issue([{"serial": "A"}])
-    proposal = await apply(house, 99_900, "A.H")
+async def test_a_declined_load_out_frees_its_lots(exchange: SmallExchange) -> None:
+    numbers = await exchange.issue([{"serial": "A"}])
+    proposal = await apply(exchange, 99_900, "A.H")
     with pytest.raises(Refused, match=r"do not make 99\.9 g"):
-        await apply(house, 99_900, "A.H")
-    async with house.engine.begin() as connection:
+        await apply(exchange, 99_900, "A.H")
+    async with exchange.engine.begin() as connection:
         await movements.decline(connection, ONE, proposal)
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
 
@@ -150,102 +150,102 @@ async def test_a_declined_load_out_frees_its_lots(house: SmallExchange) -> None:
     ],
 )
 async def test_a_withdrawal_that_cannot_be_settled_is_refused_at_once(
-    house: SmallExchange, account: str, ask_mg: int, reason: str
+    exchange: SmallExchange, account: str, ask_mg: int, reason: str
 ) -> None:
-    numbers = await house.issue([{"serial": "A"}])
+    numbers = await exchange.issue([{"serial": "A"}])
     with pytest.raises(Refused) as refused:
-        await apply(house, ask_mg, account)
+        await apply(exchange, ask_mg, account)
     assert refused.value.reason == reason
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
 
 
-async def test_four_eyes(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_four_eyes(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", 100, "bank-1")
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         with pytest.raises(Refused, match="to approve it takes another person"):
             await movements.approve(connection, ONE, number)
-    await house.approve(number)
-    async with house.engine.begin() as connection:
+    await exchange.approve(number)
+    async with exchange.engine.begin() as connection:
         with pytest.raises(Refused, match="is APPROVED; to approve"):
             await movements.approve(connection, OTHER, number)
-    await house.settle()
-    assert house.held("A.H") == 100
+    await exchange.round_trip()
+    assert exchange.held("A.H") == 100
     with pytest.raises(IntegrityError, match="two_people"):
-        async with house.engine.begin() as connection:
+        async with exchange.engine.begin() as connection:
             await connection.execute(text("UPDATE proposal SET decided_by = proposed_by"))
 
 
-async def test_money_is_refused_before_and_by_the_engine(house: SmallExchange) -> None:
-    await house.pay_in("A.H", 100, "bank-1")
+async def test_money_is_refused_before_and_by_the_engine(exchange: SmallExchange) -> None:
+    await exchange.pay_in("A.H", 100, "bank-1")
     for account, amount, bank_reference, why in (
         ("A.H", 100, "bank-1", "not yet in use"),
         ("X.H", 100, "bank-2", "account"),
         ("A.H", 0, "bank-2", "not zero"),
     ):
         with pytest.raises(BadValue, match=why):
-            async with house.engine.begin() as connection:
+            async with exchange.engine.begin() as connection:
                 await cash.propose(connection, ONE, account, amount, bank_reference)
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", -500, "bank-2")
-    await house.approve(number)
-    await house.settle()
-    assert await column(house, cash_transfer, "status") == ["DONE", "REFUSED"]
-    assert await column(house, cash_transfer, "reason") == [None, "INSUFFICIENT_CASH"]
-    assert house.held("A.H") == 100
-    assert await breaks(house) == ()
+    await exchange.approve(number)
+    await exchange.round_trip()
+    assert await column(exchange, cash_transfer, "status") == ["DONE", "REFUSED"]
+    assert await column(exchange, cash_transfer, "reason") == [None, "INSUFFICIENT_CASH"]
+    assert exchange.held("A.H") == 100
+    assert await breaks(exchange) == ()
 
 
-async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(house: SmallExchange) -> None:
+async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(exchange: SmallExchange) -> None:
     """Killed between the append and the note of it: the item is found in the journal and not sent again."""
-    await house.pay_in("A.H", 100, "bank-1")
-    async with house.engine.begin() as connection:
+    await exchange.pay_in("A.H", 100, "bank-1")
+    async with exchange.engine.begin() as connection:
         first = await cash.propose(connection, ONE, "A.H", 200, "bank-2")
         second = await cash.propose(connection, ONE, "A.H", 300, "bank-3")
-    await house.approve(first)
-    assert await house.sender.flush() == 1
-    async with house.engine.begin() as connection:
+    await exchange.approve(first)
+    assert await exchange.sender.flush() == 1
+    async with exchange.engine.begin() as connection:
         await connection.execute(update(outbox).where(outbox.c.reference == "cash:2").values(status="SENDING"))
-    await house.approve(second)
-    async with house.engine.begin() as connection:
+    await exchange.approve(second)
+    async with exchange.engine.begin() as connection:
         lost = {"status": "SENDING", "writer": "settlement.lost", "frame": 1, "journal_end": "0-0"}
         await connection.execute(update(outbox).where(outbox.c.reference == "cash:3").values(lost))
-    assert await house.sender.flush() == 1, "only the one that never arrived"
-    assert await house.exchange.advance() == 2
-    await house.post()
-    assert await column(house, outbox, "status") == ["DONE", "DONE", "DONE"]
-    assert house.held("A.H") == 600
+    assert await exchange.sender.flush() == 1, "only the one that never arrived"
+    assert await exchange.engine_runner.advance() == 2
+    await exchange.post()
+    assert await column(exchange, outbox, "status") == ["DONE", "DONE", "DONE"]
+    assert exchange.held("A.H") == 600
 
 
-async def test_an_outsider_using_our_reference_is_not_taken_for_us(house: SmallExchange) -> None:
+async def test_an_outsider_using_our_reference_is_not_taken_for_us(exchange: SmallExchange) -> None:
     """A holding adjusted by hand under the reference of a receipt: the gold stands in suspense, the receipt is void."""
-    numbers = await house.register([{"serial": "A"}])
-    async with house.engine.begin() as connection:
+    numbers = await exchange.register([{"serial": "A"}])
+    async with exchange.engine.begin() as connection:
         proposal = await receipts.propose_issue(connection, ONE, numbers)
-    await house.approve(proposal)
-    await house.exchange.run(HoldingAdjust("B.H", "AU", 5, "receipt:1"))
-    await house.post()
-    await house.settle()
-    assert await column(house, receipt, "status") == ["VOID"]
-    assert await column(house, receipt, "reason") == ["DUPLICATE_ID"]
-    assert {found.kind for found in await breaks(house)} == {"UNIDENTIFIED", "POOL_ENGINE"}
+    await exchange.approve(proposal)
+    await exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 5, "receipt:1"))
+    await exchange.post()
+    await exchange.round_trip()
+    assert await column(exchange, receipt, "status") == ["VOID"]
+    assert await column(exchange, receipt, "reason") == ["DUPLICATE_ID"]
+    assert {found.kind for found in await breaks(exchange)} == {"UNIDENTIFIED", "POOL_ENGINE"}
 
 
-async def test_steps_cannot_be_skipped_or_repeated(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_steps_cannot_be_skipped_or_repeated(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         (number,) = await intake.pre_advise(connection, ONE, read_declared(bars([{}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
     for step, rule in lots.MACHINE.steps.items():
         if "ARRIVED" not in rule.before and rule.before:
             with pytest.raises(Refused, match=f"lot {number} is ARRIVED; to {step} it must be"):
-                async with house.engine.begin() as connection:
+                async with exchange.engine.begin() as connection:
                     await lots.take(connection, ONE, step, [number])
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         await intake.reject(connection, ONE, number, "seal broken")
         proposal = await intake.propose_return(connection, ONE, number, "Depositor")
-    await house.approve(proposal)
-    async with house.engine.begin() as connection:
+    await exchange.approve(proposal)
+    async with exchange.engine.begin() as connection:
         again = await intake.pre_advise(connection, ONE, read_declared(bars([{}])))
     assert again != [number], "a bar that has left may come back, as a new lot"
 
@@ -258,18 +258,20 @@ async def test_steps_cannot_be_skipped_or_repeated(house: SmallExchange) -> None
         ({"replicate_1": "899.800", "replicate_2": "899.900"}, "OUTSIDE_BAND"),
     ],
 )
-async def test_a_lot_that_may_not_be_traded_is_stopped(house: SmallExchange, row: dict[str, str], reason: str) -> None:
-    await house.exchange.define("SCRAP", "SCRAP_JEWEL")
-    await house.post()
+async def test_a_lot_that_may_not_be_traded_is_stopped(
+    exchange: SmallExchange, row: dict[str, str], reason: str
+) -> None:
+    await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL")
+    await exchange.post()
     with pytest.raises(Refused) as refused:
-        await house.register([{"serial": "good"}, row])
+        await exchange.register([{"serial": "good"}, row])
     assert refused.value.reason == reason
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         assert await lots.listing(connection) == [], "none of the file"
 
 
-async def test_a_bar_list_is_checked_against_the_register(house: SmallExchange) -> None:
-    await house.register([{"serial": "A1"}])
+async def test_a_bar_list_is_checked_against_the_register(exchange: SmallExchange) -> None:
+    await exchange.register([{"serial": "A1"}])
     rows = [
         {"serial": "A1"},
         {"serial": "A2", "symbol": "PT"},
@@ -279,10 +281,10 @@ async def test_a_bar_list_is_checked_against_the_register(house: SmallExchange) 
         {"serial": "A6"},
     ]
     with pytest.raises(BadFile) as bad:
-        async with house.engine.begin() as connection:
+        async with exchange.engine.begin() as connection:
             await intake.pre_advise(connection, ONE, read_declared(bars(rows)))
     assert [(error.line, error.column) for error in bad.value.errors] == [
         *((2, "serial"), (3, "symbol"), (4, "form"), (5, "fineness_permille"), (6, "account"), (6, "warehouse")),
     ]
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         assert len(await lots.listing(connection)) == 1

@@ -59,16 +59,16 @@ class Desk:
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner, shard: str) -> SmallExchange:
-    made = SmallExchange(engine, exchange, shard)
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner, shard: str) -> SmallExchange:
+    made = SmallExchange(engine, engine_runner, shard)
     await made.build()
     return made
 
 
 @pytest_asyncio.fixture
-async def desk(house: SmallExchange, settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Desk]:
+async def desk(exchange: SmallExchange, settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Desk]:
     keys = {name: Key.generate(name) for name in (ONE, OTHER, "operator", "auditor", "M1")}
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         await registry.add_staff(connection, "test", "operator", "Operator", ["operate"])
         await registry.add_staff(connection, "test", "auditor", "Auditor", ["supervise"])
         await registry.add_member(connection, "test", "M1", "Member one")
@@ -88,14 +88,14 @@ async def desk(house: SmallExchange, settled_url: str, valkey_url: str, shard: s
         await serving
 
 
-async def test_a_working_day_over_rest(house: SmallExchange, desk: Desk) -> None:
+async def test_a_working_day_over_rest(exchange: SmallExchange, desk: Desk) -> None:
     transfer = {"account": "B.H", "amount": "1000000.00", "bank_reference": "bank-1"}
     number = (await desk(ONE, "POST", "/cash", json=transfer))["proposal"]
     refused = await desk(ONE, "POST", f"/proposals/{number}/approve", 409)
     assert refused["reason"] == "SAME_PERSON"
     assert (await desk(OTHER, "POST", f"/proposals/{number}/approve"))["status"] == "APPROVED"
     assert (await desk("operator", "GET", "/status"))["outbox"] == 1
-    await house.settle()
+    await exchange.round_trip()
     status = await desk("operator", "GET", "/status")
     assert status == {
         "sequence": status["last_sequence"],
@@ -113,16 +113,16 @@ async def test_a_working_day_over_rest(house: SmallExchange, desk: Desk) -> None
     (waiting,) = (await desk("auditor", "GET", "/proposals"))["proposals"]
     assert waiting["summary"] == {"lots": 4, "fine_g": {"AU": "399.6"}}
     await desk(OTHER, "POST", f"/proposals/{number}/approve")
-    await house.settle()
+    await exchange.round_trip()
     found = (await desk("auditor", "GET", "/lots", params={"state": "RECEIPTED"}))["lots"]
     assert [row["fine"] for row in found] == ["99.9"] * 4
 
-    await house.trade("B.H", "A.H", 60_000, 100)
+    await exchange.trade("B.H", "A.H", 60_000, 100)
     wish = {"account": "A.H", "symbol": "AU", "warehouse": "XM1", "weight": "199.8", "collector": "Carrier"}
     code = {"collector_id": "AB-1234567", "pickup_code": "271828"}
     number = (await desk(ONE, "POST", "/load-outs", json={**wish, **code, "code_again": "271828"}))["proposal"]
     await desk(OTHER, "POST", f"/proposals/{number}/approve")
-    await house.settle()
+    await exchange.round_trip()
     assert (await desk("auditor", "GET", "/load-outs/1"))["status"] == "SUCCESS"
     wrong = await desk(OTHER, "POST", "/load-outs/1/sign", 409, json={**code, "pickup_code": "1"})
     assert wrong["reason"] == "WRONG_CODE"

@@ -35,26 +35,26 @@ DORE = {
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
-    made = SmallExchange(engine, exchange)
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
+    made = SmallExchange(engine, engine_runner)
     await made.build()
-    await exchange.define("DORE", "DORE", min_fineness=30_000)
+    await engine_runner.define("DORE", "DORE", min_fineness=30_000)
     await made.post()
     return made
 
 
-async def do(house: SmallExchange, work: Work) -> Any:
-    async with house.engine.begin() as connection:
+async def do(exchange: SmallExchange, work: Work) -> Any:
+    async with exchange.engine.begin() as connection:
         return await work(connection)
 
 
-async def refused(house: SmallExchange, work: Work) -> str:
+async def refused(exchange: SmallExchange, work: Work) -> str:
     with pytest.raises(Refused) as error:
-        await do(house, work)
+        await do(exchange, work)
     return error.value.reason
 
 
-async def sampled(house: SmallExchange, serial: str = "D1", parties: tuple[str, ...] = ("A", "B", "UMPIRE")) -> int:
+async def sampled(exchange: SmallExchange, serial: str = "D1", parties: tuple[str, ...] = ("A", "B", "UMPIRE")) -> int:
     """TV2 of the domain sheet: 12,480.35 g received, 12,468.10 g after melting, sampled for three."""
 
     async def work(connection: AsyncConnection) -> int:
@@ -67,10 +67,10 @@ async def sampled(house: SmallExchange, serial: str = "D1", parties: tuple[str, 
         await sampling.draw(connection, ONE, {number: drawn})
         return number
 
-    return int(await do(house, work))
+    return int(await do(exchange, work))
 
 
-async def exchanged(house: SmallExchange, number: int, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, str]:
+async def exchanged(exchange: SmallExchange, number: int, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, str]:
     """Opens, commits and reveals; returns the exchange's number and its state then."""
 
     async def work(connection: AsyncConnection) -> tuple[int, str]:
@@ -83,27 +83,27 @@ async def exchanged(house: SmallExchange, number: int, a: tuple[int, ...], b: tu
             status = await two_parties.reveal(connection, ONE, opened, party, ppm, NONCES[party])
         return opened, status
 
-    opened, status = await do(house, work)
+    opened, status = await do(exchange, work)
     return int(opened), str(status)
 
 
-async def certified(house: SmallExchange, number: int) -> certificates.Certificate:
+async def certified(exchange: SmallExchange, number: int) -> certificates.Certificate:
     async def work(connection: AsyncConnection) -> certificates.Certificate:
         await intake.certify(connection, ONE, [number])
         found = await certificates.of_lot(connection, number)
         assert found is not None
         return await certificates.find(connection, found)
 
-    found: certificates.Certificate = await do(house, work)
+    found: certificates.Certificate = await do(exchange, work)
     return found
 
 
-async def test_tv2_within_the_limit_the_mean_counts(house: SmallExchange) -> None:
+async def test_tv2_within_the_limit_the_mean_counts(exchange: SmallExchange) -> None:
     """Domain sheet 3.3, TV2: 88.42% and 88.38%, splitting limit 0.05%: 88.40%, 11,021.800 g fine."""
-    number = await sampled(house)
-    _, status = await exchanged(house, number, (884_200, 884_200), (883_800, 883_800))
+    number = await sampled(exchange)
+    _, status = await exchanged(exchange, number, (884_200, 884_200), (883_800, 883_800))
     assert status == "AGREED"
-    found = await certified(house, number)
+    found = await certified(exchange, number)
     finding = {"rule": MEAN_RULE, "fineness_e5": 88_400, "split_limit_e5": 50, "umpire_paid_by": None}
     assert found.content["finding"] == finding
     assert found.content["fine"]["fine_mg"] == 11_021_800
@@ -111,24 +111,24 @@ async def test_tv2_within_the_limit_the_mean_counts(house: SmallExchange) -> Non
 
 
 @pytest.mark.parametrize(("rule", "final"), [("NEAREST_MEAN", 88_425), ("MIDDLE", 88_450)])
-async def test_tv3_beyond_the_limit_the_umpire_decides(house: SmallExchange, rule: str, final: int) -> None:
+async def test_tv3_beyond_the_limit_the_umpire_decides(exchange: SmallExchange, rule: str, final: int) -> None:
     """Domain sheet 3.3, TV3: 88.52%, 88.40%, umpire 88.45%; the seller is farther away and pays."""
     proposal = await do(
-        house, lambda c: acceptance.propose(c, ONE, "DORE", acceptance.Wish(("DORE",), umpire_rule=rule))
+        exchange, lambda c: acceptance.propose(c, ONE, "DORE", acceptance.Wish(("DORE",), umpire_rule=rule))
     )
-    await house.approve(proposal)
-    number = await sampled(house)
-    opened, status = await exchanged(house, number, (885_200, 885_200), (884_000, 884_000))
+    await exchange.approve(proposal)
+    number = await sampled(exchange)
+    opened, status = await exchanged(exchange, number, (885_200, 885_200), (884_000, 884_000))
     assert status == "SPLIT"
     with pytest.raises(BadValue, match="neither party"):
-        await do(house, lambda c: two_parties.report(c, ONE, opened, Result("LAB-A", (884_500, 884_500))))
+        await do(exchange, lambda c: two_parties.report(c, ONE, opened, Result("LAB-A", (884_500, 884_500))))
     umpires = Result("LAB-U", (884_400, 884_600, 884_500))
-    assert await do(house, lambda c: two_parties.report(c, ONE, opened, umpires)) == Decision(final, rule, "A")
-    found = await certified(house, number)
+    assert await do(exchange, lambda c: two_parties.report(c, ONE, opened, umpires)) == Decision(final, rule, "A")
+    found = await certified(exchange, number)
     assert found.content["finding"]["fineness_e5"] == final
     assert [entry["party"] for entry in found.content["assays"]] == ["B", "A", "UMPIRE"]
     assert certificates.recompute(found.text) == []
-    assert await refused(house, lambda c: two_parties.report(c, ONE, opened, umpires)) == "ILLEGAL_STEP"
+    assert await refused(exchange, lambda c: two_parties.report(c, ONE, opened, umpires)) == "ILLEGAL_STEP"
 
 
 def test_who_pays_the_umpire() -> None:
@@ -139,19 +139,19 @@ def test_who_pays_the_umpire() -> None:
     assert umpire(88_500, 88_400, 88_445, "NEAREST_MEAN") == Decision(88_422, "NEAREST_MEAN", "A"), "half to even"
 
 
-async def test_the_limit_is_part_of_the_agreement(house: SmallExchange) -> None:
-    number = await sampled(house)
-    assert (await exchanged(house, number, (884_500, 884_500), (884_000, 884_000)))[1] == "AGREED"
-    other = await sampled(house, "D2")
-    assert (await exchanged(house, other, (884_600, 884_600), (884_000, 884_000)))[1] == "SPLIT"
+async def test_the_limit_is_part_of_the_agreement(exchange: SmallExchange) -> None:
+    number = await sampled(exchange)
+    assert (await exchanged(exchange, number, (884_500, 884_500), (884_000, 884_000)))[1] == "AGREED"
+    other = await sampled(exchange, "D2")
+    assert (await exchanged(exchange, other, (884_600, 884_600), (884_000, 884_000)))[1] == "SPLIT"
 
 
-async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_after(house: SmallExchange) -> None:
-    number = await sampled(house)
+async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_after(exchange: SmallExchange) -> None:
+    number = await sampled(exchange)
     ppm = {"A": (884_200, 884_200), "B": (883_800, 883_800)}
-    opened = await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
+    opened = await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
     single = {number: Result("LAB-A", ppm["A"])}
-    assert await refused(house, lambda c: assay.fire_assay(c, ONE, single)) == "EXCHANGE"
+    assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, single)) == "EXCHANGE"
     hashed = {party: two_parties.commitment(number, ppm[party], NONCES[party]) for party in ppm}
     assert hashed["A"] == sha256(f"{number}|884.200,884.200|{NONCES['A']}".encode()).digest()
 
@@ -161,25 +161,25 @@ async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_afte
     def commit(party: str, value: bytes) -> Work:
         return lambda c: two_parties.commit(c, ONE, opened, party, value)
 
-    assert await do(house, commit("A", hashed["A"])) == "OPEN"
-    assert await refused(house, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP", "B has not committed"
-    assert await refused(house, commit("A", hashed["B"])) == "ILLEGAL_STEP", "once"
+    assert await do(exchange, commit("A", hashed["A"])) == "OPEN"
+    assert await refused(exchange, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP", "B has not committed"
+    assert await refused(exchange, commit("A", hashed["B"])) == "ILLEGAL_STEP", "once"
     with pytest.raises(BadValue, match="other party"):
-        await do(house, commit("B", hashed["A"]))
-    assert await do(house, commit("B", hashed["B"])) == "COMMITTED"
-    assert await refused(house, reveal("A", (884_300, 884_100), NONCES["A"])) == "WRONG_REVEAL", "the same mean"
-    assert await refused(house, reveal("A", ppm["A"], "c" * 32)) == "WRONG_REVEAL"
-    assert await do(house, reveal("A", ppm["A"], NONCES["A"])) == "COMMITTED"
-    assert await refused(house, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP"
+        await do(exchange, commit("B", hashed["A"]))
+    assert await do(exchange, commit("B", hashed["B"])) == "COMMITTED"
+    assert await refused(exchange, reveal("A", (884_300, 884_100), NONCES["A"])) == "WRONG_REVEAL", "the same mean"
+    assert await refused(exchange, reveal("A", ppm["A"], "c" * 32)) == "WRONG_REVEAL"
+    assert await do(exchange, reveal("A", ppm["A"], NONCES["A"])) == "COMMITTED"
+    assert await refused(exchange, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP"
     for column, value in (("commitment", hashed["B"]), ("opening", "x"), ("assay_id", 1)):
         change = update(exchange_party).where(exchange_party.c.party == "A").values({column: value})
         with pytest.raises(DBAPIError, match="written once"):
-            await do(house, lambda c, change=change: c.execute(change))  # type: ignore[misc]
+            await do(exchange, lambda c, change=change: c.execute(change))  # type: ignore[misc]
     forged = update(exchange_party).where(exchange_party.c.party == "B").values(opening="x", status="COMMITTED")
     with pytest.raises(DBAPIError, match="revealed_what_was_committed"):
-        await do(house, lambda c: c.execute(forged))
-    assert await do(house, reveal("B", ppm["B"], NONCES["B"])) == "AGREED"
-    async with house.engine.connect() as connection:
+        await do(exchange, lambda c: c.execute(forged))
+    assert await do(exchange, reveal("B", ppm["B"], NONCES["B"])) == "AGREED"
+    async with exchange.engine.connect() as connection:
         await audit.verify(connection)
         actions = (
             await connection.execute(text("SELECT action FROM audit_log WHERE subject = 'exchange:1'"))
@@ -189,34 +189,34 @@ async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_afte
         ], "each party's, and the exchange's own step to COMMITTED"
 
 
-async def test_an_exchange_needs_three_samples_and_two_laboratories(house: SmallExchange) -> None:
-    number = await sampled(house, parties=("A", "B"))
-    assert await refused(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "NO_SAMPLE"
-    number = await sampled(house, "D2")
+async def test_an_exchange_needs_three_samples_and_two_laboratories(exchange: SmallExchange) -> None:
+    number = await sampled(exchange, parties=("A", "B"))
+    assert await refused(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "NO_SAMPLE"
+    number = await sampled(exchange, "D2")
     with pytest.raises(BadValue, match="another laboratory"):
-        await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-A"))
-    await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
-    assert await refused(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "EXCHANGE"
+        await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-A"))
+    await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
+    assert await refused(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "EXCHANGE"
 
 
-async def test_an_exchange_that_comes_to_nothing_makes_way(house: SmallExchange) -> None:
-    number = await sampled(house)
-    opened = await do(house, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
-    await do(house, lambda c: two_parties.void(c, ONE, opened, "party B does not answer"))
-    second, status = await exchanged(house, number, (885_200, 885_200), (884_000, 884_000))
+async def test_an_exchange_that_comes_to_nothing_makes_way(exchange: SmallExchange) -> None:
+    number = await sampled(exchange)
+    opened = await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
+    await do(exchange, lambda c: two_parties.void(c, ONE, opened, "party B does not answer"))
+    second, status = await exchanged(exchange, number, (885_200, 885_200), (884_000, 884_000))
     assert (second, status) == (2, "SPLIT")
     again = Melted("SCALE-1", parse_weight("g", "12461.00"))
-    await do(house, lambda c: melting.melt_each(c, ONE, {number: again}, "remelt"))
-    async with house.engine.connect() as connection:
+    await do(exchange, lambda c: melting.melt_each(c, ONE, {number: again}, "remelt"))
+    async with exchange.engine.connect() as connection:
         assert [row.status for row in await two_parties.listing(connection)] == ["VOID", "VOID"]
         assert (await lots.find(connection, [number]))[number].state == "MELTED"
 
 
-async def test_a_certificate_is_checked_by_anybody_and_computed_again(house: SmallExchange) -> None:
-    number = await sampled(house)
-    await exchanged(house, number, (884_200, 884_200), (883_800, 883_800))
-    found = await certified(house, number)
-    async with house.engine.connect() as connection:
+async def test_a_certificate_is_checked_by_anybody_and_computed_again(exchange: SmallExchange) -> None:
+    number = await sampled(exchange)
+    await exchanged(exchange, number, (884_200, 884_200), (883_800, 883_800))
+    found = await certified(exchange, number)
+    async with exchange.engine.connect() as connection:
         assert (await certificates.check(connection, 1, found.hash)).status == "VALID"
         assert (await certificates.check(connection, 1, bytes(32))).status == "DIFFERENT"
         assert (await certificates.check(connection, 2, found.hash)).status == "UNKNOWN"
@@ -238,19 +238,20 @@ async def test_a_certificate_is_checked_by_anybody_and_computed_again(house: Sma
             inner = inner[step]
         inner[last] = value
         assert certificates.recompute(certificates.written(content)), path
-    await do(house, lambda c: c.execute(text("DROP TRIGGER append_only ON assay")))
+    await do(exchange, lambda c: c.execute(text("DROP TRIGGER append_only ON assay")))
     await do(
-        house, lambda c: c.execute(text("UPDATE assay SET replicates_ppm = ARRAY[884200, 884201] WHERE assay_id = 3"))
+        exchange,
+        lambda c: c.execute(text("UPDATE assay SET replicates_ppm = ARRAY[884200, 884201] WHERE assay_id = 3")),
     )
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         (wrong,) = await certificates.against_register(connection, found)
         assert "replicates" in wrong
 
 
-async def test_paper_is_the_same_bytes_whenever_it_is_printed(house: SmallExchange) -> None:
-    number = await sampled(house)
-    await exchanged(house, number, (884_200, 884_200), (883_800, 883_800))
-    found = await certified(house, number)
+async def test_paper_is_the_same_bytes_whenever_it_is_printed(exchange: SmallExchange) -> None:
+    number = await sampled(exchange)
+    await exchanged(exchange, number, (884_200, 884_200), (883_800, 883_800))
+    found = await certified(exchange, number)
     page = certificate_pdf.render(found)
     assert page.startswith(b"%PDF-")
     assert b"NotoSansSC" in page
@@ -259,12 +260,12 @@ async def test_paper_is_the_same_bytes_whenever_it_is_printed(house: SmallExchan
     assert certificate_pdf.render(found._replace(number=2)) != page
 
 
-async def test_a_laboratory_that_leans_to_one_side_is_flagged(house: SmallExchange) -> None:
+async def test_a_laboratory_that_leans_to_one_side_is_flagged(exchange: SmallExchange) -> None:
     """LAB-A is 0.2 per mille high every time, give or take; LAB-B as much low; two standard errors flag both."""
     for n, high in enumerate((180, 200, 220, 200, 190)):
-        number = await sampled(house, f"D{n}")
-        await exchanged(house, number, (884_000 + high * 2, 884_000 + high * 2), (884_000, 884_000))
-    async with house.engine.connect() as connection:
+        number = await sampled(exchange, f"D{n}")
+        await exchanged(exchange, number, (884_000 + high * 2, 884_000 + high * 2), (884_000, 884_000))
+    async with exchange.engine.connect() as connection:
         found = {bias.laboratory: bias for bias in await laboratories.biases(connection)}
     assert found["LAB-A"].results == 5
     assert found["LAB-A"].flagged

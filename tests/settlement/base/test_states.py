@@ -140,10 +140,10 @@ def test_drawings_have_every_step(kind: str) -> None:
         assert f'  "{before}" -> "{after}" [label="{label}"];' in dot
 
 
-async def test_only_who_has_the_role_takes_a_step(engine: AsyncEngine, exchange: EngineRunner) -> None:
-    house = SmallExchange(engine, exchange)
-    await house.build()
-    numbers = await house.register([{}])
+async def test_only_who_has_the_role_takes_a_step(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
+    exchange = SmallExchange(engine, engine_runner)
+    await exchange.build()
+    numbers = await exchange.register([{}])
     with pytest.raises(Refused, match="may not issue a lot") as refused:
         async with engine.begin() as connection:
             await lots.take(connection, ONE, "issue", numbers)
@@ -156,6 +156,6 @@ async def test_only_who_has_the_role_takes_a_step(engine: AsyncEngine, exchange:
             async with engine.begin() as connection:
                 await cash.approved(connection, by, [document])
         assert refused.value.reason == "TWO_PEOPLE", "the proposal is not approved"
-    await house.approve(number)
+    await exchange.approve(number)
     async with engine.begin() as connection:
         await cash.done(connection, ACTOR, [document])

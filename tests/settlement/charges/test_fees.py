@@ -19,16 +19,16 @@ from settlement.tables.charges import accrual_day, fee_accrual
 from settlement.tables.ledger import ledger_account
 from settlement.tables.load_outs import load_out as sheets
 from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, breaks, do, wish
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, breaks, do, load_out_application
 
 LOT_MG = 99_900
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> AsyncIterator[SmallExchange]:
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIterator[SmallExchange]:
     """Four lots of A.H, of whose gold B.H has bought 150 g; one of the venue."""
-    made = SmallExchange(engine, exchange)
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     for account in ("A.H", "B.H", "VENUE"):
         await made.pay_in(account, 20_000_000, f"bank-{account}")
@@ -38,18 +38,18 @@ async def house(engine: AsyncEngine, exchange: EngineRunner) -> AsyncIterator[Sm
     yield made
 
 
-async def charged(house: SmallExchange, account: str) -> dict[tuple[str, str], tuple[int, int]]:
+async def charged(exchange: SmallExchange, account: str) -> dict[tuple[str, str], tuple[int, int]]:
     """(fee, document) -> (quantity, millionths of a fen) of all days together."""
     found: dict[tuple[str, str], tuple[int, int]] = {}
-    for row in await do(house, fees.accruals, account):
+    for row in await do(exchange, fees.accruals, account):
         quantity, ufen = found.get((row.kind, row.subject), (0, 0))
         found[row.kind, row.subject] = (quantity + row.quantity, ufen + row.amount_ufen)
     return found
 
 
-async def billed(house: SmallExchange) -> int:
+async def billed(exchange: SmallExchange) -> int:
     """The number of a proposal of bills."""
-    number = await do(house, fees.bill, ONE)
+    number = await do(exchange, fees.bill, ONE)
     assert number is not None
     return number
 
@@ -74,120 +74,120 @@ def test_a_part_of_a_kilogram_counts_as_one(weight_cg: int, kg: int) -> None:
     assert fees.whole_kilograms(weight_cg) == kg
 
 
-async def test_days_are_accrued_once_and_exactly(house: SmallExchange) -> None:
+async def test_days_are_accrued_once_and_exactly(exchange: SmallExchange) -> None:
     yesterday = working_days.today() - timedelta(days=1)
-    assert await do(house, fees.accrue, yesterday - timedelta(days=1)) == 3
-    assert await do(house, fees.accrue, yesterday - timedelta(days=1)) == 0
-    assert await do(house, fees.catch_up) == 2
-    assert await do(house, fees.catch_up) == 0
+    assert await do(exchange, fees.accrue, yesterday - timedelta(days=1)) == 3
+    assert await do(exchange, fees.accrue, yesterday - timedelta(days=1)) == 0
+    assert await do(exchange, fees.catch_up) == 2
+    assert await do(exchange, fees.catch_up) == 0
     with pytest.raises(BadValue, match="a day before"):
-        await do(house, fees.accrue, working_days.today())
+        await do(exchange, fees.accrue, working_days.today())
     own, bought = 4 * LOT_MG - 150_000, 150_000
-    assert await charged(house, "A.H") == {
+    assert await charged(exchange, "A.H") == {
         ("LOAD_IN", "receipts:1-4"): (1, 200 * fees.UFEN),
         ("STORAGE_OWN", ""): (2 * own, 2 * own * 180),
         ("FREIGHT_INSURANCE", "sold"): (150_000, 150 * 6 * fees.UFEN),
     }
-    assert await charged(house, "B.H") == {("STORAGE_BOUGHT", ""): (2 * bought, 2 * bought * 60)}
-    assert await charged(house, "VENUE") == {}, "the venue pays itself nothing"
+    assert await charged(exchange, "B.H") == {("STORAGE_BOUGHT", ""): (2 * bought, 2 * bought * 60)}
+    assert await charged(exchange, "VENUE") == {}, "the venue pays itself nothing"
 
 
-async def test_missed_days_are_caught_up(house: SmallExchange) -> None:
-    await do(house, fees.accrue, working_days.today() - timedelta(days=5))
-    await do(house, fees.catch_up)
-    async with house.engine.connect() as connection:
+async def test_missed_days_are_caught_up(exchange: SmallExchange) -> None:
+    await do(exchange, fees.accrue, working_days.today() - timedelta(days=5))
+    await do(exchange, fees.catch_up)
+    async with exchange.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).select_from(accrual_day)) == 5
-    assert (await charged(house, "B.H"))["STORAGE_BOUGHT", ""] == (5 * 150_000, 5 * 150_000 * 60)
+    assert (await charged(exchange, "B.H"))["STORAGE_BOUGHT", ""] == (5 * 150_000, 5 * 150_000 * 60)
 
 
-async def test_a_bill_is_paid_through_the_journal(house: SmallExchange) -> None:
+async def test_a_bill_is_paid_through_the_journal(exchange: SmallExchange) -> None:
     """Money moves from the member to fee income, rounded once; ledger, engine and documents agree at every step."""
-    await do(house, fees.catch_up)
-    number = await billed(house)
+    await do(exchange, fees.catch_up)
+    number = await billed(exchange)
     with pytest.raises(Refused, match="another person"):
-        await do(house, movements.approve, ONE, number)
-    assert await do(house, fees.bill, ONE) is None, "what is on a bill is not billed again"
-    before = {account: house.held(account) for account in ("A.H", "B.H")}
-    await house.approve(number)
-    await house.settle()
-    owed = {account: sum(ufen for _, ufen in (await charged(house, account)).values()) for account in before}
+        await do(exchange, movements.approve, ONE, number)
+    assert await do(exchange, fees.bill, ONE) is None, "what is on a bill is not billed again"
+    before = {account: exchange.held(account) for account in ("A.H", "B.H")}
+    await exchange.approve(number)
+    await exchange.round_trip()
+    owed = {account: sum(ufen for _, ufen in (await charged(exchange, account)).values()) for account in before}
     for account, ufen in owed.items():
-        assert before[account] - house.held(account) == half_up(ufen, fees.UFEN)
-    assert [row.status for row in await do(house, fees.bills)] == ["DONE", "DONE"]
+        assert before[account] - exchange.held(account) == half_up(ufen, fees.UFEN)
+    assert [row.status for row in await do(exchange, fees.bills)] == ["DONE", "DONE"]
     income = select(ledger_account.c.balance).where(ledger_account.c.kind == "fee_income")
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         trading = 2 * 150 * 60_000 // 10_000
         assert await connection.scalar(income) == trading + sum(half_up(ufen, fees.UFEN) for ufen in owed.values())
-    assert await breaks(house) == ()
+    assert await breaks(exchange) == ()
 
 
-async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(house: SmallExchange) -> None:
-    await do(house, fees.catch_up)
-    await house.pay_in("B.H", -house.held("B.H"), "bank-out")
-    await house.approve(await billed(house))
-    await house.settle()
-    (arrear,) = await do(house, fees.bills, status="ARREAR")
+async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: SmallExchange) -> None:
+    await do(exchange, fees.catch_up)
+    await exchange.pay_in("B.H", -exchange.held("B.H"), "bank-out")
+    await exchange.approve(await billed(exchange))
+    await exchange.round_trip()
+    (arrear,) = await do(exchange, fees.bills, status="ARREAR")
     assert (arrear.account, arrear.reason) == ("B.H", "INSUFFICIENT_CASH")
-    assert await breaks(house) == ()
+    assert await breaks(exchange) == ()
     with pytest.raises(Refused, match=r"account B\.H has not paid bill 2 of 0\.09 CNY") as refused:
-        await do(house, application.apply, ONE, wish("B.H", LOT_MG))
+        await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
     assert refused.value.reason == "ARREAR"
-    await house.pay_in("B.H", 100_000, "bank-in")
-    again = await billed(house)
+    await exchange.pay_in("B.H", 100_000, "bank-in")
+    again = await billed(exchange)
     with pytest.raises(Refused, match="has not paid bill 3"):
-        await do(house, application.apply, ONE, wish("B.H", LOT_MG))
-    await do(house, movements.decline, OTHER, again)
-    await house.approve(await billed(house))
-    await house.settle()
-    assert [row.status for row in await do(house, fees.bills)] == ["DONE", "REPLACED", "REPLACED", "DONE"]
-    assert house.held("B.H") == 100_000 - 9
-    assert await breaks(house) == ()
-    await do(house, application.apply, ONE, wish("B.H", LOT_MG))
+        await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
+    await do(exchange, movements.decline, OTHER, again)
+    await exchange.approve(await billed(exchange))
+    await exchange.round_trip()
+    assert [row.status for row in await do(exchange, fees.bills)] == ["DONE", "REPLACED", "REPLACED", "DONE"]
+    assert exchange.held("B.H") == 100_000 - 9
+    assert await breaks(exchange) == ()
+    await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
 
 
-async def test_what_a_load_out_costs(house: SmallExchange) -> None:
+async def test_what_a_load_out_costs(exchange: SmallExchange) -> None:
     """Handling, its last day of storage, freight of bought title; then overdue days, and the expiry."""
-    await house.approve(await do(house, application.apply, ONE, wish("B.H", LOT_MG)))
-    await house.settle()
-    found = await charged(house, "B.H")
+    await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
+    await exchange.round_trip()
+    found = await charged(exchange, "B.H")
     assert found == {
         ("LOAD_OUT", "load_out:1"): (1, 200 * fees.UFEN),
         ("STORAGE_LOAD_OUT", "load_out:1"): (LOT_MG, LOT_MG * 180),
         ("FREIGHT_INSURANCE", "load_out:1"): (LOT_MG, LOT_MG * 6_000),
     }
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         days = {"from_day": sheets.c.from_day - 7, "until_day": sheets.c.until_day - 7}
         await connection.execute(update(sheets).values(**days))
-    await do(house, fees.catch_up)
-    assert (await charged(house, "B.H"))["OVERDUE", "load_out:1"] == (LOT_MG, LOT_MG * 360)
-    await do(house, cancels.expire, working_days.today() + timedelta(days=4))
-    assert (await charged(house, "B.H"))["FREIGHT_INSURANCE", "load_out_cancel:1"] == (LOT_MG, LOT_MG * 6_000)
+    await do(exchange, fees.catch_up)
+    assert (await charged(exchange, "B.H"))["OVERDUE", "load_out:1"] == (LOT_MG, LOT_MG * 360)
+    await do(exchange, cancels.expire, working_days.today() + timedelta(days=4))
+    assert (await charged(exchange, "B.H"))["FREIGHT_INSURANCE", "load_out_cancel:1"] == (LOT_MG, LOT_MG * 6_000)
 
 
 @pytest.mark.parametrize(("days_ago", "costs"), [(0, False), (1, True)])
-async def test_a_cancel_is_free_on_its_day_alone(house: SmallExchange, days_ago: int, costs: bool) -> None:
-    await house.approve(await do(house, application.apply, ONE, wish("A.H", LOT_MG)))
-    await house.settle()
-    async with house.engine.begin() as connection:
+async def test_a_cancel_is_free_on_its_day_alone(exchange: SmallExchange, days_ago: int, costs: bool) -> None:
+    await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG)))
+    await exchange.round_trip()
+    async with exchange.engine.begin() as connection:
         await connection.execute(update(sheets).values(applied_at=sheets.c.applied_at - days_ago * 86_400_000))
-    await house.approve(await do(house, cancels.propose, ONE, 1))
-    await house.settle()
-    assert (("FREIGHT_INSURANCE", "load_out_cancel:1") in await charged(house, "A.H")) == costs
-    assert await breaks(house) == ()
+    await exchange.approve(await do(exchange, cancels.propose, ONE, 1))
+    await exchange.round_trip()
+    assert (("FREIGHT_INSURANCE", "load_out_cancel:1") in await charged(exchange, "A.H")) == costs
+    assert await breaks(exchange) == ()
 
 
-async def test_a_new_rate_holds_from_its_day_on(house: SmallExchange) -> None:
+async def test_a_new_rate_holds_from_its_day_on(exchange: SmallExchange) -> None:
     tomorrow = working_days.today() + timedelta(days=1)
-    await house.approve(await do(house, tariff.propose, ONE, "STORAGE_BOUGHT", 90, tomorrow))
-    await do(house, fees.catch_up)
-    async with house.engine.connect() as connection:
+    await exchange.approve(await do(exchange, tariff.propose, ONE, "STORAGE_BOUGHT", 90, tomorrow))
+    await do(exchange, fees.catch_up)
+    async with exchange.engine.connect() as connection:
         kinds = select(fee_accrual.c.rate).where(fee_accrual.c.kind == "STORAGE_BOUGHT")
         assert list((await connection.execute(kinds)).scalars()) == [60]
 
 
-async def test_the_database_itself_refuses_a_false_bill(house: SmallExchange) -> None:
-    await do(house, fees.catch_up)
-    await do(house, fees.bill, ONE)
+async def test_the_database_itself_refuses_a_false_bill(exchange: SmallExchange) -> None:
+    await do(exchange, fees.catch_up)
+    await do(exchange, fees.bill, ONE)
     for statement, why in (
         ("UPDATE fee_bill SET amount_fen = amount_fen + 1", "rounded_once"),
         ("UPDATE fee_accrual SET amount_ufen = -1", "positive"),
@@ -198,5 +198,5 @@ async def test_the_database_itself_refuses_a_false_bill(house: SmallExchange) ->
         ),
     ):
         with pytest.raises(IntegrityError, match=why):
-            async with house.engine.begin() as connection:
+            async with exchange.engine.begin() as connection:
                 await connection.execute(text(statement))

@@ -34,12 +34,12 @@ async def clerk(name: str, *words: str, code: int = 0) -> str:
     return (await goldx("clerk", "--as", name, *words, code=code)).output
 
 
-async def test_a_working_day(engine: AsyncEngine, exchange: EngineRunner) -> None:
-    house = SmallExchange(engine, exchange)
-    await house.ledger.open()
-    await exchange.define("AU")
-    await exchange.open("A.H", "B.H", "VENUE")
-    await house.post()
+async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
+    exchange = SmallExchange(engine, engine_runner)
+    await exchange.ledger.open()
+    await engine_runner.define("AU")
+    await engine_runner.open("A.H", "B.H", "VENUE")
+    await exchange.post()
     for name in ("clerk-1", "clerk-2"):
         await goldx("staff", "add", name, "--name", name, "--permissions", "settle")
     await goldx("staff", "add", "auditor", "--name", "Supervisor", "--permissions", "supervise")
@@ -53,7 +53,7 @@ async def test_a_working_day(engine: AsyncEngine, exchange: EngineRunner) -> Non
     await clerk("clerk-1", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
     assert "to approve it takes another person" in await clerk("clerk-1", "approve", "1", code=1)
     await clerk("clerk-2", "approve", "1")
-    await house.settle()
+    await exchange.round_trip()
 
     Path("bad.csv").write_bytes(bars([{"serial": "A1"}, {"serial": "A2", "gross_g": "x"}, {"serial": "A1"}]))
     problems = await clerk("clerk-1", "import-bars", "bad.csv", code=1)
@@ -68,15 +68,15 @@ async def test_a_working_day(engine: AsyncEngine, exchange: EngineRunner) -> Non
     await clerk("clerk-1", "issue")
     assert '"fine_g": {"AU": "999"}' in await clerk("auditor", "proposals")
     await clerk("clerk-2", "approve", "2")
-    await house.settle()
+    await exchange.round_trip()
     assert (await clerk("auditor", "lots", "--state", "RECEIPTED")).count("\n") == 10
 
-    await house.trade("B.H", "A.H", 60_000, 300)
+    await exchange.trade("B.H", "A.H", 60_000, 300)
     wish = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
     identity = ("--collector-id", "AB-1234567")
     await clerk("clerk-1", "load-out", "apply", *wish, *identity, "--weight", "299.7", "--pickup-code", "271828")
     await clerk("clerk-2", "approve", "3")
-    await house.settle()
+    await exchange.round_trip()
     sign = ("load-out", "sign", "1", *identity, "--pickup-code")
     assert "not the pick-up code" in await clerk("clerk-2", *sign, "0", code=1)
     assert "another person must hand it over" in await clerk("clerk-2", *sign, "271828")
@@ -86,7 +86,7 @@ async def test_a_working_day(engine: AsyncEngine, exchange: EngineRunner) -> Non
     assert "member\tB.H\tCNY\t819982.00" in await clerk("auditor", "balances", "--account", "B.H")
     report = json.loads(await clerk("auditor", "reconcile", "--json"))
     assert report["breaks"] == []
-    assert report["sequence"] == exchange.engine.sequence
+    assert report["sequence"] == engine_runner.engine.sequence
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE engine_holding SET total = total + 1 WHERE asset = 'AU'"))
     assert "HOLDING\tB.H\tAU" in await clerk("auditor", "reconcile", code=1)

@@ -19,15 +19,15 @@ from settlement.lots import customs, locks, lots, scales
 from settlement.service import movements
 from settlement.workbooks.sheets import BadFile
 from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import FAR, ONE, OTHER, SmallExchange, breaks, do, refused, wish
+from tests.settlement.small_exchange import FAR, ONE, OTHER, SmallExchange, breaks, do, load_out_application, refused
 
 LOT_MG = 99_900
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> AsyncIterator[SmallExchange]:
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIterator[SmallExchange]:
     """Three lots of A.H under receipt; member BANK can be a pledgee; XM2 is a second warehouse, FTZ lies under bond."""
-    made = SmallExchange(engine, exchange)
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     async with engine.begin() as connection:
         for code in ("A", "BANK"):
@@ -39,44 +39,44 @@ async def house(engine: AsyncEngine, exchange: EngineRunner) -> AsyncIterator[Sm
     yield made
 
 
-async def state(house: SmallExchange, lot_id: int) -> str:
-    async with house.engine.connect() as connection:
+async def state(exchange: SmallExchange, lot_id: int) -> str:
+    async with exchange.engine.connect() as connection:
         return str((await lots.find(connection, [lot_id]))[lot_id].state)
 
 
-async def steps(house: SmallExchange, lot_id: int) -> list[str]:
-    async with house.engine.connect() as connection:
+async def steps(exchange: SmallExchange, lot_id: int) -> list[str]:
+    async with exchange.engine.connect() as connection:
         return [event.step for event in await lots.history(connection, lot_id)]
 
 
-async def status(house: SmallExchange, kind: encumbrances.Kind, number: int) -> str:
-    async with house.engine.begin() as connection:
+async def status(exchange: SmallExchange, kind: encumbrances.Kind, number: int) -> str:
+    async with exchange.engine.begin() as connection:
         return str((await encumbrances.one(connection, kind, number)).status)
 
 
 async def ask(connection: AsyncConnection, by: str, account: str, ask_mg: int) -> int:
-    return await application.apply(connection, by, wish(account, ask_mg))
+    return await application.apply(connection, by, load_out_application(account, ask_mg))
 
 
-async def test_a_frozen_lot_goes_to_nobody(house: SmallExchange) -> None:
-    await do(house, locks.freeze, ONE, [1, 2], "stamp looks forged")
-    await refused(house, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
-    await refused(house, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
-    await refused(house, "LOCKED", pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [2])
-    await refused(house, "LOCKED", transfers.propose, ONE, [1], "XM2", "shortage")
-    await refused(house, "LOCKED", locks.freeze, OTHER, [1], "again")
-    why = await refused(house, "SAME_PERSON", locks.unfreeze, ONE, [1], "is genuine")
+async def test_a_frozen_lot_goes_to_nobody(exchange: SmallExchange) -> None:
+    await do(exchange, locks.freeze, ONE, [1, 2], "stamp looks forged")
+    await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
+    await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
+    await refused(exchange, "LOCKED", pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [2])
+    await refused(exchange, "LOCKED", transfers.propose, ONE, [1], "XM2", "shortage")
+    await refused(exchange, "LOCKED", locks.freeze, OTHER, [1], "again")
+    why = await refused(exchange, "SAME_PERSON", locks.unfreeze, ONE, [1], "is genuine")
     assert why == "clerk-1 has frozen lot 1; another person must end it"
-    await refused(house, "ILLEGAL_STEP", locks.unfreeze, OTHER, [1, 3], "is genuine")
-    assert await breaks(house) == (), "a frozen lot stays in the pool"
-    await do(house, locks.unfreeze, OTHER, [1, 2], "is genuine")
-    await do(house, ask, ONE, "A.H", 2 * LOT_MG)
-    assert (await steps(house, 1))[-3:] == ["lock_freeze", "unlock_freeze", "allocate"]
-    await refused(house, "ILLEGAL_STEP", locks.freeze, ONE, [1], "too late")
+    await refused(exchange, "ILLEGAL_STEP", locks.unfreeze, OTHER, [1, 3], "is genuine")
+    assert await breaks(exchange) == (), "a frozen lot stays in the pool"
+    await do(exchange, locks.unfreeze, OTHER, [1, 2], "is genuine")
+    await do(exchange, ask, ONE, "A.H", 2 * LOT_MG)
+    assert (await steps(exchange, 1))[-3:] == ["lock_freeze", "unlock_freeze", "allocate"]
+    await refused(exchange, "ILLEGAL_STEP", locks.freeze, ONE, [1], "too late")
 
 
-async def test_the_database_itself_keeps_locked_lots(house: SmallExchange) -> None:
-    await do(house, locks.freeze, ONE, [1], "stamp looks forged")
+async def test_the_database_itself_keeps_locked_lots(exchange: SmallExchange) -> None:
+    await do(exchange, locks.freeze, ONE, [1], "stamp looks forged")
     for statement, why in (
         ("UPDATE lot SET state = 'ALLOCATED' WHERE lot_id = 1", "lot 1 is locked and cannot become ALLOCATED"),
         ("UPDATE lot_lock SET lifted_by = by, lifted_at = at", "two_people"),
@@ -85,92 +85,96 @@ async def test_the_database_itself_keeps_locked_lots(house: SmallExchange) -> No
         ("INSERT INTO grade_customs VALUES ('AU', 'FREE', 'x', 1)", "customs_known"),
     ):
         with pytest.raises(DBAPIError, match=why):
-            async with house.engine.begin() as connection:
+            async with exchange.engine.begin() as connection:
                 await connection.execute(text(statement))
 
 
-async def pledged(house: SmallExchange, fine_mg: int, document: str, lot_ids: tuple[int, ...] = ()) -> int:
+async def pledged(exchange: SmallExchange, fine_mg: int, document: str, lot_ids: tuple[int, ...] = ()) -> int:
     """A live pledge of A.H's gold to BANK."""
-    number = await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 0 if lot_ids else fine_mg, document, lot_ids)
-    proposal = await do(house, pledges.pair, OTHER, number, "BANK", "AU", fine_mg, f"B-{document}")
-    async with house.engine.begin() as connection:
+    number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0 if lot_ids else fine_mg, document, lot_ids)
+    proposal = await do(exchange, pledges.pair, OTHER, number, "BANK", "AU", fine_mg, f"B-{document}")
+    async with exchange.engine.begin() as connection:
         await movements.approve(connection, ONE, proposal)
-    await house.settle()
+    await exchange.round_trip()
     return number
 
 
-async def test_a_pledge_from_declaration_to_release(house: SmallExchange) -> None:
+async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> None:
     """Both sides declare, a third act approves; grams cannot be sold, lots not allocated; and all comes back."""
-    number = await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1, 2])
+    number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1, 2])
     pair = (number, "BANK", "AU", 2 * LOT_MG, "B-1")
-    await refused(house, "SAME_PERSON", pledges.pair, ONE, *pair)
-    why = await refused(house, "NOT_PAIRED", pledges.pair, OTHER, number, "BANK", "AU", 2 * LOT_MG - 1, "B-1")
+    await refused(exchange, "SAME_PERSON", pledges.pair, ONE, *pair)
+    why = await refused(exchange, "NOT_PAIRED", pledges.pair, OTHER, number, "BANK", "AU", 2 * LOT_MG - 1, "B-1")
     assert why == "pledge 1: the pledgee says weight 199.799, the pledgor 199.8"
-    proposal = await do(house, pledges.pair, OTHER, *pair)
-    await refused(house, "SAME_PERSON", movements.approve, OTHER, proposal)
-    assert await breaks(house) == ()
-    await do(house, movements.approve, ONE, proposal)
-    assert await breaks(house) == ()
-    await house.settle()
-    assert await breaks(house) == ()
-    assert await status(house, encumbrances.PLEDGE, number) == "LIVE"
-    assert (house.held("A.H", "AU"), house.held("A.H.PLEDGE", "AU")) == (LOT_MG, 2 * LOT_MG)
+    proposal = await do(exchange, pledges.pair, OTHER, *pair)
+    await refused(exchange, "SAME_PERSON", movements.approve, OTHER, proposal)
+    assert await breaks(exchange) == ()
+    await do(exchange, movements.approve, ONE, proposal)
+    assert await breaks(exchange) == ()
+    await exchange.round_trip()
+    assert await breaks(exchange) == ()
+    assert await status(exchange, encumbrances.PLEDGE, number) == "LIVE"
+    assert (exchange.held("A.H", "AU"), exchange.held("A.H.PLEDGE", "AU")) == (LOT_MG, 2 * LOT_MG)
 
-    await house.pay_in("B.H", 100_000_000, "bank-1")
-    await house.trade("B.H", "A.H", 60_000, 100)
-    assert house.held("B.H", "AU") == 0, "100 g cannot be sold: 99.9 g are free"
-    await refused(house, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.trade("B.H", "A.H", 60_000, 100)
+    assert exchange.held("B.H", "AU") == 0, "100 g cannot be sold: 99.9 g are free"
+    await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
     with pytest.raises(BadValue, match="a trading account"):
-        await do(house, ask, ONE, "A.H.PLEDGE", LOT_MG)
-    await refused(house, "ILLEGAL_STEP", pledges.withdraw, ONE, number)
+        await do(exchange, ask, ONE, "A.H.PLEDGE", LOT_MG)
+    await refused(exchange, "ILLEGAL_STEP", pledges.withdraw, ONE, number)
 
-    await do(house, pledges.enter_release, OTHER, number, "BR-1")
-    await refused(house, "SAME_PERSON", pledges.pair_release, OTHER, number, "AR-1")
-    release = await do(house, pledges.pair_release, ONE, number, "AR-1")
-    await do(house, movements.decline, ONE, release)
-    assert await status(house, encumbrances.PLEDGE, number) == "LIVE"
-    await do(house, pledges.enter_release, OTHER, number, "BR-2")
-    release = await do(house, pledges.pair_release, ONE, number, "AR-2")
-    await do(house, movements.approve, OTHER, release)
-    await house.settle()
-    assert await status(house, encumbrances.PLEDGE, number) == "RELEASED"
-    assert (house.held("A.H", "AU"), house.held("A.H.PLEDGE", "AU")) == (3 * LOT_MG, 0)
-    assert await breaks(house) == ()
-    await do(house, ask, ONE, "A.H", 2 * LOT_MG)
+    await do(exchange, pledges.enter_release, OTHER, number, "BR-1")
+    await refused(exchange, "SAME_PERSON", pledges.pair_release, OTHER, number, "AR-1")
+    release = await do(exchange, pledges.pair_release, ONE, number, "AR-1")
+    await do(exchange, movements.decline, ONE, release)
+    assert await status(exchange, encumbrances.PLEDGE, number) == "LIVE"
+    await do(exchange, pledges.enter_release, OTHER, number, "BR-2")
+    release = await do(exchange, pledges.pair_release, ONE, number, "AR-2")
+    await do(exchange, movements.approve, OTHER, release)
+    await exchange.round_trip()
+    assert await status(exchange, encumbrances.PLEDGE, number) == "RELEASED"
+    assert (exchange.held("A.H", "AU"), exchange.held("A.H.PLEDGE", "AU")) == (3 * LOT_MG, 0)
+    assert await breaks(exchange) == ()
+    await do(exchange, ask, ONE, "A.H", 2 * LOT_MG)
 
 
-async def test_bought_gold_is_pledged_by_weight(house: SmallExchange) -> None:
-    await house.pay_in("B.H", 100_000_000, "bank-1")
-    await house.trade("B.H", "A.H", 60_000, 150)
-    async with house.engine.begin() as connection:
+async def test_bought_gold_is_pledged_by_weight(exchange: SmallExchange) -> None:
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.trade("B.H", "A.H", 60_000, 150)
+    async with exchange.engine.begin() as connection:
         await registry.add_member(connection, "test", "B", "B")
-    number = await do(house, pledges.enter, ONE, "B.H", "A", "AU", 120_000, "P-1")
-    await do(house, movements.approve, ONE, await do(house, pledges.pair, OTHER, number, "A", "AU", 120_000, "Q-1"))
-    await house.settle()
-    assert (house.held("B.H", "AU"), house.held("B.H.PLEDGE", "AU")) == (30_000, 120_000)
-    assert await breaks(house) == ()
-    await refused(house, "NOT_OWN_LOT", pledges.enter, ONE, "B.H", "A", "AU", 0, "P-2", [3])
-    await refused(house, "INSUFFICIENT_GOLD", pledges.enter, ONE, "B.H", "A", "AU", 30_001, "P-2")
+    number = await do(exchange, pledges.enter, ONE, "B.H", "A", "AU", 120_000, "P-1")
+    await do(
+        exchange, movements.approve, ONE, await do(exchange, pledges.pair, OTHER, number, "A", "AU", 120_000, "Q-1")
+    )
+    await exchange.round_trip()
+    assert (exchange.held("B.H", "AU"), exchange.held("B.H.PLEDGE", "AU")) == (30_000, 120_000)
+    assert await breaks(exchange) == ()
+    await refused(exchange, "NOT_OWN_LOT", pledges.enter, ONE, "B.H", "A", "AU", 0, "P-2", [3])
+    await refused(exchange, "INSUFFICIENT_GOLD", pledges.enter, ONE, "B.H", "A", "AU", 30_001, "P-2")
 
 
-async def test_a_pledge_that_does_not_come_about(house: SmallExchange) -> None:
+async def test_a_pledge_that_does_not_come_about(exchange: SmallExchange) -> None:
     """Withdrawn, declined, refused by the engine: lots and grams are free again, and the document may be used anew."""
-    first = await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
+    first = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
     with pytest.raises(BadValue, match="not entered yet"):
-        await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 1_000, "P-1")
-    await do(house, pledges.withdraw, ONE, first)
-    second = await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
-    await do(house, movements.decline, ONE, await do(house, pledges.pair, OTHER, second, "BANK", "AU", LOT_MG, "B"))
-    third = await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
-    proposal = await do(house, pledges.pair, OTHER, third, "BANK", "AU", LOT_MG, "B")
-    await house.exchange.order("A.H", terms.SELL, 60_000, 250)
-    await do(house, movements.approve, ONE, proposal)
-    await house.settle()
-    found = [await status(house, encumbrances.PLEDGE, number) for number in (first, second, third)]
+        await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 1_000, "P-1")
+    await do(exchange, pledges.withdraw, ONE, first)
+    second = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
+    await do(
+        exchange, movements.decline, ONE, await do(exchange, pledges.pair, OTHER, second, "BANK", "AU", LOT_MG, "B")
+    )
+    third = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
+    proposal = await do(exchange, pledges.pair, OTHER, third, "BANK", "AU", LOT_MG, "B")
+    await exchange.engine_runner.order("A.H", terms.SELL, 60_000, 250)
+    await do(exchange, movements.approve, ONE, proposal)
+    await exchange.round_trip()
+    found = [await status(exchange, encumbrances.PLEDGE, number) for number in (first, second, third)]
     assert found == ["WITHDRAWN", "REFUSED", "REFUSED"]
-    assert house.held("A.H.PLEDGE", "AU") == 0
-    assert await breaks(house) == ()
-    await do(house, locks.check_free, [1, 2, 3])
+    assert exchange.held("A.H.PLEDGE", "AU") == 0
+    assert await breaks(exchange) == ()
+    await do(exchange, locks.check_free, [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -186,171 +190,173 @@ async def test_a_pledge_that_does_not_come_about(house: SmallExchange) -> None:
         (("A.H", "BANK", "AU", 0, "P", [99]), "lot"),
     ],
 )
-async def test_a_pledge_of_what_is_not_there(house: SmallExchange, values: tuple[Any, ...], field: str) -> None:
+async def test_a_pledge_of_what_is_not_there(exchange: SmallExchange, values: tuple[Any, ...], field: str) -> None:
     with pytest.raises(BadValue) as bad:
-        await do(house, pledges.enter, ONE, *values)
+        await do(exchange, pledges.enter, ONE, *values)
     assert bad.value.field == field
 
 
-async def test_nobody_can_trade_a_sub_account(house: SmallExchange) -> None:
+async def test_nobody_can_trade_a_sub_account(exchange: SmallExchange) -> None:
     with pytest.raises(BadValue, match="another code"):
-        await do(house, registry.add_member, "test", "CUSTODY", "Somebody")
-    await house.exchange.run(AccountOpen("A.H.PLEDGE", "B"))
-    await house.post()
+        await do(exchange, registry.add_member, "test", "CUSTODY", "Somebody")
+    await exchange.engine_runner.run(AccountOpen("A.H.PLEDGE", "B"))
+    await exchange.post()
     with pytest.raises(BadValue, match="it belongs to B"):
-        await do(house, pledges.enter, ONE, "A.H", "BANK", "AU", 1_000, "P-1")
-    await pledged_hold(house)
-    async with house.engine.connect() as connection:
+        await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 1_000, "P-1")
+    await pledged_hold(exchange)
+    async with exchange.engine.connect() as connection:
         owner = await connection.scalar(text("SELECT member FROM trading_account WHERE account = 'A.H.HOLD'"))
     assert owner == "CUSTODY"
 
 
-async def pledged_hold(house: SmallExchange) -> int:
+async def pledged_hold(exchange: SmallExchange) -> int:
     """A live hold of 50 g of A.H and of lot 1."""
-    proposal = await do(house, legal_holds.propose, ONE, "A.H", "AU", 50_000, "Court of Xiamen", "C-1", [1])
-    await do(house, movements.approve, OTHER, proposal)
-    await house.settle()
+    proposal = await do(exchange, legal_holds.propose, ONE, "A.H", "AU", 50_000, "Court of Xiamen", "C-1", [1])
+    await do(exchange, movements.approve, OTHER, proposal)
+    await exchange.round_trip()
     return 1
 
 
-async def test_a_legal_hold_and_its_lifting(house: SmallExchange) -> None:
-    number = await pledged_hold(house)
-    assert await status(house, encumbrances.LEGAL_HOLD, number) == "LIVE"
-    assert (house.held("A.H", "AU"), house.held("A.H.HOLD", "AU")) == (3 * LOT_MG - 50_000, 50_000)
-    assert await breaks(house) == ()
-    await refused(house, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
-    await refused(house, "NOT_PAIRED", legal_holds.propose_lifting, ONE, number, "C-1")
-    proposal = await do(house, legal_holds.propose_lifting, ONE, number, "C-2")
-    await refused(house, "SAME_PERSON", movements.approve, ONE, proposal)
-    await do(house, movements.approve, OTHER, proposal)
-    await house.settle()
-    assert await status(house, encumbrances.LEGAL_HOLD, number) == "RELEASED"
-    assert house.held("A.H", "AU") == 3 * LOT_MG
-    assert await breaks(house) == ()
-    await do(house, locks.check_free, [1, 2, 3])
+async def test_a_legal_hold_and_its_lifting(exchange: SmallExchange) -> None:
+    number = await pledged_hold(exchange)
+    assert await status(exchange, encumbrances.LEGAL_HOLD, number) == "LIVE"
+    assert (exchange.held("A.H", "AU"), exchange.held("A.H.HOLD", "AU")) == (3 * LOT_MG - 50_000, 50_000)
+    assert await breaks(exchange) == ()
+    await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
+    await refused(exchange, "NOT_PAIRED", legal_holds.propose_lifting, ONE, number, "C-1")
+    proposal = await do(exchange, legal_holds.propose_lifting, ONE, number, "C-2")
+    await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)
+    await do(exchange, movements.approve, OTHER, proposal)
+    await exchange.round_trip()
+    assert await status(exchange, encumbrances.LEGAL_HOLD, number) == "RELEASED"
+    assert exchange.held("A.H", "AU") == 3 * LOT_MG
+    assert await breaks(exchange) == ()
+    await do(exchange, locks.check_free, [1, 2, 3])
 
 
-async def test_a_hold_of_a_pledged_lot_keeps_it_when_the_pledge_ends(house: SmallExchange) -> None:
-    pledge = await pledged(house, LOT_MG, "P-1", (1,))
-    hold = await do(house, legal_holds.propose, ONE, "A.H", "AU", 0, "Police", "C-1", [1])
-    await do(house, movements.approve, OTHER, hold)
-    assert await status(house, encumbrances.LEGAL_HOLD, 2) == "LIVE", "no gold moves, so the engine has no word in it"
-    await do(house, pledges.enter_release, OTHER, pledge, "BR-1")
-    release = await do(house, pledges.pair_release, ONE, pledge, "AR-1")
-    why = await refused(house, "LOCKED", movements.approve, OTHER, release)
+async def test_a_hold_of_a_pledged_lot_keeps_it_when_the_pledge_ends(exchange: SmallExchange) -> None:
+    pledge = await pledged(exchange, LOT_MG, "P-1", (1,))
+    hold = await do(exchange, legal_holds.propose, ONE, "A.H", "AU", 0, "Police", "C-1", [1])
+    await do(exchange, movements.approve, OTHER, hold)
+    assert await status(exchange, encumbrances.LEGAL_HOLD, 2) == "LIVE", (
+        "no gold moves, so the engine has no word in it"
+    )
+    await do(exchange, pledges.enter_release, OTHER, pledge, "BR-1")
+    release = await do(exchange, pledges.pair_release, ONE, pledge, "AR-1")
+    why = await refused(exchange, "LOCKED", movements.approve, OTHER, release)
     assert "lot 1 is under LEGAL_HOLD: order C-1 of Police" in why
-    await do(house, movements.approve, OTHER, await do(house, legal_holds.propose_lifting, ONE, 2, "C-2"))
-    await do(house, movements.approve, OTHER, release)
-    await house.settle()
-    assert house.held("A.H", "AU") == 3 * LOT_MG
-    assert await breaks(house) == ()
+    await do(exchange, movements.approve, OTHER, await do(exchange, legal_holds.propose_lifting, ONE, 2, "C-2"))
+    await do(exchange, movements.approve, OTHER, release)
+    await exchange.round_trip()
+    assert exchange.held("A.H", "AU") == 3 * LOT_MG
+    assert await breaks(exchange) == ()
 
 
-async def test_a_receipt_is_taken_back(house: SmallExchange) -> None:
-    proposal = await do(house, receipt_cancels.propose, ONE, [1, 2], "wrong account")
-    await refused(house, "LOCKED", receipt_cancels.propose, ONE, [1], "again")
-    await refused(house, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
-    await do(house, movements.approve, OTHER, proposal)
-    assert await breaks(house) == ()
-    await house.settle()
-    assert house.held("A.H", "AU") == LOT_MG
-    assert [await state(house, number) for number in (1, 2, 3)] == ["REGISTERED", "REGISTERED", "RECEIPTED"]
-    assert await breaks(house) == ()
-    await refused(house, "NO_RECEIPT", receipt_cancels.propose, ONE, [1], "again")
-    again = await do(house, receipts.propose_issue, ONE, [1])
-    await do(house, movements.approve, OTHER, again)
-    await house.settle()
-    assert house.held("A.H", "AU") == 2 * LOT_MG
-    assert await breaks(house) == ()
+async def test_a_receipt_is_taken_back(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, receipt_cancels.propose, ONE, [1, 2], "wrong account")
+    await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "again")
+    await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
+    await do(exchange, movements.approve, OTHER, proposal)
+    assert await breaks(exchange) == ()
+    await exchange.round_trip()
+    assert exchange.held("A.H", "AU") == LOT_MG
+    assert [await state(exchange, number) for number in (1, 2, 3)] == ["REGISTERED", "REGISTERED", "RECEIPTED"]
+    assert await breaks(exchange) == ()
+    await refused(exchange, "NO_RECEIPT", receipt_cancels.propose, ONE, [1], "again")
+    again = await do(exchange, receipts.propose_issue, ONE, [1])
+    await do(exchange, movements.approve, OTHER, again)
+    await exchange.round_trip()
+    assert exchange.held("A.H", "AU") == 2 * LOT_MG
+    assert await breaks(exchange) == ()
 
 
-async def test_a_receipt_whose_gold_is_sold_stays(house: SmallExchange) -> None:
-    proposal = await do(house, receipt_cancels.propose, ONE, [1, 2, 3], "wrong account")
-    await house.exchange.order("A.H", terms.SELL, 60_000, 10)
-    await do(house, movements.approve, OTHER, proposal)
-    await house.settle()
-    assert [await state(house, number) for number in (1, 2, 3)] == ["REGISTERED", "REGISTERED", "RECEIPTED"]
-    await do(house, locks.check_free, [3])
-    await refused(house, "INSUFFICIENT_GOLD", receipt_cancels.propose, ONE, [3], "wrong account")
-    assert await breaks(house) == ()
+async def test_a_receipt_whose_gold_is_sold_stays(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, receipt_cancels.propose, ONE, [1, 2, 3], "wrong account")
+    await exchange.engine_runner.order("A.H", terms.SELL, 60_000, 10)
+    await do(exchange, movements.approve, OTHER, proposal)
+    await exchange.round_trip()
+    assert [await state(exchange, number) for number in (1, 2, 3)] == ["REGISTERED", "REGISTERED", "RECEIPTED"]
+    await do(exchange, locks.check_free, [3])
+    await refused(exchange, "INSUFFICIENT_GOLD", receipt_cancels.propose, ONE, [3], "wrong account")
+    assert await breaks(exchange) == ()
 
 
-async def test_a_transfer_between_warehouses(house: SmallExchange) -> None:
-    proposal = await do(house, transfers.propose, ONE, [1, 2], "XM2", "shortage")
-    await refused(house, "ILLEGAL_STEP", transfers.ship, ONE, 1, "S-9", "Carrier")
-    await do(house, movements.approve, OTHER, proposal)
-    await do(house, transfers.ship, ONE, 1, "S-9", "Carrier")
-    await refused(house, "ILLEGAL_STEP", transfers.cancel, ONE, 1)
-    await refused(house, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
-    await refused(house, "SAME_PERSON", transfers.receive, ONE, 1, "S-9")
-    assert await breaks(house) == (), "what is on its way is in the pool"
-    assert await do(house, transfers.receive, OTHER, 1, "S-9")
-    assert (await steps(house, 1))[-4:] == ["lock_transfer", "ship", "receive", "unlock_transfer"]
-    async with house.engine.connect() as connection:
+async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, transfers.propose, ONE, [1, 2], "XM2", "shortage")
+    await refused(exchange, "ILLEGAL_STEP", transfers.ship, ONE, 1, "S-9", "Carrier")
+    await do(exchange, movements.approve, OTHER, proposal)
+    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
+    await refused(exchange, "ILLEGAL_STEP", transfers.cancel, ONE, 1)
+    await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
+    await refused(exchange, "SAME_PERSON", transfers.receive, ONE, 1, "S-9")
+    assert await breaks(exchange) == (), "what is on its way is in the pool"
+    assert await do(exchange, transfers.receive, OTHER, 1, "S-9")
+    assert (await steps(exchange, 1))[-4:] == ["lock_transfer", "ship", "receive", "unlock_transfer"]
+    async with exchange.engine.connect() as connection:
         assert [row.warehouse for row in await lots.listing(connection)] == ["XM2", "XM2", "XM1"]
-    assert await breaks(house) == ()
+    assert await breaks(exchange) == ()
     with pytest.raises(BadValue, match="lots of one warehouse"):
-        await do(house, transfers.propose, ONE, [1, 3], "XM2", "shortage")
-    await do(house, movements.decline, OTHER, await do(house, transfers.propose, ONE, [3], "XM2", "shortage"))
-    third = await do(house, transfers.propose, ONE, [3], "XM2", "shortage")
-    await do(house, movements.approve, OTHER, third)
-    await do(house, transfers.cancel, ONE, 3)
-    await do(house, locks.check_free, [1, 2, 3])
+        await do(exchange, transfers.propose, ONE, [1, 3], "XM2", "shortage")
+    await do(exchange, movements.decline, OTHER, await do(exchange, transfers.propose, ONE, [3], "XM2", "shortage"))
+    third = await do(exchange, transfers.propose, ONE, [3], "XM2", "shortage")
+    await do(exchange, movements.approve, OTHER, third)
+    await do(exchange, transfers.cancel, ONE, 3)
+    await do(exchange, locks.check_free, [1, 2, 3])
 
 
-async def test_a_broken_seal_freezes_what_arrives(house: SmallExchange) -> None:
-    proposal = await do(house, transfers.propose, ONE, [1], "XM2", "shortage")
-    await do(house, movements.approve, OTHER, proposal)
-    await do(house, transfers.ship, ONE, 1, "S-9", "Carrier")
-    assert not await do(house, transfers.receive, OTHER, 1, "S-8")
-    why = await refused(house, "LOCKED", locks.check_free, [1])
+async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, transfers.propose, ONE, [1], "XM2", "shortage")
+    await do(exchange, movements.approve, OTHER, proposal)
+    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
+    assert not await do(exchange, transfers.receive, OTHER, 1, "S-8")
+    why = await refused(exchange, "LOCKED", locks.check_free, [1])
     assert why == "lot 1 is under FREEZE: SEAL_DIFF: left under S-9, came under S-8"
-    assert await breaks(house) == ()
+    assert await breaks(exchange) == ()
 
 
-async def test_metal_crosses_the_customs_border_by_permit_alone(house: SmallExchange) -> None:
+async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallExchange) -> None:
     """Out of the domestic class, over the border, into the bonded one: the two pools never hold the same gold."""
-    await house.exchange.define("AU-B")
-    await house.post()
-    await do(house, customs.assign, ONE, "AU-B", "BONDED")
-    await refused(house, "PERMIT_NEEDED", transfers.propose, ONE, [1], "FTZ", "export")
+    await exchange.engine_runner.define("AU-B")
+    await exchange.post()
+    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
+    await refused(exchange, "PERMIT_NEEDED", transfers.propose, ONE, [1], "FTZ", "export")
     crossing = {"permit": "J-2026-1", "new_symbol": "AU-B"}
-    await refused(house, "RECEIPT_LIVE", transfers.propose, ONE, [1], "FTZ", "export", **crossing)
-    await do(house, movements.approve, OTHER, await do(house, receipt_cancels.propose, ONE, [1], "export"))
-    await house.settle()
+    await refused(exchange, "RECEIPT_LIVE", transfers.propose, ONE, [1], "FTZ", "export", **crossing)
+    await do(exchange, movements.approve, OTHER, await do(exchange, receipt_cancels.propose, ONE, [1], "export"))
+    await exchange.round_trip()
     with pytest.raises(BadValue, match="takes BONDED metal"):
-        await do(house, transfers.propose, ONE, [1], "FTZ", "export", permit="J-2026-1", new_symbol="AU")
-    proposal = await do(house, transfers.propose, ONE, [1], "FTZ", "export", **crossing)
-    assert await do(house, receipts.issuable) == [], "on its way it gets no receipt"
-    await do(house, movements.approve, OTHER, proposal)
-    await do(house, transfers.ship, ONE, 1, "S-9", "Carrier")
-    await do(house, transfers.receive, OTHER, 1, "S-9")
-    await do(house, movements.approve, OTHER, await do(house, receipts.propose_issue, ONE, [1]))
-    await house.settle()
-    assert (house.held("A.H", "AU"), house.held("A.H", "AU-B")) == (2 * LOT_MG, LOT_MG)
-    assert await breaks(house) == ()
+        await do(exchange, transfers.propose, ONE, [1], "FTZ", "export", permit="J-2026-1", new_symbol="AU")
+    proposal = await do(exchange, transfers.propose, ONE, [1], "FTZ", "export", **crossing)
+    assert await do(exchange, receipts.issuable) == [], "on its way it gets no receipt"
+    await do(exchange, movements.approve, OTHER, proposal)
+    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
+    await do(exchange, transfers.receive, OTHER, 1, "S-9")
+    await do(exchange, movements.approve, OTHER, await do(exchange, receipts.propose_issue, ONE, [1]))
+    await exchange.round_trip()
+    assert (exchange.held("A.H", "AU"), exchange.held("A.H", "AU-B")) == (2 * LOT_MG, LOT_MG)
+    assert await breaks(exchange) == ()
     with pytest.raises(BadValue, match="absent"):
-        await do(house, transfers.propose, ONE, [2], "XM2", "shortage", **crossing)
+        await do(exchange, transfers.propose, ONE, [2], "XM2", "shortage", **crossing)
 
 
-async def test_a_class_takes_one_customs_status(house: SmallExchange) -> None:
-    await refused(house, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")
+async def test_a_class_takes_one_customs_status(exchange: SmallExchange) -> None:
+    await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")
     with pytest.raises(BadFile, match=r"FTZ is BONDED; AU takes DOMESTIC metal"):
-        await house.register([{"serial": "B1", "warehouse": "FTZ"}])
-    await house.exchange.define("AU-B")
-    await house.post()
-    await do(house, customs.assign, ONE, "AU-B", "BONDED")
-    await house.issue([{"serial": "B1", "warehouse": "FTZ", "symbol": "AU-B", "scale": "SCALE-3"}])
-    assert house.held("A.H", "AU-B") == LOT_MG
-    assert await breaks(house) == ()
+        await exchange.register([{"serial": "B1", "warehouse": "FTZ"}])
+    await exchange.engine_runner.define("AU-B")
+    await exchange.post()
+    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
+    await exchange.issue([{"serial": "B1", "warehouse": "FTZ", "symbol": "AU-B", "scale": "SCALE-3"}])
+    assert exchange.held("A.H", "AU-B") == LOT_MG
+    assert await breaks(exchange) == ()
 
 
-async def test_a_permit_is_used_up(house: SmallExchange) -> None:
-    await house.exchange.define("AU-B")
-    await house.post()
-    await do(house, customs.assign, ONE, "AU-B", "BONDED")
-    numbers = await house.register([{"serial": f"C{n}"} for n in range(13)])
+async def test_a_permit_is_used_up(exchange: SmallExchange) -> None:
+    await exchange.engine_runner.define("AU-B")
+    await exchange.post()
+    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
+    numbers = await exchange.register([{"serial": f"C{n}"} for n in range(13)])
     crossing = {"permit": "J-2026-1", "new_symbol": "AU-B"}
     for number in numbers[:12]:
-        await do(house, transfers.propose, ONE, [number], "FTZ", "export", **crossing)
-    await refused(house, "PERMIT_USED_UP", transfers.propose, ONE, numbers[12:], "FTZ", "export", **crossing)
+        await do(exchange, transfers.propose, ONE, [number], "FTZ", "export", **crossing)
+    await refused(exchange, "PERMIT_USED_UP", transfers.propose, ONE, numbers[12:], "FTZ", "export", **crossing)

@@ -9,10 +9,10 @@ from settlement.base import registry, working_days
 from settlement.intake import bar_list
 from settlement.workbooks import sheets
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
-from tests.settlement.test_routes import Desk, desk, house
+from tests.settlement.test_routes import Desk, desk, exchange
 from tests.settlement.workbooks.test_sheets import workbook
 
-__all__ = ["desk", "house"]
+__all__ = ["desk", "exchange"]
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def today() -> str:
 
 
 @pytest_asyncio.fixture
-async def member(house: SmallExchange) -> AsyncIterator[None]:
-    async with house.engine.begin() as connection:
+async def member(exchange: SmallExchange) -> AsyncIterator[None]:
+    async with exchange.engine.begin() as connection:
         await registry.add_member(connection, "test", "A", "Member A")
         await working_days.set_day(connection, ONE, working_days.today(), True, "as any day")
     yield
 
 
-async def test_files_over_rest(house: SmallExchange, desk: Desk, today: str) -> None:
+async def test_files_over_rest(exchange: SmallExchange, desk: Desk, today: str) -> None:
     heading = ["品牌", "条号", "毛重(克)", "成色(‰)"]
     good = workbook(heading, ["HX", "007", 100.0, 999.0])
     given = (
@@ -55,7 +55,7 @@ async def test_files_over_rest(house: SmallExchange, desk: Desk, today: str) -> 
     assert (kept["name"], kept["kind"], kept["rows"]) == ("bars.xlsx", "declared", 1)
     assert await desk.content("auditor", f"/files/{kept['file_no']}/content") == good
 
-    await house.issue([{"serial": "A1"}])
+    await exchange.issue([{"serial": "A1"}])
     written = await desk.content("auditor", "/exports/bars", format="xlsx", state="RECEIPTED")
     assert [row.key.serial for row in bar_list.read_declared(written)] == ["A1"]
     count = await desk.content("auditor", "/exports/counts/XM1", format="csv")
@@ -81,7 +81,7 @@ async def test_files_over_rest(house: SmallExchange, desk: Desk, today: str) -> 
     await desk(ONE, "POST", "/depository-reports", 422, content=report)
 
 
-async def test_the_counter_over_rest(house: SmallExchange, desk: Desk, member: None, today: str) -> None:  # noqa: ARG001
+async def test_the_counter_over_rest(exchange: SmallExchange, desk: Desk, member: None, today: str) -> None:  # noqa: ARG001
     counter = {"counter": "C1", "member": "A", "account": "A.H", "warehouse": "XM1", "name": "Counter one"}
     await desk(ONE, "POST", "/counters", json=counter)
     price = {"form": "NONAPPROVED_BAR", "bid": "600.00", "ask": "610.00", "payable_percent": "99"}

@@ -30,8 +30,8 @@ CHINESE = "厂家;编号;年份;毛重（克）;成色（‰）\nHX;0007;2024;10
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
-    made = SmallExchange(engine, exchange)
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     return made
 
@@ -112,10 +112,10 @@ def test_a_list_of_the_wrong_shape_is_refused(text: str, expected: list[tuple[in
     assert problems(text.encode(), Reading(GIVEN)) == expected
 
 
-async def test_a_preview_names_every_problem_and_changes_nothing(house: SmallExchange) -> None:
-    await house.register([{"serial": "A1"}])
+async def test_a_preview_names_every_problem_and_changes_nothing(exchange: SmallExchange) -> None:
+    await exchange.register([{"serial": "A1"}])
     data = bars([{"serial": "A1"}, {"serial": "A2", "warehouse": "XM9"}, {"serial": "A3"}])
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         found = await imports.preview(connection, "declared", data, Reading())
         assert [(error.line, error.column) for error in found.problems] == [(2, "serial"), (3, "warehouse")]
         assert (found.rows, found.gross_cg, found.format) == (3, 30_000, "CSV")
@@ -125,9 +125,9 @@ async def test_a_preview_names_every_problem_and_changes_nothing(house: SmallExc
         assert await files.listing(connection) == []
 
 
-async def test_a_file_is_kept_as_it_came_and_taken_in_once(house: SmallExchange) -> None:
+async def test_a_file_is_kept_as_it_came_and_taken_in_once(exchange: SmallExchange) -> None:
     data = bars([{"serial": "A1"}, {"serial": "A2"}])
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         numbers = (await imports.take_in(connection, ONE, "declared", "bars.csv", data)).lots
         await imports.take_in(connection, ONE, "measured", "bars.csv", data)
         kept = await files.original(connection, 1)
@@ -138,19 +138,19 @@ async def test_a_file_is_kept_as_it_came_and_taken_in_once(house: SmallExchange)
         with pytest.raises(Refused, match="as file 1"):
             await imports.take_in(connection, ONE, "declared", "other name.csv", data)
     with pytest.raises(DBAPIError, match="append-only"):
-        async with house.engine.begin() as connection:
+        async with exchange.engine.begin() as connection:
             await connection.execute(text("UPDATE file SET name = 'x'"))
 
 
-async def test_all_or_nothing(house: SmallExchange) -> None:
+async def test_all_or_nothing(exchange: SmallExchange) -> None:
     """The last row of the second chunk is bad: nothing is left of the first."""
     rows = [{"serial": f"A{n}"} for n in range(imports.CHUNK + 1)]
     seen: list[tuple[int, int]] = []
     bad = bars([*rows, {"serial": "A0", "year": "2023", "symbol": "AG"}])
     with pytest.raises(BadFile):
-        async with house.engine.begin() as connection:
+        async with exchange.engine.begin() as connection:
             await imports.take_in(connection, ONE, "declared", "bad.csv", bad)
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         assert await connection.scalar(select(func.count()).select_from(lot)) == 0
         assert await connection.scalar(select(func.count()).select_from(file)) == 0
         taken = await imports.take_in(

@@ -37,50 +37,50 @@ Work = Callable[[AsyncConnection], Coroutine[Any, Any, Any]]
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
-    made = SmallExchange(engine, exchange)
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
+    made = SmallExchange(engine, engine_runner)
     await made.build()
-    await exchange.define("SCRAP", "SCRAP_JEWEL", min_fineness=30_000)
-    await exchange.define("DORE", "DORE", min_fineness=30_000)
+    await engine_runner.define("SCRAP", "SCRAP_JEWEL", min_fineness=30_000)
+    await engine_runner.define("DORE", "DORE", min_fineness=30_000)
     await made.post()
     return made
 
 
-async def do(house: SmallExchange, work: Work) -> Any:
-    async with house.engine.begin() as connection:
+async def do(exchange: SmallExchange, work: Work) -> Any:
+    async with exchange.engine.begin() as connection:
         return await work(connection)
 
 
-async def refused(house: SmallExchange, work: Work) -> str:
+async def refused(exchange: SmallExchange, work: Work) -> str:
     with pytest.raises(Refused) as error:
-        await do(house, work)
+        await do(exchange, work)
     return error.value.reason
 
 
-async def advised(house: SmallExchange, **row: str) -> int:
-    numbers = await do(house, lambda c: intake.pre_advise(c, ONE, read_declared(bars([row]))))
+async def advised(exchange: SmallExchange, **row: str) -> int:
+    numbers = await do(exchange, lambda c: intake.pre_advise(c, ONE, read_declared(bars([row]))))
     return int(numbers[0])
 
 
-async def screened(house: SmallExchange, grams: str = "100.00", **row: str) -> int:
+async def screened(exchange: SmallExchange, grams: str = "100.00", **row: str) -> int:
     """A lot up to its screening."""
-    number = await advised(house, **row)
+    number = await advised(exchange, **row)
 
     async def work(connection: AsyncConnection) -> None:
         await intake.arrive(connection, ONE, {number: "S-1"})
         await intake.weigh(connection, ONE, {number: Gross("SCALE-1", parse_weight("grams", grams))})
         await intake.screen(connection, ONE, {number: (90_000, 90_100, 90_000)})
 
-    await do(house, work)
+    await do(exchange, work)
     return number
 
 
-async def assayed(house: SmallExchange, number: int, *ppm: int) -> None:
+async def assayed(exchange: SmallExchange, number: int, *ppm: int) -> None:
     async def work(connection: AsyncConnection) -> None:
         await sampling.draw(connection, ONE, {number: [Drawn("A", f"P-{number}", 500)]})
         await assay.fire_assay(connection, ONE, {number: Result("LAB-A", ppm)})
 
-    await do(house, work)
+    await do(exchange, work)
 
 
 def melted(grams: str) -> Melted:
@@ -107,7 +107,7 @@ SCRAP = {"symbol": "SCRAP", "form": "SCRAP_JEWEL", "fineness_permille": "900.00"
     ],
 )
 async def test_a_weight_that_its_balance_cannot_have_shown_is_refused(
-    house: SmallExchange, scale: str, grams: str, reason: str | None
+    exchange: SmallExchange, scale: str, grams: str, reason: str | None
 ) -> None:
     """SmallExchange rule of domain sheet 4.3: 0.01 g up to 10 kg, 0.1 g above, as read."""
 
@@ -122,30 +122,30 @@ async def test_a_weight_that_its_balance_cannot_have_shown_is_refused(
         ):
             await scales.add(connection, ONE, code, place, step, most, "CAL", until)
 
-    await do(house, balances)
-    number = await advised(house)
-    await do(house, lambda c: intake.arrive(c, ONE, {number: "S-1"}))
+    await do(exchange, balances)
+    number = await advised(exchange)
+    await do(exchange, lambda c: intake.arrive(c, ONE, {number: "S-1"}))
     gross = Gross(scale, parse_weight("grams", grams))
 
     def weigh(connection: AsyncConnection) -> Coroutine[Any, Any, None]:
         return intake.weigh(connection, ONE, {number: gross})
 
     if reason is None:
-        await do(house, weigh)
+        await do(exchange, weigh)
     else:
-        assert await refused(house, weigh) == reason
+        assert await refused(exchange, weigh) == reason
 
 
-async def test_several_lots_are_melted_into_one_and_weight_is_conserved(house: SmallExchange) -> None:
+async def test_several_lots_are_melted_into_one_and_weight_is_conserved(exchange: SmallExchange) -> None:
     parents = [
-        await screened(house, grams, serial=f"B{n}", **SCRAP) for n, grams in enumerate(("100.00", "250.55", "7.01"))
+        await screened(exchange, grams, serial=f"B{n}", **SCRAP) for n, grams in enumerate(("100.00", "250.55", "7.01"))
     ]
 
     def work(connection: AsyncConnection) -> Coroutine[Any, Any, int]:
         return melting.combine(connection, ONE, parents, BarKey("XM1", "MELT-1", 0), melted("354.00"))
 
-    child = await do(house, work)
-    async with house.engine.connect() as connection:
+    child = await do(exchange, work)
+    async with exchange.engine.connect() as connection:
         (row,) = await connection.execute(select(melt))
         assert (row.lot_id, row.parents_mg, row.child_mg, row.loss_mg) == (child, 357_560, 354_000, 3_560)
         assert row.alarms == [], "0.9957% is usual for scrap"
@@ -155,76 +155,78 @@ async def test_several_lots_are_melted_into_one_and_weight_is_conserved(house: S
         assert [found[number].state for number in (*parents, child)] == ["CONSUMED"] * 3 + ["MELTED"]
         record = (await provenance.of_lots(connection, [child]))[child]
         assert (record.origin, record.grade, record.missing) == ("RECYCLED_CONSUMER", "MEDIUM", [])
-    assert await refused(house, work) == "ILLEGAL_STEP"
-    await assayed(house, child, 900_000, 900_100)
-    await do(house, lambda c: intake.certify(c, ONE, [child]))
-    await do(house, lambda c: intake.register(c, ONE, [child]))
-    again = await screened(house, serial="B0", **SCRAP)
+    assert await refused(exchange, work) == "ILLEGAL_STEP"
+    await assayed(exchange, child, 900_000, 900_100)
+    await do(exchange, lambda c: intake.certify(c, ONE, [child]))
+    await do(exchange, lambda c: intake.register(c, ONE, [child]))
+    again = await screened(exchange, serial="B0", **SCRAP)
     assert again not in parents, "the mark of a lot that is melted away may come again"
 
 
-async def test_certified_parents_conserve_fine_gold_to_the_milligram(house: SmallExchange) -> None:
-    parents = await house.register([{"serial": "A1"}, {"serial": "A2", "weighed_g": "200.05"}])
-    async with house.engine.connect() as connection:
+async def test_certified_parents_conserve_fine_gold_to_the_milligram(exchange: SmallExchange) -> None:
+    parents = await exchange.register([{"serial": "A1"}, {"serial": "A2", "weighed_g": "200.05"}])
+    async with exchange.engine.connect() as connection:
         fine = sum(row.fine_mg for row in (await lots.find(connection, parents)).values())
     assert fine == 99_900 + 199_849
-    child = await do(house, lambda c: melting.combine(c, ONE, parents, BarKey("XM1", "MELT-1", 0), melted("300.00")))
-    await assayed(house, child, 998_900, 998_900)
-    await do(house, lambda c: intake.certify(c, ONE, [child]))
-    async with house.engine.connect() as connection:
+    child = await do(exchange, lambda c: melting.combine(c, ONE, parents, BarKey("XM1", "MELT-1", 0), melted("300.00")))
+    await assayed(exchange, child, 998_900, 998_900)
+    await do(exchange, lambda c: intake.certify(c, ONE, [child]))
+    async with exchange.engine.connect() as connection:
         (row,) = await connection.execute(select(melt))
         mine = (await lots.find(connection, [child]))[child].fine_mg
         assert mine == 299_670
         assert (row.fine_parents_mg, row.fine_child_mg, row.fine_loss_mg) == (fine, mine, fine - mine)
         assert row.fine_parents_mg == row.fine_child_mg + row.fine_loss_mg
     with pytest.raises(DBAPIError, match="written once"):
-        await do(house, lambda c: c.execute(update(melt).values(fine_child_mg=1)))
+        await do(exchange, lambda c: c.execute(update(melt).values(fine_child_mg=1)))
 
 
-async def test_gold_that_a_melt_seems_to_have_made_is_alarmed(house: SmallExchange) -> None:
-    parents = await house.register([{"serial": "A1"}, {"serial": "A2"}])
-    child = await do(house, lambda c: melting.combine(c, ONE, parents, BarKey("XM1", "MELT-1", 0), melted("200.00")))
-    await assayed(house, child, 999_400, 999_400)
-    await do(house, lambda c: intake.certify(c, ONE, [child]))
-    assert await refused(house, lambda c: intake.register(c, ONE, [child])) == "BLOCKED"
-    async with house.engine.connect() as connection:
+async def test_gold_that_a_melt_seems_to_have_made_is_alarmed(exchange: SmallExchange) -> None:
+    parents = await exchange.register([{"serial": "A1"}, {"serial": "A2"}])
+    child = await do(exchange, lambda c: melting.combine(c, ONE, parents, BarKey("XM1", "MELT-1", 0), melted("200.00")))
+    await assayed(exchange, child, 999_400, 999_400)
+    await do(exchange, lambda c: intake.certify(c, ONE, [child]))
+    assert await refused(exchange, lambda c: intake.register(c, ONE, [child])) == "BLOCKED"
+    async with exchange.engine.connect() as connection:
         (row,) = await connection.execute(select(melt))
     assert row.fine_loss_mg == -80
     assert "0.08 g of fine gold more" in row.alarms[0]
 
 
-async def test_lots_that_do_not_belong_together_are_not_melted(house: SmallExchange) -> None:
-    one = await screened(house, serial="B1", **SCRAP)
+async def test_lots_that_do_not_belong_together_are_not_melted(exchange: SmallExchange) -> None:
+    one = await screened(exchange, serial="B1", **SCRAP)
     for row in ({"account": "B.H"}, {"symbol": "AU", "form": "NONAPPROVED_BAR"}):
-        other = await screened(house, **{**SCRAP, "serial": f"X-{len(row)}", **row})
+        other = await screened(exchange, **{**SCRAP, "serial": f"X-{len(row)}", **row})
         work = _combine([one, other])
-        assert await refused(house, work) == "DIFFERENT_LOTS"
-    incomplete = await screened(house, serial="B2", **SCRAP, seller_check="")
-    assert await refused(house, _combine([one, incomplete])) == "BLOCKED"
+        assert await refused(exchange, work) == "DIFFERENT_LOTS"
+    incomplete = await screened(exchange, serial="B2", **SCRAP, seller_check="")
+    assert await refused(exchange, _combine([one, incomplete])) == "BLOCKED"
     with pytest.raises(BadValue, match="two or more different"):
-        await do(house, _combine([one, one]))
-    (registered,) = await house.register([{"serial": "R1"}])
-    (pledged,) = await house.register([{"serial": "R2"}])
-    await do(house, lambda c: receipts.propose_issue(c, ONE, [registered]))
-    assert await refused(house, _combine([registered, pledged])) == "RECEIPT_EXISTS"
+        await do(exchange, _combine([one, one]))
+    (registered,) = await exchange.register([{"serial": "R1"}])
+    (pledged,) = await exchange.register([{"serial": "R2"}])
+    await do(exchange, lambda c: receipts.propose_issue(c, ONE, [registered]))
+    assert await refused(exchange, _combine([registered, pledged])) == "RECEIPT_EXISTS"
 
 
 def _combine(parents: list[int]) -> Work:
     return lambda c: melting.combine(c, ONE, parents, BarKey("XM1", "MELT-9", 0), melted("100.00"))
 
 
-async def test_an_unusual_loss_blocks_the_register_until_somebody_else_explains_it(house: SmallExchange) -> None:
-    number = await screened(house, serial="B1", **SCRAP)
-    assert await refused(house, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P", 500)]})) == "MUST_BE_MELTED"
-    assert await refused(house, lambda c: melting.melt_each(c, ONE, {number: melted("100.01")})) == "MELT_GAIN"
-    await do(house, lambda c: melting.melt_each(c, ONE, {number: melted("97.00")}))
-    await assayed(house, number, 900_000, 900_100)
-    await do(house, lambda c: intake.certify(c, ONE, [number]))
-    assert await refused(house, lambda c: intake.register(c, ONE, [number])) == "BLOCKED"
-    assert await refused(house, lambda c: melting.explain(c, ONE, 1, "stones")) == "SAME_PERSON"
-    await do(house, lambda c: melting.explain(c, OTHER, 1, "stones and solder"))
-    assert await refused(house, lambda c: melting.explain(c, OTHER, 1, "again")) == "ILLEGAL_STEP"
-    await do(house, lambda c: intake.register(c, ONE, [number]))
+async def test_an_unusual_loss_blocks_the_register_until_somebody_else_explains_it(exchange: SmallExchange) -> None:
+    number = await screened(exchange, serial="B1", **SCRAP)
+    assert (
+        await refused(exchange, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P", 500)]})) == "MUST_BE_MELTED"
+    )
+    assert await refused(exchange, lambda c: melting.melt_each(c, ONE, {number: melted("100.01")})) == "MELT_GAIN"
+    await do(exchange, lambda c: melting.melt_each(c, ONE, {number: melted("97.00")}))
+    await assayed(exchange, number, 900_000, 900_100)
+    await do(exchange, lambda c: intake.certify(c, ONE, [number]))
+    assert await refused(exchange, lambda c: intake.register(c, ONE, [number])) == "BLOCKED"
+    assert await refused(exchange, lambda c: melting.explain(c, ONE, 1, "stones")) == "SAME_PERSON"
+    await do(exchange, lambda c: melting.explain(c, OTHER, 1, "stones and solder"))
+    assert await refused(exchange, lambda c: melting.explain(c, OTHER, 1, "again")) == "ILLEGAL_STEP"
+    await do(exchange, lambda c: intake.register(c, ONE, [number]))
 
 
 def test_when_a_loss_is_alarmed() -> None:
@@ -249,13 +251,13 @@ def test_three_deviations_are_those_of_the_exact_sample(history: list[int], valu
     assert is_outlier(value, history, 3) == ((value - mean) ** 2 > 9 * variance)
 
 
-async def test_the_history_of_ninety_days_counts(house: SmallExchange) -> None:
+async def test_the_history_of_ninety_days_counts(exchange: SmallExchange) -> None:
     for n in range(11):
-        number = await screened(house, serial=f"B{n}", **SCRAP)
-        await do(house, _melt(number, "99.00" if n % 2 else "98.98"))
-    number = await screened(house, serial="odd", **SCRAP)
-    await do(house, lambda c: melting.melt_each(c, ONE, {number: melted("98.50")}))
-    async with house.engine.begin() as connection:
+        number = await screened(exchange, serial=f"B{n}", **SCRAP)
+        await do(exchange, _melt(number, "99.00" if n % 2 else "98.98"))
+    number = await screened(exchange, serial="odd", **SCRAP)
+    await do(exchange, lambda c: melting.melt_each(c, ONE, {number: melted("98.50")}))
+    async with exchange.engine.begin() as connection:
         rows = await melting.listing(connection, alarmed=True)
         assert [row.lot_id for row in rows] == [number]
         assert len(await melting.history(connection, "SCRAP_JEWEL", rows[0].at + 90 * 86_400_000)) == 0
@@ -266,21 +268,21 @@ def _melt(number: int, grams: str) -> Work:
     return lambda c: melting.melt_each(c, ONE, {number: melted(grams)})
 
 
-async def test_a_lot_is_melted_again_when_its_samples_do_not_agree(house: SmallExchange) -> None:
-    number = await screened(house, serial="B1", **SCRAP)
-    await do(house, lambda c: melting.melt_each(c, ONE, {number: melted("99.00")}))
-    await do(house, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P-1", 500)]}))
+async def test_a_lot_is_melted_again_when_its_samples_do_not_agree(exchange: SmallExchange) -> None:
+    number = await screened(exchange, serial="B1", **SCRAP)
+    await do(exchange, lambda c: melting.melt_each(c, ONE, {number: melted("99.00")}))
+    await do(exchange, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P-1", 500)]}))
     differ = {number: Result("LAB-A", (900_000, 901_000))}
-    assert await refused(house, lambda c: assay.fire_assay(c, ONE, differ)) == "REPLICATES_DIFFER"
-    await do(house, lambda c: melting.melt_each(c, ONE, {number: melted("98.90")}, "remelt"))
+    assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, differ)) == "REPLICATES_DIFFER"
+    await do(exchange, lambda c: melting.melt_each(c, ONE, {number: melted("98.90")}, "remelt"))
     agree = {number: Result("LAB-A", (900_000, 900_100))}
-    assert await refused(house, lambda c: assay.fire_assay(c, ONE, agree)) == "NO_SAMPLE"
+    assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, agree)) == "NO_SAMPLE"
     with pytest.raises(BadValue, match="no other sample has"):
-        await do(house, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P-1", 500)]}))
-    await do(house, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P-2", 500)]}))
-    await do(house, lambda c: assay.fire_assay(c, ONE, agree))
-    await do(house, lambda c: intake.certify(c, ONE, [number]))
-    async with house.engine.connect() as connection:
+        await do(exchange, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P-1", 500)]}))
+    await do(exchange, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P-2", 500)]}))
+    await do(exchange, lambda c: assay.fire_assay(c, ONE, agree))
+    await do(exchange, lambda c: intake.certify(c, ONE, [number]))
+    async with exchange.engine.connect() as connection:
         found = await certificates.find(connection, 1)
         assert (found.content["weight_cg"], [s["seal"] for s in found.content["samples"]]) == (9_890, ["P-2"])
         assert sum(row.loss_mg for row in await melting.listing(connection)) == 1_100
@@ -312,60 +314,60 @@ def test_mined_gold_has_never_been_refined() -> None:
     assert [provenance.grade(record, "DORE", e5)[0] for e5 in (99_499, 99_500)] == ["MEDIUM", "HIGH"]
 
 
-async def test_no_lot_is_registered_without_its_provenance(house: SmallExchange) -> None:
+async def test_no_lot_is_registered_without_its_provenance(exchange: SmallExchange) -> None:
     number = await screened(
-        house, "100.00", serial="D1", symbol="DORE", form="DORE", fineness_permille="880.00", origin="MINE"
+        exchange, "100.00", serial="D1", symbol="DORE", form="DORE", fineness_permille="880.00", origin="MINE"
     )
-    await assayed(house, number, 880_000, 880_100)
-    await do(house, lambda c: intake.certify(c, ONE, [number]))
-    assert await refused(house, lambda c: intake.register(c, ONE, [number])) == "BLOCKED"
+    await assayed(exchange, number, 880_000, 880_100)
+    await do(exchange, lambda c: intake.certify(c, ONE, [number]))
+    assert await refused(exchange, lambda c: intake.register(c, ONE, [number])) == "BLOCKED"
     risky = Record("MINE", "CN", "M-1", "T-1", "KYB-1", ("D",), True)
-    await do(house, lambda c: provenance.write(c, ONE, {number: risky}))
-    assert await refused(house, lambda c: intake.register(c, ONE, [number])) == "BLOCKED"
-    proposal = await do(house, lambda c: provenance.propose_acceptance(c, ONE, number, "EDD-1"))
-    await house.approve(proposal)
-    await do(house, lambda c: intake.register(c, ONE, [number]))
-    assert await refused(house, lambda c: provenance.write(c, ONE, {number: risky})) == "ILLEGAL_STEP"
+    await do(exchange, lambda c: provenance.write(c, ONE, {number: risky}))
+    assert await refused(exchange, lambda c: intake.register(c, ONE, [number])) == "BLOCKED"
+    proposal = await do(exchange, lambda c: provenance.propose_acceptance(c, ONE, number, "EDD-1"))
+    await exchange.approve(proposal)
+    await do(exchange, lambda c: intake.register(c, ONE, [number]))
+    assert await refused(exchange, lambda c: provenance.write(c, ONE, {number: risky})) == "ILLEGAL_STEP"
     with pytest.raises(DBAPIError, match="written once"):
-        await do(house, lambda c: c.execute(text("UPDATE provenance SET country = 'US'")))
+        await do(exchange, lambda c: c.execute(text("UPDATE provenance SET country = 'US'")))
 
 
-async def test_a_list_with_what_must_wait_goes_as_far_as_it_may(house: SmallExchange) -> None:
+async def test_a_list_with_what_must_wait_goes_as_far_as_it_may(exchange: SmallExchange) -> None:
     rows = bars([{"serial": "A1"}, {"serial": "A2", "seller_check": ""}])
     from settlement.intake import imports
 
-    await do(house, lambda c: imports.take_in(c, ONE, "declared", "bars.csv", rows))
-    taken = await do(house, lambda c: imports.take_in(c, ONE, "measured", "bars.csv", rows))
+    await do(exchange, lambda c: imports.take_in(c, ONE, "declared", "bars.csv", rows))
+    taken = await do(exchange, lambda c: imports.take_in(c, ONE, "measured", "bars.csv", rows))
     assert taken.lots == [1, 2]
     assert list(taken.waiting) == [2]
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         assert [row.state for row in await lots.listing(connection)] == ["REGISTERED", "CERTIFIED"]
 
 
-async def test_a_quarantined_lot_can_do_nothing_and_comes_back_where_it_was(house: SmallExchange) -> None:
-    number = await screened(house)
-    await do(house, lambda c: intake.quarantine(c, ONE, number, "reported stolen", "police 17"))
+async def test_a_quarantined_lot_can_do_nothing_and_comes_back_where_it_was(exchange: SmallExchange) -> None:
+    number = await screened(exchange)
+    await do(exchange, lambda c: intake.quarantine(c, ONE, number, "reported stolen", "police 17"))
     for step in lots.MACHINE.steps:
         if step not in ("lift", "pre_advise", "cast"):
-            assert await refused(house, lambda c, s=step: lots.take(c, ONE, s, [number])) == "ILLEGAL_STEP"  # type: ignore[misc]
-    assert await refused(house, lambda c: lots.take(c, OTHER, "lift", [number])) == "TWO_PEOPLE"
-    proposal = await do(house, lambda c: intake.propose_lift(c, ONE, number, "police 18"))
-    await house.approve(proposal)
-    async with house.engine.connect() as connection:
+            assert await refused(exchange, lambda c, s=step: lots.take(c, ONE, s, [number])) == "ILLEGAL_STEP"  # type: ignore[misc]
+    assert await refused(exchange, lambda c: lots.take(c, OTHER, "lift", [number])) == "TWO_PEOPLE"
+    proposal = await do(exchange, lambda c: intake.propose_lift(c, ONE, number, "police 18"))
+    await exchange.approve(proposal)
+    async with exchange.engine.connect() as connection:
         assert (await lots.find(connection, [number]))[number].state == "SCREENED"
-    (registered,) = await house.register([{"serial": "R1"}])
-    await do(house, lambda c: receipts.propose_issue(c, ONE, [registered]))
+    (registered,) = await exchange.register([{"serial": "R1"}])
+    await do(exchange, lambda c: receipts.propose_issue(c, ONE, [registered]))
     work = lambda c: intake.quarantine(c, ONE, registered, "late", "police 19")  # noqa: E731
-    assert await refused(house, work) == "RECEIPT_EXISTS"
+    assert await refused(exchange, work) == "RECEIPT_EXISTS"
 
 
-async def test_rejected_metal_leaves_by_two_people(house: SmallExchange) -> None:
-    number = await screened(house)
-    await do(house, lambda c: intake.reject(c, ONE, number, "plated"))
-    assert await refused(house, lambda c: lots.take(c, ONE, "return", [number])) == "TWO_PEOPLE"
-    proposal = await do(house, lambda c: intake.propose_return(c, ONE, number, "Depositor's driver"))
-    await house.approve(proposal)
-    async with house.engine.connect() as connection:
+async def test_rejected_metal_leaves_by_two_people(exchange: SmallExchange) -> None:
+    number = await screened(exchange)
+    await do(exchange, lambda c: intake.reject(c, ONE, number, "plated"))
+    assert await refused(exchange, lambda c: lots.take(c, ONE, "return", [number])) == "TWO_PEOPLE"
+    proposal = await do(exchange, lambda c: intake.propose_return(c, ONE, number, "Depositor's driver"))
+    await exchange.approve(proposal)
+    async with exchange.engine.connect() as connection:
         *_, last = await lots.history(connection, number)
         assert (last.step, last.by, last.detail) == ("return", OTHER, {"collector": "Depositor's driver"})
         steps = [event.step for event in await lots.history(connection, number)]
@@ -375,41 +377,41 @@ async def test_rejected_metal_leaves_by_two_people(house: SmallExchange) -> None
         assert [action for action in acts.scalars() if action.startswith("lot.")] == [f"lot.{step}" for step in steps]
         await audit.verify(connection)
     with pytest.raises(DBAPIError, match="append-only"):
-        await do(house, lambda c: c.execute(update(custody_event).values(by="nobody")))
+        await do(exchange, lambda c: c.execute(update(custody_event).values(by="nobody")))
 
 
-async def test_what_a_class_accepts(house: SmallExchange) -> None:
+async def test_what_a_class_accepts(exchange: SmallExchange) -> None:
     wish = acceptance.Wish(("NONAPPROVED_BAR", "GRAIN"), ("XM1",), 50_000)
-    proposal = await do(house, lambda c: acceptance.propose(c, ONE, "AU", wish))
-    await house.approve(proposal)
-    assert await advised(house, serial="G", form="GRAIN") == 1
+    proposal = await do(exchange, lambda c: acceptance.propose(c, ONE, "AU", wish))
+    await exchange.approve(proposal)
+    assert await advised(exchange, serial="G", form="GRAIN") == 1
     for row, column in (
         ({"form": "DORE"}, "form"),
         ({"gross_g": "50.00"}, "gross_g"),
         ({"fineness_permille": "899.99"}, "fineness_permille"),
     ):
         with pytest.raises(Exception, match=column):
-            await advised(house, serial="X", **row)
-    small = await screened(house, "50.00", serial="small")
-    await assayed(house, small, 999_000, 999_000)
-    assert await refused(house, lambda c: intake.certify(c, ONE, [small])) == "NOT_ACCEPTED"
-    second = await do(house, lambda c: acceptance.propose(c, ONE, "AU", acceptance.Wish(("NONAPPROVED_BAR",))))
-    await house.approve(second)
-    await do(house, lambda c: intake.certify(c, ONE, [small]))
-    async with house.engine.connect() as connection:
+            await advised(exchange, serial="X", **row)
+    small = await screened(exchange, "50.00", serial="small")
+    await assayed(exchange, small, 999_000, 999_000)
+    assert await refused(exchange, lambda c: intake.certify(c, ONE, [small])) == "NOT_ACCEPTED"
+    second = await do(exchange, lambda c: acceptance.propose(c, ONE, "AU", acceptance.Wish(("NONAPPROVED_BAR",))))
+    await exchange.approve(second)
+    await do(exchange, lambda c: intake.certify(c, ONE, [small]))
+    async with exchange.engine.connect() as connection:
         assert [row.status for row in await acceptance.listing(connection)] == ["REPLACED", "LIVE"]
 
 
-async def test_no_receipt_outside_the_band_of_the_class(house: SmallExchange) -> None:
-    numbers = await house.register([{"serial": "A1"}])
+async def test_no_receipt_outside_the_band_of_the_class(exchange: SmallExchange) -> None:
+    numbers = await exchange.register([{"serial": "A1"}])
     await do(
-        house, lambda c: c.execute(update(instrument).where(instrument.c.symbol == "AU").values(min_fineness=99_950))
+        exchange, lambda c: c.execute(update(instrument).where(instrument.c.symbol == "AU").values(min_fineness=99_950))
     )
-    assert await refused(house, lambda c: receipts.propose_issue(c, ONE, numbers)) == "OUTSIDE_BAND"
+    assert await refused(exchange, lambda c: receipts.propose_issue(c, ONE, numbers)) == "OUTSIDE_BAND"
     values = "(1, 'A.H', 'AU', 99900, 'PROPOSED')"
     statement = text(f"INSERT INTO receipt (lot_id, account, symbol, fine_mg, status) VALUES {values}")
     with pytest.raises(DBAPIError, match="outside the band"):
-        await do(house, lambda c: c.execute(statement))
+        await do(exchange, lambda c: c.execute(statement))
 
 
 def test_a_screening_is_a_mean_of_whole_per_mille() -> None:
@@ -422,22 +424,22 @@ def test_a_screening_is_a_mean_of_whole_per_mille() -> None:
             assay.screened(points)
 
 
-async def test_laboratories_are_accredited_today_or_refused(house: SmallExchange) -> None:
+async def test_laboratories_are_accredited_today_or_refused(exchange: SmallExchange) -> None:
     from settlement.assays import laboratories
 
-    await do(house, lambda c: laboratories.add(c, ONE, "OLD", "Old one", ["CMA"], "L", (PAST, date(2020, 12, 31))))
-    number = await screened(house)
-    await do(house, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P", 500)]}))
+    await do(exchange, lambda c: laboratories.add(c, ONE, "OLD", "Old one", ["CMA"], "L", (PAST, date(2020, 12, 31))))
+    number = await screened(exchange)
+    await do(exchange, lambda c: sampling.draw(c, ONE, {number: [Drawn("A", "P", 500)]}))
     for code, ppm, reason in (
         ("OLD", (999_000, 999_000), "NOT_ACCREDITED"),
         ("LAB-A", (999_000, 999_300), "REPLICATES_DIFFER"),
     ):
         results = {number: Result(code, ppm)}
-        assert await refused(house, lambda c, r=results: assay.fire_assay(c, ONE, r)) == reason  # type: ignore[misc]
+        assert await refused(exchange, lambda c, r=results: assay.fire_assay(c, ONE, r)) == reason  # type: ignore[misc]
     for result in (Result("NONE", (999_000, 999_000)), Result("LAB-A", (999_000,)), Result("LAB-A", (1, 1), "ISO 1")):
         with pytest.raises(BadValue):
-            await do(house, lambda c, r=result: assay.fire_assay(c, ONE, {number: r}))  # type: ignore[misc]
+            await do(exchange, lambda c, r=result: assay.fire_assay(c, ONE, {number: r}))  # type: ignore[misc]
     narrow = {number: Result("LAB-A", (999_600, 999_600), "GB/T 28016-2011")}
-    assert await refused(house, lambda c: assay.fire_assay(c, ONE, narrow)) == "OUTSIDE_STANDARD"
-    await do(house, lambda c: laboratories.renew(c, ONE, "OLD", ["CMA", "CNAS"], "L2", (PAST, FAR)))
-    await do(house, lambda c: assay.fire_assay(c, ONE, {number: Result("OLD", (999_000, 999_000))}))
+    assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, narrow)) == "OUTSIDE_STANDARD"
+    await do(exchange, lambda c: laboratories.renew(c, ONE, "OLD", ["CMA", "CNAS"], "L2", (PAST, FAR)))
+    await do(exchange, lambda c: assay.fire_assay(c, ONE, {number: Result("OLD", (999_000, 999_000))}))

@@ -12,11 +12,11 @@ from tests.settlement.small_exchange import SmallExchange
 __all__ = ["_settings"]
 
 
-async def test_scrap_from_advice_to_a_certificate_on_paper(engine: AsyncEngine, exchange: EngineRunner) -> None:
-    house = SmallExchange(engine, exchange)
-    await house.build()
-    await exchange.define("SCRAP", "SCRAP_JEWEL", min_fineness=30_000)
-    await house.post()
+async def test_scrap_from_advice_to_a_certificate_on_paper(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
+    exchange = SmallExchange(engine, engine_runner)
+    await exchange.build()
+    await engine_runner.define("SCRAP", "SCRAP_JEWEL", min_fineness=30_000)
+    await exchange.post()
 
     async def one(*words: str, code: int = 0) -> str:
         return await clerk("clerk-1", *words, code=code)
@@ -68,6 +68,6 @@ async def test_scrap_from_advice_to_a_certificate_on_paper(engine: AsyncEngine, 
 
 
 @pytest.mark.parametrize("words", [("acceptance", "list"), ("scale", "list"), ("laboratory", "list")])
-async def test_lists(engine: AsyncEngine, exchange: EngineRunner, words: tuple[str, ...]) -> None:
-    await SmallExchange(engine, exchange).build()
+async def test_lists(engine: AsyncEngine, engine_runner: EngineRunner, words: tuple[str, ...]) -> None:
+    await SmallExchange(engine, engine_runner).build()
     assert (await clerk("clerk-1", *words)).count("\t") >= 4

@@ -4,9 +4,9 @@ from typing import Any
 
 from settlement.assays import two_parties
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
-from tests.settlement.test_routes import Desk, desk, house
+from tests.settlement.test_routes import Desk, desk, exchange
 
-__all__ = ["desk", "house"]
+__all__ = ["desk", "exchange"]
 
 ORIGIN = {"origin": "MINE", "country": "CN", "seller_check": "KYB-1", "documents": ["INV-1"]}
 ADVICE: dict[str, Any] = {
@@ -15,9 +15,9 @@ ADVICE: dict[str, Any] = {
 }
 
 
-async def test_a_dore_bar_from_advice_to_certificate(house: SmallExchange, desk: Desk) -> None:
-    await house.exchange.define("DORE", "DORE", min_fineness=30_000)
-    await house.post()
+async def test_a_dore_bar_from_advice_to_certificate(exchange: SmallExchange, desk: Desk) -> None:
+    await exchange.engine_runner.define("DORE", "DORE", min_fineness=30_000)
+    await exchange.post()
     lot = (await desk(ONE, "POST", "/lots", json=ADVICE))["lot"]
 
     async def step(name: str, body: Any, status: int = 200, who: str = ONE) -> dict[str, Any]:

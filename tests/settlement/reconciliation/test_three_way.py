@@ -12,9 +12,9 @@ from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
     """Two lots under receipt, money, and a trade with fees."""
-    made = SmallExchange(engine, exchange)
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     await made.pay_in("B.H", 100_000_000, "bank-1")
     await made.issue([{"serial": "A"}, {"serial": "B"}])
@@ -86,34 +86,34 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
     ],
 )
 async def test_a_planted_difference_is_found(
-    house: SmallExchange, statements: list[str], expected: list[tuple[str, str, str, int]]
+    exchange: SmallExchange, statements: list[str], expected: list[tuple[str, str, str, int]]
 ) -> None:
-    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
-    await plant(house.engine, *statements)
-    found = (await three_way.reconcile(house.engine, ONE)).breaks
+    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
+    await plant(exchange.engine, *statements)
+    found = (await three_way.reconcile(exchange.engine, ONE)).breaks
     assert [(b.kind, b.subject, b.asset, b.found - b.expected) for b in found] == expected
 
 
-async def test_metal_that_came_by_no_document_is_found(house: SmallExchange) -> None:
-    await house.exchange.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
-    await house.post()
-    found = (await three_way.reconcile(house.engine, ONE)).breaks
+async def test_metal_that_came_by_no_document_is_found(exchange: SmallExchange) -> None:
+    await exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
+    await exchange.post()
+    found = (await three_way.reconcile(exchange.engine, ONE)).breaks
     assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]
 
 
-async def test_a_break_keeps_its_number_and_age_until_it_is_gone(house: SmallExchange) -> None:
-    await plant(house.engine, "UPDATE engine_holding SET total = total + 1 WHERE account = 'B.H' AND asset = 'CNY'")
-    first = await three_way.reconcile(house.engine, ONE)
-    await three_way.reconcile(house.engine, OTHER)
-    async with house.engine.begin() as connection:
+async def test_a_break_keeps_its_number_and_age_until_it_is_gone(exchange: SmallExchange) -> None:
+    await plant(exchange.engine, "UPDATE engine_holding SET total = total + 1 WHERE account = 'B.H' AND asset = 'CNY'")
+    first = await three_way.reconcile(exchange.engine, ONE)
+    await three_way.reconcile(exchange.engine, OTHER)
+    async with exchange.engine.begin() as connection:
         (row,) = await three_way.open_breaks(connection)
         assert (row.owner, row.status, row.first_run, row.last_run) == (ONE, "OPEN", first.run_id, first.run_id + 1)
         await three_way.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
-    await three_way.reconcile(house.engine, ONE)
-    async with house.engine.connect() as connection:
+    await three_way.reconcile(exchange.engine, ONE)
+    async with exchange.engine.connect() as connection:
         (row,) = await three_way.open_breaks(connection)
         assert (row.owner, row.status, row.explanation) == (OTHER, "EXPLAINED", "planted by a test")
-    await plant(house.engine, "UPDATE engine_holding SET total = total - 1 WHERE account = 'B.H' AND asset = 'CNY'")
-    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
-    async with house.engine.connect() as connection:
+    await plant(exchange.engine, "UPDATE engine_holding SET total = total - 1 WHERE account = 'B.H' AND asset = 'CNY'")
+    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
+    async with exchange.engine.connect() as connection:
         assert await three_way.open_breaks(connection) == []

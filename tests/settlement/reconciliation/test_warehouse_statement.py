@@ -25,9 +25,9 @@ BARS = ["HX,A1,2024,100.00,999.00,RECEIPTED,S-1,DOMESTIC", "HX,A2,2024,100.00,99
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
     """Two lots under receipt in XM1, one in XM2, one that has been handed back."""
-    made = SmallExchange(engine, exchange)
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     async with engine.begin() as connection:
         await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
@@ -40,17 +40,17 @@ def csv(*rows: str) -> bytes:
     return "\n".join((HEADING, *rows)).encode()
 
 
-async def compared(house: SmallExchange, *rows: str) -> list[tuple[str, str, int, int]]:
+async def compared(exchange: SmallExchange, *rows: str) -> list[tuple[str, str, int, int]]:
     lines = warehouse_statement.read(sheets.read(csv(*rows)), Reading())
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         found = (await warehouse_statement.compare(connection, "XM1", lines)).breaks
     return [(b.kind, b.subject, b.expected, b.found) for b in found]
 
 
-async def test_a_statement_that_agrees_has_no_breaks(house: SmallExchange) -> None:
-    assert await compared(house, *BARS) == []
-    assert await compared(house, *reversed(BARS)) == []
-    assert await compared(house, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
+async def test_a_statement_that_agrees_has_no_breaks(exchange: SmallExchange) -> None:
+    assert await compared(exchange, *BARS) == []
+    assert await compared(exchange, *reversed(BARS)) == []
+    assert await compared(exchange, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
 
 
 DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
@@ -74,19 +74,19 @@ DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
 ]
 
 
-async def test_every_difference_has_its_kind(house: SmallExchange) -> None:
+async def test_every_difference_has_its_kind(exchange: SmallExchange) -> None:
     for rows, expected in DIFFERENCES:
-        assert await compared(house, *rows) == expected, rows
+        assert await compared(exchange, *rows) == expected, rows
 
 
-async def test_what_binds_a_lot_is_what_the_warehouse_should_say(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_what_binds_a_lot_is_what_the_warehouse_should_say(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         await locks.freeze(connection, ONE, [1], "doubt")
         await locks.lay(connection, ONE, "TRANSFER", [2], "to XM2", 1)
     frozen = BARS[0].replace("RECEIPTED", "冻结")
-    assert await compared(house, frozen, BARS[1]) == []
-    assert await compared(house, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
-    assert await compared(house, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
+    assert await compared(exchange, frozen, BARS[1]) == []
+    assert await compared(exchange, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
+    assert await compared(exchange, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,19 @@ def test_what_a_balance_may_differ(gross_cg: int, allowed: int) -> None:
     assert warehouse_statement.tolerance_cg(gross_cg) == allowed
 
 
-async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(house: SmallExchange) -> None:
+async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(
+    exchange: SmallExchange,
+) -> None:
     async def take(place: str, *rows: str) -> warehouse_statement.Outcome:
         data = csv(*rows)
         lines = warehouse_statement.read(sheets.read(data), Reading())
-        async with house.engine.begin() as connection:
+        async with exchange.engine.begin() as connection:
             return await warehouse_statement.take_in(connection, ONE, place, DAY, "s.csv", data, lines)
 
     first = await take("XM1", BARS[0])
     await take("XM2", "HX,B1,2024,100.00,998.00,,,")
-    assert (await three_way.reconcile(house.engine, ONE)).breaks == ()
-    async with house.engine.connect() as connection:
+    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
+    async with exchange.engine.connect() as connection:
         rows = await three_way.open_breaks(connection)
     assert [(row.kind, row.scope, row.owner, row.unit) for row in rows] == [
         ("MISSING_AT_WAREHOUSE", "statement:XM1", ONE, "gross_mg"),
@@ -117,7 +119,7 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
     with pytest.raises(Refused, match="as file 1"):
         await take("XM1", BARS[0])
     await take("XM1", *BARS)
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         assert [row.scope for row in await three_way.open_breaks(connection)] == ["statement:XM2"]
         kept = await files.listing(connection)
     assert (kept[0].kind, kept[0].about) == ("statement", "XM1 2026-11-24")
@@ -132,7 +134,7 @@ def test_the_age_of_a_break_says_whose_it_is() -> None:
     ]
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("exchange")
 async def test_as_a_clerk_types_it(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
     monkeypatch.chdir(tmp_path)
@@ -158,9 +160,9 @@ async def test_as_a_clerk_types_it(settled_url: str, monkeypatch: pytest.MonkeyP
     await goldx("clerk", "--as", ONE, "statement", "statement.xlsx", code=2)
 
 
-async def test_working_days_follow_the_table(house: SmallExchange) -> None:
+async def test_working_days_follow_the_table(exchange: SmallExchange) -> None:
     """A Friday before a long holiday whose following Saturday is worked."""
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         with pytest.raises(Refused, match="2026"):
             await working_days.after(connection, date(2026, 9, 25), 1)
         for day in range(1, 9):

@@ -30,11 +30,11 @@ SECOND = Identity("PASSPORT", "E12345678", "Seller Two")
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
     """Two members with a counter each, a class for old gold, today's price, and a calendar that knows the year."""
-    made = SmallExchange(engine, exchange)
+    made = SmallExchange(engine, engine_runner)
     await made.build()
-    await exchange.define("SCRAP", "SCRAP_JEWEL")
+    await engine_runner.define("SCRAP", "SCRAP_JEWEL")
     await made.post()
     async with engine.begin() as connection:
         for code in ("A", "B"):
@@ -64,7 +64,7 @@ async def ticket(
 
 
 def worth(fen: int) -> list[tuple[int, int]]:
-    """Items that the house's price pays just about so much for: 589.05 CNY a gram at 1000 per mille."""
+    """Items that the venue's price pays just about so much for: 589.05 CNY a gram at 1000 per mille."""
     return [(fen * 100 // 58_905 + 1, 100_000)]
 
 
@@ -79,8 +79,8 @@ def test_an_identity_number_must_have_its_check_digit() -> None:
         sellers.checked("PASSPORT", "E1", "Two")
 
 
-async def test_a_seller_is_known_again_and_hardly_anything_is_kept(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_a_seller_is_known_again_and_hardly_anything_is_kept(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         one = await sellers.known(connection, ONE, FIRST)
         again = await sellers.known(connection, ONE, FIRST._replace(name="甲"))
         other = await sellers.known(connection, ONE, SECOND)
@@ -92,9 +92,9 @@ async def test_a_seller_is_known_again_and_hardly_anything_is_kept(house: SmallE
         assert secret not in dump + log
 
 
-async def test_an_offer_follows_from_the_posted_price(house: SmallExchange) -> None:
+async def test_an_offer_follows_from_the_posted_price(exchange: SmallExchange) -> None:
     """12.34 g at 750: fine 9.255 g, payable 99% = 9.162 g, at 595.00 = 5451.39; domain sheet 3.2, 4.3."""
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=[(1_234, 75_000), (10_000, 99_900)])
         one, two = await counter.items_of(connection, number)
         assert (one.fine_mg, one.payable_mg, one.value_fen) == (9_255, 9_162, 545_139)
@@ -106,8 +106,8 @@ async def test_an_offer_follows_from_the_posted_price(house: SmallExchange) -> N
         assert (await counter.find(connection, theirs)).offered_fen == 5_884_610
 
 
-async def test_yesterdays_price_is_none(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_yesterdays_price_is_none(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("UPDATE posted_price SET at = at - 86400000"))
         await connection.execute(text("SET LOCAL session_replication_role = origin"))
@@ -116,20 +116,20 @@ async def test_yesterdays_price_is_none(house: SmallExchange) -> None:
         assert refused.value.reason == "NO_PRICE"
 
 
-async def test_a_price_that_cannot_be_is_refused(house: SmallExchange) -> None:
+async def test_a_price_that_cannot_be_is_refused(exchange: SmallExchange) -> None:
     price = two_way.Posted(two_way.VENUE, "SCRAP_JEWEL", 60_000, 61_000, 0, 99_000)
     wrong = (
         *(price._replace(bid=61_001), price._replace(bid=0), price._replace(adjustment=-60_000)),
         *(price._replace(payable_e5=100_001), price._replace(form="RING"), price._replace(poster="X")),
     )
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         for bad in wrong:
             with pytest.raises(BadValue):
                 await two_way.post(connection, ONE, bad)
 
 
-async def test_who_offers_does_not_pay(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_who_offers_does_not_pay(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         number = await ticket(connection)
         with pytest.raises(Refused) as refused:
             await counter.pay(connection, ONE, number, "TRANSFER", "T-1")
@@ -139,12 +139,12 @@ async def test_who_offers_does_not_pay(house: SmallExchange) -> None:
         with pytest.raises(Refused, match="is PAID"):
             await counter.pay(connection, OTHER, number, "TRANSFER", "T-1")
     with pytest.raises(IntegrityError):
-        async with house.engine.begin() as connection:
+        async with exchange.engine.begin() as connection:
             await connection.execute(update(counter_ticket).values(paid_by=ONE))
 
 
-async def test_large_cash_needs_due_diligence_first_and_a_report_after(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_large_cash_needs_due_diligence_first_and_a_report_after(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=worth(aml.LARGE_FEN))
         row = await counter.find(connection, number)
         assert row.offered_fen >= aml.LARGE_FEN
@@ -164,18 +164,18 @@ async def test_large_cash_needs_due_diligence_first_and_a_report_after(house: Sm
             await aml.decide(connection, OTHER, report.report_no, "file", "CAMLMAC-8")
 
 
-async def test_one_fen_less_is_not_large(house: SmallExchange) -> None:
+async def test_one_fen_less_is_not_large(exchange: SmallExchange) -> None:
     """The rule says 100,000 or more: exactly that much is large, one fen less is not."""
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         who = await sellers.known(connection, ONE, FIRST)
         await aml.before_cash(connection, who.seller_id, aml.LARGE_FEN - 1, working_days.today())
         with pytest.raises(Refused):
             await aml.before_cash(connection, who.seller_id, aml.LARGE_FEN, working_days.today())
 
 
-async def test_a_days_cash_adds_up_across_members(house: SmallExchange) -> None:
+async def test_a_days_cash_adds_up_across_members(exchange: SmallExchange) -> None:
     half = worth(aml.LARGE_FEN // 2)
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         one, two = await ticket(connection, items=half), await ticket(connection, code="CB", items=half)
         other = await ticket(connection, who=SECOND, code="CB", items=half)
         await counter.pay(connection, OTHER, one, "CASH", "V-1")
@@ -196,14 +196,14 @@ async def test_a_days_cash_adds_up_across_members(house: SmallExchange) -> None:
         assert report.amount_fen == sum([(await counter.find(connection, n)).offered_fen for n in (one, three, four)])
 
 
-async def test_two_counters_cannot_pay_one_seller_at_once(house: SmallExchange) -> None:
+async def test_two_counters_cannot_pay_one_seller_at_once(exchange: SmallExchange) -> None:
     half = worth(aml.LARGE_FEN // 2)
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         tickets = [await ticket(connection, items=half), await ticket(connection, code="CB", items=half)]
 
     async def pay(number: int) -> str:
         try:
-            async with house.engine.begin() as connection:
+            async with exchange.engine.begin() as connection:
                 await counter.pay(connection, OTHER, number, "CASH", f"V-{number}")
         except Refused as refused:
             return refused.reason
@@ -212,8 +212,8 @@ async def test_two_counters_cannot_pay_one_seller_at_once(house: SmallExchange) 
     assert sorted(await asyncio.gather(*map(pay, tickets))) == ["DUE_DILIGENCE", "PAID"]
 
 
-async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         near = await ticket(connection, who=SECOND, items=worth(aml.LARGE_FEN * 95 // 100))
         (number,) = (await counter.pay(connection, OTHER, near, "CASH", "V-1")).reports
         with pytest.raises(Refused) as refused:
@@ -239,14 +239,14 @@ async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(house: SmallExc
         assert [row.report_no for row in await aml.listing(connection, overdue=True)] == [number]
 
 
-async def test_what_is_suspicious_ends_the_ticket_and_is_reported(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_what_is_suspicious_ends_the_ticket_and_is_reported(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         hit = await counter.open_ticket(connection, ONE, "CA", FIRST, "COPY-1", "HIT", "UN 2026-11")
         away = await counter.turn_away(connection, ONE, "CA", "would not show a document")
         open_one = await counter.open_ticket(connection, ONE, "CA", SECOND, "COPY-2", "CLEAR", "UN 2026-11")
         with pytest.raises(BadValue):
             await counter.refuse(connection, ONE, open_one, "LARGE_CASH", "")
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         told = await counter.open_ticket(connection, ONE, "CA", SECOND, "COPY-2", "CLEAR", "UN 2026-11")
         await counter.refuse(connection, ONE, told, "CONFLICTING_STORY", "inherited, then found")
         rows = await aml.listing(connection)
@@ -264,8 +264,8 @@ async def test_what_is_suspicious_ends_the_ticket_and_is_reported(house: SmallEx
         ]
 
 
-async def test_items_become_lots_with_the_ticket_as_their_proof(house: SmallExchange) -> None:
-    async with house.engine.begin() as connection:
+async def test_items_become_lots_with_the_ticket_as_their_proof(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=[(1_234, 95_000), (10_000, 99_900)])
         with pytest.raises(Refused, match="must be PAID"):
             await counter.deliver(connection, ONE, [number], {"SCRAP_JEWEL": "SCRAP"})
@@ -286,7 +286,7 @@ async def test_items_become_lots_with_the_ticket_as_their_proof(house: SmallExch
             await counter.deliver(connection, ONE, [low], {"SCRAP_JEWEL": "SCRAP"})
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("exchange")
 async def test_as_a_clerk_types_it(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
     monkeypatch.chdir(tmp_path)

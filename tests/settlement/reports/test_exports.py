@@ -25,9 +25,9 @@ from tests.settlement.small_exchange import FAR, ONE, SmallExchange
 
 
 @pytest_asyncio.fixture
-async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
     """Three bars under receipt, one of them traded away in part; a large bar and a kilobar registered."""
-    made = SmallExchange(engine, exchange)
+    made = SmallExchange(engine, engine_runner)
     await made.build()
     await made.pay_in("B.H", 100_000_000, "bank-1")
     await made.issue([{"serial": "007"}, {"serial": "A2", "year": ""}, {"serial": "A3", "gross_g": "99.99"}])
@@ -39,9 +39,9 @@ async def house(engine: AsyncEngine, exchange: EngineRunner) -> SmallExchange:
     return made
 
 
-async def test_what_is_written_reads_again(house: SmallExchange) -> None:
+async def test_what_is_written_reads_again(exchange: SmallExchange) -> None:
     """12476.5 g are 401.1288 oz, 401.125 by the turn of the scale; a kilobar at 999 has 32.119 fine ounces."""
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         there = [
             (bar_list.BarKey(row.refiner, row.serial, row.year), row.gross_cg, row.fineness_e5, row.symbol, row.account)
             for row in await lots.listing(connection)
@@ -71,31 +71,31 @@ async def test_what_is_written_reads_again(house: SmallExchange) -> None:
             await bar_export.count_list(connection, "XM9", "csv")
 
 
-async def test_an_accounts_statement_ends_at_its_balance(house: SmallExchange) -> None:
+async def test_an_accounts_statement_ends_at_its_balance(exchange: SmallExchange) -> None:
     today = working_days.today()
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         found = await account_statement.entries(connection, "A.H", today - timedelta(days=1), today)
         gold = [entry for entry in found if entry.asset == "AU"]
         assert [entry.kind for entry in gold] == ["opening", "receipt", "receipt", "receipt", "trade", "closing"]
-        assert (gold[0].balance, gold[-1].balance, gold[-2].amount) == (0, house.held("A.H", "AU"), -20_000)
+        assert (gold[0].balance, gold[-1].balance, gold[-2].amount) == (0, exchange.held("A.H", "AU"), -20_000)
         cash = [entry for entry in found if entry.asset == "CNY"]
-        assert cash[-1].balance == house.held("A.H")
+        assert cash[-1].balance == exchange.held("A.H")
         later = await account_statement.entries(connection, "A.H", today + timedelta(days=1), today + timedelta(days=2))
         assert [(entry.kind, entry.balance) for entry in later if entry.asset == "AU"] == [
-            *(("opening", house.held("A.H", "AU")), ("closing", house.held("A.H", "AU"))),
+            *(("opening", exchange.held("A.H", "AU")), ("closing", exchange.held("A.H", "AU"))),
         ]
         for account, first, last in (("X.H", today, today), ("A.H", today, today - timedelta(days=1))):
             with pytest.raises(BadValue):
                 await account_statement.entries(connection, account, first, last)
 
 
-async def test_the_stock_report_adds_up_and_keeps_what_was(house: SmallExchange) -> None:
+async def test_the_stock_report_adds_up_and_keeps_what_was(exchange: SmallExchange) -> None:
     """What was weighed in yesterday is today's previous; a released lot is out; parts make the fine total."""
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("UPDATE custody_event SET at = at - 86400000 WHERE lot_id <> 3"))
     today = working_days.today()
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         (line,) = await stock_report.report(connection, today)
         (before,) = await stock_report.report(connection, today - timedelta(days=1))
         assert await stock_report.report(connection, today - timedelta(days=2)) == []
@@ -112,7 +112,7 @@ async def test_the_stock_report_adds_up_and_keeps_what_was(house: SmallExchange)
     assert line.fine_total == sum(fine.values()) == sum(line[-8:])
     assert (line.unreceipted, line.free) == (fine["L1"] + fine["K1"], fine["007"] + fine["A2"] + fine["A3"])
 
-    async with house.engine.begin() as connection:
+    async with exchange.engine.begin() as connection:
         count = (await bar_export.count_list(connection, "XM1", "csv")).splitlines(keepends=True)
         without = b"".join(line for line in count if b"A2" not in line)
         lines = warehouse_statement.read(sheets.read(without), Reading())
@@ -125,11 +125,11 @@ async def test_the_stock_report_adds_up_and_keeps_what_was(house: SmallExchange)
         (line,) = await stock_report.report(connection, working_days.today())
         assert (line.in_dispute, line.free) == (0, fine["007"] + fine["A2"] + fine["A3"])
 
-    await house.exchange.define("SCRAP", "SCRAP_JEWEL")
-    await house.post()
+    await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL")
+    await exchange.post()
     scrap = {"symbol": "SCRAP", "form": "SCRAP_JEWEL", "serial": "S1", "melt_g": "98.50"}
-    await house.register([scrap])
-    async with house.engine.connect() as connection:
+    await exchange.register([scrap])
+    async with exchange.engine.connect() as connection:
         _, line = await stock_report.report(connection, working_days.today())
     assert (line.form, line.lots, line.gross_previous, line.gross_out) == ("SCRAP_JEWEL", 1, 0, 0)
     assert (line.gross_in, line.melt_loss, line.gross_total) == (100_000, 1_500, 98_500)
@@ -137,7 +137,7 @@ async def test_the_stock_report_adds_up_and_keeps_what_was(house: SmallExchange)
 
 
 async def test_as_a_clerk_types_it(
-    house: SmallExchange, settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    exchange: SmallExchange, settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
     monkeypatch.chdir(tmp_path)
@@ -151,5 +151,5 @@ async def test_as_a_clerk_types_it(
     assert "receipt:1,AU,99.900," in Path("a.csv").read_text(encoding="utf-8-sig")
     await clerk(ONE, "export", "count", "XM1", "--out", "count.xlsx")
     assert "0 breaks" in await clerk(ONE, "statement", "count.xlsx", "--warehouse", "XM1")
-    async with house.engine.connect() as connection:
+    async with exchange.engine.connect() as connection:
         assert await intake.find_by_key(connection, [bar_list.BarKey("HX", "007", 2024)])

@@ -87,8 +87,8 @@ async def test_pages_of_events_leave_nothing_out(filled: AsyncEngine) -> None:
 
 async def test_a_load_out_from_many_lots(filled: AsyncEngine) -> None:
     who = ("Carrier", "AB-1234567", "271828", "271828")
-    wish = application.Application("M9.H", SYMBOL, "W3", 50_000_000, *who)
+    request = application.Application("M9.H", SYMBOL, "W3", 50_000_000, *who)
     async with filled.begin() as connection:
-        await application.apply(connection, CLERK, wish)
+        await application.apply(connection, CLERK, request)
         sheet = await application.sheet(connection, 1)
         assert abs(sheet.allocated_mg - sheet.ask_mg) <= 10

@@ -97,11 +97,11 @@ async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
 
 
 async def test_the_outbox_survives_a_kill(
-    service: Service, engine: AsyncEngine, exchange: EngineRunner, shard: str
+    service: Service, engine: AsyncEngine, engine_runner: EngineRunner, shard: str
 ) -> None:
     """Every approved movement happens once, though the service is killed while it sends."""
-    house = SmallExchange(engine, exchange, shard)
-    await house.build()
+    exchange = SmallExchange(engine, engine_runner, shard)
+    await exchange.build()
     expected = 0
     for number in range(4):
         async with engine.begin() as connection:
@@ -110,14 +110,14 @@ async def test_the_outbox_survives_a_kill(
             await movements.approve(connection, OTHER, proposal)
         expected += 1_000 + number
         await service.start(wait=number % 2 == 0)
-        await exchange.advance()
+        await engine_runner.advance()
         await service.end(signal.SIGKILL)
     await service.start()
     async with asyncio.timeout(60):
         while await scalar(engine, select(func.count()).where(outbox.c.status == "DONE")) < 4:
-            await exchange.advance()
+            await engine_runner.advance()
             await asyncio.sleep(0.05)
-    assert house.held("A.H") == expected
+    assert exchange.held("A.H") == expected
     assert (await three_way.reconcile(engine, "test")).breaks == ()
     assert await service.end(signal.SIGTERM) == 0
 
