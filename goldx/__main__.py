@@ -1,9 +1,10 @@
 """``python3 -m goldx ...`` from a checkout, on a machine that has nothing but Python: the standard library alone.
 
-The first run makes ``.venv`` beside the checkout, installs the hash-pinned lock and the checkout itself into it, and
-hands over to the ``goldx`` command there; a later run finds all that done and only hands over.
+The first run makes ``.venv`` in the checkout for the Python that runs it, installs the hash-pinned lock and the
+checkout itself into it, and hands over to the ``goldx`` command there; a later run finds all that done and only hands
+over.
 ``python3 -m goldx test`` installs what the tests need as well and runs them, ``python3 -m goldx build-core`` what
-compiling needs. What is said on the way goes to standard error.
+compiling needs. Messages go to standard error.
 """
 
 from __future__ import annotations
@@ -21,29 +22,28 @@ import time
 from ctypes.util import find_library
 from pathlib import Path
 
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MARKER = VENV / "goldx-installed.json"
 LOCK = ROOT / ".venv.lock"
-"""Held while .venv is being made; not empty if that was interrupted."""
+"""A lock file that is held while .venv is being made; it is not empty if that was interrupted."""
 PIP: list[object] = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--require-virtualenv"]
 BROWSER = ("chromium", "fonts-noto-cjk", "libatomic1")
-"""Chromium, a font with Chinese, and what the driver of Playwright is linked with."""
+"""Chromium, a font with Chinese, and a library that Playwright's driver is linked with."""
 
 
 def main(arguments: list[str]) -> None:
-    """Sets up what is missing and never returns: the process becomes the command, or exits."""
-    if sys.version_info[:2] != (3, 11):
-        other = shutil.which("python3.11")
-        if other is None:
-            _end(f"GoldX runs on Python 3.11; this is {sys.version.split()[0]}, and there is no python3.11 here")
-        os.execv(other, [other, "-m", "goldx", *arguments])
+    """Set up what is missing. Never returns: the process becomes the command, or exits."""
+    if VERSION not in SUPPORTED:
+        _become_supported(arguments)
     if not (ROOT / "requirements" / "runtime.lock").is_file():
-        # An installed wheel: everything is there already.
-        from goldx.cli import main as command
+        # An installed wheel, which has no .venv to make.
+        from goldx.entry import main as command
 
-        command(arguments, prog_name="goldx")
+        command(arguments)
     testing = arguments[:1] == ["test"]
     try:
         _set_up("dev" if testing else "runtime")
@@ -64,6 +64,17 @@ def main(arguments: list[str]) -> None:
     os.execv(command_file, [str(command_file), *arguments])
 
 
+def _become_supported(arguments: list[str]) -> None:
+    """Start again with a Python of this machine that is supported, the newest first; otherwise end."""
+    for version in reversed(SUPPORTED):
+        other = shutil.which(f"python{version}")
+        # A shim of a version manager may be there without the Python behind it.
+        if other and subprocess.run([other, "-c", ""], capture_output=True, check=False).returncode == 0:
+            os.execv(other, [other, "-m", "goldx", *arguments])
+    supported = f"Python {SUPPORTED[0]} to {SUPPORTED[-1]}"
+    _end(f"GoldX runs on {supported}; this is {sys.version.split()[0]}, and no other that could run it was found")
+
+
 def _say(line: str) -> None:
     print(f"goldx: {line}", file=sys.stderr, flush=True)
 
@@ -79,8 +90,8 @@ def _run(*command: object) -> None:
 
 
 def _state() -> str:
-    """Changes whenever what should be installed changes."""
-    digest = hashlib.sha256(str(ROOT).encode())
+    """Return a digest that changes whenever what should be installed changes."""
+    digest = hashlib.sha256(f"{VERSION} {ROOT}".encode())
     for file in [*sorted((ROOT / "requirements").glob("*.lock")), ROOT / "pyproject.toml"]:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
@@ -107,9 +118,14 @@ def _set_up(level: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if _is_ready(level, state):
             return
-        if VENV.exists() and (os.fstat(lock.fileno()).st_size or not _works()):
-            _say("an earlier set-up was interrupted; starting again")
-            shutil.rmtree(VENV)
+        if VENV.exists():
+            found = _version_of_venv()
+            if os.fstat(lock.fileno()).st_size or found is None:
+                _say("the .venv of an earlier set-up is not whole; starting again")
+                shutil.rmtree(VENV)
+            elif found != VERSION:
+                _say(f".venv was made for Python {found}, and this is {VERSION}; starting again")
+                shutil.rmtree(VENV)
         lock.write("unfinished\n")
         lock.flush()
         _install(level, state)
@@ -120,7 +136,7 @@ def _install(level: str, state: str) -> None:
     began = time.monotonic()
     if not VENV.exists():
         if importlib.util.find_spec("ensurepip") is None:
-            _apt_install("python3-venv")
+            _apt_install(f"python{VERSION}-venv")
         _say(f"making {VENV}")
         _run(sys.executable, "-m", "venv", VENV)
     MARKER.unlink(missing_ok=True)
@@ -132,13 +148,17 @@ def _install(level: str, state: str) -> None:
     _say(f"ready after {time.monotonic() - began:.1f} s")
 
 
-def _works() -> bool:
-    probe = "import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))"
-    return PYTHON.exists() and subprocess.run([PYTHON, "-c", probe], capture_output=True, check=False).returncode == 0
+def _version_of_venv() -> str | None:
+    """Return the version of the Python in .venv, as "3.11"; None if it does not start or has no pip."""
+    probe = "import sys, pip; print(f'{sys.version_info[0]}.{sys.version_info[1]}')"
+    try:
+        return subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _apt_install(*packages: str) -> None:
-    """Installs Debian packages as root; otherwise ends with the line that does it."""
+    """Install Debian packages as root; otherwise end with the command that does it."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         _end(f"needs {' and '.join(packages)}; please run: sudo apt-get install -y {' '.join(packages)}")
     _say(f"installing {', '.join(packages)} with apt-get")
@@ -148,20 +168,20 @@ def _apt_install(*packages: str) -> None:
 
 
 def _installer() -> list[object]:
-    """The command that installs: uv if it can be had, which is several times faster, else pip."""
+    """Return the command that installs: uv's if uv can be had, which is several times faster, else pip's."""
     uv = VENV / "bin" / "uv"
     try:
         _run(*PIP, "--quiet", "--require-hashes", "-r", ROOT / "requirements" / "bootstrap.lock")
         subprocess.run([uv, "--version"], check=True, capture_output=True)
     except (subprocess.CalledProcessError, OSError):
-        _say("uv does not work here; pip does its work")
+        _say("uv does not work here; using pip")
         return [*PIP]
-    # Compiled once, here: every service is a process, and each would compile what it imports.
+    # Bytecode is compiled once, here: every service is a process, and each would compile what it imports.
     return [uv, "pip", "install", "--python", PYTHON, "--compile-bytecode"]
 
 
 def _install_lock(installer: list[object], lock: Path) -> list[object]:
-    """Installs a lock; returns the installer that could. uv does not read pip's configuration, so pip may find more."""
+    """Install a lock and return the installer that could. uv ignores pip's configuration, so pip may find more."""
     try:
         _run(*installer, "--require-hashes", "-r", lock)
     except subprocess.CalledProcessError:
@@ -174,7 +194,7 @@ def _install_lock(installer: list[object], lock: Path) -> list[object]:
 
 
 def _find_browser() -> None:
-    """The browser tests need Chromium and a font with Chinese; without them they are skipped, but never in CI."""
+    """Install what the browser tests need, as root or in CI; otherwise say that they are skipped without it."""
     fonts = Path("/usr/share/fonts")
     has_font = any(fonts.rglob("*CJK*")) or any(fonts.rglob("wqy*"))
     missing = [
@@ -191,12 +211,12 @@ def _find_browser() -> None:
 
 
 def _find_compiler() -> None:
-    """A C compiler, Python's headers, and mypyc."""
+    """Install what of a C compiler, Python's headers and mypyc is missing."""
     missing = []
     if shutil.which("cc") is None:
         missing += ["gcc", "libc6-dev"]
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
-        missing.append("python3-dev")
+        missing.append(f"python{VERSION}-dev")
     if missing:
         _apt_install(*missing)
     if subprocess.run([PYTHON, "-c", "import mypyc, setuptools"], capture_output=True, check=False).returncode:
