@@ -23,7 +23,7 @@ from sqlalchemy import Row, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue, format_money, format_price, format_weight
-from settlement.base import proposals, working_days
+from settlement.base import identity_numbers, proposals, working_days
 from settlement.base.arithmetic import value_fen
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
@@ -139,7 +139,7 @@ async def _check(connection: AsyncConnection, wish: Application, figures: Mappin
         least = format_weight(max(figures["LOAD_OUT_MINIMUM"], 1))
         raise BadValue("weight", format_weight(wish.ask_mg), f"at least {least} fine grams")
     printable("collector", wish.collector, 64)
-    normal_id(wish.collector_id)
+    identity_numbers.check_if_resident_id("collector_id", normal_id(wish.collector_id))
     check_code(wish.pickup_code, wish.code_again)
     for field, value, words in (
         ("lots_by", wish.lots_by, LOAD_OUT_ORDERS),

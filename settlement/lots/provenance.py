@@ -23,10 +23,10 @@ An incomplete record blocks the melt with others and the registration. A ``HIGH`
 enhanced due diligence is recorded by one person and accepted by another.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import pycountry
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -71,8 +71,8 @@ def check(record: Record) -> Record:
     """The record if it is well formed. Raises BadValue; that something is missing is no error here."""
     if record.origin not in ORIGINS:
         raise BadValue("origin", record.origin, "one of " + ", ".join(ORIGINS))
-    if record.country is not None and re.fullmatch(r"[A-Z]{2}", record.country) is None:
-        raise BadValue("country", record.country, "a country code of two capital letters, such as CN")
+    if record.country is not None and not _is_country(record.country):
+        raise BadValue("country", record.country, "the two capital letters of a country in ISO 3166-1, such as CN")
     if len(record.documents) > MAX_DOCUMENTS:
         raise BadValue("documents", len(record.documents), f"at most {MAX_DOCUMENTS}")
     texts = {name: getattr(record, name) for name in ("licence", "tax_proof", "seller_check")}
@@ -80,6 +80,12 @@ def check(record: Record) -> Record:
         if text is not None:
             printable(name, text, 64)
     return record
+
+
+def _is_country(code: str) -> bool:
+    """``pycountry`` itself does not tell capitals from small letters."""
+    found = pycountry.countries.get(alpha_2=code)
+    return found is not None and found.alpha_2 == code
 
 
 def missing(record: Record) -> list[str]:

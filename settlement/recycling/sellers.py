@@ -16,15 +16,13 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit
+from settlement.base import audit, identity_numbers
 from settlement.base.database import now_ms
 from settlement.base.texts import printable
 from settlement.tables.recycling import ID_TYPES, due_diligence, identity_salt, seller
 
 DUE_DILIGENCE_DAYS: Final = 365
 """How long due diligence on a seller is good for."""
-_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK: Final = "10X98765432"
 
 
 class Identity(NamedTuple):
@@ -36,25 +34,23 @@ class Identity(NamedTuple):
 
 
 def checked(id_type: str, number: str, name: str) -> Identity:
-    """An identity as it is compared. Raises BadValue, never showing the number; a resident identity number must have
-    its check digit (GB 11643)."""
+    """Return an identity as it is compared.
+
+    Raises BadValue, which never shows the number, for an unknown kind of document, a number that it cannot have
+    (``settlement.base.identity_numbers``), or a name that is empty, too long or not printable.
+    """
     if id_type not in ID_TYPES:
         raise BadValue("id_type", id_type, "one of " + ", ".join(ID_TYPES))
-    plain = number.strip().upper()
     if id_type == "RESIDENT_ID":
-        if re.fullmatch(r"[1-9][0-9]{16}[0-9X]", plain) is None or _check_digit(plain) != plain[17]:
-            raise BadValue(
-                "id_number", "*" * len(plain), "a resident identity number of 18 places with its check digit"
-            )
-    elif re.fullmatch(r"[A-Z0-9]{5,20}", plain) is None:
-        raise BadValue("id_number", "*" * len(plain), "5 to 20 letters and digits")
+        compared = identity_numbers.resident_id("id_number", number)
+    else:
+        compared = number.strip().upper()
+        if re.fullmatch(r"[A-Z0-9]{5,20}", compared) is None:
+            raise BadValue("id_number", "*" * len(compared), "5 to 20 letters and digits")
+        identity_numbers.check_if_resident_id("id_number", compared)
     if not 1 <= len(name.strip()) <= 64 or not name.isprintable():
         raise BadValue("name", "*" * len(name), "printable text of 1 to 64 characters")
-    return Identity(id_type, plain, name.strip())
-
-
-def _check_digit(number: str) -> str:
-    return _CHECK[sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, number, strict=False)) % 11]
+    return Identity(id_type, compared, name.strip())
 
 
 def masked_number(number: str) -> str:

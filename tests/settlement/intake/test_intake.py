@@ -308,6 +308,14 @@ def test_provenance_is_complete_and_graded_by_rule(record: Record, form: str, la
     assert provenance.grade(record, form, 90_000)[0] == grade
 
 
+@pytest.mark.parametrize("code", ["XX", "cn", "CHN", "China", ""])
+def test_a_country_is_one_of_iso_3166(code: str) -> None:
+    assert provenance.check(Record("BANK", "KZ")).country == "KZ"
+    with pytest.raises(BadValue) as bad:
+        provenance.check(Record("BANK", code))
+    assert bad.value.field == "country"
+
+
 def test_mined_gold_has_never_been_refined() -> None:
     """Domain sheet 3.6: 995 per mille ends that status."""
     record = Record("MINE", "CN", "M-1", "T-1", "KYB-1", ("D",))

@@ -124,6 +124,7 @@ async def test_a_sale_takes_bought_title_first(exchange: SmallExchange) -> None:
         ({"code_again": "314158"}, "code_again"),
         ({"pickup_code": "31415", "code_again": "31415"}, "pickup_code"),
         ({"collector_id": "12"}, "collector_id"),
+        ({"collector_id": "350200 20000230 0013"}, "collector_id"),
         ({"lots_by": "LUCK"}, "lots_by"),
         ({"declared_use": ""}, "declared_use"),
         ({"from_day": date(2020, 1, 1)}, "from_day"),

@@ -68,15 +68,27 @@ def worth(fen: int) -> list[tuple[int, int]]:
     return [(fen * 100 // 58_905 + 1, 100_000)]
 
 
-def test_an_identity_number_must_have_its_check_digit() -> None:
-    """GB 11643-1999; the number is never shown."""
+def test_an_identity_is_checked_and_compared_in_one_form() -> None:
     assert sellers.checked("RESIDENT_ID", "11010519491231002x", " 甲某某 ") == FIRST
-    for number in ("110105194912310021", "11010519491231002", "x" * 18):
-        with pytest.raises(BadValue) as bad:
-            sellers.checked("RESIDENT_ID", number, "甲")
-        assert number not in str(bad.value)
-    with pytest.raises(BadValue):
-        sellers.checked("PASSPORT", "E1", "Two")
+    assert sellers.checked("PASSPORT", " e12345678 ", "Seller Two") == SECOND
+
+
+@pytest.mark.parametrize(
+    ("id_type", "number"),
+    [
+        ("RESIDENT_ID", "110105194912310021"),  # check digit
+        ("RESIDENT_ID", "350200200002300013"),  # born on 30 February
+        ("RESIDENT_ID", "350200299912310010"),  # not born yet
+        ("RESIDENT_ID", "99999900000000000X"),  # no such place
+        ("RESIDENCE_PERMIT", "911840198001010011"),  # check digit
+        ("PASSPORT", "E1"),
+    ],
+)
+def test_an_identity_number_that_nobody_can_have_is_refused_and_not_shown(id_type: str, number: str) -> None:
+    with pytest.raises(BadValue) as bad:
+        sellers.checked(id_type, number, "甲")
+    assert bad.value.field == "id_number"
+    assert number not in str(bad.value)
 
 
 async def test_a_seller_is_known_again_and_hardly_anything_is_kept(exchange: SmallExchange) -> None:
