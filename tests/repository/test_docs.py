@@ -52,3 +52,36 @@ def test_the_domain_sheet_names_every_source_that_it_cites_and_no_other() -> Non
     listed = {found for row in re.findall(r"^\| (S-[^|]*)\|", table, re.MULTILINE) for found in mark.findall(row)}
     cited = {found for group in re.findall(r"\[(S-[^\]]*)\]", text) for found in mark.findall(group)}
     assert cited - {"S-"} == listed
+
+
+def glossary() -> dict[str, list[tuple[str, str, str]]]:
+    """Chapter of the glossary -> its terms: English, Chinese, identifier; the last two may be empty."""
+    chapters = (DOCS / "glossary.md").read_text().split("\n## ")[1:]
+    row = re.compile(r"^\| ([^|]+) \| ([^|]*)\| (?:`([^`|]+)` )?\| [^|]+ \|$", re.MULTILINE)
+    found = {
+        chapter.partition("\n")[0]: [
+            (english, chinese.strip(), identifier)
+            for english, chinese, identifier in row.findall(chapter)
+            if english != "English"
+        ]
+        for chapter in chapters
+    }
+    return {chapter: terms for chapter, terms in found.items() if terms}
+
+
+def test_the_glossary_has_each_term_once_in_both_languages() -> None:
+    terms = [term for chapter in glossary().values() for term in chapter]
+    assert len(terms) > 150
+    assert all(chinese for _, chinese, _ in terms)
+    for column in range(3):
+        words = [term[column] for term in terms if term[column]]
+        assert sorted({word for word in words if words.count(word) > 1}) == []
+
+
+def test_every_identifier_of_the_glossary_is_used_by_the_product() -> None:
+    code = "\n".join(path.read_text() for path in SOURCES if path.relative_to(ROOT).parts[0] != "tests")
+    used = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*", code))
+    used |= {part for word in used for part in word.split(".")}
+    chapters = {chapter: terms for chapter, terms in glossary().items() if chapter != "Words that wait"}
+    unused = [term for terms in chapters.values() for _, _, term in terms if term and term not in used]
+    assert unused == [], "take the word that the code uses, or move the term to 'Words that wait'"
