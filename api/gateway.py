@@ -28,9 +28,12 @@ from goldx.protocol.commands import AnyCommand
 from goldx.retry import is_any_of, retry
 from goldx.streams.connection import RedisConnection
 from goldx.streams.durability import read_durability, require_durability
-from goldx.streams.engines import engines
+from goldx.streams.engines import read_statuses
+from goldx.streams.entries import Position
 from goldx.streams.history import WholeEvents, archive_in, last_event
-from goldx.streams.redis_streams import Journal, Keys, Position, begin_run, connect
+from goldx.streams.journal import Journal, begin_run
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from settlement.base import database
 
 log = structlog.get_logger()
@@ -156,7 +159,7 @@ class Gateway:
             "trading_day": self.view.trading_day,
             "durability": str(durability._replace(replicas=self.settings.require_replicas)),
             "durable": durability.is_full,
-            "engines": [to_builtins(engine) for engine in await engines(self._redis, self.keys)],
+            "engines": [to_builtins(engine) for engine in await read_statuses(self._redis, self.keys)],
         }
 
     @property

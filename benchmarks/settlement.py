@@ -28,7 +28,9 @@ from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, Inst
 from goldx.protocol.terms import BUY, CONTINUOUS, LIMIT, SELL
 from goldx.protocol.units import CASH
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
-from goldx.streams.redis_streams import FIELD, Keys, Position, connect
+from goldx.streams.entries import FIELD, Position
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from matching.core.engine import Engine
 from matching.run.fold import Fold
 from settlement.base import database

@@ -14,7 +14,7 @@ from goldx.hosting.logging import configure
 from goldx.hosting.settings import NotRunning, Settings, resolve_redis_url
 from goldx.streams.archive import Archive, BadArchive
 from goldx.streams.durability import WeakDurability
-from goldx.streams.redis_streams import Keys
+from goldx.streams.keys import Keys
 from goldx.streams.replicas import NoReplicas
 from matching.archive.archiver import keep_archiving
 from matching.archive.replay import BadLine, Replay

@@ -18,7 +18,8 @@ from goldx.hosting.settings import NotRunning, Settings, resolve_redis_url
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.streams.archive import EVENTS, JOURNAL, Archive, Archiving, BadArchive, Proof
 from goldx.streams.history import EventsMissing, archive_in
-from goldx.streams.redis_streams import Keys, connect
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from matching.archive import export
 from matching.archive.archiver import HOUR, Archiver, Retention
 from matching.archive.restore import NotRestored, restore

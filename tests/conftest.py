@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
 from goldx.hosting import embedded
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
 from tests.scratch import Scratch
 
@@ -60,17 +60,17 @@ def shard() -> str:
 
 @pytest_asyncio.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    client = redis_streams.connect(valkey_url)
+    client = redis_client.connect(valkey_url)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
-def line(redis: Redis) -> Iterator[RedisConnection]:
+def connection(redis: Redis) -> Iterator[RedisConnection]:
     """A connection of its own to the same server."""
-    line = RedisConnection(redis)
-    yield line
-    line.close()
+    connection = RedisConnection(redis)
+    yield connection
+    connection.close()
 
 
 @pytest_asyncio.fixture

@@ -27,7 +27,10 @@ from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderRe
 from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
 from goldx.streams.connection import RedisConnection
-from goldx.streams.redis_streams import BEGINNING, Journal, Keys, Position, connect
+from goldx.streams.entries import BEGINNING, Position
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 
 log = structlog.get_logger()
 

@@ -19,8 +19,8 @@ from api.view.channels import Channel
 from api.view.view import View
 from goldx.protocol.units import BadValue
 from goldx.streams.archive import BadArchive
+from goldx.streams.event_stream import EventStream
 from goldx.streams.history import EventsMissing
-from goldx.streams.redis_streams import EventStream
 
 log = structlog.get_logger()
 

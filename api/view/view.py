@@ -16,7 +16,8 @@ from api.view.tables import Named, Numbered
 from goldx.protocol import events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.terms import BUY
-from goldx.streams.redis_streams import BEGINNING, EventFrame, Position
+from goldx.streams.entries import BEGINNING, Position
+from goldx.streams.frames import EventFrame
 
 SELF_TOLD: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The events that make up nearly everything; what they tell is what ``accounts.tell`` says, without the detour."""

@@ -18,7 +18,8 @@ from fastapi import FastAPI, WebSocket
 from api.sessions.link import Link, link_of
 from goldx.hosting import collector
 from goldx.streams.connection import RedisConnection
-from goldx.streams.redis_streams import FIELD, connect
+from goldx.streams.entries import FIELD
+from goldx.streams.redis_client import connect
 
 TO, FROM = "bench:relay:journal", "bench:relay:events"
 BLOCK_MS: Final = 1_000

@@ -18,8 +18,10 @@ from benchmarks.chain import flow
 from benchmarks.chain.client import PERCENTILES
 from benchmarks.chain.stack import House, cpu_seconds, echo_server, exchange, relay
 from goldx.protocol.commands import OrderPlace
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, Journal, Keys
+from goldx.streams import redis_client
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 
 WINDOWS: Final = {"1x1": (1, 1), "10x1": (10, 1), "100x1": (100, 1), "10x64": (10, 64), "100x64": (100, 64)}
 """Sessions and the requests that each keeps under way."""
@@ -167,7 +169,7 @@ def _offered(rate: float, share: float, sides: dict[str, Side]) -> dict[str, Any
 async def _append(redis_url: str, orders: int) -> dict[str, float]:
     """Commands a second of the bare append, frame after frame, to a journal of its own that goes afterwards."""
     keys = Keys("bench")
-    redis = redis_streams.connect(redis_url, single_connection=True)
+    redis = redis_client.connect(redis_url, single_connection=True)
     journal = Journal(redis, keys)
     found = {}
     for packed in PACKED:

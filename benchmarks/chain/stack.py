@@ -19,8 +19,11 @@ from goldx.hosting.service import start_service
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase
 from goldx.protocol.terms import CONTINUOUS
 from goldx.protocol.units import CASH
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys
+from goldx.streams import redis_client
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from settlement.base import database, registry
 
 MEMBER = "BENCH"
@@ -123,7 +126,7 @@ async def _open_market(redis_url: str, sessions: int) -> None:
             commands.append(AccountOpen(account, MEMBER))
             commands.append(HoldingAdjust(account, CASH, CASH_FEN, f"cash-{account}"))
             commands.append(HoldingAdjust(account, flow.SYMBOL, GOLD_MG, f"gold-{account}"))
-    redis = redis_streams.connect(redis_url)
+    redis = redis_client.connect(redis_url)
     keys = Keys()
     await Journal(redis, keys).append(CommandFrame("bench", 1, tuple(commands)))
     while await EventStream(redis, keys).last_sequence() < len(commands):

@@ -29,8 +29,13 @@ from goldx.protocol import terms
 from goldx.protocol.commands import OrderCancel
 from goldx.protocol.units import CASH
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_body, event_frame, frame_hash
-from goldx.streams.engines import LEADER, STANDBY, engines
-from goldx.streams.redis_streams import FIELD, EventStream, Journal, Keys, Position, connect, decode_events, encode
+from goldx.streams.engines import LEADER, STANDBY, read_statuses
+from goldx.streams.entries import FIELD, Position
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import decode_events, encode
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from matching.core.engine import Engine
 from matching.run.fold import Fold
 from matching.run.snapshot_store import Photograph, SnapshotStore, picture, restore
@@ -160,7 +165,7 @@ class Bench:
 
     async def has_standby(self) -> None:
         """Until one leads and another stands by."""
-        while [status.role for status in await engines(self.redis, self.keys)] != [LEADER, STANDBY]:
+        while [status.role for status in await read_statuses(self.redis, self.keys)] != [LEADER, STANDBY]:
             await asyncio.sleep(0.01)
 
     async def hand_over(self) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import asyncpg
 from redis.exceptions import RedisError
 
-from goldx.streams.redis_streams import connect
+from goldx.streams.redis_client import connect
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root; this user id exists everywhere."""

@@ -1,1 +1,1 @@
-"""The command journal and the event stream: on Redis or Valkey, in the archive, and what proves them whole."""
+"""The command journal and the event stream of a shard, on Redis or Valkey and in the archive."""

@@ -24,7 +24,7 @@ from typing import BinaryIO, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from goldx.streams.redis_streams import BEGINNING, Position, parse_entry_id
+from goldx.streams.entries import BEGINNING, Position, parse_entry_id
 
 JOURNAL: Final = "journal"
 EVENTS: Final = "events"

@@ -1,4 +1,4 @@
-"""Frames that name the frame before them, so that one that was lost or altered does not go unnoticed.
+"""Chains of frames: each frame carries the hash of the one before it, so a lost or altered frame is noticed.
 
 **Command frames.** Every run of a writer (a gateway, settlement, the leader's clock) has a chain of its own: a frame
 carries the hash of the newest frame of that run that its writer knew to be in the journal. No writer knows what the
@@ -8,7 +8,7 @@ after a failover to a copy that lagged, is noticed at the next frame of the same
 **Event frames** have one writer at a time, who reads the last one before writing: one chain through all epochs.
 
 The hash is the beginning of SHA-256: computed in hardware nearly everywhere (over 1 GB a second, about 2 microseconds a
-frame), and unlike a checksum it lets whoever keeps the newest hash prove the whole history.
+frame), and unlike a checksum it proves the whole history to anybody who has kept the newest hash.
 """
 
 from collections import deque
@@ -17,22 +17,22 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from goldx.protocol.commands import AnyCommand
-from goldx.streams.redis_streams import CommandFrame, EventFrame, RawCommandFrame, encode
+from goldx.streams.frames import CommandFrame, EventFrame, RawCommandFrame, encode
 
 HASH_BYTES: Final = 16
 NO_FRAME: Final = bytes(HASH_BYTES)
-"""What the first event frame of all names."""
+"""The previous hash of the very first event frame."""
 REMEMBERED: Final = 8
-"""Frames of a run to which a new one may refer: as many as may be under way at once."""
+"""How many newest frames of a run a new frame may refer to: as many as may be under way at once."""
 
 
 def frame_hash(data: bytes) -> bytes:
-    """The first 16 bytes of the SHA-256 of an encoded frame."""
+    """Return the first 16 bytes of the SHA-256 of an encoded frame."""
     return sha256(data).digest()[:HASH_BYTES]
 
 
 class FrameWriter:
-    """One run of a writer: numbers its frames from 1, and each names the one before it."""
+    """Makes the frames of one run of a writer: numbered from 1, each with the hash of the one before it."""
 
     def __init__(self, writer: str) -> None:
         self.writer = writer
@@ -41,18 +41,21 @@ class FrameWriter:
         self._known = b""
 
     def make(self, commands: tuple[AnyCommand, ...]) -> bytes:
-        """The next frame, encoded."""
+        """Return the next frame, encoded."""
         self.number += 1
         self._made = encode(CommandFrame(self.writer, self.number, commands, self._known))
         return self._made
 
     def arrived(self) -> None:
-        """The frame made last is in the journal: the next one names it. One that never arrived is named by none."""
+        """Record that the frame made last is in the journal, so that the next one carries its hash.
+
+        No frame carries the hash of one that never arrived.
+        """
         self._known = frame_hash(self._made)
 
 
 class Head(NamedTuple):
-    """Where the newest run of one service instance has got: its name, its last frame's number, its last hashes."""
+    """The state of the newest run of one service instance: its name, its last frame's number, its last hashes."""
 
     writer: str
     number: int
@@ -60,7 +63,7 @@ class Head(NamedTuple):
 
 
 class CommandChains:
-    """What a reader of the journal knows about its writers; ``check`` takes every command frame in its order."""
+    """Checks the command frames of a journal: ``check`` takes every frame, in the journal's order."""
 
     def __init__(self, heads: Iterable[Sequence[Any]] = ()) -> None:
         self._runs: dict[str, tuple[str, int, deque[bytes]]] = {}
@@ -69,11 +72,11 @@ class CommandChains:
 
     @property
     def heads(self) -> list[Head]:
-        """What to start another reader from."""
+        """The state of every run, from which another reader can go on."""
         return [Head(writer, number, tuple(hashes)) for writer, number, hashes in self._runs.values()]
 
     def check(self, data: bytes, frame: CommandFrame | RawCommandFrame) -> str | None:
-        """What is wrong with a frame's place behind the same run's frames, or None."""
+        """Return why a frame does not follow the earlier ones of its run, or None if it does."""
         instance = _instance(frame.writer)
         run = self._runs.get(instance)
         if run is None or run[0] != frame.writer:
@@ -95,33 +98,33 @@ class CommandChains:
 
 
 def _instance(writer: str) -> str:
-    """``gateway-1`` of ``gateway-1.17``."""
+    """Return the instance of a writer: ``gateway-1`` for ``gateway-1.17``."""
     return writer.rpartition(".")[0] or writer
 
 
-# An event frame ends with its epoch (unsigned 64 bits) and its predecessor's hash (16 bytes) in MessagePack of fixed
-# length. What comes before them follows from the journal alone, byte for byte.
+# An event frame ends with its epoch (unsigned 64 bits) and its predecessor's hash (16 bytes), in MessagePack of fixed
+# length. The bytes before them follow from the journal alone.
 _UINT64, _BIN16 = b"\xcf", b"\xc4\x10"
 _TRAILER: Final = len(_UINT64) + 8 + len(_BIN16) + HASH_BYTES
-_FOUR: Final = b"\x94"
-"""Begins an array of four, as an event frame is."""
+_ARRAY_OF_FOUR: Final = b"\x94"
+"""First byte of an event frame, which is an array of four elements."""
 
 EventBody: TypeAlias = bytes
-"""An encoded event frame without epoch and previous hash."""
+"""An encoded event frame without epoch and previous hash: the part that the journal determines."""
 
 
 def event_body(position: tuple[int, int], count: int, outcomes: Iterable[bytes]) -> EventBody:
-    """What the journal determines of an event frame: the outcomes of ``count`` commands, in ``some_outcomes``."""
-    return b"".join((_FOUR, encode(position), _array_head(count), *outcomes))
+    """Return an event frame's body from the outcomes of ``count`` commands, in pieces made by ``encode_outcomes``."""
+    return b"".join((_ARRAY_OF_FOUR, encode(position), _array_head(count), *outcomes))
 
 
-def some_outcomes(outcomes: Sequence[Sequence[Any]]) -> bytes:
-    """The outcomes of some commands that follow each other, as a part of an event frame."""
+def encode_outcomes(outcomes: Sequence[Sequence[Any]]) -> bytes:
+    """Return the outcomes of some consecutive commands, encoded as a piece of an event frame."""
     return encode(outcomes)[len(_array_head(len(outcomes))) :]
 
 
 def _array_head(count: int) -> bytes:
-    """What MessagePack has before the elements of an array."""
+    """Return the bytes that MessagePack puts before the elements of an array."""
     if count < 1 << 4:
         return bytes((0x90 | count,))
     if count < 1 << 16:
@@ -130,24 +133,24 @@ def _array_head(count: int) -> bytes:
 
 
 def event_frame(body: EventBody, epoch: int, previous: bytes) -> bytes:
-    """The frame as it is published; ``previous`` is the hash of the one before, NO_FRAME for the first."""
+    """Return the frame as it is published; ``previous`` is the hash of the one before, NO_FRAME for the first."""
     return body + _UINT64 + epoch.to_bytes(8, "big") + _BIN16 + previous
 
 
-def body_of(frame: bytes) -> EventBody:
-    """The part of a published frame that the journal determines."""
+def extract_body(frame: bytes) -> EventBody:
+    """Return the body of a published frame."""
     return frame[:-_TRAILER]
 
 
 class EventChain:
-    """Checks published event frames in their order; from ``previous`` on, or from the first frame that it sees."""
+    """Checks published event frames in their order: from the hash ``previous`` on, or from the first frame given."""
 
     def __init__(self, previous: bytes | None = None) -> None:
         self.previous = previous
         self.epoch = 0
 
     def check(self, data: bytes, frame: EventFrame) -> str | None:
-        """What is wrong with a frame's place behind the one before it, or None."""
+        """Return why a frame does not follow the one before it, or None if it does."""
         expected, newest = self.previous, self.epoch
         self.previous, self.epoch = frame_hash(data), max(newest, frame.epoch)
         if expected is not None and frame.previous != expected:

@@ -1,21 +1,21 @@
-"""A connection to Redis for what is on every order's path: a command costs two system calls and little Python.
+"""A connection to Redis for the path of every order: a command costs two system calls and little Python.
 
 A call through a client of redis-py costs 150 to 300 microseconds of processor time: a connection is taken from a pool
-and given back, looked at, timed twice, and the answer passes through four coroutines. Here a command is packed and
-written, and whoever waits is woken by the answer. redis-py still makes the connection (URL, TLS, user, database, the
-Sentinels' primary), and its errors are raised.
+and given back, checked, timed twice, and the answer passes through four coroutines. Here a command is packed and
+written, and the answer wakes the caller. redis-py still makes the connection (URL, TLS, user, database, the Sentinels'
+primary), and its errors are raised.
 
     redis = connect(url, timeout=5.0)
-    line = RedisConnection(redis)
-    await line.call("XADD", key, "*", "f", data)      # answers as RESP3 gives them, texts as bytes
-    journal = Journal(redis, keys, replicas, line)    # append, wait and end go over the line (EventStream: wait)
-    publish = Script(line, SOURCE)
+    connection = RedisConnection(redis)
+    await connection.call("XADD", key, "*", "f", data)    # answers as RESP3 gives them, texts as bytes
+    journal = Journal(redis, keys, replicas, connection)  # append, wait and end use it (EventStream: wait)
+    publish = Script(connection, SOURCE)
     await publish([key], [epoch, data])
-    line.close()
+    connection.close()
 
 Nothing is ever sent twice: a call that ends without an answer (a lost connection, a timeout, a cancellation) has an
-unknown outcome, and ends the connection and all calls under way on it. The next call makes a new one. Calls need not
-wait for each other: what is sent together is answered in its order.
+unknown outcome, and ends the connection and all calls under way on it. The next call makes a new connection. Calls need
+not wait for each other: what is sent together is answered in its order.
 """
 
 import asyncio
@@ -30,16 +30,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from goldx.streams.outages import code_of
+from goldx.streams.outages import error_code
 
 Part: TypeAlias = bytes | str | int
+"""A part of a command."""
 Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
-"""Of a stream: its id and its fields."""
+"""An entry of a stream: its id and its fields."""
 
-_NOT_ALL: Final = object()
-"""What the reader gives when an answer is not all there."""
-_NO_PRIMARY: Final = frozenset(("READONLY", "UNBLOCKED"))
-"""What a server says that has ceased to be the primary: the next call asks again which one is."""
+_INCOMPLETE: Final = object()
+"""What the reader returns while an answer is not complete."""
+_NOT_PRIMARY: Final = frozenset(("READONLY", "UNBLOCKED"))
+"""Error codes of a server that has ceased to be the primary: the next call asks again which one is."""
 
 
 class _Protocol(asyncio.Protocol):
@@ -54,31 +55,31 @@ class _Protocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
-        """Who waits for the next answers, and since when."""
+        """The futures of the next answers in their order, each with the time of its call."""
         writer.transport.set_protocol(self)
 
     def send(self, data: bytes) -> asyncio.Future[Any]:
-        """Sends a packed command; the future gets its answer, or the error."""
+        """Send a packed command and return the future of its answer or error."""
         loop = self._loop
         future = loop.create_future()
         self._waiting.append((future, loop.time()))
         self._write(data)
         if self._timer is None and self._timeout is not None:
-            self._timer = loop.call_later(self._timeout, self._look)
+            self._timer = loop.call_later(self._timeout, self._check_timeout)
         return future
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
         try:
             reader.feed(data)
-            while (answer := reader.gets()) is not _NOT_ALL:
+            while (answer := reader.gets()) is not _INCOMPLETE:
                 if isinstance(answer, PushNotification):
                     continue
                 future, _ = self._waiting.popleft()
                 if future.done():
                     continue
                 if isinstance(answer, Exception):
-                    if isinstance(answer, ResponseError) and code_of(answer) in _NO_PRIMARY:
+                    if isinstance(answer, ResponseError) and error_code(answer) in _NOT_PRIMARY:
                         self.end(RedisConnectionError(f"the server is not the primary any more: {answer}"))
                     future.set_exception(answer)
                 else:
@@ -90,7 +91,7 @@ class _Protocol(asyncio.Protocol):
         self.end(RedisConnectionError(f"the server has closed the connection ({exc})"))
 
     def end(self, error: Exception) -> None:
-        """Whoever still waits gets the error."""
+        """Close the connection; every call that still waits raises ``error``."""
         if self.ended:
             return
         self.ended = True
@@ -102,19 +103,19 @@ class _Protocol(asyncio.Protocol):
                 future.set_exception(error)
         self._waiting.clear()
 
-    def _look(self) -> None:
-        """One timer serves all calls: it looks whether the oldest has waited too long."""
+    def _check_timeout(self) -> None:
+        """End the connection if the oldest call has waited too long; one timer serves all calls."""
         self._timer = None
         if self._waiting and self._timeout is not None:
             due = self._waiting[0][1] + self._timeout
             if due <= self._loop.time():
                 self.end(RedisTimeoutError(f"the server has not answered for {self._timeout:g} s"))
             else:
-                self._timer = self._loop.call_at(due, self._look)
+                self._timer = self._loop.call_at(due, self._check_timeout)
 
 
 class RedisConnection:
-    """One connection of its own to the server of ``redis``, with that client's timeout; made by the first call.
+    """A connection to the server of the client ``redis``, with that client's timeout; the first call makes it.
 
     ``xadd``, ``xread`` and ``xrevrange`` answer as the client's own do.
     """
@@ -127,11 +128,11 @@ class RedisConnection:
 
     @property
     def connected(self) -> bool:
-        """Whether the next call goes over the connection of the last one, as far as is known."""
+        """Whether the next call will use the same connection as the last one, as far as is known."""
         return self._connection is not None and not self._connection.ended
 
     async def call(self, *command: Part) -> Any:
-        """What the server answers to a command. Raises redis' errors, and OSError where it cannot connect."""
+        """Return the server's answer to a command. Raises redis' errors, and OSError where it cannot connect."""
         connection = self._connection
         if connection is None or connection.ended:
             connection = await self._connect()
@@ -143,20 +144,20 @@ class RedisConnection:
             raise
 
     async def xadd(self, name: str, fields: Mapping[bytes, bytes]) -> Any:
-        """The id of the new entry."""
+        """Append an entry to a stream and return its id."""
         return await self.call("XADD", name, "*", *(part for field in fields.items() for part in field))
 
     async def xread(self, streams: Mapping[str, str], count: int, block: int) -> dict[bytes, list[Entry]]:
-        """By stream what comes after an id, or after up to ``block`` milliseconds nothing."""
+        """Return by stream the entries after an id, or nothing after waiting for ``block`` milliseconds."""
         found = await self.call("XREAD", "COUNT", count, "BLOCK", block, "STREAMS", *streams, *streams.values())
         return {name: [_entry(*entry) for entry in entries] for name, entries in found.items()} if found else {}
 
     async def xrevrange(self, name: str, count: int) -> list[Entry]:
-        """The newest entries, the last one first."""
+        """Return the newest entries, the last one first."""
         return [_entry(*entry) for entry in await self.call("XREVRANGE", name, "+", "-", "COUNT", count)]
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.end(RedisConnectionError("the connection was closed here"))
 
@@ -170,8 +171,8 @@ class RedisConnection:
             except BaseException:
                 await made.disconnect(nowait=True)
                 raise
-            reader = Reader(InvalidResponse, made._parser.parse_error, notEnoughData=_NOT_ALL)
-            # The connection changes hands: redis-py is to forget it.
+            reader = Reader(InvalidResponse, made._parser.parse_error, notEnoughData=_INCOMPLETE)
+            # The connection changes hands: redis-py must forget it.
             writer, made._reader, made._writer = made._writer, None, None
             self._connection = _Protocol(writer, reader, made.socket_timeout)
             return self._connection
@@ -182,17 +183,17 @@ def _entry(entry_id: bytes, fields: list[bytes]) -> Entry:
 
 
 class Script:
-    """A Lua script that the server keeps."""
+    """A Lua script, sent to the server once and then called by its hash."""
 
-    def __init__(self, line: RedisConnection, source: str) -> None:
-        self._line = line
+    def __init__(self, connection: RedisConnection, source: str) -> None:
+        self._connection = connection
         self._source = source
         self._sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, keys: Sequence[str], args: Sequence[Part]) -> Any:
-        """Runs it. Raises as ``RedisConnection.call``."""
+        """Run the script and return its result. Raises as ``RedisConnection.call``."""
         rest = (len(keys), *keys, *args)
         try:
-            return await self._line.call("EVALSHA", self._sha, *rest)
+            return await self._connection.call("EVALSHA", self._sha, *rest)
         except NoScriptError:
-            return await self._line.call("EVAL", self._source, *rest)
+            return await self._connection.call("EVAL", self._source, *rest)

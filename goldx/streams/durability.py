@@ -1,7 +1,8 @@
-"""What the server promises when it acknowledges a write: asked of the server itself, stated, and held to.
+"""The durability of a server: whether a write is on its disk when the server acknowledges it.
 
 The exchange has an order from the moment at which the append to the journal is acknowledged. That is only true of a
-server that has the write on its disk by then.
+server that has the write on its disk by then. So the server is asked, the answer is published, and a server that
+promises less is refused.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ class WeakDurability(RuntimeError):
 
 
 class Durability(NamedTuple):
-    """``append_only`` and ``fsync`` as the server gives them, None where it does not tell (CONFIG may be forbidden).
+    """``append_only`` and ``fsync`` as the server reports them, None where it does not (CONFIG may be forbidden).
 
     ``replicas``: how many replicas must have a write on their disks as well.
     """
@@ -34,12 +35,12 @@ class Durability(NamedTuple):
 
     @property
     def is_full(self) -> bool:
-        """Whether what is acknowledged is on the disk."""
+        """Whether every acknowledged write is on the server's disk."""
         return self.append_only == "yes" and self.fsync == "always"
 
 
 async def read_durability(redis: Redis) -> Durability:
-    """The server's append-only file and fsync policy. Raises redis' errors of connection."""
+    """Return the server's append-only file and fsync policy. Raises redis' errors of connection."""
     try:
         found = await redis.config_get("appendonly", "appendfsync")
     except ResponseError:
@@ -49,7 +50,7 @@ async def read_durability(redis: Redis) -> Durability:
 
 
 async def require_durability(redis: Redis, *, allow_weak: bool, replicas: int = 0) -> Durability:
-    """Like ``read_durability``, of a server that can wait for its replicas where some are required.
+    """Return the server's durability, after checking that it can wait for the required replicas.
 
     Raises NoReplicas, and WeakDurability for less than full durability that was not explicitly allowed.
     """

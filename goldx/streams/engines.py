@@ -1,4 +1,4 @@
-"""What the engines of a shard say about themselves, for whoever watches them: standby, gateways, operators."""
+"""The status that each engine of a shard publishes, for the standby, the gateways and the operators."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from goldx.streams.redis_streams import Keys
+from goldx.streams.keys import Keys
 
 EVERY_MS: Final = 500
-"""How often an engine says how it stands."""
-LIVES_MS: Final = 3_000
-"""An engine that has been silent for so long is not there any more."""
+"""How often an engine publishes its status."""
+EXPIRES_MS: Final = 3_000
+"""After this time without a new status an engine counts as gone."""
 
 LEADER: Final = "leader"
 STANDBY: Final = "standby"
@@ -22,7 +22,7 @@ RECOVERING: Final = "recovering"
 
 
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How one engine stands. Positions are journal entry ids, ``1764000000000-0``.
+    """The status of one engine. Positions are journal entry ids, ``1764000000000-0``.
 
     ``role``: leader, standby, or recovering while it has not reached the journal's end yet. ``epoch`` is that of the
     leader, 0 for the others. ``commands`` counts from the journal's beginning. ``unpublished``: events made and not
@@ -47,38 +47,41 @@ _decode = msgspec.json.Decoder(EngineStatus).decode
 
 
 def own_name() -> str:
-    """A name for this process, unlike that of any other engine of the shard."""
+    """Return a name for this process, unlike that of any other engine of the shard."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-async def tell(redis: Redis, keys: Keys, status: EngineStatus) -> None:
-    """Says how this engine stands, for the next LIVES_MS. Raises redis' errors."""
+async def publish_status(redis: Redis, keys: Keys, status: EngineStatus) -> None:
+    """Publish an engine's status; it expires after EXPIRES_MS. Raises redis' errors."""
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.set(keys.engine(status.engine), msgspec.json.encode(status), px=LIVES_MS)
+        pipe.set(keys.engine(status.engine), msgspec.json.encode(status), px=EXPIRES_MS)
         pipe.sadd(keys.engines, status.engine)
         await pipe.execute()
 
 
-async def leave(redis: Redis, keys: Keys, name: str) -> None:
-    """This engine is no more. Raises redis' errors."""
+async def remove_status(redis: Redis, keys: Keys, name: str) -> None:
+    """Remove the status of an engine that ends. Raises redis' errors."""
     await redis.delete(keys.engine(name))
     await redis.srem(keys.engines, name)
 
 
-async def engines(redis: Redis, keys: Keys) -> list[EngineStatus]:
-    """The engines that live, the leader first; those that do not are forgotten. Raises redis' errors."""
+async def read_statuses(redis: Redis, keys: Keys) -> list[EngineStatus]:
+    """Return the status of every running engine, the leader first; names of those gone are removed.
+
+    Raises redis' errors.
+    """
     names = sorted(_text(name) for name in await redis.smembers(keys.engines))
     if not names:
         return []
     found = await redis.mget([keys.engine(name) for name in names])
     gone = [name for name, status in zip(names, found, strict=True) if status is None]
     if gone:
-        # A server that may not write can still tell who lives.
+        # A server that cannot write now can still be read.
         with contextlib.suppress(ResponseError):
             await redis.srem(keys.engines, *gone)
-    living = sorted((_decode(status) for status in found if status is not None), key=lambda status: -status.epoch)
-    # A leader of an older epoch has ended without a word, or will be refused.
-    return [status for status in living if status.role != LEADER or status.epoch == living[0].epoch]
+    running = sorted((_decode(status) for status in found if status is not None), key=lambda status: -status.epoch)
+    # A leader of an older epoch was killed, or its next write will be refused.
+    return [status for status in running if status.role != LEADER or status.epoch == running[0].epoch]
 
 
 def _text(name: object) -> str:

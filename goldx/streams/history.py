@@ -1,8 +1,8 @@
-"""The two streams from their first entry on: from the archive what the server has no longer, the rest from the server.
+"""The two streams from their first entry on: what the server no longer has is read from the archive.
 
 An entry is archived before it is trimmed, so a reader that finds a gap on the server finds the missing part in the
-archive. Whoever has to start from the beginning (a gateway, a settlement whose database was restored, an engine without
-a valid snapshot, an auditor) reads through these.
+archive. These are for readers that start from the beginning: a gateway, a settlement whose database was restored, an
+engine without a valid snapshot, an auditor.
 """
 
 import asyncio
@@ -13,27 +13,34 @@ from redis.asyncio import Redis
 
 from goldx.streams.archive import EVENTS, JOURNAL, Archive
 from goldx.streams.connection import RedisConnection
-from goldx.streams.redis_streams import EventFrame, EventStream, Journal, Keys, Position, as_entries, decode_events
+from goldx.streams.entries import Position, as_entries
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import EventFrame, decode_events
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 
 
 class EventsMissing(RuntimeError):
-    """The event stream does not go on where it should, and the archive does not have what lies between."""
+    """Events are missing between two that were read: neither the server nor the archive has them."""
 
 
 def archive_in(folder: Path | None) -> Archive | None:
-    """The archive of a setting ``archive_dir``, if there is one."""
+    """Return the archive that a setting ``archive_dir`` names, or None where it is unset."""
     return None if folder is None else Archive(folder)
 
 
 class WholeJournal(Journal):
-    """The journal with the archive before it; ``read`` raises BadArchive and OSError besides redis' errors."""
+    """The journal, read from the archive where the server has trimmed it.
+
+    ``read`` raises BadArchive and OSError besides redis' errors.
+    """
 
     def __init__(self, redis: Redis, keys: Keys, archive: Archive | None, replicas: int = 0) -> None:
         super().__init__(redis, keys, replicas)
         self._archive = archive
 
     async def read(self, after: Position, count: int = 1_000) -> list[tuple[Position, bytes]]:
-        """The next frames after a position, wherever they are."""
+        """Return the next frames after a position, from the archive or the server."""
         if self._archive is None:
             return await super().read(after, count)
         # In one step, so that nothing is trimmed between the two answers.
@@ -50,17 +57,19 @@ class WholeJournal(Journal):
 
 
 class WholeEvents(EventStream):
-    """The event stream with the archive before it.
+    """The event stream, read from the archive where the server has trimmed it.
 
     Reading raises EventsMissing, BadArchive and OSError besides redis' errors.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, archive: Archive | None, line: RedisConnection | None = None) -> None:
-        super().__init__(redis, keys, line)
+    def __init__(
+        self, redis: Redis, keys: Keys, archive: Archive | None, connection: RedisConnection | None = None
+    ) -> None:
+        super().__init__(redis, keys, connection)
         self._archive = archive
 
     async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
-        """The next frames that end after a sequence, wherever they are; fewer only at the end of the stream."""
+        """Return the next frames that end after a sequence; fewer than ``count`` only at the end of the stream."""
         found: list[tuple[Position, bytes]] = []
         while len(found) < count:
             more = await super().read_raw(after, count - len(found))
@@ -73,7 +82,7 @@ class WholeEvents(EventStream):
     async def _read_archived(
         self, after: int, count: int, live: tuple[Position, bytes]
     ) -> list[tuple[Position, bytes]]:
-        """Frames after a sequence and before the first one on the server. Raises EventsMissing if they are nowhere."""
+        """Return frames after a sequence and before the first one on the server. Raises EventsMissing."""
         archived: list[tuple[Position, bytes]] = []
         if self._archive is not None:
             # A frame's id is its last sequence: one that holds ``after + 1`` has at least that.
@@ -88,7 +97,7 @@ class WholeEvents(EventStream):
         raise EventsMissing(f"the event stream continues with sequence {found}; {after + 1} was expected, and {where}")
 
     async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
-        """Like ``read``, but waits up to ``block_ms`` for the first one. Needs a connection without timeout."""
+        """Read, but wait up to ``block_ms`` milliseconds for the first frame. The timeout must be longer than that."""
         frames = await super().wait(after, count, block_ms)
         if frames and first_event(frames[0]) > after + 1:
             return await self.read(after, count)
@@ -96,12 +105,12 @@ class WholeEvents(EventStream):
 
 
 def first_event(frame: EventFrame) -> int:
-    """The sequence of a frame's first event."""
+    """Return the sequence of a frame's first event."""
     return next(event.sequence for outcome in frame.outcomes for event in outcome)
 
 
 def last_event(frame: EventFrame) -> int:
-    """The sequence of a frame's last event."""
+    """Return the sequence of a frame's last event."""
     return next(outcome[-1].sequence for outcome in reversed(frame.outcomes) if outcome)
 
 

@@ -1,4 +1,4 @@
-"""Which errors of Redis pass by waiting: a server that is away, starts, is full, or fails over."""
+"""Outages of Redis: which errors pass by waiting (a server that is away, starts, is full, or fails over)."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -19,31 +19,39 @@ FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 1.0
 """Seconds between two attempts of ``retry_on_outage``."""
 
-PASSING: Final = frozenset(
+PASSING_CODES: Final = frozenset(
     (
-        *("LOADING", "MISCONF", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "BUSY"),
+        "LOADING",
+        "MISCONF",
+        "OOM",
+        "READONLY",
+        "CLUSTERDOWN",
+        "MASTERDOWN",
+        "NOREPLICAS",
+        "TRYAGAIN",
+        "BUSY",
         "UNBLOCKED",
     )
 )
-"""First words of refusals that a server gives while it may not write just now, or has ceased to be the primary."""
+"""First words of errors that a server gives while it cannot write just now, or has ceased to be the primary."""
 
-_OF_A_PIPELINE: Final = re.compile(r"Command # \d+ \(.*\) of pipeline caused error: \(['\"](\S+)", re.DOTALL)
-"""What redis-py puts around the server's words when a command of several was refused."""
+_PIPELINE_ERROR: Final = re.compile(r"Command # \d+ \(.*\) of pipeline caused error: \(['\"](\S+)", re.DOTALL)
+"""How redis-py wraps the server's error when one command of a pipeline was refused."""
 
 
 def redis_passes(error: BaseException) -> bool:
-    """Whether an error of the server or of the connection to it may pass by itself."""
+    """Return whether an error of the server or of the connection to it may pass by itself."""
     if isinstance(error, ResponseError):
-        return code_of(error) in PASSING
+        return error_code(error) in PASSING_CODES
     lost = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
     return lost and not isinstance(error, AuthenticationError)
 
 
-def code_of(error: ResponseError) -> str:
-    """The first word of what the server said; the client takes it off the text of errors that it has a class for."""
+def error_code(error: ResponseError) -> str:
+    """Return the first word of the server's error; redis-py removes it from errors that have a class of their own."""
     text = str(error)
-    around = _OF_A_PIPELINE.match(text)
-    return str(getattr(error, "status_code", None) or (around[1] if around else text.partition(" ")[0]))
+    wrapped = _PIPELINE_ERROR.match(text)
+    return str(getattr(error, "status_code", None) or (wrapped[1] if wrapped else text.partition(" ")[0]))
 
 
 async def retry_on_outage(doing: str, action: Callable[[], Awaitable[T]]) -> T:

@@ -1,12 +1,12 @@
-"""What has to be on other machines too before it counts, where the setting ``require_replicas`` says so.
+"""Replicas: what must be on other machines' disks before it counts, where the setting ``require_replicas`` says so.
 
 A primary that fails takes with it what its replicas did not have yet. So with N required replicas an append counts only
 when N of them have it on their disks (WAITAOF), and nobody acts on a journal entry before that: the engine reads an
 entry only when it is safe, so every event that is published follows from entries that a failover keeps. Events
-themselves may be lost by a failover; the engine has them still, or makes the same ones again.
+themselves may be lost by a failover; the engine still has them, or makes the same ones again.
 
-The server confirms what a connection wrote. What another connection wrote is confirmed by a mark written after it,
-because replicas take everything in one order; and in the same breath the server shows that it has what is to be
+The server confirms what a connection wrote. What another connection wrote is confirmed by a mark that is written after
+it, because replicas take everything in one order. In the same step the server shows that it has what is to be
 confirmed, because after a failover it may be another server.
 """
 
@@ -18,12 +18,15 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from goldx.streams.outages import code_of
+from goldx.streams.entries import Position, as_entries
+from goldx.streams.outages import error_code
 
-PATIENCE_MS: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024)
-"""How long the server waits for its replicas, and how often it asks them: a replica that is asked says what it has on
-its disk already, which is not yet what came with the question, and by itself it speaks only once a second. Together
-less than a connection's timeout."""
+WAITS_MS: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024)
+"""How long the server waits for its replicas each time that it asks them.
+
+A replica that is asked answers what it has on its disk already, which is not yet what came with the question, and
+unasked it reports only once a second. Together less than a connection's timeout.
+"""
 
 
 class NotReplicated(RedisTimeoutError):
@@ -35,14 +38,14 @@ class NoReplicas(RuntimeError):
 
 
 class Replicas:
-    """``count`` replicas have to have it; with 0 nothing is asked. ``mark`` is the key of the mark."""
+    """The demand that ``count`` replicas have a write; with 0 nothing is asked. ``mark`` is the key of the mark."""
 
     def __init__(self, mark: str, count: int) -> None:
         self.count = count
         self._mark = mark
 
     async def confirm(self, redis: Redis, look: Callable[[Pipeline], Any]) -> Any:
-        """What a reading command, put into the pipeline by ``look``, shows on a server whose replicas have all of it.
+        """Return the answer to the reading command that ``look`` puts into the pipeline, once the replicas have it all.
 
         Raises NotReplicated, and redis' errors.
         """
@@ -53,13 +56,13 @@ class Replicas:
         async with redis.pipeline(transaction=False) as pipe:
             look(pipe)
             pipe.set(self._mark, b"")
-            for patience in PATIENCE_MS:
-                pipe.waitaof(1, self.count, patience)
+            for wait_ms in WAITS_MS:
+                pipe.waitaof(1, self.count, wait_ms)
             try:
                 shown, *_, (local, copies) = await pipe.execute()
             except ResponseError as error:
                 # The server became a replica while it waited.
-                if code_of(error) == "UNBLOCKED":
+                if error_code(error) == "UNBLOCKED":
                     raise NotReplicated(str(error)) from error
                 raise
         if not local or copies < self.count:
@@ -67,7 +70,7 @@ class Replicas:
         return shown
 
     async def require(self, redis: Redis) -> None:
-        """Asks the server whether it knows how to wait for replicas. Raises NoReplicas, and redis' errors."""
+        """Check that the server can wait for replicas. Raises NoReplicas, and redis' errors."""
         if not self.count:
             return
         try:
@@ -82,4 +85,15 @@ class Replicas:
 
 
 NO_REPLICAS: Final = Replicas("", 0)
-"""Nothing is asked."""
+"""No replica is demanded."""
+
+
+async def confirm_entry(redis: Redis, replicas: Replicas, key: str, entry: tuple[Position, bytes]) -> None:
+    """Wait until the replicas have a stream up to an entry that was written to it or read from it.
+
+    Raises NotReplicated, also when the entry was on a server that is not the primary any more.
+    """
+    position = str(entry[0])
+    shown = await replicas.confirm(redis, lambda pipe: pipe.xrange(key, min=position, max=position))
+    if as_entries(shown) != [entry]:
+        raise NotReplicated(f"{key} {position} was on a server that is not the primary any more")

@@ -12,15 +12,14 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelMan
 from redis.backoff import NoBackoff
 
 SCHEME: Final = "redis+sentinel"
-PORT: Final = 26_379
-"""Where a Sentinel listens if the URL does not say."""
-PATIENCE: Final = 1.0
-"""Seconds for one Sentinel to answer; then the next is asked."""
+DEFAULT_PORT: Final = 26_379
+ANSWER_SECONDS: Final = 1.0
+"""How long one Sentinel may take to answer; then the next is asked."""
 OPTIONS: Final = ("db", "sentinel_username", "sentinel_password")
 
 
 class Address(NamedTuple):
-    """What such a URL says. ``user`` and ``password`` are for the servers, those of ``sentinel`` for the Sentinels."""
+    """The parts of a URL. ``user`` and ``password`` are for the servers, those in ``sentinel`` for the Sentinels."""
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
@@ -31,7 +30,7 @@ class Address(NamedTuple):
 
 
 def parse(url: str) -> Address:
-    """Reads a URL of the form above. Raises ValueError naming what is wrong with it."""
+    """Return the parts of a URL of the form above. Raises ValueError naming what is wrong with it."""
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
@@ -52,23 +51,27 @@ def parse(url: str) -> Address:
 
 def _host(text: str) -> tuple[str, int]:
     host, _, port = text.partition(":")
-    number = int(port) if port.isascii() and port.isdigit() else PORT if not port else 0
+    number = int(port) if port.isascii() and port.isdigit() else DEFAULT_PORT if not port else 0
     if not host or not 0 < number < 65_536:
         raise ValueError(f"{text!r} is not a host with a port from 1 to 65535")
     return host, number
 
 
 _SENTINEL: Any = Sentinel
-"""Untyped."""
+"""redis-py's class, whose constructor has no types."""
 
 
 class SentinelPool(SentinelConnectionPool):
-    """Connections to the primary. The connections to the Sentinels end with them."""
+    """Connections to the primary. Disconnecting the pool closes the connections to the Sentinels too."""
 
     def __init__(self, url: str, mixin: type[Any], options: dict[str, Any]) -> None:
         address = parse(url)
-        patience = {"retry": Retry(NoBackoff(), 0), "socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-        sentinels: Any = _SENTINEL(address.sentinels, sentinel_kwargs={**patience, **address.sentinel})
+        limits = {
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": ANSWER_SECONDS,
+            "socket_connect_timeout": ANSWER_SECONDS,
+        }
+        sentinels: Any = _SENTINEL(address.sentinels, sentinel_kwargs={**limits, **address.sentinel})
         start: Any = super().__init__
         start(
             address.service,

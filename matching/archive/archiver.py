@@ -37,8 +37,11 @@ from goldx.streams.archive import (
     Entry,
     read_segment,
 )
+from goldx.streams.entries import BEGINNING, Position, as_entries, parse_entry_id
+from goldx.streams.frames import decode_events
+from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
-from goldx.streams.redis_streams import BEGINNING, Keys, Position, as_entries, connect, decode_events, parse_entry_id
+from goldx.streams.redis_client import connect
 from goldx.streams.replicas import Replicas
 from matching.archive.sources import Extent, extent
 from matching.run.snapshot_store import SnapshotStore, is_whole

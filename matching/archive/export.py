@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 from goldx.protocol import wire
 from goldx.protocol.units import BadValue
 from goldx.streams.archive import JOURNAL, Archive
-from goldx.streams.chains import NO_FRAME, EventChain, body_of
-from goldx.streams.redis_streams import Keys, Position, decode_commands, decode_events
+from goldx.streams.chains import NO_FRAME, EventChain, extract_body
+from goldx.streams.entries import Position
+from goldx.streams.frames import decode_commands, decode_events
+from goldx.streams.keys import Keys
 from matching.archive.replay import read_line, write_line
 from matching.archive.sources import Server, Source, compare, extent
 from matching.core.engine import Engine
@@ -124,7 +126,7 @@ def _compare(
     if published is None:
         return f"the journal entry {position} gives the events up to {produced.last}, which are not published"
     entry_id, frame = published
-    if entry_id == (produced.last, 0) and body_of(frame) == produced.body:
+    if entry_id == (produced.last, 0) and extract_body(frame) == produced.body:
         wrong = chain.check(frame, decode_events(frame))
         return None if wrong is None else f"the event frame {entry_id} is out of its chain: {wrong}"
     return (

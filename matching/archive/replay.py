@@ -16,8 +16,8 @@ from goldx.protocol import wire
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.units import BadValue
-from goldx.streams import redis_streams
 from goldx.streams.archive import JOURNAL, walk
+from goldx.streams.frames import encode
 from matching.core.engine import Engine
 from matching.run.fold import plain, read_frame
 
@@ -67,7 +67,7 @@ def write_line(at: int, command: AnyCommand) -> bytes:
 
 def event_line(event: tuple[Any, ...]) -> bytes:
     """One line of output for an event as the core makes it."""
-    return wire.write_event_line(_decode_event(redis_streams.encode(event)))
+    return wire.write_event_line(_decode_event(encode(event)))
 
 
 class Replay:

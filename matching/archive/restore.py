@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from goldx.streams.archive import EVENTS, JOURNAL, Archive, BadArchive, Beside, Entry
-from goldx.streams.redis_streams import BEGINNING, FIELD, Keys, Position
+from goldx.streams.entries import BEGINNING, FIELD, Position
+from goldx.streams.keys import Keys
 from matching.archive.archiver import Retention
 from matching.archive.export import Verdict, verify_source
 from matching.archive.sources import Archived, Extent, archived_digests, compare, extent

@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from goldx.streams.archive import EVENTS, JOURNAL, Archive, Entry
+from goldx.streams.entries import BEGINNING, Position, as_entries, parse_entry_id
 from goldx.streams.history import WholeEvents, WholeJournal
-from goldx.streams.redis_streams import BEGINNING, Keys, Position, as_entries, parse_entry_id
+from goldx.streams.keys import Keys
 from goldx.streams.replicas import NO_REPLICAS, Replicas
 
 ENTRIES_PER_READ = 500

@@ -12,8 +12,9 @@ import structlog
 from msgspec.structs import astuple
 
 from goldx.protocol.commands import BY_METHOD, AnyCommand, HoldingSettle
-from goldx.streams.chains import CommandChains, EventBody, event_body, some_outcomes
-from goldx.streams.redis_streams import BEGINNING, CommandFrame, Position, decode_commands, encode
+from goldx.streams.chains import CommandChains, EventBody, encode_outcomes, event_body
+from goldx.streams.entries import BEGINNING, Position
+from goldx.streams.frames import CommandFrame, decode_commands, encode
 from matching.core.engine import Engine
 
 log = structlog.get_logger()
@@ -112,7 +113,7 @@ class Fold:
         for start in range(0, len(commands), at_once):
             outcomes = self._apply_some(position, commands, start, start + at_once)
             if engine.sequence >= self.published:
-                encoded.append(some_outcomes(outcomes))
+                encoded.append(encode_outcomes(outcomes))
         self.position = position
         self.entries += 1
         self.commands += len(commands)

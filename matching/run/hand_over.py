@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
-from goldx.streams.engines import LEADER, STANDBY, EngineStatus, engines
-from goldx.streams.redis_streams import Keys, connect
+from goldx.streams.engines import LEADER, STANDBY, EngineStatus, read_statuses
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 
 PATIENCE_MS: Final = 10_000
 """How long the leader may take to answer; a request that nobody heard ends by itself after that."""
@@ -41,7 +42,7 @@ async def request(redis_url: str, keys: Keys) -> HandOver:
 
 
 async def _request(redis: Redis, keys: Keys) -> HandOver:
-    found = await engines(redis, keys)
+    found = await read_statuses(redis, keys)
     epoch = await redis.get(keys.leader)
     former = next((status for status in found if status.role == LEADER and status.epoch == int(epoch or 0)), None)
     if epoch is None or former is None:
@@ -68,7 +69,7 @@ async def _request(redis: Redis, keys: Keys) -> HandOver:
 async def _leader(redis: Redis, keys: Keys, epoch: int, deadline: float) -> EngineStatus:
     """The engine of an epoch, once it has said so. Raises NotHandedOver."""
     while True:
-        for status in await engines(redis, keys):
+        for status in await read_statuses(redis, keys):
             if status.role == LEADER and status.epoch >= epoch:
                 return status
         if asyncio.get_running_loop().time() > deadline:

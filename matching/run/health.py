@@ -5,7 +5,9 @@ import asyncio
 from goldx.hosting.health import Unhealthy
 from goldx.hosting.settings import Settings, resolve_redis_url
 from goldx.streams.archive import JOURNAL, Archive
-from goldx.streams.redis_streams import Journal, Keys, connect
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 
 
 async def engine(settings: Settings) -> str:

@@ -12,8 +12,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
-from goldx.streams.redis_streams import Keys
 from goldx.streams.replicas import NotReplicated, Replicas
 
 log = structlog.get_logger()

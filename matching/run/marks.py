@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
-from goldx.streams.redis_streams import Position
+from goldx.streams.entries import Position
 from matching.run.fold import Fold
 from matching.run.snapshot_store import Photograph, Snapshot, SnapshotFailed, SnapshotStore
 

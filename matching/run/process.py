@@ -20,9 +20,12 @@ from goldx.streams import engines
 from goldx.streams.connection import RedisConnection
 from goldx.streams.durability import require_durability
 from goldx.streams.engines import LEADER, RECOVERING, STANDBY, EngineStatus
+from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.history import archive_in
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
-from goldx.streams.redis_streams import BEGINNING, Journal, Keys, Position, connect
+from goldx.streams.redis_client import connect
 from matching.run.lease import Lease
 from matching.run.marks import Marks
 from matching.run.publisher import Publisher, StreamBroken
@@ -108,7 +111,7 @@ class EngineProcess:
                 self._marks.give_up()
                 # If this fails, the status ends by itself.
                 with contextlib.suppress(RedisError, OSError):
-                    await engines.leave(self._telling, self._keys, self._name)
+                    await engines.remove_status(self._telling, self._keys, self._name)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
 
@@ -204,7 +207,7 @@ class EngineProcess:
 
     async def _has_standby(self) -> bool:
         """Whether another engine can take over. If none can, the request is declined."""
-        found = await engines.engines(self._writing, self._keys)
+        found = await engines.read_statuses(self._writing, self._keys)
         if any(status.role == STANDBY and status.engine != self._name for status in found):
             return True
         log.warning("asked to hand over, but no standby follows; goes on")
@@ -261,7 +264,7 @@ class EngineProcess:
         while True:
             self._changed.clear()
             await retry_on_outage(
-                "publishing the status", lambda: engines.tell(self._telling, self._keys, self._status())
+                "publishing the status", lambda: engines.publish_status(self._telling, self._keys, self._status())
             )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), engines.EVERY_MS / 1_000)

@@ -14,9 +14,10 @@ from redis.exceptions import ResponseError
 from goldx.protocol.commands import ClockTick
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
 from goldx.streams.connection import RedisConnection, Script
+from goldx.streams.entries import Position
+from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
-from goldx.streams.redis_streams import Keys, Position, confirm_entry
-from goldx.streams.replicas import Replicas
+from goldx.streams.replicas import Replicas, confirm_entry
 from matching.run.fold import Produced
 from matching.run.lease import Deposed
 

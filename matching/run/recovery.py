@@ -16,9 +16,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from goldx.streams.archive import Archive
-from goldx.streams.chains import NO_FRAME, EventBody, body_of, frame_hash
+from goldx.streams.chains import NO_FRAME, EventBody, extract_body, frame_hash
+from goldx.streams.entries import Position, as_entries, parse_entry_id
+from goldx.streams.event_stream import EventStream
 from goldx.streams.history import WholeJournal
-from goldx.streams.redis_streams import EventStream, Keys, Position, as_entries, parse_entry_id
+from goldx.streams.keys import Keys
 from goldx.streams.replicas import Replicas
 from matching.core.engine import Engine
 from matching.run.fold import Fold, Produced
@@ -115,7 +117,7 @@ class Recovery:
         if sequence == self.published:
             return
         self.fold.published = sequence
-        self.published, self._newest, self.previous = sequence, body_of(frame), frame_hash(frame)
+        self.published, self._newest, self.previous = sequence, extract_body(frame), frame_hash(frame)
         while self._held and self._held[0].first <= sequence:
             produced = self._held.popleft()
             self._held_bytes -= len(produced.body)

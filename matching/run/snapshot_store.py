@@ -23,7 +23,10 @@ from redis.asyncio import Redis
 
 from goldx.hosting import collector
 from goldx.streams.chains import CommandChains, Head
-from goldx.streams.redis_streams import EventStream, Journal, Keys, Position, parse_entry_id
+from goldx.streams.entries import Position, parse_entry_id
+from goldx.streams.event_stream import EventStream
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from matching.core.engine import Engine
 from matching.run.fold import Fold
 from matching.run.publisher import StreamBroken

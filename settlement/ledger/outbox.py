@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
 from goldx.streams.chains import FrameWriter
-from goldx.streams.redis_streams import Journal, parse_entry_id
+from goldx.streams.entries import parse_entry_id
+from goldx.streams.journal import Journal
 from settlement.base import sub_accounts
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs

@@ -6,7 +6,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from goldx.hosting.health import Unhealthy
 from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
-from goldx.streams.redis_streams import EventStream, Keys, connect
+from goldx.streams.event_stream import EventStream
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from settlement.base import database
 from settlement.ledger.status import status
 

@@ -21,9 +21,12 @@ from sqlalchemy.exc import DBAPIError
 from goldx.hosting.settings import Settings
 from goldx.retry import growing, retry
 from goldx.streams.durability import require_durability
+from goldx.streams.frames import EventFrame
 from goldx.streams.history import WholeEvents, archive_in, first_event, last_event
+from goldx.streams.journal import Journal, begin_run
+from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
-from goldx.streams.redis_streams import EventFrame, Journal, Keys, begin_run, connect
+from goldx.streams.redis_client import connect
 from settlement.base import database, working_days
 from settlement.charges import fees
 from settlement.ledger.outbox import Sender

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.events import AnyEvent
-from goldx.streams.redis_streams import EventFrame, EventStream
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import EventFrame
 from settlement.ledger import outbox
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
 from settlement.ledger.stock import Stocks

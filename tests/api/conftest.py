@@ -19,8 +19,10 @@ from goldx.client.session import ExchangeClient, connect
 from goldx.hosting.embedded import Server
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import HoldingAdjust
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, Journal, Keys
+from goldx.streams import redis_client
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from settlement.base import database, registry
 
 _numbers = itertools.count(1)
@@ -119,7 +121,7 @@ class House:
             for account, assets in amounts.items()
             for asset, amount in assets.items()
         )
-        redis = redis_streams.connect(self.valkey_url)
+        redis = redis_client.connect(self.valkey_url)
         await Journal(redis, Keys(self.shard)).append(CommandFrame("settlement.test", self._funded, commands))
         await redis.aclose()
         account, assets = list(amounts.items())[-1]

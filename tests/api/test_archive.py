@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from goldx.hosting.embedded import Server
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 from goldx.streams.archive import Archive
-from goldx.streams.redis_streams import EventStream, Keys
+from goldx.streams.event_stream import EventStream
+from goldx.streams.keys import Keys
 from matching.archive.archiver import Archiver, Retention
 from tests.api.conftest import Desk, build, until
 
@@ -21,7 +22,7 @@ async def test_what_was_trimmed_is_told_from_the_archive(servers: tuple[Server, 
     async with contextlib.AsyncExitStack() as stack:
         house = await build(stack, servers[0].url, servers[1].url)
         keys = Keys(house.shard)
-        redis = redis_streams.connect(servers[0].url)
+        redis = redis_client.connect(servers[0].url)
         stack.push_async_callback(redis.aclose)
         archiver = Archiver(redis, keys, Archive(folder), Retention())
         server = await house.start_gateway(archive_dir=folder)

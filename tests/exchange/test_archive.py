@@ -11,9 +11,9 @@ import pytest
 
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 from goldx.streams.archive import Archive
-from goldx.streams.redis_streams import Keys
+from goldx.streams.keys import Keys
 from tests.exchange.test_restart import Member, check, folder, goldx, prepare, settled
 
 __all__ = ["folder"]
@@ -40,7 +40,7 @@ async def trade(exchange: Supervisor, members: list[Member], more: int) -> None:
 
 async def trimmed(exchange: Supervisor) -> tuple[int, int]:
     """How many entries of journal and event stream are in the archive alone."""
-    redis = redis_streams.connect(exchange.redis_url)
+    redis = redis_client.connect(exchange.redis_url)
     found = []
     for key in (Keys().journal, Keys().events):
         stream = await redis.xinfo_stream(key)

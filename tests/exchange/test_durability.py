@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from goldx.hosting import embedded
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 
 SHOWN = "appendonly=yes,appendfsync=everysec"
 
@@ -32,7 +32,7 @@ async def test_settlement_and_gateway_refuse_a_server_that_acknowledges_too_earl
     server = await embedded.start_valkey(folder)
     settings = {"GOLDX_REDIS_URL": server.url, "GOLDX_DATABASE_URL": database_url, "GOLDX_GATEWAY_PORT": "0"}
     try:
-        redis = redis_streams.connect(server.url)
+        redis = redis_client.connect(server.url)
         line, _ = await run("settlement", settings)
         assert line.endswith("durability=appendonly=yes,appendfsync=always\n")
         await redis.config_set("appendfsync", "everysec")

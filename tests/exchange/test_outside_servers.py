@@ -17,7 +17,8 @@ from goldx.demo.play import STEPS, Play
 from goldx.hosting import embedded
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
+from goldx.streams.keys import Keys
 
 PASSWORD = "of-this-test-alone"
 
@@ -46,7 +47,7 @@ async def outside_redis(folder: Path) -> AsyncIterator[str]:
         "setpriv", "--pdeathsig", "TERM", binary, *options.split(), *durable, stdout=asyncio.subprocess.DEVNULL
     )
     url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
-    client = redis_streams.connect(url)
+    client = redis_client.connect(url)
     async with asyncio.timeout(20):
         while True:
             try:
@@ -79,15 +80,15 @@ async def test_the_exchange_is_the_same_on_outside_servers(folder: Path, outside
     assert outcome.withdrawals == 1
     assert "always" in outcome.durability
 
-    client = redis_streams.connect(outside_redis)
-    assert await client.exists(redis_streams.Keys("outside").journal)
+    client = redis_client.connect(outside_redis)
+    assert await client.exists(Keys("outside").journal)
     await client.aclose()
     assert not (folder / "data" / "valkey").exists()
     assert not (folder / "data" / "postgres").exists()
 
 
 async def test_a_server_that_forgets_is_refused(folder: Path, outside_redis: str, database_url: str) -> None:
-    client = redis_streams.connect(outside_redis)
+    client = redis_client.connect(outside_redis)
     await client.config_set("appendfsync", "everysec")
     await client.aclose()
     settings = Settings(data_dir=folder / "data", redis_url=outside_redis, database_url=database_url)

@@ -28,8 +28,11 @@ from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 from goldx.protocol.commands import HoldingAdjust
 from goldx.protocol.units import CASH, format_amount, format_weight
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys
+from goldx.streams import redis_client
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from settlement.base import database, registry
 from settlement.reconciliation.three_way import reconcile
 from settlement.tables import ledger as schema
@@ -112,7 +115,7 @@ async def prepare(exchange: Supervisor) -> list[Member]:
         for method, params in orders:
             answer = await http.post("/v1/operator/commands", json={"method": method, "params": params})
             assert answer.status_code == 200, answer.text
-    redis = redis_streams.connect(exchange.redis_url)
+    redis = redis_client.connect(exchange.redis_url)
     purses = (
         HoldingAdjust(f"{firm}.H", asset, amount, f"{firm}-{asset}")
         for firm in FIRMS
@@ -135,7 +138,7 @@ async def goldx(exchange: Supervisor, *arguments: str) -> bytes:
 
 async def settled(exchange: Supervisor) -> None:
     """Waits until settlement has posted every event of a market in which nobody trades any more."""
-    redis = redis_streams.connect(exchange.redis_url)
+    redis = redis_client.connect(exchange.redis_url)
     sql = database.connect(exchange.database_url)
     async with sql.connect() as connection:
         while True:

@@ -25,7 +25,10 @@ from goldx.protocol.events import (
 from goldx.protocol.units import CASH
 from goldx.protocol.wire import write_command, write_event
 from goldx.streams.chains import NO_FRAME, event_frame
-from goldx.streams.redis_streams import EventFrame, EventStream, Journal, Keys, decode_commands, decode_events
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import EventFrame, decode_commands, decode_events
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from matching.core.engine import Engine
 from matching.run.fold import Fold
 from tests.faults.load import key_of

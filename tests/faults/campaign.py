@@ -15,7 +15,9 @@ import httpx
 from goldx.client.keys import Key
 from goldx.protocol.commands import HoldingAdjust
 from goldx.protocol.units import CASH
-from goldx.streams.redis_streams import CommandFrame, Journal, Keys
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from settlement.base import registry
 from settlement.ledger import cash
 from settlement.service import movements

@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from goldx.hosting import embedded
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 from tests.faults.schedule import Fault, Plan
 from tests.faults.stack import SETTINGS, ExchangeStack, free_port
 
@@ -131,7 +131,7 @@ class RedundantServers:
 
     async def _synchronised(self, port: int) -> None:
         """Waits until a server is a replica that has everything."""
-        client = redis_streams.connect(f"redis://127.0.0.1:{port}")
+        client = redis_client.connect(f"redis://127.0.0.1:{port}")
         while True:
             with contextlib.suppress(OSError, RedisError):
                 found = await client.info("replication")
@@ -141,7 +141,7 @@ class RedundantServers:
         await client.aclose()
 
     async def _knows_all(self, port: int) -> None:
-        client = redis_streams.connect(f"redis://127.0.0.1:{port}")
+        client = redis_client.connect(f"redis://127.0.0.1:{port}")
         while True:
             with contextlib.suppress(OSError, RedisError):
                 found: Any = await client.sentinel_master(SERVICE)
@@ -152,7 +152,7 @@ class RedundantServers:
 
     async def _named_primary(self) -> int:
         """The port of the server that a Sentinel calls the primary."""
-        client = redis_streams.connect(f"redis://127.0.0.1:{self._sentinel_ports[0]}")
+        client = redis_client.connect(f"redis://127.0.0.1:{self._sentinel_ports[0]}")
         try:
             address: Any = await client.sentinel_get_master_addr_by_name(SERVICE)
         finally:

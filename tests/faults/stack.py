@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.hosting import embedded
 from goldx.hosting.settings import PREFIX
-from goldx.streams import redis_streams
-from goldx.streams.engines import LEADER, engines
-from goldx.streams.redis_streams import Keys
+from goldx.streams import redis_client
+from goldx.streams.engines import LEADER, read_statuses
+from goldx.streams.keys import Keys
 from settlement.base import database
 from tests.faults.processes import Kept, KeptServer, KeptService
 from tests.faults.proxy import Proxy
@@ -115,7 +115,7 @@ class ExchangeStack:
         async with asyncio.timeout(START_SECONDS):
             await self._start_redis()
             await self.parts["postgres"].up.wait()
-        self.redis, self.sql = redis_streams.connect(self.redis_url), database.connect(self._server("postgres").url)
+        self.redis, self.sql = redis_client.connect(self.redis_url), database.connect(self._server("postgres").url)
         for service in (*ENGINES, "settlement", *GATEWAYS):
             await self._add(service, self._server("postgres").url)
         await self.recovered()
@@ -182,7 +182,7 @@ class ExchangeStack:
         """Whether a running engine leads; looks which one it is."""
         pids = {self.parts[name].pid: name for name in ENGINES}
         with contextlib.suppress(RedisError, OSError):
-            for status in await engines(self.redis, Keys()):
+            for status in await read_statuses(self.redis, Keys()):
                 name = pids.get(int(status.engine.rpartition("-")[2]))
                 if name is not None and status.role == LEADER:
                     self._leader, self.epoch = name, status.epoch

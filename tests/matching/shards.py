@@ -13,9 +13,13 @@ from redis.asyncio import Redis
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.units import BadValue
 from goldx.streams.archive import Archive
-from goldx.streams.chains import FrameWriter, body_of
+from goldx.streams.chains import FrameWriter, extract_body
 from goldx.streams.connection import RedisConnection
-from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys, Position, decode_commands
+from goldx.streams.entries import Position
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame, decode_commands
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from matching.archive.replay import read_line, write_line
 from matching.run.fold import Fold
 from matching.run.lease import Lease
@@ -87,7 +91,7 @@ async def published(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
 
 async def determined(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
     """What of the event stream follows from the journal, whoever publishes it."""
-    return [(entry_id, body_of(frame)) for entry_id, frame in await published(redis, keys)]
+    return [(entry_id, extract_body(frame)) for entry_id, frame in await published(redis, keys)]
 
 
 RUN = "from goldx.cli import main; main()"

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("goldx", "matching", "settlement", "api")
 
 PRIVATE_MODULES = {
-    "redis.asyncio.connection": "goldx/streams/redis_streams.py",
+    "redis.asyncio.connection": "goldx/streams/redis_client.py",
     "uvicorn.protocols.websockets.websockets_sansio_impl": "api/sessions/link.py",
     "websockets.speedups": "api/sessions/framing.py",
 }
@@ -101,9 +101,9 @@ PRIVATE_NAMES = (
     PrivateNames("goldx/streams/connection.py", Connection, ("connect", "disconnect", "socket_timeout")),
     PrivateNames("goldx/streams/connection.py", lambda: Connection()._parser, ("parse_error",)),
     PrivateNames("goldx/streams/connection.py", ConnectionPool, ("make_connection",)),
-    PrivateNames("goldx/streams/redis_streams.py", ConnectionPool, ("connection_class",)),
-    PrivateNames("goldx/streams/redis_streams.py", Connection, ("is_connected", "send_packed_command")),
-    PrivateNames("goldx/streams/redis_streams.py", Redis, ("auto_close_connection_pool",)),
+    PrivateNames("goldx/streams/redis_client.py", ConnectionPool, ("connection_class",)),
+    PrivateNames("goldx/streams/redis_client.py", Connection, ("is_connected", "send_packed_command")),
+    PrivateNames("goldx/streams/redis_client.py", Redis, ("auto_close_connection_pool",)),
     PrivateNames("goldx/streams/sentinel.py", sentinel_pool, ("disconnect", "sentinel_manager")),
 )
 

@@ -9,8 +9,11 @@ from redis.asyncio import Redis
 from goldx.protocol import terms
 from goldx.protocol.commands import AccountOpen, AnyCommand, InstrumentDefine, MarketSetPhase, OrderPlace
 from goldx.protocol.events import HoldingChanged
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, EventFrame, EventStream, Journal, Keys
+from goldx.streams.entries import BEGINNING, FIELD
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame, EventFrame, decode_events, decode_raw_commands
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from matching.core.engine import Engine
 
 FEE_BP = 1
@@ -28,7 +31,7 @@ class EngineRunner:
         self.engine = Engine()
         self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._frames = 0
-        self._position = redis_streams.BEGINNING
+        self._position = BEGINNING
         self._turn = asyncio.Lock()
 
     async def run(self, *commands: AnyCommand) -> None:
@@ -42,13 +45,11 @@ class EngineRunner:
         async with self._turn:
             count = 0
             for position, data in await self.journal.read(self._position):
-                frame = redis_streams.decode_raw_commands(data)
+                frame = decode_raw_commands(data)
                 raw = [self.engine.apply(position.ms, tuple(command)) for command in frame.commands]
                 encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
-                await self._redis.xadd(
-                    self._keys.events, {redis_streams.FIELD: encoded}, id=f"{self.engine.sequence}-0"
-                )
-                self._note(redis_streams.decode_events(encoded))
+                await self._redis.xadd(self._keys.events, {FIELD: encoded}, id=f"{self.engine.sequence}-0")
+                self._note(decode_events(encoded))
                 self._position = position
                 count += len(frame.commands)
         return count

@@ -6,8 +6,9 @@ from redis.asyncio import Redis
 
 from goldx.protocol.events import AccountOpened, AnyEvent, HoldingAdjusted, HoldingChanged, InstrumentDefined, Trade
 from goldx.protocol.units import CASH, money_of
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import EventFrame, Keys
+from goldx.streams.entries import FIELD
+from goldx.streams.frames import EventFrame, encode
+from goldx.streams.keys import Keys
 
 
 class Publisher:
@@ -71,6 +72,4 @@ class Publisher:
 
     async def publish(self) -> None:
         frame = self.take_frame()
-        await self._redis.xadd(
-            self.keys.events, {redis_streams.FIELD: redis_streams.encode(frame)}, id=f"{self.sequence}-0"
-        )
+        await self._redis.xadd(self.keys.events, {FIELD: encode(frame)}, id=f"{self.sequence}-0")

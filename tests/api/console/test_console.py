@@ -18,8 +18,10 @@ from goldx.hosting.supervisor import Supervisor
 from goldx.protocol import units
 from goldx.protocol.commands import AccountOpen, HoldingAdjust, InstrumentDefine, MarketSetPhase
 from goldx.protocol.terms import CONTINUOUS
-from goldx.streams.redis_streams import CommandFrame, Journal, Keys
-from goldx.streams.redis_streams import connect as connect_redis
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect as connect_redis
 from settlement.base import registry
 from settlement.base.database import connect as connect_database
 

@@ -26,8 +26,11 @@ from goldx.hosting import embedded
 from goldx.hosting.embedded import Server
 from goldx.hosting.service import Keeper
 from goldx.protocol.commands import OrderPlace
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import BEGINNING, Journal, Keys, decode_commands
+from goldx.streams import redis_client
+from goldx.streams.entries import BEGINNING
+from goldx.streams.frames import decode_commands
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from tests.api.conftest import Desk, House, build, until
 from tests.faults.proxy import Proxy
 
@@ -50,7 +53,7 @@ class Place:
 
     async def placed(self) -> Counter[str]:
         """How often the journal has an order of the desk's account under each client id."""
-        redis = redis_streams.connect(self.valkey.url)
+        redis = redis_client.connect(self.valkey.url)
         journal, found, after = Journal(redis, Keys(self.house.shard)), Counter[str](), BEGINNING
         while entries := await journal.read(after):
             after = entries[-1][0]
@@ -305,7 +308,7 @@ async def test_a_disk_that_is_full_loses_nothing_and_goes_on_with_space(
 async def test_a_server_that_refuses_to_write_is_quoted(small_disk: Path, servers: tuple[Server, Server]) -> None:
     """With fsync every second, a full disk is told to whoever writes (MISCONF)."""
     valkey = await embedded.start_valkey(small_disk / "valkey")
-    redis = redis_streams.connect(valkey.url)
+    redis = redis_client.connect(valkey.url)
     await redis.config_set("appendfsync", "everysec")
     async with place_on(valkey, servers[1], disk_reserve_mb=0) as place, place.member() as member:
         story = Story(place)
@@ -337,7 +340,7 @@ async def test_a_server_with_another_past_ends_the_gateway(servers: tuple[Server
         await Desk(house, server, 1).open()
         await house.stop_engine()
         await until(lambda: server.gateway.sequencer.waiting == 0)
-        redis: Any = redis_streams.connect(servers[0].url)
+        redis: Any = redis_client.connect(servers[0].url)
         stack.push_async_callback(redis.aclose)
         keys = Keys(house.shard)
         *_, (before, fields), (newest, _) = await redis.xrange(keys.events)

@@ -12,8 +12,10 @@ from goldx.client.local_market import LocalMarket
 from goldx.client.session import ExchangeClient
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust
 from goldx.protocol.units import CASH
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, Journal, Keys
+from goldx.streams import redis_client
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from tests.api.conftest import Desk, House, until
 
 ORDERS_AMID = 3
@@ -46,7 +48,7 @@ async def open_accounts(house: House, server: GatewayServer, prefix: str, count:
     names = [f"{prefix}{number}" for number in range(count)]
     commands: list[AnyCommand] = [AccountOpen(name, "FIRM-A") for name in names]
     commands += [HoldingAdjust(name, CASH, 10_000_000, f"storm-{name}") for name in names]
-    redis = redis_streams.connect(house.valkey_url)
+    redis = redis_client.connect(house.valkey_url)
     await Journal(redis, Keys(house.shard)).append(CommandFrame(f"test-{prefix}.1", 1, tuple(commands)))
     await redis.aclose()
     accounts = server.gateway.view.accounts

@@ -19,7 +19,7 @@ from goldx.client.local_market import LocalMarket
 from goldx.protocol import units
 from goldx.protocol.events import AnyEvent, Trade
 from goldx.protocol.wire import CODECS
-from goldx.streams.redis_streams import EventFrame
+from goldx.streams.frames import EventFrame
 from matching.core.engine import Engine
 from tests.matching.core.driving import apply
 from tests.matching.core.flows import Flow, Thrown

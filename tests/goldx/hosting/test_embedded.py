@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from goldx.hosting import embedded
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 
 async def test_valkey_acknowledges_only_what_is_fsynced(folder: Path) -> None:
     server = await embedded.start_valkey(folder)
-    client = redis_streams.connect(server.url)
+    client = redis_client.connect(server.url)
     config = await client.config_get("append*")
     await client.set("k", "v")
     await client.aclose()
@@ -35,7 +35,7 @@ async def test_valkey_acknowledges_only_what_is_fsynced(folder: Path) -> None:
     assert config["appendfsync"] == "always"
 
     again = await embedded.start_valkey(folder)
-    client = redis_streams.connect(again.url)
+    client = redis_client.connect(again.url)
     assert await client.get("k") == b"v"
     await client.aclose()
     await again.stop()

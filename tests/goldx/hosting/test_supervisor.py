@@ -18,7 +18,8 @@ from goldx.hosting.embedded import ServerFailed
 from goldx.hosting.service import rotate
 from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
-from goldx.streams import engines, redis_streams
+from goldx.streams import engines, redis_client
+from goldx.streams.keys import Keys
 
 SERVE = (sys.executable, "-m", "goldx.cli", "serve")
 
@@ -64,7 +65,7 @@ async def test_for_a_repair_the_servers_run_alone(folder: Path) -> None:
     process = await start_serve(folder, "--servers")
     assert len(children_of(process.pid)) == 2
     settings = settings_of(folder)
-    client = redis_streams.connect(resolve_redis_url(settings))
+    client = redis_client.connect(resolve_redis_url(settings))
     assert await client.ping()
     await client.aclose()
     assert resolve_database_url(settings).startswith("postgresql+asyncpg://")
@@ -75,7 +76,7 @@ async def test_for_a_repair_the_servers_run_alone(folder: Path) -> None:
 async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> None:
     process = await start_serve(folder)
     settings = settings_of(folder)
-    client = redis_streams.connect(resolve_redis_url(settings))
+    client = redis_client.connect(resolve_redis_url(settings))
     await client.set("kept", "1")
     await client.aclose()
     assert resolve_database_url(settings).startswith("postgresql+asyncpg://")
@@ -102,7 +103,7 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
 
     # Killed this time: what it started goes with it, and the next one takes over at once.
     killed = await start_serve(folder)
-    client = redis_streams.connect(resolve_redis_url(settings))
+    client = redis_client.connect(resolve_redis_url(settings))
     assert await client.get("kept") == b"1"
     await client.aclose()
     started = children_of(killed.pid)
@@ -110,7 +111,7 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     await killed.communicate()
     async with Supervisor(settings, services=("engine",)) as exchange:
         assert not any(lives(pid) for pid in started)
-        client = redis_streams.connect(exchange.redis_url)
+        client = redis_client.connect(exchange.redis_url)
         assert await client.get("kept") == b"1"
         await client.aclose()
 
@@ -140,7 +141,7 @@ async def test_what_dies_is_started_again_where_it_was(folder: Path) -> None:
 async def leader_of_two(client: Redis, epoch: int) -> str:
     """The process id of the engine that leads under an epoch, once another one stands by for it."""
     while True:
-        found = await engines.engines(client, redis_streams.Keys())
+        found = await engines.read_statuses(client, Keys())
         if [(status.role, status.epoch) for status in found] == [("leader", epoch), ("standby", 0)]:
             return found[0].engine.rpartition("-")[2]
         await asyncio.sleep(0.02)
@@ -150,7 +151,7 @@ async def test_with_a_standby_the_market_outlives_its_engine(folder: Path) -> No
     """What leads is killed: the other one leads, or the one that is started again, whichever takes the lease first."""
     settings = Settings(data_dir=folder / "data", standby=True)
     async with Supervisor(settings, services=("engine", "standby")) as exchange:
-        client = redis_streams.connect(exchange.redis_url)
+        client = redis_client.connect(exchange.redis_url)
         for epoch in (1, 2):
             leader = await leader_of_two(client, epoch)
             await exchange.ready()

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from goldx.streams.archive import EVENTS, GENESIS, JOURNAL, Archive, Archiving, BadArchive, Beside, Entry
-from goldx.streams.redis_streams import BEGINNING, Position
+from goldx.streams.entries import BEGINNING, Position
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 BESIDE = Beside(3, {"gateway-1": 7}, {"gateway-1": {"gateway-1.7.1": "FIRM-A"}})

@@ -9,13 +9,14 @@ from goldx.streams.chains import (
     CommandChains,
     EventChain,
     FrameWriter,
-    body_of,
+    encode_outcomes,
     event_body,
     event_frame,
+    extract_body,
     frame_hash,
-    some_outcomes,
 )
-from goldx.streams.redis_streams import CommandFrame, Position, decode_commands, decode_events, encode
+from goldx.streams.entries import Position
+from goldx.streams.frames import CommandFrame, decode_commands, decode_events, encode
 
 
 def frames(writer: str, count: int) -> list[bytes]:
@@ -91,7 +92,7 @@ def test_frames_under_way_together_may_name_an_older_one() -> None:
 
 
 def body(number: int) -> bytes:
-    return event_body((1, number), 1, [some_outcomes([[(13, number + 1, 1, "m", "R")]])])
+    return event_body((1, number), 1, [encode_outcomes([[(13, number + 1, 1, "m", "R")]])])
 
 
 def events(count: int, epochs: list[int]) -> list[bytes]:
@@ -110,8 +111,8 @@ def test_an_event_frame_is_read_with_epoch_and_hash_and_its_rest_follows_from_th
     one, two = events(2, [3, 2**40])
     frame = decode_events(two)
     assert (frame.epoch, frame.previous, frame.position) == (2**40, frame_hash(one), (1, 1))
-    assert body_of(two) == body(1)
-    assert body_of(events(2, [7, 8])[1]) == body_of(two)
+    assert extract_body(two) == body(1)
+    assert extract_body(events(2, [7, 8])[1]) == extract_body(two)
 
 
 def test_the_chain_of_events_goes_through_all_epochs() -> None:
@@ -129,5 +130,5 @@ def test_outcomes_that_were_encoded_in_parts_are_the_same_bytes(count: int) -> N
     outcomes = [[(13, number, 1, "m", "R")] * (number % 3) for number in range(count)]
     whole = encode((Position(1, 2), outcomes, 0, b""))
     for at_once in (7, 32, 70_000):
-        parts = [some_outcomes(outcomes[start : start + at_once]) for start in range(0, count, at_once)]
+        parts = [encode_outcomes(outcomes[start : start + at_once]) for start in range(0, count, at_once)]
         assert event_body(Position(1, 2), count, parts) == whole[: -len(encode(0) + encode(b""))]

@@ -1,4 +1,4 @@
-"""The lean connection against real servers."""
+"""RedisConnection against real servers."""
 
 import asyncio
 import shutil
@@ -15,71 +15,76 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from goldx.hosting.embedded import start_valkey
 from goldx.streams.connection import RedisConnection, Script
-from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys, Position, connect, encode
+from goldx.streams.entries import Position
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame, encode
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 
 LARGE = 3 << 20
 """Bytes: more than a socket takes or gives at once."""
 
 
-async def test_answers_are_those_of_the_client(redis: Redis, line: RedisConnection, shard: str) -> None:
-    name = f"line-{shard}"
-    assert await line.xread({name: "0"}, count=5, block=1) == {}
-    assert await line.xrevrange(name, count=1) == []
-    ids = [await line.xadd(name, {b"f": bytes((number,)), b"g": b"\r\n" * number}) for number in range(3)]
+async def test_answers_are_those_of_the_client(redis: Redis, connection: RedisConnection, shard: str) -> None:
+    name = f"connection-{shard}"
+    assert await connection.xread({name: "0"}, count=5, block=1) == {}
+    assert await connection.xrevrange(name, count=1) == []
+    ids = [await connection.xadd(name, {b"f": bytes((number,)), b"g": b"\r\n" * number}) for number in range(3)]
     newest: Any = await redis.xrevrange(name, count=2)
-    assert [tuple(entry) for entry in newest] == await line.xrevrange(name, count=2)
+    assert [tuple(entry) for entry in newest] == await connection.xrevrange(name, count=2)
     assert [entry_id for entry_id, _ in newest] == ids[:0:-1]
-    assert await line.xread({name: ids[0]}, count=5, block=1_000) == {name.encode(): newest[::-1]}
-    assert len((await line.xread({name: "0"}, count=2, block=1_000))[name.encode()]) == 2
+    assert await connection.xread({name: ids[0]}, count=5, block=1_000) == {name.encode(): newest[::-1]}
+    assert len((await connection.xread({name: "0"}, count=2, block=1_000))[name.encode()]) == 2
 
 
-async def test_a_reader_that_waits_is_woken(redis: Redis, line: RedisConnection, shard: str) -> None:
-    journal = Journal(redis, Keys(shard), line=line)
+async def test_a_reader_that_waits_is_woken(redis: Redis, connection: RedisConnection, shard: str) -> None:
+    journal = Journal(redis, Keys(shard), connection=connection)
     waiting = asyncio.create_task(journal.wait(Position(0, 0), block_ms=20_000))
     await asyncio.sleep(0.05)
     frame = CommandFrame("gateway-1.1", 1, ())
     position = await Journal(redis, Keys(shard)).append(frame)
     assert await waiting == [(position, encode(frame))]
     assert await journal.end() == position
-    assert await EventStream(redis, Keys(shard), line).wait(0, block_ms=1) == []
+    assert await EventStream(redis, Keys(shard), connection).wait(0, block_ms=1) == []
 
 
-async def test_calls_under_way_together_are_answered_in_their_order(line: RedisConnection) -> None:
-    """Among them errors, nothing, and what is more than a socket takes at once."""
+async def test_calls_sent_together_are_answered_in_their_order(connection: RedisConnection) -> None:
+    """The answers include an error, a null and more bytes than a socket takes at once."""
     large = Random(3).randbytes(LARGE)
     commands: list[tuple[str | bytes, ...]] = [("ECHO", str(number)) for number in range(200)]
-    commands[20:23] = [("NONSENSE",), ("GET", "line-none"), ("ECHO", large)]
-    answers = await asyncio.gather(*(line.call(*command) for command in commands), return_exceptions=True)
+    commands[20:23] = [("NONSENSE",), ("GET", "connection-none"), ("ECHO", large)]
+    answers = await asyncio.gather(*(connection.call(*command) for command in commands), return_exceptions=True)
     assert isinstance(answers[20], ResponseError)
     assert answers[21:23] == [None, large]
     assert answers[:20] + answers[23:] == [str(number).encode() for number in range(200) if not 20 <= number < 23]
 
 
-async def test_a_lost_connection_is_told_to_all_and_the_next_call_makes_another(
-    redis: Redis, line: RedisConnection
+async def test_a_lost_connection_raises_in_every_waiting_call_and_the_next_call_makes_another(
+    redis: Redis, connection: RedisConnection
 ) -> None:
-    number = await line.call("CLIENT", "ID")
-    waiting = [asyncio.create_task(line.call("BLPOP", "line-nothing", 0)) for _ in range(3)]
+    number = await connection.call("CLIENT", "ID")
+    waiting = [asyncio.create_task(connection.call("BLPOP", "connection-nothing", 0)) for _ in range(3)]
     await asyncio.sleep(0.05)
     await redis.client_kill_filter(_id=str(number))
-    for told in await asyncio.gather(*waiting, return_exceptions=True):
-        assert isinstance(told, RedisConnectionError)
-    assert await line.call("CLIENT", "ID") > number
-    assert line.connected
+    for error in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(error, RedisConnectionError)
+    assert await connection.call("CLIENT", "ID") > number
+    assert connection.connected
 
 
-async def test_a_connection_that_ends_while_nobody_waits_is_seen(redis: Redis, line: RedisConnection) -> None:
-    await redis.client_kill_filter(_id=str(await line.call("CLIENT", "ID")))
+async def test_a_connection_that_ends_while_no_call_waits_is_noticed(redis: Redis, connection: RedisConnection) -> None:
+    await redis.client_kill_filter(_id=str(await connection.call("CLIENT", "ID")))
     async with asyncio.timeout(5):
-        while line.connected:
+        while connection.connected:
             await asyncio.sleep(0.01)
-    assert await line.call("PING") == b"PONG"
+    assert await connection.call("PING") == b"PONG"
 
 
 async def test_a_server_that_does_not_answer_is_a_timeout_and_nothing_is_repeated(
     redis: Redis, valkey_url: str, shard: str
 ) -> None:
-    name = f"line-{shard}"
+    name = f"connection-{shard}"
     hasty = RedisConnection(connect(valkey_url, timeout=0.1))
     for _ in range(3):
         await hasty.call("INCR", name)
@@ -93,14 +98,14 @@ async def test_a_server_that_does_not_answer_is_a_timeout_and_nothing_is_repeate
     hasty.close()
 
 
-async def test_a_call_can_be_cancelled_at_any_moment_and_takes_nobodys_answer(valkey_url: str) -> None:
-    line = RedisConnection(connect(valkey_url))
+async def test_a_cancelled_call_never_takes_the_answer_of_another(valkey_url: str) -> None:
+    connection = RedisConnection(connect(valkey_url))
 
     async def count() -> None:
         number = 0
         while True:
             number += 1
-            assert await line.call("ECHO", str(number)) == str(number).encode()
+            assert await connection.call("ECHO", str(number)) == str(number).encode()
 
     random = Random(1)
     for _ in range(100):
@@ -111,56 +116,56 @@ async def test_a_call_can_be_cancelled_at_any_moment_and_takes_nobodys_answer(va
         done, _ = await asyncio.wait((task,), timeout=5)
         assert done, "the cancellation was swallowed"
         assert task.cancelled()
-    line.close()
+    connection.close()
 
 
-async def test_many_first_calls_make_one_connection(line: RedisConnection) -> None:
-    numbers = await asyncio.gather(*(line.call("CLIENT", "ID") for _ in range(10)))
+async def test_many_first_calls_make_one_connection(connection: RedisConnection) -> None:
+    numbers = await asyncio.gather(*(connection.call("CLIENT", "ID") for _ in range(10)))
     assert len(set(numbers)) == 1
 
 
-async def test_a_script_that_the_server_has_lost_is_given_again(
-    redis: Redis, line: RedisConnection, shard: str
+async def test_a_script_that_the_server_has_forgotten_is_sent_again(
+    redis: Redis, connection: RedisConnection, shard: str
 ) -> None:
-    script = Script(line, "return {KEYS[1], ARGV[1], ARGV[2]}")
+    script = Script(connection, "return {KEYS[1], ARGV[1], ARGV[2]}")
     for _ in range(2):
         await redis.script_flush()
         for _ in range(2):
             assert await script([shard], [7, b"\x00"]) == [shard.encode(), b"7", b"\x00"]
     with pytest.raises(NoScriptError):
-        await line.call("EVALSHA", "0" * 40, 0)
+        await connection.call("EVALSHA", "0" * 40, 0)
 
 
 async def test_a_server_that_is_not_there_is_an_error_at_once_and_found_when_it_comes() -> None:
     folder = Path(tempfile.mkdtemp(prefix="gx"))
-    line = RedisConnection(connect(f"unix://{folder}/valkey.sock"))
+    connection = RedisConnection(connect(f"unix://{folder}/valkey.sock"))
     try:
         with pytest.raises((RedisConnectionError, OSError)):
-            await line.call("PING")
+            await connection.call("PING")
         server = await start_valkey(folder)
         try:
             (folder / "valkey.sock").symlink_to(server.url.removeprefix("unix://"))
-            assert await line.call("PING") == b"PONG"
+            assert await connection.call("PING") == b"PONG"
         finally:
             await server.stop()
     finally:
-        line.close()
+        connection.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def test_user_and_database_of_the_url_count(line: RedisConnection, valkey_url: str) -> None:
-    await line.call("ACL", "SETUSER", "line", "on", ">secret", "~*", "+@all", "-flushall")
-    theirs = RedisConnection(connect(valkey_url.replace("unix://", "unix://line:secret@", 1) + "?db=3"))
-    assert await theirs.call("ACL", "WHOAMI") == b"line"
+async def test_user_and_database_of_the_url_are_used(connection: RedisConnection, valkey_url: str) -> None:
+    await connection.call("ACL", "SETUSER", "connection", "on", ">secret", "~*", "+@all", "-flushall")
+    theirs = RedisConnection(connect(valkey_url.replace("unix://", "unix://connection:secret@", 1) + "?db=3"))
+    assert await theirs.call("ACL", "WHOAMI") == b"connection"
     assert b" db=3 " in await theirs.call("CLIENT", "INFO")
     with pytest.raises(ResponseError, match="no permissions"):
         await theirs.call("FLUSHALL")
-    await line.call("ACL", "DELUSER", "line")
+    await connection.call("ACL", "DELUSER", "connection")
     theirs.close()
 
 
-async def test_a_server_that_has_ceased_to_be_the_primary_is_left() -> None:
-    """Whoever waits there is told, and the next call asks again which server is the primary."""
+async def test_a_connection_to_a_server_that_is_no_longer_the_primary_ends() -> None:
+    """Waiting calls raise, and the next call asks again which server is the primary."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     server = await start_valkey(folder)
     demoted, blocked = (RedisConnection(connect(server.url)) for _ in range(2))

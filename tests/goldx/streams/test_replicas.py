@@ -17,20 +17,13 @@ from goldx.protocol.commands import ClockTick
 from goldx.streams import replicas
 from goldx.streams.archive import JOURNAL, Archive
 from goldx.streams.durability import require_durability
+from goldx.streams.entries import BEGINNING, FIELD, parse_entry_id
+from goldx.streams.frames import CommandFrame, encode
+from goldx.streams.journal import Journal, begin_run
+from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
-from goldx.streams.redis_streams import (
-    BEGINNING,
-    FIELD,
-    CommandFrame,
-    Journal,
-    Keys,
-    begin_run,
-    confirm_entry,
-    connect,
-    encode,
-    parse_entry_id,
-)
-from goldx.streams.replicas import NoReplicas, NotReplicated, Replicas
+from goldx.streams.redis_client import connect
+from goldx.streams.replicas import NoReplicas, NotReplicated, Replicas, confirm_entry
 from matching.archive.archiver import Archiver, Retention
 from tests.faults.proxy import Proxy
 from tests.faults.stack import free_port
@@ -61,7 +54,7 @@ class Pair:
 
 @pytest_asyncio.fixture
 async def pair(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
-    monkeypatch.setattr(replicas, "PATIENCE_MS", replicas.PATIENCE_MS[:-2])
+    monkeypatch.setattr(replicas, "WAITS_MS", replicas.WAITS_MS[:-2])
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     primary = await embedded.start_valkey(folder / "primary")
     replica = await embedded.start_valkey(folder / "replica")

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from goldx.hosting.settings import BadSettings, Settings, shown
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 from goldx.streams.sentinel import Address, parse
 from tests.faults.redundant import RedundantServers
 
@@ -43,7 +43,7 @@ async def test_a_client_follows_to_the_new_primary(single_connection: bool) -> N
     servers = RedundantServers(folder)
     try:
         await servers.start()
-        client = redis_streams.connect(servers.url, single_connection=single_connection)
+        client = redis_client.connect(servers.url, single_connection=single_connection)
         await client.set("k", "v")
         await servers.kill_primary()
         await servers.fail_over()

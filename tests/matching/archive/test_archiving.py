@@ -18,8 +18,12 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from goldx.streams.archive import EVENTS, JOURNAL, Archive, BadArchive, Entry, read_segment
+from goldx.streams.entries import BEGINNING, FIELD
+from goldx.streams.frames import CommandFrame
 from goldx.streams.history import EventsMissing, WholeEvents, WholeJournal
-from goldx.streams.redis_streams import BEGINNING, FIELD, CommandFrame, Journal, Keys, connect
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from matching.archive import export
 from matching.archive.archiver import Archiver, Pass, Retention
 from matching.archive.replay import Replay

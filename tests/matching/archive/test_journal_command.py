@@ -11,7 +11,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from goldx.hosting import embedded
-from goldx.streams.redis_streams import Keys, connect
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from tests.matching.shards import fill, lead_once
 
 

@@ -12,8 +12,12 @@ from redis.asyncio import Redis
 
 from goldx.hosting import embedded
 from goldx.protocol.commands import ClockTick
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import CommandFrame, EventStream, Journal, Keys, connect
+from goldx.streams.entries import BEGINNING, FIELD
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame, decode_commands
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from matching.archive import export
 from tests.matching.shards import engine_process, fill, lead_once, published, traffic
 
@@ -121,9 +125,9 @@ async def test_time_goes_on_by_ticks_of_the_leader(valkey_url: str, redis: Redis
     keys = Keys(shard)
     async with engine_process(valkey_url, shard) as engine:
         await engine.ready()
-        while not (entries := await Journal(redis, keys).read(redis_streams.BEGINNING)):
+        while not (entries := await Journal(redis, keys).read(BEGINNING)):
             await asyncio.sleep(0.1)
-        frame = redis_streams.decode_commands(entries[0][1])
+        frame = decode_commands(entries[0][1])
         assert frame == CommandFrame("engine.1", 1, (ClockTick(),))
         await engine.stop()
     assert await published(redis, keys) == []
@@ -134,7 +138,7 @@ async def test_what_is_no_command_frame_is_passed_over(valkey_url: str, redis: R
     keys = Keys(shard)
     await fill(redis, keys, seed=8, count=50)
     for rubbish in (b"", b"\xc1", b"\x93\xa1w\x01\x91\x92\x63\x01", b"\x93\xa1w\x01\x91\x92\x02\x01"):
-        await redis.xadd(keys.journal, {redis_streams.FIELD: rubbish})
+        await redis.xadd(keys.journal, {FIELD: rubbish})
     await fill(redis, keys, seed=9, count=50)
     async with engine_process(valkey_url, shard) as engine:
         await engine.ready()

@@ -11,8 +11,11 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import EventStream, Journal, Keys
+from goldx.streams.entries import BEGINNING, FIELD
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from matching.archive import export
 from matching.archive.sources import Server
 from matching.run import snapshot_store
@@ -49,7 +52,7 @@ async def test_recovery_equals_the_uninterrupted_run(redis: Redis, shard: str) -
     for kept in (len(whole) // 2, 1, 0):
         await redis.delete(keys.events)
         for entry_id, frame in whole[:kept]:
-            await redis.xadd(keys.events, {redis_streams.FIELD: frame}, id=str(entry_id))
+            await redis.xadd(keys.events, {FIELD: frame}, id=str(entry_id))
         again = await lead_once(redis, keys)
         assert again.engine.digest() == from_snapshot.engine.digest()
         assert await determined(redis, keys) == determined_whole
@@ -118,7 +121,7 @@ async def test_a_forked_snapshot_is_that_of_its_moment(redis: Redis, shard: str)
     async with leadership(redis, keys) as (fold, _):
         expected = picture(fold)
         photograph = Photograph(fold)
-        position = await Journal(redis, keys).append(redis_streams.CommandFrame("gateway-1.1", 99, ()))
+        position = await Journal(redis, keys).append(CommandFrame("gateway-1.1", 99, ()))
         fold.apply(position, (await Journal(redis, keys).read(fold.position))[0][1])
         assert await photograph.develop() == expected
 
@@ -225,10 +228,10 @@ async def test_events_ahead_of_the_journal_stop_the_engine(redis: Redis, shard: 
     keys = Keys(shard)
     positions = await fill(redis, keys, seed=3)
     await lead_once(redis, keys)
-    frames = await Journal(redis, keys).read(redis_streams.BEGINNING)
+    frames = await Journal(redis, keys).read(BEGINNING)
     await redis.delete(keys.journal)
     for position, data in frames[:-5]:
-        await redis.xadd(keys.journal, {redis_streams.FIELD: data}, id=str(position))
+        await redis.xadd(keys.journal, {FIELD: data}, id=str(position))
     with pytest.raises(StreamBroken, match=rf"journal, which ends at {positions[-6]}, gives only"):
         await lead_once(redis, keys)
     difference = (await export.verify(redis, keys)).difference
@@ -263,8 +266,8 @@ async def test_other_events_than_published_stop_the_engine(redis: Redis, shard: 
     await redis.xtrim(keys.events, maxlen=0)
     await redis.delete(keys.events)
     for known_id, known in whole[:-1]:
-        await redis.xadd(keys.events, {redis_streams.FIELD: known}, id=str(known_id))
-    await redis.xadd(keys.events, {redis_streams.FIELD: frame.replace(b"A", b"B")}, id=str(entry_id))
+        await redis.xadd(keys.events, {FIELD: known}, id=str(known_id))
+    await redis.xadd(keys.events, {FIELD: frame.replace(b"A", b"B")}, id=str(entry_id))
     with pytest.raises(StreamBroken, match="gives other events now than were published"):
         await lead_once(redis, keys)
     difference = (await export.verify(redis, keys)).difference

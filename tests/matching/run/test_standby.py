@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 
 from goldx.streams import engines
 from goldx.streams.engines import LEADER, STANDBY
-from goldx.streams.redis_streams import Journal, Keys
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from matching.archive import export
 from tests.matching.shards import RUN, EngineRun, engine_process, traffic
 
@@ -96,7 +97,7 @@ async def test_the_standby_takes_over_when_the_leader_is_killed(valkey_url: str,
         await second.says('"leads"')
         await more(appended)
         assert sum("recovery starts" in line for line in second.log) == 1
-        while [(status.role, status.epoch) for status in await engines.engines(redis, keys)] != [(LEADER, 2)]:
+        while [(status.role, status.epoch) for status in await engines.read_statuses(redis, keys)] != [(LEADER, 2)]:
             await asyncio.sleep(0.01)
         # A new standby, and the same again.
         async with engine_process(valkey_url, shard, None, "--standby") as third:
@@ -124,7 +125,10 @@ async def test_a_hand_over_loses_nothing_and_the_former_leader_stands_by(
             await former.says('"has handed over"')
             await leader.says(f'"epoch": {epoch}, ')
             await more(appended)
-            while [(s.role, s.epoch) for s in await engines.engines(redis, keys)] != [(LEADER, epoch), (STANDBY, 0)]:
+            while [(s.role, s.epoch) for s in await engines.read_statuses(redis, keys)] != [
+                (LEADER, epoch),
+                (STANDBY, 0),
+            ]:
                 await asyncio.sleep(0.01)
         await first.stop()
         await second.says('"epoch": 4, ')
@@ -144,7 +148,7 @@ async def test_without_a_standby_nothing_is_handed_over(valkey_url: str, redis: 
     async with engine_process(valkey_url, shard) as engine:
         await engine.ready()
         await engine.says('"leads"')
-        while not await engines.engines(redis, keys):
+        while not await engines.read_statuses(redis, keys):
             await asyncio.sleep(0.01)
         code, _, errors = await hand_over(valkey_url, shard)
         assert code == 1
@@ -200,7 +204,7 @@ async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: 
             compared = set[str]()
             while len(compared) < 8:
                 assert good.runs, "".join(good.log)
-                found = await engines.engines(redis, keys)
+                found = await engines.read_statuses(redis, keys)
                 compared |= {status.digest for status in found if status.role == STANDBY and status.digest}
                 await asyncio.sleep(0.02)
             await good.stop()

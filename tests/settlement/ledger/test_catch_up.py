@@ -15,8 +15,9 @@ from sqlalchemy import func, select, text
 from benchmarks import settlement as bench
 from goldx.hosting import embedded
 from goldx.protocol.events import HoldingChanged, Trade
-from goldx.streams import redis_streams
-from goldx.streams.redis_streams import EventStream, Keys
+from goldx.streams import redis_client
+from goldx.streams.event_stream import EventStream
+from goldx.streams.keys import Keys
 from settlement.base import database
 from settlement.reconciliation import three_way
 from settlement.service.process import EVENTS_PER_BATCH
@@ -38,7 +39,7 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         valkey = await embedded.start_valkey(folder / "valkey")
         cleanup.push_async_callback(valkey.stop)
-        redis = redis_streams.connect(valkey.url)
+        redis = redis_client.connect(valkey.url)
         cleanup.push_async_callback(redis.aclose)
         published = await bench.publish(redis, keys, events, SEED, accounts=40)
         postgres = await embedded.start_postgres(folder / "postgres")
@@ -94,7 +95,7 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
 
 async def test_its_batches_follow_the_size_of_the_frames(valkey_url: str, settled_url: str, shard: str) -> None:
     """Frames of two thousand commands do not make transactions of a hundred thousand events, nor its memory."""
-    redis = redis_streams.connect(valkey_url)
+    redis = redis_client.connect(valkey_url)
     keys = Keys(shard)
     published = await bench.publish(redis, keys, 70_000, SEED, accounts=40)
     await bench.catch_up(settled_url, valkey_url, shard, published)

@@ -12,7 +12,7 @@ from sqlalchemy import URL, func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import CASH
-from goldx.streams.redis_streams import EventFrame
+from goldx.streams.frames import EventFrame
 from settlement.base import database
 from settlement.service.process import is_outage
 from settlement.service.writer import Ledger

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.hosting import embedded
 from goldx.protocol.units import CASH
-from goldx.streams import redis_streams
+from goldx.streams import redis_client
 from settlement.base import database
 from settlement.ledger import cash
 from settlement.reconciliation import three_way
@@ -167,7 +167,7 @@ async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         postgres = await embedded.start_postgres(folder / "postgres", durable=False)
         valkey = await embedded.start_valkey(folder / "valkey")
-        client = redis_streams.connect(valkey.url)
+        client = redis_client.connect(valkey.url)
         publisher = Publisher(client, "0")
         await fund(publisher)
         await valkey.stop()

@@ -1,0 +1,37 @@
+"""The names of a shard's keys on Redis or Valkey."""
+
+
+class Keys:
+    """The names of a shard's keys. All share one hash tag, so that a cluster keeps them on one server."""
+
+    def __init__(self, shard: str = "0") -> None:
+        tag = f"goldx:{{{shard}}}"
+        self.shard = shard
+        self.journal = f"{tag}:journal"
+        self.events = f"{tag}:events"
+        self.leader = f"{tag}:leader"
+        self.epoch = f"{tag}:epoch"
+        self.mark = f"{tag}:mark"
+        """Written to find out what the replicas have (``goldx.streams.replicas``)."""
+        self.snapshots = f"{tag}:snapshots"
+        self.digests = f"{tag}:digests"
+        """Hash: journal position -> ``<sequence> <SHA-256 of the core's state there>``, as it was published."""
+        self.hand_over = f"{tag}:hand_over"
+        """The epoch whose leader is asked to hand over; expires."""
+        self.engines = f"{tag}:engines"
+        """Set: names of the engines that have published a status; each status is under ``engine(name)``."""
+        self.runs = f"{tag}:runs"
+        """Hash: service instance (a gateway's id, ``settlement``) -> the number of its newest run."""
+        self.posted = f"{tag}:posted"
+        """The sequence up to which settlement has posted: events after it must not be trimmed."""
+
+    def engine(self, name: str) -> str:
+        """Return the key of an engine's status; it expires."""
+        return f"{self.engines}:{name}"
+
+    def sessions(self, gateway: str) -> str:
+        """Return the key of a gateway's live sessions, a hash: session -> member.
+
+        A gateway that is restarted closes these first.
+        """
+        return f"{self.runs}:{gateway}:sessions"
