@@ -1,4 +1,4 @@
-"""Each form's life as docs/settlement.md writes it down, typed line by line on a new exchange."""
+"""The clerk's page, typed line by line on a new exchange, in each of its languages."""
 
 import asyncio
 import re
@@ -16,11 +16,12 @@ from goldx.demo.shell import Answer, Shell
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 
-PAGE = Path(__file__).parents[2] / "docs" / "settlement.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("clerk.md", "clerk.zh-CN.md")
 MARK = "  # "
 """What stands behind it is printed by the command; ``refused`` means that it ends with an error."""
-WAITS = ("approve", "operator")
-"""After these commands the engine has something to do, and settlement hears of it."""
+TO_THE_ENGINE = ("approve", "operator")
+"""After these commands the engine has something to do, whose events settlement then posts."""
 
 
 @pytest.fixture
@@ -32,16 +33,15 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def typed() -> list[tuple[str, str]]:
-    """Every command of the section, and what it prints."""
-    section = PAGE.read_text().partition("\n## Each form, ")[2].partition("\n## ")[0]
-    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+def lines_to_type(page: str) -> list[tuple[str, str]]:
+    """Every command of a page's console blocks, and what it prints."""
+    blocks = re.findall(r"```console\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     return [(command, printed) for command, _, printed in (line.partition(MARK) for line in lines)]
 
 
-async def settled(exchange: Supervisor) -> None:
-    """Nothing waits for the engine, and everything it has said is posted."""
+async def until_posted(exchange: Supervisor) -> None:
+    """Wait until the outbox is empty and settlement has posted every event."""
     headers = {"Authorization": f"Bearer {Key.load(Path('operator-1.pem')).bearer_token()}"}
     async with httpx.AsyncClient(base_url=exchange.gateway_url, headers=headers, trust_env=False) as browser:
         while True:
@@ -52,23 +52,34 @@ async def settled(exchange: Supervisor) -> None:
 
 
 def check(command: str, answer: Answer, printed: str) -> None:
-    said = f"{command}\n{answer.output}{answer.error}"
-    assert (answer.exit_code != 0) == (printed == "refused"), said
-    assert printed == "refused" or printed in answer.output, said
+    output = f"{command}\n{answer.output}{answer.error}"
+    assert (answer.exit_code != 0) == (printed == "refused"), output
+    assert printed == "refused" or printed in answer.output, output
 
 
-async def test_each_form_lives_as_the_page_says(folder: Path) -> None:
+def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> None:
+    """Names, cities and reasons are Chinese on the Chinese page; commands, figures and what is printed are the same."""
+    english, chinese = (lines_to_type(page) for page in PAGES)
+    assert len(english) == len(chinese) > 100
+    for (command, printed), (typed_in_chinese, printed_in_chinese) in zip(english, chinese, strict=True):
+        words = zip(shlex.split(command), shlex.split(typed_in_chinese), strict=True)
+        assert [a for a, b in words if a != b and b.isascii()] == []
+        assert printed == printed_in_chinese
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_each_form_lives_as_the_page_shows(page: str, folder: Path) -> None:
     settings = Settings(data_dir=folder / "data", gateway_port=0)
     async with (
         Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange,
         Shell(exchange.environment, folder / "commands.jsonl") as shell,
     ):
-        for command, printed in typed():
+        for command, printed in lines_to_type(page):
             program, *words = shlex.split(command)
             assert program == "goldx"
             check(command, await shell.execute(*words), printed)
-            if any(word in words for word in WAITS):
-                await settled(exchange)
+            if any(word in words for word in TO_THE_ENGINE):
+                await until_posted(exchange)
         lots = (await shell.run("clerk", "--as", "clerk-1", "lots")).splitlines()
     forms = {line.split("\t")[3]: line.split("\t")[5] for line in lots}
     assert forms == {
