@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from goldx.client.local_market import LocalMarket, follow
+from goldx.client.local_book import LocalBook, follow
 from goldx.client.session import connect
 from goldx.hosting.settings import Settings, resolve_gateway_url
 from goldx.retry import is_any_of, retry
@@ -24,7 +24,7 @@ class Feed:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.markets: dict[str, LocalMarket] = {}
+        self.markets: dict[str, LocalBook] = {}
         self.connected = False
 
     async def run(self) -> None:

@@ -14,7 +14,7 @@ from nicegui.element import Element
 
 from api.console.feed import Feed
 from api.console.words import LANGUAGES, WORDS, preferred
-from goldx.client.local_market import LocalMarket, Print
+from goldx.client.local_book import LocalBook, Print
 from goldx.protocol import units
 
 LEVELS: Final = 14
@@ -31,7 +31,7 @@ class Screen(Element, component="screen.js"):
     def __init__(self, words: dict[str, str]) -> None:
         super().__init__()
         self.props.update(words=words, levels=LEVELS, tape=TAPE)
-        self._told: LocalMarket | None = None
+        self._told: LocalBook | None = None
         self._version = -1
         self._trade = 0
         self._facts: dict[str, str] = {}
@@ -47,7 +47,7 @@ class Screen(Element, component="screen.js"):
         self.props["words"] = words
         self.update()
 
-    def show(self, market: LocalMarket) -> None:
+    def show(self, market: LocalBook) -> None:
         """Sends the browser what has changed."""
         if market is self._told and market.version == self._version:
             return
@@ -72,7 +72,7 @@ class Screen(Element, component="screen.js"):
             self.run_method("apply", delta)
 
 
-def _facts(market: LocalMarket) -> dict[str, str]:
+def _facts(market: LocalBook) -> dict[str, str]:
     bid, ask = next(iter(market.bids(1)), None), next(iter(market.asks(1)), None)
     facts = {"phase": market.phase, "traded": units.format_weight(market.traded)}
     facts["last"] = units.format_price(market.last) if market.last else ""
@@ -86,7 +86,7 @@ def _facts(market: LocalMarket) -> dict[str, str]:
     return facts
 
 
-def _rows(market: LocalMarket) -> dict[str, list[Row]]:
+def _rows(market: LocalBook) -> dict[str, list[Row]]:
     """Both sides best first, always LEVELS rows; the last number is the length of the bar in per cent."""
     shown = {"asks": market.asks(LEVELS), "bids": market.bids(LEVELS)}
     deepest = max((weight for levels in shown.values() for _, weight in levels), default=1)
@@ -103,7 +103,7 @@ def _line(trade: Print) -> tuple[int, str, str, str, str]:
     return trade.trade_id, clock, price, weight, trade.taker_side or "auction"
 
 
-def _title(market: LocalMarket, language: str) -> str:
+def _title(market: LocalBook, language: str) -> str:
     name = market.name_zh if language == "zh" else market.name
     return f"{market.symbol} {name}".rstrip()
 

@@ -7,7 +7,7 @@ from typing import Final
 import jwt
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx.client.keys import key_id_of_token, verify, verify_bearer_token
+from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signature
 from goldx.protocol.units import BadValue
 from settlement.base.registry import Principal, find_principal
 
@@ -49,7 +49,7 @@ class Authenticator:
             signed = bytes.fromhex(signature)
         except ValueError:
             signed = b""
-        if principal is None or not verify(principal.public_key, signed, nonce.encode()):
+        if principal is None or not verify_signature(principal.public_key, signed, nonce.encode()):
             raise NotAuthentic("the key is not registered, or the signature is not its own over the nonce")
         return principal
 

@@ -16,8 +16,8 @@ import msgspec
 from httpx import HTTPError
 from websockets.exceptions import WebSocketException
 
-from goldx.client.local_market import WrongBook
-from goldx.client.session import ExchangeError
+from goldx.client.errors import ExchangeError
+from goldx.client.local_book import WrongBook
 from goldx.demo import venue
 from goldx.demo.display import Board, grouped, open_display
 from goldx.demo.play import STEPS, Outcome, Play

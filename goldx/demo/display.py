@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from goldx.client.local_market import LocalMarket
+from goldx.client.local_book import LocalBook
 from goldx.protocol import units
 
 MOST_LEVELS = 15
@@ -42,7 +42,7 @@ class Board:
     step: int = 0
     note: str = ""
     results: dict[int, str] = field(default_factory=dict)
-    markets: dict[str, LocalMarket] = field(default_factory=dict)
+    markets: dict[str, LocalBook] = field(default_factory=dict)
     holdings: dict[str, dict[str, int]] = field(default_factory=dict)
     latencies: deque[int] = field(default_factory=lambda: deque(maxlen=2_000))
     acked: int = 0
@@ -221,7 +221,7 @@ def _head(board: Board) -> RenderableType:
     return Panel(Group(first, market, members), title="GoldX · 非标准金现货交易所", border_style="yellow")
 
 
-def _book(market: LocalMarket, levels: int) -> RenderableType:
+def _book(market: LocalBook, levels: int) -> RenderableType:
     asks, bids = market.asks(levels), market.bids(levels)
     deepest = max((quantity for _, quantity in asks + bids), default=1)
     table = Table(box=None, expand=True, show_header=False, padding=(0, 1))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from goldx.client.keys import Key
-from goldx.client.local_market import follow
+from goldx.client.local_book import follow
 from goldx.client.session import connect
 from goldx.demo import staff, venue
 from goldx.demo.checks import Story, disagreements, read_story

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
 
-from goldx.client.session import ExchangeClient, ExchangeError
+from goldx.client.errors import ExchangeError
+from goldx.client.results import Placed
+from goldx.client.session import ExchangeClient
 from goldx.demo.record import Record
 from goldx.protocol import units
 
@@ -100,13 +102,13 @@ class Program(ABC):
     def fair(self, symbol: str) -> int:
         return self.prices[symbol].now()
 
-    async def place(self, symbol: str, side: str, price: int | None, grams: int, **more: Any) -> dict[str, Any] | None:
+    async def place(self, symbol: str, side: str, price: int | None, grams: int, **more: Any) -> Placed | None:
         """One order of whole grams; the answer, or None when the exchange refused it."""
         if price is not None:
             more["price"] = units.format_price(price)
         sent = time.perf_counter_ns()
         try:
-            answer: dict[str, Any] = await self.exchange.place(
+            answer = await self.exchange.place(
                 account=self.record.account,
                 symbol=symbol,
                 side=side,

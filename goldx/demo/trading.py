@@ -11,8 +11,9 @@ from itertools import repeat
 
 import msgspec
 
+from goldx.client.errors import ExchangeError
 from goldx.client.keys import Key
-from goldx.client.session import ExchangeClient, ExchangeError, connect
+from goldx.client.session import ExchangeClient, connect
 from goldx.demo.record import Record
 from goldx.demo.traders import AGAIN_SECONDS, Broker, FairPrice, MarketMaker, Opener, Position, Program, Taker
 from goldx.retry import retry

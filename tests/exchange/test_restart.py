@@ -22,8 +22,9 @@ import pytest
 from sqlalchemy import select
 from websockets.exceptions import WebSocketException
 
+from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
-from goldx.client.session import ConnectionLost, ExchangeError, connect
+from goldx.client.session import connect
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 from goldx.protocol.commands import HoldingAdjust

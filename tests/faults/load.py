@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from websockets.exceptions import WebSocketException
 
+from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
-from goldx.client.session import ConnectionLost, ExchangeClient, ExchangeError, connect
+from goldx.client.session import ExchangeClient, connect
 from tests.faults.schedule import GATEWAYS
 from tests.faults.stack import ExchangeStack
 

@@ -21,7 +21,9 @@ import pytest_asyncio
 
 from api.app import GatewayServer
 from api.journal import pressure
-from goldx.client.session import ExchangeClient, ExchangeError
+from goldx.client.errors import ExchangeError
+from goldx.client.results import Order
+from goldx.client.session import ExchangeClient
 from goldx.hosting import embedded
 from goldx.hosting.embedded import Server
 from goldx.hosting.service import Keeper
@@ -103,7 +105,7 @@ class Story:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self.accepted: dict[str, dict[str, Any]] = {}
+        self.accepted: dict[str, Order] = {}
         self.refused: dict[str, ExchangeError] = {}
 
     async def order(self, member: ExchangeClient, name: str) -> None:

@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from api.app import GatewayServer
-from goldx.client.session import ExchangeError
+from goldx.client.errors import ExchangeError
 from tests.api.conftest import Desk, House, until
 
 
@@ -97,7 +97,7 @@ async def test_a_bad_value_is_named_with_what_is_allowed(desk: Desk) -> None:
         for field, values in bad.items():
             for value in values:
                 with pytest.raises(ExchangeError) as refused:
-                    await member._ask("order.place", order | {field: value})
+                    await member._connection._request("order.place", order | {field: value})
                 wanted = ("BAD_PRICE",) if field == "price" and value is None else ("-32602",)
                 assert refused.value.reason in wanted, (field, value, str(refused.value))
                 if wanted == ("-32602",):
@@ -132,8 +132,8 @@ async def test_a_batch_of_orders_without_ids_is_done_and_not_answered(desk: Desk
         calls = [call("order.place", order | {"client_order_id": f"b{n}", "quantity": "1"}) for n in range(50)]
         for one in calls:
             del one["id"]
-        assert member._socket is not None
-        await member._socket.send(json.dumps(calls))
+        assert member._connection._socket is not None
+        await member._connection._socket.send(json.dumps(calls))
         await until(lambda: len(desk.server.gateway.view.accounts[desk.a].live) == 50)
         assert len(await member.orders(desk.a)) == 50
 
@@ -170,10 +170,10 @@ async def test_rate_limit_names_when_to_come_back_and_spares_cancels(house: Hous
 async def test_a_silent_session_is_closed(house: House) -> None:
     server = await house.start_gateway("impatient", session_idle_seconds=1)
     member = house.member(server)
-    await member._open()
-    assert member._socket is not None
-    await member._socket.wait_closed()
-    assert member._socket.close_code == 4000
+    await member._connection._open_socket()
+    assert member._connection._socket is not None
+    await member._connection._socket.wait_closed()
+    assert member._connection._socket.close_code == 4000
     await house.stop_gateway(server)
 
 

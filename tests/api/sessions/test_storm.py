@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.app import GatewayServer
-from goldx.client.local_market import LocalMarket
+from goldx.client.local_book import LocalBook
 from goldx.client.session import ExchangeClient
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust
 from goldx.protocol.units import CASH
@@ -28,7 +28,7 @@ class Client:
     def __init__(self, exchange: ExchangeClient, account: str, symbol: str) -> None:
         self.account = account
         self.private: list[dict[str, Any]] = []
-        self.market = LocalMarket({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
+        self.market = LocalBook({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
         self.book = 0
         self._exchange = exchange
         self._symbol = symbol

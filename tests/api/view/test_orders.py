@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from goldx.client.session import ExchangeClient, ExchangeError
+from goldx.client.errors import ExchangeError
+from goldx.client.session import ExchangeClient
 from tests.api.conftest import Desk
 
 

@@ -15,7 +15,7 @@ from api.view.channels import KEPT, Channel, Content
 from api.view.orders import write_order, write_trades
 from api.view.records import Gap
 from api.view.view import View
-from goldx.client.local_market import LocalMarket
+from goldx.client.local_book import LocalBook
 from goldx.protocol import units
 from goldx.protocol.events import AnyEvent, Trade
 from goldx.protocol.wire import CODECS
@@ -104,7 +104,7 @@ def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> N
     """Every checksum is that of the book kept from the messages, and the last book is the gateway's."""
     kind, _, symbol = name.partition(".")
     if kind == "book":
-        market = LocalMarket({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
+        market = LocalBook({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
         for message in messages:
             market.apply(message)  # raises WrongBook
         depth = view.markets[symbol].depth(None)

@@ -1,0 +1,38 @@
+"""Signatures and bearer tokens of members and staff, verified against public keys (made by ``goldx.client.keys``)."""
+
+import jwt
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from goldx.client.keys import AUDIENCE, TOKEN_SECONDS
+from goldx.protocol.units import parse_identifier
+
+
+def verify_signature(public_bytes: bytes, signature: bytes, message: bytes) -> bool:
+    """Return whether a signature over a message was made by the key with this public half."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_bytes).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def verify_bearer_token(public_bytes: bytes, token: str) -> None:
+    """Check signature, audience and times of a token, and that it lives no longer than TOKEN_SECONDS.
+
+    Raises jwt.InvalidTokenError.
+    """
+    key = Ed25519PublicKey.from_public_bytes(public_bytes)
+    claims = jwt.decode(
+        token, key, algorithms=["EdDSA"], audience=AUDIENCE, leeway=5, options={"require": ["exp", "iat", "aud"]}
+    )
+    if claims["exp"] - claims["iat"] > TOKEN_SECONDS:
+        raise jwt.InvalidTokenError(f"the token lives longer than {TOKEN_SECONDS} seconds")
+
+
+def key_id_of_token(token: str) -> str:
+    """Return the id of the key that a token claims to be signed by, before anything is verified.
+
+    Raises jwt.InvalidTokenError, or BadValue for an id that is not an identifier.
+    """
+    return parse_identifier(jwt.get_unverified_header(token).get("kid"), "kid")

@@ -1,0 +1,231 @@
+"""The connection below the client: JSON-RPC over a WebSocket, log-on, heartbeats, subscriptions, reconnection."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from goldx.client.errors import ConnectionLost, ExchangeError
+from goldx.client.keys import Key
+from goldx.client.results import Message
+from goldx.retry import growing, retry
+
+HEARTBEAT_SECONDS: Final = 10.0
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two attempts to connect again."""
+NONCE_LENGTH: Final = 64
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class _Subscription:
+    """One ``subscribe``: its channels, the newest sequence had of each, and the messages that wait to be read."""
+
+    def __init__(self, channels: tuple[str, ...], from_sequence: int | dict[str, int] | None) -> None:
+        self.channels = channels
+        self.messages: asyncio.Queue[Message | Exception] = asyncio.Queue()
+        self.reached: dict[str, int] = {}
+        if isinstance(from_sequence, dict):
+            self.reached |= from_sequence
+        elif from_sequence is not None:
+            self.reached |= dict.fromkeys(channels, from_sequence)
+
+    def deliver(self, message: Message) -> None:
+        """Queue a message, unless it was already received before a reconnection."""
+        channel, sequence = message["channel"], message["sequence"]
+        if message["type"] != "snapshot" and sequence <= self.reached.get(channel, -1):
+            return
+        self.reached[channel] = sequence
+        self.messages.put_nowait(message)
+
+
+class Connection:
+    """A connection to the gateway at ``url``; with ``reconnect`` it is made again whenever it is lost."""
+
+    def __init__(self, url: str, key: Key | None, reconnect: bool) -> None:
+        self._url = _socket_url(url)
+        self._key = key
+        self._reconnect = reconnect
+        self._socket: ClientConnection | None = None
+        self._connected = asyncio.Event()
+        self._failure: Exception | None = None
+        self._ids = itertools.count(1)
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._subscriptions: list[_Subscription] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.identity: dict[str, Any] = {}
+        """The answer to the log-on: member, accounts, permissions, session."""
+
+    async def open(self) -> None:
+        """Connect and log on. Raises OSError, websockets' exceptions, ExchangeError."""
+        await self._open_socket()
+        self._tasks = [asyncio.create_task(self._keep_open()), asyncio.create_task(self._send_heartbeats())]
+
+    async def close(self) -> None:
+        """Close the connection; calls and subscriptions raise ConnectionLost."""
+        self._reconnect = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._socket is not None:
+            await self._socket.close()
+        self._fail(ConnectionLost("the connection was closed"))
+
+    async def call(self, method: str, params: dict[str, Any]) -> Any:
+        """Return the result of a method; while the connection is being made again, wait for it.
+
+        Raises ExchangeError, or ConnectionLost when the connection ends before the answer.
+        """
+        while not self._connected.is_set():
+            if self._failure is not None:
+                raise ConnectionLost(str(self._failure)) from self._failure
+            await self._connected.wait()
+        return await self._request(method, params)
+
+    async def subscribe(
+        self, channels: tuple[str, ...], from_sequence: int | dict[str, int] | None
+    ) -> AsyncGenerator[Message, None]:
+        """Yield the messages of channels; see ``ExchangeClient.subscribe``."""
+        subscription = _Subscription(channels, from_sequence)
+        self._subscriptions.append(subscription)
+        try:
+            await self._begin(subscription)
+            while True:
+                message = await subscription.messages.get()
+                if isinstance(message, Exception):
+                    raise message
+                yield message
+        finally:
+            self._subscriptions.remove(subscription)
+
+    async def _begin(self, subscription: _Subscription) -> None:
+        start = {"from_sequence": dict(subscription.reached)} if subscription.reached else {}
+        answer = await self.call("channel.subscribe", {"channels": list(subscription.channels), **start})
+        for channel, sequence in answer["channels"].items():
+            subscription.reached.setdefault(channel, sequence if channel.startswith(("account.", "trades.")) else -1)
+
+    async def _request(self, method: str, params: dict[str, Any]) -> Any:
+        socket = self._socket
+        if socket is None:
+            raise ConnectionLost("not connected")
+        number = next(self._ids)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls[number] = answer
+        try:
+            message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            await socket.send(_encode(message).decode())
+            return await answer
+        except ConnectionClosed as closed:
+            raise ConnectionLost(f"{method}: {closed}") from closed
+        finally:
+            self._calls.pop(number, None)
+
+    async def _open_socket(self) -> None:
+        self._socket = await open_socket(self._url, proxy=None, compression=None, max_size=None, max_queue=None)
+        reading = asyncio.create_task(self._read(self._socket))
+        try:
+            if self._key is not None:
+                await self._log_on(self._key)
+        except BaseException:
+            reading.cancel()
+            await self._socket.close()
+            raise
+        self._reading = reading
+        self._connected.set()
+
+    async def _log_on(self, key: Key) -> None:
+        nonce = (await self._request("session.challenge", {"key_id": key.key_id}))["nonce"]
+        if len(nonce) != NONCE_LENGTH or not all(character in "0123456789abcdef" for character in nonce):
+            raise ExchangeError("-32603", "the gateway's nonce is not one; nothing was signed", {})
+        signature = key.sign(nonce.encode()).hex()
+        self.identity = await self._request("session.logon", {"key_id": key.key_id, "signature": signature})
+
+    async def _read(self, socket: ClientConnection) -> None:
+        """Handle messages until the connection ends; then every call that waits for an answer fails."""
+        lost = ConnectionLost("the connection ended")
+        try:
+            async for data in socket:
+                self._handle(_decode(data))
+        except (WebSocketException, msgspec.DecodeError, KeyError, TypeError) as error:
+            lost = ConnectionLost(f"the connection ended: {error}")
+        finally:
+            self._connected.clear()
+            for answer in self._calls.values():
+                if not answer.done():
+                    answer.set_exception(lost)
+            await socket.close()
+
+    def _handle(self, message: Message) -> None:
+        if "method" in message:
+            self._deliver(message["params"])
+        elif (answer := self._calls.get(message["id"])) is not None and not answer.done():
+            if "error" in message:
+                answer.set_exception(_error(message["error"]))
+            else:
+                answer.set_result(message["result"])
+
+    def _deliver(self, message: Message) -> None:
+        for subscription in self._subscriptions:
+            if message["channel"] in subscription.channels:
+                subscription.deliver(message)
+
+    async def _keep_open(self) -> None:
+        """Wait until the connection ends; then fail, or connect again and go on with the subscriptions."""
+        while True:
+            await asyncio.gather(self._reading, return_exceptions=True)
+            if not self._reconnect:
+                self._fail(ConnectionLost("the connection ended"))
+                return
+            try:
+                await retry(self._reopen, _passes, growing(FIRST_PAUSE, LONGEST_PAUSE))
+            except ExchangeError as error:
+                self._fail(error)
+                return
+
+    async def _reopen(self) -> None:
+        await self._open_socket()
+        for subscription in tuple(self._subscriptions):
+            await self._begin(subscription)
+
+    def _fail(self, error: Exception) -> None:
+        """Let every call and subscription, present and future, raise."""
+        self._failure = error
+        self._connected.set()
+        self._connected.clear()
+        for subscription in self._subscriptions:
+            subscription.messages.put_nowait(error)
+
+    async def _send_heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if self._connected.is_set():
+                try:
+                    await self.call("session.heartbeat", {})
+                except (ConnectionLost, ExchangeError):
+                    continue
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether a later attempt to connect may succeed."""
+    if isinstance(error, ExchangeError):
+        return error.reason in ("UNAVAILABLE", "RATE_LIMITED")
+    return isinstance(error, OSError | WebSocketException)
+
+
+def _socket_url(url: str) -> str:
+    base = url.rstrip("/")
+    if base.startswith("http"):
+        base = "ws" + base.removeprefix("http")
+    return base if base.endswith("/ws") else f"{base}/ws"
+
+
+def _error(error: dict[str, Any]) -> ExchangeError:
+    data = error.get("data") or {}
+    return ExchangeError(data.get("reason") or str(error["code"]), error["message"], data)

@@ -1,0 +1,47 @@
+"""Bearer tokens: what a client's key signs is verified, and nothing else is."""
+
+import time
+
+import jwt
+import pytest
+
+from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signature
+from goldx.client.keys import AUDIENCE, TOKEN_SECONDS, Key
+
+
+def test_a_signature_is_verified_against_the_key_that_made_it() -> None:
+    key = Key.generate("FIRM-A.algo-1")
+    signature = key.sign(b"nonce")
+    assert verify_signature(key.public_bytes, signature, b"nonce")
+    assert not verify_signature(key.public_bytes, signature, b"another")
+    assert not verify_signature(Key.generate("B").public_bytes, signature, b"nonce")
+    assert not verify_signature(b"no key", signature, b"nonce")
+
+
+def test_a_token_is_verified_against_the_key_it_names() -> None:
+    key = Key.generate("OPS-1")
+    token = key.bearer_token()
+    assert key_id_of_token(token) == "OPS-1"
+    verify_bearer_token(key.public_bytes, token)
+    with pytest.raises(jwt.InvalidSignatureError):
+        verify_bearer_token(Key.generate("OPS-1").public_bytes, token)
+
+
+def test_a_token_has_the_header_and_the_claims_of_the_standard() -> None:
+    key = Key.generate("OPS-1")
+    before = int(time.time())
+    token = key.bearer_token()
+    assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": "JWT", "kid": "OPS-1"}
+    claims = jwt.decode(token, key.private.public_key(), algorithms=["EdDSA"], audience=AUDIENCE)
+    assert claims["sub"] == "OPS-1"
+    assert before <= claims["iat"] <= time.time()
+    assert claims["exp"] == claims["iat"] + TOKEN_SECONDS
+
+
+def test_a_token_that_outlives_a_minute_is_refused() -> None:
+    key = Key.generate("OPS-1")
+    now = int(time.time())
+    claims = {"aud": AUDIENCE, "iat": now, "exp": now + 3_600}
+    token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": "OPS-1"})
+    with pytest.raises(jwt.InvalidTokenError, match="longer than 60"):
+        verify_bearer_token(key.public_bytes, token)
