@@ -104,11 +104,9 @@ class Keeper:
 
     def __init__(self, name: str, start: Callable[[], Awaitable[Server]], changed: Callable[[str], None]) -> None:
         self.name = name
-        self.restarts = 0
         self._start = start
         self._changed = changed
         self._ready = asyncio.Event()
-        self._at_once = False
         self._server: Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -130,10 +128,9 @@ class Keeper:
         """Waits until it runs."""
         await self._ready.wait()
 
-    async def end(self, number: signal.Signals, *, at_once: bool = False) -> None:
+    async def end(self, number: signal.Signals) -> None:
         """Ends the present run by a signal and returns when it has ended; it is then started again."""
         server = self.server
-        self._at_once = at_once
         self._ready.clear()
         with contextlib.suppress(ProcessLookupError):
             server.process.send_signal(number)
@@ -158,11 +155,8 @@ class Keeper:
             if loop.time() - since > STEADY:
                 pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
             self._changed(f"{self.name} ended with code {code} and is started again")
-            if not self._at_once:
-                await asyncio.sleep(next(pauses))
-            self._at_once = False
+            await asyncio.sleep(next(pauses))
             self._server = await retry(self._start, is_any_of(ServerFailed, OSError), pauses, self._report_failure)
-            self.restarts += 1
             self._ready.set()
             self._changed(f"{self.name} is ready again, process {self.server.pid}")
 

@@ -121,14 +121,12 @@ class Supervisor:
             values["gateway_url"] = self.gateway_url
         return os.environ | {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
-    async def kill(self, name: str) -> None:
-        """SIGKILL, as a crash would be; returns when the process is gone. It is then started again: see ``ready``."""
-        await self._keepers[name].end(signal.SIGKILL)
+    async def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a service's process and return when it has ended.
 
-    async def restart(self, name: str) -> None:
-        """A clean stop, and back when it is ready again."""
-        await self._keepers[name].end(signal.SIGTERM, at_once=True)
-        await self.ready(name)
+        SIGKILL is what a crash would be, SIGTERM a clean stop. The service is then started again: see ``ready``.
+        """
+        await self._keepers[name].end(number)
 
     async def ready(self, *names: str) -> None:
         """Waits until these run; without names, until everything does."""

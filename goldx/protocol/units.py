@@ -44,53 +44,60 @@ class BadValue(ValueError):
         self.allowed = allowed
 
 
-def _parse(field: str, text: object, places: int, largest: int, signed: bool, what: str) -> int:
-    allowed = f"a decimal string of {what} with at most {places} decimals, such as {'1' + '.' + '0' * places!r}"
-    if not isinstance(text, str):
-        raise BadValue(field, text, allowed)
-    body = text[1:] if signed and text[:1] == "-" else text
-    whole, point, fraction = body.partition(".")
-    if not (
-        whole.isascii()
-        and whole.isdigit()
-        and (whole == "0" or whole[0] != "0")
-        and len(whole) <= 18
-        and (not point or (fraction.isascii() and fraction.isdigit() and len(fraction) <= places))
-    ):
-        raise BadValue(field, text, allowed)
-    number = int(whole + fraction.ljust(places, "0"))
-    if number > largest:
-        raise BadValue(field, text, f"at most {_decimal(largest, places)} {what}")
-    return -number if body is not text else number
+def parse_decimal(
+    field: str, text: object, places: int, lowest: int, largest: int, what: str, *, leading_zeros: bool = False
+) -> int:
+    """Return a decimal string as a whole number of its last place: ``"612.35"`` with two places is ``61235``.
+
+    The grammar is a minus where ``lowest`` is below zero, up to 18 digits 0 to 9, and, after a point, one digit up to
+    ``places``. ``leading_zeros`` allows ``"007"``. ``lowest`` and ``largest`` are in units of the last place. Raises
+    BadValue, which names the field and calls the number ``what``.
+    """
+    if isinstance(text, str):
+        negative = lowest < 0 and text.startswith("-")
+        whole, point, fraction = (text[1:] if negative else text).partition(".")
+        if (
+            whole.isascii()
+            and whole.isdigit()
+            and (leading_zeros or whole[0] != "0" or whole == "0")
+            and len(whole) <= 18
+            and (not point or (fraction.isascii() and fraction.isdigit() and len(fraction) <= places))
+        ):
+            number = int(whole + fraction.ljust(places, "0"))
+            if negative:
+                number = -number
+            if lowest <= number <= largest:
+                return number
+            bounds = f"from {format_decimal(lowest, places)} to {format_decimal(largest, places)}"
+            raise BadValue(field, text, f"{what} {bounds}")
+    decimals = f"with at most {places} decimals, such as '1.{'0' * places}'" if places else "without decimals"
+    raise BadValue(field, text, f"{what} as a decimal string {decimals}")
 
 
-def _decimal(number: int, places: int) -> str:
-    sign = "-" if number < 0 else ""
-    digits = str(abs(number)).rjust(places + 1, "0")
-    return f"{sign}{digits[:-places]}.{digits[-places:]}"
+def format_decimal(number: int, places: int) -> str:
+    """Return a whole number of the last place as a decimal string with all its places."""
+    sign, digits = "-" if number < 0 else "", str(abs(number)).rjust(places + 1, "0")
+    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else sign + digits
 
 
 def parse_price(text: object, field: str = "price") -> int:
     """Read CNY per fine gram (``"612.35"``) as fen per fine gram (``61235``). Raises BadValue, also for zero."""
-    fen = _parse(field, text, 2, MAX_PRICE_FEN, False, "CNY per fine gram")
-    if fen == 0:
-        raise BadValue(field, text, "more than zero")
-    return fen
+    return parse_decimal(field, text, 2, 1, MAX_PRICE_FEN, "CNY per fine gram")
 
 
 def parse_weight(text: object, field: str = "quantity") -> int:
     """Read fine grams (``"100"``, ``"0.125"``) as fine milligrams. Raises BadValue; zero is allowed, a sign is not."""
-    return _parse(field, text, 3, MAX_WEIGHT_MG, False, "fine grams")
+    return parse_decimal(field, text, 3, 0, MAX_WEIGHT_MG, "fine grams")
 
 
 def parse_signed_weight(text: object, field: str = "amount") -> int:
     """Read fine grams that may be negative as fine milligrams. Raises BadValue."""
-    return _parse(field, text, 3, MAX_WEIGHT_MG, True, "fine grams")
+    return parse_decimal(field, text, 3, -MAX_WEIGHT_MG, MAX_WEIGHT_MG, "fine grams")
 
 
 def parse_money(text: object, field: str = "amount") -> int:
     """Read CNY (``"61235.00"``, ``"-5"``) as fen. Raises BadValue."""
-    return _parse(field, text, 2, MAX_MONEY_FEN, True, "CNY")
+    return parse_decimal(field, text, 2, -MAX_MONEY_FEN, MAX_MONEY_FEN, "CNY")
 
 
 def parse_amount(text: object, asset: str, field: str = "amount") -> int:
@@ -119,17 +126,12 @@ def format_weight(mg: int) -> str:
     """Return fine milligrams as fine grams without trailing zeros: ``"100"``, ``"0.125"``."""
     if mg % MG_PER_GRAM == 0:
         return str(mg // MG_PER_GRAM)
-    return _decimal(mg, 3).rstrip("0")
+    return format_decimal(mg, 3).rstrip("0")
 
 
 def format_amount(amount: int, asset: str) -> str:
     """Return an amount of an asset, fen or fine milligrams, as its decimal string."""
     return format_money(amount) if asset == CASH else format_weight(amount)
-
-
-def money_of(price_fen: int, weight_mg: int) -> int:
-    """Return the money for a weight at a price, in fen. Exact for whole lots: other instruments are refused."""
-    return price_fen * weight_mg // MG_PER_GRAM
 
 
 def half_up(numerator: int, denominator: int) -> int:

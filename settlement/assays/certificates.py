@@ -203,14 +203,6 @@ async def find(connection: AsyncConnection, number: int) -> Certificate:
     return Certificate(row.certificate_no, row.lot_id, row.content, row.hash)
 
 
-async def of_lot(connection: AsyncConnection, lot_id: int) -> int | None:
-    """The number of a lot's certificate, if it has one."""
-    found: int | None = await connection.scalar(
-        select(certificate.c.certificate_no).where(certificate.c.lot_id == lot_id)
-    )
-    return found
-
-
 async def check(connection: AsyncConnection, number: int, hashed: bytes) -> Verdict:
     """Whether a certificate of that number and hash is in the register."""
     query = select(certificate.c.hash, certificate.c.content, lot.c.state).join(

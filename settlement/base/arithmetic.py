@@ -4,10 +4,10 @@ Weights as read from a balance are whole 0.01 g (``cg``), fineness parts per 100
 per million (``ppm``), fine weight mg, money fen. Each rule that rounds has a name, which is stored with its figure.
 """
 
-import re
 from typing import Final, NamedTuple
 
-from goldx.protocol.units import FINENESS_ONE, MG_PER_GRAM, BadValue, half_up
+from goldx.protocol import units
+from goldx.protocol.units import FINENESS_ONE, MG_PER_GRAM, half_up
 
 FINE_RULE: Final = "FINE_ROUND_DOWN_MG_1"
 """Fine weight = weight x fineness, rounded down to the mg (against the depositor), the residue kept."""
@@ -77,15 +77,11 @@ def report(rule: str, replicates_ppm: list[int]) -> int:
 
 
 def parse_decimal(field: str, text: str, places: int, lowest: int, largest: int, what: str) -> int:
-    """A decimal string -> whole number of its last allowed place. Raises BadValue naming the field."""
-    match = re.fullmatch(rf"([0-9]{{1,12}})(?:\.([0-9]{{1,{places}}}))?" if places else r"([0-9]{1,12})()", text)
-    if match is None:
-        decimals = f"at most {places} decimals" if places else "no decimals"
-        raise BadValue(field, text, f"{what} as a decimal number with {decimals} and a point, such as 12.5")
-    number = int(match[1] + (match[2] or "").ljust(places, "0"))
-    if not lowest <= number <= largest:
-        raise BadValue(field, text, f"{what} from {_shown(lowest, places)} to {_shown(largest, places)}")
-    return number
+    """Return a decimal string as a whole number of its last place, by the grammar of ``units.parse_decimal``.
+
+    Leading zeros are allowed: balances print them. Raises BadValue, which names the field.
+    """
+    return units.parse_decimal(field, text, places, lowest, largest, what, leading_zeros=True)
 
 
 def parse_scale_weight(field: str, text: str) -> int:
@@ -95,14 +91,9 @@ def parse_scale_weight(field: str, text: str) -> int:
 
 def format_cg(cg: int) -> str:
     """0.01 g -> grams with two decimals."""
-    return _shown(cg, 2)
+    return units.format_decimal(cg, 2)
 
 
 def format_fineness(e5: int) -> str:
     """Parts per 100,000 -> per mille with two decimals."""
-    return _shown(e5, 2)
-
-
-def _shown(number: int, places: int) -> str:
-    whole, rest = divmod(number, 10**places)
-    return f"{whole}.{rest:0{places}d}" if places else str(whole)
+    return units.format_decimal(e5, 2)

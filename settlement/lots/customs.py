@@ -19,7 +19,7 @@ from settlement.base.refusal import Refused
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import CUSTOMS, grade_customs, lot, warehouse
 
-DOMESTIC, BONDED = CUSTOMS
+DOMESTIC = CUSTOMS[0]
 _GONE = ("RELEASED", "RETURNED")
 
 

@@ -5,13 +5,13 @@ end the grand totals, with the columns previous total, received, withdrawn, net 
 row and every total is computed again; whatever does not hold is named by row.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue
+from goldx.protocol.units import BadValue, format_decimal
+from settlement.base.arithmetic import parse_decimal
 from settlement.intake import files
 from settlement.workbooks import sheets
 from settlement.workbooks.sheets import BadFile, Row, RowError, Table
@@ -25,6 +25,7 @@ _HEADINGS: Final[Mapping[str, str]] = {
     )
 }
 _DEPOSITORY: Final = "depository"
+_LARGEST: Final = 10**18 - 1
 CATEGORIES: Final = ("Registered", "Eligible")
 _GRAND: Final = {"TOTAL REGISTERED": "Registered", "TOTAL ELIGIBLE": "Eligible", "COMBINED TOTAL": "Total"}
 
@@ -178,14 +179,9 @@ class _Body:
 
 
 def _thousandths(field: str, text: str) -> int:
-    match = re.fullmatch(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,3}))?", text.replace(",", ""))
-    if match is None:
-        raise BadValue(field, text, "a number with at most 3 decimals")
-    number = int(match[2] + (match[3] or "").ljust(3, "0"))
-    return -number if match[1] else number
+    return parse_decimal(field, text.replace(",", ""), 3, -_LARGEST, _LARGEST, "troy ounces")
 
 
 def shown(thousandths: int) -> str:
-    """Thousandths -> a decimal string with three decimals."""
-    sign, size = "-" if thousandths < 0 else "", abs(thousandths)
-    return f"{sign}{size // 1_000}.{size % 1_000:03d}"
+    """Return thousandths as a decimal string with three decimals."""
+    return format_decimal(thousandths, 3)

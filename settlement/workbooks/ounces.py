@@ -7,7 +7,7 @@ weights, which follow no one rounding, so they are looked up and never computed.
 from collections.abc import Mapping
 from typing import Final
 
-from goldx.protocol.units import FINENESS_ONE, BadValue, half_up
+from goldx.protocol.units import FINENESS_ONE, BadValue, format_decimal, half_up
 
 GRAMS_1E7: Final = 311_034_768
 """One troy ounce is 31.1034768 g exactly (LBMA Good Delivery Rules, annex C)."""
@@ -46,17 +46,7 @@ def from_cg(cg: int) -> int:
 def london_weight(cg: int) -> int:
     """A large bar's gross weight in moz: down to a multiple of 0.025 oz, one less without the turn of the scale."""
     steps, rest = divmod(cg * 10**8, GRAMS_1E7 * STEP_MOZ)
-    return _turned(steps, rest < TURN_MOZ * GRAMS_1E7)
-
-
-def turn_of_the_scale(moz: int) -> int:
-    """The same for what a balance shows in thousandths of an ounce."""
-    steps, rest = divmod(moz, STEP_MOZ)
-    return _turned(steps, rest < TURN_MOZ)
-
-
-def _turned(steps: int, short: bool) -> int:
-    return (steps - short) * STEP_MOZ
+    return (steps - (rest < TURN_MOZ * GRAMS_1E7)) * STEP_MOZ
 
 
 def fine_weights(gross_moz: int, fineness_e5: int) -> tuple[int, int]:
@@ -76,9 +66,11 @@ def check_fine(field: str, stated_moz: int, gross_moz: int | None, gross_cg: int
     elif (gross := london_weight(gross_cg) if gross_moz is None else gross_moz) >= LARGE_FROM_MOZ:
         allowed = set(fine_weights(gross, fineness_e5))
     else:
-        raise BadValue(field, shown(stated_moz), "left out: no agreed fine weight is known for a small bar like this")
+        unknown = "left out: no agreed fine weight is known for a small bar like this"
+        raise BadValue(field, format_ounces(stated_moz), unknown)
     if stated_moz not in allowed:
-        raise BadValue(field, shown(stated_moz), " or ".join(shown(moz) for moz in sorted(allowed)) + " fine ounces")
+        right = " or ".join(format_ounces(moz) for moz in sorted(allowed))
+        raise BadValue(field, format_ounces(stated_moz), f"{right} fine ounces")
 
 
 def _agreed(gross_moz: int | None, gross_cg: int, fineness_e5: int) -> int | None:
@@ -88,6 +80,6 @@ def _agreed(gross_moz: int | None, gross_cg: int, fineness_e5: int) -> int | Non
     return next(same, None)
 
 
-def shown(moz: int) -> str:
-    """Thousandths of an ounce -> ounces with three decimals."""
-    return f"{moz // 1_000}.{moz % 1_000:03d}"
+def format_ounces(moz: int) -> str:
+    """Return thousandths of an ounce as ounces with three decimals."""
+    return format_decimal(moz, 3)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from random import Random
@@ -35,7 +36,8 @@ async def trade(exchange: Supervisor, members: list[Member], more: int) -> None:
     for task in trading:
         task.cancel()
     await asyncio.gather(*trading, return_exceptions=True)
-    await exchange.restart("gateway")
+    await exchange.kill("gateway", signal.SIGTERM)
+    await exchange.ready("gateway")
 
 
 async def trimmed(exchange: Supervisor) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -180,8 +181,9 @@ async def test_nothing_acknowledged_is_lost_whatever_is_killed(folder: Path) -> 
             task.cancel()
         await asyncio.gather(*trading, return_exceptions=True)
         # What was on its way when they stopped is in the journal by now, or never will be.
-        await exchange.restart("gateway")
-        await exchange.restart("engine")
+        for name in ("gateway", "engine"):
+            await exchange.kill(name, signal.SIGTERM)
+            await exchange.ready(name)
         await settled(exchange)
         await check(exchange, folder, members)
 

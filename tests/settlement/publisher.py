@@ -5,10 +5,11 @@ from collections import defaultdict
 from redis.asyncio import Redis
 
 from goldx.protocol.events import AccountOpened, AnyEvent, HoldingAdjusted, HoldingChanged, InstrumentDefined, Trade
-from goldx.protocol.units import CASH, money_of
+from goldx.protocol.units import CASH
 from goldx.streams.entries import FIELD
 from goldx.streams.frames import EventFrame, encode
 from goldx.streams.keys import Keys
+from tests.amounts import money_of
 
 
 class Publisher:

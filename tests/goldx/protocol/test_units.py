@@ -100,6 +100,29 @@ def test_a_parser_returns_the_exact_number_or_raises_bad_value(text: object) -> 
         assert Fraction(text) * scale.get(parse, 1_000) == number
 
 
+def test_the_bounds_of_a_number_stand_in_the_message() -> None:
+    assert units.parse_decimal("points", "-12", 0, -12, 12, "points") == -12
+    with pytest.raises(BadValue, match="points from -12 to 12"):
+        units.parse_decimal("points", "13", 0, -12, 12, "points")
+    with pytest.raises(BadValue, match="points as a decimal string without decimals"):
+        units.parse_decimal("points", "1.0", 0, -12, 12, "points")
+    with pytest.raises(BadValue, match=r"fine grams from 0\.000 to 1000000000\.000"):
+        units.parse_weight("1000000000.001")
+
+
+def test_leading_zeros_are_allowed_where_they_are_said_to_be() -> None:
+    assert units.parse_decimal("w", "007.50", 2, 1, 1_000, "grams", leading_zeros=True) == 750
+    with pytest.raises(BadValue):
+        units.parse_decimal("w", "007.50", 2, 1, 1_000, "grams")
+
+
+@given(st.integers(-(10**18), 10**18), st.integers(0, 7))
+def test_a_written_decimal_is_exact_and_has_all_its_places(number: int, places: int) -> None:
+    text = units.format_decimal(number, places)
+    assert Decimal(text).scaleb(places) == number
+    assert len(text.partition(".")[2]) == places
+
+
 @pytest.mark.parametrize("text", ["", "a b", "ü", "x" * 33, "a/b", "a\n", 7, None, b"a"])
 def test_identifiers_are_short_and_plain(text: object) -> None:
     with pytest.raises(BadValue):
@@ -135,10 +158,5 @@ def test_a_fine_weight_vector() -> None:
     assert 253_470 * 75_120 // units.FINENESS_ONE == 190_406
 
 
-@given(fen, st.integers(1, 10**6))
-def test_the_money_of_whole_grams_is_exact(price: int, grams: int) -> None:
-    assert units.money_of(price, grams * units.MG_PER_GRAM) == price * grams
-
-
 def test_the_largest_order_stays_inside_64_bits() -> None:
-    assert units.money_of(units.MAX_PRICE_FEN, units.MAX_WEIGHT_MG) < 2**63
+    assert units.MAX_PRICE_FEN * units.MAX_WEIGHT_MG // units.MG_PER_GRAM < 2**63

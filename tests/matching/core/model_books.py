@@ -5,6 +5,7 @@ from typing import Any
 
 from goldx.protocol import events, terms, units
 from goldx.protocol.events import AnyEvent
+from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_parts import Account, Instrument, Member, Order, could_use, fee_after
 
@@ -197,7 +198,7 @@ class Books:
         cash = self.available(order.account, units.CASH)
         quantity = wanted
         while quantity > 0:
-            amount = units.money_of(price, quantity)
+            amount = money_of(price, quantity)
             if amount + fee_after(order.fee_residue, amount, instrument.terms.taker_fee_bp)[0] <= cash:
                 return quantity
             quantity -= instrument.terms.lot
@@ -230,7 +231,7 @@ class Books:
     def trade(self, maker: Order, taker: Order, price: int, quantity: int, taker_side: int | None) -> None:
         instrument = self.instruments[maker.symbol]
         buy, sell = (maker, taker) if maker.side == terms.BUY else (taker, maker)
-        amount = units.money_of(price, quantity)
+        amount = money_of(price, quantity)
         fees = {}
         for order, rate in ((maker, instrument.terms.maker_fee_bp), (taker, instrument.terms.taker_fee_bp)):
             fees[order.order_id], order.fee_residue = fee_after(order.fee_residue, amount, rate)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from goldx.protocol import terms, units
 from goldx.protocol.commands import InstrumentDefine
 from goldx.protocol.terms import CLOSED
+from tests.amounts import money_of
 
 
 class Refused(Exception):
@@ -108,6 +109,6 @@ def could_use(order: Order, instrument: Instrument) -> tuple[str, int]:
         return order.symbol, order.remaining
     if order.price is None:
         return units.CASH, 0
-    amount = units.money_of(order.price, order.remaining)
+    amount = money_of(order.price, order.remaining)
     highest = max(instrument.terms.maker_fee_bp, instrument.terms.taker_fee_bp)
     return units.CASH, amount + fee_after(order.fee_residue, amount, highest)[0]

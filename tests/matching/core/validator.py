@@ -15,6 +15,7 @@ from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
 from matching.core.state import State
+from tests.amounts import money_of
 
 
 def validate(engine: Engine) -> None:
@@ -125,7 +126,7 @@ def check_order(order: Order) -> None:
     elif special is not None and special.market:
         assert order.reserved == 0
     else:
-        amount = units.money_of(order.price, order.remaining)
+        amount = money_of(order.price, order.remaining)
         highest = max(instrument.maker_fee, instrument.taker_fee)
         assert order.reserved == amount + fees.fee(order.residue, amount, highest), f"reservation of {order.order_id}"
 

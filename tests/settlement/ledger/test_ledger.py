@@ -12,11 +12,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx.protocol.units import CASH, money_of
+from goldx.protocol.units import CASH
 from settlement.base import database
 from settlement.reconciliation import three_way
 from settlement.service.writer import Ledger, SequenceGap, WrongShard
 from settlement.tables.ledger import engine_holding, ledger_account, ledger_entry, posting, trade
+from tests.amounts import money_of
 from tests.settlement.publisher import Publisher
 
 ACCOUNTS = ("A.H", "B.H", "C.H")

@@ -18,17 +18,13 @@ def test_where_rounding_down_and_half_up_differ_a_list_may_use_either() -> None:
     assert ounces.fine_weights(400_025, 99_990) == (399_984, 399_985)
 
 
-@pytest.mark.parametrize(("read", "weight"), [(401_126, 401_100), (401_127, 401_125), (401_149, 401_125)])
-def test_a_bar_must_turn_the_scale(read: int, weight: int) -> None:
-    assert ounces.turn_of_the_scale(read) == weight
-
-
-def test_grams_become_a_london_weight() -> None:
-    """401.125 oz is 12476.38213... g: one 0.01 g less or more decides whether the bar turns the scale."""
+@pytest.mark.parametrize(
+    ("cg", "weight"), [(1_247_638, 401_100), (1_247_644, 401_100), (1_247_645, 401_125), (1_247_715, 401_125)]
+)
+def test_a_bar_must_turn_the_scale(cg: int, weight: int) -> None:
+    """401.125 oz is 12476.382 g, 401.127 oz 12476.444 g and 401.150 oz 12477.159 g."""
     assert ounces.to_cg(401_125) == 1_247_638
-    assert ounces.london_weight(1_247_638) == 401_100
-    assert ounces.london_weight(1_247_645) == 401_125
-    assert ounces.london_weight(1_247_638 + 10) == 401_125
+    assert ounces.london_weight(cg) == weight
 
 
 @pytest.mark.parametrize(

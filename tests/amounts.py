@@ -1,0 +1,10 @@
+"""Amounts as the tests compute them, apart from the product."""
+
+from goldx.protocol import units
+
+
+def money_of(price_fen: int, weight_mg: int) -> int:
+    """Return the money in fen for a weight at a price; whole lots come to whole fen."""
+    money, rest = divmod(price_fen * weight_mg, units.MG_PER_GRAM)
+    assert rest == 0, f"{weight_mg} mg at {price_fen} fen a gram is no whole number of fen"
+    return money
