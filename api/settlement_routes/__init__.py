@@ -1,6 +1,7 @@
 """REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of whoever signed the token.
 
-``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. One module per area.
+``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. One module per
+folder of settlement. Every listing comes in pages (``rows.ThePage``).
 """
 
 from fastapi import FastAPI, Request
@@ -9,35 +10,35 @@ from fastapi.responses import JSONResponse
 from api.edge.problems import problem
 from api.settlement_routes import (
     assays,
-    bars,
-    certificates,
-    counter,
+    base,
+    charges,
     custody,
-    exports,
-    fees,
     intake,
+    ledger,
     load_outs,
-    money,
-    receipts,
-    record,
-    statements,
+    lots,
+    reconciliation,
+    recycling,
+    reports,
 )
 from settlement.base.refusal import Refused
 from settlement.workbooks.sheets import BadFile
 
+FOLDERS = (lots, intake, assays, custody, charges, load_outs, recycling, reports, ledger, base, reconciliation)
+"""In this order the documentation lists their routes."""
+
 
 def install(app: FastAPI) -> None:
-    """Adds the routes, and how settlement's refusals look over REST."""
-    lots = (bars, intake, assays, certificates, receipts, custody, fees, load_outs)
-    for area in (*lots, counter, exports, money, record, statements):
-        app.include_router(area.router)
-    app.include_router(certificates.public)
+    """Add the routes to the application, and how settlement's refusals are answered."""
+    for folder in FOLDERS:
+        app.include_router(folder.router)
+    app.include_router(assays.public)
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> JSONResponse:
         return problem(409, str(error), error.reason)
 
     @app.exception_handler(BadFile)
-    async def _bad_bar_list(_: Request, error: BadFile) -> JSONResponse:
+    async def _bad_file(_: Request, error: BadFile) -> JSONResponse:
         rows = [found._asdict() for found in error.errors]
         return problem(422, f"{len(rows)} problems; nothing was taken in", "BAD_VALUE", errors=rows)

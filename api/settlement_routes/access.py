@@ -1,17 +1,20 @@
-"""What the routes of settlement share: who may, one transaction per request, and how a refusal looks."""
+"""What the routes of settlement share: who may use them, transactions, how files and numbers are given."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Body, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies import TheGateway, ThePrincipal
 from api.edge.problems import Problem
 from api.edge.rpc import Refusal
 from goldx.protocol.units import BadValue
+from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.registry import Principal
+from settlement.base.working_days import parse_day, today
 from settlement.intake.bar_list import GIVEN, Reading
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -24,12 +27,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (503, "the database is away, nothing was changed"),
     )
 }
-PAGE = 1_000
-"""The longest page of a listing."""
 
 
 def new_router() -> APIRouter:
-    """A router under ``/v1/settlement`` that documents the refusals of settlement."""
+    """Return a router under ``/v1/settlement`` that documents the refusals of settlement."""
     return APIRouter(prefix="/v1/settlement", tags=["settlement"], responses=PROBLEMS)
 
 
@@ -39,6 +40,28 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+LotNumber = Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
+"""The number of a lot, in a request body."""
+
+
+class ReasonRequest(Strict):
+    reason: str
+
+
+class LotsRequest(Strict):
+    lots: list[LotNumber]
+
+
+class LotsAndReasonRequest(LotsRequest):
+    reason: str
+
+
+class DocumentRequest(Strict):
+    document: str
+
+
+Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
+"""The number of a document, in a path."""
 File = Annotated[bytes, Body(media_type="application/octet-stream", description="CSV, XLSX or XLS, as it is")]
 
 
@@ -55,6 +78,15 @@ def _reading(
 
 
 TheReading = Annotated[Reading, Depends(_reading)]
+"""How a file is read."""
+
+
+def _day(day: Annotated[str | None, Query(description="Default: today", examples=["2026-11-24"])] = None) -> date:
+    return today() if day is None else parse_day("day", day)
+
+
+TheDay = Annotated[date, Depends(_day)]
+"""The date in Shanghai that a request is about."""
 
 
 def _holding(*permissions: str) -> Callable[[Principal], str]:

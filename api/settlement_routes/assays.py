@@ -1,44 +1,41 @@
-"""What a class accepts, balances, laboratories, assays and their exchange."""
+"""Laboratories, assays and their exchange between two parties, and certificates, which anybody may check."""
 
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.protocol.units import format_weight, parse_weight
-from settlement.assays import assay, certificates, laboratories, two_parties
+from api.edge.problems import Problem
+from api.settlement_routes.access import (
+    Clerk,
+    Number,
+    Reader,
+    ReasonRequest,
+    Strict,
+    Transaction,
+    new_router,
+)
+from api.settlement_routes.rows import Projection, ThePage, listed
+from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
 from settlement.assays.assay import Result
-from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_decimal, parse_scale_weight
+from settlement.base.arithmetic import parse_decimal
 from settlement.intake.bar_list import MAX_PPM
-from settlement.lots import acceptance, scales
-from settlement.lots.acceptance import Wish
-from settlement.lots.splitting import UMPIRE_RULES
 
 router = new_router()
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+public = APIRouter(prefix="/v1/certificates", tags=["certificates"])
+
+LABORATORY = Projection(
+    *("laboratory", "name", "name_zh", "accreditations", "accreditation_no", "valid_from", "valid_until")
+)
+FINDING = Projection("rule", final_permille="final_e5")
+EXCHANGE = Projection(
+    *("exchange_no", "lot_id", "status", "split_limit_e5", "fineness_rule", "umpire_rule", "opened_at", "reason")
+)
+DECISION = Projection("rule", "umpire_paid_by", final_permille="final_e5")
 
 
-class Acceptance(Strict):
-    symbol: str
-    forms: list[str]
-    warehouses: list[str] = Field(default=[], description="default: every warehouse")
-    minimum_lot: str = Field(default="0", description="fine grams")
-    fineness_rule: str = FINENESS_RULES[0]
-    umpire_rule: str = UMPIRE_RULES[0]
-
-
-class Scale(Strict):
-    scale: str
-    warehouse: str
-    resolution: str = Field(description="grams", examples=["0.01"])
-    capacity: str = Field(description="grams", examples=["10000.00"])
-    calibration: str
-    valid_until: date
-
-
-class Laboratory(Strict):
+class LaboratoryRequest(Strict):
     laboratory: str
     name: str
     name_zh: str = ""
@@ -48,155 +45,128 @@ class Laboratory(Strict):
     valid_until: date
 
 
-class Report(Strict):
+class AssayRequest(Strict):
     laboratory: str
     replicates: list[str] = Field(description="per mille, at most 3 decimals; two to four", examples=[["999.512"]])
     standard: str | None = Field(default=None, description="default: the usual one of the form")
 
     def result(self) -> Result:
-        """As settlement takes it."""
+        """Return it as settlement takes it."""
         return Result(self.laboratory, _ppm(self.replicates), self.standard)
 
 
-class Opening(Strict):
+class ExchangeRequest(Strict):
     laboratory_a: str
     laboratory_b: str
 
 
-class Commitment(Strict):
+class CommitmentRequest(Strict):
     party: str = Field(description="A or B")
     commitment: str = Field(description="SHA-256 of lot|value|nonce, 64 hexadecimal digits")
 
 
-class Reveal(Strict):
+class RevealRequest(Strict):
     party: str = Field(description="A or B")
     replicates: list[str]
     nonce: str
     standard: str | None = None
 
 
-class Said(Strict):
-    reason: str
-
-
 def _ppm(replicates: list[str]) -> tuple[int, ...]:
     return tuple(parse_decimal("replicates", text, 3, 1, MAX_PPM, "per mille") for text in replicates)
 
 
-@router.get("/acceptance")
-async def get_acceptance(_: Reader, connection: Transaction) -> dict[str, Any]:
-    """The terms of every class: band, forms, warehouses (none: every one), smallest lot, rules."""
-    return {
-        "classes": [
-            {
-                **terms._asdict(),
-                **{"min_fineness": format_fineness(terms.min_fineness), "min_fine": format_weight(terms.min_fine_mg)},
-                "max_fineness": format_fineness(terms.max_fineness),
-            }
-            for terms in (await acceptance.terms(connection)).values()
-        ]
-    }
-
-
-@router.post("/acceptance")
-async def propose_acceptance(by: Clerk, connection: Transaction, wish: Acceptance) -> dict[str, int]:
-    """Proposes what a class accepts from now on."""
-    least = parse_weight(wish.minimum_lot, "minimum_lot")
-    rules = (wish.fineness_rule, wish.umpire_rule)
-    terms = Wish(tuple(wish.forms), tuple(wish.warehouses), least, *rules)
-    return {"proposal": await acceptance.propose(connection, by, wish.symbol, terms)}
-
-
-@router.get("/scales")
-async def get_scales(_: Reader, connection: Transaction) -> dict[str, Any]:
-    """The balances; weights in grams."""
-    return {
-        "scales": [
-            {
-                **dict(row._mapping),
-                **{"resolution": format_cg(row.resolution_cg), "capacity": format_cg(row.capacity_cg)},
-            }
-            for row in await scales.listing(connection)
-        ]
-    }
-
-
-@router.post("/scales")
-async def add_scale(by: Clerk, connection: Transaction, scale: Scale) -> Scale:
-    """Registers a balance."""
-    step = parse_scale_weight("resolution", scale.resolution)
-    most = parse_scale_weight("capacity", scale.capacity)
-    kept = (scale.calibration, scale.valid_until)
-    await scales.add(connection, by, scale.scale, scale.warehouse, step, most, *kept)
-    return scale
-
-
 @router.get("/laboratories")
-async def get_laboratories(_: Reader, connection: Transaction) -> dict[str, Any]:
-    """The laboratories, and how each stands to the finals of exchanged assays (1e-7 of fineness)."""
-    return {
-        "laboratories": [dict(row._mapping) for row in await laboratories.listing(connection)],
-        "biases": [found._asdict() for found in await laboratories.biases(connection)],
-    }
+async def get_laboratories(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """Laboratories by code; `biases`: how each of them stands to the finals of exchanged assays (1e-7 of fineness)."""
+    found = await laboratories.listing(connection, page)
+    codes = {row.laboratory for row in found}
+    biases = [bias._asdict() for bias in await laboratories.biases(connection) if bias.laboratory in codes]
+    return listed("laboratories", LABORATORY, found, biases=biases)
 
 
 @router.post("/laboratories")
-async def add_laboratory(by: Clerk, connection: Transaction, found: Laboratory) -> Laboratory:
+async def add_laboratory(by: Clerk, connection: Transaction, request: LaboratoryRequest) -> LaboratoryRequest:
     """Registers a laboratory."""
-    valid = (found.valid_from, found.valid_until)
-    kept = (found.accreditations, found.accreditation_no, valid, found.name_zh)
-    await laboratories.add(connection, by, found.laboratory, found.name, *kept)
-    return found
+    valid = (request.valid_from, request.valid_until)
+    accreditation = (request.accreditations, request.accreditation_no, valid)
+    await laboratories.add(connection, by, request.laboratory, request.name, *accreditation, request.name_zh)
+    return request
 
 
 @router.post("/lots/{number}/assay")
-async def record(by: Clerk, connection: Transaction, number: Number, report: Report) -> dict[str, str]:
-    """The fire assay of a sampled lot by one laboratory that both parties take."""
-    await assay.fire_assay(connection, by, {number: report.result()})
-    return await _final(connection, number)
+async def record_assay(by: Clerk, connection: Transaction, number: Number, request: AssayRequest) -> dict[str, Any]:
+    """Records the fire assay of a sampled lot by one laboratory that both parties take."""
+    await assay.fire_assay(connection, by, {number: request.result()})
+    return FINDING((await assay.findings(connection, [number]))[number])
 
 
 @router.post("/lots/{number}/exchange")
-async def open_exchange(by: Clerk, connection: Transaction, number: Number, wish: Opening) -> dict[str, int]:
+async def open_exchange(by: Clerk, connection: Transaction, number: Number, request: ExchangeRequest) -> dict[str, int]:
     """Opens the exchange of two laboratories' results of a sampled lot."""
-    return {"exchange": await two_parties.begin(connection, by, number, wish.laboratory_a, wish.laboratory_b)}
+    return {"exchange": await two_parties.begin(connection, by, number, request.laboratory_a, request.laboratory_b)}
 
 
 @router.get("/exchanges")
-async def get_exchanges(_: Reader, connection: Transaction, status: str | None = None) -> dict[str, Any]:
-    """Exchanges by number."""
-    return {"exchanges": [dict(row._mapping) for row in await two_parties.listing(connection, status=status)]}
+async def get_exchanges(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
+    """Exchanges of assays by number."""
+    return listed("exchanges", EXCHANGE, await two_parties.listing(connection, page, status=status))
 
 
 @router.post("/exchanges/{number}/commit")
-async def commit(by: Clerk, connection: Transaction, number: Number, made: Commitment) -> dict[str, str]:
-    """A party's commitment."""
-    hashed = certificates.parse_hash(made.commitment)
-    return {"status": await two_parties.commit(connection, by, number, made.party, hashed)}
+async def commit(by: Clerk, connection: Transaction, number: Number, request: CommitmentRequest) -> dict[str, str]:
+    """Enters a party's commitment."""
+    hashed = certificates.parse_hash(request.commitment)
+    return {"status": await two_parties.commit(connection, by, number, request.party, hashed)}
 
 
 @router.post("/exchanges/{number}/reveal")
-async def reveal(by: Clerk, connection: Transaction, number: Number, shown: Reveal) -> dict[str, str]:
-    """What a party has committed to, when both have."""
-    what = (shown.party, _ppm(shown.replicates), shown.nonce, shown.standard)
-    return {"status": await two_parties.reveal(connection, by, number, *what)}
+async def reveal(by: Clerk, connection: Transaction, number: Number, request: RevealRequest) -> dict[str, str]:
+    """Reveals what a party has committed to, when both have."""
+    result = (request.party, _ppm(request.replicates), request.nonce, request.standard)
+    return {"status": await two_parties.reveal(connection, by, number, *result)}
 
 
 @router.post("/exchanges/{number}/umpire")
-async def umpire(by: Clerk, connection: Transaction, number: Number, report: Report) -> dict[str, str | None]:
-    """The umpire's result, which decides."""
-    decision = await two_parties.report(connection, by, number, report.result())
-    final = format_fineness(decision.final_e5)
-    return {"final_permille": final, "rule": decision.rule, "umpire_paid_by": decision.umpire_paid_by}
+async def umpire(by: Clerk, connection: Transaction, number: Number, request: AssayRequest) -> dict[str, Any]:
+    """Enters the umpire's result, which decides."""
+    return DECISION(await two_parties.report(connection, by, number, request.result()))
 
 
 @router.post("/exchanges/{number}/void")
-async def void(by: Clerk, connection: Transaction, number: Number, said: Said) -> dict[str, str]:
+async def void(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
     """Ends an exchange that comes to nothing."""
-    await two_parties.void(connection, by, number, said.reason)
+    await two_parties.void(connection, by, number, request.reason)
     return {"status": "VOID"}
 
 
-async def _final(connection: Transaction, number: int) -> dict[str, str]:
-    found = (await assay.findings(connection, [number]))[number]
-    return {"final_permille": format_fineness(found.final_e5), "rule": found.rule}
+@router.get("/certificates/{number}")
+async def get_certificate(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
+    """What a certificate says, its SHA-256, and what in it does not follow from the raw replicates (nothing)."""
+    found = await certificates.find(connection, number)
+    differences = await certificates.against_register(connection, found)
+    return {"content": found.content, "sha256": found.hash.hex(), "differences": differences}
+
+
+@router.get(
+    "/certificates/{number}/pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
+)
+async def print_certificate(_: Reader, connection: Transaction, number: Number) -> Response:
+    """The certificate as PDF, Chinese and English, with its QR code."""
+    found = await certificates.find(connection, number)
+    return Response(certificate_pdf.render(found), media_type="application/pdf")
+
+
+@public.get("/{number}", responses={422: {"model": Problem, "description": "a value that is not allowed"}})
+async def check_certificate(
+    connection: Transaction,
+    number: Number,
+    sha256: Annotated[str, Query(description="64 hexadecimal digits, as the QR code of the certificate holds them")],
+) -> dict[str, Any]:
+    """Whether the register has a certificate of that number and SHA-256. Needs no token.
+
+    `status`: `VALID`, `DIFFERENT` (that number was issued with another content) or `UNKNOWN`. Only who has the right
+    hash learns more: when it was issued, and the state of its lot now.
+    """
+    verdict = await certificates.check(connection, number, certificates.parse_hash(sha256))
+    return {"certificate": number, **verdict._asdict()}

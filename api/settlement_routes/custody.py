@@ -1,227 +1,202 @@
-"""What binds lots and gold, and lots on their way between warehouses."""
+"""Receipts, what binds an account's gold, and lots on their way between warehouses."""
 
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import Row
 
-from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.protocol.units import format_weight, parse_weight
+from api.settlement_routes.access import (
+    Clerk,
+    DocumentRequest,
+    LotNumber,
+    LotsAndReasonRequest,
+    Number,
+    Reader,
+    Strict,
+    Transaction,
+    new_router,
+)
+from api.settlement_routes.rows import Projection, ThePage, listed
+from goldx.protocol.units import parse_weight
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
-from settlement.lots import customs, locks
 
 router = new_router()
 
+RECEIPT = Projection(
+    *("receipt_no", "lot_id", "account", "symbol", "warehouse", "status", "reason", "locks"), fine="fine_mg"
+)
+ENCUMBRANCE = Projection(
+    *("encumbrance_no", "account", "symbol", "lots", "in_favour_of", "document", "counter_document"),
+    *("release_document", "release_counter_document", "status", "reason"),
+    fine="fine_mg",
+)
+TRANSFER = Projection(
+    *("transfer_no", "from_warehouse", "to_warehouse", "new_symbol", "permit", "reason", "status", "seal"),
+    *("carrier", "shipped_by", "shipped_at", "received_by", "received_at", "lots"),
+)
 
-class Lots(Strict):
-    lots: list[int]
-    reason: str
+
+class ReceiptRequest(Strict):
+    lots: list[LotNumber] | None = Field(default=None, description="Default: every registered lot without a receipt")
 
 
-class Customs(Strict):
-    customs: str = Field(description="DOMESTIC or BONDED")
-
-
-class Pledge(Strict):
+class PledgeRequest(Strict):
     account: str
     pledgee: str = Field(description="a registered member")
     symbol: str
     weight: str = Field(default="0", description="fine grams; or name lots", examples=["1000"])
-    lots: list[int] = Field(default=[], description="lots under the pledgor's own receipts")
+    lots: list[LotNumber] = Field(default=[], description="lots under the pledgor's own receipts")
     document: str
 
 
-class PledgeesSide(Strict):
+class PledgeesSideRequest(Strict):
     pledgee: str
     symbol: str
     weight: str
     document: str
 
 
-class Document(Strict):
-    document: str
-
-
-class Hold(Strict):
+class LegalHoldRequest(Strict):
     account: str
     symbol: str
     weight: str = Field(default="0", description="fine grams; 0 with lots holds the lots alone")
-    lots: list[int] = Field(default=[], description="lots that the order names")
+    lots: list[LotNumber] = Field(default=[], description="lots that the order names")
     authority: str
     document: str
 
 
-class Transfer(Strict):
-    lots: list[int]
+class TransferRequest(Strict):
+    lots: list[LotNumber]
     to_warehouse: str
     reason: str
     permit: str | None = Field(default=None, description="across the customs border")
     new_symbol: str | None = Field(default=None, description="across the customs border: the class afterwards")
 
 
-class Shipment(Strict):
+class ShipmentRequest(Strict):
     seal: str
     carrier: str
 
 
-class Arrival(Strict):
+class ReceptionRequest(Strict):
     seal: str
 
 
 @router.get("/receipts")
-async def get_receipts(
-    _: Reader, connection: Transaction, account: str | None = None, after: int = 0
-) -> dict[str, Any]:
-    """Receipts by number, a thousand after receipt `after`."""
-    names = ("receipt_no", "lot_id", "account", "symbol", "warehouse", "status", "reason", "locks")
-    rows = await receipts.listing(connection, account=account, after=after)
-    return {"receipts": [{**_named(row, names), "fine": format_weight(row.fine_mg)} for row in rows]}
+async def get_receipts(_: Reader, connection: Transaction, page: ThePage, account: str | None = None) -> dict[str, Any]:
+    """Receipts by number, each with its lot's warehouse and the kinds of its locks."""
+    return listed("receipts", RECEIPT, await receipts.listing(connection, page, account=account))
+
+
+@router.post("/receipts")
+async def propose_receipts(by: Clerk, connection: Transaction, request: ReceiptRequest) -> dict[str, int]:
+    """Proposes receipts for registered lots."""
+    chosen = request.lots if request.lots is not None else await receipts.issuable(connection)
+    return {"proposal": await receipts.propose_issue(connection, by, chosen)}
 
 
 @router.post("/receipts/cancel")
-async def propose_cancel(by: Clerk, connection: Transaction, wish: Lots) -> dict[str, int]:
+async def propose_cancel(by: Clerk, connection: Transaction, request: LotsAndReasonRequest) -> dict[str, int]:
     """Proposes to take back the receipts of lots."""
-    return {"proposal": await receipt_cancels.propose(connection, by, wish.lots, wish.reason)}
-
-
-@router.get("/locks")
-async def get_locks(_: Reader, connection: Transaction, kind: str | None = None, after: int = 0) -> dict[str, Any]:
-    """Locks that lie on lots now, a thousand after lock `after`."""
-    names = ("lock_id", "lot_id", "kind", "subject", "reason", "by", "at")
-    return {"locks": [_named(row, names) for row in await locks.listing(connection, kind=kind, after=after)]}
-
-
-@router.post("/locks/freeze")
-async def freeze(by: Clerk, connection: Transaction, wish: Lots) -> dict[str, list[int]]:
-    """Freezes lots at once."""
-    await locks.freeze(connection, by, wish.lots, wish.reason)
-    return {"lots": wish.lots}
-
-
-@router.post("/locks/unfreeze")
-async def unfreeze(by: Clerk, connection: Transaction, wish: Lots) -> dict[str, list[int]]:
-    """Ends the freeze of lots that another person has frozen."""
-    await locks.unfreeze(connection, by, wish.lots, wish.reason)
-    return {"lots": wish.lots}
-
-
-@router.put("/classes/{symbol}/customs")
-async def assign_customs(by: Clerk, connection: Transaction, symbol: str, wish: Customs) -> dict[str, str]:
-    """Says which customs status the metal of a class has."""
-    await customs.assign(connection, by, symbol, wish.customs)
-    return {"symbol": symbol, "customs": wish.customs}
+    return {"proposal": await receipt_cancels.propose(connection, by, request.lots, request.reason)}
 
 
 @router.get("/pledges")
-async def get_pledges(_: Reader, connection: Transaction, status: str | None = None) -> dict[str, Any]:
+async def get_pledges(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
     """Pledges, oldest first."""
-    rows = await encumbrances.listing(connection, encumbrances.PLEDGE, status)
-    return {"pledges": [_encumbrance(row) for row in rows]}
+    rows = await encumbrances.listing(connection, encumbrances.PLEDGE, page, status=status)
+    return listed("pledges", ENCUMBRANCE, rows)
 
 
 @router.post("/pledges")
-async def enter_pledge(by: Clerk, connection: Transaction, wish: Pledge) -> dict[str, int]:
+async def enter_pledge(by: Clerk, connection: Transaction, request: PledgeRequest) -> dict[str, int]:
     """Enters the pledgor's side."""
-    fine_mg = parse_weight(wish.weight, "weight")
-    side = (wish.account, wish.pledgee, wish.symbol, fine_mg, wish.document, wish.lots)
+    fine_mg = parse_weight(request.weight, "weight")
+    side = (request.account, request.pledgee, request.symbol, fine_mg, request.document, request.lots)
     return {"pledge": await pledges.enter(connection, by, *side)}
 
 
 @router.post("/pledges/{number}/pair")
-async def pair_pledge(by: Clerk, connection: Transaction, number: int, side: PledgeesSide) -> dict[str, int]:
-    """Enters the pledgee's side, which must say the same."""
-    fine_mg = parse_weight(side.weight, "weight")
-    return {"proposal": await pledges.pair(connection, by, number, side.pledgee, side.symbol, fine_mg, side.document)}
+async def pair_pledge(
+    by: Clerk, connection: Transaction, number: Number, request: PledgeesSideRequest
+) -> dict[str, int]:
+    """Enters the pledgee's side, which must agree with the pledgor's."""
+    side = (request.pledgee, request.symbol, parse_weight(request.weight, "weight"), request.document)
+    return {"proposal": await pledges.pair(connection, by, number, *side)}
 
 
 @router.post("/pledges/{number}/withdraw")
-async def withdraw_pledge(by: Clerk, connection: Transaction, number: int) -> dict[str, int]:
+async def withdraw_pledge(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
     """Takes back a side that the other has not answered."""
     await pledges.withdraw(connection, by, number)
     return {"pledge": number}
 
 
 @router.post("/pledges/{number}/release")
-async def release_pledge(by: Clerk, connection: Transaction, number: int, side: Document) -> dict[str, int]:
+async def release_pledge(
+    by: Clerk, connection: Transaction, number: Number, request: DocumentRequest
+) -> dict[str, int]:
     """Enters the pledgee's side of a release."""
-    await pledges.enter_release(connection, by, number, side.document)
+    await pledges.enter_release(connection, by, number, request.document)
     return {"pledge": number}
 
 
 @router.post("/pledges/{number}/release/pair")
-async def pair_release(by: Clerk, connection: Transaction, number: int, side: Document) -> dict[str, int]:
+async def pair_release(by: Clerk, connection: Transaction, number: Number, request: DocumentRequest) -> dict[str, int]:
     """Enters the pledgor's side of a release."""
-    return {"proposal": await pledges.pair_release(connection, by, number, side.document)}
+    return {"proposal": await pledges.pair_release(connection, by, number, request.document)}
 
 
 @router.get("/holds")
-async def get_holds(_: Reader, connection: Transaction, status: str | None = None) -> dict[str, Any]:
+async def get_holds(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
     """Legal holds, oldest first."""
-    rows = await encumbrances.listing(connection, encumbrances.LEGAL_HOLD, status)
-    return {"holds": [_encumbrance(row) for row in rows]}
+    rows = await encumbrances.listing(connection, encumbrances.LEGAL_HOLD, page, status=status)
+    return listed("holds", ENCUMBRANCE, rows)
 
 
 @router.post("/holds")
-async def propose_hold(by: Clerk, connection: Transaction, wish: Hold) -> dict[str, int]:
+async def propose_hold(by: Clerk, connection: Transaction, request: LegalHoldRequest) -> dict[str, int]:
     """Proposes a legal hold."""
-    order = (wish.account, wish.symbol, parse_weight(wish.weight, "weight"), wish.authority, wish.document, wish.lots)
-    return {"proposal": await legal_holds.propose(connection, by, *order)}
+    gold = (request.account, request.symbol, parse_weight(request.weight, "weight"))
+    order = (request.authority, request.document, request.lots)
+    return {"proposal": await legal_holds.propose(connection, by, *gold, *order)}
 
 
 @router.post("/holds/{number}/lift")
-async def propose_lifting(by: Clerk, connection: Transaction, number: int, paper: Document) -> dict[str, int]:
+async def propose_lifting(
+    by: Clerk, connection: Transaction, number: Number, request: DocumentRequest
+) -> dict[str, int]:
     """Proposes to lift a legal hold."""
-    return {"proposal": await legal_holds.propose_lifting(connection, by, number, paper.document)}
+    return {"proposal": await legal_holds.propose_lifting(connection, by, number, request.document)}
 
 
 @router.get("/transfers")
-async def get_transfers(_: Reader, connection: Transaction, status: str | None = None) -> dict[str, Any]:
+async def get_transfers(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
     """Transfers, oldest first, with their lots."""
-    names = (
-        *("transfer_no", "from_warehouse", "to_warehouse", "new_symbol", "permit", "reason", "status", "seal"),
-        *("carrier", "shipped_by", "shipped_at", "received_by", "received_at"),
-    )
-    rows = await transfers.listing(connection, status)
-    return {
-        "transfers": [
-            {**_named(row, names), "lots": await transfers.lots_of(connection, row.transfer_no)} for row in rows
-        ]
-    }
+    return listed("transfers", TRANSFER, await transfers.listing(connection, page, status=status))
 
 
 @router.post("/transfers")
-async def propose_transfer(by: Clerk, connection: Transaction, wish: Transfer) -> dict[str, int]:
+async def propose_transfer(by: Clerk, connection: Transaction, request: TransferRequest) -> dict[str, int]:
     """Proposes to move lots to another warehouse."""
-    crossing = {"permit": wish.permit, "new_symbol": wish.new_symbol}
-    return {"proposal": await transfers.propose(connection, by, wish.lots, wish.to_warehouse, wish.reason, **crossing)}
+    crossing = {"permit": request.permit, "new_symbol": request.new_symbol}
+    to, reason = request.to_warehouse, request.reason
+    return {"proposal": await transfers.propose(connection, by, request.lots, to, reason, **crossing)}
 
 
 @router.post("/transfers/{number}/ship")
-async def ship(by: Clerk, connection: Transaction, number: int, shipment: Shipment) -> dict[str, list[int]]:
+async def ship(by: Clerk, connection: Transaction, number: Number, request: ShipmentRequest) -> dict[str, list[int]]:
     """Lets the lots go."""
-    return {"lots": await transfers.ship(connection, by, number, shipment.seal, shipment.carrier)}
+    return {"lots": await transfers.ship(connection, by, number, request.seal, request.carrier)}
 
 
 @router.post("/transfers/{number}/receive")
-async def receive(by: Clerk, connection: Transaction, number: int, arrival: Arrival) -> dict[str, bool]:
+async def receive(by: Clerk, connection: Transaction, number: Number, request: ReceptionRequest) -> dict[str, bool]:
     """Takes in lots that another person has shipped; under another seal they arrive frozen."""
-    return {"seal_whole": await transfers.receive(connection, by, number, arrival.seal)}
+    return {"seal_whole": await transfers.receive(connection, by, number, request.seal)}
 
 
 @router.post("/transfers/{number}/cancel")
-async def cancel_transfer(by: Clerk, connection: Transaction, number: int) -> dict[str, int]:
+async def cancel_transfer(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
     """Ends a transfer before its lots leave."""
     await transfers.cancel(connection, by, number)
     return {"transfer": number}
-
-
-def _named(row: Row[Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
-
-
-def _encumbrance(row: Row[Any]) -> dict[str, Any]:
-    names = (
-        *("encumbrance_no", "account", "symbol", "lots", "in_favour_of", "document", "counter_document"),
-        *("release_document", "release_counter_document", "status", "reason"),
-    )
-    return {**_named(row, names), "fine": format_weight(row.fine_mg)}

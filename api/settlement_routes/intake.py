@@ -1,43 +1,49 @@
-"""Lots step by step, from pre-advice to the register, and back."""
+"""Lots from pre-advice to the register and back, one by one or by a bar list, and the files that were read."""
 
-from typing import Annotated, Any
+from typing import Any, Literal
+from urllib.parse import quote
 
-from fastapi import Path
+from fastapi import Response
 from pydantic import Field
 
-from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from goldx.protocol.units import format_weight
+from api.settlement_routes.access import (
+    Clerk,
+    File,
+    LotNumber,
+    LotsRequest,
+    Number,
+    Reader,
+    ReasonRequest,
+    Strict,
+    TheReading,
+    Transaction,
+    new_router,
+)
+from api.settlement_routes.lots import ProvenanceRequest
+from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
-from settlement.intake import intake, melting
+from settlement.intake import files, imports, intake, melting
 from settlement.intake.bar_list import BarKey, Declared
 from settlement.intake.intake import Gross
 from settlement.intake.melting import Melted
-from settlement.lots import provenance, sampling, scales
-from settlement.lots.provenance import Record
-from settlement.lots.sampling import Drawn
+from settlement.lots import scales
 
 router = new_router()
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+MELT = Projection(
+    *("melt_no", "lot_id", "form", "scale", "rule", "alarms", "explanation", "explained_by", "at", "by"),
+    parents="parents_mg",
+    child="child_mg",
+    loss="loss_mg",
+    fine_parents="fine_parents_mg",
+    fine_child="fine_child_mg",
+    fine_loss="fine_loss_mg",
+)
+FILE = Projection("file_no", "kind", "about", "name", "rows", "result", "taken_at", "taken_by", "sha256")
+ListKind = Literal["declared", "measured"]
 
 
-class Origin(Strict):
-    """Where gold comes from; what is missing may follow, but before the lot is registered."""
-
-    origin: str
-    country: str | None = Field(default=None, examples=["CN"])
-    licence: str | None = None
-    tax_proof: str | None = None
-    seller_check: str | None = None
-    documents: list[str] = Field(default=[])
-    conflict_area: bool = False
-
-    def record(self) -> Record:
-        """As settlement takes it."""
-        papers = (self.country, self.licence, self.tax_proof, self.seller_check)
-        return Record(self.origin, *papers, tuple(self.documents), self.conflict_area)
-
-
-class Advice(Strict):
+class PreAdviceRequest(Strict):
     refiner: str
     serial: str
     year: int = Field(default=0, ge=0, le=2_999)
@@ -47,204 +53,188 @@ class Advice(Strict):
     warehouse: str
     gross: str = Field(description="declared grams", examples=["1000.05"])
     fineness_permille: str = Field(examples=["999.50"])
-    provenance: Origin
+    provenance: ProvenanceRequest
 
 
-class Seal(Strict):
+class ArrivalRequest(Strict):
     seal: str
 
 
-class Weighing(Strict):
+class WeighingRequest(Strict):
     scale: str
     grams: str = Field(description="as the balance shows them, with all decimals", examples=["1000.05"])
 
 
-class Screening(Strict):
+class ScreeningRequest(Strict):
     points: list[str] = Field(
         description="whole per mille: one mean, or three points or more", examples=[["751", "752"]]
     )
     instrument: str = "XRF"
 
 
-class Melt(Weighing):
+class MeltRequest(WeighingRequest):
     again: bool = Field(default=False, description="a sampled or assayed lot once more")
 
 
-class Combination(Weighing):
-    lots: list[int]
+class CombinationRequest(WeighingRequest):
+    lots: list[LotNumber]
     refiner: str = Field(description="mark of the new lot")
     serial: str
 
 
-class Sample(Strict):
-    party: str = Field(description="A, B or UMPIRE")
-    seal: str
-    grams: str
-
-
-class Lots(Strict):
-    lots: list[int]
-
-
-class Said(Strict):
-    reason: str
-
-
-class Hold(Said):
-    authority: str = Field(description="whose hold it is, or the number of its order")
-
-
-class Hands(Strict):
-    collector: str
-
-
-class Explanation(Strict):
+class ExplanationRequest(Strict):
     text: str
 
 
-class DueDiligence(Strict):
-    due_diligence: str
+class QuarantineRequest(ReasonRequest):
+    authority: str = Field(description="whose hold it is, or the number of its order")
+
+
+class ReturnRequest(Strict):
+    collector: str
 
 
 @router.post("/lots")
-async def pre_advise(by: Clerk, connection: Transaction, advice: Advice) -> dict[str, int]:
+async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceRequest) -> dict[str, int]:
     """Advises one lot that is to come."""
-    weight = parse_scale_weight("gross", advice.gross)
-    permille = parse_decimal("fineness_permille", advice.fineness_permille, 2, 1, 100_000, "per mille")
-    key = BarKey(advice.refiner, advice.serial, advice.year)
-    where = (advice.symbol, advice.form, advice.account, advice.warehouse)
-    row = Declared(1, key, *where, weight, permille, advice.provenance.record())
+    weight = parse_scale_weight("gross", request.gross)
+    permille = parse_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
+    key = BarKey(request.refiner, request.serial, request.year)
+    where = (request.symbol, request.form, request.account, request.warehouse)
+    row = Declared(1, key, *where, weight, permille, request.provenance.record())
     return {"lot": (await intake.pre_advise(connection, by, [row]))[0]}
 
 
 @router.post("/lots/{number}/arrive")
-async def arrive(by: Clerk, connection: Transaction, number: Number, seal: Seal) -> dict[str, str]:
-    """It has come, under that seal."""
-    await intake.arrive(connection, by, {number: seal.seal})
+async def arrive(by: Clerk, connection: Transaction, number: Number, request: ArrivalRequest) -> dict[str, str]:
+    """Records that it has come, under that seal."""
+    await intake.arrive(connection, by, {number: request.seal})
     return {"state": "ARRIVED"}
 
 
 @router.post("/lots/{number}/weigh")
-async def weigh(by: Clerk, connection: Transaction, number: Number, weighing: Weighing) -> dict[str, str]:
-    """Its gross weight."""
-    await intake.weigh(connection, by, {number: Gross(weighing.scale, scales.parse_weight("grams", weighing.grams))})
+async def weigh(by: Clerk, connection: Transaction, number: Number, request: WeighingRequest) -> dict[str, str]:
+    """Records its gross weight."""
+    await intake.weigh(connection, by, {number: Gross(request.scale, scales.parse_weight("grams", request.grams))})
     return {"state": "WEIGHED"}
 
 
 @router.post("/lots/{number}/screen")
-async def screen(by: Clerk, connection: Transaction, number: Number, screening: Screening) -> dict[str, str]:
-    """X-ray screening; never final."""
-    points = [100 * parse_decimal("points", point, 0, 1, 1_000, "whole per mille") for point in screening.points]
-    await intake.screen(connection, by, {number: points}, screening.instrument)
+async def screen(by: Clerk, connection: Transaction, number: Number, request: ScreeningRequest) -> dict[str, str]:
+    """Records its X-ray screening; never final."""
+    points = [100 * parse_decimal("points", point, 0, 1, 1_000, "whole per mille") for point in request.points]
+    await intake.screen(connection, by, {number: points}, request.instrument)
     return {"state": "SCREENED"}
 
 
 @router.post("/lots/{number}/melt")
-async def melt(by: Clerk, connection: Transaction, number: Number, melted: Melt) -> dict[str, Any]:
+async def melt(by: Clerk, connection: Transaction, number: Number, request: MeltRequest) -> dict[str, Any]:
     """Melts it by itself; answers with the melt's alarms."""
-    found = Melted(melted.scale, scales.parse_weight("grams", melted.grams))
-    await melting.melt_each(connection, by, {number: found}, "remelt" if melted.again else "melt")
-    return {"state": "MELTED", "alarms": await _alarms(connection, number)}
+    melted = Melted(request.scale, scales.parse_weight("grams", request.grams))
+    await melting.melt_each(connection, by, {number: melted}, "remelt" if request.again else "melt")
+    return {"state": "MELTED", "alarms": await melting.newest_alarms(connection, number)}
 
 
 @router.post("/melts")
-async def combine(by: Clerk, connection: Transaction, wish: Combination) -> dict[str, Any]:
+async def combine(by: Clerk, connection: Transaction, request: CombinationRequest) -> dict[str, Any]:
     """Melts several lots into a new one."""
-    found = Melted(wish.scale, scales.parse_weight("grams", wish.grams))
-    number = await melting.combine(connection, by, wish.lots, BarKey(wish.refiner, wish.serial, 0), found)
-    return {"lot": number, "alarms": await _alarms(connection, number)}
-
-
-async def _alarms(connection: Transaction, number: int) -> list[str]:
-    mine = [row.alarms for row in await melting.listing(connection) if row.lot_id == number]
-    return list(mine[-1])
+    melted = Melted(request.scale, scales.parse_weight("grams", request.grams))
+    key = BarKey(request.refiner, request.serial, 0)
+    number = await melting.combine(connection, by, request.lots, key, melted)
+    return {"lot": number, "alarms": await melting.newest_alarms(connection, number)}
 
 
 @router.get("/melts")
-async def get_melts(_: Reader, connection: Transaction, alarmed: bool = False) -> dict[str, Any]:
-    """Melts with what they lost, in grams; `alarmed`: those that wait for an explanation."""
-    names = ("melt_no", "lot_id", "form", "scale", "rule", "alarms", "explanation", "explained_by", "at", "by")
-    weights = ("parents_mg", "child_mg", "loss_mg", "fine_parents_mg", "fine_child_mg", "fine_loss_mg")
-    return {
-        "melts": [
-            {name: getattr(row, name) for name in names}
-            | {name[:-3]: None if (mg := getattr(row, name)) is None else format_weight(mg) for name in weights}
-            for row in await melting.listing(connection, alarmed=alarmed)
-        ]
-    }
+async def get_melts(_: Reader, connection: Transaction, page: ThePage, alarmed: bool = False) -> dict[str, Any]:
+    """Melts by number with what they lost, in grams; `alarmed`: those that wait for an explanation."""
+    return listed("melts", MELT, await melting.listing(connection, page, alarmed=alarmed))
 
 
 @router.post("/melts/{number}/explain")
-async def explain(by: Clerk, connection: Transaction, number: Number, said: Explanation) -> dict[str, int]:
+async def explain(by: Clerk, connection: Transaction, number: Number, request: ExplanationRequest) -> dict[str, int]:
     """Explains the alarm of a melt that somebody else has made."""
-    await melting.explain(connection, by, number, said.text)
+    await melting.explain(connection, by, number, request.text)
     return {"melt": number}
 
 
-@router.post("/lots/{number}/sample")
-async def sample(by: Clerk, connection: Transaction, number: Number, samples: list[Sample]) -> dict[str, str]:
-    """Draws its samples, each under a seal."""
-    drawn = [Drawn(found.party, found.seal, parse_scale_weight("grams", found.grams)) for found in samples]
-    await sampling.draw(connection, by, {number: drawn})
-    return {"state": "SAMPLED"}
-
-
-@router.post("/lots/{number}/provenance")
-async def record_provenance(by: Clerk, connection: Transaction, number: Number, origin: Origin) -> dict[str, Any]:
-    """Records where it comes from, in place of what was recorded before; answers with grade and what is missing."""
-    await provenance.write(connection, by, {number: origin.record()})
-    row = (await provenance.of_lots(connection, [number]))[number]
-    return {"grade": row.grade, "reasons": row.reasons, "missing": row.missing, "rule": row.rule}
-
-
-@router.post("/lots/{number}/provenance/accept")
-async def accept_provenance(by: Clerk, connection: Transaction, number: Number, found: DueDiligence) -> dict[str, int]:
-    """Proposes to accept a provenance of HIGH risk."""
-    return {"proposal": await provenance.propose_acceptance(connection, by, number, found.due_diligence)}
-
-
 @router.post("/certificates")
-async def certify(by: Clerk, connection: Transaction, chosen: Lots) -> dict[str, Any]:
+async def certify(by: Clerk, connection: Transaction, request: LotsRequest) -> dict[str, Any]:
     """Issues the certificates of assayed lots."""
-    await intake.certify(connection, by, chosen.lots)
-    return {"lots": chosen.lots, "state": "CERTIFIED"}
+    await intake.certify(connection, by, request.lots)
+    return {"lots": request.lots, "state": "CERTIFIED"}
 
 
 @router.post("/lots/register")
-async def register(by: Clerk, connection: Transaction, chosen: Lots) -> dict[str, Any]:
+async def register(by: Clerk, connection: Transaction, request: LotsRequest) -> dict[str, Any]:
     """Enters certified lots into the register."""
-    await intake.register(connection, by, chosen.lots)
-    return {"lots": chosen.lots, "state": "REGISTERED"}
+    await intake.register(connection, by, request.lots)
+    return {"lots": request.lots, "state": "REGISTERED"}
 
 
 @router.post("/lots/{number}/cancel")
-async def cancel(by: Clerk, connection: Transaction, number: Number, said: Said) -> dict[str, str]:
-    """It was advised and does not come."""
-    await intake.cancel(connection, by, number, said.reason)
+async def cancel(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
+    """Cancels the advice of a lot that does not come."""
+    await intake.cancel(connection, by, number, request.reason)
     return {"state": "CANCELLED"}
 
 
 @router.post("/lots/{number}/reject")
-async def reject(by: Clerk, connection: Transaction, number: Number, said: Said) -> dict[str, str]:
-    """Refuses it."""
-    await intake.reject(connection, by, number, said.reason)
+async def reject(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
+    """Refuses a lot that is not registered yet."""
+    await intake.reject(connection, by, number, request.reason)
     return {"state": "REJECTED"}
 
 
 @router.post("/lots/{number}/return")
-async def give_back(by: Clerk, connection: Transaction, number: Number, hands: Hands) -> dict[str, int]:
+async def return_lot(by: Clerk, connection: Transaction, number: Number, request: ReturnRequest) -> dict[str, int]:
     """Proposes to hand a rejected lot back."""
-    return {"proposal": await intake.propose_return(connection, by, number, hands.collector)}
+    return {"proposal": await intake.propose_return(connection, by, number, request.collector)}
 
 
 @router.post("/lots/{number}/quarantine")
-async def quarantine(by: Clerk, connection: Transaction, number: Number, hold: Hold) -> dict[str, str]:
-    """Holds it at once: money laundering, or the police."""
-    await intake.quarantine(connection, by, number, hold.reason, hold.authority)
+async def quarantine(by: Clerk, connection: Transaction, number: Number, request: QuarantineRequest) -> dict[str, str]:
+    """Holds a lot at once: money laundering, or the police."""
+    await intake.quarantine(connection, by, number, request.reason, request.authority)
     return {"state": "QUARANTINED"}
 
 
 @router.post("/lots/{number}/lift")
-async def lift(by: Clerk, connection: Transaction, number: Number, said: Said) -> dict[str, int]:
-    """Proposes to end its quarantine."""
-    return {"proposal": await intake.propose_lift(connection, by, number, said.reason)}
+async def lift(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
+    """Proposes to end the quarantine of a lot."""
+    return {"proposal": await intake.propose_lift(connection, by, number, request.reason)}
+
+
+@router.post("/bar-lists/{kind}/preview")
+async def preview_bars(
+    _: Reader, connection: Transaction, kind: ListKind, file: File, reading: TheReading
+) -> dict[str, Any]:
+    """What would be taken in, with every problem by row; changes nothing."""
+    found = await imports.preview(connection, kind, file, reading)
+    problems = [problem._asdict() for problem in found.problems]
+    return {**found._asdict(), "problems": problems}
+
+
+@router.post("/bar-lists/{kind}")
+async def import_bars(
+    by: Clerk, connection: Transaction, kind: ListKind, file: File, reading: TheReading, name: str = "upload"
+) -> dict[str, Any]:
+    """Takes in a bar list (columns: docs/settlement.md), all or none, and keeps the file under `name`.
+
+    `declared`: the lots are advised; `measured`: they arrive and go to the register by what was found of them, but for
+    those that are certified and wait, each with the reason.
+    """
+    return (await imports.take_in(connection, by, kind, name, file, reading))._asdict()
+
+
+@router.get("/files")
+async def get_files(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """Files that were taken in, by number."""
+    return listed("files", FILE, await files.listing(connection, page))
+
+
+@router.get("/files/{number}/content", response_class=Response)
+async def get_content(_: Reader, connection: Transaction, number: Number) -> Response:
+    """A file as it came."""
+    row = await files.original(connection, number)
+    disposition = f"attachment; filename*=UTF-8''{quote(row.name, safe='')}"
+    return Response(bytes(row.content), 200, {"Content-Disposition": disposition}, "application/octet-stream")

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from benchmarks.lots.fill import CLERK, FIRST_AT, STEP_MS, SYMBOL, WAREHOUSES, fill
 from goldx.hosting import embedded
 from settlement.base import database
+from settlement.base.paging import LONGEST, PageRequest
 from settlement.custody import receipts
 from settlement.intake import imports
 from settlement.intake.bar_list import Reading
@@ -51,11 +52,11 @@ def event_searches(lots_there: int) -> dict[str, EventSearch]:
 
 
 def _queries(count: int) -> dict[str, Query]:
-    def found(search: Search, after: int = 0) -> Query:
-        return lambda connection: lots.listing(connection, search, after=after)
+    def found(search: Search, after: str | None = None) -> Query:
+        return lambda connection: lots.listing(connection, search, PageRequest(after, LONGEST))
 
     def events(search: EventSearch) -> Query:
-        return lambda connection: lots.events(connection, search)
+        return lambda connection: lots.events(connection, search, PageRequest(limit=LONGEST))
 
     async def allocate(connection: AsyncConnection) -> None:
         wish = application.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "AB-1234567", "271828", "271828")
@@ -63,7 +64,7 @@ def _queries(count: int) -> dict[str, Query]:
 
     named: dict[str, Query] = {
         "first page of lots": found(lots.EVERY_LOT),
-        "last page of lots": found(lots.EVERY_LOT, count - 1_000),
+        "last page of lots": found(lots.EVERY_LOT, str(count - LONGEST)),
         **{f"lots {name}": found(search) for name, search in searches(count).items()},
         **{name: events(search) for name, search in event_searches(count).items()},
         "history of a lot": lambda connection: lots.history(connection, count // 2),
@@ -107,9 +108,7 @@ async def _answers(engine: AsyncEngine, count: int, rounds: int) -> dict[str, di
 async def _statement(engine: AsyncEngine, count: int) -> float:
     """A statement of all bars of a warehouse, from its bytes to the stored breaks; seconds."""
     async with engine.begin() as connection:
-        there: list[Any] = []
-        while page := await lots.listing(connection, Search(warehouse="W3"), after=there[-1].lot_id if there else 0):
-            there += page
+        there = await lots.listing(connection, Search(warehouse="W3"))
     heading = ("refiner", "serial", "year", "gross_g", "fineness_permille")
     rows = [
         (r.refiner, r.serial, str(r.year), sheets.scaled(r.gross_cg, 2), sheets.scaled(r.declared_fineness_e5, 2))

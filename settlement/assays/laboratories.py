@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base import audit
 from settlement.base.database import among
+from settlement.base.paging import ALL, Page, PageRequest, cut, fetch
 from settlement.base.refusal import Refused
 from settlement.base.statistics import is_biased
 from settlement.base.texts import printable
@@ -101,13 +102,13 @@ async def check(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, 
     return found
 
 
-async def listing(connection: AsyncConnection) -> list[Row[Any]]:
-    """All laboratories by code."""
-    return list(await connection.execute(select(laboratory).order_by(laboratory.c.laboratory)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return laboratories by code."""
+    return await fetch(connection, select(laboratory), (laboratory.c.laboratory,), page)
 
 
-async def biases(connection: AsyncConnection) -> list[Bias]:
-    """Each laboratory's results against the finals, where more than one laboratory had a say.
+async def biases(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Bias]:
+    """Return each laboratory's results against the finals, where more than one laboratory had a say, by code.
 
     ``flagged``: at least LEAST_RESULTS, and their mean is more than two standard errors from zero.
     """
@@ -120,7 +121,7 @@ async def biases(connection: AsyncConnection) -> list[Bias]:
     differences: defaultdict[str, list[int]] = defaultdict(list)
     for code, difference in await connection.execute(query):
         differences[code].append(difference)
-    return [_bias(code, found) for code, found in differences.items()]
+    return cut([_bias(code, found) for code, found in differences.items()], lambda bias: bias.laboratory, page)
 
 
 def _bias(code: str, found: list[int]) -> Bias:

@@ -21,6 +21,7 @@ from settlement.assays.assay import Result
 from settlement.base import audit
 from settlement.base.arithmetic import format_fineness
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import Machine, Step, advance, authorize
 from settlement.base.texts import printable
@@ -262,7 +263,9 @@ async def _move(
     await audit.record(connection, audit.Act(by, f"exchange.{step}", subject, {"party": row.party, **detail}))
 
 
-async def listing(connection: AsyncConnection, *, status: str | None = None) -> list[Row[Any]]:
-    """Exchanges by number."""
-    query = select(exchange).order_by(exchange.c.exchange_no)
-    return list(await connection.execute(query if status is None else query.where(exchange.c.status == status)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
+    """Return exchanges of assays by number; of one ``status`` if it is given."""
+    query = select(exchange)
+    if status is not None:
+        query = query.where(exchange.c.status == status)
+    return await fetch(connection, query, (exchange.c.exchange_no,), page)

@@ -8,12 +8,13 @@ prints them) can later prove that nothing was cut off either.
 import json
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import Row, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.tables.base import audit_log
 
 GENESIS = bytes(32)
@@ -84,6 +85,11 @@ async def record_all(connection: AsyncConnection, acts: Sequence[Act]) -> None:
         )
         previous = linked
     await connection.execute(insert(audit_log), rows)
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the entries of the log by number."""
+    return await fetch(connection, select(audit_log), (audit_log.c.number,), page)
 
 
 async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Head:

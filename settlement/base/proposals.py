@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.states import Machine, Step
 from settlement.tables.base import proposal
 
@@ -63,10 +64,11 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     return Proposal(row[0], row[1], tuple(row[2]), row[3], decision, row[5])
 
 
-async def waiting(connection: AsyncConnection) -> list[Proposal]:
-    """Proposals that nobody has decided yet, oldest first."""
-    query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED").order_by(proposal.c.proposal_id)
-    return [Proposal(r[0], r[1], tuple(r[2]), r[3], r[4], r[5]) for r in await connection.execute(query)]
+async def waiting(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Proposal]:
+    """Return the proposals that nobody has decided yet, oldest first."""
+    query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED")
+    rows = await fetch(connection, query, (proposal.c.proposal_id,), page)
+    return Page((Proposal(*row._mapping.values()) for row in rows), rows.next)
 
 
 async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> Proposal:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import audit
+from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.tables.base import calendar_day
@@ -69,10 +70,11 @@ class Day(NamedTuple):
     name: str
 
 
-async def days(connection: AsyncConnection, year: int) -> list[Day]:
-    """What the table says of a year."""
+async def days(connection: AsyncConnection, year: int, page: PageRequest = ALL) -> Page[Day]:
+    """Return the days of a year that are not as their weekday says, in order."""
     query = select(calendar_day).where(extract("year", calendar_day.c.day) == year).order_by(calendar_day.c.day)
-    return [Day(*row) for row in await connection.execute(query)]
+    found = [Day(*row) for row in await connection.execute(query)]
+    return cut(found, lambda day: day.day.isoformat(), page)
 
 
 async def is_working(connection: AsyncConnection, day: date) -> bool:

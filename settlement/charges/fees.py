@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH, BadValue, format_money, half_up
 from settlement.base import proposals, working_days
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import EXCHANGE, Machine, Step, advance
 from settlement.base.sub_accounts import owner_of
@@ -269,13 +270,15 @@ async def check_no_arrear(connection: AsyncConnection, account: str) -> None:
         raise Refused("ARREAR", text)
 
 
-async def bills(connection: AsyncConnection, *, status: str | None = None) -> list[Row[Any]]:
-    """All bills, oldest first; of one ``status`` if it is given."""
-    query = select(fee_bill).order_by(fee_bill.c.bill_no)
-    return list(await connection.execute(query if status is None else query.where(fee_bill.c.status == status)))
+async def bills(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
+    """Return bills, oldest first; of one ``status`` if it is given."""
+    query = select(fee_bill)
+    if status is not None:
+        query = query.where(fee_bill.c.status == status)
+    return await fetch(connection, query, (fee_bill.c.bill_no,), page)
 
 
-async def accruals(connection: AsyncConnection, account: str, after: int = 0) -> list[Row[Any]]:
-    """What an account was charged, a thousand after accrual ``after``, oldest first."""
-    query = select(fee_accrual).where(fee_accrual.c.account == account, fee_accrual.c.accrual_no > after)
-    return list(await connection.execute(query.order_by(fee_accrual.c.accrual_no).limit(1_000)))
+async def accruals(connection: AsyncConnection, account: str, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return what an account was charged, oldest first."""
+    query = select(fee_accrual).where(fee_accrual.c.account == account)
+    return await fetch(connection, query, (fee_accrual.c.accrual_no,), page)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import proposals, working_days
+from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.states import Machine, Step, advance
 from settlement.tables.charges import tariff
 
@@ -57,6 +58,25 @@ async def on(connection: AsyncConnection, day: date) -> dict[str, int]:
     query = select(tariff.c.name, tariff.c.value).where(tariff.c.status == "AGREED", tariff.c.from_day <= day)
     agreed = {row.name: row.value for row in await connection.execute(query.order_by(tariff.c.from_day))}
     return {name: agreed.get(name, figure.value) for name, figure in FIGURES.items()}
+
+
+class CurrentFigure(NamedTuple):
+    """A figure as it holds on a day, with what the table of this module says of it."""
+
+    name: str
+    value: int
+    unit: str
+    source: str
+    changed: bool
+
+
+async def listing(connection: AsyncConnection, day: date, page: PageRequest = ALL) -> Page[CurrentFigure]:
+    """Return every figure as it holds on a day, in the order of the table of this module."""
+    found = []
+    for name, value in (await on(connection, day)).items():
+        figure = FIGURES[name]
+        found.append(CurrentFigure(name, value, figure.unit, figure.source, value != figure.value))
+    return cut(found, lambda one: one.name, page)
 
 
 async def propose(connection: AsyncConnection, by: str, name: str, value: int, from_day: date) -> int:

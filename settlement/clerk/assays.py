@@ -1,132 +1,35 @@
-"""``goldx clerk``: what a class accepts, balances, laboratories, assays and their exchange."""
+"""``goldx clerk``: laboratories, assays and their exchange between two parties, certificates, valuations."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.terms import FORMS
-from goldx.protocol.units import format_weight, parse_weight
-from settlement.assays import assay, laboratories, two_parties
+from goldx.protocol.units import format_money, format_weight, parse_money, parse_price, parse_weight
+from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties, valuation
 from settlement.assays.assay import STANDARDS, Result
-from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_decimal, parse_scale_weight
-from settlement.clerk.group import act, clerk, may, propose
+from settlement.assays.laboratories import Bias
+from settlement.assays.valuation import BASES, Figure, Terms
+from settlement.base.arithmetic import format_fineness, parse_decimal
+from settlement.base.paging import PageRequest
+from settlement.clerk.group import READERS, act, clerk, read, show
+from settlement.clerk.options import DAY, LOT, NUMBER, PAGE, REASON, combined
 from settlement.intake.bar_list import MAX_PPM
-from settlement.lots import acceptance, scales
-from settlement.lots.acceptance import Wish
-from settlement.lots.splitting import UMPIRE_RULES
-from settlement.service.cli import in_transaction
 from settlement.tables.assays import ACCREDITATIONS
 
-_DAY = click.DateTime(["%Y-%m-%d"])
-_REPLICATES = click.option(
+REPLICATES = click.option(
     "--replicate", "replicates", multiple=True, required=True, help="Per mille, at most 3 decimals; two to four."
 )
-_STANDARD = click.option("--standard", type=click.Choice(list(STANDARDS)), help="Default: the usual one of the form.")
+STANDARD = click.option("--standard", type=click.Choice(list(STANDARDS)), help="Default: the usual one of the form.")
+PARTY = click.option("--party", required=True, type=click.Choice(["A", "B"]))
 
 
 def _ppm(replicates: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(parse_decimal("replicate", text, 3, 1, MAX_PPM, "per mille") for text in replicates)
-
-
-@clerk.group("acceptance")
-def acceptance_group() -> None:
-    """What a class accepts."""
-
-
-@acceptance_group.command("propose")
-@click.argument("symbol")
-@click.option("--form", "forms", multiple=True, required=True, type=click.Choice(FORMS))
-@click.option("--warehouse", "warehouses", multiple=True, help="Default: every warehouse.")
-@click.option("--minimum-lot", default="0", help="Fine grams.")
-@click.option("--fineness-rule", default=FINENESS_RULES[0], type=click.Choice(FINENESS_RULES), show_default=True)
-@click.option("--umpire-rule", default=UMPIRE_RULES[0], type=click.Choice(UMPIRE_RULES), show_default=True)
-@click.pass_obj
-def propose_acceptance(
-    by: str,
-    symbol: str,
-    forms: tuple[str, ...],
-    warehouses: tuple[str, ...],
-    minimum_lot: str,
-    fineness_rule: str,
-    umpire_rule: str,
-) -> None:
-    """Propose what the class SYMBOL accepts from now on."""
-
-    async def work(connection: AsyncConnection) -> int:
-        wish = Wish(forms, warehouses, parse_weight(minimum_lot, "minimum_lot"), fineness_rule, umpire_rule)
-        return await acceptance.propose(connection, by, symbol, wish)
-
-    propose(by, work)
-
-
-@acceptance_group.command("list")
-@click.pass_obj
-def list_acceptance(by: str) -> None:
-    """Show the terms of all classes, tab separated: class, band, forms, warehouses, minimum lot, rules."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        for terms in (await acceptance.terms(connection)).values():
-            band = f"{format_fineness(terms.min_fineness)} to {format_fineness(terms.max_fineness)}"
-            places = ",".join(terms.warehouses) or "every warehouse"
-            least = f"{format_weight(terms.min_fine_mg)} g"
-            fields = (terms.symbol, band, ",".join(terms.forms), places, least, terms.fineness_rule, terms.umpire_rule)
-            click.echo("\t".join(fields))
-
-    in_transaction(work)
-
-
-@clerk.group("scale")
-def scale_group() -> None:
-    """The balances of the warehouses."""
-
-
-@scale_group.command("add")
-@click.argument("code")
-@click.option("--warehouse", required=True)
-@click.option("--resolution", required=True, help="Grams, such as 0.01")
-@click.option("--capacity", required=True, help="Grams, such as 10000.00")
-@click.option("--calibration", required=True, help="Number of the calibration certificate.")
-@click.option("--valid-until", required=True, type=_DAY)
-@click.pass_obj
-def add_scale(
-    by: str, code: str, warehouse: str, resolution: str, capacity: str, calibration: str, valid_until: datetime
-) -> None:
-    """Register the balance CODE."""
-
-    async def work(connection: AsyncConnection) -> None:
-        step = parse_scale_weight("resolution", resolution)
-        most = parse_scale_weight("capacity", capacity)
-        await scales.add(connection, by, code, warehouse, step, most, calibration, valid_until.date())
-
-    act(by, work)
-    click.echo(f"balance {code} is registered")
-
-
-@scale_group.command("calibrate")
-@click.argument("code")
-@click.option("--calibration", required=True, help="Number of the calibration certificate.")
-@click.option("--valid-until", required=True, type=_DAY)
-@click.pass_obj
-def calibrate_scale(by: str, code: str, calibration: str, valid_until: datetime) -> None:
-    """Record a new calibration of the balance CODE."""
-    act(by, lambda connection: scales.calibrate(connection, by, code, calibration, valid_until.date()))
-    click.echo(f"balance {code} is calibrated until {valid_until.date()}")
-
-
-@scale_group.command("list")
-@click.pass_obj
-def list_scales(by: str) -> None:
-    """Show balances, tab separated: code, warehouse, resolution, capacity, calibration, valid until."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        for row in await scales.listing(connection):
-            weights = (f"{format_cg(row.resolution_cg)} g", f"{format_cg(row.capacity_cg)} g")
-            click.echo("\t".join((row.scale, row.warehouse, *weights, row.calibration, str(row.calibrated_until))))
-
-    in_transaction(work)
 
 
 @clerk.group("laboratory")
@@ -134,82 +37,72 @@ def laboratory_group() -> None:
     """The laboratories."""
 
 
-_ACCREDITED = (
+class _Accreditation(NamedTuple):
+    kinds: tuple[str, ...]
+    number: str
+    valid: tuple[date, date]
+
+
+def _accreditation(kinds: tuple[str, ...], number: str, valid_from: datetime, valid_until: datetime) -> _Accreditation:
+    return _Accreditation(kinds, number, (valid_from.date(), valid_until.date()))
+
+
+ACCREDITATION = combined(
+    "accreditation",
+    _accreditation,
     click.option("--accreditation", "kinds", multiple=True, required=True, type=click.Choice(ACCREDITATIONS)),
     click.option("--number", required=True, help="Number of the accreditation."),
-    click.option("--valid-from", required=True, type=_DAY),
-    click.option("--valid-until", required=True, type=_DAY),
+    click.option("--valid-from", required=True, type=DAY),
+    click.option("--valid-until", required=True, type=DAY),
 )
-
-
-def _accredited(command: click.decorators.FC) -> click.decorators.FC:
-    for option in reversed(_ACCREDITED):
-        command = option(command)
-    return command
 
 
 @laboratory_group.command("add")
 @click.argument("code")
 @click.option("--name", required=True)
 @click.option("--name-zh", default="")
-@_accredited
+@ACCREDITATION
 @click.pass_obj
-def add_laboratory(
-    by: str,
-    code: str,
-    name: str,
-    name_zh: str,
-    kinds: tuple[str, ...],
-    number: str,
-    valid_from: datetime,
-    valid_until: datetime,
-) -> None:
+def add_laboratory(by: str, code: str, name: str, name_zh: str, accreditation: _Accreditation) -> None:
     """Register the laboratory CODE."""
-    valid = (valid_from.date(), valid_until.date())
-    act(by, lambda connection: laboratories.add(connection, by, code, name, kinds, number, valid, name_zh))
+    act(by, lambda connection: laboratories.add(connection, by, code, name, *accreditation, name_zh))
     click.echo(f"laboratory {code} is registered")
 
 
 @laboratory_group.command("renew")
 @click.argument("code")
-@_accredited
+@ACCREDITATION
 @click.pass_obj
-def renew_laboratory(
-    by: str, code: str, kinds: tuple[str, ...], number: str, valid_from: datetime, valid_until: datetime
-) -> None:
+def renew_laboratory(by: str, code: str, accreditation: _Accreditation) -> None:
     """Record a new accreditation of the laboratory CODE."""
-    valid = (valid_from.date(), valid_until.date())
-    act(by, lambda connection: laboratories.renew(connection, by, code, kinds, number, valid))
-    click.echo(f"laboratory {code} is accredited until {valid[1]}")
+    act(by, lambda connection: laboratories.renew(connection, by, code, *accreditation))
+    click.echo(f"laboratory {code} is accredited until {accreditation.valid[1]}")
+
+
+def _laboratory(row: Row[Any]) -> Iterable[object]:
+    kinds = f"{'+'.join(row.accreditations)} {row.accreditation_no}"
+    return row.laboratory, row.name, kinds, row.valid_from, row.valid_until
 
 
 @laboratory_group.command("list")
+@PAGE
 @click.pass_obj
-def list_laboratories(by: str) -> None:
+def list_laboratories(by: str, page: PageRequest) -> None:
     """Show laboratories, tab separated: code, name, accreditation, valid from, until."""
+    show(by, page, laboratories.listing, _laboratory)
 
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        for row in await laboratories.listing(connection):
-            kinds = f"{'+'.join(row.accreditations)} {row.accreditation_no}"
-            click.echo(f"{row.laboratory}\t{row.name}\t{kinds}\t{row.valid_from}\t{row.valid_until}")
 
-    in_transaction(work)
+def _bias(found: Bias) -> Iterable[object]:
+    figures = [_permille(number) for number in (found.mean_difference_e7, found.deviation_e7)]
+    return found.laboratory, found.results, *figures, "BIASED" if found.flagged else None
 
 
 @laboratory_group.command("bias")
+@PAGE
 @click.pass_obj
-def show_bias(by: str) -> None:
+def show_bias(by: str, page: PageRequest) -> None:
     """Show each laboratory against the finals, tab separated: code, results, mean difference, deviation, flag."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        for found in await laboratories.biases(connection):
-            figures = [_permille(number) for number in (found.mean_difference_e7, found.deviation_e7)]
-            flag = "BIASED" if found.flagged else "-"
-            click.echo("\t".join((found.laboratory, str(found.results), *figures, flag)))
-
-    in_transaction(work)
+    show(by, page, laboratories.biases, _bias)
 
 
 def _permille(e7: int) -> str:
@@ -223,13 +116,13 @@ def assay_group() -> None:
 
 
 @assay_group.command("record")
-@click.argument("lot_id", type=int)
+@LOT
 @click.option("--laboratory", required=True)
-@_REPLICATES
-@_STANDARD
+@REPLICATES
+@STANDARD
 @click.pass_obj
 def record(by: str, lot_id: int, laboratory: str, replicates: tuple[str, ...], standard: str | None) -> None:
-    """The fire assay of a sampled lot by one laboratory that both parties take."""
+    """Record the fire assay of a sampled lot by one laboratory that both parties take."""
 
     async def work(connection: AsyncConnection) -> int:
         await assay.fire_assay(connection, by, {lot_id: Result(laboratory, _ppm(replicates), standard)})
@@ -239,7 +132,7 @@ def record(by: str, lot_id: int, laboratory: str, replicates: tuple[str, ...], s
 
 
 @assay_group.command("open")
-@click.argument("lot_id", type=int)
+@LOT
 @click.option("--laboratory-a", required=True, help="Party A's: the seller's.")
 @click.option("--laboratory-b", required=True, help="Party B's: the buyer's, or the venue's.")
 @click.pass_obj
@@ -250,23 +143,23 @@ def open_exchange(by: str, lot_id: int, laboratory_a: str, laboratory_b: str) ->
 
 
 @assay_group.command("commitment")
-@click.argument("lot_id", type=int)
-@_REPLICATES
+@LOT
+@REPLICATES
 @click.option("--nonce", help="32 to 64 hexadecimal digits; default: a new one.")
 def show_commitment(lot_id: int, replicates: tuple[str, ...], nonce: str | None) -> None:
-    """Compute what a laboratory commits to. Needs no database: a laboratory runs it in its own house."""
+    """Compute what a laboratory commits to. Needs no database: a laboratory runs it on its own machine."""
     secret = nonce or two_parties.new_nonce()
     click.echo(f"nonce {secret}")
     click.echo(f"commitment {two_parties.commitment(lot_id, _ppm(replicates), secret).hex()}")
 
 
 @assay_group.command("commit")
-@click.argument("number", type=int)
-@click.option("--party", required=True, type=click.Choice(["A", "B"]))
+@NUMBER
+@PARTY
 @click.option("--commitment", required=True, help="SHA-256, 64 hexadecimal digits.")
 @click.pass_obj
 def commit(by: str, number: int, party: str, commitment: str) -> None:
-    """A party's commitment in exchange NUMBER."""
+    """Enter a party's commitment in exchange NUMBER."""
     try:
         hashed = bytes.fromhex(commitment)
     except ValueError as error:
@@ -276,11 +169,11 @@ def commit(by: str, number: int, party: str, commitment: str) -> None:
 
 
 @assay_group.command("reveal")
-@click.argument("number", type=int)
-@click.option("--party", required=True, type=click.Choice(["A", "B"]))
-@_REPLICATES
+@NUMBER
+@PARTY
+@REPLICATES
 @click.option("--nonce", required=True)
-@_STANDARD
+@STANDARD
 @click.pass_obj
 def reveal(by: str, number: int, party: str, replicates: tuple[str, ...], nonce: str, standard: str | None) -> None:
     """Reveal what a party has committed to, when both have."""
@@ -296,13 +189,13 @@ def reveal(by: str, number: int, party: str, replicates: tuple[str, ...], nonce:
 
 
 @assay_group.command("umpire")
-@click.argument("number", type=int)
+@NUMBER
 @click.option("--laboratory", required=True, help="Of neither party.")
-@_REPLICATES
-@_STANDARD
+@REPLICATES
+@STANDARD
 @click.pass_obj
 def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], standard: str | None) -> None:
-    """The umpire's result, where the parties differ beyond the splitting limit."""
+    """Enter the umpire's result, where the parties differ beyond the splitting limit."""
 
     async def work(connection: AsyncConnection) -> str:
         decision = await two_parties.report(connection, by, number, Result(laboratory, _ppm(replicates), standard))
@@ -312,8 +205,8 @@ def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], s
 
 
 @assay_group.command("void")
-@click.argument("number", type=int)
-@click.option("--reason", required=True)
+@NUMBER
+@REASON
 @click.pass_obj
 def void(by: str, number: int, reason: str) -> None:
     """End an exchange that comes to nothing."""
@@ -321,15 +214,134 @@ def void(by: str, number: int, reason: str) -> None:
     click.echo(f"exchange {number} is void")
 
 
+def _exchange(row: Row[Any]) -> Iterable[object]:
+    limit = f"{format_fineness(row.split_limit_e5)} per mille"
+    return row.exchange_no, row.lot_id, row.status, limit, row.umpire_rule
+
+
 @assay_group.command("exchanges")
+@PAGE
 @click.pass_obj
-def list_exchanges(by: str) -> None:
+def list_exchanges(by: str, page: PageRequest) -> None:
     """Show exchanges, tab separated: number, lot, state, splitting limit, umpire's rule."""
+    show(by, page, two_parties.listing, _exchange)
 
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        for row in await two_parties.listing(connection):
-            limit = f"{format_fineness(row.split_limit_e5)} per mille"
-            click.echo(f"{row.exchange_no}\t{row.lot_id}\t{row.status}\t{limit}\t{row.umpire_rule}")
 
-    in_transaction(work)
+class _Certificates(click.Group):
+    """``certificate 17 --out FILE`` is ``certificate print 17 --out FILE``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, ["print", *args] if args[0].isdigit() else args)
+
+
+@clerk.group("certificate", cls=_Certificates)
+def certificate_group() -> None:
+    """Certificates; `certificate 17 --out FILE` prints one."""
+
+
+@certificate_group.command("print")
+@NUMBER
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The PDF to write.")
+@click.pass_obj
+def print_certificate(by: str, number: int, out: Path) -> None:
+    """Write certificate NUMBER as PDF."""
+    found = read(by, lambda connection: certificates.find(connection, number))
+    out.write_bytes(certificate_pdf.render(found))
+    click.echo(f"{out}: certificate {number}, SHA-256 {found.hash.hex()}")
+
+
+@certificate_group.command("verify")
+@NUMBER
+@click.argument("sha256")
+@click.pass_context
+def verify(context: click.Context, number: int, sha256: str) -> None:
+    """Check NUMBER and SHA256, as the QR code holds them, against the register; exit 1 if it has no such one."""
+
+    async def work(connection: AsyncConnection) -> certificates.Verdict:
+        return await certificates.check(connection, number, certificates.parse_hash(sha256))
+
+    verdict = read(context.obj, work, (*READERS, "operate"))
+    if verdict.status == "VALID":
+        click.echo(f"certificate {number} is in the register; its lot is {verdict.lot_state}")
+    elif verdict.status == "DIFFERENT":
+        click.echo(f"certificate {number} of the register has another SHA-256: this is not what was issued")
+    else:
+        click.echo(f"the register has no certificate {number}")
+    context.exit(0 if verdict.status == "VALID" else 1)
+
+
+@certificate_group.command("recompute")
+@click.argument("numbers", type=int, nargs=-1)
+@click.pass_context
+def recompute(context: click.Context, numbers: tuple[int, ...]) -> None:
+    """Compute certificates NUMBERS (default: all) again from their raw replicates; exit 1 if a figure differs."""
+
+    async def work(connection: AsyncConnection) -> tuple[int, list[str]]:
+        wrong = []
+        wanted = numbers or tuple(await certificates.numbers(connection))
+        for number in wanted:
+            found = await certificates.find(connection, number)
+            texts = await certificates.against_register(connection, found)
+            wrong += [f"certificate {number}: {text}" for text in texts]
+        return len(wanted), wrong
+
+    count, wrong = read(context.obj, work)
+    for text in wrong:
+        click.echo(text)
+    click.echo(f"{count} certificates computed again: {len(wrong)} differences")
+    context.exit(1 if wrong else 0)
+
+
+@certificate_group.command("show")
+@NUMBER
+@click.pass_obj
+def show_certificate(by: str, number: int) -> None:
+    """Show the text of certificate NUMBER, as it is hashed."""
+    found = read(by, lambda connection: certificates.find(connection, number))
+    content = found.content
+    fineness, fine = format_fineness(content["finding"]["fineness_e5"]), format_weight(content["fine"]["fine_mg"])
+    click.echo(f"certificate {number}, lot {found.lot_id}: {fineness} per mille, {fine} g fine")
+    click.echo(f"SHA-256 {found.hash.hex()}")
+    click.echo(found.text)
+
+
+@clerk.command("value")
+@LOT
+@click.option("--price", required=True, help="CNY per fine gram.")
+@click.option("--payable", default="100", show_default=True, help="Per cent of the fine gold, such as 99.5")
+@click.option("--min-deduction", default="0", help="Fine grams that are not paid at least.")
+@click.option("--adjustment", default="0", help="CNY per payable gram, may be negative.")
+@click.option("--refining", default="0", help="CNY per gram.")
+@click.option("--refining-base", default="received", type=click.Choice(BASES), show_default=True)
+@click.option("--assay-fee", default="0", help="CNY.")
+@click.pass_obj
+def value(
+    by: str,
+    lot_id: int,
+    price: str,
+    payable: str,
+    min_deduction: str,
+    adjustment: str,
+    refining: str,
+    refining_base: str,
+    assay_fee: str,
+) -> None:
+    """Value a certified lot, tab separated: figure, amount, unit, rule."""
+
+    async def work(connection: AsyncConnection) -> list[Figure]:
+        terms = Terms(
+            parse_price(price),
+            parse_decimal("payable", payable, 3, 1, 100_000, "per cent"),
+            parse_weight(min_deduction, "min_deduction"),
+            parse_money(adjustment, "adjustment"),
+            parse_money(refining, "refining"),
+            refining_base,
+            parse_money(assay_fee, "assay_fee"),
+        )
+        return await valuation.write(connection, by, lot_id, terms)
+
+    for figure in act(by, work):
+        amount = (format_weight(figure.amount), "g") if figure.unit == "mg" else (format_money(figure.amount), "CNY")
+        click.echo("\t".join((figure.name, *amount, figure.rule)))

@@ -1,15 +1,25 @@
-"""The ``goldx clerk`` group and what its commands share: who acts, and with which permission."""
+"""The ``goldx clerk`` group, and the three things that its commands do: act, propose, show.
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+Each runs in one transaction in the name of the member of staff that ``--as`` gives, after that person's permissions
+were checked. What is refused ends the command with its reason and changes nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeVar
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import registry
+from settlement.base.paging import LONGEST, Page, PageRequest
 from settlement.service.cli import in_transaction
 
 T = TypeVar("T")
+
+ACTORS: Final = ("settle",)
+"""Permissions that let somebody act."""
+READERS: Final = ("settle", "supervise")
+"""Permissions that let somebody read."""
 
 
 @click.group()
@@ -21,22 +31,65 @@ def clerk(context: click.Context, name: str) -> None:
 
 
 async def may(connection: AsyncConnection, name: str, *permissions: str) -> None:
-    """Ends the command where one of the staff holds none of the permissions. Raises BadValue for an unknown code."""
+    """End the command if a member of staff holds none of the permissions. Raises BadValue for an unknown code."""
     held = await registry.staff_permissions(connection, name)
     if not held & set(permissions):
         raise click.ClickException(f"{name} has none of the permissions {', '.join(permissions)}")
 
 
-def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    """One act of a clerk, in one transaction."""
-
+def _run(by: str, permissions: Iterable[str], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     async def run(connection: AsyncConnection) -> T:
-        await may(connection, by, "settle")
+        await may(connection, by, *permissions)
         return await work(connection)
 
     return in_transaction(run)
 
 
+def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do ``work`` in the name of somebody who may settle; return its result."""
+    return _run(by, ACTORS, work)
+
+
 def propose(by: str, work: Callable[[AsyncConnection], Awaitable[int]]) -> None:
-    """One proposal of a clerk; says its number."""
+    """Do ``work``, which makes a proposal, and print the proposal's number."""
     click.echo(f"proposal {act(by, work)} waits for another person's approval")
+
+
+def read(by: str, work: Callable[[AsyncConnection], Awaitable[T]], permissions: Iterable[str] = READERS) -> T:
+    """Do ``work``, which changes nothing, in the name of somebody who may read; return its result."""
+    return _run(by, permissions, work)
+
+
+def show(
+    by: str,
+    page: PageRequest,
+    listing: Callable[[AsyncConnection, PageRequest], Awaitable[Page[T]]],
+    cells: Callable[[T], Iterable[object]],
+) -> int:
+    """Print the rows of a listing, one line each, their ``cells`` separated by tabs; return how many they were.
+
+    A cell that is None or empty is printed as ``-``. All rows are printed if the page has no limit; otherwise, where
+    more rows follow, how to get them is printed to the standard error.
+    """
+
+    async def run(connection: AsyncConnection) -> int:
+        after, shown = page.after, 0
+        while True:
+            left = LONGEST if page.limit is None else min(page.limit - shown, LONGEST)
+            rows = await listing(connection, PageRequest(after, left))
+            for row in rows:
+                click.echo("\t".join("-" if cell in (None, "") else str(cell) for cell in cells(row)))
+            shown += len(rows)
+            after = rows.next
+            if after is None:
+                return shown
+            if shown == page.limit:
+                click.echo(f"more follow: --after {after}", err=True)
+                return shown
+
+    return read(by, run)
+
+
+def joined(numbers: Iterable[object]) -> str:
+    """Return numbers as they are printed in a sentence: ``1, 2, 3``."""
+    return ", ".join(map(str, numbers))

@@ -1,54 +1,36 @@
-"""``goldx clerk``: one lot step by step, from pre-advice to the register, and back."""
+"""``goldx clerk``: lots from pre-advice to the register and back, one by one or by a bar list, and the files read."""
 
-import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import click
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.terms import FORMS
 from goldx.protocol.units import format_weight
-from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
-from settlement.base.working_days import shown_time
-from settlement.clerk.group import act, clerk, may, propose
-from settlement.intake import bar_list, intake, melting
-from settlement.intake.bar_list import BarKey, Declared
-from settlement.intake.melting import Melted
-from settlement.lots import lots, provenance, sampling, scales
-from settlement.lots.provenance import Record
-from settlement.lots.sampling import Drawn
-from settlement.service.cli import in_transaction
-from settlement.tables.lots import ORIGINS, PARTIES
-
-_LOT = click.argument("lot_id", type=int)
-
-
-def _record(
-    origin: str,
-    country: str | None,
-    licence: str | None,
-    tax_proof: str | None,
-    seller_check: str | None,
-    documents: tuple[str, ...],
-    conflict_area: bool,
-) -> Record:
-    return Record(origin, country, licence, tax_proof, seller_check, documents, conflict_area)
-
-
-_PAPERS = (
-    click.option("--origin", required=True, type=click.Choice(ORIGINS)),
-    click.option("--country", help="Two letters, such as CN."),
-    click.option("--licence", help="The mine's licence; required for MINE."),
-    click.option("--tax-proof", help="Proof of tax and royalty; required for MINE."),
-    click.option("--seller-check", help="Number of the check of the seller's identity."),
-    click.option("--document", "documents", multiple=True, help="Number of a paper; may be given several times."),
-    click.option("--conflict-area", is_flag=True, help="From a conflict-affected or high-risk area."),
+from settlement.base.arithmetic import format_cg, parse_decimal, parse_scale_weight
+from settlement.base.paging import PageRequest
+from settlement.clerk.group import act, clerk, joined, propose, read, show
+from settlement.clerk.options import (
+    FILE,
+    LOT,
+    NUMBER,
+    OUT,
+    PAGE,
+    PREVIEW,
+    PROVENANCE,
+    READING,
+    READING_WITH_COLUMNS,
+    REASON,
+    write_new,
 )
-
-
-def _papers(command: click.decorators.FC) -> click.decorators.FC:
-    for option in reversed(_PAPERS):
-        command = option(command)
-    return command
+from settlement.intake import files, imports, intake, melting
+from settlement.intake.bar_list import BarKey, Declared, Reading
+from settlement.intake.melting import Melted
+from settlement.lots import scales
+from settlement.lots.provenance import Record
 
 
 @clerk.command("pre-advise")
@@ -61,7 +43,7 @@ def _papers(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--warehouse", required=True)
 @click.option("--gross", required=True, help="Declared grams.")
 @click.option("--fineness", required=True, help="Declared per mille.")
-@_papers
+@PROVENANCE
 @click.pass_obj
 def pre_advise(
     by: str,
@@ -74,45 +56,37 @@ def pre_advise(
     warehouse: str,
     gross: str,
     fineness: str,
-    origin: str,
-    country: str | None,
-    licence: str | None,
-    tax_proof: str | None,
-    seller_check: str | None,
-    documents: tuple[str, ...],
-    conflict_area: bool,
+    record: Record,
 ) -> None:
     """Advise one lot that is to come."""
-    record = _record(origin, country, licence, tax_proof, seller_check, documents, conflict_area)
 
     async def work(connection: AsyncConnection) -> list[int]:
-        await may(connection, by, "settle")
         weight = parse_scale_weight("gross", gross)
         permille = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
         key = BarKey(refiner, serial, year)
         row = Declared(1, key, symbol, form, account, warehouse, weight, permille, record)
         return await intake.pre_advise(connection, by, [row])
 
-    click.echo(f"lot {in_transaction(work)[0]} is advised")
+    click.echo(f"lot {act(by, work)[0]} is advised")
 
 
 @clerk.command("arrive")
-@_LOT
+@LOT
 @click.option("--seal", required=True, help="Number of the seal it came under.")
 @click.pass_obj
 def arrive(by: str, lot_id: int, seal: str) -> None:
-    """A lot has come."""
+    """Record that a lot has come."""
     act(by, lambda connection: intake.arrive(connection, by, {lot_id: seal}))
     click.echo(f"lot {lot_id} has arrived")
 
 
 @clerk.command("weigh")
-@_LOT
+@LOT
 @click.option("--scale", required=True)
 @click.option("--grams", required=True, help="As the balance shows it, with all its decimals.")
 @click.pass_obj
 def weigh(by: str, lot_id: int, scale: str, grams: str) -> None:
-    """The gross weight of a lot."""
+    """Record the gross weight of a lot."""
 
     async def work(connection: AsyncConnection) -> None:
         found = intake.Gross(scale, scales.parse_weight("grams", grams))
@@ -123,16 +97,16 @@ def weigh(by: str, lot_id: int, scale: str, grams: str) -> None:
 
 
 @clerk.command("screen")
-@_LOT
+@LOT
 @click.option("--point", "points", multiple=True, required=True, help="Whole per mille; one mean, or three points.")
 @click.option("--instrument", default="XRF", show_default=True)
 @click.pass_obj
 def screen(by: str, lot_id: int, points: tuple[str, ...], instrument: str) -> None:
-    """X-ray screening of a lot; never final."""
+    """Record the X-ray screening of a lot; never final."""
 
     async def work(connection: AsyncConnection) -> None:
-        read = [100 * parse_decimal("point", point, 0, 1, 1_000, "whole per mille") for point in points]
-        await intake.screen(connection, by, {lot_id: read}, instrument)
+        readings = [100 * parse_decimal("point", point, 0, 1, 1_000, "whole per mille") for point in points]
+        await intake.screen(connection, by, {lot_id: readings}, instrument)
 
     act(by, work)
     click.echo(f"lot {lot_id} is screened")
@@ -154,37 +128,34 @@ def melt(
         raise click.UsageError("--refiner and --serial are the new lot's, where several are melted into one")
 
     async def work(connection: AsyncConnection) -> tuple[int, list[str]]:
-        await may(connection, by, "settle")
-        found = Melted(scale, scales.parse_weight("grams", grams))
+        melted = Melted(scale, scales.parse_weight("grams", grams))
         number = lot_ids[0]
         if len(lot_ids) > 1:
             key = BarKey(str(refiner), str(serial), 0)
-            number = await melting.combine(connection, by, lot_ids, key, found)
+            number = await melting.combine(connection, by, lot_ids, key, melted)
         else:
-            await melting.melt_each(connection, by, {number: found}, "remelt" if again else "melt")
-        return number, [row.alarms for row in await melting.listing(connection) if row.lot_id == number][-1]
+            await melting.melt_each(connection, by, {number: melted}, "remelt" if again else "melt")
+        return number, await melting.newest_alarms(connection, number)
 
-    number, alarms = in_transaction(work)
+    number, alarms = act(by, work)
     click.echo(f"lot {number} weighs {grams} g after melting")
     for alarm in alarms:
         click.echo(f"alarm: {alarm}")
 
 
+def _melt(row: Row[Any]) -> Iterable[object]:
+    weights = [format_weight(mg) for mg in (row.parents_mg, row.child_mg, row.loss_mg)]
+    fine = None if row.fine_loss_mg is None else format_weight(row.fine_loss_mg)
+    return row.melt_no, row.lot_id, row.form, *weights, fine, "; ".join(row.alarms), row.explanation
+
+
 @clerk.command("melts")
 @click.option("--alarmed", is_flag=True, help="Only those that wait for an explanation.")
+@PAGE
 @click.pass_obj
-def melts(by: str, alarmed: bool) -> None:
+def melts(by: str, alarmed: bool, page: PageRequest) -> None:
     """Show melts, tab separated: number, lot, form, grams before, after, lost, fine grams lost, alarms, explanation."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        for row in await melting.listing(connection, alarmed=alarmed):
-            weights = [format_weight(mg) for mg in (row.parents_mg, row.child_mg, row.loss_mg)]
-            fine = "-" if row.fine_loss_mg is None else format_weight(row.fine_loss_mg)
-            text = (row.melt_no, row.lot_id, row.form, *weights, fine, "; ".join(row.alarms) or "-")
-            click.echo("\t".join(map(str, (*text, row.explanation or "-"))))
-
-    in_transaction(work)
+    show(by, page, lambda connection, part: melting.listing(connection, part, alarmed=alarmed), _melt)
 
 
 @clerk.command("melt-explain")
@@ -197,74 +168,13 @@ def melt_explain(by: str, melt_no: int, text: str) -> None:
     click.echo(f"melt {melt_no} is explained")
 
 
-@clerk.command("sample")
-@_LOT
-@click.option(
-    "--sample",
-    "drawn",
-    nargs=3,
-    multiple=True,
-    required=True,
-    metavar="PARTY SEAL GRAMS",
-    help=f"PARTY: {', '.join(PARTIES)}.",
-)
-@click.pass_obj
-def sample(by: str, lot_id: int, drawn: tuple[tuple[str, str, str], ...]) -> None:
-    """Draw the samples of a lot, each under a seal."""
-
-    async def work(connection: AsyncConnection) -> None:
-        samples = [Drawn(party, seal, parse_scale_weight("weight", grams)) for party, seal, grams in drawn]
-        await sampling.draw(connection, by, {lot_id: samples})
-
-    act(by, work)
-    click.echo(f"lot {lot_id} is sampled: {', '.join(seal for _, seal, _ in drawn)}")
-
-
-@clerk.command("provenance")
-@_LOT
-@_papers
-@click.pass_obj
-def record_provenance(
-    by: str,
-    lot_id: int,
-    origin: str,
-    country: str | None,
-    licence: str | None,
-    tax_proof: str | None,
-    seller_check: str | None,
-    documents: tuple[str, ...],
-    conflict_area: bool,
-) -> None:
-    """Record where a lot comes from, in place of what was recorded before."""
-    record = _record(origin, country, licence, tax_proof, seller_check, documents, conflict_area)
-
-    async def work(connection: AsyncConnection) -> tuple[str, list[str]]:
-        await may(connection, by, "settle")
-        await provenance.write(connection, by, {lot_id: record})
-        row = (await provenance.of_lots(connection, [lot_id]))[lot_id]
-        return row.grade, row.missing
-
-    grade, missing = in_transaction(work)
-    lacking = f"lacks {', '.join(missing)}" if missing else "complete"
-    click.echo(f"lot {lot_id}: risk {grade}, {lacking}")
-
-
-@clerk.command("provenance-accept")
-@_LOT
-@click.option("--due-diligence", required=True, help="Number of the enhanced due diligence.")
-@click.pass_obj
-def accept_provenance(by: str, lot_id: int, due_diligence: str) -> None:
-    """Propose to accept a provenance of HIGH risk."""
-    propose(by, lambda connection: provenance.propose_acceptance(connection, by, lot_id, due_diligence))
-
-
 @clerk.command("certify")
 @click.argument("lot_ids", type=int, nargs=-1, required=True)
 @click.pass_obj
 def certify(by: str, lot_ids: tuple[int, ...]) -> None:
     """Issue the certificates of assayed lots."""
     act(by, lambda connection: intake.certify(connection, by, lot_ids))
-    click.echo(f"certified: {', '.join(map(str, lot_ids))}")
+    click.echo(f"certified: {joined(lot_ids)}")
 
 
 @clerk.command("register")
@@ -273,22 +183,22 @@ def certify(by: str, lot_ids: tuple[int, ...]) -> None:
 def register(by: str, lot_ids: tuple[int, ...]) -> None:
     """Enter certified lots into the register."""
     act(by, lambda connection: intake.register(connection, by, lot_ids))
-    click.echo(f"registered: {', '.join(map(str, lot_ids))}")
+    click.echo(f"registered: {joined(lot_ids)}")
 
 
 @clerk.command("cancel-advice")
-@_LOT
-@click.option("--reason", required=True)
+@LOT
+@REASON
 @click.pass_obj
 def cancel_advice(by: str, lot_id: int, reason: str) -> None:
-    """A lot that was advised does not come."""
+    """Cancel the advice of a lot that does not come."""
     act(by, lambda connection: intake.cancel(connection, by, lot_id, reason))
     click.echo(f"lot {lot_id} is cancelled")
 
 
 @clerk.command("reject")
-@_LOT
-@click.option("--reason", required=True)
+@LOT
+@REASON
 @click.pass_obj
 def reject(by: str, lot_id: int, reason: str) -> None:
     """Refuse a lot that is not registered yet."""
@@ -297,17 +207,17 @@ def reject(by: str, lot_id: int, reason: str) -> None:
 
 
 @clerk.command("return")
-@_LOT
+@LOT
 @click.option("--collector", required=True, help="Who takes it back.")
 @click.pass_obj
-def give_back(by: str, lot_id: int, collector: str) -> None:
+def return_lot(by: str, lot_id: int, collector: str) -> None:
     """Propose to hand a rejected lot back."""
     propose(by, lambda connection: intake.propose_return(connection, by, lot_id, collector))
 
 
 @clerk.command("quarantine")
-@_LOT
-@click.option("--reason", required=True)
+@LOT
+@REASON
 @click.option("--authority", required=True, help="Whose hold it is, or the number of its order.")
 @click.pass_obj
 def quarantine(by: str, lot_id: int, reason: str, authority: str) -> None:
@@ -317,38 +227,94 @@ def quarantine(by: str, lot_id: int, reason: str, authority: str) -> None:
 
 
 @clerk.command("lift")
-@_LOT
-@click.option("--reason", required=True)
+@LOT
+@REASON
 @click.pass_obj
 def lift(by: str, lot_id: int, reason: str) -> None:
     """Propose to end the quarantine of a lot."""
     propose(by, lambda connection: intake.propose_lift(connection, by, lot_id, reason))
 
 
-@clerk.command("lot")
-@_LOT
+def _progress(done: int, total: int) -> None:
+    if total > imports.CHUNK:
+        click.echo(f"{done} of {total} lots", err=True)
+
+
+def _take_in(by: str, kind: str, file: Path, reading: Reading) -> imports.Taken:
+    data = file.read_bytes()
+    return act(by, lambda connection: imports.take_in(connection, by, kind, file.name, data, reading, _progress))
+
+
+def _preview(by: str, kind: str, file: Path, reading: Reading) -> None:
+    """Print what would be taken in; exit 1 if anything stands against it."""
+    data = file.read_bytes()
+    found = read(by, lambda connection: imports.preview(connection, kind, data, reading))
+    for problem in found.problems:
+        click.echo(str(problem))
+    click.echo(f"{file.name}: {found.format}, {found.dialect}; SHA-256 {found.sha256}")
+    if found.known_as is not None:
+        click.echo(f"the same file was taken in before, as file {found.known_as}")
+    if found.problems or found.known_as is not None:
+        click.echo(f"{found.rows} rows, {len(found.problems)} problems: nothing of it would be taken in")
+        click.get_current_context().exit(1)
+    click.echo(f"{found.rows} lots, {format_cg(found.gross_cg)} g gross, could be taken in; nothing was")
+
+
+@clerk.command("import-bars")
+@FILE
+@PREVIEW
+@READING_WITH_COLUMNS
 @click.pass_obj
-def show_lot(by: str, lot_id: int) -> None:
-    """Show a lot, and everything that has happened to it."""
+def import_bars(by: str, file: Path, only_preview: bool, reading: Reading) -> None:
+    """Advise the lots of a bar list (CSV, XLSX or XLS): all of FILE or none of it."""
+    if only_preview:
+        _preview(by, "declared", file, reading)
+        return
+    numbers = _take_in(by, "declared", file, reading).lots
+    click.echo(f"{len(numbers)} lots are advised: {numbers[0]} to {numbers[-1]}")
 
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        row = (await lots.find(connection, [lot_id]))[lot_id]
-        origin = (await provenance.of_lots(connection, [lot_id])).get(lot_id)
-        key = bar_list.BarKey(row.refiner, row.serial, row.year)
-        click.echo(f"lot {lot_id}\t{key}\t{row.symbol}\t{row.form}\t{row.account}\t{row.warehouse}\t{row.state}")
-        weight = row.melt_cg or row.gross_cg or row.declared_gross_cg
-        fine = "-" if row.fine_mg is None else f"{format_weight(row.fine_mg)} g"
-        fineness = format_fineness(row.fineness_e5 or row.declared_fineness_e5)
-        click.echo(f"weight {format_cg(weight)} g\tfineness {fineness} per mille\tfine {fine}")
-        if origin is not None:
-            lacking = f", lacks {', '.join(origin.missing)}" if origin.missing else ""
-            click.echo(f"provenance {origin.origin}, risk {origin.grade}{lacking}")
-        for parent in await melting.parents_of(connection, lot_id):
-            click.echo(f"parent lot {parent.lot_id}\t{format_weight(parent.weight_mg)} g")
-        for event in await lots.history(connection, lot_id):
-            detail = json.dumps(event.detail, ensure_ascii=False)
-            fields = (shown_time(event.at), event.step, event.state, f"by {event.by}", event.warehouse, detail)
-            click.echo("\t".join(fields))
 
-    in_transaction(work)
+@clerk.command("process")
+@FILE
+@PREVIEW
+@READING
+@click.pass_obj
+def process(by: str, file: Path, only_preview: bool, reading: Reading) -> None:
+    """Take the lots of FILE from arrival to the register by their measured values: all or none."""
+    if only_preview:
+        _preview(by, "measured", file, reading)
+        return
+    taken = _take_in(by, "measured", file, reading)
+    for number, obstacle in taken.waiting.items():
+        click.echo(f"lot {number} is certified and waits: {obstacle}")
+    ready = len(taken.lots) - len(taken.waiting)
+    click.echo(f"{ready} lots are weighed, screened, sampled, assayed, certified and registered")
+
+
+@clerk.group("files")
+def files_group() -> None:
+    """Bar lists and statements, kept as they came."""
+
+
+@files_group.command("list")
+@PAGE
+@click.pass_obj
+def list_files(by: str, page: PageRequest) -> None:
+    """Show files, tab separated: number, kind, name, rows, by whom, SHA-256."""
+    show(
+        by,
+        page,
+        files.listing,
+        lambda row: (row.file_no, row.kind, row.name, row.rows, row.taken_by, row.sha256.hex()),
+    )
+
+
+@files_group.command("get")
+@NUMBER
+@OUT
+@click.pass_obj
+def get_file(by: str, number: int, out: Path) -> None:
+    """Write the file NUMBER as it came."""
+    row = read(by, lambda connection: files.original(connection, number))
+    write_new(out, row.content)
+    click.echo(f"{out}: {row.name}, {len(row.content)} bytes, SHA-256 {row.sha256.hex()}")

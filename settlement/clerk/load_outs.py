@@ -1,18 +1,20 @@
-"""``goldx clerk load-out`` and ``goldx clerk claim``: metal going out, and what is said of it afterwards."""
+"""``goldx clerk load-out`` and ``goldx clerk claim``: metal going out, and quality claims about it afterwards."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import click
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_weight, parse_money, parse_weight
 from settlement.base.arithmetic import parse_decimal
-from settlement.base.refusal import Refused
+from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day
-from settlement.clerk.group import clerk, may
+from settlement.clerk.group import act, clerk, joined, propose, show
+from settlement.clerk.options import NUMBER, PAGE, REASON
 from settlement.load_outs import application, cancels, claims, handing_over
-from settlement.service.cli import in_transaction
 from settlement.tables.load_outs import DECLARED_USES, LOAD_OUT_ORDERS
-
-WAITS = "proposal {} waits for another person's approval"
 
 
 @clerk.group("load-out")
@@ -50,106 +52,78 @@ def load_out_apply(
     """Allocate lots and propose the load-out."""
 
     async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
         first = None if from_day is None else parse_day("from", from_day)
         last = None if until_day is None else parse_day("until", until_day)
         who = (collector, collector_id, pickup_code, pickup_code)
         fine_mg = parse_weight(weight, "weight")
-        wish = application.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, first, last)
-        return await application.apply(connection, by, wish)
+        asked = application.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, first, last)
+        return await application.apply(connection, by, asked)
 
-    click.echo(WAITS.format(in_transaction(work)))
+    propose(by, work)
 
 
 @load_out_group.command("sign")
-@click.argument("number", type=int)
+@NUMBER
 @click.option("--collector-id", required=True, help="Number of the identity paper as it is shown.")
 @click.option("--pickup-code", prompt=True, hide_input=True)
 @click.pass_obj
 def load_out_sign(by: str, number: int, collector_id: str, pickup_code: str) -> None:
     """Sign first for load-out NUMBER: code and identity paper are right."""
-
-    async def work(connection: AsyncConnection) -> Refused | None:
-        await may(connection, by, "settle")
-        return await handing_over.sign(connection, by, number, pickup_code, collector_id)
-
-    if (refusal := in_transaction(work)) is not None:
+    # A wrong code is counted, so the refusal is returned and the transaction committed.
+    refusal = act(by, lambda connection: handing_over.sign(connection, by, number, pickup_code, collector_id))
+    if refusal is not None:
         raise click.ClickException(str(refusal))
     click.echo(f"load-out {number} is signed; another person must hand it over")
 
 
 @load_out_group.command("release")
-@click.argument("number", type=int)
+@NUMBER
 @click.pass_obj
 def load_out_release(by: str, number: int) -> None:
     """Sign second for load-out NUMBER and hand its lots to the collector."""
-
-    async def work(connection: AsyncConnection) -> list[int]:
-        await may(connection, by, "settle")
-        return await handing_over.release(connection, by, number)
-
-    click.echo(f"released lots: {', '.join(map(str, in_transaction(work)))}")
+    released = act(by, lambda connection: handing_over.release(connection, by, number))
+    click.echo(f"released lots: {joined(released)}")
 
 
 @load_out_group.command("unsign")
-@click.argument("number", type=int)
+@NUMBER
 @click.pass_obj
 def load_out_unsign(by: str, number: int) -> None:
     """Take back the first signature: the collector left without the metal."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await handing_over.withdraw_signature(connection, by, number)
-
-    in_transaction(work)
+    act(by, lambda connection: handing_over.withdraw_signature(connection, by, number))
     click.echo(f"load-out {number} waits for its collector again")
 
 
 @load_out_group.command("new-code")
-@click.argument("number", type=int)
+@NUMBER
 @click.option("--pickup-code", prompt=True, hide_input=True, confirmation_prompt=True, help="6 to 12 digits.")
 @click.pass_obj
 def load_out_new_code(by: str, number: int, pickup_code: str) -> None:
     """Propose a new pick-up code for load-out NUMBER; it also ends a block."""
-
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await handing_over.propose_code(connection, by, number, pickup_code, pickup_code)
-
-    click.echo(WAITS.format(in_transaction(work)))
+    propose(by, lambda connection: handing_over.propose_code(connection, by, number, pickup_code, pickup_code))
 
 
 @load_out_group.command("cancel")
-@click.argument("number", type=int)
+@NUMBER
 @click.pass_obj
 def load_out_cancel(by: str, number: int) -> None:
     """Propose to cancel the settled load-out NUMBER: its gold comes back. Free on the day of application."""
+    propose(by, lambda connection: cancels.propose(connection, by, number))
 
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await cancels.propose(connection, by, number)
 
-    click.echo(WAITS.format(in_transaction(work)))
+def _sheet(row: Row[Any]) -> Iterable[object]:
+    weights = (format_weight(row.ask_mg), format_weight(row.allocated_mg))
+    place = (row.load_out_no, row.account, row.symbol, row.warehouse)
+    return *place, *weights, row.type, row.from_day, row.until_day, row.status
 
 
 @load_out_group.command("list")
 @click.option("--status")
+@PAGE
 @click.pass_obj
-def load_out_list(by: str, status: str | None) -> None:
+def load_out_list(by: str, status: str | None, page: PageRequest) -> None:
     """Show sheets, tab separated: number, account, class, warehouse, asked, allocated, type, from, until, status."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        after = 0
-        while found := await application.listing(connection, status=status, after=after):
-            for row in found:
-                weights = (format_weight(row.ask_mg), format_weight(row.allocated_mg))
-                place = (row.load_out_no, row.account, row.symbol, row.warehouse)
-                fields = (*place, *weights, row.type, row.from_day, row.until_day, row.status)
-                click.echo("\t".join(map(str, fields)))
-            after = found[-1].load_out_no
-
-    in_transaction(work)
+    show(by, page, lambda connection, part: application.listing(connection, part, status=status), _sheet)
 
 
 @clerk.group("claim")
@@ -158,38 +132,32 @@ def claim_group() -> None:
 
 
 @claim_group.command("open")
-@click.argument("number", type=int)
+@NUMBER
 @click.option("--lot", "lot_ids", type=int, multiple=True, required=True)
-@click.option("--reason", required=True)
+@REASON
 @click.option("--seal-whole/--seal-broken", required=True)
 @click.pass_obj
 def claim_open(by: str, number: int, lot_ids: tuple[int, ...], reason: str, seal_whole: bool) -> None:
     """Open a claim about lots of the released load-out NUMBER."""
-
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await claims.open_claim(connection, by, number, lot_ids, reason, seal_whole=seal_whole)
-
-    click.echo(f"claim {in_transaction(work)} is open; its samples go to an umpire")
+    opened = act(
+        by,
+        lambda connection: claims.open_claim(connection, by, number, lot_ids, reason, seal_whole=seal_whole),
+    )
+    click.echo(f"claim {opened} is open; its samples go to an umpire")
 
 
 @claim_group.command("send")
-@click.argument("number", type=int)
+@NUMBER
 @click.option("--laboratory", required=True)
 @click.pass_obj
 def claim_send(by: str, number: int, laboratory: str) -> None:
     """Send the samples of claim NUMBER to the umpire laboratory."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await claims.send(connection, by, number, laboratory)
-
-    in_transaction(work)
+    act(by, lambda connection: claims.send(connection, by, number, laboratory))
     click.echo(f"claim {number} is with {laboratory}")
 
 
 @claim_group.command("decide")
-@click.argument("number", type=int)
+@NUMBER
 @click.option("--fineness", required=True, help="The umpire's result, per mille.")
 @click.option("--fee", required=True, help="What the umpire costs, CNY.")
 @click.option("--upheld/--dismissed", required=True)
@@ -198,8 +166,7 @@ def claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool) ->
     """Propose the decision of claim NUMBER; who was wrong pays the umpire."""
 
     async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
         e5 = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
         return await claims.propose(connection, by, number, e5, parse_money(fee, "fee"), upheld=upheld)
 
-    click.echo(WAITS.format(in_transaction(work)))
+    propose(by, work)

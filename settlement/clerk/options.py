@@ -1,15 +1,80 @@
-"""What the commands that read files share: the file itself, and how it is to be read."""
+"""Arguments and options that several commands of ``goldx clerk`` share."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from goldx.protocol.units import BadValue
+from settlement.base.paging import PageRequest
 from settlement.intake import bar_list
+from settlement.lots.provenance import Record
+from settlement.tables.lots import ORIGINS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def combined(
+    parameter: str, make: Callable[..., object], *options: Callable[[Any], Any]
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds ``options`` to a command and hands it one ``parameter``, made of their values.
+
+    ``make`` takes the values of the options by the names of its own parameters; a BadValue of it ends the command.
+    """
+    names = tuple(inspect.signature(make).parameters)
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(*args: Any, **values: Any) -> Any:
+            try:
+                values[parameter] = make(**{name: values.pop(name) for name in names})
+            except BadValue as error:
+                raise click.ClickException(str(error)) from error
+            return command(*args, **values)
+
+        decorated: Any = run
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+NUMBER = click.argument("number", type=int)
+LOT = click.argument("lot_id", type=int)
+LOTS = click.argument("lot_ids", metavar="LOTS", type=int, nargs=-1, required=True)
+REASON = click.option("--reason", required=True)
+DAY = click.DateTime(["%Y-%m-%d"])
+
+PAGE = combined(
+    "page",
+    PageRequest,
+    click.option("--after", help="Only what follows this row, as `more follow` gives it."),
+    click.option("--limit", type=click.IntRange(min=1), help="At most so many rows; default: all."),
+)
+"""Which part of a listing is shown; a ``PageRequest``."""
+
+PROVENANCE = combined(
+    "record",
+    Record,
+    click.option("--origin", required=True, type=click.Choice(ORIGINS)),
+    click.option("--country", help="Two letters, such as CN."),
+    click.option("--licence", help="The mine's licence; required for MINE."),
+    click.option("--tax-proof", help="Proof of tax and royalty; required for MINE."),
+    click.option("--seller-check", help="Number of the check of the seller's identity."),
+    click.option("--document", "documents", multiple=True, help="Number of a paper; may be given several times."),
+    click.option("--conflict-area", is_flag=True, help="From a conflict-affected or high-risk area."),
+)
+"""Where gold comes from; a ``Record``."""
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Must not exist.")
+PREVIEW = click.option("--preview", "only_preview", is_flag=True, help="Only say what would happen.")
 SHEET = click.option("--sheet", help="The sheet to read, where a workbook has several.")
 DECIMAL = click.option("--decimal", type=click.Choice(["point", "comma"]), help="Default: as the numbers show.")
-PREVIEW = click.option("--preview", "only_preview", is_flag=True, help="Only say what would happen.")
 
 
 def _columns(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -28,6 +93,24 @@ SET = click.option(
 )
 
 
-def reading(sheet: str | None, decimal: str | None, given: dict[str, str] | None = None) -> bar_list.Reading:
-    """How a file is to be read, by these options."""
-    return bar_list.Reading(given or {}, sheet, None if decimal is None else decimal == "comma")
+def _reading(sheet: str | None, decimal: str | None) -> bar_list.Reading:
+    return _reading_with(sheet, decimal, {})
+
+
+def _reading_with(sheet: str | None, decimal: str | None, given: dict[str, str]) -> bar_list.Reading:
+    return bar_list.Reading(given, sheet, None if decimal is None else decimal == "comma")
+
+
+READING = combined("reading", _reading, SHEET, DECIMAL)
+"""How a file is read; a ``Reading``."""
+READING_WITH_COLUMNS = combined("reading", _reading_with, SHEET, DECIMAL, SET)
+"""The same, with columns that are given beside the file."""
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet; the command ends if it does."""
+    try:
+        with path.open("xb") as target:
+            target.write(data)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_weight
 from settlement.base import sub_accounts
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import ACTOR, EXCHANGE, Machine, Step, advance, load
 from settlement.base.sub_accounts import Legs
@@ -114,12 +115,14 @@ async def one(connection: AsyncConnection, kind: Kind, number: int) -> Row[Any]:
     return row
 
 
-async def listing(connection: AsyncConnection, kind: Kind, status: str | None = None) -> list[Row[Any]]:
-    """All of a kind, oldest first; of one ``status`` if it is given."""
-    query = select(encumbrance).where(encumbrance.c.kind == kind.lock).order_by(encumbrance.c.encumbrance_no)
+async def listing(
+    connection: AsyncConnection, kind: Kind, page: PageRequest = ALL, *, status: str | None = None
+) -> Page[Row[Any]]:
+    """Return the encumbrances of a kind, oldest first; of one ``status`` if it is given."""
+    query = select(encumbrance).where(encumbrance.c.kind == kind.lock)
     if status is not None:
         query = query.where(encumbrance.c.status == status)
-    return list(await connection.execute(query))
+    return await fetch(connection, query, (encumbrance.c.encumbrance_no,), page)
 
 
 def described(row: Row[Any]) -> dict[str, Any]:

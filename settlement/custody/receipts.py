@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_weight
 from settlement.base import proposals
 from settlement.base.database import among
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import EXCHANGE, Machine, Step, advance
 from settlement.charges import fees
@@ -112,13 +113,16 @@ async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -
     await advance(connection, receipt, MACHINE, by, "cancel", numbers)
 
 
-async def listing(connection: AsyncConnection, *, account: str | None = None, after: int = 0) -> list[Row[Any]]:
-    """Receipts by number, a thousand after receipt ``after``, with the lot's place and what locks it."""
+async def listing(
+    connection: AsyncConnection, page: PageRequest = ALL, *, account: str | None = None
+) -> Page[Row[Any]]:
+    """Return receipts by number, each with its lot's ``warehouse`` and the kinds of its ``locks``."""
     locked = select(func.string_agg(lot_lock.c.kind, literal(" "))).where(
         lot_lock.c.lot_id == receipt.c.lot_id, lot_lock.c.lifted_at.is_(None)
     )
     query = select(receipt, lot.c.warehouse, locked.scalar_subquery().label("locks")).join(
         lot, lot.c.lot_id == receipt.c.lot_id
     )
-    query = query.where(receipt.c.receipt_no > after).order_by(receipt.c.receipt_no).limit(1_000)
-    return list(await connection.execute(query if account is None else query.where(receipt.c.account == account)))
+    if account is not None:
+        query = query.where(receipt.c.account == account)
+    return await fetch(connection, query, (receipt.c.receipt_no,), page)

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import proposals
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import Machine, Step, advance
 from settlement.base.texts import printable
@@ -170,7 +172,12 @@ async def lots_of(connection: AsyncConnection, number: int) -> list[int]:
     return sorted((await connection.execute(query)).scalars())
 
 
-async def listing(connection: AsyncConnection, status: str | None = None) -> list[Row[Any]]:
-    """All transfers, oldest first; of one ``status`` if it is given."""
-    query = select(transfer).order_by(transfer.c.transfer_no)
-    return list(await connection.execute(query if status is None else query.where(transfer.c.status == status)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
+    """Return transfers, oldest first, each with the numbers of its ``lots``; of one ``status`` if it is given."""
+    moved = select(func.array_agg(aggregate_order_by(transfer_lot.c.lot_id, transfer_lot.c.lot_id))).where(
+        transfer_lot.c.transfer_no == transfer.c.transfer_no
+    )
+    query = select(transfer, moved.scalar_subquery().label("lots"))
+    if status is not None:
+        query = query.where(transfer.c.status == status)
+    return await fetch(connection, query, (transfer.c.transfer_no,), page)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.tables.intake import FILE_KINDS, file
@@ -65,10 +66,9 @@ async def keep(
     return int(number or 0)
 
 
-async def listing(connection: AsyncConnection, after: int = 0, limit: int = 1_000) -> list[Row[Any]]:
-    """Files by number, without their content."""
-    query = select(*_ABOUT).where(file.c.file_no > after).order_by(file.c.file_no).limit(limit)
-    return list(await connection.execute(query))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return files by number, without their content."""
+    return await fetch(connection, select(*_ABOUT), (file.c.file_no,), page)
 
 
 async def original(connection: AsyncConnection, file_no: int) -> Row[Any]:

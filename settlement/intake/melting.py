@@ -20,6 +20,7 @@ from settlement.assays import two_parties
 from settlement.base import audit
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.statistics import is_outlier
 from settlement.base.texts import printable
@@ -238,12 +239,18 @@ async def close_fine(connection: AsyncConnection, fine_mg: Mapping[int, int]) ->
         await connection.execute(update(melt).where(melt.c.melt_no == row.melt_no).values(values))
 
 
-async def listing(connection: AsyncConnection, *, alarmed: bool = False) -> list[Row[Any]]:
-    """Melts by number; ``alarmed``: only those that wait for an explanation."""
-    query = select(melt).order_by(melt.c.melt_no)
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, alarmed: bool = False) -> Page[Row[Any]]:
+    """Return melts by number; ``alarmed``: only those that wait for an explanation."""
+    query = select(melt)
     if alarmed:
         query = query.where(melt.c.alarms != [], melt.c.explanation.is_(None))
-    return list(await connection.execute(query))
+    return await fetch(connection, query, (melt.c.melt_no,), page)
+
+
+async def newest_alarms(connection: AsyncConnection, lot_id: int) -> list[str]:
+    """Return the alarms of a lot's last melt."""
+    query = select(melt.c.alarms).where(melt.c.lot_id == lot_id).order_by(melt.c.melt_no.desc()).limit(1)
+    return list((await connection.execute(query)).scalar_one())
 
 
 async def parents_of(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:

@@ -26,6 +26,7 @@ from goldx.protocol.units import CASH, BadValue, format_money, format_price, for
 from settlement.base import identity_numbers, proposals, working_days
 from settlement.base.arithmetic import value_fen
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import CLERK, EXCHANGE, Machine, Step, advance, load
 from settlement.base.sub_accounts import Legs, check_trading_account
@@ -298,10 +299,12 @@ async def sheet(connection: AsyncConnection, load_out_no: int) -> Row[Any]:
     return (await load(connection, load_out, MACHINE, [load_out_no]))[load_out_no]
 
 
-async def listing(connection: AsyncConnection, *, status: str | None = None, after: int = 0) -> list[Row[Any]]:
-    """Sheets by number, a thousand after sheet ``after``; of one ``status`` if it is given."""
-    query = select(load_out).where(load_out.c.load_out_no > after).order_by(load_out.c.load_out_no).limit(1_000)
-    return list(await connection.execute(query if status is None else query.where(load_out.c.status == status)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
+    """Return load-out sheets by number; of one ``status`` if it is given."""
+    query = select(load_out)
+    if status is not None:
+        query = query.where(load_out.c.status == status)
+    return await fetch(connection, query, (load_out.c.load_out_no,), page)
 
 
 async def lots_of(connection: AsyncConnection, load_outs: Sequence[int]) -> list[int]:

@@ -17,6 +17,7 @@ from goldx.protocol.units import FINENESS_ONE, MAX_MONEY_FEN, BadValue, format_m
 from settlement.base import proposals, working_days
 from settlement.base.arithmetic import fine_weight, format_fineness
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import CLERK, Machine, Step, advance, load
 from settlement.base.texts import printable
@@ -117,9 +118,9 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await advance(connection, claim, MACHINE, by, "decline", subjects, cleared)
 
 
-async def listing(connection: AsyncConnection) -> list[Row[Any]]:
-    """All claims, oldest first."""
-    return list(await connection.execute(select(claim).order_by(claim.c.claim_no)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return quality claims, oldest first."""
+    return await fetch(connection, select(claim), (claim.c.claim_no,), page)
 
 
 async def one(connection: AsyncConnection, claim_no: int) -> Row[Any]:

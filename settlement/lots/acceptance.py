@@ -16,6 +16,7 @@ from goldx.protocol.units import MAX_WEIGHT_MG, BadValue, format_weight
 from settlement.base import proposals
 from settlement.base.arithmetic import FINENESS_RULES, fine_weight, format_fineness
 from settlement.base.database import among
+from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.states import Machine, Step, advance
 from settlement.lots.splitting import UMPIRE_RULES
@@ -148,6 +149,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await advance(connection, acceptance, MACHINE, by, "decline", subjects)
 
 
-async def listing(connection: AsyncConnection) -> list[Row[Any]]:
-    """Every rule there was, by number."""
-    return list(await connection.execute(select(acceptance).order_by(acceptance.c.acceptance_no)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Terms]:
+    """Return what each class accepts now, by symbol."""
+    found = await terms(connection)
+    return cut([found[symbol] for symbol in sorted(found)], lambda one: one.symbol, page)

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.lots import lots
@@ -128,13 +129,11 @@ async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int],
     await lots.remark(connection, by, "unlock_freeze", lot_ids, {"reason": reason})
 
 
-async def listing(
-    connection: AsyncConnection, *, kind: str | None = None, after: int = 0, limit: int = 1_000
-) -> list[Row[Any]]:
-    """Locks that lie now, by number. Raises BadValue for an unknown kind."""
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, kind: str | None = None) -> Page[Row[Any]]:
+    """Return the locks that lie on lots now, by number; of one ``kind`` if it is given. Raises BadValue."""
     if kind is not None and kind not in LOCK_KINDS:
         raise BadValue("kind", kind, "one of " + ", ".join(LOCK_KINDS))
-    query = select(lot_lock).where(lot_lock.c.lifted_at.is_(None), lot_lock.c.lock_id > after)
+    query = select(lot_lock).where(lot_lock.c.lifted_at.is_(None))
     if kind is not None:
         query = query.where(lot_lock.c.kind == kind)
-    return list(await connection.execute(query.order_by(lot_lock.c.lock_id).limit(limit)))
+    return await fetch(connection, query, (lot_lock.c.lock_id,), page)

@@ -6,13 +6,14 @@ No step can be skipped or taken out of order, and each one leaves a custody even
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, Select, bindparam, insert, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base import audit
 from settlement.base.database import among, now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import AS_BEFORE, CLERK, EXCHANGE, Machine, Step, authorize
 from settlement.tables.custody import receipt
@@ -168,9 +169,9 @@ class Search(NamedTuple):
     arrived_from: int | None = None
     arrived_before: int | None = None
 
-    def query(self, after: int = 0, limit: int = 1_000) -> Select[Any]:
-        """Lots by number, ``limit`` of them after lot ``after``. Each condition has an index that begins with it."""
-        query = select(lot).where(lot.c.lot_id > after).order_by(lot.c.lot_id).limit(limit)
+    def query(self) -> Select[Any]:
+        """Return the query of these lots. Each condition has an index that begins with its column."""
+        query = select(lot)
         for column in (lot.c.state, lot.c.symbol, lot.c.account, lot.c.warehouse, lot.c.refiner):
             value = getattr(self, column.name)
             if value is not None:
@@ -193,15 +194,15 @@ class Search(NamedTuple):
 
 
 EVERY_LOT: Final = Search()
+LOT_KEY: Final = (lot.c.lot_id,)
+"""What lots are listed by."""
 
 
-async def listing(
-    connection: AsyncConnection, search: Search = EVERY_LOT, *, after: int = 0, limit: int = 1_000
-) -> list[Row[Any]]:
-    """Lots by number, ``limit`` of them after lot ``after``. Raises BadValue for an unknown state."""
+async def listing(connection: AsyncConnection, search: Search = EVERY_LOT, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the lots that a search finds, by number. Raises BadValue for an unknown state."""
     if search.state is not None and search.state not in LOT_STATES:
         raise BadValue("state", search.state, "one of " + ", ".join(LOT_STATES))
-    return list(await connection.execute(search.query(after, limit)))
+    return await fetch(connection, search.query(), LOT_KEY, page)
 
 
 class EventSearch(NamedTuple):
@@ -211,11 +212,10 @@ class EventSearch(NamedTuple):
     before: int | None = None
     warehouse: str | None = None
 
-    def query(self, after: tuple[int, int] = (0, 0), limit: int = 1_000) -> Select[Any]:
-        """Events by time and number, ``limit`` of them after the (time, number) ``after``."""
+    def query(self) -> Select[Any]:
+        """Return the query of these events. Each condition has an index that begins with its column."""
         columns = custody_event.c
-        key = tuple_(columns.at, columns.event_id)
-        query = select(custody_event).where(key > tuple_(*after)).order_by(columns.at, columns.event_id).limit(limit)
+        query = select(custody_event)
         if self.since is not None:
             query = query.where(columns.at >= self.since)
         if self.before is not None:
@@ -226,17 +226,15 @@ class EventSearch(NamedTuple):
 
 
 EVERY_EVENT: Final = EventSearch()
+EVENT_KEY: Final = (custody_event.c.at, custody_event.c.event_id)
+"""What custody events are listed by."""
 
 
 async def events(
-    connection: AsyncConnection,
-    search: EventSearch = EVERY_EVENT,
-    *,
-    after: tuple[int, int] = (0, 0),
-    limit: int = 1_000,
-) -> list[Row[Any]]:
-    """Custody events of all lots by time, ``limit`` of them after the (time, number) ``after``."""
-    return list(await connection.execute(search.query(after, limit)))
+    connection: AsyncConnection, search: EventSearch = EVERY_EVENT, page: PageRequest = ALL
+) -> Page[Row[Any]]:
+    """Return the custody events that a search finds, by time and number."""
+    return await fetch(connection, search.query(), EVENT_KEY, page)
 
 
 async def history(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:

@@ -7,7 +7,7 @@ its capacity, while its calibration is valid. Up to 10 kg a balance must read to
 
 from collections.abc import Iterable
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -17,6 +17,7 @@ from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base import audit
 from settlement.base.arithmetic import MAX_WEIGHT_CG, format_cg, parse_decimal
 from settlement.base.database import among
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.working_days import today
 from settlement.tables.lots import scale, warehouse
@@ -137,6 +138,6 @@ def _check(weighing: Weighing, row: Row[tuple[object, ...]], day: date) -> None:
         raise Refused("WRONG_RESOLUTION", f"{what}: it reads in steps of {step} g")
 
 
-async def listing(connection: AsyncConnection) -> list[Row[tuple[object, ...]]]:
-    """All balances by code."""
-    return list(await connection.execute(select(scale).order_by(scale.c.scale)))
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the balances of the warehouses by code."""
+    return await fetch(connection, select(scale), (scale.c.scale,), page)

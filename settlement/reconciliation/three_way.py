@@ -36,6 +36,7 @@ from settlement.assays.certificates import recompute
 from settlement.base import audit
 from settlement.base.arithmetic import format_fineness
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.lots.customs import DOMESTIC
 from settlement.tables.assays import certificate
@@ -305,10 +306,10 @@ async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, 
     await connection.execute(gone.values(status="CORRECTED", closed_at=now))
 
 
-async def open_breaks(connection: AsyncConnection) -> list[Row[Any]]:
-    """Breaks that are not corrected, oldest first."""
-    query = select(recon_break).where(recon_break.c.status != "CORRECTED").order_by(recon_break.c.break_id)
-    return list(await connection.execute(query))
+async def open_breaks(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the breaks that are not corrected, oldest first."""
+    query = select(recon_break).where(recon_break.c.status != "CORRECTED")
+    return await fetch(connection, query, (recon_break.c.break_id,), page)
 
 
 async def explain(connection: AsyncConnection, by: str, break_id: int, owner: str, explanation: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_money
 from settlement.base import audit, working_days
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import Machine, Step, authorize
 from settlement.base.texts import printable
@@ -168,9 +169,9 @@ async def decide(connection: AsyncConnection, by: str, report_no: int, step: str
 
 
 async def listing(
-    connection: AsyncConnection, *, status: str | None = None, overdue: bool = False, after: int = 0, limit: int = 1_000
-) -> list[Row[Any]]:
-    """Reports by number, with what is known of their seller; ``overdue``: only what is due before today and not filed.
+    connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None, overdue: bool = False
+) -> Page[Row[Any]]:
+    """Return reports by number, with their sellers; ``overdue``: only what was due before today and is not filed.
 
     Raises BadValue for an unknown status.
     """
@@ -179,12 +180,11 @@ async def listing(
     columns = aml_report.c
     join = aml_report.outerjoin(seller, seller.c.seller_id == columns.seller_id)
     query = select(aml_report, seller.c.id_type, seller.c.masked_number, seller.c.masked_name).select_from(join)
-    query = query.where(columns.report_no > after).order_by(columns.report_no).limit(limit)
     if status is not None:
         query = query.where(columns.status == status)
     if overdue:
         query = query.where(columns.status.in_(("REVIEW", "DUE")), columns.due_on < working_days.today())
-    return list(await connection.execute(query))
+    return await fetch(connection, query, (columns.report_no,), page)
 
 
 EXPORT: Final = (
@@ -201,6 +201,6 @@ async def export(connection: AsyncConnection, kind: str) -> bytes:
             *(sheets.scaled(row.amount_fen, 2), None if row.seller_id is None else str(row.seller_id), row.id_type),
             *(row.masked_number, row.masked_name, " ".join(map(str, row.tickets)), row.description, row.reference),
         )
-        for row in await listing(connection, limit=sheets.MAX_ROWS)
+        for row in await listing(connection, PageRequest(limit=sheets.MAX_ROWS))
     ]
     return sheets.write(kind, "Reports", EXPORT, rows)

@@ -19,6 +19,7 @@ from goldx.protocol.units import FINENESS_ONE, BadValue, parse_identifier
 from settlement.base import audit, working_days
 from settlement.base.arithmetic import fine_weight, format_cg, payable_weight, value_fen
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.states import Machine, Step, authorize
 from settlement.base.texts import printable
@@ -299,19 +300,18 @@ async def items_of(connection: AsyncConnection, ticket_no: int) -> list[Row[Any]
 
 async def listing(
     connection: AsyncConnection,
+    page: PageRequest = ALL,
     *,
     code: str | None = None,
     status: str | None = None,
     seller_id: int | None = None,
-    after: int = 0,
-    limit: int = 1_000,
-) -> list[Row[Any]]:
-    """Tickets by number, ``limit`` of them after ticket ``after``. Raises BadValue for an unknown status."""
+) -> Page[Row[Any]]:
+    """Return tickets by number. Raises BadValue for an unknown status."""
     if status is not None and status not in MACHINE.states:
         raise BadValue("status", status, "one of " + ", ".join(MACHINE.states))
     columns = counter_ticket.c
-    query = select(counter_ticket).where(columns.ticket_no > after).order_by(columns.ticket_no).limit(limit)
+    query = select(counter_ticket)
     for column, value in ((columns.counter, code), (columns.status, status), (columns.seller_id, seller_id)):
         if value is not None:
             query = query.where(column == value)
-    return list(await connection.execute(query))
+    return await fetch(connection, query, (columns.ticket_no,), page)

@@ -14,6 +14,7 @@ from goldx.protocol.terms import FORMS
 from goldx.protocol.units import FINENESS_ONE, BadValue, format_price
 from settlement.base import audit, working_days
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.tables.base import member
 from settlement.tables.recycling import posted_price
@@ -66,8 +67,9 @@ async def current(connection: AsyncConnection, member_code: str, form: str) -> R
     raise Refused("NO_PRICE", f"neither {member_code} nor the venue has posted a price for {form} today")
 
 
-async def listing(connection: AsyncConnection) -> list[Row[Any]]:
-    """The newest price of each poster and form."""
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the newest price of each poster and form, by poster and form."""
     columns = posted_price.c
-    query = select(posted_price).ext(distinct_on(columns.poster, columns.form))
-    return list(await connection.execute(query.order_by(columns.poster, columns.form, columns.price_no.desc())))
+    every = select(posted_price).ext(distinct_on(columns.poster, columns.form))
+    newest = every.order_by(columns.poster, columns.form, columns.price_no.desc()).subquery()
+    return await fetch(connection, select(newest), (newest.c.poster, newest.c.form), page)

@@ -27,10 +27,7 @@ LAYOUTS: Final = ("declared", "lbma")
 
 
 async def _all(connection: AsyncConnection, search: Search) -> list[Row[Any]]:
-    found: list[Row[Any]] = []
-    while page := await lots.listing(connection, search, after=found[-1].lot_id if found else 0):
-        found += page
-    return found
+    return await lots.listing(connection, search)
 
 
 def _figures(row: Row[Any]) -> tuple[int, int]:

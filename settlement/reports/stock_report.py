@@ -22,6 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import working_days
+from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
 from settlement.tables.lots import LOT_GONE
 from settlement.workbooks import sheets
 
@@ -141,6 +142,12 @@ async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
         parts = made.get((row.warehouse, row.form), {})
         lines.append(StockLine(*row, *(parts.get(name, 0) for name in StockLine._fields[-8:])))
     return lines
+
+
+async def listing(connection: AsyncConnection, day: date, page: PageRequest = ALL) -> Page[StockLine]:
+    """Return the lines of a day's report by vault, form and customs status."""
+    lines = await report(connection, day)
+    return cut(lines, lambda line: SEPARATOR.join((line.warehouse, line.form, line.customs)), page)
 
 
 def written(lines: Sequence[StockLine]) -> list[tuple[sheets.Out, ...]]:

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from benchmarks.lots.fill import CLERK, SYMBOL, fill
 from benchmarks.lots.run import event_searches, searches
 from goldx.protocol.units import BadValue
+from settlement.base.paging import PageRequest, paged
 from settlement.load_outs import application
 from settlement.lots import lots
 from settlement.lots.lots import EventSearch, Search
 
 LOTS, EACH = 4_000, 3
+FIRST = PageRequest(limit=50)
 
 
 @pytest_asyncio.fixture
@@ -40,16 +42,17 @@ async def scanned(connection: AsyncConnection, query: Select[Any]) -> set[str]:
 
 async def test_every_search_has_an_index(filled: AsyncEngine) -> None:
     queries: dict[str, Select[Any]] = {
-        **{name: search.query(limit=50) for name, search in searches(LOTS).items()},
-        **{name: search.query(limit=50) for name, search in event_searches(LOTS).items()},
-        "last page of lots": lots.EVERY_LOT.query(LOTS - 50),
-        "a late page of events": lots.EVERY_EVENT.query((2**60, 0)),
+        **{name: paged(search.query(), lots.LOT_KEY, FIRST) for name, search in searches(LOTS).items()},
+        **{name: paged(search.query(), lots.EVENT_KEY, FIRST) for name, search in event_searches(LOTS).items()},
+        "last page of lots": paged(lots.EVERY_LOT.query(), lots.LOT_KEY, PageRequest(str(LOTS - 50), 1_000)),
+        "a late page of events": paged(lots.EVERY_EVENT.query(), lots.EVENT_KEY, PageRequest(f"{2**60},0", 1_000)),
     }
     async with filled.connect() as connection:
         for name, query in queries.items():
             assert await scanned(connection, query) == set(), name
         await connection.execute(text("DROP INDEX ix_lot_account_lot_id"))
-        assert await scanned(connection, searches(LOTS)["by account"].query(limit=50)) == {"lot"}
+        by_account = paged(searches(LOTS)["by account"].query(), lots.LOT_KEY, FIRST)
+        assert await scanned(connection, by_account) == {"lot"}
 
 
 async def test_searches_find_what_they_say(filled: AsyncEngine) -> None:
@@ -76,10 +79,12 @@ async def test_pages_of_events_leave_nothing_out(filled: AsyncEngine) -> None:
     search = EventSearch(warehouse="W3")
     async with filled.connect() as connection:
         seen: list[int] = []
-        after = (0, 0)
-        while page := await lots.events(connection, search, after=after, limit=97):
+        after: str | None = None
+        while page := await lots.events(connection, search, PageRequest(after, 97)):
             seen += [row.event_id for row in page]
-            after = (page[-1].at, page[-1].event_id)
+            after = page.next
+            if after is None:
+                break
         wanted = await connection.execute(text("SELECT event_id FROM custody_event WHERE warehouse = 'W3'"))
         assert len(seen) == len(set(seen))
         assert set(seen) == set(wanted.scalars())

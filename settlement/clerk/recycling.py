@@ -1,6 +1,8 @@
-"""``goldx clerk counter``: old gold bought from people, and what the law wants to know of it."""
+"""``goldx clerk counter``: old gold bought from people, and the reports that the law requires about it."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Row
@@ -8,10 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money, format_price, format_weight, parse_price
 from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
-from settlement.clerk.group import clerk, may
+from settlement.base.paging import PageRequest
+from settlement.clerk.group import act, clerk, joined, read, show
+from settlement.clerk.options import NUMBER, PAGE, REASON, write_new
 from settlement.recycling import aml, counter, sellers, two_way
-from settlement.service.cli import in_transaction
 from settlement.tables.recycling import ID_TYPES
+
+TICKET = click.argument("ticket", type=int)
+DESCRIPTION = click.option("--description", required=True, help="What happened.")
 
 
 @clerk.group("counter")
@@ -26,14 +32,9 @@ def counter_group() -> None:
 @click.option("--warehouse", required=True, help="Where it is delivered to.")
 @click.option("--name", required=True)
 @click.pass_obj
-def add(by: str, code: str, member: str, account: str, warehouse: str, name: str) -> None:
+def add_counter(by: str, code: str, member: str, account: str, warehouse: str, name: str) -> None:
     """Register the counter CODE of a member."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await counter.add_counter(connection, by, code, member, account, warehouse, name)
-
-    in_transaction(work)
+    act(by, lambda connection: counter.add_counter(connection, by, code, member, account, warehouse, name))
     click.echo(f"counter {code} is registered")
 
 
@@ -45,32 +46,30 @@ def add(by: str, code: str, member: str, account: str, warehouse: str, name: str
 @click.option("--adjustment", default="0", show_default=True, help="CNY per fine gram for the form; may be negative.")
 @click.option("--payable", default="100", show_default=True, help="Per cent of the fine gold that is paid for.")
 @click.pass_obj
-def price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: str, payable: str) -> None:
+def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: str, payable: str) -> None:
     """Post a two-way price for a form."""
 
     async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
         sign = -1 if adjustment.startswith("-") else 1
         size = parse_decimal("adjustment", adjustment.removeprefix("-"), 2, 0, 10**7, "CNY per fine gram")
         ratio = parse_decimal("payable", payable, 3, 1, 100_000, "per cent")
         prices = (parse_price(bid, "bid"), parse_price(ask, "ask"), sign * size, ratio)
         return await two_way.post(connection, by, two_way.Posted(poster, form, *prices))
 
-    click.echo(f"price {in_transaction(work)} is posted")
+    click.echo(f"price {act(by, work)} is posted")
+
+
+def _price(row: Row[Any]) -> Iterable[object]:
+    figures = (format_price(row.bid), format_price(row.ask), format_money(row.adjustment))
+    return row.price_no, row.poster, row.form, *figures, f"{row.payable_e5 / 1_000:.3f}%"
 
 
 @counter_group.command("prices")
+@PAGE
 @click.pass_obj
-def prices(by: str) -> None:
+def list_prices(by: str, page: PageRequest) -> None:
     """Show the newest posted prices, tab separated: number, poster, form, bid, ask, adjustment, payable."""
-
-    async def work(connection: AsyncConnection) -> list[Row[tuple[object, ...]]]:
-        await may(connection, by, "settle", "supervise")
-        return await two_way.listing(connection)
-
-    for row in in_transaction(work):
-        figures = (format_price(row.bid), format_price(row.ask), format_money(row.adjustment))
-        click.echo("\t".join((str(row.price_no), row.poster, row.form, *figures, f"{row.payable_e5 / 1_000:.3f}%")))
+    show(by, page, two_way.listing, _price)
 
 
 @counter_group.command("open")
@@ -87,124 +86,99 @@ def open_ticket(
 ) -> None:
     """Open a ticket at the counter CODE for a seller who was identified and screened."""
 
-    async def work(connection: AsyncConnection) -> Row[tuple[object, ...]]:
-        await may(connection, by, "settle")
+    async def work(connection: AsyncConnection) -> Row[Any]:
         identity = sellers.checked(id_type, id_number, name)
         papers = (id_copy, screening, screening_list)
         number = await counter.open_ticket(connection, by, code, identity, *papers)
         return await counter.find(connection, number)
 
-    row = in_transaction(work)
+    row = act(by, work)
     click.echo(f"ticket {row.ticket_no}: seller {row.seller_id}, {row.status}")
 
 
 @counter_group.command("turn-away")
 @click.argument("code")
-@click.option("--description", required=True, help="What happened.")
+@DESCRIPTION
 @click.pass_obj
 def turn_away(by: str, code: str, description: str) -> None:
-    """Somebody shows no document: nothing is bought at CODE, and it is reported."""
-
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await counter.turn_away(connection, by, code, description)
-
-    click.echo(f"ticket {in_transaction(work)}: refused and reported")
+    """Record that somebody showed no document at CODE: nothing is bought, and it is reported."""
+    number = act(by, lambda connection: counter.turn_away(connection, by, code, description))
+    click.echo(f"ticket {number}: refused and reported")
 
 
 @counter_group.command("item")
-@click.argument("ticket", type=int)
+@TICKET
 @click.option("--description", required=True)
 @click.option("--marks", default="", help="Marks on it, such as 足金 or 750.")
 @click.option("--form", default="SCRAP_JEWEL", show_default=True)
 @click.option("--weight", required=True, help="Grams on the counter's balance, such as 12.34")
 @click.option("--origin", required=True, help="Where the seller says it is from.")
 @click.pass_obj
-def item(by: str, ticket: int, description: str, marks: str, form: str, weight: str, origin: str) -> None:
+def add_item(by: str, ticket: int, description: str, marks: str, form: str, weight: str, origin: str) -> None:
     """Put an item on TICKET."""
 
     async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
         gross_cg = parse_scale_weight("weight", weight)
         return await counter.add_item(connection, by, ticket, counter.Item(description, marks, form, gross_cg, origin))
 
-    click.echo(f"ticket {ticket}, line {in_transaction(work)}")
+    click.echo(f"ticket {ticket}, line {act(by, work)}")
 
 
 @counter_group.command("screen")
-@click.argument("ticket", type=int)
+@TICKET
 @click.argument("results", nargs=-1, required=True)
 @click.pass_obj
 def screen(by: str, ticket: int, results: tuple[str, ...]) -> None:
-    """X-ray RESULTS of all items of TICKET, whole per mille in the order of their lines."""
+    """Enter the X-ray RESULTS of all items of TICKET, whole per mille in the order of their lines."""
 
     async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
         found = {
             line: 100 * parse_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
             for line, text in enumerate(results, 1)
         }
         await counter.screen(connection, by, ticket, found)
 
-    in_transaction(work)
+    act(by, work)
     click.echo(f"ticket {ticket} is screened")
 
 
 @counter_group.command("offer")
-@click.argument("ticket", type=int)
+@TICKET
 @click.pass_obj
 def offer(by: str, ticket: int) -> None:
     """Compute the offer for TICKET from today's posted prices."""
-
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await counter.offer(connection, by, ticket)
-
-    click.echo(f"ticket {ticket}: {format_money(in_transaction(work))} CNY")
+    offered = act(by, lambda connection: counter.offer(connection, by, ticket))
+    click.echo(f"ticket {ticket}: {format_money(offered)} CNY")
 
 
 @counter_group.command("accept")
-@click.argument("ticket", type=int)
+@TICKET
 @click.pass_obj
 def accept(by: str, ticket: int) -> None:
-    """The seller agrees to the offer of TICKET."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await counter.accept(connection, by, ticket)
-
-    in_transaction(work)
+    """Record that the seller agrees to the offer of TICKET."""
+    act(by, lambda connection: counter.accept(connection, by, ticket))
     click.echo(f"ticket {ticket} is accepted")
 
 
 @counter_group.command("decline")
-@click.argument("ticket", type=int)
-@click.option("--reason", required=True)
+@TICKET
+@REASON
 @click.pass_obj
 def decline(by: str, ticket: int, reason: str) -> None:
-    """The seller of TICKET does not sell."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await counter.decline(connection, by, ticket, reason)
-
-    in_transaction(work)
+    """Record that the seller of TICKET does not sell."""
+    act(by, lambda connection: counter.decline(connection, by, ticket, reason))
     click.echo(f"ticket {ticket} is declined")
 
 
 @counter_group.command("refuse")
-@click.argument("ticket", type=int)
+@TICKET
 @click.option("--reason", required=True, type=click.Choice(aml.REASONS[1:]))
-@click.option("--description", required=True, help="What happened.")
+@DESCRIPTION
 @click.pass_obj
 def refuse(by: str, ticket: int, reason: str, description: str) -> None:
     """Do not buy on TICKET, and report why."""
-
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await counter.refuse(connection, by, ticket, reason, description)
-
-    click.echo(f"ticket {ticket} is refused; report {in_transaction(work)} is due today")
+    number = act(by, lambda connection: counter.refuse(connection, by, ticket, reason, description))
+    click.echo(f"ticket {ticket} is refused; report {number} is due today")
 
 
 @counter_group.command("due-diligence")
@@ -214,27 +188,18 @@ def refuse(by: str, ticket: int, reason: str, description: str) -> None:
 @click.pass_obj
 def due_diligence(by: str, seller: int, document: str, findings: str) -> None:
     """Record that SELLER was looked into."""
-
-    async def work(connection: AsyncConnection) -> int:
-        await may(connection, by, "settle")
-        return await sellers.look_into(connection, by, seller, document, findings)
-
-    click.echo(f"due diligence {in_transaction(work)} on seller {seller} is recorded")
+    number = act(by, lambda connection: sellers.look_into(connection, by, seller, document, findings))
+    click.echo(f"due diligence {number} on seller {seller} is recorded")
 
 
 @counter_group.command("pay")
-@click.argument("ticket", type=int)
+@TICKET
 @click.option("--method", required=True, type=click.Choice(counter.METHODS))
 @click.option("--reference", required=True, help="Number of the cash voucher or the transfer.")
 @click.pass_obj
 def pay(by: str, ticket: int, method: str, reference: str) -> None:
     """Pay out TICKET; another person than the one who made the offer."""
-
-    async def work(connection: AsyncConnection) -> counter.Payment:
-        await may(connection, by, "settle")
-        return await counter.pay(connection, by, ticket, method, reference)
-
-    paid = in_transaction(work)
+    paid = act(by, lambda connection: counter.pay(connection, by, ticket, method, reference))
     click.echo(f"ticket {ticket}: {format_money(paid.fen)} CNY paid")
     for number in paid.reports:
         click.echo(f"report {number} follows: goldx clerk counter reports")
@@ -245,107 +210,101 @@ def pay(by: str, ticket: int, method: str, reference: str) -> None:
 @click.option("--symbol", "symbols", multiple=True, required=True, metavar="FORM=SYMBOL", help="The class of a form.")
 @click.pass_obj
 def deliver(by: str, tickets: tuple[int, ...], symbols: tuple[str, ...]) -> None:
-    """The items of paid TICKETS become lots."""
+    """Make lots of the items of paid TICKETS."""
+    classes = dict(text.partition("=")[::2] for text in symbols)
+    delivered = act(by, lambda connection: counter.deliver(connection, by, tickets, classes))
+    for ticket, lots in delivered.items():
+        click.echo(f"ticket {ticket}: lots {joined(lots)}")
 
-    async def work(connection: AsyncConnection) -> dict[int, list[int]]:
-        await may(connection, by, "settle")
-        classes = dict(text.partition("=")[::2] for text in symbols)
-        return await counter.deliver(connection, by, tickets, classes)
 
-    for ticket, lots in in_transaction(work).items():
-        click.echo(f"ticket {ticket}: lots {', '.join(map(str, lots))}")
+def _item(row: Row[Any]) -> str:
+    fields = [str(row.line), row.description, row.marks, row.form, f"{format_cg(row.gross_cg)} g"]
+    if row.xrf_e5 is not None:
+        fields.append(f"{format_fineness(row.xrf_e5)} per mille")
+    if row.value_fen is not None:
+        fields.append(f"payable {format_weight(row.payable_mg)} g, {format_money(row.value_fen)} CNY")
+    return "\t".join(fields)
 
 
 @counter_group.command("show")
-@click.argument("ticket", type=int)
+@TICKET
 @click.pass_obj
-def show(by: str, ticket: int) -> None:
+def show_ticket(by: str, ticket: int) -> None:
     """Show TICKET with its seller, masked, and its items."""
 
     async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
         row = await counter.find(connection, ticket)
         click.echo(f"ticket {ticket} at {row.counter}: {row.status}" + (f", {row.reason}" if row.reason else ""))
         if row.seller_id is not None:
             who = await sellers.find(connection, row.seller_id)
-            click.echo(
-                f"seller {who.seller_id}: {who.masked_name}, {who.id_type} {who.masked_number}, copy {row.id_copy}"
-            )
+            papers = f"{who.id_type} {who.masked_number}, copy {row.id_copy}"
+            click.echo(f"seller {who.seller_id}: {who.masked_name}, {papers}")
             click.echo(f"screening against {row.screening_list}: {row.screening}")
         for found in await counter.items_of(connection, ticket):
-            fields = [str(found.line), found.description, found.marks, found.form, f"{format_cg(found.gross_cg)} g"]
-            if found.xrf_e5 is not None:
-                fields.append(f"{format_fineness(found.xrf_e5)} per mille")
-            if found.value_fen is not None:
-                fields.append(f"payable {format_weight(found.payable_mg)} g, {format_money(found.value_fen)} CNY")
-            click.echo("\t".join(fields))
+            click.echo(_item(found))
         if row.offered_fen is not None:
             click.echo(f"offer {format_money(row.offered_fen)} CNY by {row.offered_by}")
         if row.paid_by is not None:
             click.echo(f"paid in {row.method} by {row.paid_by} on {row.paid_day}, {row.payment_reference}")
 
-    in_transaction(work)
+    read(by, work)
+
+
+def _ticket(row: Row[Any]) -> Iterable[object]:
+    offered = None if row.offered_fen is None else format_money(row.offered_fen)
+    return row.ticket_no, row.counter, row.seller_id, row.status, offered
 
 
 @counter_group.command("tickets")
 @click.option("--counter", "code")
 @click.option("--status")
 @click.option("--seller", type=int)
+@PAGE
 @click.pass_obj
-def tickets(by: str, code: str | None, status: str | None, seller: int | None) -> None:
+def list_tickets(by: str, code: str | None, status: str | None, seller: int | None, page: PageRequest) -> None:
     """Show tickets, tab separated: number, counter, seller, status, offer."""
+    show(
+        by,
+        page,
+        lambda connection, part: counter.listing(connection, part, code=code, status=status, seller_id=seller),
+        _ticket,
+    )
 
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle", "supervise")
-        after = 0
-        while found := await counter.listing(connection, code=code, status=status, seller_id=seller, after=after):
-            for row in found:
-                money = "-" if row.offered_fen is None else format_money(row.offered_fen)
-                click.echo(f"{row.ticket_no}\t{row.counter}\t{row.seller_id or '-'}\t{row.status}\t{money}")
-            after = found[-1].ticket_no
 
-    in_transaction(work)
+def _report(row: Row[Any]) -> Iterable[object]:
+    who = f"seller {row.seller_id}" if row.seller_id else "nobody known"
+    tickets = f"tickets {','.join(map(str, row.tickets))}"
+    money = f"{format_money(row.amount_fen)} CNY"
+    return row.report_no, row.kind, row.reason, who, money, tickets, f"due {row.due_on}", row.status
 
 
 @counter_group.command("reports")
 @click.option("--status", type=click.Choice(aml.MACHINE.states))
 @click.option("--overdue", is_flag=True, help="Only what was due before today.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write all of them to a .csv or .xlsx instead.")
+@PAGE
 @click.pass_context
-def reports(context: click.Context, status: str | None, overdue: bool, out: Path | None) -> None:
+def list_reports(
+    context: click.Context, status: str | None, overdue: bool, out: Path | None, page: PageRequest
+) -> None:
     """Show large-value and suspicious reports, tab separated; with --overdue exit 1 if there is any."""
     by: str = context.obj
-
-    async def work(connection: AsyncConnection) -> list[Row[tuple[object, ...]]]:
-        await may(connection, by, "settle", "supervise")
-        if out is not None:
-            data = await aml.export(connection, out.suffix.removeprefix("."))
-            with out.open("xb") as target:
-                target.write(data)
-            return []
-        return await aml.listing(connection, status=status, overdue=overdue)
-
-    found = in_transaction(work)
-    for row in found:
-        who = f"seller {row.seller_id}" if row.seller_id else "nobody known"
-        money = f"{format_money(row.amount_fen)} CNY"
-        listed = ",".join(map(str, row.tickets))
-        fields = (row.report_no, row.kind, row.reason, who, money, f"tickets {listed}", f"due {row.due_on}", row.status)
-        click.echo("\t".join(map(str, fields)))
-    context.exit(1 if overdue and found else 0)
+    if out is not None:
+        kind = out.suffix.removeprefix(".")
+        write_new(out, read(by, lambda connection: aml.export(connection, kind)))
+        return
+    shown = show(
+        by, page, lambda connection, part: aml.listing(connection, part, status=status, overdue=overdue), _report
+    )
+    context.exit(1 if overdue and shown else 0)
 
 
 @counter_group.command("report")
-@click.argument("number", type=int)
+@NUMBER
 @click.argument("step", type=click.Choice(["confirm", "dismiss", "file"]))
 @click.option("--reference", required=True, help="Why; of a filed one the authority's number.")
 @click.pass_obj
-def report(by: str, number: int, step: str, reference: str) -> None:
-    """Confirm or dismiss what was noticed, or say that report NUMBER is filed."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await may(connection, by, "settle")
-        await aml.decide(connection, by, number, step, reference)
-
-    in_transaction(work)
+def decide_report(by: str, number: int, step: str, reference: str) -> None:
+    """Confirm or dismiss what was noticed, or record that report NUMBER is filed."""
+    act(by, lambda connection: aml.decide(connection, by, number, step, reference))
     click.echo(f"report {number}: {step}, {reference}")

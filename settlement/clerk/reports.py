@@ -7,12 +7,12 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.working_days import parse_day, today
-from settlement.clerk.group import clerk, may
+from settlement.clerk.group import clerk, read
+from settlement.clerk.options import write_new
 from settlement.lots import lots
 from settlement.reports import account_statement, bar_export, stock_report
-from settlement.service.cli import in_transaction
 
-_OUT = click.option(
+OUT = click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="A .csv or .xlsx file that must not exist."
 )
 
@@ -23,47 +23,42 @@ def export_group() -> None:
 
 
 def _write(by: str, out: Path, make: Callable[[AsyncConnection, str], Awaitable[bytes]]) -> None:
-    async def work(connection: AsyncConnection) -> bytes:
-        await may(connection, by, "settle", "supervise")
-        return await make(connection, out.suffix.removeprefix("."))
-
-    data = in_transaction(work)
-    with out.open("xb") as target:
-        target.write(data)
+    data = read(by, lambda connection: make(connection, out.suffix.removeprefix(".")))
+    write_new(out, data)
     click.echo(f"{out}: {len(data)} bytes")
 
 
 @export_group.command("bars")
-@_OUT
+@OUT
 @click.option("--layout", type=click.Choice(bar_export.LAYOUTS), default="declared", show_default=True)
 @click.option("--state")
 @click.option("--symbol")
 @click.option("--account")
 @click.option("--warehouse")
 @click.pass_obj
-def bars(
+def export_bars(
     by: str, out: Path, layout: str, state: str | None, symbol: str | None, account: str | None, warehouse: str | None
 ) -> None:
-    """Lots as a bar list, which import-bars reads again: `declared`, or as London lists them."""
+    """Write lots as a bar list, which import-bars reads again: `declared`, or as London lists them."""
     search = lots.Search(state, symbol, account, warehouse)
     _write(by, out, lambda connection, kind: bar_export.export(connection, search, layout, kind))
 
 
 @export_group.command("count")
 @click.argument("warehouse")
-@_OUT
+@OUT
 @click.pass_obj
-def count(by: str, warehouse: str, out: Path) -> None:
-    """What WAREHOUSE should find when it counts; as a statement it comes back through goldx clerk statement."""
+def export_count(by: str, warehouse: str, out: Path) -> None:
+    """Write what WAREHOUSE should find when it counts; as a statement it comes back through goldx clerk statement."""
     _write(by, out, lambda connection, kind: bar_export.count_list(connection, warehouse, kind))
 
 
 @export_group.command("stock")
-@_OUT
+@OUT
 @click.option("--day", help="Such as 2026-11-24; default: today, until now.")
 @click.pass_obj
-def stock_of(by: str, out: Path, day: str | None) -> None:
-    """Stock per vault, form and customs status at a day's end, and what the day did to it."""
+def export_stock(by: str, out: Path, day: str | None) -> None:
+    """Write the stock per vault, form and customs status at a day's end, and what the day did to it."""
 
     async def make(connection: AsyncConnection, kind: str) -> bytes:
         return await stock_report.export(connection, today() if day is None else parse_day("day", day), kind)
@@ -73,12 +68,12 @@ def stock_of(by: str, out: Path, day: str | None) -> None:
 
 @export_group.command("account")
 @click.argument("account")
-@_OUT
+@OUT
 @click.option("--from", "first", required=True, help="First day, such as 2026-11-01.")
 @click.option("--to", "last", required=True, help="Last day.")
 @click.pass_obj
-def account_of(by: str, account: str, out: Path, first: str, last: str) -> None:
-    """The ledger's postings of ACCOUNT with the balance after each."""
+def export_account(by: str, account: str, out: Path, first: str, last: str) -> None:
+    """Write the ledger's postings of ACCOUNT with the balance after each."""
 
     async def make(connection: AsyncConnection, kind: str) -> bytes:
         days = (parse_day("from", first), parse_day("to", last))

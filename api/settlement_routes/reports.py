@@ -1,15 +1,18 @@
-"""Files written: bar lists, count lists, stock reports and statements of accounts, as CSV or XLSX."""
+"""Reports, and files that are written: bar lists, count lists, stock reports and statements of accounts."""
 
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
 
-from api.settlement_routes.access import Reader, Transaction, new_router
-from settlement.base.working_days import parse_day, today
+from api.settlement_routes.access import Reader, TheDay, Transaction, new_router
+from api.settlement_routes.rows import Projection, ThePage, listed
+from settlement.base.working_days import parse_day
 from settlement.lots import lots
 from settlement.reports import account_statement, bar_export, stock_report
 
 router = new_router()
+
+STOCK = Projection(*stock_report.StockLine._fields)
 Kind = Annotated[Literal["csv", "xlsx"], Query(alias="format")]
 _MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _FILE: dict[int | str, dict[str, Any]] = {
@@ -45,18 +48,15 @@ async def export_count(_: Reader, connection: Transaction, warehouse: str, kind:
 
 
 @router.get("/stock")
-async def get_stock(_: Reader, connection: Transaction, day: str | None = None) -> dict[str, Any]:
-    """Stock per vault, form and customs status at a day's end (default: today, until now); milligrams."""
-    asked = today() if day is None else parse_day("day", day)
-    return {"day": asked, "stock": [line._asdict() for line in await stock_report.report(connection, asked)]}
+async def get_stock(_: Reader, connection: Transaction, day: TheDay, page: ThePage) -> dict[str, Any]:
+    """Stock per vault, form and customs status at a day's end, today until now; milligrams."""
+    return listed("stock", STOCK, await stock_report.listing(connection, day, page), day=day)
 
 
 @router.get("/exports/stock", response_class=Response, responses=_FILE)
-async def export_stock(_: Reader, connection: Transaction, kind: Kind = "csv", day: str | None = None) -> Response:
+async def export_stock(_: Reader, connection: Transaction, day: TheDay, kind: Kind = "csv") -> Response:
     """The stock report as a file."""
-    return _file(
-        "stock", kind, await stock_report.export(connection, today() if day is None else parse_day("day", day), kind)
-    )
+    return _file("stock", kind, await stock_report.export(connection, day, kind))
 
 
 @router.get("/exports/accounts/{account}", response_class=Response, responses=_FILE)

@@ -1,0 +1,81 @@
+"""The reconciliation and its breaks, statements of warehouses and reports of depositories."""
+
+import asyncio
+from typing import Any
+
+from api.dependencies import TheGateway
+from api.settlement_routes.access import Clerk, File, Reader, TheDay, TheReading, Transaction, new_router
+from api.settlement_routes.rows import Projection, ThePage, listed
+from settlement.base.database import now_ms
+from settlement.intake.bar_list import Reading
+from settlement.reconciliation import depository_report, three_way, warehouse_statement
+from settlement.workbooks import sheets
+
+router = new_router()
+
+BREAK = Projection(
+    *("break_id", "kind", "subject", "asset", "expected", "found", "unit", "note", "scope", "owner", "status"),
+    *("explanation", "opened_at", "closed_at", "first_run", "last_run"),
+)
+
+
+@router.post("/reconciliations")
+async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
+    """Compares ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
+    report = await three_way.reconcile(gateway.database, by)
+    return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}
+
+
+@router.get("/breaks")
+async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """Breaks that are not corrected, oldest first, with their age in days and whose they are by it."""
+    now = now_ms()
+
+    def aged(row: Any) -> dict[str, Any]:
+        days, whose = three_way.age(row.opened_at, now)
+        return {**BREAK(row), "days": days, "whose": whose}
+
+    return listed("breaks", aged, await three_way.open_breaks(connection, page))
+
+
+def _bars(data: bytes, reading: Reading) -> list[warehouse_statement.StatementBar]:
+    return warehouse_statement.read(sheets.read(data, reading.sheet), reading)
+
+
+def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
+    return {**found._asdict(), "breaks": [difference._asdict() for difference in found.breaks]}
+
+
+@router.post("/statements/{warehouse}/preview")
+async def preview_statement(
+    _: Reader, connection: Transaction, warehouse: str, file: File, reading: TheReading
+) -> dict[str, Any]:
+    """Where a warehouse's statement of its bars differs from the register; changes nothing."""
+    bars = await asyncio.to_thread(_bars, file, reading)
+    return _outcome(await warehouse_statement.compare(connection, warehouse, bars))
+
+
+@router.post("/statements/{warehouse}")
+async def take_statement(
+    by: Clerk,
+    connection: Transaction,
+    warehouse: str,
+    day: TheDay,
+    file: File,
+    reading: TheReading,
+    name: str = "upload",
+) -> dict[str, Any]:
+    """Holds a warehouse's statement of a day against the register: differences become breaks, the file is kept."""
+    bars = await asyncio.to_thread(_bars, file, reading)
+    return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars))
+
+
+@router.post("/depository-reports")
+async def take_report(
+    by: Clerk, connection: Transaction, file: File, sheet: str | None = None, name: str = "upload"
+) -> dict[str, Any]:
+    """Takes in a depository's report if every row and total holds; figures in thousandths of its unit."""
+    report = depository_report.read(await asyncio.to_thread(sheets.read, file, sheet))
+    number = await depository_report.keep(connection, by, name, file, report)
+    stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in report.stocks]
+    return {"file": number, "about": report.about, "stocks": stocks, "total": report.total()._asdict()}

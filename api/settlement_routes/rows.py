@@ -1,0 +1,62 @@
+"""How rows of settlement become the objects of an answer, and listings their pages."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Query
+
+from goldx.protocol.units import format_money, format_price, format_weight
+from settlement.base.arithmetic import format_cg, format_fineness
+from settlement.base.paging import LONGEST, Page, PageRequest
+
+FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
+    "mg": format_weight,
+    "cg": format_cg,
+    "fen": format_money,
+    "adjustment": format_money,
+    "price": format_price,
+    "bid": format_price,
+    "ask": format_price,
+    "e5": format_fineness,
+    "fineness": format_fineness,
+}
+"""How a quantity is written, by the last word of its column's name: grams, CNY, CNY per fine gram, per mille."""
+
+
+class Projection:
+    """Makes of a row the object that an answer shows of it.
+
+    ``plain`` columns are given under their own names and as they are, bytes as hexadecimal digits. ``written`` names a
+    field and the column it is written from as a decimal string, in the unit that the column's name ends with.
+    """
+
+    def __init__(self, *plain: str, **written: str) -> None:
+        self._plain = plain
+        self._written = {field: (column, FORMATS[column.rpartition("_")[2]]) for field, column in written.items()}
+
+    def __call__(self, row: Any) -> dict[str, Any]:
+        """Return the object of a row or a named tuple; a column that is None gives a field that is null."""
+        found = {}
+        for name in self._plain:
+            value = getattr(row, name)
+            found[name] = value.hex() if isinstance(value, bytes) else value
+        for field, (column, write) in self._written.items():
+            value = getattr(row, column)
+            found[field] = None if value is None else write(value)
+        return found
+
+
+def _page(
+    after: Annotated[str | None, Query(description="`next` of the page before; default: the first page")] = None,
+    limit: Annotated[int, Query(ge=1, le=LONGEST, description="Rows of a page")] = LONGEST,
+) -> PageRequest:
+    return PageRequest(after, limit)
+
+
+ThePage = Annotated[PageRequest, Depends(_page)]
+"""Which page of a listing a request asks for."""
+
+
+def listed(name: str, projection: Callable[[Any], dict[str, Any]], page: Page[Any], **more: Any) -> dict[str, Any]:
+    """Return the answer of a listing: its rows under ``name``, and ``next``, null on the last page."""
+    return {name: [projection(row) for row in page], "next": page.next, **more}

@@ -1,0 +1,101 @@
+"""``goldx clerk tariff`` and ``goldx clerk fees``: what custody costs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import format_money
+from settlement.base.paging import PageRequest
+from settlement.base.working_days import parse_day, today
+from settlement.charges import fees, tariff
+from settlement.clerk.group import act, clerk, propose, show
+from settlement.clerk.options import PAGE
+from settlement.tables.charges import BILL_STATES
+
+
+@clerk.group("tariff")
+def tariff_group() -> None:
+    """Figures of the tariff."""
+
+
+@tariff_group.command("list")
+@click.option("--on", "day", help="The day they hold on; default: today.")
+@PAGE
+@click.pass_obj
+def tariff_list(by: str, day: str | None, page: PageRequest) -> None:
+    """Show the figures, tab separated: name, value, unit, where it comes from unless it was changed."""
+
+    show(
+        by,
+        page,
+        lambda connection, part: tariff.listing(connection, today() if day is None else parse_day("on", day), part),
+        lambda one: (one.name, one.value, one.unit, "changed" if one.changed else one.source),
+    )
+
+
+@tariff_group.command("propose")
+@click.argument("name", type=click.Choice(sorted(tariff.FIGURES)))
+@click.argument("value", type=int)
+@click.option("--from", "day", required=True, help="First day, such as 2026-12-01; not yet begun.")
+@click.pass_obj
+def tariff_propose(by: str, name: str, value: int, day: str) -> None:
+    """Propose VALUE for NAME from a day on."""
+    propose(by, lambda connection: tariff.propose(connection, by, name, value, parse_day("from", day)))
+
+
+@clerk.group("fees")
+def fees_group() -> None:
+    """Accrue and bill fees."""
+
+
+@fees_group.command("accrue")
+@click.option("--day", help="A day that is over; default: every day that is not accrued yet.")
+@click.pass_obj
+def fees_accrue(by: str, day: str | None) -> None:
+    """Accrue the fees of days that are over; the service does it by itself after midnight."""
+
+    async def work(connection: AsyncConnection) -> int:
+        if day is None:
+            return await fees.catch_up(connection)
+        return await fees.accrue(connection, parse_day("day", day))
+
+    click.echo(f"{act(by, work)} fees accrued")
+
+
+@fees_group.command("bill")
+@click.pass_obj
+def fees_bill(by: str) -> None:
+    """Propose bills of everything that is owed, arrears included."""
+    number = act(by, lambda connection: fees.bill(connection, by))
+    click.echo("nothing to bill" if number is None else f"proposal {number} waits for another person's approval")
+
+
+@fees_group.command("bills")
+@click.option("--status", type=click.Choice(BILL_STATES), help="Such as ARREAR.")
+@PAGE
+@click.pass_obj
+def fees_bills(by: str, status: str | None, page: PageRequest) -> None:
+    """Show bills, tab separated: number, account, CNY, status, reason."""
+    show(
+        by,
+        page,
+        lambda connection, part: fees.bills(connection, part, status=status),
+        lambda row: (row.bill_no, row.account, format_money(row.amount_fen), row.status, row.reason),
+    )
+
+
+def _accrual(row: Row[Any]) -> Iterable[object]:
+    fen = f"{row.amount_ufen // fees.UFEN}.{row.amount_ufen % fees.UFEN:06d}"
+    return row.day, row.kind, row.symbol, row.quantity, row.rate, fen, row.subject, row.bill_no
+
+
+@fees_group.command("list")
+@click.option("--account", required=True)
+@PAGE
+@click.pass_obj
+def fees_list(by: str, account: str, page: PageRequest) -> None:
+    """Show what an account was charged, tab separated: day, fee, class, quantity, rate, fen, document, bill."""
+    show(by, page, lambda connection, part: fees.accruals(connection, account, part), _accrual)

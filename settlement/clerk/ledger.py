@@ -1,0 +1,65 @@
+"""``goldx clerk``: money in and out, and the balances of the ledger."""
+
+from typing import NamedTuple
+
+import click
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import format_amount, parse_money
+from settlement.base.paging import PageRequest
+from settlement.clerk.group import clerk, propose, show
+from settlement.clerk.options import PAGE, combined
+from settlement.ledger import balances, cash
+
+
+class _Transfer(NamedTuple):
+    account: str
+    amount: str
+    bank_reference: str
+
+
+TRANSFER = combined(
+    "transfer",
+    _Transfer,
+    click.option("--account", required=True),
+    click.option("--amount", required=True, help="CNY, such as 1000000.00"),
+    click.option("--bank-reference", required=True, help="The escrow bank's number of the transfer."),
+)
+
+
+def _propose_cash(by: str, transfer: _Transfer, sign: int) -> None:
+    async def work(connection: AsyncConnection) -> int:
+        amount_fen = sign * abs(parse_money(transfer.amount))
+        return await cash.propose(connection, by, transfer.account, amount_fen, transfer.bank_reference)
+
+    propose(by, work)
+
+
+@clerk.command("cash-in")
+@TRANSFER
+@click.pass_obj
+def cash_in(by: str, transfer: _Transfer) -> None:
+    """Propose money that has come in at the escrow bank."""
+    _propose_cash(by, transfer, 1)
+
+
+@clerk.command("cash-out")
+@TRANSFER
+@click.pass_obj
+def cash_out(by: str, transfer: _Transfer) -> None:
+    """Propose money that is to go out from the escrow bank."""
+    _propose_cash(by, transfer, -1)
+
+
+@clerk.command("balances")
+@click.option("--account", help="One trading account; default: all, and the venue's own.")
+@PAGE
+@click.pass_obj
+def list_balances(by: str, account: str | None, page: PageRequest) -> None:
+    """Show the ledger's balances, tab separated: kind, account, asset, balance."""
+    show(
+        by,
+        page,
+        lambda connection, part: balances.listing(connection, part, name=account),
+        lambda row: (row.kind, row.name, row.asset, format_amount(row.balance, row.asset)),
+    )

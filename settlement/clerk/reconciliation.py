@@ -1,0 +1,160 @@
+"""``goldx clerk``: the reconciliation and its breaks, statements of warehouses and reports of depositories."""
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.protocol.units import BadValue
+from settlement.base.arithmetic import format_cg
+from settlement.base.database import now_ms
+from settlement.base.paging import PageRequest
+from settlement.base.working_days import parse_day, today
+from settlement.clerk.group import READERS, act, clerk, may, show
+from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING
+from settlement.intake.bar_list import Reading
+from settlement.reconciliation import depository_report, three_way, warehouse_statement
+from settlement.service.cli import on_database
+from settlement.workbooks import sheets
+
+
+def described(found: three_way.Break | Row[Any]) -> str:
+    """Return a break in one line."""
+    expected, there = (three_way.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
+    note = (found.note,) if found.note else ()
+    return "\t".join((found.kind, found.subject, found.asset, f"expected {expected}", f"found {there}", *note))
+
+
+def _break(row: Row[Any]) -> Iterable[object]:
+    days, whose = three_way.age(row.opened_at, now_ms())
+    return row.break_id, row.owner, row.status, f"{days} days", whose, described(row)
+
+
+@clerk.command("breaks")
+@PAGE
+@click.pass_obj
+def list_breaks(by: str, page: PageRequest) -> None:
+    """Show open breaks, tab separated: number, owner, status, age, whose it is by its age, what differs."""
+    show(by, page, three_way.open_breaks, _break)
+
+
+@clerk.command("explain")
+@NUMBER
+@click.option("--owner", required=True, help="Who deals with it.")
+@click.option("--explanation", required=True)
+@click.pass_obj
+def explain(by: str, number: int, owner: str, explanation: str) -> None:
+    """Record who deals with the break NUMBER and what is known of it."""
+    act(by, lambda connection: three_way.explain(connection, by, number, owner, explanation))
+    click.echo(f"break {number} is {owner}'s: {explanation}")
+
+
+@clerk.command("reconcile")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def reconcile(context: click.Context, as_json: bool) -> None:
+    """Compare ledger, warehouse and engine; exit 1 if anything disagrees."""
+    by: str = context.obj
+
+    async def work(engine: AsyncEngine) -> three_way.Report:
+        async with engine.connect() as connection:
+            await may(connection, by, *READERS)
+        return await three_way.reconcile(engine, by)
+
+    report = on_database(work)
+    if as_json:
+        click.echo(json.dumps({**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}))
+    else:
+        for found in report.breaks:
+            click.echo(described(found))
+        click.echo(f"{report.checked} figures compared at sequence {report.sequence}: {len(report.breaks)} breaks")
+    context.exit(1 if report.breaks else 0)
+
+
+@clerk.command("statement")
+@FILE
+@click.option("--warehouse", help="Whose bars the statement lists; not for a depository's report.")
+@click.option("--day", help="The day it is of, such as 2026-11-24; default: today.")
+@PREVIEW
+@READING
+@click.pass_context
+def take_statement(
+    context: click.Context,
+    file: Path,
+    warehouse: str | None,
+    day: str | None,
+    only_preview: bool,
+    reading: Reading,
+) -> None:
+    """Hold a warehouse's statement FILE (CSV, XLSX or XLS) against the register; exit 1 if anything differs.
+
+    A depository's report of its totals is known by its headings: its totals are computed again, and it is kept.
+    """
+    by: str = context.obj
+    data = file.read_bytes()
+    try:
+        table = sheets.read(data, reading.sheet)
+        if depository_report.is_report(table):
+            _take_depository_report(by, file.name, data, depository_report.read(table), only_preview)
+            return
+        bars = warehouse_statement.read(table, reading)
+    except sheets.BadFile as error:
+        raise click.ClickException(str(error)) from error
+    if warehouse is None:
+        raise click.UsageError("--warehouse must say whose bars these are")
+    outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), only_preview)
+    for found in outcome.breaks:
+        click.echo(described(found))
+    click.echo(
+        f"{warehouse}: {outcome.bars} bars, {format_cg(outcome.gross_cg)} g gross on the statement; "
+        f"{outcome.lots} lots, {format_cg(outcome.lots_gross_cg)} g in the register: {len(outcome.breaks)} breaks"
+    )
+    context.exit(1 if outcome.breaks else 0)
+
+
+def _date(text: str | None) -> date:
+    try:
+        return today() if text is None else parse_day("day", text)
+    except BadValue as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _take_bars(
+    by: str,
+    name: str,
+    data: bytes,
+    bars: list[warehouse_statement.StatementBar],
+    warehouse: str,
+    day: date,
+    only_preview: bool,
+) -> warehouse_statement.Outcome:
+    async def work(connection: AsyncConnection) -> warehouse_statement.Outcome:
+        if only_preview:
+            return await warehouse_statement.compare(connection, warehouse, bars)
+        return await warehouse_statement.take_in(connection, by, warehouse, day, name, data, bars)
+
+    return act(by, work)
+
+
+def _take_depository_report(
+    by: str, name: str, data: bytes, report: depository_report.Report, only_preview: bool
+) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        if not only_preview:
+            await depository_report.keep(connection, by, name, data, report)
+
+    act(by, work)
+    for line in report.about:
+        click.echo(line)
+    for stock in report.stocks:
+        click.echo("\t".join((stock.depository, stock.category, *map(depository_report.shown, stock.figures))))
+    totals = (("TOTAL REGISTERED", "Registered"), ("TOTAL ELIGIBLE", "Eligible"), ("COMBINED TOTAL", None))
+    for title, category in totals:
+        click.echo("\t".join((title, "", *map(depository_report.shown, report.total(category)))))
+    depositories = {stock.depository for stock in report.stocks}
+    click.echo(f"{len(report.stocks)} rows of {len(depositories)} depositories; all totals hold")
