@@ -73,10 +73,9 @@ async def test_files_over_rest(exchange: SmallExchange, desk: Desk, today: str) 
     assert [row.cells[2].text for row in sheets.read(account).rows] == ["kind", "opening", "receipt", "closing"]
     found = await desk("auditor", "GET", "/lots", params={"serial": "A*", "warehouse": "XM1"})
     assert [lot["serial"] for lot in found["lots"]] == ["A1"]
-    events = (await desk("auditor", "GET", "/custody-events", params={"warehouse": "XM1", "limit": 2}))["events"]
-    after = {"after_at": events[-1]["at"], "after": events[-1]["event_id"]}
-    more = (await desk("auditor", "GET", "/custody-events", params=after))["events"]
-    assert not {event["event_id"] for event in events} & {event["event_id"] for event in more}
+    events = await desk("auditor", "GET", "/custody-events", params={"warehouse": "XM1", "limit": 2})
+    more = await desk("auditor", "GET", "/custody-events", params={"after": events["next"]})
+    assert not {event["event_id"] for event in events["events"]} & {event["event_id"] for event in more["events"]}
     report = workbook(["DEPOSITORY", "", "PREV TOTAL"], ["nothing"])
     await desk(ONE, "POST", "/depository-reports", 422, content=report)
 
