@@ -15,9 +15,7 @@ from goldx.hosting.supervisor import Supervisor
 from goldx.streams import redis_client
 from goldx.streams.archive import Archive
 from goldx.streams.keys import Keys
-from tests.exchange.test_restart import Member, check, folder, goldx, prepare, settled
-
-__all__ = ["folder"]
+from tests.exchange.test_restart import Member, check, goldx, prepare, settled
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 SERVICES = ("engine", "settlement", "archiver", "gateway")

@@ -3,9 +3,6 @@
 import asyncio
 import re
 import shlex
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,18 +16,9 @@ from goldx.hosting.supervisor import Supervisor
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("clerk.md", "clerk.zh-CN.md")
 MARK = "  # "
-"""What stands behind it is printed by the command; ``refused`` means that it ends with an error."""
+"""The text behind this mark is printed by the command; ``refused`` means that the command ends with an error."""
 TO_THE_ENGINE = ("approve", "operator")
 """After these commands the engine has something to do, whose events settlement then posts."""
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a short path, as unix sockets need; the lines are typed in it."""
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    monkeypatch.chdir(path)
-    yield path
-    shutil.rmtree(path)
 
 
 def lines_to_type(page: str) -> list[tuple[str, str]]:
@@ -68,11 +56,11 @@ def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> No
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_each_form_lives_as_the_page_shows(page: str, folder: Path) -> None:
-    settings = Settings(data_dir=folder / "data", gateway_port=0)
+async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path) -> None:
+    settings = Settings(data_dir=working_folder / "data", gateway_port=0)
     async with (
         Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange,
-        Shell(exchange.environment, folder / "commands.jsonl") as shell,
+        Shell(exchange.environment, working_folder / "commands.jsonl") as shell,
     ):
         for command, printed in lines_to_type(page):
             program, *words = shlex.split(command)

@@ -2,24 +2,11 @@
 
 import asyncio
 import json
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 COMMAND = (sys.executable, "-m", "goldx.cli", "demo")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    yield path
-    shutil.rmtree(path)
 
 
 def processes_of(folder: Path) -> list[str]:

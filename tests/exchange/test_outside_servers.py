@@ -4,8 +4,7 @@ import asyncio
 import os
 import shutil
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,6 @@ from goldx.streams import redis_client
 from goldx.streams.keys import Keys
 
 PASSWORD = "of-this-test-alone"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest_asyncio.fixture

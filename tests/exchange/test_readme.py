@@ -3,26 +3,13 @@
 import asyncio
 import json
 import re
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")
 URL = "http://127.0.0.1:8600"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    yield path
-    shutil.rmtree(path)
 
 
 def quick_start(readme: str) -> str:

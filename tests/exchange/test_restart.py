@@ -8,18 +8,14 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import select
 from websockets.exceptions import WebSocketException
 
@@ -44,14 +40,6 @@ SYMBOL = "AU-1"
 FIRMS = ("FIRM-A", "FIRM-B", "FIRM-C")
 PURSE = {CASH: 500_000_000_00, SYMBOL: 500_000_000}
 """What each account starts with: fen and fine milligrams."""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    yield path
-    shutil.rmtree(path)
 
 
 @dataclass
