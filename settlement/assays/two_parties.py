@@ -23,36 +23,16 @@ from settlement.base.arithmetic import format_fineness
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import Machine, Step, advance, authorize
+from settlement.base.steps import advance, allow, authorize
 from settlement.base.texts import printable
+from settlement.documents.assays import ASSAY_EXCHANGE, ASSAY_PARTY
+from settlement.documents.lots import LOT
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.splitting import SPLIT_LIMIT_E5, Decision, agree, umpire, within
 from settlement.tables.assays import assay as assays
 from settlement.tables.assays import exchange, exchange_party
 from settlement.tables.lots import PARTIES
 
-MACHINE = Machine(
-    "exchange",
-    {
-        "open": Step((), "OPEN"),
-        "commit": Step(("OPEN",), "COMMITTED"),
-        "agree": Step(("COMMITTED",), "AGREED"),
-        "split": Step(("COMMITTED",), "SPLIT"),
-        "umpire": Step(("SPLIT",), "DECIDED"),
-        "void": Step(("OPEN", "COMMITTED", "SPLIT"), "VOID"),
-        "remelt": Step(("OPEN", "COMMITTED", "SPLIT", "AGREED", "DECIDED"), "VOID"),
-    },
-)
-PARTY = Machine(
-    "exchange_party",
-    {
-        "invite": Step((), "INVITED"),
-        "commit": Step(("INVITED",), "COMMITTED"),
-        "reveal": Step(("COMMITTED",), "REVEALED"),
-        "report": Step((), "REVEALED"),
-    },
-)
-"""A party of an exchange; the umpire only reports."""
 NONCE = re.compile(r"[0-9a-f]{32,64}")
 
 
@@ -97,9 +77,9 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
     Raises BadValue for one laboratory twice, Refused where the lot is not SAMPLED (ILLEGAL_STEP), lacks a sample of a
     party or of the umpire's reserve (NO_SAMPLE), has an exchange already, or a laboratory is not accredited.
     """
-    await authorize(connection, MACHINE, "open", by, [])
+    await authorize(connection, ASSAY_EXCHANGE, "open", by, [])
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
-    lots.MACHINE.allow("assay", lot_id, row.state)
+    allow(LOT, "assay", lot_id, row.state)
     if a == b:
         raise BadValue("laboratory_b", b, "another laboratory than party A's")
     await laboratories.check(connection, (a, b))
@@ -139,7 +119,7 @@ async def commit(connection: AsyncConnection, by: str, number: int, party: str, 
     if len(hashed) != 32:
         raise BadValue("commitment", hashed.hex(), "a SHA-256, 64 hexadecimal digits")
     found = await find(connection, number, lock=True)
-    MACHINE.allow("commit", number, found.row.status)
+    allow(ASSAY_EXCHANGE, "commit", number, found.row.status)
     mine = _party(found, party)
     if any(other.commitment == hashed for other in found.parties.values()):
         raise BadValue("commitment", hashed.hex(), "not the other party's commitment")
@@ -147,7 +127,7 @@ async def commit(connection: AsyncConnection, by: str, number: int, party: str, 
     await _move(connection, by, "commit", mine, values, {"commitment": hashed.hex()})
     if any(other.status == "INVITED" for name, other in found.parties.items() if name != party):
         return "OPEN"
-    await advance(connection, exchange, MACHINE, by, "commit", [number])
+    await advance(connection, exchange, ASSAY_EXCHANGE, by, "commit", [number])
     return "COMMITTED"
 
 
@@ -170,7 +150,7 @@ async def reveal(
         text = f"exchange {number} is {found.row.status}; results are revealed when both parties have committed"
         raise Refused("ILLEGAL_STEP", text)
     mine = _party(found, party)
-    PARTY.allow("reveal", number, mine.status)
+    allow(ASSAY_PARTY, "reveal", number, mine.status)
     lot_id = found.row.lot_id
     text = opening(lot_id, replicates_ppm, nonce)
     if sha256(text.encode()).digest() != mine.commitment:
@@ -186,9 +166,9 @@ async def reveal(
     theirs = await connection.scalar(select(assays.c.reported_e5).where(assays.c.assay_id == other.assay_id))
     reported = {party: recorded[1], other.party: int(theirs or 0)}
     if not within(reported["A"], reported["B"], found.row.split_limit_e5):
-        await advance(connection, exchange, MACHINE, by, "split", [number])
+        await advance(connection, exchange, ASSAY_EXCHANGE, by, "split", [number])
         return "SPLIT"
-    await advance(connection, exchange, MACHINE, by, "agree", [number])
+    await advance(connection, exchange, ASSAY_EXCHANGE, by, "agree", [number])
     ids = sorted((recorded[0], other.assay_id))
     await _finish(connection, by, found.row, ids, agree(reported["A"], reported["B"]))
     return "AGREED"
@@ -200,7 +180,7 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
     Raises BadValue for a laboratory of one of the parties, Refused where the results do not differ beyond the limit.
     """
     found = await find(connection, number, lock=True)
-    MACHINE.allow("umpire", number, found.row.status)
+    allow(ASSAY_EXCHANGE, "umpire", number, found.row.status)
     if result.laboratory in [row.laboratory for row in found.parties.values()]:
         raise BadValue("laboratory", result.laboratory, "a laboratory of neither party")
     lot_id = found.row.lot_id
@@ -218,7 +198,7 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
     )
     reported = {row.assay_id: row.reported_e5 for row in rows}
     decision = umpire(reported[ids[0]], reported[ids[1]], recorded[1], found.row.umpire_rule)
-    await advance(connection, exchange, MACHINE, by, "umpire", [number])
+    await advance(connection, exchange, ASSAY_EXCHANGE, by, "umpire", [number])
     await _finish(connection, by, found.row, [*ids, recorded[0]], decision)
     return decision
 
@@ -235,7 +215,7 @@ async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequ
 async def void(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
     """Ends an exchange that comes to nothing: a party does not answer, or cannot repeat its result."""
     printable("reason", reason, 200)
-    await advance(connection, exchange, MACHINE, by, "void", [number], {"reason": reason})
+    await advance(connection, exchange, ASSAY_EXCHANGE, by, "void", [number], {"reason": reason})
 
 
 async def end_by_remelt(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
@@ -243,7 +223,7 @@ async def end_by_remelt(connection: AsyncConnection, by: str, lot_ids: Sequence[
     live = select(exchange.c.exchange_no).where(among(exchange.c.lot_id, lot_ids), exchange.c.status != "VOID")
     numbers = sorted((await connection.execute(live)).scalars())
     if numbers:
-        await advance(connection, exchange, MACHINE, by, "remelt", numbers, {"reason": "melted again"})
+        await advance(connection, exchange, ASSAY_EXCHANGE, by, "remelt", numbers, {"reason": "melted again"})
 
 
 def _party(found: AssayExchange, party: str) -> Row[Any]:
@@ -255,8 +235,8 @@ def _party(found: AssayExchange, party: str) -> Row[Any]:
 async def _move(
     connection: AsyncConnection, by: str, step: str, row: Row[Any], values: Mapping[str, Any], detail: Mapping[str, Any]
 ) -> None:
-    after = PARTY.allow(step, row.exchange_no, row.status).after
-    await authorize(connection, PARTY, step, by, [])
+    after = allow(ASSAY_PARTY, step, row.exchange_no, row.status).after
+    await authorize(connection, ASSAY_PARTY, step, by, [])
     mine = (exchange_party.c.exchange_no == row.exchange_no, exchange_party.c.party == row.party)
     await connection.execute(update(exchange_party).where(*mine).values(status=after, **values))
     subject = f"exchange:{row.exchange_no}"

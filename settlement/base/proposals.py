@@ -10,17 +10,9 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.base.states import Machine, Step
+from settlement.base.steps import allow, check_another
+from settlement.documents.kinds import PROPOSAL
 from settlement.tables.base import proposal
-
-MACHINE = Machine(
-    "proposal",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "APPROVED", people=2, first="proposed_by"),
-        "decline": Step(("PROPOSED",), "DECLINED"),
-    },
-)
 
 
 class Proposal(NamedTuple):
@@ -54,9 +46,9 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     row = (await connection.execute(wanted)).first()
     if row is None:
         raise BadValue("proposal", proposal_id, "the number of a proposal")
-    MACHINE.allow("approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
+    allow(PROPOSAL, "approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
     if decision == "APPROVED":
-        MACHINE.another("approve", proposal_id, by, row.proposed_by)
+        check_another(PROPOSAL, "approve", proposal_id, by, row.proposed_by)
     values = {"status": decision, "decided_by": by, "decided_at": now_ms()}
     await connection.execute(update(proposal).where(proposal.c.proposal_id == proposal_id).values(values))
     subject = f"proposal:{proposal_id}"

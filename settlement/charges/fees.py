@@ -33,9 +33,11 @@ from settlement.base import proposals, working_days
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import EXCHANGE, Machine, Step, advance
+from settlement.base.steps import advance
 from settlement.base.sub_accounts import owner_of
 from settlement.charges import tariff
+from settlement.documents.charges import BILL_REPLACEABLE, BILL_UNDER_WAY, BILL_UNPAID, FEE_BILL
+from settlement.documents.load_outs import UNCOLLECTED
 from settlement.ledger import outbox
 from settlement.tables.charges import accrual_day, fee_accrual, fee_bill
 from settlement.tables.ledger import ledger_account, stock
@@ -45,20 +47,7 @@ UFEN: Final = 1_000_000
 CG_PER_KG: Final = 100_000
 VENUE: Final = "VENUE"
 """The venue's own account pays itself nothing."""
-UNCOLLECTED = ("SUCCESS", "SIGNED", "CANCEL_PROPOSED")
 CATCH_UP_DAYS = 366
-
-MACHINE = Machine(
-    "fee",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "SENDING", people=2),
-        "decline": Step(("PROPOSED",), "DECLINED"),
-        "pay": Step(("SENDING",), "DONE", (EXCHANGE,)),
-        "refuse": Step(("SENDING",), "ARREAR", (EXCHANGE,)),
-        "replace": Step(("ARREAR", "DECLINED"), "REPLACED"),
-    },
-)
 
 
 class Fee(NamedTuple):
@@ -207,8 +196,8 @@ async def bill(connection: AsyncConnection, by: str) -> int | None:
 
     An account whose bill is on its way gets no other one. What comes to less than half a fen waits.
     """
-    under_way = select(fee_bill.c.account).where(fee_bill.c.status.in_(("PROPOSED", "SENDING")))
-    again = select(fee_bill.c.bill_no).where(fee_bill.c.status.in_(("ARREAR", "DECLINED")))
+    under_way = select(fee_bill.c.account).where(fee_bill.c.status.in_(BILL_UNDER_WAY))
+    again = select(fee_bill.c.bill_no).where(fee_bill.c.status.in_(BILL_REPLACEABLE))
     owed = or_(fee_accrual.c.bill_no.is_(None), fee_accrual.c.bill_no.in_(again))
     sums = select(fee_accrual.c.account, func.sum(fee_accrual.c.amount_ufen).label("ufen"))
     sums = sums.where(owed, fee_accrual.c.account.not_in(under_way)).group_by(fee_accrual.c.account)
@@ -218,11 +207,11 @@ async def bill(connection: AsyncConnection, by: str) -> int | None:
         if fen == 0:
             continue
         old = select(fee_bill.c.bill_no, fee_bill.c.arrear).where(
-            fee_bill.c.account == account, fee_bill.c.status.in_(("ARREAR", "DECLINED"))
+            fee_bill.c.account == account, fee_bill.c.status.in_(BILL_REPLACEABLE)
         )
         late = {row.bill_no: row.arrear for row in await connection.execute(old)}
         replaced = sorted(late)
-        await advance(connection, fee_bill, MACHINE, by, "replace", replaced)
+        await advance(connection, fee_bill, FEE_BILL, by, "replace", replaced)
         values = {"account": account, "exact_ufen": int(ufen), "amount_fen": fen, "status": "PROPOSED"}
         values["arrear"] = any(late.values())
         added = insert(fee_bill).values(**values, made_at=now_ms()).returning(fee_bill.c.bill_no)
@@ -240,30 +229,30 @@ async def bill(connection: AsyncConnection, by: str) -> int | None:
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the bills to the engine."""
-    rows = await advance(connection, fee_bill, MACHINE, by, "approve", subjects)
+    rows = await advance(connection, fee_bill, FEE_BILL, by, "approve", subjects)
     moves = [(number, ((row.account, CASH, -row.amount_fen),)) for number, row in rows.items()]
     await outbox.put(connection, "fee", by, moves)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The next bill contains what these were about."""
-    await advance(connection, fee_bill, MACHINE, by, "decline", subjects)
+    await advance(connection, fee_bill, FEE_BILL, by, "decline", subjects)
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Paid."""
-    await advance(connection, fee_bill, MACHINE, by, "pay", subjects)
+    await advance(connection, fee_bill, FEE_BILL, by, "pay", subjects)
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The account has not the money: an arrear."""
     for number, reason in reasons.items():
-        await advance(connection, fee_bill, MACHINE, by, "refuse", [number], {"reason": reason, "arrear": True})
+        await advance(connection, fee_bill, FEE_BILL, by, "refuse", [number], {"reason": reason, "arrear": True})
 
 
 async def check_no_arrear(connection: AsyncConnection, account: str) -> None:
     """Refuses (ARREAR) an account with a bill that it could not pay, or with one in its place, until it is paid."""
-    unpaid = fee_bill.c.status.in_(("ARREAR", "PROPOSED", "SENDING", "DECLINED"))
+    unpaid = fee_bill.c.status.in_(BILL_UNPAID)
     query = select(fee_bill).where(fee_bill.c.account == account, fee_bill.c.arrear, unpaid)
     if (row := (await connection.execute(query)).first()) is not None:
         text = f"account {account} has not paid bill {row.bill_no} of {format_money(row.amount_fen)} CNY"

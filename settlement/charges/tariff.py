@@ -15,17 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import proposals, working_days
 from settlement.base.paging import ALL, Page, PageRequest, cut
-from settlement.base.states import Machine, Step, advance
+from settlement.base.steps import advance
+from settlement.documents.charges import TARIFF
 from settlement.tables.charges import tariff
-
-MACHINE = Machine(
-    "tariff",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "AGREED", people=2),
-        "decline": Step(("PROPOSED",), "DECLINED"),
-    },
-)
 
 
 class Figure(NamedTuple):
@@ -98,12 +90,12 @@ async def propose(connection: AsyncConnection, by: str, name: str, value: int, f
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The figure holds from its day on."""
-    await advance(connection, tariff, MACHINE, by, "approve", subjects)
+    await advance(connection, tariff, TARIFF, by, "approve", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """It never holds."""
-    await advance(connection, tariff, MACHINE, by, "decline", subjects)
+    await advance(connection, tariff, TARIFF, by, "decline", subjects)
 
 
 async def changes(connection: AsyncConnection) -> list[Row[Any]]:

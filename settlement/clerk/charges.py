@@ -13,7 +13,7 @@ from settlement.base.working_days import parse_day, today
 from settlement.charges import fees, tariff
 from settlement.clerk.group import act, clerk, propose, show
 from settlement.clerk.options import PAGE
-from settlement.tables.charges import BILL_STATES
+from settlement.documents.charges import FEE_BILL
 
 
 @clerk.group("tariff")
@@ -74,7 +74,7 @@ def fees_bill(by: str) -> None:
 
 
 @fees_group.command("bills")
-@click.option("--status", type=click.Choice(BILL_STATES), help="Such as ARREAR.")
+@click.option("--status", type=click.Choice(FEE_BILL.states), help="Such as ARREAR.")
 @PAGE
 @click.pass_obj
 def fees_bills(by: str, status: str | None, page: PageRequest) -> None:

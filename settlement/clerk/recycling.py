@@ -13,6 +13,7 @@ from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
 from settlement.clerk.options import NUMBER, PAGE, REASON, write_new
+from settlement.documents.recycling import AML_REPORT
 from settlement.recycling import aml, counter, sellers, two_way
 from settlement.tables.recycling import ID_TYPES
 
@@ -279,7 +280,7 @@ def _report(row: Row[Any]) -> Iterable[object]:
 
 
 @counter_group.command("reports")
-@click.option("--status", type=click.Choice(aml.MACHINE.states))
+@click.option("--status", type=click.Choice(AML_REPORT.states))
 @click.option("--overdue", is_flag=True, help="Only what was due before today.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write all of them to a .csv or .xlsx instead.")
 @PAGE

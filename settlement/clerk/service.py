@@ -3,7 +3,7 @@
 import click
 
 from settlement.clerk.group import clerk
-from settlement.service.machines import MACHINES
+from settlement.documents.machines import MACHINES
 
 
 @clerk.command("states")

@@ -20,8 +20,10 @@ from goldx.protocol.units import BadValue, format_weight
 from settlement.base import sub_accounts
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import ACTOR, EXCHANGE, Machine, Step, advance, load
+from settlement.base.steps import SERVICE, advance, load
 from settlement.base.sub_accounts import Legs
+from settlement.documents import custody
+from settlement.documents.machine import Machine
 from settlement.ledger import outbox
 from settlement.lots import locks
 from settlement.tables.custody import encumbrance
@@ -42,50 +44,8 @@ class Kind(NamedTuple):
         return self.machine.kind
 
 
-PLEDGE = Kind(
-    Machine(
-        "pledge",
-        {
-            "enter": Step((), "ENTERED"),
-            "withdraw": Step(("ENTERED",), "WITHDRAWN"),
-            "pair": Step(("ENTERED",), "PAIRED", people=2, first="entered_by"),
-            "decline": Step(("PAIRED",), "REFUSED"),
-            "approve": Step(("PAIRED",), "SENDING", people=2),
-            "place": Step(("SENDING",), "LIVE", (EXCHANGE,)),
-            "refuse": Step(("SENDING",), "REFUSED", (EXCHANGE,)),
-            "enter_release": Step(("LIVE",), "RELEASE_ENTERED"),
-            "withdraw_release": Step(("RELEASE_ENTERED",), "LIVE"),
-            "pair_release": Step(("RELEASE_ENTERED",), "RELEASE_PAIRED", people=2, first="entered_by"),
-            "decline_release": Step(("RELEASE_PAIRED",), "LIVE"),
-            "approve_release": Step(("RELEASE_PAIRED",), "RELEASING", people=2),
-            "release": Step(("RELEASING",), "RELEASED", (EXCHANGE,)),
-            "refuse_release": Step(("RELEASING",), "LIVE", (EXCHANGE,)),
-        },
-    ),
-    "pledge_release",
-    "PLEDGE",
-    sub_accounts.PLEDGE,
-)
-LEGAL_HOLD = Kind(
-    Machine(
-        "legal_hold",
-        {
-            "propose": Step((), "PROPOSED"),
-            "decline": Step(("PROPOSED",), "REFUSED"),
-            "approve": Step(("PROPOSED",), "SENDING", people=2),
-            "place": Step(("SENDING",), "LIVE", (EXCHANGE,)),
-            "refuse": Step(("SENDING",), "REFUSED", (EXCHANGE,)),
-            "propose_lifting": Step(("LIVE",), "LIFT_PROPOSED"),
-            "decline_release": Step(("LIFT_PROPOSED",), "LIVE"),
-            "approve_release": Step(("LIFT_PROPOSED",), "RELEASING", people=2),
-            "release": Step(("RELEASING",), "RELEASED", (EXCHANGE,)),
-            "refuse_release": Step(("RELEASING",), "LIVE", (EXCHANGE,)),
-        },
-    ),
-    "legal_lift",
-    "LEGAL_HOLD",
-    sub_accounts.HOLD,
-)
+PLEDGE = Kind(custody.PLEDGE, "pledge_release", "PLEDGE", sub_accounts.PLEDGE)
+LEGAL_HOLD = Kind(custody.LEGAL_HOLD, "legal_lift", "LEGAL_HOLD", sub_accounts.HOLD)
 
 
 async def check(connection: AsyncConnection, kind: Kind, account: str, symbol: str) -> str:
@@ -173,7 +133,7 @@ class Placing(_Sending):
         """Sends the grams to the sub-account."""
         rows = await step(connection, self._kind, by, "approve", subjects)
         if still := await self._send(connection, by, self._kind.word, rows, 1):
-            await self.done(connection, ACTOR, still)
+            await self.done(connection, SERVICE, still)
 
     async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
         """The lots are free again."""
@@ -202,7 +162,7 @@ class Releasing(_Sending):
         if self._kind.lock != "LEGAL_HOLD":
             await locks.check_not_held(connection, [lot_id for row in rows for lot_id in row.lots], but="FREEZE")
         if still := await self._send(connection, by, self._kind.release_word, rows, -1):
-            await self.done(connection, ACTOR, still)
+            await self.done(connection, SERVICE, still)
 
     async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
         """It stays bound; both sides may begin anew."""
@@ -222,3 +182,7 @@ class Releasing(_Sending):
         cleared = {"release_document": None, "release_counter_document": None}
         for number, reason in reasons.items():
             await step(connection, self._kind, by, name, [number], reason=reason, **cleared)
+
+
+PLEDGING, RELEASING_PLEDGE = Placing(PLEDGE), Releasing(PLEDGE)
+HOLDING, LIFTING = Placing(LEGAL_HOLD), Releasing(LEGAL_HOLD)

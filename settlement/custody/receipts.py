@@ -17,25 +17,13 @@ from settlement.base import proposals
 from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import EXCHANGE, Machine, Step, advance
+from settlement.base.steps import advance
 from settlement.charges import fees
+from settlement.documents.custody import RECEIPT, RECEIPT_OPEN
 from settlement.ledger import outbox
 from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
 from settlement.tables.lots import lot, lot_lock
-
-MACHINE = Machine(
-    "receipt",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "ISSUING", people=2),
-        "decline": Step(("PROPOSED",), "VOID"),
-        "issue": Step(("ISSUING",), "LIVE", (EXCHANGE,)),
-        "refuse": Step(("ISSUING",), "VOID", (EXCHANGE,)),
-        "reissue": Step((), "LIVE", (EXCHANGE,)),
-        "cancel": Step(("LIVE",), "CANCELLED", (EXCHANGE,), people=2),
-    },
-)
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
@@ -72,14 +60,14 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
 
 async def issuable(connection: AsyncConnection) -> list[int]:
     """Registered lots that have no receipt, neither proposed nor live."""
-    taken = select(receipt.c.lot_id).where(receipt.c.status.in_(("PROPOSED", "ISSUING", "LIVE")))
+    taken = select(receipt.c.lot_id).where(receipt.c.status.in_(RECEIPT_OPEN))
     query = select(lot.c.lot_id).where(lot.c.state == "REGISTERED", lot.c.lot_id.not_in(taken), locks.is_free())
     return sorted((await connection.execute(query)).scalars())
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the fine gold to the engine; taking the lots in is charged."""
-    rows = await advance(connection, receipt, MACHINE, by, "approve", subjects)
+    rows = await advance(connection, receipt, RECEIPT, by, "approve", subjects)
     moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "receipt", by, moves)
     weights: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -90,12 +78,12 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The lots stay registered."""
-    await advance(connection, receipt, MACHINE, by, "decline", subjects, {"reason": "DECLINED"})
+    await advance(connection, receipt, RECEIPT, by, "decline", subjects, {"reason": "DECLINED"})
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has credited the gold: receipts are live, lots are receipted."""
-    rows = await advance(connection, receipt, MACHINE, by, "issue", subjects)
+    rows = await advance(connection, receipt, RECEIPT, by, "issue", subjects)
     numbers = {row.lot_id: {"receipt": number} for number, row in rows.items()}
     await lots.take(connection, by, "issue", list(numbers), details=numbers)
 
@@ -103,14 +91,14 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused; the lots stay registered."""
     for number, reason in reasons.items():
-        await advance(connection, receipt, MACHINE, by, "refuse", [number], {"reason": reason})
+        await advance(connection, receipt, RECEIPT, by, "refuse", [number], {"reason": reason})
 
 
 async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
     """Cancels the live receipts of lots whose gold the engine has taken out."""
     live = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
     numbers = sorted((await connection.execute(live)).scalars())
-    await advance(connection, receipt, MACHINE, by, "cancel", numbers)
+    await advance(connection, receipt, RECEIPT, by, "cancel", numbers)
 
 
 async def listing(

@@ -20,8 +20,9 @@ from settlement.base import proposals
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import Machine, Step, advance
+from settlement.base.steps import advance
 from settlement.base.texts import printable
+from settlement.documents.custody import TRANSFER
 from settlement.lots import customs, locks, lots
 from settlement.tables.custody import transfer, transfer_lot
 from settlement.tables.ledger import instrument
@@ -29,17 +30,6 @@ from settlement.tables.lots import lot
 
 PERMIT_USES = 12
 """Declarations that one multi-batch import permit covers (domain sheet 5.8)."""
-MACHINE = Machine(
-    "transfer",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "MADE", people=2),
-        "decline": Step(("PROPOSED",), "CANCELLED"),
-        "cancel": Step(("MADE",), "CANCELLED"),
-        "ship": Step(("MADE",), "SHIPPED"),
-        "receive": Step(("SHIPPED",), "RECEIVED", people=2, first="shipped_by"),
-    },
-)
 
 
 async def propose(
@@ -112,19 +102,19 @@ async def _check_crossing(
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The warehouse may let the lots go."""
-    await advance(connection, transfer, MACHINE, by, "approve", subjects)
+    await advance(connection, transfer, TRANSFER, by, "approve", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The lots stay and are free."""
-    await advance(connection, transfer, MACHINE, by, "decline", subjects)
+    await advance(connection, transfer, TRANSFER, by, "decline", subjects)
     for number in subjects:
         await locks.lift(connection, by, "TRANSFER", number)
 
 
 async def cancel(connection: AsyncConnection, by: str, number: int) -> None:
     """Ends a transfer whose lots have not left."""
-    await advance(connection, transfer, MACHINE, by, "cancel", [number])
+    await advance(connection, transfer, TRANSFER, by, "cancel", [number])
     await locks.lift(connection, by, "TRANSFER", number)
 
 
@@ -133,7 +123,7 @@ async def ship(connection: AsyncConnection, by: str, number: int, seal: str, car
     printable("seal", seal, 64)
     printable("carrier", carrier, 64)
     values = {"seal": seal, "carrier": carrier, "shipped_by": by, "shipped_at": now_ms()}
-    await advance(connection, transfer, MACHINE, by, "ship", [number], values)
+    await advance(connection, transfer, TRANSFER, by, "ship", [number], values)
     ids = await lots_of(connection, number)
     await locks.check_not_held(connection, ids)
     detail = {"transfer": number, "seal": seal, "carrier": carrier}
@@ -149,7 +139,7 @@ async def receive(connection: AsyncConnection, by: str, number: int, seal: str) 
     """
     printable("seal", seal, 64)
     values = {"received_by": by, "received_at": now_ms()}
-    row = (await advance(connection, transfer, MACHINE, by, "receive", [number], values))[number]
+    row = (await advance(connection, transfer, TRANSFER, by, "receive", [number], values))[number]
     ids = await lots_of(connection, number)
     moved = {"warehouse": row.to_warehouse} | ({} if row.new_symbol is None else {"symbol": row.new_symbol})
     await connection.execute(update(lot).where(among(lot.c.lot_id, ids)).values(moved))

@@ -15,15 +15,17 @@ from settlement.assays import assay, certificates
 from settlement.base import proposals
 from settlement.base.arithmetic import fine_weight, format_cg, format_fineness
 from settlement.base.refusal import Refused
+from settlement.base.steps import allow
 from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.base.texts import printable
+from settlement.documents.lots import GONE, LOT
 from settlement.intake import melting
 from settlement.intake.bar_list import BarKey, Declared
 from settlement.lots import acceptance, customs, lots, provenance, scales
 from settlement.lots.acceptance import declared_problems
 from settlement.lots.scales import Weighing, Weight
 from settlement.tables.ledger import trading_account
-from settlement.tables.lots import LOT_GONE, lot, lot_lock
+from settlement.tables.lots import lot, lot_lock
 from settlement.workbooks.sheets import BadFile, RowError
 
 _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
@@ -109,7 +111,7 @@ async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> di
     )
     wanted = several.table_valued("refiner", "serial", "year").render_derived(name="wanted")
     same = and_(*(getattr(lot.c, name) == getattr(wanted.c, name) for name in BarKey._fields))
-    query = select(lot).join(wanted, same).where(lot.c.state.not_in(LOT_GONE))
+    query = select(lot).join(wanted, same).where(lot.c.state.not_in(GONE))
     return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
 
 
@@ -173,7 +175,7 @@ async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) 
     finals = await assay.findings(connection, lot_ids)
     values, details = {}, {}
     for number, row in found.items():
-        lots.MACHINE.allow("certify", number, row.state)
+        allow(LOT, "certify", number, row.state)
         final = finals[number].final_e5
         fine = fine_weight(row.melt_cg if row.melt_cg is not None else row.gross_cg, final)
         if fine.mg == 0:
@@ -202,7 +204,7 @@ async def register(connection: AsyncConnection, by: str, lot_ids: Sequence[int])
     """
     found = await lots.find(connection, lot_ids, lock=True)
     for number, row in found.items():
-        lots.MACHINE.allow("register", number, row.state)
+        allow(LOT, "register", number, row.state)
     for number, text in (await obstacles(connection, lot_ids)).items():
         raise Refused("BLOCKED", f"lot {number} cannot be registered: {text}")
     await acceptance.check(connection, list(found.values()))
@@ -236,7 +238,7 @@ async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: 
 async def propose_lift(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> int:
     """Proposes to end a quarantine; returns the proposal's number."""
     row = (await lots.find(connection, [lot_id]))[lot_id]
-    lots.MACHINE.allow("lift", lot_id, row.state)
+    allow(LOT, "lift", lot_id, row.state)
     summary = {"lot": lot_id, "back_to": row.held_state, "reason": printable("reason", reason, 200)}
     return await proposals.propose(connection, by, "lot_lift", [lot_id], summary)
 
@@ -244,7 +246,7 @@ async def propose_lift(connection: AsyncConnection, by: str, lot_id: int, reason
 async def propose_return(connection: AsyncConnection, by: str, lot_id: int, collector: str) -> int:
     """Proposes to hand a rejected lot back to its depositor; returns the proposal's number."""
     row = (await lots.find(connection, [lot_id]))[lot_id]
-    lots.MACHINE.allow("return", lot_id, row.state)
+    allow(LOT, "return", lot_id, row.state)
     summary = {"lot": lot_id, "account": row.account, "collector": printable("collector", collector, 200)}
     return await proposals.propose(connection, by, "lot_return", [lot_id], summary)
 

@@ -23,7 +23,9 @@ from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.statistics import is_outlier
+from settlement.base.steps import allow
 from settlement.base.texts import printable
+from settlement.documents.lots import LOT
 from settlement.intake.bar_list import BarKey
 from settlement.lots import locks, lots, provenance, scales
 from settlement.lots.scales import Weighing, Weight
@@ -171,7 +173,7 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
 async def _check_parents(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
     numbers = [row.lot_id for row in rows]
     for row in rows:
-        lots.MACHINE.allow("consume", row.lot_id, row.state)
+        allow(LOT, "consume", row.lot_id, row.state)
     await lots.check_no_receipt(connection, numbers)
     await locks.check_free(connection, numbers)
     why = await provenance.obstacles(connection, numbers) | await unexplained(connection, numbers)

@@ -8,21 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, BadValue, format_money
 from settlement.base import proposals
-from settlement.base.states import EXCHANGE, Machine, Step, advance
+from settlement.base.steps import advance
 from settlement.base.texts import printable
+from settlement.documents.ledger import CASH_TRANSFER
 from settlement.ledger import outbox
 from settlement.tables.ledger import cash_transfer, trading_account
-
-MACHINE = Machine(
-    "cash",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "SENDING", people=2),
-        "decline": Step(("PROPOSED",), "DECLINED"),
-        "settle": Step(("SENDING",), "DONE", (EXCHANGE,)),
-        "refuse": Step(("SENDING",), "REFUSED", (EXCHANGE,)),
-    },
-)
 
 
 async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
@@ -47,22 +37,22 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the money's way to the engine."""
-    rows = await advance(connection, cash_transfer, MACHINE, by, "approve", subjects)
+    rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
     moves = [(number, ((row.account, CASH, row.amount),)) for number, row in rows.items()]
     await outbox.put(connection, "cash", by, moves)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Nothing moves."""
-    await advance(connection, cash_transfer, MACHINE, by, "decline", subjects)
+    await advance(connection, cash_transfer, CASH_TRANSFER, by, "decline", subjects)
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has adjusted the holding."""
-    await advance(connection, cash_transfer, MACHINE, by, "settle", subjects)
+    await advance(connection, cash_transfer, CASH_TRANSFER, by, "complete", subjects)
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused, for example money out that is reserved by orders."""
     for number, reason in reasons.items():
-        await advance(connection, cash_transfer, MACHINE, by, "refuse", [number], {"reason": reason})
+        await advance(connection, cash_transfer, CASH_TRANSFER, by, "refuse", [number], {"reason": reason})

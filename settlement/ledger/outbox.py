@@ -4,6 +4,7 @@ An item is written in the same transaction as the decision behind it, so that ne
 ``reference`` is unique and the engine applies a reference once, so nothing can happen twice however it is sent.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -12,12 +13,15 @@ from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
+from goldx.protocol.units import CASH
 from goldx.streams.chains import FrameWriter
 from goldx.streams.entries import parse_entry_id
 from goldx.streams.journal import Journal
 from settlement.base import sub_accounts
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
+from settlement.documents.kinds import MOVEMENTS
+from settlement.documents.ledger import OUTBOX_UNSENT
 from settlement.tables.ledger import outbox, trading_account
 
 _PER_FRAME = 500
@@ -41,15 +45,36 @@ def reference_of(kind: str, subject: int) -> str:
 
 
 async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[tuple[int, Legs]]) -> None:
-    """Queues one item per (subject, legs) in the caller's transaction."""
-    rows = [
-        {
-            **{"reference": reference_of(kind, subject), "kind": kind, "subject": subject, "by": by},
-            **{"legs": [list(leg) for leg in legs], "created_at": now_ms()},
-        }
-        for subject, legs in moves
-    ]
+    """Queue one item per (subject, legs) in the caller's transaction.
+
+    Raises ValueError for legs that a document of this kind cannot have (``settlement.documents.kinds``).
+    """
+    rows = []
+    for subject, legs in moves:
+        _check_net(kind, legs)
+        rows.append(
+            {
+                "reference": reference_of(kind, subject),
+                "kind": kind,
+                "subject": subject,
+                "by": by,
+                "legs": [list(leg) for leg in legs],
+                "created_at": now_ms(),
+            }
+        )
     await connection.execute(insert(outbox), rows)
+
+
+def _check_net(kind: str, legs: Legs) -> None:
+    """Raise ValueError where what goes into or out of all holdings is not as the kind says."""
+    movement = MOVEMENTS[kind]
+    net: defaultdict[str, int] = defaultdict(int)
+    for _, asset, amount in legs:
+        net[asset] += amount
+    for asset, amount in net.items():
+        allowed = movement.cash if asset == CASH else movement.gold
+        if not allowed.allows(amount):
+            raise ValueError(f"a {kind} changes all holdings of {asset} by {amount}; allowed is {allowed.value}")
 
 
 async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[str, Item]:
@@ -146,7 +171,7 @@ class Sender:
             await self._mark(items, status="PENDING" if found is None else "SENT", sent_at=found and found.ms)
 
     async def _mark(self, references: list[str], **values: object) -> None:
-        still_open = outbox.c.status.in_(("PENDING", "SENDING"))
+        still_open = outbox.c.status.in_(OUTBOX_UNSENT)
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(outbox).where(among(outbox.c.reference, references), still_open).values(**values)

@@ -32,6 +32,8 @@ from goldx.protocol.events import (
 )
 from goldx.protocol.units import CASH
 from settlement.base.sub_accounts import Legs
+from settlement.documents.kinds import MOVEMENTS, TRADE, UNIDENTIFIED
+from settlement.documents.ledger import OUTBOX_CLOSED
 from settlement.ledger.outbox import Item
 
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
@@ -84,7 +86,7 @@ def references_in(events: Iterable[AnyEvent]) -> list[str]:
 def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
     """Turns events, in order, into what is to be written. ``ours``: outbox items by reference."""
     batch = Batch()
-    closed: set[str] = {reference for reference, item in ours.items() if item.status in ("DONE", "REFUSED")}
+    closed: set[str] = {reference for reference, item in ours.items() if item.status in OUTBOX_CLOSED}
     for event in events:
         if type(event) not in _TOLD:
             continue
@@ -125,7 +127,7 @@ def _post_trade(batch: Batch, event: Trade) -> None:
     symbol, sequence, quantity, amount = event.symbol, event.sequence, event.quantity, event.amount
     buyer, seller, buy_fee, sell_fee = event.buy_account, event.sell_account, event.buy_fee, event.sell_fee
     batch.last_prices[symbol] = event.price
-    batch.entries.append((sequence, "trade", event.at, None))
+    batch.entries.append((sequence, TRADE, event.at, None))
     lines = batch.lines
     lines.append((sequence, 1, member_account(buyer, CASH), -amount - buy_fee))
     if amount != sell_fee:
@@ -149,22 +151,23 @@ def _post_movement(
     if item is not None and known:
         closed.add(item.reference)
         batch.done.append((item, event.sequence))
-    batch.entries.append((event.sequence, item.kind if item and known else "unidentified", event.at, event.reference))
+    batch.entries.append((event.sequence, item.kind if item and known else UNIDENTIFIED, event.at, event.reference))
     contra: defaultdict[str, int] = defaultdict(int)
     for _, asset, amount in legs:
         contra[asset] -= amount
     lines = [(member_account(account, asset), amount) for account, asset, amount in legs]
     for asset, amount in contra.items():
-        kind = _contra(item.kind if item and known else None, asset)
-        lines.append((AccountKey(kind, kind, asset), amount))
+        account = _against(item.kind if item and known else None, asset)
+        lines.append((AccountKey(account, account, asset), amount))
     _add_lines(batch, event.sequence, lines)
 
 
-def _contra(kind: str | None, asset: str) -> str:
-    """What stands against a movement of a document of this kind; None: of no document."""
+def _against(kind: str | None, asset: str) -> str:
+    """Return the ledger account that stands against a movement of a document of this kind; None: of no document."""
     if kind is None:
         return "suspense"
-    return "fee_income" if kind == "fee" else "bank_escrow" if asset == CASH else "vault"
+    movement = MOVEMENTS[kind]
+    return movement.cash_against if asset == CASH else movement.gold_against
 
 
 def _add_lines(batch: Batch, sequence: int, lines: Iterable[tuple[AccountKey, int]]) -> None:

@@ -13,6 +13,7 @@ Always 0 <= own stock <= the holding, sub-accounts included.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH
 from settlement.base.database import among
 from settlement.base.sub_accounts import SUFFIXES, owner_of
+from settlement.documents.kinds import MOVEMENTS, TRADE, OwnStock
 from settlement.ledger.outbox import Item
 from settlement.ledger.posting import Batch
 from settlement.tables.ledger import ledger_account, stock
@@ -28,7 +30,9 @@ from settlement.tables.load_outs import load_out
 
 Key = tuple[str, str]
 """Trading account and class."""
-_LEAVES, _RETURNS = ("load_out",), ("load_out_cancel",)
+_EFFECTS: Final = {name: kind.own_stock for name, kind in MOVEMENTS.items() if kind.own_stock is not OwnStock.STAYS}
+_BY_PART: Final = {name for name, effect in _EFFECTS.items() if effect in (OwnStock.GIVES_PART, OwnStock.REGAINS_PART)}
+"""The kinds whose documents say which part of them is own stock."""
 
 
 class Stock:
@@ -42,19 +46,18 @@ class Stock:
         self.total = total
 
     def move(self, kind: str, amount: int, part: int) -> None:
-        """One entry's net change of the holding; ``part`` of a load-out or of its return is own stock."""
+        """Follow one entry: the net change of the holding, and the part of a load-out that is own stock."""
         self.total += amount
         before = self.own
-        if kind == "receipt":
-            self.own += amount
-        elif kind == "receipt_cancel":
+        effect = _EFFECTS.get(kind)
+        if effect is OwnStock.FOLLOWS:
             self.own = max(self.own + amount, 0)
-        elif kind in _LEAVES:
+        elif effect is OwnStock.GIVES_PART:
             self.own = max(self.own - part, 0)
-        elif kind in _RETURNS:
+        elif effect is OwnStock.REGAINS_PART:
             self.own += part
         self.own = max(min(self.own, self.total), 0)
-        if kind == "trade":
+        if kind == TRADE:
             self.own_sold += before - self.own
 
 
@@ -121,7 +124,7 @@ class Stocks:
 
 async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> Mapping[tuple[int, str], int]:
     """(sequence, account) -> how much of a load-out, or of its return, is own stock."""
-    sheets = {item.subject: sequence for item, sequence in done if item.kind in (*_LEAVES, *_RETURNS)}
+    sheets = {item.subject: sequence for item, sequence in done if item.kind in _BY_PART}
     if not sheets:
         return {}
     query = select(load_out.c.load_out_no, load_out.c.account, load_out.c.own_mg)

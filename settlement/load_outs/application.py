@@ -28,11 +28,12 @@ from settlement.base.arithmetic import value_fen
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import CLERK, EXCHANGE, Machine, Step, advance, load
+from settlement.base.steps import advance, load
 from settlement.base.sub_accounts import Legs, check_trading_account
 from settlement.base.texts import printable
 from settlement.charges import fees, tariff
 from settlement.custody import receipts
+from settlement.documents.load_outs import LOAD_OUT
 from settlement.ledger import outbox, stock
 from settlement.load_outs import allocation
 from settlement.load_outs.allocation import Candidate
@@ -50,27 +51,6 @@ TOLERANCE_PERCENT = 5
 be a cash settlement in the guise of a withdrawal."""
 FURTHEST_DAYS = 60
 """How far ahead a collection may be planned."""
-
-MACHINE = Machine(
-    "load_out",
-    {
-        "apply": Step((), "APPLIED"),
-        "approve": Step(("APPLIED",), "APPROVED", people=2),
-        "decline": Step(("APPLIED",), "CANCELLED", (CLERK, EXCHANGE)),
-        "settle": Step(("APPROVED",), "SUCCESS", (EXCHANGE,)),
-        "refuse": Step(("APPROVED",), "REFUSED", (EXCHANGE,)),
-        "sign": Step(("SUCCESS",), "SIGNED"),
-        "withdraw_signature": Step(("SIGNED",), "SUCCESS"),
-        "release": Step(("SIGNED",), "RELEASED", people=2, first="signed_by"),
-        "propose_cancel": Step(("SUCCESS",), "CANCEL_PROPOSED"),
-        "decline_cancel": Step(("CANCEL_PROPOSED",), "SUCCESS"),
-        "approve_cancel": Step(("CANCEL_PROPOSED",), "CANCELLING", people=2),
-        "cancel": Step(("CANCELLING",), "CANCELLED", (EXCHANGE,)),
-        "expire": Step(("SUCCESS",), "EXPIRING", (EXCHANGE,)),
-        "expired": Step(("EXPIRING",), "EXPIRED", (EXCHANGE,)),
-        "refuse_return": Step(("CANCELLING", "EXPIRING"), "SUCCESS", (EXCHANGE,)),
-    },
-)
 
 
 class Application(NamedTuple):
@@ -257,7 +237,7 @@ async def _check_funds(connection: AsyncConnection, legs: Legs) -> None:
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends all legs to the engine. Refused while the vault hands nothing out (VAULT_FROZEN), and once the window is
     over (TOO_LATE): the sheet can only be declined."""
-    rows = await advance(connection, load_out, MACHINE, by, "approve", subjects)
+    rows = await advance(connection, load_out, LOAD_OUT, by, "approve", subjects)
     for number, row in rows.items():
         await vault_freeze.check(connection, row.warehouse)
         if working_days.today() > row.until_day:
@@ -272,13 +252,13 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The lots are free again. It is also how a member cancels what nobody has approved yet, free of charge."""
-    await advance(connection, load_out, MACHINE, by, "decline", subjects)
+    await advance(connection, load_out, LOAD_OUT, by, "decline", subjects)
     await lots.take(connection, by, "deallocate", await lots_of(connection, subjects))
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has settled: the lots are the withdrawer's, their receipts are cancelled."""
-    rows = await advance(connection, load_out, MACHINE, by, "settle", subjects)
+    rows = await advance(connection, load_out, LOAD_OUT, by, "complete", subjects)
     for number, row in rows.items():
         held = await lots.find(connection, await lots_of(connection, [number]))
         await fees.loaded_out(connection, row, sum(one.melt_cg or one.gross_cg for one in held.values()))
@@ -290,13 +270,13 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused, for example because the gold is in an order by now: the lots are free again."""
     for number, reason in reasons.items():
-        await advance(connection, load_out, MACHINE, by, "refuse", [number], {"reason": reason})
+        await advance(connection, load_out, LOAD_OUT, by, "refuse", [number], {"reason": reason})
     await lots.take(connection, by, "deallocate", await lots_of(connection, list(reasons)))
 
 
 async def sheet(connection: AsyncConnection, load_out_no: int) -> Row[Any]:
     """The load-out sheet (提货单), locked until the transaction ends. Raises BadValue if there is none."""
-    return (await load(connection, load_out, MACHINE, [load_out_no]))[load_out_no]
+    return (await load(connection, load_out, LOAD_OUT, [load_out_no]))[load_out_no]
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:

@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_weight
 from settlement.base import proposals, working_days
 from settlement.base.database import among
-from settlement.base.states import ACTOR, advance, load
+from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import fees, tariff
+from settlement.documents.load_outs import LOAD_OUT
 from settlement.ledger import outbox
-from settlement.load_outs.application import MACHINE, lots_of, sheet
+from settlement.load_outs.application import lots_of, sheet
 from settlement.lots import lots
 from settlement.tables.custody import receipt
 from settlement.tables.load_outs import load_out
@@ -33,7 +34,7 @@ _ENDS = {"CANCELLING": "cancel", "EXPIRING": "expired"}
 async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int:
     """Proposes to cancel a settled load-out for its member; returns the proposal's number."""
     row = await sheet(connection, load_out_no)
-    await advance(connection, load_out, MACHINE, by, "propose_cancel", [load_out_no])
+    await advance(connection, load_out, LOAD_OUT, by, "propose_cancel", [load_out_no])
     free = working_days.day_of(row.applied_at) == working_days.today()
     summary = {
         **{"load_out": load_out_no, "account": row.account, "symbol": row.symbol},
@@ -44,7 +45,7 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Sends the gold back into the account; after the day of application that is charged."""
-    rows = await advance(connection, load_out, MACHINE, by, "approve_cancel", subjects, agreed="load_out_cancel")
+    rows = await advance(connection, load_out, LOAD_OUT, by, "approve_cancel", subjects, agreed="load_out_cancel")
     for row in rows.values():
         if working_days.day_of(row.applied_at) != working_days.today():
             await fees.given_up(connection, row)
@@ -53,7 +54,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The sheet waits for its collector as before."""
-    await advance(connection, load_out, MACHINE, by, "decline_cancel", subjects)
+    await advance(connection, load_out, LOAD_OUT, by, "decline_cancel", subjects)
 
 
 async def expire(connection: AsyncConnection, today: date) -> list[int]:
@@ -64,24 +65,24 @@ async def expire(connection: AsyncConnection, today: date) -> list[int]:
     )
     numbers = sorted((await connection.execute(late.with_for_update(skip_locked=True))).scalars())
     if numbers:
-        rows = await advance(connection, load_out, MACHINE, ACTOR, "expire", numbers)
+        rows = await advance(connection, load_out, LOAD_OUT, SERVICE, "expire", numbers)
         for row in rows.values():
             await fees.given_up(connection, row)
-        await _send(connection, ACTOR, numbers)
+        await _send(connection, SERVICE, numbers)
     return numbers
 
 
 async def _send(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    rows = await load(connection, load_out, MACHINE, subjects)
+    rows = await load(connection, load_out, LOAD_OUT, subjects)
     moves = [(number, ((row.account, row.symbol, row.allocated_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "load_out_cancel", by, moves)
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The engine has credited the gold: the lots are in the pool again, each under a new receipt."""
-    rows = await load(connection, load_out, MACHINE, subjects)
+    rows = await load(connection, load_out, LOAD_OUT, subjects)
     for number, row in rows.items():
-        await advance(connection, load_out, MACHINE, by, _ENDS[row.status], [number])
+        await advance(connection, load_out, LOAD_OUT, by, _ENDS[row.status], [number])
         ids = await lots_of(connection, [number])
         await lots.take(connection, by, "restore", ids, details={key: {"load_out": number} for key in ids})
         fine = select(lot.c.lot_id, lot.c.fine_mg).where(among(lot.c.lot_id, ids))
@@ -98,4 +99,4 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
     """The engine has refused, for example because the account would hold too much: the sheet waits as before."""
     for number, reason in reasons.items():
-        await advance(connection, load_out, MACHINE, by, "refuse_return", [number], {"reason": reason})
+        await advance(connection, load_out, LOAD_OUT, by, "refuse_return", [number], {"reason": reason})

@@ -19,23 +19,14 @@ from settlement.base.arithmetic import fine_weight, format_fineness
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import CLERK, Machine, Step, advance, load
+from settlement.base.steps import advance, load
 from settlement.base.texts import printable
 from settlement.charges import fees, tariff
+from settlement.documents.load_outs import CLAIM
 from settlement.load_outs.application import lots_of, sheet
 from settlement.lots import locks, lots
 from settlement.tables.load_outs import claim
 
-MACHINE = Machine(
-    "claim",
-    {
-        "open": Step((), "OPEN"),
-        "send": Step(("OPEN",), "AT_UMPIRE"),
-        "propose": Step(("AT_UMPIRE",), "PROPOSED"),
-        "decline": Step(("PROPOSED",), "AT_UMPIRE"),
-        "decide": Step(("PROPOSED",), "DECIDED", (CLERK,), people=2),
-    },
-)
 LOCK = "CLAIM"
 
 
@@ -75,7 +66,7 @@ async def open_claim(
 async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: str) -> None:
     """The reserve samples go to the umpire laboratory."""
     printable("laboratory", laboratory, 64)
-    await advance(connection, claim, MACHINE, by, "send", [claim_no], {"laboratory": laboratory})
+    await advance(connection, claim, CLAIM, by, "send", [claim_no], {"laboratory": laboratory})
 
 
 async def propose(
@@ -88,7 +79,7 @@ async def propose(
         raise BadValue("fee", format_money(fee_fen), "an amount of money that is not negative")
     payer = "VENUE" if upheld else "MEMBER"
     values = {"umpire_e5": umpire_e5, "umpire_fee_fen": fee_fen, "upheld": upheld, "payer": payer}
-    rows = await advance(connection, claim, MACHINE, by, "propose", [claim_no], values)
+    rows = await advance(connection, claim, CLAIM, by, "propose", [claim_no], values)
     row = rows[claim_no]
     certified = await lots.find(connection, row.lots)
     difference = sum(
@@ -104,7 +95,7 @@ async def propose(
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Decided: the record of the lots is free again, and a claimant who was wrong is charged the umpire."""
-    rows = await advance(connection, claim, MACHINE, by, "decide", subjects)
+    rows = await advance(connection, claim, CLAIM, by, "decide", subjects)
     for number, row in rows.items():
         await locks.lift(connection, by, LOCK, number)
         if row.payer == "MEMBER":
@@ -115,7 +106,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The claim is with the umpire as before."""
     cleared = {"umpire_e5": None, "umpire_fee_fen": None, "upheld": None, "payer": None}
-    await advance(connection, claim, MACHINE, by, "decline", subjects, cleared)
+    await advance(connection, claim, CLAIM, by, "decline", subjects, cleared)
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
@@ -125,4 +116,4 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 async def one(connection: AsyncConnection, claim_no: int) -> Row[Any]:
     """A claim. Raises BadValue if there is none of that number."""
-    return (await load(connection, claim, MACHINE, [claim_no]))[claim_no]
+    return (await load(connection, claim, CLAIM, [claim_no]))[claim_no]

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base import audit, proposals, working_days
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
-from settlement.base.states import advance
+from settlement.base.steps import advance, allow
 from settlement.charges import tariff
-from settlement.load_outs.application import MACHINE, check_code, hash_secret, lots_of, normal_id, sheet
+from settlement.documents.load_outs import LOAD_OUT
+from settlement.load_outs.application import check_code, hash_secret, lots_of, normal_id, sheet
 from settlement.lots import locks, lots
 from settlement.reconciliation import vault_freeze
 from settlement.tables.load_outs import load_out
@@ -32,7 +33,7 @@ async def sign(
     WRONG_COLLECTOR, both of which count.
     """
     row = await sheet(connection, load_out_no)
-    MACHINE.allow("sign", load_out_no, row.status)
+    allow(LOAD_OUT, "sign", load_out_no, row.status)
     today = working_days.today()
     if today < row.from_day:
         raise Refused("TOO_EARLY", f"load-out {load_out_no} may be collected from {row.from_day.isoformat()} on")
@@ -45,7 +46,7 @@ async def sign(
     right_paper = hmac.compare_digest(hash_secret(normal_id(collector_id), row.code_salt), row.id_hash)
     if right_code and right_paper:
         values = {"signed_by": by, "wrong_codes": 0}
-        await advance(connection, load_out, MACHINE, by, "sign", [load_out_no], values)
+        await advance(connection, load_out, LOAD_OUT, by, "sign", [load_out_no], values)
         return None
     wrong = row.wrong_codes + 1
     await _set(connection, [load_out_no], wrong_codes=wrong)
@@ -58,7 +59,7 @@ async def sign(
 
 async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: int) -> None:
     """The collector left without the metal: the first signature is taken back."""
-    await advance(connection, load_out, MACHINE, by, "withdraw_signature", [load_out_no], {"signed_by": None})
+    await advance(connection, load_out, LOAD_OUT, by, "withdraw_signature", [load_out_no], {"signed_by": None})
 
 
 async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
@@ -68,7 +69,7 @@ async def release(connection: AsyncConnection, by: str, load_out_no: int) -> lis
     (VAULT_FROZEN).
     """
     values = {"released_by": by, "released_at": now_ms()}
-    row = (await advance(connection, load_out, MACHINE, by, "release", [load_out_no], values))[load_out_no]
+    row = (await advance(connection, load_out, LOAD_OUT, by, "release", [load_out_no], values))[load_out_no]
     await vault_freeze.check(connection, row.warehouse)
     ids = await lots_of(connection, [load_out_no])
     await locks.check_not_held(connection, ids)
@@ -83,7 +84,7 @@ async def propose_code(
     """Proposes a new pick-up code, which also ends a block; returns the proposal's number."""
     check_code(pickup_code, code_again)
     row = await sheet(connection, load_out_no)
-    MACHINE.allow("sign", load_out_no, row.status)
+    allow(LOAD_OUT, "sign", load_out_no, row.status)
     await _set(connection, [load_out_no], new_code_hash=hash_secret(pickup_code, row.code_salt))
     summary = {"load_out": load_out_no, "account": row.account, "wrong_codes": row.wrong_codes}
     return await proposals.propose(connection, by, "pickup_code", [load_out_no], summary)

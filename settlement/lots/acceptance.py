@@ -18,20 +18,11 @@ from settlement.base.arithmetic import FINENESS_RULES, fine_weight, format_finen
 from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
-from settlement.base.states import Machine, Step, advance
+from settlement.base.steps import advance
+from settlement.documents.lots import ACCEPTANCE
 from settlement.lots.splitting import UMPIRE_RULES
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import acceptance, warehouse
-
-MACHINE = Machine(
-    "acceptance",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "LIVE", people=2),
-        "decline": Step(("PROPOSED",), "DECLINED"),
-        "replace": Step(("LIVE",), "REPLACED"),
-    },
-)
 
 
 class Terms(NamedTuple):
@@ -140,13 +131,13 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     before = select(acceptance.c.acceptance_no).where(acceptance.c.symbol.in_(mine), acceptance.c.status == "LIVE")
     replaced = sorted((await connection.execute(before)).scalars())
     if replaced:
-        await advance(connection, acceptance, MACHINE, by, "replace", replaced)
-    await advance(connection, acceptance, MACHINE, by, "approve", subjects)
+        await advance(connection, acceptance, ACCEPTANCE, by, "replace", replaced)
+    await advance(connection, acceptance, ACCEPTANCE, by, "approve", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Nothing changes."""
-    await advance(connection, acceptance, MACHINE, by, "decline", subjects)
+    await advance(connection, acceptance, ACCEPTANCE, by, "decline", subjects)
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Terms]:

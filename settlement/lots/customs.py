@@ -16,11 +16,11 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
+from settlement.documents.lots import GONE
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import CUSTOMS, grade_customs, lot, warehouse
 
 DOMESTIC = CUSTOMS[0]
-_GONE = ("RELEASED", "RETURNED")
 
 
 async def of_classes(connection: AsyncConnection, symbols: Iterable[str]) -> dict[str, str]:
@@ -43,7 +43,7 @@ async def assign(connection: AsyncConnection, by: str, symbol: str, customs: str
         raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
     if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
         raise BadValue("symbol", symbol, "a class that the exchange has defined")
-    there = select(exists().where(lot.c.symbol == symbol, lot.c.state.not_in(_GONE)))
+    there = select(exists().where(lot.c.symbol == symbol, lot.c.state.not_in(GONE)))
     if await connection.scalar(there):
         raise Refused("LOTS_THERE", f"{symbol} has lots; the customs status of a class is fixed before its first one")
     values = {"symbol": symbol, "customs": customs, "set_by": by, "set_at": now_ms()}

@@ -27,14 +27,11 @@ from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
+from settlement.documents.lots import HANDED_OUT, LOCKABLE
 from settlement.lots import lots
 from settlement.tables.lots import LOCK_KINDS, lot, lot_lock
 
 OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
-LOCKABLE = ("REGISTERED", "RECEIPTED")
-"""States of a lot that lies in the warehouse and is promised to nobody."""
-LEFT = ("RELEASED",)
-"""States of a lot that a claim may be about."""
 
 
 def is_free() -> ColumnElement[bool]:
@@ -76,7 +73,7 @@ async def lay(
     """
     if not lot_ids:
         return
-    lockable = LEFT if kind == "CLAIM" else LOCKABLE
+    lockable = HANDED_OUT if kind == "CLAIM" else LOCKABLE
     for row in (await lots.find(connection, lot_ids, lock=True)).values():
         if row.state not in lockable:
             allowed = " or ".join(lockable)

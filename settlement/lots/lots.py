@@ -15,45 +15,12 @@ from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import AS_BEFORE, CLERK, EXCHANGE, Machine, Step, authorize
+from settlement.base.steps import allow, authorize
+from settlement.documents.custody import RECEIPT_OPEN
+from settlement.documents.lots import LOT
+from settlement.documents.machine import AS_BEFORE
 from settlement.tables.custody import receipt
-from settlement.tables.lots import CUSTOMS, LOT_STATES, custody_event, lot, warehouse
-
-_AT_THE_COUNTER = ("ARRIVED", "WEIGHED", "SCREENED", "MELTED", "SAMPLED", "ASSAYED", "CERTIFIED")
-"""Where a lot may be refused: the venue has it and nobody trades it yet."""
-
-MACHINE = Machine(
-    "lot",
-    {
-        # at the warehouse and the laboratory
-        "pre_advise": Step((), "PRE_ADVISED"),
-        "cancel": Step(("PRE_ADVISED",), "CANCELLED"),
-        "arrive": Step(("PRE_ADVISED",), "ARRIVED"),
-        "weigh": Step(("ARRIVED",), "WEIGHED"),
-        "screen": Step(("WEIGHED",), "SCREENED"),
-        "melt": Step(("SCREENED",), "MELTED"),
-        "cast": Step((), "MELTED"),
-        "consume": Step(("SCREENED", "CERTIFIED", "REGISTERED"), "CONSUMED"),
-        "sample": Step(("SCREENED", "MELTED"), "SAMPLED"),
-        "assay": Step(("SAMPLED",), "ASSAYED"),
-        "remelt": Step(("SAMPLED", "ASSAYED"), "MELTED"),
-        "certify": Step(("ASSAYED",), "CERTIFIED"),
-        "register": Step(("CERTIFIED",), "REGISTERED"),
-        # the way back
-        "reject": Step(_AT_THE_COUNTER, "REJECTED"),
-        "return": Step(("REJECTED",), "RETURNED", people=2),
-        "quarantine": Step((*_AT_THE_COUNTER, "REGISTERED", "REJECTED"), "QUARANTINED"),
-        "lift": Step(("QUARANTINED",), AS_BEFORE, people=2),
-        # with the engine's word
-        "issue": Step(("REGISTERED",), "RECEIPTED", (EXCHANGE,), people=2),
-        "allocate": Step(("RECEIPTED",), "ALLOCATED"),
-        "deallocate": Step(("ALLOCATED",), "RECEIPTED", (CLERK, EXCHANGE)),
-        "withdraw": Step(("ALLOCATED",), "WITHDRAWN", (EXCHANGE,), people=2),
-        "unissue": Step(("RECEIPTED",), "REGISTERED", (EXCHANGE,), people=2),
-        "restore": Step(("WITHDRAWN",), "RECEIPTED", (EXCHANGE,)),
-        "release": Step(("WITHDRAWN",), "RELEASED", people=2, first="load_out.signed_by"),
-    },
-)
+from settlement.tables.lots import CUSTOMS, custody_event, lot, warehouse
 
 
 async def take(
@@ -72,11 +39,11 @@ async def take(
     """
     rows = await find(connection, lot_ids, lock=True)
     for row in rows.values():
-        MACHINE.allow(step, row.lot_id, row.state)
-    await authorize(connection, MACHINE, step, by, lot_ids, f"lot_{step}")
+        allow(LOT, step, row.lot_id, row.state)
+    await authorize(connection, LOT, step, by, lot_ids, f"lot_{step}")
     if not rows:
         return
-    after = MACHINE.steps[step].after
+    after = LOT.steps[step].after
     states = {number: row.held_state if after == AS_BEFORE else after for number, row in rows.items()}
     columns = sorted(next(iter(values.values()))) if values else []
     changes = [
@@ -100,8 +67,8 @@ async def born(
     details: Mapping[int, Mapping[str, Any]],
 ) -> None:
     """Writes the step that made new lots into their history; ``places``: lot -> warehouse. Raises Refused."""
-    await authorize(connection, MACHINE, step, by, list(places))
-    await _tell(connection, by, step, dict.fromkeys(places, MACHINE.steps[step].after), places, details)
+    await authorize(connection, LOT, step, by, list(places))
+    await _tell(connection, by, step, dict.fromkeys(places, LOT.steps[step].after), places, details)
 
 
 async def _tell(
@@ -140,7 +107,7 @@ async def remark(
 
 async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
     """Refuses (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
-    live = receipt.c.status.in_(("PROPOSED", "ISSUING", "LIVE"))
+    live = receipt.c.status.in_(RECEIPT_OPEN)
     query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
     row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
     if row is not None:
@@ -200,8 +167,8 @@ LOT_KEY: Final = (lot.c.lot_id,)
 
 async def listing(connection: AsyncConnection, search: Search = EVERY_LOT, page: PageRequest = ALL) -> Page[Row[Any]]:
     """Return the lots that a search finds, by number. Raises BadValue for an unknown state."""
-    if search.state is not None and search.state not in LOT_STATES:
-        raise BadValue("state", search.state, "one of " + ", ".join(LOT_STATES))
+    if search.state is not None and search.state not in LOT.states:
+        raise BadValue("state", search.state, "one of " + ", ".join(LOT.states))
     return await fetch(connection, search.query(), LOT_KEY, page)
 
 

@@ -34,24 +34,15 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
-from settlement.base.states import Machine, Step, advance
+from settlement.base.steps import advance
 from settlement.base.texts import printable
+from settlement.documents.lots import PROVENANCE, PROVENANCE_CLOSED
 from settlement.lots import lots
 from settlement.tables.lots import GRADES, ORIGINS, provenance
 
 RULE = "PROVENANCE_RISK_1"
-MACHINE = Machine(
-    "provenance",
-    {
-        "record": Step((), "RECORDED"),
-        "propose": Step(("RECORDED",), "PROPOSED"),
-        "accept": Step(("PROPOSED",), "ACCEPTED", people=2),
-        "decline": Step(("PROPOSED",), "RECORDED"),
-    },
-)
 _MELTED_FORMS = ("DORE", "GRAIN")
 _REFINED_FROM_E5 = 99_500
-_BLOCKED_FROM = ("REGISTERED", "RECEIPTED", "ALLOCATED", "WITHDRAWN", "RELEASED", "RETURNED", "CONSUMED", "CANCELLED")
 MAX_DOCUMENTS = 20
 
 
@@ -120,7 +111,7 @@ async def write(connection: AsyncConnection, by: str, records: Mapping[int, Reco
     rows = []
     for lot_id, record in records.items():
         row = found[lot_id]
-        if row.state in _BLOCKED_FROM:
+        if row.state in PROVENANCE_CLOSED:
             raise Refused("ILLEGAL_STEP", f"lot {lot_id} is {row.state}: its provenance is closed")
         fineness = row.fineness_e5 or row.declared_fineness_e5
         risk, reasons = grade(check(record), row.form, fineness)
@@ -179,14 +170,14 @@ async def propose_acceptance(connection: AsyncConnection, by: str, lot_id: int, 
     if row is None or row.missing or row.grade != "HIGH":
         raise Refused("ILLEGAL_STEP", f"lot {lot_id}: only a complete provenance of HIGH risk needs to be accepted")
     number = row.provenance_no
-    await advance(connection, provenance, MACHINE, by, "propose", [number], {"due_diligence": due_diligence})
+    await advance(connection, provenance, PROVENANCE, by, "propose", [number], {"due_diligence": due_diligence})
     summary = {"lot": lot_id, "reasons": row.reasons, "due_diligence": due_diligence}
     return await proposals.propose(connection, by, "provenance", [number], summary)
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """The risk is accepted."""
-    await advance(connection, provenance, MACHINE, by, "accept", subjects)
+    await advance(connection, provenance, PROVENANCE, by, "accept", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
@@ -194,4 +185,4 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await connection.execute(
         update(provenance).where(among(provenance.c.provenance_no, subjects)).values(due_diligence=None)
     )
-    await advance(connection, provenance, MACHINE, by, "decline", subjects)
+    await advance(connection, provenance, PROVENANCE, by, "decline", subjects)

@@ -2,19 +2,7 @@
 
 from alembic import context
 
-from settlement.tables import (  # noqa: F401
-    assays,
-    base,
-    charges,
-    custody,
-    intake,
-    ledger,
-    load_outs,
-    lots,
-    reconciliation,
-    recycling,
-)
-from settlement.tables.columns import metadata
+from settlement.tables.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -38,6 +38,8 @@ from settlement.base.arithmetic import format_fineness
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
+from settlement.documents.custody import BOUND
+from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
@@ -53,12 +55,6 @@ from settlement.tables.ledger import (
 )
 from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
 from settlement.tables.reconciliation import recon_break, recon_run
-
-HELD_STATES = ("RECEIPTED", "ALLOCATED")
-"""States of a lot whose gold is in the pool."""
-BOUND_STATES = ("LIVE", "RELEASE_ENTERED", "RELEASE_PAIRED", "LIFT_PROPOSED", "RELEASING")
-"""States of a pledge or hold whose grams lie in the sub-account."""
-
 
 BOOKS = "books"
 """Scope of the runs that compare ledger, receipts and engine; a warehouse's statement has a scope of its own."""
@@ -177,7 +173,7 @@ async def _check_postings(connection: AsyncConnection, findings: _Findings) -> N
 
 
 async def _check_pools(connection: AsyncConnection, findings: _Findings) -> None:
-    lots = select(lot.c.symbol, func.sum(lot.c.fine_mg)).where(lot.c.state.in_(HELD_STATES)).group_by(lot.c.symbol)
+    lots = select(lot.c.symbol, func.sum(lot.c.fine_mg)).where(lot.c.state.in_(IN_POOL)).group_by(lot.c.symbol)
     warehouse = {symbol: int(total) for symbol, total in await connection.execute(lots)}
     columns = ledger_account.c
     vaults = select(columns.asset, columns.balance).where(columns.kind == "vault")
@@ -193,7 +189,7 @@ async def _check_pools(connection: AsyncConnection, findings: _Findings) -> None
 async def _check_receipts(connection: AsyncConnection, findings: _Findings) -> None:
     live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE")
     receipts = {row.lot_id: row.fine_mg for row in await connection.execute(live)}
-    held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(HELD_STATES))
+    held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(IN_POOL))
     lots = {row.lot_id: (row.symbol, row.fine_mg) for row in await connection.execute(held)}
     for lot_id in sorted(lots.keys() | receipts.keys()):
         symbol, fine = lots.get(lot_id, ("", 0))
@@ -202,7 +198,7 @@ async def _check_receipts(connection: AsyncConnection, findings: _Findings) -> N
 
 async def _check_encumbrances(connection: AsyncConnection, findings: _Findings) -> None:
     """Gold in sub-accounts is what live pledges and holds say, and the lots they name are locked."""
-    live = select(encumbrance).where(encumbrance.c.status.in_(BOUND_STATES))
+    live = select(encumbrance).where(encumbrance.c.status.in_(BOUND))
     locked = select(lot_lock.c.lot_id, lot_lock.c.kind, lot_lock.c.subject).where(lot_lock.c.lifted_at.is_(None))
     locks = {tuple(row) for row in await connection.execute(locked)}
     bound: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -228,7 +224,7 @@ async def _check_customs(connection: AsyncConnection, findings: _Findings) -> No
     joined = lot.join(warehouse, lot.c.warehouse == warehouse.c.warehouse)
     joined = joined.outerjoin(grade_customs, lot.c.symbol == grade_customs.c.symbol)
     stray = func.coalesce(func.sum(lot.c.fine_mg).filter(warehouse.c.customs != takes), 0)
-    query = select(lot.c.symbol, stray).select_from(joined).where(lot.c.state.in_(HELD_STATES))
+    query = select(lot.c.symbol, stray).select_from(joined).where(lot.c.state.in_(IN_POOL))
     for symbol, fine in await connection.execute(query.group_by(lot.c.symbol).order_by(lot.c.symbol)):
         findings.compare("CUSTOMS_DIFF", symbol, symbol, 0, int(fine))
 

@@ -24,15 +24,14 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
+from settlement.documents.lots import AT_WAREHOUSE, PROMISED
 from settlement.intake import bar_list, files, intake
 from settlement.intake.bar_list import FINENESS, GROSS, KEY, BarKey, Read, Reading
 from settlement.reconciliation import three_way
 from settlement.reconciliation.three_way import Break
-from settlement.tables.lots import CUSTOMS, LOT_GONE, LOT_STATES, custody_event, lot, lot_lock, warehouse
+from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock, warehouse
 from settlement.workbooks import sheets
 
-NOT_THERE: Final = ("PRE_ADVISED", *LOT_GONE)
-"""States of a lot that no warehouse holds."""
 STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
 """What a statement may say of a bar."""
 _STATUS_WORDS: Final[Mapping[str, str]] = {
@@ -125,7 +124,7 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
             status = _expected_status(row, locks.get(row.lot_id, set()))
             right = {"STATUS_DIFF": status, "SEAL_DIFF": seals.get(row.lot_id), "CUSTOMS_DIFF": str(customs)}
             breaks += _differences(subject, row, several[0], right)
-        elif key in elsewhere and elsewhere[key].state not in NOT_THERE:
+        elif key in elsewhere and elsewhere[key].state in AT_WAREHOUSE:
             other = elsewhere[key]
             note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
             found = several[0].gross_cg * 10
@@ -168,8 +167,7 @@ def _weight(row: Row[Any]) -> int:
 
 
 async def _lots_at(connection: AsyncConnection, place: str) -> dict[BarKey, Row[Any]]:
-    present = lot.c.state.in_([state for state in LOT_STATES if state not in NOT_THERE])
-    query = select(lot).where(lot.c.warehouse == place, present).order_by(lot.c.lot_id)
+    query = select(lot).where(lot.c.warehouse == place, lot.c.state.in_(AT_WAREHOUSE)).order_by(lot.c.lot_id)
     return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
 
 
@@ -196,9 +194,9 @@ def _expected_status(row: Row[Any], locks: set[str]) -> str:
         return "FROZEN"
     if "PLEDGE" in locks:
         return "PLEDGED"
-    words = {"RECEIPTED": "RECEIPTED", "ALLOCATED": "LOAD_OUT", "WITHDRAWN": "LOAD_OUT"}
-    words |= {"REGISTERED": "REGISTERED", "REJECTED": "REJECTED"}
-    return words.get(row.state, "UNREGISTERED")
+    if row.state in PROMISED:
+        return "LOAD_OUT"
+    return str(row.state) if row.state in STATUSES else "UNREGISTERED"
 
 
 def _differences(subject: str, row: Row[Any], line: StatementBar, right: Mapping[str, str | None]) -> list[Break]:

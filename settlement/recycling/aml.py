@@ -19,8 +19,9 @@ from settlement.base import audit, working_days
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import Machine, Step, authorize
+from settlement.base.steps import allow, authorize, check_another
 from settlement.base.texts import printable
+from settlement.documents.recycling import AML_REPORT, REPORT_WAITING
 from settlement.recycling import sellers
 from settlement.tables.recycling import aml_report, counter_ticket, seller
 from settlement.workbooks import sheets
@@ -38,17 +39,6 @@ REASONS: Final = (
     *("LIST_HIT", "SPLITTING", "OTHER"),
 )
 """Why there is a report; most of the suspicions are those a trade body names (domain sheet 3.6)."""
-
-MACHINE: Final = Machine(
-    "aml_report",
-    {
-        "notice": Step((), "REVIEW"),
-        "raise": Step((), "DUE"),
-        "confirm": Step(("REVIEW",), "DUE"),
-        "dismiss": Step(("REVIEW",), "DISMISSED", people=2, first="made_by"),
-        "file": Step(("DUE",), "FILED"),
-    },
-)
 
 
 async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last: date) -> list[Row[Any]]:
@@ -131,7 +121,7 @@ async def _report(
 ) -> int:
     columns = aml_report.c
     values = {"tickets": list(tickets), "amount_fen": fen}
-    state = MACHINE.steps[step].after
+    state = AML_REPORT.steps[step].after
     same = (columns.kind == kind, columns.seller_id == seller_id, columns.day == day, columns.reason == reason)
     grown = update(aml_report).where(*same, columns.status == state, columns.description == text).values(values)
     number = None
@@ -158,10 +148,10 @@ async def decide(connection: AsyncConnection, by: str, report_no: int, step: str
     row = (await connection.execute(query)).first()
     if row is None:
         raise BadValue("report", report_no, "the number of a report")
-    await authorize(connection, MACHINE, step, by, [report_no])
-    rule = MACHINE.allow(step, report_no, row.status)
+    await authorize(connection, AML_REPORT, step, by, [report_no])
+    rule = allow(AML_REPORT, step, report_no, row.status)
     if step == "dismiss":
-        MACHINE.another(step, report_no, by, row.made_by)
+        check_another(AML_REPORT, step, report_no, by, row.made_by)
     values = {"status": rule.after, "decided_by": by, "decided_at": now_ms(), "reference": reference}
     await connection.execute(update(aml_report).where(aml_report.c.report_no == report_no).values(values))
     about = {"reference": reference}
@@ -175,15 +165,15 @@ async def listing(
 
     Raises BadValue for an unknown status.
     """
-    if status is not None and status not in MACHINE.states:
-        raise BadValue("status", status, "one of " + ", ".join(MACHINE.states))
+    if status is not None and status not in AML_REPORT.states:
+        raise BadValue("status", status, "one of " + ", ".join(AML_REPORT.states))
     columns = aml_report.c
     join = aml_report.outerjoin(seller, seller.c.seller_id == columns.seller_id)
     query = select(aml_report, seller.c.id_type, seller.c.masked_number, seller.c.masked_name).select_from(join)
     if status is not None:
         query = query.where(columns.status == status)
     if overdue:
-        query = query.where(columns.status.in_(("REVIEW", "DUE")), columns.due_on < working_days.today())
+        query = query.where(columns.status.in_(REPORT_WAITING), columns.due_on < working_days.today())
     return await fetch(connection, query, (columns.report_no,), page)
 
 

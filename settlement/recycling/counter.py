@@ -21,8 +21,9 @@ from settlement.base.arithmetic import fine_weight, format_cg, payable_weight, v
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.states import Machine, Step, authorize
+from settlement.base.steps import allow, authorize, check_another
 from settlement.base.texts import printable
+from settlement.documents.recycling import COUNTER_TICKET
 from settlement.intake import intake
 from settlement.intake.bar_list import BarKey, Declared
 from settlement.lots.provenance import Record
@@ -33,19 +34,6 @@ from settlement.tables.ledger import trading_account
 from settlement.tables.lots import warehouse
 from settlement.tables.recycling import counter, counter_item, counter_ticket
 
-MACHINE: Final = Machine(
-    "counter_ticket",
-    {
-        "open": Step((), "OPENED"),
-        "screen": Step(("OPENED",), "SCREENED"),
-        "offer": Step(("SCREENED",), "OFFERED"),
-        "accept": Step(("OFFERED",), "ACCEPTED"),
-        "decline": Step(("OPENED", "SCREENED", "OFFERED", "ACCEPTED"), "DECLINED"),
-        "refuse": Step(("OPENED", "SCREENED", "OFFERED", "ACCEPTED"), "REFUSED"),
-        "pay": Step(("ACCEPTED",), "PAID", people=2, first="offered_by"),
-        "deliver": Step(("PAID",), "DELIVERED"),
-    },
-)
 MAX_ITEMS: Final = 200
 METHODS: Final = ("CASH", "TRANSFER")
 
@@ -94,7 +82,7 @@ async def open_ticket(
     ``id_copy`` is the member's reference of the copy of the document, ``screening`` CLEAR or HIT against the ``lists``
     named. A hit ends the ticket at once and is reported (domain sheet 5.5). Raises BadValue.
     """
-    await authorize(connection, MACHINE, "open", by, [])
+    await authorize(connection, COUNTER_TICKET, "open", by, [])
     await _counter(connection, code)
     if screening not in ("CLEAR", "HIT"):
         raise BadValue("screening", screening, "CLEAR or HIT")
@@ -111,7 +99,7 @@ async def open_ticket(
 
 async def turn_away(connection: AsyncConnection, by: str, code: str, description: str) -> int:
     """Somebody who shows no identity document: nothing is bought, and it is reported. Returns the ticket's number."""
-    await authorize(connection, MACHINE, "refuse", by, [])
+    await authorize(connection, COUNTER_TICKET, "refuse", by, [])
     await _counter(connection, code)
     about = {"counter": code, "id_copy": "", "screening": "NOT_DONE", "screening_list": "", "reason": "ID_REFUSED"}
     number = await _new(connection, by, "REFUSED", about)
@@ -130,8 +118,8 @@ async def _new(connection: AsyncConnection, by: str, status: str, values: Mappin
 async def add_item(connection: AsyncConnection, by: str, ticket_no: int, item: Item) -> int:
     """Puts an item on an open ticket; returns its line. Raises BadValue, and Refused where the ticket is further on."""
     row = await find(connection, ticket_no, lock=True)
-    await authorize(connection, MACHINE, "screen", by, [ticket_no])
-    MACHINE.allow("screen", ticket_no, row.status)
+    await authorize(connection, COUNTER_TICKET, "screen", by, [ticket_no])
+    allow(COUNTER_TICKET, "screen", ticket_no, row.status)
     if item.form not in FORMS:
         raise BadValue("form", item.form, "one of " + ", ".join(FORMS))
     if item.gross_cg <= 0:
@@ -173,7 +161,7 @@ async def offer(connection: AsyncConnection, by: str, ticket_no: int) -> int:
     """
     row = await find(connection, ticket_no, lock=True)
     place = await _counter(connection, row.counter)
-    MACHINE.allow("offer", ticket_no, row.status)
+    allow(COUNTER_TICKET, "offer", ticket_no, row.status)
     total = 0
     for item in await items_of(connection, ticket_no):
         price = await two_way.current(connection, place.member, item.form)
@@ -223,8 +211,8 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
         raise BadValue("method", method, " or ".join(METHODS))
     printable("payment_reference", reference, 64)
     row = await find(connection, ticket_no, lock=True)
-    MACHINE.allow("pay", ticket_no, row.status)
-    MACHINE.another("pay", ticket_no, by, row.offered_by)
+    allow(COUNTER_TICKET, "pay", ticket_no, row.status)
+    check_another(COUNTER_TICKET, "pay", ticket_no, by, row.offered_by)
     day = working_days.today()
     if method == "CASH":
         await aml.before_cash(connection, row.seller_id, row.offered_fen, day)
@@ -246,7 +234,7 @@ async def deliver(
     places: list[tuple[int, int]] = []
     for ticket_no in tickets:
         row = await find(connection, ticket_no, lock=True)
-        MACHINE.allow("deliver", ticket_no, row.status)
+        allow(COUNTER_TICKET, "deliver", ticket_no, row.status)
         place = await _counter(connection, row.counter)
         for item in await items_of(connection, ticket_no):
             if item.form not in symbols:
@@ -270,8 +258,8 @@ async def deliver(
 
 async def _step(connection: AsyncConnection, by: str, step: str, ticket_no: int, values: Mapping[str, Any]) -> None:
     row = await find(connection, ticket_no, lock=True)
-    rule = MACHINE.allow(step, ticket_no, row.status)
-    await authorize(connection, MACHINE, step, by, [ticket_no])
+    rule = allow(COUNTER_TICKET, step, ticket_no, row.status)
+    await authorize(connection, COUNTER_TICKET, step, by, [ticket_no])
     changed = update(counter_ticket).where(counter_ticket.c.ticket_no == ticket_no)
     await connection.execute(changed.values(status=rule.after, **values))
     shown = {key: value.isoformat() if isinstance(value, date) else value for key, value in values.items()}
@@ -307,8 +295,8 @@ async def listing(
     seller_id: int | None = None,
 ) -> Page[Row[Any]]:
     """Return tickets by number. Raises BadValue for an unknown status."""
-    if status is not None and status not in MACHINE.states:
-        raise BadValue("status", status, "one of " + ", ".join(MACHINE.states))
+    if status is not None and status not in COUNTER_TICKET.states:
+        raise BadValue("status", status, "one of " + ", ".join(COUNTER_TICKET.states))
     columns = counter_ticket.c
     query = select(counter_ticket)
     for column, value in ((columns.counter, code), (columns.status, status), (columns.seller_id, seller_id)):

@@ -23,15 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import working_days
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
-from settlement.tables.lots import LOT_GONE
+from settlement.documents.lots import CERTIFIED_IN_STOCK, IN_STOCK, PROMISED, UNMELTED
 from settlement.workbooks import sheets
-
-NOT_IN_STOCK: Final = ("PRE_ADVISED", "ARRIVED", *LOT_GONE)
-"""States of a lot that is not weighed yet or not there any more."""
-CERTIFIED: Final = ("CERTIFIED", "REGISTERED", "RECEIPTED", "ALLOCATED", "WITHDRAWN")
-"""States in which a lot's fine weight is known."""
-UNMELTED: Final = ("WEIGHED", "SCREENED")
-"""States before the crucible."""
 
 
 class StockLine(NamedTuple):
@@ -71,7 +64,7 @@ HEADING: Final = tuple(
 _MOVES: Final = """
 WITH event AS (
     SELECT e.lot_id, e.event_id, e.at, e.step, l.form,
-           CASE WHEN e.state <> ALL (:absent) THEN e.warehouse END AS place,
+           CASE WHEN e.state = ANY (:in_stock) THEN e.warehouse END AS place,
            10 * CASE WHEN e.state = ANY (:unmelted) THEN coalesce(l.gross_cg, l.melt_cg)
                      ELSE coalesce(l.melt_cg, l.gross_cg) END AS gross,
            CASE WHEN e.state = ANY (:certified) THEN coalesce(l.fine_mg, 0) ELSE 0 END AS fine
@@ -119,7 +112,7 @@ SELECT last.warehouse, l.form, sum(l.fine_mg)::bigint AS fine,
        CASE WHEN 'LEGAL_HOLD' = ANY (kinds) THEN 'legal_hold'
             WHEN disputed.lot_id IS NOT NULL THEN 'in_dispute' WHEN 'FREEZE' = ANY (kinds) THEN 'frozen'
             WHEN 'PLEDGE' = ANY (kinds) THEN 'pledged' WHEN 'TRANSFER' = ANY (kinds) THEN 'in_transfer'
-            WHEN last.state IN ('ALLOCATED', 'WITHDRAWN') THEN 'load_out' WHEN last.state = 'RECEIPTED' THEN 'free'
+            WHEN last.state = ANY (:promised) THEN 'load_out' WHEN last.state = 'RECEIPTED' THEN 'free'
             ELSE 'unreceipted' END AS what
 FROM last JOIN lot l USING (lot_id) LEFT JOIN bound USING (lot_id) LEFT JOIN disputed USING (lot_id)
 WHERE last.state = ANY (:certified) GROUP BY 1, 2, 4
@@ -132,9 +125,10 @@ async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
         "since": working_days.midnight(day),
         "until": working_days.midnight(day + timedelta(days=1)),
     }
-    states = {"absent": list(NOT_IN_STOCK), "unmelted": list(UNMELTED), "certified": list(CERTIFIED)}
+    certified = list(CERTIFIED_IN_STOCK)
+    states = {"in_stock": list(IN_STOCK), "unmelted": list(UNMELTED), "certified": certified}
     made: dict[tuple[str, str], dict[str, int]] = {}
-    asked = {"until": times["until"], "certified": states["certified"]}
+    asked = {"until": times["until"], "certified": certified, "promised": list(PROMISED)}
     for row in await connection.execute(text(_MADE_OF), asked):
         made.setdefault((row.warehouse, row.form), {})[row.what] = row.fine
     lines = []

@@ -6,59 +6,55 @@ by the engine's event. The module of a kind supplies what each of these means fo
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Final, Protocol, runtime_checkable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import audit, proposals
-from settlement.base.states import ACTOR
-from settlement.charges import fees, tariff
-from settlement.custody import encumbrances, receipt_cancels, receipts, transfers
-from settlement.custody.encumbrances import LEGAL_HOLD, PLEDGE
-from settlement.intake import intake
-from settlement.ledger import cash, outbox
+from settlement.base.steps import SERVICE
+from settlement.documents.kinds import KINDS
+from settlement.ledger import outbox
 from settlement.ledger.outbox import Item
-from settlement.load_outs import application, cancels, claims, handing_over
-from settlement.lots import acceptance, provenance
 
 
+@runtime_checkable
 class Decision(Protocol):
-    """What a module of a kind offers. ``subjects`` are the numbers of its documents."""
+    """What acts on the decision about a kind of proposal. ``subjects`` are the numbers of its documents."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
 
 
+@runtime_checkable
 class Movement(Decision, Protocol):
-    """What the engine has a word in: the module also says what its answer means."""
+    """What also acts on the engine's answer, for a kind that the engine moves something for."""
 
     async def done(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def refused(self, connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None: ...
 
 
-MOVEMENTS: Mapping[str, Movement] = {
-    "cash": cash,
-    "receipt": receipts,
-    "receipt_cancel": receipt_cancels,
-    "pledge": encumbrances.Placing(PLEDGE),
-    "pledge_release": encumbrances.Releasing(PLEDGE),
-    "legal_hold": encumbrances.Placing(LEGAL_HOLD),
-    "legal_lift": encumbrances.Releasing(LEGAL_HOLD),
-    "load_out": application,
-    "load_out_cancel": cancels,
-    "fee": fees,
-}
-DECISIONS: Mapping[str, Decision] = {
-    **MOVEMENTS,
-    "transfer": transfers,
-    "pickup_code": handing_over,
-    "claim": claims,
-    "tariff": tariff,
-    "acceptance": acceptance,
-    "provenance": provenance,
-    "lot_lift": intake.Lift(),
-    "lot_return": intake.Return(),
-}
+def _decision(name: str) -> Decision:
+    """Import what decides a kind. Raises TypeError if it lacks a method that the kind needs."""
+    kind = KINDS[name]
+    module, _, attribute = kind.decided_by.partition(":")
+    found: Any = import_module(module)
+    if attribute:
+        found = getattr(found, attribute)
+    if isinstance(found, type):
+        found = found()
+    if not isinstance(found, Decision if kind.movement is None else Movement):
+        raise TypeError(f"{kind.decided_by} lacks a method that a decision about {name} needs")
+    return found
+
+
+DECISIONS: Final[Mapping[str, Decision]] = {name: _decision(name) for name in KINDS}
+
+
+def _movement(name: str) -> Movement:
+    found = DECISIONS[name]
+    assert isinstance(found, Movement)
+    return found
 
 
 async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
@@ -94,15 +90,15 @@ async def close(
     for item, _ in done:
         finished[item.kind].append(item.subject)
     for kind, subjects in finished.items():
-        await MOVEMENTS[kind].done(connection, ACTOR, subjects)
+        await _movement(kind).done(connection, SERVICE, subjects)
     reasons: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for item, _, reason in refused.values():
         reasons[item.kind][item.subject] = reason
     for kind, why in reasons.items():
-        await MOVEMENTS[kind].refused(connection, ACTOR, why)
-    acts = [audit.Act(ACTOR, f"{item.kind}.done", item.reference, {"sequence": seq}) for item, seq in done]
+        await _movement(kind).refused(connection, SERVICE, why)
+    acts = [audit.Act(SERVICE, f"{item.kind}.done", item.reference, {"sequence": seq}) for item, seq in done]
     acts += [
-        audit.Act(ACTOR, f"{item.kind}.refused", item.reference, {"sequence": seq, "reason": reason})
+        audit.Act(SERVICE, f"{item.kind}.refused", item.reference, {"sequence": seq, "reason": reason})
         for item, seq, reason in refused.values()
     ]
     await audit.record_all(connection, acts)

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from settlement.documents.assays import ASSAY_EXCHANGE, ASSAY_PARTY
 from settlement.tables.columns import integer, metadata, number, one_of, string
 from settlement.tables.lots import PARTIES
 
@@ -50,8 +51,6 @@ certificate = Table(
     Column("hash", LargeBinary, nullable=False),
     CheckConstraint("hash = sha256(convert_to(content, 'UTF8'))", name="hash_of_content"),
 )
-EXCHANGE_STATES = ("OPEN", "COMMITTED", "AGREED", "SPLIT", "DECIDED", "VOID")
-PARTY_STATES = ("INVITED", "COMMITTED", "REVEALED")
 ACCREDITATIONS = ("CMA", "CNAS")
 """CMA: Chinese legal evidence; CNAS: mutual recognition through ILAC (domain sheet 3.4)."""
 
@@ -82,7 +81,7 @@ exchange = Table(
     string("umpire_rule"),
     integer("opened_at"),
     string("reason", null=True),
-    one_of("status", EXCHANGE_STATES),
+    one_of("status", ASSAY_EXCHANGE.states),
     Index("uq_exchange_lot_id", "lot_id", unique=True, postgresql_where=text("status <> 'VOID'")),
 )
 
@@ -99,7 +98,7 @@ exchange_party = Table(
     string("opening", null=True),
     Column("assay_id", BigInteger, ForeignKey("assay.assay_id")),
     one_of("party", PARTIES),
-    one_of("status", PARTY_STATES),
+    one_of("status", ASSAY_PARTY.states),
     CheckConstraint("length(commitment) = 32", name="commitment_sha256"),
     CheckConstraint("(status = 'REVEALED') = (assay_id IS NOT NULL)", name="revealed_with_a_result"),
     CheckConstraint("commitment = sha256(convert_to(opening, 'UTF8'))", name="revealed_what_was_committed"),

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from settlement.documents.kinds import KINDS, PROPOSAL
 from settlement.tables.columns import integer, metadata, number, one_of, string
 
 PERMISSIONS = ("trade", "operate", "settle", "supervise")
@@ -79,17 +80,6 @@ calendar_day = Table(
     string("name"),
 )
 
-ENGINE_KINDS = (
-    *("cash", "receipt", "receipt_cancel", "pledge", "pledge_release", "legal_hold", "legal_lift"),
-    *("load_out", "load_out_cancel", "fee"),
-)
-"""What goes to the engine on behalf of a document; also the first half of its reference."""
-PROPOSAL_KINDS = (
-    *(*ENGINE_KINDS, "transfer", "pickup_code", "claim", "tariff"),
-    *("acceptance", "provenance", "lot_lift", "lot_return"),
-)
-PROPOSAL_STATES = ("PROPOSED", "APPROVED", "DECLINED")
-
 proposal = Table(
     "proposal",
     metadata,
@@ -102,8 +92,8 @@ proposal = Table(
     integer("proposed_at"),
     Column("decided_by", Text, ForeignKey("staff.staff")),
     integer("decided_at", null=True),
-    one_of("kind", PROPOSAL_KINDS),
-    one_of("status", PROPOSAL_STATES),
+    one_of("kind", KINDS),
+    one_of("status", PROPOSAL.states),
     CheckConstraint("(status = 'PROPOSED') = (decided_by IS NULL)", name="decided_by_someone"),
     CheckConstraint("status <> 'APPROVED' OR decided_by <> proposed_by", name="two_people"),
 )

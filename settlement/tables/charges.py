@@ -17,10 +17,9 @@ from sqlalchemy import (
     text,
 )
 
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.documents.charges import BILL_ONE_PER_ACCOUNT, FEE_BILL, TARIFF
+from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
-TARIFF_STATES = ("PROPOSED", "AGREED", "DECLINED")
-BILL_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "ARREAR", "REPLACED")
 FEE_KINDS = (
     *("STORAGE_OWN", "STORAGE_BOUGHT", "STORAGE_LOAD_OUT", "FREIGHT_INSURANCE", "LOAD_IN", "LOAD_OUT"),
     *("OVERDUE", "UMPIRE"),
@@ -35,7 +34,7 @@ tariff = Table(
     Column("from_day", Date, nullable=False),
     string("status"),
     CheckConstraint("value >= 0", name="not_negative"),
-    one_of("status", TARIFF_STATES),
+    one_of("status", TARIFF.states),
     Index("uq_tariff_name_from_day", "name", "from_day", unique=True, postgresql_where=text("status <> 'DECLINED'")),
 )
 
@@ -52,14 +51,14 @@ fee_bill = Table(
     string("reason", null=True),
     Column("arrear", Boolean, nullable=False, server_default=text("false")),
     integer("made_at"),
-    one_of("status", BILL_STATES),
+    one_of("status", FEE_BILL.states),
     CheckConstraint("amount_fen > 0", name="amount"),
     CheckConstraint("2 * abs(amount_fen * 1000000 - exact_ufen) <= 1000000", name="rounded_once"),
     Index(
         "uq_fee_bill_account",
         "account",
         unique=True,
-        postgresql_where=text("status IN ('PROPOSED', 'SENDING', 'ARREAR')"),
+        postgresql_where=text(is_in("status", BILL_ONE_PER_ACCOUNT)),
     ),
 )
 

@@ -7,6 +7,8 @@ with a CHECK; no float and no NUMERIC anywhere.
 What a CHECK cannot say (postings sum to zero, histories are append-only) is said by triggers in the migrations.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, MetaData, Text, text
 
 metadata = MetaData(
@@ -35,6 +37,16 @@ def number(name: str) -> Column[int]:
     return Column(name, BigInteger, Identity(always=True), primary_key=True)
 
 
-def one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
-    """The rule that a column holds one of some words."""
-    return CheckConstraint(f"{column} IN ({', '.join(repr(word) for word in words)})", name=f"{column}_known")
+def is_in(column: str, words: Iterable[str]) -> str:
+    """Return the SQL condition that a column holds one of some words."""
+    return f"{column} IN ({', '.join(repr(word) for word in words)})"
+
+
+def not_in(column: str, words: Iterable[str]) -> str:
+    """Return the SQL condition that a column holds none of some words."""
+    return is_in(f"{column} NOT", words)
+
+
+def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
+    """Return the rule that a column holds one of some words."""
+    return CheckConstraint(is_in(column, words), name=f"{column}_known")

@@ -15,9 +15,18 @@ from sqlalchemy import (
     text,
 )
 
-from settlement.tables.columns import integer, metadata, number, one_of, string
-
-RECEIPT_STATES = ("PROPOSED", "ISSUING", "LIVE", "CANCELLED", "VOID")
+from settlement.documents.custody import (
+    LEGAL_HOLD,
+    NEVER_BOUND,
+    PLEDGE,
+    PLEDGOR_ALONE,
+    RECEIPT,
+    RECEIPT_OPEN,
+    RELEASE_BY_BOTH,
+    TRANSFER,
+)
+from settlement.documents.machine import union
+from settlement.tables.columns import integer, is_in, metadata, not_in, number, one_of, string
 
 receipt = Table(
     "receipt",
@@ -29,21 +38,16 @@ receipt = Table(
     integer("fine_mg"),
     string("status"),
     string("reason", null=True),
-    one_of("status", RECEIPT_STATES),
+    one_of("status", RECEIPT.states),
     CheckConstraint("fine_mg > 0", name="fine"),
     Index(
         "uq_receipt_lot_id",
         "lot_id",
         unique=True,
-        postgresql_where=text("status IN ('PROPOSED', 'ISSUING', 'LIVE')"),
+        postgresql_where=text(is_in("status", RECEIPT_OPEN)),
     ),
 )
 ENCUMBRANCE_KINDS = ("PLEDGE", "LEGAL_HOLD")
-ENCUMBRANCE_STATES = (
-    *("ENTERED", "PAIRED", "PROPOSED", "SENDING", "LIVE", "RELEASE_ENTERED", "RELEASE_PAIRED", "LIFT_PROPOSED"),
-    *("RELEASING", "RELEASED", "WITHDRAWN", "REFUSED"),
-)
-TRANSFER_STATES = ("PROPOSED", "MADE", "SHIPPED", "RECEIVED", "CANCELLED")
 
 encumbrance = Table(
     "encumbrance",
@@ -64,16 +68,16 @@ encumbrance = Table(
     string("entered_by"),
     integer("entered_at"),
     one_of("kind", ENCUMBRANCE_KINDS),
-    one_of("status", ENCUMBRANCE_STATES),
+    one_of("status", union(PLEDGE.states, LEGAL_HOLD.states)),
     CheckConstraint(
         "fine_mg > 0 OR kind = 'LEGAL_HOLD' AND fine_mg = 0 AND cardinality(lots) > 0", name="of_something"
     ),
     CheckConstraint(
-        "kind <> 'PLEDGE' OR counter_document IS NOT NULL OR status IN ('ENTERED', 'WITHDRAWN')", name="both_sides"
+        f"kind <> 'PLEDGE' OR counter_document IS NOT NULL OR {is_in('status', PLEDGOR_ALONE)}", name="both_sides"
     ),
     CheckConstraint(
         "kind <> 'PLEDGE' OR release_document IS NOT NULL AND release_counter_document IS NOT NULL "
-        "OR status NOT IN ('RELEASE_PAIRED', 'RELEASING', 'RELEASED')",
+        f"OR {not_in('status', RELEASE_BY_BOTH)}",
         name="both_sides_release",
     ),
     Index(
@@ -81,7 +85,7 @@ encumbrance = Table(
         "kind",
         "document",
         unique=True,
-        postgresql_where=text("status NOT IN ('REFUSED', 'WITHDRAWN')"),
+        postgresql_where=text(not_in("status", NEVER_BOUND)),
     ),
     Index("ix_encumbrance_account_symbol", "account", "symbol"),
 )
@@ -102,7 +106,7 @@ transfer = Table(
     integer("shipped_at", null=True),
     string("received_by", null=True),
     integer("received_at", null=True),
-    one_of("status", TRANSFER_STATES),
+    one_of("status", TRANSFER.states),
     CheckConstraint("from_warehouse <> to_warehouse", name="somewhere_else"),
     CheckConstraint("(new_symbol IS NULL) = (permit IS NULL)", name="customs_by_permit"),
     CheckConstraint("received_by <> shipped_by", name="two_people"),

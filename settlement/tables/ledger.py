@@ -18,8 +18,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from settlement.tables.base import ENGINE_KINDS
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.documents.kinds import LEDGER_KINDS, MOVEMENTS
+from settlement.documents.ledger import (
+    BANK_REFERENCE_USED,
+    CASH_TRANSFER,
+    OUTBOX_CLOSED,
+    OUTBOX_OPEN,
+    OUTBOX_UNSENT,
+)
+from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
 ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
 """Whose a ledger account is: a trading account, or one of the venue's own (``settlement.service.writer`` says what
@@ -107,7 +114,7 @@ ledger_entry = Table(
     string("kind"),
     integer("at"),
     string("reference", null=True),
-    one_of("kind", ("trade", *ENGINE_KINDS, "unidentified")),
+    one_of("kind", LEDGER_KINDS),
 )
 
 posting = Table(
@@ -120,7 +127,6 @@ posting = Table(
     CheckConstraint("amount <> 0", name="not_zero"),
     Index("ix_posting_account_id_sequence", "account_id", "sequence"),
 )
-OUTBOX_STATES = ("PENDING", "SENDING", "SENT", "DONE", "REFUSED")
 
 outbox = Table(
     "outbox",
@@ -139,11 +145,10 @@ outbox = Table(
     integer("sent_at", null=True),
     integer("sequence", null=True),
     string("reason", null=True),
-    one_of("kind", ENGINE_KINDS),
-    one_of("status", OUTBOX_STATES),
-    Index("ix_outbox_waiting", "number", postgresql_where=text("status IN ('PENDING', 'SENDING')")),
+    one_of("kind", MOVEMENTS),
+    one_of("status", (*OUTBOX_OPEN, *OUTBOX_CLOSED)),
+    Index("ix_outbox_waiting", "number", postgresql_where=text(is_in("status", OUTBOX_UNSENT))),
 )
-CASH_STATES = ("PROPOSED", "SENDING", "DONE", "DECLINED", "REFUSED")
 
 cash_transfer = Table(
     "cash_transfer",
@@ -154,13 +159,13 @@ cash_transfer = Table(
     Column("bank_reference", Text, nullable=False),
     string("status"),
     string("reason", null=True),
-    one_of("status", CASH_STATES),
+    one_of("status", CASH_TRANSFER.states),
     CheckConstraint("amount <> 0", name="not_zero"),
     Index(
         "uq_cash_transfer_bank_reference",
         "bank_reference",
         unique=True,
-        postgresql_where=text("status IN ('PROPOSED', 'SENDING', 'DONE')"),
+        postgresql_where=text(is_in("status", BANK_REFERENCE_USED)),
     ),
 )
 

@@ -17,12 +17,9 @@ from sqlalchemy import (
     Text,
 )
 
+from settlement.documents.load_outs import CLAIM, LOAD_OUT
 from settlement.tables.columns import integer, metadata, number, one_of, string
 
-LOAD_OUT_STATES = (
-    *("APPLIED", "APPROVED", "SUCCESS", "SIGNED", "RELEASED", "CANCEL_PROPOSED", "CANCELLING", "CANCELLED"),
-    *("EXPIRING", "EXPIRED", "REFUSED"),
-)
 LOAD_OUT_ORDERS = ("OWN_FIRST", "AGE")
 LOAD_OUT_TYPES = ("SELF", "TRADE", "PARTIAL")
 DECLARED_USES = ("INVESTMENT", "NON_INVESTMENT")
@@ -58,7 +55,7 @@ load_out = Table(
     string("signed_by", null=True),
     string("released_by", null=True),
     integer("released_at", null=True),
-    one_of("status", LOAD_OUT_STATES),
+    one_of("status", LOAD_OUT.states),
     one_of("lots_by", LOAD_OUT_ORDERS),
     one_of("type", LOAD_OUT_TYPES),
     one_of("declared_use", DECLARED_USES),
@@ -81,7 +78,6 @@ load_out_lot = Table(
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), primary_key=True),
     Index("ix_load_out_lot_lot_id", "lot_id"),
 )
-CLAIM_STATES = ("OPEN", "AT_UMPIRE", "PROPOSED", "DECIDED")
 CLAIM_PAYERS = ("MEMBER", "VENUE")
 
 claim = Table(
@@ -100,7 +96,7 @@ claim = Table(
     integer("umpire_fee_fen", null=True),
     string("opened_by"),
     integer("opened_at"),
-    one_of("status", CLAIM_STATES),
+    one_of("status", CLAIM.states),
     one_of("payer", CLAIM_PAYERS),
     CheckConstraint("umpire_e5 BETWEEN 1 AND 100000 AND umpire_fee_fen >= 0", name="result"),
     CheckConstraint("status <> 'DECIDED' OR upheld IS NOT NULL AND payer IS NOT NULL", name="decided_with_payer"),

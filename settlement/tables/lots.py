@@ -19,18 +19,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from goldx.protocol.terms import FORMS
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.documents.lots import ACCEPTANCE, FINE_KNOWN, FINE_POSSIBLE, GONE, LOT, PROVENANCE
+from settlement.tables.columns import integer, is_in, metadata, not_in, number, one_of, string
 
 ORIGINS = ("MINE", "RECYCLED_CONSUMER", "RECYCLED_TRADE", "MANUFACTURING", "INDUSTRIAL", "BANK")
 """Where the gold of a lot comes from (domain sheet 3.6)."""
 CUSTOMS = ("DOMESTIC", "BONDED")
-LOT_STATES = (
-    *("PRE_ADVISED", "ARRIVED", "WEIGHED", "SCREENED", "MELTED", "SAMPLED", "ASSAYED", "CERTIFIED", "REGISTERED"),
-    *("RECEIPTED", "ALLOCATED", "WITHDRAWN", "RELEASED"),
-    *("CANCELLED", "CONSUMED", "QUARANTINED", "REJECTED", "RETURNED"),
-)
-LOT_GONE = ("RELEASED", "RETURNED", "CANCELLED", "CONSUMED")
-"""States of a lot that is not here any more, nor to come: its mark may be used again."""
 
 warehouse = Table(
     "warehouse",
@@ -63,7 +57,7 @@ lot = Table(
     integer("fine_mg", null=True),
     integer("residue_1e7", null=True),
     one_of("form", FORMS),
-    one_of("state", LOT_STATES),
+    one_of("state", LOT.states),
     CheckConstraint("declared_gross_cg > 0 AND gross_cg > 0 AND melt_cg > 0 AND melt_cg <= gross_cg", name="weights"),
     CheckConstraint("fineness_e5 BETWEEN 1 AND 100000", name="fineness"),
     CheckConstraint(
@@ -71,8 +65,7 @@ lot = Table(
         name="fine_is_weight_times_fineness",
     ),
     CheckConstraint(
-        "(fine_mg IS NOT NULL) = (state IN ('CERTIFIED', 'REGISTERED', 'RECEIPTED', 'ALLOCATED', 'WITHDRAWN', "
-        "'RELEASED')) OR state IN ('CONSUMED', 'QUARANTINED', 'REJECTED', 'RETURNED')",
+        f"(fine_mg IS NOT NULL) = ({is_in('state', FINE_KNOWN)}) OR {is_in('state', FINE_POSSIBLE)}",
         name="fine_once_certified",
     ),
     CheckConstraint("state <> 'QUARANTINED' OR held_state IS NOT NULL", name="held_from_somewhere"),
@@ -82,7 +75,7 @@ lot = Table(
         "serial",
         "year",
         unique=True,
-        postgresql_where=text("state NOT IN ('RELEASED', 'RETURNED', 'CANCELLED', 'CONSUMED')"),
+        postgresql_where=text(not_in("state", GONE)),
     ),
     Index("ix_lot_symbol_warehouse_state", "symbol", "warehouse", "state", "lot_id"),
     Index("ix_lot_state_lot_id", "state", "lot_id"),
@@ -109,8 +102,6 @@ custody_event = Table(
     Index("ix_custody_event_arrive", "at", "lot_id", postgresql_where=text("step = 'arrive'")),
 )
 GRADES = ("LOW", "MEDIUM", "HIGH")
-ACCEPTANCE_STATES = ("PROPOSED", "LIVE", "REPLACED", "DECLINED")
-PROVENANCE_STATES = ("RECORDED", "PROPOSED", "ACCEPTED")
 
 PARTIES = ("A", "B", "UMPIRE")
 """Whose a sample or a result is: the seller's, the buyer's (or the venue's), the umpire's."""
@@ -126,7 +117,7 @@ acceptance = Table(
     string("fineness_rule"),
     string("umpire_rule"),
     string("status"),
-    one_of("status", ACCEPTANCE_STATES),
+    one_of("status", ACCEPTANCE.states),
     CheckConstraint("cardinality(forms) > 0", name="some_form"),
     CheckConstraint("min_fine_mg >= 0", name="minimum"),
     Index("uq_acceptance_symbol", "symbol", unique=True, postgresql_where=text("status = 'LIVE'")),
@@ -167,7 +158,7 @@ provenance = Table(
     string("by"),
     one_of("origin", ORIGINS),
     one_of("grade", GRADES),
-    one_of("status", PROVENANCE_STATES),
+    one_of("status", PROVENANCE.states),
     Index("ix_provenance_lot_id", "lot_id"),
 )
 

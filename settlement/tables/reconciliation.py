@@ -12,9 +12,8 @@ from sqlalchemy import (
     text,
 )
 
+from settlement.documents.reconciliation import BREAK_OPEN, CORRECTED
 from settlement.tables.columns import integer, metadata, number, one_of, string
-
-BREAK_STATES = ("OPEN", "EXPLAINED", "CORRECTED")
 
 recon_run = Table(
     "recon_run",
@@ -47,13 +46,13 @@ recon_break = Table(
     string("scope", default="books"),
     string("unit", default="amount"),
     string("note", default=""),
-    one_of("status", BREAK_STATES),
+    one_of("status", (*BREAK_OPEN, CORRECTED)),
     Index(
         "uq_recon_break_kind_subject_asset",
         "kind",
         "subject",
         "asset",
         unique=True,
-        postgresql_where=text("status <> 'CORRECTED'"),
+        postgresql_where=text(f"status <> {CORRECTED!r}"),
     ),
 )

@@ -19,11 +19,11 @@ from sqlalchemy import (
 )
 
 from goldx.protocol.terms import FORMS
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.documents.recycling import AML_REPORT, COUNTER_TICKET, REPORT_WAITING, TICKET_PAID
+from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
 ID_TYPES = ("RESIDENT_ID", "PASSPORT", "RESIDENCE_PERMIT")
 """Identity documents that a counter takes."""
-TICKET_STATES = ("OPENED", "SCREENED", "OFFERED", "ACCEPTED", "PAID", "DELIVERED", "DECLINED", "REFUSED")
 
 identity_salt = Table(
     "identity_salt",
@@ -105,12 +105,12 @@ counter_ticket = Table(
     integer("paid_at", null=True),
     Column("paid_day", Date),
     string("reason", null=True),
-    one_of("status", TICKET_STATES),
+    one_of("status", COUNTER_TICKET.states),
     CheckConstraint("method IN ('CASH', 'TRANSFER')", name="method_known"),
     CheckConstraint("screening IN ('CLEAR', 'HIT', 'NOT_DONE')", name="screening_known"),
     CheckConstraint("status = 'REFUSED' OR (seller_id IS NOT NULL AND screening = 'CLEAR')", name="seller_known"),
     CheckConstraint(
-        "(status IN ('PAID', 'DELIVERED')) = (paid_by IS NOT NULL) AND paid_by <> offered_by", name="two_people"
+        f"({is_in('status', TICKET_PAID)}) = (paid_by IS NOT NULL) AND paid_by <> offered_by", name="two_people"
     ),
     Index("ix_counter_ticket_seller_id_paid_day", "seller_id", "paid_day"),
 )
@@ -154,7 +154,7 @@ aml_report = Table(
     integer("decided_at", null=True),
     string("reference", null=True),
     one_of("kind", ("LARGE_VALUE", "SUSPICIOUS")),
-    one_of("status", ("REVIEW", "DUE", "FILED", "DISMISSED")),
+    one_of("status", AML_REPORT.states),
     Index("ix_aml_report_seller_id_day", "seller_id", "day"),
-    Index("ix_aml_report_waiting", "due_on", postgresql_where=text("status IN ('REVIEW', 'DUE')")),
+    Index("ix_aml_report_waiting", "due_on", postgresql_where=text(is_in("status", REPORT_WAITING))),
 )

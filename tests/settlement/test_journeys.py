@@ -15,6 +15,7 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.refusal import Refused
 from settlement.custody import receipts
+from settlement.documents.lots import LOT
 from settlement.intake import intake
 from settlement.intake.bar_list import read_declared
 from settlement.ledger import cash
@@ -236,7 +237,7 @@ async def test_steps_cannot_be_skipped_or_repeated(exchange: SmallExchange) -> N
     async with exchange.engine.begin() as connection:
         (number,) = await intake.pre_advise(connection, ONE, read_declared(bars([{}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
-    for step, rule in lots.MACHINE.steps.items():
+    for step, rule in LOT.steps.items():
         if "ARRIVED" not in rule.before and rule.before:
             with pytest.raises(Refused, match=f"lot {number} is ARRIVED; to {step} it must be"):
                 async with exchange.engine.begin() as connection:

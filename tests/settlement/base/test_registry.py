@@ -1,20 +1,15 @@
-"""Members, staff, keys, the audit log that remembers them, and the migrations that made their tables."""
+"""Members, staff, keys, the audit log that remembers them, and databases that are too new."""
 
 from collections.abc import Awaitable, Callable
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.client.keys import Key
 from goldx.protocol.units import BadValue
-from settlement import migrations
 from settlement.base import audit, database, registry
 from settlement.base.refusal import Refused
-from settlement.tables.columns import metadata
 
 
 async def test_a_key_speaks_for_its_holder_until_it_is_revoked(engine: AsyncEngine) -> None:
@@ -98,20 +93,3 @@ async def test_an_older_program_refuses_a_newer_database(settled_url: str, engin
     assert refused.value.reason == "NEWER_DATABASE"
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
-
-
-def test_migrations_are_one_line_and_only_go_forward() -> None:
-    scripts = ScriptDirectory(str(migrations.HERE))
-    (head,) = scripts.get_heads()
-    line = [script.revision for script in reversed(list(scripts.walk_revisions()))]
-    assert line == [f"{number:04}" for number in range(1, len(line) + 1)]
-    assert line[-1] == head == migrations.newest()
-    assert not [script.revision for script in scripts.walk_revisions() if hasattr(script.module, "downgrade")]
-
-
-async def test_the_migrations_make_the_tables_that_the_program_knows(engine: AsyncEngine) -> None:
-    def differences(connection: Connection) -> object:
-        return compare_metadata(MigrationContext.configure(connection), metadata)
-
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from goldx.cli import main
 from settlement.base import proposals, registry
 from settlement.base.refusal import Refused
-from settlement.base.states import ACTOR, AS_BEFORE, CLERK, EXCHANGE, PROPOSAL, Machine, authorize
+from settlement.base.steps import SERVICE, allow, authorize, check_another
+from settlement.documents.machine import AS_BEFORE, CLERK, ENGINE, PROPOSAL, Machine
+from settlement.documents.machines import MACHINES
 from settlement.ledger import cash
 from settlement.lots import lots
-from settlement.service.machines import MACHINES
-from settlement.tables.columns import metadata
+from settlement.tables.schema import metadata
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
@@ -43,10 +44,10 @@ def test_every_step_is_refused_in_every_state_that_the_table_does_not_name(kind:
     for name, step in machine.steps.items():
         for state in machine.states:
             if state in step.before:
-                assert machine.allow(name, 7, state) is step
+                assert allow(machine, name, 7, state) is step
                 continue
             with pytest.raises(Refused, match=rf"{kind} 7 is {state}; to ") as error:
-                machine.allow(name, 7, state)
+                allow(machine, name, 7, state)
             assert error.value.reason == "ILLEGAL_STEP"
             refused += 1
     assert refused > len(machine.steps)
@@ -68,7 +69,7 @@ def test_a_table_is_whole(kind: str) -> None:
     for step in machine.steps.values():
         assert set(step.before) <= reached
         assert step.roles
-        assert set(step.roles) <= {CLERK, EXCHANGE}
+        assert set(step.roles) <= {CLERK, ENGINE}
         assert step.people in (1, 2)
 
 
@@ -119,9 +120,9 @@ async def test_one_person_alone_takes_no_step_of_two(engine: AsyncEngine) -> Non
                     continue
                 await authorize(connection, machine, name, ONE, [7])
                 if step.people == 2:
-                    machine.another(name, 7, OTHER, ONE)
+                    check_another(machine, name, 7, OTHER, ONE)
                     with pytest.raises(Refused, match=f"7 is .* {ONE}; to .* it takes another person") as refused:
-                        machine.another(name, 7, ONE, ONE)
+                        check_another(machine, name, 7, ONE, ONE)
                     assert refused.value.reason == "SAME_PERSON"
 
 
@@ -158,4 +159,4 @@ async def test_only_who_has_the_role_takes_a_step(engine: AsyncEngine, engine_ru
         assert refused.value.reason == "TWO_PEOPLE", "the proposal is not approved"
     await exchange.approve(number)
     async with engine.begin() as connection:
-        await cash.done(connection, ACTOR, [document])
+        await cash.done(connection, SERVICE, [document])

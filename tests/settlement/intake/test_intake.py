@@ -19,6 +19,7 @@ from settlement.base import audit
 from settlement.base.refusal import Refused
 from settlement.base.statistics import is_outlier
 from settlement.custody import receipts
+from settlement.documents.lots import LOT
 from settlement.intake import intake, melting
 from settlement.intake.bar_list import BarKey, read_declared
 from settlement.intake.intake import Gross
@@ -109,7 +110,7 @@ SCRAP = {"symbol": "SCRAP", "form": "SCRAP_JEWEL", "fineness_permille": "900.00"
 async def test_a_weight_that_its_balance_cannot_have_shown_is_refused(
     exchange: SmallExchange, scale: str, grams: str, reason: str | None
 ) -> None:
-    """SmallExchange rule of domain sheet 4.3: 0.01 g up to 10 kg, 0.1 g above, as read."""
+    """The venue's own rule, domain sheet 4.3: 0.01 g up to 10 kg, 0.1 g above, as read."""
 
     async def balances(connection: AsyncConnection) -> None:
         await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
@@ -355,7 +356,7 @@ async def test_a_list_with_what_must_wait_goes_as_far_as_it_may(exchange: SmallE
 async def test_a_quarantined_lot_can_do_nothing_and_comes_back_where_it_was(exchange: SmallExchange) -> None:
     number = await screened(exchange)
     await do(exchange, lambda c: intake.quarantine(c, ONE, number, "reported stolen", "police 17"))
-    for step in lots.MACHINE.steps:
+    for step in LOT.steps:
         if step not in ("lift", "pre_advise", "cast"):
             assert await refused(exchange, lambda c, s=step: lots.take(c, ONE, s, [number])) == "ILLEGAL_STEP"  # type: ignore[misc]
     assert await refused(exchange, lambda c: lots.take(c, OTHER, "lift", [number])) == "TWO_PEOPLE"

@@ -1,0 +1,101 @@
+"""The kinds of proposal, each once with all that depends on its kind.
+
+Whatever tells kinds apart reads this table: who decides (``settlement.service.movements``), what the outbox may send,
+what the ledger posts (``settlement.ledger.posting``), how own stock follows (``settlement.ledger.stock``), and the
+database's CHECKs (``settlement.tables``). A new kind is a record here, a module that decides it, and a migration of the
+CHECKs.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, NamedTuple
+
+from settlement.documents.machine import Machine, Step
+
+PROPOSAL: Final = Machine(
+    "proposal",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "APPROVED", people=2, first="proposed_by"),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
+
+
+class Net(Enum):
+    """What a movement may change the sum of all holdings of an asset by."""
+
+    NOTHING = "nothing"
+    IN = "in"
+    OUT = "out"
+    EITHER = "either"
+
+    def allows(self, amount: int) -> bool:
+        """Return whether a change by ``amount`` is of this kind."""
+        if self is Net.EITHER or amount == 0:
+            return True
+        return self is (Net.IN if amount > 0 else Net.OUT)
+
+
+class OwnStock(Enum):
+    """How a movement changes own stock: the part of a holding that its owner deposited (domain sheet 2.1)."""
+
+    STAYS = "stays"
+    FOLLOWS = "follows"
+    """By all that moves."""
+    GIVES_PART = "gives part"
+    """By the part that the load-out takes from own stock."""
+    REGAINS_PART = "regains part"
+    """By the part that the load-out had taken from own stock."""
+
+
+class Movement(NamedTuple):
+    """What a kind moves in the engine, and against which ledger account it is posted."""
+
+    cash: Net = Net.NOTHING
+    gold: Net = Net.NOTHING
+    cash_against: str = "bank_escrow"
+    gold_against: str = "vault"
+    own_stock: OwnStock = OwnStock.STAYS
+
+
+class Kind(NamedTuple):
+    """One kind of proposal.
+
+    ``decided_by``: what acts on the decision, a module or a name in one (``module:name``); it is written as a string
+    because this floor imports nothing above it. ``movement``: what goes to the engine on approval, if anything does.
+    """
+
+    decided_by: str
+    movement: Movement | None = None
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "cash": Kind("settlement.ledger.cash", Movement(cash=Net.EITHER)),
+    "receipt": Kind("settlement.custody.receipts", Movement(gold=Net.IN, own_stock=OwnStock.FOLLOWS)),
+    "receipt_cancel": Kind("settlement.custody.receipt_cancels", Movement(gold=Net.OUT, own_stock=OwnStock.FOLLOWS)),
+    "pledge": Kind("settlement.custody.encumbrances:PLEDGING", Movement()),
+    "pledge_release": Kind("settlement.custody.encumbrances:RELEASING_PLEDGE", Movement()),
+    "legal_hold": Kind("settlement.custody.encumbrances:HOLDING", Movement()),
+    "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", Movement()),
+    "load_out": Kind("settlement.load_outs.application", Movement(gold=Net.OUT, own_stock=OwnStock.GIVES_PART)),
+    "load_out_cancel": Kind("settlement.load_outs.cancels", Movement(gold=Net.IN, own_stock=OwnStock.REGAINS_PART)),
+    "fee": Kind("settlement.charges.fees", Movement(cash=Net.OUT, cash_against="fee_income")),
+    "transfer": Kind("settlement.custody.transfers"),
+    "pickup_code": Kind("settlement.load_outs.handing_over"),
+    "claim": Kind("settlement.load_outs.claims"),
+    "tariff": Kind("settlement.charges.tariff"),
+    "acceptance": Kind("settlement.lots.acceptance"),
+    "provenance": Kind("settlement.lots.provenance"),
+    "lot_lift": Kind("settlement.intake.intake:Lift"),
+    "lot_return": Kind("settlement.intake.intake:Return"),
+}
+"""By the name that proposals, outbox, ledger entries and references have for it."""
+
+MOVEMENTS: Final[Mapping[str, Movement]] = {name: kind.movement for name, kind in KINDS.items() if kind.movement}
+"""The kinds that go to the engine; each name is also the first half of an outbox item's reference."""
+
+TRADE: Final = "trade"
+UNIDENTIFIED: Final = "unidentified"
+"""Kind of a ledger entry that no document of settlement stands behind."""
+LEDGER_KINDS: Final = (TRADE, *MOVEMENTS, UNIDENTIFIED)

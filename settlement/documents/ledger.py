@@ -1,0 +1,25 @@
+"""The life of a transfer of money and of an item of the outbox."""
+
+from typing import Final
+
+from settlement.documents.machine import ENGINE, Machine, Step
+
+CASH_TRANSFER: Final = Machine(
+    "cash",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "SENDING", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+        "complete": Step(("SENDING",), "DONE", (ENGINE,)),
+        "refuse": Step(("SENDING",), "REFUSED", (ENGINE,)),
+    },
+)
+BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline", "refuse"))
+"""No other transfer of money may have the same bank reference."""
+
+OUTBOX_UNSENT: Final = ("PENDING", "SENDING")
+"""The item waits to be appended to the journal, or its append may not have arrived."""
+OUTBOX_OPEN: Final = (*OUTBOX_UNSENT, "SENT")
+"""The engine has not answered yet."""
+OUTBOX_CLOSED: Final = ("DONE", "REFUSED")
+"""The engine has answered."""

@@ -1,0 +1,30 @@
+"""All state machines of settlement, by the kind of document."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from settlement.documents import assays, charges, custody, kinds, ledger, load_outs, lots, recycling
+from settlement.documents.machine import Machine
+
+MACHINES: Final[Mapping[str, Machine]] = {
+    machine.kind: machine
+    for machine in (
+        lots.LOT,
+        kinds.PROPOSAL,
+        ledger.CASH_TRANSFER,
+        custody.RECEIPT,
+        custody.PLEDGE,
+        custody.LEGAL_HOLD,
+        custody.TRANSFER,
+        load_outs.LOAD_OUT,
+        load_outs.CLAIM,
+        charges.TARIFF,
+        charges.FEE_BILL,
+        recycling.COUNTER_TICKET,
+        recycling.AML_REPORT,
+        lots.PROVENANCE,
+        assays.ASSAY_EXCHANGE,
+        assays.ASSAY_PARTY,
+        lots.ACCEPTANCE,
+    )
+}

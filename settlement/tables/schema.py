@@ -1,0 +1,29 @@
+"""The whole schema: ``metadata`` with every table in it, which the other modules of this folder define."""
+
+from settlement.tables import (
+    assays,
+    base,
+    charges,
+    custody,
+    intake,
+    ledger,
+    load_outs,
+    lots,
+    reconciliation,
+    recycling,
+)
+from settlement.tables.columns import metadata
+
+__all__ = [
+    "assays",
+    "base",
+    "charges",
+    "custody",
+    "intake",
+    "ledger",
+    "load_outs",
+    "lots",
+    "metadata",
+    "reconciliation",
+    "recycling",
+]
