@@ -1,6 +1,7 @@
 """A primary and its replica, real ones: what counts as written, and what a reader is given, when one is required."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import ConnectionError, OutOfMemoryError, ReadOnlyError
 
 from goldx.hosting import embedded
 from goldx.protocol.commands import ClockTick
@@ -120,6 +121,9 @@ async def test_what_the_failed_primary_had_alone_is_neither_acknowledged_nor_rea
     position = await journal.append(FRAME)
     data = (await journal.read(BEGINNING))[0][1]
     await pair.fail_over()
+    # The client finds its old connection broken, in some Pythons only by a command that is lost with it.
+    with contextlib.suppress(ConnectionError):
+        await client.ping()
     # No replica is left, so none is asked for: what is missing is the entry.
     with pytest.raises(NotReplicated, match="not the primary any more"):
         await confirm_entry(client, Replicas(KEYS.mark, 0), KEYS.journal, (position, data))
