@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.engine import make_url
 from goldx.hosting import embedded
 from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
+from tests import wheel as distribution
 from tests.scratch import Scratch
 
 _numbers = itertools.count(1)
@@ -50,6 +52,18 @@ def valkey_url(servers: tuple[embedded.Server, embedded.Server]) -> str:
 @pytest.fixture(scope="session")
 def postgres_url(servers: tuple[embedded.Server, embedded.Server]) -> str:
     return servers[1].url
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    return distribution.build(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def client_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment in which the wheel is installed alone: the member's client."""
+    return distribution.install(wheel, tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture

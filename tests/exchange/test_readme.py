@@ -30,8 +30,11 @@ def test_every_page_that_the_readmes_point_to_exists() -> None:
             assert (ROOT / target).exists(), f"{readme} points to {target}"
 
 
-async def test_the_quick_start_buys_gold(folder: Path) -> None:
-    """The demonstration stays up; the lines run in its directory as they stand, but for the port if 8600 was taken."""
+async def test_the_quick_start_buys_gold(folder: Path, client_python: Path) -> None:
+    """The demonstration stays up; the lines run in its directory as they stand, but for the port if 8600 was taken.
+
+    The Python that runs them has the member's client alone.
+    """
     command = (sys.executable, "-m", "goldx.cli", "demo", "--seconds", "2", "--data-dir", "goldx-data/demo")
     demo = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=-1, stderr=-1)
     try:
@@ -40,7 +43,7 @@ async def test_the_quick_start_buys_gold(folder: Path) -> None:
             assert line, "the demonstration ended"
         services = json.loads((folder / "goldx-data/demo/run/services.json").read_text())
         lines = quick_start(READMES[0]).replace(URL, services["gateway_url"])
-        member = await asyncio.create_subprocess_exec(sys.executable, "-c", lines, cwd=folder, stdout=-1, stderr=-1)
+        member = await asyncio.create_subprocess_exec(client_python, "-c", lines, cwd=folder, stdout=-1, stderr=-1)
         printed, complained = await member.communicate()
         assert member.returncode == 0, complained.decode()
         assert printed.startswith(b"filled ['")
