@@ -1,0 +1,117 @@
+"""The auditor's page, typed line by line on an exchange that has traded, and what its proofs say of altered records."""
+
+import asyncio
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from sqlalchemy import text
+
+from goldx.client import Key, connect
+from goldx.demo.shell import Shell
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+from settlement.base import database
+from tests.exchange.test_by_hand import MARK, TO_THE_ENGINE, lines_to_type, until_posted
+
+DOCS = Path(__file__).parents[2] / "docs"
+URL = "http://127.0.0.1:8600"
+
+
+def programs(page: str) -> dict[str, str]:
+    """The programs that a page asks its reader to save, by the name of the file."""
+    return dict(re.findall(r"`(\w+\.py)`:\n```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+
+
+def typed(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run one line of the page as a shell runs it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    shell = ("bash", "-o", "pipefail", "-c", command)
+    return subprocess.run(shell, capture_output=True, text=True, check=False, env=environment | {"PATH": path})
+
+
+async def prepare(exchange: Supervisor, shell: Shell, folder: Path) -> None:
+    """Take metal in as the clerk's page does, withdraw some, and let two members trade."""
+    lines = [command for command, printed in lines_to_type("clerk.md") if printed != "refused"]
+    first_day = lines[: lines.index("goldx clerk --as clerk-2 approve 5") + 1]
+    trading = (
+        "goldx key create --member ALPHA --out alpha.pem",
+        "goldx key create --member VENUE --out venue.pem",
+        "goldx operator instrument.define '{}' --key operator-1.pem".format(
+            '{"symbol": "AU-KARAT", "form": "KARAT_ALLOY", "min_fineness": 37500, "max_fineness": 91700, '
+            '"reference_price": "925.00", "maker_fee_bp": 2, "taker_fee_bp": 5}'
+        ),
+        'goldx operator market.set_phase \'{"symbol": "AU-KARAT", "phase": "continuous"}\' --key operator-1.pem',
+    )
+    for command in (*first_day, *trading):
+        _, *words = shlex.split(command)
+        await shell.run(*words)
+        if any(word in words for word in TO_THE_ENGINE):
+            await until_posted(exchange)
+    async with (
+        connect(exchange.gateway_url, Key.load(folder / "alpha.pem")) as alpha,
+        connect(exchange.gateway_url, Key.load(folder / "venue.pem")) as venue,
+    ):
+        await alpha.place(account="ALPHA.H", symbol="AU-KARAT", side="sell", price="925.13", quantity="40")
+        for quantity in ("7", "11"):
+            await venue.place(account="VENUE", symbol="AU-KARAT", side="buy", price="925.13", quantity=quantity)
+    await until_posted(exchange)
+
+
+def expect_differences(environment: dict[str, str]) -> None:
+    """Each proof fails, and names a difference, when what it is about is altered."""
+    segment = sorted(Path("archive").glob("*.gxa"))[0]
+    whole = segment.read_bytes()
+    segment.chmod(0o644)
+    segment.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert typed("goldx journal verify --archive archive", environment).returncode == 1
+    segment.write_bytes(whole)
+
+    events = Path("events.jsonl").read_text()
+    assert events.count('"amount":"6475.91"') == 1
+    Path("events.jsonl").write_text(events.replace('"amount":"6475.91"', '"amount":"6475.90"'))
+    wrong = typed("python balances.py", environment)
+    assert (wrong.returncode, "DIFFERENCE: ALPHA.H CNY" in wrong.stderr) == (1, True), wrong.stderr
+    assert typed("goldx replay archive | cmp - events.jsonl", environment).returncode == 1
+
+
+async def alter_the_audit_log(database_url: str) -> None:
+    """Change an entry as somebody can who owns the database."""
+    engine = database.connect(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("SET session_replication_role = replica"))
+        await connection.execute(text("UPDATE audit_log SET actor = 'clerk-2' WHERE number = 9"))
+    await engine.dispose()
+
+
+async def test_the_auditor_proves_everything_and_finds_what_is_altered(working_folder: Path) -> None:
+    settings = Settings(data_dir=working_folder / "data", gateway_port=0, archive_dir=working_folder / "kept")
+    async with Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange:
+        environment = dict(exchange.environment) | {"NO_PROXY": "*"}
+        async with Shell(environment, working_folder / "commands.jsonl") as shell:
+            await prepare(exchange, shell, working_folder)
+        for name, program in programs("auditor.md").items():
+            Path(name).write_text(program.replace(URL, exchange.gateway_url))
+        for command, printed in lines_to_type("auditor.md"):
+            answer = await asyncio.to_thread(typed, command, environment)
+            assert answer.returncode == 0, f"{command}{MARK}{answer.stdout}{answer.stderr}"
+            assert printed in answer.stdout, command
+        log = Path("log.txt").read_text()
+        await asyncio.to_thread(expect_differences, environment)
+        await alter_the_audit_log(exchange.database_url)
+        for command in ("python chain.py", "goldx audit verify"):
+            answer = await asyncio.to_thread(typed, command, environment)
+            assert answer.returncode == 1
+            assert "audit entry 9" in answer.stderr
+    assert len(programs("auditor.md")) == 2
+    assert "receipt.done receipt:1" in log
+
+
+def test_what_the_page_says_to_ask_for_is_recorded_under_these_names() -> None:
+    recorded = (Path(__file__).parents[2] / "settlement/base/registry.py").read_text()
+    asked = re.findall(r"`((?:member|staff|key)\.\w+)`", (DOCS / "auditor.md").read_text())
+    assert len(asked) == 4
+    assert all(f'"{action}"' in recorded for action in asked)
