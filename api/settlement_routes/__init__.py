@@ -22,7 +22,7 @@ from api.settlement_routes import (
     reports,
 )
 from settlement.base.refusal import Refused
-from settlement.workbooks.sheets import BadFile
+from settlement.workbooks.cells import BadFile
 
 FOLDERS = (lots, intake, assays, custody, charges, load_outs, recycling, reports, ledger, base, reconciliation)
 """In this order the documentation lists their routes."""

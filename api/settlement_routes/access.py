@@ -15,7 +15,8 @@ from goldx.protocol.units import BadValue
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.registry import Principal
 from settlement.base.working_days import parse_day, today
-from settlement.intake.bar_list import GIVEN, Reading
+from settlement.intake.bar_columns import GIVEN
+from settlement.intake.bar_rows import Reading
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": text}

@@ -20,7 +20,7 @@ from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
 from settlement.assays.assay import Result
 from settlement.base.arithmetic import parse_decimal
-from settlement.intake.bar_list import MAX_PPM
+from settlement.intake.bar_columns import MAX_PPM
 
 router = new_router()
 public = APIRouter(prefix="/v1/certificates", tags=["certificates"])

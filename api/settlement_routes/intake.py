@@ -23,7 +23,8 @@ from api.settlement_routes.lots import ProvenanceRequest
 from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
 from settlement.intake import files, imports, intake, melting
-from settlement.intake.bar_list import BarKey, Declared
+from settlement.intake.bar_list import Declared
+from settlement.intake.bar_rows import BarKey
 from settlement.intake.intake import Gross
 from settlement.intake.melting import Melted
 from settlement.lots import scales

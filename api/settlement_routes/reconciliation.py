@@ -7,7 +7,7 @@ from api.dependencies import TheGateway
 from api.settlement_routes.access import Clerk, File, Reader, TheDay, TheReading, Transaction, new_router
 from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.base.database import now_ms
-from settlement.intake.bar_list import Reading
+from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import depository_report, three_way, warehouse_statement
 from settlement.workbooks import sheets
 

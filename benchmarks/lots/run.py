@@ -14,12 +14,12 @@ from settlement.base import database
 from settlement.base.paging import LONGEST, PageRequest
 from settlement.custody import receipts
 from settlement.intake import imports
-from settlement.intake.bar_list import Reading
+from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application
 from settlement.lots import lots
 from settlement.lots.lots import EventSearch, Search
 from settlement.reconciliation import warehouse_statement
-from settlement.workbooks import sheets
+from settlement.workbooks import sheets, writing
 
 DAY: Final = date(2026, 1, 1)
 ASK_MG: Final = 50_000_000
@@ -111,11 +111,11 @@ async def _statement(engine: AsyncEngine, count: int) -> float:
         there = await lots.listing(connection, Search(warehouse="W3"))
     heading = ("refiner", "serial", "year", "gross_g", "fineness_permille")
     rows = [
-        (r.refiner, r.serial, str(r.year), sheets.scaled(r.gross_cg, 2), sheets.scaled(r.declared_fineness_e5, 2))
+        (r.refiner, r.serial, str(r.year), writing.scaled(r.gross_cg, 2), writing.scaled(r.declared_fineness_e5, 2))
         for r in there
         if r.state != "RELEASED"
     ]
-    data = sheets.write("xlsx", "Statement", heading, rows)
+    data = writing.write("xlsx", "Statement", heading, rows)
     started = time.perf_counter()
     async with engine.begin() as connection:
         lines = warehouse_statement.read(sheets.read(data), Reading())
@@ -128,8 +128,8 @@ async def _statement(engine: AsyncEngine, count: int) -> float:
 async def _import(engine: AsyncEngine, rows: int, say: Callable[[str], None]) -> dict[str, float]:
     """A bar list of so many rows, previewed and taken in; seconds."""
     heading = ("refiner", "serial", "gross_g", "fineness_permille")
-    bars = [("NEW", f"N{n:06}", sheets.scaled(100_000 + n % 5, 2), sheets.scaled(99_950, 2)) for n in range(rows)]
-    data = sheets.write("xlsx", "Bars", heading, bars)
+    bars = [("NEW", f"N{n:06}", writing.scaled(100_000 + n % 5, 2), writing.scaled(99_950, 2)) for n in range(rows)]
+    data = writing.write("xlsx", "Bars", heading, bars)
     given = {"symbol": SYMBOL, "form": "NONAPPROVED_BAR", "account": "M9.H", "warehouse": "W3"}
     reading = Reading({**given, "origin": "BANK", "origin_document": "INV-1"})
     started = time.perf_counter()

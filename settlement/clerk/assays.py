@@ -18,7 +18,7 @@ from settlement.base.arithmetic import format_fineness, parse_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import READERS, act, clerk, read, show
 from settlement.clerk.options import DAY, LOT, NUMBER, PAGE, REASON, combined
-from settlement.intake.bar_list import MAX_PPM
+from settlement.intake.bar_columns import MAX_PPM
 from settlement.tables.assays import ACCREDITATIONS
 
 REPLICATES = click.option(

@@ -27,7 +27,8 @@ from settlement.clerk.options import (
     write_new,
 )
 from settlement.intake import files, imports, intake, melting
-from settlement.intake.bar_list import BarKey, Declared, Reading
+from settlement.intake.bar_list import Declared
+from settlement.intake.bar_rows import BarKey, Reading
 from settlement.intake.melting import Melted
 from settlement.lots import scales
 from settlement.lots.provenance import Record

@@ -17,7 +17,7 @@ from settlement.base.working_days import midnight, parse_day, shown_time
 from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import DAY, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
 from settlement.intake import melting
-from settlement.intake.bar_list import BarKey
+from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales
 from settlement.lots.acceptance import Terms, Wish
 from settlement.lots.provenance import Record

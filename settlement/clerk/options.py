@@ -10,7 +10,7 @@ import click
 
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest
-from settlement.intake import bar_list
+from settlement.intake import bar_columns, bar_rows
 from settlement.lots.provenance import Record
 from settlement.tables.lots import ORIGINS
 
@@ -81,8 +81,8 @@ def _columns(_context: click.Context, _parameter: click.Parameter, values: tuple
     given = {}
     for value in values:
         column, equals, text = value.partition("=")
-        if not equals or column not in bar_list.GIVEN or column in given:
-            columns = ", ".join(bar_list.GIVEN)
+        if not equals or column not in bar_columns.GIVEN or column in given:
+            columns = ", ".join(bar_columns.GIVEN)
             raise click.BadParameter(f"{value!r} must be COLUMN=VALUE, once each, with one of {columns}")
         given[column] = text
     return given
@@ -93,12 +93,12 @@ SET = click.option(
 )
 
 
-def _reading(sheet: str | None, decimal: str | None) -> bar_list.Reading:
+def _reading(sheet: str | None, decimal: str | None) -> bar_rows.Reading:
     return _reading_with(sheet, decimal, {})
 
 
-def _reading_with(sheet: str | None, decimal: str | None, given: dict[str, str]) -> bar_list.Reading:
-    return bar_list.Reading(given, sheet, None if decimal is None else decimal == "comma")
+def _reading_with(sheet: str | None, decimal: str | None, given: dict[str, str]) -> bar_rows.Reading:
+    return bar_rows.Reading(given, sheet, None if decimal is None else decimal == "comma")
 
 
 READING = combined("reading", _reading, SHEET, DECIMAL)

@@ -17,10 +17,10 @@ from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import READERS, act, clerk, may, show
 from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING
-from settlement.intake.bar_list import Reading
+from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import depository_report, three_way, warehouse_statement
 from settlement.service.cli import on_database
-from settlement.workbooks import sheets
+from settlement.workbooks import cells, sheets
 
 
 def described(found: three_way.Break | Row[Any]) -> str:
@@ -103,7 +103,7 @@ def take_statement(
             _take_depository_report(by, file.name, data, depository_report.read(table), only_preview)
             return
         bars = warehouse_statement.read(table, reading)
-    except sheets.BadFile as error:
+    except cells.BadFile as error:
         raise click.ClickException(str(error)) from error
     if warehouse is None:
         raise click.UsageError("--warehouse must say whose bars these are")

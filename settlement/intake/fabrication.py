@@ -13,7 +13,7 @@ from settlement.intake.intake import Gross
 from settlement.intake.melting import Melted
 from settlement.lots import sampling
 from settlement.lots.sampling import Drawn
-from settlement.workbooks.sheets import BadFile, RowError
+from settlement.workbooks.cells import BadFile, RowError
 
 
 class Processed(NamedTuple):

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.intake import bar_list, fabrication, files, intake
-from settlement.intake.bar_list import Declared, Measured, Reading
+from settlement.intake.bar_list import Declared, Measured
+from settlement.intake.bar_rows import Reading
 from settlement.workbooks import sheets
-from settlement.workbooks.sheets import BadFile, RowError, Table
+from settlement.workbooks.cells import BadFile, RowError, Table
 
 CHUNK: Final = 1_000
 """Lots that are taken in between two words about the progress."""

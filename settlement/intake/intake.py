@@ -20,13 +20,14 @@ from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.base.texts import printable
 from settlement.documents.lots import GONE, LOT
 from settlement.intake import melting
-from settlement.intake.bar_list import BarKey, Declared
+from settlement.intake.bar_list import Declared
+from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, lots, provenance, scales
 from settlement.lots.acceptance import declared_problems
 from settlement.lots.scales import Weighing, Weight
 from settlement.tables.ledger import trading_account
 from settlement.tables.lots import lot, lot_lock
-from settlement.workbooks.sheets import BadFile, RowError
+from settlement.workbooks.cells import BadFile, RowError
 
 _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
 

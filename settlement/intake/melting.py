@@ -26,7 +26,7 @@ from settlement.base.statistics import is_outlier
 from settlement.base.steps import allow
 from settlement.base.texts import printable
 from settlement.documents.lots import LOT
-from settlement.intake.bar_list import BarKey
+from settlement.intake.bar_rows import BarKey
 from settlement.lots import locks, lots, provenance, scales
 from settlement.lots.scales import Weighing, Weight
 from settlement.tables.intake import melt, melt_parent

@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_decimal
 from settlement.base.arithmetic import parse_decimal
 from settlement.intake import files
-from settlement.workbooks import sheets
-from settlement.workbooks.sheets import BadFile, Row, RowError, Table
+from settlement.workbooks import cells
+from settlement.workbooks.cells import BadFile, Row, RowError, Table
 
 COLUMNS: Final = ("previous", "received", "withdrawn", "net", "adjustment", "total")
 _HEADINGS: Final[Mapping[str, str]] = {
-    sheets.normal_heading(heading): column
+    cells.normal_heading(heading): column
     for heading, column in (
         *(("PREV TOTAL", "previous"), ("RECEIVED", "received"), ("WITHDRAWN", "withdrawn")),
         *(("NET CHANGE", "net"), ("ADJUSTMENT", "adjustment"), ("TOTAL TODAY", "total")),
@@ -72,7 +72,7 @@ def read(table: Table) -> Report:
     if at is None:
         wanted = ", ".join(("DEPOSITORY", "PREV TOTAL", "RECEIVED", "WITHDRAWN", "NET CHANGE", "ADJUSTMENT"))
         raise BadFile([RowError(1, "file", f"no row has the headings {wanted}, TOTAL TODAY")])
-    places = {_HEADINGS.get(sheets.normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
+    places = {_HEADINGS.get(cells.normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
     about = tuple(cell.text for row in table.rows[:at] for cell in row.cells if cell.text)
     return Report(about, tuple(_Body(places).read(table.rows[at + 1 :])))
 
@@ -87,7 +87,7 @@ async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, rep
 
 def _heading_at(table: Table) -> int | None:
     for number, row in enumerate(table.rows[:40]):
-        found = {sheets.normal_heading(cell.text) for cell in row.cells}
+        found = {cells.normal_heading(cell.text) for cell in row.cells}
         if _DEPOSITORY in found and found >= _HEADINGS.keys():
             return number
     return None
@@ -160,8 +160,8 @@ class _Body:
         for column in COLUMNS:
             place = self._places[column]
             try:
-                cell = row.cells[place] if place < len(row.cells) else sheets.Cell("")
-                found.append(_thousandths(column, sheets.decimal_text(column, cell, 3)))
+                cell = row.cells[place] if place < len(row.cells) else cells.Cell("")
+                found.append(_thousandths(column, cells.decimal_text(column, cell, 3)))
             except BadValue as error:
                 self._errors.append(RowError(row.line, column, str(error)))
         return Figures(*found) if len(found) == len(COLUMNS) else None

@@ -25,12 +25,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.documents.lots import AT_WAREHOUSE, PROMISED
-from settlement.intake import bar_list, files, intake
-from settlement.intake.bar_list import FINENESS, GROSS, KEY, BarKey, Read, Reading
+from settlement.intake import bar_columns, bar_rows, files, intake
+from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
+from settlement.intake.bar_rows import BarKey, Reading
 from settlement.reconciliation import three_way
 from settlement.reconciliation.three_way import Break
 from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock, warehouse
-from settlement.workbooks import sheets
+from settlement.workbooks import cells
 
 STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
 """What a statement may say of a bar."""
@@ -69,7 +70,7 @@ def tolerance_cg(gross_cg: int) -> int:
     return 2 if gross_cg <= 100_000 else 5 if gross_cg <= 500_000 else 10
 
 
-def _status(field: str, cell: sheets.Cell) -> str | None:
+def _status(field: str, cell: cells.Cell) -> str | None:
     if not cell.text:
         return None
     word = _STATUS_WORDS.get(cell.text, cell.text.upper())
@@ -78,28 +79,30 @@ def _status(field: str, cell: sheets.Cell) -> str | None:
     return word
 
 
-def _seal(field: str, cell: sheets.Cell) -> str | None:
-    return bar_list.mark(field, cell) if cell.text else None
+def _seal(field: str, cell: cells.Cell) -> str | None:
+    return bar_columns.mark(field, cell) if cell.text else None
 
 
-def _customs(field: str, cell: sheets.Cell) -> str | None:
-    return str(bar_list.one_of(CUSTOMS)(field, cell)) if cell.text else None
+def _customs(field: str, cell: cells.Cell) -> str | None:
+    return str(bar_columns.one_of(CUSTOMS)(field, cell)) if cell.text else None
 
 
-_COLUMNS: Final[Mapping[str, Read]] = {
-    **{**GROSS, **FINENESS, "fine_g": bar_list.fine_grams, "fine_oz": bar_list.fine_ounces},
-    **{"status": _status, "seal": _seal, "customs": _customs},
+_COLUMNS: Final[Mapping[str, CellReader]] = {
+    **WEIGHT,
+    "status": _status,
+    "seal": _seal,
+    "customs": _customs,
 }
 
 
-def read(table: sheets.Table, reading: Reading) -> list[StatementBar]:
+def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
     """The bars of a statement. Raises BadFile with every bad row; a bar that stands there twice is a break instead."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:
-        weight = bar_list.weight_and_fineness(values)
+        weight = bar_columns.weight_and_fineness(values)
         return StatementBar(line, key, *weight, values.get("status"), values.get("seal"), values.get("customs"))
 
-    return bar_list.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
+    return bar_rows.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
 
 
 async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> Outcome:

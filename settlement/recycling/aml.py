@@ -24,7 +24,7 @@ from settlement.base.texts import printable
 from settlement.documents.recycling import AML_REPORT, REPORT_WAITING
 from settlement.recycling import sellers
 from settlement.tables.recycling import aml_report, counter_ticket, seller
-from settlement.workbooks import sheets
+from settlement.workbooks import sheets, writing
 
 LARGE_FEN: Final = 10_000_000
 """100,000 CNY in cash."""
@@ -188,9 +188,9 @@ async def export(connection: AsyncConnection, kind: str) -> bytes:
     rows = [
         (
             *(row.report_no, row.kind, row.reason, str(row.day), str(row.due_on), row.status),
-            *(sheets.scaled(row.amount_fen, 2), None if row.seller_id is None else str(row.seller_id), row.id_type),
+            *(writing.scaled(row.amount_fen, 2), None if row.seller_id is None else str(row.seller_id), row.id_type),
             *(row.masked_number, row.masked_name, " ".join(map(str, row.tickets)), row.description, row.reference),
         )
         for row in await listing(connection, PageRequest(limit=sheets.MAX_ROWS))
     ]
-    return sheets.write(kind, "Reports", EXPORT, rows)
+    return writing.write(kind, "Reports", EXPORT, rows)

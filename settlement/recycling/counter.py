@@ -25,7 +25,8 @@ from settlement.base.steps import allow, authorize, check_another
 from settlement.base.texts import printable
 from settlement.documents.recycling import COUNTER_TICKET
 from settlement.intake import intake
-from settlement.intake.bar_list import BarKey, Declared
+from settlement.intake.bar_list import Declared
+from settlement.intake.bar_rows import BarKey
 from settlement.lots.provenance import Record
 from settlement.recycling import aml, sellers, two_way
 from settlement.recycling.sellers import Identity

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH, BadValue
 from settlement.base import working_days
 from settlement.tables.ledger import ledger_account, ledger_entry, posting
-from settlement.workbooks import sheets
+from settlement.workbooks import writing
 
 HEADING: Final = ("time", "sequence", "kind", "reference", "asset", "amount", "balance")
 
@@ -58,7 +58,7 @@ async def entries(connection: AsyncConnection, account: str, first: date, last: 
 
 def _written(entry: Entry) -> tuple[Any, ...]:
     places = 2 if entry.asset == CASH else 3
-    amounts = (sheets.scaled(entry.amount, places), sheets.scaled(entry.balance, places))
+    amounts = (writing.scaled(entry.amount, places), writing.scaled(entry.balance, places))
     about = (entry.sequence, entry.kind, entry.reference, entry.asset)
     return (working_days.shown_time(entry.at), *about, *amounts)
 
@@ -66,4 +66,4 @@ def _written(entry: Entry) -> tuple[Any, ...]:
 async def export(connection: AsyncConnection, account: str, first: date, last: date, kind: str) -> bytes:
     """The statement as csv or xlsx. Raises BadValue."""
     found = await entries(connection, account, first, last)
-    return sheets.write(kind, f"Account {account}", HEADING, map(_written, found))
+    return writing.write(kind, f"Account {account}", HEADING, map(_written, found))

@@ -8,15 +8,15 @@ from typing import Any, Final
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.intake import bar_list
+from settlement.intake import bar_columns
 from settlement.lots import lots, provenance
 from settlement.lots.lots import Search
 from settlement.reconciliation import warehouse_statement
-from settlement.workbooks import ounces, sheets
+from settlement.workbooks import ounces, writing
 
 DECLARED: Final = (
     *("refiner", "serial", "year", "symbol", "form", "account", "warehouse", "gross_g", "fineness_permille", "origin"),
-    *bar_list.PAPERS,
+    *bar_columns.PAPERS,
 )
 LBMA: Final = (
     *("Serial number", "Brand code", "Gross weight (troy ounces)", "Assay", "Fine weight (troy ounces)"),
@@ -44,11 +44,11 @@ def _declared(row: Row[Any], proof: Row[Any] | None) -> tuple[Any, ...]:
     """Of several documents the first one."""
     weight, fineness = _figures(row)
     where = (row.symbol, row.form, row.account, row.warehouse)
-    figures = (sheets.scaled(weight, 2), sheets.scaled(fineness, 2))
-    origin: tuple[Any, ...] = (None,) * (1 + len(bar_list.PAPERS))
+    figures = (writing.scaled(weight, 2), writing.scaled(fineness, 2))
+    origin: tuple[Any, ...] = (None,) * (1 + len(bar_columns.PAPERS))
     if proof is not None:
         papers = {"origin_document": next(iter(proof.documents), None), **proof._mapping}
-        origin = (proof.origin, *(papers[name] for name in bar_list.PAPERS))
+        origin = (proof.origin, *(papers[name] for name in bar_columns.PAPERS))
     return (row.refiner, row.serial, _year(row), *where, *figures, *origin)
 
 
@@ -61,7 +61,7 @@ def _lbma(row: Row[Any]) -> tuple[Any, ...]:
     if gross < ounces.LARGE_FROM_MOZ:
         gross = ounces.from_cg(weight)
         fine = ounces.SMALL_BARS.get((weight, assay))
-    figures = (sheets.scaled(gross, 3), sheets.scaled(assay // 10, 1), sheets.scaled(fine, 3))
+    figures = (writing.scaled(gross, 3), writing.scaled(assay // 10, 1), writing.scaled(fine, 3))
     return (row.serial, row.refiner, *figures, _year(row))
 
 
@@ -69,18 +69,18 @@ async def export(connection: AsyncConnection, search: Search, layout: str, kind:
     """The lots of a search as csv or xlsx, in the ``layout`` declared or lbma. Raises BadValue."""
     rows = await _all(connection, search)
     if layout == "lbma":
-        return sheets.write(kind, "Bars", LBMA, map(_lbma, rows))
+        return writing.write(kind, "Bars", LBMA, map(_lbma, rows))
     proofs = await provenance.of_lots(connection, [row.lot_id for row in rows])
-    return sheets.write(kind, "Bars", DECLARED, (_declared(row, proofs.get(row.lot_id)) for row in rows))
+    return writing.write(kind, "Bars", DECLARED, (_declared(row, proofs.get(row.lot_id)) for row in rows))
 
 
 async def count_list(connection: AsyncConnection, place: str, kind: str) -> bytes:
     """What a warehouse should find when it counts, as csv or xlsx. Raises BadValue for an unknown warehouse."""
     rows = [
         (
-            *(line.key.refiner, line.key.serial, line.key.year or None, sheets.scaled(line.gross_cg, 2)),
-            *(sheets.scaled(line.fineness_e5, 2), line.status, line.seal, line.customs),
+            *(line.key.refiner, line.key.serial, line.key.year or None, writing.scaled(line.gross_cg, 2)),
+            *(writing.scaled(line.fineness_e5, 2), line.status, line.seal, line.customs),
         )
         for line in await warehouse_statement.expected(connection, place)
     ]
-    return sheets.write(kind, f"Count {place}", COUNT, rows)
+    return writing.write(kind, f"Count {place}", COUNT, rows)

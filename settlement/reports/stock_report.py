@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base import working_days
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
 from settlement.documents.lots import CERTIFIED_IN_STOCK, IN_STOCK, PROMISED, UNMELTED
-from settlement.workbooks import sheets
+from settlement.workbooks import writing
 
 
 class StockLine(NamedTuple):
@@ -144,12 +144,12 @@ async def listing(connection: AsyncConnection, day: date, page: PageRequest = AL
     return cut(lines, lambda line: SEPARATOR.join((line.warehouse, line.form, line.customs)), page)
 
 
-def written(lines: Sequence[StockLine]) -> list[tuple[sheets.Out, ...]]:
+def written(lines: Sequence[StockLine]) -> list[tuple[writing.Out, ...]]:
     """The rows of the file: weights in grams with three decimals, and a row of totals."""
-    rows: list[tuple[sheets.Out, ...]] = [
-        (*line[:4], *(sheets.scaled(weight, 3) for weight in _weights(line))) for line in lines
+    rows: list[tuple[writing.Out, ...]] = [
+        (*line[:4], *(writing.scaled(weight, 3) for weight in _weights(line))) for line in lines
     ]
-    sums = (sheets.scaled(sum(column), 3) for column in zip(*map(_weights, lines), strict=True))
+    sums = (writing.scaled(sum(column), 3) for column in zip(*map(_weights, lines), strict=True))
     return [*rows, ("TOTAL", "", "", sum(line.lots for line in lines), *sums)]
 
 
@@ -159,4 +159,4 @@ def _weights(line: StockLine) -> tuple[int, ...]:
 
 async def export(connection: AsyncConnection, day: date, kind: str) -> bytes:
     """The report as csv or xlsx. Raises BadValue for another format."""
-    return sheets.write(kind, f"Stock {day}", HEADING, written(await report(connection, day)))
+    return writing.write(kind, f"Stock {day}", HEADING, written(await report(connection, day)))

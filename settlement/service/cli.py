@@ -28,7 +28,7 @@ from settlement.base.database import connect, migrate
 from settlement.base.refusal import Refused
 from settlement.service.process import serve
 from settlement.service.writer import SequenceGap, WrongShard, WrongStream
-from settlement.workbooks.sheets import BadFile
+from settlement.workbooks.cells import BadFile
 
 T = TypeVar("T")
 

@@ -1,9 +1,12 @@
-"""What the columns of bar lists and warehouse statements are called: here, in London's weight lists, and in Chinese."""
+"""The headings under which the columns of bar lists and warehouse statements are known.
+
+Beside the names of this project they are those of London's weight lists and Chinese ones.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
-from settlement.workbooks.sheets import normal_heading
+from settlement.workbooks.cells import normal_heading
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "refiner": (
@@ -19,12 +22,27 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "牌号",
     ),
     "serial": (
-        *("serial number", "serial no", "bar number", "bar no", "bar serial"),
-        *("编号", "条号", "锭号", "序列号", "金条编号", "金锭编号", "条块编号", "袋号"),
+        "serial number",
+        "serial no",
+        "bar number",
+        "bar no",
+        "bar serial",
+        "编号",
+        "条号",
+        "锭号",
+        "序列号",
+        "金条编号",
+        "金锭编号",
+        "条块编号",
+        "袋号",
     ),
     "year": (
-        *("year of manufacture", "year of manufacture (if stamped on the bar)", "year (if stamped)"),
-        *("年份", "生产年份", "铸造年份"),
+        "year of manufacture",
+        "year of manufacture (if stamped on the bar)",
+        "year (if stamped)",
+        "年份",
+        "生产年份",
+        "铸造年份",
     ),
     "symbol": ("class", "grade class", "品种", "品种代码", "等级"),
     "form": ("形态", "形式", "类别"),
@@ -33,15 +51,27 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "gross_g": ("gross weight (g)", "gross (g)", "gross grams", "gross weight grams", "毛重", "毛重(克)", "毛重(g)"),
     "gross_kg": ("gross weight (kg)", "gross (kg)", "毛重(千克)", "毛重(公斤)", "毛重(kg)"),
     "gross_oz": (
-        *("gross weight (troy ounces)", "gross weight (oz)", "gross weight oz", "gross (oz)", "gross troy ounces"),
-        *("毛重(盎司)", "毛重(oz)", "毛重(金衡盎司)"),
+        "gross weight (troy ounces)",
+        "gross weight (oz)",
+        "gross weight oz",
+        "gross (oz)",
+        "gross troy ounces",
+        "毛重(盎司)",
+        "毛重(oz)",
+        "毛重(金衡盎司)",
     ),
     "fineness_permille": ("assay", "fineness", "fineness (‰)", "成色", "成色(‰)", "纯度(‰)", "含金量(‰)"),
     "fineness_percent": ("fineness (%)", "assay (%)", "成色(%)", "纯度(%)", "含金量(%)"),
     "fine_g": ("fine weight (g)", "fine (g)", "纯重", "纯重(克)", "纯重(g)"),
     "fine_oz": (
-        *("fine weight (troy ounces)", "fine weight (oz)", "fine weight oz", "fine (oz)", "fine troy ounces"),
-        *("纯重(盎司)", "纯重(oz)", "纯重(金衡盎司)"),
+        "fine weight (troy ounces)",
+        "fine weight (oz)",
+        "fine weight oz",
+        "fine (oz)",
+        "fine troy ounces",
+        "纯重(盎司)",
+        "纯重(oz)",
+        "纯重(金衡盎司)",
     ),
     "origin": ("来源", "来源类型"),
     "origin_document": ("来源证明", "来源文件", "来源单据"),
@@ -68,4 +98,4 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 HEADINGS: Final[Mapping[str, str]] = {
     normal_heading(name): column for column, names in _NAMES.items() for name in (column, *names)
 }
-"""Heading as ``normal_heading`` gives it -> column."""
+"""Column by heading; headings are as ``normal_heading`` returns them."""

@@ -1,4 +1,4 @@
-"""Troy ounces, by the rules of the London market (domain sheet 4.1): whole thousandths of an ounce (``moz``).
+"""Troy ounces by the rules of the London market (domain sheet 4.1), in whole thousandths of an ounce (``moz``).
 
 Large bars are weighed in steps of 0.025 oz, rounded down with the turn of the scale. Small bars have agreed fine
 weights, which follow no one rounding, so they are looked up and never computed.
@@ -14,7 +14,7 @@ GRAMS_1E7: Final = 311_034_768
 STEP_MOZ: Final = 25
 """Gross weights of large bars are multiples of 0.025 oz."""
 TURN_MOZ: Final = 2
-"""A bar must turn the scale: what is not 0.002 oz above a multiple counts as the one below (annex B)."""
+"""A bar must turn the scale: a weight less than 0.002 oz above a multiple counts as the multiple below (annex B)."""
 LARGE_FROM_MOZ: Final = 100_000
 """From 100 oz on a weight in ounces must be one of those multiples; below it, bars are made to grams."""
 MAX_CG: Final = 100_000_000
@@ -30,33 +30,36 @@ SMALL_BARS: Final[Mapping[tuple[int, int], int]] = {
     (5_000, 99_900): 1_607,
     (1_000, 99_500): 321,
 }
-"""(weight in 0.01 g, fineness in e5) -> agreed fine weight in moz: those of LBMA's constants that have a source."""
+"""Agreed fine weight in moz by weight in 0.01 g and fineness in e5: those of LBMA's constants that have a source."""
 
 
 def to_cg(moz: int) -> int:
-    """Thousandths of an ounce -> 0.01 g (rule OUNCES_TO_CG_HALF_UP_1). For what is declared; balances read grams."""
+    """Return thousandths of an ounce in 0.01 g (rule OUNCES_TO_CG_HALF_UP_1), for declared weights alone."""
     return half_up(moz * GRAMS_1E7, 10**8)
 
 
 def from_cg(cg: int) -> int:
-    """0.01 g -> thousandths of an ounce, half up: what a small bar weighs."""
+    """Return 0.01 g in thousandths of an ounce, half up: the weight of a small bar."""
     return half_up(cg * 10**8, GRAMS_1E7)
 
 
 def london_weight(cg: int) -> int:
-    """A large bar's gross weight in moz: down to a multiple of 0.025 oz, one less without the turn of the scale."""
+    """Return a large bar's gross weight in moz: a multiple of 0.025 oz below which the scale still turns."""
     steps, rest = divmod(cg * 10**8, GRAMS_1E7 * STEP_MOZ)
     return (steps - (rest < TURN_MOZ * GRAMS_1E7)) * STEP_MOZ
 
 
 def fine_weights(gross_moz: int, fineness_e5: int) -> tuple[int, int]:
-    """Fine moz of a large bar, rounded down and half up: the published example fits both, so a list may use either."""
+    """Return the fine moz of a large bar, rounded down and half up.
+
+    The published example fits both, so a list may use either.
+    """
     product = gross_moz * fineness_e5
     return product // FINENESS_ONE, half_up(product, FINENESS_ONE)
 
 
 def check_fine(field: str, stated_moz: int, gross_moz: int | None, gross_cg: int, fineness_e5: int) -> None:
-    """Whether a list's fine ounces are those of its own gross weight and assay. Raises BadValue.
+    """Raise BadValue unless a list's fine ounces follow from its own gross weight and assay.
 
     ``gross_moz`` is the gross weight in ounces where the list states it so, else None.
     """

@@ -14,7 +14,7 @@ from settlement.assays import laboratories
 from settlement.base import registry
 from settlement.base.refusal import Refused
 from settlement.custody import receipts
-from settlement.intake import bar_list, fabrication, intake
+from settlement.intake import fabrication, intake
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application
@@ -22,6 +22,7 @@ from settlement.lots import lots, scales
 from settlement.reconciliation import three_way
 from settlement.service import movements
 from settlement.service.writer import Ledger
+from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 
 T = TypeVar("T")
@@ -102,8 +103,8 @@ class SmallExchange:
         """Takes lots from arrival to the register."""
         data = bars(rows)
         async with self.engine.begin() as connection:
-            await intake.pre_advise(connection, ONE, bar_list.read_declared(data))
-            done = await fabrication.process(connection, ONE, bar_list.read_measured(data))
+            await intake.pre_advise(connection, ONE, bar_lists.declared(data))
+            done = await fabrication.process(connection, ONE, bar_lists.measured(data))
         assert not done.waiting
         return done.registered
 

@@ -16,7 +16,6 @@ from settlement.assays.assay import Result
 from settlement.base import audit
 from settlement.base.refusal import Refused
 from settlement.intake import intake, melting
-from settlement.intake.bar_list import read_declared
 from settlement.intake.intake import Gross
 from settlement.intake.melting import Melted
 from settlement.lots import acceptance, lots, sampling
@@ -24,6 +23,7 @@ from settlement.lots.sampling import Drawn
 from settlement.lots.scales import parse_weight
 from settlement.lots.splitting import MEAN_RULE, Decision, umpire
 from settlement.tables.assays import exchange_party
+from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
 
@@ -58,7 +58,7 @@ async def sampled(exchange: SmallExchange, serial: str = "D1", parties: tuple[st
     """TV2 of the domain sheet: 12,480.35 g received, 12,468.10 g after melting, sampled for three."""
 
     async def work(connection: AsyncConnection) -> int:
-        (number,) = await intake.pre_advise(connection, ONE, read_declared(bars([{**DORE, "serial": serial}])))
+        (number,) = await intake.pre_advise(connection, ONE, bar_lists.declared(bars([{**DORE, "serial": serial}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
         await intake.weigh(connection, ONE, {number: Gross("SCALE-1", parse_weight("g", "12480.35"))})
         await intake.screen(connection, ONE, {number: (88_400,)})

@@ -17,7 +17,7 @@ from settlement.custody import encumbrances, legal_holds, pledges, receipt_cance
 from settlement.load_outs import application
 from settlement.lots import customs, locks, lots, scales
 from settlement.service import movements
-from settlement.workbooks.sheets import BadFile
+from settlement.workbooks.cells import BadFile
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import FAR, ONE, OTHER, SmallExchange, breaks, do, load_out_application, refused
 

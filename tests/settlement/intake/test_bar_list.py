@@ -2,27 +2,28 @@
 
 import pytest
 
-from settlement.intake.bar_list import BarKey, read_declared, read_measured
+from settlement.intake.bar_rows import BarKey
 from settlement.lots.provenance import Record
 from settlement.lots.scales import Weight
-from settlement.workbooks.sheets import BadFile
+from settlement.workbooks.cells import BadFile
+from tests.settlement import bar_lists
 from tests.settlement.small_exchange import bars
 
 
 def problems(data: bytes) -> list[tuple[int, str]]:
     with pytest.raises(BadFile) as bad:
-        read_declared(data)
+        bar_lists.declared(data)
     assert all(error.problem for error in bad.value.errors)
     return [(error.line, error.column) for error in bad.value.errors]
 
 
 def test_both_groups_of_columns_are_read_from_one_file() -> None:
     data = b"\xef\xbb\xbf" + bars([{"serial": "A1", "gross_g": "1000.05", "year": ""}, {"melt_g": "99.98"}])
-    first, second = read_declared(data)
+    first, second = bar_lists.declared(data)
     assert first.key == BarKey("HX", "A1", 0)
     assert (first.gross_cg, first.fineness_e5, first.line) == (100_005, 99_900, 2)
     assert second.key.year == 2024
-    found = read_measured(data)
+    found = bar_lists.measured(data)
     assert [row.melted for row in found] == [None, Weight(9_998, 2)]
     assert (found[0].weighed, found[0].sample_cg) == (Weight(10_000, 2), 500)
     assert found[0].replicates_ppm == (999_000, 999_000)
@@ -67,7 +68,7 @@ def test_a_bad_declaration_is_named(row: dict[str, str], column: str) -> None:
 )
 def test_a_bad_measurement_is_named(row: dict[str, str], column: str) -> None:
     with pytest.raises(BadFile) as bad:
-        read_measured(bars([row]))
+        bar_lists.measured(bars([row]))
     assert [(error.line, error.column) for error in bad.value.errors] == [(2, column)]
 
 

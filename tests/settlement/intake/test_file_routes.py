@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 
 from settlement.base import registry, working_days
-from settlement.intake import bar_list
 from settlement.workbooks import sheets
+from tests.settlement import bar_lists
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 from tests.settlement.test_routes import Desk, desk, exchange
 from tests.settlement.workbooks.test_sheets import workbook
@@ -57,7 +57,7 @@ async def test_files_over_rest(exchange: SmallExchange, desk: Desk, today: str) 
 
     await exchange.issue([{"serial": "A1"}])
     written = await desk.content("auditor", "/exports/bars", format="xlsx", state="RECEIPTED")
-    assert [row.key.serial for row in bar_list.read_declared(written)] == ["A1"]
+    assert [row.key.serial for row in bar_lists.declared(written)] == ["A1"]
     count = await desk.content("auditor", "/exports/counts/XM1", format="csv")
     outcome = await desk("auditor", "POST", "/statements/XM1/preview", content=count)
     assert (outcome["bars"], outcome["breaks"]) == (1, [])

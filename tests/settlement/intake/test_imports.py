@@ -9,11 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.base.refusal import Refused
-from settlement.intake import bar_list, files, imports
-from settlement.intake.bar_list import BarKey, Reading
+from settlement.intake import files, imports
+from settlement.intake.bar_rows import BarKey, Reading
 from settlement.tables.intake import file
 from settlement.tables.lots import lot
-from settlement.workbooks.sheets import BadFile
+from settlement.workbooks.cells import BadFile
+from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
 from tests.settlement.workbooks.test_sheets import workbook
@@ -38,12 +39,12 @@ async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExc
 
 def problems(data: bytes, reading: Reading) -> list[tuple[int, str]]:
     with pytest.raises(BadFile) as bad:
-        bar_list.read_declared(data, reading)
+        bar_lists.declared(data, reading)
     return [(error.line, error.column) for error in bad.value.errors]
 
 
 def test_a_weight_list_as_london_sends_it() -> None:
-    (bar,) = bar_list.read_declared(LBMA.encode(), Reading(GIVEN))
+    (bar,) = bar_lists.declared(LBMA.encode(), Reading(GIVEN))
     assert bar.key == BarKey("XYZ", "123456", 2023)
     assert (bar.gross_cg, bar.fineness_e5, bar.account) == (1_247_638, 99_580, "A.H")
 
@@ -63,7 +64,7 @@ def test_a_weight_list_that_does_not_hold_is_refused(right: str, wrong: str, col
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_a_chinese_list_with_decimal_commas(encoding: str) -> None:
-    one, other = bar_list.read_declared(CHINESE.encode(encoding), Reading(GIVEN))
+    one, other = bar_lists.declared(CHINESE.encode(encoding), Reading(GIVEN))
     assert one.key == BarKey("HX", "0007", 2024)
     assert (one.gross_cg, one.fineness_e5) == (100_005, 99_950)
     assert (other.gross_cg, other.key.year) == (99_990, 0)
@@ -72,22 +73,22 @@ def test_a_chinese_list_with_decimal_commas(encoding: str) -> None:
 def test_a_comma_that_may_part_thousands_is_asked_about() -> None:
     data = "编号;厂家;毛重（千克）;成色\nA1;HX;1,250;999\nA2;HX;1,300;999\n".encode()
     assert problems(data, Reading(GIVEN)) == [(2, "numbers")]
-    assert [bar.gross_cg for bar in bar_list.read_declared(data, Reading(GIVEN, comma=True))] == [125_000, 130_000]
+    assert [bar.gross_cg for bar in bar_lists.declared(data, Reading(GIVEN, comma=True))] == [125_000, 130_000]
     assert problems(data, Reading(GIVEN, comma=False)) == [(2, "gross_kg"), (3, "gross_kg")]
 
 
 def test_kilograms_per_cent_and_fine_grams() -> None:
     text = "refiner,serial,gross_kg,fineness_percent,fine_g\nHX,A1,1.00005,99.95,{}\n"
-    (bar,) = bar_list.read_declared(text.format("999.549").encode(), Reading(GIVEN))
+    (bar,) = bar_lists.declared(text.format("999.549").encode(), Reading(GIVEN))
     assert (bar.gross_cg, bar.fineness_e5) == (100_005, 99_950)
-    assert bar_list.read_declared(text.format("999.550").encode(), Reading(GIVEN))
+    assert bar_lists.declared(text.format("999.550").encode(), Reading(GIVEN))
     assert problems(text.format("999.551").encode(), Reading(GIVEN)) == [(2, "fine_g")]
 
 
 def test_a_workbook_with_a_title_is_read_and_its_spoilt_cells_are_named() -> None:
     heading = ["品牌", "条号", "年份", "毛重(克)", "成色(‰)"]
     good: list[list[object]] = [["HX", "0007", 2024, 1000.05, 999.5], ["HX", "0008", None, 999.9, 999.5]]
-    rows = bar_list.read_declared(workbook(["金条清单"], heading, *good), Reading(GIVEN))
+    rows = bar_lists.declared(workbook(["金条清单"], heading, *good), Reading(GIVEN))
     assert [(row.line, row.gross_cg, row.key.serial) for row in rows] == [(3, 100_005, "0007"), (4, 99_990, "0008")]
     bad = [["HX", 7, 2024, 1000.05, 999.5], ["HX", "0008", 2024, 1000.055, 999.5], ["HX", "0009", 2024.5, "x", 999.5]]
     assert problems(workbook(heading, *bad), Reading(GIVEN)) == [

@@ -21,7 +21,7 @@ from settlement.base.statistics import is_outlier
 from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import intake, melting
-from settlement.intake.bar_list import BarKey, read_declared
+from settlement.intake.bar_rows import BarKey
 from settlement.intake.intake import Gross
 from settlement.intake.melting import Melted
 from settlement.lots import acceptance, lots, provenance, sampling, scales
@@ -31,6 +31,7 @@ from settlement.lots.scales import parse_weight
 from settlement.tables.intake import melt
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import custody_event, sample
+from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import FAR, ONE, OTHER, PAST, SmallExchange, bars
 
@@ -59,7 +60,7 @@ async def refused(exchange: SmallExchange, work: Work) -> str:
 
 
 async def advised(exchange: SmallExchange, **row: str) -> int:
-    numbers = await do(exchange, lambda c: intake.pre_advise(c, ONE, read_declared(bars([row]))))
+    numbers = await do(exchange, lambda c: intake.pre_advise(c, ONE, bar_lists.declared(bars([row]))))
     return int(numbers[0])
 
 

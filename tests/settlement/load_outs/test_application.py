@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.charges import tariff
-from settlement.intake.bar_list import Reading
+from settlement.intake.bar_rows import Reading
 from settlement.ledger import stock
 from settlement.load_outs import application, cancels, claims, handing_over
 from settlement.lots import locks, lots

@@ -4,10 +4,11 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.intake import intake, melting
-from settlement.intake.bar_list import BarKey, read_declared
+from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import Melted
 from settlement.lots import customs, lots
 from settlement.lots.scales import parse_weight
+from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars, do, refused
 
@@ -24,7 +25,7 @@ async def state(exchange: SmallExchange, number: int) -> str:
 
 
 async def test_a_lot_that_was_cancelled_leaves_its_class_free(exchange: SmallExchange) -> None:
-    (number,) = await do(exchange, intake.pre_advise, ONE, read_declared(bars([{}])))
+    (number,) = await do(exchange, intake.pre_advise, ONE, bar_lists.declared(bars([{}])))
     await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")
     await do(exchange, intake.cancel, ONE, number, "does not come")
     assert await state(exchange, number) == "CANCELLED"

@@ -6,7 +6,7 @@ import pytest
 
 from settlement.reconciliation import depository_report
 from settlement.workbooks import sheets
-from settlement.workbooks.sheets import BadFile
+from settlement.workbooks.cells import BadFile
 from tests.settlement.workbooks.test_sheets import workbook
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "comex-silver-stocks-2026-01-23.xls"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files
-from settlement.intake.bar_list import Reading
+from settlement.intake.bar_rows import Reading
 from settlement.lots import locks, lots, scales
 from settlement.reconciliation import three_way, warehouse_statement
 from settlement.workbooks import sheets

@@ -10,14 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
-from settlement.intake import bar_list, intake
-from settlement.intake.bar_list import Reading
+from settlement.intake import bar_rows, intake
+from settlement.intake.bar_rows import Reading
 from settlement.lots import lots, scales
 from settlement.lots.lots import EVERY_LOT, Search
 from settlement.lots.provenance import Record
 from settlement.reconciliation import warehouse_statement
 from settlement.reports import account_statement, bar_export, stock_report
-from settlement.workbooks import sheets
+from settlement.workbooks import cells, sheets
+from tests.settlement import bar_lists
 from tests.settlement.clerk.test_clerk import clerk
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.intake.test_imports import GIVEN
@@ -43,11 +44,11 @@ async def test_what_is_written_reads_again(exchange: SmallExchange) -> None:
     """12476.5 g are 401.1288 oz, 401.125 by the turn of the scale; a kilobar at 999 has 32.119 fine ounces."""
     async with exchange.engine.connect() as connection:
         there = [
-            (bar_list.BarKey(row.refiner, row.serial, row.year), row.gross_cg, row.fineness_e5, row.symbol, row.account)
+            (bar_rows.BarKey(row.refiner, row.serial, row.year), row.gross_cg, row.fineness_e5, row.symbol, row.account)
             for row in await lots.listing(connection)
         ]
         for kind in ("csv", "xlsx"):
-            back = bar_list.read_declared(await bar_export.export(connection, EVERY_LOT, "declared", kind))
+            back = bar_lists.declared(await bar_export.export(connection, EVERY_LOT, "declared", kind))
             assert back[0].provenance == Record("BANK", "CN", None, None, "KYB-1", ("INV-1",))
             assert [(row.key, row.gross_cg, row.fineness_e5, row.symbol, row.account) for row in back] == there
 
@@ -55,7 +56,7 @@ async def test_what_is_written_reads_again(exchange: SmallExchange) -> None:
             rows = [[cell.text for cell in row.cells] for row in sheets.read(london).rows]
             assert [float(text) for text in rows[1][2:5]] == [401.125, 999.0, 400.723]
             assert [float(text) for text in rows[2][2:5]] == [32.151, 999.0, 32.119]
-            assert [row.key.serial for row in bar_list.read_declared(london, Reading(GIVEN))] == ["L1", "K1"]
+            assert [row.key.serial for row in bar_lists.declared(london, Reading(GIVEN))] == ["L1", "K1"]
 
             count = await bar_export.count_list(connection, "XM1", kind)
             outcome = await warehouse_statement.compare(
@@ -65,8 +66,8 @@ async def test_what_is_written_reads_again(exchange: SmallExchange) -> None:
         wrong = (await bar_export.export(connection, Search(state="REGISTERED"), "lbma", "csv")).replace(
             b"2.119", b"2.118"
         )
-        with pytest.raises(sheets.BadFile, match=r"32\.119 fine ounces"):
-            bar_list.read_declared(wrong, Reading(GIVEN))
+        with pytest.raises(cells.BadFile, match=r"32\.119 fine ounces"):
+            bar_lists.declared(wrong, Reading(GIVEN))
         with pytest.raises(BadValue):
             await bar_export.count_list(connection, "XM9", "csv")
 
@@ -143,7 +144,7 @@ async def test_as_a_clerk_types_it(
     monkeypatch.chdir(tmp_path)
     today = working_days.today().isoformat()
     await clerk(ONE, "export", "bars", "--out", "bars.xlsx", "--state", "RECEIPTED")
-    assert len(bar_list.read_declared(Path("bars.xlsx").read_bytes())) == 3
+    assert len(bar_lists.declared(Path("bars.xlsx").read_bytes())) == 3
     await clerk(ONE, "export", "bars", "--out", "bars.pdf", code=1)
     await clerk(ONE, "export", "stock", "--out", "stock.csv")
     assert "TOTAL" in Path("stock.csv").read_text(encoding="utf-8-sig")
@@ -152,4 +153,4 @@ async def test_as_a_clerk_types_it(
     await clerk(ONE, "export", "count", "XM1", "--out", "count.xlsx")
     assert "0 breaks" in await clerk(ONE, "statement", "count.xlsx", "--warehouse", "XM1")
     async with exchange.engine.connect() as connection:
-        assert await intake.find_by_key(connection, [bar_list.BarKey("HX", "007", 2024)])
+        assert await intake.find_by_key(connection, [bar_rows.BarKey("HX", "007", 2024)])

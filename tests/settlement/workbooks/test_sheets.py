@@ -11,8 +11,8 @@ import pytest
 from openpyxl import Workbook
 
 from goldx.protocol.units import BadValue
-from settlement.workbooks import sheets
-from settlement.workbooks.sheets import DATE, NUMBER, BadFile, Cell
+from settlement.workbooks import cells, sheets, writing
+from settlement.workbooks.cells import DATE, NUMBER, BadFile, Cell
 
 
 def workbook(*rows: Sequence[Any], more: Sequence[str] = ()) -> bytes:
@@ -58,10 +58,10 @@ def test_a_workbooks_cells_say_what_they_were() -> None:
 
 
 def test_what_must_be_text_is_refused_as_a_number() -> None:
-    assert sheets.plain_text("serial", Cell("007")) == "007"
+    assert cells.plain_text("serial", Cell("007")) == "007"
     for cell in (Cell("7", NUMBER), Cell("2026-01-02", DATE)):
         with pytest.raises(BadValue, match="serial"):
-            sheets.plain_text("serial", cell)
+            cells.plain_text("serial", cell)
 
 
 @pytest.mark.parametrize(
@@ -77,23 +77,23 @@ def test_what_must_be_text_is_refused_as_a_number() -> None:
 )
 def test_a_number_cell_is_taken_to_its_places(held: float, places: int, text: str) -> None:
     cell = sheets.read(workbook(["x"], [held])).rows[1].cells[0]
-    assert sheets.decimal_text("gross", cell, places) == text
+    assert cells.decimal_text("gross", cell, places) == text
 
 
 @pytest.mark.parametrize(("held", "places"), [(1000.055, 2), (999.5000001, 3), (0.5, 0), (100.0000000001, 2)])
 def test_a_number_cell_that_holds_more_than_it_may_show_is_refused(held: float, places: int) -> None:
     with pytest.raises(BadValue, match="holds more"):
-        sheets.decimal_text("gross", Cell(repr(held), NUMBER), places)
+        cells.decimal_text("gross", Cell(repr(held), NUMBER), places)
 
 
 def test_a_decimal_comma_is_found_where_it_can_only_be_one() -> None:
-    assert sheets.decimal_comma(["619,20", "1614,6", "5"])
-    assert sheets.decimal_comma(["401,125", "995,8"])
-    assert not sheets.decimal_comma(["401.125", "995,8"])
-    assert not sheets.decimal_comma(["1,000,000"])
-    assert not sheets.decimal_comma(["5"])
+    assert cells.decimal_comma(["619,20", "1614,6", "5"])
+    assert cells.decimal_comma(["401,125", "995,8"])
+    assert not cells.decimal_comma(["401.125", "995,8"])
+    assert not cells.decimal_comma(["1,000,000"])
+    assert not cells.decimal_comma(["5"])
     with pytest.raises(BadValue, match="either"):
-        sheets.decimal_comma(["1,250", "401,125"])
+        cells.decimal_comma(["1,250", "401,125"])
 
 
 def test_one_of_several_sheets_must_be_named() -> None:
@@ -134,12 +134,12 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_what_is_written_reads_the_same(kind: str) -> None:
-    rows: list[list[sheets.Out]] = [["=1+1", Decimal("1000.50"), 3, None], ["007", Decimal("0.001"), -1, "足金"]]
-    data = sheets.write(kind, "Bars", ["编号", "g", "n", "x"], rows)
+    rows: list[list[writing.Out]] = [["=1+1", Decimal("1000.50"), 3, None], ["007", Decimal("0.001"), -1, "足金"]]
+    data = writing.write(kind, "Bars", ["编号", "g", "n", "x"], rows)
     found = sheets.read(data)
     assert [cell.text for cell in found.rows[0].cells] == ["编号", "g", "n", "x"]
     first, second = found.rows[1].cells, found.rows[2].cells
     assert first[0] == Cell("=1+1" if kind == "xlsx" else "'=1+1")
     assert second[0] == Cell("007")
-    assert [sheets.decimal_text("g", row[1], 3).rstrip("0") for row in (first, second)] == ["1000.5", "0.001"]
+    assert [cells.decimal_text("g", row[1], 3).rstrip("0") for row in (first, second)] == ["1000.5", "0.001"]
     assert second[3].text == "足金"

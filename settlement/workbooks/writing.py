@@ -1,0 +1,71 @@
+"""Tables written for people, as CSV or XLSX."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from goldx.protocol.units import BadValue
+
+Out: TypeAlias = str | int | Decimal | None
+"""Content of a written cell; a Decimal keeps its places."""
+
+
+def write(kind: str, title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
+    """Return a table as a file of a ``kind``, csv or xlsx. Raises BadValue for any other."""
+    if kind == "csv":
+        return write_csv(heading, rows)
+    if kind == "xlsx":
+        return write_xlsx(title, heading, rows)
+    raise BadValue("format", kind, "csv or xlsx")
+
+
+def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
+    """Return a table as CSV: UTF-8 with a byte order mark, so that spreadsheets show Chinese; comma separated.
+
+    Text that a spreadsheet would compute (it begins with = + - or @) gets an apostrophe before it.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(heading)
+    writer.writerows(["" if value is None else _csv_text(value) for value in row] for row in rows)
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _csv_text(value: str | int | Decimal) -> str:
+    if isinstance(value, str):
+        return "'" + value if value[:1] in tuple("=+-@") else value
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def write_xlsx(title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
+    """Return a table as a workbook of one sheet: text in text cells, never a formula; numbers show their places."""
+    # Slow to load, and only who writes such a file needs it.
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:31])
+    sheet.freeze_panes = "A2"
+    sheet.append(heading)
+    for row in rows:
+        sheet.append([_formatted(WriteOnlyCell(sheet, value), value) for value in row])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _formatted(cell: Any, value: Out) -> Any:
+    if isinstance(value, str):
+        cell.data_type = "s"
+        cell.number_format = "@"
+    elif isinstance(value, Decimal):
+        places = -int(value.as_tuple().exponent)
+        cell.number_format = "0." + "0" * places if places > 0 else "0"
+    return cell
+
+
+def scaled(number: int | None, places: int) -> Decimal | None:
+    """Return a whole number of the last place as a decimal with that many places; None for None."""
+    return None if number is None else Decimal(number).scaleb(-places)
