@@ -1,1 +1,1 @@
-"""What members and staff reach: the gateway, its REST paths, and the console."""
+"""The gateway for members and staff, its REST routes, and the console."""

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from importlib.metadata import version
+from typing import Final
 
 import structlog
 import uvicorn
@@ -20,23 +21,23 @@ from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
 from goldx.streams.replicas import NoReplicas
 
-MAX_MESSAGE_BYTES = 64 * 1_024
+MAX_MESSAGE_BYTES: Final = 64 * 1_024
 
-DESCRIPTION = """GoldX: spot exchange for non-standard gold.
+DESCRIPTION: Final = """GoldX: spot exchange for non-standard gold.
 
 Members trade over the WebSocket `/ws` (JSON-RPC 2.0, see docs/protocol.md). Prices are CNY per fine gram, weights fine
 grams, money CNY, all as decimal strings. Staff authenticate with `Authorization: Bearer` and a token that they sign
 with their own Ed25519 key. Errors are problem details (RFC 9457)."""
 
 
-ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive)
-"""What keeps a gateway from starting with a message for the operator: waiting would not mend it."""
+START_ERRORS: Final = (WeakDurability, NoReplicas, EventsMissing, BadArchive)
+"""Errors that end the start of a gateway with a message for the operator: waiting would not help."""
 
 log = structlog.get_logger()
 
 
 def create_app() -> FastAPI:
-    """The application of the gateway that has started as ``state.gateway``; it stops it at its end."""
+    """Return the application of the gateway in its ``state.gateway``, which it stops when it shuts down."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +58,7 @@ def create_app() -> FastAPI:
 
 
 class GatewayServer(uvicorn.Server):
-    """Serves one gateway; whoever runs it decides about signals. ``exit_code`` is 1 when the gateway failed."""
+    """The uvicorn server of one gateway. It leaves signals alone. ``exit_code`` is 1 if the gateway has failed."""
 
     def __init__(self, settings: Settings, redis_url: str, database_url: str) -> None:
         class SizedLink(Link):
@@ -85,11 +86,11 @@ class GatewayServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """The gateway starts before the server does; what ends it then is one line of the log."""
+        """Start the gateway, then the server. A gateway that cannot start ends the server with one line in the log."""
         gateway = self._make_gateway()
         try:
             await gateway.start()
-        except ENDS as error:
+        except START_ERRORS as error:
             log.critical("the gateway stops", kind=type(error).__name__, reason=str(error))
             self._fail()
             return
@@ -104,7 +105,7 @@ class GatewayServer(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """Where it listens, once it has started: its port may have been left to the system."""
+        """The URL at which the server listens, once it has started. The system may have chosen the port."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

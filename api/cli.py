@@ -13,8 +13,8 @@ from goldx.hosting import collector, logging
 from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
 
 
-class _Announcing(GatewayServer):
-    """Says READY once it listens."""
+class _AnnouncingServer(GatewayServer):
+    """Prints a line that begins with READY once it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -24,8 +24,8 @@ class _Announcing(GatewayServer):
         collector.gentle()
         gateway = self.gateway
         shard, sequence = gateway.settings.shard, gateway.view.sequence
-        told = f"shard={shard} run={gateway.run} sequence={sequence} durability={gateway.durability}"
-        print(f"READY gateway {self.url} {told}", flush=True)
+        state = f"shard={shard} run={gateway.run} sequence={sequence} durability={gateway.durability}"
+        print(f"READY gateway {self.url} {state}", flush=True)
 
 
 async def _serve(server: GatewayServer) -> None:
@@ -40,7 +40,7 @@ def gateway() -> None:
     """Run a gateway: members' sessions, market data, REST. Settings come from the environment and goldx.toml."""
     settings = Settings()
     logging.configure("gateway")
-    server = _Announcing(settings, resolve_redis_url(settings), resolve_database_url(settings))
+    server = _AnnouncingServer(settings, resolve_redis_url(settings), resolve_database_url(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(server))
     sys.exit(server.exit_code)

@@ -1,5 +1,4 @@
-"""The gateway's view and the path of a plain order through it: what ``goldx build-core`` compiles of this package
-(``goldx.hosting.compiled``)."""
+"""The modules of this package that ``goldx build-core`` compiles: the view, and the fast path of plain orders."""
 
 from pathlib import Path
 

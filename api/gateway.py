@@ -1,4 +1,4 @@
-"""The gateway's parts put together: view, sequencer, sessions, and the task that follows the event stream."""
+"""The gateway: it assembles view, sequencer and sessions, and follows the event stream."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.edge.auth import Authenticator
 from api.edge.outcome import Outcome
-from api.edge.rpc import Refusal
 from api.journal.sequencer import Sequencer
 from api.sessions.link import Link
 from api.sessions.queries import Queries
@@ -39,18 +38,19 @@ from settlement.base import database
 log = structlog.get_logger()
 
 TAIL_TIMEOUT: Final = 10.0
-"""Seconds; longer than the reader blocks, so that a server that fell silent is noticed."""
+"""Seconds; longer than a blocking read, so that a server that does not answer any more is noticed."""
 FRAMES_AT_ONCE: Final = 500
-PAUSE: Final = 0.3
+RETRY_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 15.0
+"""The time in which a command over REST must be answered."""
 
 
-class OtherPast(RuntimeError):
-    """The server's event stream is not the one that this gateway has folded: it has to begin anew."""
+class DivergedStream(RuntimeError):
+    """Raised when the server's event stream is not the one that this gateway has folded: it has to start again."""
 
 
 class Gateway:
-    """One run of the service. ``failed`` is called when it cannot go on."""
+    """One run of the service. ``failed`` is called when the gateway cannot go on."""
 
     def __init__(self, settings: Settings, redis_url: str, database_url: str, failed: Callable[[], None]) -> None:
         self.settings = settings
@@ -58,16 +58,17 @@ class Gateway:
         self.view = View()
         self.run = 0
         self.durability = "unknown"
-        """As the server had it when this run began."""
+        """The durability of the server when this run began."""
         self._redis_url = redis_url
         self._failed = failed
         self._redis: Redis = connect(redis_url)
         self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
         self.events = WholeEvents(self._redis, self.keys, archive_in(settings.archive_dir))
-        self._line = RedisConnection(self._tail_redis)
-        self._stream = WholeEvents(self._tail_redis, self.keys, archive_in(settings.archive_dir), self._line)
+        self._tail_connection = RedisConnection(self._tail_redis)
+        archive = archive_in(settings.archive_dir)
+        self._tail_events = WholeEvents(self._tail_redis, self.keys, archive, self._tail_connection)
         self.database = database.connect(database_url)
-        self.doorman = Authenticator(self.database)
+        self.authenticator = Authenticator(self.database)
         self.queries = Queries(self.view)
         self.sequencer: Sequencer
         self.sessions: Sessions
@@ -76,72 +77,78 @@ class Gateway:
         self._methods: dict[str, Method] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.tailing = False
+        """Whether the event stream is being followed."""
 
     async def start(self) -> None:
-        """Folds the whole event stream, takes leave of the former run, and begins to serve. Waits for Redis.
+        """Fold the whole event stream, close the sessions of the former run, and begin to serve. Waits for Redis.
 
-        Raises WeakDurability.
+        Raises WeakDurability, NoReplicas, EventsMissing and BadArchive.
         """
         await _when_redis_answers(self._check_durability)
         await _when_redis_answers(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
         self.sequencer = Sequencer(
-            *(self._redis_url, self.keys, writer, lambda: self.view.position),
-            *(self.settings.disk_reserve_mb, self.settings.require_replicas),
+            self._redis_url,
+            self.keys,
+            writer,
+            lambda: self.view.position,
+            self.settings.disk_reserve_mb,
+            self.settings.require_replicas,
         )
         await _when_redis_answers(self.sequencer.open)
         await _when_redis_answers(self._fold_history)
-        sessions_key = self.keys.sessions(self.settings.gateway_id)
-        parts = (self._redis, sessions_key, self.view, self.sequencer, self.doorman)
-        self.sessions = Sessions(self.settings, writer, *parts)
+        self.sessions = Sessions(
+            self.settings,
+            writer,
+            self._redis,
+            self.keys.sessions(self.settings.gateway_id),
+            self.view,
+            self.sequencer,
+            self.authenticator,
+        )
         self.trading = Trading(self.view, self.sequencer)
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
-            *(self.view, self.queries, self.events, self.sessions.spawn),
-            *(self.sessions.queued, self.settings.session_queue_kb * 1_024, self.sessions.cut),
+            self.view,
+            self.queries,
+            self.events,
+            self.sessions.spawn,
+            self.sessions.queued,
+            self.settings.session_queue_kb * 1_024,
+            self.sessions.cut,
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods
-        for work in (self.sequencer.run(), self._tail(), self.sessions.patrol()):
+        for work in (self.sequencer.run(), self._tail(), self.sessions.close_stale()):
             task = asyncio.create_task(work)
-            task.add_done_callback(self._watch)
+            task.add_done_callback(self._task_ended)
             self._tasks.append(task)
         await _when_redis_answers(self.sessions.close_former)
 
     async def stop(self) -> None:
-        """Closes sessions, and what waits is written to the journal before it returns."""
+        """Close all sessions, and append what is still waiting to the journal."""
         await self.sessions.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sequencer.close()
-        self._line.close()
+        self._tail_connection.close()
         await self._redis.aclose()
         await self._tail_redis.aclose()
         await self.database.dispose()
 
     async def serve_session(self, link: Link) -> None:
-        """Serves one accepted connection to its end."""
-        over = asyncio.Event()
-        self.sessions.open(link, self._methods, self._quick.take, over.set)
-        await over.wait()
+        """Serve one accepted connection to its end."""
+        ended = asyncio.Event()
+        self.sessions.open(link, self._methods, self._quick.take, ended.set)
+        await ended.wait()
 
     async def command(self, command: AnyCommand) -> Outcome:
-        """Places one command and returns its events. Raises Refusal, or TimeoutError when no answer came."""
-        answered: asyncio.Future[Outcome | Refusal] = asyncio.get_running_loop().create_future()
-
-        def answer(outcome: Outcome | Refusal) -> None:
-            if not answered.done():
-                answered.set_result(outcome)
-
-        self.sequencer.submit(command, answer)
-        outcome = await asyncio.wait_for(answered, ANSWER_SECONDS)
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
+        """Place one command and return its events. Raises Refusal, or TimeoutError if no answer came in time."""
+        return await asyncio.wait_for(self.sequencer.place(command), ANSWER_SECONDS)
 
     async def status(self) -> dict[str, Any]:
-        """How it stands. Raises RedisError."""
+        """Return the status of the gateway and of the engines of its shard. Raises RedisError."""
         end = await Journal(self._redis, self.keys).end()
         durability = await read_durability(self._redis)
         position = self.view.position
@@ -164,7 +171,7 @@ class Gateway:
 
     @property
     def healthy(self) -> bool:
-        """Whether orders are taken and events followed."""
+        """Whether commands are taken and the events are followed."""
         return self.tailing and self.sequencer.available
 
     async def _check_durability(self) -> None:
@@ -179,59 +186,59 @@ class Gateway:
         self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
 
     async def _fold_history(self) -> None:
-        while frames := await self._stream.read(self.view.sequence, FRAMES_AT_ONCE):
+        while frames := await self._tail_events.read(self.view.sequence, FRAMES_AT_ONCE):
             for frame in frames:
                 self.view.apply(frame, lambda *_: ())
             await asyncio.sleep(0)
-        self.view.serve()
+        self.view.start_serving()
         self.tailing = True
 
     async def _check_stream(self) -> None:
-        """A server that is reached anew must go on from what is folded: after a failover it may have another past.
+        """Check after a reconnection that the stream still has the newest event of the view, in the same place.
 
-        Where replicas are required the engine publishes again what a failover took away; that is awaited. Raises
-        OtherPast.
+        After a failover the server may have other events. Where replicas are required, the engine publishes again the
+        events that the failover took away, and they are awaited. Raises DivergedStream, or TimeoutError while waiting.
         """
         reached = self.view.sequence
         if not reached:
             return
-        frames = await self._stream.read(reached - 1, 1)
+        frames = await self._tail_events.read(reached - 1, 1)
         if not frames and self.settings.require_replicas:
             raise RedisTimeoutError(f"event {reached} is awaited again")
         if not frames:
-            raise OtherPast(f"the event stream ends before sequence {reached}, which members have been told already")
+            raise DivergedStream(f"the event stream ends before sequence {reached}, which members have seen already")
         if (last_event(frames[0]), Position(*frames[0].position)) != (reached, self.view.position):
-            raise OtherPast(f"event {reached} of the stream is not the one that members have been told")
+            raise DivergedStream(f"event {reached} of the stream is not the one that members have seen")
 
     async def _tail(self) -> None:
-        """Follows the event stream for ever, through the outages of its server."""
+        """Follow the event stream for ever, through outages of its server."""
 
         def report(error: Exception, _pause: float) -> None:
             self.tailing = False
             log.warning("the event stream is not reachable", error=str(error))
 
-        await retry(self._follow, is_any_of(RedisError, OSError), repeat(PAUSE), report)
+        await retry(self._follow, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)
 
     async def _follow(self) -> None:
-        """Applies the next events for ever. Raises redis' errors, OSError and OtherPast."""
+        """Fold the next events for ever. Raises RedisError, OSError and DivergedStream."""
         while True:
-            if not (self.tailing and self._line.connected):
+            if not (self.tailing and self._tail_connection.connected):
                 await self._check_stream()
-            frames = await self._stream.wait(self.view.sequence, FRAMES_AT_ONCE)
+            frames = await self._tail_events.wait(self.view.sequence, FRAMES_AT_ONCE)
             self.tailing = True
             for frame in frames:
-                self.view.apply(frame, self.sequencer.expected)
+                self.view.apply(frame, self.sequencer.take_waiting)
 
-    def _watch(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the gateway cannot go on", exc_info=error)
             self._failed()
 
 
 async def _when_redis_answers(step: Callable[[], Awaitable[None]]) -> None:
-    """Awaits a step of the start again and again while Redis is away."""
+    """Await a step of the start, and repeat it while Redis is away."""
 
     def report(error: Exception, _pause: float) -> None:
         log.warning("waiting for Redis", error=str(error))
 
-    await retry(step, is_any_of(RedisError, OSError), repeat(PAUSE), report)
+    await retry(step, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)

@@ -1,4 +1,4 @@
-"""A gateway's status, and through it the engines', in the words of Prometheus."""
+"""The status of a gateway and of the engines of its shard as Prometheus metrics."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,55 +8,55 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-_GAUGES = {
+_GATEWAY_GAUGES = {
     "sequence": ("sequence", "Newest event that the gateway has folded."),
     "sessions": ("sessions", "Connected sessions."),
     "waiting": ("commands_waiting", "Commands taken and not answered yet."),
 }
-_OF_ENGINE = {
+_ENGINE_GAUGES = {
     "sequence": ("engine_sequence", "Last event that the engine has made."),
     "epoch": ("engine_epoch", "Epoch under which the engine leads, 0 if it does not."),
     "unpublished": ("engine_events_unpublished", "Events made and not known to be in the event stream."),
 }
-_COUNTS_OF_ENGINE = {
+_ENGINE_COUNTERS = {
     "commands": ("engine_commands", "Commands of the journal that the engine has applied."),
     "chain_breaks": ("engine_chain_breaks", "Frames that did not follow those of the same writer."),
 }
 
 
-class _Status(Collector):
+class _StatusCollector(Collector):
+    """Makes metrics of what ``Gateway.status`` returns."""
+
     def __init__(self, status: dict[str, Any]) -> None:
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
         status = self._status
-        of_gateway = ("shard", "gateway")
-        where = [status[name] for name in of_gateway]
-        for name, (metric, text) in _GAUGES.items():
-            yield _sample(GaugeMetricFamily, metric, text, of_gateway, where, status[name])
+        labels = ("shard", "gateway")
+        where = [status[name] for name in labels]
+        for name, (metric, text) in _GATEWAY_GAUGES.items():
+            yield _sample(GaugeMetricFamily, metric, text, labels, where, status[name])
         lag = status["lag_ms"] / 1_000
-        yield _sample(
-            GaugeMetricFamily, "lag_seconds", "Journal's end to the last entry folded.", of_gateway, where, lag
-        )
+        yield _sample(GaugeMetricFamily, "lag_seconds", "Journal's end to the last entry folded.", labels, where, lag)
         takes = int(status["refusing"] is None)
         text = "1 if new orders are taken; the status says why not."
-        yield _sample(GaugeMetricFamily, "taking_orders", text, of_gateway, where, takes)
+        yield _sample(GaugeMetricFamily, "taking_orders", text, labels, where, takes)
         durable = int(status["durable"])
         text = "1 if what is acknowledged is on the disk."
-        yield _sample(GaugeMetricFamily, "durability_full", text, of_gateway, where, durable)
+        yield _sample(GaugeMetricFamily, "durability_full", text, labels, where, durable)
         yield from self._engines()
 
     def _engines(self) -> Iterator[Metric]:
-        told, shard = self._status["engines"], self._status["shard"]
+        engines, shard = self._status["engines"], self._status["shard"]
         labels = ("shard", "engine", "role")
-        for family, metrics in ((GaugeMetricFamily, _OF_ENGINE), (CounterMetricFamily, _COUNTS_OF_ENGINE)):
+        for family, metrics in ((GaugeMetricFamily, _ENGINE_GAUGES), (CounterMetricFamily, _ENGINE_COUNTERS)):
             for name, (metric, text) in metrics.items():
                 found = family(f"goldx_{metric}", text, labels=labels)
-                for engine in told:
+                for engine in engines:
                     found.add_metric([shard, engine["engine"], engine["role"]], engine[name])
                 yield found
         info = InfoMetricFamily("goldx_engine", "Where the engine's last snapshot and digest stand.", labels=labels)
-        for engine in told:
+        for engine in engines:
             more = {name: engine[name] or "" for name in ("position", "snapshot", "digest", "durability")}
             info.add_metric([shard, engine["engine"], engine["role"]], more)
         yield info
@@ -69,7 +69,7 @@ def _sample(family: Any, name: str, text: str, labels: tuple[str, ...], values: 
 
 
 def write(status: dict[str, Any]) -> bytes:
-    """The text that Prometheus scrapes, of what ``Gateway.status`` gives."""
+    """Return the text that Prometheus scrapes, made of what ``Gateway.status`` returns."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Status(status))
+    registry.register(_StatusCollector(status))
     return generate_latest(registry)

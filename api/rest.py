@@ -1,4 +1,4 @@
-"""REST: the public market, how the gateway stands, and the operators' commands."""
+"""REST: the public market, the status of the gateway, and the operators' commands."""
 
 from typing import Annotated, Any
 
@@ -8,10 +8,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import TheGateway, ThePrincipal
+from api.edge.outcome import Refusal
+from api.edge.params import MAX_ROWS
 from api.edge.problems import Problem
-from api.edge.rpc import Refusal
 from api.metrics import write
-from api.sessions.queries import MOST
 from api.sessions.trading import OPERATOR_METHODS, Trading
 from goldx.protocol.units import BadValue
 
@@ -27,6 +27,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "no such instrument"}}
+
+Rows = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 
 
 class OperatorCommand(BaseModel):
@@ -65,7 +67,7 @@ async def instruments(gateway: TheGateway) -> dict[str, Any]:
 
 
 @router.get("/v1/book/{symbol}", tags=["market"], responses=_NOT_FOUND)
-async def book(gateway: TheGateway, symbol: str, depth: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
+async def book(gateway: TheGateway, symbol: str, depth: Rows = 50) -> dict[str, Any]:
     """Price levels, best first: price in CNY per fine gram, visible quantity in fine grams.
 
     `checksum` is that of the whole book, `sequence` that of channel `book.{symbol}`.
@@ -74,7 +76,7 @@ async def book(gateway: TheGateway, symbol: str, depth: Annotated[int, Query(ge=
 
 
 @router.get("/v1/trades/{symbol}", tags=["market"], responses=_NOT_FOUND)
-async def trades(gateway: TheGateway, symbol: str, limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
+async def trades(gateway: TheGateway, symbol: str, limit: Rows = 50) -> dict[str, Any]:
     """The newest trades, newest first."""
     return {"symbol": symbol, "trades": gateway.queries.market(symbol).recent(limit)}
 

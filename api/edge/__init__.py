@@ -1,1 +1,1 @@
-"""What stands between the network and everything else: JSON-RPC, authentication, problem details."""
+"""The edge of the gateway: JSON-RPC, authentication, problem details, and the types that everything behind it uses."""

@@ -1,4 +1,4 @@
-"""Who is there: keys of members and staff, for log-on over the WebSocket and bearer tokens over REST."""
+"""Authentication by registered keys: log-on over the WebSocket, bearer tokens over REST."""
 
 import secrets
 import time
@@ -11,39 +11,42 @@ from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signatu
 from goldx.protocol.units import BadValue
 from settlement.base.registry import Principal, find_principal
 
+__all__ = ["CACHE_SECONDS", "Authenticator", "NotAuthentic", "Principal", "new_nonce"]
+
 CACHE_SECONDS: Final = 3.0
-"""A key that is revoked works on for so long at most."""
+"""A revoked key is still accepted for at most this long."""
 
 
 class NotAuthentic(Exception):
-    """The token or signature is not one of a registered key."""
+    """Raised when a token or signature is not one of a registered key."""
 
 
 def new_nonce() -> str:
-    """64 hexadecimal characters that were never used before."""
+    """Return 64 random hexadecimal characters."""
     return secrets.token_hex(32)
 
 
 class Authenticator:
-    """Finds principals in SQL and remembers them for CACHE_SECONDS."""
+    """Finds the principal of a key in the registry (SQL), and caches it for CACHE_SECONDS."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._known: dict[str, tuple[Principal, float]] = {}
+        self._cache: dict[str, tuple[Principal, float]] = {}
+        """By key id: the principal, and the monotonic time at which it is to be looked up again."""
 
     async def principal(self, key_id: str) -> Principal | None:
-        """The holder of a key, None if it is unknown or revoked. Raises SQLAlchemy's errors and OSError."""
-        known = self._known.get(key_id)
-        if known is not None and time.monotonic() < known[1]:
-            return known[0]
-        self._known.pop(key_id, None)
+        """Return the holder of a key, or None if the key is unknown or revoked. Raises SQLAlchemyError and OSError."""
+        cached = self._cache.get(key_id)
+        if cached is not None and time.monotonic() < cached[1]:
+            return cached[0]
+        self._cache.pop(key_id, None)
         found = await find_principal(self._engine, key_id)
         if found is not None:
-            self._known[key_id] = (found, time.monotonic() + CACHE_SECONDS)
+            self._cache[key_id] = (found, time.monotonic() + CACHE_SECONDS)
         return found
 
     async def log_on(self, key_id: str, nonce: str, signature: str) -> Principal:
-        """Checks the hexadecimal signature over the nonce's text. Raises NotAuthentic."""
+        """Return the principal whose key signed the nonce's text. ``signature`` is hexadecimal. Raises NotAuthentic."""
         principal = await self.principal(key_id)
         try:
             signed = bytes.fromhex(signature)
@@ -54,7 +57,7 @@ class Authenticator:
         return principal
 
     async def bearer(self, authorization: str | None) -> Principal:
-        """The principal of an ``Authorization: Bearer`` header. Raises NotAuthentic."""
+        """Return the principal of an ``Authorization: Bearer`` header. Raises NotAuthentic."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAuthentic("a header 'Authorization: Bearer TOKEN' is needed, the token signed by a registered key")

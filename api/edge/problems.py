@@ -1,4 +1,4 @@
-"""Errors over REST: problem details (RFC 9457). ``reason`` is what programs read."""
+"""Errors over REST as problem details (RFC 9457). Programs read ``reason``."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -14,21 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api.edge.auth import NotAuthentic
-from api.edge.rpc import Refusal
+from api.edge.outcome import Refusal
+from goldx.protocol.reasons import describe
 from goldx.protocol.units import BadValue
 
 log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
-STATUS_OF: Final = {
-    "NOT_PERMITTED": 403,
-    "UNKNOWN_SYMBOL": 404,
-    "UNKNOWN_ACCOUNT": 404,
-    "UNKNOWN_ORDER": 404,
-    "RATE_LIMITED": 429,
-    "UNAVAILABLE": 503,
-}
-"""HTTP status of a refusal by its reason; 409 for all others."""
 
 
 class Problem(BaseModel):
@@ -44,7 +36,7 @@ class Problem(BaseModel):
 def problem(
     status: int, detail: str, reason: str | None = None, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    """The response; ``more`` are extension members."""
+    """Return the response for an error; ``more`` are extension members (RFC 9457, section 3.2)."""
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     body["detail"] = detail
     if reason is not None:
@@ -53,14 +45,14 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the application becomes a problem; the details of an unexpected one stay in the log."""
+    """Make every error of the application a problem. The details of an unexpected error go to the log only."""
 
     @app.exception_handler(Refusal)
     async def _refusal(_: Request, error: Refusal) -> JSONResponse:
         headers = {}
         if (retry_after := error.data.get("retry_after_ms")) is not None:
             headers["Retry-After"] = str(-(-retry_after // 1_000))
-        return problem(STATUS_OF.get(error.reason, 409), str(error), error.reason, headers, **error.data)
+        return problem(describe(error.reason).http_status, str(error), error.reason, headers, **error.data)
 
     @app.exception_handler(BadValue)
     async def _bad_value(_: Request, error: BadValue) -> JSONResponse:

@@ -1,9 +1,12 @@
-"""JSON-RPC 2.0: from the bytes of one message to calls, and from their results to the bytes of the answer."""
+"""JSON-RPC 2.0: reading a message into calls, and writing their answers. Source: www.jsonrpc.org/specification."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
+
+from api.edge.outcome import Refusal
+from goldx.protocol.units import BadValue
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -11,38 +14,34 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 REFUSED: Final = -32000
-"""The exchange, or the gateway, refuses: ``data.reason`` says why."""
+"""A refusal by the exchange or the gateway; ``data.reason`` says why."""
 
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class Refusal(Exception):
-    """A well-formed request that is refused. ``data`` stands beside the reason, for programs."""
-
-    def __init__(self, reason: str, message: str, **data: Any) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.data = data
-
-
 class Request(NamedTuple):
-    """One call. ``answer`` takes what stands beside the id; the answer to a notification is dropped."""
+    """One call of a method. ``answer`` takes the member ``result`` or ``error`` of the answer."""
 
     method: str
     params: Any
-    answer: Callable[[dict[str, Any] | None], None]
+    answer: Callable[[dict[str, Any]], None]
 
     def succeed(self, result: Any) -> None:
-        """Answers with a result."""
+        """Answer with a result."""
         self.answer({"result": result})
 
     def fail(self, code: int, message: str, data: dict[str, Any] | None = None) -> None:
-        """Answers with an error."""
+        """Answer with an error."""
         self.answer(_error(code, message, data))
 
+    def reject(self, error: BadValue) -> None:
+        """Answer with INVALID_PARAMS, naming the parameter, its value and what is allowed."""
+        data = {"field": error.field, "value": error.value, "allowed": error.allowed}
+        self.fail(INVALID_PARAMS, str(error), data)
+
     def refuse(self, refusal: Refusal) -> None:
-        """Answers with a refusal."""
+        """Answer with a refusal."""
         self.fail(REFUSED, str(refusal), {"reason": refusal.reason, **refusal.data})
 
 
@@ -54,27 +53,31 @@ def _error(code: int, message: str, data: dict[str, Any] | None = None) -> dict[
 
 
 def handle(raw: bytes, send: Callable[[bytes], None], call: Callable[[Request], None]) -> None:
-    """Reads one message and makes its calls; each call's answer is sent when it is there, a batch's all together."""
+    """Read one message and call ``call`` for each request in it.
+
+    ``send`` gets the answer to a single request when it is given, and the answers of a batch when all are given.
+    """
     try:
         message = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         send(encode({"jsonrpc": "2.0", "id": None, **_error(PARSE_ERROR, f"not JSON: {error}")}))
         return
     if not isinstance(message, list):
-        _one(message, lambda answer: send(encode(answer)) if answer is not None else None, call)
+        _handle_one(message, lambda answer: send(encode(answer)) if answer is not None else None, call)
     elif not message:
         send(encode({"jsonrpc": "2.0", "id": None, **_error(INVALID_REQUEST, "a batch of nothing")}))
     else:
         batch = _Batch(len(message), send)
-        for one in message:
-            _one(one, batch.add, call)
+        for element in message:
+            _handle_one(element, batch.add, call)
 
 
 class _Batch:
-    """Gathers the answers of a batch; notifications have none."""
+    """Collects the answers of a batch and sends them together. Notifications have no answer."""
 
     def __init__(self, missing: int, send: Callable[[bytes], None]) -> None:
         self._missing = missing
+        """Requests of the batch that are not answered yet."""
         self._send = send
         self._answers: list[dict[str, Any]] = []
 
@@ -86,7 +89,7 @@ class _Batch:
             self._send(encode(self._answers))
 
 
-def _one(message: Any, reply: Callable[[dict[str, Any] | None], None], call: Callable[[Request], None]) -> None:
+def _handle_one(message: Any, reply: Callable[[dict[str, Any] | None], None], call: Callable[[Request], None]) -> None:
     problem = _problem(message)
     if problem is not None:
         request_id = message.get("id") if isinstance(message, dict) else None
@@ -97,11 +100,11 @@ def _one(message: Any, reply: Callable[[dict[str, Any] | None], None], call: Cal
     if "id" in message:
         request_id = message["id"]
 
-        def answer(body: dict[str, Any] | None) -> None:
-            reply({"jsonrpc": "2.0", "id": request_id, **(body or {})})
+        def answer(body: dict[str, Any]) -> None:
+            reply({"jsonrpc": "2.0", "id": request_id, **body})
     else:
 
-        def answer(body: dict[str, Any] | None) -> None:  # noqa: ARG001
+        def answer(body: dict[str, Any]) -> None:  # noqa: ARG001
             reply(None)
 
     params = message.get("params")

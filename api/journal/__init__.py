@@ -1,1 +1,1 @@
-"""From the sessions' commands to the command journal, and how much of them may wait."""
+"""Appending the sessions' commands to the command journal, and limiting how many may be unanswered."""

@@ -1,13 +1,13 @@
-"""From the sessions' commands to the journal, and from the events back to who waits for them.
+"""The sequencer: appends the sessions' commands to the journal, and passes the events back to those who wait for them.
 
-Commands are gathered into frames. While one append is under way the next frame fills, so that the server's fsync is
-shared by all that came meanwhile. A command is answered when its events come back through the event stream.
+Commands are collected into frames. While one append is under way the next frame fills, so that all commands that came
+meanwhile share one fsync of the server. A command is answered when its events come back through the event stream.
 
-Nothing is sent twice. When an append ends without an answer, the frame is looked for in the journal by its number:
-found, its commands are answered as usual; not found, they are refused, and they were not placed. Before the search the
-server is told to drop the old connection, so that a frame still inside it cannot arrive after the search.
+No frame is sent twice. When an append ends without an answer, the frame is looked for in the journal by its number. If
+it is found, its commands are answered as usual; if not, they are refused, and they were not placed. Before the search
+the server is made to drop the old connection, so that a frame still inside it cannot arrive after the search.
 
-What comes faster than it can be passed on, or while the journal cannot be written, is refused
+Commands that come faster than they can be appended, or while the journal cannot be written, are refused
 (``api.journal.pressure``).
 """
 
@@ -20,8 +20,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from api.edge.outcome import Outcome
-from api.edge.rpc import Refusal
+from api.edge.outcome import Outcome, Refusal
 from api.journal.pressure import Pressure
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.retry import is_any_of, retry
@@ -38,22 +37,24 @@ MAX_FRAME: Final = 2_000
 RECOVERY_PAUSE: Final = 0.2
 APPEND_TIMEOUT: Final = 5.0
 
-SPEAKING: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel)
+ALWAYS_WITH_EVENTS: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel)
 """Commands that always have an event. Others may change nothing, such as ``order.cancel_all`` without open orders."""
-ECHO: Final = OrderCancel("-")
-"""Names no order, so it is always refused and never does anything. A frame without events is not published, and nobody
-would learn that it was applied: this makes every frame say something."""
+FILLER: Final = OrderCancel("-")
+"""A command that names no order, so that it is always refused and changes nothing.
 
-GROWING: Final = (OrderPlace, OrderReplace, QuoteSet)
-"""Commands that are not taken while the journal's disk is nearly full: what the reserve is kept for is the others."""
+A frame without events is not published, and nobody would learn that it has been applied. So a frame that might have no
+events gets this command, which has one.
+"""
+REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet)
+"""Commands that are not taken while the journal's disk is nearly full. The reserve is kept for all others."""
 
 Answer = Callable[[Outcome | Refusal], None]
 
 
 class _Frame:
-    """Commands of one frame that wait for their events; ``answers[i]`` belongs to the i-th command.
+    """The unanswered commands of one frame: ``answers[i]`` takes the outcome of the i-th command.
 
-    ``since``: how often the pressure had been looked at when the frame was made.
+    ``since`` is the number of checks of the back-pressure when the frame was made.
     """
 
     __slots__ = ("answers", "since")
@@ -64,8 +65,9 @@ class _Frame:
 
 
 class Sequencer:
-    """``writer`` names this gateway and its run. ``position`` gives a place in the journal that has surely been passed.
+    """The sequencer of one run of a gateway.
 
+    ``writer`` names the gateway and its run. ``position`` returns the journal position up to which events have come.
     ``available`` is whether the journal takes commands now.
     """
 
@@ -80,59 +82,78 @@ class Sequencer:
     ) -> None:
         self._redis_url = redis_url
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT)
-        self._line = RedisConnection(self._redis)
-        self._journal = Journal(self._redis, keys, replicas, self._line)
-        self._frames_made = FrameWriter(writer)
-        self._seen = position
+        self._connection = RedisConnection(self._redis)
+        self._journal = Journal(self._redis, keys, replicas, self._connection)
+        self._frame_writer = FrameWriter(writer)
+        self._position = position
         self._last = BEGINNING
+        """The journal position of the newest frame that is known to have been appended."""
         self._client_id = 0
-        """The server's number for the line's connection."""
+        """The server's number of the connection."""
         self._pending: list[tuple[AnyCommand, Answer]] = []
         self._wake = asyncio.Event()
         self._frames: dict[Position, _Frame] = {}
         self._appending: _Frame | None = None
         self._early: dict[Position, list[Outcome]] = {}
+        """Outcomes of frames that came while an append was under way whose position was not known yet."""
         self._pressure = Pressure(self._oldest, reserve_mb)
         self._trouble: str | None = None
-        """Why the journal takes no commands; None when it does."""
+        """Why the journal takes no commands, or None."""
         self.available = False
 
     async def open(self) -> None:
-        """Connects. Raises RedisError."""
+        """Connect to the journal. Raises RedisError."""
         await self._connect()
         self._last = await self._journal.end()
         await self._pressure.find_disk(self._redis, self._redis_url)
         self.available = True
 
     async def close(self) -> None:
-        self._line.close()
+        self._connection.close()
         await self._redis.aclose()
 
     def submit(self, command: AnyCommand, answer: Answer) -> None:
-        """Takes one command. Raises Refusal (UNAVAILABLE) when it cannot be taken; then it is not placed."""
+        """Take one command; ``answer`` is called with its outcome.
+
+        Raises Refusal (UNAVAILABLE) if it cannot be taken; then it is not placed.
+        """
         pressure = self._pressure
         if not self.available:
             raise pressure.refusal(self._trouble or pressure.unreachable())
-        if (crowded := pressure.crowded) is not None:
-            raise pressure.refusal(crowded)
-        if pressure.hindrance is not None:
-            raise pressure.refusal(pressure.hindrance)
-        if pressure.full is not None and isinstance(command, GROWING):
-            raise pressure.refusal(pressure.full)
+        if (overloaded := pressure.overloaded) is not None:
+            raise pressure.refusal(overloaded)
+        if pressure.stalled is not None:
+            raise pressure.refusal(pressure.stalled)
+        if pressure.disk_full is not None and isinstance(command, REFUSED_ON_FULL_DISK):
+            raise pressure.refusal(pressure.disk_full)
         pressure.waiting += 1
         self._pending.append((command, answer))
         self._wake.set()
 
+    async def place(self, command: AnyCommand) -> Outcome:
+        """Take one command and return its events. Raises Refusal: then it is not placed."""
+        answered: asyncio.Future[Outcome | Refusal] = asyncio.get_running_loop().create_future()
+
+        def answer(outcome: Outcome | Refusal) -> None:
+            if not answered.done():
+                answered.set_result(outcome)
+
+        self.submit(command, answer)
+        outcome = await answered
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
+
     @property
     def refusing(self) -> str | None:
-        """Why new orders are not taken now, None when they are."""
+        """Why new orders are not taken now, or None."""
         if not self.available:
             return self._trouble or self._pressure.unreachable()
         return self._pressure.refusing
 
     @property
     def waiting(self) -> int:
-        """Commands that are not answered yet."""
+        """The number of commands that are not answered yet."""
         return self._pressure.waiting
 
     def _oldest(self) -> int | None:
@@ -140,12 +161,12 @@ class Sequencer:
         return None if oldest is None else oldest.since
 
     async def drain(self) -> None:
-        """Waits until everything taken so far is in the journal."""
+        """Wait until all commands taken so far are in the journal."""
         while self._pending or self._appending:
             await asyncio.sleep(0.005)
 
     async def run(self) -> None:
-        """Appends until cancelled."""
+        """Append what is submitted, until cancelled."""
         watching = asyncio.create_task(self._pressure.watch())
         try:
             while True:
@@ -158,10 +179,10 @@ class Sequencer:
         finally:
             watching.cancel()
 
-    def expected(self, position: Position, count: int) -> Sequence[Callable[[Outcome], object]]:
-        """Who waits for the events of a frame of ``count`` commands: the first is called with those of the first.
+    def take_waiting(self, position: Position, count: int) -> Sequence[Callable[[Outcome], object]]:
+        """Return the callbacks that wait for the outcomes of a frame of ``count`` commands, in their order.
 
-        They count as answered, and are to be called before anything else happens.
+        The commands count as answered: the callbacks must be called before the event loop turns.
         """
         frame = self._frames.pop(position, None)
         if frame is not None:
@@ -169,22 +190,22 @@ class Sequencer:
             return frame.answers
         if self._appending is None:
             return ()
-        # Perhaps it is the frame whose place in the journal is not known yet: its events may come first.
+        # It may be the frame that is being appended: its events can come before its position is known.
         return [self._early.setdefault(position, []).append] * count
 
     async def _append(self, taken: list[tuple[AnyCommand, Answer]]) -> None:
         commands = tuple(command for command, _ in taken)
-        if not any(isinstance(command, SPEAKING) for command in commands):
-            commands += (ECHO,)
-        data = self._frames_made.make(commands)
-        after = max(self._last, self._seen())
-        frame = self._appending = _Frame([answer for _, answer in taken], self._pressure.looks)
+        if not any(isinstance(command, ALWAYS_WITH_EVENTS) for command in commands):
+            commands += (FILLER,)
+        data = self._frame_writer.make(commands)
+        after = max(self._last, self._position())
+        frame = self._appending = _Frame([answer for _, answer in taken], self._pressure.checks)
         try:
-            if not self._line.connected:
+            if not self._connection.connected:
                 await self._connect()
             position: Position | None = await self._journal.append_raw(data)
         except (RedisError, OSError) as error:
-            log.warning("an append ended without an answer", frame=self._frames_made.number, error=str(error))
+            log.warning("an append ended without an answer", frame=self._frame_writer.number, error=str(error))
             refused = isinstance(error, ResponseError)
             trouble = f"the journal's server does not write ({error})" if refused else self._pressure.unreachable()
             position = await self._find(after, trouble)
@@ -193,20 +214,23 @@ class Sequencer:
         self._appending = None
         if position is not None:
             self._last = position
-            self._frames_made.arrived()
+            self._frame_writer.arrived()
             self._frames[position] = frame
             if (early := self._early.get(position)) is not None:
-                answers = self.expected(position, len(early))
+                answers = self.take_waiting(position, len(early))
                 for answer, outcome in zip(answers, early, strict=False):
                     answer(outcome)
         self._early.clear()
 
     async def _connect(self) -> None:
-        """The next append goes over the connection of which this gateway knows the number."""
-        self._client_id = int(await self._line.call("CLIENT", "ID"))
+        """Connect, and read the server's number of the connection over which the next append will go."""
+        self._client_id = int(await self._connection.call("CLIENT", "ID"))
 
     async def _find(self, after: Position, trouble: str) -> Position | None:
-        """Where the frame of unknown outcome stands. Takes as long as it takes for the journal to be there again."""
+        """Return the position of the frame of unknown outcome, None if it is not in the journal.
+
+        Waits until the journal is reachable again. Commands that are not in a frame yet are refused.
+        """
         self.available, self._trouble = False, trouble
         waiting = [answer for _, answer in self._pending]
         self._pending.clear()
@@ -214,11 +238,11 @@ class Sequencer:
         old = self._client_id
 
         async def find() -> Position | None:
-            if not self._line.connected:
+            if not self._connection.connected:
                 await self._connect()
             if self._client_id != old:
                 await self._redis.client_kill_filter(_id=str(old))
-            return await self._journal.find(self._frames_made.writer, self._frames_made.number, after)
+            return await self._journal.find(self._frame_writer.writer, self._frame_writer.number, after)
 
         def report(error: Exception, _pause: float) -> None:
             self._trouble = self._pressure.unreachable()
@@ -227,7 +251,7 @@ class Sequencer:
         await asyncio.sleep(RECOVERY_PAUSE)
         position = await retry(find, is_any_of(RedisError, OSError), repeat(RECOVERY_PAUSE), report)
         self.available, self._trouble = True, None
-        log.info("the journal is reachable again", frame=self._frames_made.number, found=str(position))
+        log.info("the journal is reachable again", frame=self._frame_writer.number, found=str(position))
         return position
 
     def _refuse(self, answers: list[Answer], why: str) -> None:

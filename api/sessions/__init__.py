@@ -1,6 +1,6 @@
 """Sessions of members and staff over the WebSocket: log-on, requests, subscriptions.
 
-``quick`` may be compiled: see ``goldx.hosting.compiled``.
+``quick`` can be compiled (``goldx.hosting.compiled``).
 """
 
 from api.compiled import VIEW

@@ -1,7 +1,7 @@
 """WebSocket frames (RFC 6455, section 5) of whole text messages, many at a time.
 
-Nearly every frame is one: taken out of a chunk here, at a tenth of what a general parser costs. Whatever else there may
-be (pings, closes, fragments, errors) is measured here and left to the library that knows all rules.
+Nearly every frame holds one text message; reading it here costs a tenth of what a general parser takes. Of any other
+frame (pings, closes, fragments, errors) only the length is read here; the WebSocket library does the rest.
 """
 
 from typing import Final
@@ -9,19 +9,20 @@ from typing import Final
 from websockets.speedups import apply_mask
 
 WHOLE_TEXT: Final = 0x81
-"""First byte: the final fragment of a message, and its first, of text."""
+"""The first byte of a text message in one frame."""
 MASKED: Final = 0x80
-LONGEST_HEAD: Final = 14
+"""The bit of the second byte that says that a frame is masked, as those of clients must be."""
+MAX_HEADER: Final = 14
 
-_HEADS: Final = [bytes((WHOLE_TEXT, size)) for size in range(126)] + [
+_HEADERS: Final = [bytes((WHOLE_TEXT, size)) for size in range(126)] + [
     bytes((WHOLE_TEXT, 126)) + size.to_bytes(2, "big") for size in range(126, 2_048)
 ]
 
 
 def take(data: bytes, largest: int) -> tuple[list[bytes], int]:
-    """The text messages at the beginning of a chunk, unmasked, and how many bytes they took.
+    """Return the text messages at the beginning of a chunk, unmasked, and the number of bytes that they took.
 
-    Stops before a frame that is not all there, that is something else, or that is larger than ``largest``.
+    Stops before a frame that is incomplete, of another kind, or with more than ``largest`` bytes of payload.
     """
     messages: list[bytes] = []
     at, end = 0, len(data)
@@ -41,23 +42,23 @@ def take(data: bytes, largest: int) -> tuple[list[bytes], int]:
 
 
 def length(data: bytes) -> int:
-    """How long the frame is that begins here, by its header; 0 when that is not all there."""
+    """Return the length in bytes of the frame that begins here, by its header; 0 if the header is incomplete."""
     if len(data) < 2:
         return 0
     size = data[1] & 0x7F
-    head = 6 if data[1] & MASKED else 2
+    fixed = 6 if data[1] & MASKED else 2
     if size < 126:
-        return head + size
+        return fixed + size
     wide = 2 if size == 126 else 8
     if len(data) < 2 + wide:
         return 0
-    return head + wide + int.from_bytes(data[2 : 2 + wide], "big")
+    return fixed + wide + int.from_bytes(data[2 : 2 + wide], "big")
 
 
-def head(size: int) -> bytes:
-    """What a server sends before a text message of so many bytes."""
-    if size < len(_HEADS):
-        return _HEADS[size]
+def header(size: int) -> bytes:
+    """Return the header of an unmasked frame for a text message of ``size`` bytes."""
+    if size < len(_HEADERS):
+        return _HEADERS[size]
     if size < 1 << 16:
         return bytes((WHOLE_TEXT, 126)) + size.to_bytes(2, "big")
     return bytes((WHOLE_TEXT, 127)) + size.to_bytes(8, "big")

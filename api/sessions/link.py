@@ -1,9 +1,11 @@
-"""The WebSocket under a session: whole chunks in, joined writes out.
+"""The WebSocket under a session: it reads whole chunks of messages, and joins the answers into few writes.
 
-uvicorn's own protocol class does the handshake, the pings and the closing, and FastAPI accepts the connection. From
-then on the messages of a chunk are taken out of it at once and handed to the session by a plain call, and all answers
-of one turn of the loop leave in one socket write. A coroutine and a write for each message would cost ten times as
-much.
+uvicorn's protocol class does the handshake, the pings and the closing, and FastAPI accepts the connection. From then on
+all messages of a chunk are handed to the session by one plain call, and all answers of one turn of the event loop leave
+in one socket write. A coroutine and a write for each message would cost ten times as much.
+
+The names of uvicorn's and websockets' classes that are used here are not documented:
+``tests/repository/test_private_names.py`` lists them.
 """
 
 from collections.abc import Callable
@@ -14,28 +16,33 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from api.sessions import framing
+from api.sessions.close_codes import SLOW_CONSUMER
 
 EXTENSION: Final = "goldx.link"
-SLOW_CONSUMER: Final = 4001
+"""The key of the link in the ``extensions`` of its ASGI scope."""
 
 
 class Link(WebSocketsSansIOProtocol):
-    """Given to uvicorn as ``ws=``. ``queue_limit`` bounds in bytes what a client has not taken yet."""
+    """The protocol class, given to uvicorn as ``ws=``."""
 
     queue_limit = 4 << 20
+    """Bytes that may be unsent: a client that reads too slowly for it is cut off."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._receive: Callable[[list[bytes]], None] | None = None
         self._lost: Callable[[], None] | None = None
-        self._rest = b""
-        """The beginning of a frame that is not all there."""
+        self._partial = b""
+        """The beginning of a frame whose end has not come yet."""
         self._out: list[bytes] = []
         self._queued = 0
         self._scheduled = False
 
     def attach(self, receive: Callable[[list[bytes]], None], lost: Callable[[], None]) -> None:
-        """From now on messages go to ``receive``, those of a chunk together; ``lost`` is called once, at the end."""
+        """Hand all messages from now on to ``receive``, those of a chunk together.
+
+        ``lost`` is called once, when the connection ends.
+        """
         self._receive = receive
         self._lost = lost
         if self.disconnected:
@@ -43,13 +50,13 @@ class Link(WebSocketsSansIOProtocol):
 
     @property
     def queued(self) -> int:
-        """Bytes that the client has not taken yet, but for what the system's buffers hold."""
+        """The bytes that are not sent yet, without those in the system's buffers."""
         return self._queued
 
     def push(self, data: bytes) -> None:
-        """Sends one message, in this turn of the loop or when the client takes it.
+        """Send one message, in this turn of the event loop or as soon as the client reads.
 
-        A client that leaves too much untaken is cut off (4001).
+        A client for which more than ``queue_limit`` bytes are unsent is cut off (SLOW_CONSUMER).
         """
         if self.close_sent or self.disconnected:
             return
@@ -63,7 +70,7 @@ class Link(WebSocketsSansIOProtocol):
             self.loop.call_soon(self._flush)
 
     def end(self, code: int, reason: str) -> None:
-        """Closes the connection after what has been sent."""
+        """Send what is queued, then close the connection."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         self._flush()
@@ -78,7 +85,7 @@ class Link(WebSocketsSansIOProtocol):
             return
         parts: list[bytes] = []
         for data in self._out:
-            parts.append(framing.head(len(data)))
+            parts.append(framing.header(len(data)))
             parts.append(data)
         self._out.clear()
         self._queued = 0
@@ -98,22 +105,22 @@ class Link(WebSocketsSansIOProtocol):
         if self._receive is None:
             super().data_received(data)
             return
-        if self._rest:
-            data = self._rest + data
+        if self._partial:
+            data = self._partial + data
         largest = self.config.ws_max_size
         while data and not self.transport.is_closing():
-            if self.conn.current_size is None:  # not amid the fragments of a message
+            if self.conn.current_size is None:  # not between the fragments of a message
                 messages, taken = framing.take(data, largest)
                 if messages and not self.close_sent and self._receive is not None:
                     self._receive(messages)
                 data = data[taken:]
             size = framing.length(data)
-            if size == 0 or len(data) < size <= largest + framing.LONGEST_HEAD:
+            if size == 0 or len(data) < size <= largest + framing.MAX_HEADER:
                 break
-            # The library learns of one whole frame, or of one that it will refuse for its size.
+            # The library gets one whole frame, or the beginning of one that it will refuse for its size.
             super().data_received(data[:size])
             data = data[size:]
-        self._rest = data
+        self._partial = data
 
     def send_receive_event_to_app(self) -> None:
         if self._receive is None:
@@ -127,12 +134,12 @@ class Link(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._out.clear()
-        self._rest = b""
+        self._partial = b""
         lost, self._lost, self._receive = self._lost, None, None
         if lost is not None:
             lost()
 
 
 def link_of(websocket: WebSocket) -> Link:
-    """The protocol object under an accepted WebSocket."""
+    """Return the link under an accepted WebSocket."""
     return cast(Link, websocket.scope["extensions"][EXTENSION])

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.edge.rpc import Refusal, Request
-from api.sessions.session import Method, Session, only
+from api.edge.outcome import Refusal
+from api.edge.params import check_names, read_rows
+from api.edge.rpc import Request
+from api.sessions.session import Method, Session
 from api.view.accounts import Account
 from api.view.candles import INTERVALS, write_candle
 from api.view.market_data import MarketData
@@ -14,21 +16,9 @@ from api.view.view import View
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS
 
-MOST = 1_000
-
-
-def whole(params: Mapping[str, Any], name: str, default: int, largest: int = MOST) -> int:
-    """A whole number from 1 among the parameters. Raises BadValue."""
-    value = params.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
-        raise BadValue(name, value, f"a whole number from 1 to {largest}")
-    return value
-
 
 class Queries:
-    """``methods`` is the table for the sessions."""
+    """``methods`` maps the names of methods to their functions, for the sessions."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -44,14 +34,14 @@ class Queries:
         }
 
     def market(self, symbol: object) -> MarketData:
-        """Raises BadValue, or Refusal (UNKNOWN_SYMBOL)."""
+        """Return the market data of an instrument. Raises BadValue, or Refusal (UNKNOWN_SYMBOL)."""
         market = self._view.markets.get(parse_identifier(symbol, "symbol"))
         if market is None:
             raise Refusal("UNKNOWN_SYMBOL", f"there is no instrument {symbol}")
         return market
 
     def account(self, session: Session, name: object) -> Account:
-        """An account that the session may read: its member's own, or any for a supervisor.
+        """Return an account that the session may read: one of its member's own, or any for a supervisor.
 
         Raises BadValue, or Refusal (UNKNOWN_ACCOUNT, NOT_PERMITTED).
         """
@@ -66,44 +56,44 @@ class Queries:
         return account
 
     def instruments(self) -> list[dict[str, Any]]:
-        """All instruments as they are defined, in the order of their definition."""
+        """Return all instruments in the protocol's form, in the order of their first definition."""
         return [market.instrument() for market in self._view.markets.values()]
 
     def _instruments(self, _: Session, request: Request) -> None:
-        only(request.params)
+        check_names(request.params)
         request.succeed({"instruments": self.instruments()})
 
     def _book(self, _: Session, request: Request) -> None:
-        only(request.params, "symbol", "depth")
-        depth = whole(request.params, "depth", 50)
+        check_names(request.params, "symbol", "depth")
+        depth = read_rows(request.params, "depth", 50)
         request.succeed(self.market(request.params.get("symbol")).depth(depth))
 
     def _trades(self, _: Session, request: Request) -> None:
-        only(request.params, "symbol", "limit")
+        check_names(request.params, "symbol", "limit")
         market = self.market(request.params.get("symbol"))
-        request.succeed({"symbol": market.symbol, "trades": market.recent(whole(request.params, "limit", 50))})
+        request.succeed({"symbol": market.symbol, "trades": market.recent(read_rows(request.params, "limit", 50))})
 
     def _candles(self, _: Session, request: Request) -> None:
-        only(request.params, "symbol", "interval", "limit")
+        check_names(request.params, "symbol", "interval", "limit")
         market = self.market(request.params.get("symbol"))
         interval = request.params.get("interval")
         if not isinstance(interval, str) or interval not in INTERVALS:
             raise BadValue("interval", interval, "one of " + ", ".join(INTERVALS))
-        kept = list(market.candles[interval].kept)[-whole(request.params, "limit", 200) :]
+        kept = list(market.candles[interval].kept)[-read_rows(request.params, "limit", 200) :]
         request.succeed({"symbol": market.symbol, "interval": interval, "candles": [write_candle(c) for c in kept]})
 
     def _status(self, _: Session, request: Request) -> None:
-        only(request.params, "symbol")
+        check_names(request.params, "symbol")
         status = self.market(request.params.get("symbol")).status()
         request.succeed({**status, "trading_day": self._view.trading_day})
 
     def _holdings(self, session: Session, request: Request) -> None:
-        only(request.params, "account")
+        check_names(request.params, "account")
         account = self.account(session, request.params.get("account"))
         request.succeed({"account": account.name, "holdings": account.write_holdings()})
 
     def _orders(self, session: Session, request: Request) -> None:
-        only(request.params, "account", "symbol")
+        check_names(request.params, "account", "symbol")
         account = self.account(session, request.params.get("account"))
         symbol = request.params.get("symbol")
         wanted = None if symbol is None else self.market(symbol).symbol
@@ -111,7 +101,7 @@ class Queries:
         request.succeed({"orders": [write_order(order) for order in live]})
 
     def _order(self, session: Session, request: Request) -> None:
-        only(request.params, "account", "order_id", "client_order_id")
+        check_names(request.params, "account", "order_id", "client_order_id")
         account = self.account(session, request.params.get("account"))
         order = self._find(account, request.params)
         if order is None:

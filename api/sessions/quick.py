@@ -1,9 +1,9 @@
-"""The requests that make up nearly all traffic, from their bytes to a command and from its events to the answer.
+"""The fast path: plain orders and cancels, from their bytes to a command, and from its events to the answer.
 
-A plain ``order.place`` or ``order.cancel``, well formed, of a session that may, is decoded in one step into typed
-records, and answered without a detour over dicts. Whatever is not exactly that goes the long way (``rpc``,
-``trading``), which has all the rules and names what is wrong; where both ways lead, they lead to the same command and
-the same answer.
+A plain ``order.place`` or ``order.cancel``, well formed, of a session that may send it, is decoded in one step into
+typed records and answered without building dicts. Every other message is left to the general path (``api.edge.rpc``,
+``api.sessions.trading``), which has all the rules and names what is wrong. Where both paths lead, they lead to the same
+command and to the same bytes of the answer (``tests/api/sessions/test_quick_rules.py``).
 """
 
 from functools import lru_cache, partial
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from api.edge.outcome import Outcome
-from api.edge.rpc import Refusal, Request
+from api.edge.outcome import Outcome, Refusal
+from api.edge.rpc import Request
 from api.edge.rpc import encode as encode_json
 from api.journal.sequencer import Sequencer
 from api.sessions.calls import Cancel, Place, decode
@@ -34,7 +34,7 @@ _TIMES: Final = {word: number for number, word in enumerate(terms.TIMES_IN_FORCE
 
 
 class Quick:
-    """``take`` is for the sessions: it takes a message, or says that it has to go the long way."""
+    """The fast path of all sessions."""
 
     def __init__(self, view: View, sequencer: Sequencer, trading: Trading) -> None:
         self._view = view
@@ -42,7 +42,7 @@ class Quick:
         self._trading = trading
 
     def take(self, session: Session, data: bytes) -> bool:
-        """Whether the message was one of those; then it is done with."""
+        """Handle a message if it is a plain order or cancel, and return whether it was."""
         principal = session.principal
         if principal is None or "trade" not in principal.permissions:
             return False
@@ -64,6 +64,7 @@ class Quick:
         return True
 
     def _command(self, params: Place | Cancel, session: str) -> OrderPlace | OrderCancel | None:
+        """Return the command of a request, or None if a parameter is not as the general path demands."""
         client_id = params.client_order_id
         if client_id is not None and IDENTIFIER.fullmatch(client_id) is None:
             return None
@@ -99,10 +100,10 @@ class Quick:
             session.send(encode_json(Answer("2.0", number, result)))
 
     def _result(self, command: OrderPlace | OrderCancel, outcome: Outcome) -> Placed | Cancelled | None:
-        """The answer to a command that was carried out, None for any other.
+        """Return the result of a command that was carried out, None for any other.
 
-        What fell due by the clock happens within the outcome of the command that comes next: so the event that answers
-        is looked for by what it is about.
+        The outcome also holds the events of what fell due by the clock before the command. So the event of the command
+        is recognised by its order.
         """
         if isinstance(command, OrderPlace):
             for event in outcome:
@@ -121,9 +122,9 @@ class Quick:
 
 
 def _request(session: Session, number: int, command: OrderPlace | OrderCancel) -> Request:
-    """The same request as the long way has it."""
+    """Return the request as the general path would have it."""
 
-    def answer(body: dict[str, Any] | None) -> None:
-        session.send(encode_json({"jsonrpc": "2.0", "id": number, **(body or {})}))
+    def answer(body: dict[str, Any]) -> None:
+        session.send(encode_json({"jsonrpc": "2.0", "id": number, **body}))
 
     return Request(command.method, {}, answer)

@@ -1,33 +1,41 @@
-"""A member's session: who it is, what it may do, and the call of one message. No I/O, no waiting.
+"""A member's session: its principal, its limits, and the calls that its messages make. It does no I/O and never waits.
 
-Whatever carries the messages hands each one to ``receive`` and gets answers through ``push``; so the same session works
-under any transport, and a chunk of messages costs no turn of the event loop.
+A transport hands messages to ``receive`` and gets the answers through ``push``. So a session works under any
+transport, and all messages of a chunk are handled in one turn of the event loop.
 """
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from api.edge import rpc
-from api.edge.rpc import Refusal, Request
+from api.edge.auth import Principal
+from api.edge.outcome import Refusal
+from api.edge.rpc import Request
 from api.view.channels import Channel
+from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
 from goldx.protocol.units import BadValue
-from settlement.base.registry import Principal
 
 log = structlog.get_logger()
 
 Method = Callable[["Session", Request], None]
 
-FREE: Final = frozenset(
-    ("session.heartbeat", "order.cancel", "order.cancel_all", "quote.cancel", "channel.unsubscribe")
+UNLIMITED_METHODS: Final = frozenset(
+    (
+        OrderCancel.method,
+        OrderCancelAll.method,
+        QuoteCancel.method,
+        "session.heartbeat",
+        "channel.unsubscribe",
+    )
 )
-"""Methods that no rate limit holds up."""
+"""Methods that do not count for the rate limit."""
 
 
-class Bucket:
-    """A token bucket: ``rate`` requests a second, ``burst`` at once."""
+class TokenBucket:
+    """Allows ``rate`` requests a second, and ``burst`` at once. ``now`` is a time in seconds."""
 
     def __init__(self, rate: int, burst: int, now: float) -> None:
         self._rate = rate
@@ -36,7 +44,7 @@ class Bucket:
         self._at = now
 
     def take(self, now: float) -> int:
-        """0, or after how many ms the next request is allowed."""
+        """Return 0 and count one request, or return the milliseconds after which the next request is allowed."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
         if self._tokens >= 1:
@@ -46,18 +54,19 @@ class Bucket:
 
 
 class Session:
-    """``name`` is what its orders carry. ``quick`` takes the messages that need no long way (``api.sessions.quick``).
+    """One session. Its orders carry ``name``.
 
-    ``clock`` gives seconds and is read for limits only, never for the market.
+    ``fast_path`` is tried first for every message and returns whether it took the message (``api.sessions.quick``).
+    ``clock`` gives seconds; it is read for limits only, never for the market.
     """
 
     def __init__(
         self,
         name: str,
         methods: Mapping[str, Method],
-        quick: Callable[["Session", bytes], bool],
+        fast_path: Callable[["Session", bytes], bool],
         push: Callable[[bytes], None],
-        bucket: Bucket,
+        bucket: TokenBucket,
         clock: Callable[[], float],
     ) -> None:
         self.name = name
@@ -66,29 +75,29 @@ class Session:
         self.cancel_on_disconnect = True
         self.grace_ms = 0
         self.channels: dict[str, Channel | None] = {}
-        """What it is subscribed to; None while the missed messages of an account are being read."""
-        self.heard_at = clock()
+        """Subscriptions by channel; None while the missed messages of an account are being read."""
+        self.last_message_at = clock()
         self.ended = False
         self._methods = methods
-        self._quick = quick
+        self._fast_path = fast_path
         self._push = push
         self._bucket = bucket
         self._clock = clock
 
     def receive(self, messages: list[bytes]) -> None:
-        """Messages from the client, in their order."""
-        self.heard_at = self._clock()
+        """Handle messages from the client, in their order."""
+        self.last_message_at = self._clock()
         for data in messages:
-            if not self._quick(self, data):
+            if not self._fast_path(self, data):
                 rpc.handle(data, self.send, self._call)
 
     def send(self, data: bytes) -> None:
-        """One message to the client."""
+        """Send one message to the client, unless the session has ended."""
         if not self.ended:
             self._push(data)
 
     def end(self) -> None:
-        """The connection has ended."""
+        """End the session and its subscriptions: the connection has ended."""
         self.ended = True
         for channel in self.channels.values():
             if channel is not None:
@@ -107,14 +116,14 @@ class Session:
         except Refusal as refusal:
             request.refuse(refusal)
         except BadValue as error:
-            bad_params(request, error)
+            request.reject(error)
         except Exception:
             log.exception("a request failed", method=request.method, session=self.name)
             request.fail(rpc.INTERNAL_ERROR, "the gateway failed on this request; it has been logged")
 
     def limit(self, method: str) -> None:
-        """Counts a request. Raises Refusal (RATE_LIMITED)."""
-        if method in FREE:
+        """Count a request for the rate limit. Raises Refusal (RATE_LIMITED)."""
+        if method in UNLIMITED_METHODS:
             return
         wait_ms = self._bucket.take(self._clock())
         if wait_ms:
@@ -122,23 +131,10 @@ class Session:
             raise Refusal("RATE_LIMITED", text, retry_after_ms=wait_ms)
 
     def require(self, permission: str) -> Principal:
-        """The principal, if it has a permission. Raises Refusal (NOT_PERMITTED)."""
+        """Return the principal if it has a permission. Raises Refusal (NOT_PERMITTED)."""
         principal = self.principal
         if principal is None:
             raise Refusal("NOT_PERMITTED", "log on first: session.challenge, then session.logon")
         if permission not in principal.permissions:
             raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission {permission!r}")
         return principal
-
-
-def bad_params(request: Request, error: BadValue) -> None:
-    """Answers with -32602, naming the parameter, its value and what is allowed."""
-    data = {"field": error.field, "value": error.value, "allowed": error.allowed}
-    request.fail(rpc.INVALID_PARAMS, str(error), data)
-
-
-def only(params: Mapping[str, Any], *names: str) -> None:
-    """Refuses parameters that a method does not have. Raises BadValue."""
-    for name in params:
-        if name not in names:
-            raise BadValue(str(name)[:40], params[name], "one of the parameters " + (", ".join(names) or "(none)"))

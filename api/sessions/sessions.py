@@ -1,8 +1,8 @@
-"""The sessions of a gateway: log-on, silence, and what becomes of a session's orders when it ends.
+"""The sessions of a gateway: log-on, idle time, and cancelling a session's orders after its end.
 
-A logged-on member session is registered in Redis before it can place an order. When it ends, and its grace has passed
-without the same key logging on again, ``session.close`` goes to the journal and the registration is removed; a gateway
-that was killed closes the registered sessions of its former run when it starts.
+A logged-on member session is registered in Redis before it can place an order. When it has ended, and its grace has
+passed without the same key logging on again, ``session.close`` goes to the journal and the registration is removed. A
+gateway that was killed closes the registered sessions of its former run when it starts.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -17,33 +18,35 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.edge.auth import Authenticator, NotAuthentic, new_nonce
-from api.edge.outcome import Outcome
-from api.edge.rpc import Refusal, Request
+from api.edge.auth import Authenticator, NotAuthentic, Principal, new_nonce
+from api.edge.outcome import Refusal
+from api.edge.params import check_names, check_whole, read_flag
+from api.edge.rpc import Request
 from api.journal.sequencer import Sequencer
+from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED
 from api.sessions.link import Link
-from api.sessions.session import Bucket, Method, Session, only
+from api.sessions.session import Method, Session, TokenBucket
 from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import SessionClose
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.retry import is_any_of, retry
-from settlement.base.registry import Principal
 
 log = structlog.get_logger()
 
-UNABLE: Final = 1011
-IDLE: Final = 4000
-REVOKED: Final = 4003
 MAX_GRACE_MS: Final = 60_000
 RETRY_SECONDS: Final = 0.5
-PATROL_SECONDS: Final = 1.0
-NOTES_AT_ONCE: Final = 32
-"""Sessions that are noted in Redis, or taken off, at the same time: each takes a connection, and the others wait."""
+CHECK_SECONDS: Final = 1.0
+MAX_REGISTRY_CALLS: Final = 32
+"""Calls to the registry in Redis at the same time: each takes a connection of the pool, and the others wait."""
 
 
 class Sessions:
-    """``prefix`` begins the name of every session of this run: gateway and run. ``key`` is the hash in Redis."""
+    """All sessions of one run of a gateway.
+
+    ``prefix`` names the gateway and its run; the names of the sessions begin with it. ``key`` is the hash in Redis
+    with the registrations: session -> member.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Sessions:
         key: str,
         view: View,
         sequencer: Sequencer,
-        doorman: Authenticator,
+        authenticator: Authenticator,
     ) -> None:
         self._settings = settings
         self._prefix = prefix
@@ -61,12 +64,12 @@ class Sessions:
         self._key = key
         self._view = view
         self._sequencer = sequencer
-        self._doorman = doorman
+        self._authenticator = authenticator
         self._numbers = itertools.count(1)
         self._links: dict[Session, Link] = {}
-        self._lingering: dict[str, tuple[Principal, asyncio.Task[None]]] = {}
-        """Sessions that have ended and may still be taken up again by the same key."""
-        self._notes = asyncio.Semaphore(NOTES_AT_ONCE)
+        self._in_grace: dict[str, tuple[Principal, asyncio.Task[None]]] = {}
+        """By name: sessions that have ended and that the same key may still resume."""
+        self._registry_calls = asyncio.Semaphore(MAX_REGISTRY_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
         self.methods: dict[str, Method] = {
             "session.challenge": self._challenge,
@@ -79,7 +82,7 @@ class Sessions:
         return len(self._links)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Runs something beside the sessions; it is cancelled when the gateway stops."""
+        """Run a coroutine beside the sessions. It is cancelled when the gateway stops."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -89,12 +92,13 @@ class Sessions:
         self,
         link: Link,
         methods: dict[str, Method],
-        quick: Callable[[Session, bytes], bool],
+        fast_path: Callable[[Session, bytes], bool],
         ended: Callable[[], None],
     ) -> None:
-        """A connection was accepted; ``ended`` is called when it has ended."""
-        bucket = Bucket(self._settings.session_rate, self._settings.session_burst, time.monotonic())
-        session = Session(f"{self._prefix}.{next(self._numbers)}", methods, quick, link.push, bucket, time.monotonic)
+        """Begin a session on an accepted connection. ``ended`` is called when the connection has ended."""
+        bucket = TokenBucket(self._settings.session_rate, self._settings.session_burst, time.monotonic())
+        name = f"{self._prefix}.{next(self._numbers)}"
+        session = Session(name, methods, fast_path, link.push, bucket, time.monotonic)
         self._links[session] = link
 
         def lost() -> None:
@@ -104,25 +108,25 @@ class Sessions:
         link.attach(session.receive, lost)
 
     def queued(self, session: Session) -> int:
-        """Bytes that a session's client has not taken yet."""
+        """Return the bytes that are not sent yet to a session's client."""
         link = self._links.get(session)
         return 0 if link is None else link.queued
 
     def cut(self, session: Session, reason: str) -> None:
-        """Ends a session's connection (1011): the gateway cannot give it what it asked for."""
+        """End a session's connection: the gateway cannot send what the client asked for (CANNOT_RESUME)."""
         if (link := self._links.get(session)) is not None:
-            link.end(UNABLE, reason)
+            link.end(CANNOT_RESUME, reason)
 
     async def close_former(self) -> None:
-        """Closes what the former run of this gateway left behind. Raises RedisError."""
+        """Close the sessions that the former run of this gateway left registered. Raises RedisError."""
         former: dict[Any, Any] = await self._redis.hgetall(self._key)
         for name, member in former.items():
             self.spawn(self._close(name.decode(), member.decode(), 0))
 
     async def stop(self) -> None:
-        """Closes all sessions at once, without grace."""
-        names = list(self._lingering)
-        members = [str(principal.member) for principal, _ in self._lingering.values()]
+        """Close all sessions at once, without grace."""
+        names = list(self._in_grace)
+        members = [str(principal.member) for principal, _ in self._in_grace.values()]
         for session in tuple(self._links):
             if session.cancel_on_disconnect and session.principal is not None and session.principal.member:
                 names.append(session.name)
@@ -137,16 +141,16 @@ class Sessions:
             if names and self._sequencer.available:
                 await self._redis.hdel(self._key, *names)
 
-    async def patrol(self) -> None:
-        """Closes sessions that are silent too long or whose key was revoked, until cancelled."""
+    async def close_stale(self) -> None:
+        """Close sessions that are idle for too long or whose key was revoked, until cancelled."""
         while True:
-            await asyncio.sleep(PATROL_SECONDS)
-            silent_since = time.monotonic() - self._settings.session_idle_seconds
+            await asyncio.sleep(CHECK_SECONDS)
+            idle_since = time.monotonic() - self._settings.session_idle_seconds
             revoked = await self._revoked()
             for session, link in tuple(self._links.items()):
                 if session.principal is None:
                     continue
-                if session.heard_at < silent_since:
+                if session.last_message_at < idle_since:
                     link.end(IDLE, "silent too long")
                 elif session.principal.key_id in revoked:
                     link.end(REVOKED, "the key was revoked")
@@ -154,19 +158,19 @@ class Sessions:
     async def _revoked(self) -> set[str]:
         keys = {session.principal.key_id for session in self._links if session.principal is not None}
         try:
-            return {key_id for key_id in keys if await self._doorman.principal(key_id) is None}
+            return {key_id for key_id in keys if await self._authenticator.principal(key_id) is None}
         except (SQLAlchemyError, OSError) as error:
             log.warning("the registry is not reachable", error=str(error))
             return set()
 
     def _challenge(self, session: Session, request: Request) -> None:
-        only(request.params, "key_id")
+        check_names(request.params, "key_id")
         parse_identifier(request.params.get("key_id"), "key_id")
         session.nonce = new_nonce()
         request.succeed({"nonce": session.nonce})
 
     def _logon(self, session: Session, request: Request) -> None:
-        only(request.params, "key_id", "signature")
+        check_names(request.params, "key_id", "signature")
         key_id = parse_identifier(request.params.get("key_id"), "key_id")
         signature = request.params.get("signature")
         if not isinstance(signature, str) or len(signature) != 128:
@@ -180,9 +184,9 @@ class Sessions:
 
     async def _log_on(self, session: Session, request: Request, key_id: str, nonce: str, signature: str) -> None:
         try:
-            principal = await self._doorman.log_on(key_id, nonce, signature)
-            if principal.member is not None and not self._adopt(session, principal):
-                async with self._notes:
+            principal = await self._authenticator.log_on(key_id, nonce, signature)
+            if principal.member is not None and not self._resume(session, principal):
+                async with self._registry_calls:
                     await self._redis.hset(self._key, session.name, principal.member)
         except NotAuthentic as error:
             request.refuse(Refusal("NOT_PERMITTED", str(error)))
@@ -193,7 +197,7 @@ class Sessions:
             return
         session.principal = principal
         if session.ended:
-            self._let_go(session, principal)
+            self._after_end(session, principal)
             return
         request.succeed(
             {
@@ -205,29 +209,25 @@ class Sessions:
             }
         )
 
-    def _adopt(self, session: Session, principal: Principal) -> bool:
-        """A key that comes back within the grace takes up its session again, and with it the session's orders."""
-        for name, (former, task) in self._lingering.items():
+    def _resume(self, session: Session, principal: Principal) -> bool:
+        """Resume the ended session of the same key, with its orders, if its grace has not passed."""
+        for name, (former, task) in self._in_grace.items():
             if former.key_id == principal.key_id:
                 task.cancel()
-                del self._lingering[name]
+                del self._in_grace[name]
                 session.name = name
                 return True
         return False
 
     def _heartbeat(self, _: Session, request: Request) -> None:
-        only(request.params)
+        check_names(request.params)
         request.succeed({})
 
     def _cancel_on_disconnect(self, session: Session, request: Request) -> None:
-        only(request.params, "enabled", "grace_ms")
+        check_names(request.params, "enabled", "grace_ms")
         session.require("trade")
-        enabled = request.params.get("enabled")
-        grace = request.params.get("grace_ms", 0)
-        if not isinstance(enabled, bool):
-            raise BadValue("enabled", enabled, "true or false")
-        if not isinstance(grace, int) or isinstance(grace, bool) or not 0 <= grace <= MAX_GRACE_MS:
-            raise BadValue("grace_ms", grace, f"a whole number from 0 to {MAX_GRACE_MS}")
+        enabled = read_flag(request.params, "enabled")
+        grace = check_whole("grace_ms", request.params.get("grace_ms", 0), 0, MAX_GRACE_MS)
         session.cancel_on_disconnect, session.grace_ms = enabled, grace
         request.succeed({"enabled": enabled, "grace_ms": grace})
 
@@ -235,42 +235,29 @@ class Sessions:
         session.end()
         self._links.pop(session, None)
         if session.principal is not None:
-            self._let_go(session, session.principal)
+            self._after_end(session, session.principal)
 
-    def _let_go(self, session: Session, principal: Principal) -> None:
-        """What becomes of the orders of a session that has ended."""
+    def _after_end(self, session: Session, principal: Principal) -> None:
+        """Cancel the orders of an ended session after its grace, or keep them if it asked for that."""
         if principal.member is None:
             return
         if not session.cancel_on_disconnect:
-            self.spawn(self._forget(session.name))
+            self.spawn(self._deregister(session.name))
             return
         task = self.spawn(self._close(session.name, principal.member, session.grace_ms))
         if session.grace_ms:
-            self._lingering[session.name] = (principal, task)
+            self._in_grace[session.name] = (principal, task)
 
     async def _close(self, name: str, member: str, grace_ms: int) -> None:
         await asyncio.sleep(grace_ms / 1_000)
-        self._lingering.pop(name, None)
-        while isinstance(await self._ask_to_close(name, member), Refusal):
-            await asyncio.sleep(RETRY_SECONDS)
-        await self._forget(name)
+        self._in_grace.pop(name, None)
+        close = partial(self._sequencer.place, SessionClose(member, name))
+        await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
+        await self._deregister(name)
 
-    async def _ask_to_close(self, name: str, member: str) -> Outcome | Refusal:
-        answered: asyncio.Future[Outcome | Refusal] = asyncio.get_running_loop().create_future()
-
-        def answer(outcome: Outcome | Refusal) -> None:
-            if not answered.done():
-                answered.set_result(outcome)
-
-        try:
-            self._sequencer.submit(SessionClose(member, name), answer)
-        except Refusal as refusal:
-            return refusal
-        return await answered
-
-    async def _forget(self, name: str) -> None:
+    async def _deregister(self, name: str) -> None:
         async def delete() -> None:
-            async with self._notes:
+            async with self._registry_calls:
                 await self._redis.hdel(self._key, name)
 
         await retry(delete, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))

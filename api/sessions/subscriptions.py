@@ -1,7 +1,7 @@
-"""Subscribing to channels, and going on where a subscriber was.
+"""Subscribing to channels, and resuming where a subscriber was.
 
 A private channel loses nothing: messages that are no longer kept are made again from the event stream, with the same
-numbers. A public channel that cannot go on begins with a snapshot instead.
+numbers. A public channel that cannot resume begins with a snapshot instead.
 """
 
 import asyncio
@@ -11,10 +11,11 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
+from api.edge.params import check_names
 from api.edge.rpc import Request
 from api.sessions.queries import Queries
-from api.sessions.session import Method, Session, only
-from api.view.accounts import Account, tell
+from api.sessions.session import Method, Session
+from api.view.accounts import Account, private_messages
 from api.view.channels import Channel
 from api.view.view import View
 from goldx.protocol.units import BadValue
@@ -24,15 +25,17 @@ from goldx.streams.history import EventsMissing
 
 log = structlog.get_logger()
 
-MOST_CHANNELS: Final = 200
+MAX_CHANNELS: Final = 200
+"""Channels of one session."""
 FRAMES_AT_ONCE: Final = 500
-PRIVATE: Final = "account."
+PRIVATE_PREFIX: Final = "account."
 
 
 class Subscriptions:
-    """``spawn`` runs a coroutine beside the session; ``queued`` tells how many bytes a session has not taken yet.
+    """``methods`` maps the names of methods to their functions, for the sessions.
 
-    ``cut`` ends a session's connection, saying why.
+    ``spawn`` runs a coroutine beside the session, ``queued`` returns the unsent bytes of a session, and ``cut`` ends
+    the connection of a session, with a reason.
     """
 
     def __init__(
@@ -50,7 +53,8 @@ class Subscriptions:
         self._stream = stream
         self._spawn = spawn
         self._queued = queued
-        self._enough = queue_limit // 2
+        self._queue_pause = queue_limit // 2
+        """Unsent bytes above which reading missed messages pauses."""
         self._cut = cut
         self.methods: dict[str, Method] = {
             "channel.subscribe": self._subscribe,
@@ -58,18 +62,18 @@ class Subscriptions:
         }
 
     def _subscribe(self, session: Session, request: Request) -> None:
-        only(request.params, "channels", "from_sequence")
+        check_names(request.params, "channels", "from_sequence")
         names = _names(request.params)
         channels = [self._channel(session, name) for name in names]
         starts = [_from_sequence(request.params.get("from_sequence"), name) for name in names]
-        if len(session.channels.keys() | set(names)) > MOST_CHANNELS:
-            raise BadValue("channels", names, f"at most {MOST_CHANNELS} in one session")
+        if len(session.channels.keys() | set(names)) > MAX_CHANNELS:
+            raise BadValue("channels", names, f"at most {MAX_CHANNELS} in one session")
         request.succeed({"channels": {channel.name: channel.sequence for channel in channels}})
         for channel, start in zip(channels, starts, strict=True):
             self._begin(session, channel, start)
 
     def _unsubscribe(self, session: Session, request: Request) -> None:
-        only(request.params, "channels")
+        check_names(request.params, "channels")
         names = _names(request.params)
         for name in names:
             channel = session.channels.pop(name, None)
@@ -78,8 +82,8 @@ class Subscriptions:
         request.succeed({"channels": names})
 
     def _channel(self, session: Session, name: str) -> Channel:
-        if name.startswith(PRIVATE):
-            return self._queries.account(session, name.removeprefix(PRIVATE)).channel
+        if name.startswith(PRIVATE_PREFIX):
+            return self._queries.account(session, name.removeprefix(PRIVATE_PREFIX)).channel
         channel = self._view.channels.get(name)
         if channel is None:
             kinds = "book, orders_book, top, trades, status . SYMBOL, candles.SYMBOL.INTERVAL, account.ACCOUNT"
@@ -90,17 +94,17 @@ class Subscriptions:
         if channel.name in session.channels:
             old = session.channels[channel.name]
             if old is None:
-                return  # what it missed is being read: it is subscribed already
+                return  # its missed messages are being read: it is subscribed already
             old.unsubscribe(session)
         session.channels[channel.name] = channel
-        if start is not None and channel.name.startswith(PRIVATE) and start + 1 < channel.oldest:
+        if start is not None and channel.name.startswith(PRIVATE_PREFIX) and start + 1 < channel.oldest:
             session.channels[channel.name] = None
-            self._spawn(self._catch_up(session, self._view.accounts[channel.name.removeprefix(PRIVATE)], start))
+            self._spawn(self._catch_up(session, self._view.accounts[channel.name.removeprefix(PRIVATE_PREFIX)], start))
         else:
             channel.subscribe(session, start)
 
     async def _catch_up(self, session: Session, account: Account, reached: int) -> None:
-        """Sends what is no longer kept, read again from the event stream, until the kept messages follow on."""
+        """Send the messages after ``reached``, read again from the event stream, up to those that the channel keeps."""
         channel = account.channel
         count, after = account.mark(reached)
         while reached + 1 < channel.oldest:
@@ -121,13 +125,13 @@ class Subscriptions:
                 if event.sequence > self._view.sequence:
                     break
                 after = event.sequence
-                for name, told in tell(event, self._view.owners):
+                for name, message in private_messages(event, self._view.owners):
                     if name == account.name:
                         count += 1
                         if count > reached:
-                            session.send(channel.render(count, told))
+                            session.send(channel.render(count, message))
                             reached = count
-            while self._queued(session) > self._enough and not session.ended:
+            while self._queued(session) > self._queue_pause and not session.ended:
                 await asyncio.sleep(0.01)
             if session.ended or channel.name not in session.channels or session.channels[channel.name] is not None:
                 return
@@ -143,7 +147,10 @@ def _names(params: Mapping[str, Any]) -> list[str]:
 
 
 def _from_sequence(value: Any, name: str) -> int | None:
-    """One number for all channels of the request, or an object with a number for some of them."""
+    """Return the sequence after which a channel is to begin, None for its present.
+
+    ``value`` is one number for all channels of the request, or an object with a number for some of them.
+    """
     if isinstance(value, dict):
         value = value.get(name)
     if value is None:

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies import TheGateway, ThePrincipal
+from api.edge.auth import Principal
+from api.edge.outcome import Refusal
 from api.edge.problems import Problem
-from api.edge.rpc import Refusal
 from goldx.protocol.units import BadValue
 from settlement.base.paging import LARGEST_NUMBER
-from settlement.base.registry import Principal
 from settlement.base.working_days import parse_day, today
 from settlement.intake.bar_columns import GIVEN
 from settlement.intake.bar_rows import Reading

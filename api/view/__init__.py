@@ -1,6 +1,6 @@
-"""The exchange as a gateway sees it, kept from the events: books, orders, accounts, candles and their channels.
+"""The state of the exchange that a gateway keeps from the events: books, orders, accounts, candles, their channels.
 
-Which build of it is used, interpreted or compiled: see ``goldx.hosting.compiled``.
+``goldx.hosting.compiled`` decides whether the interpreted or the compiled modules are used.
 """
 
 from api.compiled import VIEW

@@ -1,7 +1,8 @@
-"""Trading accounts: whose they are, what they hold, their orders, and the private channel of each.
+"""Trading accounts: their members, holdings and orders, and the private channel of each.
 
-An event tells an account at most once, and what it tells is a function of the event and of ``OrderOwners``; so messages
-that a channel no longer keeps can be made again from the event stream, with the same numbers.
+An event makes at most one private message for an account, and the message is a function of the event and of
+``OrderOwners``. So a message that a channel no longer keeps can be made again from the event stream, with the same
+number.
 """
 
 from array import array
@@ -13,28 +14,29 @@ from msgspec.structs import asdict
 from api.view.channels import Channel, Content
 from api.view.orders import write_own_trade
 from api.view.records import Order, OwnTrade
-from api.view.tables import Named
+from api.view.tables import NameTable
 from goldx.protocol import terms, units
 from goldx.protocol.events import AccountOpened, AnyEvent, HoldingChanged, HoldingSettled, SelfTradePrevented, Trade
 from goldx.protocol.wire import write_event
 
 MARK_EVERY: Final = 256
+"""Private messages between two marks of ``Account.marks``."""
 
-
-Told: TypeAlias = AnyEvent | OwnTrade
-"""What an account is told of an event."""
+PrivateMessage: TypeAlias = AnyEvent | OwnTrade
+"""The value of a private message: an event, or a trade as its party sees it."""
 
 
 class OrderOwners:
-    """Account and side of every order there ever was: four bytes each, by order id."""
+    """The account and side of every order there ever was, by order id, in four bytes each."""
 
     def __init__(self) -> None:
         self._numbers: array[int] = array("I")
+        """By order id - 1: twice the number of the account, plus the side."""
         self._names: list[str] = []
         self._number_of: dict[str, int] = {}
 
     def add(self, order_id: int, account: str, side: int) -> None:
-        """An order was accepted; order ids only grow."""
+        """Add an accepted order. Order ids only grow."""
         number = self._number_of.get(account)
         if number is None:
             number = self._number_of[account] = len(self._names)
@@ -51,10 +53,10 @@ class OrderOwners:
         return self._numbers[order_id - 1] % 2
 
 
-def tell(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str, Told]]:
-    """Which accounts an event concerns, and what each is told of it."""
+def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str, PrivateMessage]]:
+    """Yield the accounts that an event concerns, each with its private message."""
     if isinstance(event, Trade):
-        buy, sell = both_sides(event, owners.side(event.maker_order_id))
+        buy, sell = own_trades(event, owners.side(event.maker_order_id))
         yield event.buy_account, buy
         yield event.sell_account, sell
     elif isinstance(event, SelfTradePrevented):
@@ -67,8 +69,8 @@ def tell(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str, Told]]:
         yield account_of, event
 
 
-def both_sides(event: Trade, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
-    """What the buyer and the seller are told of a trade."""
+def own_trades(event: Trade, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
+    """Return a trade for its buyer and for its seller."""
     buy, sell = event.maker_order_id, event.taker_order_id
     if maker_side == terms.SELL:
         buy, sell = sell, buy
@@ -76,7 +78,7 @@ def both_sides(event: Trade, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
 
 
 class Account:
-    """One trading account. ``orders`` is by client id and holds today's, ``live`` by order id."""
+    """One trading account. ``orders`` holds today's orders by client id, ``live`` the open ones by order id."""
 
     def __init__(self, opened: AccountOpened) -> None:
         self.name = opened.account
@@ -84,26 +86,26 @@ class Account:
         self.kind = opened.kind
         self.owner = opened.owner
         self.holdings: dict[str, HoldingChanged] = {}
-        self.orders = Named[Order]()
+        self.orders = NameTable[Order]()
         self.live: dict[int, Order] = {}
         self.channel = Channel(f"account.{self.name}", self._content)
         self.marks = [opened.sequence - 1]
         """Event sequences: the messages after the first ``i * MARK_EVERY`` come from events after ``marks[i]``."""
 
-    def publish(self, told: Told) -> None:
-        """What an event tells the account."""
+    def publish(self, message: PrivateMessage) -> None:
+        """Publish the next private message."""
         channel = self.channel
-        if channel.heard:
-            channel.publish(told)
+        if channel.recording:
+            channel.publish(message)
         else:
             channel.sequence += 1
         if channel.sequence % MARK_EVERY == 0:
-            self.marks.append(told.sequence)
+            self.marks.append(message.sequence)
 
     def publish_trade(self, event: Trade, order: Order) -> None:
-        """The same, of a trade of one of its orders."""
+        """Publish a trade of one of the account's orders."""
         channel = self.channel
-        if channel.heard:
+        if channel.recording:
             channel.publish(OwnTrade(event, order.side, order.order_id))
         else:
             channel.sequence += 1
@@ -111,22 +113,22 @@ class Account:
             self.marks.append(event.sequence)
 
     def mark(self, sequence: int) -> tuple[int, int]:
-        """Where to read on for the messages after ``sequence``: (messages before there, event sequence)."""
+        """Return where to read on for the messages after ``sequence``: (messages before there, event sequence)."""
         index = sequence // MARK_EVERY
         return index * MARK_EVERY, self.marks[index]
 
     def write_holdings(self) -> dict[str, Any]:
-        """Cash and gold: total, reserved, available, withdrawable, and the part locked against resale."""
+        """Return cash and gold by asset: total, reserved, available, withdrawable, and locked against resale."""
         return {asset: _write_holding(holding) for asset, holding in sorted(self.holdings.items())}
 
-    def _content(self, told: Told) -> Content:
-        if isinstance(told, OwnTrade):
-            own = asdict(write_own_trade(told.event, told.side, told.order_id))
-            return Content(told.event.at, {"event": "trade", "sequence": told.sequence, **own})
-        out = write_event(told)
-        if isinstance(told, HoldingSettled):
+    def _content(self, message: PrivateMessage) -> Content:
+        if isinstance(message, OwnTrade):
+            own = asdict(write_own_trade(message.event, message.side, message.order_id))
+            return Content(message.event.at, {"event": "trade", "sequence": message.sequence, **own})
+        out = write_event(message)
+        if isinstance(message, HoldingSettled):
             out["legs"] = [leg for leg in out["legs"] if leg["account"] == self.name]
-        return Content(told.at, out)
+        return Content(message.at, out)
 
 
 def _write_holding(holding: HoldingChanged) -> dict[str, str]:

@@ -1,32 +1,32 @@
 """The book of one instrument, as price levels and order by order, kept from the events.
 
-What a command changed is gathered by ``settle`` when the command is done: a level that an order passed through and left
-as it was is no change. Prices in fen per fine gram, quantities (visible ones) in fine milligrams.
+``take_changes`` gives the net changes since its last call, which are those of one command: a level that an order swept
+through and left as it was has not changed. Prices are in fen per fine gram, visible quantities in fine milligrams.
 
-Changes are plain tuples of integers: most of them nobody ever reads. Checksums are made on demand, as each is the
-exclusive-or over all levels, or over all resting orders: from one of them the next and the one before follow.
+Changes are plain tuples of integers, as most of them are never read. A checksum is the exclusive-or over all levels, or
+over all resting orders, so that it can be computed from the one before or after it and the changes between them.
 """
 
 from bisect import bisect_left, insort
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
 
 from api.view.records import Order
 from goldx.protocol import terms, units
 
-BOTH = (terms.BUY, terms.SELL)
+BOTH: Final = (terms.BUY, terms.SELL)
 Level: TypeAlias = tuple[int, int]
-"""Price, and the visible quantity at it."""
+"""A price, and the visible quantity at it."""
 LevelChange: TypeAlias = tuple[int, int, int, int]
-"""Side, price, the quantity before and the quantity now; 0: there was, or is, no such level."""
-Shown: TypeAlias = tuple[int, int, int, int, int]
-"""A resting order: id, side, price, quantity, rank. Within a price the lower rank is served first."""
-OrderChange: TypeAlias = tuple[Shown | None, Shown | None]
-"""An order before and now; None: it did not, or does not, rest."""
+"""Side, price, the quantity before and the quantity now; 0 stands for no such level."""
+RestingOrder: TypeAlias = tuple[int, int, int, int, int]
+"""Id, side, price, visible quantity, rank. Of the orders at a price, those with a lower rank trade first."""
+OrderChange: TypeAlias = tuple[RestingOrder | None, RestingOrder | None]
+"""A resting order before and now; None stands for an order that did not, or does not, rest."""
 
 
 class Changes(NamedTuple):
-    """What one command did to the book; each part is empty when that part of the picture stayed as it was."""
+    """The changes of a book by one command. ``top``: whether the best level of a side has changed."""
 
     levels: tuple[LevelChange, ...]
     orders: tuple[OrderChange, ...]
@@ -34,53 +34,55 @@ class Changes(NamedTuple):
 
 
 def level_checksum(side: int, price: int, quantity: int) -> int:
-    """CRC-32 of a level's text, such as ``buy:612.35:100``."""
+    """Return the CRC-32 of a level's text, such as ``buy:612.35:100``."""
     return crc32(f"{terms.SIDES[side]}:{units.format_price(price)}:{units.format_weight(quantity)}".encode())
 
 
-def order_checksum(shown: Shown) -> int:
-    """CRC-32 of an order's text, such as ``7:buy:612.35:100:12``: id, side, price, visible quantity, rank."""
-    order_id, side, price, quantity, rank = shown
+def order_checksum(order: RestingOrder) -> int:
+    """Return the CRC-32 of an order's text, such as ``7:buy:612.35:100:12``: id, side, price, quantity, rank."""
+    order_id, side, price, quantity, rank = order
     text = f"{order_id}:{terms.SIDES[side]}:{units.format_price(price)}:{units.format_weight(quantity)}:{rank}"
     return crc32(text.encode())
 
 
-def levels_turn(changes: tuple[LevelChange, ...]) -> int:
-    """The exclusive-or of the levels' checksum before some changes and after them."""
-    turn = 0
+def levels_checksum_change(changes: tuple[LevelChange, ...]) -> int:
+    """Return the exclusive-or of the checksums of all levels before and after some changes."""
+    difference = 0
     for side, price, before, now in changes:
         if before:
-            turn ^= level_checksum(side, price, before)
+            difference ^= level_checksum(side, price, before)
         if now:
-            turn ^= level_checksum(side, price, now)
-    return turn
+            difference ^= level_checksum(side, price, now)
+    return difference
 
 
-def orders_turn(changes: tuple[OrderChange, ...]) -> int:
-    """The exclusive-or of the orders' checksum before some changes and after them."""
-    turn = 0
+def orders_checksum_change(changes: tuple[OrderChange, ...]) -> int:
+    """Return the exclusive-or of the checksums of all resting orders before and after some changes."""
+    difference = 0
     for change in changes:
-        for shown in change:
-            if shown is not None:
-                turn ^= order_checksum(shown)
-    return turn
+        for order in change:
+            if order is not None:
+                difference ^= order_checksum(order)
+    return difference
 
 
 class Book:
-    """``orders`` are the resting ones by id."""
+    """One book. ``orders`` are the resting orders by id."""
 
     def __init__(self) -> None:
         self.orders: dict[int, Order] = {}
         self._quantities: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._prices: tuple[list[int], list[int]] = ([], [])
-        """Ascending. A few thousand at most within price limits: a list, which is moved at a gigabyte a second."""
-        self._ranks = 0
+        """Ascending. Price limits allow a few thousand at most, so that inserting into a list is quick."""
+        self._last_rank = 0
         self._levels_before: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        self._orders_before: dict[int, Shown | None] = {}
+        """By side and price: the quantities before the present command, of the levels that it has touched."""
+        self._orders_before: dict[int, RestingOrder | None] = {}
+        """By order id: the orders before the present command, of those that it has touched."""
         self._top: tuple[Level | None, Level | None] = (None, None)
 
     def best(self, side: int) -> Level | None:
-        """The best level of a side."""
+        """Return the best level of a side, or None."""
         prices = self._prices[side]
         if not prices:
             return None
@@ -88,66 +90,70 @@ class Book:
         return price, self._quantities[side][price]
 
     def levels(self, side: int, depth: int | None = None) -> list[Level]:
-        """Levels of a side, best first."""
+        """Return the levels of a side, best first; at most ``depth`` of them."""
         prices = self._prices[side]
         quantities = self._quantities[side]
         ordered = reversed(prices) if side == terms.BUY else iter(prices)
         count = len(prices) if depth is None else min(depth, len(prices))
         return [(price, quantities[price]) for price, _ in zip(ordered, range(count), strict=False)]
 
-    def resting(self) -> list[Shown]:
-        """All resting orders, in the order of their ranks."""
-        return sorted((_shown(order) for order in self.orders.values()), key=lambda shown: shown[4])
+    def resting(self) -> list[RestingOrder]:
+        """Return all resting orders, in the order of their ranks."""
+        return [_resting(order) for order in sorted(self.orders.values(), key=lambda order: order.rank)]
 
     def levels_checksum(self) -> int:
-        """Of the levels as they are."""
-        return levels_turn(tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.levels(side)))
+        """Return the checksum of the present levels."""
+        return levels_checksum_change(self.level_insertions())
+
+    def level_insertions(self) -> tuple[LevelChange, ...]:
+        """Return the changes that make the present levels out of an empty book."""
+        return tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.levels(side))
 
     def orders_checksum(self) -> int:
-        """Of the resting orders as they are."""
-        return orders_turn(tuple((None, _shown(order)) for order in self.orders.values()))
+        """Return the checksum of the present resting orders."""
+        return orders_checksum_change(tuple((None, _resting(order)) for order in self.orders.values()))
 
     def insert(self, order: Order) -> None:
-        """An order begins to rest, at the end of its level, showing a fresh slice."""
+        """Put an order at the end of its level."""
         order_id = order.order_id
         if order_id in self.orders:
             self.remove(order)
         elif order_id not in self._orders_before:
             self._orders_before[order_id] = None
         self.orders[order_id] = order
-        self._ranks += 1
-        order.rank = self._ranks
-        order.visible = order.slice()
+        self._last_rank += 1
+        order.rank = self._last_rank
+        order.visible = order.shown_quantity()
         self._add(order, order.visible)
 
     def show(self, order: Order, visible: int) -> None:
-        """A resting order shows another quantity, in its place."""
+        """Change the visible quantity of a resting order, which keeps its place."""
         self._remember(order)
         self._add(order, visible - order.visible)
         order.visible = visible
 
     def refresh(self, order: Order, visible: int) -> None:
-        """A new slice of an iceberg goes to the end of its level."""
+        """Show the next part of an iceberg order, at the end of its level."""
         self.show(order, visible)
-        self._ranks += 1
-        order.rank = self._ranks
+        self._last_rank += 1
+        order.rank = self._last_rank
 
     def remove(self, order: Order) -> None:
-        """A resting order leaves; nothing happens if it does not rest."""
+        """Take an order out of the book, if it rests."""
         if order.order_id in self.orders:
             self._remember(order)
             self._add(order, -order.visible)
             del self.orders[order.order_id]
 
-    def settle(self) -> Changes | None:
-        """What has changed since the last call; None if nothing."""
-        levels = self._settle_levels()
-        orders = self._settle_orders() if self._orders_before else ()
+    def take_changes(self) -> Changes | None:
+        """Return the changes since the last call, or None if there are none."""
+        levels = self._take_level_changes()
+        orders = self._take_order_changes() if self._orders_before else ()
         if not levels:
             return Changes(levels, orders, False) if orders else None
-        return Changes(levels, orders, self._settle_top(levels))
+        return Changes(levels, orders, self._update_top(levels))
 
-    def _settle_levels(self) -> tuple[LevelChange, ...]:
+    def _take_level_changes(self) -> tuple[LevelChange, ...]:
         changes = []
         for side in BOTH:
             before_of = self._levels_before[side]
@@ -160,22 +166,25 @@ class Book:
                 before_of.clear()
         return tuple(changes)
 
-    def _settle_top(self, levels: tuple[LevelChange, ...]) -> bool:
-        """Whether the best of a side is another now: most changes are too far from it."""
+    def _update_top(self, levels: tuple[LevelChange, ...]) -> bool:
+        """Return whether the best level of a side has changed. Most changes are too far from it to matter."""
         bid, ask = self._top
         for side, price, _, _ in levels:
             best = bid if side == terms.BUY else ask
-            if best is None or (price >= best[0] if side == terms.BUY else price <= best[0]):
-                self._top = (self.best(terms.BUY), self.best(terms.SELL))
-                return self._top != (bid, ask)
+            if best is not None:
+                best_price, _ = best
+                if price < best_price if side == terms.BUY else price > best_price:
+                    continue
+            self._top = (self.best(terms.BUY), self.best(terms.SELL))
+            return self._top != (bid, ask)
         return False
 
-    def _settle_orders(self) -> tuple[OrderChange, ...]:
+    def _take_order_changes(self) -> tuple[OrderChange, ...]:
         changes = []
         orders = self.orders
         for order_id, before in self._orders_before.items():
             order = orders.get(order_id)
-            now = None if order is None else _shown(order)
+            now = None if order is None else _resting(order)
             if now != before:
                 changes.append((before, now))
         self._orders_before.clear()
@@ -183,7 +192,7 @@ class Book:
 
     def _remember(self, order: Order) -> None:
         if order.order_id not in self._orders_before:
-            self._orders_before[order.order_id] = _shown(order)
+            self._orders_before[order.order_id] = _resting(order)
 
     def _add(self, order: Order, quantity: int) -> None:
         price, side = order.price, order.side
@@ -204,6 +213,6 @@ class Book:
             del quantities[price]
 
 
-def _shown(order: Order) -> Shown:
+def _resting(order: Order) -> RestingOrder:
     assert order.price is not None, "an order without a price does not rest"
     return order.order_id, order.side, order.price, order.visible, order.rank

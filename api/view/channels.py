@@ -1,9 +1,9 @@
-"""Channels: numbered messages about one thing, for whoever subscribes.
+"""Channels: numbered messages about one subject, such as a book or an account, for subscribers.
 
 A channel's messages are a function of the event stream alone: numbered from 1 without a gap, the same at every gateway
 and after every restart. A channel keeps its newest messages, so that a subscriber that was away goes on where it was.
-Messages are kept as plain values and become JSON when somebody reads them, once for all who come back at once. Those
-that nobody hears, and nobody could come back for, are only counted: at a busy gateway these are nearly all.
+Messages are kept as plain values and are encoded when a subscriber gets them. A channel that has had no subscriber for
+KEPT messages only counts them, as nobody could resume with an older one: at a busy gateway nearly all channels do.
 """
 
 from collections import deque
@@ -14,20 +14,20 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 KEPT: Final = 1_024
-"""How many messages a channel keeps."""
-FOREVER: Final = 1 << 62
+"""The number of messages that a channel keeps."""
+NO_LIMIT: Final = 1 << 62
 
 encode = msgspec.json.Encoder().encode
 
 
 class Subscriber(Protocol):
-    """Whoever is sent the encoded messages."""
+    """A receiver of encoded messages."""
 
     def send(self, data: bytes) -> None: ...
 
 
 class Content(NamedTuple):
-    """What a message says: the time of the journal, the data, and the book's checksum after it."""
+    """The content of a message: the time of the journal in ms, the data, and the checksum of the book afterwards."""
 
     at: int
     data: Any
@@ -35,7 +35,7 @@ class Content(NamedTuple):
 
 
 def message(channel: str, sequence: int, previous: int | None, content: Content) -> bytes:
-    """The notification as it is sent. ``previous`` is None in a snapshot, which starts anew."""
+    """Return the encoded notification. ``previous`` is the sequence of the message before, None for a snapshot."""
     params: dict[str, Any] = {
         "channel": channel,
         "type": "snapshot" if previous is None else "update",
@@ -50,10 +50,11 @@ def message(channel: str, sequence: int, previous: int | None, content: Content)
 
 
 class Channel:
-    """``write`` makes the content of a kept value; ``snapshot`` that of the state now, for channels that have one.
+    """One channel.
 
-    ``complete``, if given, is called before kept values are read: with those values, newest first. One that is
-    ``lasting`` keeps its messages whether anybody hears them or not.
+    ``write`` makes the content of a kept value. ``snapshot`` makes the content of the present state, for channels that
+    have snapshots. ``complete`` is called with kept values, newest first, before they are written. A channel that is
+    ``lasting`` keeps its messages even if it has no subscriber for long.
     """
 
     def __init__(
@@ -71,16 +72,16 @@ class Channel:
         self._snapshot = snapshot
         self._complete = complete
         self._lasting = lasting
-        self.heard = True
-        """Whether the next message is to be published; else it is only counted: ``sequence`` grows by one."""
-        self._patience = FOREVER
-        """For so many messages more it is taken for heard without a subscriber."""
+        self.recording = True
+        """Whether the next message is to be published; otherwise it is only counted: ``sequence`` grows by one."""
+        self._unread_left = NO_LIMIT
+        """Messages that are still recorded without a subscriber."""
         self._kept: deque[Any] = deque(maxlen=KEPT)
         self._written: dict[int, bytes] = {}
-        """Messages by sequence, once somebody came back for them who was not the first."""
+        """Encoded messages by sequence, kept once a second subscriber has resumed with them."""
 
     def publish(self, value: Any) -> None:
-        """The next message."""
+        """Record the next message, and send it to the subscribers."""
         self.sequence += 1
         self._kept.append(value)
         if self._written and self.sequence % KEPT == 0:
@@ -90,27 +91,24 @@ class Channel:
             for subscriber in tuple(self.subscribers):
                 subscriber.send(data)
         else:
-            self._patience -= 1
-            if not self._patience:
-                self.heard = False
+            self._unread_left -= 1
+            if not self._unread_left:
+                self.recording = False
                 self._kept.clear()
                 self._written.clear()
 
-    def linger(self) -> None:
-        """Nobody has come yet, or the last one has left: from now on as many messages are kept as there is room for.
-
-        Whoever comes back later than that could not go on with them anyway.
-        """
+    def limit_unread(self) -> None:
+        """Stop recording after KEPT messages without a subscriber; nobody could resume with an older one."""
         if not self.subscribers and not self._lasting:
-            self._patience = KEPT
+            self._unread_left = KEPT
 
     @property
     def oldest(self) -> int:
-        """The sequence of the oldest message that is kept; one more than ``sequence`` when none is."""
+        """The sequence of the oldest message that is kept; ``sequence + 1`` if none is."""
         return self.sequence - len(self._kept) + 1
 
     def after(self, sequence: int) -> Iterator[bytes]:
-        """The kept messages after a sequence that is not older than them."""
+        """Yield the kept messages, encoded, after ``sequence``, which must be at least ``oldest - 1``."""
         if self._complete is not None:
             self._complete(islice(reversed(self._kept), self.sequence - sequence))
         first = max(sequence + 1, self.oldest)
@@ -123,22 +121,25 @@ class Channel:
             yield data
 
     def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
-        """Begins with what is kept after ``from_sequence``, or with a snapshot where that is too old or not given."""
+        """Begin a subscription.
+
+        It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None.
+        """
         if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
             for data in self.after(from_sequence):
                 subscriber.send(data)
         elif self._snapshot is not None:
             subscriber.send(message(self.name, self.sequence, None, self._snapshot()))
         self.subscribers[subscriber] = None
-        self.heard = True
+        self.recording = True
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Ends a subscription, if there is one."""
+        """End a subscription, if there is one."""
         self.subscribers.pop(subscriber, None)
-        self.linger()
+        self.limit_unread()
 
     def render(self, sequence: int, value: Any) -> bytes:
-        """A message that is no longer kept, from its value."""
+        """Return the encoded message of a value, for a message that is no longer kept."""
         return self._message(sequence, value)
 
     def _message(self, sequence: int, value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""One instrument: what it is, its phase, book, trades and candles, and the public channels that tell of them."""
+"""The market data of one instrument: definition, phase, book, trades and candles, and their public channels."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from copy import copy
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from api.view.books import BOTH, Book, Changes, Level, levels_turn, orders_turn
+from api.view.books import BOTH, Book, Changes, Level, levels_checksum_change, orders_checksum_change
 from api.view.candles import INTERVALS, Candles, write_candle
 from api.view.channels import Channel, Content
 from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
@@ -26,54 +26,58 @@ from goldx.protocol.wire import write_event
 _Top: TypeAlias = tuple[int, Level | None, Level | None]
 """Time, best bid, best ask."""
 TRADES_KEPT: Final = 1_000
-CARRIED: Final = 1_000
+UPDATES_AFTER_READ: Final = 1_000
+"""Updates of a book for which its checksum is kept current after somebody has read it."""
 SIDE_NAMES: Final = ("bids", "asks")
+"""By side: the name of its levels in the protocol."""
 
 
 class _Checksum:
-    """The checksum after each update of a book channel, made when it is read.
+    """The checksum of a book after each update of its channel, computed when it is needed.
 
-    ``whole`` computes that of the book as it is, ``turn`` what some changes did to it. While somebody is subscribed, or
-    has just asked, it is carried from update to update; what is missing is made going back from the newest.
+    ``compute`` gives the checksum of the present book, ``difference`` the exclusive-or before and after some changes.
+    While there are subscribers, or shortly after a read, the checksum is kept current from update to update. Checksums
+    of older updates are computed backward from the newest.
     """
 
-    def __init__(self, whole: Callable[[], int], turn: Callable[[Any], int]) -> None:
-        self._whole = whole
-        self._turn = turn
+    def __init__(self, compute: Callable[[], int], difference: Callable[[Any], int]) -> None:
+        self._compute = compute
+        self._difference = difference
         self._now: int | None = None
-        self._carried = 0
-        """For so many updates more it is carried without a subscriber."""
+        self._updates_left = 0
+        """Updates for which the checksum is still kept current without a subscriber."""
 
     def publish(self, channel: Channel, at: int, changes: tuple[Any, ...]) -> None:
-        if channel.subscribers or self._carried:
-            self._carried = max(0, self._carried - 1)
-            self._now = self._whole() if self._now is None else self._now ^ self._turn(changes)
+        if channel.subscribers or self._updates_left:
+            self._updates_left = max(0, self._updates_left - 1)
+            self._now = self._compute() if self._now is None else self._now ^ self._difference(changes)
         else:
             self._now = None
-        if channel.heard:
+        if channel.recording:
             channel.publish(BookUpdate(at, changes, self._now))
         else:
             channel.sequence += 1
 
     @property
     def now(self) -> int:
-        """Of the book as it is, all of whose changes are published."""
+        """The checksum of the present book, all of whose changes have been published."""
         if self._now is None:
-            self._now = self._whole()
-        self._carried = CARRIED
+            self._now = self._compute()
+        self._updates_left = UPDATES_AFTER_READ
         return self._now
 
     def complete(self, newest_first: Iterator[BookUpdate]) -> None:
+        """Fill in the missing checksums of updates that begin with the newest one."""
         newer: BookUpdate | None = None
         for update in newest_first:
             if update.checksum is None:
                 after = self.now if newer is None or newer.checksum is None else newer.checksum
-                update.checksum = after if newer is None else after ^ self._turn(newer.changes)
+                update.checksum = after if newer is None else after ^ self._difference(newer.changes)
             newer = update
 
 
 class MarketData:
-    """Fed with the events of its symbol; ``settle`` publishes what a command changed."""
+    """The market data of one symbol, kept from its events. ``publish_changes`` is to be called after each command."""
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -86,13 +90,13 @@ class MarketData:
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.candles = {interval: Candles(interval) for interval in INTERVALS}
         self._at = 0
-        self._status_touched = False
+        self._status_changed = False
         self._traded = False
-        self._levels_sum = _Checksum(self.book.levels_checksum, levels_turn)
-        self._orders_sum = _Checksum(self.book.orders_checksum, orders_turn)
-        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now, self._levels_sum.complete)
+        self._levels_checksum = _Checksum(self.book.levels_checksum, levels_checksum_change)
+        self._orders_checksum = _Checksum(self.book.orders_checksum, orders_checksum_change)
+        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now, self._levels_checksum.complete)
         self.orders_channel = Channel(
-            f"orders_book.{symbol}", _write_orders, self._orders_now, self._orders_sum.complete
+            f"orders_book.{symbol}", _write_orders, self._orders_now, self._orders_checksum.complete
         )
         self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
         self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)
@@ -104,7 +108,7 @@ class MarketData:
         self._candle_feeds = [(self.candles[name], self.candle_channels[name]) for name in INTERVALS]
 
     def channels(self) -> list[Channel]:
-        """All public channels of the instrument."""
+        """Return all public channels of the instrument."""
         fixed = [self.book_channel, self.orders_channel, self.top_channel, self.trades_channel, self.status_channel]
         return [*fixed, *self.candle_channels.values()]
 
@@ -112,36 +116,36 @@ class MarketData:
         self.defined = event
         if event.reference_price is not None:
             self.reference = event.reference_price
-        self._status_touched = True
+        self._status_changed = True
 
     def set_phase(self, event: PhaseChanged) -> None:
         self.phase = event.phase
         self.indicated = None
-        self._status_touched = True
+        self._status_changed = True
 
     def set_reference(self, event: ReferenceChanged) -> None:
         self.reference = event.price
-        self._status_touched = True
+        self._status_changed = True
 
     def indicate(self, event: AuctionIndicated) -> None:
         self.indicated = event
-        self._status_touched = True
+        self._status_changed = True
 
     def trade(self, event: Trade, maker: Order, taker: Order) -> None:
-        """Both orders shrink, and the trade goes on the tape."""
+        """Record a trade, and reduce both orders by it."""
         self.trades.append(event)
         self.last = event.price
         for candles, _ in self._candle_feeds:
             candles.add(event.at, event.price, event.quantity)
-        self._filled(maker, event, event.maker_remaining)
-        self._filled(taker, event, event.taker_remaining)
+        self._apply_fill(maker, event, event.maker_remaining)
+        self._apply_fill(taker, event, event.taker_remaining)
         self._traded = True
         self.trades_channel.publish(event)
 
     def prevent(self, event: SelfTradePrevented, maker: Order, taker: Order) -> None:
-        """Under ``decrement`` both orders shrink without a trade."""
-        self._shrink(maker, event.quantity, event.maker_remaining)
-        self._shrink(taker, event.quantity, event.taker_remaining)
+        """Reduce both orders without a trade (self-trade prevention mode ``decrement``)."""
+        self._reduce(maker, event.quantity, event.maker_remaining)
+        self._reduce(taker, event.quantity, event.taker_remaining)
 
     def cancel(self, order: Order, event: OrderCancelled) -> None:
         self.book.remove(order)
@@ -150,7 +154,7 @@ class MarketData:
         order.reason = event.reason
 
     def replace(self, order: Order, event: OrderReplaced) -> None:
-        """The caller takes care of the client id."""
+        """Change the price and quantity of an order. The caller changes the client id."""
         if event.kept_priority and order.order_id in self.book.orders:
             self.book.show(order, min(order.visible, event.remaining))
         else:
@@ -160,29 +164,29 @@ class MarketData:
         order.remaining = event.remaining
 
     def enter(self, order: Order) -> None:
-        """What is left of an order that came in begins to rest."""
+        """Put the rest of an incoming order into the book, if it may rest."""
         if order.status == OPEN and order.remaining and order.price is not None:
             self.book.insert(order)
 
-    def settle(self, at: int) -> None:
-        """A command is done: tells the channels what it changed."""
+    def publish_changes(self, at: int) -> None:
+        """Publish the changes of one command, at the time ``at`` in ms."""
         self._at = at
-        changes = self.book.settle()
+        changes = self.book.take_changes()
         if changes is not None:
-            self._tell_book(at, changes)
+            self._publish_book(at, changes)
         if self._traded:
             self._traded = False
             for candles, channel in self._candle_feeds:
-                if channel.heard:
+                if channel.recording:
                     channel.publish((at, copy(candles.kept[-1])))
                 else:
                     channel.sequence += 1
-        if self._status_touched:
-            self._status_touched = False
+        if self._status_changed:
+            self._status_changed = False
             self.status_channel.publish(Content(at, self.status()))
 
     def status(self) -> dict[str, Any]:
-        """Phase and prices, in the protocol's form."""
+        """Return phase and prices, in the protocol's form."""
         indicated = self.indicated
         price = None if indicated is None else indicated.price
         quantity = None if indicated is None else indicated.quantity
@@ -196,7 +200,7 @@ class MarketData:
         }
 
     def instrument(self) -> dict[str, Any]:
-        """The definition in force, in the protocol's form, with the phase."""
+        """Return the definition in force, in the protocol's form, with the phase."""
         if self.defined is None:
             return {}
         out = write_event(self.defined)
@@ -205,53 +209,52 @@ class MarketData:
         return out | {"reference_price": _price(self.reference), "phase": terms.PHASES[self.phase]}
 
     def depth(self, depth: int | None) -> dict[str, Any]:
-        """The book's best levels, in the protocol's form; the checksum is that of the whole book."""
+        """Return the best levels, in the protocol's form. The checksum is that of the whole book."""
         sides = zip(SIDE_NAMES, BOTH, strict=True)
         levels = {name: [_level(*level) for level in self.book.levels(side, depth)] for name, side in sides}
         book_at = {"symbol": self.symbol, "sequence": self.book_channel.sequence, "at": self._at}
-        return book_at | levels | {"checksum": self._levels_sum.now}
+        return book_at | levels | {"checksum": self._levels_checksum.now}
 
     def recent(self, limit: int) -> list[dict[str, Any]]:
-        """The newest public trades, newest first."""
+        """Return the newest public trades, newest first."""
         count = min(limit, len(self.trades))
         return [write_public_trade(self.trades[-number]) for number in range(1, count + 1)]
 
-    def _filled(self, order: Order, event: Trade, remaining: int) -> None:
+    def _apply_fill(self, order: Order, event: Trade, remaining: int) -> None:
         order.filled += event.quantity
         order.amount += event.amount
         order.fee += event.buy_fee if order.side == terms.BUY else event.sell_fee
-        self._shrink(order, event.quantity, remaining)
+        self._reduce(order, event.quantity, remaining)
         if remaining == 0:
             order.status = FILLED
 
-    def _shrink(self, order: Order, quantity: int, remaining: int) -> None:
+    def _reduce(self, order: Order, quantity: int, remaining: int) -> None:
         order.remaining = remaining
         if order.order_id not in self.book.orders:
-            return  # it is sweeping the other side, and rests afterwards
+            return  # an incoming order enters the book only after its last trade
         if remaining == 0:
             self.book.remove(order)
         else:
             self.book.show(order, max(0, order.visible - quantity))
 
-    def _tell_book(self, at: int, changes: Changes) -> None:
+    def _publish_book(self, at: int, changes: Changes) -> None:
         levels, orders, top = changes
         if levels:
-            self._levels_sum.publish(self.book_channel, at, levels)
+            self._levels_checksum.publish(self.book_channel, at, levels)
         if orders:
-            self._orders_sum.publish(self.orders_channel, at, orders)
+            self._orders_checksum.publish(self.orders_channel, at, orders)
         if top:
-            if self.top_channel.heard:
+            if self.top_channel.recording:
                 self.top_channel.publish(self._top_now())
             else:
                 self.top_channel.sequence += 1
 
     def _levels_now(self) -> Content:
-        levels = tuple((side, price, 0, quantity) for side in BOTH for price, quantity in self.book.levels(side))
-        return _write_levels(BookUpdate(self._at, levels, self._levels_sum.now))
+        return _write_levels(BookUpdate(self._at, self.book.level_insertions(), self._levels_checksum.now))
 
     def _orders_now(self) -> Content:
-        orders = tuple((None, shown) for shown in self.book.resting())
-        return _write_orders(BookUpdate(self._at, orders, self._orders_sum.now))
+        orders = tuple((None, order) for order in self.book.resting())
+        return _write_orders(BookUpdate(self._at, orders, self._orders_checksum.now))
 
     def _top_now(self) -> _Top:
         return self._at, self.book.best(terms.BUY), self.book.best(terms.SELL)
@@ -299,7 +302,7 @@ def _candle_content(candle: tuple[int, Candle | None]) -> Content:
 
 
 def write_public_trade(trade: Trade) -> dict[str, Any]:
-    """A trade as everybody may see it: without accounts, orders and fees."""
+    """Return a trade as everybody may see it: without accounts, orders and fees."""
     return {
         "trade_id": trade.trade_id,
         "at": trade.at,

@@ -1,9 +1,9 @@
-"""Orders as the events tell them: what a member sees of its own orders, open ones and those that ended today."""
+"""Orders made from events, and written in the forms in which their owners see them."""
 
 from functools import lru_cache
 
 from api.view.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
-from api.view.tables import Numbered
+from api.view.tables import NumberTable
 from goldx.protocol import terms, units
 from goldx.protocol.events import OrderAccepted, Trade
 
@@ -13,7 +13,7 @@ _money = lru_cache(8_192)(units.format_money)
 
 
 def accepted(event: OrderAccepted) -> Order:
-    """The order at its acceptance."""
+    """Return the order that an event has accepted."""
     return Order(
         event.order_id,
         event.account,
@@ -38,7 +38,7 @@ def accepted(event: OrderAccepted) -> Order:
 
 
 def write_order(order: Order) -> OrderForm:
-    """The protocol's form of an order."""
+    """Return the protocol's form of an order."""
     quantity = _weight(order.quantity)
     price, display, stop = order.price, order.display_quantity, order.stop_price
     return OrderForm(
@@ -69,7 +69,7 @@ def write_order(order: Order) -> OrderForm:
 
 
 def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
-    """A trade as the party on one side may see it: without the other side's account and order."""
+    """Return a trade as the party on one side may see it: without the other party's account and order."""
     as_maker = order_id == trade.maker_order_id
     return OwnTradeForm(
         trade.trade_id,
@@ -86,8 +86,8 @@ def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
     )
 
 
-def fills(order: Order, by_id: Numbered[Fill]) -> list[Fill]:
-    """All fills of an order so far, the newest first."""
+def fills(order: Order, by_id: NumberTable[Fill]) -> list[Fill]:
+    """Return all fills of an order so far, newest first."""
     found = []
     order_id, trade_id = order.order_id, order.last_trade
     while trade_id:
@@ -97,7 +97,7 @@ def fills(order: Order, by_id: Numbered[Fill]) -> list[Fill]:
     return found
 
 
-def write_trades(order: Order, by_id: Numbered[Fill]) -> list[OwnTradeForm]:
-    """All trades of an order so far, as its owner sees them."""
+def write_trades(order: Order, by_id: NumberTable[Fill]) -> list[OwnTradeForm]:
+    """Return all trades of an order so far, oldest first, as its owner sees them."""
     side, order_id = order.side, order.order_id
     return [write_own_trade(fill.trade, side, order_id) for fill in reversed(fills(order, by_id))]

@@ -1,4 +1,4 @@
-"""What a gateway keeps by the million, and what it says of it: records that the garbage collector does not look at."""
+"""Records that a gateway keeps by the million, and their forms in the protocol. The garbage collector skips them."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from goldx.protocol.events import Trade
 
 OPEN: Final = "open"
 PENDING: Final = "pending"
-"""A stop order that waits for its price."""
+"""A stop order whose stop price has not been reached."""
 FILLED: Final = "filled"
 CANCELLED: Final = "cancelled"
 
@@ -16,8 +16,8 @@ CANCELLED: Final = "cancelled"
 class Order(msgspec.Struct, gc=False):
     """One order. Prices in fen per fine gram, quantities in fine milligrams, money in fen.
 
-    ``visible`` is the part that the book shows while the order rests, ``rank`` its place: lower ranks at a price are
-    served first. ``amount`` and ``fee`` are the sums over its trades.
+    ``visible`` is the quantity that the book shows while the order rests. Of the orders at a price, those with a lower
+    ``rank`` trade first. ``amount`` and ``fee`` are the sums over the order's trades.
     """
 
     order_id: int
@@ -46,22 +46,22 @@ class Order(msgspec.Struct, gc=False):
     visible: int = 0
     rank: int = 0
     last_trade: int = 0
-    """Id of its newest trade, 0 before the first; from there ``Fill`` leads to those before."""
+    """Id of the newest trade, 0 before the first; each ``Fill`` names the trade before it."""
 
     @property
     def live(self) -> bool:
-        """Whether it can still trade or be cancelled."""
+        """Whether the order can still trade or be cancelled."""
         return self.status in (OPEN, PENDING)
 
-    def slice(self) -> int:
-        """What a fresh appearance in the book shows of it."""
+    def shown_quantity(self) -> int:
+        """Return the quantity that the book shows when the order is put at the end of its level."""
         return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
 
 
 class Fill(msgspec.Struct, gc=False, frozen=True):
-    """A trade, and the ids of the trades that its two orders had before it (0: none).
+    """A trade, and the ids of the trades before it of its maker order and of its taker order (0: none).
 
-    So an order of any number of trades needs no list of them, which would be copied as it grows, or collected.
+    The trades of an order are a chain, which unlike a list is never copied as it grows.
     """
 
     trade: Trade
@@ -70,7 +70,7 @@ class Fill(msgspec.Struct, gc=False, frozen=True):
 
 
 class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """The protocol's form of an order: amounts as decimal text, words for numbers, and no extras that are not set."""
+    """The protocol's form of an order. Amounts are decimal strings; fields at their defaults are left out."""
 
     order_id: int
     account: str
@@ -98,7 +98,7 @@ class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class OwnTradeForm(msgspec.Struct, gc=False, frozen=True):
-    """The protocol's form of a trade for one of its two sides."""
+    """The protocol's form of a trade, for one of its two parties."""
 
     trade_id: int
     at: int
@@ -135,7 +135,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
 
 class OwnTrade(msgspec.Struct, gc=False, frozen=True):
-    """A trade as one of its two sides is told it."""
+    """A trade in the private channel of one of its two parties, whose order and side are given."""
 
     event: Trade
     side: int
@@ -159,7 +159,7 @@ class Candle(msgspec.Struct, gc=False):
 
 
 class BookUpdate(msgspec.Struct, gc=False):
-    """What a command changed in a book. ``checksum`` is that after it, None until somebody wants to know."""
+    """The changes of a book by one command. ``checksum`` is that of the book afterwards, None until it is needed."""
 
     at: int
     changes: tuple[Any, ...]
@@ -167,4 +167,4 @@ class BookUpdate(msgspec.Struct, gc=False):
 
 
 class Gap(RuntimeError):
-    """Events are missing: the view would be wrong from here on."""
+    """Raised when an event is missing in the stream: the view would be wrong from here on."""

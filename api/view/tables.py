@@ -1,7 +1,7 @@
-"""Tables of what a gateway keeps of every order of the day: they grow by the million without a pause.
+"""Tables of what a gateway keeps of every order of the day. They grow to millions of entries without a pause.
 
-A single dict with half a million entries takes some ten milliseconds when it grows, and several times as much where
-the machine has to fetch the memory: all members would wait for that. So these are made of many small dicts.
+A dict of half a million entries takes some ten milliseconds when it grows, and several times as much where the machine
+has to fetch the memory: every member would wait for that. So these tables are made of many small dicts.
 """
 
 from __future__ import annotations
@@ -11,61 +11,61 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-BITS: Final = 12
-PIECE: Final = 1 << BITS
-"""Entries of one dict, at most."""
+CHUNK_BITS: Final = 12
+CHUNK_SIZE: Final = 1 << CHUNK_BITS
+"""The largest number of entries in one dict."""
 
 
-class Numbered(Generic[T]):
-    """By a number that grows from entry to entry, such as that of an order or of a trade."""
+class NumberTable(Generic[T]):
+    """Maps numbers that grow from entry to entry, such as the ids of orders or trades, to values."""
 
     def __init__(self, items: Iterable[tuple[int, T]] = ()) -> None:
-        self._pieces: dict[int, dict[int, T]] = {}
+        self._chunks: dict[int, dict[int, T]] = {}
         for number, value in items:
             self.put(number, value)
 
     def put(self, number: int, value: T) -> None:
-        piece = self._pieces.get(number >> BITS)
-        if piece is None:
-            piece = self._pieces[number >> BITS] = {}
-        piece[number] = value
+        chunk = self._chunks.get(number >> CHUNK_BITS)
+        if chunk is None:
+            chunk = self._chunks[number >> CHUNK_BITS] = {}
+        chunk[number] = value
 
     def get(self, number: int) -> T | None:
-        piece = self._pieces.get(number >> BITS)
-        return None if piece is None else piece.get(number)
+        chunk = self._chunks.get(number >> CHUNK_BITS)
+        return None if chunk is None else chunk.get(number)
 
     def __getitem__(self, number: int) -> T:
-        return self._pieces[number >> BITS][number]
+        return self._chunks[number >> CHUNK_BITS][number]
 
     def items(self) -> Iterator[tuple[int, T]]:
-        """In the order in which they came."""
-        for piece in self._pieces.values():
-            yield from piece.items()
+        """Iterate over the entries in the order of insertion."""
+        for chunk in self._chunks.values():
+            yield from chunk.items()
 
     def values(self) -> Iterator[T]:
-        """In the order in which they came."""
-        for piece in self._pieces.values():
-            yield from piece.values()
+        """Iterate over the values in the order of insertion."""
+        for chunk in self._chunks.values():
+            yield from chunk.values()
 
 
-class Named(Generic[T]):
-    """By a name that is given once and seldom asked for: O(entries / PIECE)."""
+class NameTable(Generic[T]):
+    """Maps names to values. A name is put once and seldom looked up: ``get`` takes O(entries / CHUNK_SIZE)."""
 
     def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
         self._newest: dict[str, T] = {}
-        self._pieces: list[dict[str, T]] = [self._newest]
+        self._chunks: list[dict[str, T]] = [self._newest]
         for name, value in items:
             self.put(name, value)
 
     def put(self, name: str, value: T) -> None:
-        if len(self._newest) == PIECE:
+        if len(self._newest) == CHUNK_SIZE:
             self._newest = {}
-            self._pieces.append(self._newest)
+            self._chunks.append(self._newest)
         self._newest[name] = value
 
     def get(self, name: str) -> T | None:
-        for piece in reversed(self._pieces):
-            value = piece.get(name)
+        for chunk in reversed(self._chunks):
+            value = chunk.get(name)
             if value is not None:
                 return value
         return None

@@ -1,30 +1,30 @@
-"""The exchange as a gateway sees it: the fold of the event stream.
+"""The gateway's view: the state of the exchange, folded from the event stream.
 
-The same events give the same view, channels and their numbers included, whenever and wherever they are folded.
+The same events give the same view, with the same messages and numbers in its channels, at every gateway.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
 from api.edge.outcome import Outcome
-from api.view.accounts import Account, OrderOwners, tell
+from api.view.accounts import Account, OrderOwners, private_messages
 from api.view.channels import Channel
 from api.view.market_data import MarketData
 from api.view.orders import accepted, fills
 from api.view.records import OPEN, Fill, Gap, Order
-from api.view.tables import Named, Numbered
+from api.view.tables import NameTable, NumberTable
 from goldx.protocol import events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.terms import BUY
 from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.frames import EventFrame
 
-SELF_TOLD: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
-"""The events that make up nearly everything; what they tell is what ``accounts.tell`` says, without the detour."""
+PUBLISHED_BY_HANDLER: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
+"""The most frequent events. Their handlers publish the messages of ``private_messages`` themselves, which is faster."""
 
 
 class View:
-    """``sequence`` is that of the newest event folded, ``position`` the place of its frame in the journal."""
+    """The view. ``sequence`` is that of the newest event in it, ``position`` the journal position of its frame."""
 
     def __init__(self) -> None:
         self.sequence = 0
@@ -34,16 +34,18 @@ class View:
         self.markets: dict[str, MarketData] = {}
         self.accounts: dict[str, Account] = {}
         self.members: dict[str, list[str]] = {}
-        """Member -> its accounts, in the order of opening."""
-        self.orders = Numbered[Order]()
-        """Live orders and those that ended today."""
-        self.fills = Numbered[Fill]()
-        """The trades of these orders, by id."""
+        """By member: its accounts, in the order of opening."""
+        self.orders = NumberTable[Order]()
+        """By id: open orders, and those that ended today."""
+        self.fills = NumberTable[Fill]()
+        """By trade id: the trades of these orders."""
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
         self._serving = False
-        self._entering: Order | None = None
-        self._touched: dict[str, MarketData] = {}
+        self._incoming: Order | None = None
+        """An accepted order that is not in the book yet."""
+        self._changed: dict[str, MarketData] = {}
+        """By symbol: the instruments that the present command has changed."""
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.OrderAccepted: self._accepted,
             events.Trade: self._traded,
@@ -64,41 +66,42 @@ class View:
             self._handlers[event_type] = self._handler(event_type)
 
     def _handler(self, event_type: type[Any]) -> Callable[[Any], None]:
-        """What folds an event of a kind: the four that make up nearly everything tell their accounts themselves."""
+        """Return the function that folds events of a type and publishes their private messages."""
         known = self._handlers.get(event_type)
-        if event_type in SELF_TOLD and known is not None:
+        if event_type in PUBLISHED_BY_HANDLER and known is not None:
             return known
 
         def fold(event: Any) -> None:
             if known is not None:
                 known(event)
-            for name, told in tell(event, self.owners):
+            for name, message in private_messages(event, self.owners):
                 if (account := self.accounts.get(name)) is not None:
-                    account.publish(told)
+                    account.publish(message)
 
         return fold
 
-    def serve(self) -> None:
-        """From now on there may be subscribers: channels to which none comes need not keep what they say."""
+    def start_serving(self) -> None:
+        """Let subscribers come: from now on a channel without any stops recording after a while."""
         self._serving = True
         for channel in self.channels.values():
-            channel.linger()
+            channel.limit_unread()
 
     def _add(self, channel: Channel) -> None:
         self.channels[channel.name] = channel
         if self._serving:
-            channel.linger()
+            channel.limit_unread()
 
     def apply(
-        self, frame: EventFrame, expected: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
+        self, frame: EventFrame, take_waiting: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
     ) -> None:
-        """Folds one frame. ``expected`` is asked who waits for it, by its position and number of commands.
+        """Fold one frame. Raises Gap.
 
-        The first of them is called with the events of the first command, when these are folded. Raises Gap.
+        ``take_waiting`` returns the callbacks that wait for the frame, given its position and its number of commands.
+        The first callback is called with the events of the first command as soon as these are folded, and so on.
         """
         position = Position(*frame.position)
         handlers = self._handlers
-        waiting = expected(position, len(frame.outcomes))
+        waiting = take_waiting(position, len(frame.outcomes))
         count = len(waiting)
         sequence = self.sequence
         for index, outcome in enumerate(frame.outcomes):
@@ -110,33 +113,33 @@ class View:
                     handlers[type(event)](event)
                 self.sequence = sequence
                 self.at = event.at
-                self._settle()
+                self._publish_changes()
             if index < count:
                 waiting[index](outcome)
         self.position = position
 
-    def _settle(self) -> None:
-        if self._entering is not None:
-            self._rest()
-        for market in self._touched.values():
-            market.settle(self.at)
-        self._touched.clear()
+    def _publish_changes(self) -> None:
+        if self._incoming is not None:
+            self._enter_book()
+        for market in self._changed.values():
+            market.publish_changes(self.at)
+        self._changed.clear()
 
     def _market(self, event: Any) -> MarketData:
-        market = self._touched.get(event.symbol)
+        market = self._changed.get(event.symbol)
         if market is None:
-            market = self._touched[event.symbol] = self.markets[event.symbol]
+            market = self._changed[event.symbol] = self.markets[event.symbol]
         return market
 
-    def _rest(self) -> None:
-        """An order sweeps the other side before it rests: it is put into the book when its sweep is over."""
-        if self._entering is not None:
-            self.markets[self._entering.symbol].enter(self._entering)
-            self._entering = None
+    def _enter_book(self) -> None:
+        """Put the incoming order into the book: it trades against the other side before it rests."""
+        if self._incoming is not None:
+            self.markets[self._incoming.symbol].enter(self._incoming)
+            self._incoming = None
 
     def _accepted(self, event: events.OrderAccepted) -> None:
-        if self._entering is not None:
-            self._rest()
+        if self._incoming is not None:
+            self._enter_book()
         self._market(event)
         order = accepted(event)
         order_id = event.order_id
@@ -146,7 +149,7 @@ class View:
         account.orders.put(event.client_order_id, order)
         account.live[order_id] = order
         if order.status == OPEN:
-            self._entering = order
+            self._incoming = order
         account.publish(event)
 
     def _traded(self, event: events.Trade) -> None:
@@ -172,20 +175,20 @@ class View:
 
     def _replaced(self, event: events.OrderReplaced) -> None:
         order = self.orders[event.order_id]
-        self._rest()
+        self._enter_book()
         self._market(event).replace(order, event)
         if event.new_client_order_id != order.client_order_id:
             order.client_order_id = event.new_client_order_id
             self.accounts[order.account].orders.put(order.client_order_id, order)
         if order.status == OPEN and not event.kept_priority:
-            self._entering = order
+            self._incoming = order
 
     def _triggered(self, event: events.OrderTriggered) -> None:
-        self._rest()
+        self._enter_book()
         self._market(event)
         order = self.orders[event.order_id]
         order.status = OPEN
-        self._entering = order
+        self._incoming = order
 
     def _refreshed(self, event: events.IcebergRefreshed) -> None:
         self._market(event).book.refresh(self.orders[event.order_id], event.quantity)
@@ -212,10 +215,10 @@ class View:
         self._market(event).define(event)
 
     def _day_ended(self, event: events.DayEnded) -> None:
-        """Orders that have ended are forgotten, and their client ids with them."""
+        """Drop the orders that have ended, and their client ids."""
         self.trading_day = event.next_trading_day
-        self.orders = Numbered((order_id, order) for order_id, order in self.orders.items() if order.live)
+        self.orders = NumberTable((order_id, order) for order_id, order in self.orders.items() if order.live)
         kept = [fill for order in self.orders.values() for fill in fills(order, self.fills)]
-        self.fills = Numbered((fill.trade.trade_id, fill) for fill in kept)
+        self.fills = NumberTable((fill.trade.trade_id, fill) for fill in kept)
         for account in self.accounts.values():
-            account.orders = Named((order.client_order_id, order) for order in account.live.values())
+            account.orders = NameTable((order.client_order_id, order) for order in account.live.values())

@@ -1,1 +1,1 @@
-"""The vocabulary of the exchange: units, terms, commands, events, and their JSON form."""
+"""The vocabulary of the exchange: units, terms, commands, events, reasons, and their JSON form."""

@@ -29,6 +29,10 @@ class VenueCommand(Command, frozen=True):
     """Base of the commands that the venue and its own services send."""
 
 
+class OperatorCommand(VenueCommand, frozen=True):
+    """Base of the commands that an operator's key may send. Metal and money move through settlement alone."""
+
+
 class OrderPlace(MemberCommand, tag=1, frozen=True):
     method: ClassVar[str] = "order.place"
     account: str
@@ -98,7 +102,7 @@ class SessionClose(VenueCommand, tag=7, frozen=True):
     session: str
 
 
-class InstrumentDefine(VenueCommand, tag=8, frozen=True):
+class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     """Defines a grade class, or changes one that is closed. ``tick`` in fen, ``lot`` in fine milligrams.
 
     ``price_limit_percent`` is a whole percentage around the reference price; ``lower_price_limit`` and
@@ -131,7 +135,7 @@ class InstrumentDefine(VenueCommand, tag=8, frozen=True):
     by: str = ""
 
 
-class AccountOpen(VenueCommand, tag=9, frozen=True):
+class AccountOpen(OperatorCommand, tag=9, frozen=True):
     method: ClassVar[str] = "account.open"
     account: str
     member: str
@@ -168,33 +172,33 @@ class HoldingSettle(VenueCommand, tag=11, frozen=True):
     by: str = ""
 
 
-class MarketSetPhase(VenueCommand, tag=12, frozen=True):
+class MarketSetPhase(OperatorCommand, tag=12, frozen=True):
     method: ClassVar[str] = "market.set_phase"
     symbol: str
     phase: int
     by: str = ""
 
 
-class MarketSetReference(VenueCommand, tag=13, frozen=True):
+class MarketSetReference(OperatorCommand, tag=13, frozen=True):
     method: ClassVar[str] = "market.set_reference"
     symbol: str
     price: int
     by: str = ""
 
 
-class MemberKill(VenueCommand, tag=14, frozen=True):
+class MemberKill(OperatorCommand, tag=14, frozen=True):
     method: ClassVar[str] = "member.kill"
     member: str
     by: str = ""
 
 
-class MemberRestore(VenueCommand, tag=15, frozen=True):
+class MemberRestore(OperatorCommand, tag=15, frozen=True):
     method: ClassVar[str] = "member.restore"
     member: str
     by: str = ""
 
 
-class MemberHalt(VenueCommand, tag=16, frozen=True):
+class MemberHalt(OperatorCommand, tag=16, frozen=True):
     """Refuses new orders of a member (reason HALTED) and leaves the resting ones; ``member.restore`` ends the halt."""
 
     method: ClassVar[str] = "member.halt"
@@ -206,7 +210,7 @@ class ClockTick(VenueCommand, tag=17, frozen=True):
     method: ClassVar[str] = "clock.tick"
 
 
-class MarketEndDay(VenueCommand, tag=18, frozen=True):
+class MarketEndDay(OperatorCommand, tag=18, frozen=True):
     """Ends the trading day: DAY orders expire, client ids may be used again, resale locks come a day nearer their end.
 
     ``next_trading_day`` is an ISO date.
@@ -242,4 +246,5 @@ COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)
 """Every command, in the order of the tags."""
 MEMBER_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, MemberCommand))
 VENUE_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, VenueCommand))
+OPERATOR_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, OperatorCommand))
 BY_METHOD: Final = {command.method: command for command in COMMANDS}

@@ -63,7 +63,7 @@ async def test_status_and_metrics_tell_the_same(house: House, gateway: GatewaySe
 
 async def test_a_gateway_that_refuses_orders_says_so(gateway: GatewayServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also to whoever runs it, and not to the members alone."""
-    monkeypatch.setattr(gateway.gateway.sequencer._pressure, "_free", lambda: 1 << 20)
+    monkeypatch.setattr(gateway.gateway.sequencer._pressure, "_free_bytes", lambda: 1 << 20)
     with structlog.testing.capture_logs() as logged:
         async with asyncio.timeout(20):
             while (reason := (await get(f"{gateway.url}/v1/status")).json()["refusing"]) is None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from api.journal.sequencer import ECHO
+from api.journal.sequencer import FILLER
 from goldx.protocol import terms, units
 from goldx.protocol.commands import MEMBER_COMMANDS, AnyCommand
 from goldx.protocol.events import (
@@ -120,7 +120,7 @@ class Audit:
         return not self._unpublished and self._published == self.sequence
 
     def _note(self, command: AnyCommand, events: tuple[AnyEvent, ...]) -> None:
-        if isinstance(command, MEMBER_COMMANDS) and command != ECHO:
+        if isinstance(command, MEMBER_COMMANDS) and command != FILLER:
             written = write_command(command)
             request = (command.method, written["params"]["account"], key_of(written["params"]))
             self.commands[request].append(Applied(command, events))
@@ -170,7 +170,7 @@ class Audit:
         for symbol, instrument in self.fold.engine.state.instruments.items():
             levels = found[symbol] = {}
             for side in (terms.BUY, terms.SELL):
-                for level in instrument.own(side).levels_best_first():
+                for level in instrument.own(side).best_first():
                     visible, order = 0, level.head
                     while order is not None:
                         visible += order.visible()

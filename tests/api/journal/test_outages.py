@@ -159,7 +159,7 @@ async def test_a_slow_journal_pushes_back_and_nothing_piles_up(place: Place, mon
 
 
 async def test_an_engine_that_does_not_answer_ends_the_taking(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.journal.pressure.STALE_LOOKS", 2)
+    monkeypatch.setattr("api.journal.pressure.STALE_CHECKS", 2)
     story, engine = Story(place), place.house._engine
     assert engine is not None
     async with place.member() as member:
@@ -176,7 +176,7 @@ async def test_an_engine_that_does_not_answer_ends_the_taking(place: Place, monk
         assert place.server.gateway.sequencer.waiting == 0
         assert "first" in story.accepted
         monkeypatch.undo()
-        await until(lambda: place.server.gateway.sequencer._pressure.hindrance is None)
+        await until(lambda: place.server.gateway.sequencer._pressure.stalled is None)
         await story.check(member)
 
 
@@ -267,13 +267,13 @@ async def test_a_disk_that_is_nearly_full_takes_no_orders_but_cancels(
         story, desk = Story(place), place.desk
         await story.order(member, "before")
         ballast = fill(small_disk, 4 << 20)
-        await until(lambda: place.server.gateway.sequencer._pressure.full is not None)
+        await until(lambda: place.server.gateway.sequencer._pressure.disk_full is not None)
         await story.order(member, "full")
         assert re.search(r"disk is nearly full \([34] MB left, 8 MB are kept free\)", str(story.refused["full"]))
         assert story.refused["full"].data["retry_after_ms"] == 1_000, "waiting does not make room"
         assert (await member.cancel(desk.a, client_order_id="before"))["order"]["status"] == "cancelled"
         ballast.unlink()
-        await until(lambda: place.server.gateway.sequencer._pressure.full is None)
+        await until(lambda: place.server.gateway.sequencer._pressure.disk_full is None)
         await story.order(member, "after")
         assert set(story.accepted) == {"before", "after"}
     await valkey.stop()

@@ -7,9 +7,10 @@ answers, byte for byte, in every run.
 
 from collections.abc import Iterable
 
+from api.edge.auth import Principal
 from api.journal.sequencer import Sequencer, _Frame
 from api.sessions.quick import Quick
-from api.sessions.session import Bucket, Session
+from api.sessions.session import Session, TokenBucket
 from api.sessions.trading import Trading
 from api.view.view import View
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase
@@ -19,7 +20,6 @@ from goldx.streams.entries import Position
 from goldx.streams.frames import EventFrame
 from goldx.streams.keys import Keys
 from matching.core.engine import Engine
-from settlement.base.registry import Principal
 from tests.matching.core.driving import apply
 
 SYMBOL = "AU"
@@ -65,7 +65,7 @@ class InProcessGateway:
         self._quick = Quick(self.view, self.sequencer, trading)
         self._number = 0
         self.session = Session(
-            "test.1.1", trading.methods, self._take, self.answers.append, Bucket(1, burst, 0.0), lambda: 0.0
+            "test.1.1", trading.methods, self._take, self.answers.append, TokenBucket(1, burst, 0.0), lambda: 0.0
         )
         self.session.principal = principal
         opening: list[AnyCommand] = [InstrumentDefine(symbol, reference_price=60_000, maker_fee_bp=1, taker_fee_bp=3)]
@@ -96,4 +96,4 @@ class InProcessGateway:
     def _apply(self, command: AnyCommand) -> None:
         self._number += 1
         events = tuple(apply(self._engine, self._number, command))
-        self.view.apply(EventFrame((self._number, 0), (events,)), self.sequencer.expected)
+        self.view.apply(EventFrame((self._number, 0), (events,)), self.sequencer.take_waiting)

@@ -30,7 +30,7 @@ def test_messages_are_taken_and_what_else_there_is_is_measured() -> None:
         assert taken == (([b"x" * size], len(frame)) if size < 65_536 else ([], 0))
         assert framing.take(frame[:-1], 65_535) == ([], 0)
         assert framing.take(frame, size - 1) == ([], 0)
-        assert framing.head(size) + b"x" * size == Frame(Opcode.TEXT, b"x" * size).serialize(mask=False)
+        assert framing.header(size) + b"x" * size == Frame(Opcode.TEXT, b"x" * size).serialize(mask=False)
     two = masked(b"one") + masked(b"two")
     assert framing.take(two, 10) == ([b"one", b"two"], len(two))
     for other in (masked(b"a", Opcode.PING), masked(b"a", fin=False), Frame(Opcode.TEXT, b"a").serialize(mask=False)):

@@ -178,7 +178,7 @@ def test_both_paths_count_for_the_rate_limit(burst: int) -> None:
 
 
 def test_both_paths_refuse_when_the_journal_takes_nothing() -> None:
-    for hindrance in ("available", "full", "hindrance"):
+    for hindrance in ("available", "disk_full", "stalled"):
         fast, general = InProcessGateway(fast=True), InProcessGateway(fast=False)
         for gateway in (fast, general):
             gateway.send(placing())
@@ -190,7 +190,7 @@ def test_both_paths_refuse_when_the_journal_takes_nothing() -> None:
         assert fast.answers == general.answers
         assert fast.taken == [True] * 3
         refused = [b"UNAVAILABLE" in answer for answer in fast.answers]
-        assert refused == [False, True, hindrance != "full"]
+        assert refused == [False, True, hindrance != "disk_full"]
 
 
 def test_both_paths_answer_with_the_order_that_was_cancelled_and_not_with_one_that_expired_then() -> None:

@@ -1,16 +1,16 @@
-"""The gateway's tables against dicts."""
+"""The gateway's tables behave like dicts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.view.tables import PIECE, Named, Numbered
+from api.view.tables import CHUNK_SIZE, NameTable, NumberTable
 
-NUMBERS = st.lists(st.integers(1, 3 * PIECE), unique=True, max_size=50).map(sorted)
+NUMBERS = st.lists(st.integers(1, 3 * CHUNK_SIZE), unique=True, max_size=50).map(sorted)
 
 
-@given(NUMBERS, st.integers(0, 3 * PIECE))
+@given(NUMBERS, st.integers(0, 3 * CHUNK_SIZE))
 def test_numbered_is_a_dict(numbers: list[int], asked: int) -> None:
-    table = Numbered((number, f"order {number}") for number in numbers)
+    table = NumberTable((number, f"order {number}") for number in numbers)
     model = {number: f"order {number}" for number in numbers}
     assert (list(table.items()), list(table.values())) == (list(model.items()), list(model.values()))
     for number in (asked, *numbers):
@@ -25,20 +25,23 @@ def test_numbered_is_a_dict(numbers: list[int], asked: int) -> None:
             raise AssertionError(f"{number} is not there")
 
 
-@given(st.sampled_from((0, 1, PIECE - 1, PIECE, 3 * PIECE)), st.lists(st.integers(0, 4 * PIECE), max_size=20))
+@given(
+    st.sampled_from((0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, 3 * CHUNK_SIZE)),
+    st.lists(st.integers(0, 4 * CHUNK_SIZE), max_size=20),
+)
 def test_named_is_a_dict(before: int, names: list[int]) -> None:
-    table, model = Named[int](), dict[str, int]()
+    table, model = NameTable[int](), dict[str, int]()
     for value, name in enumerate([*range(before), *names]):
         table.put(f"o{name}", value)
         model[f"o{name}"] = value
-    for name in (0, before, 5 * PIECE, *names):
+    for name in (0, before, 5 * CHUNK_SIZE, *names):
         assert table.get(f"o{name}") == model.get(f"o{name}")
 
 
-def test_no_piece_grows_large() -> None:
-    numbered, named = Numbered[int](), Named[int]()
-    for number in range(1, 10 * PIECE):
+def test_no_chunk_grows_large() -> None:
+    numbered, named = NumberTable[int](), NameTable[int]()
+    for number in range(1, 10 * CHUNK_SIZE):
         numbered.put(number, number)
         named.put(f"o{number}", number)
-    sizes = [*map(len, numbered._pieces.values()), *map(len, named._pieces)]
-    assert max(sizes) == PIECE
+    sizes = [*map(len, numbered._chunks.values()), *map(len, named._chunks)]
+    assert max(sizes) == CHUNK_SIZE

@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from api.view.accounts import tell
+from api.view.accounts import private_messages
 from api.view.channels import KEPT, Channel, Content
 from api.view.orders import write_order, write_trades
 from api.view.records import Gap
@@ -21,9 +21,8 @@ from goldx.protocol.events import AnyEvent, Trade
 from goldx.protocol.wire import CODECS
 from goldx.streams.frames import EventFrame
 from matching.core.engine import Engine
-from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import apply
-from tests.matching.core.flows import Flow
+from tests.matching.core.flows import Flow, Thrown
 
 SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
 
@@ -43,7 +42,7 @@ class Reader:
 def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
     """What the core makes of everything that it can be told, a command a frame."""
     engine = Engine()
-    for number, (at, command) in enumerate(Flow(SeededDice(Random(seed))).steps(steps), 1):
+    for number, (at, command) in enumerate(Flow(Thrown(Random(seed))).steps(steps), 1):
         events = apply(engine, at, command)
         yield EventFrame((at, number), (tuple(events),)), events
 
@@ -192,7 +191,7 @@ def test_a_private_channel_is_what_tell_says(seed: int) -> None:
             channel.subscribe(readers[name], 0)
             told[name] = []
         for event in events:
-            for name, value in tell(event, view.owners):
+            for name, value in private_messages(event, view.owners):
                 if name in view.accounts:
                     sequence = len(told[name]) + 1
                     told[name].append(json.loads(view.accounts[name].channel.render(sequence, value))["params"])
@@ -224,8 +223,8 @@ def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
     reader = Reader()
     for value in range(2 * KEPT):
         channel.publish(value)
-    assert (channel.oldest, channel.heard) == (KEPT + 1, True), "before the gateway serves all is kept"
-    channel.linger()
+    assert (channel.oldest, channel.recording) == (KEPT + 1, True), "before the gateway serves all is kept"
+    channel.limit_unread()
     channel.subscribe(reader, 2 * KEPT)
     for value in range(KEPT):
         channel.publish(value)
@@ -238,7 +237,7 @@ def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
     channel.unsubscribe(late)
     for value in range(KEPT):
         channel.publish(value)
-    assert (channel.heard, channel.oldest) == (False, channel.sequence + 1)
+    assert (channel.recording, channel.oldest) == (False, channel.sequence + 1)
     channel.sequence += 10
     channel.subscribe(late, late.messages[-1]["sequence"])
     assert late.messages[-1]["type"] == "snapshot"
@@ -249,13 +248,13 @@ def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
 def test_what_nobody_hears_has_the_same_numbers() -> None:
     """A view that has served from its beginning, without subscribers, counts as one that keeps everything."""
     keeping, serving = View(), View()
-    serving.serve()
+    serving.start_serving()
     for frame, _ in frames(SEEDS[0], 6_000):
         keeping.apply(frame, nobody)
         serving.apply(frame, nobody)
     numbers = {name: channel.sequence for name, channel in serving.channels.items()}
     assert numbers == {name: channel.sequence for name, channel in keeping.channels.items()}
-    assert not all(channel.heard for channel in serving.channels.values())
+    assert not all(channel.recording for channel in serving.channels.values())
     for name in serving.accounts:
         assert serving.accounts[name].marks == keeping.accounts[name].marks
         assert serving.accounts[name].write_holdings() == keeping.accounts[name].write_holdings()

@@ -1,7 +1,7 @@
 """The unions of commands and events are complete, and their tags, which stand in every journal, never change."""
 
 from goldx.protocol import commands, events
-from goldx.protocol.commands import BY_METHOD, COMMANDS, MEMBER_COMMANDS, VENUE_COMMANDS
+from goldx.protocol.commands import BY_METHOD, COMMANDS, MEMBER_COMMANDS, OPERATOR_COMMANDS, VENUE_COMMANDS
 from goldx.protocol.events import EVENTS
 from goldx.protocol.tags import tag_of
 
@@ -56,12 +56,20 @@ def test_tags_in_old_journals_keep_their_meaning() -> None:
 
 
 def test_every_command_is_in_the_union_and_has_one_sender() -> None:
-    members, venue = commands.MemberCommand.__subclasses__(), commands.VenueCommand.__subclasses__()
+    members, operators = commands.MemberCommand.__subclasses__(), commands.OperatorCommand.__subclasses__()
+    venue = {*commands.VenueCommand.__subclasses__(), *operators} - {commands.OperatorCommand}
     assert set(members) == set(MEMBER_COMMANDS)
-    assert set(venue) == set(VENUE_COMMANDS)
+    assert set(operators) == set(OPERATOR_COMMANDS)
+    assert venue == set(VENUE_COMMANDS)
     assert set(COMMANDS) == {*members, *venue} == set(BY_METHOD.values())
     assert set(commands.Command.__subclasses__()) == {commands.MemberCommand, commands.VenueCommand}
 
 
 def test_every_event_is_in_the_union() -> None:
     assert set(events.Event.__subclasses__()) == set(EVENTS)
+
+
+def test_an_operator_moves_neither_metal_nor_money_and_is_named_in_every_command() -> None:
+    methods = {command.method for command in OPERATOR_COMMANDS}
+    assert not methods & {"holding.adjust", "holding.settle", "session.close", "clock.tick"}
+    assert all("by" in command.__struct_fields__ for command in OPERATOR_COMMANDS)

@@ -13,7 +13,7 @@ from tests.amounts import money_of
 
 
 class Refused(Exception):
-    """A command that changes nothing; ``reason`` from terms.REASONS."""
+    """A command that changes nothing; ``reason`` from goldx.protocol.reasons."""
 
     def __init__(self, reason: str, order_id: int | None = None) -> None:
         super().__init__(reason)

@@ -4,8 +4,9 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goldx.protocol import commands, events, terms
+from goldx.protocol import commands, events
 from goldx.protocol.commands import BY_METHOD, AnyCommand
+from goldx.protocol.reasons import REASONS
 from matching.core.engine import Engine
 from tests.goldx.protocol.test_wire import records
 from tests.matching.core.driving import apply
@@ -65,6 +66,6 @@ def test_numbers_out_of_every_range_are_refused_or_harmless(data: st.DataObject)
     found = apply(engine, 2, order)
     assert isinstance(found[0], events.OrderAccepted | events.OrderRejected)
     if isinstance(found[0], events.OrderRejected):
-        assert found[0].reason in terms.REASONS
+        assert found[0].reason in REASONS
         assert len(found) == 1
     validate(engine)

@@ -1,0 +1,61 @@
+"""The reasons for which the exchange refuses a request, and those for which an order is cancelled.
+
+Programs read the words; a text for people stands beside each. docs/protocol.md shows both tables.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Reason(NamedTuple):
+    """``text`` is for people. ``http_status`` is the status of the same refusal over REST."""
+
+    text: str
+    http_status: int = 409
+
+
+REASONS: Final[dict[str, Reason]] = {
+    "UNKNOWN_SYMBOL": Reason("there is no such instrument", 404),
+    "UNKNOWN_ACCOUNT": Reason("there is no such account", 404),
+    "UNKNOWN_ORDER": Reason("there is no such open order of this account", 404),
+    "UNKNOWN_MEMBER": Reason("there is no such member"),
+    "NOT_PERMITTED": Reason("not logged on, or the key may not do this", 403),
+    "NOT_ELIGIBLE": Reason("the account may not trade this instrument"),
+    "DUPLICATE_ID": Reason("the id was used before; data holds what came of it"),
+    "BAD_PRICE": Reason("the price is missing, not allowed here, or not a multiple of the tick"),
+    "BAD_QUANTITY": Reason("the quantity is not a multiple of the lot, or more than allowed"),
+    "BAD_VALUE": Reason("the parameters do not go together"),
+    "PRICE_LIMIT": Reason("the price is beyond the price limits"),
+    "PHASE": Reason("not in this phase of the market"),
+    "MARKET_CLOSED": Reason("the market is closed"),
+    "HALTED": Reason("trading is halted"),
+    "INSUFFICIENT_CASH": Reason("the cash available does not cover it"),
+    "INSUFFICIENT_GOLD": Reason("the gold available does not cover it"),
+    "WOULD_TAKE": Reason("a post-only order would take"),
+    "CANNOT_FILL": Reason("it cannot be filled whole now"),
+    "SELF_TRADE": Reason("it would trade with an order of the same owner"),
+    "RESALE_LOCKED": Reason("gold bought so recently may not be sold yet"),
+    "RATE_LIMITED": Reason("too many requests in this session; retry_after_ms says when the next is allowed", 429),
+    "KILLED": Reason("the member is killed"),
+    "TOO_LATE": Reason("the time given has passed"),
+    "UNAVAILABLE": Reason("it cannot be taken now and was not placed; retry_after_ms says when to ask again", 503),
+}
+"""Why the exchange refuses: the ``reason`` of a refusal, of ``order.rejected`` and of ``command.rejected``."""
+
+CANCEL_REASONS: Final[dict[str, str]] = {
+    "USER": "its account cancelled it",
+    "IOC": "what an IOC order could not trade at once",
+    "FOK": "a triggered FOK stop order could not be filled whole",
+    "MARKET": "what a market order could not trade",
+    "SELF_TRADE": "it met an order of the same owner",
+    "EXPIRED": "its day or its expire_at has passed",
+    "KILL": "the member was killed",
+    "PHASE": "the market left the phase in which it could trade",
+    "DISCONNECT": "the session that placed it ended",
+    "REPLACED": "a newer quote, or a lower total, took its place",
+}
+"""Why an order ended without being filled: the ``reason`` of ``order.cancelled``."""
+
+
+def describe(reason: str) -> Reason:
+    """Return the row of a reason of refusal. A word that is not in the table is its own text."""
+    return REASONS.get(reason) or Reason(reason)
