@@ -1,5 +1,6 @@
 """The pages under docs/: what the code cites from them is there, and they name each term once."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -85,3 +86,37 @@ def test_every_identifier_of_the_glossary_is_used_by_the_product() -> None:
     chapters = {chapter: terms for chapter, terms in glossary().items() if chapter != "Words that wait"}
     unused = [term for terms in chapters.values() for _, _, term in terms if term and term not in used]
     assert unused == [], "take the word that the code uses, or move the term to 'Words that wait'"
+
+
+def texts_of_the_product() -> str:
+    """Return the texts and class names of the code but docstrings, one a line; of f-strings the constant parts."""
+    products = ("goldx", "matching", "api", "settlement")
+    trees = [ast.parse(path.read_text()) for path in SOURCES if path.relative_to(ROOT).parts[0] in products]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and node not in docstrings]
+    texts = [node.value for node in constants if isinstance(node.value, str)]
+    return "\n".join([*texts, *(node.name for node in nodes if isinstance(node, ast.ClassDef))])
+
+
+def runbook() -> dict[str, str]:
+    """Heading of each entry of the operator's runbook -> the entry."""
+    entries = (DOCS / "operator.md").read_text().partition("\n## Runbook\n")[2].split("\n#### ")[1:]
+    return {heading: text for heading, _, text in (entry.partition("\n") for entry in entries)}
+
+
+def test_every_entry_of_the_runbook_says_what_to_see_check_do_and_verify() -> None:
+    entries = runbook()
+    assert len(entries) > 25
+    for heading, text in entries.items():
+        assert re.findall(r"^- \*\*(\w+)\.\*\* \S", text, re.MULTILINE) == ["Symptom", "Check", "Act", "Verify"], (
+            heading
+        )
+
+
+def test_the_runbook_quotes_messages_that_the_product_has() -> None:
+    texts = texts_of_the_product()
+    quoted = [quote for heading in runbook() for quote in re.findall(r"`([^`]+)`", heading)]
+    assert len(quoted) > 20
+    parts = {part for quote in quoted for part in re.split(r"\s*…\s*", quote) if len(part) > 2}
+    assert {part for part in parts if part not in texts} == set()

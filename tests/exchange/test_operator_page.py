@@ -1,0 +1,25 @@
+"""The operator's page, typed line by line on a new exchange."""
+
+import shlex
+from pathlib import Path
+
+from goldx.demo.shell import Shell
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+from tests.exchange.test_by_hand import TO_THE_ENGINE, check, lines_to_type, until_posted
+
+
+async def test_a_venue_is_brought_up_and_has_a_trading_day(working_folder: Path) -> None:
+    settings = Settings(data_dir=working_folder / "data", gateway_port=0)
+    async with (
+        Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange,
+        Shell(exchange.environment, working_folder / "commands.jsonl") as shell,
+    ):
+        lines = lines_to_type("operator.md")
+        assert len(lines) > 20
+        for command, printed in lines:
+            program, *words = shlex.split(command)
+            assert program == "goldx"
+            check(command, await shell.execute(*words), printed)
+            if any(word in words for word in TO_THE_ENGINE):
+                await until_posted(exchange)
