@@ -10,7 +10,8 @@ import uvloop
 
 from api.app import GatewayServer
 from goldx.hosting import collector, logging
-from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.hosting.running import resolve_database_url, resolve_redis_url
+from goldx.hosting.settings import Settings
 
 
 class _AnnouncingServer(GatewayServer):
@@ -21,7 +22,7 @@ class _AnnouncingServer(GatewayServer):
         if not self.started:
             self.exit_code = 1
             return
-        collector.gentle()
+        collector.tune_for_service()
         gateway = self.gateway
         shard, sequence = gateway.settings.shard, gateway.view.sequence
         state = f"shard={shard} run={gateway.run} sequence={sequence} durability={gateway.durability}"

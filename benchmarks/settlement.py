@@ -23,7 +23,9 @@ import asyncpg
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from goldx.hosting import collector, embedded
+from goldx.hosting import collector
+from goldx.hosting.embedded import temporary_servers
+from goldx.hosting.servers import Server
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase, OrderPlace
 from goldx.protocol.terms import BUY, CONTINUOUS, LIMIT, SELL
 from goldx.protocol.units import CASH
@@ -85,7 +87,7 @@ async def catch_up(database_url: str, redis_url: str, shard: str, events: int) -
     """Seconds that the service takes to post everything, its start not counted."""
     service = Settlement(database_url, redis_url, shard)
     await service.open()
-    collector.gentle()
+    collector.tune_for_service()
     began = time.perf_counter()
     working = asyncio.create_task(service.run())
     while service.reached < events:
@@ -121,7 +123,7 @@ class Round(NamedTuple):
     copy_cpu: float
 
 
-def processor_seconds(*servers: embedded.Server) -> float:
+def processor_seconds(*servers: Server) -> float:
     """Of this process and of the servers with all their children, until now."""
     ticks = 0
     mine = {server.pid for server in servers}
@@ -137,7 +139,7 @@ def processor_seconds(*servers: embedded.Server) -> float:
 
 async def measure(events: int, rounds: int, seed: int, accounts: int) -> dict[str, Any]:
     """Rounds of both, each on a fresh database; medians."""
-    async with embedded.temporary_servers(durable=True) as (valkey, postgres):
+    async with temporary_servers(durable=True) as (valkey, postgres):
         redis = connect(valkey.url)
         published = await publish(redis, Keys(SHARD), events, seed, accounts)
         await redis.aclose()

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from goldx.hosting.settings import BadSettings, NotRunning
+from goldx.hosting.running import NotRunning
+from goldx.hosting.settings import BadSettings
 
 
 class _SettingsRefused(click.ClickException):

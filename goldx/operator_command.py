@@ -7,7 +7,8 @@ import click
 import httpx
 
 from goldx.client.keys import Key
-from goldx.hosting.settings import Settings, resolve_gateway_url
+from goldx.hosting.running import resolve_gateway_url
+from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue
 
 

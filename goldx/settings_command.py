@@ -2,7 +2,7 @@
 
 import click
 
-from goldx.hosting.settings import PREFIX, Settings, allowed, shown
+from goldx.hosting.settings import PREFIX, Settings, allowed, masked
 
 
 @click.command()
@@ -14,7 +14,7 @@ def settings(table: bool) -> None:
         return
     effective = Settings()
     for name in Settings.model_fields:
-        click.echo(f"{name} = {shown(name, getattr(effective, name)) or '(unset)'}")
+        click.echo(f"{name} = {masked(name, getattr(effective, name)) or '(unset)'}")
 
 
 def markdown_table() -> str:
@@ -22,6 +22,6 @@ def markdown_table() -> str:
     lines = ["| setting | environment | default | allowed | what it is |", "|---|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = f"`{field.default}`" if field.default is not None else "unset"
-        may_be = allowed(name).replace("|", "\\|")
-        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {default} | {may_be} | {field.description} |")
+        values = allowed(name).replace("|", "\\|")
+        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {default} | {values} | {field.description} |")
     return "\n".join(lines)

@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 
 from goldx.hosting import collector
 from goldx.hosting.logging import configure
-from goldx.hosting.settings import NotRunning, Settings, resolve_redis_url
+from goldx.hosting.running import NotRunning, resolve_redis_url
+from goldx.hosting.settings import Settings
 from goldx.streams.archive import Archive, BadArchive
 from goldx.streams.durability import WeakDurability
 from goldx.streams.keys import Keys
@@ -40,7 +41,7 @@ def engine(standby: bool, hand_over: bool) -> None:
     configure("engine")
     settings = Settings()
     redis_url = resolve_redis_url(settings)
-    collector.calm()
+    collector.tune_for_engine()
     try:
         uvloop.run(serve(settings, redis_url, standby=standby))
     except ENDS as error:

@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from goldx.hosting.logging import configure
-from goldx.hosting.settings import NotRunning, Settings, resolve_redis_url
+from goldx.hosting.running import NotRunning, resolve_redis_url
+from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.streams.archive import EVENTS, JOURNAL, Archive, Archiving, BadArchive, Proof
 from goldx.streams.history import EventsMissing, archive_in

@@ -1,6 +1,8 @@
 """Real servers for the tests: one Valkey and one PostgreSQL a session, a shard and a database of its own a test."""
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from goldx.hosting import embedded
+from goldx.hosting.embedded import temporary_servers
+from goldx.hosting.servers import Server
 from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
 from tests import wheel as distribution
@@ -39,18 +42,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def servers() -> AsyncIterator[tuple[embedded.Server, embedded.Server]]:
-    async with embedded.temporary_servers(durable=False) as both:
+async def servers() -> AsyncIterator[tuple[Server, Server]]:
+    async with temporary_servers(durable=False) as both:
         yield both
 
 
 @pytest.fixture(scope="session")
-def valkey_url(servers: tuple[embedded.Server, embedded.Server]) -> str:
+def valkey_url(servers: tuple[Server, Server]) -> str:
     return servers[0].url
 
 
 @pytest.fixture(scope="session")
-def postgres_url(servers: tuple[embedded.Server, embedded.Server]) -> str:
+def postgres_url(servers: tuple[Server, Server]) -> str:
     return servers[1].url
 
 
@@ -64,6 +67,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment in which the wheel is installed alone: the member's client."""
     return distribution.install(wheel, tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path, as unix sockets need; it is removed after the test."""
+    path = Path(tempfile.mkdtemp(prefix="gx"))
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

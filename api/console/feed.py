@@ -11,7 +11,8 @@ import structlog
 
 from goldx.client.local_book import LocalBook, follow
 from goldx.client.session import connect
-from goldx.hosting.settings import Settings, resolve_gateway_url
+from goldx.hosting.running import resolve_gateway_url
+from goldx.hosting.settings import Settings
 from goldx.retry import is_any_of, retry
 
 RETRY_SECONDS: Final = 1.0

@@ -120,6 +120,6 @@ async def middle(redis_url: str) -> None:
 
 
 if __name__ == "__main__":
-    collector.gentle()
+    collector.tune_for_service()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run({"front": front, "middle": middle}[sys.argv[1]](sys.argv[2]))

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from benchmarks.chain import flow
 from goldx.client.keys import Key
-from goldx.hosting.embedded import Server, temporary_servers
-from goldx.hosting.placement import keeping
+from goldx.hosting.embedded import temporary_servers
+from goldx.hosting.placement import placement_prefix
+from goldx.hosting.servers import Server
 from goldx.hosting.service import start_service
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase
 from goldx.protocol.terms import CONTINUOUS
@@ -65,9 +66,9 @@ def relay(redis_url: str) -> Iterator[tuple[str, int]]:
     """The relay's URL and the process in front, on the exchange's own Valkey."""
     program = (sys.executable, "-m", "benchmarks.chain.relay")
     with (
-        subprocess.Popen([*keeping("engine"), *program, "middle", redis_url]) as behind,
+        subprocess.Popen([*placement_prefix("engine"), *program, "middle", redis_url]) as behind,
         subprocess.Popen(
-            [*keeping("gateway"), *program, "front", redis_url], stdout=subprocess.PIPE, text=True
+            [*placement_prefix("gateway"), *program, "front", redis_url], stdout=subprocess.PIPE, text=True
         ) as before,
     ):
         try:
@@ -85,7 +86,7 @@ async def exchange(sessions: int) -> AsyncIterator[House]:
     try:
         async with contextlib.AsyncExitStack() as stack:
             valkey, postgres = await stack.enter_async_context(
-                temporary_servers(durable=False, before=keeping("valkey"))
+                temporary_servers(durable=False, prefix=placement_prefix("valkey"))
             )
             key = Key.generate(f"{MEMBER}.key")
             key.save(folder / "key.pem")
@@ -99,7 +100,9 @@ async def exchange(sessions: int) -> AsyncIterator[House]:
             with (folder / "lock").open("wb") as lock:
                 for name in ("engine", "gateway"):
                     log = folder / f"{name}.jsonl"
-                    services[name] = await start_service(name, environment, log, lock.fileno(), before=keeping(name))
+                    services[name] = await start_service(
+                        name, environment, log, lock.fileno(), prefix=placement_prefix(name)
+                    )
                     stack.push_async_callback(services[name].stop)
             await _open_market(valkey.url, sessions)
             pids = {"valkey": valkey.pid, **{name: service.pid for name, service in services.items()}}

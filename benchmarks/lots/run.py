@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from benchmarks.lots.fill import CLERK, FIRST_AT, STEP_MS, SYMBOL, WAREHOUSES, fill
-from goldx.hosting import embedded
+from goldx.hosting.embedded import temporary_servers
 from settlement.base import database
 from settlement.base.paging import LONGEST, PageRequest
 from settlement.custody import receipts
@@ -76,7 +76,7 @@ def _queries(count: int) -> dict[str, Query]:
 
 async def measure(count: int, events_each: int, rows: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Fills a database of its own and times everything; times in ms. ``say`` is told how far it is."""
-    async with embedded.temporary_servers(durable=True) as (_, server):
+    async with temporary_servers(durable=True) as (_, server):
         await database.migrate(server.url)
         engine = database.connect(server.url)
         try:

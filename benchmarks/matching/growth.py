@@ -17,7 +17,7 @@ MESSAGES = 20_000
 def measure(seed: int) -> list[dict[str, Any]]:
     """One record per size. The collector is set up as in the engine process; its pauses are those of filling the book
     and of the timed messages."""
-    collector.calm()
+    collector.tune_for_engine()
     return [_measure(size, seed) for size in SIZES]
 
 

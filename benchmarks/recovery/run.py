@@ -24,7 +24,8 @@ from benchmarks.chain.stack import cpu_seconds
 from benchmarks.matching import engines as adapters
 from benchmarks.matching import flows
 from goldx.hosting import collector
-from goldx.hosting.embedded import Server, start_valkey
+from goldx.hosting.servers import Server
+from goldx.hosting.valkey import start_valkey
 from goldx.protocol import terms
 from goldx.protocol.commands import OrderCancel
 from goldx.protocol.units import CASH
@@ -263,7 +264,7 @@ async def _longest_silence(house: Bench) -> float:
 
 def measure(messages: int, accounts: int, orders: int, rounds: int, seed: int, tell: Callable[[str], None]) -> Any:
     """Everything."""
-    collector.calm()
+    collector.tune_for_engine()
     tell(f"a state of {accounts:,} accounts and {orders:,} resting orders")
     fold = venue(accounts, orders)
     found = {"snapshot": pictures(fold, rounds) | asyncio.run(start(fold, rounds))}

@@ -24,7 +24,7 @@ from goldx.demo.play import STEPS, Outcome, Play
 from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
 from goldx.demo.traders_process import TradersFailed, TradersProcess
-from goldx.hosting.embedded import ServerFailed
+from goldx.hosting.servers import ServerFailed
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.protocol import units
@@ -94,7 +94,7 @@ async def _demonstrate(settings: Settings, seconds: float, seed: int, as_json: b
             def tell(line: str) -> None:
                 board.note = line
 
-            exchange = await house.enter_async_context(Supervisor(settings, tell=tell))
+            exchange = await house.enter_async_context(Supervisor(settings, report=tell))
             play = Play(exchange, board, seed, seconds)
             outcome = await play.run()
             board.step, board.note = len(STEPS), ""

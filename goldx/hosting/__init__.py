@@ -1,1 +1,1 @@
-"""How the services run: settings, processes, embedded servers, logs, health."""
+"""How the services run: settings, processes, embedded servers, logs, health checks."""

@@ -1,8 +1,8 @@
 """Hot modules compiled to C by mypyc: the same source, built on request, used when it is there and fits.
 
-``goldx build-core`` compiles the modules that a package names with the C compiler of the machine, into a folder of the
-package that is named after the sources. The ``__init__`` of each compiled folder puts the build in front of the sources
-when it exists, so a build never outlives the source it was made of. ``GOLDX_CORE`` decides otherwise:
+``goldx build-core`` compiles the modules that a package names with the C compiler of the machine, into a folder whose
+name is a hash of the sources. The ``__init__`` of each compiled package looks for the build of the present sources and
+puts it in front of them, so a build is never used with other sources. ``GOLDX_CORE`` chooses otherwise:
 
 ===============  ========================================================
 (not set)        compiled if there is a fitting build, else interpreted
@@ -24,7 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 
 GROUND = Path(__file__).parents[1]
-"""Modules of the ground floor are not compiled, but their constants are built into those that are."""
+"""The folder of the ground floor, whose modules are not compiled; their constants are built into those that are."""
 SWITCH = "GOLDX_CORE"
 _SETUP = """
 from mypyc.build import mypycify
@@ -37,14 +37,15 @@ setup(name=group, packages=[], ext_modules=modules)
 
 
 class BuildFailed(Exception):
-    """There is no C compiler, or it or mypyc failed; the text says what they said."""
+    """There is no C compiler, or it or mypyc failed; the text is the end of their output."""
 
 
 class Compiled:
     """The modules of the package in the folder ``home`` that can be compiled, as paths in it without ``.py``.
 
-    ``levels``: how deep the package is, 1 for one that is in no other. ``along``: what is compiled into its library
-    once more, because these modules are to use its classes as C; who uses the build has to find all of it there.
+    ``levels``: how deep the package is, 1 for one that is in no other. ``along``: modules of other packages that are
+    compiled into the same library once more, so that these modules can use their classes as C. A process that uses
+    the build must take all of them from it.
     """
 
     def __init__(self, home: Path, modules: tuple[str, ...], levels: int = 1, along: tuple[Compiled, ...] = ()) -> None:
@@ -56,7 +57,7 @@ class Compiled:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the build of the present sources is, or would be."""
+        """The folder of the build of the present sources, whether it exists or not."""
         digest = sha256(f"{sys.version} {self.modules}".encode())
         folders = {(part.home / module).parent for part in self.parts for module in part.modules}
         for source in (*sorted(GROUND.rglob("*.py")), *(s for f in sorted(folders) for s in sorted(f.glob("*.py")))):
@@ -65,28 +66,28 @@ class Compiled:
 
     @property
     def built(self) -> bool:
-        """Whether the present sources have been compiled."""
+        """Whether the build of the present sources exists."""
         return (self.folder / self.package).is_dir()
 
     @property
     def used(self) -> bool:
-        """Whether a build is used. Raises ImportError when one is demanded and missing."""
-        wish = os.environ.get(SWITCH, "")
-        if wish not in ("", "interpreted", "compiled"):
-            raise ImportError(f"{SWITCH}: {wish!r} is not allowed; it must be interpreted or compiled, or not set")
-        if wish == "compiled" and not self.built:
+        """Whether the build is used. Raises ImportError when it is demanded and missing."""
+        choice = os.environ.get(SWITCH, "")
+        if choice not in ("", "interpreted", "compiled"):
+            raise ImportError(f"{SWITCH}: {choice!r} is not allowed; it must be interpreted or compiled, or not set")
+        if choice == "compiled" and not self.built:
             raise ImportError(f"{SWITCH}=compiled, but these sources are not compiled: run `goldx build-core`")
-        return wish != "interpreted" and self.built
+        return choice != "interpreted" and self.built
 
     def search_path(self, folder: str = "") -> list[str]:
-        """The path of the build of one folder of the package, to put before its own. Raises as ``used`` does."""
+        """Return the path of the build of one folder of the package, to be searched first. Raises as ``used`` does."""
         if not self.used:
             return []
         sys.path.append(str(self.folder))  # the shared library that the modules of the build import by name
         return [str(self.folder / self.package / folder)]
 
     def build(self) -> Path:
-        """Compiles unless it is done, and returns the folder. Older builds go. Raises BuildFailed."""
+        """Compile unless it is done, remove older builds, and return the folder. Raises BuildFailed."""
         target = self.folder
         if self.built:
             return target

@@ -1,11 +1,12 @@
 """``goldx health SERVICE``: whether a service does its work, for a container's health check or a monitor.
 
-A check is a coroutine function named in pyproject.toml under ``goldx.health``; it returns what it found, in words, or
-raises Unhealthy.
+A check is a coroutine function named in pyproject.toml under ``goldx.health``; it returns a sentence about the service,
+or raises Unhealthy.
 """
 
 import asyncio
 from importlib.metadata import entry_points
+from typing import Final
 
 import click
 import httpx
@@ -13,7 +14,7 @@ from redis.exceptions import RedisError
 
 from goldx.hosting.settings import Settings
 
-TIMEOUT = 5.0
+TIMEOUT: Final = 5.0
 
 
 class Unhealthy(RuntimeError):
@@ -23,7 +24,7 @@ class Unhealthy(RuntimeError):
 @click.command()
 @click.argument("service", type=click.Choice(sorted(entry.name for entry in entry_points(group="goldx.health"))))
 def health(service: str) -> None:
-    """Tell whether SERVICE works: exit code 0 or 1."""
+    """Check whether SERVICE works: exit code 0 or 1."""
     (entry,) = entry_points(group="goldx.health", name=service)
     try:
         click.echo(asyncio.run(asyncio.wait_for(entry.load()(Settings()), TIMEOUT)))
@@ -33,8 +34,8 @@ def health(service: str) -> None:
         raise click.ClickException(f"{service}: {str(error) or type(error).__name__}") from error
 
 
-async def answers(url: str) -> str:
-    """Says so if a GET is answered with 200. Raises Unhealthy, httpx.HTTPError."""
+async def check_url(url: str) -> str:
+    """Return a sentence if a GET is answered with 200. Raises Unhealthy, httpx.HTTPError."""
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
         answer = await client.get(url)
     if answer.status_code != 200:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, to standard error, with structlog and for the libraries that use ``logging`` too."""
+"""Logs as JSON, one object a line, on standard error: structlog's, and those of libraries that use ``logging``."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ import structlog
 
 
 def configure(service: str, level: int = logging.INFO) -> None:
-    """Every line from now on is JSON with ``at`` (UTC), ``level``, ``service`` and ``event``."""
+    """Write every line from now on as JSON with ``at`` (UTC), ``level``, ``service`` and ``event``."""
 
     def name_service(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
         return {"service": service, **event}

@@ -1,33 +1,33 @@
-"""Which processors the processes on every order's way get on a small machine.
+"""Placement on a small machine: which processors the processes on every order's path may use.
 
-Whoever wakes another process draws it to its own processor. On a machine with two of them the journal's server so ends
-up on the gateway's and waits there until the gateway has done its turn, several milliseconds for every order, while the
-other processor has time. So the gateway is kept on the first one, and the server and the engines, who mostly
-take turns, on the rest. Where there are more processors the kernel finds room by itself.
+A process that wakes another one draws it to its own processor. On a machine with two processors the journal's server
+so ends up on the gateway's and waits there until the gateway has finished its turn, several milliseconds for every
+order, while the other processor has time. So the gateway is kept on the first processor, and the server and the
+engines, which mostly take turns, on the others. With more processors the kernel finds room by itself.
 """
 
 import os
 from typing import Final
 
 GATEWAY: Final = "gateway"
-BEHIND: Final = ("valkey", "engine", "standby")
-ENOUGH: Final = 4
-"""From so many processors on nobody is kept anywhere."""
+BEHIND_GATEWAY: Final = ("valkey", "engine", "standby")
+ENOUGH_PROCESSORS: Final = 4
+"""With at least so many processors no process is restricted."""
 
 
 def processors_of(name: str) -> frozenset[int]:
-    """The processors for a process of the exchange: for most of them all that there are."""
+    """Return the processors that a process of the exchange may use: for most of them all there are."""
     found = sorted(os.sched_getaffinity(0))
-    if 1 < len(found) < ENOUGH:
+    if 1 < len(found) < ENOUGH_PROCESSORS:
         if name == GATEWAY:
             return frozenset(found[:1])
-        if name in BEHIND:
+        if name in BEHIND_GATEWAY:
             return frozenset(found[1:])
     return frozenset(found)
 
 
-def keeping(name: str) -> tuple[str, ...]:
-    """What goes in front of the command that starts it, if anything."""
+def placement_prefix(name: str) -> tuple[str, ...]:
+    """Return what goes in front of the command that starts a process, to restrict it; empty if it is not."""
     processors = processors_of(name)
     if processors == os.sched_getaffinity(0):
         return ()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import click
 
 from goldx.hosting import logging
-from goldx.hosting.embedded import ServerFailed
+from goldx.hosting.servers import ServerFailed
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import SERVICES, AlreadyRunning, Supervisor
 
@@ -30,21 +30,21 @@ def serve(servers: bool) -> None:
 async def _serve(settings: Settings, services: Collection[str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    starting = asyncio.create_task(_run(settings, services, stop))
+    running = asyncio.create_task(_run(settings, services, stop))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    await starting
+    await running
 
 
 async def _run(settings: Settings, services: Collection[str], stop: asyncio.Event) -> None:
     click.echo(f"data directory {settings.data_dir.absolute()}")
-    async with Supervisor(settings, services=services, tell=click.echo) as exchange:
+    async with Supervisor(settings, services=services, report=click.echo) as supervisor:
         if services:
-            click.echo(f"API documentation  {exchange.gateway_url}/docs")
-            click.echo(f"operators' pages   {exchange.console_url}")
+            click.echo(f"API documentation  {supervisor.gateway_url}/docs")
+            click.echo(f"operators' pages   {supervisor.console_url}")
         click.echo("READY serve; Ctrl-C stops everything")
         await stop.wait()
         click.echo("stopping")

@@ -1,4 +1,4 @@
-"""One child of the supervisor: how a service is started as a process, and how any server is kept running."""
+"""A child process of the supervisor: how a service is started, and how any server is kept running."""
 
 import asyncio
 import contextlib
@@ -10,19 +10,21 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
-from goldx.hosting.embedded import Server, ServerFailed
+from goldx.hosting.servers import Server, ServerFailed, tail
 from goldx.retry import growing, is_any_of, retry
 
-READY_TIMEOUT = 600.0
+READY_TIMEOUT: Final = 600.0
 """Seconds: an engine without a snapshot replays its whole journal before it is ready."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
-"""Seconds before a server that ended is started again; doubled each time."""
-STEADY = 30.0
-"""Seconds after which a server counts as steady: its next pause is short again."""
-CHECK_LOG_EVERY = 5.0
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 10.0
+"""Seconds before a server that ended is started again; doubled each time up to the longest."""
+STEADY: Final = 30.0
+"""A server that has run for so many seconds is steady: its next pause is the first one again."""
+CHECK_LOG_EVERY: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -36,19 +38,21 @@ async def start_service(
     log_file: Path,
     lock: int,
     command: Sequence[str] = (),
-    before: Sequence[str] = (),
+    prefix: Sequence[str] = (),
 ) -> Server:
-    """Starts ``goldx NAME``, or ``goldx COMMAND``, and waits for its line ``READY ...``; ``url`` is the one in there.
+    """Start ``goldx NAME``, or ``goldx COMMAND``, and return it once it prints its line ``READY ...``.
 
-    ``before`` goes in front of the command.
-
-    The child's standard error goes to ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until
-    the last child is gone. When this process dies, the child is killed: services are made for that, and one that has
-    lost its servers cannot stop in good order. Raises ServerFailed with the end of the log.
+    Its ``url`` is the one in that line. ``prefix`` goes in front of the command. The child's standard error goes to
+    ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until the last child has ended. When this
+    process dies, the child is killed: services are made for that, and one that has lost its servers cannot stop in good
+    order. Raises ServerFailed with the end of the log.
     """
+    program = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli"]
     with log_file.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(*before, "setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *(command or (name,))),
+            *prefix,
+            *program,
+            *(command or (name,)),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -81,13 +85,8 @@ async def _drain(stdout: asyncio.StreamReader) -> None:
         pass
 
 
-def tail(log_file: Path, lines: int = 15) -> str:
-    """The last lines of a log."""
-    return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:])
-
-
-async def rotate(folder: Path, largest: int) -> None:
-    """Keeps every ``*.jsonl`` of a folder under about ``largest`` bytes, with one older ``*.jsonl.1``; until cancelled.
+async def rotate_logs(folder: Path, largest: int) -> None:
+    """Keep every ``*.jsonl`` of a folder under about ``largest`` bytes, with one older ``*.jsonl.1``; until cancelled.
 
     The writers append, so a file can be emptied under them; a line written in that moment may be lost.
     """
@@ -99,13 +98,16 @@ async def rotate(folder: Path, largest: int) -> None:
         await asyncio.sleep(CHECK_LOG_EVERY)
 
 
-class Keeper:
-    """Keeps one server running until told to stop: when it ends it is started again, after a growing pause."""
+class RestartedServer:
+    """Keeps one server running until it is stopped: when it ends it is started again, after a growing pause.
 
-    def __init__(self, name: str, start: Callable[[], Awaitable[Server]], changed: Callable[[str], None]) -> None:
+    ``report`` is called with a line for a person at every change.
+    """
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Server]], report: Callable[[str], None]) -> None:
         self.name = name
         self._start = start
-        self._changed = changed
+        self._report = report
         self._ready = asyncio.Event()
         self._server: Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -118,18 +120,18 @@ class Keeper:
         return self._server
 
     async def start(self) -> None:
-        """The first start. Raises ServerFailed."""
+        """Start it for the first time. Raises ServerFailed."""
         self._server = await self._start()
         self._ready.set()
-        self._changed(f"{self.name} is ready, process {self.server.pid} {self.server.url}".rstrip())
-        self._task = asyncio.create_task(self._keep())
+        self._report(f"{self.name} is ready, process {self.server.pid} {self.server.url}".rstrip())
+        self._task = asyncio.create_task(self._restart_when_ended())
 
     async def ready(self) -> None:
-        """Waits until it runs."""
+        """Wait until it runs."""
         await self._ready.wait()
 
     async def end(self, number: signal.Signals) -> None:
-        """Ends the present run by a signal and returns when it has ended; it is then started again."""
+        """Send a signal to the present run and return when it has ended; it is then started again."""
         server = self.server
         self._ready.clear()
         with contextlib.suppress(ProcessLookupError):
@@ -137,7 +139,7 @@ class Keeper:
         await server.process.wait()
 
     async def stop(self) -> None:
-        """Ends it for good."""
+        """Stop it cleanly, for good."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -145,21 +147,21 @@ class Keeper:
         if self._server is not None:
             await self._server.stop()
 
-    async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _restart_when_ended(self) -> None:
+        clock = asyncio.get_running_loop().time
         pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
-            since = loop.time()
+            since = clock()
             code = await self.server.process.wait()
             self._ready.clear()
-            if loop.time() - since > STEADY:
+            if clock() - since > STEADY:
                 pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
-            self._changed(f"{self.name} ended with code {code} and is started again")
+            self._report(f"{self.name} ended with code {code} and is started again")
             await asyncio.sleep(next(pauses))
             self._server = await retry(self._start, is_any_of(ServerFailed, OSError), pauses, self._report_failure)
             self._ready.set()
-            self._changed(f"{self.name} is ready again, process {self.server.pid}")
+            self._report(f"{self.name} is ready again, process {self.server.pid}")
 
     def _report_failure(self, error: Exception, pause: float) -> None:
         log.error("not started", name=self.name, error=str(error))
-        self._changed(f"{self.name} did not start and is tried again in {pause:g} s")
+        self._report(f"{self.name} did not start and is tried again in {pause:g} s")

@@ -1,12 +1,10 @@
 """Settings: from the environment (``GOLDX_...``) over one TOML file over the defaults below.
 
 The file is ``goldx.toml`` in the working directory, or the one that ``GOLDX_CONFIG`` names; its keys are the names
-below. Every wrong or unknown value is refused at start with its name, what it was and what is allowed, all of them at
-once.
+below. Wrong and unknown values are refused at the start, all at once, each with its name, its value and what is
+allowed.
 """
 
-import fcntl
-import json
 import os
 import re
 import tomllib
@@ -21,7 +19,7 @@ from goldx.streams import sentinel
 
 PREFIX = "GOLDX_"
 OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
-"""Variables of the environment that are not settings: the file to read, the clerk who acts, the core's build."""
+"""Environment variables that are not settings: the configuration file, the clerk who acts, the core's build."""
 REDIS_URL = r"(redis|rediss|unix|redis\+sentinel)://\S+"
 DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"
@@ -37,7 +35,7 @@ class BadSettings(ValueError):
 
 
 class Settings(BaseSettings):
-    """What an operator decides. Raises BadSettings when made from wrong values."""
+    """All settings of an exchange. Making them from wrong values raises BadSettings."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
@@ -161,12 +159,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the program says, over the environment, over the file."""
+        """Return the sources in the order of their precedence: arguments, environment, file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
 
 
 def config_file() -> Path:
-    """The TOML file; only the one that GOLDX_CONFIG names has to be there. Raises BadSettings."""
+    """Return the path of the TOML file; one that GOLDX_CONFIG names must exist. Raises BadSettings."""
     named = os.environ.get("GOLDX_CONFIG")
     if not named:
         return Path("goldx.toml")
@@ -176,7 +174,7 @@ def config_file() -> Path:
 
 
 def allowed(name: str) -> str:
-    """What a setting may be, in words."""
+    """Return in words the values that a setting may have."""
     field = Settings.model_fields[name]
     if field.examples:
         return f"a URL such as {field.examples[0]}"
@@ -190,8 +188,8 @@ def allowed(name: str) -> str:
     return "a path"
 
 
-def shown(name: str, value: object) -> str:
-    """A value for the eyes: a password in a URL is masked."""
+def masked(name: str, value: object) -> str:
+    """Return a value as text for people, with the password in a URL masked."""
     text = "" if value is None else str(value)
     return re.sub(r":[^/].*@|(?<=password=)[^&]*", _mask, text) if name.endswith("_url") else text
 
@@ -219,50 +217,4 @@ def _problem(detail: dict[str, Any]) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{name}: no such setting; there are " + ", ".join(Settings.model_fields)
     where = PREFIX + name.upper() if os.environ.get(PREFIX + name.upper()) else name
-    return f"{where}: {shown(name, detail['input'])!r} is not allowed; it must be {allowed(name)}"
-
-
-# What a running `goldx serve` says about itself, for the commands beside it.
-
-
-class NotRunning(RuntimeError):
-    """Neither a setting nor a running ``goldx serve`` says where a server is."""
-
-
-def run_folder(settings: Settings) -> Path:
-    """Where ``goldx serve`` keeps its lock and says where its services are."""
-    return settings.data_dir.absolute() / "run"
-
-
-def _of_serve(settings: Settings, name: str) -> str:
-    folder = run_folder(settings)
-    advice = f"set {PREFIX}{name.upper()}, or start `goldx serve` on the data directory {settings.data_dir}"
-    try:
-        with (folder / "serve.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pass
-    except OSError as error:
-        raise NotRunning(f"{name} is not known: {advice}") from error
-    else:
-        raise NotRunning(f"{name} is not known, and no exchange runs on {settings.data_dir}: {advice}")
-    try:
-        value = json.loads((folder / "services.json").read_text())[name]
-    except (OSError, KeyError):
-        raise NotRunning(f"{name} is not known yet: the exchange on {settings.data_dir} is still starting") from None
-    return str(value)
-
-
-def resolve_redis_url(settings: Settings) -> str:
-    """The URL of Redis: the setting, else the running exchange's of the data directory. Raises NotRunning."""
-    return settings.redis_url or _of_serve(settings, "redis_url")
-
-
-def resolve_database_url(settings: Settings) -> str:
-    """The URL of PostgreSQL: the setting, else the running exchange's of the data directory. Raises NotRunning."""
-    return settings.database_url or _of_serve(settings, "database_url")
-
-
-def resolve_gateway_url(settings: Settings) -> str:
-    """The ``http://`` URL of a gateway: the setting, else the running exchange's. Raises NotRunning."""
-    return settings.gateway_url or _of_serve(settings, "gateway_url")
+    return f"{where}: {masked(name, detail['input'])!r} is not allowed; it must be {allowed(name)}"

@@ -3,7 +3,8 @@
 import asyncio
 
 from goldx.hosting.health import Unhealthy
-from goldx.hosting.settings import Settings, resolve_redis_url
+from goldx.hosting.running import resolve_redis_url
+from goldx.hosting.settings import Settings
 from goldx.streams.archive import JOURNAL, Archive
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys

@@ -182,7 +182,7 @@ def restore(data: bytes) -> Fold:
     if hashlib.sha256(found.body).hexdigest() != found.checksum:
         raise SnapshotFailed("its checksum is wrong: it is torn or altered")
     try:
-        with collector.off():
+        with collector.paused():
             engine = Engine.restore(zlib.decompress(found.body))
     except Exception as error:
         raise SnapshotFailed(f"the core does not take it: {error!r}") from error

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.client.keys import Key
 from goldx.hosting import collector, logging
-from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.hosting.running import resolve_database_url, resolve_redis_url
+from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue
 from goldx.streams.archive import BadArchive
 from goldx.streams.durability import WeakDurability
@@ -79,7 +80,7 @@ def settlement() -> None:
     log = structlog.get_logger()
     settings = Settings()
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
-    collector.gentle()
+    collector.tune_for_service()
     try:
         asyncio.run(serve(database_url, redis_url, settings))
     except Exception as error:

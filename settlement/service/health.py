@@ -5,7 +5,8 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 
 from goldx.hosting.health import Unhealthy
-from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.hosting.running import resolve_database_url, resolve_redis_url
+from goldx.hosting.settings import Settings
 from goldx.streams.event_stream import EventStream
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from api.app import GatewayServer
 from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
-from goldx.hosting.embedded import Server
+from goldx.hosting.servers import Server
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import HoldingAdjust
 from goldx.streams import redis_client

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from goldx.hosting.embedded import Server
+from goldx.hosting.servers import Server
 from goldx.streams import redis_client
 from goldx.streams.archive import Archive
 from goldx.streams.event_stream import EventStream

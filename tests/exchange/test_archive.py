@@ -1,4 +1,4 @@
-"""The whole exchange with an archive: trimmed behind its back, restarted, and rebuilt after the loss of its server."""
+"""The whole exchange with an archive: streams trimmed, services restarted, the server lost and restored."""
 
 import asyncio
 import os
@@ -15,17 +15,17 @@ from goldx.hosting.supervisor import Supervisor
 from goldx.streams import redis_client
 from goldx.streams.archive import Archive
 from goldx.streams.keys import Keys
-from tests.exchange.test_restart import Member, check, goldx, prepare, settled
+from tests.exchange.test_restart import Member, check, goldx, prepare, until_posted
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 SERVICES = ("engine", "settlement", "archiver", "gateway")
 
 
-async def trade(exchange: Supervisor, members: list[Member], more: int) -> None:
-    """Until every member has so many more answers; then nothing is on its way any more."""
+async def trade(supervisor: Supervisor, members: list[Member], more: int) -> None:
+    """Let the members trade until each has so many more answers; every request has then been handled."""
     before = [len(member.answers) for member in members]
     trading = [
-        asyncio.create_task(member.trade(exchange.gateway_url, Random(f"{SEED} {member.firm} {member.number}")))
+        asyncio.create_task(member.trade(supervisor.gateway_url, Random(f"{SEED} {member.firm} {member.number}")))
         for member in members
     ]
     async with asyncio.timeout(100):
@@ -34,13 +34,13 @@ async def trade(exchange: Supervisor, members: list[Member], more: int) -> None:
     for task in trading:
         task.cancel()
     await asyncio.gather(*trading, return_exceptions=True)
-    await exchange.kill("gateway", signal.SIGTERM)
-    await exchange.ready("gateway")
+    await supervisor.kill("gateway", signal.SIGTERM)
+    await supervisor.ready("gateway")
 
 
-async def trimmed(exchange: Supervisor) -> tuple[int, int]:
-    """How many entries of journal and event stream are in the archive alone."""
-    redis = redis_client.connect(exchange.redis_url)
+async def trimmed(supervisor: Supervisor) -> tuple[int, int]:
+    """Return how many entries of the journal and of the event stream are in the archive alone."""
+    redis = redis_client.connect(supervisor.redis_url)
     found = []
     for key in (Keys().journal, Keys().events):
         stream = await redis.xinfo_stream(key)
@@ -50,7 +50,7 @@ async def trimmed(exchange: Supervisor) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(600)
-async def test_restarts_behind_a_trimmed_server_and_after_its_loss(folder: Path) -> None:
+async def test_restarts_on_trimmed_streams_and_after_the_loss_of_the_server(folder: Path) -> None:
     print(f"SEED={SEED}")
     settings = Settings(
         data_dir=folder / "data",
@@ -60,24 +60,24 @@ async def test_restarts_behind_a_trimmed_server_and_after_its_loss(folder: Path)
         archive_every_seconds=1,
         archive_after_hours=0,
     )
-    async with Supervisor(settings, services=SERVICES) as exchange:
-        members = await prepare(exchange)
-        await trade(exchange, members, 30)
+    async with Supervisor(settings, services=SERVICES) as supervisor:
+        members = await prepare(supervisor)
+        await trade(supervisor, members, 30)
         async with asyncio.timeout(120):
             # The journal is trimmed up to the oldest snapshot that is kept, and only orders bring new ones.
-            while min(await trimmed(exchange)) == 0:
-                await trade(exchange, members, 5)
-        # The beginning is gone from the server: everybody starts from the archive all the same.
-        await asyncio.gather(*(exchange.kill(name) for name in ("engine", "gateway", "settlement", "archiver")))
-        await exchange.ready()
-        await trade(exchange, members, 15)
-        await settled(exchange)
-        said = (await goldx(exchange, "journal", "archive", "--retain", "0s")).decode()
-        anchor = said.split("anchor ")[1].strip()
+            while min(await trimmed(supervisor)) == 0:
+                await trade(supervisor, members, 5)
+        # The server no longer has the beginning of the streams: every service starts from the archive.
+        await asyncio.gather(*(supervisor.kill(name) for name in ("engine", "gateway", "settlement", "archiver")))
+        await supervisor.ready()
+        await trade(supervisor, members, 15)
+        await until_posted(supervisor)
+        printed = (await goldx(supervisor, "journal", "archive", "--retain", "0s")).decode()
+        anchor = printed.split("anchor ")[1].strip()
 
     # Every copy of the server's disk is lost.
     shutil.rmtree(folder / "data" / "valkey")
-    environment = {name: value for name, value in exchange.environment.items() if name != "GOLDX_REDIS_URL"}
+    environment = {name: value for name, value in supervisor.environment.items() if name != "GOLDX_REDIS_URL"}
     del environment["GOLDX_DATABASE_URL"]
     command = (sys.executable, "-m", "goldx.cli", "journal", "restore", str(folder / "archive"))
     restoring = await asyncio.create_subprocess_exec(*command, env=environment, stdout=-1, stderr=-1)
@@ -85,8 +85,8 @@ async def test_restarts_behind_a_trimmed_server_and_after_its_loss(folder: Path)
     assert restoring.returncode == 0, errors.decode()
     assert out.startswith(b"put back "), out
 
-    async with Supervisor(settings, services=SERVICES) as exchange:
-        await trade(exchange, members, 15)
-        await settled(exchange)
-        await check(exchange, folder, members)
+    async with Supervisor(settings, services=SERVICES) as supervisor:
+        await trade(supervisor, members, 15)
+        await until_posted(supervisor)
+        await check(supervisor, folder, members)
         Archive(folder / "archive").prove([anchor])

@@ -28,10 +28,10 @@ def lines_to_type(page: str) -> list[tuple[str, str]]:
     return [(command, printed) for command, _, printed in (line.partition(MARK) for line in lines)]
 
 
-async def until_posted(exchange: Supervisor) -> None:
+async def until_posted(supervisor: Supervisor) -> None:
     """Wait until the outbox is empty and settlement has posted every event."""
     headers = {"Authorization": f"Bearer {Key.load(Path('operator-1.pem')).bearer_token()}"}
-    async with httpx.AsyncClient(base_url=exchange.gateway_url, headers=headers, trust_env=False) as browser:
+    async with httpx.AsyncClient(base_url=supervisor.gateway_url, headers=headers, trust_env=False) as browser:
         while True:
             status = (await browser.get("/v1/settlement/status")).raise_for_status().json()
             if status["sequence"] == status["last_sequence"] and not status["outbox"]:
@@ -59,15 +59,15 @@ def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> No
 async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0)
     async with (
-        Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange,
-        Shell(exchange.environment, working_folder / "commands.jsonl") as shell,
+        Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor,
+        Shell(supervisor.environment, working_folder / "commands.jsonl") as shell,
     ):
         for command, printed in lines_to_type(page):
             program, *words = shlex.split(command)
             assert program == "goldx"
             check(command, await shell.execute(*words), printed)
             if any(word in words for word in TO_THE_ENGINE):
-                await until_posted(exchange)
+                await until_posted(supervisor)
         lots = (await shell.run("clerk", "--as", "clerk-1", "lots")).splitlines()
     forms = {line.split("\t")[3]: line.split("\t")[5] for line in lots}
     assert forms == {

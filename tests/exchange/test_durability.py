@@ -1,23 +1,20 @@
-"""Each service asks the server how durable it is, and refuses less than full durability unless that is allowed."""
+"""Each service checks how durable the server is, and refuses less than full durability unless that is allowed."""
 
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-from goldx.hosting import embedded
+from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 
-SHOWN = "appendonly=yes,appendfsync=everysec"
+WEAK = "appendonly=yes,appendfsync=everysec"
 
 
 async def run(service: str, settings: dict[str, str]) -> tuple[str, str]:
-    """Starts a service; its READY line, with which it is stopped, or what it says when it ends without one."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "goldx.cli", service), env=os.environ | settings, stdout=-1, stderr=-1
-    )
+    """Start a service and stop it when it is ready; return its READY line, or "", and its standard error."""
+    command = (sys.executable, "-m", "goldx.cli", service)
+    process = await asyncio.create_subprocess_exec(*command, env=os.environ | settings, stdout=-1, stderr=-1)
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
     if line:
@@ -27,9 +24,10 @@ async def run(service: str, settings: dict[str, str]) -> tuple[str, str]:
     return line, errors.decode()
 
 
-async def test_settlement_and_gateway_refuse_a_server_that_acknowledges_too_early(database_url: str) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="gx"))
-    server = await embedded.start_valkey(folder)
+async def test_settlement_and_gateway_refuse_a_server_that_acknowledges_too_early(
+    folder: Path, database_url: str
+) -> None:
+    server = await start_valkey(folder)
     settings = {"GOLDX_REDIS_URL": server.url, "GOLDX_DATABASE_URL": database_url, "GOLDX_GATEWAY_PORT": "0"}
     try:
         redis = redis_client.connect(server.url)
@@ -39,10 +37,9 @@ async def test_settlement_and_gateway_refuse_a_server_that_acknowledges_too_earl
         for service in ("settlement", "gateway"):
             line, errors = await run(service, settings)
             assert line == ""
-            assert f"the server's durability is {SHOWN}" in errors
+            assert f"the server's durability is {WEAK}" in errors
             line, errors = await run(service, settings | {"GOLDX_ALLOW_WEAK_DURABILITY": "true"})
-            assert line.endswith(f"durability={SHOWN}\n"), errors
+            assert line.endswith(f"durability={WEAK}\n"), errors
         await redis.aclose()
     finally:
         await server.stop()
-        shutil.rmtree(folder)

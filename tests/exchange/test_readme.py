@@ -1,4 +1,4 @@
-"""The README's quick start, line by line, against the demonstration that it tells the reader to start."""
+"""The README's quick start, run as it stands against the demonstration that the README starts."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ URL = "http://127.0.0.1:8600"
 
 
 def quick_start(readme: str) -> str:
-    """The one Python block of a README."""
+    """Return the one Python block of a README."""
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
     return str(block)
 
@@ -31,7 +31,7 @@ def test_every_page_that_the_readmes_point_to_exists() -> None:
 
 
 async def test_the_quick_start_buys_gold(folder: Path, client_python: Path) -> None:
-    """The demonstration stays up; the lines run in its directory as they stand, but for the port if 8600 was taken.
+    """The demonstration stays up; the lines run in its directory unchanged, but for the port if 8600 was taken.
 
     The Python that runs them has the member's client alone.
     """
@@ -44,8 +44,8 @@ async def test_the_quick_start_buys_gold(folder: Path, client_python: Path) -> N
         services = json.loads((folder / "goldx-data/demo/run/services.json").read_text())
         lines = quick_start(READMES[0]).replace(URL, services["gateway_url"])
         member = await asyncio.create_subprocess_exec(client_python, "-c", lines, cwd=folder, stdout=-1, stderr=-1)
-        printed, complained = await member.communicate()
-        assert member.returncode == 0, complained.decode()
+        printed, errors = await member.communicate()
+        assert member.returncode == 0, errors.decode()
         assert printed.startswith(b"filled ['")
         assert b"'AU-DORE': {'total': '2'" in printed
     finally:

@@ -38,8 +38,8 @@ from settlement.tables import ledger as schema
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 SYMBOL = "AU-1"
 FIRMS = ("FIRM-A", "FIRM-B", "FIRM-C")
-PURSE = {CASH: 500_000_000_00, SYMBOL: 500_000_000}
-"""What each account starts with: fen and fine milligrams."""
+FIRST_HOLDINGS = {CASH: 500_000_000_00, SYMBOL: 500_000_000}
+"""The holdings that each account starts with: fen and fine milligrams."""
 
 
 @dataclass
@@ -49,21 +49,21 @@ class Member:
     firm: str
     key: Key
     answers: list[dict[str, Any]] = field(default_factory=list)
-    """What the exchange acknowledged."""
+    """Answers to acknowledged orders."""
     unknown: int = 0
     """Orders whose answer never came."""
     refused: list[str] = field(default_factory=list)
     """Client ids of the orders that the exchange refused."""
     number: int = 0
-    """Of the order placed last."""
+    """The number of the order placed last."""
 
     async def trade(self, url: str, random: Random) -> None:
         while True:
             with contextlib.suppress(OSError, WebSocketException, ExchangeError, ConnectionLost):
-                async with connect(url, self.key) as exchange:
+                async with connect(url, self.key) as client:
                     while True:
                         self.number += 1
-                        await self._place(exchange.place, self.number, random)
+                        await self._place(client.place, self.number, random)
                         await asyncio.sleep(random.random() * 0.01)
             await asyncio.sleep(0.05)
 
@@ -81,9 +81,9 @@ class Member:
             raise
 
 
-async def prepare(exchange: Supervisor) -> list[Member]:
-    """Members with their keys, an operator, an open instrument, accounts with money and gold."""
-    sql = database.connect(exchange.database_url)
+async def prepare(supervisor: Supervisor) -> list[Member]:
+    """Register members and an operator, open an instrument and accounts with money and gold; return the members."""
+    sql = database.connect(supervisor.database_url)
     members = [Member(firm, Key.generate(f"{firm}.key")) for firm in FIRMS]
     operator = Key.generate("operator.key")
     async with sql.begin() as connection:
@@ -101,35 +101,34 @@ async def prepare(exchange: Supervisor) -> list[Member]:
         *(("account.open", {"account": f"{firm}.H", "member": firm}) for firm in FIRMS),
         ("market.set_phase", {"symbol": SYMBOL, "phase": "continuous"}),
     ]
-    async with httpx.AsyncClient(base_url=exchange.gateway_url, trust_env=False, headers=headers, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=supervisor.gateway_url, trust_env=False, headers=headers, timeout=20) as http:
         for method, params in orders:
             answer = await http.post("/v1/operator/commands", json={"method": method, "params": params})
             assert answer.status_code == 200, answer.text
-    redis = redis_client.connect(exchange.redis_url)
-    purses = (
+    redis = redis_client.connect(supervisor.redis_url)
+    deposits = (
         HoldingAdjust(f"{firm}.H", asset, amount, f"{firm}-{asset}")
         for firm in FIRMS
-        for asset, amount in PURSE.items()
+        for asset, amount in FIRST_HOLDINGS.items()
     )
-    await Journal(redis, Keys()).append(CommandFrame("test.1", 1, tuple(purses)))
+    await Journal(redis, Keys()).append(CommandFrame("test.1", 1, tuple(deposits)))
     await redis.aclose()
     return members
 
 
-async def goldx(exchange: Supervisor, *arguments: str) -> bytes:
-    """Runs a command as an auditor would; returns what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "goldx.cli", *arguments), env=exchange.environment, stdout=-1, stderr=-1
-    )
+async def goldx(supervisor: Supervisor, *arguments: str) -> bytes:
+    """Run a ``goldx`` command as an auditor would, and return what it prints."""
+    command = (sys.executable, "-m", "goldx.cli", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, env=supervisor.environment, stdout=-1, stderr=-1)
     out, errors = await process.communicate()
     assert process.returncode == 0, errors.decode() + out.decode()[-2_000:]
     return out
 
 
-async def settled(exchange: Supervisor) -> None:
-    """Waits until settlement has posted every event of a market in which nobody trades any more."""
-    redis = redis_client.connect(exchange.redis_url)
-    sql = database.connect(exchange.database_url)
+async def until_posted(supervisor: Supervisor) -> None:
+    """Wait until settlement has posted every event of a market in which nobody trades any more."""
+    redis = redis_client.connect(supervisor.redis_url)
+    sql = database.connect(supervisor.database_url)
     async with sql.connect() as connection:
         while True:
             posted = await connection.scalar(select(schema.progress.c.sequence))
@@ -145,22 +144,22 @@ async def test_nothing_acknowledged_is_lost_whatever_is_killed(folder: Path) -> 
     print(f"SEED={SEED}")
     random = Random(SEED)
     settings = Settings(data_dir=folder / "data", gateway_port=0, snapshot_every=300, lease_ms=500)
-    async with Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange:
-        members = await prepare(exchange)
+    async with Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor:
+        members = await prepare(supervisor)
         trading = [
-            asyncio.create_task(member.trade(exchange.gateway_url, Random(f"{SEED} {member.firm}")))
+            asyncio.create_task(member.trade(supervisor.gateway_url, Random(f"{SEED} {member.firm}")))
             for member in members
         ]
-        victims = list(exchange.services)
+        victims = list(supervisor.services)
         assert sorted(victims) == ["engine", "gateway", "postgres", "settlement", "valkey"]
         random.shuffle(victims)
         for victim in victims:
             await asyncio.sleep(random.uniform(0.2, 1.5))
-            await exchange.kill(victim)
-            await exchange.ready()
+            await supervisor.kill(victim)
+            await supervisor.ready()
         await asyncio.sleep(random.uniform(0.2, 1.5))
-        await asyncio.gather(*(exchange.kill(name) for name in victims))
-        await exchange.ready()
+        await asyncio.gather(*(supervisor.kill(name) for name in victims))
+        await supervisor.ready()
         before = [len(member.answers) for member in members]
         async with asyncio.timeout(60):
             while any(len(member.answers) < count + 20 for member, count in zip(members, before, strict=True)):
@@ -168,21 +167,21 @@ async def test_nothing_acknowledged_is_lost_whatever_is_killed(folder: Path) -> 
         for task in trading:
             task.cancel()
         await asyncio.gather(*trading, return_exceptions=True)
-        # What was on its way when they stopped is in the journal by now, or never will be.
+        # Requests that were under way when they stopped are in the journal after this, or never will be.
         for name in ("gateway", "engine"):
-            await exchange.kill(name, signal.SIGTERM)
-            await exchange.ready(name)
-        await settled(exchange)
-        await check(exchange, folder, members)
+            await supervisor.kill(name, signal.SIGTERM)
+            await supervisor.ready(name)
+        await until_posted(supervisor)
+        await check(supervisor, folder, members)
 
 
-async def check(exchange: Supervisor, folder: Path, members: list[Member]) -> None:
-    """Everybody's story against everybody else's."""
+async def check(supervisor: Supervisor, folder: Path, members: list[Member]) -> None:
+    """Compare the members' answers, the journal, the events, the replay and the ledger with each other."""
     journal = folder / "journal.jsonl"
-    await goldx(exchange, "journal", "export", "--out", str(journal))
-    published = await goldx(exchange, "journal", "events")
-    assert await goldx(exchange, "replay", str(journal)) == published, "the journal gives what was published"
-    verdict = (await goldx(exchange, "journal", "verify")).decode()
+    await goldx(supervisor, "journal", "export", "--out", str(journal))
+    published = await goldx(supervisor, "journal", "events")
+    assert await goldx(supervisor, "replay", str(journal)) == published, "the journal gives what was published"
+    verdict = (await goldx(supervisor, "journal", "verify")).decode()
     assert " 0 published digests" not in verdict, "the engine's own digests were compared with the replay's"
 
     events = [json.loads(line) for line in published.splitlines()]
@@ -207,12 +206,12 @@ async def check(exchange: Supervisor, folder: Path, members: list[Member]) -> No
     unanswered = set(placed) - {answer["order"]["client_order_id"] for answer in answers} - refused
     assert len(unanswered) <= sum(member.unknown for member in members) + len(members)
     assert len(trades) > 50
-    await check_ledger(exchange, trades, events)
+    await check_ledger(supervisor, trades, events)
 
 
-async def check_ledger(exchange: Supervisor, trades: dict[int, dict[str, Any]], events: list[dict[str, Any]]) -> None:
+async def check_ledger(supervisor: Supervisor, trades: dict[int, dict[str, Any]], events: list[dict[str, Any]]) -> None:
     """The ledger has every trade once, and every balance is the engine's."""
-    sql = database.connect(exchange.database_url)
+    sql = database.connect(supervisor.database_url)
     async with sql.connect() as connection:
         posted = (await connection.execute(select(schema.trade))).all()
         account = schema.ledger_account
@@ -226,7 +225,7 @@ async def check_ledger(exchange: Supervisor, trades: dict[int, dict[str, Any]], 
         (event["account"], event["asset"]): event["total"] for event in events if event["event"] == "holding.changed"
     }
     assert {(row.name, row.asset): format_amount(row.balance, row.asset) for row in balances} == held
-    assert len(held) == len(FIRMS) * len(PURSE)
-    # The purses came without a document of the bank or the warehouse; nothing else may be found.
+    assert len(held) == len(FIRMS) * len(FIRST_HOLDINGS)
+    # The first holdings came without a document of the bank or the warehouse; nothing else may be found.
     kinds = {found.kind for found in report.breaks}
     assert kinds <= {"POOL_LEDGER", "POOL_ENGINE", "CASH_DOCUMENTS", "UNIDENTIFIED"}

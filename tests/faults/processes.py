@@ -9,8 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from goldx.hosting.embedded import Server
-from goldx.hosting.service import tail
+from goldx.hosting.servers import Server, tail
 
 PAUSE = 0.05
 """Seconds before what ended is started again."""

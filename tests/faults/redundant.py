@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from goldx.hosting import embedded
+from goldx.hosting.valkey import valkey_binary
 from goldx.streams import redis_client
 from tests.faults.schedule import Fault, Plan
 from tests.faults.stack import SETTINGS, ExchangeStack, free_port
@@ -206,7 +206,7 @@ async def _start(folder: Path, configuration: str, *arguments: str) -> asyncio.s
     file = folder / "server.conf"
     file.write_text(configuration)
     return await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "KILL", str(embedded.valkey_binary()), str(file), *arguments),
+        *("setpriv", "--pdeathsig", "KILL", str(valkey_binary()), str(file), *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

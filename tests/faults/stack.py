@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx.hosting import embedded
+from goldx.hosting.postgres import start_postgres
 from goldx.hosting.settings import PREFIX
+from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 from goldx.streams.engines import LEADER, read_statuses
 from goldx.streams.keys import Keys
@@ -110,7 +111,7 @@ class ExchangeStack:
         return [complaint for part in self.parts.values() for complaint in part.complaints]
 
     async def _start(self) -> None:
-        self.parts["postgres"] = KeptServer("postgres", partial(embedded.start_postgres, self.folder / "postgres"))
+        self.parts["postgres"] = KeptServer("postgres", partial(start_postgres, self.folder / "postgres"))
         self.parts["postgres"].begin()
         async with asyncio.timeout(START_SECONDS):
             await self._start_redis()
@@ -121,7 +122,7 @@ class ExchangeStack:
         await self.recovered()
 
     async def _start_redis(self) -> None:
-        self.parts["valkey"] = KeptServer("valkey", partial(embedded.start_valkey, self.folder / "valkey"))
+        self.parts["valkey"] = KeptServer("valkey", partial(start_valkey, self.folder / "valkey"))
         self.parts["valkey"].begin()
         await self.parts["valkey"].up.wait()
 

@@ -24,9 +24,9 @@ from api.journal import pressure
 from goldx.client.errors import ExchangeError
 from goldx.client.results import Order
 from goldx.client.session import ExchangeClient
-from goldx.hosting import embedded
-from goldx.hosting.embedded import Server
-from goldx.hosting.service import Keeper
+from goldx.hosting.servers import Server
+from goldx.hosting.service import RestartedServer
+from goldx.hosting.valkey import start_valkey
 from goldx.protocol.commands import OrderPlace
 from goldx.streams import redis_client
 from goldx.streams.entries import BEGINNING
@@ -85,7 +85,7 @@ async def place_on(valkey: Server, postgres: Server, **settings: Any) -> AsyncIt
 @pytest_asyncio.fixture(scope="module")
 async def shared(servers: tuple[Server, Server]) -> AsyncIterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="gx"))
-    valkey = await embedded.start_valkey(folder)
+    valkey = await start_valkey(folder)
     async with place_on(valkey, servers[1]) as opened:
         yield opened
     await valkey.stop()
@@ -262,7 +262,7 @@ def fill(folder: Path, leave: int) -> Path:
 async def test_a_disk_that_is_nearly_full_takes_no_orders_but_cancels(
     small_disk: Path, servers: tuple[Server, Server]
 ) -> None:
-    valkey = await embedded.start_valkey(small_disk / "valkey")
+    valkey = await start_valkey(small_disk / "valkey")
     async with place_on(valkey, servers[1], disk_reserve_mb=8) as place, place.member() as member:
         story, desk = Story(place), place.desk
         await story.order(member, "before")
@@ -284,7 +284,7 @@ async def test_a_disk_that_is_full_loses_nothing_and_goes_on_with_space(
     small_disk: Path, servers: tuple[Server, Server]
 ) -> None:
     """The server with fsync always ends itself at the first write that does not fit; it is started again."""
-    keeper = Keeper("valkey", partial(embedded.start_valkey, small_disk / "valkey"), print)
+    keeper = RestartedServer("valkey", partial(start_valkey, small_disk / "valkey"), print)
     await keeper.start()
     first = keeper.server.process
     async with place_on(keeper.server, servers[1], disk_reserve_mb=0) as place, place.member() as member:
@@ -310,7 +310,7 @@ async def test_a_disk_that_is_full_loses_nothing_and_goes_on_with_space(
 @pytest.mark.faults
 async def test_a_server_that_refuses_to_write_is_quoted(small_disk: Path, servers: tuple[Server, Server]) -> None:
     """With fsync every second, a full disk is told to whoever writes (MISCONF)."""
-    valkey = await embedded.start_valkey(small_disk / "valkey")
+    valkey = await start_valkey(small_disk / "valkey")
     redis = redis_client.connect(valkey.url)
     await redis.config_set("appendfsync", "everysec")
     async with place_on(valkey, servers[1], disk_reserve_mb=0) as place, place.member() as member:

@@ -1,4 +1,4 @@
-"""Which build of what can be compiled is used."""
+"""Which modules are used, the compiled or the interpreted ones."""
 
 import os
 import subprocess
@@ -14,10 +14,10 @@ PARTS = {entry.name: entry.load() for entry in entry_points(group="goldx.compile
 HOTTEST = {"core": "matching.core.engine", "gateway": "api.view.view"}
 
 
-def which(part: str, wish: str | None) -> subprocess.CompletedProcess[str]:
+def which(part: str, choice: str | None) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != SWITCH}
-    if wish is not None:
-        environment[SWITCH] = wish
+    if choice is not None:
+        environment[SWITCH] = choice
     code = f"import {HOTTEST[part]} as module; print(module.__file__)"
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
@@ -32,7 +32,7 @@ def test_interpreted_on_demand(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", HOTTEST)
-def test_compiled_on_demand_or_an_error_that_says_what_to_do(part: str) -> None:
+def test_compiled_on_demand_or_an_error_that_names_the_command(part: str) -> None:
     found = which(part, "compiled")
     if PARTS[part].built:
         assert found.stdout.strip().endswith(".so")
@@ -41,7 +41,7 @@ def test_compiled_on_demand_or_an_error_that_says_what_to_do(part: str) -> None:
         assert "goldx build-core" in found.stderr
 
 
-def test_an_unknown_wish_is_refused() -> None:
+def test_an_unknown_choice_is_refused() -> None:
     found = which("core", "jit")
     assert found.returncode != 0
     assert "'jit' is not allowed" in found.stderr

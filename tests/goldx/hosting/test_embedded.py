@@ -1,30 +1,20 @@
-"""The embedded servers: real, durable, and gone when their starter is gone."""
+"""The embedded servers: durable, and ended with the process that started them."""
 
 import asyncio
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
-import pytest
 from sqlalchemy.engine import make_url
 
-from goldx.hosting import embedded
+from goldx.hosting.postgres import start_postgres
+from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    yield path
-    shutil.rmtree(path)
-
-
 async def test_valkey_acknowledges_only_what_is_fsynced(folder: Path) -> None:
-    server = await embedded.start_valkey(folder)
+    server = await start_valkey(folder)
     client = redis_client.connect(server.url)
     config = await client.config_get("append*")
     await client.set("k", "v")
@@ -34,7 +24,7 @@ async def test_valkey_acknowledges_only_what_is_fsynced(folder: Path) -> None:
     assert config["appendonly"] == "yes"
     assert config["appendfsync"] == "always"
 
-    again = await embedded.start_valkey(folder)
+    again = await start_valkey(folder)
     client = redis_client.connect(again.url)
     assert await client.get("k") == b"v"
     await client.aclose()
@@ -43,7 +33,7 @@ async def test_valkey_acknowledges_only_what_is_fsynced(folder: Path) -> None:
 
 async def test_postgres_keeps_its_data_over_a_restart(folder: Path) -> None:
     for expected in (0, 1):
-        server = await embedded.start_postgres(folder)
+        server = await start_postgres(folder)
         host = str(make_url(server.url).query["host"])
         connection = await asyncpg.connect(host=host, user="goldx", database="goldx")
         await connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
@@ -57,11 +47,12 @@ async def test_postgres_keeps_its_data_over_a_restart(folder: Path) -> None:
 async def test_servers_end_with_the_process_that_started_them(folder: Path) -> None:
     program = (
         "import asyncio, pathlib, sys\n"
-        "from goldx.hosting import embedded\n"
+        "from goldx.hosting.postgres import start_postgres\n"
+        "from goldx.hosting.valkey import start_valkey\n"
         "async def main():\n"
         "    folder = pathlib.Path(sys.argv[1])\n"
-        "    valkey = await embedded.start_valkey(folder / 'v')\n"
-        "    postgres = await embedded.start_postgres(folder / 'p', durable=False)\n"
+        "    valkey = await start_valkey(folder / 'v')\n"
+        "    postgres = await start_postgres(folder / 'p', durable=False)\n"
         "    print(valkey.pid, postgres.pid, flush=True)\n"
         "    await asyncio.sleep(100)\n"
         "asyncio.run(main())\n"
@@ -75,11 +66,11 @@ async def test_servers_end_with_the_process_that_started_them(folder: Path) -> N
     starter.kill()
     await starter.wait()
     async with asyncio.timeout(30):
-        while any(_runs(pid) for pid in pids):
+        while any(_is_running(pid) for pid in pids):
             await asyncio.sleep(0.05)
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

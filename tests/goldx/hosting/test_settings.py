@@ -1,4 +1,4 @@
-"""Settings: what is wrong is named, and what is written about them is true."""
+"""Settings: wrong ones are named, and the documented table is the real one."""
 
 import fcntl
 import json
@@ -8,14 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from goldx.cli import main
-from goldx.hosting import settings as module
-from goldx.hosting.settings import BadSettings, NotRunning, Settings, resolve_redis_url
+from goldx.hosting.running import NotRunning, resolve_redis_url, run_folder
+from goldx.hosting.settings import BadSettings, Settings
 from goldx.settings_command import markdown_table
 
-
-@pytest.fixture(autouse=True)
-def _empty_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_working_folder")
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +30,7 @@ def test_a_named_file_is_read_and_must_exist(monkeypatch: pytest.MonkeyPatch) ->
         Settings()
 
 
-def test_every_wrong_value_is_named_at_once_and_passwords_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_wrong_values_are_named_at_once_and_passwords_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDX_GATEWAY_PORT", "70000")
     monkeypatch.setenv("GOLDX_DATABASE_URL", "mysql://root:s3cret@host/db")
     monkeypatch.setenv("GOLDX_GATEWAI_PORT", "1")
@@ -41,9 +38,13 @@ def test_every_wrong_value_is_named_at_once_and_passwords_are_not(monkeypatch: p
     result = CliRunner().invoke(main, ["settings"])
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
-    said = result.output.splitlines()[1:]
-    assert [line.split(":")[0].strip() for line in said] == [
-        *("GOLDX_GATEWAI_PORT", "GOLDX_DATABASE_URL", "shard", "GOLDX_GATEWAY_PORT", "colour")
+    problems = result.output.splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in problems] == [
+        "GOLDX_GATEWAI_PORT",
+        "GOLDX_DATABASE_URL",
+        "shard",
+        "GOLDX_GATEWAY_PORT",
+        "colour",
     ]
     assert "'70000' is not allowed; it must be a whole number from 0 to 65535" in result.output
     assert "s3cret" not in result.output
@@ -69,10 +70,10 @@ def test_effective_settings_are_printed_without_passwords(monkeypatch: pytest.Mo
 
 
 def test_an_unset_url_is_that_of_the_running_exchange_and_of_no_other() -> None:
-    settings = Settings(data_dir=Path("house"))
+    settings = Settings(data_dir=Path("data"))
     with pytest.raises(NotRunning, match="set GOLDX_REDIS_URL, or start `goldx serve`"):
         resolve_redis_url(settings)
-    run = module.run_folder(settings)
+    run = run_folder(settings)
     run.mkdir(parents=True)
     (run / "services.json").write_text(json.dumps({"redis_url": "unix:///of/serve"}))
     with (run / "serve.lock").open("wb") as lock:

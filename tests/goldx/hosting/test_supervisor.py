@@ -1,35 +1,25 @@
-"""``goldx serve`` and its library: what it starts stays up, keeps its data, and goes when it goes."""
+"""``goldx serve`` and the supervisor: services stay up, keep their data, and end with their supervisor."""
 
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
-from goldx.hosting.embedded import ServerFailed
-from goldx.hosting.service import rotate
-from goldx.hosting.settings import Settings, resolve_database_url, resolve_redis_url
+from goldx.hosting.running import resolve_database_url, resolve_redis_url
+from goldx.hosting.servers import ServerFailed
+from goldx.hosting.service import rotate_logs
+from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.streams import engines, redis_client
 from goldx.streams.keys import Keys
 
 SERVE = (sys.executable, "-m", "goldx.cli", "serve")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path, as unix sockets need."""
-    path = Path(tempfile.mkdtemp(prefix="gx"))
-    yield path
-    shutil.rmtree(path)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -54,14 +44,14 @@ def children_of(pid: int) -> set[int]:
     return {int(child) for child in found}
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-async def test_for_a_repair_the_servers_run_alone(folder: Path) -> None:
+async def test_the_servers_alone_run_for_a_repair(folder: Path) -> None:
     process = await start_serve(folder, "--servers")
     assert len(children_of(process.pid)) == 2
     settings = settings_of(folder)
@@ -88,9 +78,9 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     assert len(started) == 6
 
     second = await asyncio.create_subprocess_exec(*SERVE, env=environment(folder), stdout=-1, stderr=-1)
-    _, complained = await second.communicate()
+    _, errors = await second.communicate()
     assert second.returncode == 1
-    assert f"process {process.pid} runs an exchange on".encode() in complained
+    assert f"process {process.pid} runs an exchange on".encode() in errors
 
     process.send_signal(signal.SIGINT)
     printed, _ = await process.communicate()
@@ -99,9 +89,9 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     assert ends[:2] == ["console", "gateway"]
     assert set(ends[2:4]) == {"engine", "settlement"}
     assert set(ends[4:]) == {"valkey", "postgres"}
-    assert not any(lives(pid) for pid in started)
+    assert not any(is_running(pid) for pid in started)
 
-    # Killed this time: what it started goes with it, and the next one takes over at once.
+    # Killed this time: its children end with it, and the next one starts at once.
     killed = await start_serve(folder)
     client = redis_client.connect(resolve_redis_url(settings))
     assert await client.get("kept") == b"1"
@@ -109,27 +99,27 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     started = children_of(killed.pid)
     killed.kill()
     await killed.communicate()
-    async with Supervisor(settings, services=("engine",)) as exchange:
-        assert not any(lives(pid) for pid in started)
-        client = redis_client.connect(exchange.redis_url)
+    async with Supervisor(settings, services=("engine",)) as supervisor:
+        assert not any(is_running(pid) for pid in started)
+        client = redis_client.connect(supervisor.redis_url)
         assert await client.get("kept") == b"1"
         await client.aclose()
 
 
-async def test_what_dies_is_started_again_where_it_was(folder: Path) -> None:
-    told: list[str] = []
+async def test_a_service_that_ends_is_started_again_at_the_same_address(folder: Path) -> None:
+    lines: list[str] = []
     services = ("engine", "settlement", "gateway")
-    async with Supervisor(settings_of(folder), services=services, tell=told.append) as exchange:
-        url = exchange.gateway_url
+    async with Supervisor(settings_of(folder), services=services, report=lines.append) as supervisor:
+        url = supervisor.gateway_url
         for name in ("gateway", "engine", "settlement", "valkey", "postgres"):
-            before = exchange.services[name].pid
-            await exchange.kill(name)
-            await exchange.ready(name)
-            assert exchange.services[name].pid != before
-            assert any(line.startswith(f"{name} ended with code -9") for line in told)
-        await exchange.kill("gateway", signal.SIGTERM)
-        await exchange.ready("gateway")
-        assert exchange.gateway_url == url
+            before = supervisor.services[name].pid
+            await supervisor.kill(name)
+            await supervisor.ready(name)
+            assert supervisor.services[name].pid != before
+            assert any(line.startswith(f"{name} ended with code -9") for line in lines)
+        await supervisor.kill("gateway", signal.SIGTERM)
+        await supervisor.ready("gateway")
+        assert supervisor.gateway_url == url
         with pytest.raises(AlreadyRunning, match=f"process {os.getpid()} runs an exchange on"):
             async with Supervisor(settings_of(folder), services=()):
                 pass
@@ -140,7 +130,7 @@ async def test_what_dies_is_started_again_where_it_was(folder: Path) -> None:
 
 
 async def leader_of_two(client: Redis, epoch: int) -> str:
-    """The process id of the engine that leads under an epoch, once another one stands by for it."""
+    """Wait until an engine leads under an epoch and another stands by; return the leader's process id."""
     while True:
         found = await engines.read_statuses(client, Keys())
         if [(status.role, status.epoch) for status in found] == [("leader", epoch), ("standby", 0)]:
@@ -148,42 +138,42 @@ async def leader_of_two(client: Redis, epoch: int) -> str:
         await asyncio.sleep(0.02)
 
 
-async def test_with_a_standby_the_market_outlives_its_engine(folder: Path) -> None:
-    """What leads is killed: the other one leads, or the one that is started again, whichever takes the lease first."""
+async def test_a_standby_leads_when_its_leader_is_killed(folder: Path) -> None:
+    """The leader is killed: then the other engine leads, or the restarted one, whichever takes the lease first."""
     settings = Settings(data_dir=folder / "data", standby=True)
-    async with Supervisor(settings, services=("engine", "standby")) as exchange:
-        client = redis_client.connect(exchange.redis_url)
+    async with Supervisor(settings, services=("engine", "standby")) as supervisor:
+        client = redis_client.connect(supervisor.redis_url)
         for epoch in (1, 2):
             leader = await leader_of_two(client, epoch)
-            await exchange.ready()
-            (name,) = [name for name, server in exchange.services.items() if str(server.pid) == leader]
-            await exchange.kill(name)
+            await supervisor.ready()
+            (name,) = [name for name, server in supervisor.services.items() if str(server.pid) == leader]
+            await supervisor.kill(name)
         await leader_of_two(client, 3)
         await client.aclose()
 
 
-async def test_a_service_that_cannot_start_is_named_with_its_reason_and_the_rest_is_stopped(folder: Path) -> None:
-    told: list[str] = []
+async def test_a_service_that_cannot_start_is_named_and_the_others_are_stopped(folder: Path) -> None:
+    lines: list[str] = []
     settings = Settings(data_dir=folder / "data", database_url="postgresql+asyncpg://x@/x?port=not-a-number")
     with pytest.raises(ServerFailed, match="settlement ended before it was ready"):
-        async with Supervisor(settings, services=("settlement",), tell=told.append):
+        async with Supervisor(settings, services=("settlement",), report=lines.append):
             pass
-    assert told[-1] == "valkey has stopped"
+    assert lines[-1] == "valkey has stopped"
 
 
-async def test_what_does_not_start_again_is_told_of_until_it_does(folder: Path) -> None:
-    told: list[str] = []
-    async with Supervisor(settings_of(folder), services=(), tell=told.append) as exchange:
+async def test_failed_restarts_are_reported_until_one_succeeds(folder: Path) -> None:
+    lines: list[str] = []
+    async with Supervisor(settings_of(folder), services=(), report=lines.append) as supervisor:
         file = folder / "data/valkey/appendonlydir/appendonly.aof.1.incr.aof"
         whole = file.read_bytes()
         file.write_bytes(b"nonsense" + whole)
-        await exchange.kill("valkey")
+        await supervisor.kill("valkey")
         async with asyncio.timeout(30):
-            while not told[-1].startswith("valkey did not start and is tried again in"):
+            while not lines[-1].startswith("valkey did not start and is tried again in"):
                 await asyncio.sleep(0.05)
         file.write_bytes(whole)
-        await exchange.ready("valkey")
-        assert [line for line in told if line.startswith("valkey ended")] == [
+        await supervisor.ready("valkey")
+        assert [line for line in lines if line.startswith("valkey ended")] == [
             "valkey ended with code -9 and is started again"
         ]
 
@@ -193,7 +183,7 @@ async def test_logs_stay_small(folder: Path) -> None:
     with file.open("ab") as service:
         service.write(b"first\n" * 100)
         service.flush()
-        rotation = asyncio.create_task(rotate(folder, 500))
+        rotation = asyncio.create_task(rotate_logs(folder, 500))
         async with asyncio.timeout(10):
             while not file.with_name("engine.jsonl.1").exists() or file.stat().st_size:
                 await asyncio.sleep(0.01)

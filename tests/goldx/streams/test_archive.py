@@ -8,31 +8,11 @@ from random import Random
 
 import pytest
 
-from goldx.streams.archive import EVENTS, GENESIS, JOURNAL, Archive, Archiving, BadArchive, Beside, Entry
+from goldx.streams.archive import EVENTS, GENESIS, JOURNAL, Archive, Archiving, BadArchive, Entry
 from goldx.streams.entries import BEGINNING, Position
+from tests.goldx.streams.conftest import SHARD_STATE, entries
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
-BESIDE = Beside(3, {"gateway-1": 7}, {"gateway-1": {"gateway-1.7.1": "FIRM-A"}})
-
-
-def entries(first: int, count: int) -> list[Entry]:
-    return [(Position(number, number % 3), b"frame %d" % number * 5) for number in range(first, first + count)]
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    """Three segments of the journal and two of the events."""
-    made = Archive(tmp_path / "archive")
-    with made.writing():
-        for stream, first, count in (
-            (JOURNAL, 1, 10),
-            (EVENTS, 1, 5),
-            (JOURNAL, 11, 7),
-            (JOURNAL, 18, 1),
-            (EVENTS, 6, 9),
-        ):
-            made.append("0", stream, entries(first, count), first + count, {f"{first}-0": f"{first} abc"}, BESIDE)
-    return made
 
 
 def test_what_is_written_is_read(archive: Archive) -> None:
@@ -41,7 +21,7 @@ def test_what_is_written_is_read(archive: Archive) -> None:
     assert list(archive.entries(JOURNAL, Position(9, 1))) == entries(10, 9)
     newest = archive.newest(JOURNAL)
     assert newest is not None
-    assert (newest.total, newest.until, newest.beside) == (18, 19, BESIDE)
+    assert (newest.total, newest.until, newest.beside) == (18, 19, SHARD_STATE)
     proof = archive.prove()
     assert (proof.segments, proof.shard, proof.entries) == (5, "0", {JOURNAL: 18, EVENTS: 14})
     assert set(proof.digests) == {"1-0", "11-0", "18-0", "6-0"}
@@ -64,7 +44,7 @@ def test_reading_goes_across_segments(archive: Archive, count: int) -> None:
 def test_a_reader_sees_what_is_added_after_its_first_look(archive: Archive) -> None:
     assert archive.read(JOURNAL, Position(18, 0), Position(99, 0), 10) == []
     with archive.writing():
-        Archive(archive.folder).append("0", JOURNAL, entries(19, 2), 21, {}, BESIDE)
+        Archive(archive.folder).append("0", JOURNAL, entries(19, 2), 21, {}, SHARD_STATE)
     assert archive.read(JOURNAL, Position(18, 0), Position(99, 0), 10) == entries(19, 2)
 
 
@@ -153,7 +133,7 @@ def test_a_forged_segment_breaks_the_chain(archive: Archive) -> None:
     paths = [segment.path for segment in archive.segments()]
     forged = Archive(archive.folder.with_name("forged"))
     with forged.writing():
-        forged.append("0", JOURNAL, [*entries(1, 9), (Position(10, 1), b"other")], 11, {}, BESIDE)
+        forged.append("0", JOURNAL, [*entries(1, 9), (Position(10, 1), b"other")], 11, {}, SHARD_STATE)
     shutil.copy(forged.segments()[0].path, paths[0])
     with pytest.raises(BadArchive, match=f"{paths[1].name} does not follow the segment before it"):
         archive.prove()
@@ -162,10 +142,10 @@ def test_a_forged_segment_breaks_the_chain(archive: Archive) -> None:
 def test_segments_that_do_not_continue_each_other_are_refused(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     with archive.writing():
-        archive.append("0", JOURNAL, entries(5, 3), 8, {}, BESIDE)
+        archive.append("0", JOURNAL, entries(5, 3), 8, {}, SHARD_STATE)
         with pytest.raises(BadArchive, match="that of shard 0, not of shard 1"):
-            archive.append("1", JOURNAL, entries(8, 1), 8, {}, BESIDE)
-        archive.append("0", JOURNAL, entries(7, 3), 8, {}, BESIDE)
+            archive.append("1", JOURNAL, entries(8, 1), 8, {}, SHARD_STATE)
+        archive.append("0", JOURNAL, entries(7, 3), 8, {}, SHARD_STATE)
     with pytest.raises(BadArchive, match=r"00000002-journal-9-0.gxa does not continue the journal"):
         archive.prove()
 

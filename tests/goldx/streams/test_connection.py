@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from goldx.hosting.embedded import start_valkey
+from goldx.hosting.valkey import start_valkey
 from goldx.streams.connection import RedisConnection, Script
 from goldx.streams.entries import Position
 from goldx.streams.event_stream import EventStream

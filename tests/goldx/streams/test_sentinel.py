@@ -1,14 +1,14 @@
-"""URLs of Sentinels, and that a connection which breaks is made again to the server that is the primary then."""
+"""URLs of Sentinels, and that a broken connection is made again to whichever server is the primary then."""
 
 import asyncio
-import shutil
-import tempfile
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 from redis.exceptions import RedisError
 
-from goldx.hosting.settings import BadSettings, Settings, shown
+from goldx.hosting.settings import BadSettings, Settings, masked
+from goldx.retry import is_any_of, retry
 from goldx.streams import redis_client
 from goldx.streams.sentinel import Address, parse
 from tests.faults.redundant import RedundantServers
@@ -22,9 +22,15 @@ def test_a_url_names_sentinels_service_and_secrets() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("redis+sentinel://host:1", "redis+sentinel:///gold", "redis+sentinel://host:0/gold"),
-        *("redis+sentinel://host:70000/gold", "redis+sentinel://host:x/gold", "redis+sentinel://one,,two/gold"),
-        *("redis+sentinel://host/gold?db=x", "redis+sentinel://host/gold?colour=red", "redis+sentinel://host/a/b"),
+        "redis+sentinel://host:1",
+        "redis+sentinel:///gold",
+        "redis+sentinel://host:0/gold",
+        "redis+sentinel://host:70000/gold",
+        "redis+sentinel://host:x/gold",
+        "redis+sentinel://one,,two/gold",
+        "redis+sentinel://host/gold?db=x",
+        "redis+sentinel://host/gold?colour=red",
+        "redis+sentinel://host/a/b",
     ],
 )
 def test_a_wrong_url_is_refused_with_the_settings(url: str) -> None:
@@ -33,13 +39,12 @@ def test_a_wrong_url_is_refused_with_the_settings(url: str) -> None:
 
 
 def test_passwords_are_masked() -> None:
-    assert "secret" not in shown("redis_url", "redis+sentinel://u:secret@one,two/gold?sentinel_password=secret2")
+    assert "secret" not in masked("redis_url", "redis+sentinel://u:secret@one,two/gold?sentinel_password=secret2")
 
 
 @pytest.mark.parametrize("single_connection", [False, True])
-async def test_a_client_follows_to_the_new_primary(single_connection: bool) -> None:
-    """Also a client of one connection, while the former primary is back as a replica and would answer it."""
-    folder = Path(tempfile.mkdtemp(prefix="gx"))
+async def test_a_client_finds_the_new_primary(folder: Path, single_connection: bool) -> None:
+    """Also with a single connection, while the former primary is back as a replica and would answer it."""
     servers = RedundantServers(folder)
     try:
         await servers.start()
@@ -48,14 +53,7 @@ async def test_a_client_follows_to_the_new_primary(single_connection: bool) -> N
         await servers.kill_primary()
         await servers.fail_over()
         async with asyncio.timeout(20):
-            while True:
-                try:
-                    await client.set("k", "w")
-                except (RedisError, OSError):
-                    await asyncio.sleep(0.05)
-                else:
-                    break
+            await retry(lambda: client.set("k", "w"), is_any_of(RedisError, OSError), repeat(0.05))
         await client.aclose()
     finally:
         await servers.stop()
-        shutil.rmtree(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from goldx.hosting import embedded
+from goldx.hosting.valkey import start_valkey
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from tests.matching.shards import fill, lead_once
@@ -60,7 +60,7 @@ async def test_the_journal_of_a_stopped_exchange(shard: str) -> None:
     """Nothing runs: the embedded servers of the data directory are started for the export and stopped again."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     try:
-        server = await embedded.start_valkey(folder / "valkey")
+        server = await start_valkey(folder / "valkey")
         redis = connect(server.url)
         await fill(redis, Keys(shard), seed=23, count=50)
         running = await goldx({"GOLDX_REDIS_URL": server.url, "GOLDX_SHARD": shard}, "journal", "export")

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from redis.asyncio import Redis
 
-from goldx.hosting import embedded
+from goldx.hosting.valkey import start_valkey
 from goldx.protocol.commands import ClockTick
 from goldx.streams.entries import BEGINNING, FIELD
 from goldx.streams.event_stream import EventStream
@@ -69,7 +69,7 @@ async def test_killed_at_random_moments_it_publishes_everything_once(valkey_url:
 async def test_it_outlives_the_server_and_goes_on_with_its_state(shard: str) -> None:
     """kill -9 of the server in the middle: the engine waits, and publishes each event once."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
-    server = await embedded.start_valkey(folder)
+    server = await start_valkey(folder)
     keys = Keys(shard)
     try:
         redis = connect(server.url)
@@ -81,7 +81,7 @@ async def test_it_outlives_the_server_and_goes_on_with_its_state(shard: str) -> 
                     server.process.kill()
                     await server.process.wait()
                     await redis.aclose()
-                    server = await embedded.start_valkey(folder)
+                    server = await start_valkey(folder)
                     redis = connect(server.url)
             verdict = await settled(redis, keys)
             assert verdict.difference is None
@@ -161,7 +161,7 @@ async def test_missing_entries_end_it_with_a_message(valkey_url: str, redis: Red
 @pytest.mark.parametrize("forbidden", [False, True], ids=["everysec", "CONFIG forbidden"])
 async def test_weak_durability_has_to_be_allowed(shard: str, forbidden: bool) -> None:
     folder = Path(tempfile.mkdtemp(prefix="gx"))
-    server = await embedded.start_valkey(folder)
+    server = await start_valkey(folder)
     try:
         redis = connect(server.url)
         if forbidden:

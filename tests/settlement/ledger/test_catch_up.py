@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from benchmarks import settlement as bench
-from goldx.hosting import embedded
+from goldx.hosting.postgres import start_postgres
+from goldx.hosting.valkey import start_valkey
 from goldx.protocol.events import HoldingChanged, Trade
 from goldx.streams import redis_client
 from goldx.streams.event_stream import EventStream
@@ -37,12 +38,12 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
     keys = Keys(bench.SHARD)
     async with contextlib.AsyncExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        valkey = await embedded.start_valkey(folder / "valkey")
+        valkey = await start_valkey(folder / "valkey")
         cleanup.push_async_callback(valkey.stop)
         redis = redis_client.connect(valkey.url)
         cleanup.push_async_callback(redis.aclose)
         published = await bench.publish(redis, keys, events, SEED, accounts=40)
-        postgres = await embedded.start_postgres(folder / "postgres")
+        postgres = await start_postgres(folder / "postgres")
         service = Service(postgres.url, valkey.url, bench.SHARD)
         await service.start()
         sql = database.connect(postgres.url)
@@ -56,7 +57,7 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
                 await sql.dispose()
                 postgres.process.kill()
                 await postgres.process.wait()
-                postgres = await embedded.start_postgres(folder / "postgres")
+                postgres = await start_postgres(folder / "postgres")
                 assert service.process.returncode is None, "it has waited for the database"
             else:
                 await service.end(signal.SIGKILL)

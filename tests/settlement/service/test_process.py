@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx.hosting import embedded
+from goldx.hosting.postgres import start_postgres
+from goldx.hosting.valkey import start_valkey
 from goldx.protocol.units import CASH
 from goldx.streams import redis_client
 from settlement.base import database
@@ -165,8 +166,8 @@ async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     async with contextlib.AsyncExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        postgres = await embedded.start_postgres(folder / "postgres", durable=False)
-        valkey = await embedded.start_valkey(folder / "valkey")
+        postgres = await start_postgres(folder / "postgres", durable=False)
+        valkey = await start_valkey(folder / "valkey")
         client = redis_client.connect(valkey.url)
         publisher = Publisher(client, "0")
         await fund(publisher)
@@ -176,8 +177,8 @@ async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
         service = Service(postgres.url, valkey.url, "0")
         await service.start(wait=False)
         cleanup.push_async_callback(service.end, signal.SIGKILL)
-        postgres = await embedded.start_postgres(folder / "postgres", durable=False)
-        valkey = await embedded.start_valkey(folder / "valkey")
+        postgres = await start_postgres(folder / "postgres", durable=False)
+        valkey = await start_valkey(folder / "valkey")
         engine = database.connect(postgres.url)
         await until_posted(engine, publisher.sequence)
         await engine.dispose()
@@ -186,11 +187,11 @@ async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
         publisher.trade("A.H", "B.H", "AU", 60_000, 1_000)
         await publisher.publish()
         await valkey.stop()
-        valkey = await embedded.start_valkey(folder / "valkey")
+        valkey = await start_valkey(folder / "valkey")
         cleanup.push_async_callback(valkey.stop)
         publisher.trade("B.H", "A.H", "AU", 60_000, 1_000)
         await publisher.publish()
-        postgres = await embedded.start_postgres(folder / "postgres", durable=False)
+        postgres = await start_postgres(folder / "postgres", durable=False)
         cleanup.push_async_callback(postgres.stop)
 
         engine = database.connect(postgres.url)

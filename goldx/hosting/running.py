@@ -1,0 +1,50 @@
+"""The exchange that ``goldx serve`` runs on a data directory, as other commands on the same machine find it."""
+
+import fcntl
+import json
+from pathlib import Path
+
+from goldx.hosting.settings import PREFIX, Settings
+
+
+class NotRunning(RuntimeError):
+    """Neither a setting nor a running ``goldx serve`` says where a server is."""
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return the folder where ``goldx serve`` keeps its lock and the URLs of its services."""
+    return settings.data_dir.absolute() / "run"
+
+
+def resolve_redis_url(settings: Settings) -> str:
+    """Return the URL of Redis: the setting, else that of the running exchange. Raises NotRunning."""
+    return settings.redis_url or _url_of_running(settings, "redis_url")
+
+
+def resolve_database_url(settings: Settings) -> str:
+    """Return the URL of PostgreSQL: the setting, else that of the running exchange. Raises NotRunning."""
+    return settings.database_url or _url_of_running(settings, "database_url")
+
+
+def resolve_gateway_url(settings: Settings) -> str:
+    """Return the ``http://`` URL of a gateway: the setting, else that of the running exchange. Raises NotRunning."""
+    return settings.gateway_url or _url_of_running(settings, "gateway_url")
+
+
+def _url_of_running(settings: Settings, name: str) -> str:
+    folder = run_folder(settings)
+    advice = f"set {PREFIX}{name.upper()}, or start `goldx serve` on the data directory {settings.data_dir}"
+    try:
+        with (folder / "serve.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        raise NotRunning(f"{name} is not known: {advice}") from error
+    else:
+        raise NotRunning(f"{name} is not known, and no exchange runs on {settings.data_dir}: {advice}")
+    try:
+        value = json.loads((folder / "services.json").read_text())[name]
+    except (OSError, KeyError):
+        raise NotRunning(f"{name} is not known yet: the exchange on {settings.data_dir} is still starting") from None
+    return str(value)
