@@ -1,5 +1,7 @@
 # One image for all our services; docker-compose.yml says which one a container runs.
-FROM python:3.11-slim-bookworm AS build
+# PYTHON may be any version that pyproject.toml names: docker build --build-arg PYTHON=3.13 .
+ARG PYTHON=3.11
+FROM python:${PYTHON}-slim-bookworm AS build
 WORKDIR /src
 COPY requirements/runtime.lock requirements/runtime.lock
 RUN python -m venv /opt/goldx \
@@ -12,7 +14,7 @@ COPY api api
 RUN /opt/goldx/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 # The matching core and the gateway's view, compiled from the same sources by the same Python.
-FROM python:3.11-slim-bookworm AS compile
+FROM python:${PYTHON}-slim-bookworm AS compile
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev \
@@ -24,12 +26,13 @@ COPY requirements/compile.lock requirements/compile.lock
 RUN /opt/goldx/bin/pip install --no-cache-dir --require-hashes -r requirements/compile.lock \
  && PYTHONPATH=/src /opt/goldx/bin/goldx build-core
 
-FROM python:3.11-slim-bookworm
+FROM python:${PYTHON}-slim-bookworm
+ARG PYTHON
 RUN useradd --system --uid 10001 --home-dir /var/lib/goldx --create-home goldx \
  && install --directory --owner goldx --group goldx /var/lib/goldx/archive
 COPY --from=build /opt/goldx /opt/goldx
-COPY --from=compile /src/matching/_compiled /opt/goldx/lib/python3.11/site-packages/matching/_compiled
-COPY --from=compile /src/api/_compiled /opt/goldx/lib/python3.11/site-packages/api/_compiled
+COPY --from=compile /src/matching/_compiled /opt/goldx/lib/python${PYTHON}/site-packages/matching/_compiled
+COPY --from=compile /src/api/_compiled /opt/goldx/lib/python${PYTHON}/site-packages/api/_compiled
 ENV PATH=/opt/goldx/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GOLDX_CORE=compiled \

@@ -1,5 +1,6 @@
 """docker-compose.yml says what the processes really need: their commands, their settings, their health."""
 
+import re
 import shutil
 import socket
 import tempfile
@@ -11,10 +12,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from goldx.__main__ import SUPPORTED
 from goldx.cli import main
 from goldx.hosting.settings import Settings
 
-COMPOSE: dict[str, Any] = msgspec.yaml.decode((Path(__file__).parents[2] / "docker-compose.yml").read_bytes())
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())
 OURS = sorted(name for name, service in COMPOSE["services"].items() if "build" in service)
 
 
@@ -38,6 +41,14 @@ def test_a_service_runs_a_command_that_exists_with_settings_that_exist(
         monkeypatch.setenv(variable, value.split("${")[0] + "secret@postgres:5432/goldx" if "${" in value else value)
     settings = Settings()
     assert settings.model_fields_set >= {v.removeprefix("GOLDX_").lower() for v in service["environment"]}
+
+
+def test_the_image_names_its_python_once_and_that_one_is_supported() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    (version,) = re.findall(r"^ARG PYTHON=(.+)$", text, re.MULTILINE)
+    assert version in SUPPORTED
+    assert text.count(version) == 1
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:${PYTHON}-slim-bookworm"}
 
 
 def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
