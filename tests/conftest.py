@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
@@ -18,6 +19,10 @@ from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
 from tests import wheel as distribution
 from tests.scratch import Scratch
+
+# No test asserts a time: on a busy machine an example may take as long as it likes.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
 _scratch = pytest.StashKey[Scratch]()
