@@ -37,7 +37,7 @@ class BareBook:
         """Matches and rests one limit order."""
         spare = self.spare
         order = spare.pop() if spare else Order()
-        order.begin(number, self.account, self.account.cash, "", self.instrument, side, price, quantity, GTC)
+        order.reset(number, self.account, self.account.cash, "", self.instrument, side, price, quantity, GTC)
         buying = side == BUY
         opposite = self.asks if buying else self.bids
         while order.remaining:
@@ -52,11 +52,11 @@ class BareBook:
             level.quantity -= fill
             self.fills.append((number, maker.order_id, fill, level.price))
             if not maker.remaining:
-                level.leave(maker)
+                level.remove(maker)
                 del self.orders[maker.order_id]
                 spare.append(maker)
         if order.remaining:
-            (self.bids if buying else self.asks).join(order)
+            (self.bids if buying else self.asks).add(order)
             self.orders[number] = order
 
     def apply_all(self, messages: list[tuple[int, ...]]) -> None:
@@ -75,5 +75,5 @@ class BareBook:
         """Takes an open order out."""
         order = self.orders.pop(number)
         assert order.level is not None
-        order.level.leave(order)
+        order.level.remove(order)
         self.spare.append(order)

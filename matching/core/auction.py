@@ -1,7 +1,8 @@
-"""Auctions: one price for everything that crosses.
+"""Auctions: everything that crosses trades at one price.
 
-Among the prices of the orders the one with the largest volume; then the smallest imbalance; then nearest to the
-reference price; then the lower. At that price orders trade by price, then time, and what remains stays where it stands.
+That price is one of the orders' prices: the one with the largest quantity; of several the one with the smallest
+imbalance; then the nearest to the reference price; then the lowest. Orders trade at it by price, then time, and what
+remains of them stays where it is.
 """
 
 from __future__ import annotations
@@ -11,35 +12,37 @@ from matching.core import self_trade
 from matching.core.instrument import Instrument
 from matching.core.matcher import trade
 from matching.core.state import State
+from matching.core.tags import AUCTION_INDICATED
 
 
 def uncrossing(instrument: Instrument) -> tuple[int, int]:
-    """(price, quantity) at which the book would uncross now; (0, 0) when nothing crosses. O(levels that cross)."""
+    """Return (price, quantity) at which the book would uncross now, or (0, 0). O(levels that cross)."""
     best_bid = instrument.bids.best
     best_ask = instrument.asks.best
     if best_bid is None or best_ask is None or best_bid.price < best_ask.price:
         return 0, 0
     bids, asks = instrument.bids, instrument.asks
-    buying = bids.reaching(best_ask.price)
-    prices = sorted({level.price for level in (*buying, *asks.reaching(best_bid.price))})
-    wanted = sum(level.quantity for level in buying)
-    offered = 0
+    buying = bids.levels_up_to(best_ask.price)
+    prices = sorted({level.price for level in (*buying, *asks.levels_up_to(best_bid.price))})
+    demand = sum(level.quantity for level in buying)
+    supply = 0
     best = (0, 0, 0, 0)
     for price in prices:
         if price in asks.levels:
-            offered += asks.levels[price].quantity
+            supply += asks.levels[price].quantity
         distance = abs(price - instrument.reference) if instrument.reference else 0
-        best = min(best, (-min(wanted, offered), abs(wanted - offered), distance, price))
+        best = min(best, (-min(demand, supply), abs(demand - supply), distance, price))
         if price in bids.levels:
-            wanted -= bids.levels[price].quantity
-    return best[3], -best[0]
+            demand -= bids.levels[price].quantity
+    negative_quantity, _, _, price = best
+    return price, -negative_quantity
 
 
 def uncross(state: State, instrument: Instrument) -> None:
-    """Trades what crosses. The older order of a pair is the maker.
+    """Trade everything that crosses. The older order of a pair is the maker.
 
-    Orders of one owner do not trade with each other, by the younger one's mode. That may leave the book crossed: then
-    what is left has an uncrossing price of its own.
+    Orders of one owner do not trade with each other; the younger one's self-trade mode applies. That may leave the book
+    crossed, and then the rest uncrosses at a price of its own.
     """
     bids, asks = instrument.bids, instrument.asks
     price, _ = uncrossing(instrument)
@@ -57,13 +60,13 @@ def uncross(state: State, instrument: Instrument) -> None:
 
 
 def indicate(state: State) -> None:
-    """Publishes where the auctions that this command has touched would uncross, when that is news."""
-    for instrument in state.auctioning.values():
+    """Publish the indicative price and quantity of the auctions that this command has changed, where they differ."""
+    for instrument in state.changed_auctions.values():
         if instrument.phase != terms.AUCTION:
             continue
         price, quantity = uncrossing(instrument)
         found = (price or None, quantity or None)
         if found != instrument.indicated:
             instrument.indicated = found
-            state.emit(18, instrument.symbol, *found)
-    state.auctioning.clear()
+            state.emit(AUCTION_INDICATED, instrument.symbol, *found)
+    state.changed_auctions.clear()

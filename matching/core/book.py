@@ -1,21 +1,21 @@
-"""One side of an order book: price levels, and at each level a queue of orders.
+"""One side of an order book: price levels, each with a queue of orders.
 
 ===========================  ===============================================================
-the best level               one attribute
-the level of a price         one dict step
-an order joins or leaves     a constant number of steps (linked queue)
-a level appears or goes      near the touch: one step in a short list, its end for the best
+find the best level          read one attribute
+find the level of a price    look it up in a dict
+add or remove an order       a constant number of steps (linked queue)
+open or close a level        near the best price: one step in a short list, at its end for the best level;
                              further away: one step in a SortedList, O(log levels)
 ===========================  ===============================================================
 
-Prices stand in order twofold: the best one or two thousand in a plain list (``near``), all others in a SortedList
-(``far``). The container's own nodes are such lists, but a step through it costs several times one in the list itself,
-and nearly all levels appear and go near the touch. When the list has run empty it is filled from the container; when it
-has grown too long its worse half goes there: at most one such move in ``MOST_NEAR // 2`` steps, however the price
-travels.
+The prices are sorted in two containers: the best one or two thousand in a plain list (``near``), all others in a
+SortedList (``far``). A SortedList consists of such lists, but a step through it takes several times as long as one in
+the list itself, and nearly all levels open and close near the best price. When ``near`` has run empty it is refilled
+from ``far``; when it has grown too long its worse half moves there. There is at most one such move in ``MAX_NEAR // 2``
+steps, however the price travels.
 
-A level that has become empty is removed at once: keeping it would be fast while the price stands still, and slow for
-ever after it has travelled.
+A level that has become empty is removed at once. Keeping it would be fast while the price stands still, and slow for
+good after the price has travelled.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from sortedcontainers import SortedList
 from goldx.protocol.terms import BUY
 from matching.core.orders import Order
 
-MOST_NEAR: Final = 2_000
-"""Prices in the list near the touch: as many as one node of a SortedList holds at most."""
+MAX_NEAR: Final = 2_000
+"""The most prices that ``Side.near`` holds: as many as one of a SortedList's own lists."""
 
 
 class Level:
-    """The queue at one price, first in time first. ``quantity`` is all that rests here, hidden quantity included."""
+    """The queue of the orders at one price, in time priority. ``quantity`` is their sum, hidden quantity included."""
 
     __slots__ = ("head", "price", "quantity", "side", "tail")
 
@@ -44,8 +44,8 @@ class Level:
         self.head: Order | None = None
         self.tail: Order | None = None
 
-    def leave(self, order: Order) -> None:
-        """Takes one of its orders out, wherever in the queue it stands; the level goes with its last."""
+    def remove(self, order: Order) -> None:
+        """Remove an order of this level, wherever it is in the queue; close the level if it was the last."""
         before = order.previous
         after = order.next
         self.quantity -= order.remaining
@@ -64,10 +64,10 @@ class Level:
             order.next = None
         else:
             self.head = self.tail = None
-            self.side.close(self)
+            self.side.close_level(self)
 
-    def requeue(self, order: Order) -> None:
-        """Sends one of its orders to the end of the queue."""
+    def move_to_end(self, order: Order) -> None:
+        """Move an order of this level to the end of the queue."""
         after = order.next
         tail = self.tail
         if after is None or tail is None:
@@ -87,12 +87,12 @@ class Level:
 class Side:
     """All resting buys, or all resting sells, of an instrument.
 
-    ``near`` and ``far`` hold ranks in ascending order: the price of a buy, the negative price of a sell, so that the
-    best is always the last. All of ``near`` is better than all of ``far``, and ``near`` is only empty if both are.
-    ``all_near``: there is nothing in ``far``, to ask which is dearer.
+    ``near`` and ``far`` hold ranks in ascending order: the price of a buy, the negated price of a sell, so that the
+    best is always the last. Every rank in ``near`` is better than every rank in ``far``, and ``near`` is only empty if
+    both are. ``all_near`` is True while ``far`` is empty; it is quicker to read than to ask the SortedList.
     """
 
-    __slots__ = ("all_near", "best", "buys", "far", "levels", "near", "spare")
+    __slots__ = ("all_near", "best", "buys", "far", "free_levels", "levels", "near")
 
     def __init__(self, side: int) -> None:
         self.buys: bool = side == BUY
@@ -101,14 +101,14 @@ class Side:
         self.far: SortedList[int] = SortedList()
         self.all_near: bool = True
         self.best: Level | None = None
-        self.spare: list[Level] = []
-        """Levels that have gone, for those to come."""
+        self.free_levels: list[Level] = []
+        """Closed levels, to be used again."""
 
-    def join(self, order: Order) -> None:
-        """Puts an order at the end of the queue of its price."""
+    def add(self, order: Order) -> None:
+        """Add an order at the end of the queue of its price."""
         level = self.levels.get(order.price)
         if level is None:
-            level = self.open(order.price)
+            level = self.open_level(order.price)
         order.level = level
         tail = level.tail
         if tail is None:
@@ -119,10 +119,10 @@ class Side:
         level.tail = order
         level.quantity += order.remaining
 
-    def open(self, price: int) -> Level:
-        """A level appears."""
-        spare = self.spare
-        level = spare.pop() if spare else Level(self)
+    def open_level(self, price: int) -> Level:
+        """Insert and return an empty level for a price that has none; the caller has to add an order to it."""
+        free_levels = self.free_levels
+        level = free_levels.pop() if free_levels else Level(self)
         level.price = price
         self.levels[price] = level
         rank = price if self.buys else -price
@@ -135,23 +135,23 @@ class Side:
         else:
             self.far.add(rank)
             return level
-        if len(near) > MOST_NEAR:
-            self.far.update(near[: MOST_NEAR // 2])
-            del near[: MOST_NEAR // 2]
+        if len(near) > MAX_NEAR:
+            self.far.update(near[: MAX_NEAR // 2])
+            del near[: MAX_NEAR // 2]
             self.all_near = False
         return level
 
-    def close(self, level: Level) -> None:
-        """An empty level goes."""
+    def close_level(self, level: Level) -> None:
+        """Remove a level that has become empty."""
         price = level.price
         del self.levels[price]
-        self.spare.append(level)
+        self.free_levels.append(level)
         near = self.near
         if level is self.best:
             near.pop()
             if not (near or self.all_near):
-                near.extend(self.far[-(MOST_NEAR // 2) :])
-                del self.far[-(MOST_NEAR // 2) :]
+                near.extend(self.far[-(MAX_NEAR // 2) :])
+                del self.far[-(MAX_NEAR // 2) :]
                 self.all_near = not self.far
             self.best = self.levels[abs(near[-1])] if near else None
             return
@@ -162,15 +162,15 @@ class Side:
             self.far.remove(rank)
             self.all_near = not self.far
 
-    def best_first(self) -> list[Level]:
-        """All levels, best price first. O(levels)."""
+    def levels_best_first(self) -> list[Level]:
+        """Return all levels, best price first. O(levels)."""
         return [self.levels[abs(rank)] for rank in (*reversed(self.near), *reversed(self.far))]
 
-    def reaching(self, price: int) -> list[Level]:
-        """The levels at a price or better, best first. O(log levels + what is found)."""
-        rank = price if self.buys else -price
-        ranks = self.near[bisect_left(self.near, rank) :]
+    def levels_up_to(self, price: int) -> list[Level]:
+        """Return the levels at a price or better, best price first. O(log levels + levels returned)."""
+        lowest = price if self.buys else -price
+        ranks = self.near[bisect_left(self.near, lowest) :]
         if len(ranks) == len(self.near):
-            ranks = [*self.far.irange(rank), *ranks]
+            ranks = [*self.far.irange(lowest), *ranks]
         ranks.reverse()
-        return [self.levels[abs(one)] for one in ranks]
+        return [self.levels[abs(rank)] for rank in ranks]

@@ -1,4 +1,4 @@
-"""What members do with their open orders: order.cancel, order.cancel_all, order.replace."""
+"""What members do with their open orders: ``order.cancel``, ``order.cancel_all``, ``order.replace``."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from goldx.protocol import terms
 from matching.core import entry, fees
 from matching.core.holdings import Account
 from matching.core.orders import Order
-from matching.core.placing import price_refusal
+from matching.core.placing import price_refusal, quantity_refusal
 from matching.core.state import State
+from matching.core.tags import ORDER_REPLACED
 
 
 def cancel(state: State, command: tuple[Any, ...]) -> None:
-    """order.cancel: possible in every phase, and for killed and halted members too."""
+    """Apply ``order.cancel``, in any phase, for killed and halted members too."""
     _, name, order_id, client_order_id = command
     account = state.accounts.get(name)
-    if account is None:
-        return _refuse(state, "order.cancel", "UNKNOWN_ACCOUNT", command)
-    order = _find(state, account, order_id, client_order_id)
+    order = None if account is None else _find(state, account, order_id, client_order_id)
     if order is None:
-        return _refuse(state, "order.cancel", "UNKNOWN_ORDER", command)
+        reason = "UNKNOWN_ACCOUNT" if account is None else "UNKNOWN_ORDER"
+        return state.refuse("order.cancel", reason, name, _subject(order_id, client_order_id))
     return state.cancel(order, "USER")
 
 
 def cancel_all(state: State, command: tuple[Any, ...]) -> None:
-    """order.cancel_all: in order of acceptance; nothing to cancel is no refusal."""
+    """Apply ``order.cancel_all``: cancel in order of acceptance. Nothing to cancel is no refusal."""
     _, name, symbol, side = command
     account = state.accounts.get(name)
     if symbol is not None and symbol not in state.instruments:
@@ -41,43 +41,56 @@ def cancel_all(state: State, command: tuple[Any, ...]) -> None:
 
 
 def replace(state: State, command: tuple[Any, ...]) -> None:
-    """order.replace: another price, another total quantity, another client id, or several of them at once.
+    """Apply ``order.replace``: another price, another total quantity, another client id, or several of them at once.
 
-    Only a lower or equal quantity at the same price keeps the place. A total at or below what has filled ends the
-    order. A refusal leaves the order and its place untouched.
+    Only a lower or equal quantity at the same price keeps the place in the queue. A total at or below what has filled
+    ends the order. A refusal leaves the order and its place as they are.
     """
-    _, name, order_id, client_order_id, new_id, price, quantity = command
+    _, name, order_id, client_order_id, new_id, price, total = command
     account = state.accounts.get(name)
+    order: Order | None = None
+    detail = ""
     if account is None:
-        return _refuse(state, "order.replace", "UNKNOWN_ACCOUNT", command)
-    if account.member.refusal:
-        return _refuse(state, "order.replace", account.member.refusal, command)
-    order = _find(state, account, order_id, client_order_id)
-    if order is None:
-        return _refuse(state, "order.replace", "UNKNOWN_ORDER", command)
-    first = 0 if new_id is None else account.ids.find(new_id)
-    if first:
-        return _refuse(state, "order.replace", "DUPLICATE_ID", command, f"{new_id} is order {first}")
-    new_price = order.price if price is None else price
-    total = order.quantity if quantity is None else quantity
-    remaining = total - (order.quantity - order.remaining)
+        reason = "UNKNOWN_ACCOUNT"
+    elif account.member.refusal:
+        reason = account.member.refusal
+    else:
+        order = _find(state, account, order_id, client_order_id)
+        holder = 0 if new_id is None else account.ids.find(new_id)
+        if order is None:
+            reason = "UNKNOWN_ORDER"
+        elif holder:
+            reason, detail = "DUPLICATE_ID", f"{new_id} is order {holder}"
+        else:
+            reason = _replace(state, order, new_id, price, total)
+    if reason:
+        state.refuse("order.replace", reason, name, _subject(order_id, client_order_id), detail)
+
+
+def _replace(state: State, order: Order, new_id: str | None, price: int | None, total: int | None) -> str:
+    """Change an order, or return the reason why it may not be changed like this. None: that property stays."""
     special = order.special
     market = special is not None and special.market
+    pending = special is not None and special.pending
+    new_price = order.price if price is None else price
+    new_total = order.quantity if total is None else total
+    remaining = new_total - (order.quantity - order.remaining)
     kept = new_price == order.price and remaining <= order.remaining
-    reason = _refusal(order, new_price, total, kept, market and price is not None)
+    reason = _refusal_of_terms(order, new_price, new_total, kept, market and price is not None)
     if reason:
-        return _refuse(state, "order.replace", reason, command)
+        return reason
     if remaining <= 0:
         state.cancel(order, "REPLACED")
-        return None
-    waiting = special is not None and special.waiting
-    if not (kept or waiting) and special is not None and special.post_only:  # noqa: SIM102 : the rule reads in two steps
+        return ""
+    if not (kept or pending) and special is not None and special.post_only:  # noqa: SIM102 : two steps, one thought each
         if entry.would_take(order.instrument, order.side, new_price):
-            return _refuse(state, "order.replace", "WOULD_TAKE", command)
+            return "WOULD_TAKE"
     reason = _reserve(state, order, new_price, remaining)
     if reason:
-        return _refuse(state, "order.replace", reason, command)
+        return reason
 
+    account = order.account
+    instrument = order.instrument
     old_id = order.client_order_id
     if new_id is not None:
         account.ids.claim(new_id, order.order_id)
@@ -87,22 +100,29 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
         if special is not None and special.display:
             special.shown = min(special.shown, remaining)
     elif order.level is not None:
-        order.level.leave(order)
-    order.price, order.quantity, order.remaining = new_price, total, remaining
+        order.level.remove(order)
+    order.price, order.quantity, order.remaining = new_price, new_total, remaining
     state.emit(
-        5,
-        *(order.order_id, name, old_id, order.client_order_id, order.instrument.symbol),
-        *(None if market else new_price, total, remaining, kept),
+        ORDER_REPLACED,
+        order.order_id,
+        account.name,
+        old_id,
+        order.client_order_id,
+        instrument.symbol,
+        None if market else new_price,
+        new_total,
+        remaining,
+        kept,
     )
-    if order.instrument.phase == terms.AUCTION:
-        state.auctioning[order.instrument.symbol] = order.instrument
-    if not (kept or waiting):
+    if instrument.phase == terms.AUCTION:
+        state.changed_auctions[instrument.symbol] = instrument
+    if not (kept or pending):
         entry.enter(state, order)
-    return None
+    return ""
 
 
-def _refusal(order: Order, price: int, total: int, kept: bool, prices_a_market_order: bool) -> str:
-    """Why an order may not be changed like this, whatever the funds, or nothing."""
+def _refusal_of_terms(order: Order, price: int, total: int, kept: bool, prices_a_market_order: bool) -> str:
+    """Return the reason why an order may not be changed like this whatever the funds are, or an empty text."""
     instrument = order.instrument
     if instrument.phase == terms.CLOSED:
         return "MARKET_CLOSED"
@@ -115,13 +135,11 @@ def _refusal(order: Order, price: int, total: int, kept: bool, prices_a_market_o
         reason = price_refusal(instrument, price)
         if reason:
             return reason
-    if total % instrument.lot or not 0 < total <= instrument.max_quantity:
-        return "BAD_QUANTITY"
-    return ""
+    return quantity_refusal(instrument, total)
 
 
 def _reserve(state: State, order: Order, price: int, remaining: int) -> str:
-    """Reserves what the changed order could use in place of what it has reserved; or says what is missing."""
+    """Reserve what the changed order could use instead of what it has reserved, or return the reason why not."""
     instrument = order.instrument
     balance = order.balance
     needed = remaining
@@ -140,20 +158,19 @@ def _reserve(state: State, order: Order, price: int, remaining: int) -> str:
 
 
 def _find(state: State, account: Account, order_id: int | None, client_order_id: str | None) -> Order | None:
-    """An open order of the account by its number, else by its present client id. A quote's sides are not found."""
+    """Return an open order of an account by its number, or else by its present client id. Quotes are not found."""
     order: Order | None = None
     if order_id is not None:
         order = state.orders.get(order_id)
         if order is not None and order.account is not account:
             return None
     elif client_order_id is not None:
-        order = state.named(account, client_order_id)
+        order = state.find_order(account, client_order_id)
     if order is not None and order.special is not None and order.special.quote_id is not None:
         return None
     return order
 
 
-def _refuse(state: State, method: str, reason: str, command: tuple[Any, ...], detail: str = "") -> None:
-    account, order_id, client_order_id = command[1:4]
-    subject = client_order_id if order_id is None else str(order_id)
-    state.refuse(method, reason, account, subject, detail)
+def _subject(order_id: int | None, client_order_id: str | None) -> str | None:
+    """Return the order's name in a refusal."""
+    return client_order_id if order_id is None else str(order_id)

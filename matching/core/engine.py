@@ -1,94 +1,98 @@
 """The matching core of a shard: commands in, events out, nothing else.
 
-``apply_all`` does no I/O, reads no clock, draws no random number: the same commands give the same events, byte for
+``apply_all`` does no I/O, reads no clock and draws no random number: the same commands give the same events, byte for
 byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from goldx.protocol import commands
-from goldx.protocol.commands import AnyCommand
-from matching.core import changes, entry, market, phases, placing, plain, quotes, snapshot, venue
+from goldx.protocol.commands import COMMANDS, AnyCommand
+from goldx.protocol.tags import tag_of
+from matching.core import adjustments, changes, listing, members, phases, placing, plain, quotes, snapshot, trading_day
+from matching.core.completion import complete
 from matching.core.state import Events, State
+from matching.core.tags import ORDER_CANCEL, ORDER_PLACE
 
+Handler: TypeAlias = Callable[[State, tuple[Any, ...]], None]
 
-def _tag(command: type[AnyCommand]) -> int:
-    tag = command.__struct_config__.tag
-    assert isinstance(tag, int)
-    return tag
-
-
-_SIZES: dict[int, int] = {}
-_DEFAULTS: dict[int, tuple[Any, ...]] = {}
-for _command in commands.BY_METHOD.values():
-    _fields = msgspec.structs.fields(_command)
-    _SIZES[_tag(_command)] = 1 + len(_fields)
-    _DEFAULTS[_tag(_command)] = (None, *(field.default for field in _fields))
-
-_REST: dict[int, Any] = {
-    1: placing.place,
-    2: changes.cancel,
-    3: changes.cancel_all,
-    4: changes.replace,
-    5: quotes.set_quote,
-    6: quotes.cancel_quote,
-    7: venue.close_session,
-    8: market.define,
-    9: venue.open_account,
-    10: venue.adjust,
-    11: venue.settle,
-    12: phases.set_phase,
-    13: market.set_reference,
-    14: venue.kill,
-    15: venue.restore,
-    16: venue.halt,
-    18: market.end_day,
+_HANDLERS: dict[type[AnyCommand], Handler] = {
+    commands.OrderPlace: placing.place,
+    commands.OrderCancel: changes.cancel,
+    commands.OrderCancelAll: changes.cancel_all,
+    commands.OrderReplace: changes.replace,
+    commands.QuoteSet: quotes.set_quote,
+    commands.QuoteCancel: quotes.cancel_quote,
+    commands.SessionClose: members.close_session,
+    commands.InstrumentDefine: listing.define,
+    commands.AccountOpen: members.open_account,
+    commands.HoldingAdjust: adjustments.adjust,
+    commands.HoldingSettle: adjustments.adjust_together,
+    commands.MarketSetPhase: phases.set_phase,
+    commands.MarketSetReference: listing.set_reference,
+    commands.MemberKill: members.kill,
+    commands.MemberRestore: members.restore,
+    commands.MemberHalt: members.halt,
+    commands.ClockTick: trading_day.tick,
+    commands.MarketEndDay: trading_day.end_day,
 }
-"""By tag, all but clock.tick, which only is."""
+_GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
+"""The handler of every command by its tag. A command of the protocol without one is an error at import."""
+_DEFAULTS: dict[int, tuple[Any, ...]] = {
+    tag_of(command): (None, *(field.default for field in msgspec.structs.fields(command))) for command in COMMANDS
+}
+"""The default of each field of a command in its plain form, by tag."""
+_NO_TAG = 0
 
 
 class Engine:
-    """One core. Not thread-safe; commands are to come in the order of the journal."""
+    """One core. Not thread-safe; commands have to come in the order of the journal.
 
-    __slots__ = ("state",)
+    ``fast``: whether plain orders and their cancelling may take the fast path (``matching.core.plain``). Events and
+    state are the same without it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("fast", "state")
+
+    def __init__(self, *, fast: bool = True) -> None:
         self.state: State = State()
+        self.fast: bool = fast
 
     def apply_all(self, at: int, commands: Iterable[tuple[Any, ...]], outcomes: list[Events]) -> None:
-        """Applies commands at one time (ms since the epoch), in their order, and appends the events of each.
+        """Apply commands at one time (ms since the epoch), in their order; append the events of each to ``outcomes``.
 
         A command is the plain form of one of ``goldx.protocol.commands``: its tag, then its fields; trailing fields
         may be missing, as they are in journals older than the field. The events are plain tuples in the field order of
-        ``goldx.protocol.events``. What the exchange refuses is an event too; only what is no command at all raises
-        (KeyError, TypeError, ValueError), before anything has changed: the commands before it have happened, and
+        ``goldx.protocol.events``. What the exchange refuses is an event too. Only something that is no command raises
+        (KeyError, TypeError, ValueError), before it has changed anything: the commands before it have been applied, and
         ``outcomes`` has grown by as many. Time never runs backward: an earlier ``at`` counts as the latest so far.
         """
         state = self.state
+        place, cancel = (ORDER_PLACE, ORDER_CANCEL) if self.fast else (_NO_TAG, _NO_TAG)
         for command in commands:
             if at > state.now:
-                state.now = state.stamp = at
+                state.now = state.at = at
                 if at >= state.next_due:
-                    market.run_due(state)
-                    outcomes.append(_in_full(state, command))
+                    trading_day.run_due(state)
+                    outcomes.append(_apply_general(state, command))
                     continue
-            kind: int = command[0]
-            if kind == 1:
+            tag: int = command[0]
+            if tag == place:
                 events = plain.place(state, command)
-            elif kind == 2:
+            elif tag == cancel:
                 events = plain.cancel(state, command)
             else:
                 events = None
-            outcomes.append(_in_full(state, command) if events is None else events)
+            outcomes.append(_apply_general(state, command) if events is None else events)
 
     def apply(self, at: int, command: tuple[Any, ...]) -> Events:
-        """Applies one command at a time and returns its events, as ``apply_all`` does."""
+        """Apply one command at a time and return its events, as ``apply_all`` does."""
         outcomes: list[Events] = []
         self.apply_all(at, (command,), outcomes)
         return outcomes[0]
@@ -99,26 +103,27 @@ class Engine:
         return self.state.sequence
 
     def snapshot(self) -> bytes:
-        """The whole state. The same state gives the same bytes, however it came about."""
+        """Return the whole state as bytes. Equal states give equal bytes, however they came about."""
         return snapshot.write(self.state)
 
     @staticmethod
     def restore(data: bytes) -> Engine:
-        """The core a snapshot was taken of. Raises ValueError when it is not a snapshot of this version."""
+        """Return a core with the state of a snapshot. Raises ValueError if it is not a snapshot of this version."""
         engine = Engine()
         engine.state = snapshot.read(data)
         return engine
 
     def digest(self) -> str:
-        """SHA-256 of the state, in hex: equal digests, equal state."""
+        """Return the SHA-256 of the state in hexadecimal: equal digests, equal states."""
         return sha256(self.snapshot()).hexdigest()
 
 
-def _in_full(state: State, command: tuple[Any, ...]) -> Events:
-    """The long way of a command, by which every one can go. What is due by its time has happened."""
-    kind: int = command[0]
-    if kind != 17:
-        if len(command) < _SIZES[kind]:
-            command = (*command, *_DEFAULTS[kind][len(command) :])
-        _REST[kind](state, command)
-    return entry.end(state)
+def _apply_general(state: State, command: tuple[Any, ...]) -> Events:
+    """Apply any command the general way and return its events. What is due by its time has happened before."""
+    tag: int = command[0]
+    defaults = _DEFAULTS[tag]
+    if len(command) < len(defaults):
+        command = (*command, *defaults[len(command) :])
+    state.general_commands += 1
+    _GENERAL[tag](state, command)
+    return complete(state)

@@ -1,6 +1,6 @@
-"""What members, accounts and their prepaid holdings are.
+"""Members, their accounts, and the prepaid balances of these.
 
-A ``Balance`` is one asset of one account: fen for CNY, fine milligrams for a gold class. Always
+A ``Balance`` is one asset of one account: fen for CNY, fine milligrams for a gold class. At all times
 
     0 <= reserved, 0 <= locked, reserved + locked <= total
 
@@ -15,11 +15,15 @@ from goldx.protocol.units import CASH
 from matching.core.ids import ClientIds
 
 UNPUBLISHED: Final = -1
-"""No balance has this total."""
+"""A value of ``Balance.published_total`` that no total has, so that the balance is published again."""
 
 
 class Balance:
-    """``published_*`` is what the last holding.changed said: what differs from it at the end of a command is news."""
+    """One asset of one account.
+
+    ``published_total`` and ``published_reserved`` are the values of the newest ``holding.changed``. A balance that
+    differs from them at the end of a command is published.
+    """
 
     __slots__ = (
         "account",
@@ -39,26 +43,26 @@ class Balance:
         self.total: int = 0
         self.reserved: int = 0
         self.locked: int = 0
-        """Bought gold that may not be sold yet; the sum of ``locks``."""
+        """Bought gold that may not be sold yet: the sum of ``locks``."""
         self.locks: dict[int, int] | None = None
-        """Number of the trading day from which it may be sold -> how much."""
+        """Quantity by the number of the trading day from which it may be sold."""
         self.unwithdrawable: int = 0
         """Sale proceeds of today that may be traded with but not withdrawn."""
         self.published_total: int = 0
-        """UNPUBLISHED when something else has changed that holding.changed has to tell."""
+        """UNPUBLISHED if something has changed that is neither the total nor the reservation."""
         self.published_reserved: int = 0
 
     def available(self) -> int:
-        """What a new order may use."""
+        """Return what a new order may use."""
         return self.total - self.locked - self.reserved
 
     def withdrawable(self) -> int:
-        """What may be taken out now."""
+        """Return what may be taken out of the account now."""
         free = self.total - self.locked - self.reserved - self.unwithdrawable
         return free if free > 0 else 0
 
     def lock(self, quantity: int, until_day: int) -> None:
-        """Keeps a bought quantity from being sold before the trading day of that number."""
+        """Forbid the sale of a bought quantity before the trading day of a number."""
         if self.locks is None:
             self.locks = {}
         self.locks[until_day] = self.locks.get(until_day, 0) + quantity
@@ -66,13 +70,13 @@ class Balance:
         self.published_total = UNPUBLISHED
 
     def hold_back(self, amount: int) -> None:
-        """Keeps a part of what a sale earned from being withdrawn today."""
+        """Forbid the withdrawal of a part of today's sale proceeds before the end of the day."""
         if amount:
             self.unwithdrawable += amount
             self.published_total = UNPUBLISHED
 
-    def roll(self, day: int) -> bool:
-        """The trading day of that number begins. Says whether anything became free."""
+    def start_day(self, day: int) -> bool:
+        """Free what was locked or held back until the trading day of a number; return whether that was anything."""
         changed = self.unwithdrawable > 0
         self.unwithdrawable = 0
         if self.locks is not None:
@@ -87,7 +91,7 @@ class Balance:
 
 
 class Member:
-    """``refusal`` is why new orders of the member are refused: KILLED, HALTED, or empty."""
+    """A member firm. ``refusal`` is the reason why its new orders are refused, KILLED or HALTED, or empty."""
 
     __slots__ = ("accounts", "name", "refusal")
 
@@ -98,7 +102,10 @@ class Member:
 
 
 class Account:
-    """``ids``: every client id of the trading day."""
+    """An account of a member. Accounts with the same ``owner`` never trade with each other.
+
+    ``ids`` holds every client id of the trading day, ``quotes`` the id of the newest quote in each symbol.
+    """
 
     __slots__ = ("balances", "cash", "ids", "kind", "member", "name", "owner", "quotes")
 
@@ -111,10 +118,9 @@ class Account:
         self.balances: dict[str, Balance] = {CASH: self.cash}
         self.ids: ClientIds = ClientIds()
         self.quotes: dict[str, str] = {}
-        """Symbol -> id of the newest quote."""
 
     def balance(self, asset: str) -> Balance:
-        """The balance of an asset, which begins at nothing."""
+        """Return the balance of an asset; a new one is empty."""
         found = self.balances.get(asset)
         if found is None:
             found = self.balances[asset] = Balance(self.name, asset)

@@ -1,7 +1,8 @@
-"""An instrument: its terms, its phase, and the two sides of its book."""
+"""An instrument: its definition, its phase, and the two sides of its book."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sortedcontainers import SortedList
@@ -11,10 +12,108 @@ from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG
 from matching.core.book import Side
 
 
-class Instrument:
-    """``definition`` holds the fields of instrument.defined in their order; what matching needs of it stands beside it.
+class Definition:
+    """The terms of an instrument: the fields of ``goldx.protocol.events.InstrumentDefined`` after its symbol."""
 
-    ``low`` and ``high`` are the price limits in force: inclusive, rounded inward to the tick.
+    __slots__ = (
+        "dynamic_band_percent",
+        "form",
+        "interruption_ms",
+        "lot",
+        "lower_price_limit",
+        "maker_fee_bp",
+        "market_protection",
+        "max_fineness",
+        "max_quantity",
+        "min_fineness",
+        "name",
+        "name_zh",
+        "price_limit_percent",
+        "price_rule",
+        "reference_price",
+        "resale_lock_days",
+        "same_day_reuse_percent",
+        "taker_fee_bp",
+        "tick",
+        "upper_price_limit",
+    )
+
+    name: str
+    name_zh: str
+    form: str
+    min_fineness: int
+    max_fineness: int
+    tick: int
+    lot: int
+    max_quantity: int | None
+    price_limit_percent: int | None
+    lower_price_limit: int | None
+    upper_price_limit: int | None
+    market_protection: int | None
+    reference_price: int | None
+    maker_fee_bp: int
+    taker_fee_bp: int
+    price_rule: int
+    dynamic_band_percent: int | None
+    interruption_ms: int
+    resale_lock_days: int
+    same_day_reuse_percent: int
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        (
+            self.name,
+            self.name_zh,
+            self.form,
+            self.min_fineness,
+            self.max_fineness,
+            self.tick,
+            self.lot,
+            self.max_quantity,
+            self.price_limit_percent,
+            self.lower_price_limit,
+            self.upper_price_limit,
+            self.market_protection,
+            self.reference_price,
+            self.maker_fee_bp,
+            self.taker_fee_bp,
+            self.price_rule,
+            self.dynamic_band_percent,
+            self.interruption_ms,
+            self.resale_lock_days,
+            self.same_day_reuse_percent,
+        ) = values
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the fields in the order of the event."""
+        return (
+            self.name,
+            self.name_zh,
+            self.form,
+            self.min_fineness,
+            self.max_fineness,
+            self.tick,
+            self.lot,
+            self.max_quantity,
+            self.price_limit_percent,
+            self.lower_price_limit,
+            self.upper_price_limit,
+            self.market_protection,
+            self.reference_price,
+            self.maker_fee_bp,
+            self.taker_fee_bp,
+            self.price_rule,
+            self.dynamic_band_percent,
+            self.interruption_ms,
+            self.resale_lock_days,
+            self.same_day_reuse_percent,
+        )
+
+
+class Instrument:
+    """An instrument and its book.
+
+    The terms that matching needs are copied from ``definition`` into attributes of their own, with 0 for what is not
+    given. ``low`` and ``high`` are the price limits in force: inclusive, rounded inward to the tick.
     """
 
     __slots__ = (
@@ -35,6 +134,7 @@ class Instrument:
         "maker_fee",
         "max_quantity",
         "median",
+        "pending_stops",
         "phase",
         "plain",
         "protection",
@@ -44,8 +144,9 @@ class Instrument:
         "symbol",
         "taker_fee",
         "tick",
-        "waiting",
     )
+
+    definition: Definition
 
     def __init__(self, symbol: str) -> None:
         self.symbol: str = symbol
@@ -53,18 +154,17 @@ class Instrument:
         self.bids: Side = Side(terms.BUY)
         self.asks: Side = Side(terms.SELL)
         self.buy_stops: SortedList[tuple[int, int]] = SortedList()
-        """(stop price, order id) of the stops that wait for a higher price."""
+        """(stop price, order number) of the pending buy stops, which trigger at that price or higher."""
         self.sell_stops: SortedList[tuple[int, int]] = SortedList()
-        self.waiting: int = 0
-        """How many stops wait, on both sides."""
+        self.pending_stops: int = 0
+        """The number of pending stops on both sides."""
         self.last: int = 0
-        """Price of the last trade; 0: none yet."""
+        """The price of the last trade; 0 before the first."""
         self.reference: int = 0
         self.indicated: tuple[int | None, int | None] = (None, None)
-        """The last published (price, quantity) of the running auction."""
+        """The (price, quantity) last published for the running auction."""
         self.interrupted_until: int = 0
-        """When a volatility interruption ends; 0: there is none."""
-        self.definition: tuple[Any, ...] = ()
+        """When a volatility interruption ends; 0 if there is none."""
         self.tick: int = 1
         self.lot: int = 1_000
         self.max_quantity: int = MAX_WEIGHT_MG
@@ -76,37 +176,39 @@ class Instrument:
         self.highest_fee: int = 0
         self.median: bool = False
         self.band: int = 0
+        """The dynamic price band, in percent of the price around which it lies."""
         self.interruption_ms: int = 0
         self.lock_days: int = 0
         self.reuse_percent: int = 100
         self.plain: bool = True
-        """Its trades are at the maker's price, whatever it is, and what they earn is free at once."""
+        """True if every trade is at the maker's price, whatever it is, and what it earns is free at once."""
 
-    def define(self, definition: tuple[Any, ...]) -> None:
-        """Takes over terms, given in the order of the fields of instrument.defined after ``symbol``."""
+    def define(self, definition: Definition) -> None:
+        """Replace the terms."""
         self.definition = definition
-        self.tick = definition[5]
-        self.lot = definition[6]
-        self.max_quantity = definition[7] or MAX_WEIGHT_MG
-        self.protection = definition[11] or 0
-        self.maker_fee = definition[13]
-        self.taker_fee = definition[14]
+        self.tick = definition.tick
+        self.lot = definition.lot
+        self.max_quantity = definition.max_quantity or MAX_WEIGHT_MG
+        self.protection = definition.market_protection or 0
+        self.maker_fee = definition.maker_fee_bp
+        self.taker_fee = definition.taker_fee_bp
         self.highest_fee = max(self.maker_fee, self.taker_fee)
-        self.median = definition[15] == terms.MEDIAN_PRICE
-        self.band = definition[16] or 0
-        self.interruption_ms = definition[17]
-        self.lock_days = definition[18]
-        self.reuse_percent = definition[19]
+        self.median = definition.price_rule == terms.MEDIAN_PRICE
+        self.band = definition.dynamic_band_percent or 0
+        self.interruption_ms = definition.interruption_ms
+        self.lock_days = definition.resale_lock_days
+        self.reuse_percent = definition.same_day_reuse_percent
         self.plain = not (self.median or self.band or self.lock_days) and self.reuse_percent == 100
-        self.set_reference(definition[12] or 0)
+        self.set_reference(definition.reference_price or 0)
 
     def set_reference(self, reference: int) -> None:
-        """The reference price moves, and with it limits that are given as a percentage of it."""
+        """Change the reference price (0: none), and with it the limits that are given as a percentage of it."""
+        definition = self.definition
         self.reference = reference
-        self.definition = (*self.definition[:12], reference or None, *self.definition[13:])
-        percent: int | None = self.definition[8]
-        lower: int | None = self.definition[9]
-        upper: int | None = self.definition[10]
+        definition.reference_price = reference or None
+        percent = definition.price_limit_percent
+        lower = definition.lower_price_limit
+        upper = definition.upper_price_limit
         if percent is not None and reference:
             if lower is None:
                 lower = -(-reference * (100 - percent) // 100)
@@ -116,18 +218,18 @@ class Instrument:
         self.low = max(tick, -(-(lower or 0) // tick) * tick)
         self.high = min(upper or MAX_PRICE_FEN, MAX_PRICE_FEN) // tick * tick
 
-    def idle(self) -> bool:
-        """Whether no order is open."""
-        return not (self.bids.levels or self.asks.levels or self.waiting)
+    def has_open_orders(self) -> bool:
+        """Return whether any order rests or any stop is pending."""
+        return bool(self.bids.levels or self.asks.levels or self.pending_stops)
 
     def opposite(self, side: int) -> Side:
-        """The side of the book that an order of a side trades with."""
+        """Return the side of the book that orders of a side trade with."""
         return self.asks if side == terms.BUY else self.bids
 
     def own(self, side: int) -> Side:
-        """The side of the book on which an order of a side rests."""
+        """Return the side of the book on which orders of a side rest."""
         return self.bids if side == terms.BUY else self.asks
 
     def stops(self, side: int) -> SortedList[tuple[int, int]]:
-        """The waiting stops of a side."""
+        """Return the pending stops of a side."""
         return self.buy_stops if side == terms.BUY else self.sell_stops

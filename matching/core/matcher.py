@@ -1,20 +1,22 @@
-"""The meeting of orders: an incoming order takes what it may, best price first, then time."""
+"""Matching: an incoming order trades with the orders of the opposite side, best price first, then oldest first."""
 
 from __future__ import annotations
 
 from goldx.protocol.terms import BUY, CANCEL_MAKER
 from goldx.protocol.units import BASIS_POINTS, MG_PER_GRAM
-from matching.core import fees, self_trade, stops
+from matching.core import fees, pending_stops, self_trade
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
 from matching.core.resting import shrink
 from matching.core.state import State
+from matching.core.tags import TRADE
 
 
 def take(state: State, order: Order) -> bool:
-    """Trades an incoming order with the opposite side until it is done, its limit is reached, or something stops it.
+    """Trade an incoming order until it is filled, its limit is reached, or something stops it.
 
-    Returns False when the next trade would leave the dynamic band: nobody may trade on, see ``matching.core.phases``.
+    Return False if the next trade would be outside the dynamic price band: then nobody may trade on, see
+    ``matching.core.phases``.
     """
     instrument = order.instrument
     buying = order.side == BUY
@@ -22,7 +24,7 @@ def take(state: State, order: Order) -> bool:
     limit = order.price
     owner = order.account.owner
     special = order.special
-    unpaid = buying and special is not None and special.market  # a market buy pays as it goes
+    market_buy = buying and special is not None and special.market  # it reserves nothing and pays for each trade
     centre = instrument.last or instrument.reference
     low = high = 0
     inside = True
@@ -37,11 +39,11 @@ def take(state: State, order: Order) -> bool:
             continue
         price = level.price
         if instrument.median:
-            price = _median(instrument, order, price)
+            price = _median_price(instrument, order, price)
         quantity = maker.remaining if maker.special is None else maker.visible()
         if quantity > order.remaining:  # noqa: PLR1730 : min() would be a call
             quantity = order.remaining
-        if unpaid:
+        if market_buy:
             cash = order.account.cash.available()
             quantity = fees.affordable(cash, price, quantity, order.residue, instrument.taker_fee, instrument.lot)
             if not quantity:
@@ -56,15 +58,18 @@ def take(state: State, order: Order) -> bool:
             high = price
         elif price < low:
             low = price
-    if low and instrument.waiting:
-        stops.reach(state, instrument, low, high)
+    if low and instrument.pending_stops:
+        pending_stops.trigger_reached(state, instrument, low, high)
     return inside
 
 
 def trade(
     state: State, instrument: Instrument, maker: Order, taker: Order, price: int, quantity: int, taker_side: int | None
 ) -> None:
-    """One trade: money against gold, at once. ``taker_side`` is None in an uncross, where both orders rest."""
+    """Make one trade: exchange money and gold at once. ``taker_side`` is None in an uncross, where both orders rest.
+
+    Long on purpose: a call for each of its parts would take longer than the parts.
+    """
     symbol = instrument.symbol
     amount = price * quantity // MG_PER_GRAM
     maker_fee = taker_fee = 0
@@ -88,35 +93,36 @@ def trade(
         buy.reserved = still
         paid.reserved += still - before
     paid.total -= amount + buy_fee
-    got = buyer.balances.get(symbol)
-    if got is None:
-        got = buyer.balance(symbol)
-    got.total += quantity
-    given = sell.balance
+    bought = buyer.balances.get(symbol)
+    if bought is None:
+        bought = buyer.balance(symbol)
+    bought.total += quantity
+    sold = sell.balance
     sell.reserved -= quantity
-    given.reserved -= quantity
-    given.total -= quantity
+    sold.reserved -= quantity
+    sold.total -= quantity
     earned = seller.cash
     earned.total += amount - sell_fee
     if instrument.lock_days:
-        got.lock(quantity, state.day + instrument.lock_days)
+        bought.lock(quantity, state.day + instrument.lock_days)
     if instrument.reuse_percent < 100:
         proceeds = amount - sell_fee
         earned.hold_back(proceeds - proceeds * instrument.reuse_percent // 100)
     touched = state.touched
     touched.append(paid)
-    touched.append(got)
-    touched.append(given)
+    touched.append(bought)
+    touched.append(sold)
     touched.append(earned)
 
     instrument.last = price
     state.last_trade_id += 1
+    state.general_trades += 1
     state.sequence += 1
     state.events.append(
         (
-            3,
+            TRADE,
             state.sequence,
-            state.now,
+            state.at,
             state.last_trade_id,
             symbol,
             price,
@@ -141,9 +147,10 @@ def trade(
 
 
 def could_fill(order: Order) -> bool:
-    """Whether a fill-or-kill order would fill whole now. Changes nothing. O(orders it would meet).
+    """Return whether a fill-or-kill order would fill completely now. Changes nothing. O(orders it would meet).
 
-    Hidden quantity counts. Quantity of the same owner does not, and ends the search unless the mode takes it away.
+    Hidden quantity counts. Quantity of the same owner does not, and ends the search unless the order's self-trade mode
+    cancels it.
     """
     instrument = order.instrument
     buying = order.side == BUY
@@ -153,8 +160,8 @@ def could_fill(order: Order) -> bool:
     centre = instrument.last or instrument.reference
     wanted = order.remaining
     amount = 0
-    for level in instrument.opposite(order.side).reaching(order.price):
-        price = _median(instrument, order, level.price) if instrument.median else level.price
+    for level in instrument.opposite(order.side).levels_up_to(order.price):
+        price = _median_price(instrument, order, level.price) if instrument.median else level.price
         if instrument.band and centre and abs(price - centre) * 100 > centre * instrument.band:
             return False
         hidden = 0
@@ -165,8 +172,8 @@ def could_fill(order: Order) -> bool:
             if maker.account.owner != order.account.owner:
                 found += maker.visible()
                 hidden += maker.remaining - maker.visible()
-            elif order.mode() != CANCEL_MAKER:
-                blocked = True  # and what is hidden queues behind it
+            elif order.self_trade_mode() != CANCEL_MAKER:
+                blocked = True  # also for hidden quantity, which queues behind it
                 break
             maker = maker.next
         if not blocked:
@@ -184,16 +191,16 @@ def could_fill(order: Order) -> bool:
 
 
 def charge(order: Order, amount: int, basis_points: int) -> int:
-    """The order's fee for one trade; what rounding keeps back stays with the order."""
+    """Return an order's fee for one trade; what rounding keeps back is added to the order's residue."""
     charged = fees.fee(order.residue, amount, basis_points)
     order.residue += amount * basis_points - charged * BASIS_POINTS
     return charged
 
 
-def _median(instrument: Instrument, order: Order, maker_price: int) -> int:
-    """The median of bid, ask and last: both orders' limits, and the last price (at first the reference, on the tick).
+def _median_price(instrument: Instrument, order: Order, maker_price: int) -> int:
+    """Return the median of both orders' limits and the last price (before the first: the reference, on the tick).
 
-    A market order has no price of its own and trades at the maker's.
+    A market order has no limit of its own and trades at the maker's price.
     """
     last = instrument.last or instrument.reference // instrument.tick * instrument.tick
     if not last or (order.special is not None and order.special.market):

@@ -1,8 +1,9 @@
 """An order inside the core.
 
-What every order has stands in ``Order``; what few have (icebergs, stops, expiry, modes other than the default) stands
-in ``Special``, so that a plain limit order stays small. Orders at one price form a doubly linked queue through
-``previous`` and ``next``: joining, leaving and being first are each a constant number of steps, whatever else rests.
+The properties of every order are in ``Order``. Those that few orders have (icebergs, stops, expiry, self-trade modes
+other than the default) are in ``Special``, so that a plain limit order stays small. The orders at one price form a
+doubly linked queue through ``previous`` and ``next``: joining it, leaving it and finding its head each take a constant
+number of steps, however many orders rest.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
 class Special:
     """The uncommon properties of an order. Prices in fen per fine gram, quantities in fine mg, times in ms."""
 
-    __slots__ = ("display", "expire_at", "market", "post_only", "quote_id", "shown", "stop_price", "stp", "waiting")
+    __slots__ = ("display", "expire_at", "market", "pending", "post_only", "quote_id", "shown", "stop_price", "stp")
 
     def __init__(self) -> None:
         self.market: bool = False
         self.display: int = 0
-        """What one slice of an iceberg shows at most; 0: all of it."""
+        """The largest quantity that one slice of an iceberg shows; 0 if the order shows all of its quantity."""
         self.shown: int = 0
-        """What the present slice still shows, while it rests."""
+        """The quantity that the current slice still shows, while the order rests."""
         self.stop_price: int = 0
-        self.waiting: bool = False
-        """A stop that has not triggered."""
+        self.pending: bool = False
+        """True for a stop that has not triggered."""
         self.expire_at: int = 0
         self.post_only: bool = False
         self.stp: int = terms.CANCEL_TAKER
@@ -38,15 +39,15 @@ class Special:
 
 
 class Order:
-    """``price`` is the limit (of a market order: what it may go to at present); ``quantity`` the total, ``remaining``
-    the part of it that can still trade, 0 when the order is done; ``reserved`` fen of a buy's, fine mg of a
-    sell's ``balance``.
+    """An open order, or one that is over and may be used again.
 
-    ``residue``: ten-thousandths of a fen that rounding has kept back from the fees so far (see ``matching.core.fees``).
-    ``session`` is empty for orders that survive their session.
+    ``price`` is the limit; for a market order it is the worst price at which it may trade now. ``quantity`` is the
+    total, ``remaining`` the part that can still trade, 0 when the order is over. ``reserved`` is what the order has
+    reserved of ``balance``: fen for a buy, fine mg for a sell. ``residue`` is what rounding has kept back from the fees
+    so far, in ten-thousandths of a fen (``matching.core.fees``). ``session`` is empty if the order outlives its one.
 
-    An order is made blank, and ``begin`` fills it in. Those that are done are used
-    again (``State.spare``): making and destroying one is dearer than filling it in.
+    The constructor makes a blank order and ``reset`` fills it in. Orders that are over are used again
+    (``State.free_orders``), because creating and destroying one takes longer than filling it in.
     """
 
     __slots__ = (
@@ -89,7 +90,7 @@ class Order:
         self.previous: Order | None = None
         self.next: Order | None = None
 
-    def begin(
+    def reset(
         self,
         order_id: int,
         account: Account,
@@ -101,7 +102,7 @@ class Order:
         quantity: int,
         time_in_force: int,
     ) -> Order:
-        """Fills in all of the order, in place of the one before it, and returns it. Nothing is reserved yet."""
+        """Make this a new plain order, of which nothing has traded and for which nothing is reserved; return it."""
         self.order_id = order_id
         self.account = account
         self.balance = balance
@@ -119,12 +120,12 @@ class Order:
         return self
 
     def visible(self) -> int:
-        """What can trade before the order has to queue again: a slice of an iceberg, all of any other."""
+        """Return the quantity that can trade before the order has to queue again: an iceberg's slice, else all."""
         special = self.special
         if special is not None and special.display:
             return special.shown
         return self.remaining
 
-    def mode(self) -> int:
-        """The self-trade mode."""
+    def self_trade_mode(self) -> int:
+        """Return the self-trade prevention mode, one of ``goldx.protocol.terms``."""
         return terms.CANCEL_TAKER if self.special is None else self.special.stp

@@ -1,16 +1,18 @@
-"""Phases of an instrument, and the two ways in which they change: by command, and by a volatility interruption.
+"""The phases of an instrument, which change by command or by a volatility interruption.
 
-==============  =====================  ============  ==================================================
+==============  =====================  ============  ====================================================
 phase           new limit orders       they trade    on entering it
-==============  =====================  ============  ==================================================
+==============  =====================  ============  ====================================================
 closed          refused MARKET_CLOSED  no            an auction uncrosses
 pre_open        rest                   no
 auction         rest                   no            the indicative price is published
-continuous      yes                    yes           what crosses uncrosses, then stops are looked at
+continuous      yes                    yes           what crosses uncrosses; then the stops that the last
+                                                     price has reached trigger
 halted          refused HALTED         no
-==============  =====================  ============  ==================================================
+==============  =====================  ============  ====================================================
 
-Cancelling is possible in every phase. Orders that trade at once or never (market, IOC, FOK) and stops need continuous.
+Cancelling is possible in every phase. Orders that trade at once or never (market, IOC, FOK) and stops are refused in
+every phase but continuous.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import auction, stops
+from matching.core import auction, pending_stops
 from matching.core.instrument import Instrument
-from matching.core.state import NEVER, State
+from matching.core.state import NO_ORDER, State
+from matching.core.tags import PHASE_CHANGED
 
 
 def set_phase(state: State, command: tuple[Any, ...]) -> None:
-    """market.set_phase"""
+    """Apply ``market.set_phase``."""
     _, symbol, phase, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
@@ -38,23 +41,23 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
 
 
 def change(state: State, instrument: Instrument, phase: int) -> None:
-    """Moves an instrument into another phase, with what follows from that."""
+    """Move an instrument into another phase, and let what crosses trade where the phase says so."""
     previous = _enter(state, instrument, phase)
     if phase == terms.CONTINUOUS or (phase == terms.CLOSED and previous == terms.AUCTION):
         auction.uncross(state, instrument)
     if phase == terms.CONTINUOUS and instrument.last:
-        stops.reach(state, instrument, instrument.last, instrument.last)
+        pending_stops.trigger_reached(state, instrument, instrument.last, instrument.last)
 
 
 def interrupt(state: State, instrument: Instrument) -> None:
-    """Volatility interruption: instead of a trade outside the dynamic band there is a short auction."""
+    """Start a volatility interruption: a short auction in place of a trade outside the dynamic price band."""
     _enter(state, instrument, terms.AUCTION)
     instrument.interrupted_until = state.now + instrument.interruption_ms
-    state.schedule(instrument.interrupted_until, NEVER, instrument.symbol)
+    state.schedule(instrument.interrupted_until, NO_ORDER, instrument.symbol)
 
 
 def refusal(instrument: Instrument, kind: int, time_in_force: int, is_stop: bool) -> str:
-    """Why the phase does not allow a new order, or nothing."""
+    """Return the reason why the phase does not allow a new order, or an empty text."""
     phase = instrument.phase
     if phase == terms.CONTINUOUS:
         return ""
@@ -67,11 +70,12 @@ def refusal(instrument: Instrument, kind: int, time_in_force: int, is_stop: bool
 
 
 def _enter(state: State, instrument: Instrument, phase: int) -> int:
+    """Change the phase and publish that; return the previous one."""
     previous = instrument.phase
     instrument.phase = phase
     instrument.interrupted_until = 0
     instrument.indicated = (None, None)
     if phase == terms.AUCTION:
-        state.auctioning[instrument.symbol] = instrument
-    state.emit(7, instrument.symbol, phase, previous)
+        state.changed_auctions[instrument.symbol] = instrument
+    state.emit(PHASE_CHANGED, instrument.symbol, phase, previous)
     return previous

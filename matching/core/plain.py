@@ -1,12 +1,12 @@
-"""The two commands that make up nearly everything: a plain limit order, and the cancelling of one that rests.
+"""The fast path: a plain limit order, and the cancelling of one that rests. These are nearly all commands.
 
-Each is one function that reads from top to bottom, with all that it touches in line: a call is what costs most in
-Python. Whatever is uncommon, and whatever is to be refused, is left to the long way in ``placing`` and ``changes``
-before anything has changed (that is what None says); they know every rule, and the reason of a refusal. What is done
-here they could do as well.
+Each is one function that reads from top to bottom and does everything in line, because in Python a call is what costs
+most; so these functions stay long. They return None, before anything has changed, for whatever is uncommon or has to
+be refused. Then the general path in ``placing`` and ``changes`` applies the command; it knows every rule and the reason
+of every refusal. Whatever is done here it could do as well, with the same events and the same state.
 
-Numbers that go into events as well as into sums have two names here: ``quantity`` is the command's own object,
-``amount`` the same as a number. The compiled core would otherwise make a new object of it for every event.
+Numbers that are both put into events and calculated with have two names here: ``quantity`` is the object from the
+command, ``amount`` the same as an int. The compiled core would otherwise make a new object of it for every event.
 """
 
 from __future__ import annotations
@@ -17,32 +17,54 @@ from goldx.protocol.terms import AUCTION, BUY, CONTINUOUS, DAY, LIMIT, SELL
 from goldx.protocol.units import MG_PER_GRAM
 from matching.core import entry, fees
 from matching.core.book import Side
+from matching.core.completion import complete
 from matching.core.holdings import Balance
-from matching.core.ids import FEW
+from matching.core.ids import FIRST_SIZE
 from matching.core.matcher import charge
 from matching.core.orders import Order
 from matching.core.state import Events, State
+from matching.core.tags import HOLDING_CHANGED, ORDER_ACCEPTED, ORDER_CANCELLED, TRADE
 
 
 def place(state: State, command: tuple[Any, ...]) -> Events | None:
-    """order.place of a plain limit order: the events of the whole command."""
+    """Apply ``order.place`` of a plain limit order and return the events of the command, or return None."""
     name: str
     client_id: str
     symbol: str
     side: int
-    tif: int
+    time_in_force: int
     try:
-        _, name, client_id, symbol, side, kind, quantity, limit, tif, gtd, post, shown, stop, stp, persist, session = (
-            command
-        )
+        (
+            _,
+            name,
+            client_id,
+            symbol,
+            side,
+            kind,
+            quantity,
+            limit,
+            time_in_force,
+            expire_at,
+            post_only,
+            display,
+            stop_price,
+            stp,
+            persist,
+            session,
+        ) = command
         instrument = state.instruments[symbol]
         account = state.accounts[name]
     except (KeyError, ValueError):
         return None
     if (
-        (instrument.phase != CONTINUOUS or account.member.refusal or limit is None or (tif and tif != DAY))
-        or (kind or post or stp or persist)  # other than LIMIT, False, CANCEL_TAKER, False
-        or (gtd is not None or shown is not None or stop is not None)
+        (
+            instrument.phase != CONTINUOUS
+            or account.member.refusal
+            or limit is None
+            or (time_in_force and time_in_force != DAY)
+        )
+        or (kind or post_only or stp or persist)  # other than LIMIT, False, CANCEL_TAKER, False
+        or (expire_at is not None or display is not None or stop_price is not None)
     ):
         return None
     price: int = limit
@@ -59,14 +81,14 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
         book = instrument.bids
         opposite = instrument.asks
         best = opposite.best
-        waits = best is None or best.price > price
+        rests = best is None or best.price > price
     elif side == SELL and symbol in account.balances:
         needed = amount
         balance = account.balances[symbol]
         book = instrument.asks
         opposite = instrument.bids
         best = opposite.best
-        waits = best is None or best.price < price
+        rests = best is None or best.price < price
     else:
         return None
     reserved = balance.reserved + needed
@@ -75,14 +97,14 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     if reserved + balance.locked > balance.total:
         return None
     ids = account.ids
-    few = ids.few  # as in ClientIds.claim
-    if (few.setdefault(client_id, key) if len(few) < FEW else ids.claim(client_id, number)) != number:
+    first = ids.first  # as in ClientIds.claim
+    if (first.setdefault(client_id, key) if len(first) < FIRST_SIZE else ids.claim(client_id, number)) != number:
         return None
 
     state.last_order_id = number
-    spare = state.spare
-    order = spare.pop() if spare else Order()
-    order.order_id = number  # as in Order.begin
+    free_orders = state.free_orders
+    order = free_orders.pop() if free_orders else Order()
+    order.order_id = number  # as in Order.reset
     order.account = account
     order.balance = balance
     order.client_order_id = client_id
@@ -91,33 +113,46 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     order.price = price
     order.quantity = amount
     order.remaining = amount
-    order.time_in_force = tif
+    order.time_in_force = time_in_force
     order.session = session
     order.reserved = needed
     order.residue = 0
     order.special = None
     sequence = state.sequence + 1
-    now = state.stamp
-    accepted = (1, sequence, now, key, name, client_id, symbol, side, LIMIT, limit, quantity, tif)
-    if not waits or balance.locked or balance.unwithdrawable:
+    at = state.at
+    accepted = (
+        ORDER_ACCEPTED,
+        sequence,
+        at,
+        key,
+        name,
+        client_id,
+        symbol,
+        side,
+        LIMIT,
+        limit,
+        quantity,
+        time_in_force,
+    )
+    if not rests or balance.locked or balance.unwithdrawable:
         state.sequence = sequence
         state.events.append(accepted)
         state.touched.append(balance)
-        if instrument.plain and not instrument.waiting:
+        if instrument.plain and not instrument.pending_stops:
             _take(state, order, opposite)
         if order.remaining:
             state.orders[key] = order
             balance.reserved += order.reserved
             entry.enter(state, order)
         else:
-            spare.append(order)
-        return entry.end(state)
+            free_orders.append(order)
+        return complete(state)
 
     state.orders[key] = order
     balance.reserved = reserved
-    level = book.levels.get(limit)  # as in Side.join
+    level = book.levels.get(limit)  # as in Side.add
     if level is None:
-        level = book.open(price)
+        level = book.open_level(price)
     order.level = level
     tail = level.tail
     if tail is None:
@@ -129,13 +164,14 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     level.quantity += amount
     state.sequence = sequence + 1
     balance.published_reserved = reserved
-    return [accepted, (6, sequence + 1, now, name, balance.asset, balance.total, reserved)]
+    return [accepted, (HOLDING_CHANGED, sequence + 1, at, name, balance.asset, balance.total, reserved)]
 
 
 def _take(state: State, taker: Order, book: Side) -> None:
-    """Lets an incoming plain order trade with plain orders of others, as ``matcher.take`` does; no stop waits.
+    """Trade an incoming plain order with plain orders of other owners, as ``matcher.take`` does.
 
-    What is then left of it, and what it would have reserved, is up to date; nothing has been put in its balance yet.
+    Only for an instrument without pending stops. Afterwards the taker's remaining quantity and what it has to reserve
+    are up to date; the caller reserves it in the balance. Long on purpose, like all of this module.
     """
     instrument = taker.instrument
     symbol: Any = instrument.symbol
@@ -149,14 +185,14 @@ def _take(state: State, taker: Order, book: Side) -> None:
     limit = taker.price
     remaining = taker.remaining
     orders = state.orders
-    spare = state.spare
+    free_orders = state.free_orders
     events = state.events
     touched = state.touched
-    now = state.stamp
+    at = state.at
     sequence = state.sequence
     trade_id = state.last_trade_id
-    mine: Balance | None = None
-    """What the taker gets more of: its gold, or its cash."""
+    gained: Balance | None = None
+    """The taker's balance that the trades increase: its gold, or its cash."""
     price = money = paid_fees = 0
     while remaining:
         level = book.best
@@ -182,9 +218,9 @@ def _take(state: State, taker: Order, book: Side) -> None:
             paid_fees += taker_fee
         balance = maker.balance
         if buying:
-            if mine is None:
-                mine = account.balance(symbol)
-                touched.append(mine)
+            if gained is None:
+                gained = account.balance(symbol)
+                touched.append(gained)
             touched.append(balance)
             balance.total -= quantity
             balance.reserved -= quantity
@@ -199,29 +235,29 @@ def _take(state: State, taker: Order, book: Side) -> None:
             balance.total -= amount + maker_fee
             balance.reserved += still - maker.reserved
             maker.reserved = still
-            got = other.balances.get(symbol)
-            if got is None:
-                got = other.balance(symbol)
-            got.total += quantity
-            touched.append(got)
-            if mine is None:
-                mine = account.cash
-                touched.append(mine)
+            bought = other.balances.get(symbol)
+            if bought is None:
+                bought = other.balance(symbol)
+            bought.total += quantity
+            touched.append(bought)
+            if gained is None:
+                gained = account.cash
+                touched.append(gained)
             buyer, seller, buy_fee, sell_fee = other.name, name, maker_fee, taker_fee
         sequence += 1
         trade_id += 1
-        made: Any = maker.order_id
+        maker_id: Any = maker.order_id
         events.append(
             (
-                3,
+                TRADE,
                 sequence,
-                now,
+                at,
                 trade_id,
                 symbol,
                 price,
                 quantity,
                 amount,
-                made,
+                maker_id,
                 number,
                 buyer,
                 seller,
@@ -234,19 +270,19 @@ def _take(state: State, taker: Order, book: Side) -> None:
         )
         level.quantity -= quantity
         maker.remaining = left
-        if not left:  # as in Level.leave and State.finish
+        if not left:  # as in Level.remove and State.finish
             after = maker.next
             level.head = after
             if after is None:
                 level.tail = None
-                book.close(level)
+                book.close_level(level)
             else:
                 after.previous = None
                 maker.next = None
             maker.level = None
-            del orders[made]
-            spare.append(maker)
-    if mine is None:
+            del orders[maker_id]
+            free_orders.append(maker)
+    if gained is None:
         return
     state.sequence = sequence
     state.last_trade_id = trade_id
@@ -255,17 +291,17 @@ def _take(state: State, taker: Order, book: Side) -> None:
     taker.remaining = remaining
     if buying:
         account.cash.total -= money + paid_fees
-        mine.total += filled
+        gained.total += filled
         if remaining:
             taker.reserved = fees.cost(limit, remaining, taker.residue, highest_fee)
     else:
         taker.balance.total -= filled
-        mine.total += money - paid_fees
+        gained.total += money - paid_fees
         taker.reserved = remaining
 
 
 def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
-    """order.cancel of a plain order that rests: the events of the whole command."""
+    """Apply ``order.cancel`` of a plain order that rests and return the events of the command, or return None."""
     name: str
     key: Any
     client_id: Any
@@ -275,7 +311,7 @@ def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
         if key is None:
             if client_id is None:
                 return None
-            key = account.ids.few.get(client_id) or account.ids.find(client_id)
+            key = account.ids.first.get(client_id) or account.ids.find(client_id)
             order = state.orders[key]
             if order.client_order_id != client_id:
                 return None
@@ -292,7 +328,7 @@ def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
         return None
 
     remaining = order.remaining
-    before = order.previous  # as in Level.leave
+    before = order.previous  # as in Level.remove
     after = order.next
     order.level = None
     level.quantity -= remaining
@@ -304,19 +340,19 @@ def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
     if after is None:
         level.tail = before
         if before is None:
-            level.side.close(level)
+            level.side.close_level(level)
     else:
         after.previous = before
         order.next = None
     del state.orders[key]
-    state.spare.append(order)
+    state.free_orders.append(order)
     reserved = balance.reserved - order.reserved
     balance.reserved = reserved
     balance.published_reserved = reserved
     sequence = state.sequence + 1
     state.sequence = sequence + 1
-    now = state.stamp
+    at = state.at
     return [
-        (4, sequence, now, key, name, order.client_order_id, instrument.symbol, remaining, "USER"),
-        (6, sequence + 1, now, name, balance.asset, balance.total, reserved),
+        (ORDER_CANCELLED, sequence, at, key, name, order.client_order_id, instrument.symbol, remaining, "USER"),
+        (HOLDING_CHANGED, sequence + 1, at, name, balance.asset, balance.total, reserved),
     ]

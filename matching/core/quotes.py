@@ -1,7 +1,7 @@
-"""Quotes: a market maker's bid and ask, replaced both in one step.
+"""Quotes: a market maker's bid and ask, replaced together in one step.
 
 A quote is two DAY limit orders with the client ids ``<quote_id>/bid`` and ``<quote_id>/ask``. An account has at most
-one live quote per symbol; a new one cancels what is left of the old one (REPLACED), whose money and gold it may use.
+one open quote in a symbol: a new one cancels what is left of the old one (REPLACED) and may use its money and gold.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from matching.core import entry, fees, phases
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
-from matching.core.placing import accept, price_refusal
+from matching.core.placing import accept, price_refusal, quantity_refusal
 from matching.core.state import State
 
 
 def set_quote(state: State, command: tuple[Any, ...]) -> None:
-    """quote.set: refused as a whole, or both sides enter, the bid first."""
+    """Apply ``quote.set``: it is refused as a whole, or both sides enter, the bid first."""
     _, name, quote_id, symbol, bid_price, bid_quantity, ask_price, ask_quantity, session = command
     instrument = state.instruments.get(symbol)
     account = state.accounts.get(name)
@@ -27,17 +27,17 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("quote.set", reason, name, quote_id)
     if account.member.refusal:
         return state.refuse("quote.set", account.member.refusal, name, quote_id)
-    first = account.ids.find(quote_id + "/bid")
-    if first:
-        return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {first}")
+    holder = account.ids.find(quote_id + "/bid")
+    if holder:
+        return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {holder}")
     reason = phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
-    old = live(state, account, symbol)
+    old = open_quote(state, account, symbol)
     bid_cost = 0
     if not reason:
-        reason = _refusal(instrument, bid_price, bid_quantity, ask_price, ask_quantity)
+        reason = _refusal_of_terms(instrument, bid_price, bid_quantity, ask_price, ask_quantity)
     if not reason:
         bid_cost = fees.cost(bid_price, bid_quantity, 0, instrument.highest_fee)
-        reason = _funds(account, symbol, bid_cost, ask_quantity, old)
+        reason = _refusal_of_funds(account, symbol, bid_cost, ask_quantity, old)
     if reason:
         return state.refuse("quote.set", reason, name, quote_id)
 
@@ -55,10 +55,10 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     ):
         special = Special()
         special.quote_id = quote_id
-        order = state.spare.pop() if state.spare else Order()
+        order = state.free_orders.pop() if state.free_orders else Order()
         number = state.last_order_id + 1
         client_order_id = quote_id + word
-        order.begin(number, account, balance, client_order_id, instrument, side, price, quantity, terms.DAY)
+        order.reset(number, account, balance, client_order_id, instrument, side, price, quantity, terms.DAY)
         order.session = session
         order.reserved = reserved
         order.special = special
@@ -68,14 +68,14 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
 
 
 def cancel_quote(state: State, command: tuple[Any, ...]) -> None:
-    """quote.cancel: the bid, then the ask."""
+    """Apply ``quote.cancel``: cancel the bid, then the ask."""
     _, name, symbol = command
     account = state.accounts.get(name)
     if symbol not in state.instruments:
         return state.refuse("quote.cancel", "UNKNOWN_SYMBOL", name, symbol)
     if account is None:
         return state.refuse("quote.cancel", "UNKNOWN_ACCOUNT", name, symbol)
-    orders = live(state, account, symbol)
+    orders = open_quote(state, account, symbol)
     if not orders:
         return state.refuse("quote.cancel", "UNKNOWN_ORDER", name, symbol)
     for order in orders:
@@ -83,28 +83,29 @@ def cancel_quote(state: State, command: tuple[Any, ...]) -> None:
     return None
 
 
-def live(state: State, account: Account, symbol: str) -> list[Order]:
-    """What is open of the account's quote."""
+def open_quote(state: State, account: Account, symbol: str) -> list[Order]:
+    """Return the sides of an account's quote in a symbol that are still open, the bid first."""
     quote_id = account.quotes.get(symbol)
     if quote_id is None:
         return []
-    sides = [state.named(account, quote_id + word) for word in ("/bid", "/ask")]
+    sides = [state.find_order(account, quote_id + word) for word in ("/bid", "/ask")]
     return [side for side in sides if side is not None]
 
 
-def _refusal(instrument: Instrument, bid_price: int, bid_quantity: int, ask_price: int, ask_quantity: int) -> str:
+def _refusal_of_terms(
+    instrument: Instrument, bid_price: int, bid_quantity: int, ask_price: int, ask_quantity: int
+) -> str:
+    """Return the reason why prices and quantities are not allowed, or an empty text."""
     reason = price_refusal(instrument, bid_price) or price_refusal(instrument, ask_price)
     if reason:
         return reason
     if bid_price >= ask_price:
         return "BAD_PRICE"
-    for quantity in (bid_quantity, ask_quantity):
-        if quantity % instrument.lot or not 0 < quantity <= instrument.max_quantity:
-            return "BAD_QUANTITY"
-    return ""
+    return quantity_refusal(instrument, bid_quantity) or quantity_refusal(instrument, ask_quantity)
 
 
-def _funds(account: Account, symbol: str, cash: int, gold: int, old: list[Order]) -> str:
+def _refusal_of_funds(account: Account, symbol: str, cash: int, gold: int, old: list[Order]) -> str:
+    """Return the reason why an account cannot reserve this with what its old quote frees, or an empty text."""
     freed_cash = sum(order.reserved for order in old if order.side == terms.BUY)
     freed_gold = sum(order.reserved for order in old if order.side == terms.SELL)
     if cash > account.cash.available() + freed_cash:

@@ -1,11 +1,11 @@
-"""Self-trade prevention: two orders of one owner never trade. The taker's mode says who gives way.
+"""Self-trade prevention: two orders of one owner never trade. The taker's mode says which of them gives way.
 
 ===============  ========================================================================================
 cancel_taker     what is left of the taker is cancelled (the default)
 cancel_maker     the maker is cancelled, the taker goes on
-cancel_both      both
+cancel_both      both are cancelled
 decrement        both lose the smaller of the taker's remainder and the maker's slice, without a trade;
-                 a maker that still has something keeps its place
+                 a maker that has something left keeps its place
 ===============  ========================================================================================
 """
 
@@ -16,26 +16,35 @@ from matching.core import fees
 from matching.core.orders import Order
 from matching.core.resting import refresh
 from matching.core.state import State
+from matching.core.tags import SELF_TRADE_PREVENTED
 
 
 def prevent(state: State, maker: Order, taker: Order) -> None:
-    """Settles the meeting of a resting maker with a taker of the same owner. One of them has less afterwards."""
-    mode = taker.mode()
+    """Resolve the meeting of a resting maker with a taker of the same owner; at least one has less afterwards."""
+    mode = taker.self_trade_mode()
     quantity = 0
-    if mode == terms.DECREMENT:  # in an uncross the taker rests too: then only its slice is in the way
+    if mode == terms.DECREMENT:
+        # In an uncross the taker rests too, and then only its slice has met the maker.
         quantity = min(maker.visible(), taker.remaining if taker.level is None else taker.visible())
     if quantity:
         _reduce(state, maker, quantity)
         _reduce(state, taker, quantity)
+    symbol = maker.instrument.symbol
     state.emit(
-        20,
-        *(maker.instrument.symbol, maker.order_id, taker.order_id, quantity, maker.remaining, taker.remaining),
+        SELF_TRADE_PREVENTED,
+        symbol,
+        maker.order_id,
+        taker.order_id,
+        quantity,
+        maker.remaining,
+        taker.remaining,
     )
-    _settle(state, maker, quantity, mode in (terms.CANCEL_MAKER, terms.CANCEL_BOTH))
-    _settle(state, taker, quantity, mode in (terms.CANCEL_TAKER, terms.CANCEL_BOTH))
+    _complete(state, maker, quantity, mode in (terms.CANCEL_MAKER, terms.CANCEL_BOTH))
+    _complete(state, taker, quantity, mode in (terms.CANCEL_TAKER, terms.CANCEL_BOTH))
 
 
-def _settle(state: State, order: Order, quantity: int, gives_way: bool) -> None:
+def _complete(state: State, order: Order, quantity: int, gives_way: bool) -> None:
+    """Bring an order's level and slice up to date after it has lost a quantity; cancel it if it ends here."""
     if order.level is not None:
         order.level.quantity -= quantity
         special = order.special
@@ -48,7 +57,7 @@ def _settle(state: State, order: Order, quantity: int, gives_way: bool) -> None:
 
 
 def _reduce(state: State, order: Order, quantity: int) -> None:
-    """Takes a quantity out of an order as if it had been ordered for less, and out of what it has reserved."""
+    """Take a quantity out of an order, and out of what it has reserved, as if it had been ordered for less."""
     order.quantity -= quantity
     order.remaining -= quantity
     still = order.remaining

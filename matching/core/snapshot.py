@@ -1,46 +1,53 @@
-"""The state as bytes and back: MessagePack of nested lists, in an order that the state alone determines.
+"""The state as bytes and back: MessagePack of nested lists, in an order that follows from the state alone.
 
-What can be worked out from the rest is not written: levels, best prices, indexes, limits in force. So a snapshot cannot
-disagree with itself, and restoring one is a check of what is cached.
+What can be derived from the rest is not written: levels, best prices, indexes, price limits in force. So a snapshot
+cannot contradict itself, and restoring one checks everything that is cached.
+
+Each record has a function that writes it and below it the one that reads it; both name its parts in the same order.
 """
 
 from __future__ import annotations
 
 from heapq import heapify
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from goldx.protocol import terms
-from matching.core import stops
+from matching.core import pending_stops
 from matching.core.book import Side
 from matching.core.holdings import Account, Balance, Member
 from matching.core.ids import ClientIds
-from matching.core.instrument import Instrument
+from matching.core.instrument import Definition, Instrument
 from matching.core.orders import Order, Special
-from matching.core.state import NEVER, State
+from matching.core.state import NO_ORDER, Due, State
 
-VERSION = "goldx-core-1"
+VERSION: Final = "goldx-core-1"
 
 
 def write(state: State) -> bytes:
-    """The state between two commands. O(everything)."""
-    instruments = [_instrument(instrument, state) for instrument in state.instruments.values()]
-    members = [(member.name, member.refusal) for member in state.members.values()]
-    accounts = [_account(account) for account in state.accounts.values()]
+    """Return the state between two commands as bytes. O(size of the state)."""
     return msgspec.msgpack.encode(
         (
             VERSION,
-            *(state.now, state.sequence, state.last_order_id, state.last_trade_id),
-            *(state.day, state.trading_day, state.fees_collected),
-            *(list(state.references), list(state.yesterdays_references)),
-            *(members, accounts, instruments),
+            state.now,
+            state.sequence,
+            state.last_order_id,
+            state.last_trade_id,
+            state.day,
+            state.trading_day,
+            state.fees_collected,
+            list(state.references),
+            list(state.previous_references),
+            [(member.name, member.refusal) for member in state.members.values()],
+            [_write_account(account) for account in state.accounts.values()],
+            [_write_instrument(instrument, state) for instrument in state.instruments.values()],
         )
     )
 
 
 def read(data: bytes) -> State:
-    """Raises ValueError when the bytes are not a snapshot of this version."""
+    """Return the state that bytes were written from. Raises ValueError if they are not a snapshot of this version."""
     try:
         version, *parts = msgspec.msgpack.decode(data)
     except (msgspec.DecodeError, TypeError, ValueError) as error:
@@ -48,113 +55,149 @@ def read(data: bytes) -> State:
     if version != VERSION:
         raise ValueError(f"snapshot of version {version!r}, this core reads {VERSION!r}")
     state = State()
-    state.now, state.sequence, state.last_order_id, state.last_trade_id = parts[:4]
-    state.stamp = state.now
-    state.day, state.trading_day, state.fees_collected = parts[4:7]
-    state.references = dict.fromkeys(parts[7])
-    state.yesterdays_references = dict.fromkeys(parts[8])
-    for name, refusal in parts[9]:
+    (
+        state.now,
+        state.sequence,
+        state.last_order_id,
+        state.last_trade_id,
+        state.day,
+        state.trading_day,
+        state.fees_collected,
+        references,
+        previous_references,
+        members,
+        accounts,
+        instruments,
+    ) = parts
+    state.at = state.now
+    state.references = dict.fromkeys(references)
+    state.previous_references = dict.fromkeys(previous_references)
+    for name, refusal in members:
         state.members[name] = member = Member(name)
         member.refusal = refusal
-    for fields in parts[10]:
-        _read_account(state, fields)
-    for fields in parts[11]:
-        _read_instrument(state, fields)
+    for record in accounts:
+        _read_account(state, record)
+    for record in instruments:
+        _read_instrument(state, record)
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
-    state.next_due = state.timetable[0][0] if state.timetable else NEVER
+    state.find_next_due()
     return state
 
 
-def _account(account: Account) -> tuple[Any, ...]:
-    balances = [
-        (b.asset, b.total, b.reserved, b.unwithdrawable, list((b.locks or {}).items()))
-        for b in account.balances.values()
-    ]
+def _write_account(account: Account) -> tuple[Any, ...]:
     return (
-        *(account.name, account.member.name, account.kind, account.owner),
-        *(balances, account.ids.items(), list(account.quotes.items())),
+        account.name,
+        account.member.name,
+        account.kind,
+        account.owner,
+        [_write_balance(balance) for balance in account.balances.values()],
+        account.ids.items(),
+        list(account.quotes.items()),
     )
 
 
-def _read_account(state: State, fields: Any) -> None:
-    name, member_name, kind, owner, balances, ids, quotes = fields
+def _read_account(state: State, record: Any) -> None:
+    name, member_name, kind, owner, balances, ids, quotes = record
     member = state.members[member_name]
     account = Account(name, member, kind, owner)
     member.accounts.append(account)
     state.accounts[name] = account
-    for asset, total, reserved, unwithdrawable, locks in balances:
-        balance: Balance = account.balance(asset)
-        for until_day, quantity in locks:
-            balance.lock(quantity, until_day)
-        balance.total = balance.published_total = total
-        balance.reserved = balance.published_reserved = reserved
-        balance.unwithdrawable = unwithdrawable
-    account.ids = ClientIds((name, number) for name, number in ids)
+    for balance in balances:
+        _read_balance(account, balance)
+    account.ids = ClientIds((client_id, number) for client_id, number in ids)
     account.quotes = dict(quotes)
 
 
-def _instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
-    waiting = [
-        _order(state.orders[number]) for queue in (instrument.buy_stops, instrument.sell_stops) for _, number in queue
-    ]
+def _write_balance(balance: Balance) -> tuple[Any, ...]:
     return (
-        *(instrument.symbol, instrument.definition, instrument.phase, instrument.last),
-        *(instrument.indicated, instrument.interrupted_until),
-        *(_queue(instrument.bids), _queue(instrument.asks), waiting),
+        balance.asset,
+        balance.total,
+        balance.reserved,
+        balance.unwithdrawable,
+        list((balance.locks or {}).items()),
     )
 
 
-def _queue(side: Side) -> list[tuple[Any, ...]]:
-    """The resting orders of a side, best price first, then time."""
+def _read_balance(account: Account, record: Any) -> None:
+    asset, total, reserved, unwithdrawable, locks = record
+    balance = account.balance(asset)
+    for until_day, quantity in locks:
+        balance.lock(quantity, until_day)
+    balance.total = balance.published_total = total
+    balance.reserved = balance.published_reserved = reserved
+    balance.unwithdrawable = unwithdrawable
+
+
+def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
+    pending = [*instrument.buy_stops, *instrument.sell_stops]
+    return (
+        instrument.symbol,
+        instrument.definition.values(),
+        instrument.phase,
+        instrument.last,
+        instrument.indicated,
+        instrument.interrupted_until,
+        _write_queue(instrument.bids),
+        _write_queue(instrument.asks),
+        [_write_order(state.orders[number]) for _, number in pending],
+    )
+
+
+def _read_instrument(state: State, record: Any) -> None:
+    symbol, definition, phase, last, indicated, interrupted_until, bids, asks, pending = record
+    instrument = state.instruments[symbol] = Instrument(symbol)
+    instrument.define(Definition(definition))
+    instrument.phase = phase
+    instrument.last = last
+    price, quantity = indicated
+    instrument.indicated = (price, quantity)
+    instrument.interrupted_until = interrupted_until
+    if interrupted_until:
+        state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))
+    for order_record in (*bids, *asks, *pending):
+        order = _read_order(state, instrument, order_record)
+        state.orders[order.order_id] = order
+        special = order.special
+        if special is not None and special.expire_at:
+            state.timetable.append(Due(special.expire_at, order.order_id, symbol))
+        if special is not None and special.pending:
+            pending_stops.add(order)
+        elif order.side == terms.BUY:
+            instrument.bids.add(order)
+        else:
+            instrument.asks.add(order)
+
+
+def _write_queue(side: Side) -> list[tuple[Any, ...]]:
+    """Return the resting orders of a side, best price first, then oldest first."""
     found = []
-    for level in side.best_first():
+    for level in side.levels_best_first():
         order = level.head
         while order is not None:
-            found.append(_order(order))
+            found.append(_write_order(order))
             order = order.next
     return found
 
 
-def _order(order: Order) -> tuple[Any, ...]:
-    special = order.special
-    extra = None
-    if special is not None:
-        extra = (
-            *(special.market, special.display, special.shown, special.stop_price, special.waiting),
-            *(special.expire_at, special.post_only, special.stp, special.quote_id),
-        )
+def _write_order(order: Order) -> tuple[Any, ...]:
     return (
-        *(order.order_id, order.account.name, order.client_order_id, order.side, order.price, order.quantity),
-        *(order.time_in_force, order.session, order.reserved, order.remaining, order.residue, extra),
+        order.order_id,
+        order.account.name,
+        order.client_order_id,
+        order.side,
+        order.price,
+        order.quantity,
+        order.time_in_force,
+        order.session,
+        order.reserved,
+        order.remaining,
+        order.residue,
+        None if order.special is None else _write_special(order.special),
     )
 
 
-def _read_instrument(state: State, fields: Any) -> None:
-    symbol, definition, phase, last, indicated, interrupted_until, bids, asks, waiting = fields
-    instrument = state.instruments[symbol] = Instrument(symbol)
-    instrument.define(tuple(definition))
-    instrument.phase = phase
-    instrument.last = last
-    instrument.indicated = (indicated[0], indicated[1])
-    instrument.interrupted_until = interrupted_until
-    if interrupted_until:
-        state.timetable.append((interrupted_until, NEVER, symbol))
-    for order_fields in (*bids, *asks, *waiting):
-        order = _read_order(state, instrument, order_fields)
-        state.orders[order.order_id] = order
-        special = order.special
-        if special is not None and special.expire_at:
-            state.timetable.append((special.expire_at, order.order_id, symbol))
-        if special is not None and special.waiting:
-            stops.wait(order)
-        elif order.side == terms.BUY:
-            instrument.bids.join(order)
-        else:
-            instrument.asks.join(order)
-
-
-def _read_order(state: State, instrument: Instrument, fields: Any) -> Order:
+def _read_order(state: State, instrument: Instrument, record: Any) -> Order:
     (
         number,
         name,
@@ -167,19 +210,44 @@ def _read_order(state: State, instrument: Instrument, fields: Any) -> Order:
         reserved,
         remaining,
         residue,
-        extra,
-    ) = fields
-    special = None
-    if extra is not None:
-        special = Special()
-        special.market, special.display, special.shown, special.stop_price, special.waiting = extra[:5]
-        special.expire_at, special.post_only, special.stp, special.quote_id = extra[5:]
+        special,
+    ) = record
     account = state.accounts[name]
     balance = account.cash if side == terms.BUY else account.balances[instrument.symbol]
-    order = Order().begin(number, account, balance, client_order_id, instrument, side, price, quantity, time_in_force)
+    order = Order().reset(number, account, balance, client_order_id, instrument, side, price, quantity, time_in_force)
     order.session = session
     order.reserved = reserved
-    order.special = special
     order.remaining = remaining
     order.residue = residue
+    order.special = None if special is None else _read_special(special)
     return order
+
+
+def _write_special(special: Special) -> tuple[Any, ...]:
+    return (
+        special.market,
+        special.display,
+        special.shown,
+        special.stop_price,
+        special.pending,
+        special.expire_at,
+        special.post_only,
+        special.stp,
+        special.quote_id,
+    )
+
+
+def _read_special(record: Any) -> Special:
+    special = Special()
+    (
+        special.market,
+        special.display,
+        special.shown,
+        special.stop_price,
+        special.pending,
+        special.expire_at,
+        special.post_only,
+        special.stp,
+        special.quote_id,
+    ) = record
+    return special

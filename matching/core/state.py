@@ -1,36 +1,55 @@
-"""The whole state of a shard's core, and the few steps that everything else is made of."""
+"""Everything that the core knows, and the few changes that several modules make."""
 
 from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappush
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from goldx.protocol.terms import AUCTION
 from goldx.protocol.units import CASH
 from matching.core.holdings import Account, Balance, Member
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
+from matching.core.tags import COMMAND_REJECTED, HOLDING_CHANGED, ORDER_CANCELLED
 
 Events: TypeAlias = list[tuple[Any, ...]]
 
 NEVER: Final = 1 << 62
-"""Later than any time."""
+"""A time later than any that occurs."""
+NO_ORDER: Final = 1 << 62
+"""The number in a ``Due`` that is about no order. Higher than any order's, so that at one time orders come first."""
+FORGOTTEN_ENTRIES: Final = 1_000
+"""So many entries of orders that are over may be in the timetable, besides two for each open order."""
+
+
+class Due(NamedTuple):
+    """Something that happens at a time (ms): an order expires, or a volatility interruption of a symbol ends."""
+
+    time: int
+    order_id: int
+    """NO_ORDER for the end of an interruption."""
+    symbol: str
 
 
 class State:
-    """Nothing here depends on a set's order, a clock or a random number; every dict is walked in order of
-    insertion, client ids in order of their numbers.
+    """The state of one core.
 
-    ``events`` and ``touched`` belong to the command that is being applied; everything else lasts.
+    Nothing here depends on the order of a set, a clock or a random number: every dict is walked in order of insertion,
+    client ids in the order of their numbers. ``events``, ``touched``, ``triggered`` and ``changed_auctions`` belong to
+    the command that is being applied, the ``general_...`` counters to this object; everything else is in a snapshot.
     """
 
     __slots__ = (
         "accounts",
-        "auctioning",
+        "at",
+        "changed_auctions",
         "day",
         "events",
         "fees_collected",
+        "free_orders",
+        "general_commands",
+        "general_trades",
         "instruments",
         "last_order_id",
         "last_trade_id",
@@ -38,80 +57,86 @@ class State:
         "next_due",
         "now",
         "orders",
+        "previous_references",
         "references",
         "sequence",
-        "spare",
-        "stamp",
         "timetable",
         "touched",
         "trading_day",
         "triggered",
-        "yesterdays_references",
     )
 
     def __init__(self) -> None:
         self.now: int = 0
-        self.stamp: Any = 0
-        """The same, as the object that stands in events: the compiled core need not make one each time."""
+        """The time of the command, in ms since the epoch."""
+        self.at: Any = 0
+        """The same as an object for the events, so that the compiled core does not make one for each."""
         self.sequence: int = 0
         self.last_order_id: int = 0
         self.last_trade_id: int = 0
         self.day: int = 0
-        """Trading days ended so far."""
+        """The number of trading days that have ended."""
         self.trading_day: str = ""
         self.fees_collected: int = 0
         self.instruments: dict[str, Instrument] = {}
         self.members: dict[str, Member] = {}
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}
-        """Every open order, in order of its number."""
-        self.spare: list[Order] = []
-        """Orders that are done, for those to come. Nobody else may hold on to one beyond its end."""
+        """Every open order, in the order of the numbers."""
+        self.free_orders: list[Order] = []
+        """Orders that are over, to be used again. Nothing else may keep a reference to one beyond its end."""
         self.references: dict[str, None] = {}
-        self.yesterdays_references: dict[str, None] = {}
-        self.timetable: list[tuple[int, int, str]] = []
-        """Heap of (time, order number or NEVER, symbol): expiries and, after them, ends of interruptions."""
+        """The references of this trading day's adjustments."""
+        self.previous_references: dict[str, None] = {}
+        """Those of the trading day before."""
+        self.timetable: list[Due] = []
+        """A heap."""
         self.next_due: int = NEVER
         self.events: Events = []
         self.touched: list[Balance] = []
+        """The balances that this command may have changed, in the order in which it did; some several times."""
         self.triggered: deque[Order] = deque()
-        """Stops whose price has been reached and that have not entered yet."""
-        self.auctioning: dict[str, Instrument] = {}
-        """Instruments in auction whose book this command has changed."""
+        """The stops whose price has been reached and that have not entered yet."""
+        self.changed_auctions: dict[str, Instrument] = {}
+        """The instruments in auction whose book this command has changed."""
+        self.general_commands: int = 0
+        """How many commands the fast path (``matching.core.plain``) has not served."""
+        self.general_trades: int = 0
+        """How many trades it has not made."""
 
-    def emit(self, event: int, *fields: Any) -> None:
-        """Appends one event. The hottest events are built in place instead."""
+    def emit(self, tag: object, *fields: Any) -> None:
+        """Append one event. The most frequent events are built where they happen instead."""
         self.sequence += 1
-        self.events.append((event, self.sequence, self.stamp, *fields))
+        self.events.append((tag, self.sequence, self.at, *fields))
 
     def refuse(self, method: str, reason: str, account: str | None, subject: str | None, detail: str = "") -> None:
-        """The one event of a refused command other than order.place."""
-        self.emit(13, method, reason, account, subject, detail or None)
+        """Append the ``command.rejected`` of a refused command other than ``order.place``."""
+        self.emit(COMMAND_REJECTED, method, reason, account, subject, detail or None)
 
     def finish(self, order: Order) -> None:
-        """An order is done; its number stays under its client id, for the answer to a repetition."""
+        """Remove an order that is over. Its client id stays taken, and still leads to its number."""
         del self.orders[order.order_id]
-        self.spare.append(order)
+        self.free_orders.append(order)
 
     def cancel(self, order: Order, reason: str) -> None:
-        """Ends an open order, wherever it is: resting, waiting for its stop price, or just entering."""
+        """Cancel an open order, whether it rests, is a pending stop, or is just entering."""
         instrument = order.instrument
         special = order.special
         if order.level is not None:
-            order.level.leave(order)
-        elif special is not None and special.waiting:
+            order.level.remove(order)
+        elif special is not None and special.pending:
             instrument.stops(order.side).remove((special.stop_price, order.order_id))
-            instrument.waiting -= 1
+            instrument.pending_stops -= 1
         if instrument.phase == AUCTION:
-            self.auctioning[instrument.symbol] = instrument
+            self.changed_auctions[instrument.symbol] = instrument
         order.balance.reserved -= order.reserved
         self.touched.append(order.balance)
         self.sequence = sequence = self.sequence + 1
         self.events.append(
             (
-                4,
+                ORDER_CANCELLED,
                 sequence,
-                self.stamp,
+                self.at,
                 order.order_id,
                 order.account.name,
                 order.client_order_id,
@@ -124,33 +149,42 @@ class State:
         order.remaining = 0
         self.finish(order)
 
-    def named(self, account: Account, client_order_id: str) -> Order | None:
-        """The open order of an account that has a client id now: one that was renamed is not found by its old one."""
+    def find_order(self, account: Account, client_order_id: str) -> Order | None:
+        """Return the open order of an account that has a client id now; after a rename the old id finds nothing."""
         order = self.orders.get(account.ids.find(client_order_id))
         return order if order is not None and order.client_order_id == client_order_id else None
 
     def open_orders(self, accounts: list[Account]) -> list[Order]:
-        """All open orders of accounts, in order of acceptance. O(all open orders), or O(their client ids of the day)
-        where these are fewer."""
+        """Return all open orders of some accounts, in order of acceptance.
+
+        O(all open orders), or O(client ids of these accounts today) if these are fewer.
+        """
         if len(self.orders) <= sum([account.ids.count() for account in accounts]):
             names = {account.name for account in accounts}
             return [order for order in self.orders.values() if order.account.name in names]
         numbers = sorted({number for account in accounts for _, number in account.ids.items() if number in self.orders})
         return [self.orders[number] for number in numbers]
 
-    def schedule(self, time: int, number: int, symbol: str) -> None:
-        """Something is to happen at a time: an order (by number) expires, or (NEVER) an interruption ends."""
-        if len(self.timetable) > 1_000 + 2 * len(self.orders):  # mostly orders that ended before their time
-            self.timetable = [entry for entry in self.timetable if entry[1] == NEVER or entry[1] in self.orders]
+    def schedule(self, time: int, order_id: int, symbol: str) -> None:
+        """Note that at a time an order expires or, with NO_ORDER, an interruption of the symbol ends."""
+        if len(self.timetable) > FORGOTTEN_ENTRIES + 2 * len(self.orders):
+            # In place, because this may happen while run_due walks the timetable.
+            self.timetable[:] = [
+                due for due in self.timetable if due.order_id == NO_ORDER or due.order_id in self.orders
+            ]
             heapify(self.timetable)
-        heappush(self.timetable, (time, number, symbol))
-        self.next_due = self.timetable[0][0]
+        heappush(self.timetable, Due(time, order_id, symbol))
+        self.find_next_due()
+
+    def find_next_due(self) -> None:
+        """Set ``next_due`` to the earliest time in the timetable."""
+        self.next_due = self.timetable[0].time if self.timetable else NEVER
 
     def publish_holdings(self) -> None:
-        """holding.changed for what is not as last published, in the order in which it was first touched."""
+        """Append ``holding.changed`` for each balance that differs from the one last published, in order of change."""
         append = self.events.append
         sequence = self.sequence
-        now = self.stamp
+        at = self.at
         for balance in self.touched:
             total = balance.total
             reserved = balance.reserved
@@ -162,8 +196,20 @@ class State:
                     gold = balance.asset != CASH
                     locked = balance.locked if gold else None
                     held = None if gold else balance.unwithdrawable
-                    append((6, sequence, now, balance.account, balance.asset, total, reserved, locked, held))
+                    append(
+                        (
+                            HOLDING_CHANGED,
+                            sequence,
+                            at,
+                            balance.account,
+                            balance.asset,
+                            total,
+                            reserved,
+                            locked,
+                            held,
+                        )
+                    )
                 else:
-                    append((6, sequence, now, balance.account, balance.asset, total, reserved))
+                    append((HOLDING_CHANGED, sequence, at, balance.account, balance.asset, total, reserved))
         self.sequence = sequence
         self.touched.clear()

@@ -170,7 +170,7 @@ class Audit:
         for symbol, instrument in self.fold.engine.state.instruments.items():
             levels = found[symbol] = {}
             for side in (terms.BUY, terms.SELL):
-                for level in instrument.own(side).best_first():
+                for level in instrument.own(side).levels_best_first():
                     visible, order = 0, level.head
                     while order is not None:
                         visible += order.visible()

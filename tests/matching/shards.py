@@ -25,13 +25,14 @@ from matching.run.fold import Fold
 from matching.run.lease import Lease
 from matching.run.publisher import Publisher
 from matching.run.recovery import Recovery
-from tests.matching.core.flows import Flow, Thrown
+from tests.matching.core.dice import SeededDice
+from tests.matching.core.flows import Flow
 
 
 def traffic(seed: int, count: int) -> Iterator[CommandFrame]:
     """Frames of one to twenty commands, about ``count`` in all, as a gateway appends them: each has a readable form."""
     random = Random(seed)
-    commands = [command for _, command in Flow(Thrown(random)).steps(count) if _readable(command)]
+    commands = [command for _, command in Flow(SeededDice(random)).steps(count) if _readable(command)]
     run = FrameWriter(f"gateway-1.{seed}")
     while commands:
         size = random.randint(1, 20)

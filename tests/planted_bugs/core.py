@@ -56,20 +56,20 @@ BUGS = (
     Bug(
         "a level goes with its first order",
         "plain.py",
-        "        if before is None:\n            level.side.close(level)\n",
-        "        level.side.close(level)\n",
+        "        if before is None:\n            level.side.close_level(level)\n",
+        "        level.side.close_level(level)\n",
     ),
     Bug(
         "the worst prices come near when the near ones have gone",
         "book.py",
-        "near.extend(self.far[-(MOST_NEAR // 2) :])\n                del self.far[-(MOST_NEAR // 2) :]\n",
-        "near.extend(self.far[: MOST_NEAR // 2])\n                del self.far[: MOST_NEAR // 2]\n",
+        "near.extend(self.far[-(MAX_NEAR // 2) :])\n                del self.far[-(MAX_NEAR // 2) :]\n",
+        "near.extend(self.far[: MAX_NEAR // 2])\n                del self.far[: MAX_NEAR // 2]\n",
     ),
     Bug(
         "the best prices go far when too many are near",
         "book.py",
-        "            self.far.update(near[: MOST_NEAR // 2])\n            del near[: MOST_NEAR // 2]\n",
-        "            self.far.update(near[MOST_NEAR // 2 :])\n            del near[MOST_NEAR // 2 :]\n",
+        "            self.far.update(near[: MAX_NEAR // 2])\n            del near[: MAX_NEAR // 2]\n",
+        "            self.far.update(near[MAX_NEAR // 2 :])\n            del near[MAX_NEAR // 2 :]\n",
     ),
     Bug(
         "a price between near and far is near",
@@ -80,8 +80,8 @@ BUGS = (
     Bug(
         "an order that is done is used again twice",
         "state.py",
-        "        self.spare.append(order)\n",
-        "        self.spare.append(order)\n        self.spare.append(order)\n",
+        "        self.free_orders.append(order)\n",
+        "        self.free_orders.append(order)\n        self.free_orders.append(order)\n",
     ),
     Bug(
         "a used order keeps what rounding kept back from the one before",
@@ -106,7 +106,7 @@ BUGS = (
         "resting.py",
         "        special.shown -= quantity\n        if not special.shown:\n            refresh(state, order)\n",
         "        special.shown -= quantity\n        if not special.shown:\n            refresh(state, order)\n"
-        "    else:\n        order.instrument.own(order.side).requeue(order)\n",
+        "    else:\n        order.instrument.own(order.side).move_to_end(order)\n",
     ),
     Bug(
         "a partial fill is not taken from the level",
@@ -191,14 +191,14 @@ BUGS = (
     Bug(
         "a plain taker's trades wake no stops",
         "plain.py",
-        "        if instrument.plain and not instrument.waiting:\n",
+        "        if instrument.plain and not instrument.pending_stops:\n",
         "        if instrument.plain:\n",
     ),
     Bug(
         "a plain taker knows no band, lock or median",
         "plain.py",
-        "        if instrument.plain and not instrument.waiting:\n",
-        "        if not instrument.waiting:\n",
+        "        if instrument.plain and not instrument.pending_stops:\n",
+        "        if not instrument.pending_stops:\n",
     ),
     Bug(
         "the second in a queue still knows the first",
@@ -283,14 +283,14 @@ BUGS = (
     Bug(
         "a refreshed slice keeps its place",
         "resting.py",
-        "    level.requeue(order)\n",
+        "    level.move_to_end(order)\n",
         "",
     ),
     Bug(
         "an iceberg creates quantity",
         "resting.py",
-        "    special.shown = min(special.display, order.remaining)\n    level.requeue",
-        "    special.shown = special.display\n    level.requeue",
+        "    special.shown = min(special.display, order.remaining)\n    level.move_to_end",
+        "    special.shown = special.display\n    level.move_to_end",
     ),
     Bug(
         "a decrease comes out of the slice first",
@@ -301,28 +301,28 @@ BUGS = (
     # Stops
     Bug(
         "stops cascade in one pass",
-        "entry.py",
+        "stops.py",
         "    while state.triggered:\n",
         "    for _ in range(len(state.triggered)):\n",
     ),
-    Bug("stops trigger in order of price", "stops.py", "    numbers.sort()\n", ""),
+    Bug("stops trigger in order of price", "pending_stops.py", "    numbers.sort()\n", ""),
     Bug(
         "a sell stop waits for a lower price",
-        "stops.py",
-        "    while sells and sells[-1][0] >= low:\n",
-        "    while sells and sells[-1][0] > low:\n",
+        "pending_stops.py",
+        "        if stop_price < low:\n",
+        "        if stop_price <= low:\n",
     ),
     Bug(
         "a stop already reached waits",
-        "stops.py",
+        "pending_stops.py",
         "    return instrument.last >= stop_price if side == terms.BUY else instrument.last <= stop_price\n",
         "    return False\n",
     ),
     Bug(
         "stops see only the last price of a sweep",
         "matcher.py",
-        "        stops.reach(state, instrument, low, high)\n",
-        "        stops.reach(state, instrument, instrument.last, instrument.last)\n",
+        "        pending_stops.trigger_reached(state, instrument, low, high)\n",
+        "        pending_stops.trigger_reached(state, instrument, instrument.last, instrument.last)\n",
     ),
     Bug(
         "stops are forgotten when trading begins again",
@@ -340,8 +340,8 @@ BUGS = (
     Bug(
         "cancel_maker takes the taker too",
         "self_trade.py",
-        "    _settle(state, taker, quantity, mode in (terms.CANCEL_TAKER, terms.CANCEL_BOTH))\n",
-        "    _settle(state, taker, quantity, mode != terms.DECREMENT)\n",
+        "    _complete(state, taker, quantity, mode in (terms.CANCEL_TAKER, terms.CANCEL_BOTH))\n",
+        "    _complete(state, taker, quantity, mode != terms.DECREMENT)\n",
     ),
     Bug(
         "decrement takes what is hidden in an uncross",
@@ -359,7 +359,7 @@ BUGS = (
         "a decremented maker loses its place",
         "self_trade.py",
         "        order.level.quantity -= quantity\n",
-        "        order.level.quantity -= quantity\n        order.instrument.own(order.side).requeue(order)\n",
+        "        order.level.quantity -= quantity\n        order.instrument.own(order.side).move_to_end(order)\n",
     ),
     # Replace
     Bug(
@@ -377,8 +377,8 @@ BUGS = (
     Bug(
         "replace forgets what has filled",
         "changes.py",
-        "    remaining = total - (order.quantity - order.remaining)\n",
-        "    remaining = total\n",
+        "    remaining = new_total - (order.quantity - order.remaining)\n",
+        "    remaining = new_total\n",
     ),
     Bug(
         "replace to what has filled leaves nothing open",
@@ -390,12 +390,12 @@ BUGS = (
         "a renamed order frees its old name",
         "changes.py",
         "        account.ids.claim(new_id, order.order_id)\n",
-        "        account.ids.claim(new_id, account.ids.few.pop(old_id))\n",
+        "        account.ids.claim(new_id, account.ids.first.pop(old_id))\n",
     ),
     Bug(
         "replace does not mind post-only",
         "changes.py",
-        "    if not (kept or waiting) and special is not None and special.post_only:",
+        "    if not (kept or pending) and special is not None and special.post_only:",
         "    if kept and special is not None and special.post_only:",
     ),
     Bug(
@@ -408,14 +408,14 @@ BUGS = (
     Bug(
         "a client id is free when its order is done",
         "placing.py",
-        "    if first:\n",
-        "    if first in state.orders:\n",
+        "    if holder:\n",
+        "    if holder in state.orders:\n",
     ),
     Bug(
         "a plain order takes a client id from another",
         "plain.py",
-        "(few.setdefault(client_id, key) if len(few) < FEW else ids.claim(client_id, number)) != number:\n",
-        "(few.__setitem__(client_id, key) if len(few) < FEW else ids.claim(client_id, number)) == -1:\n",
+        "(first.setdefault(client_id, key) if len(first) < FIRST_SIZE else ids.claim(client_id, number)) != number:\n",
+        "(first.__setitem__(client_id, key) if len(first) < FIRST_SIZE else ids.claim(client_id, number)) == -1:\n",
     ),
     Bug(
         "an old name finds the order",
@@ -450,8 +450,8 @@ BUGS = (
     Bug(
         "a killed member may place plain orders",
         "plain.py",
-        " or account.member.refusal or ",
-        " or ",
+        "            or account.member.refusal\n",
+        "",
     ),
     Bug(
         "plain orders may use what is reserved already",
@@ -491,15 +491,15 @@ BUGS = (
     ),
     Bug(
         "a GTD order is live at its end",
-        "market.py",
-        "    while timetable and timetable[0][0] <= state.now:\n",
-        "    while timetable and timetable[0][0] < state.now:\n",
+        "trading_day.py",
+        "    while timetable and timetable[0].time <= state.now:\n",
+        "    while timetable and timetable[0].time < state.now:\n",
     ),
     Bug(
         "a GTD order may be placed at its end",
         "placing.py",
-        "expire_at is not None and expire_at <= state.now:\n",
-        "expire_at is not None and expire_at < state.now:\n",
+        "request.expire_at is not None and request.expire_at <= state.now:\n",
+        "request.expire_at is not None and request.expire_at < state.now:\n",
     ),
     # Money and metal
     Bug(
@@ -566,8 +566,8 @@ BUGS = (
     Bug(
         "the resale lock ends a day early",
         "matcher.py",
-        "        got.lock(quantity, state.day + instrument.lock_days)\n",
-        "        got.lock(quantity, state.day + instrument.lock_days - 1)\n",
+        "        bought.lock(quantity, state.day + instrument.lock_days)\n",
+        "        bought.lock(quantity, state.day + instrument.lock_days - 1)\n",
     ),
     Bug(
         "the part kept back is rounded in the seller's favour",
@@ -583,9 +583,9 @@ BUGS = (
     ),
     Bug(
         "a reference is applied twice",
-        "venue.py",
-        "    return reference in state.references or reference in state.yesterdays_references\n",
-        "    return reference in state.yesterdays_references\n",
+        "adjustments.py",
+        "    return reference in state.references or reference in state.previous_references\n",
+        "    return reference in state.previous_references\n",
     ),
     Bug(
         "a new quote may not use what the old one frees",
@@ -596,28 +596,28 @@ BUGS = (
     # The venue
     Bug(
         "a kill spares the second account",
-        "venue.py",
+        "members.py",
         '        for order in state.open_orders(member.accounts):\n            state.cancel(order, "KILL")\n',
         '        for order in state.open_orders(member.accounts[:1]):\n            state.cancel(order, "KILL")\n',
     ),
     Bug(
         "the end of a session ends all sessions",
-        "venue.py",
+        "members.py",
         "            if order.session == session:\n",
         "            if order.session:\n",
     ),
     Bug(
         "the end of the day frees the ids of open orders",
-        "market.py",
-        " if state.named(account, name) is not None]",
-        " if state.named(account, name) is None]",
+        "trading_day.py",
+        " if state.find_order(account, name) is not None]",
+        " if state.find_order(account, name) is None]",
     ),
     # Auctions
     Bug(
         "the imbalance does not count",
         "auction.py",
-        "(-min(wanted, offered), abs(wanted - offered), distance, price)",
-        "(-min(wanted, offered), 0, distance, price)",
+        "(-min(demand, supply), abs(demand - supply), distance, price)",
+        "(-min(demand, supply), 0, distance, price)",
     ),
     Bug(
         "the reference price does not count",
@@ -647,20 +647,21 @@ BUGS = (
     Bug(
         "a snapshot shows a whole slice again",
         "snapshot.py",
-        "        special.expire_at, special.post_only, special.stp, special.quote_id = extra[5:]\n",
-        "        special.expire_at, special.post_only, special.stp, special.quote_id = extra[5:]\n"
-        "        special.shown = min(special.display, remaining)\n",
+        "    order.special = None if special is None else _read_special(special)\n",
+        "    order.special = None if special is None else _read_special(special)\n"
+        "    if order.special is not None:\n"
+        "        order.special.shown = min(order.special.display, remaining)\n",
     ),
     Bug(
         "a snapshot forgets yesterday's references",
         "snapshot.py",
-        "    state.yesterdays_references = dict.fromkeys(parts[8])\n",
+        "    state.previous_references = dict.fromkeys(previous_references)\n",
         "",
     ),
     Bug(
         "a snapshot forgets when an interruption ends",
         "snapshot.py",
-        "        state.timetable.append((interrupted_until, NEVER, symbol))\n",
+        "        state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))\n",
         "        pass\n",
     ),
     # Several commands at once

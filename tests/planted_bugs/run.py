@@ -24,7 +24,7 @@ AT_A_TIME = 2
 LIMIT_S = 300
 TESTS = (
     *("test_convention_cases.py", "test_stories.py", "test_book.py"),
-    *("test_against_model.py", "test_replay_equality.py"),
+    *("test_plain.py", "test_against_model.py", "test_replay_equality.py"),
 )
 CHOSEN = "not goldx_replay and not generated_sequences"
 """Without what starts processes (a copy has no installed ``goldx``) and without what would shrink each failure."""

@@ -21,8 +21,9 @@ from goldx.protocol.events import AnyEvent, Trade
 from goldx.protocol.wire import CODECS
 from goldx.streams.frames import EventFrame
 from matching.core.engine import Engine
+from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import apply
-from tests.matching.core.flows import Flow, Thrown
+from tests.matching.core.flows import Flow
 
 SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
 
@@ -42,7 +43,7 @@ class Reader:
 def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
     """What the core makes of everything that it can be told, a command a frame."""
     engine = Engine()
-    for number, (at, command) in enumerate(Flow(Thrown(Random(seed))).steps(steps), 1):
+    for number, (at, command) in enumerate(Flow(SeededDice(Random(seed))).steps(steps), 1):
         events = apply(engine, at, command)
         yield EventFrame((at, number), (tuple(events),)), events
 

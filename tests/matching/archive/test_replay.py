@@ -11,8 +11,9 @@ import pytest
 from goldx.protocol import wire
 from matching.archive.replay import Replay, write_line
 from matching.core.engine import Engine
-from tests.matching.core.driving import plain, read_event
-from tests.matching.core.flows import Flow, Thrown
+from tests.matching.core.dice import SeededDice
+from tests.matching.core.driving import command_tuple, read_event
+from tests.matching.core.flows import Flow
 from tests.matching.shards import traffic
 
 LINES = [
@@ -37,7 +38,7 @@ async def goldx(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
 
 def a_day() -> list[bytes]:
     """A generated day in its readable form."""
-    flow = Flow(Thrown(Random(12)))
+    flow = Flow(SeededDice(Random(12)))
     commands = [command for frame in traffic(12, 300) for command in frame.commands]
     return [write_line(flow.at + number, command) for number, command in enumerate(commands)]
 
@@ -46,7 +47,7 @@ async def test_events_of_a_file_and_of_standard_input(tmp_path: Path) -> None:
     """What comes out is what the core gives for each line, in order; the digest goes to standard error."""
     engine, expected = Engine(), b""
     for number, command in enumerate(command for frame in traffic(12, 300) for command in frame.commands):
-        events = engine.apply(1_000 + number, plain(command))
+        events = engine.apply(1_000 + number, command_tuple(command))
         expected += b"".join(wire.write_event_line(read_event(event)) for event in events)
     file = tmp_path / "day.jsonl"
     file.write_bytes(b"".join(a_day()))

@@ -40,7 +40,7 @@ def _instrument(one: Instrument) -> Any:
 
 def _queues(one: Instrument, side: int) -> list[tuple[int, list[int]]]:
     queues = []
-    for level in one.own(side).best_first():
+    for level in one.own(side).levels_best_first():
         numbers = []
         order = level.head
         while order is not None:
@@ -53,7 +53,7 @@ def _queues(one: Instrument, side: int) -> list[tuple[int, list[int]]]:
 def _order(order: Order) -> Any:
     special = order.special
     market = special is not None and special.market
-    waiting = special is not None and special.waiting
+    waiting = special is not None and special.pending
     return {
         "names": (order.account.name, order.client_order_id, order.instrument.symbol),
         "terms": (order.side, None if market else order.price, order.time_in_force, order.session),

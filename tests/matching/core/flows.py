@@ -1,19 +1,18 @@
-"""Generated command sequences over everything the core can be told, weighted so that interesting things happen.
+"""Generated command sequences with everything that the core accepts, weighted so that the rules come into play.
 
-Few prices, few accounts, tight funds, short times: so that orders meet, stops chain, money runs out, names repeat. The
-choices come from a ``Dice``: from hypothesis, which shrinks what fails, or from a seeded generator for long runs.
+Few prices, few accounts, little money and gold, short times: so that orders meet, stops trigger each other, funds run
+out and client ids repeat. The choices come from a ``Dice``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from hypothesis import strategies as st
 
 from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
+from tests.matching.core.dice import Dice
 
 T = TypeVar("T")
 
@@ -25,41 +24,9 @@ MIDDLE = 100
 DAYS = ("2026-11-24", "2026-11-25", "2026-11-26", "2026-11-27", "2026-11-30", "2026-12-01")
 
 
-class Dice(Protocol):
-    def choose(self, options: Sequence[T]) -> T: ...
-
-    def number(self, lowest: int, largest: int) -> int: ...
-
-
-@dataclass
-class Drawn:
-    """Choices from hypothesis."""
-
-    data: st.DataObject
-
-    def choose(self, options: Sequence[T]) -> T:
-        return self.data.draw(st.sampled_from(options))
-
-    def number(self, lowest: int, largest: int) -> int:
-        return self.data.draw(st.integers(lowest, largest))
-
-
-@dataclass
-class Thrown:
-    """Choices from a seed."""
-
-    random: Random
-
-    def choose(self, options: Sequence[T]) -> T:
-        return self.random.choice(options)
-
-    def number(self, lowest: int, largest: int) -> int:
-        return self.random.randint(lowest, largest)
-
-
 @dataclass
 class Flow:
-    """One sequence; ``spread`` is how far from the middle prices go, in ticks."""
+    """One sequence of commands. ``spread`` is the largest distance of a price from the middle, in fen."""
 
     dice: Dice
     spread: int = 4
@@ -77,12 +44,11 @@ class Flow:
         return make() if self.chance(percent) else None
 
     def opening(self) -> Iterator[AnyCommand]:
-        """Instruments, accounts and holdings: plenty in some sequences, tight in others."""
+        """Define instruments, open accounts and fill them: with plenty in some sequences, with little in others."""
         for symbol in SYMBOLS:
             yield self.definition(symbol)
         for account, member in ACCOUNTS.items():
-            owner = "owner" if account in ("A", "A2") else None
-            yield commands.AccountOpen(account, member, terms.HOUSE, owner)
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account))
         cash = self.dice.choose((100_000, 10_000, 2_000, 300))
         gold = self.dice.choose((1_000, 20, 5)) * LOT
         for account in ACCOUNTS:
@@ -114,7 +80,7 @@ class Flow:
         )
 
     def step(self) -> AnyCommand:
-        """The next command; time goes on by a little, or not at all."""
+        """Return the next command; time goes on by a little, or not at all."""
         self.at += self.dice.choose((0, 0, 1, 10, 100, 500))
         make: Callable[[], AnyCommand] = self.dice.choose(self._weighted)
         return make()
@@ -192,7 +158,7 @@ class Flow:
         )
 
     def target(self) -> dict[str, Any]:
-        """An order by its client id or number: mostly one that was placed, and often one that is gone."""
+        """Name an order by its client id or number: mostly one that was placed, often one that is over."""
         if self.used and self.chance(90):
             account, client_id = self.dice.choose(self.used[-12:])
             return {"account": account, "client_order_id": client_id}
@@ -274,7 +240,7 @@ class Flow:
         return self.definition(self.symbol())
 
     def odd(self) -> AnyCommand:
-        """Something that has to be refused, or that is at the edge of it."""
+        """Return a command that has to be refused, or nearly so."""
         account, price, quantity = self.account(), self.price(), self.quantity()
         place = commands.OrderPlace(account, f"x{self.dice.number(1, 9)}", "X", 0, terms.LIMIT, quantity, price)
         options: tuple[AnyCommand, ...] = (
@@ -320,92 +286,12 @@ class Flow:
         return self.dice.choose(options)
 
 
+def owner_of(account: str) -> str | None:
+    """Return the owner that an account is opened with."""
+    return "owner" if account in ("A", "A2") else None
+
+
 def changed(command: commands.OrderPlace, **fields: Any) -> commands.OrderPlace:
-    """The command with some fields changed."""
+    """Return the order with some fields changed."""
     copied: commands.OrderPlace = msgspec.structs.replace(command, **fields)
     return copied
-
-
-class Deep(Flow):
-    """Books of more than a hundred orders: plenty of money, many small orders near the middle, now and then a sweep."""
-
-    def opening(self) -> Iterator[AnyCommand]:
-        self.spread = 25
-        for symbol in SYMBOLS:
-            yield commands.InstrumentDefine(symbol, maker_fee_bp=2, taker_fee_bp=5)
-        for account, member in ACCOUNTS.items():
-            yield commands.AccountOpen(account, member, terms.HOUSE, "owner" if account in ("A", "A2") else None)
-            for asset in (units.CASH, *SYMBOLS):
-                yield commands.HoldingAdjust(account, asset, 10**9, f"{account}-{asset}")
-        for symbol in SYMBOLS:
-            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
-
-    @property
-    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
-        return (*([self.add] * 30), *([self.replace] * 2), *([self.sweep] * 4), self.cancel, self.place, self.phase)
-
-    def add(self) -> AnyCommand:
-        """A resting order: buys below the middle, sells above it, some of them icebergs."""
-        self.orders += 1
-        account, client_id, side = self.account(), f"o{self.orders}", self.dice.number(0, 1)
-        self.used.append((account, client_id))
-        away = self.dice.number(1, self.spread)
-        price = MIDDLE - away if side == terms.BUY else MIDDLE + away
-        order = commands.OrderPlace(account, client_id, "X", side, terms.LIMIT, self.quantity(), price)
-        return changed(order, display_quantity=LOT) if self.chance(15) else order
-
-    def sweep(self) -> AnyCommand:
-        self.orders += 1
-        quantity = self.dice.number(5, 40) * LOT
-        kind = self.dice.choose((terms.LIMIT, terms.MARKET))
-        side = self.dice.number(0, 1)
-        worst = MIDDLE + (10 if side == terms.BUY else -10)
-        price = worst if kind == terms.LIMIT else None
-        mode = self.dice.number(0, 3)
-        time_in_force = self.dice.choose((terms.IOC, terms.FOK, terms.GTC))
-        order = commands.OrderPlace(
-            self.account(), f"o{self.orders}", "X", side, kind, quantity, price, time_in_force, stp=mode
-        )
-        self.used.append((order.account, order.client_order_id))
-        return order
-
-    def phase(self) -> AnyCommand:
-        return commands.MarketSetPhase("X", self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 4)))
-
-
-class Plain(Flow):
-    """What members send most: plain limit orders that rest or take, cancels, replaces; anything else now and then."""
-
-    def opening(self) -> Iterator[AnyCommand]:
-        self.spread = self.dice.choose((2, 5))
-        yield commands.InstrumentDefine("X", maker_fee_bp=50, taker_fee_bp=self.dice.choose((5, 130)))
-        yield commands.InstrumentDefine("Y")
-        plenty = self.dice.choose((10**9, 10_000))
-        for account, member in ACCOUNTS.items():
-            yield commands.AccountOpen(account, member, terms.HOUSE, "owner" if account in ("A", "A2") else None)
-            yield commands.HoldingAdjust(account, units.CASH, plenty, f"{account}-cash")
-            if account != "C":  # which has to buy first
-                for symbol in SYMBOLS:
-                    yield commands.HoldingAdjust(account, symbol, plenty, f"{account}-{symbol}")
-        for symbol in SYMBOLS:
-            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
-
-    @property
-    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
-        often = (*([self.add] * 90), *([self.cancel] * 30), *([self.replace] * 8))
-        seldom = (self.place, self.place, self.cancel_all, self.session_close, self.set_phase, self.end_day)
-        return (*often, *seldom, *([self.reopen] * 6))
-
-    def reopen(self) -> AnyCommand:
-        return commands.MarketSetPhase(self.symbol(), terms.CONTINUOUS)
-
-    def add(self) -> AnyCommand:
-        self.orders += 1
-        account, client_id = self.account(), f"o{self.orders}"
-        self.used.append((account, client_id))
-        quantity, price = self.dice.choose((1, 2, 3, 9)) * LOT, self.price()
-        lasts = self.dice.choose((terms.GTC, terms.GTC, terms.DAY))
-        return commands.OrderPlace(
-            *(account, client_id, self.symbol(), self.dice.number(0, 1), terms.LIMIT, quantity, price, lasts),
-            session=self.session(),
-        )

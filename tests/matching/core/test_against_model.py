@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import AnyEvent, CommandRejected
 from matching.core.engine import Engine
+from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply
 from tests.matching.core.dump import dump_engine, dump_model
-from tests.matching.core.flows import Deep, Drawn, Flow, Plain, Thrown
+from tests.matching.core.flows import Flow
+from tests.matching.core.flows_of_orders import DeepFlow, PlainFlow
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
@@ -52,7 +54,7 @@ class Pair:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_generated_sequences(data: st.DataObject) -> None:
     pair = Pair()
-    for at, command in Flow(Drawn(data)).steps(data.draw(st.integers(1, 40))):
+    for at, command in Flow(HypothesisDice(data)).steps(data.draw(st.integers(1, 40))):
         pair.step(at, command)
 
 
@@ -61,10 +63,10 @@ def run_seeds(seeds: range, steps: int) -> Counter[str]:
     for seed in seeds:
         pair = Pair()
         try:
-            for at, command in Flow(Thrown(Random(seed))).steps(steps):
+            for at, command in Flow(SeededDice(Random(seed))).steps(steps):
                 pair.step(at, command)
         except AssertionError as error:
-            error.add_note(f"seed {seed}, as Flow(Thrown(Random({seed}))).steps({steps})")
+            error.add_note(f"seed {seed}, as Flow(SeededDice(Random({seed}))).steps({steps})")
             raise
         happened += pair.happened
     return happened
@@ -89,7 +91,7 @@ def test_a_long_campaign() -> None:
 def test_books_more_than_a_hundred_orders_deep(seed: int) -> None:
     pair = Pair()
     deepest = 0
-    for at, command in Deep(Thrown(Random(SEED + seed))).steps(450):
+    for at, command in DeepFlow(SeededDice(Random(SEED + seed))).steps(450):
         pair.step(at, command)
         deepest = max(deepest, len(pair.engine.state.orders))
     assert deepest > 100
@@ -99,7 +101,7 @@ def test_books_more_than_a_hundred_orders_deep(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_plain_orders(seed: int) -> None:
     pair = Pair()
-    for at, command in Plain(Thrown(Random(SEED + seed))).steps(400):
+    for at, command in PlainFlow(SeededDice(Random(SEED + seed))).steps(400):
         pair.step(at, command)
     assert pair.happened["trade"] > 40
     assert pair.happened["order.cancelled"] > 40

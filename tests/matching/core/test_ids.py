@@ -6,12 +6,12 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.core.ids import FEW, PARTS, ClientIds
+from matching.core.ids import FIRST_SIZE, PART_COUNT, ClientIds
 
-CLAIMS = st.lists(st.tuples(st.integers(0, 3 * FEW), st.booleans()), max_size=20)
+CLAIMS = st.lists(st.tuples(st.integers(0, 3 * FIRST_SIZE), st.booleans()), max_size=20)
 
 
-@given(st.sampled_from((0, FEW - 5, FEW - 1, FEW, FEW + 1, 2 * FEW)), CLAIMS)
+@given(st.sampled_from((0, FIRST_SIZE - 5, FIRST_SIZE - 1, FIRST_SIZE, FIRST_SIZE + 1, 2 * FIRST_SIZE)), CLAIMS)
 def test_it_is_a_dict_that_keeps_the_first_number(busy: int, claims: list[tuple[int, bool]]) -> None:
     ids, model = ClientIds(), dict[str, int]()
     for number, (name, claimed) in enumerate([*((n, True) for n in range(busy)), *claims], 1):
@@ -25,12 +25,12 @@ def test_it_is_a_dict_that_keeps_the_first_number(busy: int, claims: list[tuple[
 
 
 def test_what_comes_after_the_first_ids_is_spread() -> None:
-    ids = ClientIds((f"o{number}", number) for number in range(1, FEW + 1))
+    ids = ClientIds((f"o{number}", number) for number in range(1, FIRST_SIZE + 1))
     assert not ids.parts
-    for number in range(FEW + 1, 100 * FEW):
+    for number in range(FIRST_SIZE + 1, 100 * FIRST_SIZE):
         ids.claim(f"o{number}", number)
-    assert (len(ids.few), len(ids.parts)) == (FEW, PARTS)
-    assert max(map(len, ids.parts)) < 2 * 100 * FEW // PARTS
+    assert (len(ids.first), len(ids.parts)) == (FIRST_SIZE, PART_COUNT)
+    assert max(map(len, ids.parts)) < 2 * 100 * FIRST_SIZE // PART_COUNT
 
 
 def test_the_hashes_of_a_process_do_not_show() -> None:

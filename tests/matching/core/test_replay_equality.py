@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 
 from matching.core.engine import Engine
 from matching.core.state import Events
-from tests.matching.core.driving import plain
+from tests.matching.core.dice import Dice, HypothesisDice, SeededDice
+from tests.matching.core.driving import command_tuple
 from tests.matching.core.dump import dump_engine
-from tests.matching.core.flows import Deep, Dice, Drawn, Flow, Plain, Thrown
+from tests.matching.core.flows import Flow
+from tests.matching.core.flows_of_orders import DeepFlow, PlainFlow
 from tests.matching.core.validator import validate
 
 
 def run_with_restores(flow: Flow, steps: int) -> None:
     whole, pieces = Engine(), Engine()
     for at, command in flow.steps(steps):
-        expected, found = whole.apply(at, plain(command)), pieces.apply(at, plain(command))
+        expected, found = whole.apply(at, command_tuple(command)), pieces.apply(at, command_tuple(command))
         assert found == expected, f"at {at}: {command}"
         data = pieces.snapshot()
         pieces = Engine.restore(data)
@@ -31,32 +33,32 @@ def run_with_restores(flow: Flow, steps: int) -> None:
 @given(data=st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_generated_sequences(data: st.DataObject) -> None:
-    dice: Dice = Drawn(data)
+    dice: Dice = HypothesisDice(data)
     run_with_restores(Flow(dice), 30)
 
 
 def test_seeded_sequences() -> None:
     for seed in range(30):
-        run_with_restores(Flow(Thrown(Random(seed))), 100)
+        run_with_restores(Flow(SeededDice(Random(seed))), 100)
 
 
 def test_a_deep_book() -> None:
-    run_with_restores(Deep(Thrown(Random(7))), 200)
+    run_with_restores(DeepFlow(SeededDice(Random(7))), 200)
 
 
 def test_plain_orders() -> None:
     for seed in range(3):
-        run_with_restores(Plain(Thrown(Random(seed))), 200)
+        run_with_restores(PlainFlow(SeededDice(Random(seed))), 200)
 
 
 def test_several_at_once_are_one_by_one() -> None:
     """What is due, refused or uncommon in the middle of them included."""
     for seed in range(10):
         single, together = Engine(), Engine()
-        steps = iter(list(Flow(Thrown(Random(seed))).steps(150)))
+        steps = iter(list(Flow(SeededDice(Random(seed))).steps(150)))
         while some := list(islice(steps, 1 + seed)):
             at = some[-1][0]
-            commands = [plain(command) for _, command in some]
+            commands = [command_tuple(command) for _, command in some]
             found: list[Events] = []
             together.apply_all(at, commands, found)
             assert found == [single.apply(at, command) for command in commands], f"seed {seed}, at {at}"
@@ -78,8 +80,8 @@ def test_the_same_commands_give_the_same_bytes() -> None:
     snapshots = set()
     for _ in range(2):
         engine = Engine()
-        for at, command in Flow(Thrown(Random(11))).steps(200):
-            engine.apply(at, plain(command))
+        for at, command in Flow(SeededDice(Random(11))).steps(200):
+            engine.apply(at, command_tuple(command))
         snapshots.add((engine.digest(), engine.snapshot()))
     assert len(snapshots) == 1
 
@@ -88,9 +90,9 @@ def test_the_digest_sees_every_change() -> None:
     """A command that does something changes the digest; applying nothing does not."""
     engine = Engine()
     seen = {engine.digest()}
-    for at, command in Flow(Thrown(Random(3))).steps(150):
+    for at, command in Flow(SeededDice(Random(3))).steps(150):
         before, sequence = engine.digest(), engine.sequence
-        engine.apply(at, plain(command))
+        engine.apply(at, command_tuple(command))
         if engine.sequence > sequence:
             assert engine.digest() not in seen, f"at {at}: {command}"
         assert engine.digest() == engine.digest()

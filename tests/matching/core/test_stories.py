@@ -6,7 +6,7 @@ import pytest
 
 from goldx.protocol import commands, events, terms
 from matching.core.engine import Engine
-from tests.matching.core.driving import apply, plain
+from tests.matching.core.driving import apply, command_tuple
 from tests.matching.core.validator import validate
 
 LOT = 1_000
@@ -73,7 +73,7 @@ def test_a_restored_lock_is_not_told_again() -> None:
     restored = Engine.restore(engine.snapshot())
     for core in (engine, restored):
         place(core, "C-offer", terms.SELL, 120, 1)
-    cancel = plain(commands.OrderCancelAll("C"))
+    cancel = command_tuple(commands.OrderCancelAll("C"))
     assert restored.apply(3, cancel) == engine.apply(3, cancel)
     assert restored.digest() == engine.digest()
 

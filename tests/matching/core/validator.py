@@ -31,8 +31,8 @@ def validate(engine: Engine) -> None:
             waiting |= check_stops(state, instrument, side)
         check_crossing(instrument)
     assert resting.isdisjoint(waiting)
-    assert not {id(order) for order in state.spare} & {id(order) for order in state.orders.values()}
-    assert len({id(order) for order in state.spare}) == len(state.spare), "an order is done twice"
+    assert not {id(order) for order in state.free_orders} & {id(order) for order in state.orders.values()}
+    assert len({id(order) for order in state.free_orders}) == len(state.free_orders), "an order is done twice"
     assert set(state.orders) == resting | waiting, "every open order is in a book or waits as a stop"
     assert list(state.orders) == sorted(state.orders)
     check_timetable(state)
@@ -79,7 +79,7 @@ def check_stops(state: State, instrument: Instrument, side: int) -> set[int]:
     for price, number in instrument.stops(side):
         order = state.orders[number]
         assert order.special is not None
-        assert order.special.waiting
+        assert order.special.pending
         assert order.special.stop_price == price
         assert order.side == side
         assert order.instrument is instrument
@@ -118,7 +118,7 @@ def check_order(order: Order) -> None:
     buying = order.side == terms.BUY
     assert order.balance is order.account.balances[units.CASH if buying else instrument.symbol]
     special = order.special
-    if special is not None and special.display and not special.waiting:
+    if special is not None and special.display and not special.pending:
         assert 0 < special.shown <= min(special.display, order.remaining), f"slice of {order.order_id}"
     assert -5_000 <= order.residue < 5_000
     if order.side == terms.SELL:

@@ -1,0 +1,74 @@
+"""What the venue puts into the accounts and takes out of them: ``holding.adjust`` and ``holding.settle``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from goldx.protocol.units import CASH, MAX_MONEY_FEN
+from matching.core.holdings import Balance
+from matching.core.state import State
+from matching.core.tags import HOLDING_ADJUSTED, HOLDING_SETTLED
+
+MAX_TOTAL: Final = 10 * MAX_MONEY_FEN
+"""The largest balance that an adjustment may lead to, fen or fine mg: sums then stay within a signed 64-bit integer."""
+
+
+def adjust(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``holding.adjust``, once per reference."""
+    _, name, asset, amount, reference, _ = command
+    if _is_known(state, reference):
+        return state.refuse("holding.adjust", "DUPLICATE_ID", name, reference)
+    reason, detail = _refusal(state, [(name, asset, amount)])
+    if reason:
+        return state.refuse("holding.adjust", reason, name, reference, detail)
+    state.references[reference] = None
+    state.emit(HOLDING_ADJUSTED, name, asset, amount, reference)
+    _move(state, name, asset, amount)
+    return None
+
+
+def adjust_together(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``holding.settle``: several adjustments, all or none, once per reference."""
+    _, reference, raw_legs, _ = command
+    legs = [(name, asset, amount) for name, asset, amount in raw_legs]
+    if _is_known(state, reference):
+        return state.refuse("holding.settle", "DUPLICATE_ID", None, reference)
+    reason, detail = _refusal(state, legs) if legs else ("BAD_VALUE", "legs: at least one")
+    if reason:
+        return state.refuse("holding.settle", reason, None, reference, detail)
+    state.references[reference] = None
+    state.emit(HOLDING_SETTLED, reference, tuple(legs))
+    for name, asset, amount in legs:
+        _move(state, name, asset, amount)
+    return None
+
+
+def _is_known(state: State, reference: str) -> bool:
+    return reference in state.references or reference in state.previous_references
+
+
+def _refusal(state: State, legs: list[tuple[str, str, int]]) -> tuple[str, str]:
+    """Return (reason, detail) why adjustments are not possible together, or two empty texts."""
+    sums: dict[tuple[str, str], int] = {}
+    for name, asset, amount in legs:
+        if asset != CASH and asset not in state.instruments:
+            return "UNKNOWN_SYMBOL", f"asset: {asset[:32]}"
+        if name not in state.accounts:
+            return "UNKNOWN_ACCOUNT", f"account: {name[:32]}"
+        if amount == 0 or abs(amount) > MAX_MONEY_FEN:
+            return "BAD_VALUE", "amount: not zero, and at most 10**17 in the asset's unit"
+        sums[name, asset] = sums.get((name, asset), 0) + amount
+    for (name, asset), amount in sums.items():
+        balance = state.accounts[name].balances.get(asset) or Balance(name, asset)
+        if balance.total + amount > MAX_TOTAL:
+            return "BAD_VALUE", f"amount: the total of {name} would be too large"
+        if amount < 0 and -amount > balance.withdrawable():
+            reason = "INSUFFICIENT_CASH" if asset == CASH else "INSUFFICIENT_GOLD"
+            return reason, f"withdrawable from {name}: {balance.withdrawable()} of {asset} in its smallest unit"
+    return "", ""
+
+
+def _move(state: State, name: str, asset: str, amount: int) -> None:
+    balance = state.accounts[name].balance(asset)
+    balance.total += amount
+    state.touched.append(balance)

@@ -1,0 +1,85 @@
+"""How instruments come to be traded: their definition and their reference price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goldx.protocol import terms
+from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
+from matching.core.instrument import Definition, Instrument
+from matching.core.state import State
+from matching.core.tags import INSTRUMENT_DEFINED, REFERENCE_CHANGED
+
+
+def define(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``instrument.define``: a new instrument, or new terms for one that is closed and without open orders.
+
+    New terms replace all old ones, except that the reference price stays if no other is given, and the last price if it
+    is a multiple of the tick.
+    """
+    _, symbol, *values, _ = command
+    definition = Definition(values)
+    detail = _wrong_term(symbol, definition)
+    if detail:
+        state.refuse("instrument.define", "BAD_VALUE", None, symbol, detail)
+        return
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        instrument = state.instruments[symbol] = Instrument(symbol)
+    elif instrument.phase != terms.CLOSED or instrument.has_open_orders():
+        state.refuse("instrument.define", "PHASE", None, symbol, "it must be closed and without open orders")
+        return
+    kept = instrument.reference
+    instrument.define(definition)
+    if kept and not instrument.reference:
+        instrument.set_reference(kept)
+    if instrument.last % instrument.tick:
+        instrument.last = 0
+    state.emit(INSTRUMENT_DEFINED, symbol, *definition.values())
+
+
+def set_reference(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``market.set_reference``: limits that are a percentage of it change with it; resting orders stay."""
+    _, symbol, price, _ = command
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        state.refuse("market.set_reference", "UNKNOWN_SYMBOL", None, symbol)
+    elif not 0 < price <= MAX_PRICE_FEN:
+        state.refuse("market.set_reference", "BAD_PRICE", None, symbol)
+    else:
+        instrument.set_reference(price)
+        if instrument.phase == terms.AUCTION:
+            state.changed_auctions[symbol] = instrument
+        state.emit(REFERENCE_CHANGED, symbol, price)
+
+
+def _wrong_term(symbol: str, definition: Definition) -> str:
+    """Return what is wrong with the terms of an instrument, or an empty text."""
+    if symbol == CASH:
+        return "symbol: CNY is the asset code of money"
+    for name, value, lowest, highest in (
+        ("min_fineness", definition.min_fineness, 1, FINENESS_ONE),
+        ("max_fineness", definition.max_fineness, definition.min_fineness, FINENESS_ONE),
+        ("tick", definition.tick, 1, MAX_PRICE_FEN),
+        ("lot", definition.lot, 1, MAX_WEIGHT_MG),
+        ("max_quantity", definition.max_quantity, 1, MAX_WEIGHT_MG),
+        ("price_limit_percent", definition.price_limit_percent, 1, 99),
+        ("lower_price_limit", definition.lower_price_limit, 1, MAX_PRICE_FEN),
+        ("upper_price_limit", definition.upper_price_limit, definition.lower_price_limit or 1, MAX_PRICE_FEN),
+        ("market_protection", definition.market_protection, 1, MAX_PRICE_FEN),
+        ("reference_price", definition.reference_price, 1, MAX_PRICE_FEN),
+        ("maker_fee_bp", definition.maker_fee_bp, 0, BASIS_POINTS // 10),
+        ("taker_fee_bp", definition.taker_fee_bp, 0, BASIS_POINTS // 10),
+        ("price_rule", definition.price_rule, 0, len(terms.PRICE_RULES) - 1),
+        ("dynamic_band_percent", definition.dynamic_band_percent, 1, 99),
+        ("interruption_ms", definition.interruption_ms, 1_000, 86_400_000),
+        ("resale_lock_days", definition.resale_lock_days, 0, 250),
+        ("same_day_reuse_percent", definition.same_day_reuse_percent, 0, 100),
+    ):
+        if value is not None and not lowest <= value <= highest:
+            return f"{name}: {lowest} to {highest}"
+    if definition.form not in terms.FORMS:
+        return "form: one of " + ", ".join(terms.FORMS)
+    if definition.tick * definition.lot % MG_PER_GRAM:
+        return "lot: a lot at one tick must be worth whole fen"
+    return ""

@@ -1,0 +1,81 @@
+"""What the venue decides about members and their accounts, and the end of a member's session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goldx.protocol import terms
+from matching.core.holdings import Account, Member
+from matching.core.state import State
+from matching.core.tags import ACCOUNT_OPENED, MEMBER_HALTED, MEMBER_KILLED, MEMBER_RESTORED
+
+
+def open_account(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``account.open``. A member is known from its first account on."""
+    _, name, member_name, kind, owner, _ = command
+    if name in state.accounts:
+        return state.refuse("account.open", "DUPLICATE_ID", name, name)
+    if not 0 <= kind < len(terms.ACCOUNT_KINDS):
+        return state.refuse("account.open", "BAD_VALUE", name, name, "kind: house or client")
+    member = state.members.get(member_name)
+    if member is None:
+        member = state.members[member_name] = Member(member_name)
+    account = Account(name, member, kind, name if owner is None else owner)
+    member.accounts.append(account)
+    state.accounts[name] = account
+    return state.emit(ACCOUNT_OPENED, name, member_name, kind, account.owner)
+
+
+def kill(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``member.kill``: refuse new orders from now on, and cancel every open one in order of acceptance."""
+    _, name, _ = command
+    member = _find(state, "member.kill", name, "KILLED")
+    if member is not None:
+        member.refusal = "KILLED"
+        state.emit(MEMBER_KILLED, name)
+        for order in state.open_orders(member.accounts):
+            state.cancel(order, "KILL")
+
+
+def halt(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``member.halt``: refuse new orders, and leave the open ones."""
+    _, name, _ = command
+    member = _find(state, "member.halt", name, "KILLED")
+    if member is not None and member.refusal:
+        state.refuse("member.halt", member.refusal, None, name)
+    elif member is not None:
+        member.refusal = "HALTED"
+        state.emit(MEMBER_HALTED, name)
+
+
+def restore(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``member.restore``: end a kill or a halt."""
+    _, name, _ = command
+    member = _find(state, "member.restore", name, "")
+    if member is not None:
+        member.refusal = ""
+        state.emit(MEMBER_RESTORED, name)
+
+
+def close_session(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``session.close``: cancel what the session placed without ``persist``. No such order is no refusal."""
+    _, name, session = command
+    member = state.members.get(name)
+    if member is None:
+        state.refuse("session.close", "UNKNOWN_MEMBER", None, name)
+    elif session:
+        for order in state.open_orders(member.accounts):
+            if order.session == session:
+                state.cancel(order, "DISCONNECT")
+
+
+def _find(state: State, method: str, name: str, unless: str) -> Member | None:
+    """Return a member, or refuse the command if there is none or its ``refusal`` is what the command would make it."""
+    member = state.members.get(name)
+    if member is None:
+        state.refuse(method, "UNKNOWN_MEMBER", None, name)
+        return None
+    if member.refusal == unless:
+        state.refuse(method, unless or "BAD_VALUE", None, name, "it is so already")
+        return None
+    return member

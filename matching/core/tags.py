@@ -1,0 +1,37 @@
+"""The numbers with which commands and events begin, read off the schema classes of ``goldx.protocol``.
+
+Commands are told apart by their number, so these are typed as ints; the number of an event is put into its tuple, so
+those are typed as objects. The compiled core then keeps each in the form in which it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from goldx.protocol import commands, events
+from goldx.protocol.tags import tag_of
+
+ORDER_PLACE: Final[int] = tag_of(commands.OrderPlace)
+ORDER_CANCEL: Final[int] = tag_of(commands.OrderCancel)
+
+ORDER_ACCEPTED: Final[object] = tag_of(events.OrderAccepted)
+ORDER_REJECTED: Final[object] = tag_of(events.OrderRejected)
+TRADE: Final[object] = tag_of(events.Trade)
+ORDER_CANCELLED: Final[object] = tag_of(events.OrderCancelled)
+ORDER_REPLACED: Final[object] = tag_of(events.OrderReplaced)
+HOLDING_CHANGED: Final[object] = tag_of(events.HoldingChanged)
+PHASE_CHANGED: Final[object] = tag_of(events.PhaseChanged)
+INSTRUMENT_DEFINED: Final[object] = tag_of(events.InstrumentDefined)
+ACCOUNT_OPENED: Final[object] = tag_of(events.AccountOpened)
+MEMBER_KILLED: Final[object] = tag_of(events.MemberKilled)
+MEMBER_RESTORED: Final[object] = tag_of(events.MemberRestored)
+MEMBER_HALTED: Final[object] = tag_of(events.MemberHalted)
+COMMAND_REJECTED: Final[object] = tag_of(events.CommandRejected)
+HOLDING_ADJUSTED: Final[object] = tag_of(events.HoldingAdjusted)
+HOLDING_SETTLED: Final[object] = tag_of(events.HoldingSettled)
+REFERENCE_CHANGED: Final[object] = tag_of(events.ReferenceChanged)
+DAY_ENDED: Final[object] = tag_of(events.DayEnded)
+AUCTION_INDICATED: Final[object] = tag_of(events.AuctionIndicated)
+ORDER_TRIGGERED: Final[object] = tag_of(events.OrderTriggered)
+SELF_TRADE_PREVENTED: Final[object] = tag_of(events.SelfTradePrevented)
+ORDER_REFRESHED: Final[object] = tag_of(events.IcebergRefreshed)

@@ -1,0 +1,60 @@
+"""The course of time: the end of a trading day, expiries, and the ends of volatility interruptions."""
+
+from __future__ import annotations
+
+from heapq import heappop
+from typing import Any
+
+from goldx.protocol import terms
+from matching.core import phases, stops
+from matching.core.ids import ClientIds
+from matching.core.state import NO_ORDER, State
+from matching.core.tags import DAY_ENDED
+
+
+def tick(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``clock.tick``, which only brings the time: what is due by then has happened before (``run_due``)."""
+
+
+def end_day(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``market.end_day``: end the trading day in every instrument.
+
+    DAY orders expire, client ids of orders that are over may be used again, references of adjustments after one more
+    day, and resale locks and held back proceeds that have lasted long enough become free.
+    """
+    _, next_trading_day, _ = command
+    if next_trading_day <= state.trading_day:
+        state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
+        return
+    for order in list(state.orders.values()):
+        if order.time_in_force == terms.DAY:
+            state.cancel(order, "EXPIRED")
+    state.day += 1
+    state.trading_day = next_trading_day
+    state.previous_references = state.references
+    state.references = {}
+    state.emit(DAY_ENDED, next_trading_day)
+    for account in state.accounts.values():
+        ids = account.ids.items()
+        account.ids = ClientIds([(name, number) for name, number in ids if state.find_order(account, name) is not None])
+        account.quotes = {}
+        for balance in account.balances.values():
+            if balance.start_day(state.day):
+                state.touched.append(balance)
+
+
+def run_due(state: State) -> None:
+    """Do what is due by now, in order of time: orders expire, and interruptions end with an uncross."""
+    timetable = state.timetable
+    while timetable and timetable[0].time <= state.now:
+        due = heappop(timetable)
+        if due.order_id == NO_ORDER:
+            instrument = state.instruments[due.symbol]
+            if instrument.interrupted_until == due.time:
+                phases.change(state, instrument, terms.CONTINUOUS)
+                stops.run_triggered(state)
+        else:
+            order = state.orders.get(due.order_id)
+            if order is not None:
+                state.cancel(order, "EXPIRED")
+    state.find_next_due()

@@ -1,0 +1,92 @@
+"""Generated command sequences that are mostly orders: deep books, and the plain orders of every day."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from goldx.protocol import commands, terms, units
+from goldx.protocol.commands import AnyCommand
+from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow, changed, owner_of
+
+
+class DeepFlow(Flow):
+    """Books of more than a hundred orders: plenty of money, many small orders near the middle, some sweeps."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        self.spread = 25
+        for symbol in SYMBOLS:
+            yield commands.InstrumentDefine(symbol, maker_fee_bp=2, taker_fee_bp=5)
+        for account, member in ACCOUNTS.items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account))
+            for asset in (units.CASH, *SYMBOLS):
+                yield commands.HoldingAdjust(account, asset, 10**9, f"{account}-{asset}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        return (*([self.add] * 30), *([self.replace] * 2), *([self.sweep] * 4), self.cancel, self.place, self.phase)
+
+    def add(self) -> AnyCommand:
+        """Place an order that rests: a buy below the middle or a sell above it, some of them icebergs."""
+        self.orders += 1
+        account, client_id, side = self.account(), f"o{self.orders}", self.dice.number(0, 1)
+        self.used.append((account, client_id))
+        away = self.dice.number(1, self.spread)
+        price = MIDDLE - away if side == terms.BUY else MIDDLE + away
+        order = commands.OrderPlace(account, client_id, "X", side, terms.LIMIT, self.quantity(), price)
+        return changed(order, display_quantity=LOT) if self.chance(15) else order
+
+    def sweep(self) -> AnyCommand:
+        self.orders += 1
+        quantity = self.dice.number(5, 40) * LOT
+        kind = self.dice.choose((terms.LIMIT, terms.MARKET))
+        side = self.dice.number(0, 1)
+        worst = MIDDLE + (10 if side == terms.BUY else -10)
+        price = worst if kind == terms.LIMIT else None
+        mode = self.dice.number(0, 3)
+        time_in_force = self.dice.choose((terms.IOC, terms.FOK, terms.GTC))
+        order = commands.OrderPlace(
+            self.account(), f"o{self.orders}", "X", side, kind, quantity, price, time_in_force, stp=mode
+        )
+        self.used.append((order.account, order.client_order_id))
+        return order
+
+    def phase(self) -> AnyCommand:
+        return commands.MarketSetPhase("X", self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 4)))
+
+
+class PlainFlow(Flow):
+    """Mostly plain limit orders that rest or take, cancels and replaces, as members send them; some others."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        self.spread = self.dice.choose((2, 5))
+        yield commands.InstrumentDefine("X", maker_fee_bp=50, taker_fee_bp=self.dice.choose((5, 130)))
+        yield commands.InstrumentDefine("Y")
+        plenty = self.dice.choose((10**9, 10_000))
+        for account, member in ACCOUNTS.items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account))
+            yield commands.HoldingAdjust(account, units.CASH, plenty, f"{account}-cash")
+            if account != "C":  # which has to buy first
+                for symbol in SYMBOLS:
+                    yield commands.HoldingAdjust(account, symbol, plenty, f"{account}-{symbol}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        often = (*([self.add] * 90), *([self.cancel] * 30), *([self.replace] * 8))
+        seldom = (self.place, self.place, self.cancel_all, self.session_close, self.set_phase, self.end_day)
+        return (*often, *seldom, *([self.reopen] * 6))
+
+    def reopen(self) -> AnyCommand:
+        return commands.MarketSetPhase(self.symbol(), terms.CONTINUOUS)
+
+    def add(self) -> AnyCommand:
+        self.orders += 1
+        account, client_id = self.account(), f"o{self.orders}"
+        self.used.append((account, client_id))
+        quantity, price = self.dice.choose((1, 2, 3, 9)) * LOT, self.price()
+        lasts = self.dice.choose((terms.GTC, terms.GTC, terms.DAY))
+        side = self.dice.number(0, 1)
+        return commands.OrderPlace(
+            account, client_id, self.symbol(), side, terms.LIMIT, quantity, price, lasts, session=self.session()
+        )
