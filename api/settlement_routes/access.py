@@ -1,4 +1,4 @@
-"""What the routes of settlement share: who may use them, transactions, how files and numbers are given."""
+"""Dependencies and models that the routes of settlement share: permissions, transactions, files, numbers, days."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import date

@@ -25,14 +25,10 @@ from settlement.intake.bar_columns import MAX_PPM
 router = new_router()
 public = APIRouter(prefix="/v1/certificates", tags=["certificates"])
 
-LABORATORY = Projection(
-    *("laboratory", "name", "name_zh", "accreditations", "accreditation_no", "valid_from", "valid_until")
-)
+LABORATORY = Projection("laboratory name name_zh accreditations accreditation_no valid_from valid_until")
 FINDING = Projection("rule", final_permille="final_e5")
-EXCHANGE = Projection(
-    *("exchange_no", "lot_id", "status", "split_limit_e5", "fineness_rule", "umpire_rule", "opened_at", "reason")
-)
-DECISION = Projection("rule", "umpire_paid_by", final_permille="final_e5")
+EXCHANGE = Projection("exchange_no lot_id status split_limit_e5 fineness_rule umpire_rule opened_at reason")
+DECISION = Projection("rule umpire_paid_by", final_permille="final_e5")
 
 
 class LaboratoryRequest(Strict):
@@ -78,7 +74,7 @@ def _ppm(replicates: list[str]) -> tuple[int, ...]:
 
 @router.get("/laboratories")
 async def get_laboratories(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """Laboratories by code; `biases`: how each of them stands to the finals of exchanged assays (1e-7 of fineness)."""
+    """List laboratories by code; `biases`: how each differs from the finals of exchanged assays (1e-7 of fineness)."""
     found = await laboratories.listing(connection, page)
     codes = {row.laboratory for row in found}
     biases = [bias._asdict() for bias in await laboratories.biases(connection) if bias.laboratory in codes]
@@ -87,7 +83,7 @@ async def get_laboratories(_: Reader, connection: Transaction, page: ThePage) ->
 
 @router.post("/laboratories")
 async def add_laboratory(by: Clerk, connection: Transaction, request: LaboratoryRequest) -> LaboratoryRequest:
-    """Registers a laboratory."""
+    """Register a laboratory."""
     valid = (request.valid_from, request.valid_until)
     accreditation = (request.accreditations, request.accreditation_no, valid)
     await laboratories.add(connection, by, request.laboratory, request.name, *accreditation, request.name_zh)
@@ -96,53 +92,53 @@ async def add_laboratory(by: Clerk, connection: Transaction, request: Laboratory
 
 @router.post("/lots/{number}/assay")
 async def record_assay(by: Clerk, connection: Transaction, number: Number, request: AssayRequest) -> dict[str, Any]:
-    """Records the fire assay of a sampled lot by one laboratory that both parties take."""
+    """Record the fire assay of a sampled lot by one laboratory that both parties take."""
     await assay.fire_assay(connection, by, {number: request.result()})
     return FINDING((await assay.findings(connection, [number]))[number])
 
 
 @router.post("/lots/{number}/exchange")
 async def open_exchange(by: Clerk, connection: Transaction, number: Number, request: ExchangeRequest) -> dict[str, int]:
-    """Opens the exchange of two laboratories' results of a sampled lot."""
+    """Open the exchange of two laboratories' results of a sampled lot."""
     return {"exchange": await two_parties.begin(connection, by, number, request.laboratory_a, request.laboratory_b)}
 
 
 @router.get("/exchanges")
 async def get_exchanges(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
-    """Exchanges of assays by number."""
+    """List exchanges of assays by number."""
     return listed("exchanges", EXCHANGE, await two_parties.listing(connection, page, status=status))
 
 
 @router.post("/exchanges/{number}/commit")
 async def commit(by: Clerk, connection: Transaction, number: Number, request: CommitmentRequest) -> dict[str, str]:
-    """Enters a party's commitment."""
+    """Enter a party's commitment."""
     hashed = certificates.parse_hash(request.commitment)
     return {"status": await two_parties.commit(connection, by, number, request.party, hashed)}
 
 
 @router.post("/exchanges/{number}/reveal")
 async def reveal(by: Clerk, connection: Transaction, number: Number, request: RevealRequest) -> dict[str, str]:
-    """Reveals what a party has committed to, when both have."""
+    """Reveal what a party has committed to, when both have."""
     result = (request.party, _ppm(request.replicates), request.nonce, request.standard)
     return {"status": await two_parties.reveal(connection, by, number, *result)}
 
 
 @router.post("/exchanges/{number}/umpire")
 async def umpire(by: Clerk, connection: Transaction, number: Number, request: AssayRequest) -> dict[str, Any]:
-    """Enters the umpire's result, which decides."""
+    """Enter the umpire's result, which decides."""
     return DECISION(await two_parties.report(connection, by, number, request.result()))
 
 
 @router.post("/exchanges/{number}/void")
 async def void(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
-    """Ends an exchange that comes to nothing."""
+    """End an exchange that comes to nothing."""
     await two_parties.void(connection, by, number, request.reason)
     return {"status": "VOID"}
 
 
 @router.get("/certificates/{number}")
 async def get_certificate(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """What a certificate says, its SHA-256, and what in it does not follow from the raw replicates (nothing)."""
+    """Return a certificate's text, its SHA-256, and what in it does not follow from the raw replicates (nothing)."""
     found = await certificates.find(connection, number)
     differences = await certificates.against_register(connection, found)
     return {"content": found.content, "sha256": found.hash.hex(), "differences": differences}
@@ -152,7 +148,7 @@ async def get_certificate(_: Reader, connection: Transaction, number: Number) ->
     "/certificates/{number}/pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
 )
 async def print_certificate(_: Reader, connection: Transaction, number: Number) -> Response:
-    """The certificate as PDF, Chinese and English, with its QR code."""
+    """Return the certificate as PDF, Chinese and English, with its QR code."""
     found = await certificates.find(connection, number)
     return Response(certificate_pdf.render(found), media_type="application/pdf")
 
@@ -163,7 +159,7 @@ async def check_certificate(
     number: Number,
     sha256: Annotated[str, Query(description="64 hexadecimal digits, as the QR code of the certificate holds them")],
 ) -> dict[str, Any]:
-    """Whether the register has a certificate of that number and SHA-256. Needs no token.
+    """Check whether the register has a certificate of that number and SHA-256. Needs no token.
 
     `status`: `VALID`, `DIFFERENT` (that number was issued with another content) or `UNKNOWN`. Only who has the right
     hash learns more: when it was issued, and the state of its lot now.

@@ -1,4 +1,4 @@
-"""What waits for a second person, and the audit log."""
+"""Proposals, which wait for a second person, and the audit log."""
 
 from typing import Any
 
@@ -9,29 +9,29 @@ from settlement.service import movements
 
 router = new_router()
 
-PROPOSAL = Projection(*proposals.Proposal._fields)
-ENTRY = Projection("number", "at", "actor", "action", "subject", "detail", "hash")
+PROPOSAL = Projection(" ".join(proposals.Proposal._fields))
+ENTRY = Projection("number at actor action subject detail hash")
 
 
 @router.get("/proposals")
 async def get_proposals(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """What waits for a second person, oldest first."""
+    """List the proposals that wait for a second person, oldest first."""
     return listed("proposals", PROPOSAL, await proposals.waiting(connection, page))
 
 
 @router.post("/proposals/{number}/approve")
 async def approve(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Approves another person's proposal; what it is about goes to the engine."""
+    """Approve another person's proposal; what it is about goes to the engine."""
     return PROPOSAL(await movements.approve(connection, by, number))
 
 
 @router.post("/proposals/{number}/decline")
 async def decline(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Ends a proposal without effect."""
+    """End a proposal without effect."""
     return PROPOSAL(await movements.decline(connection, by, number))
 
 
 @router.get("/audit")
 async def get_audit(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """Entries of the audit log by number."""
+    """List the entries of the audit log by number."""
     return listed("entries", ENTRY, await audit.listing(connection, page))

@@ -1,4 +1,4 @@
-"""What custody costs: the tariff, fees accrued and billed."""
+"""The tariff, and the fees of custody: accrued and billed."""
 
 from typing import Annotated, Any
 
@@ -12,11 +12,9 @@ from settlement.charges import fees, tariff
 
 router = new_router()
 
-FIGURE = Projection("name", "value", "unit", "source")
-ACCRUAL = Projection(
-    *("accrual_no", "day", "account", "symbol", "kind", "subject", "quantity", "rate", "amount_ufen", "bill_no")
-)
-BILL = Projection("bill_no", "account", "status", "reason", amount="amount_fen")
+FIGURE = Projection("name value unit source")
+ACCRUAL = Projection("accrual_no day account symbol kind subject quantity rate amount_ufen bill_no")
+BILL = Projection("bill_no account status reason", amount="amount_fen")
 
 
 class TariffRequest(Strict):
@@ -32,37 +30,37 @@ async def get_tariff(
     page: ThePage,
     on: Annotated[str | None, Query(description="Default: today", examples=["2026-11-24"])] = None,
 ) -> dict[str, Any]:
-    """Every figure as it holds on a day."""
+    """List every figure as it holds on a day."""
     day = today() if on is None else parse_day("on", on)
     return listed("figures", FIGURE, await tariff.listing(connection, day, page), on=day)
 
 
 @router.post("/tariff")
 async def propose_figure(by: Clerk, connection: Transaction, request: TariffRequest) -> dict[str, int]:
-    """Proposes a figure from a day on."""
+    """Propose a figure from a day on."""
     day = parse_day("from_day", request.from_day)
     return {"proposal": await tariff.propose(connection, by, request.name, request.value, day)}
 
 
 @router.post("/fees/accruals")
 async def accrue(by: Clerk, connection: Transaction) -> dict[str, int]:  # noqa: ARG001
-    """Accrues the fees of every day that is over and not accrued yet."""
+    """Accrue the fees of every day that is over and not accrued yet."""
     return {"fees": await fees.catch_up(connection)}
 
 
 @router.get("/fees/accruals")
 async def get_accruals(_: Reader, connection: Transaction, page: ThePage, account: str) -> dict[str, Any]:
-    """What an account was charged, oldest first; amounts in millionths of a fen."""
+    """List the fees that an account was charged, oldest first; amounts in millionths of a fen."""
     return listed("accruals", ACCRUAL, await fees.accruals(connection, account, page))
 
 
 @router.post("/fees/bills")
 async def propose_bills(by: Clerk, connection: Transaction) -> dict[str, int | None]:
-    """Proposes bills of everything that is owed; `proposal` is null where nothing is."""
+    """Propose bills of everything that is owed; `proposal` is null where nothing is."""
     return {"proposal": await fees.bill(connection, by)}
 
 
 @router.get("/fees/bills")
 async def get_bills(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
-    """Bills, oldest first."""
+    """List bills, oldest first."""
     return listed("bills", BILL, await fees.bills(connection, page, status=status))

@@ -21,17 +21,15 @@ from settlement.custody import encumbrances, legal_holds, pledges, receipt_cance
 
 router = new_router()
 
-RECEIPT = Projection(
-    *("receipt_no", "lot_id", "account", "symbol", "warehouse", "status", "reason", "locks"), fine="fine_mg"
-)
+RECEIPT = Projection("receipt_no lot_id account symbol warehouse status reason locks", fine="fine_mg")
 ENCUMBRANCE = Projection(
-    *("encumbrance_no", "account", "symbol", "lots", "in_favour_of", "document", "counter_document"),
-    *("release_document", "release_counter_document", "status", "reason"),
+    "encumbrance_no account symbol lots in_favour_of document counter_document release_document "
+    "release_counter_document status reason",
     fine="fine_mg",
 )
 TRANSFER = Projection(
-    *("transfer_no", "from_warehouse", "to_warehouse", "new_symbol", "permit", "reason", "status", "seal"),
-    *("carrier", "shipped_by", "shipped_at", "received_by", "received_at", "lots"),
+    "transfer_no from_warehouse to_warehouse new_symbol permit reason status seal "
+    "carrier shipped_by shipped_at received_by received_at lots"
 )
 
 
@@ -83,33 +81,33 @@ class ReceptionRequest(Strict):
 
 @router.get("/receipts")
 async def get_receipts(_: Reader, connection: Transaction, page: ThePage, account: str | None = None) -> dict[str, Any]:
-    """Receipts by number, each with its lot's warehouse and the kinds of its locks."""
+    """List receipts by number, each with its lot's warehouse and the kinds of its locks."""
     return listed("receipts", RECEIPT, await receipts.listing(connection, page, account=account))
 
 
 @router.post("/receipts")
 async def propose_receipts(by: Clerk, connection: Transaction, request: ReceiptRequest) -> dict[str, int]:
-    """Proposes receipts for registered lots."""
+    """Propose receipts for registered lots."""
     chosen = request.lots if request.lots is not None else await receipts.issuable(connection)
     return {"proposal": await receipts.propose_issue(connection, by, chosen)}
 
 
 @router.post("/receipts/cancel")
 async def propose_cancel(by: Clerk, connection: Transaction, request: LotsAndReasonRequest) -> dict[str, int]:
-    """Proposes to take back the receipts of lots."""
+    """Propose to take back the receipts of lots."""
     return {"proposal": await receipt_cancels.propose(connection, by, request.lots, request.reason)}
 
 
 @router.get("/pledges")
 async def get_pledges(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
-    """Pledges, oldest first."""
+    """List pledges, oldest first."""
     rows = await encumbrances.listing(connection, encumbrances.PLEDGE, page, status=status)
     return listed("pledges", ENCUMBRANCE, rows)
 
 
 @router.post("/pledges")
 async def enter_pledge(by: Clerk, connection: Transaction, request: PledgeRequest) -> dict[str, int]:
-    """Enters the pledgor's side."""
+    """Enter the pledgor's side."""
     fine_mg = parse_weight(request.weight, "weight")
     side = (request.account, request.pledgee, request.symbol, fine_mg, request.document, request.lots)
     return {"pledge": await pledges.enter(connection, by, *side)}
@@ -119,14 +117,14 @@ async def enter_pledge(by: Clerk, connection: Transaction, request: PledgeReques
 async def pair_pledge(
     by: Clerk, connection: Transaction, number: Number, request: PledgeesSideRequest
 ) -> dict[str, int]:
-    """Enters the pledgee's side, which must agree with the pledgor's."""
+    """Enter the pledgee's side, which must agree with the pledgor's."""
     side = (request.pledgee, request.symbol, parse_weight(request.weight, "weight"), request.document)
     return {"proposal": await pledges.pair(connection, by, number, *side)}
 
 
 @router.post("/pledges/{number}/withdraw")
 async def withdraw_pledge(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
-    """Takes back a side that the other has not answered."""
+    """Take back a side that the other has not answered."""
     await pledges.withdraw(connection, by, number)
     return {"pledge": number}
 
@@ -135,27 +133,27 @@ async def withdraw_pledge(by: Clerk, connection: Transaction, number: Number) ->
 async def release_pledge(
     by: Clerk, connection: Transaction, number: Number, request: DocumentRequest
 ) -> dict[str, int]:
-    """Enters the pledgee's side of a release."""
+    """Enter the pledgee's side of a release."""
     await pledges.enter_release(connection, by, number, request.document)
     return {"pledge": number}
 
 
 @router.post("/pledges/{number}/release/pair")
 async def pair_release(by: Clerk, connection: Transaction, number: Number, request: DocumentRequest) -> dict[str, int]:
-    """Enters the pledgor's side of a release."""
+    """Enter the pledgor's side of a release."""
     return {"proposal": await pledges.pair_release(connection, by, number, request.document)}
 
 
 @router.get("/holds")
 async def get_holds(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
-    """Legal holds, oldest first."""
+    """List legal holds, oldest first."""
     rows = await encumbrances.listing(connection, encumbrances.LEGAL_HOLD, page, status=status)
     return listed("holds", ENCUMBRANCE, rows)
 
 
 @router.post("/holds")
 async def propose_hold(by: Clerk, connection: Transaction, request: LegalHoldRequest) -> dict[str, int]:
-    """Proposes a legal hold."""
+    """Propose a legal hold."""
     gold = (request.account, request.symbol, parse_weight(request.weight, "weight"))
     order = (request.authority, request.document, request.lots)
     return {"proposal": await legal_holds.propose(connection, by, *gold, *order)}
@@ -165,19 +163,19 @@ async def propose_hold(by: Clerk, connection: Transaction, request: LegalHoldReq
 async def propose_lifting(
     by: Clerk, connection: Transaction, number: Number, request: DocumentRequest
 ) -> dict[str, int]:
-    """Proposes to lift a legal hold."""
+    """Propose to lift a legal hold."""
     return {"proposal": await legal_holds.propose_lifting(connection, by, number, request.document)}
 
 
 @router.get("/transfers")
 async def get_transfers(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
-    """Transfers, oldest first, with their lots."""
+    """List transfers, oldest first, with their lots."""
     return listed("transfers", TRANSFER, await transfers.listing(connection, page, status=status))
 
 
 @router.post("/transfers")
 async def propose_transfer(by: Clerk, connection: Transaction, request: TransferRequest) -> dict[str, int]:
-    """Proposes to move lots to another warehouse."""
+    """Propose to move lots to another warehouse."""
     crossing = {"permit": request.permit, "new_symbol": request.new_symbol}
     to, reason = request.to_warehouse, request.reason
     return {"proposal": await transfers.propose(connection, by, request.lots, to, reason, **crossing)}
@@ -185,18 +183,18 @@ async def propose_transfer(by: Clerk, connection: Transaction, request: Transfer
 
 @router.post("/transfers/{number}/ship")
 async def ship(by: Clerk, connection: Transaction, number: Number, request: ShipmentRequest) -> dict[str, list[int]]:
-    """Lets the lots go."""
+    """Let the lots go."""
     return {"lots": await transfers.ship(connection, by, number, request.seal, request.carrier)}
 
 
 @router.post("/transfers/{number}/receive")
 async def receive(by: Clerk, connection: Transaction, number: Number, request: ReceptionRequest) -> dict[str, bool]:
-    """Takes in lots that another person has shipped; under another seal they arrive frozen."""
+    """Take in lots that another person has shipped; under another seal they arrive frozen."""
     return {"seal_whole": await transfers.receive(connection, by, number, request.seal)}
 
 
 @router.post("/transfers/{number}/cancel")
 async def cancel_transfer(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
-    """Ends a transfer before its lots leave."""
+    """End a transfer before its lots leave."""
     await transfers.cancel(connection, by, number)
     return {"transfer": number}

@@ -32,7 +32,7 @@ from settlement.lots import scales
 router = new_router()
 
 MELT = Projection(
-    *("melt_no", "lot_id", "form", "scale", "rule", "alarms", "explanation", "explained_by", "at", "by"),
+    "melt_no lot_id form scale rule alarms explanation explained_by at by",
     parents="parents_mg",
     child="child_mg",
     loss="loss_mg",
@@ -40,7 +40,7 @@ MELT = Projection(
     fine_child="fine_child_mg",
     fine_loss="fine_loss_mg",
 )
-FILE = Projection("file_no", "kind", "about", "name", "rows", "result", "taken_at", "taken_by", "sha256")
+FILE = Projection("file_no kind about name rows result taken_at taken_by sha256")
 ListKind = Literal["declared", "measured"]
 
 
@@ -97,7 +97,7 @@ class ReturnRequest(Strict):
 
 @router.post("/lots")
 async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceRequest) -> dict[str, int]:
-    """Advises one lot that is to come."""
+    """Advise one lot that is to come."""
     weight = parse_scale_weight("gross", request.gross)
     permille = parse_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
     key = BarKey(request.refiner, request.serial, request.year)
@@ -108,21 +108,21 @@ async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceReque
 
 @router.post("/lots/{number}/arrive")
 async def arrive(by: Clerk, connection: Transaction, number: Number, request: ArrivalRequest) -> dict[str, str]:
-    """Records that it has come, under that seal."""
+    """Record that it has come, under that seal."""
     await intake.arrive(connection, by, {number: request.seal})
     return {"state": "ARRIVED"}
 
 
 @router.post("/lots/{number}/weigh")
 async def weigh(by: Clerk, connection: Transaction, number: Number, request: WeighingRequest) -> dict[str, str]:
-    """Records its gross weight."""
+    """Record its gross weight."""
     await intake.weigh(connection, by, {number: Gross(request.scale, scales.parse_weight("grams", request.grams))})
     return {"state": "WEIGHED"}
 
 
 @router.post("/lots/{number}/screen")
 async def screen(by: Clerk, connection: Transaction, number: Number, request: ScreeningRequest) -> dict[str, str]:
-    """Records its X-ray screening; never final."""
+    """Record its X-ray screening; never final."""
     points = [100 * parse_decimal("points", point, 0, 1, 1_000, "whole per mille") for point in request.points]
     await intake.screen(connection, by, {number: points}, request.instrument)
     return {"state": "SCREENED"}
@@ -130,7 +130,7 @@ async def screen(by: Clerk, connection: Transaction, number: Number, request: Sc
 
 @router.post("/lots/{number}/melt")
 async def melt(by: Clerk, connection: Transaction, number: Number, request: MeltRequest) -> dict[str, Any]:
-    """Melts it by itself; answers with the melt's alarms."""
+    """Melt it by itself; answer with the melt's alarms."""
     melted = Melted(request.scale, scales.parse_weight("grams", request.grams))
     await melting.melt_each(connection, by, {number: melted}, "remelt" if request.again else "melt")
     return {"state": "MELTED", "alarms": await melting.newest_alarms(connection, number)}
@@ -138,7 +138,7 @@ async def melt(by: Clerk, connection: Transaction, number: Number, request: Melt
 
 @router.post("/melts")
 async def combine(by: Clerk, connection: Transaction, request: CombinationRequest) -> dict[str, Any]:
-    """Melts several lots into a new one."""
+    """Melt several lots into a new one."""
     melted = Melted(request.scale, scales.parse_weight("grams", request.grams))
     key = BarKey(request.refiner, request.serial, 0)
     number = await melting.combine(connection, by, request.lots, key, melted)
@@ -147,61 +147,61 @@ async def combine(by: Clerk, connection: Transaction, request: CombinationReques
 
 @router.get("/melts")
 async def get_melts(_: Reader, connection: Transaction, page: ThePage, alarmed: bool = False) -> dict[str, Any]:
-    """Melts by number with what they lost, in grams; `alarmed`: those that wait for an explanation."""
+    """List melts by number with what they lost, in grams; `alarmed`: those that wait for an explanation."""
     return listed("melts", MELT, await melting.listing(connection, page, alarmed=alarmed))
 
 
 @router.post("/melts/{number}/explain")
 async def explain(by: Clerk, connection: Transaction, number: Number, request: ExplanationRequest) -> dict[str, int]:
-    """Explains the alarm of a melt that somebody else has made."""
+    """Explain the alarm of a melt that somebody else has made."""
     await melting.explain(connection, by, number, request.text)
     return {"melt": number}
 
 
 @router.post("/certificates")
 async def certify(by: Clerk, connection: Transaction, request: LotsRequest) -> dict[str, Any]:
-    """Issues the certificates of assayed lots."""
+    """Issue the certificates of assayed lots."""
     await intake.certify(connection, by, request.lots)
     return {"lots": request.lots, "state": "CERTIFIED"}
 
 
 @router.post("/lots/register")
 async def register(by: Clerk, connection: Transaction, request: LotsRequest) -> dict[str, Any]:
-    """Enters certified lots into the register."""
+    """Enter certified lots into the register."""
     await intake.register(connection, by, request.lots)
     return {"lots": request.lots, "state": "REGISTERED"}
 
 
 @router.post("/lots/{number}/cancel")
 async def cancel(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
-    """Cancels the advice of a lot that does not come."""
+    """Cancel the advice of a lot that does not come."""
     await intake.cancel(connection, by, number, request.reason)
     return {"state": "CANCELLED"}
 
 
 @router.post("/lots/{number}/reject")
 async def reject(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
-    """Refuses a lot that is not registered yet."""
+    """Refuse a lot that is not registered yet."""
     await intake.reject(connection, by, number, request.reason)
     return {"state": "REJECTED"}
 
 
 @router.post("/lots/{number}/return")
 async def return_lot(by: Clerk, connection: Transaction, number: Number, request: ReturnRequest) -> dict[str, int]:
-    """Proposes to hand a rejected lot back."""
+    """Propose to hand a rejected lot back."""
     return {"proposal": await intake.propose_return(connection, by, number, request.collector)}
 
 
 @router.post("/lots/{number}/quarantine")
 async def quarantine(by: Clerk, connection: Transaction, number: Number, request: QuarantineRequest) -> dict[str, str]:
-    """Holds a lot at once: money laundering, or the police."""
+    """Hold a lot at once: money laundering, or the police."""
     await intake.quarantine(connection, by, number, request.reason, request.authority)
     return {"state": "QUARANTINED"}
 
 
 @router.post("/lots/{number}/lift")
 async def lift(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
-    """Proposes to end the quarantine of a lot."""
+    """Propose to end the quarantine of a lot."""
     return {"proposal": await intake.propose_lift(connection, by, number, request.reason)}
 
 
@@ -209,7 +209,7 @@ async def lift(by: Clerk, connection: Transaction, number: Number, request: Reas
 async def preview_bars(
     _: Reader, connection: Transaction, kind: ListKind, file: File, reading: TheReading
 ) -> dict[str, Any]:
-    """What would be taken in, with every problem by row; changes nothing."""
+    """Return what would be taken in, with every problem by row; changes nothing."""
     found = await imports.preview(connection, kind, file, reading)
     problems = [problem._asdict() for problem in found.problems]
     return {**found._asdict(), "problems": problems}
@@ -219,7 +219,7 @@ async def preview_bars(
 async def import_bars(
     by: Clerk, connection: Transaction, kind: ListKind, file: File, reading: TheReading, name: str = "upload"
 ) -> dict[str, Any]:
-    """Takes in a bar list (columns: docs/settlement.md), all or none, and keeps the file under `name`.
+    """Take in a bar list (columns: docs/settlement.md), all or none, and keep the file under `name`.
 
     `declared`: the lots are advised; `measured`: they arrive and go to the register by what was found of them, but for
     those that are certified and wait, each with the reason.
@@ -229,13 +229,13 @@ async def import_bars(
 
 @router.get("/files")
 async def get_files(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """Files that were taken in, by number."""
+    """List the files that were taken in, by number."""
     return listed("files", FILE, await files.listing(connection, page))
 
 
 @router.get("/files/{number}/content", response_class=Response)
 async def get_content(_: Reader, connection: Transaction, number: Number) -> Response:
-    """A file as it came."""
+    """Return a file as it came."""
     row = await files.original(connection, number)
     disposition = f"attachment; filename*=UTF-8''{quote(row.name, safe='')}"
     return Response(bytes(row.content), 200, {"Content-Disposition": disposition}, "application/octet-stream")

@@ -26,19 +26,19 @@ def _balance(row: Any) -> dict[str, Any]:
 
 @router.get("/balances")
 async def get_balances(_: Reader, connection: Transaction, page: ThePage, account: str | None = None) -> dict[str, Any]:
-    """The ledger's balances; the venue's own accounts have their kind as their name."""
+    """List the ledger's balances; the venue's own accounts have their kind as their name."""
     return listed("balances", _balance, await balances.listing(connection, page, name=account))
 
 
 @router.post("/cash")
 async def propose_cash(by: Clerk, connection: Transaction, request: CashRequest) -> dict[str, int]:
-    """Proposes money in or out by the escrow bank's reference."""
+    """Propose money in or out by the escrow bank's reference."""
     amount = parse_money(request.amount)
     return {"proposal": await cash.propose(connection, by, request.account, amount, request.bank_reference)}
 
 
 @router.get("/status")
 async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) -> dict[str, Any]:
-    """How far settlement is: sequence posted and last published, trades in the ledger, what waits for the engine."""
+    """Return how far settlement is: sequences posted and last published, trades posted, what waits for the engine."""
     reached = await status.status(connection)
     return {**reached._asdict(), "last_sequence": await gateway.events.last_sequence()}

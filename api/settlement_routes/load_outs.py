@@ -24,9 +24,8 @@ from settlement.load_outs import application, cancels, claims, handing_over
 router = new_router()
 
 SHEET = Projection(
-    *("load_out_no", "account", "symbol", "warehouse", "price_source", "lots_by", "type", "declared_use"),
-    *("collector", "collector_id", "wrong_codes", "status", "reason", "signed_by", "released_by"),
-    *("from_day", "until_day"),
+    "load_out_no account symbol warehouse price_source lots_by type declared_use collector collector_id "
+    "wrong_codes status reason signed_by released_by from_day until_day",
     ask="ask_mg",
     allocated="allocated_mg",
     of_own_stock="own_mg",
@@ -34,7 +33,7 @@ SHEET = Projection(
     over_short="over_short_fen",
 )
 CLAIM = Projection(
-    *("claim_no", "load_out_no", "lots", "reason", "status", "laboratory", "upheld", "payer", "opened_by", "last_day"),
+    "claim_no load_out_no lots reason status laboratory upheld payer opened_by last_day",
     umpire_permille="umpire_e5",
     umpire_fee="umpire_fee_fen",
 )
@@ -92,19 +91,19 @@ class ClaimDecisionRequest(Strict):
 
 @router.post("/load-outs")
 async def apply_load_out(by: Clerk, connection: Transaction, request: LoadOutRequest) -> dict[str, int]:
-    """Allocates lots and proposes the load-out."""
+    """Allocate lots and propose the load-out."""
     return {"proposal": await application.apply(connection, by, request.application())}
 
 
 @router.get("/load-outs")
 async def get_load_outs(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
-    """Load-out sheets by number."""
+    """List load-out sheets by number."""
     return listed("load_outs", SHEET, await application.listing(connection, page, status=status))
 
 
 @router.get("/load-outs/{number}")
 async def get_load_out(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """A load-out sheet with its lots."""
+    """Return a load-out sheet with its lots."""
     row = await application.sheet(connection, number)
     return {**SHEET(row), "lots": await application.lots_of(connection, [number])}
 
@@ -113,7 +112,7 @@ async def get_load_out(_: Reader, connection: Transaction, number: Number) -> di
 async def sign_load_out(
     by: Clerk, connection: Transaction, number: Number, request: SignatureRequest
 ) -> dict[str, Any] | JSONResponse:
-    """Signs first, against code and identity paper."""
+    """Sign first, against code and identity paper."""
     # A wrong code is counted, so the refusal is answered and not raised: the transaction is committed.
     refusal = await handing_over.sign(connection, by, number, request.pickup_code, request.collector_id)
     if refusal is not None:
@@ -123,46 +122,46 @@ async def sign_load_out(
 
 @router.post("/load-outs/{number}/unsign")
 async def unsign_load_out(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Takes the first signature back."""
+    """Take the first signature back."""
     await handing_over.withdraw_signature(connection, by, number)
     return {"load_out": number, "status": "SUCCESS"}
 
 
 @router.post("/load-outs/{number}/release")
 async def release_load_out(by: Clerk, connection: Transaction, number: Number) -> dict[str, list[int]]:
-    """Signs second: hands the lots to the collector."""
+    """Sign second: hands the lots to the collector."""
     return {"lots": await handing_over.release(connection, by, number)}
 
 
 @router.post("/load-outs/{number}/code")
 async def propose_code(by: Clerk, connection: Transaction, number: Number, request: NewCodeRequest) -> dict[str, int]:
-    """Proposes a new pick-up code, which also ends a block."""
+    """Propose a new pick-up code, which also ends a block."""
     codes = (request.pickup_code, request.code_again)
     return {"proposal": await handing_over.propose_code(connection, by, number, *codes)}
 
 
 @router.post("/load-outs/{number}/cancel")
 async def cancel_load_out(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
-    """Proposes to cancel a settled load-out."""
+    """Propose to cancel a settled load-out."""
     return {"proposal": await cancels.propose(connection, by, number)}
 
 
 @router.post("/load-outs/{number}/claims")
 async def open_claim(by: Clerk, connection: Transaction, number: Number, request: ClaimRequest) -> dict[str, int]:
-    """Opens a quality claim about lots that have left."""
+    """Open a quality claim about lots that have left."""
     about = (request.lots, request.reason)
     return {"claim": await claims.open_claim(connection, by, number, *about, seal_whole=request.seal_whole)}
 
 
 @router.get("/claims")
 async def get_claims(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """Quality claims, oldest first."""
+    """List quality claims, oldest first."""
     return listed("claims", CLAIM, await claims.listing(connection, page))
 
 
 @router.post("/claims/{number}/send")
 async def send_claim(by: Clerk, connection: Transaction, number: Number, request: UmpireRequest) -> dict[str, int]:
-    """Sends the samples to the umpire laboratory."""
+    """Send the samples to the umpire laboratory."""
     await claims.send(connection, by, number, request.laboratory)
     return {"claim": number}
 
@@ -171,7 +170,7 @@ async def send_claim(by: Clerk, connection: Transaction, number: Number, request
 async def decide_claim(
     by: Clerk, connection: Transaction, number: Number, request: ClaimDecisionRequest
 ) -> dict[str, int]:
-    """Proposes the decision by the umpire's result."""
+    """Propose the decision by the umpire's result."""
     e5 = parse_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
     fee = parse_money(request.fee, "fee")
     return {"proposal": await claims.propose(connection, by, number, e5, fee, upheld=request.upheld)}

@@ -27,7 +27,7 @@ from settlement.lots.splitting import UMPIRE_RULES
 router = new_router()
 
 LOT = Projection(
-    *("lot_id", "refiner", "serial", "year", "symbol", "form", "account", "warehouse", "state", "held_state"),
+    "lot_id refiner serial year symbol form account warehouse state held_state",
     declared_gross="declared_gross_cg",
     declared_fineness_permille="declared_fineness_e5",
     gross="gross_cg",
@@ -35,21 +35,21 @@ LOT = Projection(
     fineness_permille="fineness_e5",
     fine="fine_mg",
 )
-STEP = Projection("step", "state", "at", "by", "warehouse", "detail")
-EVENT = Projection("event_id", "lot_id", "step", "state", "at", "by", "warehouse", "detail")
+STEP = Projection("step state at by warehouse detail")
+EVENT = Projection("event_id lot_id step state at by warehouse detail")
 CLASS = Projection(
-    *("symbol", "forms", "warehouses", "min_fine_mg", "fineness_rule", "umpire_rule"),
+    "symbol forms warehouses min_fine_mg fineness_rule umpire_rule",
     min_fineness="min_fineness",
     max_fineness="max_fineness",
     min_fine="min_fine_mg",
 )
 SCALE = Projection(
-    *("scale", "warehouse", "resolution_cg", "capacity_cg", "calibration", "calibrated_until"),
+    "scale warehouse resolution_cg capacity_cg calibration calibrated_until",
     resolution="resolution_cg",
     capacity="capacity_cg",
 )
-LOCK = Projection("lock_id", "lot_id", "kind", "subject", "reason", "by", "at")
-PROVENANCE = Projection("grade", "reasons", "missing", "rule")
+LOCK = Projection("lock_id lot_id kind subject reason by at")
+PROVENANCE = Projection("grade reasons missing rule")
 
 
 class WarehouseRequest(Strict):
@@ -88,7 +88,7 @@ class SampleRequest(Strict):
 
 
 class ProvenanceRequest(Strict):
-    """Where gold comes from; what is missing may follow, but before the lot is registered."""
+    """The provenance of gold; what is missing may follow, but before the lot is registered."""
 
     origin: str
     country: str | None = Field(default=None, examples=["CN"])
@@ -109,20 +109,20 @@ class ProvenanceAcceptanceRequest(Strict):
 
 @router.post("/warehouses")
 async def add_warehouse(by: Clerk, connection: Transaction, request: WarehouseRequest) -> WarehouseRequest:
-    """Registers a delivery warehouse."""
+    """Register a delivery warehouse."""
     await lots.add_warehouse(connection, by, request.warehouse, request.name, request.city, request.customs)
     return request
 
 
 @router.get("/acceptance")
 async def get_acceptance(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """The terms of every class by symbol: band, forms, warehouses (none: every one), smallest lot, rules."""
+    """List the terms of every class by symbol: band, forms, warehouses (none: every one), smallest lot, rules."""
     return listed("classes", CLASS, await acceptance.listing(connection, page))
 
 
 @router.post("/acceptance")
 async def propose_acceptance(by: Clerk, connection: Transaction, request: AcceptanceRequest) -> dict[str, int]:
-    """Proposes what a class accepts from now on."""
+    """Propose what a class accepts from now on."""
     least = parse_weight(request.minimum_lot, "minimum_lot")
     rules = (request.fineness_rule, request.umpire_rule)
     rule = Wish(tuple(request.forms), tuple(request.warehouses), least, *rules)
@@ -131,20 +131,20 @@ async def propose_acceptance(by: Clerk, connection: Transaction, request: Accept
 
 @router.put("/classes/{symbol}/customs")
 async def assign_customs(by: Clerk, connection: Transaction, symbol: str, request: CustomsRequest) -> dict[str, str]:
-    """Assigns a class to metal of one customs status."""
+    """Assign a class to metal of one customs status."""
     await customs.assign(connection, by, symbol, request.customs)
     return {"symbol": symbol, "customs": request.customs}
 
 
 @router.get("/scales")
 async def get_scales(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """The balances of the warehouses by code; weights in grams."""
+    """List the balances of the warehouses by code; weights in grams."""
     return listed("scales", SCALE, await scales.listing(connection, page))
 
 
 @router.post("/scales")
 async def add_scale(by: Clerk, connection: Transaction, request: ScaleRequest) -> ScaleRequest:
-    """Registers a balance."""
+    """Register a balance."""
     weights = (
         parse_scale_weight("resolution", request.resolution),
         parse_scale_weight("capacity", request.capacity),
@@ -171,7 +171,7 @@ def _search(
 async def get_lots(
     _: Reader, connection: Transaction, search: Annotated[lots.Search, Depends(_search)], page: ThePage
 ) -> dict[str, Any]:
-    """Lots by number."""
+    """List lots by number."""
     return listed("lots", LOT, await lots.listing(connection, search, page))
 
 
@@ -184,20 +184,20 @@ async def get_events(
     since: Annotated[int | None, Query(description="ms since the epoch")] = None,
     before: Annotated[int | None, Query(description="ms since the epoch")] = None,
 ) -> dict[str, Any]:
-    """Custody events of all lots by time and number."""
+    """List the custody events of all lots by time and number."""
     return listed("events", EVENT, await lots.events(connection, lots.EventSearch(since, before, warehouse), page))
 
 
 @router.get("/lots/{number}")
 async def get_lot(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """One lot with its custody history."""
+    """Return one lot with its custody history."""
     row = (await lots.find(connection, [number]))[number]
     return {**LOT(row), "history": [STEP(event) for event in await lots.history(connection, number)]}
 
 
 @router.post("/lots/{number}/sample")
 async def sample(by: Clerk, connection: Transaction, number: Number, request: list[SampleRequest]) -> dict[str, str]:
-    """Draws its samples, each under a seal."""
+    """Draw its samples, each under a seal."""
     drawn = [Drawn(one.party, one.seal, parse_scale_weight("grams", one.grams)) for one in request]
     await sampling.draw(connection, by, {number: drawn})
     return {"state": "SAMPLED"}
@@ -207,7 +207,7 @@ async def sample(by: Clerk, connection: Transaction, number: Number, request: li
 async def record_provenance(
     by: Clerk, connection: Transaction, number: Number, request: ProvenanceRequest
 ) -> dict[str, Any]:
-    """Records where it comes from, in place of what was recorded before; answers with grade and what is missing."""
+    """Record where it comes from, in place of what was recorded before; answer with grade and what is missing."""
     await provenance.write(connection, by, {number: request.record()})
     return PROVENANCE((await provenance.of_lots(connection, [number]))[number])
 
@@ -216,25 +216,25 @@ async def record_provenance(
 async def accept_provenance(
     by: Clerk, connection: Transaction, number: Number, request: ProvenanceAcceptanceRequest
 ) -> dict[str, int]:
-    """Proposes to accept a provenance of HIGH risk."""
+    """Propose to accept a provenance of HIGH risk."""
     return {"proposal": await provenance.propose_acceptance(connection, by, number, request.due_diligence)}
 
 
 @router.get("/locks")
 async def get_locks(_: Reader, connection: Transaction, page: ThePage, kind: str | None = None) -> dict[str, Any]:
-    """Locks that lie on lots now, by number."""
+    """List the locks that lie on lots now, by number."""
     return listed("locks", LOCK, await locks.listing(connection, page, kind=kind))
 
 
 @router.post("/locks/freeze")
 async def freeze(by: Clerk, connection: Transaction, request: LotsAndReasonRequest) -> dict[str, list[int]]:
-    """Freezes lots at once."""
+    """Freeze lots at once."""
     await locks.freeze(connection, by, request.lots, request.reason)
     return {"lots": request.lots}
 
 
 @router.post("/locks/unfreeze")
 async def unfreeze(by: Clerk, connection: Transaction, request: LotsAndReasonRequest) -> dict[str, list[int]]:
-    """Ends the freeze of lots that another person has frozen."""
+    """End the freeze of lots that another person has frozen."""
     await locks.unfreeze(connection, by, request.lots, request.reason)
     return {"lots": request.lots}

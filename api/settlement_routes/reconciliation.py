@@ -14,21 +14,21 @@ from settlement.workbooks import sheets
 router = new_router()
 
 BREAK = Projection(
-    *("break_id", "kind", "subject", "asset", "expected", "found", "unit", "note", "scope", "owner", "status"),
-    *("explanation", "opened_at", "closed_at", "first_run", "last_run"),
+    "break_id kind subject asset expected found unit note scope owner status "
+    "explanation opened_at closed_at first_run last_run"
 )
 
 
 @router.post("/reconciliations")
 async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
-    """Compares ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
+    """Compare ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
     report = await three_way.reconcile(gateway.database, by)
     return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}
 
 
 @router.get("/breaks")
 async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """Breaks that are not corrected, oldest first, with their age in days and whose they are by it."""
+    """List breaks that are not corrected, oldest first, with their age in days and who owns them at that age."""
     now = now_ms()
 
     def aged(row: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
 async def preview_statement(
     _: Reader, connection: Transaction, warehouse: str, file: File, reading: TheReading
 ) -> dict[str, Any]:
-    """Where a warehouse's statement of its bars differs from the register; changes nothing."""
+    """Return where a warehouse's statement of its bars differs from the register; changes nothing."""
     bars = await asyncio.to_thread(_bars, file, reading)
     return _outcome(await warehouse_statement.compare(connection, warehouse, bars))
 
@@ -65,7 +65,7 @@ async def take_statement(
     reading: TheReading,
     name: str = "upload",
 ) -> dict[str, Any]:
-    """Holds a warehouse's statement of a day against the register: differences become breaks, the file is kept."""
+    """Hold a warehouse's statement of a day against the register: differences become breaks, the file is kept."""
     bars = await asyncio.to_thread(_bars, file, reading)
     return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars))
 
@@ -74,7 +74,7 @@ async def take_statement(
 async def take_report(
     by: Clerk, connection: Transaction, file: File, sheet: str | None = None, name: str = "upload"
 ) -> dict[str, Any]:
-    """Takes in a depository's report if every row and total holds; figures in thousandths of its unit."""
+    """Take in a depository's report if every row and total holds; figures in thousandths of its unit."""
     report = depository_report.read(await asyncio.to_thread(sheets.read, file, sheet))
     number = await depository_report.keep(connection, by, name, file, report)
     stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in report.stocks]

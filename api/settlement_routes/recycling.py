@@ -13,23 +13,23 @@ from settlement.recycling import aml, counter, sellers, two_way
 
 router = new_router()
 
-PRICE = Projection(*("price_no", "poster", "form", "at", "payable_e5"), bid="bid", ask="ask", adjustment="adjustment")
+PRICE = Projection("price_no poster form at payable_e5", bid="bid", ask="ask", adjustment="adjustment")
 TICKET = Projection(
-    *("ticket_no", "counter", "seller_id", "status", "opened_at", "opened_by", "id_copy", "screening"),
-    *("screening_list", "offered_by", "method", "payment_reference", "paid_by", "paid_at", "paid_day", "reason"),
+    "ticket_no counter seller_id status opened_at opened_by id_copy screening screening_list offered_by "
+    "method payment_reference paid_by paid_at paid_day reason",
     offered="offered_fen",
 )
-SELLER = Projection("seller_id", "id_type", "masked_number", "masked_name")
+SELLER = Projection("seller_id id_type masked_number masked_name")
 ITEM = Projection(
-    *("line", "description", "marks", "form", "stated_origin", "price_no", "lot_id"),
+    "line description marks form stated_origin price_no lot_id",
     weight="gross_cg",
     xrf_permille="xrf_e5",
     payable="payable_mg",
     value="value_fen",
 )
 REPORT = Projection(
-    *("report_no", "kind", "seller_id", "id_type", "masked_number", "masked_name", "tickets", "day", "amount_fen"),
-    *("reason", "description", "due_on", "status", "made_at", "made_by", "decided_by", "decided_at", "reference"),
+    "report_no kind seller_id id_type masked_number masked_name tickets day amount_fen reason description "
+    "due_on status made_at made_by decided_by decided_at reference",
     amount="amount_fen",
 )
 
@@ -105,7 +105,7 @@ class ReportDecisionRequest(Strict):
 
 @router.post("/counters")
 async def add_counter(by: Clerk, connection: Transaction, request: CounterRequest) -> CounterRequest:
-    """Registers a member's counter."""
+    """Register a member's counter."""
     where = (request.member, request.account, request.warehouse)
     await counter.add_counter(connection, by, request.counter, *where, request.name)
     return request
@@ -113,7 +113,7 @@ async def add_counter(by: Clerk, connection: Transaction, request: CounterReques
 
 @router.post("/two-way-prices")
 async def post_price(by: Clerk, connection: Transaction, request: PriceRequest) -> dict[str, int]:
-    """Posts a two-way price, which counts from now on."""
+    """Post a two-way price, which counts from now on."""
     posted = two_way.Posted(
         request.poster,
         request.form,
@@ -127,13 +127,13 @@ async def post_price(by: Clerk, connection: Transaction, request: PriceRequest) 
 
 @router.get("/two-way-prices")
 async def get_prices(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """The newest price of each poster and form."""
+    """List the newest price of each poster and form."""
     return listed("prices", PRICE, await two_way.listing(connection, page))
 
 
 @router.post("/tickets")
 async def open_ticket(by: Clerk, connection: Transaction, request: TicketRequest) -> dict[str, Any]:
-    """Opens a ticket for a seller who was identified and screened; a hit ends it and is reported."""
+    """Open a ticket for a seller who was identified and screened; a hit ends it and is reported."""
     identity = sellers.checked(request.id_type, request.id_number, request.name)
     papers = (request.id_copy, request.screening, request.screening_list)
     return await _ticket(connection, await counter.open_ticket(connection, by, request.counter, identity, *papers))
@@ -141,13 +141,13 @@ async def open_ticket(by: Clerk, connection: Transaction, request: TicketRequest
 
 @router.post("/tickets/turned-away")
 async def turn_away(by: Clerk, connection: Transaction, request: TurnAwayRequest) -> dict[str, Any]:
-    """Records that somebody showed no document: nothing is bought, and it is reported."""
+    """Record that somebody showed no document: nothing is bought, and it is reported."""
     return await _ticket(connection, await counter.turn_away(connection, by, request.counter, request.description))
 
 
 @router.post("/tickets/{number}/items")
 async def add_item(by: Clerk, connection: Transaction, number: Number, request: ItemRequest) -> dict[str, int]:
-    """Puts an item on an open ticket."""
+    """Put an item on an open ticket."""
     weight = parse_scale_weight("weight", request.weight)
     item = counter.Item(request.description, request.marks, request.form, weight, request.stated_origin)
     return {"line": await counter.add_item(connection, by, number, item)}
@@ -155,7 +155,7 @@ async def add_item(by: Clerk, connection: Transaction, number: Number, request: 
 
 @router.post("/tickets/{number}/screen")
 async def screen(by: Clerk, connection: Transaction, number: Number, request: ItemScreeningRequest) -> dict[str, Any]:
-    """Enters the X-ray results of all items."""
+    """Enter the X-ray results of all items."""
     found = {
         line: 100 * parse_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
         for line, text in enumerate(request.xrf_permille, 1)
@@ -166,41 +166,41 @@ async def screen(by: Clerk, connection: Transaction, number: Number, request: It
 
 @router.post("/tickets/{number}/offer")
 async def offer(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Computes the offer from today's posted prices."""
+    """Compute the offer from today's posted prices."""
     await counter.offer(connection, by, number)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/accept")
 async def accept(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Records that the seller agrees."""
+    """Record that the seller agrees."""
     await counter.accept(connection, by, number)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/decline")
 async def decline(by: Clerk, connection: Transaction, number: Number, request: RefusalRequest) -> dict[str, Any]:
-    """Records that the seller does not sell."""
+    """Record that the seller does not sell."""
     await counter.decline(connection, by, number, request.reason)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/refuse")
 async def refuse(by: Clerk, connection: Transaction, number: Number, request: RefusalRequest) -> dict[str, int]:
-    """Does not buy, and reports why."""
+    """Refuse to buy, and report why."""
     return {"report": await counter.refuse(connection, by, number, request.reason, request.description)}
 
 
 @router.post("/tickets/{number}/pay")
 async def pay(by: Clerk, connection: Transaction, number: Number, request: PaymentRequest) -> dict[str, Any]:
-    """Pays an accepted offer out; another person than the one who made it."""
+    """Pay an accepted offer out; another person than the one who made it."""
     paid = await counter.pay(connection, by, number, request.method, request.payment_reference)
     return {"amount": format_money(paid.fen), "reports": paid.reports}
 
 
 @router.post("/tickets/deliveries")
 async def deliver(by: Clerk, connection: Transaction, request: DeliveryRequest) -> dict[str, Any]:
-    """Makes lots of the items of paid tickets."""
+    """Make lots of the items of paid tickets."""
     return {"lots": await counter.deliver(connection, by, request.tickets, request.symbols)}
 
 
@@ -213,20 +213,20 @@ async def get_tickets(
     status: str | None = None,
     seller: int | None = None,
 ) -> dict[str, Any]:
-    """Tickets by number."""
+    """List tickets by number."""
     rows = await counter.listing(connection, page, code=code, status=status, seller_id=seller)
     return listed("tickets", TICKET, rows)
 
 
 @router.get("/tickets/{number}")
 async def get_ticket(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """A ticket with its seller, masked, and its items."""
+    """Return a ticket with its seller, masked, and its items."""
     return await _ticket(connection, number)
 
 
 @router.post("/sellers/{number}/due-diligence")
 async def look_into(by: Clerk, connection: Transaction, number: Number, request: DueDiligenceRequest) -> dict[str, int]:
-    """Records that a seller was looked into."""
+    """Record that a seller was looked into."""
     return {"due_diligence": await sellers.look_into(connection, by, number, request.document, request.findings)}
 
 
@@ -234,7 +234,7 @@ async def look_into(by: Clerk, connection: Transaction, number: Number, request:
 async def get_reports(
     _: Reader, connection: Transaction, page: ThePage, status: str | None = None, overdue: bool = False
 ) -> dict[str, Any]:
-    """Large-value and suspicious reports by number; `overdue`: what was due before today and is not filed."""
+    """List large-value and suspicious reports by number; `overdue`: those due before today that are not filed."""
     return listed("reports", REPORT, await aml.listing(connection, page, status=status, overdue=overdue))
 
 
@@ -242,7 +242,7 @@ async def get_reports(
 async def export_reports(
     _: Reader, connection: Transaction, kind: Annotated[str, Query(alias="format")] = "csv"
 ) -> Response:
-    """All reports as csv or xlsx."""
+    """Return all reports as csv or xlsx."""
     data = await aml.export(connection, kind)
     return Response(
         data, 200, {"Content-Disposition": f"attachment; filename=reports.{kind}"}, "application/octet-stream"
@@ -253,7 +253,7 @@ async def export_reports(
 async def decide(
     by: Clerk, connection: Transaction, number: Number, request: ReportDecisionRequest
 ) -> ReportDecisionRequest:
-    """Confirms or dismisses what was noticed, or records that a report is filed."""
+    """Confirm or dismiss what was noticed, or record that a report is filed."""
     await aml.decide(connection, by, number, request.step, request.reference)
     return request
 

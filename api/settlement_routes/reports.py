@@ -12,7 +12,7 @@ from settlement.reports import account_statement, bar_export, stock_report
 
 router = new_router()
 
-STOCK = Projection(*stock_report.StockLine._fields)
+STOCK = Projection(" ".join(stock_report.StockLine._fields))
 Kind = Annotated[Literal["csv", "xlsx"], Query(alias="format")]
 _MEDIA = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _FILE: dict[int | str, dict[str, Any]] = {
@@ -36,26 +36,26 @@ async def export_bars(
     account: str | None = None,
     warehouse: str | None = None,
 ) -> Response:
-    """Lots as a bar list, which can be taken in again."""
+    """Return lots as a bar list, which can be taken in again."""
     search = lots.Search(state, symbol, account, warehouse)
     return _file("bars", kind, await bar_export.export(connection, search, layout, kind))
 
 
 @router.get("/exports/counts/{warehouse}", response_class=Response, responses=_FILE)
 async def export_count(_: Reader, connection: Transaction, warehouse: str, kind: Kind = "csv") -> Response:
-    """What a warehouse should find when it counts, in the columns of its statement."""
+    """Return the list that a warehouse counts by, in the columns of its statement."""
     return _file("count", kind, await bar_export.count_list(connection, warehouse, kind))
 
 
 @router.get("/stock")
 async def get_stock(_: Reader, connection: Transaction, day: TheDay, page: ThePage) -> dict[str, Any]:
-    """Stock per vault, form and customs status at a day's end, today until now; milligrams."""
+    """List the stock per vault, form and customs status at a day's end, today until now; milligrams."""
     return listed("stock", STOCK, await stock_report.listing(connection, day, page), day=day)
 
 
 @router.get("/exports/stock", response_class=Response, responses=_FILE)
 async def export_stock(_: Reader, connection: Transaction, day: TheDay, kind: Kind = "csv") -> Response:
-    """The stock report as a file."""
+    """Return the stock report as a file."""
     return _file("stock", kind, await stock_report.export(connection, day, kind))
 
 
@@ -68,6 +68,6 @@ async def export_account(
     last: Annotated[str, Query(alias="to", examples=["2026-11-30"])],
     kind: Kind = "csv",
 ) -> Response:
-    """The ledger's postings of an account with the balance after each."""
+    """Return the ledger's postings of an account with the balance after each."""
     days = (parse_day("from", first), parse_day("to", last))
     return _file("account", kind, await account_statement.export(connection, account, *days, kind))

@@ -24,14 +24,15 @@ FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
 
 
 class Projection:
-    """Makes of a row the object that an answer shows of it.
+    """A function that makes of a row the object that an answer shows of it.
 
-    ``plain`` columns are given under their own names and as they are, bytes as hexadecimal digits. ``written`` names a
-    field and the column it is written from as a decimal string, in the unit that the column's name ends with.
+    ``plain`` columns, named in one string with blanks between, keep their names and values; bytes become hexadecimal
+    digits. ``written`` gives a field's name and the column that it writes as a decimal string, in the unit that the
+    column's name ends with.
     """
 
-    def __init__(self, *plain: str, **written: str) -> None:
-        self._plain = plain
+    def __init__(self, plain: str, **written: str) -> None:
+        self._plain = plain.split()
         self._written = {field: (column, FORMATS[column.rpartition("_")[2]]) for field, column in written.items()}
 
     def __call__(self, row: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``goldx clerk tariff`` and ``goldx clerk fees``: what custody costs."""
+"""``goldx clerk tariff`` and ``goldx clerk fees``: the fees of custody."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -43,7 +43,7 @@ def add_warehouse(by: str, code: str, title: str, city: str, status: str) -> Non
 
 @clerk.group("acceptance")
 def acceptance_group() -> None:
-    """What a class accepts."""
+    """Propose and show the terms on which classes accept lots."""
 
 
 @acceptance_group.command("propose")
