@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import registry
 from settlement.base.paging import LONGEST, Page, PageRequest
-from settlement.service.cli import in_transaction
+from settlement.service.commands import in_transaction
 
 T = TypeVar("T")
 

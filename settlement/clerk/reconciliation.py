@@ -19,7 +19,7 @@ from settlement.clerk.group import READERS, act, clerk, may, show
 from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import depository_report, three_way, warehouse_statement
-from settlement.service.cli import on_database
+from settlement.service.commands import on_database
 from settlement.workbooks import cells, sheets
 
 

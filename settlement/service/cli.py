@@ -7,62 +7,27 @@ same, under the name of the user of the operating system.
 import asyncio
 import getpass
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.client.keys import Key
 from goldx.hosting import collector, logging
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
-from goldx.protocol.units import BadValue
 from goldx.streams.archive import BadArchive
 from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
 from goldx.streams.replicas import NoReplicas
 from settlement.base import audit, registry
-from settlement.base.database import connect, migrate
-from settlement.base.refusal import Refused
+from settlement.service.commands import in_transaction
 from settlement.service.process import serve
 from settlement.service.writer import SequenceGap, WrongShard, WrongStream
-from settlement.workbooks.cells import BadFile
-
-T = TypeVar("T")
 
 ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive, SequenceGap, WrongStream, WrongShard)
-"""What ends settlement with a message that says all there is to know."""
-
-
-def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
-    """Runs one piece of work on the configured database; what is refused ends the command with its reason."""
-
-    async def run() -> T:
-        url = resolve_database_url(Settings())
-        await migrate(url)
-        engine = connect(url)
-        try:
-            return await work(engine)
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(run())
-    except (BadValue, Refused, BadFile, audit.BrokenChain, OSError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-def in_transaction(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    """Like ``on_database``, in one transaction."""
-
-    async def run(engine: AsyncEngine) -> T:
-        async with engine.begin() as connection:
-            return await work(connection)
-
-    return on_database(run)
+"""Errors whose message alone is logged when they end settlement: a traceback would add nothing."""
 
 
 def _administrator() -> str:
@@ -84,9 +49,11 @@ def settlement() -> None:
     try:
         asyncio.run(serve(database_url, redis_url, settings))
     except Exception as error:
-        told = {"kind": type(error).__name__, "reason": str(error)}
         log.critical(
-            "settlement stops: what is wrong does not pass by waiting", **told, exc_info=not isinstance(error, ENDS)
+            "settlement stops: what is wrong does not pass by waiting",
+            kind=type(error).__name__,
+            reason=str(error),
+            exc_info=not isinstance(error, ENDS),
         )
         sys.exit(1)
 
