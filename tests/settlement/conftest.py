@@ -1,18 +1,27 @@
-"""A migrated database a test, cloned from one template, and the exchange beside it: its core, or a stream by hand."""
+"""A migrated database a test, cloned from one template, and beside it the exchange, its REST, its commands."""
 
+import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from settlement.base import database
+from api.app import GatewayServer
+from goldx.client.keys import Key
+from goldx.hosting.settings import Settings
+from settlement.base import database, registry, working_days
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.publisher import Publisher
+from tests.settlement.rest import Rest
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 _numbers = itertools.count(1)
 NewDatabase = Callable[[], Awaitable[str]]
@@ -68,3 +77,48 @@ def engine_runner(redis: Redis, shard: str) -> EngineRunner:
 @pytest.fixture
 def publisher(redis: Redis, shard: str) -> Publisher:
     return Publisher(redis, shard)
+
+
+@pytest_asyncio.fixture
+async def exchange(engine: AsyncEngine, engine_runner: EngineRunner, shard: str) -> SmallExchange:
+    """A small exchange as it is on its first morning."""
+    made = SmallExchange(engine, engine_runner, shard)
+    await made.build()
+    return made
+
+
+@pytest_asyncio.fixture
+async def rest(exchange: SmallExchange, settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Rest]:
+    """The REST of a gateway beside it, for two clerks, an operator, an auditor and a member."""
+    keys = {name: Key.generate(name) for name in (ONE, OTHER, "operator", "auditor", "M1")}
+    async with exchange.engine.begin() as connection:
+        await registry.add_staff(connection, "test", "operator", "Operator", ["operate"])
+        await registry.add_staff(connection, "test", "auditor", "Auditor", ["supervise"])
+        await registry.add_member(connection, "test", "M1", "Member one")
+        for name, may in ((ONE, "settle"), (OTHER, "settle"), ("operator", "operate"), ("auditor", "supervise")):
+            public = keys[name].public_bytes
+            await registry.add_key(connection, "test", name, public, staff_code=name, permissions=[may])
+        await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
+    server = GatewayServer(Settings(gateway_port=0, shard=shard), valkey_url, settled_url)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not serving.done()
+        await asyncio.sleep(0.02)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+        yield Rest(http, keys)
+    server.should_exit = True
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+@pytest.fixture
+def configured_database(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The commands of ``goldx`` work on the test's database, in a folder of its own."""
+    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def today() -> str:
+    """The date in Shanghai as a test begins: a run of all tests may well pass midnight there."""
+    return working_days.today().isoformat()

@@ -1,37 +1,20 @@
 """The commands that administrators and clerks type, on a real database, in the order of a working day."""
 
-import asyncio
 import json
 import stat
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx.cli import main
 from goldx.client.keys import Key
 from settlement.base import registry
+from tests.settlement.commands import clerk, goldx
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import SmallExchange, bars
 
-
-@pytest.fixture(autouse=True)
-def _settings(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
-    monkeypatch.chdir(tmp_path)
-
-
-async def goldx(*words: str, code: int = 0) -> Result:
-    """Runs ``goldx`` in a thread of its own, as the commands have their own event loop."""
-    result = await asyncio.to_thread(CliRunner().invoke, main, words)
-    assert result.exit_code == code, result.output
-    return result
-
-
-async def clerk(name: str, *words: str, code: int = 0) -> str:
-    return (await goldx("clerk", "--as", name, *words, code=code)).output
+pytestmark = pytest.mark.usefixtures("configured_database")
 
 
 async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
@@ -72,9 +55,9 @@ async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -
     assert (await clerk("auditor", "lots", "--state", "RECEIPTED")).count("\n") == 10
 
     await exchange.trade("B.H", "A.H", 60_000, 300)
-    wish = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
+    application = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
     identity = ("--collector-id", "AB-1234567")
-    await clerk("clerk-1", "load-out", "apply", *wish, *identity, "--weight", "299.7", "--pickup-code", "271828")
+    await clerk("clerk-1", "load-out", "apply", *application, *identity, "--weight", "299.7", "--pickup-code", "271828")
     await clerk("clerk-2", "approve", "3")
     await exchange.round_trip()
     sign = ("load-out", "sign", "1", *identity, "--pickup-code")

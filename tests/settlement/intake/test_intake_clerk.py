@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.settlement.clerk.test_clerk import _settings, clerk
+from tests.settlement.commands import clerk
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import SmallExchange
 
-__all__ = ["_settings"]
+pytestmark = pytest.mark.usefixtures("configured_database")
 
 
 async def test_scrap_from_advice_to_a_certificate_on_paper(engine: AsyncEngine, engine_runner: EngineRunner) -> None:

@@ -14,7 +14,7 @@ from settlement.intake.bar_rows import Reading
 from settlement.lots import locks, lots, scales
 from settlement.reconciliation import three_way, warehouse_statement
 from settlement.workbooks import sheets
-from tests.settlement.clerk.test_clerk import clerk, goldx
+from tests.settlement.commands import clerk, goldx
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import FAR, ONE, SmallExchange
 from tests.settlement.workbooks.test_sheets import workbook

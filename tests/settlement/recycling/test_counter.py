@@ -20,7 +20,7 @@ from settlement.recycling.sellers import Identity
 from settlement.tables.recycling import counter_ticket, seller
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
-from tests.settlement.clerk.test_clerk import clerk
+from tests.settlement.commands import clerk
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 

@@ -19,7 +19,7 @@ from settlement.reconciliation import warehouse_statement
 from settlement.reports import account_statement, bar_export, stock_report
 from settlement.workbooks import cells, sheets
 from tests.settlement import bar_lists
-from tests.settlement.clerk.test_clerk import clerk
+from tests.settlement.commands import clerk
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.intake.test_imports import GIVEN
 from tests.settlement.small_exchange import FAR, ONE, SmallExchange
