@@ -16,10 +16,10 @@ from api.edge import problems
 from api.gateway import Gateway
 from api.sessions.link import Link, link_of
 from goldx.hosting.settings import Settings
-from goldx.streams.archive import BadArchive
 from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
 from goldx.streams.replicas import NoReplicas
+from goldx.streams.segments import BadArchive
 
 MAX_MESSAGE_BYTES: Final = 64 * 1_024
 

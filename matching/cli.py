@@ -13,10 +13,11 @@ from goldx.hosting import collector
 from goldx.hosting.logging import configure
 from goldx.hosting.running import NotRunning, resolve_redis_url
 from goldx.hosting.settings import Settings
-from goldx.streams.archive import Archive, BadArchive
+from goldx.streams.archive import Archive
 from goldx.streams.durability import WeakDurability
 from goldx.streams.keys import Keys
 from goldx.streams.replicas import NoReplicas
+from goldx.streams.segments import BadArchive
 from matching.archive.archiver import keep_archiving
 from matching.archive.replay import BadLine, Replay
 from matching.run.fold import CoreFailed

@@ -17,10 +17,11 @@ from goldx.hosting.logging import configure
 from goldx.hosting.running import NotRunning, resolve_redis_url
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
-from goldx.streams.archive import EVENTS, JOURNAL, Archive, Archiving, BadArchive, Proof
+from goldx.streams.archive import Archive, ArchiveInUse, Proof
 from goldx.streams.history import EventsMissing, archive_in
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
+from goldx.streams.segments import EVENTS, JOURNAL, BadArchive
 from matching.archive import export
 from matching.archive.archiver import HOUR, Archiver, Retention
 from matching.archive.restore import NotRestored, restore
@@ -29,7 +30,7 @@ from matching.run.fold import CoreFailed
 
 T = TypeVar("T")
 
-REFUSALS = (BadArchive, Archiving, NotRestored, EventsMissing)
+REFUSALS = (BadArchive, ArchiveInUse, NotRestored, EventsMissing)
 """What ends a command on the streams with a message."""
 
 

@@ -19,9 +19,9 @@ from api.view.accounts import Account, private_messages
 from api.view.channels import Channel
 from api.view.view import View
 from goldx.protocol.units import BadValue
-from goldx.streams.archive import BadArchive
 from goldx.streams.event_stream import EventStream
 from goldx.streams.history import EventsMissing
+from goldx.streams.segments import BadArchive
 
 log = structlog.get_logger()
 

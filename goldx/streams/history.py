@@ -11,13 +11,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from goldx.streams.archive import EVENTS, JOURNAL, Archive
+from goldx.streams.archive import Archive
 from goldx.streams.connection import RedisConnection
 from goldx.streams.entries import Position, as_entries
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame, decode_events
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
+from goldx.streams.segments import EVENTS, JOURNAL
 
 
 class EventsMissing(RuntimeError):

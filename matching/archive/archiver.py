@@ -25,24 +25,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from goldx.hosting.settings import Settings
-from goldx.streams.archive import (
-    EVENTS,
-    JOURNAL,
-    MAX_BYTES,
-    MAX_ENTRIES,
-    Archive,
-    Archiving,
-    BadArchive,
-    Beside,
-    Entry,
-    read_segment,
-)
+from goldx.streams.archive import MAX_BYTES, MAX_ENTRIES, Archive, ArchiveInUse
 from goldx.streams.entries import BEGINNING, Position, as_entries, parse_entry_id
 from goldx.streams.frames import decode_events
 from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
 from goldx.streams.replicas import Replicas
+from goldx.streams.segments import EVENTS, JOURNAL, BadArchive, Entry, ShardState, read_segment
 from matching.archive.sources import Extent, extent
 from matching.run.snapshot_store import SnapshotStore, is_whole
 
@@ -84,7 +74,7 @@ class Archiver:
         self._streams = {JOURNAL: keys.journal, EVENTS: keys.events}
 
     async def run(self) -> Pass:
-        """One pass. Raises Archiving when another one is under way."""
+        """One pass. Raises ArchiveInUse when another one is under way."""
         with self._archive.writing():
             # The events first: the commands behind them are in the journal by then.
             ends = {EVENTS: await extent(self._redis, self._keys.events, self._replicas)}
@@ -103,12 +93,14 @@ class Archiver:
         await self._check_join(stream, end, after, total)
         if end.last == after:
             return 0
-        digests, beside = await self._digests(stream, end.last), await self._beside()
+        digests, shard_state = await self._digests(stream, end.last), await self._shard_state()
         copied = 0
         async for entries in self._pieces(stream, after, end.last):
             until = entries[-1][0].ms if stream == JOURNAL else decode_events(entries[-1][1]).position[0]
             copied += len(entries)
-            await asyncio.to_thread(self._archive.append, self._keys.shard, stream, entries, until, digests, beside)
+            await asyncio.to_thread(
+                self._archive.append, self._keys.shard, stream, entries, until, digests, shard_state
+            )
             digests = {}
         if total + copied != end.added:
             raise BadArchive(
@@ -170,7 +162,7 @@ class Archiver:
                 return max(parse_entry_id(name.encode()) for name in header.digests)
         return BEGINNING
 
-    async def _beside(self) -> Beside:
+    async def _shard_state(self) -> ShardState:
         epoch: Any = await self._redis.get(self._keys.epoch)
         found: dict[Any, Any] = await self._redis.hgetall(self._keys.runs)
         runs = {writer.decode(): int(run) for writer, run in found.items()}
@@ -179,7 +171,7 @@ class Archiver:
             live: dict[Any, Any] = await self._redis.hgetall(self._keys.sessions(writer))
             if live:
                 sessions[writer] = {name.decode(): member.decode() for name, member in live.items()}
-        return Beside(int(epoch or 0), runs, sessions)
+        return ShardState(int(epoch or 0), runs, sessions)
 
     async def _trim(self, stream: str, ends: dict[str, Extent]) -> int:
         """Trims the segments that may go, one after the other; returns how many entries that were."""
@@ -253,7 +245,7 @@ async def _pass(archiver: Archiver, every: float) -> float:
     """One pass; returns after how many seconds the next one is due."""
     try:
         done = await archiver.run()
-    except Archiving as error:
+    except ArchiveInUse as error:
         log.warning("this pass is left out", reason=str(error))
         return min(every, RETRY_SECONDS)
     except (OSError, RedisError) as error:

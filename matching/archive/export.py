@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 
 from goldx.protocol import wire
 from goldx.protocol.units import BadValue
-from goldx.streams.archive import JOURNAL, Archive
+from goldx.streams.archive import Archive
 from goldx.streams.chains import NO_FRAME, EventChain, extract_body
 from goldx.streams.entries import Position
 from goldx.streams.frames import decode_commands, decode_events
 from goldx.streams.keys import Keys
+from goldx.streams.segments import JOURNAL
 from matching.archive.replay import read_line, write_line
 from matching.archive.sources import Server, Source, compare, extent
 from matching.core.engine import Engine

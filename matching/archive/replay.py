@@ -16,8 +16,8 @@ from goldx.protocol import wire
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.units import BadValue
-from goldx.streams.archive import JOURNAL, walk
 from goldx.streams.frames import encode
+from goldx.streams.segments import JOURNAL, read_chain
 from matching.core.engine import Engine
 from matching.run.fold import plain, read_frame
 
@@ -82,7 +82,7 @@ class Replay:
 
         ``segments`` must continue each other from the first on; those of the event stream are only checked.
         """
-        for header, _, entries in walk(segments):
+        for header, _, entries in read_chain(segments):
             for position, data in entries if header.stream == JOURNAL else ():
                 frame = read_frame(data)
                 if frame is None:

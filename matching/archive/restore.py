@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from goldx.streams.archive import EVENTS, JOURNAL, Archive, BadArchive, Beside, Entry
+from goldx.streams.archive import Archive
 from goldx.streams.entries import BEGINNING, FIELD, Position
 from goldx.streams.keys import Keys
+from goldx.streams.segments import EVENTS, JOURNAL, BadArchive, Entry, ShardState
 from matching.archive.archiver import Retention
 from matching.archive.export import Verdict, verify_source
 from matching.archive.sources import Archived, Extent, archived_digests, compare, extent
@@ -83,7 +84,7 @@ async def restore(redis: Redis, keys: Keys, archive: Archive, retention: Retenti
         await redis.hset(staged.digests, mapping=digests)
     if pictures:
         await SnapshotStore(redis, staged).save(pictures[0])
-    await _put_beside(redis, keys, archive)
+    await _put_shard_state(redis, keys, archive)
     await _commit(redis, keys, staged, live)
     return Restored(added, verdict)
 
@@ -175,14 +176,14 @@ async def _commit(redis: Redis, keys: Keys, staged: Keys, live: dict[str, Extent
         raise
 
 
-async def _put_beside(redis: Redis, keys: Keys, archive: Archive) -> None:
+async def _put_shard_state(redis: Redis, keys: Keys, archive: Archive) -> None:
     """Epoch and runs never fall behind those that the archive has seen."""
-    beside = next((header.beside for header, _ in archive.headers(newest_first=True)), Beside())
+    shard_state = next((header.shard_state for header, _ in archive.headers(newest_first=True)), ShardState())
     epoch: Any = await redis.get(keys.epoch)
-    await redis.set(keys.epoch, max(beside.epoch, int(epoch or 0)))
+    await redis.set(keys.epoch, max(shard_state.epoch, int(epoch or 0)))
     runs: dict[Any, Any] = await redis.hgetall(keys.runs)
-    for writer, run in beside.runs.items():
+    for writer, run in shard_state.runs.items():
         await redis.hset(keys.runs, writer, str(max(run, int(runs.get(writer.encode(), 0)))))
-    for gateway, sessions in beside.sessions.items():
+    for gateway, sessions in shard_state.sessions.items():
         mapping: dict[Any, Any] = dict(sessions)
         await redis.hset(keys.sessions(gateway), mapping=mapping)

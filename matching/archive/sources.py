@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Protocol
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from goldx.streams.archive import EVENTS, JOURNAL, Archive, Entry
+from goldx.streams.archive import Archive
 from goldx.streams.entries import BEGINNING, Position, as_entries, parse_entry_id
 from goldx.streams.history import WholeEvents, WholeJournal
 from goldx.streams.keys import Keys
 from goldx.streams.replicas import NO_REPLICAS, Replicas
+from goldx.streams.segments import EVENTS, JOURNAL, Entry
 
 ENTRIES_PER_READ = 500
 

@@ -5,10 +5,11 @@ import asyncio
 from goldx.hosting.health import Unhealthy
 from goldx.hosting.running import resolve_redis_url
 from goldx.hosting.settings import Settings
-from goldx.streams.archive import JOURNAL, Archive
+from goldx.streams.archive import Archive
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
+from goldx.streams.segments import JOURNAL
 
 
 async def engine(settings: Settings) -> str:

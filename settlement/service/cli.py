@@ -17,10 +17,10 @@ from goldx.client.keys import Key
 from goldx.hosting import collector, logging
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
-from goldx.streams.archive import BadArchive
 from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
 from goldx.streams.replicas import NoReplicas
+from goldx.streams.segments import BadArchive
 from settlement.base import audit, registry
 from settlement.service.commands import in_transaction
 from settlement.service.process import serve

@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 from goldx.hosting.servers import Server
 from goldx.hosting.valkey import start_valkey
 from goldx.streams import replicas
-from goldx.streams.archive import EVENTS, JOURNAL, Archive, Beside, Entry
+from goldx.streams.archive import Archive
 from goldx.streams.entries import Position
 from goldx.streams.redis_client import connect
+from goldx.streams.segments import EVENTS, JOURNAL, Entry, ShardState
 from tests.faults.proxy import Proxy
 from tests.faults.stack import free_port
 
-SHARD_STATE = Beside(3, {"gateway-1": 7}, {"gateway-1": {"gateway-1.7.1": "FIRM-A"}})
+SHARD_STATE = ShardState(3, {"gateway-1": 7}, {"gateway-1": {"gateway-1.7.1": "FIRM-A"}})
 
 
 def entries(first: int, count: int) -> list[Entry]:

@@ -1,5 +1,6 @@
-"""Archive files: what was written is what is read, and whatever is done to them afterwards is found and named."""
+"""The archive: written entries are read back, and every later change of the files is found and named."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -8,8 +9,9 @@ from random import Random
 
 import pytest
 
-from goldx.streams.archive import EVENTS, GENESIS, JOURNAL, Archive, Archiving, BadArchive, Entry
+from goldx.streams.archive import Archive, ArchiveInUse
 from goldx.streams.entries import BEGINNING, Position
+from goldx.streams.segments import EVENTS, GENESIS, JOURNAL, BadArchive, Entry
 from tests.goldx.streams.conftest import SHARD_STATE, entries
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
@@ -21,7 +23,7 @@ def test_what_is_written_is_read(archive: Archive) -> None:
     assert list(archive.entries(JOURNAL, Position(9, 1))) == entries(10, 9)
     newest = archive.newest(JOURNAL)
     assert newest is not None
-    assert (newest.total, newest.until, newest.beside) == (18, 19, SHARD_STATE)
+    assert (newest.total, newest.until, newest.shard_state) == (18, 19, SHARD_STATE)
     proof = archive.prove()
     assert (proof.segments, proof.shard, proof.entries) == (5, "0", {JOURNAL: 18, EVENTS: 14})
     assert set(proof.digests) == {"1-0", "11-0", "18-0", "6-0"}
@@ -41,7 +43,7 @@ def test_reading_goes_across_segments(archive: Archive, count: int) -> None:
     assert found == entries(1, 14)
 
 
-def test_a_reader_sees_what_is_added_after_its_first_look(archive: Archive) -> None:
+def test_a_reader_sees_segments_that_are_added_later(archive: Archive) -> None:
     assert archive.read(JOURNAL, Position(18, 0), Position(99, 0), 10) == []
     with archive.writing():
         Archive(archive.folder).append("0", JOURNAL, entries(19, 2), 21, {}, SHARD_STATE)
@@ -129,7 +131,7 @@ def test_an_anchor_proves_the_end_and_everything_before_it(archive: Archive) -> 
 
 
 def test_a_forged_segment_breaks_the_chain(archive: Archive) -> None:
-    """A whole segment with hashes of its own, in the place of another: its successor does not know it."""
+    """A complete segment with other entries replaces one; the next segment has the hash of the one it replaced."""
     paths = [segment.path for segment in archive.segments()]
     forged = Archive(archive.folder.with_name("forged"))
     with forged.writing():
@@ -150,14 +152,25 @@ def test_segments_that_do_not_continue_each_other_are_refused(tmp_path: Path) ->
         archive.prove()
 
 
-def test_one_writes_at_a_time_and_sweeps_up_after_one_that_was_killed(archive: Archive) -> None:
+def test_one_process_writes_at_a_time_and_removes_what_a_killed_one_left(archive: Archive) -> None:
     partial = archive.folder / "00000006-journal-19-0.partial"
     partial.write_bytes(b"GOLDX")
     with archive.writing():
         assert not partial.exists()
-        with pytest.raises(Archiving, match="another process writes"), Archive(archive.folder).writing():
+        with pytest.raises(ArchiveInUse, match="another process writes"), Archive(archive.folder).writing():
             raise AssertionError("two write at once")
     archive.prove()
+
+
+def test_the_header_has_the_names_that_the_format_has_always_had(archive: Archive) -> None:
+    """A segment must stay readable for as long as orders are kept, whatever the code calls its fields."""
+    header = json.loads(archive.segments()[0].path.read_bytes().split(b"\n", 2)[1])
+    assert " ".join(header) == "shard stream number first last count before until body previous digests beside"
+    assert header["beside"] == {
+        "epoch": 3,
+        "runs": {"gateway-1": 7},
+        "sessions": {"gateway-1": {"gateway-1.7.1": "FIRM-A"}},
+    }
 
 
 def test_segments_are_read_only(archive: Archive) -> None:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, OutOfMemoryError, ReadOnlyError
 
 from goldx.protocol.commands import ClockTick
-from goldx.streams.archive import JOURNAL, Archive
+from goldx.streams.archive import Archive
 from goldx.streams.durability import require_durability
 from goldx.streams.entries import BEGINNING, FIELD, parse_entry_id
 from goldx.streams.frames import CommandFrame, encode
@@ -18,6 +18,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
 from goldx.streams.replicas import NoReplicas, NotReplicated, Replicas, confirm_entry
+from goldx.streams.segments import JOURNAL
 from matching.archive.archiver import Archiver, Retention
 from tests.goldx.streams.conftest import Pair
 

@@ -17,13 +17,14 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from goldx.streams.archive import EVENTS, JOURNAL, Archive, BadArchive, Entry, read_segment
+from goldx.streams.archive import Archive
 from goldx.streams.entries import BEGINNING, FIELD
 from goldx.streams.frames import CommandFrame
 from goldx.streams.history import EventsMissing, WholeEvents, WholeJournal
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
+from goldx.streams.segments import EVENTS, JOURNAL, BadArchive, Entry, read_segment
 from matching.archive import export
 from matching.archive.archiver import Archiver, Pass, Retention
 from matching.archive.replay import Replay
@@ -534,7 +535,7 @@ async def test_altered_events_in_an_intact_chain_are_found(
             header, _, entries = read_segment(segment.path)
             if segment.stream == EVENTS:
                 entries[3] = (entries[3][0], entries[4][1])
-            forged.append(header.shard, header.stream, entries, header.until, header.digests, header.beside)
+            forged.append(header.shard, header.stream, entries, header.until, header.digests, header.shard_state)
     forged.prove()
     verdict = await export.verify_source(Archived(forged))
     assert verdict.difference is not None
