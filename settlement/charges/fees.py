@@ -138,7 +138,12 @@ async def _overdue(connection: AsyncConnection, rates: Mapping[str, int], day: d
     rate = rates["OVERDUE"]
     return [
         Fee(
-            *(row.account, row.symbol, "OVERDUE", row.allocated_mg, rate, per_kg_day(row.allocated_mg, rate)),
+            row.account,
+            row.symbol,
+            "OVERDUE",
+            row.allocated_mg,
+            rate,
+            per_kg_day(row.allocated_mg, rate),
             f"load_out:{row.load_out_no}",
         )
         for row in await connection.execute(late.order_by(load_out.c.load_out_no))

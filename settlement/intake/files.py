@@ -54,8 +54,15 @@ async def keep(
     """
     printable("name", name, 128)
     values = {
-        **{"kind": kind, "name": name, "sha256": sha256(data).digest(), "content": data, "rows": rows},
-        **{"result": dict(result), "taken_at": now_ms(), "taken_by": by, "about": about},
+        "kind": kind,
+        "name": name,
+        "sha256": sha256(data).digest(),
+        "content": data,
+        "rows": rows,
+        "result": dict(result),
+        "taken_at": now_ms(),
+        "taken_by": by,
+        "about": about,
     }
     added = insert_or(file).values(values).on_conflict_do_nothing().returning(file.c.file_no)
     number = await connection.scalar(added)

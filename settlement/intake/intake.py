@@ -49,9 +49,16 @@ async def pre_advise(connection: AsyncConnection, by: str, rows: Sequence[Declar
         raise BadFile(sorted(errors))
     values = [
         {
-            **{"refiner": row.key.refiner, "serial": row.key.serial, "year": row.key.year, "symbol": row.symbol},
-            **{"form": row.form, "account": row.account, "warehouse": row.warehouse, "state": "PRE_ADVISED"},
-            **{"declared_gross_cg": row.gross_cg, "declared_fineness_e5": row.fineness_e5},
+            "refiner": row.key.refiner,
+            "serial": row.key.serial,
+            "year": row.key.year,
+            "symbol": row.symbol,
+            "form": row.form,
+            "account": row.account,
+            "warehouse": row.warehouse,
+            "state": "PRE_ADVISED",
+            "declared_gross_cg": row.gross_cg,
+            "declared_fineness_e5": row.fineness_e5,
         }
         for row in rows
     ]
@@ -145,7 +152,8 @@ async def weigh(connection: AsyncConnection, by: str, weighed: Mapping[int, Gros
     )
     details = {
         number: {
-            **{"gross_g": format_cg(found.weight.cg), "scale": found.scale},
+            "gross_g": format_cg(found.weight.cg),
+            "scale": found.scale,
             "declared_difference_cg": found.weight.cg - known[number].declared_gross_cg,
         }
         for number, found in weighed.items()
@@ -186,7 +194,8 @@ async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) 
     contents = await certificates.issue(connection, by, list(found.values()))
     for number, content in contents.items():
         details[number] = {
-            **{"certificate": content["certificate"], "fine_mg": content["fine"]["fine_mg"]},
+            "certificate": content["certificate"],
+            "fine_mg": content["fine"]["fine_mg"],
             "fineness_permille": format_fineness(content["finding"]["fineness_e5"]),
         }
     await lots.take(connection, by, "certify", lot_ids, values=values, details=details)

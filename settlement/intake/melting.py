@@ -34,7 +34,9 @@ from settlement.tables.lots import lot, sample
 
 RULE: Final = "MELT_LOSS_3_SIGMA_90_DAYS_1"
 BANDS_PPM: Final[Mapping[str, tuple[int, int]]] = {
-    **{"KARAT_ALLOY": (1_000, 5_000), "SCRAP_JEWEL": (5_000, 20_000), "DORE": (500, 3_000)},
+    "KARAT_ALLOY": (1_000, 5_000),
+    "SCRAP_JEWEL": (5_000, 20_000),
+    "DORE": (500, 3_000),
 }
 """Usual losses by weight: clean karat alloy 0.1 to 0.5%, mixed scrap 0.5 to 2%, dore 0.05 to 0.3%."""
 SIGMAS: Final = 3
@@ -98,7 +100,9 @@ async def melt_each(connection: AsyncConnection, by: str, melted: Mapping[int, M
     values = {number: {"melt_cg": found.weight.cg} for number, found in melted.items()}
     details = {
         number: {
-            **{"scale": found.scale, "melt_g": format_cg(found.weight.cg), "loss_g": format_weight(row["loss_mg"])},
+            "scale": found.scale,
+            "melt_g": format_cg(found.weight.cg),
+            "loss_g": format_weight(row["loss_mg"]),
             "alarms": row["alarms"],
         }
         for (number, found), row in zip(melted.items(), rows, strict=True)
@@ -120,8 +124,15 @@ def _row(
         shown = f"{found.weight} g after melting is more than {format_weight(before_mg)} g before"
         raise Refused("MELT_GAIN", f"lot {lot_id}: {shown}")
     return {
-        **{"lot_id": lot_id, "form": form, "scale": found.scale, "rule": RULE, "at": at, "by": by},
-        **{"parents_mg": before_mg, "child_mg": found.weight.mg, "loss_mg": loss},
+        "lot_id": lot_id,
+        "form": form,
+        "scale": found.scale,
+        "rule": RULE,
+        "at": at,
+        "by": by,
+        "parents_mg": before_mg,
+        "child_mg": found.weight.mg,
+        "loss_mg": loss,
         "alarms": alarms(form, loss_ppm(before_mg, loss), past),
     }
 
@@ -161,8 +172,12 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
     detail = {"melt": number, "into": child}
     await lots.take(connection, by, "consume", list(found), details=dict.fromkeys(found, detail))
     born = {
-        **{"melt": number, "parents": list(found), "scale": melted.scale, "melt_g": format_cg(melted.weight.cg)},
-        **{"loss_g": format_weight(entry["loss_mg"]), "alarms": entry["alarms"]},
+        "melt": number,
+        "parents": list(found),
+        "scale": melted.scale,
+        "melt_g": format_cg(melted.weight.cg),
+        "loss_g": format_weight(entry["loss_mg"]),
+        "alarms": entry["alarms"],
     }
     await lots.born(connection, by, "cast", {child: first.warehouse}, {child: born})
     records = await provenance.of_lots(connection, list(found))
@@ -188,13 +203,17 @@ async def _cast(
     fine = sum((row.melt_cg or row.gross_cg) * (row.fineness_e5 or row.declared_fineness_e5) for row in rows)
     declared = max(fine * 10 // total_mg, 1)
     values = {
-        **{"refiner": key.refiner, "serial": key.serial, "year": key.year, "symbol": first.symbol, "form": first.form},
-        **{"account": first.account, "warehouse": first.warehouse, "declared_gross_cg": total_mg // 10},
-        **{
-            "declared_fineness_e5": declared,
-            "gross_cg": total_mg // 10,
-            "melt_cg": min(melted.weight.cg, total_mg // 10),
-        },
+        "refiner": key.refiner,
+        "serial": key.serial,
+        "year": key.year,
+        "symbol": first.symbol,
+        "form": first.form,
+        "account": first.account,
+        "warehouse": first.warehouse,
+        "declared_gross_cg": total_mg // 10,
+        "declared_fineness_e5": declared,
+        "gross_cg": total_mg // 10,
+        "melt_cg": min(melted.weight.cg, total_mg // 10),
         "state": "MELTED",
     }
     try:

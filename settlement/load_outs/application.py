@@ -94,12 +94,27 @@ async def apply(connection: AsyncConnection, by: str, wish: Application) -> int:
     own_mg, kind = await _origin(connection, wish)
     salt = secrets.token_bytes(16)
     row = {
-        **{"account": wish.account, "symbol": wish.symbol, "warehouse": wish.warehouse, "ask_mg": wish.ask_mg},
-        **{"allocated_mg": allocated, "price": price, "price_source": source, "over_short_fen": over_short_fen},
-        **{"lots_by": wish.lots_by, "type": kind, "own_mg": own_mg, "declared_use": wish.declared_use},
-        **{"from_day": first, "until_day": last, "code_salt": salt, "code_hash": hash_secret(wish.pickup_code, salt)},
-        **{"collector": masked_name(wish.collector), "collector_id": masked_id(wish.collector_id)},
-        **{"id_hash": hash_secret(normal_id(wish.collector_id), salt), "status": "APPLIED", "applied_at": now_ms()},
+        "account": wish.account,
+        "symbol": wish.symbol,
+        "warehouse": wish.warehouse,
+        "ask_mg": wish.ask_mg,
+        "allocated_mg": allocated,
+        "price": price,
+        "price_source": source,
+        "over_short_fen": over_short_fen,
+        "lots_by": wish.lots_by,
+        "type": kind,
+        "own_mg": own_mg,
+        "declared_use": wish.declared_use,
+        "from_day": first,
+        "until_day": last,
+        "code_salt": salt,
+        "code_hash": hash_secret(wish.pickup_code, salt),
+        "collector": masked_name(wish.collector),
+        "collector_id": masked_id(wish.collector_id),
+        "id_hash": hash_secret(normal_id(wish.collector_id), salt),
+        "status": "APPLIED",
+        "applied_at": now_ms(),
     }
     added = await connection.execute(insert(load_out).values(row).returning(load_out.c.load_out_no))
     number = int(added.scalar_one())
@@ -107,10 +122,20 @@ async def apply(connection: AsyncConnection, by: str, wish: Application) -> int:
     await connection.execute(insert(load_out_lot), [{"load_out_no": number, "lot_id": lot_id} for lot_id in ids])
     await lots.take(connection, by, "allocate", ids, details={key: {"load_out": number} for key in ids})
     summary = {
-        **{"load_out": number, "account": wish.account, "symbol": wish.symbol, "warehouse": wish.warehouse},
-        **{"ask_g": format_weight(wish.ask_mg), "allocated_g": format_weight(allocated), "lots": ids, "type": kind},
-        **{"price": format_price(price), "price_source": source, "over_short": format_money(over_short_fen)},
-        **{"from": first.isoformat(), "until": last.isoformat(), "declared_use": wish.declared_use},
+        "load_out": number,
+        "account": wish.account,
+        "symbol": wish.symbol,
+        "warehouse": wish.warehouse,
+        "ask_g": format_weight(wish.ask_mg),
+        "allocated_g": format_weight(allocated),
+        "lots": ids,
+        "type": kind,
+        "price": format_price(price),
+        "price_source": source,
+        "over_short": format_money(over_short_fen),
+        "from": first.isoformat(),
+        "until": last.isoformat(),
+        "declared_use": wish.declared_use,
     }
     return await proposals.propose(connection, by, "load_out", [number], summary)
 

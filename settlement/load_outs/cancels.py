@@ -37,8 +37,11 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
     await advance(connection, load_out, LOAD_OUT, by, "propose_cancel", [load_out_no])
     free = working_days.day_of(row.applied_at) == working_days.today()
     summary = {
-        **{"load_out": load_out_no, "account": row.account, "symbol": row.symbol},
-        **{"comes_back_g": format_weight(row.allocated_mg), "charged": not free},
+        "load_out": load_out_no,
+        "account": row.account,
+        "symbol": row.symbol,
+        "comes_back_g": format_weight(row.allocated_mg),
+        "charged": not free,
     }
     return await proposals.propose(connection, by, "load_out_cancel", [load_out_no], summary)
 
@@ -88,8 +91,12 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
         fine = select(lot.c.lot_id, lot.c.fine_mg).where(among(lot.c.lot_id, ids))
         again = [
             {
-                **{"lot_id": held.lot_id, "account": row.account, "symbol": row.symbol, "fine_mg": held.fine_mg},
-                **{"status": "LIVE", "reason": f"load-out {number} was not collected"},
+                "lot_id": held.lot_id,
+                "account": row.account,
+                "symbol": row.symbol,
+                "fine_mg": held.fine_mg,
+                "status": "LIVE",
+                "reason": f"load-out {number} was not collected",
             }
             for held in await connection.execute(fine.order_by(lot.c.lot_id))
         ]

@@ -54,8 +54,13 @@ async def open_claim(
     if not seal_whole:
         raise Refused("SEAL_BROKEN", "a quality claim needs the seal whole: what is under a broken one proves nothing")
     values = {
-        **{"load_out_no": load_out_no, "lots": chosen, "reason": reason, "last_day": last, "status": "OPEN"},
-        **{"opened_by": by, "opened_at": now_ms()},
+        "load_out_no": load_out_no,
+        "lots": chosen,
+        "reason": reason,
+        "last_day": last,
+        "status": "OPEN",
+        "opened_by": by,
+        "opened_at": now_ms(),
     }
     added = await connection.execute(insert(claim).values(values).returning(claim.c.claim_no))
     number = int(added.scalar_one())
@@ -86,9 +91,15 @@ async def propose(
         held.fine_mg - fine_weight(held.melt_cg or held.gross_cg, umpire_e5).mg for held in certified.values()
     )
     summary = {
-        **{"claim": claim_no, "load_out": row.load_out_no, "lots": list(row.lots), "laboratory": row.laboratory},
-        **{"umpire_permille": format_fineness(umpire_e5), "short_of_certificate_mg": difference},
-        **{"upheld": upheld, "pays_umpire": payer, "umpire_fee": format_money(fee_fen)},
+        "claim": claim_no,
+        "load_out": row.load_out_no,
+        "lots": list(row.lots),
+        "laboratory": row.laboratory,
+        "umpire_permille": format_fineness(umpire_e5),
+        "short_of_certificate_mg": difference,
+        "upheld": upheld,
+        "pays_umpire": payer,
+        "umpire_fee": format_money(fee_fen),
     }
     return await proposals.propose(connection, by, "claim", [claim_no], summary)
 

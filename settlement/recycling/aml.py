@@ -35,8 +35,14 @@ SPLIT_DAYS: Final = 7
 """Cash of so many days together is looked at for a sale in parts (our own figure)."""
 LARGE, SUSPICIOUS = "LARGE_VALUE", "SUSPICIOUS"
 REASONS: Final = (
-    *("LARGE_CASH", "ID_REFUSED", "CONFLICTING_STORY", "MIXED_QUANTITY", "PRICE_FAR_BELOW_MARKET"),
-    *("LIST_HIT", "SPLITTING", "OTHER"),
+    "LARGE_CASH",
+    "ID_REFUSED",
+    "CONFLICTING_STORY",
+    "MIXED_QUANTITY",
+    "PRICE_FAR_BELOW_MARKET",
+    "LIST_HIT",
+    "SPLITTING",
+    "OTHER",
 )
 """Why there is a report; most of the suspicions are those a trade body names (domain sheet 3.6)."""
 
@@ -178,8 +184,20 @@ async def listing(
 
 
 EXPORT: Final = (
-    *("report_no", "kind", "reason", "day", "due_on", "status", "amount_cny", "seller", "id_type", "masked_number"),
-    *("masked_name", "tickets", "description", "reference"),
+    "report_no",
+    "kind",
+    "reason",
+    "day",
+    "due_on",
+    "status",
+    "amount_cny",
+    "seller",
+    "id_type",
+    "masked_number",
+    "masked_name",
+    "tickets",
+    "description",
+    "reference",
 )
 
 
@@ -187,9 +205,20 @@ async def export(connection: AsyncConnection, kind: str) -> bytes:
     """All reports as csv or xlsx. Raises BadValue for another format."""
     rows = [
         (
-            *(row.report_no, row.kind, row.reason, str(row.day), str(row.due_on), row.status),
-            *(writing.scaled(row.amount_fen, 2), None if row.seller_id is None else str(row.seller_id), row.id_type),
-            *(row.masked_number, row.masked_name, " ".join(map(str, row.tickets)), row.description, row.reference),
+            row.report_no,
+            row.kind,
+            row.reason,
+            str(row.day),
+            str(row.due_on),
+            row.status,
+            writing.scaled(row.amount_fen, 2),
+            None if row.seller_id is None else str(row.seller_id),
+            row.id_type,
+            row.masked_number,
+            row.masked_name,
+            " ".join(map(str, row.tickets)),
+            row.description,
+            row.reference,
         )
         for row in await listing(connection, PageRequest(limit=sheets.MAX_ROWS))
     ]

@@ -126,11 +126,10 @@ async def add_item(connection: AsyncConnection, by: str, ticket_no: int, item: I
     if item.gross_cg <= 0:
         raise BadValue("gross_g", format_cg(item.gross_cg), "more than zero")
     values = {
-        **{
-            "description": printable("description", item.description, 200),
-            "marks": printable("marks", item.marks, 64, 0),
-        },
-        **{"form": item.form, "gross_cg": item.gross_cg},
+        "description": printable("description", item.description, 200),
+        "marks": printable("marks", item.marks, 64, 0),
+        "form": item.form,
+        "gross_cg": item.gross_cg,
         "stated_origin": printable("stated_origin", item.stated_origin, 200),
     }
     line = len(await items_of(connection, ticket_no)) + 1

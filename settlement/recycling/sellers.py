@@ -75,8 +75,11 @@ async def known(connection: AsyncConnection, by: str, identity: Identity) -> Row
     """The seller with this identity document, registered if new."""
     digest = await _hash(connection, identity)
     values = {
-        **{"identity_hash": digest, "id_type": identity.id_type, "masked_number": masked_number(identity.number)},
-        **{"masked_name": masked_name(identity.name), "first_seen": now_ms()},
+        "identity_hash": digest,
+        "id_type": identity.id_type,
+        "masked_number": masked_number(identity.number),
+        "masked_name": masked_name(identity.name),
+        "first_seen": now_ms(),
     }
     added = insert_or(seller).values(values).on_conflict_do_nothing().returning(seller.c.seller_id)
     number = await connection.scalar(added)

@@ -15,11 +15,24 @@ from settlement.reconciliation import warehouse_statement
 from settlement.workbooks import ounces, writing
 
 DECLARED: Final = (
-    *("refiner", "serial", "year", "symbol", "form", "account", "warehouse", "gross_g", "fineness_permille", "origin"),
+    "refiner",
+    "serial",
+    "year",
+    "symbol",
+    "form",
+    "account",
+    "warehouse",
+    "gross_g",
+    "fineness_permille",
+    "origin",
     *bar_columns.PAPERS,
 )
 LBMA: Final = (
-    *("Serial number", "Brand code", "Gross weight (troy ounces)", "Assay", "Fine weight (troy ounces)"),
+    "Serial number",
+    "Brand code",
+    "Gross weight (troy ounces)",
+    "Assay",
+    "Fine weight (troy ounces)",
     "Year of Manufacture",
 )
 COUNT: Final = ("refiner", "serial", "year", "gross_g", "fineness_permille", "status", "seal", "customs")
@@ -78,8 +91,14 @@ async def count_list(connection: AsyncConnection, place: str, kind: str) -> byte
     """What a warehouse should find when it counts, as csv or xlsx. Raises BadValue for an unknown warehouse."""
     rows = [
         (
-            *(line.key.refiner, line.key.serial, line.key.year or None, writing.scaled(line.gross_cg, 2)),
-            *(writing.scaled(line.fineness_e5, 2), line.status, line.seal, line.customs),
+            line.key.refiner,
+            line.key.serial,
+            line.key.year or None,
+            writing.scaled(line.gross_cg, 2),
+            writing.scaled(line.fineness_e5, 2),
+            line.status,
+            line.seal,
+            line.customs,
         )
         for line in await warehouse_statement.expected(connection, place)
     ]

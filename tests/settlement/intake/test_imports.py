@@ -20,8 +20,12 @@ from tests.settlement.small_exchange import ONE, SmallExchange, bars
 from tests.settlement.workbooks.test_sheets import workbook
 
 GIVEN = {
-    **{"symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H", "warehouse": "XM1"},
-    **{"origin": "BANK", "origin_document": "INV-1"},
+    "symbol": "AU",
+    "form": "NONAPPROVED_BAR",
+    "account": "A.H",
+    "warehouse": "XM1",
+    "origin": "BANK",
+    "origin_document": "INV-1",
 }
 LBMA = (
     "Serial number,Brand code,Gross weight (troy ounces),Assay,Fine weight (troy ounces),"

@@ -131,8 +131,12 @@ async def test_yesterdays_price_is_none(exchange: SmallExchange) -> None:
 async def test_a_price_that_cannot_be_is_refused(exchange: SmallExchange) -> None:
     price = two_way.Posted(two_way.VENUE, "SCRAP_JEWEL", 60_000, 61_000, 0, 99_000)
     wrong = (
-        *(price._replace(bid=61_001), price._replace(bid=0), price._replace(adjustment=-60_000)),
-        *(price._replace(payable_e5=100_001), price._replace(form="RING"), price._replace(poster="X")),
+        price._replace(bid=61_001),
+        price._replace(bid=0),
+        price._replace(adjustment=-60_000),
+        price._replace(payable_e5=100_001),
+        price._replace(form="RING"),
+        price._replace(poster="X"),
     )
     async with exchange.engine.begin() as connection:
         for bad in wrong:
@@ -263,7 +267,9 @@ async def test_what_is_suspicious_ends_the_ticket_and_is_reported(exchange: Smal
         await counter.refuse(connection, ONE, told, "CONFLICTING_STORY", "inherited, then found")
         rows = await aml.listing(connection)
         assert [(row.reason, row.seller_id is None, row.status) for row in rows] == [
-            *(("LIST_HIT", False, "DUE"), ("ID_REFUSED", True, "DUE"), ("CONFLICTING_STORY", False, "DUE")),
+            ("LIST_HIT", False, "DUE"),
+            ("ID_REFUSED", True, "DUE"),
+            ("CONFLICTING_STORY", False, "DUE"),
         ]
         assert all(row.due_on == working_days.today() for row in rows)
         for number in (hit, away, told):
@@ -272,7 +278,10 @@ async def test_what_is_suspicious_ends_the_ticket_and_is_reported(exchange: Smal
                 await counter.add_item(connection, ONE, number, counter.Item("x", "", "SCRAP_JEWEL", 1, "x"))
         exported = sheets.read(await aml.export(connection, "xlsx"))
         assert [row.cells[2].text for row in exported.rows] == [
-            *("reason", "LIST_HIT", "ID_REFUSED", "CONFLICTING_STORY"),
+            "reason",
+            "LIST_HIT",
+            "ID_REFUSED",
+            "CONFLICTING_STORY",
         ]
 
 

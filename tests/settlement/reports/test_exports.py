@@ -83,7 +83,8 @@ async def test_an_accounts_statement_ends_at_its_balance(exchange: SmallExchange
         assert cash[-1].balance == exchange.held("A.H")
         later = await account_statement.entries(connection, "A.H", today + timedelta(days=1), today + timedelta(days=2))
         assert [(entry.kind, entry.balance) for entry in later if entry.asset == "AU"] == [
-            *(("opening", exchange.held("A.H", "AU")), ("closing", exchange.held("A.H", "AU"))),
+            ("opening", exchange.held("A.H", "AU")),
+            ("closing", exchange.held("A.H", "AU")),
         ]
         for account, first, last in (("X.H", today, today), ("A.H", today, today - timedelta(days=1))):
             with pytest.raises(BadValue):
