@@ -22,11 +22,11 @@ from api.settlement_routes.access import (
 from api.settlement_routes.lots import ProvenanceRequest
 from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
-from settlement.intake import files, imports, intake, melting
+from settlement.intake import files, imports, intake, melting, pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
-from settlement.intake.intake import Gross
-from settlement.intake.melting import Melted
+from settlement.intake.intake import GrossWeight
+from settlement.intake.melting import MeltWeight
 from settlement.lots import scales
 
 router = new_router()
@@ -103,7 +103,7 @@ async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceReque
     key = BarKey(request.refiner, request.serial, request.year)
     where = (request.symbol, request.form, request.account, request.warehouse)
     row = Declared(1, key, *where, weight, permille, request.provenance.record())
-    return {"lot": (await intake.pre_advise(connection, by, [row]))[0]}
+    return {"lot": (await pre_advice.pre_advise(connection, by, [row]))[0]}
 
 
 @router.post("/lots/{number}/arrive")
@@ -116,7 +116,9 @@ async def arrive(by: Clerk, connection: Transaction, number: Number, request: Ar
 @router.post("/lots/{number}/weigh")
 async def weigh(by: Clerk, connection: Transaction, number: Number, request: WeighingRequest) -> dict[str, str]:
     """Record its gross weight."""
-    await intake.weigh(connection, by, {number: Gross(request.scale, scales.parse_weight("grams", request.grams))})
+    await intake.weigh(
+        connection, by, {number: GrossWeight(request.scale, scales.parse_weight("grams", request.grams))}
+    )
     return {"state": "WEIGHED"}
 
 
@@ -131,7 +133,7 @@ async def screen(by: Clerk, connection: Transaction, number: Number, request: Sc
 @router.post("/lots/{number}/melt")
 async def melt(by: Clerk, connection: Transaction, number: Number, request: MeltRequest) -> dict[str, Any]:
     """Melt it by itself; answer with the melt's alarms."""
-    melted = Melted(request.scale, scales.parse_weight("grams", request.grams))
+    melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
     await melting.melt_each(connection, by, {number: melted}, "remelt" if request.again else "melt")
     return {"state": "MELTED", "alarms": await melting.newest_alarms(connection, number)}
 
@@ -139,7 +141,7 @@ async def melt(by: Clerk, connection: Transaction, number: Number, request: Melt
 @router.post("/melts")
 async def combine(by: Clerk, connection: Transaction, request: CombinationRequest) -> dict[str, Any]:
     """Melt several lots into a new one."""
-    melted = Melted(request.scale, scales.parse_weight("grams", request.grams))
+    melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
     key = BarKey(request.refiner, request.serial, 0)
     number = await melting.combine(connection, by, request.lots, key, melted)
     return {"lot": number, "alarms": await melting.newest_alarms(connection, number)}

@@ -21,7 +21,7 @@ from settlement.base.arithmetic import FINENESS_RULES, parse_scale_weight
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales
 from settlement.lots.acceptance import Wish
 from settlement.lots.provenance import Record
-from settlement.lots.sampling import Drawn
+from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
 
 router = new_router()
@@ -198,7 +198,7 @@ async def get_lot(_: Reader, connection: Transaction, number: Number) -> dict[st
 @router.post("/lots/{number}/sample")
 async def sample(by: Clerk, connection: Transaction, number: Number, request: list[SampleRequest]) -> dict[str, str]:
     """Draw its samples, each under a seal."""
-    drawn = [Drawn(one.party, one.seal, parse_scale_weight("grams", one.grams)) for one in request]
+    drawn = [SealedSample(one.party, one.seal, parse_scale_weight("grams", one.grams)) for one in request]
     await sampling.draw(connection, by, {number: drawn})
     return {"state": "SAMPLED"}
 

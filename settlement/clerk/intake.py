@@ -26,10 +26,10 @@ from settlement.clerk.options import (
     REASON,
     write_new,
 )
-from settlement.intake import files, imports, intake, melting
+from settlement.intake import files, imports, intake, melting, pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey, Reading
-from settlement.intake.melting import Melted
+from settlement.intake.melting import MeltWeight
 from settlement.lots import scales
 from settlement.lots.provenance import Record
 
@@ -66,7 +66,7 @@ def pre_advise(
         permille = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
         key = BarKey(refiner, serial, year)
         row = Declared(1, key, symbol, form, account, warehouse, weight, permille, record)
-        return await intake.pre_advise(connection, by, [row])
+        return await pre_advice.pre_advise(connection, by, [row])
 
     click.echo(f"lot {act(by, work)[0]} is advised")
 
@@ -90,7 +90,7 @@ def weigh(by: str, lot_id: int, scale: str, grams: str) -> None:
     """Record the gross weight of a lot."""
 
     async def work(connection: AsyncConnection) -> None:
-        found = intake.Gross(scale, scales.parse_weight("grams", grams))
+        found = intake.GrossWeight(scale, scales.parse_weight("grams", grams))
         await intake.weigh(connection, by, {lot_id: found})
 
     act(by, work)
@@ -129,7 +129,7 @@ def melt(
         raise click.UsageError("--refiner and --serial are the new lot's, where several are melted into one")
 
     async def work(connection: AsyncConnection) -> tuple[int, list[str]]:
-        melted = Melted(scale, scales.parse_weight("grams", grams))
+        melted = MeltWeight(scale, scales.parse_weight("grams", grams))
         number = lot_ids[0]
         if len(lot_ids) > 1:
             key = BarKey(str(refiner), str(serial), 0)

@@ -21,7 +21,7 @@ from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales
 from settlement.lots.acceptance import Terms, Wish
 from settlement.lots.provenance import Record
-from settlement.lots.sampling import Drawn
+from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
 from settlement.tables.lots import CUSTOMS, LOCK_KINDS, PARTIES
 
@@ -154,7 +154,7 @@ def sample(by: str, lot_id: int, drawn: tuple[tuple[str, str, str], ...]) -> Non
     """Draw the samples of a lot, each under a seal."""
 
     async def work(connection: AsyncConnection) -> None:
-        samples = [Drawn(party, seal, parse_scale_weight("weight", grams)) for party, seal, grams in drawn]
+        samples = [SealedSample(party, seal, parse_scale_weight("weight", grams)) for party, seal, grams in drawn]
         await sampling.draw(connection, by, {lot_id: samples})
 
     act(by, work)

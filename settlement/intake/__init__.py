@@ -1,1 +1,1 @@
-"""From pre-advice to the register: intake step by step, melts, bar lists from files."""
+"""Lots from pre-advice to the register: step by step, or by bar lists from files; melts."""

@@ -1,4 +1,4 @@
-"""A whole list of measured lots through the house at once, from pre-advice to the register."""
+"""A whole list of measured lots taken through every step at once, from pre-advice to the register."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,48 +7,48 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.assays import assay
 from settlement.assays.assay import Result
-from settlement.intake import intake, melting
+from settlement.intake import intake, melting, pre_advice
 from settlement.intake.bar_list import Measured
-from settlement.intake.intake import Gross
-from settlement.intake.melting import Melted
+from settlement.intake.intake import GrossWeight
+from settlement.intake.melting import MeltWeight
 from settlement.lots import sampling
-from settlement.lots.sampling import Drawn
+from settlement.lots.sampling import SealedSample
 from settlement.workbooks.cells import BadFile, RowError
 
 
 class Processed(NamedTuple):
-    """The lots that are registered, and those that are certified and wait, each with what it waits for."""
+    """The lots that were registered, and those that were certified and wait, each with its obstacle."""
 
     registered: list[int]
     waiting: dict[int, str]
 
 
-async def not_there(connection: AsyncConnection, rows: Sequence[Measured]) -> list[RowError]:
-    """Rows whose lot is not in the register, or has come already."""
-    found = await intake.find_by_key(connection, [row.key for row in rows])
+async def problems(connection: AsyncConnection, rows: Sequence[Measured]) -> list[RowError]:
+    """Return the rows whose lot is not in the register, or has come already."""
+    found = await pre_advice.find_by_key(connection, [row.key for row in rows])
     errors = [RowError(row.line, "serial", f"{row.key} is not in the register") for row in rows if row.key not in found]
-    lost = [(row, found[row.key]) for row in rows if row.key in found and found[row.key].state != "PRE_ADVISED"]
+    arrived = [(row, found[row.key]) for row in rows if row.key in found and found[row.key].state != "PRE_ADVISED"]
     return errors + [
         RowError(row.line, "serial", f"{row.key}, lot {there.lot_id}, is {there.state}; it must be PRE_ADVISED")
-        for row, there in lost
+        for row, there in arrived
     ]
 
 
 async def process(connection: AsyncConnection, by: str, rows: Sequence[Measured]) -> Processed:
-    """Takes pre-advised lots through every step by their measured values, all or none.
+    """Take pre-advised lots through every step by their measured values, all or none.
 
     Raises BadFile for lots that are not in the register, and what the steps raise.
     """
-    if errors := await not_there(connection, rows):
+    if errors := await problems(connection, rows):
         raise BadFile(errors)
-    found = await intake.find_by_key(connection, [row.key for row in rows])
+    found = await pre_advice.find_by_key(connection, [row.key for row in rows])
     measured = {int(found[row.key].lot_id): row for row in rows}
     await intake.arrive(connection, by, {number: row.seal for number, row in measured.items()})
-    await intake.weigh(connection, by, {n: Gross(row.scale, row.weighed) for n, row in measured.items()})
+    await intake.weigh(connection, by, {n: GrossWeight(row.scale, row.weighed) for n, row in measured.items()})
     await intake.screen(connection, by, {number: row.xrf_e5 for number, row in measured.items()})
-    melted = {n: Melted(row.scale, row.melted) for n, row in measured.items() if row.melted is not None}
+    melted = {n: MeltWeight(row.scale, row.melted) for n, row in measured.items() if row.melted is not None}
     await melting.melt_each(connection, by, melted)
-    drawn = {number: [Drawn("A", row.sample_seal, row.sample_cg)] for number, row in measured.items()}
+    drawn = {number: [SealedSample("A", row.sample_seal, row.sample_cg)] for number, row in measured.items()}
     await sampling.draw(connection, by, drawn)
     results = {number: Result(row.laboratory, row.replicates_ppm) for number, row in measured.items()}
     await assay.fire_assay(connection, by, results)

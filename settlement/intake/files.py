@@ -1,4 +1,4 @@
-"""Files that were taken in: the original of each is kept with its SHA-256, and none is taken in twice."""
+"""Files that were taken in. The original of each is kept with its SHA-256, and none is taken in twice."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -14,22 +14,20 @@ from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
-from settlement.tables.intake import FILE_KINDS, file
+from settlement.tables.intake import file
 
 _ABOUT = tuple(column for column in file.c if column.name != "content")
 
-__all__ = ["FILE_KINDS", "check_new", "keep", "known", "listing", "original"]
-
 
 async def known(connection: AsyncConnection, kind: str, data: bytes, about: str = "") -> Row[Any] | None:
-    """The file of the same bytes that was taken in as this kind and about the same thing, if there is one."""
+    """Return the file of the same bytes that was taken in as this kind and about the same thing, None without one."""
     digest = sha256(data).digest()
     query = select(*_ABOUT).where(file.c.kind == kind, file.c.sha256 == digest, file.c.about == about)
     return (await connection.execute(query)).first()
 
 
 async def check_new(connection: AsyncConnection, kind: str, data: bytes, about: str = "") -> None:
-    """Refused (FILE_KNOWN), naming it, where the same file was taken in before."""
+    """Raise Refused (FILE_KNOWN) where the same file was taken in before."""
     before = await known(connection, kind, data, about)
     if before is not None:
         raise Refused(
@@ -47,10 +45,10 @@ async def keep(
     result: Mapping[str, Any],
     about: str = "",
 ) -> int:
-    """Keeps the original, in the transaction that takes its content in; returns the file's number.
+    """Keep the original, in the transaction that takes its content in, and return the file's number.
 
-    ``name`` is what the sender calls it, ``result`` what became of it; ``about`` is the warehouse and day of a
-    statement, which may well be the same as the day before. Raises BadValue, and Refused (FILE_KNOWN).
+    ``name`` is the sender's name of the file, ``result`` a summary of the outcome; ``about`` is the warehouse and day
+    of a statement, whose bytes may well be those of the day before. Raises BadValue, and Refused (FILE_KNOWN).
     """
     printable("name", name, 128)
     values = {
@@ -79,7 +77,7 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 
 async def original(connection: AsyncConnection, file_no: int) -> Row[Any]:
-    """A file with its content, as it came. Raises BadValue for an unknown number."""
+    """Return a file with its content, as it came. Raises BadValue for an unknown number."""
     row = (await connection.execute(select(file).where(file.c.file_no == file_no))).first()
     if row is None:
         raise BadValue("file", file_no, "the number of a file that was taken in")

@@ -3,33 +3,36 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.intake import bar_list, fabrication, files, intake
+from settlement.intake import bar_list, fabrication, files, pre_advice
 from settlement.intake.bar_list import Declared, Measured
 from settlement.intake.bar_rows import Reading
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile, RowError, Table
 
 CHUNK: Final = 1_000
-"""Lots that are taken in between two words about the progress."""
-Progress = Callable[[int, int], None]
-"""Told how many of how many lots are taken in."""
+"""Lots that are taken in between two reports of progress."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of lots taken in so far and the number of all."""
 
 
 class Taken(NamedTuple):
-    """Numbers of the lots of a file, and of those that are certified and wait before the register, why."""
+    """The numbers of a file's lots, and the obstacle of each that is certified and not registered yet."""
 
     lots: list[int]
     waiting: dict[int, str]
 
 
 class Preview(NamedTuple):
-    """What would be taken in. ``known_as`` is the number of the file if it was taken in before; ``gross_cg`` the sum of
-    the rows' gross weights, in 0.01 g."""
+    """The content of a file that is not taken in yet, and its problems.
+
+    ``known_as`` is the number of the file if it was taken in before; ``gross_cg`` the sum of the rows' gross weights,
+    in 0.01 g.
+    """
 
     sha256: str
     format: str
@@ -45,7 +48,7 @@ def _silent(_done: int, _all: int) -> None:
 
 
 async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: Reading) -> Preview:
-    """Reads a bar list and asks the register about it; changes nothing. Raises BadValue for a kind it is not."""
+    """Return a bar list's content and problems; change nothing. Raises BadValue for an unknown kind."""
     digest = sha256(data).hexdigest()
     before = await files.known(connection, kind, data)
     number = None if before is None else int(before.file_no)
@@ -73,7 +76,7 @@ async def _read(kind: str, table: Table, reading: Reading) -> list[Declared] | l
 async def _problems(connection: AsyncConnection, rows: Sequence[Declared] | Sequence[Measured]) -> list[RowError]:
     declared = [row for row in rows if isinstance(row, Declared)]
     measured = [row for row in rows if isinstance(row, Measured)]
-    return sorted(await intake.problems(connection, declared) + await fabrication.not_there(connection, measured))
+    return sorted(await pre_advice.problems(connection, declared) + await fabrication.problems(connection, measured))
 
 
 async def take_in(
@@ -85,7 +88,7 @@ async def take_in(
     reading: Reading = Reading(),  # noqa: B008
     progress: Progress = _silent,
 ) -> Taken:
-    """Takes in all lots of a bar list in the caller's transaction, and keeps the file.
+    """Take in all lots of a bar list in the caller's transaction, and keep the file.
 
     ``kind`` is declared (the lots are advised) or measured (advised lots arrive and go to the register). Raises BadFile
     with every bad row, Refused (FILE_KNOWN) for a file that was taken in before, and what the steps raise.
@@ -101,7 +104,7 @@ async def take_in(
         declared = [row for row in some if isinstance(row, Declared)]
         measured = [row for row in some if isinstance(row, Measured)]
         if declared:
-            numbers += await intake.pre_advise(connection, by, declared)
+            numbers += await pre_advice.pre_advise(connection, by, declared)
         else:
             done = await fabrication.process(connection, by, measured)
             numbers += [*done.registered, *done.waiting]

@@ -1,15 +1,14 @@
-"""Melts: one lot by itself, or several into one. What is lost is recorded to the milligram and judged.
+"""Melts of one lot by itself, or of several into one, with the loss recorded to the milligram.
 
 Gold is conserved across a melt by weight: parents = child + loss. Where every parent was certified before, it is
 conserved by fine gold as well, once the child is certified: fine gold of the parents = of the child + loss.
 
-A loss is alarmed if it lies outside the house's band of the form (domain sheet 3.5), or more than three standard
-deviations from the mean of the form's melts of the last 90 days, if there are ten at least. An alarm does not stop the
-work; but a lot is not registered, and not melted with others, before somebody else than who melted it has explained it.
+An unusual loss raises an alarm (``settlement.intake.melt_loss``). An alarm does not stop the work; but a lot is not
+registered, and not melted with others, before another person than the one who melted it has explained the loss.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -22,81 +21,41 @@ from settlement.base.arithmetic import format_cg
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.base.statistics import is_outlier
 from settlement.base.steps import allow
 from settlement.base.texts import printable
 from settlement.documents.lots import LOT
+from settlement.intake import melt_loss
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import locks, lots, provenance, scales
 from settlement.lots.scales import Weighing, Weight
 from settlement.tables.intake import melt, melt_parent
 from settlement.tables.lots import lot, sample
 
-RULE: Final = "MELT_LOSS_3_SIGMA_90_DAYS_1"
-BANDS_PPM: Final[Mapping[str, tuple[int, int]]] = {
-    "KARAT_ALLOY": (1_000, 5_000),
-    "SCRAP_JEWEL": (5_000, 20_000),
-    "DORE": (500, 3_000),
-}
-"""Usual losses by weight: clean karat alloy 0.1 to 0.5%, mixed scrap 0.5 to 2%, dore 0.05 to 0.3%."""
-SIGMAS: Final = 3
-LEAST_HISTORY: Final = 10
-_HISTORY_MS: Final = 90 * 86_400_000
 
-
-class Melted(NamedTuple):
-    """The weight after a melt, and on which balance."""
+class MeltWeight(NamedTuple):
+    """The weight after a melt, and the balance that showed it."""
 
     scale: str
     weight: Weight
 
 
-def loss_ppm(before_mg: int, loss_mg: int) -> int:
-    """Parts per million of the weight before, rounded down."""
-    return loss_mg * 1_000_000 // before_mg
+async def melt_each(connection: AsyncConnection, by: str, melted: Mapping[int, MeltWeight], step: str = "melt") -> None:
+    """Record the melts of lots, each by itself.
 
-
-def alarms(form: str, rate_ppm: int, history_ppm: Sequence[int]) -> list[str]:
-    """What is unusual about a form's loss, given those of its earlier melts (rule MELT_LOSS_3_SIGMA_90_DAYS_1)."""
-    found = []
-    if form in BANDS_PPM:
-        low, high = BANDS_PPM[form]
-        if not low <= rate_ppm <= high:
-            found.append(f"loss of {_percent(rate_ppm)} is outside {_percent(low)} to {_percent(high)} of {form}")
-    if len(history_ppm) >= LEAST_HISTORY and is_outlier(rate_ppm, history_ppm, SIGMAS):
-        mean = sum(history_ppm) // len(history_ppm)
-        found.append(
-            f"loss of {_percent(rate_ppm)} is more than {SIGMAS} deviations from the mean {_percent(mean)} of "
-            f"{len(history_ppm)} melts of {form} in 90 days"
-        )
-    return found
-
-
-def _percent(ppm: int) -> str:
-    return f"{ppm // 10_000}.{ppm % 10_000:04d}%"
-
-
-async def history(connection: AsyncConnection, form: str, at: int) -> list[int]:
-    """The losses of a form's melts in the 90 days up to ``at``, in ppm."""
-    query = select(melt.c.parents_mg, melt.c.loss_mg).where(melt.c.form == form, melt.c.at > at - _HISTORY_MS)
-    return [loss_ppm(row.parents_mg, row.loss_mg) for row in await connection.execute(query.order_by(melt.c.melt_no))]
-
-
-async def melt_each(connection: AsyncConnection, by: str, melted: Mapping[int, Melted], step: str = "melt") -> None:
-    """Melts lots, each by itself. Raises BadValue, Refused (MELT_GAIN, what a balance cannot have shown, ILLEGAL_STEP).
-
-    Step ``remelt`` is for a lot whose samples or results did not agree: samples and what is left of them go back into
-    the crucible, and an exchange of assays that has begun is void.
+    Step ``remelt`` is for a lot whose samples or results did not agree: its samples go back into the crucible, and an
+    exchange of assays that has begun is void. Raises BadValue, and Refused: MELT_GAIN for a lot that is heavier than
+    before, ILLEGAL_STEP, and as ``scales.check`` does.
     """
     known = await lots.find(connection, list(melted), lock=True)
     weighings = [Weighing(n, known[n].warehouse, found.scale, found.weight) for n, found in melted.items()]
     await scales.check(connection, weighings)
     at = now_ms()
-    past = {form: await history(connection, form, at) for form in sorted({row.form for row in known.values()})}
+    forms = sorted({row.form for row in known.values()})
+    earlier = {form: await melt_loss.history(connection, form, at) for form in forms}
     rows = []
     for number, found in melted.items():
         before = known[number].melt_cg or known[number].gross_cg or found.weight.cg
-        rows.append(_row(known[number].form, before * 10, found, past[known[number].form], number, by, at))
+        rows.append(_row(known[number].form, before * 10, found, earlier[known[number].form], number, by, at))
     values = {number: {"melt_cg": found.weight.cg} for number, found in melted.items()}
     details = {
         number: {
@@ -117,7 +76,7 @@ async def melt_each(connection: AsyncConnection, by: str, melted: Mapping[int, M
 
 
 def _row(
-    form: str, before_mg: int, found: Melted, past: Sequence[int], lot_id: int, by: str, at: int
+    form: str, before_mg: int, found: MeltWeight, earlier: Sequence[int], lot_id: int, by: str, at: int
 ) -> dict[str, Any]:
     loss = before_mg - found.weight.mg
     if loss < 0:
@@ -127,21 +86,21 @@ def _row(
         "lot_id": lot_id,
         "form": form,
         "scale": found.scale,
-        "rule": RULE,
+        "rule": melt_loss.RULE,
         "at": at,
         "by": by,
         "parents_mg": before_mg,
         "child_mg": found.weight.mg,
         "loss_mg": loss,
-        "alarms": alarms(form, loss_ppm(before_mg, loss), past),
+        "alarms": melt_loss.alarms(form, melt_loss.loss_ppm(before_mg, loss), earlier),
     }
 
 
-async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], key: BarKey, melted: Melted) -> int:
-    """Melts several lots of one account, class, form and warehouse into a new one; returns its number.
+async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], key: BarKey, melted: MeltWeight) -> int:
+    """Record the melt of several lots of one account, class, form and warehouse into a new one; return its number.
 
-    Raises BadValue for fewer than two lots or a mark that is in the register, Refused where the lots do not belong
-    together (DIFFERENT_LOTS), a parent's provenance or melt alarm stands in the way, and as ``melt_each`` does.
+    Raises BadValue for fewer than two lots or a mark that is in the register; Refused: DIFFERENT_LOTS where the lots do
+    not belong together, BLOCKED for a parent's provenance or melt alarm, and as ``melt_each`` does.
     """
     if len(set(parents)) < 2:
         raise BadValue("lots", list(parents), "two or more different lots")
@@ -157,10 +116,10 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
     before = {row.lot_id: (row.melt_cg or row.gross_cg or 0) * 10 for row in rows}
     total = sum(before.values())
     at = now_ms()
-    past = await history(connection, first.form, at)
+    earlier = await melt_loss.history(connection, first.form, at)
     child = await _cast(connection, rows, key, melted, total)
     await scales.check(connection, [Weighing(child, first.warehouse, melted.scale, melted.weight)])
-    entry = _row(first.form, total, melted, past, child, by, at)
+    entry = _row(first.form, total, melted, earlier, child, by, at)
     certified = all(parent.fine_mg is not None for parent in rows)
     entry["fine_parents_mg"] = sum(parent.fine_mg for parent in rows) if certified else None
     number = int((await connection.execute(insert(melt).values(entry).returning(melt.c.melt_no))).scalar_one())
@@ -171,7 +130,7 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
     await connection.execute(insert(melt_parent), lines)
     detail = {"melt": number, "into": child}
     await lots.take(connection, by, "consume", list(found), details=dict.fromkeys(found, detail))
-    born = {
+    cast = {
         "melt": number,
         "parents": list(found),
         "scale": melted.scale,
@@ -179,7 +138,7 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
         "loss_g": format_weight(entry["loss_mg"]),
         "alarms": entry["alarms"],
     }
-    await lots.born(connection, by, "cast", {child: first.warehouse}, {child: born})
+    await lots.born(connection, by, "cast", {child: first.warehouse}, {child: cast})
     records = await provenance.of_lots(connection, list(found))
     await provenance.write(connection, by, {child: provenance.inherited([records[n] for n in found])})
     return child
@@ -197,7 +156,7 @@ async def _check_parents(connection: AsyncConnection, rows: Sequence[Row[Any]]) 
 
 
 async def _cast(
-    connection: AsyncConnection, rows: Sequence[Row[Any]], key: BarKey, melted: Melted, total_mg: int
+    connection: AsyncConnection, rows: Sequence[Row[Any]], key: BarKey, melted: MeltWeight, total_mg: int
 ) -> int:
     first = rows[0]
     fine = sum((row.melt_cg or row.gross_cg) * (row.fineness_e5 or row.declared_fineness_e5) for row in rows)
@@ -224,7 +183,7 @@ async def _cast(
 
 
 async def unexplained(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
-    """Lots with an alarmed melt that nobody has explained, and the first alarm of each."""
+    """Return the lots with a melt whose alarm nobody has explained, and the first alarm of each."""
     query = select(melt).where(among(melt.c.lot_id, lot_ids), melt.c.explanation.is_(None)).order_by(melt.c.melt_no)
     found = {}
     for row in await connection.execute(query):
@@ -234,7 +193,10 @@ async def unexplained(connection: AsyncConnection, lot_ids: Sequence[int]) -> di
 
 
 async def explain(connection: AsyncConnection, by: str, melt_no: int, explanation: str) -> None:
-    """Explains an alarmed melt. Raises BadValue, Refused for who melted (SAME_PERSON) or a melt without an alarm."""
+    """Record the explanation of a melt's alarms.
+
+    Raises BadValue; Refused: SAME_PERSON for the person who melted, ILLEGAL_STEP for a melt without an open alarm.
+    """
     printable("explanation", explanation, 200)
     row = (await connection.execute(select(melt).where(melt.c.melt_no == melt_no).with_for_update())).first()
     if row is None:
@@ -249,7 +211,10 @@ async def explain(connection: AsyncConnection, by: str, melt_no: int, explanatio
 
 
 async def close_fine(connection: AsyncConnection, fine_mg: Mapping[int, int]) -> None:
-    """The certified child of certified parents: what fine gold the melt has cost, which may be less than nothing."""
+    """Record the fine gold that melts of certified parents have cost, now that their children are certified.
+
+    ``fine_mg`` is by child. A cost below zero, which is a gain, raises an alarm.
+    """
     query = select(melt).where(among(melt.c.lot_id, list(fine_mg)), melt.c.fine_parents_mg.is_not(None))
     for row in (await connection.execute(query)).all():
         child = fine_mg[row.lot_id]
@@ -275,6 +240,6 @@ async def newest_alarms(connection: AsyncConnection, lot_id: int) -> list[str]:
 
 
 async def parents_of(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:
-    """The lots that were melted into this one, with their weights."""
+    """Return the lots that were melted into this one, with their weights."""
     query = select(melt_parent).join(melt, melt.c.melt_no == melt_parent.c.melt_no).where(melt.c.lot_id == lot_id)
     return list(await connection.execute(query.order_by(melt_parent.c.lot_id)))

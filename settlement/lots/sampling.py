@@ -25,7 +25,7 @@ LEAST_CG, MOST_CG = 50, 1_000
 """A sample weighs 0.50 to 10.00 g; laboratories usually ask for 5 to 10 g."""
 
 
-class Drawn(NamedTuple):
+class SealedSample(NamedTuple):
     """One sample: for whom, the number of its seal, its weight in 0.01 g."""
 
     party: str
@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
     weight_cg: int
 
 
-async def draw(connection: AsyncConnection, by: str, drawn: Mapping[int, Sequence[Drawn]]) -> None:
+async def draw(connection: AsyncConnection, by: str, drawn: Mapping[int, Sequence[SealedSample]]) -> None:
     """Draws the samples of lots, all or none.
 
     Raises BadValue for a party, seal or weight that is not allowed, Refused for a form that must be melted first
@@ -63,7 +63,7 @@ async def draw(connection: AsyncConnection, by: str, drawn: Mapping[int, Sequenc
         raise BadValue("seal", [row["seal"] for row in rows][:3], "a seal that no other sample has") from error
 
 
-def _check(samples: Sequence[Drawn]) -> None:
+def _check(samples: Sequence[SealedSample]) -> None:
     if not samples:
         raise BadValue("samples", [], "at least one sample")
     for found in samples:

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.documents.lots import AT_WAREHOUSE, PROMISED
-from settlement.intake import bar_columns, bar_rows, files, intake
+from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.reconciliation import three_way
@@ -115,7 +115,7 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
     stated: dict[BarKey, list[StatementBar]] = {}
     for line in lines:
         stated.setdefault(line.key, []).append(line)
-    elsewhere = await intake.find_by_key(connection, [key for key in stated if key not in there])
+    elsewhere = await pre_advice.find_by_key(connection, [key for key in stated if key not in there])
     breaks: list[Break] = []
     for key, several in stated.items():
         subject = f"{place} {key}"

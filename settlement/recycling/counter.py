@@ -24,7 +24,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import allow, authorize, check_another
 from settlement.base.texts import printable
 from settlement.documents.recycling import COUNTER_TICKET
-from settlement.intake import intake
+from settlement.intake import pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
 from settlement.lots.provenance import Record
@@ -248,7 +248,7 @@ async def deliver(
             rows.append(Declared(len(rows) + 1, key, *where, *weight, origin))
             places.append((ticket_no, item.line))
     lots: dict[int, list[int]] = {}
-    for (ticket_no, line), lot_id in zip(places, await intake.pre_advise(connection, by, rows), strict=True):
+    for (ticket_no, line), lot_id in zip(places, await pre_advice.pre_advise(connection, by, rows), strict=True):
         await _set_item(connection, ticket_no, line, {"lot_id": lot_id})
         lots.setdefault(ticket_no, []).append(lot_id)
     for ticket_no in tickets:

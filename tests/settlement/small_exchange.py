@@ -14,7 +14,7 @@ from settlement.assays import laboratories
 from settlement.base import registry
 from settlement.base.refusal import Refused
 from settlement.custody import receipts
-from settlement.intake import fabrication, intake
+from settlement.intake import fabrication, pre_advice
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application
@@ -103,7 +103,7 @@ class SmallExchange:
         """Takes lots from arrival to the register."""
         data = bars(rows)
         async with self.engine.begin() as connection:
-            await intake.pre_advise(connection, ONE, bar_lists.declared(data))
+            await pre_advice.pre_advise(connection, ONE, bar_lists.declared(data))
             done = await fabrication.process(connection, ONE, bar_lists.measured(data))
         assert not done.waiting
         return done.registered

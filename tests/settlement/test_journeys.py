@@ -16,7 +16,7 @@ from settlement.base import audit
 from settlement.base.refusal import Refused
 from settlement.custody import receipts
 from settlement.documents.lots import LOT
-from settlement.intake import intake
+from settlement.intake import intake, pre_advice
 from settlement.ledger import cash
 from settlement.load_outs import application, handing_over
 from settlement.lots import lots
@@ -235,7 +235,7 @@ async def test_an_outsider_using_our_reference_is_not_taken_for_us(exchange: Sma
 
 async def test_steps_cannot_be_skipped_or_repeated(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
-        (number,) = await intake.pre_advise(connection, ONE, bar_lists.declared(bars([{}])))
+        (number,) = await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars([{}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
     for step, rule in LOT.steps.items():
         if "ARRIVED" not in rule.before and rule.before:
@@ -247,7 +247,7 @@ async def test_steps_cannot_be_skipped_or_repeated(exchange: SmallExchange) -> N
         proposal = await intake.propose_return(connection, ONE, number, "Depositor")
     await exchange.approve(proposal)
     async with exchange.engine.begin() as connection:
-        again = await intake.pre_advise(connection, ONE, bar_lists.declared(bars([{}])))
+        again = await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars([{}])))
     assert again != [number], "a bar that has left may come back, as a new lot"
 
 
@@ -283,7 +283,7 @@ async def test_a_bar_list_is_checked_against_the_register(exchange: SmallExchang
     ]
     with pytest.raises(BadFile) as bad:
         async with exchange.engine.begin() as connection:
-            await intake.pre_advise(connection, ONE, bar_lists.declared(bars(rows)))
+            await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars(rows)))
     assert [(error.line, error.column) for error in bad.value.errors] == [
         *((2, "serial"), (3, "symbol"), (4, "form"), (5, "fineness_permille"), (6, "account"), (6, "warehouse")),
     ]

@@ -15,11 +15,11 @@ from settlement.assays import assay, certificate_pdf, certificates, laboratories
 from settlement.assays.assay import Result
 from settlement.base import audit
 from settlement.base.refusal import Refused
-from settlement.intake import intake, melting
-from settlement.intake.intake import Gross
-from settlement.intake.melting import Melted
+from settlement.intake import intake, melting, pre_advice
+from settlement.intake.intake import GrossWeight
+from settlement.intake.melting import MeltWeight
 from settlement.lots import acceptance, lots, sampling
-from settlement.lots.sampling import Drawn
+from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
 from settlement.lots.splitting import MEAN_RULE, Decision, umpire
 from settlement.tables.assays import exchange_party
@@ -58,12 +58,12 @@ async def sampled(exchange: SmallExchange, serial: str = "D1", parties: tuple[st
     """TV2 of the domain sheet: 12,480.35 g received, 12,468.10 g after melting, sampled for three."""
 
     async def work(connection: AsyncConnection) -> int:
-        (number,) = await intake.pre_advise(connection, ONE, bar_lists.declared(bars([{**DORE, "serial": serial}])))
+        (number,) = await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars([{**DORE, "serial": serial}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
-        await intake.weigh(connection, ONE, {number: Gross("SCALE-1", parse_weight("g", "12480.35"))})
+        await intake.weigh(connection, ONE, {number: GrossWeight("SCALE-1", parse_weight("g", "12480.35"))})
         await intake.screen(connection, ONE, {number: (88_400,)})
-        await melting.melt_each(connection, ONE, {number: Melted("SCALE-1", parse_weight("g", "12468.10"))})
-        drawn = [Drawn(party, f"{serial}-{party}", 800) for party in parties]
+        await melting.melt_each(connection, ONE, {number: MeltWeight("SCALE-1", parse_weight("g", "12468.10"))})
+        drawn = [SealedSample(party, f"{serial}-{party}", 800) for party in parties]
         await sampling.draw(connection, ONE, {number: drawn})
         return number
 
@@ -205,7 +205,7 @@ async def test_an_exchange_that_comes_to_nothing_makes_way(exchange: SmallExchan
     await do(exchange, lambda c: two_parties.void(c, ONE, opened, "party B does not answer"))
     second, status = await exchanged(exchange, number, (885_200, 885_200), (884_000, 884_000))
     assert (second, status) == (2, "SPLIT")
-    again = Melted("SCALE-1", parse_weight("g", "12461.00"))
+    again = MeltWeight("SCALE-1", parse_weight("g", "12461.00"))
     await do(exchange, lambda c: melting.melt_each(c, ONE, {number: again}, "remelt"))
     async with exchange.engine.connect() as connection:
         assert [row.status for row in await two_parties.listing(connection)] == ["VOID", "VOID"]

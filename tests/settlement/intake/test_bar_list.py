@@ -1,4 +1,4 @@
-"""Bar lists: what is read, and what is said about everything that is wrong."""
+"""Bar lists: the records that are read, and every error named by line and column."""
 
 import pytest
 

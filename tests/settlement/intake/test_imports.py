@@ -3,10 +3,8 @@
 from hashlib import sha256
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.base.refusal import Refused
 from settlement.intake import files, imports
@@ -15,7 +13,6 @@ from settlement.tables.intake import file
 from settlement.tables.lots import lot
 from settlement.workbooks.cells import BadFile
 from tests.settlement import bar_lists
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
 from tests.settlement.workbooks.test_sheets import workbook
 
@@ -32,13 +29,6 @@ LBMA = (
     "Year of Manufacture (if stamped on the bar)\n123456,XYZ,401.125,995.8,399.440,2023\n"
 )
 CHINESE = "厂家;编号;年份;毛重（克）;成色（‰）\nHX;0007;2024;1000,05;999,50\nHX;0008;;999,9;999,5\n"
-
-
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    return made
 
 
 def problems(data: bytes, reading: Reading) -> list[tuple[int, str]]:
@@ -74,7 +64,7 @@ def test_a_chinese_list_with_decimal_commas(encoding: str) -> None:
     assert (other.gross_cg, other.key.year) == (99_990, 0)
 
 
-def test_a_comma_that_may_part_thousands_is_asked_about() -> None:
+def test_a_comma_that_may_separate_thousands_is_refused_unless_it_is_declared() -> None:
     data = "编号;厂家;毛重（千克）;成色\nA1;HX;1,250;999\nA2;HX;1,300;999\n".encode()
     assert problems(data, Reading(GIVEN)) == [(2, "numbers")]
     assert [bar.gross_cg for bar in bar_lists.declared(data, Reading(GIVEN, comma=True))] == [125_000, 130_000]

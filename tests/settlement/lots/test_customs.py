@@ -3,9 +3,9 @@
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from settlement.intake import intake, melting
+from settlement.intake import intake, melting, pre_advice
 from settlement.intake.bar_rows import BarKey
-from settlement.intake.melting import Melted
+from settlement.intake.melting import MeltWeight
 from settlement.lots import customs, lots
 from settlement.lots.scales import parse_weight
 from tests.settlement import bar_lists
@@ -25,7 +25,7 @@ async def state(exchange: SmallExchange, number: int) -> str:
 
 
 async def test_a_lot_that_was_cancelled_leaves_its_class_free(exchange: SmallExchange) -> None:
-    (number,) = await do(exchange, intake.pre_advise, ONE, bar_lists.declared(bars([{}])))
+    (number,) = await do(exchange, pre_advice.pre_advise, ONE, bar_lists.declared(bars([{}])))
     await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")
     await do(exchange, intake.cancel, ONE, number, "does not come")
     assert await state(exchange, number) == "CANCELLED"
@@ -35,7 +35,7 @@ async def test_a_lot_that_was_cancelled_leaves_its_class_free(exchange: SmallExc
 
 async def test_lots_that_were_melted_into_one_that_left_leave_their_class_free(exchange: SmallExchange) -> None:
     numbers = await exchange.register([{"serial": "A"}, {"serial": "B"}])
-    weight = Melted("SCALE-1", parse_weight("melt_g", "199.90"))
+    weight = MeltWeight("SCALE-1", parse_weight("melt_g", "199.90"))
     child = await do(exchange, melting.combine, ONE, numbers, BarKey("XM1", "MELT-1", 0), weight)
     assert [await state(exchange, number) for number in (*numbers, child)] == ["CONSUMED", "CONSUMED", "MELTED"]
     await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")

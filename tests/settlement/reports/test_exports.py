@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
-from settlement.intake import bar_rows, intake
+from settlement.intake import bar_rows, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.lots import lots, scales
 from settlement.lots.lots import EVERY_LOT, Search
@@ -154,4 +154,4 @@ async def test_as_a_clerk_types_it(
     await clerk(ONE, "export", "count", "XM1", "--out", "count.xlsx")
     assert "0 breaks" in await clerk(ONE, "statement", "count.xlsx", "--warehouse", "XM1")
     async with exchange.engine.connect() as connection:
-        assert await intake.find_by_key(connection, [bar_rows.BarKey("HX", "007", 2024)])
+        assert await pre_advice.find_by_key(connection, [bar_rows.BarKey("HX", "007", 2024)])
