@@ -120,3 +120,22 @@ def test_the_runbook_quotes_messages_that_the_product_has() -> None:
     assert len(quoted) > 20
     parts = {part for quote in quoted for part in re.split(r"\s*…\s*", quote) if len(part) > 2}
     assert {part for part in parts if part not in texts} == set()
+
+
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    named = re.findall(r"`(docs/[\w.-]+\.md)`", text) if page.parent == ROOT else []
+    for target in [*re.findall(r"\]\((?!https?:)([^)#]+)\)", text), *named]:
+        assert (page.parent / target).exists(), f"{page.name} points to {target}"
+    chapters = re.findall(r"\((\w+\.md)\), \*([^*]+)\*", text.replace("\n", " "))
+    for target, chapter in chapters:
+        headings = re.findall(r"^#+ (.*)$", (page.parent / target).read_text(), re.MULTILINE)
+        assert any(heading.startswith(chapter) for heading in headings), f"{target} has no chapter {chapter}"
+
+
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_the_paths_that_a_page_names_exist(page: Path) -> None:
+    tops = "goldx|matching|api|settlement|tests|benchmarks|docs|requirements"
+    named = re.findall(rf"`((?:{tops})/[\w./-]*)`", page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -1,0 +1,147 @@
+"""Tables in Markdown for docs/benchmarks.md, made of the JSON that each bench prints."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    lines = (headings, ("---",) * len(headings), *rows)
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def ms(microseconds: float) -> str:
+    """Return microseconds as milliseconds with two decimals."""
+    return f"{microseconds / 1000:,.2f}"
+
+
+def spread(figure: float, bounds: Sequence[float], decimals: int = 2) -> str:
+    """Return a median with the lowest and the highest of the rounds."""
+    low, high = bounds
+    return f"{figure:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
+
+
+def chain(found: Any) -> str:
+    """Return the tables of ``goldx bench chain``: windows, fixed rates, processor time, and the bare append."""
+    windows = [
+        (
+            name,
+            f"{row['echo_per_s']:,}",
+            f"{row['chain_per_s']:,}",
+            spread(row["ratio"], row["ratio_spread"]),
+            *(ms(row[key]) for key in ("p50_us", "p99_us", "p999_us", "echo_p50_us", "echo_p99_us")),
+        )
+        for name, row in found["windows"].items()
+    ]
+    rates = [
+        (
+            f"{row['share']:.0%}",
+            f"{row['offered_per_s']:,}",
+            *(ms(row[f"{side}_p99_us"]) for side in ("echo", "relay", "chain")),
+            spread(row["relay_p99_ratio"], row["relay_p99_ratio_spread"], 1),
+            spread(row["p99_ratio"], row["p99_ratio_spread"], 1),
+        )
+        for row in found["open_loop"]
+    ]
+    parts = list(next(iter(found["windows"].values()))["chain_cpu_us"])
+    spent = [
+        (name, *(row["chain_cpu_us"][part] for part in parts), row["echo_cpu_us"]["server"])
+        for name, row in found["windows"].items()
+    ]
+    heads = (
+        "sessions x window",
+        "echo/s",
+        "exchange/s",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "echo p50",
+        "echo p99",
+    )
+    appends = ", ".join(f"{rate:,} a second at {packed} a frame" for packed, rate in found["journal"].items())
+    return "\n\n".join(
+        (
+            "Acknowledged durable orders beside the echo, as fast as answers come:",
+            table(heads, windows),
+            "At a fixed rate, a part of the highest sustained one; p99 in ms from the moment an order was due:",
+            table(("of highest", "offered/s", "echo", "relay", "exchange", "relay to echo", "exchange to echo"), rates),
+            "Processor time an order, in µs:",
+            table(("sessions x window", *parts, "echo"), spent),
+            f"The bare append to the journal, one frame at a time: {appends}.",
+        )
+    )
+
+
+def matching(found: Any) -> str:
+    """Return the tables of ``goldx bench matching``: rates of every engine, and ours beside the two fastest peers."""
+    flows = {name: flow["engines"] for name, flow in found["flows"].items()}
+    engines = list(dict.fromkeys(engine for rates in flows.values() for engine in rates))
+    rates = [
+        (
+            engine,
+            *(f"{flows[flow][engine]['median_per_s'] / 1000:,.0f}" if engine in flows[flow] else "" for flow in flows),
+        )
+        for engine in engines
+    ]
+    pairs = [
+        (engine, peer)
+        for engine in ("goldx full", "bound", "goldx compiled full", "bound compiled")
+        for peer in ("liquibook", "lightmatchingengine")
+        if engine in engines and peer in engines
+    ]
+    ratios = [(f"{engine} / {peer}", *(_ratio(flows[flow], engine, peer) for flow in flows)) for engine, peer in pairs]
+    return "\n\n".join(
+        (
+            "Thousand messages a second, medians:",
+            table(("engine", *flows), rates),
+            "Ratios of the medians:",
+            table(("", *flows), ratios),
+        )
+    )
+
+
+def _ratio(rates: Any, engine: str, peer: str) -> str:
+    both = engine in rates and peer in rates
+    return f"{rates[engine]['median_per_s'] / rates[peer]['median_per_s']:.2f}" if both else ""
+
+
+def growth(found: Any) -> str:
+    """Return the table of ``goldx bench matching --growth``."""
+    rows = [
+        (
+            f"{row['resting']:,}",
+            f"{row['ns_per_message']:,}",
+            f"{row['ns_per_message'] / found['growth'][0]['ns_per_message']:.2f}",
+            row["bytes_per_order"],
+            row["pause_ms"],
+        )
+        for row in found["growth"]
+    ]
+    return table(("resting orders", "ns a message", "to the smallest", "bytes an order", "longest pause, ms"), rows)
+
+
+def parts(found: Any) -> str:
+    """Return what a bench found as a table of part, figure and value: recovery and settlement print such JSON."""
+    groups = found.items() if all(isinstance(part, dict) for part in found.values()) else [("", found)]
+    rows = [(part, name, _shown(value)) for part, figures in groups for name, value in figures.items()]
+    return table(("", "figure", "value"), rows)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def lots(found: Any) -> str:
+    """Return the tables of ``goldx bench settlement-scale``."""
+    answers = [(name, f"{times['median']:.1f}", f"{times['worst']:.1f}") for name, times in found["answers_ms"].items()]
+    return "\n\n".join(
+        (
+            f"{found['lots']:,} lots, {found['events']:,} custody events; ms:",
+            table(("question", "median", "worst"), answers),
+            "Files, in seconds:",
+            table(("file", "s"), list(found["files_s"].items())),
+        )
+    )
