@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,7 +14,6 @@ from packaging.specifiers import SpecifierSet
 from goldx.__main__ import SUPPORTED
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("goldx", "matching", "settlement", "api", "requirements", "pyproject.toml", "README.md", "LICENSE")
 INTERPRETER = getattr(sys, "_base_executable", sys.executable)
 COMMAND = (INTERPRETER, "-m", "goldx", "settings")
 OTHER_VERSION = """
@@ -26,18 +24,6 @@ sys.argv[1:] = ["settings"]
 runpy.run_module("goldx", run_name="__main__")
 """
 """Starts ``python3 -m goldx settings`` as a Python that calls itself another version."""
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of this checkout, without its .venv."""
-    for name in NEEDED:
-        origin = ROOT / name
-        if origin.is_dir():
-            shutil.copytree(origin, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "_compiled"))
-        else:
-            shutil.copy(origin, tmp_path)
-    return tmp_path
 
 
 def start(checkout: Path, *command: str) -> subprocess.Popen[str]:

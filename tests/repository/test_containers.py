@@ -1,4 +1,4 @@
-"""docker-compose.yml says what the processes really need: their commands, their settings, their health."""
+"""docker-compose.yml starts commands that exist, with settings that exist, and checks the health of each service."""
 
 import re
 import shutil
@@ -21,8 +21,7 @@ COMPOSE: dict[str, Any] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read
 OURS = sorted(name for name, service in COMPOSE["services"].items() if "build" in service)
 
 
-def test_every_service_of_ours_is_there() -> None:
-    """And a second engine, which stands by."""
+def test_every_service_has_a_container_and_the_engine_a_standby() -> None:
     assert sorted([*(entry.name for entry in entry_points(group="goldx.health")), "standby"]) == OURS
     assert COMPOSE["services"]["standby"]["command"] == ["engine", "--standby"]
 
@@ -58,19 +57,19 @@ def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
         assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
-def test_valkey_acknowledges_what_is_fsynced_alone() -> None:
+def test_valkey_syncs_its_file_before_it_acknowledges() -> None:
     command = " ".join(COMPOSE["services"]["valkey"]["command"])
     assert "--appendonly yes --appendfsync always" in command
 
 
-def test_health_names_the_service_and_what_is_amiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+def test_health_names_the_service_when_the_server_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{tmp_path}/missing.sock")
     found = CliRunner().invoke(main, ["health", "engine"])
     assert found.exit_code == 1
     assert "engine" in found.output
 
 
-def test_health_says_so_when_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_fails_when_no_answer_comes_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     monkeypatch.setattr("goldx.hosting.health.TIMEOUT", 0.3)
     monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{folder}/silent.sock")

@@ -1,4 +1,4 @@
-"""The locks: they hold what is asked for, with hashes, and nothing about where it came from."""
+"""The locks pin everything that is required, with hashes, and name no registry."""
 
 import re
 import tomllib
@@ -12,7 +12,7 @@ PROJECT = tomllib.loads((REQUIREMENTS.parent / "pyproject.toml").read_text())["p
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Name -> version of every package of a lock for this Python on Linux."""
+    """Return the version of every package, by name, that a lock installs for this Python on Linux."""
     found = {}
     for line in (REQUIREMENTS / f"{lock}.lock").read_text().splitlines():
         if not line.startswith((" ", "#")):
@@ -22,14 +22,14 @@ def pins(lock: str) -> dict[str, str]:
     return found
 
 
-def asked_for(name: str) -> list[Requirement]:
+def required(name: str) -> list[Requirement]:
     lines = (REQUIREMENTS / f"{name}.in").read_text().splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
 @pytest.mark.parametrize("lock", ["runtime", "dev", "bench", "bootstrap", "compile"])
-def test_a_lock_pins_everything_that_is_asked_for(lock: str) -> None:
-    wanted = asked_for(lock)
+def test_a_lock_pins_everything_that_is_required(lock: str) -> None:
+    wanted = required(lock)
     if lock in ("runtime", "dev"):
         wanted += [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["server"]]
     found = pins(lock)

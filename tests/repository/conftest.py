@@ -1,0 +1,21 @@
+"""What the tests of the repository share."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("goldx", "matching", "settlement", "api", "requirements", "pyproject.toml", "README.md", "LICENSE")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout, without its .venv."""
+    for name in NEEDED:
+        origin = ROOT / name
+        if origin.is_dir():
+            shutil.copytree(origin, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "_compiled"))
+        else:
+            shutil.copy(origin, tmp_path)
+    return tmp_path
