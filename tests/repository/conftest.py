@@ -1,4 +1,4 @@
-"""What the tests of the repository share."""
+"""The fixtures of the tests of the repository."""
 
 import shutil
 from pathlib import Path
