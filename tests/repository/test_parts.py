@@ -71,9 +71,10 @@ def test_a_member_program_is_type_checked(
         assert "Found 1 error" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("demo", "--json")])
-def test_the_command_says_what_is_missing(client_python: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = run(client_python.with_name("goldx"), *arguments, cwd=tmp_path)
+@pytest.mark.parametrize("command", ["goldx", "goldx --help", "goldx demo --json", "python -m goldx demo"])
+def test_the_command_says_what_is_missing(client_python: Path, tmp_path: Path, command: str) -> None:
+    program, *arguments = command.split()
+    done = run(client_python.with_name(program), *arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
     assert re.fullmatch(
