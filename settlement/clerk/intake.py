@@ -24,6 +24,7 @@ from settlement.clerk.options import (
     READING,
     READING_WITH_COLUMNS,
     REASON,
+    contents,
     write_new,
 )
 from settlement.intake import files, imports, intake, melting, pre_advice
@@ -242,13 +243,13 @@ def _progress(done: int, total: int) -> None:
 
 
 def _take_in(by: str, kind: str, file: Path, reading: Reading) -> imports.Taken:
-    data = file.read_bytes()
+    data = contents(file)
     return act(by, lambda connection: imports.take_in(connection, by, kind, file.name, data, reading, _progress))
 
 
 def _preview(by: str, kind: str, file: Path, reading: Reading) -> None:
     """Print what would be taken in; exit 1 if anything stands against it."""
-    data = file.read_bytes()
+    data = contents(file)
     found = read(by, lambda connection: imports.preview(connection, kind, data, reading))
     for problem in found.problems:
         click.echo(str(problem))

@@ -107,6 +107,14 @@ READING_WITH_COLUMNS = combined("reading", _reading_with, SHEET, DECIMAL, SET)
 """The same, with columns that are given beside the file."""
 
 
+def contents(path: Path) -> bytes:
+    """Return the bytes of a file; the command ends if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet; the command ends if it does."""
     try:

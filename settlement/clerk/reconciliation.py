@@ -16,7 +16,7 @@ from settlement.base.database import now_ms
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import READERS, act, clerk, may, show
-from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING
+from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING, contents
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import depository_report, three_way, warehouse_statement
 from settlement.service.commands import on_database
@@ -96,7 +96,7 @@ def take_statement(
     A depository's report of its totals is known by its headings: its totals are computed again, and it is kept.
     """
     by: str = context.obj
-    data = file.read_bytes()
+    data = contents(file)
     try:
         table = sheets.read(data, reading.sheet)
         if depository_report.is_report(table):

@@ -15,7 +15,7 @@ from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, SmallExchange
 
 PARAMS: dict[str, dict[str, str]] = {"/fees/accruals": {"account": "A.H"}}
-"""What a listing cannot be asked for without."""
+"""Parameters that a listing requires."""
 ONE_DOCUMENT = {
     "/lots/{number}",
     "/certificates/{number}",

@@ -22,7 +22,7 @@ async def test_a_working_day_over_rest(exchange: SmallExchange, rest: Rest) -> N
         "outbox": 0,
     }
 
-    wrong = await rest(*(ONE, "POST", "/bar-lists/declared", 422), content=bars([{"gross_g": "x"}]), headers=CSV)
+    wrong = await rest(ONE, "POST", "/bar-lists/declared", 422, content=bars([{"gross_g": "x"}]), headers=CSV)
     assert [(row["line"], row["column"]) for row in wrong["errors"]] == [(2, "gross_g")]
     data = bars([{"serial": f"A{n}"} for n in range(4)])
     taken = (await rest(ONE, "POST", "/bar-lists/declared", content=data, headers=CSV))["lots"]

@@ -45,6 +45,8 @@ async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -
     Path("bars.csv").write_bytes(bars([{"serial": f"A{n}"} for n in range(10)]))
     assert "10 lots are advised" in await clerk("clerk-1", "import-bars", "bars.csv")
     assert "as file 1, 'bars.csv'" in await clerk("clerk-1", "import-bars", "bars.csv", code=1)
+    assert "File exists: 'bars.csv'" in await clerk("auditor", "files", "get", "1", "--out", "bars.csv", code=1)
+    assert "File exists: 'bars.csv'" in await clerk("auditor", "export", "bars", "--out", "bars.csv", code=1)
     Path("again.csv").write_bytes(bars([{"serial": f"A{n}", "gross_g": "99.99"} for n in range(10)]))
     assert "is lot" in await clerk("clerk-1", "import-bars", "again.csv", code=1)
     assert "10 lots are weighed" in await clerk("clerk-1", "process", "bars.csv")

@@ -8,8 +8,15 @@ from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 ORIGIN = {"origin": "MINE", "country": "CN", "seller_check": "KYB-1", "documents": ["INV-1"]}
 ADVICE: dict[str, Any] = {
-    **{"refiner": "MINE", "serial": "D1", "symbol": "DORE", "form": "DORE", "account": "A.H", "warehouse": "XM1"},
-    **{"gross": "12480.35", "fineness_permille": "884.00", "provenance": ORIGIN},
+    "refiner": "MINE",
+    "serial": "D1",
+    "symbol": "DORE",
+    "form": "DORE",
+    "account": "A.H",
+    "warehouse": "XM1",
+    "gross": "12480.35",
+    "fineness_permille": "884.00",
+    "provenance": ORIGIN,
 }
 
 
@@ -60,7 +67,10 @@ async def test_a_dore_bar_from_advice_to_certificate(exchange: SmallExchange, re
     genuine = await rest.anybody("GET", public)
     assert (genuine["status"], genuine["lot_state"]) == ("VALID", "REGISTERED")
     assert (await rest.anybody("GET", f"/v1/certificates/1?sha256={'0' * 64}")) == {
-        **{"certificate": 1, "status": "DIFFERENT", "lot_state": None, "issued_at": None},
+        "certificate": 1,
+        "status": "DIFFERENT",
+        "lot_state": None,
+        "issued_at": None,
     }
     assert (await rest.anybody("GET", f"/v1/certificates/9?sha256={'0' * 64}"))["status"] == "UNKNOWN"
     await rest.anybody("GET", "/v1/certificates/1?sha256=zz", 422)
