@@ -8,13 +8,13 @@ from api.settlement_routes.access import Clerk, File, Reader, TheDay, TheReading
 from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.base.database import now_ms
 from settlement.intake.bar_rows import Reading
-from settlement.reconciliation import depository_report, three_way, warehouse_statement
+from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement
 from settlement.workbooks import sheets
 
 router = new_router()
 
 BREAK = Projection(
-    "break_id kind subject asset expected found unit note scope owner status "
+    "break_id kind subject asset expected found unit note lot_id scope owner status "
     "explanation opened_at closed_at first_run last_run"
 )
 
@@ -32,10 +32,10 @@ async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[
     now = now_ms()
 
     def aged(row: Any) -> dict[str, Any]:
-        days, whose = three_way.age(row.opened_at, now)
+        days, whose = breaks.age(row.opened_at, now)
         return {**BREAK(row), "days": days, "whose": whose}
 
-    return listed("breaks", aged, await three_way.open_breaks(connection, page))
+    return listed("breaks", aged, await breaks.open_breaks(connection, page))
 
 
 def _bars(data: bytes, reading: Reading) -> list[warehouse_statement.StatementBar]:

@@ -18,20 +18,20 @@ from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import READERS, act, clerk, may, show
 from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING, contents
 from settlement.intake.bar_rows import Reading
-from settlement.reconciliation import depository_report, three_way, warehouse_statement
+from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement
 from settlement.service.commands import on_database
 from settlement.workbooks import cells, sheets
 
 
-def described(found: three_way.Break | Row[Any]) -> str:
+def described(found: breaks.Break | Row[Any]) -> str:
     """Return a break in one line."""
-    expected, there = (three_way.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
+    expected, there = (breaks.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
     note = (found.note,) if found.note else ()
     return "\t".join((found.kind, found.subject, found.asset, f"expected {expected}", f"found {there}", *note))
 
 
 def _break(row: Row[Any]) -> Iterable[object]:
-    days, whose = three_way.age(row.opened_at, now_ms())
+    days, whose = breaks.age(row.opened_at, now_ms())
     return row.break_id, row.owner, row.status, f"{days} days", whose, described(row)
 
 
@@ -40,7 +40,7 @@ def _break(row: Row[Any]) -> Iterable[object]:
 @click.pass_obj
 def list_breaks(by: str, page: PageRequest) -> None:
     """Show open breaks, tab separated: number, owner, status, age, whose it is by its age, what differs."""
-    show(by, page, three_way.open_breaks, _break)
+    show(by, page, breaks.open_breaks, _break)
 
 
 @clerk.command("explain")
@@ -50,7 +50,7 @@ def list_breaks(by: str, page: PageRequest) -> None:
 @click.pass_obj
 def explain(by: str, number: int, owner: str, explanation: str) -> None:
     """Record who deals with the break NUMBER and what is known of it."""
-    act(by, lambda connection: three_way.explain(connection, by, number, owner, explanation))
+    act(by, lambda connection: breaks.explain(connection, by, number, owner, explanation))
     click.echo(f"break {number} is {owner}'s: {explanation}")
 
 

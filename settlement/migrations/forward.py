@@ -1,4 +1,4 @@
-"""Brings a database to the newest migration. Most processes find it there, and need not load Alembic."""
+"""Bringing a database to the newest migration. Most processes find it there, and need not load Alembic."""
 
 from typing import Final
 
@@ -14,8 +14,11 @@ _LOCK: Final = 0x601D
 """Advisory lock: two services that start together migrate one after the other."""
 
 
-def upgrade(connection: Connection) -> None:
-    """In the caller's transaction. Raises NewerDatabase for one that a newer program has migrated."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Migrate a database to a revision in the caller's transaction.
+
+    Raises NewerDatabase for a database that a newer program has migrated.
+    """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = Config()
     config.set_main_option("script_location", str(HERE))
@@ -26,4 +29,4 @@ def upgrade(connection: Connection) -> None:
         why = f"the database stands at migration {stands}, and this program knows none after {newest()}"
         raise NewerDatabase(f"{why}: run the newer program, or restore a backup")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -1,8 +1,7 @@
 """Reconciliation: ledger (A), warehouse (B) and engine (C) at one sequence, to the milligram and the fen.
 
-All three are read in one REPEATABLE READ snapshot, in which the ledger's postings, the receipts and the engine's last
-word on every holding stand at the same sequence. A difference is a *break*: it keeps its number, owner and age from
-run to run until it is gone.
+All three are read in one REPEATABLE READ snapshot, in which the ledger's postings, the receipts and every holding that
+the engine has published are those of the same sequence. A difference is a break (``settlement.reconciliation.breaks``).
 
 =================  =========================================================================================
 kind               what disagrees
@@ -24,23 +23,19 @@ UNIDENTIFIED       money or metal that came or went by no document
 
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
 
-from sqlalchemy import Row, func, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.protocol.units import CASH, BadValue, format_amount, format_weight
+from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
-from settlement.base import audit
-from settlement.base.arithmetic import format_fineness
-from settlement.base.database import now_ms
-from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.documents.custody import BOUND
 from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
+from settlement.reconciliation.breaks import BOOKS, Break, record_run
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
 from settlement.tables.custody import encumbrance, receipt
@@ -54,47 +49,6 @@ from settlement.tables.ledger import (
     trade,
 )
 from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
-from settlement.tables.reconciliation import recon_break, recon_run
-
-BOOKS = "books"
-"""Scope of the runs that compare ledger, receipts and engine; a warehouse's statement has a scope of its own."""
-
-
-class Break(NamedTuple):
-    """A difference: ``expected`` by the first named side, ``found`` on the other.
-
-    ``unit``: ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, or ``match`` where
-    something is not a number: then ``note`` says what.
-    """
-
-    kind: str
-    subject: str
-    asset: str
-    expected: int
-    found: int
-    unit: str = "amount"
-    note: str = ""
-
-
-def shown(unit: str, asset: str, number: int) -> str:
-    """A figure of a break for people."""
-    if unit == "amount":
-        return format_amount(number, asset)
-    if unit == "gross_mg":
-        return f"{format_weight(number)} g gross"
-    if unit == "fineness_e5":
-        return f"{format_fineness(number)} per mille"
-    return str(number) if unit == "count" else ("as in the register" if number else "otherwise")
-
-
-AGEING = ((5, "notice to the regulator"), (3, "risk"), (2, "head of operations"), (1, "its owner"), (0, "matching"))
-"""Whose a break is by its age in days (domain sheet 8.4)."""
-
-
-def age(opened_at: int, now: int) -> tuple[int, str]:
-    """Days since a break opened, and whose it is by now."""
-    days = max(now - opened_at, 0) // 86_400_000
-    return days, next(who for least, who in AGEING if days >= least)
 
 
 class Report(NamedTuple):
@@ -107,20 +61,22 @@ class Report(NamedTuple):
 
 
 class _Findings:
-    """Counts what is compared and keeps what differs."""
+    """Counts the figures that are compared and collects the breaks."""
 
     def __init__(self) -> None:
         self.checked = 0
         self.breaks: list[Break] = []
 
-    def compare(self, kind: str, subject: str, asset: str, expected: int, found: int) -> None:
+    def compare(
+        self, kind: str, subject: str, asset: str, expected: int, found: int, lot_id: int | None = None
+    ) -> None:
         self.checked += 1
         if expected != found:
-            self.breaks.append(Break(kind, subject, asset, expected, found))
+            self.breaks.append(Break(kind, subject, asset, expected, found, lot_id=lot_id))
 
 
 async def reconcile(engine: AsyncEngine, by: str) -> Report:
-    """Compares everything, stores run and breaks, and returns the report."""
+    """Compare everything, store the run and its breaks, and return the report."""
     findings = _Findings()
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
@@ -128,27 +84,8 @@ async def reconcile(engine: AsyncEngine, by: str) -> Report:
         for check in _CHECKS:
             await check(connection, findings)
     async with engine.begin() as connection:
-        run_id = await note_run(connection, by, BOOKS, findings.checked, findings.breaks, int(sequence or 0))
+        run_id = await record_run(connection, by, BOOKS, findings.checked, findings.breaks, int(sequence or 0))
     return Report(run_id, int(sequence or 0), findings.checked, tuple(findings.breaks))
-
-
-async def note_run(
-    connection: AsyncConnection, by: str, scope: str, checked: int, breaks: Sequence[Break], sequence: int | None = None
-) -> int:
-    """Stores a run and its breaks; returns its number. ``sequence``: where the books stood, if not where they stand.
-
-    Breaks of the same scope that the run did not find again are corrected.
-    """
-    if sequence is None:
-        sequence = int(await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0))) or 0)
-    counts = {"checked": checked, "breaks": len(breaks)}
-    run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope}
-    added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
-    run_id = int((await connection.execute(added)).scalar_one())
-    await _store(connection, by, run_id, scope, breaks)
-    noted = {**counts, "at": sequence, "scope": scope}
-    await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", noted))
-    return run_id
 
 
 async def _check_holdings(connection: AsyncConnection, findings: _Findings) -> None:
@@ -193,7 +130,7 @@ async def _check_receipts(connection: AsyncConnection, findings: _Findings) -> N
     lots = {row.lot_id: (row.symbol, row.fine_mg) for row in await connection.execute(held)}
     for lot_id in sorted(lots.keys() | receipts.keys()):
         symbol, fine = lots.get(lot_id, ("", 0))
-        findings.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0))
+        findings.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0), lot_id)
 
 
 async def _check_encumbrances(connection: AsyncConnection, findings: _Findings) -> None:
@@ -208,7 +145,7 @@ async def _check_encumbrances(connection: AsyncConnection, findings: _Findings) 
         for lot_id in row.lots:
             there = (lot_id, row.kind, row.encumbrance_no) in locks
             subject = f"{row.kind.lower()}:{row.encumbrance_no} lot:{lot_id}"
-            findings.compare("STATUS_DIFF", subject, "", 1, int(there))
+            findings.compare("STATUS_DIFF", subject, "", 1, int(there), lot_id)
     columns = ledger_account.c
     query = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member")
     query = query.where(or_(*(columns.name.endswith(suffix, autoescape=True) for suffix in SUFFIXES)))
@@ -235,7 +172,7 @@ async def _check_certificates(connection: AsyncConnection, findings: _Findings) 
     query = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg, certificate.c.content).select_from(join)
     async for row in await connection.stream(query.order_by(lot.c.lot_id)):
         stated = 0 if recompute(row.content) else json.loads(row.content)["fine"]["fine_mg"]
-        findings.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0)
+        findings.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0, row.lot_id)
 
 
 async def _check_trades(connection: AsyncConnection, findings: _Findings) -> None:
@@ -272,46 +209,16 @@ async def _balance(connection: AsyncConnection, kind: str) -> int:
     return int(await connection.scalar(total) or 0)
 
 
-_CHECKS: tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...] = (
-    *(_check_holdings, _check_postings, _check_pools, _check_receipts, _check_encumbrances, _check_customs),
+_CHECKS: Final[tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...]] = (
+    _check_holdings,
+    _check_postings,
+    _check_pools,
+    _check_receipts,
+    _check_encumbrances,
+    _check_customs,
     _check_certificates,
-    *(_check_trades, _check_fees, _check_cash, _check_unidentified),
+    _check_trades,
+    _check_fees,
+    _check_cash,
+    _check_unidentified,
 )
-
-
-async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break]) -> None:
-    """New breaks open with ``by`` as their owner, known ones go on, those that are gone are CORRECTED."""
-    now = now_ms()
-    rows = [
-        {
-            **found._asdict(),
-            **{"owner": by, "status": "OPEN", "opened_at": now, "first_run": run_id, "last_run": run_id},
-            "scope": scope,
-        }
-        for found in breaks
-    ]
-    if rows:
-        statement = upsert(recon_break)
-        still = {name: statement.excluded[name] for name in ("expected", "found", "unit", "note", "last_run")}
-        keys, live = ["kind", "subject", "asset"], text("status <> 'CORRECTED'")
-        await connection.execute(
-            statement.on_conflict_do_update(index_elements=keys, index_where=live, set_=still), rows
-        )
-    gone = update(recon_break).where(recon_break.c.status != "CORRECTED", recon_break.c.last_run < run_id)
-    gone = gone.where(recon_break.c.scope == scope)
-    await connection.execute(gone.values(status="CORRECTED", closed_at=now))
-
-
-async def open_breaks(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
-    """Return the breaks that are not corrected, oldest first."""
-    query = select(recon_break).where(recon_break.c.status != "CORRECTED")
-    return await fetch(connection, query, (recon_break.c.break_id,), page)
-
-
-async def explain(connection: AsyncConnection, by: str, break_id: int, owner: str, explanation: str) -> None:
-    """Names who deals with a break and what is known of it. Raises BadValue if there is no such open break."""
-    live = update(recon_break).where(recon_break.c.break_id == break_id, recon_break.c.status != "CORRECTED")
-    values = {"owner": owner, "explanation": explanation, "status": "EXPLAINED"}
-    if (await connection.execute(live.values(values).returning(recon_break.c.break_id))).first() is None:
-        raise BadValue("break", break_id, "the number of a break that is not corrected")
-    await audit.record(connection, audit.Act(by, "break.explain", f"break:{break_id}", values))

@@ -28,8 +28,8 @@ from settlement.documents.lots import AT_WAREHOUSE, PROMISED
 from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
 from settlement.intake.bar_rows import BarKey, Reading
-from settlement.reconciliation import three_way
-from settlement.reconciliation.three_way import Break
+from settlement.reconciliation import breaks
+from settlement.reconciliation.breaks import Break, statement_scope
 from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock, warehouse
 from settlement.workbooks import cells
 
@@ -105,64 +105,78 @@ def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
     return bar_rows.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
 
 
+class _Register(NamedTuple):
+    """What the register has in one warehouse: its customs status, its lots, and their seals and locks by lot."""
+
+    customs: str
+    lots: Mapping[BarKey, Row[Any]]
+    seals: Mapping[int, str]
+    locks: Mapping[int, set[str]]
+
+    @classmethod
+    async def read(cls, connection: AsyncConnection, place: str) -> "_Register":
+        """Raise BadValue for an unknown warehouse."""
+        customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
+        if customs is None:
+            raise BadValue("warehouse", place, "a warehouse")
+        lots = await _lots_at(connection, place)
+        return cls(str(customs), lots, await _seals(connection, place), await _locks(connection, place))
+
+    def line(self, line: int, key: BarKey) -> StatementBar:
+        """Return the line that the statement should have about a lot."""
+        row = self.lots[key]
+        fineness = row.fineness_e5 or row.declared_fineness_e5
+        status = _expected_status(row, self.locks.get(row.lot_id, set()))
+        return StatementBar(line, key, _weight(row), fineness, status, self.seals.get(row.lot_id), self.customs)
+
+
 async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> Outcome:
-    """Holds a statement of warehouse ``place`` against the register. Raises BadValue for an unknown warehouse."""
-    customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
-    if customs is None:
-        raise BadValue("warehouse", place, "a warehouse")
-    there = await _lots_at(connection, place)
-    seals, locks = await _seals(connection, place), await _locks(connection, place)
+    """Compare a statement of warehouse ``place`` with the register. Raises BadValue for an unknown warehouse."""
+    register = await _Register.read(connection, place)
     stated: dict[BarKey, list[StatementBar]] = {}
     for line in lines:
         stated.setdefault(line.key, []).append(line)
-    elsewhere = await pre_advice.find_by_key(connection, [key for key in stated if key not in there])
-    breaks: list[Break] = []
+    others = await pre_advice.find_by_key(connection, [key for key in stated if key not in register.lots])
+    found: list[Break] = []
     for key, several in stated.items():
         subject = f"{place} {key}"
+        row = register.lots.get(key)
         if len(several) > 1:
             where = "lines " + ", ".join(str(line.line) for line in several)
-            breaks.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
-        if key in there:
-            row = there[key]
-            status = _expected_status(row, locks.get(row.lot_id, set()))
-            right = {"STATUS_DIFF": status, "SEAL_DIFF": seals.get(row.lot_id), "CUSTOMS_DIFF": str(customs)}
-            breaks += _differences(subject, row, several[0], right)
-        elif key in elsewhere and elsewhere[key].state in AT_WAREHOUSE:
-            other = elsewhere[key]
-            note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
-            found = several[0].gross_cg * 10
-            breaks.append(Break("LOCATION_DIFF", subject, other.symbol, 0, found, "gross_mg", note))
+            lot_id = None if row is None else row.lot_id
+            found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where, lot_id))
+        if row is not None:
+            found += _differences(subject, row, several[0], register.line(several[0].line, key))
         else:
-            found = several[0].gross_cg * 10
-            breaks.append(Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, found, "gross_mg", f"line {several[0].line}"))
-    for key, row in there.items():
+            found.append(_not_here(subject, several[0], others.get(key)))
+    for key, row in register.lots.items():
         if key not in stated:
-            away = "TRANSFER" in locks.get(row.lot_id, set())
-            note = f"lot {row.lot_id} is " + ("to travel or on its way" if away else row.state)
-            kind = "TIMING" if away else "MISSING_AT_WAREHOUSE"
-            breaks.append(Break(kind, f"{place} {key}", row.symbol, _weight(row) * 10, 0, "gross_mg", note))
-    weights = (sum(line.gross_cg for line in lines), sum(map(_weight, there.values())))
-    return Outcome(None, len(lines), len(there), *weights, tuple(breaks))
+            found.append(_missing(f"{place} {key}", row, register.locks.get(row.lot_id, set())))
+    weights = (sum(line.gross_cg for line in lines), sum(map(_weight, register.lots.values())))
+    return Outcome(None, len(lines), len(register.lots), *weights, tuple(found))
 
 
 async def expected(connection: AsyncConnection, place: str) -> list[StatementBar]:
-    """What a warehouse's statement should say, bar by bar. Raises BadValue for an unknown warehouse."""
-    customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
-    if customs is None:
-        raise BadValue("warehouse", place, "a warehouse")
-    seals, locks = await _seals(connection, place), await _locks(connection, place)
-    return [
-        StatementBar(
-            line,
-            key,
-            _weight(row),
-            row.fineness_e5 or row.declared_fineness_e5,
-            _expected_status(row, locks.get(row.lot_id, set())),
-            seals.get(row.lot_id),
-            str(customs),
-        )
-        for line, (key, row) in enumerate((await _lots_at(connection, place)).items(), 1)
-    ]
+    """Return the lines that a warehouse's statement should have. Raises BadValue for an unknown warehouse."""
+    register = await _Register.read(connection, place)
+    return [register.line(number, key) for number, key in enumerate(register.lots, 1)]
+
+
+def _not_here(subject: str, line: StatementBar, other: Row[Any] | None) -> Break:
+    """Return the break of a bar that the register does not have in this warehouse; ``other``: the lot of that mark."""
+    gross_mg = line.gross_cg * 10
+    if other is not None and other.state in AT_WAREHOUSE:
+        note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
+        return Break("LOCATION_DIFF", subject, other.symbol, 0, gross_mg, "gross_mg", note, other.lot_id)
+    return Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, gross_mg, "gross_mg", f"line {line.line}")
+
+
+def _missing(subject: str, row: Row[Any], locks: set[str]) -> Break:
+    """Return the break of a lot that the statement lacks."""
+    away = "TRANSFER" in locks
+    note = f"lot {row.lot_id} is " + ("to travel or on its way" if away else row.state)
+    kind = "TIMING" if away else "MISSING_AT_WAREHOUSE"
+    return Break(kind, subject, row.symbol, _weight(row) * 10, 0, "gross_mg", note, row.lot_id)
 
 
 def _weight(row: Row[Any]) -> int:
@@ -202,29 +216,31 @@ def _expected_status(row: Row[Any], locks: set[str]) -> str:
     return str(row.state) if row.state in STATUSES else "UNREGISTERED"
 
 
-def _differences(subject: str, row: Row[Any], line: StatementBar, right: Mapping[str, str | None]) -> list[Break]:
-    """``right``: what status, seal and customs should be, by the kind of break."""
+def _differences(subject: str, row: Row[Any], stated: StatementBar, right: StatementBar) -> list[Break]:
+    """Return where a line differs from what the register says of the lot, ``right``."""
     found = []
     name = f"lot {row.lot_id}"
-    if row.gross_cg is not None and abs(line.gross_cg - _weight(row)) > tolerance_cg(_weight(row)):
-        weights = (_weight(row) * 10, line.gross_cg * 10, "gross_mg")
-        found.append(Break("WEIGHT_DIFF", subject, row.symbol, *weights, name))
-    if row.fineness_e5 is not None and line.fineness_e5 != row.fineness_e5:
-        fineness = (row.fineness_e5, line.fineness_e5, "fineness_e5")
-        found.append(Break("FINENESS_DIFF", subject, row.symbol, *fineness, name))
-    stated = {"STATUS_DIFF": line.status, "SEAL_DIFF": line.seal, "CUSTOMS_DIFF": line.customs}
-    for kind, here in right.items():
-        said = stated[kind]
-        if said is not None and here is not None and said != here:
-            note = f"{name}: {here} in the register, {said} there"
-            found.append(Break(kind, subject, row.symbol, 1, 0, "match", note))
+    if row.gross_cg is not None and abs(stated.gross_cg - right.gross_cg) > tolerance_cg(right.gross_cg):
+        weights = (right.gross_cg * 10, stated.gross_cg * 10, "gross_mg")
+        found.append(Break("WEIGHT_DIFF", subject, row.symbol, *weights, name, row.lot_id))
+    if row.fineness_e5 is not None and stated.fineness_e5 != row.fineness_e5:
+        fineness = (row.fineness_e5, stated.fineness_e5, "fineness_e5")
+        found.append(Break("FINENESS_DIFF", subject, row.symbol, *fineness, name, row.lot_id))
+    for kind, there, here in (
+        ("STATUS_DIFF", stated.status, right.status),
+        ("SEAL_DIFF", stated.seal, right.seal),
+        ("CUSTOMS_DIFF", stated.customs, right.customs),
+    ):
+        if there is not None and here is not None and there != here:
+            note = f"{name}: {here} in the register, {there} there"
+            found.append(Break(kind, subject, row.symbol, 1, 0, "match", note, row.lot_id))
     return found
 
 
 async def take_in(
     connection: AsyncConnection, by: str, place: str, day: date, name: str, data: bytes, lines: Sequence[StatementBar]
 ) -> Outcome:
-    """Compares, keeps the differences as breaks of this warehouse and the file as it came.
+    """Compare a statement, record the differences as breaks of this warehouse, and keep the file as it came.
 
     Raises Refused (FILE_KNOWN) where the same file was taken in for the same warehouse and ``day`` before.
     """
@@ -232,7 +248,7 @@ async def take_in(
     await files.check_new(connection, "statement", data, about)
     outcome = await compare(connection, place, lines)
     checked = outcome.bars + outcome.lots
-    run_id = await three_way.note_run(connection, by, f"statement:{place}", checked, outcome.breaks)
+    run_id = await breaks.record_run(connection, by, statement_scope(place), checked, outcome.breaks)
     result = {"run": run_id, "warehouse": place, "day": day.isoformat(), "breaks": len(outcome.breaks)}
     await files.keep(connection, by, "statement", name, data, len(lines), result, about)
     return outcome._replace(run_id=run_id)

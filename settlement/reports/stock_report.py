@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base import working_days
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
 from settlement.documents.lots import CERTIFIED_IN_STOCK, IN_STOCK, PROMISED, UNMELTED
+from settlement.reconciliation.breaks import BOOKS
 from settlement.workbooks import writing
 
 
@@ -105,8 +106,8 @@ WITH last AS (
     SELECT lot_id, array_agg(kind) AS kinds FROM lot_lock
     WHERE at < :until AND (lifted_at IS NULL OR lifted_at >= :until) GROUP BY lot_id
 ), disputed AS (
-    SELECT DISTINCT substring(note FROM '^lot ([0-9]+)')::bigint AS lot_id FROM recon_break
-    WHERE scope LIKE 'statement:%' AND opened_at < :until AND (closed_at IS NULL OR closed_at >= :until)
+    SELECT DISTINCT lot_id FROM recon_break
+    WHERE scope <> :books AND lot_id IS NOT NULL AND opened_at < :until AND (closed_at IS NULL OR closed_at >= :until)
 )
 SELECT last.warehouse, l.form, sum(l.fine_mg)::bigint AS fine,
        CASE WHEN 'LEGAL_HOLD' = ANY (kinds) THEN 'legal_hold'
@@ -128,7 +129,7 @@ async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
     certified = list(CERTIFIED_IN_STOCK)
     states = {"in_stock": list(IN_STOCK), "unmelted": list(UNMELTED), "certified": certified}
     made: dict[tuple[str, str], dict[str, int]] = {}
-    asked = {"until": times["until"], "certified": certified, "promised": list(PROMISED)}
+    asked = {"until": times["until"], "certified": certified, "promised": list(PROMISED), "books": BOOKS}
     for row in await connection.execute(text(_MADE_OF), asked):
         made.setdefault((row.warehouse, row.form), {})[row.what] = row.fine
     lines = []

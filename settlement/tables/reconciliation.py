@@ -3,17 +3,12 @@
 Units as in ``settlement.tables.columns``.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ForeignKey,
-    Index,
-    Table,
-    text,
-)
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, text
 
 from settlement.documents.reconciliation import BREAK_OPEN, CORRECTED
 from settlement.tables.columns import integer, metadata, number, one_of, string
+
+NOT_CORRECTED = f"status <> {CORRECTED!r}"
 
 recon_run = Table(
     "recon_run",
@@ -46,6 +41,7 @@ recon_break = Table(
     string("scope", default="books"),
     string("unit", default="amount"),
     string("note", default=""),
+    Column("lot_id", BigInteger, ForeignKey("lot.lot_id")),
     one_of("status", (*BREAK_OPEN, CORRECTED)),
     Index(
         "uq_recon_break_kind_subject_asset",
@@ -53,6 +49,6 @@ recon_break = Table(
         "subject",
         "asset",
         unique=True,
-        postgresql_where=text(f"status <> {CORRECTED!r}"),
+        postgresql_where=text(NOT_CORRECTED),
     ),
 )

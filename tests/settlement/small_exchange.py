@@ -20,6 +20,7 @@ from settlement.ledger.outbox import Sender
 from settlement.load_outs import application
 from settlement.lots import lots, scales
 from settlement.reconciliation import three_way
+from settlement.reconciliation.breaks import Break
 from settlement.service import movements
 from settlement.service.writer import Ledger
 from tests.settlement import bar_lists
@@ -141,6 +142,6 @@ async def refused(
     return str(found.value)
 
 
-async def breaks(exchange: SmallExchange) -> tuple[three_way.Break, ...]:
+async def find_breaks(exchange: SmallExchange) -> tuple[Break, ...]:
     """What a reconciliation finds now."""
     return (await three_way.reconcile(exchange.engine, ONE)).breaks

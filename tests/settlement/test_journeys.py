@@ -21,6 +21,7 @@ from settlement.ledger import cash
 from settlement.load_outs import application, handing_over
 from settlement.lots import lots
 from settlement.reconciliation import three_way
+from settlement.reconciliation.breaks import Break
 from settlement.service import movements
 from settlement.tables.custody import receipt
 from settlement.tables.ledger import cash_transfer, outbox
@@ -43,7 +44,7 @@ async def column(exchange: SmallExchange, table: Table, name: str) -> list[Any]:
         return list(rows.scalars())
 
 
-async def breaks(exchange: SmallExchange) -> tuple[three_way.Break, ...]:
+async def find_breaks(exchange: SmallExchange) -> tuple[Break, ...]:
     return (await three_way.reconcile(exchange.engine, ONE)).breaks
 
 
@@ -59,13 +60,13 @@ async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
     numbers = await exchange.issue([{"serial": f"A{n}"} for n in range(5)])
     await exchange.issue([{"serial": "V", "account": "VENUE"}])
     assert exchange.held("A.H", "AU") == 5 * 99_900
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
     await exchange.trade("B.H", "A.H", 60_000, 205)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
     await exchange.approve(await apply(exchange, 200_000))
-    assert await breaks(exchange) == (), "nothing has moved before the engine has said so"
+    assert await find_breaks(exchange) == (), "nothing has moved before the engine has said so"
     await exchange.round_trip()
     over = 2 * 99_900 - 200_000
     assert over == -200
@@ -73,7 +74,7 @@ async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
     assert exchange.held("VENUE", "AU") == 99_900 + 200
     assert exchange.held("VENUE") == 100_000_000 - 200 * 60
     assert await column(exchange, receipt, "status") == ["CANCELLED", "CANCELLED", "LIVE", "LIVE", "LIVE", "LIVE"]
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
     async with exchange.engine.begin() as connection:
         wrong = await handing_over.sign(connection, OTHER, 1, "000000", COLLECTOR_ID)
@@ -88,7 +89,7 @@ async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
             *("issue", "allocate", "withdraw", "release"),
         ]
         await audit.verify(connection)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_over_weight_is_bought_from_the_venue(exchange: SmallExchange) -> None:
@@ -100,7 +101,7 @@ async def test_over_weight_is_bought_from_the_venue(exchange: SmallExchange) -> 
     assert exchange.held("B.H", "AU") == 0
     assert exchange.held("VENUE", "AU") == 99_900 - 900
     assert exchange.held("VENUE") == 900 * 60
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_load_out_that_the_engine_refuses_frees_its_lots(exchange: SmallExchange) -> None:
@@ -114,13 +115,13 @@ async def test_a_load_out_that_the_engine_refuses_frees_its_lots(exchange: Small
         row = await application.sheet(connection, 1)
         assert (row.status, row.reason) == ("REFUSED", "INSUFFICIENT_GOLD")
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await exchange.engine_runner.run(OrderCancelAll("A.H"))
     await exchange.post()
     await exchange.approve(await apply(exchange, 99_900, "A.H"))
     await exchange.round_trip()
     assert exchange.held("A.H", "AU") == 0
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_declined_load_out_frees_its_lots(exchange: SmallExchange) -> None:
@@ -195,7 +196,7 @@ async def test_money_is_refused_before_and_by_the_engine(exchange: SmallExchange
     assert await column(exchange, cash_transfer, "status") == ["DONE", "REFUSED"]
     assert await column(exchange, cash_transfer, "reason") == [None, "INSUFFICIENT_CASH"]
     assert exchange.held("A.H") == 100
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(exchange: SmallExchange) -> None:
@@ -230,7 +231,7 @@ async def test_an_outsider_using_our_reference_is_not_taken_for_us(exchange: Sma
     await exchange.round_trip()
     assert await column(exchange, receipt, "status") == ["VOID"]
     assert await column(exchange, receipt, "reason") == ["DUPLICATE_ID"]
-    assert {found.kind for found in await breaks(exchange)} == {"UNIDENTIFIED", "POOL_ENGINE"}
+    assert {found.kind for found in await find_breaks(exchange)} == {"UNIDENTIFIED", "POOL_ENGINE"}
 
 
 async def test_steps_cannot_be_skipped_or_repeated(exchange: SmallExchange) -> None:

@@ -19,7 +19,7 @@ from settlement.tables.charges import accrual_day, fee_accrual
 from settlement.tables.ledger import ledger_account
 from settlement.tables.load_outs import load_out as sheets
 from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, breaks, do, load_out_application
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, load_out_application
 
 LOT_MG = 99_900
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
@@ -118,7 +118,7 @@ async def test_a_bill_is_paid_through_the_journal(exchange: SmallExchange) -> No
     async with exchange.engine.connect() as connection:
         trading = 2 * 150 * 60_000 // 10_000
         assert await connection.scalar(income) == trading + sum(half_up(ufen, fees.UFEN) for ufen in owed.values())
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: SmallExchange) -> None:
@@ -128,7 +128,7 @@ async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: Small
     await exchange.round_trip()
     (arrear,) = await do(exchange, fees.bills, status="ARREAR")
     assert (arrear.account, arrear.reason) == ("B.H", "INSUFFICIENT_CASH")
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     with pytest.raises(Refused, match=r"account B\.H has not paid bill 2 of 0\.09 CNY") as refused:
         await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
     assert refused.value.reason == "ARREAR"
@@ -141,7 +141,7 @@ async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: Small
     await exchange.round_trip()
     assert [row.status for row in await do(exchange, fees.bills)] == ["DONE", "REPLACED", "REPLACED", "DONE"]
     assert exchange.held("B.H") == 100_000 - 9
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
 
 
@@ -173,7 +173,7 @@ async def test_a_cancel_is_free_on_its_day_alone(exchange: SmallExchange, days_a
     await exchange.approve(await do(exchange, cancels.propose, ONE, 1))
     await exchange.round_trip()
     assert (("FREIGHT_INSURANCE", "load_out_cancel:1") in await charged(exchange, "A.H")) == costs
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_new_rate_holds_from_its_day_on(exchange: SmallExchange) -> None:

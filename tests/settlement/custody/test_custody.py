@@ -19,7 +19,16 @@ from settlement.lots import customs, locks, lots, scales
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
 from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import FAR, ONE, OTHER, SmallExchange, breaks, do, load_out_application, refused
+from tests.settlement.small_exchange import (
+    FAR,
+    ONE,
+    OTHER,
+    SmallExchange,
+    do,
+    find_breaks,
+    load_out_application,
+    refused,
+)
 
 LOT_MG = 99_900
 
@@ -68,7 +77,7 @@ async def test_a_frozen_lot_goes_to_nobody(exchange: SmallExchange) -> None:
     why = await refused(exchange, "SAME_PERSON", locks.unfreeze, ONE, [1], "is genuine")
     assert why == "clerk-1 has frozen lot 1; another person must end it"
     await refused(exchange, "ILLEGAL_STEP", locks.unfreeze, OTHER, [1, 3], "is genuine")
-    assert await breaks(exchange) == (), "a frozen lot stays in the pool"
+    assert await find_breaks(exchange) == (), "a frozen lot stays in the pool"
     await do(exchange, locks.unfreeze, OTHER, [1, 2], "is genuine")
     await do(exchange, ask, ONE, "A.H", 2 * LOT_MG)
     assert (await steps(exchange, 1))[-3:] == ["lock_freeze", "unlock_freeze", "allocate"]
@@ -108,11 +117,11 @@ async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> 
     assert why == "pledge 1: the pledgee says weight 199.799, the pledgor 199.8"
     proposal = await do(exchange, pledges.pair, OTHER, *pair)
     await refused(exchange, "SAME_PERSON", movements.approve, OTHER, proposal)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await do(exchange, movements.approve, ONE, proposal)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await exchange.round_trip()
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     assert await status(exchange, encumbrances.PLEDGE, number) == "LIVE"
     assert (exchange.held("A.H", "AU"), exchange.held("A.H.PLEDGE", "AU")) == (LOT_MG, 2 * LOT_MG)
 
@@ -135,7 +144,7 @@ async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> 
     await exchange.round_trip()
     assert await status(exchange, encumbrances.PLEDGE, number) == "RELEASED"
     assert (exchange.held("A.H", "AU"), exchange.held("A.H.PLEDGE", "AU")) == (3 * LOT_MG, 0)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await do(exchange, ask, ONE, "A.H", 2 * LOT_MG)
 
 
@@ -150,7 +159,7 @@ async def test_bought_gold_is_pledged_by_weight(exchange: SmallExchange) -> None
     )
     await exchange.round_trip()
     assert (exchange.held("B.H", "AU"), exchange.held("B.H.PLEDGE", "AU")) == (30_000, 120_000)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await refused(exchange, "NOT_OWN_LOT", pledges.enter, ONE, "B.H", "A", "AU", 0, "P-2", [3])
     await refused(exchange, "INSUFFICIENT_GOLD", pledges.enter, ONE, "B.H", "A", "AU", 30_001, "P-2")
 
@@ -173,7 +182,7 @@ async def test_a_pledge_that_does_not_come_about(exchange: SmallExchange) -> Non
     found = [await status(exchange, encumbrances.PLEDGE, number) for number in (first, second, third)]
     assert found == ["WITHDRAWN", "REFUSED", "REFUSED"]
     assert exchange.held("A.H.PLEDGE", "AU") == 0
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await do(exchange, locks.check_free, [1, 2, 3])
 
 
@@ -221,7 +230,7 @@ async def test_a_legal_hold_and_its_lifting(exchange: SmallExchange) -> None:
     number = await pledged_hold(exchange)
     assert await status(exchange, encumbrances.LEGAL_HOLD, number) == "LIVE"
     assert (exchange.held("A.H", "AU"), exchange.held("A.H.HOLD", "AU")) == (3 * LOT_MG - 50_000, 50_000)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
     await refused(exchange, "NOT_PAIRED", legal_holds.propose_lifting, ONE, number, "C-1")
     proposal = await do(exchange, legal_holds.propose_lifting, ONE, number, "C-2")
@@ -230,7 +239,7 @@ async def test_a_legal_hold_and_its_lifting(exchange: SmallExchange) -> None:
     await exchange.round_trip()
     assert await status(exchange, encumbrances.LEGAL_HOLD, number) == "RELEASED"
     assert exchange.held("A.H", "AU") == 3 * LOT_MG
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await do(exchange, locks.check_free, [1, 2, 3])
 
 
@@ -249,7 +258,7 @@ async def test_a_hold_of_a_pledged_lot_keeps_it_when_the_pledge_ends(exchange: S
     await do(exchange, movements.approve, OTHER, release)
     await exchange.round_trip()
     assert exchange.held("A.H", "AU") == 3 * LOT_MG
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_receipt_is_taken_back(exchange: SmallExchange) -> None:
@@ -257,17 +266,17 @@ async def test_a_receipt_is_taken_back(exchange: SmallExchange) -> None:
     await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "again")
     await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
     await do(exchange, movements.approve, OTHER, proposal)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await exchange.round_trip()
     assert exchange.held("A.H", "AU") == LOT_MG
     assert [await state(exchange, number) for number in (1, 2, 3)] == ["REGISTERED", "REGISTERED", "RECEIPTED"]
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await refused(exchange, "NO_RECEIPT", receipt_cancels.propose, ONE, [1], "again")
     again = await do(exchange, receipts.propose_issue, ONE, [1])
     await do(exchange, movements.approve, OTHER, again)
     await exchange.round_trip()
     assert exchange.held("A.H", "AU") == 2 * LOT_MG
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_receipt_whose_gold_is_sold_stays(exchange: SmallExchange) -> None:
@@ -278,7 +287,7 @@ async def test_a_receipt_whose_gold_is_sold_stays(exchange: SmallExchange) -> No
     assert [await state(exchange, number) for number in (1, 2, 3)] == ["REGISTERED", "REGISTERED", "RECEIPTED"]
     await do(exchange, locks.check_free, [3])
     await refused(exchange, "INSUFFICIENT_GOLD", receipt_cancels.propose, ONE, [3], "wrong account")
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
@@ -289,12 +298,12 @@ async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
     await refused(exchange, "ILLEGAL_STEP", transfers.cancel, ONE, 1)
     await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
     await refused(exchange, "SAME_PERSON", transfers.receive, ONE, 1, "S-9")
-    assert await breaks(exchange) == (), "what is on its way is in the pool"
+    assert await find_breaks(exchange) == (), "what is on its way is in the pool"
     assert await do(exchange, transfers.receive, OTHER, 1, "S-9")
     assert (await steps(exchange, 1))[-4:] == ["lock_transfer", "ship", "receive", "unlock_transfer"]
     async with exchange.engine.connect() as connection:
         assert [row.warehouse for row in await lots.listing(connection)] == ["XM2", "XM2", "XM1"]
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     with pytest.raises(BadValue, match="lots of one warehouse"):
         await do(exchange, transfers.propose, ONE, [1, 3], "XM2", "shortage")
     await do(exchange, movements.decline, OTHER, await do(exchange, transfers.propose, ONE, [3], "XM2", "shortage"))
@@ -311,7 +320,7 @@ async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> No
     assert not await do(exchange, transfers.receive, OTHER, 1, "S-8")
     why = await refused(exchange, "LOCKED", locks.check_free, [1])
     assert why == "lot 1 is under FREEZE: SEAL_DIFF: left under S-9, came under S-8"
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallExchange) -> None:
@@ -334,7 +343,7 @@ async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallE
     await do(exchange, movements.approve, OTHER, await do(exchange, receipts.propose_issue, ONE, [1]))
     await exchange.round_trip()
     assert (exchange.held("A.H", "AU"), exchange.held("A.H", "AU-B")) == (2 * LOT_MG, LOT_MG)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     with pytest.raises(BadValue, match="absent"):
         await do(exchange, transfers.propose, ONE, [2], "XM2", "shortage", **crossing)
 
@@ -348,7 +357,7 @@ async def test_a_class_takes_one_customs_status(exchange: SmallExchange) -> None
     await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
     await exchange.issue([{"serial": "B1", "warehouse": "FTZ", "symbol": "AU-B", "scale": "SCALE-3"}])
     assert exchange.held("A.H", "AU-B") == LOT_MG
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_permit_is_used_up(exchange: SmallExchange) -> None:

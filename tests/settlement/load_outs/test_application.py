@@ -17,7 +17,7 @@ from settlement.intake.bar_rows import Reading
 from settlement.ledger import stock
 from settlement.load_outs import application, cancels, claims, handing_over
 from settlement.lots import locks, lots
-from settlement.reconciliation import three_way, vault_freeze, warehouse_statement
+from settlement.reconciliation import breaks, vault_freeze, warehouse_statement
 from settlement.reports import bar_export
 from settlement.service import movements
 from settlement.tables.custody import receipt
@@ -31,8 +31,8 @@ from tests.settlement.small_exchange import (
     ONE,
     OTHER,
     SmallExchange,
-    breaks,
     do,
+    find_breaks,
     load_out_application,
     refused,
 )
@@ -99,7 +99,7 @@ async def test_the_owner_chooses_lots_and_stock(
     assert (found.type, found.own_mg) == (kind, own_mg)
     assert await do(exchange, application.lots_of, [number]) == lots_chosen
     assert await do(exchange, stock.own, "B.H", "AU") == 199_800 - own_mg
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 @pytest.mark.parametrize(("lots_by", "kind", "left"), [("AGE", "TRADE", 199_800), ("OWN_FIRST", "SELF", 99_900)])
@@ -205,18 +205,18 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     await refused(exchange, "VAULT_FROZEN", movements.approve, OTHER, waiting)
     await do(exchange, handing_over.withdraw_signature, ONE, number)
     await refused(exchange, "VAULT_FROZEN", handing_over.sign, ONE, number, CODE, COLLECTOR_ID)
-    await do(exchange, three_way.explain, ONE, 1, OTHER, "is looked for")
+    await do(exchange, breaks.explain, ONE, 1, OTHER, "is looked for")
     await refused(exchange, "VAULT_FROZEN", application.apply, ONE, load_out_application("A.H", LOT_MG))
     assert await state(b"".join(count)) == 0
     assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
     assert await do(exchange, handing_over.release, OTHER, number) == [1]
 
     async with exchange.engine.begin() as connection:
-        found = [three_way.Break("HOLDING", "A.H", "AU", 1, 2), three_way.Break("RECEIPT", "lot:7", "AU", 1, 2)]
-        await three_way.note_run(connection, ONE, three_way.BOOKS, 2, found[:1])
+        found = [breaks.Break("HOLDING", "A.H", "AU", 1, 2), breaks.Break("RECEIPT", "lot:7", "AU", 1, 2, lot_id=7)]
+        await breaks.record_run(connection, ONE, breaks.BOOKS, 2, found[:1])
     await pass_hours(100)
     await do(exchange, vault_freeze.check, "XM1")
-    await do(exchange, three_way.note_run, ONE, three_way.BOOKS, 2, found)
+    await do(exchange, breaks.record_run, ONE, breaks.BOOKS, 2, found)
     await pass_hours(100)
     assert "RECEIPT, lot:7" in await refused(exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(exchange, vault_freeze.check, "XM2")
@@ -246,7 +246,7 @@ async def test_the_window(exchange: SmallExchange) -> None:
     await push_back(exchange, number + 1, 6)
     await refused(exchange, "TOO_LATE", movements.approve, OTHER, proposal)
     await do(exchange, movements.decline, OTHER, proposal)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 @pytest.mark.parametrize("ask_mg", [LOT_MG, LOT_MG + 500])
@@ -264,7 +264,7 @@ async def test_a_cancelled_load_out_gives_its_gold_back(exchange: SmallExchange,
     assert (await row(exchange, number)).status == "CANCELLED"
     assert exchange.held("A.H", "AU") == before - (ask_mg - LOT_MG), "the short weight stays sold"
     assert await do(exchange, stock.own, "A.H", "AU") == own - (ask_mg - LOT_MG)
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     async with exchange.engine.connect() as connection:
         live = select(receipt.c.account).where(receipt.c.lot_id == 1, receipt.c.status == "LIVE")
         assert list((await connection.execute(live)).scalars()) == ["A.H"]
@@ -278,11 +278,11 @@ async def test_a_load_out_that_nobody_collects_expires(exchange: SmallExchange) 
     assert await do(exchange, cancels.expire, today + timedelta(days=10)) == []
     assert await do(exchange, cancels.expire, today + timedelta(days=11)) == [number]
     assert await do(exchange, cancels.expire, today + timedelta(days=12)) == []
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
     await exchange.round_trip()
     assert (await row(exchange, number)).status == "EXPIRED"
     assert exchange.held("A.H", "AU") == 4 * LOT_MG
-    assert await breaks(exchange) == ()
+    assert await find_breaks(exchange) == ()
 
 
 async def entered_calendar(exchange: SmallExchange) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.commands import HoldingAdjust
-from settlement.reconciliation import three_way
+from settlement.reconciliation import breaks, three_way
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
@@ -106,14 +106,14 @@ async def test_a_break_keeps_its_number_and_age_until_it_is_gone(exchange: Small
     first = await three_way.reconcile(exchange.engine, ONE)
     await three_way.reconcile(exchange.engine, OTHER)
     async with exchange.engine.begin() as connection:
-        (row,) = await three_way.open_breaks(connection)
+        (row,) = await breaks.open_breaks(connection)
         assert (row.owner, row.status, row.first_run, row.last_run) == (ONE, "OPEN", first.run_id, first.run_id + 1)
-        await three_way.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
+        await breaks.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
     await three_way.reconcile(exchange.engine, ONE)
     async with exchange.engine.connect() as connection:
-        (row,) = await three_way.open_breaks(connection)
+        (row,) = await breaks.open_breaks(connection)
         assert (row.owner, row.status, row.explanation) == (OTHER, "EXPLAINED", "planted by a test")
     await plant(exchange.engine, "UPDATE engine_holding SET total = total - 1 WHERE account = 'B.H' AND asset = 'CNY'")
     assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
     async with exchange.engine.connect() as connection:
-        assert await three_way.open_breaks(connection) == []
+        assert await breaks.open_breaks(connection) == []

@@ -12,7 +12,7 @@ from settlement.base.refusal import Refused
 from settlement.intake import files
 from settlement.intake.bar_rows import Reading
 from settlement.lots import locks, lots, scales
-from settlement.reconciliation import three_way, warehouse_statement
+from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.workbooks import sheets
 from tests.settlement.commands import clerk, goldx
 from tests.settlement.engine_runner import EngineRunner
@@ -110,7 +110,7 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
     await take("XM2", "HX,B1,2024,100.00,998.00,,,")
     assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
     async with exchange.engine.connect() as connection:
-        rows = await three_way.open_breaks(connection)
+        rows = await breaks.open_breaks(connection)
     assert [(row.kind, row.scope, row.owner, row.unit) for row in rows] == [
         ("MISSING_AT_WAREHOUSE", "statement:XM1", ONE, "gross_mg"),
         ("FINENESS_DIFF", "statement:XM2", ONE, "fineness_e5"),
@@ -120,7 +120,7 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
         await take("XM1", BARS[0])
     await take("XM1", *BARS)
     async with exchange.engine.connect() as connection:
-        assert [row.scope for row in await three_way.open_breaks(connection)] == ["statement:XM2"]
+        assert [row.scope for row in await breaks.open_breaks(connection)] == ["statement:XM2"]
         kept = await files.listing(connection)
     assert (kept[0].kind, kept[0].about) == ("statement", "XM1 2026-11-24")
 
@@ -128,7 +128,7 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
 def test_the_age_of_a_break_says_whose_it_is() -> None:
     """Domain sheet 8.4."""
     day = 86_400_000
-    assert [three_way.age(0, n * day)[1] for n in (0, 1, 2, 3, 4, 5, 30)] == [
+    assert [breaks.age(0, n * day)[1] for n in (0, 1, 2, 3, 4, 5, 30)] == [
         *("matching", "its owner", "head of operations", "risk", "risk"),
         *("notice to the regulator", "notice to the regulator"),
     ]

@@ -1,0 +1,50 @@
+"""What migrations make of rows that are there already."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base import database
+from settlement.migrations.forward import upgrade
+
+BREAK = text(
+    "INSERT INTO recon_break (kind, subject, asset, expected, found, owner, status, opened_at, first_run, last_run, "
+    "scope, note) VALUES ('K', :subject, 'AU', 1, 2, 'x', 'OPEN', 1, 1, 1, :scope, :note)"
+)
+LOT = text(
+    "INSERT INTO lot "
+    "(refiner, serial, symbol, form, account, warehouse, declared_gross_cg, declared_fineness_e5, state) "
+    "SELECT 'HX', number, 'AU', 'GRAIN', 'A.H', 'XM1', 1, 1, 'ARRIVED' FROM unnest(ARRAY['1', '2', '3']) AS number"
+)
+
+
+async def subjects(connection: AsyncConnection) -> dict[str, int | None]:
+    rows = await connection.execute(text("SELECT subject, lot_id FROM recon_break"))
+    return {row.subject: row.lot_id for row in rows}
+
+
+async def test_breaks_get_the_lots_that_their_texts_named(database_url: str) -> None:
+    engine = database.connect(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0010")
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(LOT)
+        for subject, scope, note in (
+            ("lot:1", "books", ""),
+            ("pledge:7 lot:3", "books", ""),
+            ("A.H", "books", ""),
+            ("lot:99", "books", ""),
+            ("XM1 HX 1 2024", "statement:XM1", "lot 2: RECEIPTED in the register, FROZEN there"),
+            ("XM1 HX 9 2024", "statement:XM1", "line 3"),
+        ):
+            await connection.execute(BREAK, {"subject": subject, "scope": scope, "note": note})
+    await database.migrate(database_url)
+    async with engine.connect() as connection:
+        assert await subjects(connection) == {
+            "lot:1": 1,
+            "pledge:7 lot:3": 3,
+            "A.H": None,
+            "lot:99": None,
+            "XM1 HX 1 2024": 2,
+            "XM1 HX 9 2024": None,
+        }
+    await engine.dispose()
