@@ -1,5 +1,5 @@
-"""``goldx demo``: the whole exchange on one machine, used as strangers would use it.
+"""``goldx demo``: the whole exchange on one machine, used as a member, an operator and a clerk would use it.
 
-Nothing here has a way in that a member, an operator or a clerk would not have: the services are started as processes,
-and everything after that goes through the WebSocket, the REST API and the ``goldx`` commands.
+The services are started as processes. Everything after that goes through the WebSocket, the REST API and the ``goldx``
+commands; the demonstration has no other access to them.
 """

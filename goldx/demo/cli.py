@@ -5,7 +5,7 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import repeat
 from pathlib import Path
@@ -18,11 +18,12 @@ from websockets.exceptions import WebSocketException
 
 from goldx.client.errors import ExchangeError
 from goldx.client.local_book import WrongBook
-from goldx.demo import venue
-from goldx.demo.display import Board, grouped, open_display
-from goldx.demo.play import STEPS, Outcome, Play
+from goldx.demo import scenario
+from goldx.demo.demonstration import STEPS, Demonstration, Outcome
+from goldx.demo.display import open_display
 from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
+from goldx.demo.state import DisplayState, grouped
 from goldx.demo.traders_process import TradersFailed, TradersProcess
 from goldx.hosting.servers import ServerFailed
 from goldx.hosting.settings import Settings
@@ -31,14 +32,23 @@ from goldx.protocol import units
 from goldx.retry import is_any_of, retry
 
 DRAW_SECONDS: Final = 0.25
-AGAIN_SECONDS: Final = 2.0
-CALM: Final = 15.0
-"""How much slower takers are once the demonstration is over: the page stays alive, the machine stays free."""
+RESTART_SECONDS: Final = 2.0
+"""How long after an error the trading programs are started again."""
+SLOWNESS_AFTERWARDS: Final = 15.0
+"""How much slower takers are after the demonstration, so that the page stays alive and the machine free."""
 FAILURES: Final = (
-    *(StaffFailed, CommandFailed, TradersFailed, ServerFailed, AlreadyRunning),
-    *(ExchangeError, WebSocketException, WrongBook, HTTPError, OSError),
+    StaffFailed,
+    CommandFailed,
+    TradersFailed,
+    ServerFailed,
+    AlreadyRunning,
+    ExchangeError,
+    WebSocketException,
+    WrongBook,
+    HTTPError,
+    OSError,
 )
-"""What goes wrong with the exchange, or with the machine, and is said in one line."""
+"""Errors of the exchange or the machine, which are printed in one line instead of a traceback."""
 
 
 @click.command()
@@ -57,16 +67,20 @@ def demo(context: click.Context, seconds: float, as_json: bool, data_dir: Path |
         raise click.BadParameter(
             f"{folder} is not empty; it must be a folder that is new or empty", param_hint="--data-dir"
         )
+    configured = Settings()
     settings = Settings(
         data_dir=folder,
-        **{"redis_url": None, "database_url": None, "gateway_url": None},
-        **{port: 0 if as_json else _free_port(getattr(Settings(), port)) for port in ("gateway_port", "console_port")},
+        redis_url=None,
+        database_url=None,
+        gateway_url=None,
+        gateway_port=0 if as_json else _free_port(configured.gateway_port),
+        console_port=0 if as_json else _free_port(configured.console_port),
     )
     context.exit(asyncio.run(_until_stopped(_demonstrate(settings, seconds, seed, as_json))))
 
 
-async def _until_stopped(work: Any) -> int:
-    """Runs the work; Ctrl-C or SIGTERM cancels it once, and everything that it started is stopped in good order."""
+async def _until_stopped(work: Coroutine[Any, Any, int]) -> int:
+    """Run the work and return its exit code; Ctrl-C or SIGTERM cancels it once, so that everything stops in order."""
     loop, working = asyncio.get_running_loop(), asyncio.ensure_future(work)
     received: list[signal.Signals] = []
 
@@ -78,7 +92,7 @@ async def _until_stopped(work: Any) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     try:
-        return int(await working)
+        return await working
     except asyncio.CancelledError:
         click.echo("stopped", err=True)
         return 128 + received[0]
@@ -87,29 +101,29 @@ async def _until_stopped(work: Any) -> int:
 
 
 async def _demonstrate(settings: Settings, seconds: float, seed: int, as_json: bool) -> int:
-    board = Board(STEPS)
-    async with AsyncExitStack() as house:
-        async with _drawn(board, to_stderr=as_json):
+    state = DisplayState(STEPS)
+    async with AsyncExitStack() as stack:
+        async with _displayed(state, to_stderr=as_json):
 
-            def tell(line: str) -> None:
-                board.note = line
+            def show_note(line: str) -> None:
+                state.note = line
 
-            exchange = await house.enter_async_context(Supervisor(settings, report=tell))
-            play = Play(exchange, board, seed, seconds)
-            outcome = await play.run()
-            board.step, board.note = len(STEPS), ""
+            supervisor = await stack.enter_async_context(Supervisor(settings, report=show_note))
+            demonstration = Demonstration(supervisor, state, seed, seconds)
+            outcome = await demonstration.run()
+            state.step, state.note = len(STEPS), ""
         if not as_json:
-            _tell(outcome)
-            await _stay(exchange, play)
+            _print_outcome(outcome)
+            await _stay_up(supervisor, demonstration)
     if as_json:
         click.echo(msgspec.json.encode(outcome))
     return 1 if outcome.disagreements or outcome.breaks else 0
 
 
 @asynccontextmanager
-async def _drawn(board: Board, *, to_stderr: bool) -> AsyncIterator[None]:
-    """The board on the screen, as long as the block lasts."""
-    with open_display(board, to_stderr=to_stderr) as display:
+async def _displayed(state: DisplayState, *, to_stderr: bool) -> AsyncIterator[None]:
+    """Display the state for as long as the block lasts."""
+    with open_display(state, to_stderr=to_stderr) as display:
 
         async def draw() -> None:
             while True:
@@ -126,8 +140,7 @@ async def _drawn(board: Board, *, to_stderr: bool) -> AsyncIterator[None]:
             display.refresh()
 
 
-def _tell(outcome: Outcome) -> None:
-    """The outcome for a person."""
+def _print_outcome(outcome: Outcome) -> None:
     latency, out = outcome.latency_ms, outcome.withdrawal
     grams = grouped(units.format_weight(outcome.traded_fine_mg))
     for name, value in (
@@ -149,41 +162,42 @@ def _tell(outcome: Outcome) -> None:
         click.secho("  members, events, ledger, engine and warehouse all agree", fg="green")
 
 
-async def _stay(exchange: Supervisor, play: Play) -> None:
-    """Keeps the market alive until cancelled, and says so as soon as a newcomer finds somebody to trade with."""
-    told = False
+async def _stay_up(supervisor: Supervisor, demonstration: Demonstration) -> None:
+    """Let the members trade until cancelled; print the addresses as soon as a newcomer's orders can trade."""
+    printed = False
 
     async def trade() -> None:
-        nonlocal told
-        async with TradersProcess(play.plan(calm=CALM), play.heard) as traders:
-            await play.until_quoted(traders)
-            if not told:
-                _tell_where(exchange)
-                told = True
+        nonlocal printed
+        plan = demonstration.plan(slowness=SLOWNESS_AFTERWARDS)
+        async with TradersProcess(plan, demonstration.show_progress) as traders:
+            await demonstration.until_quoted(traders)
+            if not printed:
+                _print_addresses(supervisor)
+                printed = True
             await traders.failed()
 
     def report(error: Exception, _pause: float) -> None:
         click.echo(f"the programs start again: {error}", err=True)
 
     with contextlib.suppress(asyncio.CancelledError):
-        await retry(trade, is_any_of(TradersFailed), repeat(AGAIN_SECONDS), report)
+        await retry(trade, is_any_of(TradersFailed), repeat(RESTART_SECONDS), report)
     click.echo("\nstopping")
 
 
-def _tell_where(exchange: Supervisor) -> None:
-    visitor = exchange.data_dir / "keys" / f"{venue.VISITOR.code}.pem"
+def _print_addresses(supervisor: Supervisor) -> None:
+    visitor = supervisor.data_dir / "keys" / f"{scenario.VISITOR.code}.pem"
     for name, value in (
-        ("API documentation", f"{exchange.gateway_url}/docs"),
-        ("operators' book page", exchange.console_url),
+        ("API documentation", f"{supervisor.gateway_url}/docs"),
+        ("operators' book page", supervisor.console_url),
         ("a member's key for you", visitor),
-        ("data", exchange.data_dir),
+        ("data", supervisor.data_dir),
     ):
         click.echo(f"  {name:24}{value}")
     click.echo("The exchange stays up, with its members trading on calmly, until Ctrl-C.")
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port, or 0 (any) where something else listens there."""
+    """Return the wanted port, or 0 (any) if another program listens there."""
     with socket.socket() as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,13 +1,14 @@
-"""What a member's programs write down, to be compared with what the exchange says in the end."""
+"""The record that a member's programs keep, to be compared with the exchange's own records at the end."""
 
 import msgspec
 
 
 class Record(msgspec.Struct):
-    """What one member's programs write down: what the exchange has acknowledged, refused and reported to them.
+    """The orders, trades and refusals that one session of a member was informed of.
 
-    ``fills`` are the trades the account's private channel reported, ``latencies`` microseconds from sending an order to
-    its answer; ``refused`` counts refusals by reason.
+    ``acked`` are the ids of acknowledged orders, ``fills`` the trades that the account's private channel reported,
+    ``latencies`` the microseconds from sending an order to its answer; ``refused`` counts refusals by reason, and
+    ``changes`` the other commands that were accepted.
     """
 
     account: str

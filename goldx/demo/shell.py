@@ -1,6 +1,6 @@
-"""A shell for ``goldx`` commands: a child process that runs one command after another without starting anew for each.
+"""A shell for ``goldx`` commands: one child process that runs one command after another, without a new start for each.
 
-The child is ``python -m goldx.demo.shell``. A request is a JSON array of arguments on one line, its answer one JSON
+The child is ``python -m goldx.demo.shell``. A request is a JSON array of arguments on one line, the result one JSON
 line with the exit code and what the command printed.
 """
 
@@ -17,8 +17,8 @@ import msgspec
 from goldx.cli import main
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What one command came to: ``output`` is its standard output, ``error`` why it failed."""
+class Result(msgspec.Struct, frozen=True):
+    """The result of one command: ``output`` is its standard output, ``error`` why it failed."""
 
     exit_code: int
     output: str
@@ -40,7 +40,9 @@ class Shell:
     async def __aenter__(self) -> "Shell":
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "goldx.demo.shell"),
+                sys.executable,
+                "-m",
+                "goldx.demo.shell",
                 env=dict(self._environment),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -56,14 +58,14 @@ class Shell:
         await self._process.wait()
 
     async def run(self, *arguments: str) -> str:
-        """What the command printed. Raises CommandFailed with the command and its complaint."""
-        answer = await self.execute(*arguments)
-        if answer.exit_code != 0:
-            raise CommandFailed(f"{_shown(arguments)}: {answer.error or answer.output}".strip())
-        return answer.output
+        """Run a command and return what it printed. Raises CommandFailed with the command and its error."""
+        result = await self.execute(*arguments)
+        if result.exit_code != 0:
+            raise CommandFailed(f"{_command_line(arguments)}: {result.error or result.output}".strip())
+        return result.output
 
-    async def execute(self, *arguments: str) -> Answer:
-        """What came of a command, whatever its exit code. Raises CommandFailed if the child itself has ended."""
+    async def execute(self, *arguments: str) -> Result:
+        """Run a command and return its result, whatever its exit code. Raises CommandFailed if the child has ended."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -71,24 +73,24 @@ class Shell:
             stdin.write(msgspec.json.encode(arguments) + b"\n")
             line = await stdout.readline()
         if not line:
-            raise CommandFailed(f"{_shown(arguments)}: its process ended; see {self._log}")
-        return msgspec.json.decode(line, type=Answer)
+            raise CommandFailed(f"{_command_line(arguments)}: its process ended; see {self._log}")
+        return msgspec.json.decode(line, type=Result)
 
 
-def _shown(arguments: tuple[str, ...]) -> str:
+def _command_line(arguments: tuple[str, ...]) -> str:
     return " ".join(("goldx", *arguments))
 
 
-def _execute(arguments: list[str]) -> Answer:
+def _execute(arguments: list[str]) -> Result:
     printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(printed):
         try:
             exit_code = main.main(arguments, prog_name="goldx", standalone_mode=False)
         except click.ClickException as error:
-            return Answer(error.exit_code, _text(printed), error.format_message())
+            return Result(error.exit_code, _text(printed), error.format_message())
         except SystemExit as end:
-            return Answer(end.code if isinstance(end.code, int) else 1, _text(printed), str(end.code))
-    return Answer(exit_code or 0, _text(printed))
+            return Result(end.code if isinstance(end.code, int) else 1, _text(printed), str(end.code))
+    return Result(exit_code or 0, _text(printed))
 
 
 def _text(printed: io.TextIOWrapper) -> str:
@@ -100,6 +102,6 @@ def _text(printed: io.TextIOWrapper) -> str:
 
 if __name__ == "__main__":
     for request in sys.stdin.buffer:
-        answer = msgspec.json.encode(_execute(msgspec.json.decode(request, type=list[str])))
-        sys.stdout.buffer.write(answer + b"\n")
+        result = msgspec.json.encode(_execute(msgspec.json.decode(request, type=list[str])))
+        sys.stdout.buffer.write(result + b"\n")
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""What the venue's staff do in the demonstration: the operator through REST, the clerks through ``goldx`` commands."""
+"""The work of the venue's staff: the operator through REST, the clerks through ``goldx`` commands."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from goldx.client.keys import Key
-from goldx.demo import venue
+from goldx.demo import scenario
 from goldx.demo.shell import Shell
 from goldx.protocol import units
 
@@ -22,11 +22,11 @@ EVENTS: Final = "events.jsonl"
 
 
 class StaffFailed(RuntimeError):
-    """The exchange refused something that the staff asked for, or did not do it in time."""
+    """The exchange refused a request of the staff, or did not carry it out in time."""
 
 
 class Operator:
-    """Market operations, through the REST API with a key of their own."""
+    """The market operator's access to the REST API, with the operator's key."""
 
     def __init__(self, gateway_url: str, key: Key) -> None:
         self._key = key
@@ -39,11 +39,11 @@ class Operator:
         await self._http.aclose()
 
     async def get(self, path: str) -> Any:
-        """The answer of one GET. Raises StaffFailed with the problem."""
+        """Return the answer to a GET. Raises StaffFailed with the problem."""
         return self._read(await self._http.get(path, headers=self._headers()))
 
     async def command(self, method: str, **params: Any) -> Any:
-        """One command of the venue. Raises StaffFailed with the reason of the refusal."""
+        """Give one command of the venue and return its answer. Raises StaffFailed with the reason of a refusal."""
         body = {"method": method, "params": params}
         return self._read(await self._http.post("/v1/operator/commands", json=body, headers=self._headers()))
 
@@ -57,120 +57,137 @@ class Operator:
         return response.json()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Waits until an awaitable condition holds. Raises StaffFailed after WAIT_SECONDS."""
+async def wait_until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait until a condition holds. Raises StaffFailed after WAIT_SECONDS."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not await condition():
         if time.monotonic() > deadline:
-            raise StaffFailed(f"waited {WAIT_SECONDS:.0f} s in vain: {what}")
+            raise StaffFailed(f"waited {WAIT_SECONDS:.0f} s in vain for {what}")
         await asyncio.sleep(0.1)
 
 
 async def register(shell: Shell, keys: Path) -> str:
-    """Registers staff and members and makes a key for each, in files under ``keys``; returns how many, in words."""
+    """Register staff and members, make a key file for each under ``keys``, and return a sentence about them."""
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for person in venue.STAFF:
+    for person in scenario.STAFF:
         await shell.run("staff", "add", person.code, "--name", person.title, "--permissions", person.permissions)
         holder = ("--staff", person.code, "--permissions", person.permissions)
         await shell.run("key", "create", *holder, "--out", str(keys / f"{person.code}.pem"))
-    for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
+    for firm in scenario.FIRMS:
         await shell.run("member", "add", firm.code, "--name", firm.name, "--name-zh", firm.name_zh)
-        if firm is not venue.VENUE:
+        if firm is not scenario.VENUE:
             await shell.run("key", "create", "--member", firm.code, "--out", str(keys / f"{firm.code}.pem"))
-    return f"{len(venue.STAFF)} staff, {len(venue.FIRMS) + 2} members, an Ed25519 key each"
+    return f"{len(scenario.STAFF)} staff, {len(scenario.FIRMS)} members, an Ed25519 key each"
 
 
 async def define(operator: Operator) -> str:
-    """Opens the trading accounts and defines the instruments; returns what, in words."""
-    for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
+    """Open the trading accounts, define the instruments, and return a sentence about them."""
+    for firm in scenario.FIRMS:
         for account in firm.cash:
             await operator.command("account.open", account=account, member=firm.code, kind=firm.kind)
-    for instrument in venue.INSTRUMENTS:
+    for instrument in scenario.INSTRUMENTS:
         await operator.command("instrument.define", **instrument)
-    return ", ".join(f"{i['symbol']} {i['name_zh']}" for i in venue.INSTRUMENTS)
+    return ", ".join(f"{i['symbol']} {i['name_zh']}" for i in scenario.INSTRUMENTS)
 
 
 async def pay_in(shell: Shell) -> int:
-    """Pays in every account's money: one clerk proposes, another approves. Returns fen."""
+    """Pay in every account's money (one clerk proposes, another approves), and return the total in fen."""
     total = 0
     numbers = []
-    for firm in (venue.VENUE, *venue.FIRMS, venue.VISITOR):
+    for firm in scenario.FIRMS:
         for account, amount in firm.cash.items():
             paper = ("--account", account, "--amount", amount, "--bank-reference", f"ESCROW-{account}")
-            numbers.append(_proposal(await shell.run("clerk", "--as", venue.CLERK.code, "cash-in", *paper)))
+            numbers.append(_proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "cash-in", *paper)))
             total += units.parse_money(amount)
-    await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", *numbers)
+    await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", *numbers)
     return total
 
 
-async def take_in_bars(shell: Shell, said: Callable[[str], None]) -> int:
-    """Takes in the lots of the bar list up to the receipt; returns how many lots there are."""
-    await shell.run(
-        *("clerk", "--as", venue.CLERK.code, "warehouse-add", venue.WAREHOUSE),
-        *("--name", "Delivery warehouse 1", "--city", "Xiamen"),
-    )
+async def take_in_bars(shell: Shell, report: Callable[[str], None]) -> int:
+    """Take in the lots of the bar list up to the receipt, and return how many there are.
+
+    ``report`` is called with what is being done.
+    """
+    in_city = ("--name", "Delivery warehouse 1", "--city", "Xiamen")
+    await shell.run("clerk", "--as", scenario.CLERK.code, "warehouse-add", scenario.WAREHOUSE, *in_city)
     until = f"{date.today().year + 1}-12-31"  # noqa: DTZ011
-    for scale, resolution, capacity in venue.SCALES:
+    for scale, resolution, capacity in scenario.SCALES:
         kind = ("--resolution", resolution, "--capacity", capacity, "--calibration", f"CAL-{scale}")
-        where = ("--warehouse", venue.WAREHOUSE, "--valid-until", until)
-        await shell.run("clerk", "--as", venue.CLERK.code, "scale", "add", scale, *kind, *where)
-    for laboratory, name, name_zh in venue.LABORATORIES:
+        where = ("--warehouse", scenario.WAREHOUSE, "--valid-until", until)
+        await shell.run("clerk", "--as", scenario.CLERK.code, "scale", "add", scale, *kind, *where)
+    for laboratory, name, name_zh in scenario.LABORATORIES:
         named = ("--name", name, "--name-zh", name_zh, "--accreditation", "CMA", "--accreditation", "CNAS")
         valid = ("--number", f"CNAS-{laboratory}", "--valid-from", "2020-01-01", "--valid-until", until)
-        await shell.run("clerk", "--as", venue.CLERK.code, "laboratory", "add", laboratory, *named, *valid)
+        await shell.run("clerk", "--as", scenario.CLERK.code, "laboratory", "add", laboratory, *named, *valid)
     with as_file(files("goldx.demo") / "bars.csv") as bars:
-        said("pre-advice")
-        arrived = await shell.run("clerk", "--as", venue.CLERK.code, "import-bars", str(bars))
-        said("being weighed, screened, melted, sampled, assayed, certified, registered")
-        await shell.run("clerk", "--as", venue.CLERK.code, "process", str(bars))
-    said("receipts: one clerk proposes, another approves")
-    number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "issue"))
-    await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", number)
+        report("pre-advice")
+        arrived = await shell.run("clerk", "--as", scenario.CLERK.code, "import-bars", str(bars))
+        report("being weighed, screened, melted, sampled, assayed, certified, registered")
+        await shell.run("clerk", "--as", scenario.CLERK.code, "process", str(bars))
+    report("receipts: one clerk proposes, another approves")
+    number = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "issue"))
+    await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
     return int(arrived.split()[0])
 
 
 async def set_phase(operator: Operator, phase: str) -> None:
-    """Takes every instrument into a phase."""
-    for instrument in venue.INSTRUMENTS:
+    """Set the phase of every instrument."""
+    for instrument in scenario.INSTRUMENTS:
         await operator.command("market.set_phase", symbol=instrument["symbol"], phase=phase)
 
 
 async def withdraw(shell: Shell) -> dict[str, Any]:
-    """One member takes gold out: application, approval by a second person, two signatures at the counter.
+    """Let a member withdraw gold: application, approval by a second person, two signatures at the counter.
 
-    Returns what the proposal said: lots, allocated weight, price and money of the over/short weight.
+    Returns the summary in the proposal: lots, allocated weight, price and money of the over/short weight.
     """
-    code = "271828"
-    wish = ("--account", venue.WITHDRAWER, "--symbol", venue.WITHDRAWN_SYMBOL, "--weight", venue.WITHDRAWN_GRAMS)
-    where = ("--warehouse", venue.WAREHOUSE, "--collector", f"{venue.WITHDRAWER}, driver")
-    secrets = ("--collector-id", venue.COLLECTOR_ID, "--pickup-code", code)
-    number = _proposal(await shell.run("clerk", "--as", venue.CLERK.code, "load-out", "apply", *wish, *where, *secrets))
-    waiting = (await shell.run("clerk", "--as", venue.CLERK.code, "proposals")).splitlines()
+    asked = (
+        "--account",
+        scenario.WITHDRAWER,
+        "--symbol",
+        scenario.WITHDRAWN_SYMBOL,
+        "--weight",
+        scenario.WITHDRAWN_GRAMS,
+    )
+    where = ("--warehouse", scenario.WAREHOUSE, "--collector", f"{scenario.WITHDRAWER}, driver")
+    secrets = ("--collector-id", scenario.COLLECTOR_ID, "--pickup-code", scenario.PICKUP_CODE)
+    number = _proposal(
+        await shell.run("clerk", "--as", scenario.CLERK.code, "load-out", "apply", *asked, *where, *secrets)
+    )
+    waiting = (await shell.run("clerk", "--as", scenario.CLERK.code, "proposals")).splitlines()
     summary: dict[str, Any] = next(json.loads(line.split("\t")[3]) for line in waiting if line.split("\t")[0] == number)
-    await shell.run("clerk", "--as", venue.SECOND_CLERK.code, "approve", number)
+    await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
     sheet = str(summary["load_out"])
-    shown = ("load-out", "sign", sheet, "--pickup-code", code, "--collector-id", venue.COLLECTOR_ID)
+    signature = (
+        "load-out",
+        "sign",
+        sheet,
+        "--pickup-code",
+        scenario.PICKUP_CODE,
+        "--collector-id",
+        scenario.COLLECTOR_ID,
+    )
 
     async def signed() -> bool:
-        answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, *shown)
+        answer = await shell.execute("clerk", "--as", scenario.SECOND_CLERK.code, *signature)
         if answer.exit_code != 0 and "is APPROVED" not in answer.error:
             raise StaffFailed(f"the signature was refused: {answer.error}")
         return answer.exit_code == 0
 
-    await until(signed, "the engine to settle the withdrawal")
-    await shell.run("clerk", "--as", venue.CLERK.code, "load-out", "release", sheet)
+    await wait_until(signed, "the engine to settle the withdrawal")
+    await shell.run("clerk", "--as", scenario.CLERK.code, "load-out", "release", sheet)
     return summary
 
 
 async def reconcile(shell: Shell) -> dict[str, Any]:
-    """The three-way reconciliation: ``{"run_id", "sequence", "checked", "breaks": [...]}``."""
-    answer = await shell.execute("clerk", "--as", venue.SECOND_CLERK.code, "reconcile", "--json")
+    """Run the three-way reconciliation and return ``{"run_id", "sequence", "checked", "breaks": [...]}``."""
+    answer = await shell.execute("clerk", "--as", scenario.SECOND_CLERK.code, "reconcile", "--json")
     report: dict[str, Any] = json.loads(answer.output)
     return report
 
 
 class Verdict(NamedTuple):
-    """Whether the journal's replay gives what was published; ``digest`` is the state's SHA-256 at its end."""
+    """Whether the replay of the journal gives the published events; ``digest`` is the state's SHA-256 at its end."""
 
     same: bool
     verdict: str
@@ -178,7 +195,7 @@ class Verdict(NamedTuple):
 
 
 async def export_and_verify(shell: Shell, folder: Path) -> Verdict:
-    """Writes journal and events as ``goldx replay`` reads and writes them, and has the one compared with the other."""
+    """Export journal and events in the format of ``goldx replay``, and compare the replay with what was published."""
     await shell.run("journal", "export", "--out", str(folder / JOURNAL))
     await shell.run("journal", "events", "--out", str(folder / EVENTS))
     answer = await shell.execute("journal", "verify")
@@ -188,5 +205,5 @@ async def export_and_verify(shell: Shell, folder: Path) -> Verdict:
 
 
 def _proposal(output: str) -> str:
-    """``proposal 17 waits ...`` -> ``17``."""
+    """Return the number in ``proposal 17 waits ...``."""
     return output.split()[1]

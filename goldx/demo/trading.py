@@ -2,7 +2,7 @@
 
 The plan is the first line of standard input, as JSON. While it trades, the process writes one ``Progress`` line to
 standard output four times a second; when standard input ends it stops its programs and writes one ``Finished`` line.
-So it also stops when whoever started it is no longer there.
+So it stops too when the process that started it has ended.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ import msgspec
 from goldx.client.errors import ExchangeError
 from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
+from goldx.demo.program import AGAIN_SECONDS, FairPrice, Position, Program
 from goldx.demo.record import Record
-from goldx.demo.traders import AGAIN_SECONDS, Broker, FairPrice, MarketMaker, Opener, Position, Program, Taker
+from goldx.demo.strategies import Broker, MarketMaker, Opener, Taker
 from goldx.retry import retry
 
 REPORT_SECONDS = 0.25
@@ -30,10 +31,11 @@ class Seat(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """``start_prices``: symbol -> fen per fine gram; ``began``: seconds since the epoch.
+    """The trading of one process: the gateway's URL, and a program for every seat.
 
-    ``opening``: everybody only enters orders for the opening auction, and is then done. ``calm``: how many times slower
-    takers are than they could be.
+    ``start_prices``: symbol -> fen per fine gram; ``began``: seconds since the epoch. ``opening``: all seats only enter
+    orders for the opening auction, and end by themselves. ``slowness``: how many times slower takers are than they
+    could be.
     """
 
     url: str
@@ -42,12 +44,15 @@ class Plan(msgspec.Struct, frozen=True):
     start_prices: dict[str, int]
     seats: tuple[Seat, ...]
     opening: bool = False
-    calm: float = 1.0
+    slowness: float = 1.0
 
 
 class Progress(msgspec.Struct, tag="progress", frozen=True):
-    """What all seats have done since the start; ``latencies``: microseconds of the orders since the last report;
-    ``holdings``: account -> asset -> fen or fine milligrams."""
+    """The counts of all seats since the start.
+
+    ``latencies``: microseconds of the orders since the last report; ``holdings``: account -> asset -> fen or fine
+    milligrams.
+    """
 
     acked: int
     refused: int
@@ -57,7 +62,7 @@ class Progress(msgspec.Struct, tag="progress", frozen=True):
 
 
 class Finished(msgspec.Struct, tag="finished", frozen=True):
-    """The last line: what everybody has written down."""
+    """The last line: the records of all seats."""
 
     records: list[Record]
 
@@ -67,48 +72,48 @@ decode_report = msgspec.json.Decoder(Report).decode
 
 
 async def trade(plan: Plan) -> None:
-    """Runs all seats of a plan until standard input ends. The first seat that fails ends all of them."""
-    stop, quiet = asyncio.Event(), asyncio.Barrier(len(plan.seats))
+    """Run all seats of a plan until standard input ends. The first seat that fails ends all of them."""
+    stop, idle = asyncio.Event(), asyncio.Barrier(len(plan.seats))
     positions = [Position(Record(seat.account)) for seat in plan.seats]
     reporting = asyncio.create_task(_report(positions))
     waiting = asyncio.create_task(_until_input_ends(stop))
     try:
         async with asyncio.TaskGroup() as seats:
             for seat, position in zip(plan.seats, positions, strict=True):
-                seats.create_task(_sit(seat, plan, position, stop, quiet))
+                seats.create_task(_run_seat(seat, plan, position, stop, idle))
     finally:
         reporting.cancel()
         waiting.cancel()
     _write(Finished([position.record for position in positions]))
 
 
-async def _sit(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, quiet: asyncio.Barrier) -> None:
-    """One member's session from log-on to log-off.
+async def _run_seat(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, idle: asyncio.Barrier) -> None:
+    """Run one member's session from log-on to log-off.
 
-    What rests in the end is taken out, but for orders of the opening. When all seats are quiet, one more request is
-    answered behind everything that was sent before: nothing that the private channel had to tell is missed.
+    Orders that rest at the end are cancelled, but for those of the opening. When all seats are idle, one more request
+    is sent, whose answer comes after every message of the private channel: none is missed.
     """
-    async with connect(plan.url, Key.load(seat.key)) as exchange:
-        for asset, holding in (await exchange.holdings(seat.account)).items():
-            position.holds(asset, holding)
-        listening = asyncio.create_task(_listen(exchange, position))
+    async with connect(plan.url, Key.load(seat.key)) as client:
+        for asset, holding in (await client.holdings(seat.account)).items():
+            position.set_holding(asset, holding)
+        listening = asyncio.create_task(_listen(client, position))
         try:
-            await asyncio.gather(*(program.run() for program in _programs(seat, exchange, position, plan, stop)))
+            await asyncio.gather(*(program.run() for program in _programs(seat, client, position, plan, stop)))
             if not plan.opening:
-                await _take_out(exchange, seat.account)
-            await quiet.wait()
-            await exchange.call("session.heartbeat")
+                await _cancel_all(client, seat.account)
+            await idle.wait()
+            await client.call("session.heartbeat")
             await asyncio.sleep(0.1)
         finally:
             listening.cancel()
 
 
-async def _take_out(exchange: ExchangeClient, account: str) -> None:
-    """Cancels what rests, as soon as the exchange takes commands."""
+async def _cancel_all(client: ExchangeClient, account: str) -> None:
+    """Cancel the account's open orders, as soon as the exchange takes commands."""
 
     async def cancel() -> None:
-        if await exchange.orders(account):
-            await exchange.cancel_all(account)
+        if await client.orders(account):
+            await client.cancel_all(account)
 
     def is_unavailable(error: Exception) -> bool:
         return isinstance(error, ExchangeError) and error.reason == "UNAVAILABLE"
@@ -116,36 +121,34 @@ async def _take_out(exchange: ExchangeClient, account: str) -> None:
     await retry(cancel, is_unavailable, repeat(AGAIN_SECONDS))
 
 
-async def _listen(exchange: ExchangeClient, position: Position) -> None:
-    """Reads the private channel from its beginning, so that nothing is missed between log-on and subscription."""
-    async for message in exchange.subscribe(f"account.{position.record.account}", from_sequence=0):
-        position.heard(message["data"])
+async def _listen(client: ExchangeClient, position: Position) -> None:
+    """Read the private channel from its beginning, so that nothing is missed between log-on and subscription."""
+    async for message in client.subscribe(f"account.{position.record.account}", from_sequence=0):
+        position.apply(message["data"])
 
 
-def _programs(
-    seat: Seat, exchange: ExchangeClient, position: Position, plan: Plan, stop: asyncio.Event
-) -> list[Program]:
+def _programs(seat: Seat, client: ExchangeClient, position: Position, plan: Plan, stop: asyncio.Event) -> list[Program]:
     symbols = tuple(plan.start_prices)
     prices = {s: FairPrice(f"{plan.seed}/{s}", start, plan.began) for s, start in plan.start_prices.items()}
     seed = f"{plan.seed}/{seat.account}"
     if plan.opening:
-        return [Opener(symbols, exchange, position, prices, seed, stop)]
+        return [Opener(symbols, client, position, prices, seed, stop)]
     if seat.strategy == "maker":
-        return [MarketMaker(symbol, exchange, position, prices, f"{seed}/{symbol}", stop) for symbol in symbols]
+        return [MarketMaker(symbol, client, position, prices, f"{seed}/{symbol}", stop) for symbol in symbols]
     if seat.strategy == "broker":
-        return [Broker(symbols, exchange, position, prices, seed, stop)]
-    return [Taker(symbols, plan.calm, exchange, position, prices, seed, stop)]
+        return [Broker(symbols, client, position, prices, seed, stop)]
+    return [Taker(symbols, plan.slowness, client, position, prices, seed, stop)]
 
 
 async def _report(positions: list[Position]) -> None:
-    told = [0] * len(positions)
+    reported = [0] * len(positions)
     while True:
         await asyncio.sleep(REPORT_SECONDS)
         records = [position.record for position in positions]
         latencies: list[int] = []
         for index, record in enumerate(records):
-            latencies += record.latencies[told[index] :]
-            told[index] = len(record.latencies)
+            latencies += record.latencies[reported[index] :]
+            reported[index] = len(record.latencies)
         _write(
             Progress(
                 acked=sum(len(record.acked) for record in records),
@@ -170,7 +173,7 @@ def _write(report: Report) -> None:
 
 
 def main() -> None:
-    """Trades the plan on standard input. What the exchange or the network did is said in one line, exit code 1."""
+    """Trade the plan on standard input. An error of the exchange or the network is one line, with exit code 1."""
     try:
         asyncio.run(trade(msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)))
     except ExceptionGroup as several:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from goldx.client.keys import Key
-from goldx.demo.shell import Answer, Shell
+from goldx.demo.shell import Result, Shell
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 
@@ -39,10 +39,10 @@ async def until_posted(supervisor: Supervisor) -> None:
             await asyncio.sleep(0.05)
 
 
-def check(command: str, answer: Answer, printed: str) -> None:
-    output = f"{command}\n{answer.output}{answer.error}"
-    assert (answer.exit_code != 0) == (printed == "refused"), output
-    assert printed == "refused" or printed in answer.output, output
+def check(command: str, result: Result, printed: str) -> None:
+    output = f"{command}\n{result.output}{result.error}"
+    assert (result.exit_code != 0) == (printed == "refused"), output
+    assert printed == "refused" or printed in result.output, output
 
 
 def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> None:

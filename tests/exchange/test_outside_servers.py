@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from goldx.demo.display import Board
-from goldx.demo.play import STEPS, Play
+from goldx.demo.demonstration import STEPS, Demonstration
+from goldx.demo.state import DisplayState
 from goldx.hosting.servers import ServerFailed
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
@@ -24,7 +24,7 @@ async def test_the_exchange_is_the_same_on_outside_servers(folder: Path, outside
     )
     async with Supervisor(settings) as supervisor:
         assert set(supervisor.services) == {"engine", "settlement", "gateway", "console"}
-        outcome = await Play(supervisor, Board(STEPS), seed=7, seconds=3.0).run()
+        outcome = await Demonstration(supervisor, DisplayState(STEPS), seed=7, seconds=3.0).run()
     assert outcome.disagreements == []
     assert outcome.breaks == 0
     assert outcome.ledger_trades == outcome.trades > 20

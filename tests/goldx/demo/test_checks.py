@@ -1,11 +1,11 @@
-"""The demonstration's last comparison notices every kind of lie."""
+"""The demonstration's last comparison notices every kind of disagreement."""
 
 import copy
 from typing import Any
 
 import pytest
 
-from goldx.demo.checks import disagreements, read_story
+from goldx.demo.checks import find_disagreements, summarize
 from goldx.demo.record import Record
 
 EVENTS: list[dict[str, Any]] = [
@@ -18,14 +18,14 @@ EVENTS: list[dict[str, Any]] = [
 RECORDS = [Record("A", acked=[1], fills=[1, 2]), Record("B", acked=[2], fills=[1, 2]), Record("B", fills=[1])]
 
 
-def test_when_all_agree_there_is_nothing_to_say() -> None:
-    story = read_story(EVENTS)
-    assert (len(story.trades), story.traded_mg, story.withdrawals) == (2, 3_500, 1)
-    assert disagreements(story, RECORDS, ledger_trades=2) == []
+def test_records_that_agree_have_no_disagreements() -> None:
+    published = summarize(EVENTS)
+    assert (len(published.trades), published.traded_mg, published.withdrawals) == (2, 3_500, 1)
+    assert find_disagreements(published, RECORDS, ledger_trades=2) == []
 
 
 @pytest.mark.parametrize(
-    ("index", "field", "value", "said"),
+    ("index", "field", "value", "sentence"),
     [
         (0, "acked", [1, 7], "A: 1 acknowledged orders are not in the journal, 7 first"),
         (0, "acked", [1, 1], "A: an order id was acknowledged twice"),
@@ -34,11 +34,11 @@ def test_when_all_agree_there_is_nothing_to_say() -> None:
         (1, "fills", [1, 2, 2], "B: 1 trades were reported to it that did not happen, 2 first"),
     ],
 )
-def test_a_member_with_another_story(index: int, field: str, value: list[int], said: str) -> None:
+def test_a_member_with_other_records_is_named(index: int, field: str, value: list[int], sentence: str) -> None:
     records = copy.deepcopy(RECORDS)
     setattr(records[index], field, value)
-    assert disagreements(read_story(EVENTS), records, ledger_trades=2) == [said]
+    assert find_disagreements(summarize(EVENTS), records, ledger_trades=2) == [sentence]
 
 
-def test_a_ledger_with_another_story() -> None:
-    assert disagreements(read_story(EVENTS), RECORDS, 1) == ["the ledger has 1 trades, the event stream 2"]
+def test_a_ledger_with_another_count_is_named() -> None:
+    assert find_disagreements(summarize(EVENTS), RECORDS, 1) == ["the ledger has 1 trades, the event stream 2"]

@@ -1,4 +1,4 @@
-"""Who and what is in the demonstration: the venue's staff, its warehouse, the member firms, and two grade classes."""
+"""The scenario of the demonstration: the venue's staff, its warehouse, the member firms, and two grade classes."""
 
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +29,7 @@ STAFF: Final = (OPERATOR, CLERK, SECOND_CLERK)
 
 VENUE: Final = Firm("VENUE", "The venue itself", "交易所", "house", "", {"VENUE": "5000000.00"})
 """Sells over weight and buys short weight when gold is withdrawn; does not trade."""
-FIRMS: Final = (
+TRADERS: Final = (
     Firm("MAKER", "Market maker", "做市商", "house", "maker", {"MAKER.H": "60000000.00"}),
     Firm("RECYCLER", "Recycler of jewellery", "旧金回收商", "house", "taker", {"RECYCLER.H": "30000000.00"}),
     Firm("REFINERY", "Refinery", "精炼厂", "house", "taker", {"REFINERY.H": "40000000.00"}),
@@ -38,6 +38,7 @@ FIRMS: Final = (
 )
 VISITOR: Final = Firm("VISITOR", "You", "来宾", "house", "", {"VISITOR.H": "1000000.00"})
 """The member whose key the README's quick start uses."""
+FIRMS: Final = (VENUE, *TRADERS, VISITOR)
 
 WAREHOUSE: Final = "XM1"
 SCALES: Final = (("SCALE-1", "0.01", "10000.00"), ("SCALE-2", "0.1", "30000.0"))
@@ -46,22 +47,43 @@ LABORATORIES: Final = (("LAB-A", "Laboratory A", "甲化验室"), ("LAB-B", "Lab
 
 INSTRUMENTS: Final[tuple[dict[str, Any], ...]] = (
     {
-        **{"symbol": "AU-SCRAP", "name": "Recycled gold", "name_zh": "旧金料", "form": "SCRAP_JEWEL"},
-        **{"min_fineness": 33_300, "max_fineness": 99_990, "tick": "0.01", "lot": "1", "max_quantity": "5000"},
-        **{"reference_price": "925.00", "price_limit_percent": 10, "market_protection": "5.00"},
-        **{"maker_fee_bp": 1, "taker_fee_bp": 3},
+        "symbol": "AU-SCRAP",
+        "name": "Recycled gold",
+        "name_zh": "旧金料",
+        "form": "SCRAP_JEWEL",
+        "min_fineness": 33_300,
+        "max_fineness": 99_990,
+        "tick": "0.01",
+        "lot": "1",
+        "max_quantity": "5000",
+        "reference_price": "925.00",
+        "price_limit_percent": 10,
+        "market_protection": "5.00",
+        "maker_fee_bp": 1,
+        "taker_fee_bp": 3,
     },
     {
-        **{"symbol": "AU-DORE", "name": "Dore", "name_zh": "合质金", "form": "DORE"},
-        **{"min_fineness": 30_000, "max_fineness": 99_900, "tick": "0.01", "lot": "1", "max_quantity": "5000"},
-        **{"reference_price": "931.50", "price_limit_percent": 10, "market_protection": "5.00"},
-        **{"maker_fee_bp": 1, "taker_fee_bp": 3},
+        "symbol": "AU-DORE",
+        "name": "Dore",
+        "name_zh": "合质金",
+        "form": "DORE",
+        "min_fineness": 30_000,
+        "max_fineness": 99_900,
+        "tick": "0.01",
+        "lot": "1",
+        "max_quantity": "5000",
+        "reference_price": "931.50",
+        "price_limit_percent": 10,
+        "market_protection": "5.00",
+        "maker_fee_bp": 1,
+        "taker_fee_bp": 3,
     },
 )
 
 WITHDRAWER: Final = "REFINERY.H"
 COLLECTOR_ID: Final = "DEMO-000017"
-"""Number of the paper that the withdrawer's driver shows."""
+"""Number of the identity paper that the withdrawer's driver shows."""
+PICKUP_CODE: Final = "271828"
 WITHDRAWN_SYMBOL: Final = "AU-DORE"
 WITHDRAWN_GRAMS: Final = "9000"
 """Fine grams asked for at the end; the lots that are allocated weigh a little more or less."""
