@@ -28,7 +28,7 @@ from matching.run.publisher import StreamBroken
 from matching.run.snapshot_store import StateDiffers
 
 ENDS = (WeakDurability, NoReplicas, Deposed, StreamBroken, CoreFailed, StateDiffers, BadArchive, RedisError)
-"""What ends an engine with a message for the operator: waiting would not mend it."""
+"""The errors that end an engine with a message for the operator, because waiting would not mend them."""
 
 
 @click.command()

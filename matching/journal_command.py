@@ -31,7 +31,7 @@ from matching.run.fold import CoreFailed
 T = TypeVar("T")
 
 REFUSALS = (BadArchive, ArchiveInUse, NotRestored, EventsMissing)
-"""What ends a command on the streams with a message."""
+"""The errors that end a command on the streams with a message."""
 
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -25,7 +25,7 @@ from benchmarks.matching.flows import Flow, Message
 from goldx.protocol import terms
 from goldx.protocol.terms import BUY
 from matching.core.engine import Engine
-from matching.run.fold import AT_ONCE
+from matching.run.fold import COMMANDS_PER_BATCH
 
 Fill = tuple[int, int, int, int]
 Result = tuple[float, list[Fill]]
@@ -52,8 +52,8 @@ def goldx_full(flow: Flow) -> Result:
 
 def apply_some(engine: Engine | Bookkeeping, commands: list[tuple[Any, ...]]) -> None:
     """Applies commands, some at a time."""
-    for start in range(0, len(commands), AT_ONCE):
-        engine.apply_all(2, commands[start : start + AT_ONCE], [])
+    for start in range(0, len(commands), COMMANDS_PER_BATCH):
+        engine.apply_all(2, commands[start : start + COMMANDS_PER_BATCH], [])
 
 
 def goldx_book(flow: Flow) -> Result:

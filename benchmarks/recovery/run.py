@@ -38,8 +38,10 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from matching.core.engine import Engine
+from matching.run import snapshots
 from matching.run.fold import Fold
-from matching.run.snapshot_store import Photograph, SnapshotStore, picture, restore
+from matching.run.forked_snapshot import ForkedSnapshot
+from matching.run.snapshot_store import SnapshotStore
 
 COMMANDS_PER_FRAME: Final = 64
 LOAD_PAUSE: Final = 0.001
@@ -101,28 +103,28 @@ def venue(accounts: int, orders: int) -> Fold:
     return Fold(engine, Position(1, 0), 1, accounts * 2 + orders + 2)
 
 
-def pictures(fold: Fold, rounds: int) -> dict[str, Any]:
-    """What pictures of a state cost: the market's pause, the child's work, and taking a snapshot up again."""
+def snapshot_costs(fold: Fold, rounds: int) -> dict[str, Any]:
+    """Measure snapshots of a state: the market's pause, the child's work, and the restoring."""
     forks, busy, written = [], [], []
 
-    async def photograph() -> None:
+    async def take() -> None:
         for _ in range(rounds):
             start, used = perf_counter(), process_time()
-            photo = Photograph(fold)
+            forked = ForkedSnapshot(fold)
             forks.append(perf_counter() - start)
             busy.append(process_time() - used)
-            photo.hurry()
-            await photo.develop()
+            forked.stop_pacing()
+            await forked.result()
             written.append(perf_counter() - start)
 
-    asyncio.run(photograph())
-    data = encode(picture(fold))
+    asyncio.run(take())
+    data = encode(snapshots.take(fold))
     start = perf_counter()
-    restore(data)
+    snapshots.restore(data)
     return {
         "pause_ms": round(median(forks) * 1e3, 1),
         "pause_cpu_ms": round(median(busy) * 1e3, 1),
-        "picture_s": round(median(written), 2),
+        "snapshot_s": round(median(written), 2),
         "restore_s": round(perf_counter() - start, 2),
         "bytes": len(data),
     }
@@ -198,7 +200,7 @@ async def start(fold: Fold, rounds: int) -> dict[str, Any]:
         await house.redis.xadd(keys.journal, {FIELD: encode(("bench.1", 1, (), b""))}, id=str(fold.position))
         body = event_body(fold.position, 0, ())
         await house.redis.xadd(keys.events, {FIELD: event_frame(body, 0, NO_FRAME)}, id=f"{sequence}-0")
-        await SnapshotStore(house.redis, keys).save(picture(fold))
+        await SnapshotStore(house.redis, keys).save(snapshots.take(fold))
         for _ in range(rounds):
             began = perf_counter()
             engine = await house.engine()
@@ -267,7 +269,7 @@ def measure(messages: int, accounts: int, orders: int, rounds: int, seed: int, t
     collector.tune_for_engine()
     tell(f"a state of {accounts:,} accounts and {orders:,} resting orders")
     fold = venue(accounts, orders)
-    found = {"snapshot": pictures(fold, rounds) | asyncio.run(start(fold, rounds))}
+    found = {"snapshot": snapshot_costs(fold, rounds) | asyncio.run(start(fold, rounds))}
     tell("replay")
     found["replay"] = replay(messages, rounds, seed)
     tell("takeover and hand-over")

@@ -1,4 +1,4 @@
-"""Archiving: what stands on the server goes into files, and what nobody needs there any more is trimmed.
+"""Archiving: the streams are copied from the server into files, and what nobody needs there any more is trimmed.
 
 One pass copies everything up to now into new segments, the journal first and then the events, so that no archive holds
 an event without the command behind it. Then it trims whole segments, and only those
@@ -6,10 +6,10 @@ an event without the command behind it. Then it trims whole segments, and only t
 - that are older than the retention and have just been read back from the disk once more,
 - for the journal: that the oldest whole snapshot covers,
 - for the events: that settlement has posted,
-- and never the newest entry of a stream, from which everybody knows where it stands.
+- and never the newest entry of a stream, which shows where the stream ends.
 
-With ``require_replicas`` a pass copies only what the replicas have: what a failover can take away, the shard may put
-something else in the place of, and an archive never takes anything back.
+With ``require_replicas`` a pass copies only what the replicas have: a failover may replace what they do not have, and
+an archive never takes anything back.
 
 Whatever ends a pass, a full disk or a kill, it has trimmed nothing that is not archived, and the next one goes on.
 """
@@ -34,7 +34,8 @@ from goldx.streams.redis_client import connect
 from goldx.streams.replicas import Replicas
 from goldx.streams.segments import EVENTS, JOURNAL, BadArchive, Entry, ShardState, read_segment
 from matching.archive.sources import Extent, extent
-from matching.run.snapshot_store import SnapshotStore, is_whole
+from matching.run.snapshot_store import SnapshotStore
+from matching.run.snapshots import is_whole
 
 log = structlog.get_logger()
 
@@ -43,18 +44,18 @@ ENTRIES_PER_READ = 500
 
 HOUR: Final = 3_600_000
 RETRY_SECONDS = 30.0
-"""After how long at most a pass that failed is tried again."""
+"""The longest pause before a pass that failed is tried again."""
 
 
 class Retention(NamedTuple):
-    """What stays on the server: entries of the last ``ms``, and at least ``entries`` of each stream."""
+    """The part of each stream that stays on the server: the entries of the last ``ms``, and at least ``entries``."""
 
     ms: int = 0
     entries: int = 0
 
 
 class Pass(NamedTuple):
-    """What one pass did, in entries of each stream, and the archive's last hash after it."""
+    """The result of one pass: entries archived and trimmed by stream, and the archive's last hash after it."""
 
     archived: dict[str, int]
     trimmed: dict[str, int]
@@ -63,7 +64,7 @@ class Pass(NamedTuple):
 
 
 class Archiver:
-    """Passes over one shard. Everything raises redis' errors, OSError and BadArchive."""
+    """The archiver of one shard. Every method raises redis' errors, OSError and BadArchive."""
 
     def __init__(self, redis: Redis, keys: Keys, archive: Archive, retention: Retention, replicas: int = 0) -> None:
         self._redis = redis
@@ -74,20 +75,19 @@ class Archiver:
         self._streams = {JOURNAL: keys.journal, EVENTS: keys.events}
 
     async def run(self) -> Pass:
-        """One pass. Raises ArchiveInUse when another one is under way."""
+        """Make one pass. Raises ArchiveInUse if another one is under way."""
         with self._archive.writing():
             # The events first: the commands behind them are in the journal by then.
             ends = {EVENTS: await extent(self._redis, self._keys.events, self._replicas)}
             ends[JOURNAL] = await extent(self._redis, self._keys.journal, self._replicas)
             archived = {stream: await self._copy(stream, ends[stream]) for stream in (JOURNAL, EVENTS)}
             trimmed = {stream: await self._trim(stream, ends) for stream in (JOURNAL, EVENTS)}
-            last = next(self._archive.headers(newest_first=True), None)
-        if last is None:
-            return Pass(archived, trimmed, "", 0)
-        return Pass(archived, trimmed, last[1], last[0].number)
+            for header, segment_hash in self._archive.headers(newest_first=True):
+                return Pass(archived, trimmed, segment_hash, header.number)
+        return Pass(archived, trimmed, "", 0)
 
     async def _copy(self, stream: str, end: Extent) -> int:
-        """Brings the archive of a stream to an end that it has on the server; returns how many entries that took."""
+        """Copy a stream up to ``end`` into the archive; return how many entries that were."""
         newest = await asyncio.to_thread(self._archive.newest, stream)
         after, total = (newest.end, newest.total) if newest is not None else (BEGINNING, 0)
         await self._check_join(stream, end, after, total)
@@ -96,7 +96,7 @@ class Archiver:
         digests, shard_state = await self._digests(stream, end.last), await self._shard_state()
         copied = 0
         async for entries in self._pieces(stream, after, end.last):
-            until = entries[-1][0].ms if stream == JOURNAL else decode_events(entries[-1][1]).position[0]
+            until = _time_of(stream, entries[-1])
             copied += len(entries)
             await asyncio.to_thread(
                 self._archive.append, self._keys.shard, stream, entries, until, digests, shard_state
@@ -110,7 +110,7 @@ class Archiver:
         return copied
 
     async def _check_join(self, stream: str, end: Extent, after: Position, total: int) -> None:
-        """The server's stream is the archived one, and what is gone from it is archived. Raises BadArchive."""
+        """Check that the server's stream is the archived one and what is gone from it archived. Raises BadArchive."""
         gone = end.added - end.length
         if end.last < after:
             raise BadArchive(
@@ -130,25 +130,25 @@ class Archiver:
             )
 
     async def _pieces(self, stream: str, after: Position, end: Position) -> AsyncIterator[list[Entry]]:
-        """The server's entries after an id up to another, in pieces as large as a segment."""
+        """Yield the server's entries after an id up to another, in pieces as large as a segment."""
         piece: list[Entry] = []
         size = 0
         while after < end:
             found = await self._redis.xrange(self._streams[stream], f"({after}", str(end), count=ENTRIES_PER_READ)
             if not found:
                 break
-            for entry in as_entries(found):
-                piece.append(entry)
-                size += len(entry[1])
+            for position, data in as_entries(found):
+                piece.append((position, data))
+                size += len(data)
                 if size >= MAX_BYTES or len(piece) >= MAX_ENTRIES:
                     yield piece
                     piece, size = [], 0
-                after = entry[0]
+                after = position
         if piece:
             yield piece
 
     async def _digests(self, stream: str, end: Position) -> dict[str, str]:
-        """Digests up to an end that were published since the last ones in the archive; for the journal's segments."""
+        """Return the digests published since the last ones in the archive, up to an end; none for the events."""
         if stream != JOURNAL:
             return {}
         known = await asyncio.to_thread(self._newest_digest)
@@ -157,12 +157,14 @@ class Archiver:
         return {str(position): found[position] for position in sorted(found) if known < position <= end}
 
     def _newest_digest(self) -> Position:
+        """Return the position of the newest digest in the archive."""
         for header, _ in self._archive.headers(newest_first=True):
             if header.digests:
                 return max(parse_entry_id(name.encode()) for name in header.digests)
         return BEGINNING
 
     async def _shard_state(self) -> ShardState:
+        """Return what a restore needs besides the streams."""
         epoch: Any = await self._redis.get(self._keys.epoch)
         found: dict[Any, Any] = await self._redis.hgetall(self._keys.runs)
         runs = {writer.decode(): int(run) for writer, run in found.items()}
@@ -174,7 +176,7 @@ class Archiver:
         return ShardState(int(epoch or 0), runs, sessions)
 
     async def _trim(self, stream: str, ends: dict[str, Extent]) -> int:
-        """Trims the segments that may go, one after the other; returns how many entries that were."""
+        """Trim the segments that nobody needs on the server; return how many entries that were."""
         before = await extent(self._redis, self._streams[stream])
         covered = await (self._snapshot_floor() if stream == JOURNAL else self._posted_floor())
         aged = ends[JOURNAL].last.ms - self._retention.ms
@@ -192,7 +194,7 @@ class Archiver:
         return trimmed
 
     async def _snapshot_floor(self) -> Position:
-        """Where the oldest whole snapshot stands: from there on recovery needs the journal."""
+        """Return the position of the oldest whole snapshot: from there on recovery needs the journal."""
         floor = BEGINNING
         for position in await SnapshotStore(self._redis, self._keys).positions():
             data: Any = await self._redis.hget(self._keys.snapshots, str(position))
@@ -201,9 +203,15 @@ class Archiver:
         return floor
 
     async def _posted_floor(self) -> Position:
-        """The id before that of the frame which settlement posted last, and which it reads again at its start."""
+        """Return the id before that of the frame that settlement posted last, and reads again at its start."""
         posted: Any = await self._redis.get(self._keys.posted)
         return Position(max(0, int(posted or 0) - 1), 0)
+
+
+def _time_of(stream: str, entry: Entry) -> int:
+    """Return the time (ms) of an entry of the journal, or of the journal entry behind an event frame."""
+    position, data = entry
+    return position.ms if stream == JOURNAL else Position(*decode_events(data).position).ms
 
 
 def _just_after(position: Position) -> Position:
@@ -215,10 +223,10 @@ def _just_before(position: Position) -> Position:
 
 
 async def keep_archiving(settings: Settings, redis_url: str) -> None:
-    """The service: a pass at every interval until SIGTERM or SIGINT; prints READY when it begins.
+    """Make a pass at every interval until SIGTERM or SIGINT; print READY at the beginning.
 
-    A full disk, a server that is away and another archiver are waited out. Raises BadArchive and whatever else does
-    not pass by waiting.
+    After a full disk, a server that is away or another archiver the next pass tries again. Raises BadArchive and other
+    errors that waiting does not mend.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -242,7 +250,7 @@ async def keep_archiving(settings: Settings, redis_url: str) -> None:
 
 
 async def _pass(archiver: Archiver, every: float) -> float:
-    """One pass; returns after how many seconds the next one is due."""
+    """Make one pass; return the seconds until the next one is due."""
     try:
         done = await archiver.run()
     except ArchiveInUse as error:

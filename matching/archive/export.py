@@ -1,4 +1,4 @@
-"""The two streams in their readable form, and the proof that one follows from the other."""
+"""The readable form of the two streams, and the proof that the events follow from the journal."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,13 +19,13 @@ from goldx.streams.segments import JOURNAL
 from matching.archive.replay import read_line, write_line
 from matching.archive.sources import Server, Source, compare, extent
 from matching.core.engine import Engine
-from matching.run.fold import Fold, Produced
+from matching.run.fold import EntryEvents, Fold
 
 log = structlog.get_logger()
 
 
 async def journal_lines(source: Source) -> AsyncIterator[bytes]:
-    """The journal as ``goldx replay`` reads it, the lines of one entry joined.
+    """Yield the journal as ``goldx replay`` reads it, the lines of one entry joined.
 
     An entry that is not a command frame is left out with a logged error, as the engine passes it over.
     """
@@ -39,31 +39,33 @@ async def journal_lines(source: Source) -> AsyncIterator[bytes]:
 
 
 async def event_lines(source: Source) -> AsyncIterator[bytes]:
-    """The published events as ``goldx replay`` writes them, the lines of one frame joined."""
+    """Yield the published events as ``goldx replay`` writes them, the lines of one frame joined."""
     async for _, data in source.events(await source.published()):
         outcomes = decode_events(data).outcomes
         yield b"".join([wire.write_event_line(event) for outcome in outcomes for event in outcome])
 
 
 class Verdict(NamedTuple):
-    """What ``verify`` found. ``difference`` is the first one, or None: the streams agree."""
+    """The result of ``verify``. ``difference`` describes the first difference, or is None if the streams agree."""
 
     entries: int
     commands: int
     events: int
-    """Sequence of the last event that both streams give."""
+    """The sequence of the last event that both streams give."""
     unpublished: int
-    """Events that the journal gives and the engine has not published yet."""
+    """The number of events that the journal gives and the engine has not published yet."""
     digests: int
-    """Published digests of the state that were met and agree."""
+    """The number of published digests of the state that were compared and agree."""
     digest: str
-    """Of the state at the journal's end."""
+    """The digest of the state at the journal's end."""
     difference: str | None
 
 
 async def verify(redis: Redis, keys: Keys, archive: Archive | None = None) -> Verdict:
-    """Proves a server's streams, with the archive before them: that no journal entry is missing of those that there
-    ever were, that the archive has what the server has, and what ``verify_source`` proves.
+    """Prove the streams of a server, continued into the past by the archive.
+
+    Proves that none of the journal entries that there have ever been is missing, that the archive has what the server
+    has, and what ``verify_source`` proves.
 
     Raises CoreFailed and what ``goldx.streams.history`` raises.
     """
@@ -82,35 +84,34 @@ async def verify(redis: Redis, keys: Keys, archive: Archive | None = None) -> Ve
 
 
 async def verify_source(source: Source, at_published: Callable[[Fold], None] = lambda _: None) -> Verdict:
-    """Replays the journal on a fresh core and holds it against the published events and digests, byte by byte.
+    """Replay the journal on a fresh core and compare with the published events and digests, byte by byte.
 
-    Also proves that every frame names the one before it as ``goldx.streams.chains`` has it, and that the exported
-    form of every
+    Also proves that every frame names the one before it (``goldx.streams.chains``), and that the exported form of every
     command reads back to the same command. ``at_published`` is called with the state at the place where the last
-    published event has been made. Raises CoreFailed.
+    published event is made. Raises CoreFailed.
     """
-    # The events first: what they say must be in the journal by then.
+    # The events first: the commands behind them are in the journal by then.
     published_end = await source.published()
     digests = await source.digests()
     fold = Fold(Engine())
     published = source.events(published_end)
     chain = EventChain(NO_FRAME)
-    reached = unpublished = met = 0
+    reached = unpublished = compared = 0
     difference: str | None = None
     async for position, data in source.journal():
-        produced = fold.apply(position, data)
+        events = fold.apply(position, data)
         difference = _unreadable(position, data)
-        if fold.broken is not None:
-            difference = difference or f"at the journal entry {position}: {fold.broken}"
-        if produced is not None and reached < published_end:
-            difference = difference or _compare(produced, await anext(published, None), position, chain)
-            reached = produced.last
+        if fold.chain_error is not None:
+            difference = difference or f"at the journal entry {position}: {fold.chain_error}"
+        if events is not None and reached < published_end:
+            difference = difference or _compare(events, await anext(published, None), chain)
+            reached = events.last
             if reached == published_end and not difference:
                 at_published(fold)
-        elif produced is not None:
-            unpublished += produced.last - produced.first + 1
+        elif events is not None:
+            unpublished += events.last - events.first + 1
         if claimed := digests.get(str(position).encode()):
-            met += 1
+            compared += 1
             state = f"{fold.engine.sequence} {fold.engine.digest()}".encode()
             if claimed != state:
                 difference = difference or f"at {position} the state was published as {claimed!r}, and is {state!r}"
@@ -118,26 +119,25 @@ async def verify_source(source: Source, at_published: Callable[[Fold], None] = l
             break
     if difference is None and reached != published_end:
         difference = f"events are published up to {published_end}, but the journal gives only those up to {reached}"
-    return Verdict(fold.entries, fold.commands, reached, unpublished, met, fold.engine.digest(), difference)
+    return Verdict(fold.entries, fold.commands, reached, unpublished, compared, fold.engine.digest(), difference)
 
 
-def _compare(
-    produced: Produced, published: tuple[Position, bytes] | None, position: Position, chain: EventChain
-) -> str | None:
+def _compare(events: EntryEvents, published: tuple[Position, bytes] | None, chain: EventChain) -> str | None:
+    """Return the difference between the events of a journal entry and the next published frame, or None."""
     if published is None:
-        return f"the journal entry {position} gives the events up to {produced.last}, which are not published"
+        return f"the journal entry {events.position} gives the events up to {events.last}, which are not published"
     entry_id, frame = published
-    if entry_id == (produced.last, 0) and extract_body(frame) == produced.body:
-        wrong = chain.check(frame, decode_events(frame))
-        return None if wrong is None else f"the event frame {entry_id} is out of its chain: {wrong}"
+    if entry_id == (events.last, 0) and extract_body(frame) == events.body:
+        error = chain.check(frame, decode_events(frame))
+        return None if error is None else f"the event frame {entry_id} is out of its chain: {error}"
     return (
-        f"the journal entry {position} gives the events {produced.first} to {produced.last}; published is "
-        f"{'other content' if entry_id.ms == produced.last else 'a frame'} under the id {entry_id}"
+        f"the journal entry {events.position} gives the events {events.first} to {events.last}; published is "
+        f"{'other content' if entry_id.ms == events.last else 'a frame'} under the id {entry_id}"
     )
 
 
 def _unreadable(position: Position, data: bytes) -> str | None:
-    """The first command of an entry that its exported line would not give back."""
+    """Describe the first command of an entry that does not read back from its exported line; return None if all do."""
     try:
         commands = decode_commands(data).commands
     except msgspec.MsgspecError:
@@ -148,5 +148,5 @@ def _unreadable(position: Position, data: bytes) -> str | None:
         except (BadValue, IndexError) as error:
             return f"the journal entry {position} has a command that has no readable form: {error}"
         if not same:
-            return f"the journal entry {position} has a {command.method} that its readable form does not give back"
+            return f"the journal entry {position} has a {command.method} that does not read back from its readable form"
     return None

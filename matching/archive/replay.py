@@ -1,7 +1,8 @@
-"""``goldx replay``: commands in, events out, no server: how an auditor runs a day again and how the rules are tested.
+"""``goldx replay``: commands in, events out, without a server.
 
-One command a line, ``{"at": ms, "method": ..., "params": {...}}``; one event a line comes out. The same input gives the
-same bytes. Lines are streamed: a day of any length needs no more memory than its state.
+An auditor replays a trading day with it, and the rules are tested with it. The input has one command a line,
+``{"at": ms, "method": ..., "params": {...}}``; the output one event a line. The same input gives the same bytes. Lines
+are streamed: a day of any length needs no more memory than its state.
 """
 
 import tempfile
@@ -19,7 +20,7 @@ from goldx.protocol.units import BadValue
 from goldx.streams.frames import encode
 from goldx.streams.segments import JOURNAL, read_chain
 from matching.core.engine import Engine
-from matching.run.fold import plain, read_frame
+from matching.run.fold import command_tuple, read_frame
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ _read_at = wire.CODECS["expire_at"].read
 
 
 class BadLine(ValueError):
-    """A line that is not a command: ``number`` counts lines from 1."""
+    """A line that is not a command; ``number`` counts lines from 1."""
 
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(f"line {number}: {reason}")
@@ -44,7 +45,7 @@ class TimedCommand(NamedTuple):
 
 
 def read_line(line: bytes, not_before: int) -> TimedCommand:
-    """One line of a journal in its readable form. Raises BadValue, also when time runs backwards."""
+    """Read one line of a journal in its readable form. Raises BadValue, also if time runs backwards."""
     try:
         found = _decode_json(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -61,26 +62,27 @@ def read_line(line: bytes, not_before: int) -> TimedCommand:
 
 
 def write_line(at: int, command: AnyCommand) -> bytes:
-    """The readable form of a command, compact JSON and a newline; ``read_line`` reads the same command from it."""
+    """Return the readable form of a command, compact JSON and a newline, which ``read_line`` reads."""
     return msgspec.json.encode({"at": at, **wire.write_command(command)}) + b"\n"
 
 
 def event_line(event: tuple[Any, ...]) -> bytes:
-    """One line of output for an event as the core makes it."""
+    """Return the line of output for an event of the core."""
     return wire.write_event_line(_decode_event(encode(event)))
 
 
 class Replay:
-    """A replay on a fresh core. ``engine`` is its state so far, ``lines`` how many lines were read."""
+    """A replay on a fresh core. ``engine`` has the state so far, ``lines`` is how many lines were read."""
 
     def __init__(self) -> None:
         self.engine = Engine()
         self.lines = 0
 
     def run_archived(self, segments: Iterable[Path]) -> Iterator[bytes]:
-        """The events of each command of an archive, joined; a command counts as a line. Raises BadArchive, OSError.
+        """Yield the events of each command of an archive, joined; a command counts as a line.
 
-        ``segments`` must continue each other from the first on; those of the event stream are only checked.
+        ``segments`` must continue each other from the first on; those of the event stream are only checked. Raises
+        BadArchive and OSError.
         """
         for header, _, entries in read_chain(segments):
             for position, data in entries if header.stream == JOURNAL else ():
@@ -90,10 +92,12 @@ class Replay:
                     continue
                 for command in frame.commands:
                     self.lines += 1
-                    yield b"".join([event_line(event) for event in self.engine.apply(position.ms, plain(command))])
+                    yield b"".join(
+                        [event_line(event) for event in self.engine.apply(position.ms, command_tuple(command))]
+                    )
 
     def run(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """The events of each line, joined, as the lines come. Raises BadLine; what came before it has been given."""
+        """Yield the events of each line, joined. Raises BadLine, after the events of the lines before it."""
         at = 0
         for number, line in enumerate(lines, start=self.lines + 1):
             try:
@@ -101,10 +105,13 @@ class Replay:
             except BadValue as error:
                 raise BadLine(number, str(error)) from None
             self.lines = number
-            yield b"".join([event_line(event) for event in self.engine.apply(at, plain(command))])
+            yield self._apply(at, command)
+
+    def _apply(self, at: int, command: AnyCommand) -> bytes:
+        return b"".join([event_line(event) for event in self.engine.apply(at, command_tuple(command))])
 
     def reread(self, path: Path | None) -> None:
-        """Writes the state to a file (None: a temporary one) and goes on from what is read back from it."""
+        """Write the state to a file (None: a temporary one) and continue from what is read back."""
         with tempfile.TemporaryFile() if path is None else path.open("w+b") as file:
             file.write(self.engine.snapshot())
             file.seek(0)

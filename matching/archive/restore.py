@@ -1,8 +1,8 @@
-"""A server rebuilt from the archive alone: both streams, their counters, digests, a snapshot, and what stands beside.
+"""The restore: a server rebuilt from the archive alone, with both streams, their counters, digests and a snapshot.
 
-Everything is proved first and then built under other names; one server-side step puts it in place, if nothing has
-happened on the server meanwhile. So a restore that is killed has changed nothing. A server that has data is only
-restored if all of it is in the archive: what it lacks at its end is added then, as after the loss of a newer disk.
+The archive is proved first. Then everything is built under other keys, and one step on the server puts it in place, if
+nothing has happened there meanwhile. So a restore that is killed has changed nothing. A server that has data is only
+restored if all of it is in the archive: it gets what it lacks at its end, as after the loss of its newest writes.
 """
 
 import asyncio
@@ -18,13 +18,15 @@ from goldx.streams.segments import EVENTS, JOURNAL, BadArchive, Entry, ShardStat
 from matching.archive.archiver import Retention
 from matching.archive.export import Verdict, verify_source
 from matching.archive.sources import Archived, Extent, archived_digests, compare, extent
+from matching.run import snapshots
 from matching.run.fold import Fold
-from matching.run.snapshot_store import Snapshot, SnapshotStore, picture
+from matching.run.snapshot_store import SnapshotStore
+from matching.run.snapshots import Snapshot
 
 ENTRIES_PER_WRITE = 500
 _STAGED: Final = ("journal", "events", "snapshots", "digests")
 
-# KEYS: leader; the four live keys; the four staged ones. ARGV: what the two streams ended at when they were copied.
+# KEYS: leader; the four live keys; the four staged ones. ARGV: the last ids of the two streams when they were copied.
 _COMMIT = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return redis.error_reply('LED an engine leads') end
 for i = 1, 2 do
@@ -39,18 +41,18 @@ return 1
 
 
 class NotRestored(RuntimeError):
-    """The server may not or need not be restored from this archive; nothing was changed."""
+    """The server cannot or need not be restored from this archive; nothing was changed."""
 
 
 class Restored(NamedTuple):
-    """What was put on the server, in entries of each stream; ``verdict`` is the proof of the archive."""
+    """The result of a restore: entries added by stream, and the proof of the archive."""
 
     added: dict[str, int]
     verdict: Verdict
 
 
 async def restore(redis: Redis, keys: Keys, archive: Archive, retention: Retention | None = None) -> Restored:
-    """Brings the server of a shard to the end of its archive. Services must be stopped.
+    """Bring the server of a shard to the end of its archive. Services must be stopped.
 
     With ``retention`` an empty server gets only the newest entries, as if the others had been trimmed there; their
     readers then need the archive. Raises NotRestored, BadArchive, CoreFailed, OSError and redis' errors.
@@ -60,12 +62,12 @@ async def restore(redis: Redis, keys: Keys, archive: Archive, retention: Retenti
         raise NotRestored(f"the archive in {archive.folder} is that of shard {proof.shard!r}, not of {keys.shard!r}")
     live = {JOURNAL: await extent(redis, keys.journal), EVENTS: await extent(redis, keys.events)}
     await _check_room(redis, keys, archive, live)
-    pictures: list[Snapshot] = []
+    newest: list[Snapshot] = []
 
-    def keep(fold: Fold) -> None:
-        pictures.append(picture(fold))
+    def take_snapshot(fold: Fold) -> None:
+        newest.append(snapshots.take(fold))
 
-    verdict = await verify_source(Archived(archive), keep)
+    verdict = await verify_source(Archived(archive), take_snapshot)
     if verdict.difference is not None:
         raise BadArchive(verdict.difference)
     staged = _staged(keys)
@@ -75,22 +77,22 @@ async def restore(redis: Redis, keys: Keys, archive: Archive, retention: Retenti
     added = {}
     for stream, key in ((JOURNAL, staged.journal), (EVENTS, staged.events)):
         cut = BEGINNING
-        if retention is not None and not live[stream].length and pictures:
-            covered = Position(*pictures[0].position) if stream == JOURNAL else None
+        if retention is not None and not live[stream].length and newest:
+            covered = Position(*newest[0].position) if stream == JOURNAL else None
             cut = await asyncio.to_thread(_cut, archive, stream, retention, covered)
         added[stream] = await _fill(redis, key, archive, stream, max(cut, live[stream].last))
     digests: dict[Any, Any] = dict(archived_digests(archive))
     if digests:
         await redis.hset(staged.digests, mapping=digests)
-    if pictures:
-        await SnapshotStore(redis, staged).save(pictures[0])
+    for snapshot in newest:
+        await SnapshotStore(redis, staged).save(snapshot)
     await _put_shard_state(redis, keys, archive)
     await _commit(redis, keys, staged, live)
     return Restored(added, verdict)
 
 
 async def _check_room(redis: Redis, keys: Keys, archive: Archive, live: dict[str, Extent]) -> None:
-    """Raises NotRestored if the server has anything that the archive has not, or lacks nothing."""
+    """Check that the server has nothing that the archive has not, and lacks something. Raises NotRestored."""
     if await redis.exists(keys.leader):
         raise NotRestored(f"an engine leads shard {keys.shard!r}: stop the services first")
     if difference := await compare(archive, redis, keys):
@@ -112,6 +114,7 @@ async def _check_room(redis: Redis, keys: Keys, archive: Archive, live: dict[str
 
 
 def _staged(keys: Keys) -> Keys:
+    """Return the keys under which everything is built first."""
     staged = Keys(keys.shard)
     for name in _STAGED:
         setattr(staged, name, getattr(keys, name) + ":restoring")
@@ -123,7 +126,7 @@ async def _clear(redis: Redis, staged: Keys) -> None:
 
 
 def _cut(archive: Archive, stream: str, retention: Retention, covered: Position | None) -> Position:
-    """The last entry that an empty server does not get: the end of a segment, not behind ``covered``."""
+    """Return the last entry that an empty server does not get: the end of a segment, at ``covered`` or before."""
     headers = [header for header, _ in archive.headers()]
     until = max(header.until for header in headers)
     own = [header for header in headers if header.stream == stream]
@@ -136,7 +139,7 @@ def _cut(archive: Archive, stream: str, retention: Retention, covered: Position 
 
 
 async def _fill(redis: Redis, key: str, archive: Archive, stream: str, after: Position) -> int:
-    """Adds the entries after an id, with their ids, and sets the stream's counter to what it was."""
+    """Add the entries after an id, with their ids, and set the stream's counter; return how many entries that were."""
     newest = archive.newest(stream)
     if newest is None:
         return 0
@@ -177,7 +180,7 @@ async def _commit(redis: Redis, keys: Keys, staged: Keys, live: dict[str, Extent
 
 
 async def _put_shard_state(redis: Redis, keys: Keys, archive: Archive) -> None:
-    """Epoch and runs never fall behind those that the archive has seen."""
+    """Set what the archive keeps besides the streams; epoch and run numbers never fall behind the archive's."""
     shard_state = next((header.shard_state for header, _ in archive.headers(newest_first=True)), ShardState())
     epoch: Any = await redis.get(keys.epoch)
     await redis.set(keys.epoch, max(shard_state.epoch, int(epoch or 0)))

@@ -1,4 +1,4 @@
-"""Where both streams are read from their first entry on: a server with the archive before it, or an archive alone."""
+"""The sources that give both streams from their first entry on: a server with its archive, or an archive alone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +18,7 @@ ENTRIES_PER_READ = 500
 
 
 class Extent(NamedTuple):
-    """A stream on the server: its oldest and newest entry, how many it has now, and how many it has ever had."""
+    """The extent of a stream on the server: its oldest and newest entry, how many it has, and has ever had."""
 
     first: Position
     last: Position
@@ -27,7 +27,10 @@ class Extent(NamedTuple):
 
 
 async def extent(redis: Redis, key: str, replicas: Replicas = NO_REPLICAS) -> Extent:
-    """With ``replicas``, only when they have all of it. Raises redis' errors; a stream that does not exist is empty."""
+    """Return the extent of a stream; one that does not exist is empty. Raises redis' errors.
+
+    With ``replicas`` this waits until they have all of it.
+    """
     try:
         found = await replicas.confirm(redis, lambda pipe: pipe.xinfo_stream(key))
     except ResponseError as error:
@@ -40,27 +43,27 @@ async def extent(redis: Redis, key: str, replicas: Replicas = NO_REPLICAS) -> Ex
 
 
 class Source(Protocol):
-    """Both streams of a shard and what was published of its state."""
+    """Both streams of a shard, and the published digests of its state."""
 
     def journal(self) -> AsyncIterator[Entry]:
-        """Every journal entry there is when this is first asked for, in order."""
+        """Yield every journal entry that there is when the iteration begins, in order."""
         ...
 
     def events(self, end: int) -> AsyncIterator[Entry]:
-        """Every event frame up to a sequence, in order."""
+        """Yield every event frame up to a sequence, in order."""
         ...
 
     async def published(self) -> int:
-        """Sequence of the last event."""
+        """Return the sequence of the last event."""
         ...
 
     async def digests(self) -> Mapping[bytes, bytes]:
-        """Journal position -> ``<sequence> <SHA-256 of the state>``."""
+        """Return the published ``<sequence> <SHA-256 of the state>`` by journal position."""
         ...
 
 
 class Server:
-    """A server's streams, and before them what only the archive has. Raises what ``goldx.streams.history`` raises."""
+    """The streams of a server, preceded by what only the archive has. Raises as ``goldx.streams.history`` does."""
 
     def __init__(self, redis: Redis, keys: Keys, archive: Archive | None = None) -> None:
         self._redis = redis
@@ -72,20 +75,20 @@ class Server:
     async def journal(self) -> AsyncIterator[Entry]:
         end, reached = await self._journal.end(), BEGINNING
         while reached < end and (entries := await self._journal.read(reached, ENTRIES_PER_READ)):
-            for entry in entries:
-                if entry[0] > end:
+            for position, data in entries:
+                if position > end:
                     return
-                yield entry
-            reached = entries[-1][0]
+                yield position, data
+                reached = position
 
     async def events(self, end: int) -> AsyncIterator[Entry]:
         reached = 0
         while reached < end and (entries := await self._events.read_raw(reached, ENTRIES_PER_READ)):
-            for entry in entries:
-                if entry[0].ms > end:
+            for position, data in entries:
+                if position.ms > end:
                     return
-                yield entry
-            reached = entries[-1][0].ms
+                yield position, data
+                reached = position.ms
 
     async def published(self) -> int:
         return await self._events.last_sequence()
@@ -99,7 +102,7 @@ class Server:
 
 
 class Archived:
-    """An archive alone. Raises BadArchive and OSError."""
+    """The streams of an archive alone. Raises BadArchive and OSError."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -109,10 +112,10 @@ class Archived:
             yield entry
 
     async def events(self, end: int) -> AsyncIterator[Entry]:
-        for entry in self._archive.entries(EVENTS):
-            if entry[0].ms > end:
+        for position, data in self._archive.entries(EVENTS):
+            if position.ms > end:
                 return
-            yield entry
+            yield position, data
 
     async def published(self) -> int:
         newest = self._archive.newest(EVENTS)
@@ -123,7 +126,7 @@ class Archived:
 
 
 def archived_digests(archive: Archive) -> dict[bytes, bytes]:
-    """Those in all headers."""
+    """Return the digests in the headers of all segments."""
     return {
         position.encode(): digest.encode()
         for header, _ in archive.headers()
@@ -132,29 +135,34 @@ def archived_digests(archive: Archive) -> dict[bytes, bytes]:
 
 
 async def compare(archive: Archive, redis: Redis, keys: Keys) -> str | None:
-    """The first entry that the archive and the server both ought to have and do not have alike, in words, or None."""
+    """Describe the first entry that the archive and the server should both have and that differs, or return None."""
     for stream, key in ((JOURNAL, keys.journal), (EVENTS, keys.events)):
         newest = archive.newest(stream)
         if newest is None:
             continue
         live = _entries_up_to(redis, key, newest.end)
         expected: Entry | None = await anext(live, None)
-        oldest = newest.end if expected is None else expected[0]
+        oldest = newest.end if expected is None else _id(expected)
         for entry in archive.entries(stream, oldest):
             if expected is None:
                 break
             if entry != expected:
-                what = "other content" if entry[0] == expected[0] else f"the entry {expected[0]}"
-                return f"the server's {stream} has {what} where the archive has the entry {entry[0]}"
+                what = "other content" if _id(entry) == _id(expected) else f"the entry {_id(expected)}"
+                return f"the server's {stream} has {what} where the archive has the entry {_id(entry)}"
             expected = await anext(live, None)
         if expected is not None:
-            return f"the server's {stream} has an entry {expected[0]} that the archive does not have"
+            return f"the server's {stream} has an entry {_id(expected)} that the archive does not have"
     return None
 
 
 async def _entries_up_to(redis: Redis, key: str, end: Position) -> AsyncIterator[Entry]:
     after = BEGINNING
     while entries := as_entries(await redis.xrange(key, f"({after}", str(end), count=ENTRIES_PER_READ)):
-        for entry in entries:
-            yield entry
-        after = entries[-1][0]
+        for position, data in entries:
+            yield position, data
+            after = position
+
+
+def _id(entry: Entry) -> Position:
+    position, _ = entry
+    return position

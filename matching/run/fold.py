@@ -1,7 +1,7 @@
 """State = fold of the journal: the core, and how far into the journal it has got.
 
-Whoever needs the state of a shard (the leading engine, recovery, verification) feeds journal entries to a Fold, one by
-one and in their order, and takes the frame of events that each of them makes.
+Whoever needs the state of a shard (the leading engine, recovery, verification) applies journal entries to a ``Fold``,
+one by one in their order, and receives the frame of events that follows from each.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ import msgspec
 import structlog
 from msgspec.structs import astuple
 
-from goldx.protocol.commands import BY_METHOD, AnyCommand, HoldingSettle
+from goldx.protocol.commands import COMMANDS, AnyCommand, HoldingSettle
+from goldx.protocol.tags import tag_of
 from goldx.streams.chains import CommandChains, EventBody, encode_outcomes, event_body
 from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.frames import CommandFrame, decode_commands, encode
@@ -19,37 +20,37 @@ from matching.core.engine import Engine
 
 log = structlog.get_logger()
 
-_decode_plain = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
+_decode_tuple = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 
-_TAGS = {command: (command.__struct_config__.tag,) for command in BY_METHOD.values()}
+_TAGS = {command: (tag_of(command),) for command in COMMANDS}
 
-AT_ONCE: Final = 32
+COMMANDS_PER_BATCH: Final = 32
 """Commands that are applied before their events are encoded: few enough that these are still in the processor's cache,
-many enough that encoding them together pays."""
+many enough that encoding them together is quicker."""
 
 
 class CoreFailed(RuntimeError):
     """The core raised on a command. Its state can no longer be trusted; the message names the command's place."""
 
 
-class Produced(NamedTuple):
-    """The events of one journal entry."""
+class EntryEvents(NamedTuple):
+    """The events that follow from one journal entry."""
 
     position: Position
     first: int
-    """Sequence of its first event."""
+    """The sequence of the first event."""
     last: int
-    """Sequence of its last event, which is the entry's id in the event stream."""
+    """The sequence of the last event, which is the id of the entry in the event stream."""
     body: EventBody
-    """What is published, but for the leader's epoch and the chain's hash: it follows from the journal alone. Empty if
-    not wanted (``Fold.published``)."""
+    """The part of the event frame that follows from the journal alone: without the leader's epoch and the chain's hash.
+    Empty if it is not wanted (``Fold.published``)."""
 
 
 def read_frame(data: bytes) -> CommandFrame | None:
-    """A journal entry, or None for bytes that are not a command frame.
+    """Decode a journal entry; return None for bytes that are not a command frame.
 
-    Checked against the commands' types, which brings the commands to their full length, whatever version of the program
-    wrote them.
+    Decoding it as the commands' types brings each command to its full length, whichever version of the program wrote
+    it.
     """
     try:
         return decode_commands(data)
@@ -57,15 +58,15 @@ def read_frame(data: bytes) -> CommandFrame | None:
         return None
 
 
-def plain(command: AnyCommand) -> tuple[Any, ...]:
-    """A command as the core takes it: as MessagePack would give it back without its type."""
+def command_tuple(command: AnyCommand) -> tuple[Any, ...]:
+    """Return a command in the plain form of the core: what MessagePack decodes to without the type."""
     if type(command) is HoldingSettle:
-        return _decode_plain(encode(command))
+        return _decode_tuple(encode(command))
     return _TAGS[type(command)] + astuple(command)
 
 
 class Fold:
-    """``engine`` after every entry up to and including ``position``, the ``entries``-th of the journal.
+    """The core after every journal entry up to and including ``position``, which is the ``entries``-th.
 
     ``total`` counts the commands since the journal's beginning, ``commands`` those that this object has applied.
     """
@@ -82,36 +83,37 @@ class Fold:
         self.position = position
         self.entries = entries
         self.chains = chains or CommandChains()
-        self.broken: str | None = None
-        """What was wrong with the place of the newest such frame that did not fit behind those of the same writer."""
-        self.breaks = 0
-        """How many such frames this object has met."""
+        self.chain_error: str | None = None
+        """The description of the newest frame that did not follow those of the same writer."""
+        self.chain_breaks = 0
+        """The number of such frames that this object has met."""
         self.published = 0
-        """Events before this one are known to be published: what they would be published as is not made again."""
+        """The events before this sequence are known to be published; the bodies of their frames are not made again."""
         self.total = total
         self.commands = 0
 
-    def apply(self, position: Position, data: bytes) -> Produced | None:
-        """Applies the next journal entry; returns what it made, None when nothing happened.
+    def apply(self, position: Position, data: bytes) -> EntryEvents | None:
+        """Apply the next journal entry; return the events that follow from it, or None if there are none.
 
-        An entry that is not a command frame is passed over with a logged error, by every reader alike, because it says
-        the same at every replay and one broken writer must not end the market. So it is with a frame that its writer's
-        frames do not lead up to: what the journal has lost, stopping would not bring back. Raises CoreFailed.
+        An entry that is not a command frame is passed over with a logged error, by every reader alike: it is the same
+        at every replay, and one broken writer must not end the market. A frame that does not follow its writer's frames
+        is applied with a logged error, because stopping would not bring back what the journal has lost. Raises
+        CoreFailed.
         """
         frame = read_frame(data)
         if frame is None:
             log.error("a journal entry is not a command frame and is passed over", position=str(position))
-        elif wrong := self.chains.check(data, frame):
-            self.broken = wrong
-            self.breaks += 1
-            log.error("a frame is out of its writer's chain", position=str(position), reason=wrong)
+        elif error := self.chains.check(data, frame):
+            self.chain_error = error
+            self.chain_breaks += 1
+            log.error("a frame is out of its writer's chain", position=str(position), reason=error)
         commands = () if frame is None else frame.commands
         engine, before = self.engine, self.engine.sequence
-        # Whether the events of a frame that begins before what is published are wanted shows at its end.
-        at_once = AT_ONCE if before >= self.published else max(1, len(commands))
+        # For a frame that begins among the published events, only its end shows whether its events are wanted.
+        size = COMMANDS_PER_BATCH if before >= self.published else max(1, len(commands))
         encoded: list[bytes] = []
-        for start in range(0, len(commands), at_once):
-            outcomes = self._apply_some(position, commands, start, start + at_once)
+        for start in range(0, len(commands), size):
+            outcomes = self._apply_batch(position, commands, start, start + size)
             if engine.sequence >= self.published:
                 encoded.append(encode_outcomes(outcomes))
         self.position = position
@@ -121,16 +123,16 @@ class Fold:
         if engine.sequence == before:
             return None
         body = event_body(position, len(commands), encoded) if encoded else b""
-        return Produced(position, before + 1, engine.sequence, body)
+        return EntryEvents(position, before + 1, engine.sequence, body)
 
-    def _apply_some(
+    def _apply_batch(
         self, position: Position, commands: Sequence[AnyCommand], start: int, end: int
     ) -> list[list[tuple[Any, ...]]]:
         outcomes: list[list[tuple[Any, ...]]] = []
         try:
-            # What came before a failure stays in the list and counts the commands that went well.
-            self.engine.apply_all(position.ms, map(plain, commands[start:end]), outcomes)
+            self.engine.apply_all(position.ms, map(command_tuple, commands[start:end]), outcomes)
         except Exception as error:
+            # The outcomes that are there belong to the commands that went well.
             number = start + len(outcomes)
             raise CoreFailed(
                 f"the core failed on command {number + 1} ({commands[number].method}) of journal entry {position}: "

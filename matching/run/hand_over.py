@@ -1,4 +1,4 @@
-"""A planned change of the leader: the one that leads is asked, and stops only when a standby is there to go on."""
+"""A planned change of the leader: the leader is asked, and stops only when a standby is there to go on."""
 
 import asyncio
 from typing import Final, NamedTuple
@@ -9,10 +9,10 @@ from goldx.streams.engines import LEADER, STANDBY, EngineStatus, read_statuses
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 
-PATIENCE_MS: Final = 10_000
-"""How long the leader may take to answer; a request that nobody heard ends by itself after that."""
-LOOK: Final = 0.002
-"""Seconds between two looks at who leads."""
+ANSWER_MS: Final = 10_000
+"""The time in which the leader has to answer; after it a request that no engine has seen expires."""
+CHECK_SECONDS: Final = 0.002
+"""The pause between two checks of which engine leads."""
 
 
 class NotHandedOver(RuntimeError):
@@ -20,7 +20,7 @@ class NotHandedOver(RuntimeError):
 
 
 class HandOver(NamedTuple):
-    """Who led and who leads; ``gap_ms`` is for how long, as seen from here, nobody did."""
+    """The former leader and the new one. For ``gap_ms``, as seen by the sender of the request, no engine led."""
 
     former: str
     former_epoch: int
@@ -30,7 +30,7 @@ class HandOver(NamedTuple):
 
 
 async def request(redis_url: str, keys: Keys) -> HandOver:
-    """Asks the leader of a shard to hand over, and waits until another engine leads.
+    """Ask the leader of a shard to hand over, and wait until another engine leads.
 
     Raises NotHandedOver, and redis' errors.
     """
@@ -42,16 +42,16 @@ async def request(redis_url: str, keys: Keys) -> HandOver:
 
 
 async def _request(redis: Redis, keys: Keys) -> HandOver:
-    found = await read_statuses(redis, keys)
+    statuses = await read_statuses(redis, keys)
     epoch = await redis.get(keys.leader)
-    former = next((status for status in found if status.role == LEADER and status.epoch == int(epoch or 0)), None)
+    former = next((status for status in statuses if status.role == LEADER and status.epoch == int(epoch or 0)), None)
     if epoch is None or former is None:
         raise NotHandedOver(f"no engine leads shard {keys.shard}: there is nobody to hand over")
-    if not any(status.role == STANDBY for status in found):
+    if not any(status.role == STANDBY for status in statuses):
         raise NotHandedOver(f"no standby follows shard {keys.shard}; start one: goldx engine --standby")
-    await redis.set(keys.hand_over, epoch, px=PATIENCE_MS)
+    await redis.set(keys.hand_over, epoch, px=ANSWER_MS)
     clock = asyncio.get_running_loop().time
-    deadline = clock() + PATIENCE_MS / 1_000
+    deadline = clock() + ANSWER_MS / 1_000
     left = clock()
     while (now := await redis.get(keys.leader)) in (epoch, None):
         if now == epoch:
@@ -59,19 +59,19 @@ async def _request(redis: Redis, keys: Keys) -> HandOver:
             if not await redis.exists(keys.hand_over):
                 raise NotHandedOver(f"{former.engine} goes on leading: no standby follows it any more")
         if clock() > deadline:
-            raise NotHandedOver(f"{former.engine} did not answer within {PATIENCE_MS // 1_000} s")
-        await asyncio.sleep(LOOK)
+            raise NotHandedOver(f"{former.engine} did not answer within {ANSWER_MS // 1_000} s")
+        await asyncio.sleep(CHECK_SECONDS)
     gap_ms = round((clock() - left) * 1_000)
-    leader = await _leader(redis, keys, int(now), deadline)
+    leader = await _wait_for_leader(redis, keys, int(now), deadline)
     return HandOver(former.engine, former.epoch, leader.engine, leader.epoch, gap_ms)
 
 
-async def _leader(redis: Redis, keys: Keys, epoch: int, deadline: float) -> EngineStatus:
-    """The engine of an epoch, once it has said so. Raises NotHandedOver."""
+async def _wait_for_leader(redis: Redis, keys: Keys, epoch: int, deadline: float) -> EngineStatus:
+    """Return the status of the engine that leads under an epoch, once it has published it. Raises NotHandedOver."""
     while True:
         for status in await read_statuses(redis, keys):
             if status.role == LEADER and status.epoch >= epoch:
                 return status
         if asyncio.get_running_loop().time() > deadline:
-            raise NotHandedOver(f"epoch {epoch} has begun, but its leader does not say how it stands")
-        await asyncio.sleep(LOOK * 10)
+            raise NotHandedOver(f"epoch {epoch} has begun, but its leader publishes no status")
+        await asyncio.sleep(CHECK_SECONDS * 10)

@@ -1,4 +1,4 @@
-"""Whether an engine leads the shard, and whether the archive keeps up with it."""
+"""The health checks of the engine and the archiver: an engine leads the shard, the archive keeps up with it."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from goldx.streams.segments import JOURNAL
 
 
 async def engine(settings: Settings) -> str:
-    """Healthy while some engine of the shard holds the lease: this one, or the one it stands by for."""
+    """Return which epoch leads the shard, whichever engine holds the lease. Raises Unhealthy if none does."""
     redis = connect(resolve_redis_url(settings))
     try:
         epoch = await redis.get(Keys(settings.shard).leader)
@@ -25,7 +25,7 @@ async def engine(settings: Settings) -> str:
 
 
 async def archiver(settings: Settings) -> str:
-    """Healthy while the archive is not more than two intervals and a minute behind the journal."""
+    """Return how far the archive is behind the journal. Raises Unhealthy above two intervals and a minute."""
     if settings.archive_dir is None:
         raise Unhealthy("archive_dir is not set")
     redis = connect(resolve_redis_url(settings))

@@ -1,9 +1,9 @@
-"""What the leader writes: events, in their order, each once, and the ticks of the clock.
+"""The leader's writer: it publishes events in their order, each once, and appends the ticks of the clock.
 
 The server checks every write in the same step in which it makes it: that no newer epoch exists, and that the frames
-continue the event stream exactly where it ends. What has arrived already is left out there. So a publication of
-unknown outcome is simply sent again, and no gap, no second copy and no word of a deposed leader can come into
-the stream.
+continue the event stream exactly where it ends. Frames that are there already are left out. So a publication of unknown
+outcome is simply sent again, and neither a gap nor a second copy nor anything of a deposed leader can get into the
+stream.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from goldx.streams.entries import Position
 from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
 from goldx.streams.replicas import Replicas, confirm_entry
-from matching.run.fold import Produced
+from matching.run.fold import EntryEvents
 from matching.run.lease import Deposed
 
 BATCH_BYTES = 1 << 20
-"""How much one publication carries."""
+"""The size from which a publication takes no further frame."""
 PENDING_BYTES = 64 << 20
 """How far the core may run ahead of the event stream."""
 
@@ -48,81 +48,81 @@ return redis.call('XADD', KEYS[1], '*', 'f', ARGV[2])
 
 
 class StreamBroken(RuntimeError):
-    """The server's streams are not what it acknowledged before; the message says what is missing."""
+    """The server's streams are not what it acknowledged before; the message names what is missing."""
 
 
 class Publisher:
-    """The leader's writer of one epoch. Everything is sent over ``line``.
+    """The leader's writer of one epoch, over one connection.
 
-    ``confirmed`` is the sequence up to which the server has acknowledged, ``previous`` the hash of the newest frame: at
-    first of the one that ends there.
+    ``confirmed`` is the sequence up to which the server has acknowledged the events, ``previous`` the hash of the
+    newest frame; both are given for the frame that the event stream ends with at first.
     """
 
     def __init__(
         self,
-        line: RedisConnection,
+        connection: RedisConnection,
         keys: Keys,
         epoch: int,
         confirmed: int,
         previous: bytes = NO_FRAME,
         replicas: int = 0,
     ) -> None:
-        self._redis = line.redis
+        self._redis = connection.redis
         self._replicas = Replicas(keys.mark, replicas)
-        self._publish = Script(line, _PUBLISH)
-        self._tick = Script(line, _TICK)
+        self._publish = Script(connection, _PUBLISH)
+        self._tick = Script(connection, _TICK)
         self._events = [keys.events, keys.epoch]
         self._journal = [keys.journal, keys.epoch]
         self._epoch = epoch
         self.previous = previous
         self._ticks = FrameWriter(f"engine.{epoch}")
         self._pending: deque[tuple[int, bytes]] = deque()
-        """Last sequence and bytes of each frame that is not acknowledged."""
+        """The last sequence and the bytes of each frame that is not acknowledged."""
         self._pending_bytes = 0
-        self._filled = asyncio.Event()
+        self._has_pending = asyncio.Event()
         self._progress = asyncio.Event()
         self.confirmed = confirmed
 
-    def put(self, produced: Produced) -> None:
-        """Hands over the next frame; it is on its way with the next publication."""
-        frame = event_frame(produced.body, self._epoch, self.previous)
+    def put(self, events: EntryEvents) -> None:
+        """Add the next frame; it is sent with the next publication."""
+        frame = event_frame(events.body, self._epoch, self.previous)
         self.previous = frame_hash(frame)
-        self._pending.append((produced.last, frame))
+        self._pending.append((events.last, frame))
         self._pending_bytes += len(frame)
-        self._filled.set()
+        self._has_pending.set()
 
-    async def room(self) -> None:
-        """Waits until the event stream is not too far behind."""
+    async def wait_for_room(self) -> None:
+        """Wait until at most PENDING_BYTES are not acknowledged."""
         while self._pending_bytes > PENDING_BYTES:
-            await self._progressed()
+            await self._wait_for_progress()
 
-    async def settled(self, sequence: int) -> None:
-        """Waits until the server has acknowledged everything up to a sequence."""
+    async def wait_confirmed(self, sequence: int) -> None:
+        """Wait until the server has acknowledged every event up to a sequence."""
         while self.confirmed < sequence:
-            await self._progressed()
+            await self._wait_for_progress()
 
-    async def _progressed(self) -> None:
+    async def _wait_for_progress(self) -> None:
         self._progress.clear()
         await self._progress.wait()
 
     async def run(self) -> None:
-        """Publishes for ever. Raises Deposed, StreamBroken, and what the server refuses for good."""
+        """Publish until cancelled. Raises Deposed, StreamBroken, and errors that waiting does not mend."""
         while True:
-            await self._filled.wait()
+            await self._has_pending.wait()
             await retry_on_outage("publishing events", self._send_batch)
 
-    def _batch(self) -> list[tuple[int, bytes]]:
+    def _next_batch(self) -> list[tuple[int, bytes]]:
         batch: list[tuple[int, bytes]] = []
         size = 0
-        for pending in self._pending:
-            batch.append(pending)
-            size += len(pending[1])
+        for last, frame in self._pending:
+            batch.append((last, frame))
+            size += len(frame)
             if size > BATCH_BYTES:
                 break
         return batch
 
     async def _send_batch(self) -> None:
-        batch = self._batch()
+        batch = self._next_batch()
         args: list[int | bytes] = [self._epoch, self.confirmed]
         for pending in batch:
             args += pending
@@ -136,23 +136,25 @@ class Publisher:
                     f"{str(error)[7:]}, but the server had acknowledged everything up to {self.confirmed}"
                 ) from error
             raise
-        await self._confirm(*batch[-1])
+        last, newest_frame = batch[-1]
+        await self._confirm(last, newest_frame)
         for _, frame in batch:
             self._pending.popleft()
             self._pending_bytes -= len(frame)
-        self.confirmed = batch[-1][0]
+        self.confirmed = last
         if not self._pending:
-            self._filled.clear()
+            self._has_pending.clear()
         self._progress.set()
 
     async def _confirm(self, last: int, frame: bytes) -> None:
-        """What the replicas do not have is kept, to be sent again after a failover. Raises NotReplicated."""
+        """Wait until the replicas have a frame. Raises NotReplicated; then it stays pending, to be sent again."""
         if not self._replicas.count:
             return
-        await confirm_entry(self._redis, self._replicas, self._events[0], (Position(last, 0), frame))
+        events, _ = self._events
+        await confirm_entry(self._redis, self._replicas, events, (Position(last, 0), frame))
 
     async def tick(self) -> None:
-        """Appends ``clock.tick`` to the journal; one too many or too few is no harm. Raises Deposed."""
+        """Append ``clock.tick`` to the journal; a tick too many or too few does no harm. Raises Deposed."""
         frame = self._ticks.make((ClockTick(),))
         try:
             await self._tick(self._journal, [self._epoch, frame])

@@ -89,7 +89,7 @@ class Audit:
             for position, data in entries:
                 produced = self.fold.apply(position, data)
                 frame = decode_events(event_frame(produced.body, 0, NO_FRAME)) if produced is not None else None
-                assert not self.fold.breaks, self.fold.broken
+                assert not self.fold.chain_breaks, self.fold.chain_error
                 if frame is not None:
                     self._unpublished.append(frame)
                 outcomes = frame.outcomes if frame is not None else ()

@@ -1,4 +1,4 @@
-"""A shard on a real server: traffic for its journal, a recovery run to its end, and the engine as a real process."""
+"""Shards on a real server: traffic for the journal, a recovery to its end, and the engine as a real process."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from tests.matching.core.flows import Flow
 
 
 def traffic(seed: int, count: int) -> Iterator[CommandFrame]:
-    """Frames of one to twenty commands, about ``count`` in all, as a gateway appends them: each has a readable form."""
+    """Yield frames of one to twenty commands, about ``count`` in all, as a gateway appends them."""
     random = Random(seed)
     commands = [command for _, command in Flow(SeededDice(random)).steps(count) if _readable(command)]
     run = FrameWriter(f"gateway-1.{seed}")
@@ -42,6 +42,7 @@ def traffic(seed: int, count: int) -> Iterator[CommandFrame]:
 
 
 def _readable(command: AnyCommand) -> bool:
+    """Return whether a command can be exported: it reads back from its line."""
     try:
         return read_line(write_line(0, command), 0).command == command
     except BadValue:
@@ -49,16 +50,16 @@ def _readable(command: AnyCommand) -> bool:
 
 
 async def fill(redis: Redis, keys: Keys, seed: int, count: int = 400) -> list[Position]:
-    """Appends traffic; returns where its frames stand."""
+    """Append traffic; return the positions of its frames."""
     return [await Journal(redis, keys).append(frame) for frame in traffic(seed, count)]
 
 
 @asynccontextmanager
 async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -> AsyncIterator[tuple[Fold, Publisher]]:
-    """A recovery under a new epoch, to the end; at the end of the block everything is published."""
+    """Recover under a new epoch to the journal's end; at the end of the block everything is published."""
     await redis.delete(keys.leader)
     lease = Lease(redis, keys, 60_000)
-    assert await lease.take()
+    assert await lease.try_acquire()
     recovery = Recovery(redis, keys, archive)
     await recovery.start()
     line = RedisConnection(redis)
@@ -68,11 +69,11 @@ async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -
     try:
         await recovery.catch_up(publisher)
         yield fold, publisher
-        settled = asyncio.create_task(publisher.settled(fold.engine.sequence))
-        await asyncio.wait((settled, running), return_when=asyncio.FIRST_COMPLETED)
+        confirmed = asyncio.create_task(publisher.wait_confirmed(fold.engine.sequence))
+        await asyncio.wait((confirmed, running), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
-        await settled
+        await confirmed
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -80,27 +81,27 @@ async def leadership(redis: Redis, keys: Keys, archive: Archive | None = None) -
 
 
 async def lead_once(redis: Redis, keys: Keys, archive: Archive | None = None) -> Fold:
-    """The state after a recovery to the journal's end, everything published."""
+    """Recover to the journal's end, publish everything, and return the state."""
     async with leadership(redis, keys, archive) as (fold, _):
         return fold
 
 
 async def published(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
-    """The whole event stream, byte by byte."""
+    """Return the whole event stream."""
     return await EventStream(redis, keys).read_raw(0, 1_000_000)
 
 
 async def determined(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
-    """What of the event stream follows from the journal, whoever publishes it."""
+    """Return the part of the event stream that follows from the journal, whichever engine publishes it."""
     return [(entry_id, extract_body(frame)) for entry_id, frame in await published(redis, keys)]
 
 
 RUN = "from goldx.cli import main; main()"
-"""The program ``goldx``."""
+"""The program ``goldx``, as an argument of ``python -c``."""
 
 
 class EngineRun:
-    """``goldx engine`` as a process of its own; its log lines are kept."""
+    """``goldx engine`` as a process of its own, whose log lines are kept."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -119,7 +120,11 @@ class EngineRun:
             **(settings or {}),
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, "engine", *arguments),
+            sys.executable,
+            "-c",
+            program,
+            "engine",
+            *arguments,
             env=os.environ | environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -132,14 +137,14 @@ class EngineRun:
             self.log.append(line.decode())
 
     async def ready(self) -> str:
-        """Its READY line; an engine that ended without one fails with its log."""
+        """Return its READY line; fail with its log if it ends without one."""
         assert self._process.stdout is not None
         line = (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode()
         assert line.startswith("READY engine "), await self.ended()
         return line
 
     async def ended(self) -> tuple[int, str]:
-        """Exit code and log, when it has ended. One that does not end says where it hangs."""
+        """Wait for its end and return exit code and log; fail with the place where it hangs if it does not end."""
         _, hanging = await asyncio.wait((self._reading,), timeout=30)
         if hanging:
             self._process.send_signal(signal.SIGABRT)
@@ -152,7 +157,7 @@ class EngineRun:
         return not self._reading.done()
 
     async def says(self, words: str) -> None:
-        """Waits until its log has a line with these words; an engine that ends without it fails with its log."""
+        """Wait until its log has a line with these words; fail with its log if it ends without one."""
         while not any(words in line for line in self.log):
             assert self.runs, "".join(self.log)
             await asyncio.sleep(0.01)
@@ -165,7 +170,7 @@ class EngineRun:
         await self.ended()
 
     async def stop(self) -> None:
-        """The clean stop."""
+        """Stop it cleanly."""
         self._process.send_signal(signal.SIGTERM)
         code, log = await self.ended()
         assert code == 0, log
@@ -179,7 +184,7 @@ class EngineRun:
 async def engine_process(
     url: str, shard: str, settings: Mapping[str, str] | None = None, *arguments: str, program: str = RUN
 ) -> AsyncIterator[EngineRun]:
-    """A running engine that is gone at the end of the block."""
+    """Run an engine that is gone at the end of the block."""
     run = await EngineRun.start(url, shard, settings, *arguments, program=program)
     try:
         yield run

@@ -1,8 +1,5 @@
-"""``goldx replay``: the same input gives the same bytes, and what is no command ends it and says where."""
+"""``goldx replay``: the same input gives the same bytes, and a line that is no command ends it with its number."""
 
-import asyncio
-import os
-import sys
 from pathlib import Path
 from random import Random
 
@@ -11,6 +8,7 @@ import pytest
 from goldx.protocol import wire
 from matching.archive.replay import Replay, write_line
 from matching.core.engine import Engine
+from tests.matching.archive.goldx_command import run_goldx
 from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import command_tuple, read_event
 from tests.matching.core.flows import Flow
@@ -23,20 +21,13 @@ LINES = [
 ]
 
 
-async def goldx(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
-    """Runs the command as a person would: exit code, standard output, standard error."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "goldx.cli", *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")},
-    )
-    out, errors = await asyncio.wait_for(process.communicate(stdin), 60)
-    return process.returncode or 0, out, errors.decode()
+async def replay(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+    """Run ``goldx replay`` and return its exit code, standard output and standard error."""
+    done = await run_goldx({}, "replay", *arguments, stdin=stdin)
+    return done.returncode, done.stdout, done.stderr.decode()
 
 
-def a_day() -> list[bytes]:
+def generated_day() -> list[bytes]:
     """A generated day in its readable form."""
     flow = Flow(SeededDice(Random(12)))
     commands = [command for frame in traffic(12, 300) for command in frame.commands]
@@ -44,39 +35,39 @@ def a_day() -> list[bytes]:
 
 
 async def test_events_of_a_file_and_of_standard_input(tmp_path: Path) -> None:
-    """What comes out is what the core gives for each line, in order; the digest goes to standard error."""
+    """The output is what the core gives for each line, in order; the digest goes to standard error."""
     engine, expected = Engine(), b""
     for number, command in enumerate(command for frame in traffic(12, 300) for command in frame.commands):
         events = engine.apply(1_000 + number, command_tuple(command))
         expected += b"".join(wire.write_event_line(read_event(event)) for event in events)
     file = tmp_path / "day.jsonl"
-    file.write_bytes(b"".join(a_day()))
-    assert await goldx("replay", str(file)) == (0, expected, "")
-    assert await goldx("replay", "-", "--digest", stdin=file.read_bytes()) == (0, expected, engine.digest() + "\n")
+    file.write_bytes(b"".join(generated_day()))
+    assert await replay(str(file)) == (0, expected, "")
+    assert await replay("-", "--digest", stdin=file.read_bytes()) == (0, expected, engine.digest() + "\n")
 
 
-def test_a_snapshot_after_any_line_changes_nothing(tmp_path: Path) -> None:
-    day = a_day()
+def test_a_snapshot_after_any_line_does_not_change_the_events(tmp_path: Path) -> None:
+    lines = generated_day()
     whole = Replay()
-    expected = b"".join(whole.run(day))
+    expected = b"".join(whole.run(lines))
     every = Replay()
     found = []
-    for events in every.run(day):
+    for events in every.run(lines):
         found.append(events)
         every.reread(tmp_path / "snapshot" if every.lines % 2 else None)
     assert b"".join(found) == expected
     assert every.engine.digest() == whole.engine.digest()
 
 
-async def test_snapshot_at(tmp_path: Path) -> None:
-    plain_run = await goldx("replay", "-", "--digest", stdin=b"".join(LINES))
+async def test_snapshot_at_a_line(tmp_path: Path) -> None:
+    without = await replay("-", "--digest", stdin=b"".join(LINES))
     snapshot = tmp_path / "state"
-    arguments = ("replay", "-", "--digest", "--snapshot-at", "2", "--snapshot-file", str(snapshot))
-    assert await goldx(*arguments, stdin=b"".join(LINES)) == plain_run
+    arguments = ("-", "--digest", "--snapshot-at", "2", "--snapshot-file", str(snapshot))
+    assert await replay(*arguments, stdin=b"".join(LINES)) == without
     state = Engine.restore(snapshot.read_bytes())
-    assert state.sequence == plain_run[1].count(b"\n", 0, plain_run[1].index(b'"at":7'))
-    code, out, errors = await goldx("replay", "-", "--snapshot-at", "4", stdin=b"".join(LINES))
-    assert (code, out, errors) == (2, plain_run[1], "goldx replay: --snapshot-at 4: there are only 3 lines\n")
+    assert state.sequence == without[1].count(b"\n", 0, without[1].index(b'"at":7'))
+    code, out, errors = await replay("-", "--snapshot-at", "4", stdin=b"".join(LINES))
+    assert (code, out, errors) == (2, without[1], "goldx replay: --snapshot-at 4: there are only 3 lines\n")
 
 
 @pytest.mark.parametrize(
@@ -105,15 +96,15 @@ def test_a_line_that_is_no_command_ends_it(line: bytes, reason: str) -> None:
     assert given == list(Replay().run(LINES))
 
 
-async def test_exit_code_2_with_the_lines_number_after_the_events_before_it() -> None:
-    _, expected, _ = await goldx("replay", "-", stdin=b"".join(LINES))
-    code, out, errors = await goldx("replay", "-", stdin=b"".join([*LINES, b"nonsense\n", *LINES]))
+async def test_the_events_before_a_bad_line_are_printed_and_the_exit_code_is_2() -> None:
+    _, expected, _ = await replay("-", stdin=b"".join(LINES))
+    code, out, errors = await replay("-", stdin=b"".join([*LINES, b"nonsense\n", *LINES]))
     assert (code, out) == (2, expected)
     assert errors.startswith("goldx replay: line 4: ")
     assert errors.count("\n") == 1
 
 
-async def test_a_file_that_is_not_there() -> None:
-    code, out, errors = await goldx("replay", "nowhere.jsonl")
+async def test_a_missing_file_is_named() -> None:
+    code, out, errors = await replay("nowhere.jsonl")
     assert (code, out) == (2, b"")
     assert "nowhere.jsonl" in errors

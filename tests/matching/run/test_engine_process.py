@@ -1,4 +1,4 @@
-"""``goldx engine`` as a real process on a real server: killed, cut off, deposed, misled."""
+"""``goldx engine`` as a real process on a real server: killed, cut off, deposed, given wrong streams."""
 
 import asyncio
 import os
@@ -24,8 +24,8 @@ from tests.matching.shards import engine_process, fill, lead_once, published, tr
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
 
-async def settled(redis: Redis, keys: Keys) -> export.Verdict:
-    """The proof of the two streams, once the engine has caught up with the journal."""
+async def caught_up(redis: Redis, keys: Keys) -> export.Verdict:
+    """Wait until the engine has caught up with the journal; return the proof of the two streams."""
     while (verdict := await export.verify(redis, keys)).unpublished:
         await asyncio.sleep(0.05)
     return verdict
@@ -55,7 +55,7 @@ async def test_killed_at_random_moments_it_publishes_everything_once(valkey_url:
     await appending
     async with engine_process(valkey_url, shard, settings) as engine:
         await engine.ready()
-        verdict = await settled(redis, keys)
+        verdict = await caught_up(redis, keys)
         assert verdict.difference is None
         assert verdict.commands >= sum(len(frame.commands) for frame in frames)
         assert verdict.events == await EventStream(redis, keys).last_sequence()
@@ -66,7 +66,7 @@ async def test_killed_at_random_moments_it_publishes_everything_once(valkey_url:
     assert recovered.engine.digest() == (await export.verify(redis, keys)).digest
 
 
-async def test_it_outlives_the_server_and_goes_on_with_its_state(shard: str) -> None:
+async def test_a_restart_of_the_server_costs_the_engine_nothing_but_time(shard: str) -> None:
     """kill -9 of the server in the middle: the engine waits, and publishes each event once."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     server = await start_valkey(folder)
@@ -83,7 +83,7 @@ async def test_it_outlives_the_server_and_goes_on_with_its_state(shard: str) -> 
                     await redis.aclose()
                     server = await start_valkey(folder)
                     redis = connect(server.url)
-            verdict = await settled(redis, keys)
+            verdict = await caught_up(redis, keys)
             assert verdict.difference is None
             await engine.stop()
             assert "waiting" in "".join(engine.log)
@@ -117,11 +117,11 @@ async def test_a_second_engine_waits_and_takes_over(valkey_url: str, redis: Redi
         await leader.kill()
         while not any('"leads"' in line for line in other.log):
             await asyncio.sleep(0.02)
-        assert (await settled(redis, keys)).difference is None
+        assert (await caught_up(redis, keys)).difference is None
         await other.stop()
 
 
-async def test_time_goes_on_by_ticks_of_the_leader(valkey_url: str, redis: Redis, shard: str) -> None:
+async def test_the_leader_appends_ticks_of_the_clock(valkey_url: str, redis: Redis, shard: str) -> None:
     keys = Keys(shard)
     async with engine_process(valkey_url, shard) as engine:
         await engine.ready()
@@ -133,7 +133,7 @@ async def test_time_goes_on_by_ticks_of_the_leader(valkey_url: str, redis: Redis
     assert await published(redis, keys) == []
 
 
-async def test_what_is_no_command_frame_is_passed_over(valkey_url: str, redis: Redis, shard: str) -> None:
+async def test_entries_that_are_no_command_frames_are_passed_over(valkey_url: str, redis: Redis, shard: str) -> None:
     """Logged, and the same at every replay: one broken writer does not end the market."""
     keys = Keys(shard)
     await fill(redis, keys, seed=8, count=50)
@@ -142,7 +142,7 @@ async def test_what_is_no_command_frame_is_passed_over(valkey_url: str, redis: R
     await fill(redis, keys, seed=9, count=50)
     async with engine_process(valkey_url, shard) as engine:
         await engine.ready()
-        assert (await settled(redis, keys)).difference is None
+        assert (await caught_up(redis, keys)).difference is None
         await engine.stop()
         assert sum("is not a command frame" in line for line in engine.log) == 4
 
@@ -182,7 +182,7 @@ async def test_weak_durability_has_to_be_allowed(shard: str, forbidden: bool) ->
         shutil.rmtree(folder)
 
 
-async def test_a_stop_is_heard_while_it_waits_for_the_lease_or_the_server(
+async def test_an_engine_that_waits_for_the_lease_or_the_server_can_be_stopped(
     redis: Redis, valkey_url: str, shard: str
 ) -> None:
     await redis.set(Keys(shard).leader, 99)

@@ -1,4 +1,4 @@
-"""An engine gets its state back from snapshot and journal, or says what is missing."""
+"""Recovery rebuilds the state from snapshot and journal, or names what is missing."""
 
 import asyncio
 import sys
@@ -18,20 +18,22 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from matching.archive import export
 from matching.archive.sources import Server
-from matching.run import snapshot_store
+from matching.run import snapshots
 from matching.run.fold import Fold
+from matching.run.forked_snapshot import ForkedSnapshot
 from matching.run.publisher import StreamBroken
-from matching.run.snapshot_store import KEPT, Photograph, Snapshot, SnapshotStore, StateDiffers, picture
+from matching.run.snapshot_store import KEPT, SnapshotStore, StateDiffers
+from matching.run.snapshots import Snapshot
 from tests.matching.shards import determined, fill, lead_once, leadership, published
 
 
-async def half_way(redis: Redis, keys: Keys, snapshots: int = 1) -> Fold:
-    """A shard that has applied and published half of its traffic, with some snapshots on the way."""
-    for number in range(snapshots):
+async def half_way(redis: Redis, keys: Keys, rounds: int = 1) -> Fold:
+    """Fill a shard of which half is applied and published, with some snapshots on the way; return that state."""
+    for number in range(rounds):
         await fill(redis, keys, seed=number, count=100)
         async with leadership(redis, keys) as (fold, publisher):
-            await publisher.settled(fold.engine.sequence)
-            await SnapshotStore(redis, keys).save(picture(fold))
+            await publisher.wait_confirmed(fold.engine.sequence)
+            await SnapshotStore(redis, keys).save(snapshots.take(fold))
     await fill(redis, keys, seed=99)
     return fold
 
@@ -59,7 +61,7 @@ async def test_recovery_equals_the_uninterrupted_run(redis: Redis, shard: str) -
     assert (await export.verify(redis, keys)).difference is None
 
 
-async def test_a_snapshot_saves_the_journal_before_it(redis: Redis, shard: str) -> None:
+async def test_recovery_from_a_snapshot_applies_only_the_journal_after_it(redis: Redis, shard: str) -> None:
     keys = Keys(shard)
     before = await half_way(redis, keys)
     after = await lead_once(redis, keys)
@@ -90,7 +92,7 @@ async def test_a_bad_snapshot_falls_back_to_the_one_before(
     redis: Redis, shard: str, capsys: pytest.CaptureFixture[str], spoil: Callable[[bytes], bytes], reason: str
 ) -> None:
     keys = Keys(shard)
-    await half_way(redis, keys, snapshots=2)
+    await half_way(redis, keys, rounds=2)
     newest, older = await SnapshotStore(redis, keys).positions()
     data = await redis.hget(keys.snapshots, str(newest))
     assert isinstance(data, bytes)
@@ -105,29 +107,29 @@ async def test_a_bad_snapshot_falls_back_to_the_one_before(
     assert (await export.verify(redis, keys)).digest == recovered.engine.digest()
 
 
-async def test_the_last_snapshots_stay_and_their_digests_are_published(redis: Redis, shard: str) -> None:
+async def test_the_newest_snapshots_are_kept_and_all_digests_published(redis: Redis, shard: str) -> None:
     keys = Keys(shard)
-    await half_way(redis, keys, snapshots=KEPT + 2)
+    await half_way(redis, keys, rounds=KEPT + 2)
     assert len(await SnapshotStore(redis, keys).positions()) == KEPT
     await lead_once(redis, keys)
     verdict = await export.verify(redis, keys)
     assert (verdict.difference, verdict.digests, verdict.unpublished) == (None, KEPT + 2, 0)
 
 
-async def test_a_forked_snapshot_is_that_of_its_moment(redis: Redis, shard: str) -> None:
+async def test_a_forked_snapshot_is_of_the_state_at_the_fork(redis: Redis, shard: str) -> None:
     """The market goes on while the child writes: what happens meanwhile is not in the snapshot."""
     keys = Keys(shard)
     await fill(redis, keys, seed=1)
     async with leadership(redis, keys) as (fold, _):
-        expected = picture(fold)
-        photograph = Photograph(fold)
+        expected = snapshots.take(fold)
+        forked = ForkedSnapshot(fold)
         position = await Journal(redis, keys).append(CommandFrame("gateway-1.1", 99, ()))
         fold.apply(position, (await Journal(redis, keys).read(fold.position))[0][1])
-        assert await photograph.develop() == expected
+        assert await forked.result() == expected
 
 
 def state_of(pid: int) -> str:
-    """As in ps: ``T`` is stopped; empty when the process is gone."""
+    """Return the state of a process as ``ps`` shows it: ``T`` is stopped; empty if it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -140,61 +142,62 @@ async def ended(pid: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_picture_takes_a_small_part_of_the_time_until_somebody_waits_for_it(
+async def test_a_forked_snapshot_runs_a_small_part_of_the_time_until_it_is_waited_for(
     redis: Redis, shard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(*args: Any, **options: Any) -> Snapshot:
         until = time.process_time() + 0.5
         while time.process_time() < until:
             pass
-        return picture(*args, **options)
+        return take(*args, **options)
 
-    monkeypatch.setattr(snapshot_store, "picture", slowly)
+    take = snapshots.take
+    monkeypatch.setattr(snapshots, "take", slowly)
     keys = Keys(shard)
     await fill(redis, keys, seed=1)
     async with leadership(redis, keys) as (fold, _):
-        photograph = Photograph(fold)
-        developing = asyncio.create_task(photograph.develop())
+        forked = ForkedSnapshot(fold)
+        waiting = asyncio.create_task(forked.result())
         seen: list[str] = []
         while len(seen) < 50:
             await asyncio.sleep(0.001)
-            seen.append(state_of(photograph._child))
+            seen.append(state_of(forked._child))
         assert seen.count("T") > len(seen) // 2, seen
-        photograph.hurry()
-        assert await developing == picture(fold)
+        forked.stop_pacing()
+        assert await waiting == take(fold)
 
 
-async def test_a_picture_that_nobody_waits_for_any_more_is_ended(redis: Redis, shard: str) -> None:
-    """Its child may be stopped at that moment, and would stay for ever."""
+async def test_a_cancelled_snapshot_ends_its_child(redis: Redis, shard: str) -> None:
+    """The child may be stopped at that moment, and would stay for ever."""
     keys = Keys(shard)
     await fill(redis, keys, seed=1)
     async with leadership(redis, keys) as (fold, _):
-        photograph = Photograph(fold)
-        developing = asyncio.create_task(photograph.develop())
+        forked = ForkedSnapshot(fold)
+        waiting = asyncio.create_task(forked.result())
         await asyncio.sleep(0)
-        developing.cancel()
+        waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await developing
-        await ended(photograph._child)
+            await waiting
+        await ended(forked._child)
 
 
 ENDS_ABRUPTLY = """
 import os, signal, time
 from matching.core.engine import Engine
 from matching.run.fold import Fold
-from matching.run.snapshot_store import Photograph, SnapshotStore
-import matching.run.snapshot_store as store
+from matching.run import snapshots
+from matching.run.forked_snapshot import ForkedSnapshot
 
-store.picture = lambda *_, **__: time.sleep(600)
-photograph = Photograph(Fold(Engine()))
+snapshots.take = lambda *_, **__: time.sleep(600)
+forked = ForkedSnapshot(Fold(Engine()))
 time.sleep(0.3)
-os.kill(photograph._child, signal.SIGSTOP)
-print(photograph._child, flush=True)
+os.kill(forked._child, signal.SIGSTOP)
+print(forked._child, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-async def test_a_picture_s_child_does_not_outlive_an_engine_that_was_killed() -> None:
+async def test_the_child_of_a_snapshot_does_not_outlive_an_engine_that_was_killed() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", ENDS_ABRUPTLY, stdout=-1)
     assert process.stdout is not None
     child = int(await process.stdout.readline())
@@ -217,7 +220,7 @@ async def test_another_state_at_the_same_place_is_noticed(redis: Redis, shard: s
     fold = await half_way(redis, keys)
     await redis.hset(keys.digests, str(fold.position), f"{fold.engine.sequence} {'0' * 64}")
     with pytest.raises(StateDiffers, match="when it was published"):
-        await SnapshotStore(redis, keys).save(picture(fold))
+        await SnapshotStore(redis, keys).save(snapshots.take(fold))
     difference = (await export.verify(redis, keys)).difference
     assert difference is not None
     assert "0000" in difference

@@ -1,4 +1,4 @@
-"""Two engines as real processes: one leads, the other is warm, and nothing is lost or published twice between them."""
+"""Two engines as real processes, a leader and a standby: nothing is lost or published twice between them."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
 @asynccontextmanager
 async def load(redis: Redis, keys: Keys, pause: float = 0.002) -> AsyncIterator[list[int]]:
-    """Appends frames as long as the block lasts; gives the number of commands appended so far."""
+    """Append frames as long as the block lasts; yield the numbers of commands of those appended so far."""
     print(f"SEED={SEED}")
     random = Random(SEED)
     appended: list[int] = []
@@ -43,14 +43,14 @@ async def load(redis: Redis, keys: Keys, pause: float = 0.002) -> AsyncIterator[
 
 
 async def more(appended: list[int]) -> None:
-    """Until the load has gone on for a while."""
+    """Wait until the load has gone on for a while."""
     enough = len(appended) + 50
     while len(appended) < enough:
         await asyncio.sleep(0.005)
 
 
 async def proof(redis: Redis, keys: Keys, appended: list[int]) -> export.Verdict:
-    """That everything appended is published, once and in order, once the leader has caught up."""
+    """Prove that everything appended is published, once and in order, as soon as the leader has caught up."""
     while (verdict := await export.verify(redis, keys)).unpublished:
         assert verdict.difference is None, verdict.difference
         await asyncio.sleep(0.05)
@@ -60,9 +60,13 @@ async def proof(redis: Redis, keys: Keys, appended: list[int]) -> export.Verdict
 
 
 async def hand_over(url: str, shard: str) -> tuple[int, str, str]:
-    """``goldx engine --hand-over``: exit code, output, errors."""
+    """Run ``goldx engine --hand-over``; return its exit code, output and errors."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", RUN, "engine", "--hand-over"),
+        sys.executable,
+        "-c",
+        RUN,
+        "engine",
+        "--hand-over",
         env=os.environ | {"GOLDX_REDIS_URL": url, "GOLDX_SHARD": shard},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -76,7 +80,7 @@ async def hand_over(url: str, shard: str) -> tuple[int, str, str]:
 async def pair(
     url: str, shard: str, settings: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[EngineRun, EngineRun]]:
-    """A leader and its standby, both ready."""
+    """Run a leader and its standby, in this order, both ready."""
     async with (
         engine_process(url, shard, settings, "--standby") as standby,
         engine_process(url, shard, settings) as leader,
@@ -86,7 +90,7 @@ async def pair(
 
 
 async def test_the_standby_takes_over_when_the_leader_is_killed(valkey_url: str, redis: Redis, shard: str) -> None:
-    """Under load, and without a recovery: its state is there already."""
+    """Under load, and without another recovery."""
     keys = Keys(shard)
     async with (
         load(redis, keys) as appended,
@@ -182,7 +186,7 @@ async def test_a_leader_that_was_paused_is_refused_when_it_wakes(valkey_url: str
 
 
 OTHER_PROGRAM = "from matching.core import snapshot; snapshot.VERSION = 'another'; " + RUN
-"""The same core with another way to write its state down, and so another digest of it; interpreted, to be changed."""
+"""The same program with another form of its snapshots, and so other digests; interpreted, so that it can be changed."""
 
 
 async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: str, redis: Redis, shard: str) -> None:
@@ -212,7 +216,7 @@ async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: 
 
 
 async def test_a_standby_gives_way_to_an_engine_that_is_none(valkey_url: str, redis: Redis, shard: str) -> None:
-    """Both start together. And a standby that is alone leads, after the time of one lease."""
+    """Both start together. A standby that is alone leads after the time of one lease."""
     settings = {"GOLDX_LEASE_MS": "5000"}
     async with engine_process(valkey_url, shard, settings, "--standby") as standby:
         await standby.ready()
@@ -226,12 +230,12 @@ async def test_a_standby_gives_way_to_an_engine_that_is_none(valkey_url: str, re
 
 
 NEVER_DONE = (
-    "import time, matching.run.snapshot_store as store; store.picture = lambda *_, **__: time.sleep(600); " + RUN
+    "import time; from matching.run import snapshots; snapshots.take = lambda *_, **__: time.sleep(600); " + RUN
 )
 
 
-async def test_who_stops_does_not_wait_for_a_picture(valkey_url: str, redis: Redis, shard: str) -> None:
-    """Neither who follows, nor who leads and whose picture does not become ready in the time of a clean stop."""
+async def test_an_engine_that_stops_does_not_wait_for_a_snapshot(valkey_url: str, redis: Redis, shard: str) -> None:
+    """Neither a standby, nor a leader whose snapshot is not ready in the time of a clean stop."""
     settings = {"GOLDX_DIGEST_EVERY": "50", "GOLDX_SNAPSHOT_EVERY": "50"}
     async with (
         load(redis, Keys(shard)) as appended,
