@@ -37,7 +37,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     ui.run_with(site, title="GoldX", dark=True, tailwind=False, show_welcome_message=False)
     config = uvicorn.Config(site, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    # uvicorn raises the signal that stopped it once more at its end; a clean stop is no error.
+    # At its end uvicorn raises again the signal that stopped it; a clean stop must not look like an error.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     following = asyncio.create_task(feed.run())

@@ -1,7 +1,7 @@
-"""What the pages show, kept up to date by one session with the gateway for all browsers.
+"""The market data that the pages show, kept current by one session with the gateway for all browsers.
 
-When the gateway goes away the feed says so, keeps what it last knew, and connects again until it is back; the channels
-then start anew with snapshots.
+When the gateway is away, the feed keeps its last data and reconnects until the gateway is back. The channels then begin
+again with snapshots.
 """
 
 from itertools import repeat
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Feed:
-    """``markets`` by symbol, in the order of their definition; ``connected`` while the gateway answers."""
+    """The market data by symbol, in the order of definition. ``connected``: whether the gateway answers."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class Feed:
         self.connected = False
 
     async def run(self) -> None:
-        """Follows the gateway until cancelled."""
+        """Follow the gateway until cancelled."""
 
         def report(error: Exception, _pause: float) -> None:
             log.warning("no gateway", error=str(error) or repr(error))
@@ -39,8 +39,8 @@ class Feed:
 
     async def _follow(self) -> None:
         try:
-            async with connect(resolve_gateway_url(self._settings)) as exchange:
+            async with connect(resolve_gateway_url(self._settings)) as client:
                 self.connected = True
-                await follow(exchange, self.markets)
+                await follow(client, self.markets)
         finally:
             self.connected = False

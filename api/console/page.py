@@ -1,6 +1,6 @@
-"""The book page: one live order book with its last trades.
+"""The book page: the live order book of an instrument with its last trades.
 
-The page is built once for each browser; ten times a second it is sent what has changed since, if anything.
+The page is built once for each browser. Ten times a second the browser gets the changes, if there are any.
 """
 
 import time
@@ -26,46 +26,48 @@ Row = tuple[str, str, int]
 
 
 class Screen(Element, component="screen.js"):
-    """The part of the page that moves; remembers what the browser has been told and sends only differences."""
+    """The live part of the page. It keeps what the browser shows, and sends only differences."""
 
     def __init__(self, words: dict[str, str]) -> None:
         super().__init__()
         self.props.update(words=words, levels=LEVELS, tape=TAPE)
-        self._told: LocalBook | None = None
+        self._market: LocalBook | None = None
         self._version = -1
         self._trade = 0
+        """The id of the newest trade that the browser shows."""
         self._facts: dict[str, str] = {}
         self._rows: dict[str, list[Row]] = {}
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._trade = 0
         self._facts = {}
         self._rows = {"asks": [("", "", 0)] * LEVELS, "bids": [("", "", 0)] * LEVELS}
 
-    def speak(self, words: dict[str, str]) -> None:
+    def set_words(self, words: dict[str, str]) -> None:
+        """Change the language."""
         self.props["words"] = words
         self.update()
 
     def show(self, market: LocalBook) -> None:
-        """Sends the browser what has changed."""
-        if market is self._told and market.version == self._version:
+        """Send the browser what has changed since the last call."""
+        if market is self._market and market.version == self._version:
             return
         delta: dict[str, Any] = {}
-        if market is not self._told:
-            self._forget()
+        if market is not self._market:
+            self._reset()
             delta["reset"] = True
-        self._told, self._version = market, market.version
+        self._market, self._version = market, market.version
         facts = _facts(market)
         if changed := {name: value for name, value in facts.items() if self._facts.get(name) != value}:
             delta["facts"] = changed
             self._facts = facts
         for side, rows in _rows(market).items():
-            told = self._rows[side]
-            if rows != told:
-                delta[side] = [(index, *row) for index, row in enumerate(rows) if row != told[index]]
+            shown = self._rows[side]
+            if rows != shown:
+                delta[side] = [(index, *row) for index, row in enumerate(rows) if row != shown[index]]
                 self._rows[side] = rows
-        if trades := [_line(trade) for trade in market.tape if trade.trade_id > self._trade]:
+        if trades := [_trade_row(trade) for trade in market.tape if trade.trade_id > self._trade]:
             delta["trades"] = trades[:TAPE]
             self._trade = market.tape[0].trade_id
         if delta:
@@ -87,7 +89,7 @@ def _facts(market: LocalBook) -> dict[str, str]:
 
 
 def _rows(market: LocalBook) -> dict[str, list[Row]]:
-    """Both sides best first, always LEVELS rows; the last number is the length of the bar in per cent."""
+    """Return LEVELS rows for each side, best first. The number in a row is the length of its bar in per cent."""
     shown = {"asks": market.asks(LEVELS), "bids": market.bids(LEVELS)}
     deepest = max((weight for levels in shown.values() for _, weight in levels), default=1)
     rows: dict[str, list[Row]] = {}
@@ -97,7 +99,7 @@ def _rows(market: LocalBook) -> dict[str, list[Row]]:
     return rows
 
 
-def _line(trade: Print) -> tuple[int, str, str, str, str]:
+def _trade_row(trade: Print) -> tuple[int, str, str, str, str]:
     clock = time.strftime("%H:%M:%S", time.localtime(trade.at / 1_000))
     price, weight = units.format_price(trade.price), units.format_weight(trade.quantity)
     return trade.trade_id, clock, price, weight, trade.taker_side or "auction"
@@ -109,7 +111,7 @@ def _title(market: LocalBook, language: str) -> str:
 
 
 def build(feed: Feed) -> Callable[[Request], None]:
-    """The page function over a feed, for ``ui.page``."""
+    """Return the page function over a feed, for ``ui.page``."""
 
     def book(request: Request, lang: str = "") -> None:
         language = lang if lang in WORDS else preferred(request.headers.get("accept-language", ""))
@@ -138,13 +140,13 @@ def build(feed: Feed) -> Callable[[Request], None]:
             if symbols.value is not None:
                 screen.show(feed.markets[symbols.value])
 
-        def speak() -> None:
+        def set_language() -> None:
             title.set_text(WORDS[languages.value]["title"])
-            screen.speak(WORDS[languages.value])
+            screen.set_words(WORDS[languages.value])
             ui.query("body").classes(replace=f"gx-{languages.value}")
             refresh()
 
-        languages.on_value_change(speak)
+        languages.on_value_change(set_language)
         symbols.on_value_change(refresh)
         ui.timer(REFRESH_SECONDS, refresh)
 

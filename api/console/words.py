@@ -1,4 +1,4 @@
-"""The console's words in its two languages."""
+"""The texts of the console, in its two languages."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
 
 
 def preferred(accept_language: str) -> str:
-    """The console's language for a browser's Accept-Language header: Chinese unless English comes before it."""
+    """Return the language for a browser's Accept-Language header: Chinese, unless English comes before it."""
     for part in accept_language.lower().split(","):
         language = part.strip()[:2]
         if language in WORDS:

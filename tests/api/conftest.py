@@ -28,8 +28,8 @@ from settlement.base import database, registry
 _numbers = itertools.count(1)
 
 
-class House:
-    """An exchange of one shard: keys of two members and of an operator, an engine process, and gateways."""
+class ShardServices:
+    """The services of one shard: an engine process and gateways; and the keys of two members and an operator."""
 
     def __init__(self, valkey_url: str, database_url: str, shard: str) -> None:
         self.valkey_url = valkey_url
@@ -66,7 +66,10 @@ class House:
             "GOLDX_ALLOW_WEAK_DURABILITY": "true",
         }
         self._engine = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "goldx.cli", "engine"),
+            sys.executable,
+            "-m",
+            "goldx.cli",
+            "engine",
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -114,7 +117,7 @@ class House:
         return events
 
     async def fund(self, server: GatewayServer, **amounts: dict[str, int]) -> None:
-        """Puts money (fen) and gold (fine mg) into accounts as settlement does, and waits for the gateway to see it."""
+        """Add money (fen) and gold (fine mg) to accounts as settlement does, and wait until the gateway shows it."""
         self._funded += 1
         commands = tuple(
             HoldingAdjust(account, asset, amount, f"fund-{self._funded}-{account}-{asset}")
@@ -129,16 +132,16 @@ class House:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something that must come about; the test's own time limit ends it otherwise."""
+    """Wait for a condition. The test's time limit ends the wait."""
     while not condition():
         await asyncio.sleep(0.005)
 
 
 class Desk:
-    """One test's own instrument in continuous trading, and an account of each member with 1,000,000 CNY and 10 kg."""
+    """The instrument of one test, in continuous trading, and an account of each member with 1,000,000 CNY and 10 kg."""
 
-    def __init__(self, house: House, server: GatewayServer, number: int) -> None:
-        self.house = house
+    def __init__(self, services: ShardServices, server: GatewayServer, number: int) -> None:
+        self.services = services
         self.server = server
         self.symbol = f"AU-{number}"
         self.a = f"A.{number}"
@@ -146,41 +149,41 @@ class Desk:
 
     async def open(self) -> None:
         for account, member in ((self.a, "FIRM-A"), (self.b, "FIRM-B")):
-            await self.house.operate(self.server, "account.open", account=account, member=member)
-        await self.house.operate(self.server, "instrument.define", symbol=self.symbol, reference_price="600.00")
-        await self.house.operate(self.server, "market.set_phase", symbol=self.symbol, phase="continuous")
+            await self.services.operate(self.server, "account.open", account=account, member=member)
+        await self.services.operate(self.server, "instrument.define", symbol=self.symbol, reference_price="600.00")
+        await self.services.operate(self.server, "market.set_phase", symbol=self.symbol, phase="continuous")
         purse = {"CNY": 100_000_000, self.symbol: 10_000_000}
-        await self.house.fund(self.server, **{self.a: purse, self.b: purse})
+        await self.services.fund(self.server, **{self.a: purse, self.b: purse})
 
 
 @pytest_asyncio.fixture(scope="session")
-async def house(servers: tuple[Server, Server]) -> AsyncIterator[House]:
-    async with contextlib.AsyncExitStack() as stack:
-        built = await build(stack, servers[0].url, servers[1].url)
-        yield built
+async def services(servers: tuple[Server, Server]) -> AsyncIterator[ShardServices]:
+    async with contextlib.AsyncExitStack() as cleanup:
+        yield await build(cleanup, servers[0].url, servers[1].url)
 
 
-async def build(stack: contextlib.AsyncExitStack, valkey_url: str, postgres_url: str) -> House:
-    """A house with a database and a shard of its own and an engine that leads; stopped with the stack."""
+async def build(cleanup: contextlib.AsyncExitStack, valkey_url: str, postgres_url: str) -> ShardServices:
+    """Return services with a database and a shard of their own, whose engine leads; ``cleanup`` stops them."""
     number = next(_numbers)
     url = make_url(postgres_url)
     admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
     await admin.execute(f"CREATE DATABASE api_{number}")
     await admin.close()
-    house = House(valkey_url, url.set(database=f"api_{number}").render_as_string(hide_password=False), f"api{number}")
-    stack.push_async_callback(house.stop)
-    await house.register()
-    await house.start_engine()
-    return house
+    database_url = url.set(database=f"api_{number}").render_as_string(hide_password=False)
+    services = ShardServices(valkey_url, database_url, f"api{number}")
+    cleanup.push_async_callback(services.stop)
+    await services.register()
+    await services.start_engine()
+    return services
 
 
 @pytest_asyncio.fixture(scope="session")
-async def gateway(house: House) -> GatewayServer:
-    return await house.start_gateway()
+async def gateway(services: ShardServices) -> GatewayServer:
+    return await services.start_gateway()
 
 
 @pytest_asyncio.fixture
-async def desk(house: House, gateway: GatewayServer) -> Desk:
-    opened = Desk(house, gateway, next(_numbers))
+async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
+    opened = Desk(services, gateway, next(_numbers))
     await opened.open()
     return opened

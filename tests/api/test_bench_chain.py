@@ -1,4 +1,4 @@
-"""``goldx bench chain`` runs against real processes, and does not count what was not answered as it has to be."""
+"""``goldx bench chain`` measures real processes, and counts no order that was not answered with a result."""
 
 import json
 
@@ -11,9 +11,9 @@ from benchmarks.chain.client import Load, Refused
 from benchmarks.command import bench
 
 
-def test_it_ends_with_one_object() -> None:
-    wish = ["chain", "--json", "--window", "10x1", "--rounds", "1", "--orders", "80", "--seconds", "0.4"]
-    done = CliRunner().invoke(bench, wish, catch_exceptions=False)
+def test_the_benchmark_prints_one_json_object() -> None:
+    arguments = ["chain", "--json", "--window", "10x1", "--rounds", "1", "--orders", "80", "--seconds", "0.4"]
+    done = CliRunner().invoke(bench, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     found = json.loads(done.stdout.splitlines()[-1])
     window = found["windows"]["10x1"]
@@ -33,7 +33,7 @@ async def test_refused_orders_do_not_count(gateway: GatewayServer) -> None:
         await load.closed(1, 1, 1, 4)
 
 
-def test_a_flow_trades_and_cancels_what_rests() -> None:
+def test_a_flow_trades_and_cancels_its_resting_orders() -> None:
     rests, sells, buys, cancels = (json.loads(message) for message in flow.messages(3, 7, 11, 4))
     assert [message["id"] for message in (rests, sells, buys, cancels)] == [11, 12, 13, 14]
     assert sells["params"]["price"] == buys["params"]["price"] == flow.TOUCH

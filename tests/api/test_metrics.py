@@ -1,4 +1,4 @@
-"""How the gateway and the engines stand, for people and for Prometheus."""
+"""The status of the gateway and of the engines, and the same as Prometheus metrics."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from api.app import GatewayServer
-from tests.api.conftest import Desk, House
+from tests.api.conftest import Desk, ShardServices
 
 
 async def get(url: str) -> httpx.Response:
@@ -24,45 +24,46 @@ def samples_of(answer: httpx.Response) -> dict[str, Sample]:
     return {sample.name: sample for family in text_string_to_metric_families(answer.text) for sample in family.samples}
 
 
-async def test_status_and_metrics_tell_the_same(house: House, gateway: GatewayServer, desk: Desk) -> None:
-    await house.operate(gateway, "market.set_reference", symbol=desk.symbol, price="601.00")
+async def test_status_and_metrics_agree(services: ShardServices, gateway: GatewayServer, desk: Desk) -> None:
+    await services.operate(gateway, "market.set_reference", symbol=desk.symbol, price="601.00")
 
     async def status() -> dict[str, Any]:
         found: dict[str, Any] = (await get(f"{gateway.url}/v1/status")).json()
         return found
 
-    # The engine says how it stands twice a second; the gateway follows it at once.
-    while not (told := await status())["engines"] or told["engines"][0]["sequence"] != told["sequence"]:
+    # The engine publishes its status twice a second.
+    while not (shown := await status())["engines"] or shown["engines"][0]["sequence"] != shown["sequence"]:
         await asyncio.sleep(0.05)
-    (engine,) = told["engines"]
+    (engine,) = shown["engines"]
     assert (engine["role"], engine["epoch"], engine["chain_breaks"]) == ("leader", 1, 0)
-    assert engine["durability"] == told["durability"] == "appendonly=yes,appendfsync=always"
-    assert told["durable"] is True
+    assert engine["durability"] == shown["durability"] == "appendonly=yes,appendfsync=always"
+    assert shown["durable"] is True
 
-    async with house.member(gateway):
+    async with services.member(gateway):
         answer = await get(f"{gateway.url}/metrics")
         now = await status()
     assert answer.headers["content-type"].startswith("text/plain")
     samples = samples_of(answer)
-    where = {"shard": house.shard, "gateway": "gateway-1"}
+    where = {"shard": services.shard, "gateway": "gateway-1"}
     assert samples["goldx_sequence"].labels == where
     assert samples["goldx_sequence"].value == now["sequence"]
     assert samples["goldx_sessions"].value == now["sessions"] > 0
     assert samples["goldx_commands_waiting"].value == 0
     assert samples["goldx_durability_full"].value == 1
     assert samples["goldx_taking_orders"].value == 1
-    assert told["refusing"] is None
+    assert shown["refusing"] is None
     assert samples["goldx_lag_seconds"].value >= 0
     assert samples["goldx_engine_epoch"].value == 1
     assert samples["goldx_engine_epoch"].labels["role"] == "leader"
-    assert samples["goldx_engine_sequence"].value == told["sequence"]
+    assert samples["goldx_engine_sequence"].value == shown["sequence"]
     assert samples["goldx_engine_commands_total"].value >= engine["commands"]
     assert samples["goldx_engine_chain_breaks_total"].value == 0
     assert samples["goldx_engine_info"].labels["durability"] == engine["durability"]
 
 
-async def test_a_gateway_that_refuses_orders_says_so(gateway: GatewayServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also to whoever runs it, and not to the members alone."""
+async def test_status_metrics_and_log_show_refused_orders(
+    gateway: GatewayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gateway.gateway.sequencer._pressure, "_free_bytes", lambda: 1 << 20)
     with structlog.testing.capture_logs() as logged:
         async with asyncio.timeout(20):
@@ -73,5 +74,5 @@ async def test_a_gateway_that_refuses_orders_says_so(gateway: GatewayServer, mon
         while (await get(f"{gateway.url}/v1/status")).json()["refusing"] is not None:
             await asyncio.sleep(0.05)
     assert reason == "the journal's disk is nearly full (1 MB left, 64 MB are kept free)"
-    said = [line["event"] for line in logged if line["event"].startswith("orders are")]
-    assert said == ["orders are refused", "orders are taken again"]
+    events = [line["event"] for line in logged if line["event"].startswith("orders are")]
+    assert events == ["orders are refused", "orders are taken again"]

@@ -1,4 +1,4 @@
-"""Frames, however they are cut into chunks: every message arrives once and in order, and the library's rules hold."""
+"""WebSocket frames cut into chunks in any way: every message arrives once, in order, and the protocol's rules hold."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ def masked(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> by
     return Frame(opcode, data, fin).serialize(mask=True)
 
 
-def test_messages_are_taken_and_what_else_there_is_is_measured() -> None:
+def test_text_messages_are_read_and_other_frames_are_measured() -> None:
     for size in SIZES:
         frame = masked(b"x" * size)
         assert framing.length(frame) == framing.length(frame + b"more") == len(frame)
@@ -40,7 +40,7 @@ def test_messages_are_taken_and_what_else_there_is_is_measured() -> None:
 
 
 class Raw:
-    """A client that decides on every byte that it sends; the library reads the answers."""
+    """A client that controls every byte that it sends. The WebSocket library reads the answers."""
 
     def __init__(self, protocol: ClientProtocol, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._protocol = protocol
@@ -59,7 +59,7 @@ class Raw:
         return raw
 
     async def events(self) -> list[Any]:
-        """What comes next; a Frame with the opcode CLOSE at the end."""
+        """Return the next events; the last one is a Frame with the opcode CLOSE."""
         data = await self._reader.read(1 << 16)
         self._protocol.receive_data(data) if data else self._protocol.receive_eof()
         return self._protocol.events_received()
@@ -70,7 +70,7 @@ def heartbeat(number: int, size: int) -> bytes:
     return text.encode().ljust(size)
 
 
-async def test_any_cutting_of_any_frames_gives_the_same_messages(gateway: GatewayServer) -> None:
+async def test_messages_arrive_however_the_frames_are_cut(gateway: GatewayServer) -> None:
     print(f"SEED={SEED}")
     random = Random(SEED)
     raw = await Raw.open(gateway)
@@ -106,7 +106,7 @@ async def test_any_cutting_of_any_frames_gives_the_same_messages(gateway: Gatewa
 
 
 FORBIDDEN = {
-    "a message amid the fragments of another": (masked(b"{", fin=False) + masked(heartbeat(1, 0)), 1002),
+    "a message between the fragments of another": (masked(b"{", fin=False) + masked(heartbeat(1, 0)), 1002),
     "a fragment without a beginning": (masked(b"}", Opcode.CONT), 1002),
     "a frame that is not masked": (Frame(Opcode.TEXT, heartbeat(1, 0)).serialize(mask=False), 1002),
     "a frame of an unknown kind": (b"\x83\x80\x00\x00\x00\x00", 1002),
@@ -116,7 +116,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-async def test_what_is_forbidden_closes_the_connection(gateway: GatewayServer, what: str) -> None:
+async def test_a_forbidden_frame_closes_the_connection(gateway: GatewayServer, what: str) -> None:
     data, code = FORBIDDEN[what]
     raw = await Raw.open(gateway)
     raw.writer.write(data + masked(heartbeat(2, 0)))
@@ -128,7 +128,7 @@ async def test_what_is_forbidden_closes_the_connection(gateway: GatewayServer, w
     raw.writer.close()
 
 
-async def test_messages_after_a_close_are_not_heard(gateway: GatewayServer) -> None:
+async def test_messages_after_a_close_are_not_answered(gateway: GatewayServer) -> None:
     raw = await Raw.open(gateway)
     raw.writer.write(masked(heartbeat(1, 0)) + masked(b"\x03\xe8", Opcode.CLOSE) + masked(heartbeat(2, 0)))
     frames: list[Frame] = []

@@ -1,4 +1,4 @@
-"""Malformed and impossible messages: each gets the standard error that names what is wrong; the connection survives."""
+"""Malformed messages get the standard error that names what is wrong, and the connection survives."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from api.app import GatewayServer
 from goldx.client.errors import ExchangeError
-from tests.api.conftest import Desk, House, until
+from tests.api.conftest import Desk, ShardServices, until
 
 
 def socket(server: GatewayServer) -> connect:
@@ -67,7 +67,7 @@ MALFORMED = [
 ]
 
 
-async def test_every_malformed_message_gets_its_error_on_one_connection(gateway: GatewayServer) -> None:
+async def test_malformed_messages_get_errors_and_the_connection_survives(gateway: GatewayServer) -> None:
     async with socket(gateway) as connection:
         for message, code in MALFORMED:
             answer = await ask(connection, message)
@@ -76,7 +76,7 @@ async def test_every_malformed_message_gets_its_error_on_one_connection(gateway:
         assert (await ask(connection, call("session.heartbeat")))["result"] == {}
 
 
-async def test_a_bad_value_is_named_with_what_is_allowed(desk: Desk) -> None:
+async def test_the_error_of_a_bad_value_names_the_field_and_what_is_allowed(desk: Desk) -> None:
     order = {"account": desk.a, "client_order_id": "x", "symbol": desk.symbol, "side": "buy", "type": "limit"}
     order |= {"quantity": "10", "price": "600.00"}
     bad: dict[str, list[Any]] = {
@@ -93,7 +93,7 @@ async def test_a_bad_value_is_named_with_what_is_allowed(desk: Desk) -> None:
         "by": ["me"],
         "nonsense": [1],
     }
-    async with desk.house.member(desk.server) as member:
+    async with desk.services.member(desk.server) as member:
         for field, values in bad.items():
             for value in values:
                 with pytest.raises(ExchangeError) as refused:
@@ -126,8 +126,8 @@ async def test_batches_and_notifications(desk: Desk) -> None:
         assert by_id[2]["error"]["code"] == -32601
 
 
-async def test_a_batch_of_orders_without_ids_is_done_and_not_answered(desk: Desk) -> None:
-    async with desk.house.member(desk.server) as member:
+async def test_orders_without_request_ids_are_placed_and_not_answered(desk: Desk) -> None:
+    async with desk.services.member(desk.server) as member:
         order = {"account": desk.a, "symbol": desk.symbol, "side": "buy", "type": "limit", "price": "500.00"}
         calls = [call("order.place", order | {"client_order_id": f"b{n}", "quantity": "1"}) for n in range(50)]
         for one in calls:
@@ -155,26 +155,26 @@ async def test_fragmented_messages_are_put_together(gateway: GatewayServer) -> N
         assert json.loads(await connection.recv())["result"] == {}
 
 
-async def test_rate_limit_names_when_to_come_back_and_spares_cancels(house: House, desk: Desk) -> None:
-    server = await house.start_gateway("limited", session_rate=1, session_burst=3)
-    async with house.member(server) as member:
+async def test_the_rate_limit_says_when_to_retry_and_spares_cancels(services: ShardServices, desk: Desk) -> None:
+    server = await services.start_gateway("limited", session_rate=1, session_burst=3)
+    async with services.member(server) as member:
         calls = [member.call("market.status", symbol=desk.symbol) for _ in range(5)]
         with pytest.raises(ExchangeError) as refused:
             await asyncio.gather(*calls)
         assert refused.value.reason == "RATE_LIMITED"
         assert 0 < refused.value.data["retry_after_ms"] <= 1_000
         assert await member.cancel_all(desk.a) == {"orders": []}
-    await house.stop_gateway(server)
+    await services.stop_gateway(server)
 
 
-async def test_a_silent_session_is_closed(house: House) -> None:
-    server = await house.start_gateway("impatient", session_idle_seconds=1)
-    member = house.member(server)
+async def test_an_idle_session_is_closed(services: ShardServices) -> None:
+    server = await services.start_gateway("impatient", session_idle_seconds=1)
+    member = services.member(server)
     await member._connection._open_socket()
     assert member._connection._socket is not None
     await member._connection._socket.wait_closed()
     assert member._connection._socket.close_code == 4000
-    await house.stop_gateway(server)
+    await services.stop_gateway(server)
 
 
 async def ask_without_end(connection: ClientConnection) -> None:
@@ -182,12 +182,12 @@ async def ask_without_end(connection: ClientConnection) -> None:
         await connection.send(json.dumps(call("market.instruments", None, number)))
 
 
-async def test_a_client_that_does_not_read_is_cut_off_and_nobody_else(house: House, desk: Desk) -> None:
-    server = await house.start_gateway("bounded", session_queue_kb=64)
-    async with socket(server) as slow, house.member(server) as other:
+async def test_a_client_that_does_not_read_is_cut_off_and_no_other_is(services: ShardServices, desk: Desk) -> None:
+    server = await services.start_gateway("bounded", session_queue_kb=64)
+    async with socket(server) as slow, services.member(server) as other:
         slow.transport.pause_reading()
         with pytest.raises(ConnectionClosed):
             await ask_without_end(slow)
         await until(lambda: len(server.gateway.sessions) == 1)
         assert (await other.call("market.status", symbol=desk.symbol))["phase"] == "continuous"
-    await house.stop_gateway(server)
+    await services.stop_gateway(server)

@@ -59,7 +59,7 @@ async def test_a_plain_flow_over_the_websocket_is_served_by_the_fast_path_alone(
     gateway = desk.server.gateway
     counting = CountingFastPath(gateway._quick)
     monkeypatch.setattr(gateway, "_quick", counting)
-    async with desk.house.member(desk.server) as seller, desk.house.member(desk.server, "FIRM-B") as buyer:
+    async with desk.services.member(desk.server) as seller, desk.services.member(desk.server, "FIRM-B") as buyer:
         for number in range(50):
             await seller.place(desk.a, desk.symbol, "sell", "2", "600.00", f"s{number}")
             traded = await buyer.place(desk.b, desk.symbol, "buy", "1", "600.00", f"b{number}", time_in_force="IOC")

@@ -18,9 +18,9 @@ async def next_of(messages: Any, event: str) -> dict[str, Any]:
     raise AssertionError(f"no {event}")
 
 
-async def test_an_order_rests_trades_and_is_told_to_both_sides(desk: Desk) -> None:
-    async with desk.house.member(desk.server) as seller, desk.house.member(desk.server, "FIRM-B") as buyer:
-        told = seller.subscribe(f"account.{desk.a}")
+async def test_an_order_rests_and_trades_and_both_sides_see_it(desk: Desk) -> None:
+    async with desk.services.member(desk.server) as seller, desk.services.member(desk.server, "FIRM-B") as buyer:
+        messages = seller.subscribe(f"account.{desk.a}")
         resting = await seller.place(desk.a, desk.symbol, "sell", "30", "600.00", "ask-1")
         assert resting["order"]["status"] == "open"
         assert resting["trades"] == []
@@ -38,11 +38,11 @@ async def test_an_order_rests_trades_and_is_told_to_both_sides(desk: Desk) -> No
         held = await buyer.holdings(desk.b)
         assert Decimal(held["CNY"]["total"]) == Decimal("1000000.00") - Decimal("6000.00")
         assert held[desk.symbol]["total"] == "10010"
-        await told.aclose()
+        await messages.aclose()
 
 
 async def test_replace_and_cancel(desk: Desk) -> None:
-    async with desk.house.member(desk.server) as member:
+    async with desk.services.member(desk.server) as member:
         order_id = (await member.place(desk.a, desk.symbol, "buy", "10", "590.00"))["order"]["order_id"]
         replaced = await member.replace(desk.a, order_id, price="591.00", quantity="12")
         assert (replaced["order"]["price"], replaced["order"]["remaining"]) == ("591.00", "12")
@@ -55,9 +55,9 @@ async def test_replace_and_cancel(desk: Desk) -> None:
 
 
 async def test_a_repeated_client_id_gets_the_first_outcome(desk: Desk) -> None:
-    async with desk.house.member(desk.server) as member:
+    async with desk.services.member(desk.server) as member:
         await member.place(desk.a, desk.symbol, "sell", "5", "600.00")
-        async with desk.house.member(desk.server, "FIRM-B") as buyer:
+        async with desk.services.member(desk.server, "FIRM-B") as buyer:
             first = await buyer.place(desk.b, desk.symbol, "buy", "7", "600.00", "once")
             with pytest.raises(ExchangeError) as refused:
                 await buyer.place(desk.b, desk.symbol, "buy", "7", "600.00", "once")
@@ -67,7 +67,7 @@ async def test_a_repeated_client_id_gets_the_first_outcome(desk: Desk) -> None:
 
 
 async def test_quotes_cancel_all_and_refusals(desk: Desk) -> None:
-    async with desk.house.member(desk.server) as member:
+    async with desk.services.member(desk.server) as member:
         quote = {"account": desk.a, "symbol": desk.symbol, "bid_quantity": "5", "ask_quantity": "6"}
         set_ = await member.call("quote.set", quote_id="q1", bid_price="599.00", ask_price="601.00", **quote)
         assert (set_["bid"]["side"], set_["ask"]["side"]) == ("buy", "sell")

@@ -1,4 +1,4 @@
-"""A gateway's view: whoever comes, goes and comes back reads the same messages as one who was there all the time."""
+"""The gateway's view: a subscriber that comes and goes reads the same messages as one that stays."""
 
 import json
 from collections import defaultdict
@@ -41,19 +41,19 @@ class Reader:
 
 
 def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
-    """What the core makes of everything that it can be told, a command a frame."""
+    """Yield the events of a random flow of commands from the matching core, one command in a frame."""
     engine = Engine()
     for number, (at, command) in enumerate(Flow(SeededDice(Random(seed))).steps(steps), 1):
         events = apply(engine, at, command)
         yield EventFrame((at, number), (tuple(events),)), events
 
 
-def nobody(*_: Any) -> tuple[()]:
+def none_waiting(*_: Any) -> tuple[()]:
     return ()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_coming_back_is_like_never_having_left(seed: int) -> None:
+def test_a_resumed_subscription_misses_no_message(seed: int) -> None:
     print(f"SEED={seed}")
     random = Random(seed)
     always, sometimes = View(), View()
@@ -61,8 +61,8 @@ def test_coming_back_is_like_never_having_left(seed: int) -> None:
     visits: dict[str, tuple[Channel, Reader]] = {}
     read = 0
     for frame, _ in frames(seed, 3_000):
-        always.apply(frame, nobody)
-        sometimes.apply(frame, nobody)
+        always.apply(frame, none_waiting)
+        sometimes.apply(frame, none_waiting)
         for name in always.channels.keys() - readers.keys():
             readers[name] = Reader()
             always.channels[name].subscribe(readers[name], 0)
@@ -88,7 +88,7 @@ def test_coming_back_is_like_never_having_left(seed: int) -> None:
 
 
 def check(original: Channel, channel: Channel, reader: Reader, start: int | None) -> None:
-    """What a subscriber is sent at once: what it missed, or a snapshot."""
+    """Check the messages that a subscriber gets at once: those that it missed, or a snapshot."""
     assert channel.sequence == original.sequence
     if start is not None and start >= channel.oldest - 1:
         missed = [json.loads(data)["params"] for data in original.after(start)]
@@ -102,7 +102,7 @@ def check(original: Channel, channel: Channel, reader: Reader, start: int | None
 
 
 def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> None:
-    """Every checksum is that of the book kept from the messages, and the last book is the gateway's."""
+    """Check each checksum against the book kept from the messages, and the last book against the view."""
     kind, _, symbol = name.partition(".")
     if kind == "book":
         market = LocalBook({"symbol": symbol, "name": "", "name_zh": "", "phase": "closed"})
@@ -126,7 +126,7 @@ def assert_checksums(name: str, messages: list[dict[str, Any]], view: View) -> N
 
 
 def fields(record: Any, *names: str) -> dict[str, Any]:
-    """Fields as the table of codecs writes them, one by one."""
+    """Return fields as the table of codecs writes them."""
     return {name: CODECS[name].write(getattr(record, name)) for name in names}
 
 
@@ -137,7 +137,7 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
     plain = traded = 0
     trades_of: dict[int, list[Trade]] = defaultdict(list)
     for number, (frame, happened) in enumerate(frames(seed, 1_500)):
-        view.apply(frame, nobody)
+        view.apply(frame, none_waiting)
         for event in happened:
             if isinstance(event, Trade):
                 trades_of[event.maker_order_id].append(event)
@@ -158,8 +158,8 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
                 wanted["reason"] = order.reason
             assert json.loads(msgspec.json.encode(write_order(order))) == wanted
             plain += not given
-            told = json.loads(msgspec.json.encode(write_trades(order, view.fills)))
-            for trade, own in zip(trades_of[order.order_id], told, strict=True):
+            shown = json.loads(msgspec.json.encode(write_trades(order, view.fills)))
+            for trade, own in zip(trades_of[order.order_id], shown, strict=True):
                 maker = order.order_id == trade.maker_order_id
                 fee = trade.sell_fee if order.side else trade.buy_fee
                 remaining = trade.maker_remaining if maker else trade.taker_remaining
@@ -172,35 +172,35 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
                     "remaining": units.format_weight(remaining),
                     "liquidity": "auction" if trade.taker_side is None else liquidity,
                 }
-            traded += len(told)
+            traded += len(shown)
     assert plain > 10
     assert traded > 10
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_private_channel_is_what_tell_says(seed: int) -> None:
-    """So messages that are no longer kept can be made again from the event stream."""
+def test_private_channels_have_the_messages_of_private_messages(seed: int) -> None:
+    """So messages that a channel no longer keeps can be made again from the event stream."""
     print(f"SEED={seed}")
     view = View()
     readers: dict[str, Reader] = {}
-    told: dict[str, list[dict[str, Any]]] = {}
+    made: dict[str, list[dict[str, Any]]] = {}
     for frame, events in frames(seed, 2_000):
-        view.apply(frame, nobody)
+        view.apply(frame, none_waiting)
         for name in view.accounts.keys() - readers.keys():
             readers[name] = Reader()
             channel = view.accounts[name].channel
             channel.subscribe(readers[name], 0)
-            told[name] = []
+            made[name] = []
         for event in events:
             for name, value in private_messages(event, view.owners):
                 if name in view.accounts:
-                    sequence = len(told[name]) + 1
-                    told[name].append(json.loads(view.accounts[name].channel.render(sequence, value))["params"])
-    assert sum(map(len, told.values())) > 1_000
-    assert {name: reader.messages for name, reader in readers.items()} == told
+                    sequence = len(made[name]) + 1
+                    made[name].append(json.loads(view.accounts[name].channel.render(sequence, value))["params"])
+    assert sum(map(len, made.values())) > 1_000
+    assert {name: reader.messages for name, reader in readers.items()} == made
 
 
-def test_a_channel_keeps_its_newest_messages_and_writes_them_once_for_all() -> None:
+def test_a_channel_keeps_its_newest_messages_and_writes_each_once_for_all_later_readers() -> None:
     written: list[int] = []
 
     def write(value: int) -> Content:
@@ -216,15 +216,15 @@ def test_a_channel_keeps_its_newest_messages_and_writes_them_once_for_all() -> N
         channel.subscribe(reader, KEPT)
     assert [message["sequence"] for message in first.messages] == list(range(KEPT + 1, KEPT + 11))
     assert first.messages == second.messages == third.messages
-    assert len(written) == 20, "for the first who comes, and once for all others"
+    assert len(written) == 20, "once for the first reader, and once for all others"
 
 
-def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
+def test_a_channel_without_subscribers_keeps_no_messages_and_counts_them() -> None:
     channel = Channel("top.X", lambda value: Content(1, value), lambda: Content(1, "all"))
     reader = Reader()
     for value in range(2 * KEPT):
         channel.publish(value)
-    assert (channel.oldest, channel.recording) == (KEPT + 1, True), "before the gateway serves all is kept"
+    assert (channel.oldest, channel.recording) == (KEPT + 1, True), "all messages are kept before the gateway serves"
     channel.limit_unread()
     channel.subscribe(reader, 2 * KEPT)
     for value in range(KEPT):
@@ -234,7 +234,7 @@ def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
         channel.publish(value)
     late = Reader()
     channel.subscribe(late, reader.messages[-1]["sequence"])
-    assert len(late.messages) == KEPT - 1, "whoever comes back in time misses nothing"
+    assert len(late.messages) == KEPT - 1, "a subscriber that resumes in time misses nothing"
     channel.unsubscribe(late)
     for value in range(KEPT):
         channel.publish(value)
@@ -246,13 +246,13 @@ def test_a_channel_that_nobody_hears_keeps_nothing_and_numbers_on() -> None:
     assert (late.messages[-1]["previous"], channel.oldest) == (channel.sequence - 1, channel.sequence)
 
 
-def test_what_nobody_hears_has_the_same_numbers() -> None:
-    """A view that has served from its beginning, without subscribers, counts as one that keeps everything."""
+def test_a_view_without_subscribers_has_the_same_sequences() -> None:
+    """A view that serves from its beginning counts messages as one does that keeps them all."""
     keeping, serving = View(), View()
     serving.start_serving()
     for frame, _ in frames(SEEDS[0], 6_000):
-        keeping.apply(frame, nobody)
-        serving.apply(frame, nobody)
+        keeping.apply(frame, none_waiting)
+        serving.apply(frame, none_waiting)
     numbers = {name: channel.sequence for name, channel in serving.channels.items()}
     assert numbers == {name: channel.sequence for name, channel in keeping.channels.items()}
     assert not all(channel.recording for channel in serving.channels.values())
@@ -263,9 +263,9 @@ def test_what_nobody_hears_has_the_same_numbers() -> None:
         assert market.depth(None) == keeping.markets[symbol].depth(None)
 
 
-def test_a_missing_event_is_noticed() -> None:
+def test_a_missing_event_raises_gap() -> None:
     view = View()
     made = [frame for frame, _ in frames(SEEDS[0], 5)]
-    view.apply(made[0], nobody)
+    view.apply(made[0], none_waiting)
     with pytest.raises(Gap):
-        view.apply(made[2], nobody)
+        view.apply(made[2], none_waiting)

@@ -1,4 +1,4 @@
-"""A private channel resumed from its beginning, of which the server has nothing any more."""
+"""Resuming a private channel from its beginning, when the events are in the archive alone."""
 
 import asyncio
 import contextlib
@@ -17,36 +17,36 @@ from matching.archive.archiver import Archiver, Retention
 from tests.api.conftest import Desk, build, until
 
 
-async def test_what_was_trimmed_is_told_from_the_archive(servers: tuple[Server, Server], tmp_path: Path) -> None:
+async def test_a_private_channel_resumes_from_the_archive(servers: tuple[Server, Server], tmp_path: Path) -> None:
     folder = tmp_path / "archive"
-    async with contextlib.AsyncExitStack() as stack:
-        house = await build(stack, servers[0].url, servers[1].url)
-        keys = Keys(house.shard)
+    async with contextlib.AsyncExitStack() as cleanup:
+        services = await build(cleanup, servers[0].url, servers[1].url)
+        keys = Keys(services.shard)
         redis = redis_client.connect(servers[0].url)
-        stack.push_async_callback(redis.aclose)
+        cleanup.push_async_callback(redis.aclose)
         archiver = Archiver(redis, keys, Archive(folder), Retention())
-        server = await house.start_gateway(archive_dir=folder)
-        desk = Desk(house, server, 1)
+        server = await services.start_gateway(archive_dir=folder)
+        desk = Desk(services, server, 1)
         await desk.open()
         for _ in range(2):
-            async with house.member(server) as member:
+            async with services.member(server) as member:
                 for _ in range(160):
                     placed = await member.place(desk.a, desk.symbol, "buy", "1", "590.00")
                     await member.cancel(desk.a, placed["order"]["order_id"])
-            # The clean stop leaves a snapshot, and settlement would have posted everything.
-            await house.stop_engine()
+            # A clean stop leaves a snapshot; settlement would have posted all events by now.
+            await services.stop_engine()
             await redis.set(keys.posted, await EventStream(redis, keys).last_sequence())
             done = await archiver.run()
-            await house.start_engine()
-            # What came while it was away is answered before more is asked.
+            await services.start_engine()
+            # Commands that came while the engine was stopped are answered before there are more.
             await until(lambda: server.gateway.sequencer.waiting == 0)
         assert done.trimmed["events"] > 0
 
-        fresh = await house.start_gateway("gateway-2", archive_dir=folder)
-        for one in (server, fresh):
-            channel = one.gateway.view.accounts[desk.a].channel
-            assert channel.oldest > 1, "it does not keep everything"
-            async with house.member(one) as member:
+        fresh = await services.start_gateway("gateway-2", archive_dir=folder)
+        for gateway in (server, fresh):
+            channel = gateway.gateway.view.accounts[desk.a].channel
+            assert channel.oldest > 1, "the channel does not keep all messages"
+            async with services.member(gateway) as member:
                 found = []
                 async with asyncio.timeout(60):
                     async for message in member.subscribe(channel.name, from_sequence=0):
@@ -55,10 +55,13 @@ async def test_what_was_trimmed_is_told_from_the_archive(servers: tuple[Server, 
                             break
                 assert found == list(range(1, channel.sequence + 1))
 
-        # Without the archive there is nothing to begin from: one line says so.
-        environment = {"SHARD": house.shard, "REDIS_URL": servers[0].url, "DATABASE_URL": servers[1].url}
+        # Without the archive the gateway cannot start, and says so in one line.
+        environment = {"SHARD": services.shard, "REDIS_URL": servers[0].url, "DATABASE_URL": servers[1].url}
         ending = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "goldx.cli", "gateway"),
+            sys.executable,
+            "-m",
+            "goldx.cli",
+            "gateway",
             env=os.environ
             | {f"GOLDX_{name}": value for name, value in environment.items()}
             | {"GOLDX_GATEWAY_PORT": "0"},
@@ -67,7 +70,7 @@ async def test_what_was_trimmed_is_told_from_the_archive(servers: tuple[Server, 
         )
         out, errors = await ending.communicate()
         assert (ending.returncode, out) == (1, b""), errors
-        said = msgspec.json.decode(errors.splitlines()[-1])
-        assert (said["event"], said["kind"]) == ("the gateway stops", "EventsMissing")
-        assert "no archive_dir is set" in said["reason"]
+        logged = msgspec.json.decode(errors.splitlines()[-1])
+        assert (logged["event"], logged["kind"]) == ("the gateway stops", "EventsMissing")
+        assert "no archive_dir is set" in logged["reason"]
         assert b"Traceback" not in errors

@@ -1,0 +1,35 @@
+"""A gateway ends when the event stream is not the one that it has folded."""
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from goldx.hosting.servers import Server
+from goldx.streams import redis_client
+from goldx.streams.keys import Keys
+from tests.api.conftest import Desk, build, until
+
+
+@pytest.mark.parametrize("stream", ["shorter", "different"])
+async def test_a_server_with_another_event_stream_ends_the_gateway(servers: tuple[Server, Server], stream: str) -> None:
+    """After a failover to a replica that lagged, the server does not have the events that the gateway has folded."""
+    async with contextlib.AsyncExitStack() as cleanup:
+        services = await build(cleanup, servers[0].url, servers[1].url)
+        server = await services.start_gateway()
+        await Desk(services, server, 1).open()
+        await services.stop_engine()
+        await until(lambda: server.gateway.sequencer.waiting == 0)
+        redis: Any = redis_client.connect(servers[0].url)
+        cleanup.push_async_callback(redis.aclose)
+        keys = Keys(services.shard)
+        *_, (before, fields), (newest, _) = await redis.xrange(keys.events)
+        assert before != newest
+        if stream == "shorter":
+            await redis.xdel(keys.events, newest)
+        else:
+            await redis.delete(keys.events)
+            # The same sequence, at another position of the journal.
+            await redis.xadd(keys.events, fields, id=newest)
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await until(lambda: server.exit_code == 1)
