@@ -11,7 +11,7 @@ from goldx.protocol.commands import MEMBER_COMMANDS, OPERATOR_COMMANDS, AnyComma
 from goldx.protocol.reasons import CANCEL_REASONS, REASONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
-CODE_OF_THE_LIBRARY = 1009
+CODES_OF_THE_LIBRARIES = {1009, 1012}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -47,4 +47,4 @@ def test_the_page_shows_every_parameter_of_every_command() -> None:
 
 def test_the_page_shows_every_close_code() -> None:
     codes = {value for name, value in vars(close_codes).items() if name.isupper()}
-    assert {int(row[0]) for row in rows("Close codes") if row[0] != "code"} == codes | {CODE_OF_THE_LIBRARY}
+    assert {int(row[0]) for row in rows("Close codes") if row[0] != "code"} == codes | CODES_OF_THE_LIBRARIES

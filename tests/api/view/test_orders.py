@@ -20,7 +20,6 @@ async def next_of(messages: Any, event: str) -> dict[str, Any]:
 
 async def test_an_order_rests_and_trades_and_both_sides_see_it(desk: Desk) -> None:
     async with desk.services.member(desk.server) as seller, desk.services.member(desk.server, "FIRM-B") as buyer:
-        messages = seller.subscribe(f"account.{desk.a}")
         resting = await seller.place(desk.a, desk.symbol, "sell", "30", "600.00", "ask-1")
         assert resting["order"]["status"] == "open"
         assert resting["trades"] == []
@@ -31,6 +30,11 @@ async def test_an_order_rests_and_trades_and_both_sides_see_it(desk: Desk) -> No
         assert (trade["price"], trade["quantity"], trade["amount"]) == ("600.00", "10", "6000.00")
         assert trade["liquidity"] == "taker"
         assert "account" not in trade
+        messages = seller.subscribe(f"account.{desk.a}", from_sequence=0)
+        own = await next_of(messages, "trade")
+        await messages.aclose()
+        assert (own["order_id"], own["price"], own["quantity"]) == (resting["order"]["order_id"], "600.00", "10")
+        assert (own["side"], own["liquidity"], own["remaining"]) == ("sell", "maker", "20")
 
         placed = (await seller.call("order.get", account=desk.a, client_order_id="ask-1"))["order"]
         assert (placed["remaining"], placed["filled"]) == ("20", "10")
@@ -38,7 +42,6 @@ async def test_an_order_rests_and_trades_and_both_sides_see_it(desk: Desk) -> No
         held = await buyer.holdings(desk.b)
         assert Decimal(held["CNY"]["total"]) == Decimal("1000000.00") - Decimal("6000.00")
         assert held[desk.symbol]["total"] == "10010"
-        await messages.aclose()
 
 
 async def test_replace_and_cancel(desk: Desk) -> None:
