@@ -18,8 +18,8 @@ from api.settlement_routes.access import (
 from api.settlement_routes.rows import Projection, ThePage, listed
 from goldx.protocol.units import parse_weight
 from settlement.base.arithmetic import FINENESS_RULES, parse_scale_weight
-from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales
-from settlement.lots.acceptance import Wish
+from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
+from settlement.lots.acceptance import Rule
 from settlement.lots.provenance import Record
 from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
@@ -110,7 +110,7 @@ class ProvenanceAcceptanceRequest(Strict):
 @router.post("/warehouses")
 async def add_warehouse(by: Clerk, connection: Transaction, request: WarehouseRequest) -> WarehouseRequest:
     """Register a delivery warehouse."""
-    await lots.add_warehouse(connection, by, request.warehouse, request.name, request.city, request.customs)
+    await warehouses.add(connection, by, request.warehouse, request.name, request.city, request.customs)
     return request
 
 
@@ -125,7 +125,7 @@ async def propose_acceptance(by: Clerk, connection: Transaction, request: Accept
     """Propose what a class accepts from now on."""
     least = parse_weight(request.minimum_lot, "minimum_lot")
     rules = (request.fineness_rule, request.umpire_rule)
-    rule = Wish(tuple(request.forms), tuple(request.warehouses), least, *rules)
+    rule = Rule(tuple(request.forms), tuple(request.warehouses), least, *rules)
     return {"proposal": await acceptance.propose(connection, by, request.symbol, rule)}
 
 

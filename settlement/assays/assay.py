@@ -159,8 +159,14 @@ async def record(
 
 def _row(lot_id: int, method: str, laboratory: str, ppm: list[int], e5: int, rule: str, by: str) -> dict[str, Any]:
     return {
-        **{"lot_id": lot_id, "method": method, "laboratory": laboratory, "replicates_ppm": ppm},
-        **{"reported_e5": e5, "rule": rule, "at": now_ms(), "by": by},
+        "lot_id": lot_id,
+        "method": method,
+        "laboratory": laboratory,
+        "replicates_ppm": ppm,
+        "reported_e5": e5,
+        "rule": rule,
+        "at": now_ms(),
+        "by": by,
     }
 
 
@@ -170,8 +176,14 @@ async def settle(
     """Writes findings: lot -> (numbers of the assays, what was decided, splitting limit if results were exchanged)."""
     rows = [
         {
-            **{"lot_id": lot_id, "assays": list(assays), "final_e5": decision.final_e5, "rule": decision.rule},
-            **{"split_limit_e5": limit, "umpire_paid_by": decision.umpire_paid_by, "at": now_ms(), "by": by},
+            "lot_id": lot_id,
+            "assays": list(assays),
+            "final_e5": decision.final_e5,
+            "rule": decision.rule,
+            "split_limit_e5": limit,
+            "umpire_paid_by": decision.umpire_paid_by,
+            "at": now_ms(),
+            "by": by,
         }
         for lot_id, (assays, decision, limit) in decided.items()
     ]

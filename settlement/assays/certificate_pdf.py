@@ -20,13 +20,18 @@ _MARGIN, _WIDTH = 18, 174
 _QR_MM: Final = 34
 
 FORMS_ZH: Final[Mapping[str, str]] = {
-    **{"SCRAP_JEWEL": "旧料/旧金首饰", "KARAT_ALLOY": "K金料", "DORE": "合质金", "NONAPPROVED_BAR": "非认定企业金条"},
+    "SCRAP_JEWEL": "旧料/旧金首饰",
+    "KARAT_ALLOY": "K金料",
+    "DORE": "合质金",
+    "NONAPPROVED_BAR": "非认定企业金条",
     "GRAIN": "金粒",
 }
 PARTIES_ZH: Final[Mapping[str, str]] = {"A": "甲方 A", "B": "乙方 B", "UMPIRE": "仲裁 umpire"}
 RULES_ZH: Final[Mapping[str, str]] = {
-    **{"SINGLE_LABORATORY_1": "单一实验室", "SPLIT_WITHIN_LIMIT_MEAN_1": "分歧限内取平均值"},
-    **{"NEAREST_MEAN": "仲裁值与较近一方取平均值", "MIDDLE": "三方取中间值"},
+    "SINGLE_LABORATORY_1": "单一实验室",
+    "SPLIT_WITHIN_LIMIT_MEAN_1": "分歧限内取平均值",
+    "NEAREST_MEAN": "仲裁值与较近一方取平均值",
+    "MIDDLE": "三方取中间值",
 }
 """Domain sheet 10 and 3.5, in Chinese."""
 
@@ -91,8 +96,13 @@ def _assay(entry: Mapping[str, Any]) -> tuple[str, ...]:
     name = "\n".join(filter(None, (entry["laboratory_name_zh"], entry["laboratory_name"])))
     accredited = f"{'/'.join(entry['accreditations'])}\n{entry['accreditation_no']}"
     return (
-        *(PARTIES_ZH[entry["party"]].replace(" ", "\n"), name, accredited, entry["standard"]),
-        *(entry["sample_seal"], replicates, format_fineness(entry["reported_e5"])),
+        PARTIES_ZH[entry["party"]].replace(" ", "\n"),
+        name,
+        accredited,
+        entry["standard"],
+        entry["sample_seal"],
+        replicates,
+        format_fineness(entry["reported_e5"]),
     )
 
 

@@ -82,7 +82,9 @@ async def issue(connection: AsyncConnection, by: str, rows: Sequence[Row[Any]]) 
     }
     values = [
         {
-            **{"certificate_no": content["certificate"], "lot_id": number, "content": written(content)},
+            "certificate_no": content["certificate"],
+            "lot_id": number,
+            "content": written(content),
             "hash": sha256(written(content).encode()).digest(),
         }
         for number, content in contents.items()
@@ -125,17 +127,27 @@ class _Sources(NamedTuple):
         weighed = events.get("remelt") or events.get("melt") or events.get("cast") or events["weigh"]
         first = events.get("arrive") or events["cast"]
         return {
-            **{"lot": number, "refiner": row.refiner, "serial": row.serial, "year": row.year, "form": row.form},
-            **{"class": row.symbol, "warehouse": row.warehouse, "received_at": first.at},
-            **{"weight_cg": weight_cg, "weight": "melt" if row.melt_cg is not None else "gross"},
-            **{"scale": weighed.detail["scale"], "parents": weighed.detail.get("parents", [])},
+            "lot": number,
+            "refiner": row.refiner,
+            "serial": row.serial,
+            "year": row.year,
+            "form": row.form,
+            "class": row.symbol,
+            "warehouse": row.warehouse,
+            "received_at": first.at,
+            "weight_cg": weight_cg,
+            "weight": "melt" if row.melt_cg is not None else "gross",
+            "scale": weighed.detail["scale"],
+            "parents": weighed.detail.get("parents", []),
             "samples": [
                 {"party": party, "seal": found.seal, "weight_cg": found.weight_cg}
                 for party, found in self.samples[number].items()
             ],
             "assays": [self._assay(found, number) for found in self.assays[number] if found.assay_id in final.assays],
             "finding": {
-                **{"rule": final.rule, "fineness_e5": final.final_e5, "split_limit_e5": final.split_limit_e5},
+                "rule": final.rule,
+                "fineness_e5": final.final_e5,
+                "split_limit_e5": final.split_limit_e5,
                 "umpire_paid_by": final.umpire_paid_by,
             },
             "fine": {"rule": FINE_RULE, "fine_mg": fine.mg, "residue_1e7": fine.residue_1e7},
@@ -149,11 +161,20 @@ class _Sources(NamedTuple):
         samples = self.samples[number].values()
         taken = next(found for found in samples if found.sample_no == row.sample_no)
         return {
-            **{"assay": row.assay_id, "party": taken.party, "sample_seal": taken.seal, "laboratory": row.laboratory},
-            **{"laboratory_name": laboratory.name, "laboratory_name_zh": laboratory.name_zh},
-            **{"accreditations": laboratory.accreditations, "accreditation_no": laboratory.accreditation_no},
-            **{"method": row.method, "standard": row.standard, "replicates_ppm": list(row.replicates_ppm)},
-            **{"rule": row.rule, "reported_e5": row.reported_e5, "at": row.at},
+            "assay": row.assay_id,
+            "party": taken.party,
+            "sample_seal": taken.seal,
+            "laboratory": row.laboratory,
+            "laboratory_name": laboratory.name,
+            "laboratory_name_zh": laboratory.name_zh,
+            "accreditations": laboratory.accreditations,
+            "accreditation_no": laboratory.accreditation_no,
+            "method": row.method,
+            "standard": row.standard,
+            "replicates_ppm": list(row.replicates_ppm),
+            "rule": row.rule,
+            "reported_e5": row.reported_e5,
+            "at": row.at,
         }
 
 

@@ -78,8 +78,10 @@ def _accreditation(accreditations: Sequence[str], number: str, valid: tuple[date
     if valid[0] > valid[1]:
         raise BadValue("valid_until", valid[1].isoformat(), f"not before {valid[0].isoformat()}")
     return {
-        **{"accreditations": sorted(set(accreditations)), "accreditation_no": number},
-        **{"valid_from": valid[0], "valid_until": valid[1]},
+        "accreditations": sorted(set(accreditations)),
+        "accreditation_no": number,
+        "valid_from": valid[0],
+        "valid_until": valid[1],
     }
 
 

@@ -92,8 +92,12 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
         raise Refused("EXCHANGE", f"lot {lot_id} has exchange {other} already")
     terms = (await acceptance.terms(connection))[row.symbol]
     values = {
-        **{"lot_id": lot_id, "status": "OPEN", "split_limit_e5": SPLIT_LIMIT_E5[row.form], "opened_at": now_ms()},
-        **{"fineness_rule": terms.fineness_rule, "umpire_rule": terms.umpire_rule},
+        "lot_id": lot_id,
+        "status": "OPEN",
+        "split_limit_e5": SPLIT_LIMIT_E5[row.form],
+        "opened_at": now_ms(),
+        "fineness_rule": terms.fineness_rule,
+        "umpire_rule": terms.umpire_rule,
     }
     number = int(
         (await connection.execute(insert(exchange).values(values).returning(exchange.c.exchange_no))).scalar_one()
@@ -188,8 +192,12 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
     (recorded,) = (await assay.record(connection, by, {lot_id: result}, rules, "UMPIRE")).values()
     samples = (await sampling.of_lots(connection, [lot_id]))[lot_id]
     row = {
-        **{"exchange_no": number, "party": "UMPIRE", "laboratory": result.laboratory, "status": "REVEALED"},
-        **{"sample_no": samples["UMPIRE"].sample_no, "assay_id": recorded[0]},
+        "exchange_no": number,
+        "party": "UMPIRE",
+        "laboratory": result.laboratory,
+        "status": "REVEALED",
+        "sample_no": samples["UMPIRE"].sample_no,
+        "assay_id": recorded[0],
     }
     await connection.execute(insert(exchange_party).values(row))
     ids = [found.parties[party].assay_id for party in ("A", "B")]
@@ -206,7 +214,9 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
 async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequence[int], decision: Decision) -> None:
     await assay.settle(connection, by, {row.lot_id: (ids, decision, row.split_limit_e5)})
     detail = {
-        **{"exchange": row.exchange_no, "final_permille": format_fineness(decision.final_e5), "rule": decision.rule},
+        "exchange": row.exchange_no,
+        "final_permille": format_fineness(decision.final_e5),
+        "rule": decision.rule,
         "umpire_paid_by": decision.umpire_paid_by,
     }
     await lots.take(connection, by, "assay", [row.lot_id], details={row.lot_id: detail})

@@ -79,8 +79,14 @@ async def record_all(connection: AsyncConnection, acts: Sequence[Act]) -> None:
         linked = _link(previous, number, at, act.actor, act.action, act.subject, detail)
         rows.append(
             {
-                **{"number": number, "at": at, "actor": act.actor, "action": act.action, "subject": act.subject},
-                **{"detail": detail, "previous": previous, "hash": linked},
+                "number": number,
+                "at": at,
+                "actor": act.actor,
+                "action": act.action,
+                "subject": act.subject,
+                "detail": detail,
+                "previous": previous,
+                "hash": linked,
             }
         )
         previous = linked

@@ -18,8 +18,8 @@ from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import DAY, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
 from settlement.intake import melting
 from settlement.intake.bar_rows import BarKey
-from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales
-from settlement.lots.acceptance import Terms, Wish
+from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
+from settlement.lots.acceptance import Rule, Terms
 from settlement.lots.provenance import Record
 from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
@@ -37,7 +37,7 @@ VALID_UNTIL = click.option("--valid-until", required=True, type=DAY)
 @click.pass_obj
 def add_warehouse(by: str, code: str, title: str, city: str, status: str) -> None:
     """Register the delivery warehouse CODE."""
-    act(by, lambda connection: lots.add_warehouse(connection, by, code, title, city, status))
+    act(by, lambda connection: warehouses.add(connection, by, code, title, city, status))
     click.echo(f"warehouse {code} is registered")
 
 
@@ -66,7 +66,7 @@ def propose_acceptance(
     """Propose what the class SYMBOL accepts from now on."""
 
     async def work(connection: AsyncConnection) -> int:
-        rule = Wish(forms, warehouses, parse_weight(minimum_lot, "minimum_lot"), fineness_rule, umpire_rule)
+        rule = Rule(forms, warehouses, parse_weight(minimum_lot, "minimum_lot"), fineness_rule, umpire_rule)
         return await acceptance.propose(connection, by, symbol, rule)
 
     propose(by, work)

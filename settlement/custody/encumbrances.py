@@ -88,9 +88,14 @@ async def listing(
 def described(row: Row[Any]) -> dict[str, Any]:
     """What the second person reads."""
     return {
-        **{row.kind.lower(): row.encumbrance_no, "account": row.account, "symbol": row.symbol},
-        **{"fine_g": format_weight(row.fine_mg), "lots": list(row.lots), "in_favour_of": row.in_favour_of},
-        **{"document": row.document, "counter_document": row.counter_document},
+        row.kind.lower(): row.encumbrance_no,
+        "account": row.account,
+        "symbol": row.symbol,
+        "fine_g": format_weight(row.fine_mg),
+        "lots": list(row.lots),
+        "in_favour_of": row.in_favour_of,
+        "document": row.document,
+        "counter_document": row.counter_document,
     }
 
 

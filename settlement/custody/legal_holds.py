@@ -48,9 +48,16 @@ async def propose(
     if fine_mg:
         await encumbrances.check_gold(connection, account, symbol, fine_mg)
     values = {
-        **{"kind": "LEGAL_HOLD", "account": account, "symbol": symbol, "fine_mg": fine_mg, "lots": chosen},
-        **{"in_favour_of": authority, "document": document, "status": "PROPOSED"},
-        **{"entered_by": by, "entered_at": now_ms()},
+        "kind": "LEGAL_HOLD",
+        "account": account,
+        "symbol": symbol,
+        "fine_mg": fine_mg,
+        "lots": chosen,
+        "in_favour_of": authority,
+        "document": document,
+        "status": "PROPOSED",
+        "entered_by": by,
+        "entered_at": now_ms(),
     }
     try:
         added = await connection.execute(insert(encumbrance).values(values).returning(encumbrance))

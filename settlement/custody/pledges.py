@@ -52,9 +52,16 @@ async def enter(
         raise BadValue("weight", format_weight(fine_mg), "more than zero")
     await encumbrances.check_gold(connection, account, symbol, fine_mg)
     row = {
-        **{"kind": "PLEDGE", "account": account, "symbol": symbol, "fine_mg": fine_mg, "lots": chosen},
-        **{"in_favour_of": pledgee, "document": document, "status": "ENTERED"},
-        **{"entered_by": by, "entered_at": now_ms()},
+        "kind": "PLEDGE",
+        "account": account,
+        "symbol": symbol,
+        "fine_mg": fine_mg,
+        "lots": chosen,
+        "in_favour_of": pledgee,
+        "document": document,
+        "status": "ENTERED",
+        "entered_by": by,
+        "entered_at": now_ms(),
     }
     try:
         added = await connection.execute(insert(encumbrance).values(row).returning(encumbrance.c.encumbrance_no))

@@ -44,7 +44,10 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
     await locks.check_free(connection, list(found))
     rows = [
         {
-            **{"lot_id": row.lot_id, "account": row.account, "symbol": row.symbol, "fine_mg": row.fine_mg},
+            "lot_id": row.lot_id,
+            "account": row.account,
+            "symbol": row.symbol,
+            "fine_mg": row.fine_mg,
             "status": "PROPOSED",
         }
         for row in found.values()

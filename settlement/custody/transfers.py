@@ -23,7 +23,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.base.texts import printable
 from settlement.documents.custody import TRANSFER
-from settlement.lots import customs, locks, lots
+from settlement.lots import customs, locks, lots, warehouses
 from settlement.tables.custody import transfer, transfer_lot
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import lot
@@ -56,7 +56,7 @@ async def propose(
     origins = sorted({row.warehouse for row in chosen.values()})
     if len(origins) != 1:
         raise BadValue("lots", sorted(chosen), f"lots of one warehouse; these lie in {', '.join(origins)}")
-    places = await customs.of_warehouses(connection)
+    places = await warehouses.all_customs(connection)
     if to_warehouse not in places or to_warehouse == origins[0]:
         raise BadValue("to_warehouse", to_warehouse, f"a warehouse other than {origins[0]}")
     crossing = places[to_warehouse] != places[origins[0]]
@@ -65,8 +65,12 @@ async def propose(
     elif permit is not None or new_symbol is not None:
         raise BadValue("permit", permit, f"absent: {origins[0]} and {to_warehouse} are both {places[to_warehouse]}")
     row = {
-        **{"from_warehouse": origins[0], "to_warehouse": to_warehouse, "reason": reason, "status": "PROPOSED"},
-        **{"permit": permit, "new_symbol": new_symbol},
+        "from_warehouse": origins[0],
+        "to_warehouse": to_warehouse,
+        "reason": reason,
+        "status": "PROPOSED",
+        "permit": permit,
+        "new_symbol": new_symbol,
     }
     number = int(
         (await connection.execute(insert(transfer).values(row).returning(transfer.c.transfer_no))).scalar_one()
@@ -127,7 +131,7 @@ async def ship(connection: AsyncConnection, by: str, number: int, seal: str, car
     ids = await lots_of(connection, number)
     await locks.check_not_held(connection, ids)
     detail = {"transfer": number, "seal": seal, "carrier": carrier}
-    await lots.remark(connection, by, "ship", ids, detail)
+    await lots.record_event(connection, by, "ship", ids, detail)
     return ids
 
 
@@ -144,7 +148,7 @@ async def receive(connection: AsyncConnection, by: str, number: int, seal: str) 
     moved = {"warehouse": row.to_warehouse} | ({} if row.new_symbol is None else {"symbol": row.new_symbol})
     await connection.execute(update(lot).where(among(lot.c.lot_id, ids)).values(moved))
     detail = {"transfer": number, "seal": seal, "permit": row.permit, **moved}
-    await lots.remark(connection, by, "receive", ids, detail)
+    await lots.record_event(connection, by, "receive", ids, detail)
     await locks.lift(connection, by, "TRANSFER", number)
     if seal != row.seal:
         frozen = [lot_id for lot_id in ids if not await _is_frozen(connection, lot_id)]

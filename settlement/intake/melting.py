@@ -138,7 +138,7 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
         "loss_g": format_weight(entry["loss_mg"]),
         "alarms": entry["alarms"],
     }
-    await lots.born(connection, by, "cast", {child: first.warehouse}, {child: cast})
+    await lots.record_creation(connection, by, "cast", {child: first.warehouse}, {child: cast})
     records = await provenance.of_lots(connection, list(found))
     await provenance.write(connection, by, {child: provenance.inherited([records[n] for n in found])})
     return child

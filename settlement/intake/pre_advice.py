@@ -12,7 +12,7 @@ from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.documents.lots import GONE
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
-from settlement.lots import acceptance, customs, lots, provenance
+from settlement.lots import acceptance, customs, lots, provenance, warehouses
 from settlement.lots.acceptance import Terms, declared_problems
 from settlement.tables.ledger import trading_account
 from settlement.tables.lots import lot, lot_lock
@@ -51,7 +51,7 @@ async def pre_advise(connection: AsyncConnection, by: str, rows: Sequence[Declar
         number: {"declared_gross_g": format_cg(row.gross_cg), "declared_permille": format_fineness(row.fineness_e5)}
         for number, row in zip(numbers, rows, strict=True)
     }
-    await lots.born(connection, by, "pre_advise", places, details)
+    await lots.record_creation(connection, by, "pre_advise", places, details)
     records = {number: row.provenance for number, row in zip(numbers, rows, strict=True)}
     await provenance.write(connection, by, records)
     return numbers
@@ -74,7 +74,7 @@ class _Register(NamedTuple):
         return cls(
             classes,
             frozenset((await connection.execute(members)).scalars()),
-            await customs.of_warehouses(connection),
+            await warehouses.all_customs(connection),
             await customs.of_classes(connection, classes),
             await find_by_key(connection, keys),
             await find_disputed(connection, keys),

@@ -112,7 +112,9 @@ class Stocks:
     async def _write(self, connection: AsyncConnection, keys: Iterable[Key]) -> None:
         rows = [
             {
-                **{"account": account, "symbol": symbol, "own_mg": self._known[account, symbol].own},
+                "account": account,
+                "symbol": symbol,
+                "own_mg": self._known[account, symbol].own,
                 "own_sold_mg": self._known[account, symbol].own_sold,
             }
             for account, symbol in sorted(keys)

@@ -20,9 +20,10 @@ from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.documents.lots import ACCEPTANCE
+from settlement.lots import warehouses
 from settlement.lots.splitting import UMPIRE_RULES
 from settlement.tables.ledger import instrument
-from settlement.tables.lots import acceptance, warehouse
+from settlement.tables.lots import acceptance
 
 
 class Terms(NamedTuple):
@@ -89,7 +90,7 @@ def declared_problems(taken: Terms, form: str, place: str, gross_cg: int, finene
     return taken.against(form, place, fineness_e5, fine_weight(gross_cg, fineness_e5).mg)
 
 
-class Wish(NamedTuple):
+class Rule(NamedTuple):
     """A rule to be: forms, warehouses (none: every one), smallest lot in fine mg, names of two rules."""
 
     forms: tuple[str, ...]
@@ -99,28 +100,26 @@ class Wish(NamedTuple):
     umpire_rule: str = UMPIRE_RULES[0]
 
 
-async def propose(connection: AsyncConnection, by: str, symbol: str, wish: Wish) -> int:
+async def propose(connection: AsyncConnection, by: str, symbol: str, rule: Rule) -> int:
     """Proposes a rule for a class; returns the proposal's number. Raises BadValue."""
     if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
         raise BadValue("symbol", symbol, "a class that the exchange has defined")
-    if not wish.forms or not set(wish.forms) <= set(FORMS):
-        raise BadValue("form", list(wish.forms), "at least one of " + ", ".join(FORMS))
-    places = set((await connection.execute(select(warehouse.c.warehouse))).scalars())
-    for place in wish.warehouses:
-        if place not in places:
-            raise BadValue("warehouse", place, "a warehouse")
-    if not 0 <= wish.min_fine_mg <= MAX_WEIGHT_MG:
-        raise BadValue("minimum_lot", wish.min_fine_mg, "fine grams, not negative")
+    if not rule.forms or not set(rule.forms) <= set(FORMS):
+        raise BadValue("form", list(rule.forms), "at least one of " + ", ".join(FORMS))
+    for place in rule.warehouses:
+        await warehouses.customs_of(connection, place)
+    if not 0 <= rule.min_fine_mg <= MAX_WEIGHT_MG:
+        raise BadValue("minimum_lot", rule.min_fine_mg, "fine grams, not negative")
     for name, value, known in (
-        ("fineness_rule", wish.fineness_rule, FINENESS_RULES),
-        ("umpire_rule", wish.umpire_rule, UMPIRE_RULES),
+        ("fineness_rule", rule.fineness_rule, FINENESS_RULES),
+        ("umpire_rule", rule.umpire_rule, UMPIRE_RULES),
     ):
         if value not in known:
             raise BadValue(name, value, "one of " + ", ".join(known))
-    row = {"symbol": symbol, **wish._asdict(), "forms": list(wish.forms), "warehouses": list(wish.warehouses)}
+    row = {"symbol": symbol, **rule._asdict(), "forms": list(rule.forms), "warehouses": list(rule.warehouses)}
     added = insert(acceptance).values(**row, status="PROPOSED").returning(acceptance.c.acceptance_no)
     number = int((await connection.execute(added)).scalar_one())
-    shown = {**row, "min_fine_g": format_weight(wish.min_fine_mg)}
+    shown = {**row, "min_fine_g": format_weight(rule.min_fine_mg)}
     del shown["min_fine_mg"]
     return await proposals.propose(connection, by, "acceptance", [number], shown)
 

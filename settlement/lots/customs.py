@@ -18,7 +18,7 @@ from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.documents.lots import GONE
 from settlement.tables.ledger import instrument
-from settlement.tables.lots import CUSTOMS, grade_customs, lot, warehouse
+from settlement.tables.lots import CUSTOMS, grade_customs, lot
 
 DOMESTIC = CUSTOMS[0]
 
@@ -29,12 +29,6 @@ async def of_classes(connection: AsyncConnection, symbols: Iterable[str]) -> dic
     query = select(grade_customs.c.symbol, grade_customs.c.customs).where(among(grade_customs.c.symbol, wanted))
     known = {row.symbol: row.customs for row in await connection.execute(query)}
     return {symbol: known.get(symbol, DOMESTIC) for symbol in wanted}
-
-
-async def of_warehouses(connection: AsyncConnection) -> dict[str, str]:
-    """The customs status of each warehouse."""
-    query = select(warehouse.c.warehouse, warehouse.c.customs)
-    return {row.warehouse: row.customs for row in await connection.execute(query)}
 
 
 async def assign(connection: AsyncConnection, by: str, symbol: str, customs: str) -> None:

@@ -89,7 +89,7 @@ async def lay(
         {"lot_id": lot_id, "kind": kind, "subject": subject, "reason": reason, "by": by, "at": at} for lot_id in lot_ids
     ]
     await connection.execute(insert(lot_lock), rows)
-    await lots.remark(connection, by, f"lock_{kind.lower()}", lot_ids, {"reason": reason, "document": subject})
+    await lots.record_event(connection, by, f"lock_{kind.lower()}", lot_ids, {"reason": reason, "document": subject})
 
 
 async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) -> None:
@@ -99,7 +99,7 @@ async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) ->
     )
     lifted = await connection.execute(live.values(lifted_by=by, lifted_at=now_ms()).returning(lot_lock.c.lot_id))
     ids = sorted(lifted.scalars())
-    await lots.remark(connection, by, f"unlock_{kind.lower()}", ids, {"document": subject})
+    await lots.record_event(connection, by, f"unlock_{kind.lower()}", ids, {"document": subject})
 
 
 async def freeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
@@ -123,7 +123,7 @@ async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int],
             raise Refused("SAME_PERSON", f"{by} has frozen lot {lot_id}; another person must end it")
     live = update(lot_lock).where(among(lot_lock.c.lot_id, lot_ids), lot_lock.c.kind == "FREEZE")
     await connection.execute(live.where(lot_lock.c.lifted_at.is_(None)).values(lifted_by=by, lifted_at=now_ms()))
-    await lots.remark(connection, by, "unlock_freeze", lot_ids, {"reason": reason})
+    await lots.record_event(connection, by, "unlock_freeze", lot_ids, {"reason": reason})
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, kind: str | None = None) -> Page[Row[Any]]:

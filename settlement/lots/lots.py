@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, Select, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue, parse_identifier
+from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -20,7 +19,7 @@ from settlement.documents.custody import RECEIPT_OPEN
 from settlement.documents.lots import LOT
 from settlement.documents.machine import AS_BEFORE
 from settlement.tables.custody import receipt
-from settlement.tables.lots import CUSTOMS, custody_event, lot, warehouse
+from settlement.tables.lots import custody_event, lot
 
 
 async def take(
@@ -48,7 +47,8 @@ async def take(
     columns = sorted(next(iter(values.values()))) if values else []
     changes = [
         {
-            **{"id": number, "new_state": state},
+            "id": number,
+            "new_state": state,
             **{f"new_{column}": values[number][column] for column in columns if values},
         }
         for number, state in states.items()
@@ -56,10 +56,10 @@ async def take(
     moving = update(lot).where(lot.c.lot_id == bindparam("id"))
     moving = moving.values(state=bindparam("new_state"), **{column: bindparam(f"new_{column}") for column in columns})
     await connection.execute(moving, changes)
-    await _tell(connection, by, step, states, {number: row.warehouse for number, row in rows.items()}, details or {})
+    await _record(connection, by, step, states, {number: row.warehouse for number, row in rows.items()}, details or {})
 
 
-async def born(
+async def record_creation(
     connection: AsyncConnection,
     by: str,
     step: str,
@@ -68,10 +68,10 @@ async def born(
 ) -> None:
     """Writes the step that made new lots into their history; ``places``: lot -> warehouse. Raises Refused."""
     await authorize(connection, LOT, step, by, list(places))
-    await _tell(connection, by, step, dict.fromkeys(places, LOT.steps[step].after), places, details)
+    await _record(connection, by, step, dict.fromkeys(places, LOT.steps[step].after), places, details)
 
 
-async def _tell(
+async def _record(
     connection: AsyncConnection,
     by: str,
     step: str,
@@ -83,7 +83,12 @@ async def _tell(
     at = now_ms()
     events = [
         {
-            **{"lot_id": number, "step": step, "state": states[number], "at": at, "by": by, "warehouse": place},
+            "lot_id": number,
+            "step": step,
+            "state": states[number],
+            "at": at,
+            "by": by,
+            "warehouse": place,
             "detail": dict(details.get(number, {})),
         }
         for number, place in places.items()
@@ -93,7 +98,7 @@ async def _tell(
     await audit.record_all(connection, acts)
 
 
-async def remark(
+async def record_event(
     connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
 ) -> None:
     """Writes into the history of lots what happened to them and left their state as it was."""
@@ -102,7 +107,7 @@ async def remark(
     rows = await find(connection, lot_ids)
     states = {number: row.state for number, row in rows.items()}
     places = {number: row.warehouse for number, row in rows.items()}
-    await _tell(connection, by, step, states, places, dict.fromkeys(rows, detail))
+    await _record(connection, by, step, states, places, dict.fromkeys(rows, detail))
 
 
 async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
@@ -209,16 +214,3 @@ async def history(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:
     await find(connection, [lot_id])
     events = select(custody_event).where(custody_event.c.lot_id == lot_id).order_by(custody_event.c.event_id)
     return list(await connection.execute(events))
-
-
-async def add_warehouse(
-    connection: AsyncConnection, by: str, code: str, name: str, city: str, customs: str = "DOMESTIC"
-) -> None:
-    """Registers a delivery warehouse. Raises BadValue, also if the code is taken."""
-    if customs not in CUSTOMS:
-        raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
-    row = {"warehouse": parse_identifier(code, "warehouse"), "name": name, "city": city, "customs": customs}
-    added = insert_or(warehouse).values(row).on_conflict_do_nothing().returning(warehouse.c.warehouse)
-    if (await connection.execute(added)).first() is None:
-        raise BadValue("warehouse", code, "a code that is not taken")
-    await audit.record(connection, audit.Act(by, "warehouse.add", code, row))

@@ -118,8 +118,15 @@ async def write(connection: AsyncConnection, by: str, records: Mapping[int, Reco
         rows.append(
             {
                 **record._asdict(),
-                **{"lot_id": lot_id, "documents": list(record.documents), "missing": missing(record)},
-                **{"grade": risk, "reasons": reasons, "rule": RULE, "status": "RECORDED", "at": now_ms(), "by": by},
+                "lot_id": lot_id,
+                "documents": list(record.documents),
+                "missing": missing(record),
+                "grade": risk,
+                "reasons": reasons,
+                "rule": RULE,
+                "status": "RECORDED",
+                "at": now_ms(),
+                "by": by,
             }
         )
     await connection.execute(insert(provenance), rows)
@@ -141,7 +148,12 @@ def inherited(parents: Sequence[Row[Any]]) -> Record:
     worst = max(parents, key=lambda row: (GRADES.index(row.grade), row.lot_id))
     documents = [f"provenance {row.provenance_no} of lot {row.lot_id}" for row in parents][:MAX_DOCUMENTS]
     return Record(
-        *(worst.origin, worst.country, worst.licence, worst.tax_proof, worst.seller_check, tuple(documents)),
+        worst.origin,
+        worst.country,
+        worst.licence,
+        worst.tax_proof,
+        worst.seller_check,
+        tuple(documents),
         any(row.conflict_area for row in parents),
     )
 

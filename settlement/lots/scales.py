@@ -20,7 +20,8 @@ from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.working_days import today
-from settlement.tables.lots import scale, warehouse
+from settlement.lots import warehouses
+from settlement.tables.lots import scale
 
 RESOLUTIONS_CG = (1, 2, 5, 10, 20, 50, 100)
 FINE_UP_TO_CG, FINEST_CG, COARSEST_CG = 1_000_000, 1, 10
@@ -74,11 +75,14 @@ async def add(
         raise BadValue("resolution", format_cg(resolution_cg), "one of " + ", ".join(map(format_cg, RESOLUTIONS_CG)))
     if not 0 < capacity_cg <= MAX_WEIGHT_CG or capacity_cg % resolution_cg:
         raise BadValue("capacity", format_cg(capacity_cg), "grams up to one tonne, in whole steps of the resolution")
-    if await connection.scalar(select(warehouse.c.warehouse).where(warehouse.c.warehouse == place)) is None:
-        raise BadValue("warehouse", place, "a warehouse")
+    await warehouses.customs_of(connection, place)
     row = {
-        **{"scale": parse_identifier(code, "scale"), "warehouse": place, "resolution_cg": resolution_cg},
-        **{"capacity_cg": capacity_cg, "calibration": _calibration(calibration), "calibrated_until": until},
+        "scale": parse_identifier(code, "scale"),
+        "warehouse": place,
+        "resolution_cg": resolution_cg,
+        "capacity_cg": capacity_cg,
+        "calibration": _calibration(calibration),
+        "calibrated_until": until,
     }
     added = insert_or(scale).values(row).on_conflict_do_nothing().returning(scale.c.scale)
     if (await connection.execute(added)).first() is None:

@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 from settlement.base.arithmetic import half_even
 
 SPLIT_LIMIT_E5: Final[Mapping[str, int]] = {
-    **{"SCRAP_JEWEL": 50, "KARAT_ALLOY": 50, "DORE": 50, "GRAIN": 50},
+    "SCRAP_JEWEL": 50,
+    "KARAT_ALLOY": 50,
+    "DORE": 50,
+    "GRAIN": 50,
     "NONAPPROVED_BAR": 20,
 }
 """0.05% of gold in gold material, as laboratories usually agree (domain sheet 3.5); bars, which are nearly pure, 0.02%

@@ -20,8 +20,12 @@ COLUMNS: Final = ("previous", "received", "withdrawn", "net", "adjustment", "tot
 _HEADINGS: Final[Mapping[str, str]] = {
     cells.normal_heading(heading): column
     for heading, column in (
-        *(("PREV TOTAL", "previous"), ("RECEIVED", "received"), ("WITHDRAWN", "withdrawn")),
-        *(("NET CHANGE", "net"), ("ADJUSTMENT", "adjustment"), ("TOTAL TODAY", "total")),
+        ("PREV TOTAL", "previous"),
+        ("RECEIVED", "received"),
+        ("WITHDRAWN", "withdrawn"),
+        ("NET CHANGE", "net"),
+        ("ADJUSTMENT", "adjustment"),
+        ("TOTAL TODAY", "total"),
     )
 }
 _DEPOSITORY: Final = "depository"

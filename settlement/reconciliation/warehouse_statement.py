@@ -28,16 +28,22 @@ from settlement.documents.lots import AT_WAREHOUSE, PROMISED
 from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
 from settlement.intake.bar_rows import BarKey, Reading
+from settlement.lots import warehouses
 from settlement.reconciliation import breaks
 from settlement.reconciliation.breaks import Break, statement_scope
-from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock, warehouse
+from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock
 from settlement.workbooks import cells
 
 STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
 """What a statement may say of a bar."""
 _STATUS_WORDS: Final[Mapping[str, str]] = {
-    **{"未登记": "UNREGISTERED", "已登记": "REGISTERED", "已注册仓单": "RECEIPTED", "质押": "PLEDGED"},
-    **{"冻结": "FROZEN", "待提货": "LOAD_OUT", "拒收": "REJECTED"},
+    "未登记": "UNREGISTERED",
+    "已登记": "REGISTERED",
+    "已注册仓单": "RECEIPTED",
+    "质押": "PLEDGED",
+    "冻结": "FROZEN",
+    "待提货": "LOAD_OUT",
+    "拒收": "REJECTED",
 }
 
 
@@ -116,11 +122,9 @@ class _Register(NamedTuple):
     @classmethod
     async def read(cls, connection: AsyncConnection, place: str) -> "_Register":
         """Raise BadValue for an unknown warehouse."""
-        customs = await connection.scalar(select(warehouse.c.customs).where(warehouse.c.warehouse == place))
-        if customs is None:
-            raise BadValue("warehouse", place, "a warehouse")
+        customs = await warehouses.customs_of(connection, place)
         lots = await _lots_at(connection, place)
-        return cls(str(customs), lots, await _seals(connection, place), await _locks(connection, place))
+        return cls(customs, lots, await _seals(connection, place), await _locks(connection, place))
 
     def line(self, line: int, key: BarKey) -> StatementBar:
         """Return the line that the statement should have about a lot."""

@@ -27,12 +27,12 @@ from settlement.documents.recycling import COUNTER_TICKET
 from settlement.intake import pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
+from settlement.lots import warehouses
 from settlement.lots.provenance import Record
 from settlement.recycling import aml, sellers, two_way
 from settlement.recycling.sellers import Identity
 from settlement.tables.base import member
 from settlement.tables.ledger import trading_account
-from settlement.tables.lots import warehouse
 from settlement.tables.recycling import counter, counter_item, counter_ticket
 
 MAX_ITEMS: Final = 200
@@ -58,8 +58,7 @@ async def add_counter(
         raise BadValue("member", member_code, "the code of a member")
     if await connection.scalar(owner) != member_code:
         raise BadValue("account", account, f"a trading account of {member_code}")
-    if await connection.scalar(select(warehouse.c.warehouse).where(warehouse.c.warehouse == place)) is None:
-        raise BadValue("warehouse", place, "a warehouse")
+    await warehouses.customs_of(connection, place)
     row = {"counter": parse_identifier(code, "counter"), "member": member_code, "account": account}
     row |= {"warehouse": place, "name": printable("name", name, 64)}
     added = insert_or(counter).values(row).on_conflict_do_nothing().returning(counter.c.counter)

@@ -211,7 +211,10 @@ async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     shard = settings.shard
     service = Settlement(
-        *(database_url, redis_url, shard, settings.archive_dir),
+        database_url,
+        redis_url,
+        shard,
+        settings.archive_dir,
         allow_weak_durability=settings.allow_weak_durability,
         replicas=settings.require_replicas,
     )

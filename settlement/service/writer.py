@@ -159,8 +159,13 @@ class Ledger:
         if batch.holdings:
             rows = [
                 {
-                    **{"account": h.account, "asset": h.asset, "total": h.total, "reserved": h.reserved},
-                    **{"locked": h.locked or 0, "unwithdrawable": h.unwithdrawable or 0, "sequence": h.sequence},
+                    "account": h.account,
+                    "asset": h.asset,
+                    "total": h.total,
+                    "reserved": h.reserved,
+                    "locked": h.locked or 0,
+                    "unwithdrawable": h.unwithdrawable or 0,
+                    "sequence": h.sequence,
                 }
                 for h in batch.holdings.values()
             ]

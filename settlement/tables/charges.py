@@ -21,8 +21,14 @@ from settlement.documents.charges import BILL_ONE_PER_ACCOUNT, FEE_BILL, TARIFF
 from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
 FEE_KINDS = (
-    *("STORAGE_OWN", "STORAGE_BOUGHT", "STORAGE_LOAD_OUT", "FREIGHT_INSURANCE", "LOAD_IN", "LOAD_OUT"),
-    *("OVERDUE", "UMPIRE"),
+    "STORAGE_OWN",
+    "STORAGE_BOUGHT",
+    "STORAGE_LOAD_OUT",
+    "FREIGHT_INSURANCE",
+    "LOAD_IN",
+    "LOAD_OUT",
+    "OVERDUE",
+    "UMPIRE",
 )
 
 tariff = Table(

@@ -18,7 +18,7 @@ from settlement.intake import fabrication, pre_advice
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application
-from settlement.lots import lots, scales
+from settlement.lots import scales, warehouses
 from settlement.reconciliation import three_way
 from settlement.reconciliation.breaks import Break
 from settlement.service import movements
@@ -31,11 +31,29 @@ PAST, FAR = date(2020, 1, 1), date(2099, 12, 31)
 ONE, OTHER = "clerk-1", "clerk-2"
 CODE, COLLECTOR_ID = "314159", "AB-1234567"
 ROW = {
-    **{"refiner": "HX", "serial": "A1", "year": "2024", "symbol": "AU", "form": "NONAPPROVED_BAR", "account": "A.H"},
-    **{"warehouse": "XM1", "gross_g": "100.00", "fineness_permille": "999.00", "origin": "BANK"},
-    **{"origin_document": "INV-1", "country": "CN", "seller_check": "KYB-1", "seal": "S-1", "weighed_g": "100.00"},
-    **{"scale": "SCALE-1", "xrf_permille": "999", "melt_g": "", "sample_seal": "", "sample_g": "5.00"},
-    **{"laboratory": "LAB-A", "replicate_1": "999.000", "replicate_2": "999.000"},
+    "refiner": "HX",
+    "serial": "A1",
+    "year": "2024",
+    "symbol": "AU",
+    "form": "NONAPPROVED_BAR",
+    "account": "A.H",
+    "warehouse": "XM1",
+    "gross_g": "100.00",
+    "fineness_permille": "999.00",
+    "origin": "BANK",
+    "origin_document": "INV-1",
+    "country": "CN",
+    "seller_check": "KYB-1",
+    "seal": "S-1",
+    "weighed_g": "100.00",
+    "scale": "SCALE-1",
+    "xrf_permille": "999",
+    "melt_g": "",
+    "sample_seal": "",
+    "sample_g": "5.00",
+    "laboratory": "LAB-A",
+    "replicate_1": "999.000",
+    "replicate_2": "999.000",
 }
 
 
@@ -73,7 +91,7 @@ class SmallExchange:
         async with self.engine.begin() as connection:
             for name in (ONE, OTHER):
                 await registry.add_staff(connection, "test", name, name, ["settle"])
-            await lots.add_warehouse(connection, ONE, "XM1", "Warehouse one", "Xiamen")
+            await warehouses.add(connection, ONE, "XM1", "Warehouse one", "Xiamen")
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
             for code in ("LAB-A", "LAB-B", "LAB-U"):
                 await laboratories.add(connection, ONE, code, f"Laboratory {code}", ["CNAS"], f"L-{code}", (PAST, FAR))

@@ -22,7 +22,7 @@ from settlement.custody import encumbrances, legal_holds, pledges, receipt_cance
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application, cancels, handing_over
-from settlement.lots import locks, lots
+from settlement.lots import locks, warehouses
 from settlement.reconciliation import three_way
 from settlement.service import movements
 from settlement.service.writer import Ledger
@@ -199,7 +199,7 @@ async def build_exchange(database_url: str, redis: Redis, shard: str) -> SmallEx
     await exchange.build()
     async with exchange.engine.begin() as connection:
         await registry.add_member(connection, "test", "BANK", "Bank")
-        await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
+        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
     for account in ("A.H", "B.H", "VENUE"):
         await exchange.pay_in(account, 200_000_000, f"start-{account}")
         await exchange.issue([{"serial": f"start-{account}-{n}", "account": account} for n in range(2)])

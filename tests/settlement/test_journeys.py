@@ -85,8 +85,18 @@ async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
         assert await handing_over.release(connection, ONE, 1) == numbers[:2]
         steps = [event.step for event in await lots.history(connection, numbers[0])]
         assert steps == [
-            *("pre_advise", "arrive", "weigh", "screen", "sample", "assay", "certify", "register"),
-            *("issue", "allocate", "withdraw", "release"),
+            "pre_advise",
+            "arrive",
+            "weigh",
+            "screen",
+            "sample",
+            "assay",
+            "certify",
+            "register",
+            "issue",
+            "allocate",
+            "withdraw",
+            "release",
         ]
         await audit.verify(connection)
     assert await find_breaks(exchange) == ()
@@ -286,7 +296,12 @@ async def test_a_bar_list_is_checked_against_the_register(exchange: SmallExchang
         async with exchange.engine.begin() as connection:
             await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars(rows)))
     assert [(error.line, error.column) for error in bad.value.errors] == [
-        *((2, "serial"), (3, "symbol"), (4, "form"), (5, "fineness_permille"), (6, "account"), (6, "warehouse")),
+        (2, "serial"),
+        (3, "symbol"),
+        (4, "form"),
+        (5, "fineness_permille"),
+        (6, "account"),
+        (6, "warehouse"),
     ]
     async with exchange.engine.connect() as connection:
         assert len(await lots.listing(connection)) == 1

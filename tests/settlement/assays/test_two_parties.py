@@ -30,7 +30,11 @@ from tests.settlement.small_exchange import ONE, SmallExchange, bars
 Work = Callable[[AsyncConnection], Coroutine[Any, Any, Any]]
 NONCES = {"A": "a" * 32, "B": "b" * 64}
 DORE = {
-    **{"symbol": "DORE", "form": "DORE", "gross_g": "12480.35", "fineness_permille": "884.00", "origin": "MINE"},
+    "symbol": "DORE",
+    "form": "DORE",
+    "gross_g": "12480.35",
+    "fineness_permille": "884.00",
+    "origin": "MINE",
 }
 
 
@@ -114,7 +118,7 @@ async def test_tv2_within_the_limit_the_mean_counts(exchange: SmallExchange) -> 
 async def test_tv3_beyond_the_limit_the_umpire_decides(exchange: SmallExchange, rule: str, final: int) -> None:
     """Domain sheet 3.3, TV3: 88.52%, 88.40%, umpire 88.45%; the seller is farther away and pays."""
     proposal = await do(
-        exchange, lambda c: acceptance.propose(c, ONE, "DORE", acceptance.Wish(("DORE",), umpire_rule=rule))
+        exchange, lambda c: acceptance.propose(c, ONE, "DORE", acceptance.Rule(("DORE",), umpire_rule=rule))
     )
     await exchange.approve(proposal)
     number = await sampled(exchange)
@@ -185,7 +189,11 @@ async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_afte
             await connection.execute(text("SELECT action FROM audit_log WHERE subject = 'exchange:1'"))
         ).scalars()
         assert [action for action in actions if action in ("exchange.commit", "exchange.reveal")] == [
-            *("exchange.commit", "exchange.commit", "exchange.commit", "exchange.reveal", "exchange.reveal"),
+            "exchange.commit",
+            "exchange.commit",
+            "exchange.commit",
+            "exchange.reveal",
+            "exchange.reveal",
         ], "each party's, and the exchange's own step to COMMITTED"
 
 

@@ -15,7 +15,7 @@ from goldx.protocol.units import BadValue
 from settlement.base import registry
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.load_outs import application
-from settlement.lots import customs, locks, lots, scales
+from settlement.lots import customs, locks, lots, scales, warehouses
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
 from tests.settlement.engine_runner import EngineRunner
@@ -41,8 +41,8 @@ async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIte
     async with engine.begin() as connection:
         for code in ("A", "BANK"):
             await registry.add_member(connection, "test", code, code)
-        await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
-        await lots.add_warehouse(connection, ONE, "FTZ", "Bonded vault", "Xiamen", "BONDED")
+        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
+        await warehouses.add(connection, ONE, "FTZ", "Bonded vault", "Xiamen", "BONDED")
         await scales.add(connection, ONE, "SCALE-3", "FTZ", 1, 3_000_000, "CAL-3", FAR)
     await made.issue([{"serial": f"A{n}"} for n in range(3)])
     yield made

@@ -15,7 +15,7 @@ from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import imports, intake
 from settlement.intake.intake import GrossWeight
-from settlement.lots import acceptance, lots, sampling, scales
+from settlement.lots import acceptance, lots, sampling, scales, warehouses
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
 from settlement.tables.ledger import instrument
@@ -46,7 +46,7 @@ async def test_a_weight_that_its_balance_cannot_have_shown_is_refused(
     """The venue's own rule, domain sheet 4.3: 0.01 g up to 10 kg, 0.1 g above, as read."""
 
     async def balances(connection: AsyncConnection) -> None:
-        await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
+        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
         for code, place, step, most, until in (
             ("FINE", "XM1", 1, 500_000, FAR),
             ("STEP", "XM1", 5, 2_000_000, FAR),
@@ -114,7 +114,7 @@ async def test_rejected_metal_leaves_by_two_people(exchange: SmallExchange) -> N
 
 
 async def test_what_a_class_accepts(exchange: SmallExchange) -> None:
-    terms = acceptance.Wish(("NONAPPROVED_BAR", "GRAIN"), ("XM1",), 50_000)
+    terms = acceptance.Rule(("NONAPPROVED_BAR", "GRAIN"), ("XM1",), 50_000)
     proposal = await do(exchange, acceptance.propose, ONE, "AU", terms)
     await exchange.approve(proposal)
     assert await advised(exchange, serial="G", form="GRAIN") == 1
@@ -128,7 +128,7 @@ async def test_what_a_class_accepts(exchange: SmallExchange) -> None:
     small = await screened(exchange, "50.00", serial="small")
     await assayed(exchange, small, 999_000, 999_000)
     await refused(exchange, "NOT_ACCEPTED", intake.certify, ONE, [small])
-    second = await do(exchange, acceptance.propose, ONE, "AU", acceptance.Wish(("NONAPPROVED_BAR",)))
+    second = await do(exchange, acceptance.propose, ONE, "AU", acceptance.Rule(("NONAPPROVED_BAR",)))
     await exchange.approve(second)
     await do(exchange, intake.certify, ONE, [small])
     async with exchange.engine.connect() as connection:

@@ -16,7 +16,7 @@ from settlement.charges import tariff
 from settlement.intake.bar_rows import Reading
 from settlement.ledger import stock
 from settlement.load_outs import application, cancels, claims, handing_over
-from settlement.lots import locks, lots
+from settlement.lots import locks, lots, warehouses
 from settlement.reconciliation import breaks, vault_freeze, warehouse_statement
 from settlement.reports import bar_export
 from settlement.service import movements
@@ -183,7 +183,7 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     number = await settled(exchange, "A.H", LOT_MG)
     waiting = await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
     assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
-    await do(exchange, lots.add_warehouse, ONE, "XM2", "Warehouse two", "Xiamen")
+    await do(exchange, warehouses.add, ONE, "XM2", "Warehouse two", "Xiamen")
     count = (await do(exchange, bar_export.count_list, "XM1", "csv")).splitlines(keepends=True)
 
     async def state(data: bytes) -> int:

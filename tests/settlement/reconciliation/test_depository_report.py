@@ -52,8 +52,10 @@ def test_a_report_that_holds_is_read() -> None:
     report = read(ROWS)
     assert report.about == ("SILVER", "Report Date: 1/23/2026")
     assert [(stock.line, stock.depository, stock.category) for stock in report.stocks] == [
-        *((4, "FIRST VAULT", "Registered"), (5, "FIRST VAULT", "Eligible")),
-        *((8, "SECOND VAULT", "Registered"), (9, "SECOND VAULT", "Eligible")),
+        (4, "FIRST VAULT", "Registered"),
+        (5, "FIRST VAULT", "Eligible"),
+        (8, "SECOND VAULT", "Registered"),
+        (9, "SECOND VAULT", "Eligible"),
     ]
     assert report.stocks[0].figures == (100_000, 10_000, 4_000, 6_000, -1_000, 105_000)
     assert report.total("Registered").total == 105_300

@@ -51,14 +51,17 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
                 "UPDATE lot SET fine_mg = fine_mg - 5 WHERE lot_id = 1",
             ],
             [
-                *(("POOL_LEDGER", "AU", "AU", 5), ("POOL_ENGINE", "AU", "AU", 5)),
-                *(("RECEIPT", "lot:1", "AU", 5), ("CERTIFICATE", "lot:1", "AU", -5)),
+                ("POOL_LEDGER", "AU", "AU", 5),
+                ("POOL_ENGINE", "AU", "AU", 5),
+                ("RECEIPT", "lot:1", "AU", 5),
+                ("CERTIFICATE", "lot:1", "AU", -5),
             ],
         ),
         (
             ["UPDATE lot SET state = 'REGISTERED' WHERE lot_id = 2"],
             [
-                *(("POOL_LEDGER", "AU", "AU", 99_900), ("POOL_ENGINE", "AU", "AU", 99_900)),
+                ("POOL_LEDGER", "AU", "AU", 99_900),
+                ("POOL_ENGINE", "AU", "AU", 99_900),
                 ("RECEIPT", "lot:2", "", 99_900),
             ],
         ),
@@ -81,8 +84,16 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
         ),
     ],
     ids=[
-        *("engine's cash", "engine's gold", "ledger balance", "lot's fine gold", "lot out of the vault"),
-        *("receipt cancelled", "certificate changed", "fee forgotten", "trade lost", "cash document"),
+        "engine's cash",
+        "engine's gold",
+        "ledger balance",
+        "lot's fine gold",
+        "lot out of the vault",
+        "receipt cancelled",
+        "certificate changed",
+        "fee forgotten",
+        "trade lost",
+        "cash document",
     ],
 )
 async def test_a_planted_difference_is_found(

@@ -11,7 +11,7 @@ from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files
 from settlement.intake.bar_rows import Reading
-from settlement.lots import locks, lots, scales
+from settlement.lots import locks, scales, warehouses
 from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.workbooks import sheets
 from tests.settlement.commands import clerk, goldx
@@ -30,7 +30,7 @@ async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExc
     made = SmallExchange(engine, engine_runner)
     await made.build()
     async with engine.begin() as connection:
-        await lots.add_warehouse(connection, ONE, "XM2", "Warehouse two", "Xiamen")
+        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
         await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
     await made.issue([{"serial": "A1"}, {"serial": "A2"}, {"serial": "B1", "warehouse": "XM2", "scale": "SCALE-2"}])
     return made
@@ -129,8 +129,13 @@ def test_the_age_of_a_break_says_whose_it_is() -> None:
     """Domain sheet 8.4."""
     day = 86_400_000
     assert [breaks.age(0, n * day)[1] for n in (0, 1, 2, 3, 4, 5, 30)] == [
-        *("matching", "its owner", "head of operations", "risk", "risk"),
-        *("notice to the regulator", "notice to the regulator"),
+        "matching",
+        "its owner",
+        "head of operations",
+        "risk",
+        "risk",
+        "notice to the regulator",
+        "notice to the regulator",
     ]
 
 
