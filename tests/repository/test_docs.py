@@ -139,3 +139,13 @@ def test_the_paths_that_a_page_names_exist(page: Path) -> None:
     tops = "goldx|matching|api|settlement|tests|benchmarks|docs|requirements"
     named = re.findall(rf"`((?:{tops})/[\w./-]*)`", page.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_maintainers_map_has_every_folder_of_the_product() -> None:
+    shown = set(re.findall(r"^\| `([\w/]+/)` \|", (DOCS / "maintainer.md").read_text(), re.MULTILINE))
+    folders = {
+        f"{init.parent.relative_to(ROOT)}/"
+        for product in ("goldx", "matching", "api", "settlement")
+        for init in (ROOT / product).glob("*/__init__.py")
+    }
+    assert shown == folders
