@@ -3,21 +3,13 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.settlement.commands import clerk
-from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import SmallExchange
 
-pytestmark = pytest.mark.usefixtures("configured_database")
+pytestmark = pytest.mark.usefixtures("exchange", "configured_database")
 
 
-async def test_scrap_from_advice_to_a_certificate_on_paper(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
-    exchange = SmallExchange(engine, engine_runner)
-    await exchange.build()
-    await engine_runner.define("SCRAP", "SCRAP_JEWEL", min_fineness=30_000)
-    await exchange.post()
-
+async def test_scrap_from_advice_to_a_certificate_on_paper() -> None:
     async def one(*words: str, code: int = 0) -> str:
         return await clerk("clerk-1", *words, code=code)
 
@@ -68,6 +60,5 @@ async def test_scrap_from_advice_to_a_certificate_on_paper(engine: AsyncEngine, 
 
 
 @pytest.mark.parametrize("words", [("acceptance", "list"), ("scale", "list"), ("laboratory", "list")])
-async def test_lists(engine: AsyncEngine, engine_runner: EngineRunner, words: tuple[str, ...]) -> None:
-    await SmallExchange(engine, engine_runner).build()
+async def test_lists(words: tuple[str, ...]) -> None:
     assert (await clerk("clerk-1", *words)).count("\t") >= 4

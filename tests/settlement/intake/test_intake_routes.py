@@ -21,8 +21,6 @@ ADVICE: dict[str, Any] = {
 
 
 async def test_a_dore_bar_from_advice_to_certificate(exchange: SmallExchange, rest: Rest) -> None:
-    await exchange.engine_runner.define("DORE", "DORE", min_fineness=30_000)
-    await exchange.post()
     lot = (await rest(ONE, "POST", "/lots", json=ADVICE))["lot"]
 
     async def step(name: str, body: Any, status: int = 200, who: str = ONE) -> dict[str, Any]:
@@ -59,7 +57,11 @@ async def test_a_dore_bar_from_advice_to_certificate(exchange: SmallExchange, re
     (melt,) = (await rest("auditor", "GET", "/melts"))["melts"]
     assert (melt["parents"], melt["child"], melt["loss"]) == ("12480.35", "12468.1", "12.25")
     assert len((await rest("auditor", "GET", "/laboratories"))["biases"]) == 3
-    assert [row["symbol"] for row in (await rest("auditor", "GET", "/acceptance"))["classes"]] == ["AU", "DORE"]
+    assert [row["symbol"] for row in (await rest("auditor", "GET", "/acceptance"))["classes"]] == [
+        "AU",
+        "DORE",
+        "SCRAP",
+    ]
 
     found = await rest("auditor", "GET", "/certificates/1")
     assert found["differences"] == []
