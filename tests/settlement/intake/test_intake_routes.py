@@ -4,7 +4,7 @@ from typing import Any
 
 from settlement.assays import two_parties
 from tests.settlement.rest import Rest
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+from tests.settlement.small_exchange import ONE, OTHER
 
 ORIGIN = {"origin": "MINE", "country": "CN", "seller_check": "KYB-1", "documents": ["INV-1"]}
 ADVICE: dict[str, Any] = {
@@ -20,7 +20,7 @@ ADVICE: dict[str, Any] = {
 }
 
 
-async def test_a_dore_bar_from_advice_to_certificate(exchange: SmallExchange, rest: Rest) -> None:
+async def test_a_dore_bar_from_advice_to_certificate(rest: Rest) -> None:
     lot = (await rest(ONE, "POST", "/lots", json=ADVICE))["lot"]
 
     async def step(name: str, body: Any, status: int = 200, who: str = ONE) -> dict[str, Any]:
@@ -57,11 +57,8 @@ async def test_a_dore_bar_from_advice_to_certificate(exchange: SmallExchange, re
     (melt,) = (await rest("auditor", "GET", "/melts"))["melts"]
     assert (melt["parents"], melt["child"], melt["loss"]) == ("12480.35", "12468.1", "12.25")
     assert len((await rest("auditor", "GET", "/laboratories"))["biases"]) == 3
-    assert [row["symbol"] for row in (await rest("auditor", "GET", "/acceptance"))["classes"]] == [
-        "AU",
-        "DORE",
-        "SCRAP",
-    ]
+    classes = (await rest("auditor", "GET", "/acceptance"))["classes"]
+    assert [row["symbol"] for row in classes] == ["AU", "DORE", "SCRAP"]
 
     found = await rest("auditor", "GET", "/certificates/1")
     assert found["differences"] == []
