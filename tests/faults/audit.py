@@ -1,6 +1,6 @@
-"""The campaign's own account of everything, kept from the journal alone: what was commanded, what had to come of it.
+"""The audit: the commands of the journal and the events that must follow from them, by a core that replays it.
 
-A replaying core follows the journal; each round holds what is new against what was published, said, told and posted.
+Each round its new part is compared with what was published, answered, sent to the channels, and posted.
 """
 
 from collections import defaultdict
@@ -42,11 +42,11 @@ class Applied(NamedTuple):
 
 
 Request = tuple[str, str, str]
-"""Method, account, and what the member named it by (``load.Said``)."""
+"""Method, account and key (``load.SentRequest``)."""
 
 
 class Audit:
-    """``fold`` is the replayed state. The other parts are of the present round, until ``next_round``."""
+    """``fold`` is the replayed state; commands, messages and trades are those of the present round."""
 
     def __init__(self, redis: Redis) -> None:
         keys = Keys()
@@ -66,15 +66,15 @@ class Audit:
         """Reference of a deposit -> sequence of its event."""
         self.trade_count = 0
         self.digests_compared = 0
-        self.told: defaultdict[str, int] = defaultdict(int)
-        """Account -> messages of its channel."""
+        self.message_counts: defaultdict[str, int] = defaultdict(int)
+        """Account -> number of all messages of its channel."""
         self.next_round()
 
     def next_round(self) -> None:
-        """Forgets what has been compared."""
+        """Forget what has been compared."""
         self.commands: defaultdict[Request, list[Applied]] = defaultdict(list)
         self.messages: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        """Account -> what its channel had to say, as (event, sequence, ...)."""
+        """Account -> the messages of its channel, as written events."""
         self.trades: list[Trade] = []
 
     @property
@@ -82,7 +82,7 @@ class Audit:
         return self.fold.engine.sequence
 
     async def advance(self) -> None:
-        """Follows the journal to its end and the event stream as far as it goes. Raises AssertionError."""
+        """Follow the journal to its end, and the event stream as far as it goes. Raises AssertionError."""
         digests: dict[Any, Any] = await self._redis.hgetall(self._keys.digests)
         claimed = {name.decode(): value.decode() for name, value in digests.items()}
         while entries := await self._journal.read(self.fold.position):
@@ -102,11 +102,11 @@ class Audit:
         await self._compare_published()
 
     async def _compare_published(self) -> None:
-        """What is new in the event stream is what the journal gives, frame by frame: no gap, nothing twice."""
+        """Check that the new frames of the event stream follow from the journal: no gap, and nothing twice."""
         while entries := await self._events.read_raw(self._published, 1_000):
             for entry_id, data in entries:
                 if not self._unpublished:
-                    return  # it belongs to a journal entry that came after the last look
+                    return  # it follows from a journal entry that came after the last reading
                 found, expected = decode_events(data), self._unpublished.pop(0)
                 last = [event.sequence for outcome in expected.outcomes for event in outcome][-1]
                 where = f"the journal entry {expected.position}"
@@ -117,6 +117,7 @@ class Audit:
 
     @property
     def all_published(self) -> bool:
+        """Whether every event that follows from the journal is in the event stream."""
         return not self._unpublished and self._published == self.sequence
 
     def _note(self, command: AnyCommand, events: tuple[AnyEvent, ...]) -> None:
@@ -138,8 +139,8 @@ class Audit:
             self.holdings[event.account, event.asset] += event.amount
         elif isinstance(event, HoldingChanged):
             self.changed[event.account, event.asset] = event
-        for account in self._concerned(event):
-            self.told[account] += 1
+        for account in self._accounts_of(event):
+            self.message_counts[account] += 1
             self.messages[account].append(write_event(event))
 
     def _trade(self, trade: Trade) -> None:
@@ -152,8 +153,8 @@ class Audit:
         self.holdings[trade.sell_account, trade.symbol] -= trade.quantity
         self.fees += trade.buy_fee + trade.sell_fee
 
-    def _concerned(self, event: AnyEvent) -> list[str]:
-        """The accounts whose channels tell an event."""
+    def _accounts_of(self, event: AnyEvent) -> list[str]:
+        """Return the accounts whose channels have an event."""
         if isinstance(event, Trade):
             return [event.buy_account, event.sell_account]
         if isinstance(event, SelfTradePrevented):
@@ -165,7 +166,7 @@ class Audit:
 
     @property
     def books(self) -> dict[str, dict[tuple[str, str], str]]:
-        """Symbol -> (side, price) -> visible quantity, as the engine has it and in the protocol's form."""
+        """Symbol -> (side, price) -> visible quantity of the engine, in the protocol's form."""
         found: dict[str, dict[tuple[str, str], str]] = {}
         for symbol, instrument in self.fold.engine.state.instruments.items():
             levels = found[symbol] = {}
@@ -180,35 +181,35 @@ class Audit:
         return found
 
     def open_orders(self, account: str) -> dict[int, str]:
-        """Order id -> what remains, of an account."""
+        """Return the remaining quantity of an account's open orders by their ids."""
         orders = self.fold.engine.state.orders.values()
         return {
             order.order_id: units.format_weight(order.remaining) for order in orders if order.account.name == account
         }
 
     @property
-    def of_sessions(self) -> dict[int, str]:
-        """Open orders that end with their session -> the session."""
+    def session_orders(self) -> dict[int, str]:
+        """The session of every open order that ends with its session."""
         orders = self.fold.engine.state.orders.values()
         return {order.order_id: order.session for order in orders if order.session}
 
 
-def outcome(request: Request, applied: Applied) -> tuple[Any, ...]:
-    """What a member has to be told of a command: ``("ok", order ids...)`` or ``("no", reason)``."""
+def expected_outcome(request: Request, applied: Applied) -> tuple[Any, ...]:
+    """Return the outcome that a member must be given: ``("ok", order ids...)`` or ``("no", reason)``."""
     method, account, _ = request
-    mine = [event for event in applied.events if getattr(event, "account", None) == account]
-    for event in mine:
+    own = [event for event in applied.events if getattr(event, "account", None) == account]
+    for event in own:
         reason = getattr(event, "reason", "")
         if event.event == "order.rejected" or (event.event == "command.rejected" and event.method == method):  # type: ignore[union-attr]
             return "no", reason
     if method in ("order.place", "quote.set"):
-        return "ok", *(event.order_id for event in mine if isinstance(event, OrderAccepted))
+        return "ok", *(event.order_id for event in own if isinstance(event, OrderAccepted))
     if method == "order.replace":
         changed = (
             event.order_id
-            for event in mine
+            for event in own
             if isinstance(event, OrderReplaced) or (isinstance(event, OrderCancelled) and event.reason == "REPLACED")
         )
         return "ok", next(changed)
-    cancelled = (e.order_id for e in mine if isinstance(e, OrderCancelled) and e.reason == "USER")
+    cancelled = (e.order_id for e in own if isinstance(e, OrderCancelled) and e.reason == "USER")
     return "ok", *sorted(cancelled)

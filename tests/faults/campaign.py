@@ -1,4 +1,4 @@
-"""The campaign: one exchange that stays up from round to round, and in each round something goes wrong under load."""
+"""The campaign: one exchange that runs from round to round, and in each round faults are injected under load."""
 
 import asyncio
 import os
@@ -26,35 +26,35 @@ from tests.faults import checks, schedule
 from tests.faults.audit import Audit
 from tests.faults.load import SYMBOLS, Member
 from tests.faults.stack import ExchangeStack
-from tests.faults.watch import Watch, end_all
+from tests.faults.watch import Watcher, end_all
 
 FIRMS = ("FIRM-A", "FIRM-B", "FIRM-C", "FIRM-D")
 CLERKS = ("one", "two")
-PURSE = {CASH: 500_000_000_00, **dict.fromkeys(SYMBOLS, 500_000_000)}
-"""What each account starts with: fen and fine milligrams."""
+FIRST_HOLDINGS = {CASH: 500_000_000_00, **dict.fromkeys(SYMBOLS, 500_000_000)}
+"""The holdings that each account starts with: fen and fine milligrams."""
 FULL_REPLAY_EVERY = 50
-"""Rounds between two replays of the whole journal by the commands that an auditor uses."""
+"""Rounds between two replays of the whole journal with the commands of an auditor."""
 DAY_EVERY = 10
-"""Rounds of a trading day."""
+"""Rounds between two ends of the trading day."""
 
 
 class Campaign:
-    """Rounds on one house. ``totals`` counts what happened."""
+    """Rounds on one exchange. ``report`` is called with a line a round, ``totals`` counts requests and faults."""
 
     def __init__(
-        self, house: ExchangeStack, tell: Callable[[str], None], plan: Callable[[int], schedule.Plan] = schedule.plan
+        self, stack: ExchangeStack, report: Callable[[str], None], plan: Callable[[int], schedule.Plan] = schedule.plan
     ) -> None:
-        self._house = house
+        self._stack = stack
         self._plan = plan
-        self._tell = tell
-        self._audit = Audit(house.redis)
+        self._report = report
+        self._audit = Audit(stack.redis)
         self._members = [Member(firm, Key.generate(f"{firm}.key")) for firm in FIRMS]
         self._operator = Key.generate("operator.key")
-        self._watches = [Watch(member.account, member.key) for member in self._members]
+        self._watchers = [Watcher(member.account, member.key) for member in self._members]
         self.totals: Counter[str] = Counter()
 
     async def run(self, seed: int, rounds: int) -> None:
-        """Rounds with the seeds from ``seed`` on. Raises AssertionError for the first thing that is wrong."""
+        """Run rounds with the seeds from ``seed`` on. Raises AssertionError for the first thing that is wrong."""
         await self._prepare()
         try:
             for number in range(1, rounds + 1):
@@ -62,11 +62,11 @@ class Campaign:
                 if number % FULL_REPLAY_EVERY == 0 or number == rounds:
                     await self._replay_everything()
         finally:
-            await end_all(self._watches)
+            await end_all(self._watchers)
 
     async def _prepare(self) -> None:
-        """Members with their keys, an operator, open instruments, accounts with money and gold."""
-        async with self._house.sql.begin() as connection:
+        """Register members, clerks and an operator; open instruments, and accounts with money and gold."""
+        async with self._stack.sql.begin() as connection:
             for member in self._members:
                 key = member.key
                 await registry.add_member(connection, "test", member.firm, member.firm)
@@ -84,27 +84,27 @@ class Campaign:
             await self._operate("market.set_phase", symbol=symbol, phase="continuous")
         for member in self._members:
             await self._operate("account.open", account=member.account, member=member.firm)
-        purses = (
-            HoldingAdjust(member.account, asset, amount, f"purse:{member.firm}-{asset}")
+        deposits = (
+            HoldingAdjust(member.account, asset, amount, f"first:{member.firm}-{asset}")
             for member in self._members
-            for asset, amount in PURSE.items()
+            for asset, amount in FIRST_HOLDINGS.items()
         )
-        await Journal(self._house.redis, Keys()).append(CommandFrame("test.1", 1, tuple(purses)))
-        for number, watch in enumerate(self._watches):
-            await watch.move(self._house.url(schedule.GATEWAYS[number % 2]))
-        await checks.quiet(self._house, self._audit, self._watches)
-        checks.check_channels(self._audit, self._watches)
+        await Journal(self._stack.redis, Keys()).append(CommandFrame("test.1", 1, tuple(deposits)))
+        for number, watcher in enumerate(self._watchers):
+            await watcher.move(self._stack.url(schedule.GATEWAYS[number % 2]))
+        await checks.wait_until_quiet(self._stack, self._audit, self._watchers)
+        checks.check_channels(self._audit, self._watchers)
         self._audit.next_round()
 
     async def _operate(self, method: str, **params: Any) -> None:
         headers = {"Authorization": f"Bearer {self._operator.bearer_token()}"}
-        url = self._house.direct_url(schedule.GATEWAYS[0])
+        url = self._stack.direct_url(schedule.GATEWAYS[0])
         async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers, timeout=20) as http:
             while True:
                 answer = await http.post("/v1/operator/commands", json={"method": method, "params": params})
                 if answer.status_code == 200:
                     return
-                # A gateway may have been on its way back: nothing was placed, it says.
+                # The gateway may be recovering; then the command is not in the journal and can be repeated.
                 assert answer.json().get("reason") == "UNAVAILABLE", answer.text
                 await asyncio.sleep(0.1)
 
@@ -118,80 +118,87 @@ class Campaign:
                 await self._end_day(number)
             await self._check(seed)
         except BaseException:
-            self._tell(f"round {number}/{rounds} seed {seed}: {faults}: FAILED after {time.monotonic() - began:.1f} s")
+            self._report(
+                f"round {number}/{rounds} seed {seed}: {faults}: FAILED after {time.monotonic() - began:.1f} s"
+            )
             raise
-        said = Counter(
+        outcomes = Counter(
             "answered" if one.answer is not None else "refused" if one.reason is not None else "unknown"
             for member in self._members
-            for one in member.said
+            for one in member.requests
         )
-        self.totals += said
+        self.totals += outcomes
         self.totals["rounds"] += 1
         self.totals.update(fault.kind for fault in plan.faults)
-        self._tell(
-            f"round {number}/{rounds} seed {seed}: {faults} | {said['answered']} answered, {said['refused']} refused, "
-            f"{said['unknown']} unknown | epoch {self._house.epoch}, event {self._audit.sequence}, "
-            f"trade {self._audit.trade_count} | {time.monotonic() - began:.1f} s"
+        self._report(
+            f"round {number}/{rounds} seed {seed}: {faults} | {outcomes['answered']} answered, "
+            f"{outcomes['refused']} refused, {outcomes['unknown']} unknown | epoch {self._stack.epoch}, "
+            f"event {self._audit.sequence}, trade {self._audit.trade_count} | {time.monotonic() - began:.1f} s"
         )
         for member in self._members:
-            member.said.clear()
+            member.requests.clear()
         self._audit.next_round()
 
     async def _trade(self, seed: int, plan: schedule.Plan) -> None:
-        """The load and the faults, until both are over and everything runs again."""
+        """Run the load and the faults, until both are over and everything runs again."""
         stop = asyncio.Event()
-        work = [asyncio.create_task(member.trade(self._house, seed, stop)) for member in self._members]
+        work = [asyncio.create_task(member.trade(self._stack, seed, stop)) for member in self._members]
         work.append(asyncio.create_task(self._deposit(seed, plan.load)))
         for fault in plan.faults:
-            self._house.do(fault)
+            self._stack.inject(fault)
         await asyncio.sleep(plan.load)
         stop.set()
-        await self._house.recovered()
+        await self._stack.wait_until_recovered()
         await asyncio.gather(*work)
 
     async def _deposit(self, seed: int, within: float) -> None:
-        """A clerk books money in and a second one approves it; with a database that is away they try again later."""
+        """Let a clerk propose a deposit and a second one approve it, unless the database is away."""
         random = Random(f"deposit {seed}")
         await asyncio.sleep(random.uniform(0, within))
         account = random.choice(self._members).account
         try:
-            async with self._house.sql.begin() as connection:
+            async with self._stack.sql.begin() as connection:
                 proposal = await cash.propose(connection, CLERKS[0], account, random.randint(1, 10**6), f"bank-{seed}")
-            async with self._house.sql.begin() as connection:
+            async with self._stack.sql.begin() as connection:
                 await movements.approve(connection, CLERKS[1], proposal)
         except Exception as error:
             if not is_outage(error):
                 raise
 
     async def _end_day(self, number: int) -> None:
-        """The venue rolls the day; orders that are done and their client ids are forgotten."""
+        """End the trading day: completed orders and their client ids are forgotten."""
         day = date(2027, 1, 1) + timedelta(number // DAY_EVERY)
         await self._operate("market.end_day", next_trading_day=day.isoformat())
 
     async def _check(self, seed: int) -> None:
-        for number, watch in enumerate(self._watches):
-            if not watch.connected or Random(f"move {seed} {number}").random() < 0.25:
-                await watch.move(self._house.url(schedule.GATEWAYS[(seed + number) % 2]))
-        await checks.quiet(self._house, self._audit, self._watches)
+        for number, watcher in enumerate(self._watchers):
+            if not watcher.connected or Random(f"move {seed} {number}").random() < 0.25:
+                await watcher.move(self._stack.url(schedule.GATEWAYS[(seed + number) % 2]))
+        await checks.wait_until_quiet(self._stack, self._audit, self._watchers)
         checks.check_answers(self._audit, self._members)
-        checks.check_channels(self._audit, self._watches)
-        await checks.check_views(self._audit, self._watches)
-        await checks.check_ledger(self._house, self._audit)
-        assert not self._house.complaints, "\n".join(self._house.complaints)
+        checks.check_channels(self._audit, self._watchers)
+        await checks.check_views(self._audit, self._watchers)
+        await checks.check_ledger(self._stack, self._audit)
+        assert not self._stack.unexpected_ends, "\n".join(self._stack.unexpected_ends)
 
     async def _replay_everything(self) -> None:
-        """The whole journal once more, by the commands of an auditor."""
+        """Replay the whole journal with the commands of an auditor."""
         verdict = (await self._goldx("journal", "verify")).decode().strip()
-        journal = self._house.folder / "journal.jsonl"
+        journal = self._stack.folder / "journal.jsonl"
         await self._goldx("journal", "export", "--out", str(journal))
         events = await self._goldx("journal", "events")
         assert await self._goldx("replay", str(journal)) == events, "goldx replay gives what was published"
-        self._tell(f"replayed from the beginning: {verdict}; digests met by the rounds: {self._audit.digests_compared}")
+        self._report(
+            f"replayed from the beginning: {verdict}; digests met by the rounds: {self._audit.digests_compared}"
+        )
 
     async def _goldx(self, *arguments: str) -> bytes:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "goldx.cli", *arguments),
-            env=os.environ | self._house.environment,
+            sys.executable,
+            "-m",
+            "goldx.cli",
+            *arguments,
+            env=os.environ | self._stack.environment,
             stdout=-1,
             stderr=-1,
         )

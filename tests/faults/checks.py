@@ -1,4 +1,4 @@
-"""What has to be true when all has recovered: everybody's story against everybody else's."""
+"""The checks after a recovery: journal, events, answers, channels, views and ledger must agree."""
 
 import asyncio
 from collections import Counter
@@ -11,41 +11,44 @@ from sqlalchemy import func, select
 from goldx.protocol.units import CASH, format_amount
 from settlement.tables import ledger as schema
 from settlement.tables.ledger import cash_transfer
-from tests.faults.audit import Audit, Request, outcome
-from tests.faults.load import Member, Said
+from tests.faults.audit import Audit, Request, expected_outcome
+from tests.faults.load import Member, SentRequest
 from tests.faults.schedule import GATEWAYS
 from tests.faults.stack import ExchangeStack
-from tests.faults.watch import Watch
+from tests.faults.watch import Watcher
 
 QUIET_SECONDS = 60.0
 NOT_PLACED = ("UNAVAILABLE", "RATE_LIMITED")
 """Refusals by a gateway: the command is in no journal."""
 
 
-async def quiet(house: ExchangeStack, audit: Audit, watches: Iterable[Watch]) -> None:
-    """Waits until every follower has got to the end of a market in which nobody trades any more.
+async def wait_until_quiet(stack: ExchangeStack, audit: Audit, watchers: Iterable[Watcher]) -> None:
+    """Wait until every process and client has reached the end of a market in which nobody trades any more.
 
-    Raises AssertionError naming who does not get there.
+    Raises AssertionError naming those that do not.
     """
     async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
         deadline = asyncio.get_running_loop().time() + QUIET_SECONDS
-        while behind := await _behind(house, audit, watches, http):
-            assert not house.complaints, "\n".join(house.complaints)
+        while behind := await _behind(stack, audit, watchers, http):
+            assert not stack.unexpected_ends, "\n".join(stack.unexpected_ends)
             late = asyncio.get_running_loop().time() > deadline
             assert not late, f"after {QUIET_SECONDS:g} s of quiet: " + "; ".join(behind)
             await asyncio.sleep(0.05)
 
 
-async def _behind(house: ExchangeStack, audit: Audit, watches: Iterable[Watch], http: httpx.AsyncClient) -> list[str]:
+async def _behind(
+    stack: ExchangeStack, audit: Audit, watchers: Iterable[Watcher], http: httpx.AsyncClient
+) -> list[str]:
+    """Return a sentence for each that has not reached the end."""
     await audit.advance()
     behind = [] if audit.all_published else [f"not everything up to {audit.sequence} is published"]
-    if orders := audit.of_sessions:
+    if orders := audit.session_orders:
         behind.append(f"orders of ended sessions are still open: {orders}")
     for gateway in GATEWAYS:
-        reached = (await http.get(f"{house.direct_url(gateway)}/v1/status")).json().get("sequence")
+        reached = (await http.get(f"{stack.direct_url(gateway)}/v1/status")).json().get("sequence")
         if reached != audit.sequence:
             behind.append(f"{gateway} is at {reached} of {audit.sequence}")
-    async with house.sql.connect() as connection:
+    async with stack.sql.connect() as connection:
         posted = await connection.scalar(select(schema.progress.c.sequence))
         waiting = select(func.count()).where(cash_transfer.c.status == "SENDING")
         moving = await connection.scalar(waiting)
@@ -53,40 +56,40 @@ async def _behind(house: ExchangeStack, audit: Audit, watches: Iterable[Watch], 
         behind.append(f"settlement is at {posted} of {audit.sequence}")
     if moving:
         behind.append(f"{moving} deposits are on their way")
-    for watch in watches:
-        assert not watch.problems, "; ".join(watch.problems)
-        if not watch.connected:
-            behind.append(f"the client of {watch.account} is not connected")
-        told = watch.reached[watch.channel]
-        if told < audit.told[watch.account]:
-            behind.append(f"the client of {watch.account} was told {told} of {audit.told[watch.account]} messages")
-        wrong = [symbol for symbol, book in watch.books.items() if book.levels != audit.books[symbol]]
+    for watcher in watchers:
+        assert not watcher.problems, "; ".join(watcher.problems)
+        if not watcher.connected:
+            behind.append(f"the client of {watcher.account} is not connected")
+        received, expected = watcher.reached[watcher.channel], audit.message_counts[watcher.account]
+        if received < expected:
+            behind.append(f"the client of {watcher.account} has {received} of {expected} messages")
+        wrong = [symbol for symbol, book in watcher.books.items() if book.levels != audit.books[symbol]]
         if wrong:
-            behind.append(f"the client of {watch.account} sees another book of {', '.join(wrong)}")
+            behind.append(f"the client of {watcher.account} has another book of {', '.join(wrong)}")
     return behind
 
 
 def check_answers(audit: Audit, members: Iterable[Member]) -> None:
-    """Every acknowledged command is in the journal once and had the events that its member was told of."""
-    said: dict[Request, list[Said]] = {}
+    """Check that every answered command is in the journal once, and that its answer follows from its events."""
+    sent: dict[Request, list[SentRequest]] = {}
     for member in members:
-        for one in member.said:
-            said.setdefault((one.method, one.account, one.key), []).append(one)
-    for request in audit.commands.keys() | said.keys():
-        _check_request(request, said.get(request, []), audit)
+        for one in member.requests:
+            sent.setdefault((one.method, one.account, one.key), []).append(one)
+    for request in audit.commands.keys() | sent.keys():
+        _check_request(request, sent.get(request, []), audit)
 
 
-def _check_request(request: Request, said: list[Said], audit: Audit) -> None:
+def _check_request(request: Request, sent: list[SentRequest], audit: Audit) -> None:
     applied = audit.commands.get(request, [])
-    answered = [one for one in said if one.answer is not None or one.reason not in (None, *NOT_PLACED)]
-    unknown = sum(one.answer is None and one.reason is None for one in said)
+    answered = [one for one in sent if one.answer is not None or one.reason not in (None, *NOT_PLACED)]
+    unknown = sum(one.answer is None and one.reason is None for one in sent)
     assert len(answered) <= len(applied) <= len(answered) + unknown, (
         f"{request} stands in the journal {len(applied)} times; its member was answered {len(answered)} times and "
-        f"does not know the outcome of {unknown}: {said}"
+        f"does not know the outcome of {unknown}: {sent}"
     )
-    outcomes = [outcome(request, one) for one in applied]
-    told = Counter(_told(one) for one in answered)
-    assert told <= Counter(outcomes), f"{request}: its member was told {dict(told)}, the journal gives {outcomes}"
+    outcomes = [expected_outcome(request, one) for one in applied]
+    given = Counter(_given_outcome(one) for one in answered)
+    assert given <= Counter(outcomes), f"{request}: its member was answered {dict(given)}, the journal gives {outcomes}"
     accepted = [one for one in outcomes if one[0] == "ok"]
     if request[0] in ("order.place", "order.replace", "quote.set"):
         assert len(accepted) <= 1, f"{request} was done {len(accepted)} times"
@@ -94,53 +97,55 @@ def _check_request(request: Request, said: list[Said], audit: Audit) -> None:
     for one in answered:
         if one.reason == "DUPLICATE_ID" and request[0] == "order.place":
             first = (one.data or {}).get("order", {}).get("order_id")
-            assert accepted == [("ok", first)], f"{request}: the first outcome is {accepted}, it was told {one.data}"
+            assert accepted == [("ok", first)], (
+                f"{request}: the first outcome is {accepted}, the refusal has {one.data}"
+            )
         for fill in (one.answer or {}).get("trades", ()):
             trade = trades.get(fill["trade_id"])
             same = trade is not None and format_amount(trade.amount, CASH) == fill["amount"]
-            assert same, f"{request}: it was told of the trade {fill}, there is {trade}"
+            assert same, f"{request}: the answer has the trade {fill}, there is {trade}"
 
 
-def _told(said: Said) -> tuple[Any, ...]:
-    """What a member was told, in the form of ``audit.outcome``."""
-    if said.answer is None:
-        return "no", said.reason
-    answer = said.answer
-    if said.method == "quote.set":
+def _given_outcome(sent: SentRequest) -> tuple[Any, ...]:
+    """Return the outcome in an answer, in the form of ``expected_outcome``."""
+    if sent.answer is None:
+        return "no", sent.reason
+    answer = sent.answer
+    if sent.method == "quote.set":
         return "ok", answer["bid"]["order_id"], answer["ask"]["order_id"]
     if "orders" in answer:
         return "ok", *sorted(order["order_id"] for order in answer["orders"])
     return "ok", answer["order"]["order_id"]
 
 
-def check_channels(audit: Audit, watches: Iterable[Watch]) -> None:
-    """Every client was told every event of its account once, in order, and as it was."""
-    for watch in watches:
-        told = [message["data"] for message in watch.told]
-        expected = audit.messages[watch.account]
+def check_channels(audit: Audit, watchers: Iterable[Watcher]) -> None:
+    """Check that every client got every event of its account once, in order, and unchanged."""
+    for watcher in watchers:
+        received = [message["data"] for message in watcher.messages]
+        expected = audit.messages[watcher.account]
         order = [(event["sequence"], event["event"]) for event in expected]
-        assert [(data["sequence"], data["event"]) for data in told] == order, f"channel of {watch.account}"
-        for data, event in zip(told, expected, strict=True):
-            # Of a trade each side is told its own part alone.
+        assert [(data["sequence"], data["event"]) for data in received] == order, f"channel of {watcher.account}"
+        for data, event in zip(received, expected, strict=True):
+            # A trade has only the side of the account.
             names = ("trade_id", "price", "quantity", "amount") if event["event"] == "trade" else tuple(event)
-            assert {name: data[name] for name in names} == {name: event[name] for name in names}, watch.channel
-        watch.told.clear()
+            assert {name: data[name] for name in names} == {name: event[name] for name in names}, watcher.channel
+        watcher.messages.clear()
 
 
-async def check_views(audit: Audit, watches: Iterable[Watch]) -> None:
-    """What the gateways answer about orders and holdings is what the engine has."""
-    for watch in watches:
-        exchange = watch.exchange
-        assert exchange is not None
-        orders = {order["order_id"]: order["remaining"] for order in await exchange.orders(watch.account)}
-        assert orders == audit.open_orders(watch.account), f"open orders of {watch.account}"
-        shown = {asset: holding["total"] for asset, holding in (await exchange.holdings(watch.account)).items()}
-        held = {asset: amount for (account, asset), amount in audit.holdings.items() if account == watch.account}
-        assert shown == {asset: format_amount(amount, asset) for asset, amount in held.items()}, watch.account
+async def check_views(audit: Audit, watchers: Iterable[Watcher]) -> None:
+    """Check that the gateways' answers about orders and holdings are the engine's."""
+    for watcher in watchers:
+        client = watcher.client
+        assert client is not None
+        orders = {order["order_id"]: order["remaining"] for order in await client.orders(watcher.account)}
+        assert orders == audit.open_orders(watcher.account), f"open orders of {watcher.account}"
+        answered = {asset: holding["total"] for asset, holding in (await client.holdings(watcher.account)).items()}
+        held = {asset: amount for (account, asset), amount in audit.holdings.items() if account == watcher.account}
+        assert answered == {asset: format_amount(amount, asset) for asset, amount in held.items()}, watcher.account
 
 
-async def check_ledger(house: ExchangeStack, audit: Audit) -> None:
-    """Ledger = engine = sum of deposits and trades, every trade of the round is posted once, and nothing else moved."""
+async def check_ledger(stack: ExchangeStack, audit: Audit) -> None:
+    """Check the ledger: the engine's balances, every trade of the round posted once, and nothing else."""
     engine = {
         (account.name, asset): balance.total
         for account in audit.fold.engine.state.accounts.values()
@@ -149,8 +154,8 @@ async def check_ledger(house: ExchangeStack, audit: Audit) -> None:
     }
     assert engine == dict(audit.holdings), "the engine's holdings are the deposits and trades"
     assert {key: event.total for key, event in audit.changed.items()} == engine, "holding.changed"
-    ledger, trade, told = schema.ledger_account.c, schema.trade.c, schema.engine_holding.c
-    async with house.sql.connect() as connection:
+    ledger, trade, holding = schema.ledger_account.c, schema.trade.c, schema.engine_holding.c
+    async with stack.sql.connect() as connection:
         rows = (await connection.execute(select(ledger.kind, ledger.name, ledger.asset, ledger.balance))).all()
         first = audit.trades[0].trade_id if audit.trades else 0
         new = (
@@ -158,7 +163,7 @@ async def check_ledger(house: ExchangeStack, audit: Audit) -> None:
         )
         posted = [tuple(row) for row in await connection.execute(new)] if first else []
         count = await connection.scalar(select(func.count()).select_from(schema.trade))
-        held = await connection.execute(select(told.account, told.asset, told.total))
+        held = await connection.execute(select(holding.account, holding.asset, holding.total))
         holdings = {(row.account, row.asset): row.total for row in held}
         transfer = cash_transfer.c
         done = {
@@ -175,6 +180,6 @@ async def check_ledger(house: ExchangeStack, audit: Audit) -> None:
     assert not any(sums.values()), f"the ledger does not balance: {sums}"
     assert posted == [(t.trade_id, t.sequence, t.amount) for t in audit.trades], "the round's trades in the ledger"
     assert count == audit.trade_count, "trades in the ledger"
-    assert holdings == engine, "what settlement was told that the engine holds"
+    assert holdings == engine, "the engine's holdings as settlement has them"
     arrived = {reference for reference in audit.references if reference.startswith("cash:")}
     assert arrived == done, "deposits that are done are those that the engine has"

@@ -1,4 +1,4 @@
-"""Members' programs: they trade over whichever gateway answers and write down every word that they are given."""
+"""Members' programs: they trade over whichever gateway answers, and record every answer."""
 
 import asyncio
 from collections import deque
@@ -16,34 +16,34 @@ from tests.faults.stack import ExchangeStack
 
 SYMBOLS = ("AU-1", "AU-2")
 WORKERS = 2
-"""Requests that a member has under way at a time."""
+"""How many requests a member has under way at a time."""
 ANSWER_SECONDS = 30.0
-"""Every request is answered or its connection ends, also where that takes a search of the journal."""
+"""Every request is answered or its connection ends within this time, also where that takes a search of the journal."""
 
 LOST = (OSError, WebSocketException, ExchangeError, ConnectionLost)
-"""How a connection can fail to come about or end."""
+"""The errors with which a connection cannot be made or ends."""
 
 
-class Said(NamedTuple):
-    """A request and what became of it: an answer, a reason of refusal, or neither when the outcome is not known."""
+class SentRequest(NamedTuple):
+    """A request with its answer, or with a reason of refusal, or with neither when the outcome is not known."""
 
     method: str
     account: str
     key: str
-    """What the member named it by: the client id, or what else tells it from other requests."""
+    """The client id, or what else distinguishes it from other requests of its method and account."""
     answer: dict[str, Any] | None = None
     reason: str | None = None
     data: dict[str, Any] | None = None
-    """What stands beside the reason."""
+    """The other fields of a refusal."""
 
 
 @dataclass
 class Member:
-    """One member firm with one account. ``said`` is of the present round."""
+    """One member firm with one account. ``requests`` are those of the present round."""
 
     firm: str
     key: Key
-    said: list[Said] = field(default_factory=list)
+    requests: list[SentRequest] = field(default_factory=list)
     _open: deque[str] = field(default_factory=lambda: deque(maxlen=30))
     """Client ids of orders that may still be open."""
     _repeat: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -53,53 +53,51 @@ class Member:
     def account(self) -> str:
         return f"{self.firm}.H"
 
-    async def trade(self, house: ExchangeStack, seed: int, stop: asyncio.Event) -> None:
-        """Trades until ``stop``; returns when every request has its answer or has lost its connection."""
+    async def trade(self, stack: ExchangeStack, seed: int, stop: asyncio.Event) -> None:
+        """Trade until ``stop`` is set; return when every request has its answer or has lost its connection."""
         self._repeat.clear()
         random = Random(f"load {seed} {self.firm}")
         numbers = iter(range(1, 1_000_000))
         while not stop.is_set():
             try:
-                async with connect(house.url(random.choice(GATEWAYS)), self.key) as exchange:
-                    works = (self._work(exchange, Random(random.random()), seed, numbers, stop) for _ in range(WORKERS))
-                    await asyncio.gather(*works)
+                async with connect(stack.url(random.choice(GATEWAYS)), self.key) as client:
+                    workers = (self._work(client, Random(random.random()), seed, numbers, stop) for _ in range(WORKERS))
+                    await asyncio.gather(*workers)
             except LOST:
                 await asyncio.sleep(0.03)
 
-    async def _work(
-        self, exchange: ExchangeClient, random: Random, seed: int, numbers: Any, stop: asyncio.Event
-    ) -> None:
+    async def _work(self, client: ExchangeClient, random: Random, seed: int, numbers: Any, stop: asyncio.Event) -> None:
         while not stop.is_set():
             if self._repeat and random.random() < 0.7:
                 method, params = self._repeat.pop()
             else:
-                method, params = self._invent(random, f"{seed}-{next(numbers)}")
-            await self._ask(exchange, method, params)
+                method, params = self._next_request(random, f"{seed}-{next(numbers)}")
+            await self._send(client, method, params)
             await asyncio.sleep(random.random() * 0.04)
 
-    async def _ask(self, exchange: ExchangeClient, method: str, params: dict[str, Any]) -> None:
+    async def _send(self, client: ExchangeClient, method: str, params: dict[str, Any]) -> None:
         own = (method, self.account, key_of(params))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await exchange.call(method, account=self.account, **params)
+                answer = await client.call(method, account=self.account, **params)
         except ConnectionLost:
-            self.said.append(Said(*own))
+            self.requests.append(SentRequest(*own))
             if method == "order.place":
                 self._repeat.append((method, params))
             raise
         except ExchangeError as error:
-            self.said.append(Said(*own, reason=error.reason, data=error.data))
+            self.requests.append(SentRequest(*own, reason=error.reason, data=error.data))
             if error.reason == "UNAVAILABLE":
                 await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"{own} was not answered in {ANSWER_SECONDS:g} s, and its connection stands") from None
         else:
-            self.said.append(Said(*own, answer=answer))
+            self.requests.append(SentRequest(*own, answer=answer))
             if "order" in answer and answer["order"]["status"] == "open":
                 self._open.append(answer["order"]["client_order_id"])
 
-    def _invent(self, random: Random, name: str) -> tuple[str, dict[str, Any]]:
-        """The next request: its method, and its params but for the account."""
+    def _next_request(self, random: Random, name: str) -> tuple[str, dict[str, Any]]:
+        """Return the next request: its method, and its params without the account."""
         choice = random.random()
         symbol = random.choice(SYMBOLS)
         if choice < 0.16 and self._open:
@@ -143,7 +141,7 @@ def _price(random: Random) -> str:
 
 
 def key_of(params: dict[str, Any]) -> str:
-    """What tells a request from the others of its method and account."""
+    """Return what distinguishes a request from the others of its method and account."""
     for name in ("new_client_order_id", "client_order_id", "quote_id", "symbol"):
         if name in params:
             return str(params[name])

@@ -1,4 +1,4 @@
-"""Processes that are kept running, as the supervisor of a machine would, and that can be killed, stopped and paused."""
+"""Processes that are restarted when they end, as a supervisor does, and that can be killed, stopped and paused."""
 
 import asyncio
 import contextlib
@@ -12,56 +12,58 @@ from pathlib import Path
 from goldx.hosting.servers import Server, tail
 
 PAUSE = 0.05
-"""Seconds before what ended is started again."""
-FENCED = "Deposed"
-"""How an engine ends that was paused until another led: the one end that a service may come to by itself."""
+"""Seconds before a process that ended is started again."""
+DEPOSED = "Deposed"
+"""The error with which an engine ends that was paused until another led: the only one with which a service may end."""
 
 
-class Kept:
-    """One process. ``up`` is set while it does its work, ``runs`` counts its starts."""
+class RestartedProcess:
+    """One process. ``up`` is set while it is ready, ``runs`` counts its starts."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.up = asyncio.Event()
         self.runs = 0
         self.process: asyncio.subprocess.Process | None = None
-        self.complaints: list[str] = []
-        """Ends that nobody asked for."""
+        self.unexpected_ends: list[str] = []
+        """A sentence for every end without a signal of ours."""
         self.paused: list[int] = []
         self._expected = False
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        self._task = asyncio.create_task(self._keep())
+        """Start it, and start it again whenever it ends."""
+        self._task = asyncio.create_task(self._restart_when_ended())
 
     @property
     def pid(self) -> int:
-        """Of the run that lives, else 0."""
+        """The process id of the present run, 0 while there is none."""
         return self.process.pid if self.process is not None and self.process.returncode is None else 0
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would be."""
+        """Send SIGKILL, which is what a crash would be."""
         self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
-        """The clean stop that an operator asks for."""
+        """Send the signal for a clean stop."""
         self._signal(signal.SIGINT if self.name == "postgres" else signal.SIGTERM)
 
     def pause(self) -> None:
-        """SIGSTOP to the process and its children."""
+        """Send SIGSTOP to the process and its children."""
         if self.process is not None and self.process.returncode is None and not self.paused:
             self.paused = [self.process.pid, *_children(self.process.pid)]
             for pid in self.paused:
                 _send(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
+        """End a pause."""
         for pid in self.paused:
             _send(pid, signal.SIGCONT)
         self.paused = []
 
     async def end(self) -> None:
-        """Ends it for good, cleanly."""
+        """Stop it cleanly, for good."""
         self._stopping = True
         self.resume()
         if self._task is not None:
@@ -82,7 +84,7 @@ class Kept:
             self.process.send_signal(number)
             self.resume()
 
-    async def _keep(self) -> None:
+    async def _restart_when_ended(self) -> None:
         while not self._stopping:
             self._expected = False
             self.runs += 1
@@ -92,19 +94,19 @@ class Kept:
             self.up.clear()
             self.paused = []
             if not self._expected and not self._stopping:
-                self._complain(code)
+                self._record_unexpected_end(code)
             await asyncio.sleep(PAUSE)
 
     async def _start(self) -> None:
-        """Starts it: sets ``process``, and ``up`` once it works."""
+        """Start it: set ``process``, and ``up`` once it is ready."""
         raise NotImplementedError
 
-    def _complain(self, code: int) -> None:
-        self.complaints.append(f"{self.name} ended by itself with code {code}")
+    def _record_unexpected_end(self, code: int) -> None:
+        self.unexpected_ends.append(f"{self.name} ended by itself with code {code}")
 
 
-class KeptServer(Kept):
-    """Valkey or PostgreSQL, by the function of ``goldx.hosting.embedded`` that starts it."""
+class ServerProcess(RestartedProcess):
+    """Valkey or PostgreSQL, started by a function of ``goldx.hosting``."""
 
     def __init__(self, name: str, start: Callable[[], Awaitable[Server]]) -> None:
         super().__init__(name)
@@ -117,8 +119,8 @@ class KeptServer(Kept):
         self.up.set()
 
 
-class KeptService(Kept):
-    """A service as a process, up when it says READY."""
+class ServiceProcess(RestartedProcess):
+    """A service as a process, up when it prints READY."""
 
     def __init__(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
         super().__init__(name)
@@ -127,9 +129,11 @@ class KeptService(Kept):
         self._log = log
 
     async def _start(self) -> None:
+        program = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli")
         with self._log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli", *self._arguments),
+                *program,
+                *self._arguments,
                 env=os.environ | dict(self._environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -141,14 +145,14 @@ class KeptService(Kept):
             if line.startswith(b"READY "):
                 self.up.set()
 
-    def _complain(self, code: int) -> None:
+    def _record_unexpected_end(self, code: int) -> None:
         last = tail(self._log, 3)
-        if code != 1 or FENCED not in last:
-            self.complaints.append(f"{self.name} ended by itself with code {code}; the end of its log:\n{last}")
+        if code != 1 or DEPOSED not in last:
+            self.unexpected_ends.append(f"{self.name} ended by itself with code {code}; the end of its log:\n{last}")
 
 
 def _children(pid: int) -> list[int]:
-    """All processes below one."""
+    """Return the process ids of all descendants of a process."""
     found = []
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():

@@ -1,4 +1,4 @@
-"""Connections that can be cut and held: every connection between two processes of the campaign goes through a Proxy."""
+"""Proxies: every connection between two processes of the campaign goes through one, and can be cut and held there."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,14 +9,14 @@ Address = Path | tuple[str, int]
 
 
 class Proxy:
-    """Listens at one address and passes on to another, byte by byte, until it is cut or held."""
+    """Listens at the address ``near`` and passes everything on to ``far``, until it is cut or held."""
 
-    def __init__(self, name: str, here: Address, there: Address) -> None:
+    def __init__(self, name: str, near: Address, far: Address) -> None:
         self.name = name
-        self._here = here
-        self.there = there
-        self._fuse: int | None = None
-        self._blown: Callable[[], None] = self.cut
+        self._near = near
+        self.far = far
+        self._pieces_left: int | None = None
+        self._action: Callable[[], None] = self.cut
         self._server: asyncio.Server | None = None
         self._ends: set[_End] = set()
         self._passing = asyncio.Event()
@@ -24,55 +24,58 @@ class Proxy:
         self._calls: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
+        """Begin to listen."""
         loop = asyncio.get_running_loop()
-        if isinstance(self._here, Path):
-            self._here.parent.mkdir(parents=True, exist_ok=True)
-            self._server = await loop.create_unix_server(self._accept, str(self._here))
+        if isinstance(self._near, Path):
+            self._near.parent.mkdir(parents=True, exist_ok=True)
+            self._server = await loop.create_unix_server(self._accept, str(self._near))
         else:
-            self._server = await loop.create_server(self._accept, *self._here)
+            self._server = await loop.create_server(self._accept, *self._near)
 
     @property
     def folder(self) -> Path:
-        """Where its socket lies, if that is a unix socket."""
-        assert isinstance(self._here, Path)
-        return self._here.parent
+        """The folder of the socket that it listens on, if that is a unix socket."""
+        assert isinstance(self._near, Path)
+        return self._near.parent
 
     @property
     def port(self) -> int:
-        """Where it listens, if that is a port."""
+        """The port that it listens on, if it has one."""
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
     def cut(self) -> None:
-        """Breaks every connection that goes through it; what is under way on them is lost."""
+        """Break every connection that goes through it; bytes under way on them are lost."""
         for end in tuple(self._ends):
             end.break_off()
 
     def hold(self) -> None:
-        """Nothing passes any more, in either direction, not even the end of a connection, and nobody is told."""
+        """Pass on nothing more in either direction, not even the end of a connection; neither side can notice."""
         self._passing.clear()
 
     def release(self) -> None:
-        """What was held arrives."""
+        """Pass on everything that was held."""
         self._passing.set()
         for end in tuple(self._ends):
             end.pass_on()
 
-    def light(self, pieces: int, blown: Callable[[], None]) -> None:
-        """Calls ``blown`` after so many more pieces of traffic."""
-        self._fuse = pieces
-        self._blown = blown
+    def call_after(self, pieces: int, action: Callable[[], None]) -> None:
+        """Call ``action`` after so many more pieces of traffic."""
+        self._pieces_left = pieces
+        self._action = action
 
     @property
-    def burning(self) -> bool:
-        """Whether ``blown`` is still to be called."""
-        return self._fuse is not None
+    def action_is_due(self) -> bool:
+        """Whether the action of ``call_after`` is still to be called."""
+        return self._pieces_left is not None
 
     @property
     def passing(self) -> bool:
+        """Whether nothing is held."""
         return self._passing.is_set()
 
     async def close(self) -> None:
+        """Cut all connections and stop listening."""
         if self._server is not None:
             self._server.close()
         self.cut()
@@ -88,49 +91,51 @@ class Proxy:
         return near
 
     async def _call(self, near: "_End") -> None:
-        """Makes the far half of a connection that was accepted."""
+        """Make the far half of a connection that was accepted."""
         await self._passing.wait()
         loop = asyncio.get_running_loop()
         try:
-            if isinstance(self.there, Path):
-                await loop.create_unix_connection(lambda: _End(self, near), str(self.there))
+            if isinstance(self.far, Path):
+                await loop.create_unix_connection(lambda: _End(self, near), str(self.far))
             else:
-                await loop.create_connection(lambda: _End(self, near), *self.there)
+                await loop.create_connection(lambda: _End(self, near), *self.far)
         except OSError:
             near.break_off()
 
     def opened(self, end: "_End") -> None:
+        """Record an end that is open now."""
         self._ends.add(end)
 
     def closed(self, end: "_End") -> None:
+        """Record that an end is closed."""
         self._ends.discard(end)
 
-    def burn(self) -> None:
-        """A piece came."""
-        if self._fuse is not None:
-            self._fuse -= 1
-            if self._fuse < 0:
-                self._fuse = None
-                self._blown()
+    def count_piece(self) -> None:
+        """Count a piece of traffic, and call the action of ``call_after`` when it is due."""
+        if self._pieces_left is not None:
+            self._pieces_left -= 1
+            if self._pieces_left < 0:
+                self._pieces_left = None
+                self._action()
 
 
 class _End(asyncio.Protocol):
-    """One of the two ends of a connection through a line: what it receives goes out at its peer."""
+    """One of the two ends of a connection through a proxy: the bytes that it receives are sent by its peer."""
 
-    def __init__(self, line: Proxy, peer: "_End | None") -> None:
-        self._line = line
+    def __init__(self, proxy: Proxy, peer: "_End | None") -> None:
+        self._proxy = proxy
         self._peer = peer
         self._transport: asyncio.Transport | None = None
         self._kept: list[bytes] = []
-        """What has not been passed on: the line is held, or the other end is not there yet."""
-        self._over = False
-        """Nothing more will come from this side."""
+        """Bytes that wait to be passed on: the proxy holds them, or there is no other end yet."""
+        self._ended = False
+        """Whether this side of the connection has ended."""
         self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._line.opened(self)
+        self._proxy.opened(self)
         if self._broken:
             transport.abort()
         elif self._peer is not None:
@@ -138,29 +143,29 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._kept.append(data)
-        self._line.burn()
+        self._proxy.count_piece()
         self.pass_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._over = True
+        self._ended = True
         self.pass_on()
 
     def join(self, peer: "_End") -> None:
-        """The other end is there."""
+        """Take the other end, which has just been connected."""
         self._peer = peer
         if self._broken:
             peer.break_off()
         self.pass_on()
 
     def pass_on(self) -> None:
-        """Sends out at the other end what has been kept, in one piece, and then the end, if it has come."""
-        if self._peer is None or not self._line.passing:
+        """Send the kept bytes at the other end, in one piece, and then the end of the connection, if it has ended."""
+        if self._peer is None or not self._proxy.passing:
             return
         if self._kept:
             self._peer.send(b"".join(self._kept))
             self._kept.clear()
-        if self._over:
-            self._line.closed(self)
+        if self._ended:
+            self._proxy.closed(self)
             self._peer.finish()
 
     def send(self, data: bytes) -> None:
@@ -168,14 +173,14 @@ class _End(asyncio.Protocol):
             self._transport.write(data)
 
     def finish(self) -> None:
-        """Closes after what has been sent."""
+        """Close after everything has been sent."""
         if self._transport is not None:
             self._transport.close()
 
     def break_off(self) -> None:
-        """Ends at once; what was kept is lost."""
+        """End at once; kept bytes are lost."""
         self._kept.clear()
         self._broken = True
-        self._line.closed(self)
+        self._proxy.closed(self)
         if self._transport is not None:
             self._transport.abort()

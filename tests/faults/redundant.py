@@ -21,9 +21,9 @@ SERVERS = 3
 SENTINELS = 3
 QUORUM = 2
 DOWN_AFTER_MS = 1_000
-"""After how long a silence the Sentinels take the primary for lost."""
+"""After so long without an answer the Sentinels count the primary as lost."""
 PAUSE_SECONDS = 6.0
-"""How long a paused primary is away: another leads when it wakes."""
+"""How long a paused primary does not run: another one is the primary when it goes on."""
 FAILOVER_SECONDS = 60.0
 
 _SERVER = """
@@ -49,7 +49,7 @@ sentinel parallel-syncs {service} 2
 
 
 def plan(seed: int) -> Plan:
-    """The primary fails in every round, and in some of them an engine, a gateway or settlement with it."""
+    """Return a plan in which the primary fails, and in some rounds an engine, a gateway or settlement too."""
     random = Random(f"failover {seed}")
     at = random.uniform(0.5, 1.5)
     faults = [Fault(at, "pause", "primary", PAUSE_SECONDS) if seed % 3 == 2 else Fault(at, "kill", "primary")]
@@ -78,10 +78,11 @@ class RedundantServers:
         return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self._sentinel_ports)}/{SERVICE}"
 
     async def start(self) -> None:
+        """Start the servers, then the Sentinels, and wait until each Sentinel knows all of them."""
         for port in self._ports:
             await self._start_server(port, None if port == self._primary else self._primary)
         for port in self._ports[1:]:
-            await self._synchronised(port)
+            await self._wait_synchronised(port)
         for number, port in enumerate(self._sentinel_ports):
             folder = self._folder / f"sentinel-{number}"
             values = {"port": port, "folder": folder, "service": SERVICE, "primary": self._primary, "quorum": QUORUM}
@@ -89,21 +90,24 @@ class RedundantServers:
             self._sentinels.append(await _start(folder, text, "--sentinel"))
         # A Sentinel votes for a replica only when it knows of the other Sentinels and of the replicas.
         for port in self._sentinel_ports:
-            await self._knows_all(port)
+            await self._wait_until_it_knows_all(port)
 
     async def stop(self) -> None:
+        """Kill all processes."""
         for process in (*self._sentinels, *self._servers.values()):
             if process.returncode is None:
                 process.kill()
                 await process.wait()
 
     async def kill_primary(self) -> None:
+        """Kill the primary."""
         self.failed = True
         server = self._servers[self._primary]
         server.kill()
         await server.wait()
 
     async def pause_primary(self, seconds: float) -> None:
+        """Pause the primary for so long."""
         self.failed = True
         server = self._servers[self._primary]
         server.send_signal(signal.SIGSTOP)
@@ -111,7 +115,7 @@ class RedundantServers:
         server.send_signal(signal.SIGCONT)
 
     async def fail_over(self) -> None:
-        """Waits for the new primary; the former one becomes its replica."""
+        """Wait for the new primary; the former one becomes its replica."""
         former = self._primary
         async with asyncio.timeout(FAILOVER_SECONDS):
             while self._primary == former:
@@ -121,7 +125,7 @@ class RedundantServers:
             self.failovers += 1
             if self._servers[former].returncode is not None:
                 await self._start_server(former, self._primary)
-            await self._synchronised(former)
+            await self._wait_synchronised(former)
         self.failed = False
 
     async def _start_server(self, port: int, primary: int | None) -> None:
@@ -129,8 +133,8 @@ class RedundantServers:
         more = () if primary is None else ("--replicaof", f"127.0.0.1 {primary}")
         self._servers[port] = await _start(folder, _SERVER.format(port=port, folder=folder), *more)
 
-    async def _synchronised(self, port: int) -> None:
-        """Waits until a server is a replica that has everything."""
+    async def _wait_synchronised(self, port: int) -> None:
+        """Wait until a server is a replica that has everything."""
         client = redis_client.connect(f"redis://127.0.0.1:{port}")
         while True:
             with contextlib.suppress(OSError, RedisError):
@@ -140,7 +144,7 @@ class RedundantServers:
             await asyncio.sleep(0.05)
         await client.aclose()
 
-    async def _knows_all(self, port: int) -> None:
+    async def _wait_until_it_knows_all(self, port: int) -> None:
         client = redis_client.connect(f"redis://127.0.0.1:{port}")
         while True:
             with contextlib.suppress(OSError, RedisError):
@@ -151,7 +155,7 @@ class RedundantServers:
         await client.aclose()
 
     async def _named_primary(self) -> int:
-        """The port of the server that a Sentinel calls the primary."""
+        """Return the port of the server that a Sentinel names as the primary."""
         client = redis_client.connect(f"redis://127.0.0.1:{self._sentinel_ports[0]}")
         try:
             address: Any = await client.sentinel_get_master_addr_by_name(SERVICE)
@@ -160,8 +164,8 @@ class RedundantServers:
         return int(address[1])
 
 
-class RedundantHouse(ExchangeStack):
-    """The exchange on these servers; ``primary`` is a target of faults."""
+class RedundantStack(ExchangeStack):
+    """The exchange on these servers; ``primary`` is one more target of faults."""
 
     settings = SETTINGS | {"require_replicas": "1"}
 
@@ -177,22 +181,22 @@ class RedundantHouse(ExchangeStack):
     def redis_url(self) -> str:
         return self.servers.url
 
-    async def recovered(self) -> None:
-        """Also waits until another server is the primary, and until the former one is its replica."""
+    async def wait_until_recovered(self) -> None:
+        """Wait also until another server is the primary, and the former one its replica."""
         await asyncio.gather(*self._running)
         if self.servers.failed:
             await self.servers.fail_over()
-        await super().recovered()
+        await super().wait_until_recovered()
 
     async def _start_redis(self) -> None:
         await self.servers.start()
 
-    async def _redis_line(self, service: str) -> str:  # noqa: ARG002
+    async def _redis_proxy(self, service: str) -> str:  # noqa: ARG002
         return self.redis_url
 
-    async def _do(self, fault: Fault) -> None:
+    async def _inject(self, fault: Fault) -> None:
         if fault.target != "primary":
-            await super()._do(fault)
+            await super()._inject(fault)
             return
         await asyncio.sleep(fault.at)
         if fault.kind == "kill":
@@ -205,8 +209,11 @@ async def _start(folder: Path, configuration: str, *arguments: str) -> asyncio.s
     folder.mkdir(exist_ok=True)
     file = folder / "server.conf"
     file.write_text(configuration)
+    program = ("setpriv", "--pdeathsig", "KILL", str(valkey_binary()))
     return await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "KILL", str(valkey_binary()), str(file), *arguments),
+        *program,
+        str(file),
+        *arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

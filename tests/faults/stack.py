@@ -1,4 +1,4 @@
-"""The whole exchange as processes: servers, engines, gateways, settlement, and a Proxy under each connection."""
+"""The whole exchange as processes: servers, engines, gateways, settlement, and a proxy in each connection."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from goldx.streams import redis_client
 from goldx.streams.engines import LEADER, read_statuses
 from goldx.streams.keys import Keys
 from settlement.base import database
-from tests.faults.processes import Kept, KeptServer, KeptService
+from tests.faults.processes import RestartedProcess, ServerProcess, ServiceProcess
 from tests.faults.proxy import Proxy
 from tests.faults.schedule import ENGINES, GATEWAYS, Fault
 
@@ -28,18 +28,18 @@ START_SECONDS = 60.0
 
 
 class ExchangeStack:
-    """``async with ExchangeStack(folder) as stack``. ``redis`` and ``sql`` are never disturbed."""
+    """``async with ExchangeStack(folder) as stack``. No fault disturbs the connections ``redis`` and ``sql``."""
 
     settings = SETTINGS
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.lines: dict[str, Proxy] = {}
-        self.parts: dict[str, Kept] = {}
+        self.proxies: dict[str, Proxy] = {}
+        self.processes: dict[str, RestartedProcess] = {}
         self.redis: Redis
         self.sql: AsyncEngine
         self.epoch = 0
-        """The newest that is known to have been led."""
+        """The newest epoch that is known to have had a leader."""
         self._leader = ENGINES[0]
         self._ports: dict[str, int] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -57,107 +57,107 @@ class ExchangeStack:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         self.release()
-        servers = [part for part in self.parts.values() if isinstance(part, KeptServer)]
-        await asyncio.gather(*(part.end() for part in self.parts.values() if part not in servers))
-        await asyncio.gather(*(line.close() for line in self.lines.values()))
+        servers = [process for process in self.processes.values() if isinstance(process, ServerProcess)]
+        await asyncio.gather(*(process.end() for process in self.processes.values() if process not in servers))
+        await asyncio.gather(*(proxy.close() for proxy in self.proxies.values()))
         for name in ("sql", "redis"):
             if hasattr(self, name):
                 await (self.sql.dispose() if name == "sql" else self.redis.aclose())
-        await asyncio.gather(*(part.end() for part in servers))
+        await asyncio.gather(*(process.end() for process in servers))
 
     def url(self, gateway: str) -> str:
-        """Where members find a gateway: at the near end of its line."""
-        return f"http://127.0.0.1:{self.lines[f'members>{gateway}'].port}"
+        """Return the URL of a gateway for members, at its proxy."""
+        return f"http://127.0.0.1:{self.proxies[f'members>{gateway}'].port}"
 
     def direct_url(self, gateway: str) -> str:
-        """The gateway's own address, which no fault disturbs."""
+        """Return the URL of a gateway past its proxy."""
         return f"http://127.0.0.1:{self._ports[gateway]}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of a command which works on this exchange over undisturbed connections."""
+        """The environment in which a ``goldx`` command works on this exchange, past the proxies."""
         return self._environment(self.redis_url, self._server("postgres").url)
 
-    def do(self, fault: Fault) -> None:
-        """Lets something go wrong; a pause or a hold ends by itself."""
-        task = asyncio.create_task(self._do(fault))
+    def inject(self, fault: Fault) -> None:
+        """Let a fault happen at its time; a pause or a hold ends by itself."""
+        task = asyncio.create_task(self._inject(fault))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     def release(self) -> None:
-        """Ends every pause and every hold."""
-        for part in self.parts.values():
-            part.resume()
-        for line in self.lines.values():
-            line.release()
+        """End every pause and every hold."""
+        for process in self.processes.values():
+            process.resume()
+        for proxy in self.proxies.values():
+            proxy.release()
 
-    async def recovered(self) -> None:
-        """Waits until every fault is over and everything runs again. Raises TimeoutError naming what does not."""
+    async def wait_until_recovered(self) -> None:
+        """Wait until every fault is over and everything runs again. Raises TimeoutError naming what does not."""
         await asyncio.gather(*self._running)
         self.release()
-        needed = [part for name, part in self.parts.items() if name not in ENGINES]
+        needed = [process for name, process in self.processes.items() if name not in ENGINES]
         try:
             async with asyncio.timeout(START_SECONDS):
-                await asyncio.gather(*(part.up.wait() for part in needed))
-                while not await self._led():
+                await asyncio.gather(*(process.up.wait() for process in needed))
+                while not await self._has_leader():
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            down = [part.name for part in self.parts.values() if not part.up.is_set()]
+            down = [process.name for process in self.processes.values() if not process.up.is_set()]
             raise TimeoutError(f"not running after {START_SECONDS:g} s: {', '.join(down)}") from None
 
     @property
-    def complaints(self) -> list[str]:
-        """What ended though nobody ended it."""
-        return [complaint for part in self.parts.values() for complaint in part.complaints]
+    def unexpected_ends(self) -> list[str]:
+        """A sentence for every end of a process that was no fault of the plan."""
+        return [end for process in self.processes.values() for end in process.unexpected_ends]
 
     async def _start(self) -> None:
-        self.parts["postgres"] = KeptServer("postgres", partial(start_postgres, self.folder / "postgres"))
-        self.parts["postgres"].begin()
+        self.processes["postgres"] = ServerProcess("postgres", partial(start_postgres, self.folder / "postgres"))
+        self.processes["postgres"].begin()
         async with asyncio.timeout(START_SECONDS):
             await self._start_redis()
-            await self.parts["postgres"].up.wait()
+            await self.processes["postgres"].up.wait()
         self.redis, self.sql = redis_client.connect(self.redis_url), database.connect(self._server("postgres").url)
         for service in (*ENGINES, "settlement", *GATEWAYS):
             await self._add(service, self._server("postgres").url)
-        await self.recovered()
+        await self.wait_until_recovered()
 
     async def _start_redis(self) -> None:
-        self.parts["valkey"] = KeptServer("valkey", partial(start_valkey, self.folder / "valkey"))
-        self.parts["valkey"].begin()
-        await self.parts["valkey"].up.wait()
+        self.processes["valkey"] = ServerProcess("valkey", partial(start_valkey, self.folder / "valkey"))
+        self.processes["valkey"].begin()
+        await self.processes["valkey"].up.wait()
 
     @property
     def redis_url(self) -> str:
-        """Where Redis is, past every line."""
+        """The URL of Redis past the proxies."""
         return self._server("valkey").url
 
-    async def _redis_line(self, service: str) -> str:
-        """Where a service finds Redis: at the near end of its line."""
-        near = self.folder / "lines" / f"{service}.valkey"
-        await self._line(Proxy(f"{service}>valkey", near, Path(self.redis_url.removeprefix("unix://"))))
+    async def _redis_proxy(self, service: str) -> str:
+        """Open the proxy between a service and Redis, and return the URL of its near end."""
+        near = self.folder / "proxies" / f"{service}.valkey"
+        await self._open_proxy(Proxy(f"{service}>valkey", near, Path(self.redis_url.removeprefix("unix://"))))
         return f"unix://{near}"
 
     async def _add(self, service: str, postgres: str) -> None:
-        """A service, with lines to what it needs and, for a gateway, one to it."""
-        valkey = await self._redis_line(service)
+        """Start a service with proxies to the servers that it needs and, for a gateway, one from its members."""
+        valkey = await self._redis_proxy(service)
         own: dict[str, str] = {}
         if service in ENGINES:
             arguments = ("engine",) if service == ENGINES[0] else ("engine", "--standby")
         else:
             socket_name = ".s.PGSQL.5432"
             url = make_url(postgres)
-            to_postgres = self.folder / "lines" / f"{service}.postgres"
+            to_postgres = self.folder / "proxies" / f"{service}.postgres"
             far = Path(str(url.query["host"])) / socket_name
-            await self._line(Proxy(f"{service}>postgres", to_postgres / socket_name, far))
+            await self._open_proxy(Proxy(f"{service}>postgres", to_postgres / socket_name, far))
             postgres = url.set(query={"host": str(to_postgres)}).render_as_string(hide_password=False)
             arguments = ("gateway",) if service in GATEWAYS else ("settlement",)
         if service in GATEWAYS:
             port = self._ports[service] = free_port()
-            await self._line(Proxy(f"members>{service}", ("127.0.0.1", 0), ("127.0.0.1", port)))
+            await self._open_proxy(Proxy(f"members>{service}", ("127.0.0.1", 0), ("127.0.0.1", port)))
             own = {"gateway_id": service, "gateway_port": str(port)}
         environment = self._environment(valkey, postgres, **own)
-        self.parts[service] = KeptService(service, arguments, environment, self.folder / f"{service}.log")
-        self.parts[service].begin()
+        self.processes[service] = ServiceProcess(service, arguments, environment, self.folder / f"{service}.log")
+        self.processes[service].begin()
 
     def _environment(self, valkey: str, postgres: str, **own: str) -> dict[str, str]:
         values = (
@@ -165,23 +165,23 @@ class ExchangeStack:
         )
         return {PREFIX + name.upper(): value for name, value in values.items()}
 
-    async def _line(self, line: Proxy) -> None:
-        await line.open()
-        self.lines[line.name] = line
+    async def _open_proxy(self, proxy: Proxy) -> None:
+        await proxy.open()
+        self.proxies[proxy.name] = proxy
 
-    def _server(self, name: str) -> KeptServer:
-        server = self.parts[name]
-        assert isinstance(server, KeptServer)
+    def _server(self, name: str) -> ServerProcess:
+        server = self.processes[name]
+        assert isinstance(server, ServerProcess)
         return server
 
-    def _role(self, role: str) -> Kept:
-        """The engine that leads, or the other one."""
+    def _with_role(self, role: str) -> RestartedProcess:
+        """Return the engine that leads, or the other one."""
         leads = role == "leader"
-        return next(self.parts[name] for name in ENGINES if (name == self._leader) == leads)
+        return next(self.processes[name] for name in ENGINES if (name == self._leader) == leads)
 
-    async def _led(self) -> bool:
-        """Whether a running engine leads; looks which one it is."""
-        pids = {self.parts[name].pid: name for name in ENGINES}
+    async def _has_leader(self) -> bool:
+        """Return whether a running engine leads, and remember which one it is."""
+        pids = {self.processes[name].pid: name for name in ENGINES}
         with contextlib.suppress(RedisError, OSError):
             for status in await read_statuses(self.redis, Keys()):
                 name = pids.get(int(status.engine.rpartition("-")[2]))
@@ -190,36 +190,37 @@ class ExchangeStack:
                     return True
         return False
 
-    async def _do(self, fault: Fault) -> None:
+    async def _inject(self, fault: Fault) -> None:
         await asyncio.sleep(fault.at)
-        if fault.target in self.lines:
-            await self._disturb(self.lines[fault.target], fault)
+        if fault.target in self.proxies:
+            await self._inject_into(self.proxies[fault.target], fault)
             return
-        part = self.parts.get(fault.target)
-        if part is None:
-            # Where Redis cannot say who leads, who led last counts as the leader.
+        process = self.processes.get(fault.target)
+        if process is None:
+            # Where Redis does not answer, the engine that led last counts as the leader.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._led(), 0.1)
-            part = self._role(fault.target)
+                await asyncio.wait_for(self._has_leader(), 0.1)
+            process = self._with_role(fault.target)
         if fault.kind == "kill":
-            part.kill()
+            process.kill()
         elif fault.kind == "stop":
-            part.stop()
+            process.stop()
         else:
-            part.pause()
+            process.pause()
             await asyncio.sleep(fault.seconds)
-            part.resume()
+            process.resume()
 
-    async def _disturb(self, line: Proxy, fault: Fault) -> None:
+    async def _inject_into(self, proxy: Proxy, fault: Fault) -> None:
         if fault.kind == "cut":
-            line.cut()
+            proxy.cut()
         else:
-            line.hold()
+            proxy.hold()
             await asyncio.sleep(fault.seconds)
-            line.release()
+            proxy.release()
 
 
 def free_port() -> int:
+    """Return a TCP port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

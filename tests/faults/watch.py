@@ -1,4 +1,4 @@
-"""A client that only listens: an account channel and the books, gone on with after every loss where it was."""
+"""A client that only listens to an account's channel and the books, and goes on after every lost connection."""
 
 import asyncio
 import contextlib
@@ -14,14 +14,14 @@ SIDES = {"bids": "buy", "asks": "sell"}
 
 
 class Book:
-    """The levels of an instrument as the channel tells them, each message checked against its checksum."""
+    """The levels of an instrument, kept from its channel; every message is checked against its checksum."""
 
     def __init__(self) -> None:
         self.levels: dict[tuple[str, str], str] = {}
         self._checksum = 0
 
-    def take(self, message: dict[str, Any]) -> str | None:
-        """Takes a message over; returns what is wrong with it."""
+    def apply(self, message: dict[str, Any]) -> str | None:
+        """Apply a message; return what is wrong with it, or None."""
         if message["type"] == "snapshot":
             self.levels.clear()
             self._checksum = 0
@@ -41,33 +41,38 @@ class Book:
             self._checksum ^= crc32(f"{side}:{price}:{quantity}".encode())
 
 
-class Watch:
-    """``told`` are the account's messages that have not been compared yet; ``problems`` what cannot be."""
+class Watcher:
+    """One such client.
+
+    ``messages`` are those of the account that have not been compared yet; ``problems`` are sentences about gaps and
+    wrong checksums.
+    """
 
     def __init__(self, account: str, key: Key) -> None:
         self.account = account
         self.channel = f"account.{account}"
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.books = {symbol: Book() for symbol in SYMBOLS}
         self.reached: dict[str, int] = {self.channel: 0}
         self.problems: list[str] = []
-        self.exchange: ExchangeClient | None = None
-        """The connection, while there is one."""
+        self.client: ExchangeClient | None = None
+        """The connected client, if there is one."""
         self._key = key
         self._task: asyncio.Task[None] | None = None
 
     async def move(self, url: str) -> None:
-        """Goes on at another gateway, where it had got to."""
+        """Go on at another gateway, after the last message had."""
         await self.end()
         self._task = asyncio.create_task(self._run(url))
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection, or the client is making one again."""
-        return self.exchange is not None and bool(self.exchange.identity)
+        """Whether the client is connected, or is connecting again."""
+        return self.client is not None and bool(self.client.identity)
 
     async def end(self) -> None:
-        self.exchange = None
+        """Close the connection."""
+        self.client = None
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -76,25 +81,26 @@ class Watch:
     async def _run(self, url: str) -> None:
         while True:
             with contextlib.suppress(*LOST):
-                async with connect(url, self._key, reconnect=True) as exchange:
-                    self.exchange = exchange
+                async with connect(url, self._key, reconnect=True) as client:
+                    self.client = client
                     channels = (self.channel, *(f"book.{symbol}" for symbol in self.books))
-                    async for message in exchange.subscribe(*channels, from_sequence=dict(self.reached)):
-                        self._take(message)
-            self.exchange = None
+                    async for message in client.subscribe(*channels, from_sequence=dict(self.reached)):
+                        self._apply(message)
+            self.client = None
             await asyncio.sleep(0.05)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _apply(self, message: dict[str, Any]) -> None:
         channel, sequence = message["channel"], message["sequence"]
         reached = self.reached.get(channel)
         if message["type"] == "update" and (sequence != message["previous"] + 1 or message["previous"] != reached):
             self.problems.append(f"{channel}: message {sequence} follows {reached}")
         self.reached[channel] = sequence
         if channel == self.channel:
-            self.told.append(message)
-        elif problem := self.books[channel.removeprefix("book.")].take(message):
+            self.messages.append(message)
+        elif problem := self.books[channel.removeprefix("book.")].apply(message):
             self.problems.append(f"{channel}, message {sequence}: {problem}")
 
 
-async def end_all(watches: Iterable[Watch]) -> None:
-    await asyncio.gather(*(watch.end() for watch in watches))
+async def end_all(watchers: Iterable[Watcher]) -> None:
+    """Close the connections of all watchers."""
+    await asyncio.gather(*(watcher.end() for watcher in watchers))

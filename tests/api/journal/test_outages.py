@@ -68,9 +68,9 @@ async def test_answers_are_true_when_connections_are_cut_during_appends(proxied:
     random, outcomes = Random(SEED), OrderOutcomes(proxied)
     async with proxied.member() as member:
         for cut in range(12):
-            proxied.proxy.light(random.randrange(6), proxied.proxy.cut)
+            proxied.proxy.call_after(random.randrange(6), proxied.proxy.cut)
             await asyncio.gather(*(outcomes.order(member, f"c{cut}-{n}") for n in range(random.randrange(1, 30))))
-            while proxied.proxy.burning or not proxied.server.gateway.healthy:
+            while proxied.proxy.action_is_due or not proxied.server.gateway.healthy:
                 await outcomes.order(member, f"c{cut}-{len(outcomes.accepted)}-{len(outcomes.refused)}")
                 await asyncio.sleep(0.02)
         assert outcomes.accepted

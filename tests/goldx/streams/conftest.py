@@ -58,7 +58,7 @@ class Pair:
         """Kill the primary and let the replica take its place."""
         self.primary.process.kill()
         await self.primary.process.wait()
-        self.proxy.there = Path(self.replica.url.removeprefix("unix://"))
+        self.proxy.far = Path(self.replica.url.removeprefix("unix://"))
         self.proxy.cut()
 
 

@@ -87,9 +87,9 @@ async def test_postgresql_may_go_away_at_any_moment_of_a_batch(
 
     pieces = 0
     while True:
-        line.light(pieces, line.cut if how == "cut" else blown)
+        line.call_after(pieces, line.cut if how == "cut" else blown)
         error = await post(through, shard, batch)
-        if line.burning:
+        if line.action_is_due:
             break  # the batch was through before
         await asyncio.gather(*ending)
         assert error is None or is_outage(error), f"after {pieces} pieces: {error!r}"
