@@ -8,7 +8,7 @@ from pydantic import Field
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
 from api.settlement_routes.rows import Projection, ThePage, listed
 from settlement.base.working_days import parse_day, today
-from settlement.charges import fees, tariff
+from settlement.charges import accruals, bills, tariff
 
 router = new_router()
 
@@ -45,22 +45,22 @@ async def propose_figure(by: Clerk, connection: Transaction, request: TariffRequ
 @router.post("/fees/accruals")
 async def accrue(by: Clerk, connection: Transaction) -> dict[str, int]:  # noqa: ARG001
     """Accrue the fees of every day that is over and not accrued yet."""
-    return {"fees": await fees.catch_up(connection)}
+    return {"fees": await accruals.catch_up(connection)}
 
 
 @router.get("/fees/accruals")
 async def get_accruals(_: Reader, connection: Transaction, page: ThePage, account: str) -> dict[str, Any]:
     """List the fees that an account was charged, oldest first; amounts in millionths of a fen."""
-    return listed("accruals", ACCRUAL, await fees.accruals(connection, account, page))
+    return listed("accruals", ACCRUAL, await accruals.listing(connection, account, page))
 
 
 @router.post("/fees/bills")
 async def propose_bills(by: Clerk, connection: Transaction) -> dict[str, int | None]:
     """Propose bills of everything that is owed; `proposal` is null where nothing is."""
-    return {"proposal": await fees.bill(connection, by)}
+    return {"proposal": await bills.propose(connection, by)}
 
 
 @router.get("/fees/bills")
 async def get_bills(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
     """List bills, oldest first."""
-    return listed("bills", BILL, await fees.bills(connection, page, status=status))
+    return listed("bills", BILL, await bills.listing(connection, page, status=status))

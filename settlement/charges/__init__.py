@@ -1,1 +1,1 @@
-"""The tariff, and the fees of custody that follow from it."""
+"""The tariff, the fees of custody that follow from it, and the bills for them."""

@@ -1,4 +1,4 @@
-"""The tariff: what custody costs and how long things take, each figure from a day on.
+"""The tariff: the rates of custody, and how long things take, each figure from a day on.
 
 A figure of the table below holds from the beginning; a change is proposed by one person, agreed by another, and begins
 on a day that has not come yet, so that nothing already accrued is ever recomputed.
@@ -6,9 +6,9 @@ on a day that has not come yet, so that nothing already accrued is ever recomput
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,7 @@ from settlement.tables.charges import tariff
 
 
 class Figure(NamedTuple):
-    """What holds from the beginning, in which unit, and where it comes from."""
+    """A figure as it holds from the beginning, its unit and its source."""
 
     value: int
     unit: str
@@ -42,18 +42,18 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "CODE_TRIES": Figure(5, "wrong pick-up codes", "house rule"),
     "CLAIM_DAYS": Figure(5, "working days", "domain sheet 2.8"),
 }
-LARGEST = 10**9
+LARGEST: Final = 10**9
 
 
 async def on(connection: AsyncConnection, day: date) -> dict[str, int]:
-    """Every figure as it holds on a day."""
+    """Return every figure as it holds on a day."""
     query = select(tariff.c.name, tariff.c.value).where(tariff.c.status == "AGREED", tariff.c.from_day <= day)
     agreed = {row.name: row.value for row in await connection.execute(query.order_by(tariff.c.from_day))}
     return {name: agreed.get(name, figure.value) for name, figure in FIGURES.items()}
 
 
 class CurrentFigure(NamedTuple):
-    """A figure as it holds on a day, with what the table of this module says of it."""
+    """A figure as it holds on a day, with unit and source, and whether it was changed."""
 
     name: str
     value: int
@@ -72,7 +72,7 @@ async def listing(connection: AsyncConnection, day: date, page: PageRequest = AL
 
 
 async def propose(connection: AsyncConnection, by: str, name: str, value: int, from_day: date) -> int:
-    """Proposes a figure from a day on; returns the proposal's number. Raises BadValue."""
+    """Propose a figure from a day on and return the proposal's number. Raises BadValue."""
     if name not in FIGURES:
         raise BadValue("name", name, "one of " + ", ".join(FIGURES))
     if not 0 <= value <= LARGEST:
@@ -89,15 +89,10 @@ async def propose(connection: AsyncConnection, by: str, name: str, value: int, f
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The figure holds from its day on."""
+    """Let the figures hold from their day on."""
     await advance(connection, tariff, TARIFF, by, "approve", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """It never holds."""
+    """Drop the figures, which never hold."""
     await advance(connection, tariff, TARIFF, by, "decline", subjects)
-
-
-async def changes(connection: AsyncConnection) -> list[Row[Any]]:
-    """Every change that was proposed, oldest first."""
-    return list(await connection.execute(select(tariff).order_by(tariff.c.tariff_no)))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_money
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
-from settlement.charges import fees, tariff
+from settlement.charges import accruals, bills, tariff
 from settlement.clerk.group import act, clerk, propose, show
 from settlement.clerk.options import PAGE
 from settlement.documents.charges import FEE_BILL
@@ -59,8 +59,8 @@ def fees_accrue(by: str, day: str | None) -> None:
 
     async def work(connection: AsyncConnection) -> int:
         if day is None:
-            return await fees.catch_up(connection)
-        return await fees.accrue(connection, parse_day("day", day))
+            return await accruals.catch_up(connection)
+        return await accruals.accrue(connection, parse_day("day", day))
 
     click.echo(f"{act(by, work)} fees accrued")
 
@@ -69,7 +69,7 @@ def fees_accrue(by: str, day: str | None) -> None:
 @click.pass_obj
 def fees_bill(by: str) -> None:
     """Propose bills of everything that is owed, arrears included."""
-    number = act(by, lambda connection: fees.bill(connection, by))
+    number = act(by, lambda connection: bills.propose(connection, by))
     click.echo("nothing to bill" if number is None else f"proposal {number} waits for another person's approval")
 
 
@@ -82,13 +82,13 @@ def fees_bills(by: str, status: str | None, page: PageRequest) -> None:
     show(
         by,
         page,
-        lambda connection, part: fees.bills(connection, part, status=status),
+        lambda connection, part: bills.listing(connection, part, status=status),
         lambda row: (row.bill_no, row.account, format_money(row.amount_fen), row.status, row.reason),
     )
 
 
 def _accrual(row: Row[Any]) -> Iterable[object]:
-    fen = f"{row.amount_ufen // fees.UFEN}.{row.amount_ufen % fees.UFEN:06d}"
+    fen = f"{row.amount_ufen // accruals.UFEN}.{row.amount_ufen % accruals.UFEN:06d}"
     return row.day, row.kind, row.symbol, row.quantity, row.rate, fen, row.subject, row.bill_no
 
 
@@ -98,4 +98,4 @@ def _accrual(row: Row[Any]) -> Iterable[object]:
 @click.pass_obj
 def fees_list(by: str, account: str, page: PageRequest) -> None:
     """Show what an account was charged, tab separated: day, fee, class, quantity, rate, fen, document, bill."""
-    show(by, page, lambda connection, part: fees.accruals(connection, account, part), _accrual)
+    show(by, page, lambda connection, part: accruals.listing(connection, account, part), _accrual)

@@ -18,7 +18,7 @@ from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
-from settlement.charges import fees
+from settlement.charges import accruals
 from settlement.documents.custody import RECEIPT, RECEIPT_OPEN
 from settlement.ledger import outbox
 from settlement.lots import acceptance, locks, lots
@@ -76,7 +76,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     weights: defaultdict[tuple[str, str], int] = defaultdict(int)
     for held in (await lots.find(connection, [row.lot_id for row in rows.values()])).values():
         weights[held.account, held.symbol] += held.melt_cg or held.gross_cg
-    await fees.load_in(connection, weights, f"receipts:{min(subjects)}-{max(subjects)}")
+    await accruals.charge_load_in(connection, weights, f"receipts:{min(subjects)}-{max(subjects)}")
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -80,7 +80,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", Movement()),
     "load_out": Kind("settlement.load_outs.application", Movement(gold=Net.OUT, own_stock=OwnStock.GIVES_PART)),
     "load_out_cancel": Kind("settlement.load_outs.cancels", Movement(gold=Net.IN, own_stock=OwnStock.REGAINS_PART)),
-    "fee": Kind("settlement.charges.fees", Movement(cash=Net.OUT, cash_against="fee_income")),
+    "fee": Kind("settlement.charges.bills", Movement(cash=Net.OUT, cash_against="fee_income")),
     "transfer": Kind("settlement.custody.transfers"),
     "pickup_code": Kind("settlement.load_outs.handing_over"),
     "claim": Kind("settlement.load_outs.claims"),

@@ -31,7 +31,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance, load
 from settlement.base.sub_accounts import Legs, check_trading_account
 from settlement.base.texts import printable
-from settlement.charges import fees, tariff
+from settlement.charges import accruals, bills, tariff
 from settlement.custody import receipts
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.ledger import outbox, stock
@@ -83,7 +83,7 @@ async def apply(connection: AsyncConnection, by: str, wish: Application) -> int:
     """
     figures = await tariff.on(connection, working_days.today())
     await _check(connection, wish, figures)
-    await fees.check_no_arrear(connection, wish.account)
+    await bills.check_no_arrear(connection, wish.account)
     await vault_freeze.check(connection, wish.warehouse)
     first, last = _window(wish, figures["LOAD_OUT_WINDOW"])
     price, source = await _price(connection, wish.symbol)
@@ -286,7 +286,7 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
     rows = await advance(connection, load_out, LOAD_OUT, by, "complete", subjects)
     for number, row in rows.items():
         held = await lots.find(connection, await lots_of(connection, [number]))
-        await fees.loaded_out(connection, row, sum(one.melt_cg or one.gross_cg for one in held.values()))
+        await accruals.charge_load_out(connection, row, sum(one.melt_cg or one.gross_cg for one in held.values()))
     ids = await lots_of(connection, subjects)
     await lots.take(connection, by, "withdraw", ids)
     await receipts.cancel(connection, by, ids)

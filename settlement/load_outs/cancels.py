@@ -19,7 +19,7 @@ from goldx.protocol.units import format_weight
 from settlement.base import proposals, working_days
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance, load
-from settlement.charges import fees, tariff
+from settlement.charges import accruals, tariff
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.ledger import outbox
 from settlement.load_outs.application import lots_of, sheet
@@ -51,7 +51,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     rows = await advance(connection, load_out, LOAD_OUT, by, "approve_cancel", subjects, agreed="load_out_cancel")
     for row in rows.values():
         if working_days.day_of(row.applied_at) != working_days.today():
-            await fees.given_up(connection, row)
+            await accruals.charge_late_cancel(connection, row)
     await _send(connection, by, subjects)
 
 
@@ -70,7 +70,7 @@ async def expire(connection: AsyncConnection, today: date) -> list[int]:
     if numbers:
         rows = await advance(connection, load_out, LOAD_OUT, SERVICE, "expire", numbers)
         for row in rows.values():
-            await fees.given_up(connection, row)
+            await accruals.charge_late_cancel(connection, row)
         await _send(connection, SERVICE, numbers)
     return numbers
 

@@ -21,7 +21,7 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance, load
 from settlement.base.texts import printable
-from settlement.charges import fees, tariff
+from settlement.charges import accruals, tariff
 from settlement.documents.load_outs import CLAIM
 from settlement.load_outs.application import lots_of, sheet
 from settlement.lots import locks, lots
@@ -111,7 +111,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
         await locks.lift(connection, by, LOCK, number)
         if row.payer == "MEMBER":
             claimant = await sheet(connection, row.load_out_no)
-            await fees.umpire(connection, claimant.account, claimant.symbol, row.umpire_fee_fen, number)
+            await accruals.charge_umpire(connection, claimant.account, claimant.symbol, row.umpire_fee_fen, number)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -28,7 +28,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
 from settlement.base import database, working_days
-from settlement.charges import fees
+from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import cancels
 from settlement.service.writer import Ledger, StreamBehind
@@ -174,7 +174,7 @@ class Settlement:
         if today == self._day:
             return
         async with self._engine.begin() as connection:
-            accrued = await fees.catch_up(connection)
+            accrued = await accruals.catch_up(connection)
             expired = await cancels.expire(connection, today)
         log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired))
         self._day = today

@@ -17,7 +17,7 @@ from goldx.protocol.units import BadValue
 from settlement.base import database, proposals, registry, working_days
 from settlement.base.refusal import Refused
 from settlement.base.sub_accounts import owner_of
-from settlement.charges import fees
+from settlement.charges import accruals, bills
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
@@ -173,10 +173,10 @@ class Clerks:
         await self._act(transfers.receive, OTHER, number, "S-1" if whole else "S-2")
 
     async def _accrue(self, days_ago: int) -> None:
-        await self._act(fees.accrue, working_days.today() - timedelta(days=days_ago))
+        await self._act(accruals.accrue, working_days.today() - timedelta(days=days_ago))
 
     async def _bill(self) -> None:
-        await self._act(fees.bill, ONE)
+        await self._act(bills.propose, ONE)
 
     async def _send(self) -> None:
         await self._exchange.sender.flush()

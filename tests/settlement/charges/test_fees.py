@@ -1,55 +1,38 @@
-"""Fees: the published vectors, accrual day by day, bills through the journal, and who cannot pay."""
+"""Fees: the published vectors, accrual day by day, bills through the journal, and arrears."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import BadValue, half_up
 from settlement.base import working_days
 from settlement.base.refusal import Refused
-from settlement.charges import fees, tariff
+from settlement.charges import accruals, bills, tariff
 from settlement.load_outs import application, cancels
 from settlement.service import movements
 from settlement.tables.charges import accrual_day, fee_accrual
 from settlement.tables.ledger import ledger_account
 from settlement.tables.load_outs import load_out as sheets
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, load_out_application
 
 LOT_MG = 99_900
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
 
 
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIterator[SmallExchange]:
-    """Four lots of A.H, of whose gold B.H has bought 150 g; one of the venue."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    for account in ("A.H", "B.H", "VENUE"):
-        await made.pay_in(account, 20_000_000, f"bank-{account}")
-    await made.issue([{"serial": f"A{n}"} for n in range(4)])
-    await made.issue([{"serial": "V", "account": "VENUE"}])
-    await made.trade("B.H", "A.H", 60_000, 150)
-    yield made
-
-
 async def charged(exchange: SmallExchange, account: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """(fee, document) -> (quantity, millionths of a fen) of all days together."""
+    """Return quantity and millionths of a fen of all days together, by fee and document."""
     found: dict[tuple[str, str], tuple[int, int]] = {}
-    for row in await do(exchange, fees.accruals, account):
+    for row in await do(exchange, accruals.listing, account):
         quantity, ufen = found.get((row.kind, row.subject), (0, 0))
         found[row.kind, row.subject] = (quantity + row.quantity, ufen + row.amount_ufen)
     return found
 
 
 async def billed(exchange: SmallExchange) -> int:
-    """The number of a proposal of bills."""
-    number = await do(exchange, fees.bill, ONE)
+    """Propose bills and return the proposal's number."""
+    number = await do(exchange, bills.propose, ONE)
     assert number is not None
     return number
 
@@ -57,44 +40,44 @@ async def billed(exchange: SmallExchange) -> int:
 @pytest.mark.parametrize(
     ("exact_ufen", "fen"),
     [
-        (30 * fees.per_kg_day(12_500_000, RATES["STORAGE_OWN"]), 67_500),
-        (45 * fees.per_kg_day(3_000_000, RATES["STORAGE_BOUGHT"]), 8_100),
-        (fees.whole_kilograms(125_000) * RATES["LOAD_OUT"] * fees.UFEN, 400),
-        (fees.per_gram(1_000_000, RATES["FREIGHT_INSURANCE"]), 6_000),
+        (30 * accruals.per_kg_day(12_500_000, RATES["STORAGE_OWN"]), 67_500),
+        (45 * accruals.per_kg_day(3_000_000, RATES["STORAGE_BOUGHT"]), 8_100),
+        (accruals.whole_kilograms(125_000) * RATES["LOAD_OUT"] * accruals.UFEN, 400),
+        (accruals.per_gram(1_000_000, RATES["FREIGHT_INSURANCE"]), 6_000),
     ],
     ids=["12.5 kg remaining x 30 d", "3 kg bought x 45 d", "load-out of 1.25 kg", "1 kg of freight at 0.06 CNY/g"],
 )
 def test_vectors_of_the_domain_sheet(exact_ufen: int, fen: int) -> None:
     """Domain sheet 2.6: 675.00, 81.00 and 4.00 CNY; and its rate of freight and insurance."""
-    assert exact_ufen == fen * fees.UFEN
+    assert exact_ufen == fen * accruals.UFEN
 
 
 @pytest.mark.parametrize(("weight_cg", "kg"), [(1, 1), (100_000, 1), (100_001, 2), (0, 0)])
 def test_a_part_of_a_kilogram_counts_as_one(weight_cg: int, kg: int) -> None:
-    assert fees.whole_kilograms(weight_cg) == kg
+    assert accruals.whole_kilograms(weight_cg) == kg
 
 
 async def test_days_are_accrued_once_and_exactly(exchange: SmallExchange) -> None:
     yesterday = working_days.today() - timedelta(days=1)
-    assert await do(exchange, fees.accrue, yesterday - timedelta(days=1)) == 3
-    assert await do(exchange, fees.accrue, yesterday - timedelta(days=1)) == 0
-    assert await do(exchange, fees.catch_up) == 2
-    assert await do(exchange, fees.catch_up) == 0
+    assert await do(exchange, accruals.accrue, yesterday - timedelta(days=1)) == 3
+    assert await do(exchange, accruals.accrue, yesterday - timedelta(days=1)) == 0
+    assert await do(exchange, accruals.catch_up) == 2
+    assert await do(exchange, accruals.catch_up) == 0
     with pytest.raises(BadValue, match="a day before"):
-        await do(exchange, fees.accrue, working_days.today())
+        await do(exchange, accruals.accrue, working_days.today())
     own, bought = 4 * LOT_MG - 150_000, 150_000
     assert await charged(exchange, "A.H") == {
-        ("LOAD_IN", "receipts:1-4"): (1, 200 * fees.UFEN),
+        ("LOAD_IN", "receipts:1-4"): (1, 200 * accruals.UFEN),
         ("STORAGE_OWN", ""): (2 * own, 2 * own * 180),
-        ("FREIGHT_INSURANCE", "sold"): (150_000, 150 * 6 * fees.UFEN),
+        ("FREIGHT_INSURANCE", "sold"): (150_000, 150 * 6 * accruals.UFEN),
     }
     assert await charged(exchange, "B.H") == {("STORAGE_BOUGHT", ""): (2 * bought, 2 * bought * 60)}
     assert await charged(exchange, "VENUE") == {}, "the venue pays itself nothing"
 
 
 async def test_missed_days_are_caught_up(exchange: SmallExchange) -> None:
-    await do(exchange, fees.accrue, working_days.today() - timedelta(days=5))
-    await do(exchange, fees.catch_up)
+    await do(exchange, accruals.accrue, working_days.today() - timedelta(days=5))
+    await do(exchange, accruals.catch_up)
     async with exchange.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).select_from(accrual_day)) == 5
     assert (await charged(exchange, "B.H"))["STORAGE_BOUGHT", ""] == (5 * 150_000, 5 * 150_000 * 60)
@@ -102,31 +85,31 @@ async def test_missed_days_are_caught_up(exchange: SmallExchange) -> None:
 
 async def test_a_bill_is_paid_through_the_journal(exchange: SmallExchange) -> None:
     """Money moves from the member to fee income, rounded once; ledger, engine and documents agree at every step."""
-    await do(exchange, fees.catch_up)
+    await do(exchange, accruals.catch_up)
     number = await billed(exchange)
     with pytest.raises(Refused, match="another person"):
         await do(exchange, movements.approve, ONE, number)
-    assert await do(exchange, fees.bill, ONE) is None, "what is on a bill is not billed again"
+    assert await do(exchange, bills.propose, ONE) is None, "nothing is billed twice"
     before = {account: exchange.held(account) for account in ("A.H", "B.H")}
     await exchange.approve(number)
     await exchange.round_trip()
     owed = {account: sum(ufen for _, ufen in (await charged(exchange, account)).values()) for account in before}
     for account, ufen in owed.items():
-        assert before[account] - exchange.held(account) == half_up(ufen, fees.UFEN)
-    assert [row.status for row in await do(exchange, fees.bills)] == ["DONE", "DONE"]
+        assert before[account] - exchange.held(account) == half_up(ufen, accruals.UFEN)
+    assert [row.status for row in await do(exchange, bills.listing)] == ["DONE", "DONE"]
     income = select(ledger_account.c.balance).where(ledger_account.c.kind == "fee_income")
     async with exchange.engine.connect() as connection:
         trading = 2 * 150 * 60_000 // 10_000
-        assert await connection.scalar(income) == trading + sum(half_up(ufen, fees.UFEN) for ufen in owed.values())
+        assert await connection.scalar(income) == trading + sum(half_up(ufen, accruals.UFEN) for ufen in owed.values())
     assert await find_breaks(exchange) == ()
 
 
-async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: SmallExchange) -> None:
-    await do(exchange, fees.catch_up)
+async def test_an_account_that_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: SmallExchange) -> None:
+    await do(exchange, accruals.catch_up)
     await exchange.pay_in("B.H", -exchange.held("B.H"), "bank-out")
     await exchange.approve(await billed(exchange))
     await exchange.round_trip()
-    (arrear,) = await do(exchange, fees.bills, status="ARREAR")
+    (arrear,) = await do(exchange, bills.listing, status="ARREAR")
     assert (arrear.account, arrear.reason) == ("B.H", "INSUFFICIENT_CASH")
     assert await find_breaks(exchange) == ()
     with pytest.raises(Refused, match=r"account B\.H has not paid bill 2 of 0\.09 CNY") as refused:
@@ -139,26 +122,26 @@ async def test_who_cannot_pay_is_in_arrear_and_loads_nothing_out(exchange: Small
     await do(exchange, movements.decline, OTHER, again)
     await exchange.approve(await billed(exchange))
     await exchange.round_trip()
-    assert [row.status for row in await do(exchange, fees.bills)] == ["DONE", "REPLACED", "REPLACED", "DONE"]
+    assert [row.status for row in await do(exchange, bills.listing)] == ["DONE", "REPLACED", "REPLACED", "DONE"]
     assert exchange.held("B.H") == 100_000 - 9
     assert await find_breaks(exchange) == ()
     await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
 
 
-async def test_what_a_load_out_costs(exchange: SmallExchange) -> None:
+async def test_the_fees_of_a_load_out(exchange: SmallExchange) -> None:
     """Handling, its last day of storage, freight of bought title; then overdue days, and the expiry."""
     await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
     await exchange.round_trip()
     found = await charged(exchange, "B.H")
     assert found == {
-        ("LOAD_OUT", "load_out:1"): (1, 200 * fees.UFEN),
+        ("LOAD_OUT", "load_out:1"): (1, 200 * accruals.UFEN),
         ("STORAGE_LOAD_OUT", "load_out:1"): (LOT_MG, LOT_MG * 180),
         ("FREIGHT_INSURANCE", "load_out:1"): (LOT_MG, LOT_MG * 6_000),
     }
     async with exchange.engine.begin() as connection:
         days = {"from_day": sheets.c.from_day - 7, "until_day": sheets.c.until_day - 7}
         await connection.execute(update(sheets).values(**days))
-    await do(exchange, fees.catch_up)
+    await do(exchange, accruals.catch_up)
     assert (await charged(exchange, "B.H"))["OVERDUE", "load_out:1"] == (LOT_MG, LOT_MG * 360)
     await do(exchange, cancels.expire, working_days.today() + timedelta(days=4))
     assert (await charged(exchange, "B.H"))["FREIGHT_INSURANCE", "load_out_cancel:1"] == (LOT_MG, LOT_MG * 6_000)
@@ -179,15 +162,15 @@ async def test_a_cancel_is_free_on_its_day_alone(exchange: SmallExchange, days_a
 async def test_a_new_rate_holds_from_its_day_on(exchange: SmallExchange) -> None:
     tomorrow = working_days.today() + timedelta(days=1)
     await exchange.approve(await do(exchange, tariff.propose, ONE, "STORAGE_BOUGHT", 90, tomorrow))
-    await do(exchange, fees.catch_up)
+    await do(exchange, accruals.catch_up)
     async with exchange.engine.connect() as connection:
         kinds = select(fee_accrual.c.rate).where(fee_accrual.c.kind == "STORAGE_BOUGHT")
         assert list((await connection.execute(kinds)).scalars()) == [60]
 
 
 async def test_the_database_itself_refuses_a_false_bill(exchange: SmallExchange) -> None:
-    await do(exchange, fees.catch_up)
-    await do(exchange, fees.bill, ONE)
+    await do(exchange, accruals.catch_up)
+    await do(exchange, bills.propose, ONE)
     for statement, why in (
         ("UPDATE fee_bill SET amount_fen = amount_fen + 1", "rounded_once"),
         ("UPDATE fee_accrual SET amount_ufen = -1", "positive"),
