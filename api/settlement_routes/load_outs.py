@@ -19,7 +19,7 @@ from api.settlement_routes.rows import Projection, ThePage, listed
 from goldx.protocol.units import parse_money, parse_weight
 from settlement.base.arithmetic import parse_decimal
 from settlement.base.working_days import parse_day
-from settlement.load_outs import application, cancels, claims, handing_over
+from settlement.load_outs import application, cancels, claims, handing_over, load_outs
 
 router = new_router()
 
@@ -98,14 +98,14 @@ async def apply_load_out(by: Clerk, connection: Transaction, request: LoadOutReq
 @router.get("/load-outs")
 async def get_load_outs(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
     """List load-out sheets by number."""
-    return listed("load_outs", SHEET, await application.listing(connection, page, status=status))
+    return listed("load_outs", SHEET, await load_outs.listing(connection, page, status=status))
 
 
 @router.get("/load-outs/{number}")
 async def get_load_out(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return a load-out sheet with its lots."""
-    row = await application.sheet(connection, number)
-    return {**SHEET(row), "lots": await application.lots_of(connection, [number])}
+    row = await load_outs.find(connection, number)
+    return {**SHEET(row), "lots": await load_outs.lots_of(connection, [number])}
 
 
 @router.post("/load-outs/{number}/sign", response_model=None)

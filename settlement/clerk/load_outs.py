@@ -13,7 +13,7 @@ from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day
 from settlement.clerk.group import act, clerk, joined, propose, show
 from settlement.clerk.options import NUMBER, PAGE, REASON
-from settlement.load_outs import application, cancels, claims, handing_over
+from settlement.load_outs import application, cancels, claims, handing_over, load_outs
 from settlement.tables.load_outs import DECLARED_USES, LOAD_OUT_ORDERS
 
 
@@ -123,7 +123,7 @@ def _sheet(row: Row[Any]) -> Iterable[object]:
 @click.pass_obj
 def load_out_list(by: str, status: str | None, page: PageRequest) -> None:
     """Show sheets, tab separated: number, account, class, warehouse, asked, allocated, type, from, until, status."""
-    show(by, page, lambda connection, part: application.listing(connection, part, status=status), _sheet)
+    show(by, page, lambda connection, part: load_outs.listing(connection, part, status=status), _sheet)
 
 
 @clerk.group("claim")

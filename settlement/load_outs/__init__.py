@@ -1,1 +1,1 @@
-"""Load-outs: application, allocation, handing over, cancellation, claims."""
+"""Load-outs: application, allocation, over/short weight, handing over, cancellation, claims."""

@@ -1,4 +1,4 @@
-"""Which lots a withdrawal gets: those whose fine gold together comes closest to the ask.
+"""The choice of lots for a load-out: those whose fine gold together comes closest to the ask.
 
 Up to ``EXACT`` lots the answer is exact, by meeting in the middle: all sums of either half of the pool, each sum of one
 half paired with the best one of the other. From a larger pool the oldest lots that fit are taken first, until what is
@@ -10,10 +10,10 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-EXACT = 26
-"""Largest pool that is searched whole: two halves of 2**13 sums."""
+EXACT: Final = 26
+"""Size of the largest pool that is searched whole: two halves of 2**13 sums."""
 
 
 class Candidate(NamedTuple):
@@ -24,7 +24,7 @@ class Candidate(NamedTuple):
 
 
 def choose(pool: Sequence[Candidate], ask_mg: int) -> list[Candidate]:
-    """The lots that come closest to ``ask_mg``, oldest first; none if nothing comes closer than no lot at all.
+    """Return the lots that come closest to ``ask_mg``, oldest first; none if nothing comes closer than no lot at all.
 
     Of two choices equally far from the ask the lower one is taken (nobody is made to buy more without need), then the
     one of fewer lots, then the older ones. The same pool and ask always give the same lots.
@@ -46,7 +46,7 @@ def choose(pool: Sequence[Candidate], ask_mg: int) -> list[Candidate]:
 
 
 def _fits(lot: Candidate, left: int) -> bool:
-    """At most 5% more than what is still to be filled."""
+    """Return whether a lot is at most 5% more than what is left to fill."""
     return lot.fine_mg * 20 <= left * 21
 
 
@@ -72,7 +72,7 @@ def _nearest(pool: Sequence[Candidate], ask_mg: int) -> list[Candidate]:
 
 
 def _sums(half: Sequence[Candidate]) -> dict[int, int]:
-    """Each sum that some of these lots make -> which (a bit mask): the fewest, then the oldest."""
+    """Return each sum that some of these lots make, with the mask of the fewest, then the oldest, that make it."""
     sums = {0: 0}
     for place, lot in enumerate(half):
         for total, mask in list(sums.items()):

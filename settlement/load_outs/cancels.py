@@ -1,4 +1,4 @@
-"""How a settled load-out ends without a collector: the member cancels, or its time runs out.
+"""The end of a settled load-out without a collector: the member cancels it, or its time runs out.
 
 The lots return to the pool under new receipts in the account's name, and the account gets all their fine gold. The
 over/short trade stands: it was a purchase or a sale at the price of its day, and giving it back could be more than the
@@ -22,7 +22,7 @@ from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import accruals, tariff
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.ledger import outbox
-from settlement.load_outs.application import lots_of, sheet
+from settlement.load_outs import load_outs
 from settlement.lots import lots
 from settlement.tables.custody import receipt
 from settlement.tables.load_outs import load_out
@@ -32,8 +32,8 @@ _ENDS = {"CANCELLING": "cancel", "EXPIRING": "expired"}
 
 
 async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int:
-    """Proposes to cancel a settled load-out for its member; returns the proposal's number."""
-    row = await sheet(connection, load_out_no)
+    """Propose to cancel a settled load-out for its member and return the proposal's number."""
+    row = await load_outs.find(connection, load_out_no)
     await advance(connection, load_out, LOAD_OUT, by, "propose_cancel", [load_out_no])
     free = working_days.day_of(row.applied_at) == working_days.today()
     summary = {
@@ -47,7 +47,7 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends the gold back into the account; after the day of application that is charged."""
+    """Send the gold back to the account, for a charge after the day of application."""
     rows = await advance(connection, load_out, LOAD_OUT, by, "approve_cancel", subjects, agreed="load_out_cancel")
     for row in rows.values():
         if working_days.day_of(row.applied_at) != working_days.today():
@@ -56,12 +56,12 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The sheet waits for its collector as before."""
+    """Let the sheets wait for their collectors as before."""
     await advance(connection, load_out, LOAD_OUT, by, "decline_cancel", subjects)
 
 
 async def expire(connection: AsyncConnection, today: date) -> list[int]:
-    """Ends the sheets whose overdue days are over on ``today``; returns their numbers. The service's own act."""
+    """End the sheets whose overdue days are over on ``today`` and return their numbers. The service itself does it."""
     days = (await tariff.on(connection, today))["OVERDUE_DAYS"]
     late = select(load_out.c.load_out_no).where(
         load_out.c.status == "SUCCESS", load_out.c.until_day < today - timedelta(days=days)
@@ -82,11 +82,11 @@ async def _send(connection: AsyncConnection, by: str, subjects: Sequence[int]) -
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The engine has credited the gold: the lots are in the pool again, each under a new receipt."""
+    """Put the lots back into the pool, each under a new receipt: the engine has credited the gold."""
     rows = await load(connection, load_out, LOAD_OUT, subjects)
     for number, row in rows.items():
         await advance(connection, load_out, LOAD_OUT, by, _ENDS[row.status], [number])
-        ids = await lots_of(connection, [number])
+        ids = await load_outs.lots_of(connection, [number])
         await lots.take(connection, by, "restore", ids, details={key: {"load_out": number} for key in ids})
         fine = select(lot.c.lot_id, lot.c.fine_mg).where(among(lot.c.lot_id, ids))
         again = [
@@ -104,6 +104,6 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
-    """The engine has refused, for example because the account would hold too much: the sheet waits as before."""
+    """Let the sheets wait as before: the engine has refused, for example because the account would hold too much."""
     for number, reason in reasons.items():
         await advance(connection, load_out, LOAD_OUT, by, "refuse_return", [number], {"reason": reason})

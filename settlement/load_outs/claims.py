@@ -1,10 +1,11 @@
-"""Quality claims (质量异议): a lot that has left is said not to be what its certificate says.
+"""Quality claims (质量异议): the holder of a lot that has left disputes its certificate.
 
 A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole (domain
 sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory; two people decide by its
-result: who was wrong pays the umpire. Weight and what can be seen are settled at the counter, before anybody signs.
+result, and the side that was wrong pays the umpire. Weight and visible faults are settled at the counter, before
+anybody signs.
 
-What the venue owes where a claim is upheld is paid like any other money, by ``cash-in``; the claim says why.
+Where a claim is upheld the venue pays its debt like any other money, by ``cash-in``; the claim is the reason.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from settlement.base.steps import advance, load
 from settlement.base.texts import printable
 from settlement.charges import accruals, tariff
 from settlement.documents.load_outs import CLAIM
-from settlement.load_outs.application import lots_of, sheet
+from settlement.load_outs import load_outs
 from settlement.lots import locks, lots
 from settlement.tables.load_outs import claim
 
@@ -33,19 +34,19 @@ LOCK = "CLAIM"
 async def open_claim(
     connection: AsyncConnection, by: str, load_out_no: int, lot_ids: Sequence[int], reason: str, *, seal_whole: bool
 ) -> int:
-    """Opens a claim about lots of a released load-out; returns its number.
+    """Open a claim about lots of a released load-out and return its number.
 
     Raises BadValue for a lot that is not of the load-out, Refused before the release (ILLEGAL_STEP), after the window
     (TOO_LATE), with a broken seal (SEAL_BROKEN), or where a claim is open already (LOCKED).
     """
     printable("reason", reason, 64)
-    row = await sheet(connection, load_out_no)
+    row = await load_outs.find(connection, load_out_no)
     if row.status != "RELEASED":
         raise Refused("ILLEGAL_STEP", f"load-out {load_out_no} is {row.status}; to claim it must be RELEASED")
-    of_sheet = await lots_of(connection, [load_out_no])
+    of_load_out = await load_outs.lots_of(connection, [load_out_no])
     chosen = sorted(set(lot_ids))
-    if not chosen or not set(chosen) <= set(of_sheet):
-        raise BadValue("lots", list(lot_ids), f"some of {', '.join(map(str, of_sheet))}, the lots of the load-out")
+    if not chosen or not set(chosen) <= set(of_load_out):
+        raise BadValue("lots", list(lot_ids), f"some of {', '.join(map(str, of_load_out))}, the lots of the load-out")
     today = working_days.today()
     days = (await tariff.on(connection, today))["CLAIM_DAYS"]
     last = await working_days.after(connection, working_days.day_of(row.released_at), days)
@@ -69,7 +70,7 @@ async def open_claim(
 
 
 async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: str) -> None:
-    """The reserve samples go to the umpire laboratory."""
+    """Record that the reserve samples go to the umpire laboratory."""
     printable("laboratory", laboratory, 64)
     await advance(connection, claim, CLAIM, by, "send", [claim_no], {"laboratory": laboratory})
 
@@ -77,7 +78,7 @@ async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: 
 async def propose(
     connection: AsyncConnection, by: str, claim_no: int, umpire_e5: int, fee_fen: int, *, upheld: bool
 ) -> int:
-    """Proposes the decision by the umpire's fineness; who was wrong pays the fee. Returns the proposal's number."""
+    """Propose the decision by the umpire's fineness and return the proposal's number. The losing side pays the fee."""
     if not 1 <= umpire_e5 <= FINENESS_ONE:
         raise BadValue("fineness", format_fineness(umpire_e5), "0.01 to 1000 per mille")
     if not 0 <= fee_fen <= MAX_MONEY_FEN:
@@ -105,17 +106,17 @@ async def propose(
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Decided: the record of the lots is free again, and a claimant who was wrong is charged the umpire."""
+    """Decide: the record of the lots is free again, and a claimant who was wrong is charged the umpire."""
     rows = await advance(connection, claim, CLAIM, by, "decide", subjects)
     for number, row in rows.items():
         await locks.lift(connection, by, LOCK, number)
         if row.payer == "MEMBER":
-            claimant = await sheet(connection, row.load_out_no)
+            claimant = await load_outs.find(connection, row.load_out_no)
             await accruals.charge_umpire(connection, claimant.account, claimant.symbol, row.umpire_fee_fen, number)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The claim is with the umpire as before."""
+    """Leave the claims with the umpire."""
     cleared = {"umpire_e5": None, "umpire_fee_fen": None, "upheld": None, "payer": None}
     await advance(connection, claim, CLAIM, by, "decline", subjects, cleared)
 
@@ -125,6 +126,6 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
     return await fetch(connection, select(claim), (claim.c.claim_no,), page)
 
 
-async def one(connection: AsyncConnection, claim_no: int) -> Row[Any]:
-    """A claim. Raises BadValue if there is none of that number."""
+async def find(connection: AsyncConnection, claim_no: int) -> Row[Any]:
+    """Return a claim. Raises BadValue if there is none of that number."""
     return (await load(connection, claim, CLAIM, [claim_no]))[claim_no]

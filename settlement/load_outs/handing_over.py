@@ -1,8 +1,7 @@
-"""At the counter: the collector shows code and identity paper to one of the staff, and a second one hands over.
+"""Handing over: the collector shows code and identity paper to one of the staff, and a second one releases the lots.
 
-A wrong code counts, and after as many as the tariff says the sheet is blocked until two people have given it a new
-code. So that the count stays although the act is refused, ``sign`` returns the refusal instead of raising it: who calls
-it commits first.
+Wrong codes are counted. After as many as the tariff allows the sheet is blocked until two people have given it a new
+code. ``sign`` returns the refusal instead of raising it, so that its caller can commit the count first.
 """
 
 import hmac
@@ -17,7 +16,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance, allow
 from settlement.charges import tariff
 from settlement.documents.load_outs import LOAD_OUT
-from settlement.load_outs.application import check_code, hash_secret, lots_of, normal_id, sheet
+from settlement.load_outs import collectors, load_outs
 from settlement.lots import locks, lots
 from settlement.reconciliation import vault_freeze
 from settlement.tables.load_outs import load_out
@@ -26,13 +25,13 @@ from settlement.tables.load_outs import load_out
 async def sign(
     connection: AsyncConnection, by: str, load_out_no: int, pickup_code: str, collector_id: str
 ) -> Refused | None:
-    """The first signature, against code and identity paper; a refusal that is returned must be committed.
+    """Give the first signature, against code and identity paper.
 
-    Raises BadValue for an unknown sheet, Refused if it is not in SUCCESS (ILLEGAL_STEP), before its window opens
-    (TOO_EARLY), blocked (CODE_BLOCKED), or in a vault that hands nothing out (VAULT_FROZEN). Returns WRONG_CODE or
-    WRONG_COLLECTOR, both of which count.
+    Returns the refusal of a wrong code or paper (WRONG_CODE, WRONG_COLLECTOR); both are counted, so the caller commits
+    before it reports the refusal. Raises BadValue for an unknown sheet; Refused: ILLEGAL_STEP for one that is not in
+    SUCCESS, TOO_EARLY before its window opens, CODE_BLOCKED, and VAULT_FROZEN.
     """
-    row = await sheet(connection, load_out_no)
+    row = await load_outs.find(connection, load_out_no)
     allow(LOAD_OUT, "sign", load_out_no, row.status)
     today = working_days.today()
     if today < row.from_day:
@@ -42,8 +41,9 @@ async def sign(
     if row.wrong_codes >= tries:
         text = f"load-out {load_out_no} is blocked after {row.wrong_codes} wrong codes; two people may give a new one"
         raise Refused("CODE_BLOCKED", text)
-    right_code = hmac.compare_digest(hash_secret(pickup_code, row.code_salt), row.code_hash)
-    right_paper = hmac.compare_digest(hash_secret(normal_id(collector_id), row.code_salt), row.id_hash)
+    right_code = hmac.compare_digest(collectors.hash_secret(pickup_code, row.code_salt), row.code_hash)
+    shown_id = collectors.hash_secret(collectors.normal_id(collector_id), row.code_salt)
+    right_paper = hmac.compare_digest(shown_id, row.id_hash)
     if right_code and right_paper:
         values = {"signed_by": by, "wrong_codes": 0}
         await advance(connection, load_out, LOAD_OUT, by, "sign", [load_out_no], values)
@@ -53,25 +53,26 @@ async def sign(
     what = "WRONG_COLLECTOR" if right_code else "WRONG_CODE"
     act = audit.Act(by, "load_out.wrong_code", f"load_out:{load_out_no}", {"reason": what, "count": wrong})
     await audit.record(connection, act)
-    said = "identity paper of its collector" if right_code else "pick-up code"
-    return Refused(what, f"that is not the {said} of load-out {load_out_no}; {max(tries - wrong, 0)} tries are left")
+    wrong_one = "identity paper of its collector" if right_code else "pick-up code"
+    return Refused(
+        what, f"that is not the {wrong_one} of load-out {load_out_no}; {max(tries - wrong, 0)} tries are left"
+    )
 
 
 async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: int) -> None:
-    """The collector left without the metal: the first signature is taken back."""
+    """Take the first signature back: the collector left without the metal."""
     await advance(connection, load_out, LOAD_OUT, by, "withdraw_signature", [load_out_no], {"signed_by": None})
 
 
 async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
-    """The second signature: hands the lots over, returns their numbers.
+    """Give the second signature, hand the lots over and return their numbers.
 
-    Refused for the first signer (SAME_PERSON), for lots that are held (LOCKED) and while the vault hands nothing out
-    (VAULT_FROZEN).
+    Raises Refused: SAME_PERSON for the first signer, LOCKED for lots that are held, VAULT_FROZEN.
     """
     values = {"released_by": by, "released_at": now_ms()}
     row = (await advance(connection, load_out, LOAD_OUT, by, "release", [load_out_no], values))[load_out_no]
     await vault_freeze.check(connection, row.warehouse)
-    ids = await lots_of(connection, [load_out_no])
+    ids = await load_outs.lots_of(connection, [load_out_no])
     await locks.check_not_held(connection, ids)
     detail = {"load_out": load_out_no, "collector": row.collector, "id": row.collector_id, "signed_by": row.signed_by}
     await lots.take(connection, by, "release", ids, details=dict.fromkeys(ids, detail))
@@ -81,19 +82,22 @@ async def release(connection: AsyncConnection, by: str, load_out_no: int) -> lis
 async def propose_code(
     connection: AsyncConnection, by: str, load_out_no: int, pickup_code: str, code_again: str
 ) -> int:
-    """Proposes a new pick-up code, which also ends a block; returns the proposal's number."""
-    check_code(pickup_code, code_again)
-    row = await sheet(connection, load_out_no)
+    """Propose a new pick-up code, which also ends a block, and return the proposal's number."""
+    collectors.check_code(pickup_code, code_again)
+    row = await load_outs.find(connection, load_out_no)
     allow(LOAD_OUT, "sign", load_out_no, row.status)
-    await _set(connection, [load_out_no], new_code_hash=hash_secret(pickup_code, row.code_salt))
+    await _set(connection, [load_out_no], new_code_hash=collectors.hash_secret(pickup_code, row.code_salt))
     summary = {"load_out": load_out_no, "account": row.account, "wrong_codes": row.wrong_codes}
     return await proposals.propose(connection, by, "pickup_code", [load_out_no], summary)
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
-    """The new code holds. Refused (NO_CODE) where another proposal has replaced it or been declined meanwhile."""
+    """Let the new code hold.
+
+    Raises Refused (NO_CODE) where another proposal has replaced it or been declined meanwhile.
+    """
     for number in subjects:
-        row = await sheet(connection, number)
+        row = await load_outs.find(connection, number)
         if row.new_code_hash is None:
             raise Refused("NO_CODE", f"load-out {number} has no new code that waits")
     values = {"code_hash": load_out.c.new_code_hash, "new_code_hash": None, "wrong_codes": 0}
@@ -101,7 +105,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
-    """The old code stays."""
+    """Drop the new code."""
     await _set(connection, subjects, new_code_hash=None)
 
 

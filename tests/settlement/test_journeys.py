@@ -18,7 +18,7 @@ from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import intake, pre_advice
 from settlement.ledger import cash
-from settlement.load_outs import application, handing_over
+from settlement.load_outs import application, handing_over, load_outs
 from settlement.lots import lots
 from settlement.reconciliation import three_way
 from settlement.reconciliation.breaks import Break
@@ -122,7 +122,7 @@ async def test_a_load_out_that_the_engine_refuses_frees_its_lots(exchange: Small
     await exchange.approve(proposal)
     await exchange.round_trip()
     async with exchange.engine.connect() as connection:
-        row = await application.sheet(connection, 1)
+        row = await load_outs.find(connection, 1)
         assert (row.status, row.reason) == ("REFUSED", "INSUFFICIENT_GOLD")
         assert (await lots.find(connection, numbers))[numbers[0]].state == "RECEIPTED"
     assert await find_breaks(exchange) == ()

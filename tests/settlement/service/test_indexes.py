@@ -13,7 +13,7 @@ from benchmarks.lots.fill import CLERK, SYMBOL, fill
 from benchmarks.lots.run import event_searches, searches
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest, paged
-from settlement.load_outs import application
+from settlement.load_outs import application, load_outs
 from settlement.lots import lots
 from settlement.lots.lots import EventSearch, Search
 
@@ -95,5 +95,5 @@ async def test_a_load_out_from_many_lots(filled: AsyncEngine) -> None:
     request = application.Application("M9.H", SYMBOL, "W3", 50_000_000, *who)
     async with filled.begin() as connection:
         await application.apply(connection, CLERK, request)
-        sheet = await application.sheet(connection, 1)
+        sheet = await load_outs.find(connection, 1)
         assert abs(sheet.allocated_mg - sheet.ask_mg) <= 10

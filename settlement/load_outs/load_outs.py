@@ -1,0 +1,32 @@
+"""The load-out sheets (提货单) and the lots that are allocated to them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base.database import among
+from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.steps import load
+from settlement.documents.load_outs import LOAD_OUT
+from settlement.tables.load_outs import load_out, load_out_lot
+
+
+async def find(connection: AsyncConnection, load_out_no: int) -> Row[Any]:
+    """Return a load-out sheet, locked until the transaction ends. Raises BadValue if there is none of that number."""
+    return (await load(connection, load_out, LOAD_OUT, [load_out_no]))[load_out_no]
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
+    """Return load-out sheets by number; of one ``status`` if it is given."""
+    query = select(load_out)
+    if status is not None:
+        query = query.where(load_out.c.status == status)
+    return await fetch(connection, query, (load_out.c.load_out_no,), page)
+
+
+async def lots_of(connection: AsyncConnection, load_outs: Sequence[int]) -> list[int]:
+    """Return the numbers of the lots that are allocated to these load-outs, in their order."""
+    query = select(load_out_lot.c.lot_id).where(among(load_out_lot.c.load_out_no, load_outs))
+    return sorted((await connection.execute(query)).scalars())

@@ -1,0 +1,35 @@
+"""The tariff: a figure changes by two people, from a day to come on."""
+
+from datetime import timedelta
+
+import pytest
+
+from goldx.protocol.units import BadValue
+from settlement.base import working_days
+from settlement.charges import tariff
+from settlement.service import movements
+from tests.settlement.small_exchange import (
+    ONE,
+    SmallExchange,
+    do,
+    refused,
+)
+
+
+async def test_a_figure_of_the_tariff_is_changed_by_two_people(exchange: SmallExchange) -> None:
+    tomorrow = working_days.today() + timedelta(days=1)
+    proposal = await do(exchange, tariff.propose, ONE, "CODE_TRIES", 3, tomorrow)
+    await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)
+    assert (await do(exchange, tariff.on, tomorrow))["CODE_TRIES"] == 5
+    await exchange.approve(proposal)
+    assert (await do(exchange, tariff.on, working_days.today()))["CODE_TRIES"] == 5
+    assert (await do(exchange, tariff.on, tomorrow))["CODE_TRIES"] == 3
+    for name, value, day, field in (
+        ("SOMETHING", 1, tomorrow, "name"),
+        ("CODE_TRIES", -1, tomorrow, "value"),
+        ("CODE_TRIES", 1, working_days.today(), "from_day"),
+        ("CODE_TRIES", 1, tomorrow, "from_day"),
+    ):
+        with pytest.raises(BadValue) as bad:
+            await do(exchange, tariff.propose, ONE, name, value, day)
+        assert bad.value.field == field

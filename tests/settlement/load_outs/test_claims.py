@@ -1,0 +1,66 @@
+"""Quality claims: decision, payer and window."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from goldx.protocol.units import BadValue
+from settlement.base import working_days
+from settlement.load_outs import claims, handing_over
+from settlement.lots import locks
+from settlement.service import movements
+from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released
+from tests.settlement.small_exchange import (
+    CODE,
+    COLLECTOR_ID,
+    ONE,
+    OTHER,
+    SmallExchange,
+    do,
+    refused,
+)
+
+
+async def entered_calendar(exchange: SmallExchange) -> None:
+    this = working_days.today().year
+    for year in (this - 1, this, this + 1):
+        await do(exchange, working_days.set_day, ONE, date(year, 1, 1), False, "New Year")
+
+
+async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) -> None:
+    await entered_calendar(exchange)
+    number = await released(exchange, "A.H", LOT_MG)
+    opening = (claims.open_claim, ONE, number, [1], "assay of the buyer is lower")
+    await refused(exchange, "SEAL_BROKEN", *opening, seal_whole=False)
+    with pytest.raises(BadValue, match="the lots of the load-out"):
+        await do(exchange, claims.open_claim, ONE, number, [2], "another lot", seal_whole=True)
+    assert await do(exchange, *opening, seal_whole=True) == 1
+    await refused(exchange, "LOCKED", *opening, seal_whole=True)
+    with pytest.raises(Exception, match="under a quality claim: lot 1"):
+        await exchange.register([{"serial": "A0"}])
+    await refused(exchange, "ILLEGAL_STEP", claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
+    await do(exchange, claims.send, ONE, 1, "UMPIRE-LAB")
+    proposal = await do(exchange, claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
+    await do(exchange, movements.decline, OTHER, proposal)
+    proposal = await do(exchange, claims.propose, ONE, 1, 99_860, 30_000, upheld=False)
+    await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)
+    await exchange.approve(proposal)
+    found = await do(exchange, claims.find, 1)
+    assert (found.status, found.payer, found.umpire_e5) == ("DECIDED", "MEMBER", 99_860)
+    assert await do(exchange, locks.listing) == []
+    assert await exchange.register([{"serial": "A0", "sample_seal": "P-again"}]) == [8]
+    with pytest.raises(IntegrityError, match="loser_pays"):
+        async with exchange.engine.begin() as connection:
+            await connection.execute(text("UPDATE claim SET payer = 'VENUE'"))
+
+
+async def test_a_claim_has_a_window(exchange: SmallExchange) -> None:
+    await entered_calendar(exchange)
+    number = await completed(exchange, "A.H", LOT_MG)
+    await refused(exchange, "ILLEGAL_STEP", claims.open_claim, ONE, number, [1], "not yet", seal_whole=True)
+    await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID)
+    await do(exchange, handing_over.release, OTHER, number)
+    await push_back(exchange, number, 10)
+    await refused(exchange, "TOO_LATE", claims.open_claim, ONE, number, [1], "too late", seal_whole=True)
