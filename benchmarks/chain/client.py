@@ -1,8 +1,8 @@
-"""The load: many sessions in one process, made to cost as little as Python can.
+"""The load generator: many sessions in one process, at the least cost that Python allows.
 
 All messages are made before the clock runs. A session is an asyncio Protocol that counts the frames of a chunk and
-sends the next messages with one write. A wish is one JSON object on a line of standard input, what was measured one on
-standard output.
+sends the next messages with one write. Standard input has a request on each line, one JSON object, and standard output
+gets one with the measurements.
 """
 
 import asyncio
@@ -24,30 +24,31 @@ from benchmarks.chain import flow
 from goldx.client.keys import Key
 
 TICK: Final = 0.001
-"""Seconds between two moments at which orders are due at a fixed rate."""
+"""Seconds between the times at which orders fall due at a fixed rate."""
 PERCENTILES: Final = {"p50_us": 50.0, "p99_us": 99.0, "p999_us": 99.9}
 
 
 class Refused(RuntimeError):
-    """A message was not answered as it has to be: the figures would mean nothing."""
+    """Raised when a message was not answered with a result: the measurement would mean nothing."""
 
 
 class Session(asyncio.Protocol):
-    """One connection; answers come in the order of the requests."""
+    """One connection. Answers come in the order of the requests."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.latencies: list[float] = []
         self.left = 0
-        """Answers that are missing until ``finished`` is set."""
+        """Answers that are still missing; ``finished`` is set when there are none."""
         self.finished = asyncio.Event()
         self.failed: str | None = None
         self._opened = asyncio.Event()
         self._transport: asyncio.Transport
         self._rest = b""
         self._id = 0
+        """The id of the newest request."""
         self._answered = 0
-        """The last request's id, and the last answer's."""
+        """The id of the newest answer."""
         self._blob = b""
         self._ends: list[int] = []
         self._sent = 0
@@ -69,12 +70,12 @@ class Session(asyncio.Protocol):
         self.finished.set()
 
     async def open(self, host: str, port: int) -> None:
-        """Connects."""
+        """Connect."""
         await asyncio.get_running_loop().create_connection(lambda: self, host, port)
         await asyncio.wait_for(self._opened.wait(), 20)
 
     async def log_on(self, key: Key) -> None:
-        """As a member of the exchange."""
+        """Log on as a member of the exchange."""
         nonce = (await self._ask("session.challenge", key_id=key.key_id))["nonce"]
         await self._ask("session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex())
 
@@ -91,7 +92,7 @@ class Session(asyncio.Protocol):
         return body["result"]
 
     def load(self, run: int, count: int) -> None:
-        """Makes the messages of the next run."""
+        """Make the messages of the next run."""
         frames = [flow.frame(message) for message in flow.messages(run, self.number, self._id + 1, count)]
         self._blob = b"".join(frames)
         self._ends = [0]
@@ -104,12 +105,12 @@ class Session(asyncio.Protocol):
         self.finished.clear()
 
     def start(self, window: int) -> None:
-        """So many requests are under way from now on, until all are answered."""
+        """Keep ``window`` requests under way until all are answered."""
         self._closed_loop = True
         self._send(min(window, self.left), time.perf_counter())
 
     def send_due(self, count: int, due: float) -> None:
-        """The next requests were to be sent at ``due``, whether their turn comes now or late."""
+        """Send the next requests, which were due at ``due``; latency counts from then."""
         self._closed_loop = False
         self._send(count, due)
 
@@ -180,13 +181,13 @@ class Session(asyncio.Protocol):
 
 
 class Load:
-    """All sessions with one server."""
+    """The sessions with one server."""
 
     def __init__(self) -> None:
         self._sessions: list[Session] = []
 
     async def connect(self, url: str, key_file: str | None, sessions: int) -> None:
-        """Opens sessions until there are so many, and logs each on where there is a key."""
+        """Open sessions until there are ``sessions``, and log each on if there is a key."""
         where = urlsplit(url)
         key = Key.load(key_file) if key_file else None
         while len(self._sessions) < sessions:
@@ -197,7 +198,7 @@ class Load:
             self._sessions.append(session)
 
     async def closed(self, run: int, sessions: int, window: int, count: int) -> dict[str, Any]:
-        """``sessions`` keep ``window`` requests under way each, until ``count`` are answered in all."""
+        """Measure ``count`` requests in a closed loop: each session keeps ``window`` requests under way."""
         chosen = self._load(run, sessions, count)
         before, began = time.process_time(), time.perf_counter()
         for session in chosen:
@@ -207,23 +208,23 @@ class Load:
         return self._figures(chosen, seconds, time.process_time() - before)
 
     async def open_loop(self, run: int, sessions: int, rate: int, count: int) -> dict[str, Any]:
-        """``rate`` requests a second fall due, a thousandth of them every millisecond, whatever the answers do."""
+        """Measure ``count`` requests in an open loop: ``rate`` a second fall due, whether answers come or not."""
         chosen = self._load(run, sessions, count)
         count = count // sessions * sessions
         before, began = time.process_time(), time.perf_counter() + 0.01
-        sent = turn = ticks = 0
+        sent = next_session = ticks = 0
 
         def send() -> None:
-            nonlocal sent, turn, ticks
+            nonlocal sent, next_session, ticks
             now = time.perf_counter()
             while (due := began + ticks * TICK) <= now and sent < count:
                 ticks += 1
                 until = min(count, int(rate * TICK * ticks))
                 shares: dict[Session, int] = {}
                 while sent < until:
-                    session = chosen[turn]
+                    session = chosen[next_session]
                     shares[session] = shares.get(session, 0) + 1
-                    turn = (turn + 1) % len(chosen)
+                    next_session = (next_session + 1) % len(chosen)
                     sent += 1
                 for session, share in shares.items():
                     session.send_due(share, due)
@@ -232,7 +233,7 @@ class Load:
         over = threading.Event()
 
         def tick() -> None:
-            # The loop's own timers are too coarse.
+            # The timers of the event loop are too coarse.
             moment = began
             while not over.is_set():
                 time.sleep(max(0.0, moment - time.perf_counter()))
@@ -280,15 +281,15 @@ async def _serve() -> None:
     loop = asyncio.get_running_loop()
     gc.disable()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        wish = json.loads(line)
-        url, sessions = wish["url"], wish["sessions"]
+        request = json.loads(line)
+        url, sessions = request["url"], request["sessions"]
         load = loads.setdefault(url, Load())
         try:
-            await load.connect(url, wish["key_file"], sessions)
-            if "window" in wish:
-                answer = await load.closed(wish["run"], sessions, wish["window"], wish["count"])
+            await load.connect(url, request["key_file"], sessions)
+            if "window" in request:
+                answer = await load.closed(request["run"], sessions, request["window"], request["count"])
             else:
-                answer = await load.open_loop(wish["run"], sessions, wish["rate"], wish["count"])
+                answer = await load.open_loop(request["run"], sessions, request["rate"], request["count"])
         except (Refused, TimeoutError, OSError) as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -1,4 +1,4 @@
-"""The measure: a FastAPI endpoint as everybody writes it, that decodes and answers, and no exchange behind it.
+"""The echo server against which the exchange is measured: a usual FastAPI endpoint that decodes and answers.
 
 uvicorn with ``websockets-sansio``, uvloop, msgspec; ``receive_text`` and ``send_text`` in a loop.
 """
@@ -31,7 +31,7 @@ async def echo(websocket: WebSocket) -> None:
 
 
 def main() -> None:
-    """Serves until it is ended; says where on its first line."""
+    """Serve until the process is ended; the first line of standard output has the URL."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     print(f"READY echo http://127.0.0.1:{listening.getsockname()[1]}", flush=True)

@@ -1,7 +1,7 @@
-"""The messages of a session: an order that rests, a sale at the touch, a purchase that takes it, a cancellation.
+"""The messages of a session: a resting order, a sale at the touch, a purchase that takes it, a cancel.
 
-Every second order trades, every fourth message cancels, and the book stays small however long it goes on. Each session
-trades two accounts of different owners, so that it never meets itself.
+Two of three orders trade, every fourth message cancels, and the book stays small however long the flow is. Each session
+trades two accounts of different owners, so that self-trade prevention never applies.
 """
 
 from os import urandom
@@ -12,16 +12,16 @@ from websockets.speedups import apply_mask
 SYMBOL: Final = "AU-BENCH"
 TOUCH: Final = "612.35"
 CYCLE: Final = 4
-"""Messages after which a session's flow begins again."""
+"""Messages after which the flow repeats."""
 
 
 def accounts(session: int) -> tuple[str, str]:
-    """The two accounts that a session trades."""
+    """Return the two accounts that a session trades."""
     return f"BUYER.{session}", f"SELLER.{session}"
 
 
 def messages(run: int, session: int, first_id: int, count: int) -> list[bytes]:
-    """``count`` JSON-RPC requests, ids from ``first_id``; client ids carry the run, so that none is used twice."""
+    """Return ``count`` requests with ids from ``first_id``. Client ids contain the run, so that none repeats."""
     buyer, seller = accounts(session)
     return [
         _message(f"{run}.{number}", number % CYCLE, first_id + number, buyer, seller).encode()
@@ -43,7 +43,7 @@ def _message(name: str, step: int, request: int, buyer: str, seller: str) -> str
 
 
 def frame(message: bytes) -> bytes:
-    """A masked WebSocket text frame, as a client has to send it."""
+    """Return a masked WebSocket text frame, as clients must send them."""
     mask = urandom(4)
     size = len(message)
     head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")

@@ -1,7 +1,8 @@
-"""The exchange without the exchange: what every order's way costs whatever is done on it.
+"""A relay that does with an order only what any durable exchange of this design must, as a lower bound of its cost.
 
-The gateway's WebSocket, one append with fsync, a second process that appends what it read, and back to the client. No
-order is looked at, nothing is kept: the rest of a latency is the exchange's own.
+A message comes over the gateway's WebSocket and is appended with fsync; a second process reads it and appends it again;
+the first process reads that and answers. No order is decoded and nothing is kept: any further latency of the chain is
+the work of the exchange.
 """
 
 import asyncio
@@ -32,10 +33,10 @@ _unpack = msgspec.msgpack.Decoder(tuple[int, list[bytes]]).decode
 
 
 class Outbox:
-    """Appends what was put, all that has come during one append with the next."""
+    """Appends messages to a stream; all that come during one append go together with the next."""
 
-    def __init__(self, line: RedisConnection, key: str) -> None:
-        self._line = line
+    def __init__(self, connection: RedisConnection, key: str) -> None:
+        self._connection = connection
         self._key = key
         self._waiting: list[bytes] = []
         self._filled = asyncio.Event()
@@ -51,14 +52,14 @@ class Outbox:
             self._filled.clear()
             taken, self._waiting = self._waiting, []
             number += 1
-            await self._line.xadd(self._key, {FIELD: _pack((number, taken))})
+            await self._connection.xadd(self._key, {FIELD: _pack((number, taken))})
 
 
-async def follow(line: RedisConnection, key: str, take: Any) -> None:
-    """Hands over what a stream holds, and what comes."""
+async def follow(connection: RedisConnection, key: str, take: Any) -> None:
+    """Hand all messages of a stream to ``take``, those that it has and those that come."""
     last = "0-0"
     while True:
-        for entries in (await line.xread({key: last}, 500, BLOCK_MS)).values():
+        for entries in (await connection.xread({key: last}, 500, BLOCK_MS)).values():
             for entry_id, fields in entries:
                 last = entry_id.decode()
                 for data in _unpack(fields[FIELD])[1]:
@@ -66,11 +67,11 @@ async def follow(line: RedisConnection, key: str, take: Any) -> None:
 
 
 class Front:
-    """In the gateway's place. Answers come in the order of the requests."""
+    """Stands in for the gateway. Answers come in the order of the requests."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._asked: deque[tuple[Link, bytes]] = deque()
+        self._requests: deque[tuple[Link, bytes]] = deque()
         self.app = FastAPI()
         self.app.websocket("/ws")(self._serve)
 
@@ -80,23 +81,23 @@ class Front:
 
         def receive(messages: list[bytes]) -> None:
             for data in messages:
-                self._asked.append((link, data))
+                self._requests.append((link, data))
                 self._outbox.put(data)
 
         link.attach(receive, over.set)
         await over.wait()
 
     def answer(self, data: bytes) -> None:
-        """What comes back is what was sent."""
-        link, asked = self._asked.popleft()
-        if asked != data:
-            raise RuntimeError(f"{data!r} came back where {asked!r} was sent")
+        """Answer the oldest request, which must be the message that came back."""
+        link, request = self._requests.popleft()
+        if request != data:
+            raise RuntimeError(f"{data!r} came back where {request!r} was sent")
         message = _decode(data)
         link.push(_encode({"jsonrpc": "2.0", "id": message["id"], "result": message["params"]}))
 
 
 async def front(redis_url: str) -> None:
-    """Serves until it is ended; says where on its first line."""
+    """Serve until the process is ended; the first line of standard output has the URL."""
     outbox = Outbox(RedisConnection(connect(redis_url)), TO)
     served = Front(outbox)
     listening = socket.socket()
@@ -112,7 +113,7 @@ async def front(redis_url: str) -> None:
 
 
 async def middle(redis_url: str) -> None:
-    """In the engine's place: reads what is appended, and appends it again."""
+    """Stand in for the engine: append each message of one stream to the other."""
     outbox = Outbox(RedisConnection(connect(redis_url)), FROM)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(outbox.run())

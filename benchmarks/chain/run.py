@@ -1,8 +1,8 @@
-"""The rounds: echo and exchange in turn under the same load, several times, so that a busy machine hurts both alike.
+"""The rounds: echo and exchange in turn under the same load, several times, so that a busy machine slows both alike.
 
 Closed loop: sessions with a window of requests each, as fast as answers come. Open loop: orders fall due at a fixed
 rate whatever the answers do, and latency counts from the moment at which an order was due; beside the exchange stands
-a relay there, which does nothing with the orders but to make them durable on the same way (``benchmarks.chain.relay``).
+a relay there, which only makes the orders durable in the same way (``benchmarks.chain.relay``).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from benchmarks.chain import flow
 from benchmarks.chain.client import PERCENTILES
-from benchmarks.chain.stack import House, cpu_seconds, echo_server, exchange, relay
+from benchmarks.chain.stack import RunningExchange, cpu_seconds, echo_server, exchange, relay
 from goldx.protocol.commands import OrderPlace
 from goldx.streams import redis_client
 from goldx.streams.frames import CommandFrame
@@ -26,24 +26,24 @@ from goldx.streams.keys import Keys
 WINDOWS: Final = {"1x1": (1, 1), "10x1": (10, 1), "100x1": (100, 1), "10x64": (10, 64), "100x64": (100, 64)}
 """Sessions and the requests that each keeps under way."""
 RATE_OF: Final = "10x64"
-"""Whose acknowledged orders a second count as the highest sustained rate."""
+"""The window whose acknowledged orders a second count as the highest sustained rate."""
 SHARES: Final = (0.25, 0.5, 0.75)
-"""Parts of the highest sustained rate that are offered in the open loop."""
+"""The offered rates of the open loop, as parts of the highest sustained rate."""
 OPEN_SESSIONS: Final = 10
 SINGLE_SHARE: Final = 20
-"""A window that is bound by latency gets so many times fewer messages."""
+"""A window of a single request, which is bound by latency, gets this many times fewer messages."""
 PACKED: Final = (1, 64, 1_024)
 CLOSED_SIDES: Final = ("echo", "chain")
 OPEN_SIDES: Final = ("echo", "relay", "chain")
 
 
 class LoadFailed(RuntimeError):
-    """The load was not answered as it has to be."""
+    """Raised when the load was not answered with results."""
 
 
 @dataclass
 class Side:
-    """What was measured of one server under one load: a figure for each round."""
+    """The measurements of one server under one load, one for each round."""
 
     runs: list[dict[str, Any]] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ class Side:
         return float(median(run[name] for run in self.runs))
 
     def summary(self, prefix: str) -> dict[str, Any]:
-        """Medians, with the spread of the rate."""
+        """Return the medians, with the spread of the rate."""
         rates = [run["per_s"] for run in self.runs]
         out: dict[str, Any] = {f"{prefix}per_s": round(median(rates))}
         out[f"{prefix}spread"] = [round(min(rates)), round(max(rates))]
@@ -63,45 +63,47 @@ class Side:
 
 
 class Bench:
-    """One exchange, one process of load, and others by name: URL and process."""
+    """One exchange, one load generator, and other servers by name, with URL and process id."""
 
-    def __init__(self, house: House, others: dict[str, tuple[str, int]], load: asyncio.subprocess.Process) -> None:
-        self._house = house
+    def __init__(
+        self, running: RunningExchange, others: dict[str, tuple[str, int]], load: asyncio.subprocess.Process
+    ) -> None:
+        self._running = running
         self._load = load
-        self._urls = {"chain": house.gateway_url} | {name: url for name, (url, _) in others.items()}
-        self._pids = {"chain": house.pids} | {name: {"server": pid} for name, (_, pid) in others.items()}
+        self._urls = {"chain": running.gateway_url} | {name: url for name, (url, _) in others.items()}
+        self._pids = {"chain": running.pids} | {name: {"server": pid} for name, (_, pid) in others.items()}
         self._run = 0
 
-    async def measure(self, side: str, **wish: Any) -> dict[str, Any]:
-        """One run. Raises LoadFailed."""
+    async def measure(self, side: str, **request: Any) -> dict[str, Any]:
+        """Measure one run. Raises LoadFailed."""
         self._run += 1
-        wish |= {"url": self._urls[side], "run": self._run}
-        wish |= {"key_file": self._house.key_file if side == "chain" else None}
+        request |= {"url": self._urls[side], "run": self._run}
+        request |= {"key_file": self._running.key_file if side == "chain" else None}
         pids = self._pids[side]
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         assert self._load.stdin is not None
         assert self._load.stdout is not None
-        self._load.stdin.write(json.dumps(wish).encode() + b"\n")
-        found = json.loads(await self._load.stdout.readline() or b'{"error": "the process of load has ended"}')
+        self._load.stdin.write(json.dumps(request).encode() + b"\n")
+        found = json.loads(await self._load.stdout.readline() or b'{"error": "the load generator has ended"}')
         if "error" in found:
-            raise LoadFailed(f"{side}, {wish}: {found['error']}")
+            raise LoadFailed(f"{side}, {request}: {found['error']}")
         spent = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
         spent["client"] = found.pop("client_cpu_s")
         found["cpu_us"] = {name: seconds / found["count"] * 1e6 for name, seconds in spent.items()}
         return dict(found)
 
-    async def each(self, into: dict[str, Side], **wish: Any) -> None:
-        """One run of each side."""
+    async def each(self, into: dict[str, Side], **request: Any) -> None:
+        """Measure one run of each side."""
         for name, side in into.items():
-            side.runs.append(await self.measure(name, **wish))
+            side.runs.append(await self.measure(name, **request))
 
 
 async def race(
-    windows: Sequence[str], rounds: int, orders: int, seconds: float, tell: Callable[[str], None]
+    windows: Sequence[str], rounds: int, orders: int, seconds: float, report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Everything that is measured, as ``--json`` prints it. Raises LoadFailed.
+    """Return all measurements, as ``--json`` prints them. Raises LoadFailed.
 
-    The highest sustained rate, of which parts are offered in the open loop, is that of RATE_OF, or of the last window.
+    The highest sustained rate, of which the open loop offers parts, is that of RATE_OF, or of the last window.
     """
     sessions = max(OPEN_SESSIONS, *(WINDOWS[name][0] for name in windows))
     closed = {name: {side: Side() for side in CLOSED_SIDES} for name in windows}
@@ -109,19 +111,19 @@ async def race(
     opened = {share: {side: Side() for side in OPEN_SIDES} for share in SHARES}
     rates: dict[float, int] = {}
     journal: dict[str, list[float]] = {}
-    async with exchange(sessions) as house:
-        with echo_server() as echo, relay(house.redis_url) as relayed:
+    async with exchange(sessions) as running:
+        with echo_server() as echo, relay(running.redis_url) as relayed:
             load = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "benchmarks.chain.client"), stdin=-1, stdout=-1, limit=1 << 20
+                sys.executable, "-m", "benchmarks.chain.client", stdin=-1, stdout=-1, limit=1 << 20
             )
-            bench = Bench(house, {"echo": echo, "relay": relayed}, load)
+            bench = Bench(running, {"echo": echo, "relay": relayed}, load)
             try:
                 for number in range(rounds):
                     for name in windows:
                         count, window = WINDOWS[name]
                         length = orders if count * window > 1 else orders // SINGLE_SHARE
                         await bench.each(closed[name], sessions=count, window=window, count=length)
-                    tell(f"round {number + 1} of {rounds}, windows done")
+                    report(f"round {number + 1} of {rounds}, windows done")
                     if not rates:
                         highest = closed[fastest]["chain"].median("per_s")
                         rates = {share: max(100, round(highest * share / 100) * 100) for share in SHARES}
@@ -129,9 +131,9 @@ async def race(
                         await bench.each(
                             opened[share], sessions=OPEN_SESSIONS, rate=offered, count=int(offered * seconds)
                         )
-                    for packed, speed in (await _append(house.redis_url, orders)).items():
+                    for packed, speed in (await _append(running.redis_url, orders)).items():
                         journal.setdefault(packed, []).append(speed)
-                    tell(f"round {number + 1} of {rounds} done")
+                    report(f"round {number + 1} of {rounds} done")
             finally:
                 assert load.stdin is not None
                 load.stdin.close()
@@ -167,7 +169,7 @@ def _offered(rate: float, share: float, sides: dict[str, Side]) -> dict[str, Any
 
 
 async def _append(redis_url: str, orders: int) -> dict[str, float]:
-    """Commands a second of the bare append, frame after frame, to a journal of its own that goes afterwards."""
+    """Return the commands a second of bare appends, frame after frame, to a temporary journal."""
     keys = Keys("bench")
     redis = redis_client.connect(redis_url, single_connection=True)
     journal = Journal(redis, keys)

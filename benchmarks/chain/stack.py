@@ -1,4 +1,4 @@
-"""What is measured, as real processes: the echo server; and the exchange with its servers, fsync always."""
+"""The measured processes: the echo server, the relay, and the exchange with its servers, with fsync always."""
 
 import asyncio
 import contextlib
@@ -33,8 +33,8 @@ GOLD_MG = 10**11
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-class House(NamedTuple):
-    """Where the exchange is: ``pids`` by the name of the process; ``key_file`` is a member's."""
+class RunningExchange(NamedTuple):
+    """A running exchange. ``pids`` are by the names of the processes; ``key_file`` is the key of a member."""
 
     redis_url: str
     gateway_url: str
@@ -43,14 +43,14 @@ class House(NamedTuple):
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used of the processors so far."""
+    """Return the processor time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
 @contextlib.contextmanager
 def echo_server() -> Iterator[tuple[str, int]]:
-    """The echo server's URL and process."""
+    """Run the echo server; yield its URL and process id."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.chain.echo"], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -63,7 +63,7 @@ def echo_server() -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def relay(redis_url: str) -> Iterator[tuple[str, int]]:
-    """The relay's URL and the process in front, on the exchange's own Valkey."""
+    """Run the relay on the exchange's own Valkey; yield its URL and the id of its front process."""
     program = (sys.executable, "-m", "benchmarks.chain.relay")
     with (
         subprocess.Popen([*placement_prefix("engine"), *program, "middle", redis_url]) as behind,
@@ -80,8 +80,8 @@ def relay(redis_url: str) -> Iterator[tuple[str, int]]:
 
 
 @contextlib.asynccontextmanager
-async def exchange(sessions: int) -> AsyncIterator[House]:
-    """An exchange in continuous trading, with the accounts of so many sessions, in a folder that goes afterwards."""
+async def exchange(sessions: int) -> AsyncIterator[RunningExchange]:
+    """Run an exchange in continuous trading, with accounts for ``sessions`` sessions, in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -106,7 +106,7 @@ async def exchange(sessions: int) -> AsyncIterator[House]:
                     stack.push_async_callback(services[name].stop)
             await _open_market(valkey.url, sessions)
             pids = {"valkey": valkey.pid, **{name: service.pid for name, service in services.items()}}
-            yield House(valkey.url, services["gateway"].url, str(folder / "key.pem"), pids)
+            yield RunningExchange(valkey.url, services["gateway"].url, str(folder / "key.pem"), pids)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -121,7 +121,7 @@ async def _register(database_url: str, key: Key) -> None:
 
 
 async def _open_market(redis_url: str, sessions: int) -> None:
-    """Puts everything that trading needs into the journal, and waits until the engine has done it."""
+    """Append all commands that trading needs to the journal, and wait until the engine has applied them."""
     commands: list[AnyCommand] = [InstrumentDefine(flow.SYMBOL, maker_fee_bp=1, taker_fee_bp=3)]
     commands.append(MarketSetPhase(flow.SYMBOL, CONTINUOUS))
     for session in range(sessions):

@@ -1,12 +1,13 @@
-"""What was measured, for the eyes."""
+"""Prints the measurements as tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 
-def _made(title: str, *headings: str) -> Table:
+def _new_table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if index else "left")
@@ -22,20 +23,20 @@ def _spread(values: list[float]) -> str:
 
 
 def show(found: dict[str, Any]) -> None:
-    """Prints three tables and a line about the machine."""
+    """Print three tables and a line about the machine."""
     console = Console(width=120)
-    closed = _made(
+    closed = _new_table(
         "sessions x window: acknowledged durable orders beside the stock echo (medians; ms)",
-        *("", "echo/s", "chain/s", "ratio", "spread", "p50", "p99", "p99.9", "echo p50", "echo p99"),
+        ("", "echo/s", "chain/s", "ratio", "spread", "p50", "p99", "p99.9", "echo p50", "echo p99"),
     )
     for name, row in found["windows"].items():
         figures = [f"{row['echo_per_s']:,}", f"{row['chain_per_s']:,}", f"{row['ratio']:.2f}"]
         latencies = [_ms(row[key]) for key in ("p50_us", "p99_us", "p999_us", "echo_p50_us", "echo_p99_us")]
         closed.add_row(name, *figures, _spread(row["ratio_spread"]), *latencies)
     console.print(closed)
-    opened = _made(
+    opened = _new_table(
         "offered at a fixed rate, latency from the moment an order was due (medians; ms)",
-        *("of highest", "offered/s", "", "p50", "p99", "p99.9", "p99 to echo's", "spread"),
+        ("of highest", "offered/s", "", "p50", "p99", "p99.9", "p99 to echo's", "spread"),
     )
     for row in found["open_loop"]:
         offered = [f"{row['share']:.0%}", f"{row['offered_per_s']:,.0f}"]
@@ -48,7 +49,7 @@ def show(found: dict[str, Any]) -> None:
             offered = ["", ""]
     console.print(opened)
     names = list(next(iter(found["windows"].values()))["chain_cpu_us"])
-    spent = _made("processor time an order (µs)", "", *names, "echo", "client of echo")
+    spent = _new_table("processor time an order (µs)", ("", *names, "echo", "client of echo"))
     for name, row in found["windows"].items():
         chain, echo = row["chain_cpu_us"], row["echo_cpu_us"]
         spent.add_row(name, *(f"{chain[part]:.1f}" for part in names), f"{echo['server']:.1f}", f"{echo['client']:.1f}")
