@@ -1,8 +1,8 @@
 """REST: the public market, the status of the gateway, and the operators' commands."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,29 +10,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.dependencies import TheGateway, ThePrincipal
 from api.edge.outcome import Refusal
 from api.edge.params import MAX_ROWS
-from api.edge.problems import Problem
+from api.edge.problems import documented
+from api.listing import ThePage, listed, page_dependency
 from api.metrics import write
 from api.sessions.trading import OPERATOR_METHODS, Trading
+from api.view.market_data import MarketData, write_public_trade
 from goldx.protocol.units import BadValue
+from settlement.base.paging import PageRequest, cut
 
 router = APIRouter()
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem, "description": text}
-    for code, text in (
-        (401, "no valid bearer token"),
-        (403, "the key has not the permission"),
-        (409, "refused by the exchange; `reason` says why"),
-        (422, "a value that is not allowed"),
-        (503, "a server behind the gateway is away, nothing was placed"),
-    )
-}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "no such instrument"}}
+_AWAY: Final = documented({503: "a server behind the gateway is away, nothing was placed"})
+_PROBLEMS: Final = _AWAY | documented(
+    {
+        401: "no valid bearer token",
+        403: "the key has not the permission",
+        409: "refused by the exchange; `reason` says why",
+        422: "a value that is not allowed",
+    }
+)
+_NOT_FOUND: Final = documented({404: "no such instrument"})
 
-Rows = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+Depth = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+TradesPage = Annotated[PageRequest, Depends(page_dependency(50))]
 
 
 class OperatorCommand(BaseModel):
-    """One command of the venue, in the words of the member protocol."""
+    """One command of the venue, in the form of the member protocol."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,35 +43,38 @@ class OperatorCommand(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict, examples=[{"symbol": "AU-SCRAP", "phase": "continuous"}])
 
 
-@router.get("/health", tags=["service"], responses={503: _PROBLEMS[503]})
+@router.get("/health", tags=["service"], responses=_AWAY)
 async def health(gateway: TheGateway) -> dict[str, str]:
-    """Whether the gateway takes orders and follows the events."""
+    """Return 200 if the gateway takes commands and follows the events, otherwise 503."""
     if not gateway.healthy:
         raise Refusal("UNAVAILABLE", "the journal or the event stream is not reachable", retry_after_ms=1_000)
     return {"status": "ok"}
 
 
-@router.get("/v1/status", tags=["service"], responses={503: _PROBLEMS[503]})
+@router.get("/v1/status", tags=["service"], responses=_AWAY)
 async def status(gateway: TheGateway) -> dict[str, Any]:
-    """How far the gateway is, how many sessions it has, how durable an acknowledgement is; the engines."""
+    """Return the status of the gateway and the engines: progress, sessions, durability, why orders are refused."""
     return await gateway.status()
 
 
-@router.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses={503: _PROBLEMS[503]})
+@router.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses=_AWAY)
 async def metrics(gateway: TheGateway) -> Response:
-    """The same for Prometheus."""
+    """Return the status as metrics for Prometheus."""
     return Response(write(await gateway.status()), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/instruments", tags=["market"])
-async def instruments(gateway: TheGateway) -> dict[str, Any]:
-    """All grade classes with their terms of trade and their phase."""
-    return {"instruments": gateway.queries.instruments()}
+async def instruments(gateway: TheGateway, page: ThePage) -> dict[str, Any]:
+    """List the grade classes with their terms of trade and their phase, in the order of their definition."""
+    markets = list(gateway.view.markets.values())
+    return listed("instruments", MarketData.instrument, cut(markets, lambda market: market.symbol, page))
 
 
 @router.get("/v1/book/{symbol}", tags=["market"], responses=_NOT_FOUND)
-async def book(gateway: TheGateway, symbol: str, depth: Rows = 50) -> dict[str, Any]:
-    """Price levels, best first: price in CNY per fine gram, visible quantity in fine grams.
+async def book(
+    gateway: TheGateway, symbol: str, depth: Depth = 50
+) -> dict[str, Any]:
+    """Return the price levels, best first: price in CNY per fine gram, visible quantity in fine grams.
 
     `checksum` is that of the whole book, `sequence` that of channel `book.{symbol}`.
     """
@@ -76,16 +82,18 @@ async def book(gateway: TheGateway, symbol: str, depth: Rows = 50) -> dict[str, 
 
 
 @router.get("/v1/trades/{symbol}", tags=["market"], responses=_NOT_FOUND)
-async def trades(gateway: TheGateway, symbol: str, limit: Rows = 50) -> dict[str, Any]:
-    """The newest trades, newest first."""
-    return {"symbol": symbol, "trades": gateway.queries.market(symbol).recent(limit)}
+async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str, Any]:
+    """List the newest trades, newest first; the gateway keeps a thousand of an instrument."""
+    newest_first = list(reversed(gateway.queries.market(symbol).trades))
+    rows = cut(newest_first, lambda trade: str(trade.trade_id), page)
+    return listed("trades", write_public_trade, rows, symbol=symbol)
 
 
 @router.post("/v1/operator/commands", tags=["operator"], responses=_PROBLEMS)
 async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> dict[str, Any]:
-    """Places one command of the venue and answers with its events. Needs the permission `operate`.
+    """Place one command of the venue, and return its events. Needs the permission `operate`.
 
-    `by` is set to whoever signed the token. Gold and money do not move here: that is settlement's.
+    The holder of the token is recorded in `by`. Gold and money move through settlement alone.
     """
     if "operate" not in principal.permissions:
         raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission 'operate'")

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from goldx.protocol.units import BadValue
+from settlement.base.paging import LONGEST
 
-MAX_ROWS: Final = 1_000
-"""The longest page of a listing."""
+MAX_ROWS: Final = LONGEST
+"""The largest number of rows in one answer."""
 
 
 def check_names(params: Mapping[str, Any], *names: str) -> None:

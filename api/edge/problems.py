@@ -44,6 +44,11 @@ def problem(
     return JSONResponse(body | more, status, headers, MEDIA_TYPE)
 
 
+def documented(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of routes: for each status a problem, described by a text."""
+    return {status: {"model": Problem, "description": text} for status, text in texts.items()}
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem. The details of an unexpected error go to the log only."""
 

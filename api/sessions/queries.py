@@ -55,13 +55,9 @@ class Queries:
             raise Refusal("NOT_PERMITTED", f"account {name} is not of member {principal.member}")
         return account
 
-    def instruments(self) -> list[dict[str, Any]]:
-        """Return all instruments in the protocol's form, in the order of their first definition."""
-        return [market.instrument() for market in self._view.markets.values()]
-
     def _instruments(self, _: Session, request: Request) -> None:
         check_names(request.params)
-        request.succeed({"instruments": self.instruments()})
+        request.succeed({"instruments": [market.instrument() for market in self._view.markets.values()]})
 
     def _book(self, _: Session, request: Request) -> None:
         check_names(request.params, "symbol", "depth")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Body, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,23 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.dependencies import TheGateway, ThePrincipal
 from api.edge.auth import Principal
 from api.edge.outcome import Refusal
-from api.edge.problems import Problem
+from api.edge.problems import documented
 from goldx.protocol.units import BadValue
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.working_days import parse_day, today
 from settlement.intake.bar_columns import GIVEN
 from settlement.intake.bar_rows import Reading
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem, "description": text}
-    for code, text in (
-        (401, "no valid bearer token"),
-        (403, "the key has not the permission"),
-        (409, "refused in the present state; `reason` says why"),
-        (422, "a value that is not allowed"),
-        (503, "the database is away, nothing was changed"),
-    )
-}
+PROBLEMS: Final = documented(
+    {
+        401: "no valid bearer token",
+        403: "the key has not the permission",
+        409: "refused in the present state; `reason` says why",
+        422: "a value that is not allowed",
+        503: "the database is away, nothing was changed",
+    }
+)
 
 
 def new_router() -> APIRouter:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.edge.problems import Problem
+from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
     Number,
@@ -16,7 +17,7 @@ from api.settlement_routes.access import (
     Transaction,
     new_router,
 )
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
 from settlement.assays.assay import Result
 from settlement.base.arithmetic import parse_decimal

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Transaction, new_router
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from settlement.base import audit, proposals
 from settlement.service import movements
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import Field
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Reader, Strict, Transaction, new_router
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day, today
 from settlement.charges import accruals, bills, tariff
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
     DocumentRequest,
@@ -15,7 +16,7 @@ from api.settlement_routes.access import (
     Transaction,
     new_router,
 )
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_weight
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 

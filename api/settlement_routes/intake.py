@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import Response
 from pydantic import Field
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
     File,
@@ -20,7 +21,7 @@ from api.settlement_routes.access import (
     new_router,
 )
 from api.settlement_routes.lots import ProvenanceRequest
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
 from settlement.intake import files, imports, intake, melting, pre_advice
 from settlement.intake.bar_list import Declared

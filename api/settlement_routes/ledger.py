@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from api.dependencies import TheGateway
+from api.listing import ThePage, listed
 from api.settlement_routes.access import AnyStaff, Clerk, Reader, Strict, Transaction, new_router
-from api.settlement_routes.rows import ThePage, listed
 from goldx.protocol.units import format_amount, parse_money
 from settlement.ledger import balances, cash, status
 

@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from api.edge.problems import problem
+from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
     LotNumber,
@@ -15,7 +16,7 @@ from api.settlement_routes.access import (
     Transaction,
     new_router,
 )
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_money, parse_weight
 from settlement.base.arithmetic import parse_decimal
 from settlement.base.working_days import parse_day

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from pydantic import Field
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
     LotsAndReasonRequest,
@@ -15,7 +16,7 @@ from api.settlement_routes.access import (
     Transaction,
     new_router,
 )
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_weight
 from settlement.base.arithmetic import FINENESS_RULES, parse_scale_weight
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 from api.dependencies import TheGateway
+from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, File, Reader, TheDay, TheReading, Transaction, new_router
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from settlement.base.database import now_ms
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement

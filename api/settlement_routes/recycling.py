@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Response
 from pydantic import Field
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, Transaction, new_router
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money, parse_price
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
 from settlement.recycling import aml, counter, sellers, two_way

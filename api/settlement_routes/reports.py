@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
 
+from api.listing import ThePage, listed
 from api.settlement_routes.access import Reader, TheDay, Transaction, new_router
-from api.settlement_routes.rows import Projection, ThePage, listed
+from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
 from settlement.lots import lots
 from settlement.reports import account_statement, bar_export, stock_report

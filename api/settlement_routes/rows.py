@@ -1,13 +1,10 @@
-"""How rows of settlement become the objects of an answer, and listings their pages."""
+"""Projections: how rows of settlement become the objects of an answer."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
-
-from fastapi import Depends, Query
+from typing import Any, Final
 
 from goldx.protocol.units import format_money, format_price, format_weight
 from settlement.base.arithmetic import format_cg, format_fineness
-from settlement.base.paging import LONGEST, Page, PageRequest
 
 FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
     "mg": format_weight,
@@ -45,19 +42,3 @@ class Projection:
             value = getattr(row, column)
             found[field] = None if value is None else write(value)
         return found
-
-
-def _page(
-    after: Annotated[str | None, Query(description="`next` of the page before; default: the first page")] = None,
-    limit: Annotated[int, Query(ge=1, le=LONGEST, description="Rows of a page")] = LONGEST,
-) -> PageRequest:
-    return PageRequest(after, limit)
-
-
-ThePage = Annotated[PageRequest, Depends(_page)]
-"""Which page of a listing a request asks for."""
-
-
-def listed(name: str, projection: Callable[[Any], dict[str, Any]], page: Page[Any], **more: Any) -> dict[str, Any]:
-    """Return the answer of a listing: its rows under ``name``, and ``next``, null on the last page."""
-    return {name: [projection(row) for row in page], "next": page.next, **more}

@@ -28,6 +28,7 @@ PLANTED = {
     "matching.core.impure": "random",
     "settlement.tables.planted": "settlement.lots.lots",
     "api.edge.planted": "api.view.view",
+    "api.view.planted": "settlement.base.registry",
 }
 """Modules that import what they may not; together they break every contract."""
 
