@@ -71,9 +71,7 @@ async def instruments(gateway: TheGateway, page: ThePage) -> dict[str, Any]:
 
 
 @router.get("/v1/book/{symbol}", tags=["market"], responses=_NOT_FOUND)
-async def book(
-    gateway: TheGateway, symbol: str, depth: Depth = 50
-) -> dict[str, Any]:
+async def book(gateway: TheGateway, symbol: str, depth: Depth = 50) -> dict[str, Any]:
     """Return the price levels, best first: price in CNY per fine gram, visible quantity in fine grams.
 
     `checksum` is that of the whole book, `sequence` that of channel `book.{symbol}`.
