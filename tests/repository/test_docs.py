@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from settlement.documents.lots import LOT
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SOURCES = [
@@ -149,3 +151,10 @@ def test_the_maintainers_map_has_every_folder_of_the_product() -> None:
         for init in (ROOT / product).glob("*/__init__.py")
     }
     assert shown == folders
+
+
+def test_the_page_shows_every_step_in_the_life_of_a_lot() -> None:
+    chapter = (DOCS / "settlement.md").read_text().partition("\n## The life of a lot\n")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| (\w+) \| [^|]*\| ([A-Z_]+|as before) \|", chapter, re.MULTILINE)
+    assert dict(shown) == {name: step.after for name, step in LOT.steps.items()}
+    assert len(shown) == len(LOT.steps)
