@@ -89,7 +89,7 @@ class ExplanationRequest(Strict):
 
 
 class QuarantineRequest(ReasonRequest):
-    authority: str = Field(description="whose hold it is, or the number of its order")
+    authority: str = Field(description="who orders the hold, or the number of the order")
 
 
 class ReturnRequest(Strict):

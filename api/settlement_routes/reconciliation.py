@@ -29,12 +29,12 @@ async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
 
 @router.get("/breaks")
 async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List breaks that are not corrected, oldest first, with their age in days and who owns them at that age."""
+    """List breaks that are not corrected, oldest first, with their age in days and who is responsible at it."""
     now = now_ms()
 
     def aged(row: Any) -> dict[str, Any]:
-        days, whose = breaks.age(row.opened_at, now)
-        return {**BREAK(row), "days": days, "whose": whose}
+        days, responsible = breaks.age(row.opened_at, now)
+        return {**BREAK(row), "days": days, "whose": responsible}
 
     return listed("breaks", aged, await breaks.open_breaks(connection, page))
 

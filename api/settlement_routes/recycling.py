@@ -38,7 +38,7 @@ REPORT = Projection(
 class CounterRequest(Strict):
     counter: str
     member: str
-    account: str = Field(description="Whose the gold becomes")
+    account: str = Field(description="The account that gets the gold")
     warehouse: str
     name: str
 

@@ -1,10 +1,11 @@
-"""Listings in pages: rows in the order of a key, each page from behind one key on.
+"""Pages of a listing: rows in the order of a key, at most a given number, after a given key.
 
-A page is asked for with two values: at most ``limit`` rows, behind the row whose key is ``after``. It names in ``next``
-what ``after`` of the following page is, and None where the listing ends. As a page begins behind a key and not at a
-position, rows that come or go between two pages make no other row appear twice or not at all.
+A request has two values: ``limit``, the largest number of rows, and ``after``, the key of the row before the page. A
+page gives in ``next`` the ``after`` of the page that follows, and None if it is the last one. A page begins after a key
+and not at a position, so rows that are added or removed between two requests do not make others appear twice or never.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -19,12 +20,13 @@ LONGEST: Final = 1_000
 """The largest ``limit`` that REST takes, and its default."""
 LARGEST_NUMBER: Final = 2**63 - 1
 """The largest number that a document can have: BIGINT."""
+NUMBER: Final = re.compile("[0-9]{1,19}")
 SEPARATOR: Final = ","
 """Between the parts of a key; no code and no number contains it."""
 
 
 class PageRequest(NamedTuple):
-    """Which part of a listing is asked for; ``limit`` None: every row that is left."""
+    """The part of a listing that is wanted; ``after`` None: from the first row, ``limit`` None: to the last one."""
 
     after: str | None = None
     limit: int | None = None
@@ -34,7 +36,7 @@ ALL: Final = PageRequest()
 
 
 class Page(list[T]):
-    """Rows of a listing, and what ``after`` of the next page is: None if there is none."""
+    """Rows of a listing; ``next`` is the ``after`` of the following page, None on the last one."""
 
     def __init__(self, rows: Iterable[T], following: str | None) -> None:
         super().__init__(rows)
@@ -53,7 +55,7 @@ def _parse(text: str, key: Sequence[ColumnElement[Any]]) -> list[Any]:
     for column, part in zip(key, parts, strict=True):
         if column.type.python_type is not int and part.isprintable():
             values.append(literal(part, column.type))
-        elif column.type.python_type is int and part.isascii() and part.isdecimal() and int(part) <= LARGEST_NUMBER:
+        elif column.type.python_type is int and NUMBER.fullmatch(part) and int(part) <= LARGEST_NUMBER:
             values.append(literal(int(part), column.type))
         else:
             raise _bad_cursor(text)
@@ -61,10 +63,10 @@ def _parse(text: str, key: Sequence[ColumnElement[Any]]) -> list[Any]:
 
 
 def paged(query: Select[Any], key: Sequence[ColumnElement[Any]], page: PageRequest) -> Select[Any]:
-    """Return ``query`` in the order of ``key``, from behind ``page.after`` on, with one row more than asked for.
+    """Return ``query`` in the order of ``key``, after ``page.after``, limited to one row more than ``page.limit``.
 
-    That row shows whether another page follows. ``key`` are columns that the query selects and that no two of its rows
-    share. Raises BadValue for an ``after`` that is no key of this listing.
+    That row shows whether another page follows. ``key`` are columns that the query selects; together they identify a
+    row. Raises BadValue for an ``after`` that is no key of this listing.
     """
     query = query.order_by(*key)
     if page.after is not None:
@@ -82,7 +84,7 @@ async def fetch(
 
 
 def cut(rows: Sequence[T], key: Callable[[T], str], page: PageRequest) -> Page[T]:
-    """Return one page of rows that are at hand in their lasting order. Raises BadValue for an unknown ``after``."""
+    """Return one page of ``rows``, which are all rows of a listing in order. Raises BadValue for an unknown ``after``."""
     if page.after is not None:
         keys = [key(row) for row in rows]
         if page.after not in keys:

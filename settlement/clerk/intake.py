@@ -220,7 +220,7 @@ def return_lot(by: str, lot_id: int, collector: str) -> None:
 @clerk.command("quarantine")
 @LOT
 @REASON
-@click.option("--authority", required=True, help="Whose hold it is, or the number of its order.")
+@click.option("--authority", required=True, help="Who orders the hold, or the number of the order.")
 @click.pass_obj
 def quarantine(by: str, lot_id: int, reason: str, authority: str) -> None:
     """Hold a lot at once: money laundering, or the police."""

@@ -31,15 +31,15 @@ def described(found: breaks.Break | Row[Any]) -> str:
 
 
 def _break(row: Row[Any]) -> Iterable[object]:
-    days, whose = breaks.age(row.opened_at, now_ms())
-    return row.break_id, row.owner, row.status, f"{days} days", whose, described(row)
+    days, responsible = breaks.age(row.opened_at, now_ms())
+    return row.break_id, row.owner, row.status, f"{days} days", responsible, described(row)
 
 
 @clerk.command("breaks")
 @PAGE
 @click.pass_obj
 def list_breaks(by: str, page: PageRequest) -> None:
-    """Show open breaks, tab separated: number, owner, status, age, whose it is by its age, what differs."""
+    """Show open breaks, tab separated: number, owner, status, age, who is responsible at that age, difference."""
     show(by, page, breaks.open_breaks, _break)
 
 
@@ -78,7 +78,7 @@ def reconcile(context: click.Context, as_json: bool) -> None:
 
 @clerk.command("statement")
 @FILE
-@click.option("--warehouse", help="Whose bars the statement lists; not for a depository's report.")
+@click.option("--warehouse", help="The warehouse that the statement is of; not for a depository's report.")
 @click.option("--day", help="The day it is of, such as 2026-11-24; default: today.")
 @PREVIEW
 @READING
@@ -106,7 +106,7 @@ def take_statement(
     except cells.BadFile as error:
         raise click.ClickException(str(error)) from error
     if warehouse is None:
-        raise click.UsageError("--warehouse must say whose bars these are")
+        raise click.UsageError("--warehouse must name the warehouse that the statement is of")
     outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), only_preview)
     for found in outcome.breaks:
         click.echo(described(found))

@@ -29,7 +29,7 @@ def counter_group() -> None:
 @counter_group.command("add")
 @click.argument("code")
 @click.option("--member", required=True)
-@click.option("--account", required=True, help="Whose the gold becomes.")
+@click.option("--account", required=True, help="The account that gets the gold.")
 @click.option("--warehouse", required=True, help="Where it is delivered to.")
 @click.option("--name", required=True)
 @click.pass_obj

@@ -93,7 +93,13 @@ async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) ->
         assert rows == whole, path
         assert count == -(-len(whole) // limit), path
         assert len({str(row) for row in rows}) == len(rows), path
-        for params in ({"limit": 0}, {"limit": LONGEST + 1}, {"after": "1,2,3,4,5"}, {"after": "\x00"}):
+        for params in (
+            {"limit": 0},
+            {"limit": LONGEST + 1},
+            {"after": "1,2,3,4,5"},
+            {"after": "\x00"},
+            {"after": "9" * 5_000},
+        ):
             bad = await rest("auditor", "GET", path, 422, params={**PARAMS.get(path, {}), **params})
             assert bad["reason"] == "BAD_VALUE", path
 
