@@ -84,7 +84,7 @@ async def fetch(
 
 
 def cut(rows: Sequence[T], key: Callable[[T], str], page: PageRequest) -> Page[T]:
-    """Return one page of ``rows``, which are all rows of a listing in order. Raises BadValue for an unknown ``after``."""
+    """Return one page of ``rows``, all rows of a listing in order. Raises BadValue for an unknown ``after``."""
     if page.after is not None:
         keys = [key(row) for row in rows]
         if page.after not in keys:
