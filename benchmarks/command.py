@@ -1,4 +1,4 @@
-"""``goldx bench``: what is claimed about speed, as programs."""
+"""``goldx bench``: the programs that measure every speed that is claimed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``goldx build-core``: compiles what is on every order's path with the C compiler of the machine."""
+"""``goldx build-core``: compiles the modules on every order's path with the C compiler of the machine."""
 
 from importlib.metadata import entry_points
 
@@ -16,7 +16,7 @@ def build_core() -> None:
     for entry in entry_points(group="goldx.compiled"):
         part = entry.load()
         if not isinstance(part, Compiled):
-            raise TypeError(f"entry point {entry.value} names nothing that can be compiled")
+            raise TypeError(f"entry point {entry.value} is not a Compiled")
         try:
             target = part.build()
         except BuildFailed as failure:

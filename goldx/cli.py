@@ -1,4 +1,4 @@
-"""The ``goldx`` command: gathers every package's sub-commands through entry points and runs one of them.
+"""The ``goldx`` command, whose sub-commands are found through entry points.
 
 The ground floor imports no upper floor; each package names its commands in pyproject.toml under ``goldx.commands``.
 """
@@ -17,8 +17,8 @@ class _SettingsRefused(click.ClickException):
     exit_code = 2
 
 
-class _Gathered(click.Group):
-    """A group whose commands are loaded only when they are asked for: ``goldx engine`` need not import the gateway."""
+class _EntryPointGroup(click.Group):
+    """A group that loads a command only when it is called: ``goldx engine`` does not import the gateway."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *(entry.name for entry in _commands())})
@@ -34,7 +34,7 @@ class _Gathered(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Wrong settings end any command with exit code 2 and a line for each of them."""
+        """Run a command; wrong settings end it with exit code 2 and a line for each of them."""
         try:
             return super().invoke(ctx)
         except BadSettings as error:
@@ -48,7 +48,7 @@ def _commands() -> list[EntryPoint]:
     return [entry for entry in entry_points(group="goldx.commands") if find_spec(entry.module.partition(".")[0])]
 
 
-@click.group(cls=_Gathered, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_EntryPointGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="goldx")
 def main() -> None:
     """GoldX: a spot exchange for non-standard gold."""

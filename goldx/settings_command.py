@@ -1,4 +1,4 @@
-"""``goldx settings``: the settings in effect, and the table of them in ``docs/operations.md``."""
+"""``goldx settings``: prints the settings in effect, or the table of all settings in ``docs/operations.md``."""
 
 import click
 
@@ -18,7 +18,7 @@ def settings(table: bool) -> None:
 
 
 def markdown_table() -> str:
-    """The table that ``docs/operations.md`` holds."""
+    """Return the table of all settings that ``docs/operations.md`` holds."""
     lines = ["| setting | environment | default | allowed | what it is |", "|---|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = f"`{field.default}`" if field.default is not None else "unset"

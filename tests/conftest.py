@@ -1,4 +1,4 @@
-"""Real servers for the tests: one Valkey and one PostgreSQL a session, a shard and a database of its own a test."""
+"""Fixtures of all tests: one real Valkey and one real PostgreSQL a session, a new shard and a new database a test."""
 
 import itertools
 import shutil
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return config.stash[_scratch].said
+    return config.stash[_scratch].description
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -84,7 +84,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def shard() -> str:
-    """A shard name no other test of this session uses: tests share the server, not the keys."""
+    """A shard name that no other test of this session uses: tests share the server, not the keys."""
     return f"t{next(_numbers)}"
 
 
@@ -97,7 +97,7 @@ async def redis(valkey_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def connection(redis: Redis) -> Iterator[RedisConnection]:
-    """A connection of its own to the same server."""
+    """A RedisConnection to the same server."""
     connection = RedisConnection(redis)
     yield connection
     connection.close()

@@ -1,7 +1,7 @@
-"""Where a session's servers and processes keep their data: in memory, if it has room, for most of their time is fsync.
+"""The temporary folder of a test session: in memory if there is room, since most of the servers' time is fsync.
 
-What they do is the same on any file system; only the long campaigns, which are about what a disk still has after a
-kill, and whoever has set TMPDIR, get the folder for temporary files of the system.
+Servers and processes behave the same on any file system. Only the long campaigns, which test what a disk still has
+after a kill, and sessions with TMPDIR set use the system's folder for temporary files.
 """
 
 import fcntl
@@ -18,20 +18,20 @@ PREFIX = "goldx-tests-"
 
 
 class Scratch:
-    """The temporary folder of this process and its children for a session, and ``said``, the line that tells it."""
+    """The temporary folder of this process and its children for a session; ``description`` is a line about it."""
 
     def __init__(self, marks: str, memory: Path = MEMORY, room: int = ROOM) -> None:
-        """Takes the folder in ``memory`` if that has ``room`` bytes; ``marks`` is what ``-m`` says."""
+        """Make the folder in ``memory`` if that has ``room`` bytes; ``marks`` is the value of ``-m``."""
         self.folder: Path | None = None
-        reason = _against(marks, memory, room)
+        reason = _reason_for_disk(marks, memory, room)
         if reason is None:
             self.folder, self._lock = _take(memory)
             os.environ["TMPDIR"] = str(self.folder)
             tempfile.tempdir = None
-        self.said = f"data of the tests' servers: {tempfile.gettempdir()}, {reason or 'in memory'}"
+        self.description = f"data of the tests' servers: {tempfile.gettempdir()}, {reason or 'in memory'}"
 
     def close(self) -> None:
-        """Removes the folder and what is in it."""
+        """Remove the folder with everything in it."""
         if self.folder is not None:
             del os.environ["TMPDIR"]
             tempfile.tempdir = None
@@ -40,12 +40,12 @@ class Scratch:
             self.folder = None
 
 
-def _against(marks: str, memory: Path, room: int) -> str | None:
-    """Why the data does not lie in memory, or None."""
+def _reason_for_disk(marks: str, memory: Path, room: int) -> str | None:
+    """Return why the data does not lie in memory, or None."""
     if "TMPDIR" in os.environ:
         return "as TMPDIR says"
     if not marks or re.search(r"(?<!not )\b(slow|faults)\b", marks):
-        return "a campaign is about the disk"
+        return "a campaign tests the disk"
     if not os.access(memory, os.W_OK | os.X_OK):
         return f"{memory} cannot be written"
     free = shutil.disk_usage(memory).free
@@ -55,9 +55,9 @@ def _against(marks: str, memory: Path, room: int) -> str | None:
 
 
 def _take(memory: Path) -> tuple[Path, int]:
-    """A new folder and a lock on it, which the system lets go of however this process ends.
+    """Make a folder and lock it; the system releases the lock however this process ends.
 
-    Folders that nobody holds were left by a session that was killed: they go.
+    Folders that are not locked were left by a session that was killed, and are removed.
     """
     for left in memory.glob(f"{PREFIX}*"):
         lock = _lock(left)
@@ -65,20 +65,20 @@ def _take(memory: Path) -> tuple[Path, int]:
             shutil.rmtree(left, ignore_errors=True)
             os.close(lock)
     while True:
-        # Short: a socket's path has to fit 107 bytes. The folders in it are closed each for itself; a PostgreSQL with
-        # a user id of its own has to pass through this one.
+        # The path is short, because a socket's path has to fit 107 bytes. Others may enter it, because a PostgreSQL
+        # with a user id of its own has to; the folders in it are private.
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=memory))
         lock = _lock(folder)
         if lock is not None and folder.exists():
             folder.chmod(0o711)
             return folder, lock
-        # Another session that began at the same moment took it for one that was left.
+        # Another session that began at the same moment has removed it as one that was left.
         if lock is not None:
             os.close(lock)
 
 
 def _lock(folder: Path) -> int | None:
-    """The lock, or None if somebody holds it or the folder is gone or another user's."""
+    """Lock a folder; return None if another process has, or if the folder is gone or another user's."""
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:

@@ -1,4 +1,4 @@
-"""How quickly the exchange is back: replay, start from a snapshot, the market's pauses, takeover and hand-over.
+"""The speed of recovery: replay, start from a snapshot, the market's pauses, takeover and hand-over.
 
 The servers and engines are real processes on this machine, fsync always, at the default lease. Where other work runs
 beside it, the figures in processor time are those to read.
@@ -18,6 +18,7 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, Final
 
+import msgspec
 from redis.asyncio import Redis
 
 from benchmarks.chain.stack import cpu_seconds
@@ -27,7 +28,15 @@ from goldx.hosting import collector
 from goldx.hosting.servers import Server
 from goldx.hosting.valkey import start_valkey
 from goldx.protocol import terms
-from goldx.protocol.commands import OrderCancel
+from goldx.protocol.commands import (
+    AccountOpen,
+    AnyCommand,
+    HoldingAdjust,
+    InstrumentDefine,
+    MarketSetPhase,
+    OrderCancel,
+    OrderPlace,
+)
 from goldx.protocol.units import CASH
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_body, event_frame, frame_hash
 from goldx.streams.engines import LEADER, STANDBY, read_statuses
@@ -49,8 +58,11 @@ LOAD_PAUSE: Final = 0.001
 
 
 def replay(messages: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Commands a second of processor time: the bare core's ``apply_all`` with as many commands at once as the fold
-    gives it, and recovery's fold of journal entries whose events are published."""
+    """Measure commands a second of processor time: the bare core's, and those of recovery's fold.
+
+    The core applies as many commands at once as the fold gives it; the fold reads journal entries whose events are
+    published.
+    """
     flow = flows.make("near-touch", messages, seed)
     core, fold = [], []
     for _ in range(rounds):
@@ -89,16 +101,17 @@ def _frames(commands: list[tuple[Any, ...]]) -> list[tuple[Position, bytes]]:
 
 
 def venue(accounts: int, orders: int) -> Fold:
-    """A state of so many accounts, each with money, and so many resting orders."""
+    """Return a state of so many accounts, each with money, and so many resting orders."""
     engine = Engine()
-    engine.apply(1, (8, "AU"))
-    engine.apply(1, (12, "AU", terms.CONTINUOUS, ""))
+    commands: list[AnyCommand] = [InstrumentDefine("AU"), MarketSetPhase("AU", terms.CONTINUOUS)]
     for number in range(accounts):
-        engine.apply(1, (9, f"A{number}", f"M{number % 500}", terms.HOUSE, None, ""))
-        engine.apply(1, (10, f"A{number}", CASH, 10**12, f"r{number}", ""))
+        commands.append(AccountOpen(f"A{number}", f"M{number % 500}", terms.HOUSE))
+        commands.append(HoldingAdjust(f"A{number}", CASH, 10**12, f"r{number}"))
     for number in range(orders):
-        order = (1, f"A{number % accounts}", f"c{number}", "AU", terms.BUY, terms.LIMIT, 1_000, 50_000 + number % 5_000)
-        engine.apply(1, order)
+        account, price = f"A{number % accounts}", 50_000 + number % 5_000
+        commands.append(OrderPlace(account, f"c{number}", "AU", terms.BUY, terms.LIMIT, 1_000, price))
+    for command in commands:
+        engine.apply(1, tuple(msgspec.to_builtins(command)))
     assert len(engine.state.orders) == orders
     return Fold(engine, Position(1, 0), 1, accounts * 2 + orders + 2)
 
@@ -130,8 +143,8 @@ def snapshot_costs(fold: Fold, rounds: int) -> dict[str, Any]:
     }
 
 
-class Bench:
-    """A server of its own, fsync always, and engines on it as processes."""
+class EngineBench:
+    """A server, fsync always, and engines on it as processes."""
 
     def __init__(self, server: Server, settings: Path) -> None:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")}
@@ -142,7 +155,7 @@ class Bench:
         self.keys = Keys()
 
     async def engine(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Starts an engine and waits until it is ready."""
+        """Start an engine and return it when it is ready."""
         command = (sys.executable, "-m", "goldx.cli", "engine", *arguments)
         process = await asyncio.create_subprocess_exec(*command, env=self._environment, stdout=PIPE, stderr=DEVNULL)
         self._running.append(process)
@@ -152,88 +165,95 @@ class Bench:
         return process
 
     async def kill(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a process and wait for its end."""
         process.kill()
         await process.wait()
 
     async def close(self) -> None:
+        """Kill what still runs."""
         for process in self._running:
             if process.returncode is None:
                 await self.kill(process)
         await self.redis.aclose()
 
-    async def leads(self) -> int:
-        """The epoch of the newest event."""
+    async def newest_epoch(self) -> int:
+        """Return the epoch of the newest event."""
         newest = await EventStream(self.redis, self.keys).newest()
         return decode_events(newest[1]).epoch if newest else 0
 
-    async def has_standby(self) -> None:
-        """Until one leads and another stands by."""
+    async def wait_for_standby(self) -> None:
+        """Wait until one engine leads and another stands by."""
         while [status.role for status in await read_statuses(self.redis, self.keys)] != [LEADER, STANDBY]:
             await asyncio.sleep(0.01)
 
     async def hand_over(self) -> None:
+        """Let the leader hand over, and wait until another engine leads."""
         command = (sys.executable, "-m", "goldx.cli", "engine", "--hand-over")
         process = await asyncio.create_subprocess_exec(*command, env=self._environment, stdout=DEVNULL)
         assert await process.wait() == 0
 
 
 @contextlib.asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+async def engine_bench() -> AsyncIterator[EngineBench]:
+    """Start a server in a folder that is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
     server = await start_valkey(folder / "valkey")
     settings = folder / "goldx.toml"
     settings.touch()
-    made = Bench(server, settings)
+    bench = EngineBench(server, settings)
     try:
-        yield made
+        yield bench
     finally:
-        await made.close()
+        await bench.close()
         await server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 async def start(fold: Fold, rounds: int) -> dict[str, Any]:
-    """Seconds from the start of an engine's process until it leads, with the snapshot of such a state."""
+    """Measure the seconds from the start of an engine's process until it leads, with a snapshot of a state."""
     times, used = [], []
-    async with bench() as house:
-        keys, sequence = house.keys, fold.engine.sequence
-        await house.redis.xadd(keys.journal, {FIELD: encode(("bench.1", 1, (), b""))}, id=str(fold.position))
+    async with engine_bench() as bench:
+        keys, sequence = bench.keys, fold.engine.sequence
+        await bench.redis.xadd(keys.journal, {FIELD: encode(("bench.1", 1, (), b""))}, id=str(fold.position))
         body = event_body(fold.position, 0, ())
-        await house.redis.xadd(keys.events, {FIELD: event_frame(body, 0, NO_FRAME)}, id=f"{sequence}-0")
-        await SnapshotStore(house.redis, keys).save(snapshots.take(fold))
+        await bench.redis.xadd(keys.events, {FIELD: event_frame(body, 0, NO_FRAME)}, id=f"{sequence}-0")
+        await SnapshotStore(bench.redis, keys).save(snapshots.take(fold))
         for _ in range(rounds):
             began = perf_counter()
-            engine = await house.engine()
+            engine = await bench.engine()
             times.append(perf_counter() - began)
             used.append(cpu_seconds(engine.pid))
-            await house.kill(engine)
-            await house.redis.delete(keys.leader)
+            await bench.kill(engine)
+            await bench.redis.delete(keys.leader)
     return {"start_s": round(median(times), 2), "start_cpu_s": round(median(used), 2)}
 
 
 async def changes(rounds: int) -> dict[str, Any]:
-    """For how long the market stood: when the leader was killed, until the next one's first event; and the longest time
-    without a new event while the leader handed over. Under a load of single commands, at the default lease."""
+    """Measure for how long there were no events, under a load of single commands, at the default lease.
+
+    After a kill of the leader: until the next leader's first event. During a hand-over: the longest time without a new
+    event.
+    """
     killed, handed = [], []
-    async with bench() as house:
-        load = asyncio.create_task(_load(house))
-        running = [await house.engine(), await house.engine("--standby")]
+    async with engine_bench() as bench:
+        load = asyncio.create_task(_load(bench))
+        running = [await bench.engine(), await bench.engine("--standby")]
         for _ in range(rounds):
-            await house.has_standby()
-            watching = asyncio.create_task(_longest_silence(house))
-            await house.hand_over()
+            await bench.wait_for_standby()
+            measuring = asyncio.create_task(_longest_silence(bench))
+            await bench.hand_over()
             await asyncio.sleep(0.2)
-            watching.cancel()
-            handed.append(await watching)
+            measuring.cancel()
+            handed.append(await measuring)
             running.reverse()
-            await house.has_standby()
+            await bench.wait_for_standby()
             leader = running.pop(0)
-            epoch, began = await house.leads(), perf_counter()
-            await house.kill(leader)
-            while await house.leads() == epoch:
+            epoch, began = await bench.newest_epoch(), perf_counter()
+            await bench.kill(leader)
+            while await bench.newest_epoch() == epoch:
                 await asyncio.sleep(0.002)
             killed.append(perf_counter() - began)
-            running.append(await house.engine("--standby"))
+            running.append(await bench.engine("--standby"))
         load.cancel()
         await asyncio.gather(load, return_exceptions=True)
     return {
@@ -242,19 +262,19 @@ async def changes(rounds: int) -> dict[str, Any]:
     }
 
 
-async def _load(house: Bench) -> None:
+async def _load(bench: EngineBench) -> None:
     run = FrameWriter("bench.1")
-    journal = Journal(house.redis, house.keys)
+    journal = Journal(bench.redis, bench.keys)
     while True:
-        # Names no account, so it is refused: one event a command.
+        # It names no account, so it is refused: one event a command.
         await journal.append_raw(run.make((OrderCancel("-"),)))
         run.arrived()
         await asyncio.sleep(LOAD_PAUSE)
 
 
-async def _longest_silence(house: Bench) -> float:
-    """Until it is cancelled."""
-    stream, newest, since, longest = EventStream(house.redis, house.keys), 0, perf_counter(), 0.0
+async def _longest_silence(bench: EngineBench) -> float:
+    """Return the longest time without a new event, in seconds, until it is cancelled."""
+    stream, newest, since, longest = EventStream(bench.redis, bench.keys), 0, perf_counter(), 0.0
     with contextlib.suppress(asyncio.CancelledError):
         while True:
             if (sequence := await stream.last_sequence()) != newest:
@@ -264,14 +284,14 @@ async def _longest_silence(house: Bench) -> float:
     return longest
 
 
-def measure(messages: int, accounts: int, orders: int, rounds: int, seed: int, tell: Callable[[str], None]) -> Any:
-    """Everything."""
+def measure(messages: int, accounts: int, orders: int, rounds: int, seed: int, report: Callable[[str], None]) -> Any:
+    """Measure everything, and report what is being measured."""
     collector.tune_for_engine()
-    tell(f"a state of {accounts:,} accounts and {orders:,} resting orders")
+    report(f"a state of {accounts:,} accounts and {orders:,} resting orders")
     fold = venue(accounts, orders)
     found = {"snapshot": snapshot_costs(fold, rounds) | asyncio.run(start(fold, rounds))}
-    tell("replay")
+    report("replay")
     found["replay"] = replay(messages, rounds, seed)
-    tell("takeover and hand-over")
+    report("takeover and hand-over")
     found["change"] = asyncio.run(changes(rounds))
     return found

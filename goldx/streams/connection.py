@@ -38,7 +38,7 @@ Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 """An entry of a stream: its id and its fields."""
 
 _INCOMPLETE: Final = object()
-"""What the reader returns while an answer is not complete."""
+"""Returned by the reader while an answer is not complete."""
 _NOT_PRIMARY: Final = frozenset(("READONLY", "UNBLOCKED"))
 """Error codes of a server that has ceased to be the primary: the next call asks again which one is."""
 

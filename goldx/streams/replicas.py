@@ -30,7 +30,7 @@ unasked it reports only once a second. Together less than a connection's timeout
 
 
 class NotReplicated(RedisTimeoutError):
-    """What was written is not known to be on the disks of enough replicas; its outcome is unknown."""
+    """A write is not known to be on the disks of enough replicas; its outcome is unknown."""
 
 
 class NoReplicas(RuntimeError):

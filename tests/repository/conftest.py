@@ -1,6 +1,7 @@
 """The fixtures of the tests of the repository."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,10 @@ def checkout(tmp_path: Path) -> Path:
         else:
             shutil.copy(origin, tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def no_tmpdir(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets ``tempfile`` use the system's folder, as in a session without TMPDIR."""
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", None)

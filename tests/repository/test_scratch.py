@@ -1,4 +1,4 @@
-"""The session's data in memory: when it lies there, and that nothing stays."""
+"""The temporary folder of a test session: when it is in memory, and that nothing of it remains."""
 
 import os
 import signal
@@ -14,17 +14,14 @@ from tests.scratch import Scratch
 DEFAULT = "not slow and not faults"
 
 
-@pytest.fixture(autouse=True)
-def _no_tmpdir(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TMPDIR", raising=False)
-    monkeypatch.setattr(tempfile, "tempdir", None)
+pytestmark = pytest.mark.usefixtures("no_tmpdir")
 
 
-def test_this_process_and_its_children_have_it_and_it_goes(tmp_path: Path) -> None:
+def test_this_process_and_its_children_use_it_and_it_is_removed(tmp_path: Path) -> None:
     scratch = Scratch(DEFAULT, tmp_path, room=1)
     assert scratch.folder is not None
     assert scratch.folder.parent == tmp_path
-    assert scratch.said == f"data of the tests' servers: {scratch.folder}, in memory"
+    assert scratch.description == f"data of the tests' servers: {scratch.folder}, in memory"
     ask = [sys.executable, "-c", "import tempfile; print(tempfile.mkdtemp())"]
     child = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     for made in (tempfile.mkdtemp(), child):
@@ -48,22 +45,22 @@ def test_this_process_and_its_children_have_it_and_it_goes(tmp_path: Path) -> No
         ("", True),
     ],
 )
-def test_a_campaign_has_the_disk(tmp_path: Path, marks: str, campaign: bool) -> None:
+def test_a_campaign_uses_the_disk(tmp_path: Path, marks: str, campaign: bool) -> None:
     scratch = Scratch(marks, tmp_path, room=1)
     assert (scratch.folder is None) == campaign
-    assert scratch.said.endswith("a campaign is about the disk" if campaign else "in memory")
+    assert scratch.description.endswith("a campaign tests the disk" if campaign else "in memory")
     scratch.close()
 
 
-def test_whoever_has_set_tmpdir_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_with_tmpdir_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     scratch = Scratch(DEFAULT, tmp_path / "memory", room=1)
-    assert scratch.said == f"data of the tests' servers: {tmp_path}, as TMPDIR says"
+    assert scratch.description == f"data of the tests' servers: {tmp_path}, as TMPDIR says"
     scratch.close()
     assert os.environ["TMPDIR"] == str(tmp_path)
 
 
-def test_without_room_the_disk_has_it(tmp_path: Path) -> None:
+def test_without_room_in_memory_the_disk_is_used(tmp_path: Path) -> None:
     for memory, room in ((tmp_path, 1 << 60), (tmp_path / "no", 1)):
         scratch = Scratch(DEFAULT, memory, room)
         assert scratch.folder is None
@@ -71,7 +68,9 @@ def test_without_room_the_disk_has_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_session_left_goes_with_the_next_and_a_running_ones_stays(tmp_path: Path) -> None:
+def test_the_folder_of_a_killed_session_is_removed_by_the_next_one_and_that_of_a_running_one_is_not(
+    tmp_path: Path,
+) -> None:
     running = Scratch(DEFAULT, tmp_path, room=1)
     begin = f"from tests.scratch import *; Scratch('{DEFAULT}', Path('{tmp_path}'), 1); print(flush=True); input()"
     outside = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
