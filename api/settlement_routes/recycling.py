@@ -10,7 +10,7 @@ from api.settlement_routes.access import Clerk, Number, Reader, Strict, Transact
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money, parse_price
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
-from settlement.recycling import aml, counter, sellers, two_way
+from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 
 router = new_router()
 
@@ -108,14 +108,14 @@ class ReportDecisionRequest(Strict):
 async def add_counter(by: Clerk, connection: Transaction, request: CounterRequest) -> CounterRequest:
     """Register a member's counter."""
     where = (request.member, request.account, request.warehouse)
-    await counter.add_counter(connection, by, request.counter, *where, request.name)
+    await counters.add(connection, by, request.counter, *where, request.name)
     return request
 
 
 @router.post("/two-way-prices")
 async def post_price(by: Clerk, connection: Transaction, request: PriceRequest) -> dict[str, int]:
     """Post a two-way price, which counts from now on."""
-    posted = two_way.Posted(
+    posted = two_way.PostedPrice(
         request.poster,
         request.form,
         parse_price(request.bid, "bid"),
@@ -137,21 +137,21 @@ async def open_ticket(by: Clerk, connection: Transaction, request: TicketRequest
     """Open a ticket for a seller who was identified and screened; a hit ends it and is reported."""
     identity = sellers.checked(request.id_type, request.id_number, request.name)
     papers = (request.id_copy, request.screening, request.screening_list)
-    return await _ticket(connection, await counter.open_ticket(connection, by, request.counter, identity, *papers))
+    return await _ticket(connection, await tickets.open_ticket(connection, by, request.counter, identity, *papers))
 
 
 @router.post("/tickets/turned-away")
 async def turn_away(by: Clerk, connection: Transaction, request: TurnAwayRequest) -> dict[str, Any]:
     """Record that somebody showed no document: nothing is bought, and it is reported."""
-    return await _ticket(connection, await counter.turn_away(connection, by, request.counter, request.description))
+    return await _ticket(connection, await tickets.turn_away(connection, by, request.counter, request.description))
 
 
 @router.post("/tickets/{number}/items")
 async def add_item(by: Clerk, connection: Transaction, number: Number, request: ItemRequest) -> dict[str, int]:
     """Put an item on an open ticket."""
     weight = parse_scale_weight("weight", request.weight)
-    item = counter.Item(request.description, request.marks, request.form, weight, request.stated_origin)
-    return {"line": await counter.add_item(connection, by, number, item)}
+    item = tickets.Item(request.description, request.marks, request.form, weight, request.stated_origin)
+    return {"line": await tickets.add_item(connection, by, number, item)}
 
 
 @router.post("/tickets/{number}/screen")
@@ -161,48 +161,48 @@ async def screen(by: Clerk, connection: Transaction, number: Number, request: It
         line: 100 * parse_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
         for line, text in enumerate(request.xrf_permille, 1)
     }
-    await counter.screen(connection, by, number, found)
+    await tickets.screen(connection, by, number, found)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/offer")
 async def offer(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
     """Compute the offer from today's posted prices."""
-    await counter.offer(connection, by, number)
+    await offers.make(connection, by, number)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/accept")
 async def accept(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
     """Record that the seller agrees."""
-    await counter.accept(connection, by, number)
+    await offers.accept(connection, by, number)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/decline")
 async def decline(by: Clerk, connection: Transaction, number: Number, request: RefusalRequest) -> dict[str, Any]:
     """Record that the seller does not sell."""
-    await counter.decline(connection, by, number, request.reason)
+    await tickets.decline(connection, by, number, request.reason)
     return await _ticket(connection, number)
 
 
 @router.post("/tickets/{number}/refuse")
 async def refuse(by: Clerk, connection: Transaction, number: Number, request: RefusalRequest) -> dict[str, int]:
     """Refuse to buy, and report why."""
-    return {"report": await counter.refuse(connection, by, number, request.reason, request.description)}
+    return {"report": await tickets.refuse(connection, by, number, request.reason, request.description)}
 
 
 @router.post("/tickets/{number}/pay")
 async def pay(by: Clerk, connection: Transaction, number: Number, request: PaymentRequest) -> dict[str, Any]:
     """Pay an accepted offer out; another person than the one who made it."""
-    paid = await counter.pay(connection, by, number, request.method, request.payment_reference)
+    paid = await offers.pay(connection, by, number, request.method, request.payment_reference)
     return {"amount": format_money(paid.fen), "reports": paid.reports}
 
 
 @router.post("/tickets/deliveries")
 async def deliver(by: Clerk, connection: Transaction, request: DeliveryRequest) -> dict[str, Any]:
     """Make lots of the items of paid tickets."""
-    return {"lots": await counter.deliver(connection, by, request.tickets, request.symbols)}
+    return {"lots": await offers.deliver(connection, by, request.tickets, request.symbols)}
 
 
 @router.get("/tickets")
@@ -215,7 +215,7 @@ async def get_tickets(
     seller: int | None = None,
 ) -> dict[str, Any]:
     """List tickets by number."""
-    rows = await counter.listing(connection, page, code=code, status=status, seller_id=seller)
+    rows = await tickets.listing(connection, page, code=code, status=status, seller_id=seller)
     return listed("tickets", TICKET, rows)
 
 
@@ -228,7 +228,9 @@ async def get_ticket(_: Reader, connection: Transaction, number: Number) -> dict
 @router.post("/sellers/{number}/due-diligence")
 async def look_into(by: Clerk, connection: Transaction, number: Number, request: DueDiligenceRequest) -> dict[str, int]:
     """Record that a seller was looked into."""
-    return {"due_diligence": await sellers.look_into(connection, by, number, request.document, request.findings)}
+    return {
+        "due_diligence": await sellers.record_due_diligence(connection, by, number, request.document, request.findings)
+    }
 
 
 @router.get("/aml-reports")
@@ -260,8 +262,8 @@ async def decide(
 
 
 async def _ticket(connection: Transaction, number: int) -> dict[str, Any]:
-    row = await counter.find(connection, number)
+    row = await tickets.find(connection, number)
     found = TICKET(row)
     if row.seller_id is not None:
         found["seller"] = SELLER(await sellers.find(connection, row.seller_id))
-    return {**found, "items": [ITEM(item) for item in await counter.items_of(connection, number)]}
+    return {**found, "items": [ITEM(item) for item in await tickets.items_of(connection, number)]}

@@ -14,7 +14,7 @@ from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
 from settlement.clerk.options import NUMBER, PAGE, REASON, write_new
 from settlement.documents.recycling import AML_REPORT
-from settlement.recycling import aml, counter, sellers, two_way
+from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 from settlement.tables.recycling import ID_TYPES
 
 TICKET = click.argument("ticket", type=int)
@@ -35,7 +35,7 @@ def counter_group() -> None:
 @click.pass_obj
 def add_counter(by: str, code: str, member: str, account: str, warehouse: str, name: str) -> None:
     """Register the counter CODE of a member."""
-    act(by, lambda connection: counter.add_counter(connection, by, code, member, account, warehouse, name))
+    act(by, lambda connection: counters.add(connection, by, code, member, account, warehouse, name))
     click.echo(f"counter {code} is registered")
 
 
@@ -55,7 +55,7 @@ def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: 
         size = parse_decimal("adjustment", adjustment.removeprefix("-"), 2, 0, 10**7, "CNY per fine gram")
         ratio = parse_decimal("payable", payable, 3, 1, 100_000, "per cent")
         prices = (parse_price(bid, "bid"), parse_price(ask, "ask"), sign * size, ratio)
-        return await two_way.post(connection, by, two_way.Posted(poster, form, *prices))
+        return await two_way.post(connection, by, two_way.PostedPrice(poster, form, *prices))
 
     click.echo(f"price {act(by, work)} is posted")
 
@@ -90,8 +90,8 @@ def open_ticket(
     async def work(connection: AsyncConnection) -> Row[Any]:
         identity = sellers.checked(id_type, id_number, name)
         papers = (id_copy, screening, screening_list)
-        number = await counter.open_ticket(connection, by, code, identity, *papers)
-        return await counter.find(connection, number)
+        number = await tickets.open_ticket(connection, by, code, identity, *papers)
+        return await tickets.find(connection, number)
 
     row = act(by, work)
     click.echo(f"ticket {row.ticket_no}: seller {row.seller_id}, {row.status}")
@@ -103,7 +103,7 @@ def open_ticket(
 @click.pass_obj
 def turn_away(by: str, code: str, description: str) -> None:
     """Record that somebody showed no document at CODE: nothing is bought, and it is reported."""
-    number = act(by, lambda connection: counter.turn_away(connection, by, code, description))
+    number = act(by, lambda connection: tickets.turn_away(connection, by, code, description))
     click.echo(f"ticket {number}: refused and reported")
 
 
@@ -120,7 +120,7 @@ def add_item(by: str, ticket: int, description: str, marks: str, form: str, weig
 
     async def work(connection: AsyncConnection) -> int:
         gross_cg = parse_scale_weight("weight", weight)
-        return await counter.add_item(connection, by, ticket, counter.Item(description, marks, form, gross_cg, origin))
+        return await tickets.add_item(connection, by, ticket, tickets.Item(description, marks, form, gross_cg, origin))
 
     click.echo(f"ticket {ticket}, line {act(by, work)}")
 
@@ -137,7 +137,7 @@ def screen(by: str, ticket: int, results: tuple[str, ...]) -> None:
             line: 100 * parse_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
             for line, text in enumerate(results, 1)
         }
-        await counter.screen(connection, by, ticket, found)
+        await tickets.screen(connection, by, ticket, found)
 
     act(by, work)
     click.echo(f"ticket {ticket} is screened")
@@ -148,7 +148,7 @@ def screen(by: str, ticket: int, results: tuple[str, ...]) -> None:
 @click.pass_obj
 def offer(by: str, ticket: int) -> None:
     """Compute the offer for TICKET from today's posted prices."""
-    offered = act(by, lambda connection: counter.offer(connection, by, ticket))
+    offered = act(by, lambda connection: offers.make(connection, by, ticket))
     click.echo(f"ticket {ticket}: {format_money(offered)} CNY")
 
 
@@ -157,7 +157,7 @@ def offer(by: str, ticket: int) -> None:
 @click.pass_obj
 def accept(by: str, ticket: int) -> None:
     """Record that the seller agrees to the offer of TICKET."""
-    act(by, lambda connection: counter.accept(connection, by, ticket))
+    act(by, lambda connection: offers.accept(connection, by, ticket))
     click.echo(f"ticket {ticket} is accepted")
 
 
@@ -167,18 +167,18 @@ def accept(by: str, ticket: int) -> None:
 @click.pass_obj
 def decline(by: str, ticket: int, reason: str) -> None:
     """Record that the seller of TICKET does not sell."""
-    act(by, lambda connection: counter.decline(connection, by, ticket, reason))
+    act(by, lambda connection: tickets.decline(connection, by, ticket, reason))
     click.echo(f"ticket {ticket} is declined")
 
 
 @counter_group.command("refuse")
 @TICKET
-@click.option("--reason", required=True, type=click.Choice(aml.REASONS[1:]))
+@click.option("--reason", required=True, type=click.Choice(aml.SUSPICIONS))
 @DESCRIPTION
 @click.pass_obj
 def refuse(by: str, ticket: int, reason: str, description: str) -> None:
     """Do not buy on TICKET, and report why."""
-    number = act(by, lambda connection: counter.refuse(connection, by, ticket, reason, description))
+    number = act(by, lambda connection: tickets.refuse(connection, by, ticket, reason, description))
     click.echo(f"ticket {ticket} is refused; report {number} is due today")
 
 
@@ -189,18 +189,18 @@ def refuse(by: str, ticket: int, reason: str, description: str) -> None:
 @click.pass_obj
 def due_diligence(by: str, seller: int, document: str, findings: str) -> None:
     """Record that SELLER was looked into."""
-    number = act(by, lambda connection: sellers.look_into(connection, by, seller, document, findings))
+    number = act(by, lambda connection: sellers.record_due_diligence(connection, by, seller, document, findings))
     click.echo(f"due diligence {number} on seller {seller} is recorded")
 
 
 @counter_group.command("pay")
 @TICKET
-@click.option("--method", required=True, type=click.Choice(counter.METHODS))
+@click.option("--method", required=True, type=click.Choice(offers.METHODS))
 @click.option("--reference", required=True, help="Number of the cash voucher or the transfer.")
 @click.pass_obj
 def pay(by: str, ticket: int, method: str, reference: str) -> None:
     """Pay out TICKET; another person than the one who made the offer."""
-    paid = act(by, lambda connection: counter.pay(connection, by, ticket, method, reference))
+    paid = act(by, lambda connection: offers.pay(connection, by, ticket, method, reference))
     click.echo(f"ticket {ticket}: {format_money(paid.fen)} CNY paid")
     for number in paid.reports:
         click.echo(f"report {number} follows: goldx clerk counter reports")
@@ -213,7 +213,7 @@ def pay(by: str, ticket: int, method: str, reference: str) -> None:
 def deliver(by: str, tickets: tuple[int, ...], symbols: tuple[str, ...]) -> None:
     """Make lots of the items of paid TICKETS."""
     classes = dict(text.partition("=")[::2] for text in symbols)
-    delivered = act(by, lambda connection: counter.deliver(connection, by, tickets, classes))
+    delivered = act(by, lambda connection: offers.deliver(connection, by, tickets, classes))
     for ticket, lots in delivered.items():
         click.echo(f"ticket {ticket}: lots {joined(lots)}")
 
@@ -234,14 +234,14 @@ def show_ticket(by: str, ticket: int) -> None:
     """Show TICKET with its seller, masked, and its items."""
 
     async def work(connection: AsyncConnection) -> None:
-        row = await counter.find(connection, ticket)
+        row = await tickets.find(connection, ticket)
         click.echo(f"ticket {ticket} at {row.counter}: {row.status}" + (f", {row.reason}" if row.reason else ""))
         if row.seller_id is not None:
             who = await sellers.find(connection, row.seller_id)
             papers = f"{who.id_type} {who.masked_number}, copy {row.id_copy}"
             click.echo(f"seller {who.seller_id}: {who.masked_name}, {papers}")
             click.echo(f"screening against {row.screening_list}: {row.screening}")
-        for found in await counter.items_of(connection, ticket):
+        for found in await tickets.items_of(connection, ticket):
             click.echo(_item(found))
         if row.offered_fen is not None:
             click.echo(f"offer {format_money(row.offered_fen)} CNY by {row.offered_by}")
@@ -267,7 +267,7 @@ def list_tickets(by: str, code: str | None, status: str | None, seller: int | No
     show(
         by,
         page,
-        lambda connection, part: counter.listing(connection, part, code=code, status=status, seller_id=seller),
+        lambda connection, part: tickets.listing(connection, part, code=code, status=status, seller_id=seller),
         _ticket,
     )
 

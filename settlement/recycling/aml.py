@@ -1,10 +1,10 @@
-"""Money laundering: what a counter must look into, report and notice (domain sheet 5.5, the measure of 2025).
+"""Anti-money-laundering duties of a counter (domain sheet 5.5, the measure of 2025).
 
 - Cash of 100,000 CNY or more to one seller, in one sale or in all of a day, at whichever members' counters: due
   diligence before the money is paid, and a large-value report within five working days.
 - Anything suspicious, at any amount: a report the same day.
-- Sales that stay just below, or that only together reach the amount, are noticed by themselves and go to a person, who
-  confirms or dismisses.
+- Sales that stay just below, or that only together reach the amount, are noticed without anybody's doing; a person
+  confirms or dismisses the notice.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ LARGE_FEN: Final = 10_000_000
 """100,000 CNY in cash."""
 REPORT_WORKING_DAYS: Final = 5
 NEAR_PERCENT: Final = 90
-"""From 90% of the amount on, a day's cash is just below it (our own figure)."""
+"""A day's cash from 90% of the amount on counts as just below it (our own figure)."""
 SPLIT_DAYS: Final = 7
-"""Cash of so many days together is looked at for a sale in parts (our own figure)."""
+"""Days whose cash together may be one sale in parts (our own figure)."""
 LARGE, SUSPICIOUS = "LARGE_VALUE", "SUSPICIOUS"
 REASONS: Final = (
     "LARGE_CASH",
@@ -44,11 +44,13 @@ REASONS: Final = (
     "SPLITTING",
     "OTHER",
 )
-"""Why there is a report; most of the suspicions are those a trade body names (domain sheet 3.6)."""
+"""Reasons of a report; most of the suspicions are those that a trade body names (domain sheet 3.6)."""
+SUSPICIONS: Final = tuple(reason for reason in REASONS if reason != "LARGE_CASH")
+"""Reasons that a person may report."""
 
 
 async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last: date) -> list[Row[Any]]:
-    """A seller's tickets that were paid in cash from one day to another, at all counters: number, day, amount."""
+    """Return number, day and amount of a seller's tickets paid in cash from one day to another, at all counters."""
     columns = counter_ticket.c
     query = select(columns.ticket_no, columns.paid_day, columns.offered_fen)
     query = query.where(columns.seller_id == seller_id, columns.method == "CASH", columns.paid_day.between(first, last))
@@ -56,11 +58,13 @@ async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last
 
 
 async def before_cash(connection: AsyncConnection, seller_id: int, fen: int, day: date) -> None:
-    """Whether so much cash may be paid to a seller now. Locks the seller to the end of the transaction, so that two
-    counters cannot pay at once. Raises Refused (DUE_DILIGENCE)."""
+    """Raise Refused (DUE_DILIGENCE) unless so much cash may be paid to a seller now.
+
+    Locks the seller to the end of the transaction, so that two counters cannot pay at once.
+    """
     await sellers.find(connection, seller_id, lock=True)
     total = fen + sum(row.offered_fen for row in await cash_on(connection, seller_id, day, day))
-    if total >= LARGE_FEN and not await sellers.looked_into(connection, seller_id):
+    if total >= LARGE_FEN and not await sellers.has_due_diligence(connection, seller_id):
         text = (
             f"seller {seller_id} would have {format_money(total)} CNY in cash today, at all counters; "
             f"from {format_money(LARGE_FEN)} on due diligence comes first"
@@ -69,9 +73,9 @@ async def before_cash(connection: AsyncConnection, seller_id: int, fen: int, day
 
 
 async def after_cash(connection: AsyncConnection, by: str, seller_id: int, day: date) -> list[int]:
-    """What follows from cash that was just paid: a large-value report, or the notice of a split; returns their numbers.
+    """Report or notice cash that was just paid where it must be, and return the numbers of the reports.
 
-    The report of a day grows with the day's sales until it is filed.
+    The large-value report of a day grows with the day's sales until it is filed.
     """
     recent = await cash_on(connection, seller_id, day - timedelta(days=SPLIT_DAYS - 1), day)
     today = [row for row in recent if row.paid_day == day]
@@ -101,12 +105,12 @@ async def suspect(
     reason: str,
     text: str,
 ) -> int:
-    """Reports a suspicion, due today; ``seller_id`` is None where nobody showed a document. Returns its number.
+    """Report a suspicion, due today, and return its number; ``seller_id`` is None where nobody showed a document.
 
     Raises BadValue for an unknown reason.
     """
-    if reason not in REASONS or reason == "LARGE_CASH":
-        raise BadValue("reason", reason, "one of " + ", ".join(word for word in REASONS if word != "LARGE_CASH"))
+    if reason not in SUSPICIONS:
+        raise BadValue("reason", reason, "one of " + ", ".join(SUSPICIONS))
     printable("description", text, 500, 0)
     day = working_days.today()
     return await _report(connection, by, "raise", SUSPICIOUS, seller_id, tickets, day, fen, reason, day, text)
@@ -143,9 +147,10 @@ async def _report(
 
 
 async def decide(connection: AsyncConnection, by: str, report_no: int, step: str, reference: str = "") -> None:
-    """``confirm`` or ``dismiss`` what was noticed, with the reason; ``file`` what is due, with the authority's number.
+    """Take a step with a report: ``confirm`` or ``dismiss`` a notice, or ``file`` a report that is due.
 
-    Who was there when it was noticed may not dismiss it. Raises BadValue, and Refused (ILLEGAL_STEP, SAME_PERSON).
+    ``reference`` is the reason, or the authority's number. The person who paid when the sale was noticed may not
+    dismiss the notice. Raises BadValue, and Refused (ILLEGAL_STEP, SAME_PERSON).
     """
     if step not in ("confirm", "dismiss", "file"):
         raise BadValue("step", step, "confirm, dismiss or file")
@@ -202,7 +207,7 @@ EXPORT: Final = (
 
 
 async def export(connection: AsyncConnection, kind: str) -> bytes:
-    """All reports as csv or xlsx. Raises BadValue for another format."""
+    """Return all reports as csv or xlsx. Raises BadValue for another format."""
     rows = [
         (
             row.report_no,

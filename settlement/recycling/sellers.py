@@ -1,8 +1,8 @@
-"""Who sells old gold at a counter: known again by a hash, shown masked, screened, and looked into where the law asks.
+"""Sellers of old gold at a counter: recognized by a hash, shown masked, and examined where the law asks for it.
 
-Of a person the venue keeps a salted hash of the identity document, a masked number and name, and what was done to know
-them; the copy of the document stays with the member, under the reference given here. One salt for the whole venue, so
-that the same seller is the same at every member's counter; scrypt makes guessing numbers from the hash slow.
+The venue keeps a salted hash of a person's identity document, masked number and name, and the record of due diligence;
+the copy of the document stays with the member, under the reference given here. There is one salt for the whole venue,
+so that a seller is the same at every member's counter; scrypt makes guessing numbers from the hash slow.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit, identity_numbers
 from settlement.base.database import now_ms
-from settlement.base.texts import printable
+from settlement.base.texts import masked, printable
 from settlement.tables.recycling import ID_TYPES, due_diligence, identity_salt, seller
 
 DUE_DILIGENCE_DAYS: Final = 365
-"""How long due diligence on a seller is good for."""
+"""Days for which due diligence on a seller is valid."""
 
 
 class Identity(NamedTuple):
-    """What the identity document says. Never stored."""
+    """The content of an identity document. It is never stored."""
 
     id_type: str
     number: str
@@ -54,13 +54,11 @@ def checked(id_type: str, number: str, name: str) -> Identity:
 
 
 def masked_number(number: str) -> str:
-    """First three and last two places: enough to compare with a copy, not enough to use."""
-    return number[:3] + "*" * (len(number) - 5) + number[-2:]
+    """Return a number with its first three and last two characters alone, a short one with its last two.
 
-
-def masked_name(name: str) -> str:
-    """The first character alone."""
-    return name[0] + "*" * (len(name) - 1)
+    That is enough to compare it with a copy, and not enough to use it.
+    """
+    return masked(number, 3 if len(number) > 8 else 0, 2)
 
 
 async def _hash(connection: AsyncConnection, identity: Identity) -> bytes:
@@ -71,14 +69,14 @@ async def _hash(connection: AsyncConnection, identity: Identity) -> bytes:
     return await asyncio.to_thread(scrypt, text, salt=salt, n=2**14, r=8, p=1)
 
 
-async def known(connection: AsyncConnection, by: str, identity: Identity) -> Row[Any]:
-    """The seller with this identity document, registered if new."""
+async def recognize(connection: AsyncConnection, by: str, identity: Identity) -> Row[Any]:
+    """Return the seller with this identity document, who is registered if new."""
     digest = await _hash(connection, identity)
     values = {
         "identity_hash": digest,
         "id_type": identity.id_type,
         "masked_number": masked_number(identity.number),
-        "masked_name": masked_name(identity.name),
+        "masked_name": masked(identity.name, 1),
         "first_seen": now_ms(),
     }
     added = insert_or(seller).values(values).on_conflict_do_nothing().returning(seller.c.seller_id)
@@ -90,7 +88,7 @@ async def known(connection: AsyncConnection, by: str, identity: Identity) -> Row
 
 
 async def find(connection: AsyncConnection, seller_id: int, *, lock: bool = False) -> Row[Any]:
-    """A seller by number. Raises BadValue."""
+    """Return a seller by number. Raises BadValue."""
     query = select(seller).where(seller.c.seller_id == seller_id)
     row = (await connection.execute(query.with_for_update() if lock else query)).first()
     if row is None:
@@ -98,8 +96,10 @@ async def find(connection: AsyncConnection, seller_id: int, *, lock: bool = Fals
     return row
 
 
-async def look_into(connection: AsyncConnection, by: str, seller_id: int, document: str, findings: str) -> int:
-    """Records due diligence: where its papers are, and what was found out about person and gold. Returns its number."""
+async def record_due_diligence(
+    connection: AsyncConnection, by: str, seller_id: int, document: str, findings: str
+) -> int:
+    """Record due diligence, with the place of its papers and its findings about person and gold; return its number."""
     for field, text, longest in (("document", document, 64), ("findings", findings, 500)):
         printable(field, text, longest)
     await find(connection, seller_id)
@@ -111,8 +111,8 @@ async def look_into(connection: AsyncConnection, by: str, seller_id: int, docume
     return number
 
 
-async def looked_into(connection: AsyncConnection, seller_id: int) -> bool:
-    """Whether there is due diligence on a seller that is still good."""
+async def has_due_diligence(connection: AsyncConnection, seller_id: int) -> bool:
+    """Return whether there is due diligence on a seller that is still valid."""
     since = now_ms() - DUE_DILIGENCE_DAYS * 86_400_000
     query = select(due_diligence.c.due_diligence_no)
     query = query.where(due_diligence.c.seller_id == seller_id, due_diligence.c.at >= since)

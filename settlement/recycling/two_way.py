@@ -1,4 +1,4 @@
-"""The two-way prices that the venue and its members post for old gold, per form: what a counter pays and takes.
+"""Two-way prices for old gold, posted by the venue and its members per form of gold.
 
 Per form: bid and ask in fen per fine gram, an adjustment of the form to the bid, and the payable ratio, the part of the
 screened fine gold that is paid for (domain sheet 3.2). A member's own price goes before the venue's.
@@ -20,11 +20,11 @@ from settlement.tables.base import member
 from settlement.tables.recycling import posted_price
 
 VENUE: Final = "VENUE"
-"""Who posts the price that counts where a member has posted none."""
+"""Poster of the price that counts where a member has posted none."""
 
 
-class Posted(NamedTuple):
-    """``bid``, ``ask`` and ``adjustment`` in fen per fine gram, ``payable_e5`` in parts per 100,000."""
+class PostedPrice(NamedTuple):
+    """A price: ``bid``, ``ask`` and ``adjustment`` in fen per fine gram, ``payable_e5`` in parts per 100,000."""
 
     poster: str
     form: str
@@ -34,8 +34,8 @@ class Posted(NamedTuple):
     payable_e5: int
 
 
-async def post(connection: AsyncConnection, by: str, price: Posted) -> int:
-    """Posts a price, which counts from now on; returns its number. Raises BadValue."""
+async def post(connection: AsyncConnection, by: str, price: PostedPrice) -> int:
+    """Post a price, which counts from now on, and return its number. Raises BadValue."""
     if price.poster != VENUE:
         found = await connection.scalar(select(member.c.member).where(member.c.member == price.poster))
         if found is None:
@@ -55,9 +55,9 @@ async def post(connection: AsyncConnection, by: str, price: Posted) -> int:
 
 
 async def current(connection: AsyncConnection, member_code: str, form: str) -> Row[Any]:
-    """The price that a member's counter pays for a form: its own newest of today, else the venue's newest of today.
+    """Return the price that a member's counter pays for a form: its own newest of today, else the venue's.
 
-    Raises Refused (NO_PRICE): an offer from yesterday's price is none.
+    Raises Refused (NO_PRICE) where neither is of today.
     """
     for poster in (member_code, VENUE):
         query = select(posted_price).where(posted_price.c.poster == poster, posted_price.c.form == form)

@@ -1,27 +1,25 @@
-"""The recycling counter: who sells, what is offered, who pays, and what cash brings with it."""
+"""The recycling counter: sellers, offers, payment by two people, and reports of cash."""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit, registry, working_days
+from settlement.base import audit, working_days
 from settlement.base.refusal import Refused
 from settlement.lots import lots, provenance
-from settlement.recycling import aml, counter, sellers, two_way
+from settlement.recycling import aml, offers, sellers, tickets, two_way
 from settlement.recycling.sellers import Identity
 from settlement.tables.recycling import counter_ticket, seller
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from tests.settlement.commands import clerk
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 FIRST = Identity("RESIDENT_ID", "11010519491231002X", "甲某某")
@@ -29,37 +27,19 @@ SECOND = Identity("PASSPORT", "E12345678", "Seller Two")
 """The first is the example of GB 11643 itself."""
 
 
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    """Two members with a counter each, a class for old gold, today's price, and a calendar that knows the year."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    await engine_runner.define("SCRAP", "SCRAP_JEWEL")
-    await made.post()
-    async with engine.begin() as connection:
-        for code in ("A", "B"):
-            await registry.add_member(connection, "test", code, f"Member {code}")
-            await counter.add_counter(connection, ONE, f"C{code}", code, f"{code}.H", "XM1", f"Counter of {code}")
-        await two_way.post(connection, ONE, two_way.Posted(two_way.VENUE, "SCRAP_JEWEL", 60_000, 61_000, -500, 99_000))
-        today = working_days.today()
-        for year in (today.year, today.year + 1):
-            await working_days.set_day(connection, ONE, date(year, 10, 1), False, "National Day")
-    return made
-
-
 async def ticket(
     connection: AsyncConnection,
-    who: Identity = FIRST,
+    seller: Identity = FIRST,
     code: str = "CA",
     items: Sequence[tuple[int, int]] = ((10_000, 99_900),),
 ) -> int:
     """A ticket with its offer accepted; items as (0.01 g, e5)."""
-    number = await counter.open_ticket(connection, ONE, code, who, "COPY-1", "CLEAR", "UN 2026-11")
+    number = await tickets.open_ticket(connection, ONE, code, seller, "COPY-1", "CLEAR", "UN 2026-11")
     for gross_cg, _ in items:
-        await counter.add_item(connection, ONE, number, counter.Item("ring", "足金", "SCRAP_JEWEL", gross_cg, "own"))
-    await counter.screen(connection, ONE, number, {line: e5 for line, (_, e5) in enumerate(items, 1)})
-    await counter.offer(connection, ONE, number)
-    await counter.accept(connection, ONE, number)
+        await tickets.add_item(connection, ONE, number, tickets.Item("ring", "足金", "SCRAP_JEWEL", gross_cg, "own"))
+    await tickets.screen(connection, ONE, number, {line: e5 for line, (_, e5) in enumerate(items, 1)})
+    await offers.make(connection, ONE, number)
+    await offers.accept(connection, ONE, number)
     return number
 
 
@@ -91,11 +71,17 @@ def test_an_identity_number_that_nobody_can_have_is_refused_and_not_shown(id_typ
     assert number not in str(bad.value)
 
 
-async def test_a_seller_is_known_again_and_hardly_anything_is_kept(exchange: SmallExchange) -> None:
+def test_a_masked_number_shows_five_characters_of_a_long_number_and_two_of_a_short_one() -> None:
+    assert sellers.masked_number(FIRST.number) == "110*************2X"
+    assert sellers.masked_number("E12345678") == "E12****78"
+    assert sellers.masked_number("AB123") == "***23"
+
+
+async def test_a_seller_is_recognized_by_a_hash_and_no_secret_is_kept(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
-        one = await sellers.known(connection, ONE, FIRST)
-        again = await sellers.known(connection, ONE, FIRST._replace(name="甲"))
-        other = await sellers.known(connection, ONE, SECOND)
+        one = await sellers.recognize(connection, ONE, FIRST)
+        again = await sellers.recognize(connection, ONE, FIRST._replace(name="甲"))
+        other = await sellers.recognize(connection, ONE, SECOND)
         assert one.seller_id == again.seller_id != other.seller_id
         assert (one.masked_number, one.masked_name) == ("110*************2X", "甲**")
         dump = str((await connection.execute(select(seller))).all())
@@ -108,17 +94,17 @@ async def test_an_offer_follows_from_the_posted_price(exchange: SmallExchange) -
     """12.34 g at 750: fine 9.255 g, payable 99% = 9.162 g, at 595.00 = 5451.39; domain sheet 3.2, 4.3."""
     async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=[(1_234, 75_000), (10_000, 99_900)])
-        one, two = await counter.items_of(connection, number)
+        one, two = await tickets.items_of(connection, number)
         assert (one.fine_mg, one.payable_mg, one.value_fen) == (9_255, 9_162, 545_139)
         assert (two.fine_mg, two.payable_mg, two.value_fen) == (99_900, 98_901, 5_884_610)
-        assert (await counter.find(connection, number)).offered_fen == 545_139 + 5_884_610
-        await two_way.post(connection, ONE, two_way.Posted("A", "SCRAP_JEWEL", 60_100, 61_000, 0, 100_000))
+        assert (await tickets.find(connection, number)).offered_fen == 545_139 + 5_884_610
+        await two_way.post(connection, ONE, two_way.PostedPrice("A", "SCRAP_JEWEL", 60_100, 61_000, 0, 100_000))
         mine, theirs = await ticket(connection, code="CA"), await ticket(connection, code="CB")
-        assert (await counter.find(connection, mine)).offered_fen == 6_003_990
-        assert (await counter.find(connection, theirs)).offered_fen == 5_884_610
+        assert (await tickets.find(connection, mine)).offered_fen == 6_003_990
+        assert (await tickets.find(connection, theirs)).offered_fen == 5_884_610
 
 
-async def test_yesterdays_price_is_none(exchange: SmallExchange) -> None:
+async def test_a_price_of_yesterday_does_not_count(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("UPDATE posted_price SET at = at - 86400000"))
@@ -128,8 +114,8 @@ async def test_yesterdays_price_is_none(exchange: SmallExchange) -> None:
         assert refused.value.reason == "NO_PRICE"
 
 
-async def test_a_price_that_cannot_be_is_refused(exchange: SmallExchange) -> None:
-    price = two_way.Posted(two_way.VENUE, "SCRAP_JEWEL", 60_000, 61_000, 0, 99_000)
+async def test_a_price_out_of_bounds_is_refused(exchange: SmallExchange) -> None:
+    price = two_way.PostedPrice(two_way.VENUE, "SCRAP_JEWEL", 60_000, 61_000, 0, 99_000)
     wrong = (
         price._replace(bid=61_001),
         price._replace(bid=0),
@@ -144,16 +130,16 @@ async def test_a_price_that_cannot_be_is_refused(exchange: SmallExchange) -> Non
                 await two_way.post(connection, ONE, bad)
 
 
-async def test_who_offers_does_not_pay(exchange: SmallExchange) -> None:
+async def test_the_person_who_offers_does_not_pay(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
         number = await ticket(connection)
         with pytest.raises(Refused) as refused:
-            await counter.pay(connection, ONE, number, "TRANSFER", "T-1")
+            await offers.pay(connection, ONE, number, "TRANSFER", "T-1")
         assert refused.value.reason == "SAME_PERSON"
-        paid = await counter.pay(connection, OTHER, number, "TRANSFER", "T-1")
+        paid = await offers.pay(connection, OTHER, number, "TRANSFER", "T-1")
         assert paid == (5_884_610, ())
         with pytest.raises(Refused, match="is PAID"):
-            await counter.pay(connection, OTHER, number, "TRANSFER", "T-1")
+            await offers.pay(connection, OTHER, number, "TRANSFER", "T-1")
     with pytest.raises(IntegrityError):
         async with exchange.engine.begin() as connection:
             await connection.execute(update(counter_ticket).values(paid_by=ONE))
@@ -162,13 +148,13 @@ async def test_who_offers_does_not_pay(exchange: SmallExchange) -> None:
 async def test_large_cash_needs_due_diligence_first_and_a_report_after(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=worth(aml.LARGE_FEN))
-        row = await counter.find(connection, number)
+        row = await tickets.find(connection, number)
         assert row.offered_fen >= aml.LARGE_FEN
         with pytest.raises(Refused) as refused:
-            await counter.pay(connection, OTHER, number, "CASH", "V-1")
+            await offers.pay(connection, OTHER, number, "CASH", "V-1")
         assert refused.value.reason == "DUE_DILIGENCE"
-        await sellers.look_into(connection, ONE, row.seller_id, "CDD-1", "jeweller's widow, invoices seen")
-        paid = await counter.pay(connection, OTHER, number, "CASH", "V-1")
+        await sellers.record_due_diligence(connection, ONE, row.seller_id, "CDD-1", "jeweller's widow, invoices seen")
+        paid = await offers.pay(connection, OTHER, number, "CASH", "V-1")
         (report,) = await aml.listing(connection)
         assert paid.reports == (report.report_no,)
         assert (report.kind, report.status, report.amount_fen) == ("LARGE_VALUE", "DUE", row.offered_fen)
@@ -183,7 +169,7 @@ async def test_large_cash_needs_due_diligence_first_and_a_report_after(exchange:
 async def test_one_fen_less_is_not_large(exchange: SmallExchange) -> None:
     """The rule says 100,000 or more: exactly that much is large, one fen less is not."""
     async with exchange.engine.begin() as connection:
-        who = await sellers.known(connection, ONE, FIRST)
+        who = await sellers.recognize(connection, ONE, FIRST)
         await aml.before_cash(connection, who.seller_id, aml.LARGE_FEN - 1, working_days.today())
         with pytest.raises(Refused):
             await aml.before_cash(connection, who.seller_id, aml.LARGE_FEN, working_days.today())
@@ -193,45 +179,45 @@ async def test_a_days_cash_adds_up_across_members(exchange: SmallExchange) -> No
     half = worth(aml.LARGE_FEN // 2)
     async with exchange.engine.begin() as connection:
         one, two = await ticket(connection, items=half), await ticket(connection, code="CB", items=half)
-        other = await ticket(connection, who=SECOND, code="CB", items=half)
-        await counter.pay(connection, OTHER, one, "CASH", "V-1")
-        await counter.pay(connection, OTHER, other, "CASH", "V-2")
+        other = await ticket(connection, seller=SECOND, code="CB", items=half)
+        await offers.pay(connection, OTHER, one, "CASH", "V-1")
+        await offers.pay(connection, OTHER, other, "CASH", "V-2")
         with pytest.raises(Refused, match="at all counters") as refused:
-            await counter.pay(connection, OTHER, two, "CASH", "V-3")
+            await offers.pay(connection, OTHER, two, "CASH", "V-3")
         assert refused.value.reason == "DUE_DILIGENCE"
-        paid = await counter.pay(connection, OTHER, two, "TRANSFER", "T-3")
+        paid = await offers.pay(connection, OTHER, two, "TRANSFER", "T-3")
         assert paid.reports == ()
         three = await ticket(connection, items=half)
-        who = (await counter.find(connection, three)).seller_id
-        await sellers.look_into(connection, ONE, who, "CDD-1", "known")
-        (number,) = (await counter.pay(connection, OTHER, three, "CASH", "V-4")).reports
+        who = (await tickets.find(connection, three)).seller_id
+        await sellers.record_due_diligence(connection, ONE, who, "CDD-1", "known")
+        (number,) = (await offers.pay(connection, OTHER, three, "CASH", "V-4")).reports
         four = await ticket(connection, items=[(100, 99_900)])
-        assert (await counter.pay(connection, OTHER, four, "CASH", "V-5")).reports == (number,)
+        assert (await offers.pay(connection, OTHER, four, "CASH", "V-5")).reports == (number,)
         (report,) = await aml.listing(connection)
         assert report.tickets == [one, three, four]
-        assert report.amount_fen == sum([(await counter.find(connection, n)).offered_fen for n in (one, three, four)])
+        assert report.amount_fen == sum([(await tickets.find(connection, n)).offered_fen for n in (one, three, four)])
 
 
 async def test_two_counters_cannot_pay_one_seller_at_once(exchange: SmallExchange) -> None:
     half = worth(aml.LARGE_FEN // 2)
     async with exchange.engine.begin() as connection:
-        tickets = [await ticket(connection, items=half), await ticket(connection, code="CB", items=half)]
+        numbers = [await ticket(connection, items=half), await ticket(connection, code="CB", items=half)]
 
     async def pay(number: int) -> str:
         try:
             async with exchange.engine.begin() as connection:
-                await counter.pay(connection, OTHER, number, "CASH", f"V-{number}")
+                await offers.pay(connection, OTHER, number, "CASH", f"V-{number}")
         except Refused as refused:
             return refused.reason
         return "PAID"
 
-    assert sorted(await asyncio.gather(*map(pay, tickets))) == ["DUE_DILIGENCE", "PAID"]
+    assert sorted(await asyncio.gather(*map(pay, numbers))) == ["DUE_DILIGENCE", "PAID"]
 
 
 async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
-        near = await ticket(connection, who=SECOND, items=worth(aml.LARGE_FEN * 95 // 100))
-        (number,) = (await counter.pay(connection, OTHER, near, "CASH", "V-1")).reports
+        near = await ticket(connection, seller=SECOND, items=worth(aml.LARGE_FEN * 95 // 100))
+        (number,) = (await offers.pay(connection, OTHER, near, "CASH", "V-1")).reports
         with pytest.raises(Refused) as refused:
             await aml.decide(connection, OTHER, number, "dismiss", "a ring")
         assert refused.value.reason == "SAME_PERSON"
@@ -239,12 +225,12 @@ async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(exchange: Small
 
         part = worth(aml.LARGE_FEN * 60 // 100)
         first = await ticket(connection, items=part)
-        assert (await counter.pay(connection, OTHER, first, "CASH", "V-2")).reports == ()
+        assert (await offers.pay(connection, OTHER, first, "CASH", "V-2")).reports == ()
         yesterday = working_days.today() - timedelta(days=1)
         mine = update(counter_ticket).where(counter_ticket.c.ticket_no == first)
         await connection.execute(mine.values(paid_day=yesterday))
         second = await ticket(connection, code="CB", items=part)
-        (number,) = (await counter.pay(connection, OTHER, second, "CASH", "V-3")).reports
+        (number,) = (await offers.pay(connection, OTHER, second, "CASH", "V-3")).reports
         found = {row.report_no: row for row in await aml.listing(connection)}
         assert (found[number].reason, found[number].status) == ("SPLITTING", "REVIEW")
         assert found[number].tickets == [first, second]
@@ -255,16 +241,16 @@ async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(exchange: Small
         assert [row.report_no for row in await aml.listing(connection, overdue=True)] == [number]
 
 
-async def test_what_is_suspicious_ends_the_ticket_and_is_reported(exchange: SmallExchange) -> None:
+async def test_a_suspicion_ends_the_ticket_and_is_reported(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
-        hit = await counter.open_ticket(connection, ONE, "CA", FIRST, "COPY-1", "HIT", "UN 2026-11")
-        away = await counter.turn_away(connection, ONE, "CA", "would not show a document")
-        open_one = await counter.open_ticket(connection, ONE, "CA", SECOND, "COPY-2", "CLEAR", "UN 2026-11")
+        hit = await tickets.open_ticket(connection, ONE, "CA", FIRST, "COPY-1", "HIT", "UN 2026-11")
+        away = await tickets.turn_away(connection, ONE, "CA", "would not show a document")
+        open_one = await tickets.open_ticket(connection, ONE, "CA", SECOND, "COPY-2", "CLEAR", "UN 2026-11")
         with pytest.raises(BadValue):
-            await counter.refuse(connection, ONE, open_one, "LARGE_CASH", "")
+            await tickets.refuse(connection, ONE, open_one, "LARGE_CASH", "")
     async with exchange.engine.begin() as connection:
-        told = await counter.open_ticket(connection, ONE, "CA", SECOND, "COPY-2", "CLEAR", "UN 2026-11")
-        await counter.refuse(connection, ONE, told, "CONFLICTING_STORY", "inherited, then found")
+        inconsistent = await tickets.open_ticket(connection, ONE, "CA", SECOND, "COPY-2", "CLEAR", "UN 2026-11")
+        await tickets.refuse(connection, ONE, inconsistent, "CONFLICTING_STORY", "inherited, then found")
         rows = await aml.listing(connection)
         assert [(row.reason, row.seller_id is None, row.status) for row in rows] == [
             ("LIST_HIT", False, "DUE"),
@@ -272,10 +258,10 @@ async def test_what_is_suspicious_ends_the_ticket_and_is_reported(exchange: Smal
             ("CONFLICTING_STORY", False, "DUE"),
         ]
         assert all(row.due_on == working_days.today() for row in rows)
-        for number in (hit, away, told):
-            assert (await counter.find(connection, number)).status == "REFUSED"
+        for number in (hit, away, inconsistent):
+            assert (await tickets.find(connection, number)).status == "REFUSED"
             with pytest.raises(Refused, match="is REFUSED"):
-                await counter.add_item(connection, ONE, number, counter.Item("x", "", "SCRAP_JEWEL", 1, "x"))
+                await tickets.add_item(connection, ONE, number, tickets.Item("x", "", "SCRAP_JEWEL", 1, "x"))
         exported = sheets.read(await aml.export(connection, "xlsx"))
         assert [row.cells[2].text for row in exported.rows] == [
             "reason",
@@ -289,22 +275,22 @@ async def test_items_become_lots_with_the_ticket_as_their_proof(exchange: SmallE
     async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=[(1_234, 95_000), (10_000, 99_900)])
         with pytest.raises(Refused, match="must be PAID"):
-            await counter.deliver(connection, ONE, [number], {"SCRAP_JEWEL": "SCRAP"})
-        await counter.pay(connection, OTHER, number, "TRANSFER", "T-1")
-        found = (await counter.deliver(connection, ONE, [number], {"SCRAP_JEWEL": "SCRAP"}))[number]
+            await offers.deliver(connection, ONE, [number], {"SCRAP_JEWEL": "SCRAP"})
+        await offers.pay(connection, OTHER, number, "TRANSFER", "T-1")
+        found = (await offers.deliver(connection, ONE, [number], {"SCRAP_JEWEL": "SCRAP"}))[number]
         first, second = (await lots.find(connection, found)).values()
         assert (first.refiner, first.serial, first.account, first.warehouse) == ("CA", f"T{number}-1", "A.H", "XM1")
         origin = (await provenance.of_lots(connection, [first.lot_id]))[first.lot_id]
         assert (origin.origin, origin.documents) == ("RECYCLED_CONSUMER", [f"TICKET-{number}"])
         assert origin.missing == []
         assert (second.declared_gross_cg, second.declared_fineness_e5) == (10_000, 99_900)
-        assert [item.lot_id for item in await counter.items_of(connection, number)] == found
-        assert (await counter.find(connection, number)).status == "DELIVERED"
+        assert [item.lot_id for item in await tickets.items_of(connection, number)] == found
+        assert (await tickets.find(connection, number)).status == "DELIVERED"
         await audit.verify(connection)
         low = await ticket(connection, items=[(1_000, 75_000)])
-        await counter.pay(connection, OTHER, low, "TRANSFER", "T-2")
+        await offers.pay(connection, OTHER, low, "TRANSFER", "T-2")
         with pytest.raises(BadFile, match="outside the band"):
-            await counter.deliver(connection, ONE, [low], {"SCRAP_JEWEL": "SCRAP"})
+            await offers.deliver(connection, ONE, [low], {"SCRAP_JEWEL": "SCRAP"})
 
 
 @pytest.mark.usefixtures("exchange")

@@ -1,0 +1,41 @@
+"""The members' counters that buy old gold: for which account, and to which warehouse it goes."""
+
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue, parse_identifier
+from settlement.base import audit
+from settlement.base.texts import printable
+from settlement.lots import warehouses
+from settlement.tables.base import member
+from settlement.tables.ledger import trading_account
+from settlement.tables.recycling import counter
+
+
+async def add(
+    connection: AsyncConnection, by: str, code: str, member_code: str, account: str, place: str, name: str
+) -> None:
+    """Register a member's counter: it buys for ``account`` and delivers to warehouse ``place``. Raises BadValue."""
+    owner = select(trading_account.c.member).where(trading_account.c.account == account)
+    if await connection.scalar(select(member.c.member).where(member.c.member == member_code)) is None:
+        raise BadValue("member", member_code, "the code of a member")
+    if await connection.scalar(owner) != member_code:
+        raise BadValue("account", account, f"a trading account of {member_code}")
+    await warehouses.customs_of(connection, place)
+    row = {"counter": parse_identifier(code, "counter"), "member": member_code, "account": account}
+    row |= {"warehouse": place, "name": printable("name", name, 64)}
+    added = insert_or(counter).values(row).on_conflict_do_nothing().returning(counter.c.counter)
+    if await connection.scalar(added) is None:
+        raise BadValue("counter", code, "a code that is not taken")
+    await audit.record(connection, audit.Act(by, "counter.add", code, row))
+
+
+async def find(connection: AsyncConnection, code: str) -> Row[Any]:
+    """Return a counter. Raises BadValue for an unknown code."""
+    row = (await connection.execute(select(counter).where(counter.c.counter == code))).first()
+    if row is None:
+        raise BadValue("counter", code, "the code of a counter")
+    return row
