@@ -1,5 +1,7 @@
-"""The core's book alone: its sides, levels and queues, without holdings and events. What the rest of the job costs is
-the difference between this and the whole core."""
+"""The core's book alone: its sides, levels and queues, without holdings and events.
+
+The cost of the rest of the job is the difference between this and the whole core.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +16,32 @@ from matching.core.orders import Order
 ADD: Final = 0
 CANCEL: Final = 1
 REPLACE: Final = 2
+KIND: Final = 0
+NUMBER: Final = 1
+"""Positions in a message (``benchmarks.matching.flows``), whose other fields depend on its kind."""
 
 
 class BareBook:
-    """Limit orders by number: add, cancel; fills as (taker, maker, quantity, price)."""
+    """A book of limit orders by number. ``fills`` are (taker, maker, quantity, price)."""
 
     def __init__(self) -> None:
         self.bids: Side = Side(BUY)
         self.asks: Side = Side(SELL)
         self.orders: dict[int, Order] = {}
-        self.spare: list[Order] = []
+        self.free_orders: list[Order] = []
         self.fills: list[tuple[int, int, int, int]] = []
         self.instrument: Instrument = Instrument("BARE")
         self.account: Account = Account("nobody", Member("nobody"), 0, "nobody")
 
     def best(self, side: int) -> int | None:
-        """The best price of a side."""
+        """Return the best price of a side."""
         level = self.bids.best if side == BUY else self.asks.best
         return None if level is None else level.price
 
     def add(self, number: int, side: int, price: int, quantity: int) -> None:
-        """Matches and rests one limit order."""
-        spare = self.spare
-        order = spare.pop() if spare else Order()
+        """Match one limit order, and let the rest of it rest."""
+        free_orders = self.free_orders
+        order = free_orders.pop() if free_orders else Order()
         order.reset(number, self.account, self.account.cash, "", self.instrument, side, price, quantity, GTC)
         buying = side == BUY
         opposite = self.asks if buying else self.bids
@@ -54,26 +59,28 @@ class BareBook:
             if not maker.remaining:
                 level.remove(maker)
                 del self.orders[maker.order_id]
-                spare.append(maker)
+                free_orders.append(maker)
         if order.remaining:
             (self.bids if buying else self.asks).add(order)
             self.orders[number] = order
 
     def apply_all(self, messages: list[tuple[int, ...]]) -> None:
-        """Runs messages of a flow (``benchmarks.matching.flows``)."""
+        """Apply the messages of a flow (``benchmarks.matching.flows``)."""
         for message in messages:
-            kind = message[0]
+            kind = message[KIND]
             if kind == ADD:
-                self.add(message[1], message[2], message[3], message[4])
+                _, number, side, price, quantity = message
+                self.add(number, side, price, quantity)
             elif kind == CANCEL:
-                self.cancel(message[1])
+                self.cancel(message[NUMBER])
             else:
-                self.cancel(message[1])
-                self.add(message[2], message[3], message[4], message[5])
+                _, old, number, side, price, quantity, _ = message
+                self.cancel(old)
+                self.add(number, side, price, quantity)
 
     def cancel(self, number: int) -> None:
-        """Takes an open order out."""
+        """Remove an open order."""
         order = self.orders.pop(number)
         assert order.level is not None
         order.level.remove(order)
-        self.spare.append(order)
+        self.free_orders.append(order)

@@ -1,9 +1,10 @@
-"""The least that the whole job is in Python's objects, whatever the book: bookkeeping that no core can leave out.
+"""The bookkeeping that no core can leave out, whatever its book is: a lower bound on the time of the whole job.
 
-For an order its account and client id looked up, its id kept, its number, what it reserves, its two events; for a
-cancel the look-ups and the two events; for a replace both. Nothing is checked but funds and client id, nothing trades:
-an order that would take is one that stays. What an order is known by (its number, its price, what it has reserved)
-the book keeps, whose time is measured beside this one: here an account remembers the newest only.
+For an order, its account and client id are looked up, its id is kept, it gets a number and a reservation, and its two
+events are made; for a cancel, the look-ups and the two events; for a replace both. Nothing is checked but funds and
+client id, and nothing trades: an order that would take counts as one that rests. What belongs to an order (its number,
+price and reservation) is kept by the book, whose time is measured beside this one: here an account remembers the newest
+order only.
 """
 
 from __future__ import annotations
@@ -12,10 +13,18 @@ from typing import Any
 
 from goldx.protocol.terms import BUY
 from goldx.protocol.units import MG_PER_GRAM
+from matching.core.tags import (
+    HOLDING_CHANGED,
+    ORDER_ACCEPTED,
+    ORDER_CANCEL,
+    ORDER_CANCELLED,
+    ORDER_PLACE,
+    ORDER_REPLACED,
+)
 
 
 class Purse:
-    """An account with one balance for everything."""
+    """An account with one balance for all assets."""
 
     __slots__ = ("ids", "newest", "reserved", "total")
 
@@ -24,11 +33,11 @@ class Purse:
         self.total: int = 10**16
         self.reserved: int = 0
         self.newest: int = 0
-        """What the newest order has reserved: that much is freed by a cancel, whatever order it is of."""
+        """The reservation of the newest order: a cancel frees as much, whichever order it is for."""
 
 
 class Bookkeeping:
-    """Commands in, events out."""
+    """The bookkeeping of some accounts: commands in, events out."""
 
     __slots__ = ("last", "purses", "sequence")
 
@@ -38,16 +47,16 @@ class Bookkeeping:
         self.sequence: int = 0
 
     def apply_all(self, at: Any, commands: list[tuple[Any, ...]], outcomes: list[list[tuple[Any, ...]]]) -> None:
-        """Appends the two events of each order.place, order.cancel by client id, or order.replace."""
+        """Append the two events of each order.place, order.cancel by client id, or order.replace."""
         name: Any
         client_id: Any
         purses = self.purses
         sequence = self.sequence
         for command in commands:
             sequence += 2
-            kind: int = command[0]
-            if kind == 1:
-                _, name, client_id, symbol, side, order_kind, quantity, limit, lasts, _, _, _, _, _, _, _ = command
+            tag: int = command[0]
+            if tag == ORDER_PLACE:
+                _, name, client_id, symbol, side, kind, quantity, limit, time_in_force, *_ = command
                 purse = purses[name]
                 price: int = limit
                 amount: int = quantity
@@ -62,11 +71,24 @@ class Bookkeeping:
                 purse.reserved = reserved
                 outcomes.append(
                     [
-                        (1, sequence - 1, at, key, name, client_id, symbol, side, order_kind, limit, quantity, lasts),
-                        (6, sequence, at, name, symbol, purse.total, reserved),
+                        (
+                            ORDER_ACCEPTED,
+                            sequence - 1,
+                            at,
+                            key,
+                            name,
+                            client_id,
+                            symbol,
+                            side,
+                            kind,
+                            limit,
+                            quantity,
+                            time_in_force,
+                        ),
+                        (HOLDING_CHANGED, sequence, at, name, symbol, purse.total, reserved),
                     ]
                 )
-            elif kind == 2:
+            elif tag == ORDER_CANCEL:
                 _, name, _, client_id = command
                 purse = purses[name]
                 key = purse.ids[client_id]
@@ -74,8 +96,8 @@ class Bookkeeping:
                 purse.reserved = reserved
                 outcomes.append(
                     [
-                        (4, sequence - 1, at, key, name, client_id, "AU", purse.newest, "USER"),
-                        (6, sequence, at, name, "AU", purse.total, reserved),
+                        (ORDER_CANCELLED, sequence - 1, at, key, name, client_id, "AU", purse.newest, "USER"),
+                        (HOLDING_CHANGED, sequence, at, name, "AU", purse.total, reserved),
                     ]
                 )
             else:
@@ -85,8 +107,20 @@ class Bookkeeping:
                 purse.ids[new_id] = key
                 outcomes.append(
                     [
-                        (5, sequence - 1, at, key, name, client_id, new_id, limit, quantity, purse.newest, False),
-                        (6, sequence, at, name, "AU", purse.total, purse.reserved),
+                        (
+                            ORDER_REPLACED,
+                            sequence - 1,
+                            at,
+                            key,
+                            name,
+                            client_id,
+                            new_id,
+                            limit,
+                            quantity,
+                            purse.newest,
+                            False,
+                        ),
+                        (HOLDING_CHANGED, sequence, at, name, "AU", purse.total, purse.reserved),
                     ]
                 )
         self.sequence = sequence

@@ -1,4 +1,4 @@
-"""The lower bound compiled: the bare book and the bookkeeping, with the core that they use, in one library.
+"""The lower bound, compiled: the bare book and the bookkeeping in one library with the core that they use.
 
 Run as a program this is a worker (``benchmarks.matching.worker``) that uses that build.
 """
@@ -15,7 +15,7 @@ LEAST = Compiled(Path(__file__).parent, ("bare", "bound"), levels=2, along=(CORE
 
 
 def main() -> None:
-    """Serves as the worker does, once it is built; to be started with the core itself interpreted."""
+    """Answer requests as the worker does, once it is built; to be started with the core itself interpreted."""
     folder = LEAST.folder
     sys.path.append(str(folder))
     for part in LEAST.parts:

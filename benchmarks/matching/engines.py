@@ -1,10 +1,10 @@
-"""One adapter per engine: a flow in, its time and its fills out.
+"""One adapter per engine: it runs a flow and returns the time and the fills.
 
-Messages are decoded before the clock starts, so that what is timed is the engine and what every caller of it has to do:
-for each message one call (for ours, which takes several at once, a call for a few), and for engines that hand out order
-objects a dict from number to object. The clock is the
-process's own processor time, so that what else runs on the machine counts as little as it can. Fills are (taker's
-number, maker's number, quantity, price), worked out of each engine's own report after the clock has stopped.
+Messages are decoded before the clock starts. So the time is that of the engine and of what each of its callers has to
+do: one call for each message (for ours, which takes several at once, one for a few), and for engines that return order
+objects a dict from number to object. The clock is the processor time of the process, so that other work on the machine
+counts as little as possible. Fills are (taker's number, maker's number, quantity, price), derived from the report of
+each engine after the clock has stopped.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.matching.bare import ADD, CANCEL, REPLACE, BareBook
+from benchmarks.matching.bare import ADD, CANCEL, KIND, NUMBER, REPLACE, BareBook
 from benchmarks.matching.bound import Bookkeeping
 from benchmarks.matching.flows import Flow, Message
-from goldx.protocol import terms
+from goldx.protocol import commands, events, terms
+from goldx.protocol.commands import AnyCommand
+from goldx.protocol.events import AnyEvent
 from goldx.protocol.terms import BUY
+from goldx.protocol.units import MG_PER_GRAM
 from matching.core.engine import Engine
-from matching.run.fold import COMMANDS_PER_BATCH
+from matching.run.fold import COMMANDS_PER_BATCH, command_tuple
 
 Fill = tuple[int, int, int, int]
 Result = tuple[float, list[Fill]]
-"""Seconds for the timed part, and the fills of all of it."""
+"""The seconds that the timed part took, and its fills."""
 MEMBERS = 16
 FRAME = 1_000
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,10 +40,12 @@ _decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 
 
 def goldx_full(flow: Flow) -> Result:
-    """The whole job: checks, prepaid holdings, matching, events. Commands come some at a time, as the engine process
-    takes them from its frames (``matching.run.fold``), and their events are dropped together, as it does when it has
-    sent
-    them; the fills are those of a first run that kept them. The peers have no call for more than one message."""
+    """Do the whole job: checks, prepaid holdings, matching, events.
+
+    Commands come several at a time, as the engine process takes them from its frames (``matching.run.fold``), and their
+    events are dropped together, as it does when it has sent them; the fills are those of a first run that kept them.
+    The peers have no call for more than one message.
+    """
     engine, before, timed = prepare(flow)
     numbers: dict[int, int] = {}
     _fills_of_events([engine.apply(1, command) for command in before], numbers)
@@ -51,13 +56,13 @@ def goldx_full(flow: Flow) -> Result:
 
 
 def apply_some(engine: Engine | Bookkeeping, commands: list[tuple[Any, ...]]) -> None:
-    """Applies commands, some at a time."""
+    """Apply commands, some at a time."""
     for start in range(0, len(commands), COMMANDS_PER_BATCH):
         engine.apply_all(2, commands[start : start + COMMANDS_PER_BATCH], [])
 
 
 def goldx_book(flow: Flow) -> Result:
-    """The book alone."""
+    """Do the work of the book alone."""
     book = BareBook()
     book.apply_all(flow.before)
     book.fills.clear()
@@ -65,7 +70,7 @@ def goldx_book(flow: Flow) -> Result:
 
 
 def bookkeeping(flow: Flow) -> Result:
-    """What of the whole job has nothing to do with the book: a lower bound, without trades."""
+    """Do the part of the whole job that has nothing to do with the book, without trades: a lower bound."""
     writer = _CommandWriter()
     before = [writer.write(message) for message in flow.before]
     timed = [writer.write(message) for message in flow.timed]
@@ -75,8 +80,10 @@ def bookkeeping(flow: Flow) -> Result:
 
 
 def clocked(messages: Sequence[tuple[Any, ...]], run: Callable[[list[tuple[Any, ...]]], None]) -> float:
-    """Seconds of processor time that ``run`` takes for the messages, frame by frame: each is decoded before its clock
-    starts, as an engine has it before it when it comes from a journal, and every engine alike."""
+    """Return the seconds of processor time that ``run`` takes for the messages, frame by frame.
+
+    Each frame is decoded before its clock starts, for every engine alike, as an engine has it that reads a journal.
+    """
     frames = [_encode(messages[at : at + FRAME]) for at in range(0, len(messages), FRAME)]
     seconds = 0.0
     for frame in frames:
@@ -88,74 +95,84 @@ def clocked(messages: Sequence[tuple[Any, ...]], run: Callable[[list[tuple[Any, 
 
 
 def prepare(flow: Flow) -> tuple[Engine, list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """A core with rich accounts, and the flow as its commands: those before, those that are timed."""
+    """Return a core with rich accounts and the flow as its commands: those before, and those that are timed."""
     engine = Engine()
+
+    def send(command: AnyCommand) -> None:
+        engine.apply(0, command_tuple(command))
+
     for name in range(MEMBERS):
-        engine.apply(0, (9, f"A{name}", f"M{name}", terms.HOUSE, None, ""))
-    engine.apply(0, (8, "AU"))
-    engine.apply(0, (12, "AU", terms.CONTINUOUS, ""))
+        send(commands.AccountOpen(f"A{name}", f"M{name}"))
+    send(commands.InstrumentDefine("AU"))
+    send(commands.MarketSetPhase("AU", terms.CONTINUOUS))
     for name in range(MEMBERS):
         for asset, amount in (("CNY", 10**16), ("AU", 10**14)):
-            engine.apply(0, (10, f"A{name}", asset, amount, f"{name}{asset}", ""))
+            send(commands.HoldingAdjust(f"A{name}", asset, amount, f"{name}{asset}"))
     writer = _CommandWriter()
     return engine, [writer.write(m) for m in flow.before], [writer.write(m) for m in flow.timed]
 
 
 class _CommandWriter:
-    """Messages as commands. Buys and sells come from different accounts: the other engines prevent no self-trades."""
+    """Turns messages into commands. Buys and sells have different accounts: other engines prevent no self-trades."""
 
     def __init__(self) -> None:
         self.accounts: dict[int, str] = {}
 
     def write(self, message: Message) -> tuple[Any, ...]:
-        kind, number = message[:2]
+        return command_tuple(self.command(message))
+
+    def command(self, message: Message) -> AnyCommand:
+        kind, number, *fields = message
         if kind == CANCEL:
-            return 2, self.accounts[number], None, f"c{number}"
+            return commands.OrderCancel(self.accounts[number], None, f"c{number}")
         if kind == REPLACE:
-            _, _, new, _, price, quantity, filled = message
+            new, _, price, quantity, filled = fields
             account = self.accounts[new] = self.accounts[number]
-            return 4, account, None, f"c{number}", f"c{new}", price, (quantity + filled) * 1_000
-        _, _, side, price, quantity = message
+            total = (quantity + filled) * MG_PER_GRAM
+            return commands.OrderReplace(account, None, f"c{number}", f"c{new}", price, total)
+        side, price, quantity = fields
         half = MEMBERS // 2
         account = self.accounts[number] = f"A{number % half + side * half}"
-        return (
-            *(1, account, f"c{number}", "AU", side, terms.LIMIT, quantity * 1_000, price, terms.GTC, None, False),
-            *(None, None, terms.CANCEL_TAKER, False, "s"),
+        return commands.OrderPlace(
+            account, f"c{number}", "AU", side, terms.LIMIT, quantity * MG_PER_GRAM, price, session="s"
         )
 
 
 def _fills_of_events(outcomes: list[list[tuple[Any, ...]]], numbers: dict[int, int]) -> list[Fill]:
+    """Return the fills of the commands' events; ``numbers`` has the message's number of each order, and is added to."""
     fills = []
-    for events in outcomes:
-        for event in events:
-            if event[0] == 3:
-                fills.append((numbers[event[9]], numbers[event[8]], event[6] // 1_000, event[5]))
-            elif event[0] == 1:
-                numbers[event[3]] = int(event[5][1:])
-            elif event[0] == 5:
-                numbers[event[3]] = int(event[6][1:])
+    for outcome in outcomes:
+        for event in msgspec.convert(outcome, list[AnyEvent]):
+            match event:
+                case events.Trade():
+                    taker, maker = numbers[event.taker_order_id], numbers[event.maker_order_id]
+                    fills.append((taker, maker, event.quantity // MG_PER_GRAM, event.price))
+                case events.OrderAccepted():
+                    numbers[event.order_id] = int(event.client_order_id.removeprefix("c"))
+                case events.OrderReplaced():
+                    numbers[event.order_id] = int(event.new_client_order_id.removeprefix("c"))
     return fills
 
 
 def liquibook(flow: Flow, listening: bool = True) -> Result:
-    """Bindings to the C++ engine, used as its README does: a listener that keeps accepts, cancels and fills.
+    """Run the bindings to the C++ engine as their README does: with a listener that keeps accepts, cancels and fills.
 
-    Without ``listening`` nobody learns what happened: the bare C++ book behind the bindings.
+    Without ``listening`` it is the bare C++ book behind the bindings, whose fills nobody learns of.
     """
     library = importlib.import_module("liquibook")
-    events: list[tuple[int, ...]] = []
+    reports: list[tuple[int, ...]] = []
 
     class Listener(library.OrderListener):  # type: ignore[misc, name-defined]
         def on_fill(self, order: Any, matched: Any, quantity: int, price: int) -> None:
             order.fill(quantity, price, 0)
             matched.fill(quantity, price, 0)
-            events.append((order.order_id_, matched.order_id_, quantity, price))
+            reports.append((order.order_id_, matched.order_id_, quantity, price))
 
         def on_accept(self, order: Any) -> None:
-            events.append((order.order_id_,))
+            reports.append((order.order_id_,))
 
         def on_cancel(self, order: Any) -> None:
-            events.append((order.order_id_,))
+            reports.append((order.order_id_,))
 
         def _never(self, *_: Any) -> None: ...
 
@@ -170,26 +187,30 @@ def liquibook(flow: Flow, listening: bool = True) -> Result:
 
     def run(messages: list[Message]) -> None:
         for message in messages:
-            kind = message[0]
-            if kind == ADD:
-                orders[message[1]] = order = place(message[2] == BUY, message[3], message[4])
-                add(order)
-            elif kind == CANCEL:
-                cancel(orders.pop(message[1]))
+            if message[KIND] == ADD:
+                _, number, side, price, quantity = message
             else:
-                cancel(orders.pop(message[1]))
-                orders[message[2]] = order = place(message[3] == BUY, message[4], message[5])
-                add(order)
+                cancel(orders.pop(message[NUMBER]))
+                if message[KIND] == CANCEL:
+                    continue
+                _, _, number, side, price, quantity, _ = message
+            orders[number] = order = place(side == BUY, price, quantity)
+            add(order)
 
     run(flow.before)
-    events.clear()
+    reports.clear()
     first = next(iter(orders.values())).order_id_ - next(iter(orders))
     seconds = clocked(flow.timed, run)
-    return seconds, [(e[0] - first, e[1] - first, e[2], e[3]) for e in events if len(e) == 4]
+    fills = []
+    for report in reports:
+        if len(report) > 1:
+            taker, maker, quantity, price = report
+            fills.append((taker - first, maker - first, quantity, price))
+    return seconds, fills
 
 
 def lightmatchingengine(flow: Flow) -> Result:
-    """Its trades come in two: the taker's for the whole level, then the makers' one by one."""
+    """Run lightmatchingengine, which reports each trade twice: the taker's side of a level, then each maker's."""
     engine = importlib.import_module("lightmatchingengine.lightmatchingengine").LightMatchingEngine()
     numbers: dict[int, int] = {}
     ours: dict[int, int] = {}
@@ -198,17 +219,16 @@ def lightmatchingengine(flow: Flow) -> Result:
 
     def run(messages: list[Message]) -> None:
         for message in messages:
-            kind = message[0]
-            if kind != ADD:
-                cancel(ours.pop(message[1]), "AU")
-            if kind == ADD:
-                order, trades = add("AU", message[3], message[4], message[2] + 1)
-                ours[message[1]] = order.order_id
-                found.append((order.order_id, trades))
-            elif kind == REPLACE:
-                order, trades = add("AU", message[4], message[5], message[3] + 1)
-                ours[message[2]] = order.order_id
-                found.append((order.order_id, trades))
+            if message[KIND] == ADD:
+                _, number, side, price, quantity = message
+            else:
+                cancel(ours.pop(message[NUMBER]), "AU")
+                if message[KIND] == CANCEL:
+                    continue
+                _, _, number, side, price, quantity, _ = message
+            order, trades = add("AU", price, quantity, side + 1)
+            ours[number] = order.order_id
+            found.append((order.order_id, trades))
 
     run(flow.before)
     numbers = {theirs: number for number, theirs in ours.items()}
@@ -225,7 +245,7 @@ def lightmatchingengine(flow: Flow) -> Result:
 
 
 def pyorderbook(flow: Flow) -> Result:
-    """Decimal prices, orders known by UUID."""
+    """Run pyorderbook, which has decimal prices and names orders by UUIDs."""
     library = importlib.import_module("pyorderbook")
     logging.getLogger("pyorderbook.book").setLevel(logging.ERROR)
     sides = (library.Side.BID, library.Side.ASK)
@@ -237,17 +257,16 @@ def pyorderbook(flow: Flow) -> Result:
 
     def run(messages: list[Message]) -> None:
         for message in messages:
-            kind = message[0]
-            if kind != ADD:
-                cancel(orders.pop(message[1]))
-            if kind == ADD:
-                orders[message[1]] = order = place(sides[message[2]], "AU", message[3], message[4])
-                numbers[order.id] = message[1]
-                found.append(match(order))
-            elif kind == REPLACE:
-                orders[message[2]] = order = place(sides[message[3]], "AU", message[4], message[5])
-                numbers[order.id] = message[2]
-                found.append(match(order))
+            if message[KIND] == ADD:
+                _, number, side, price, quantity = message
+            else:
+                cancel(orders.pop(message[NUMBER]))
+                if message[KIND] == CANCEL:
+                    continue
+                _, _, number, side, price, quantity, _ = message
+            orders[number] = order = place(sides[side], "AU", price, quantity)
+            numbers[order.id] = number
+            found.append(match(order))
 
     run(flow.before)
     found.clear()
@@ -261,7 +280,7 @@ def pyorderbook(flow: Flow) -> Result:
 
 
 def order_matching(flow: Flow) -> Result:
-    """Orders are data classes with times; the engine is told to match after each."""
+    """Run order-matching, whose orders are data classes with times; it is asked to match after each."""
     importlib.import_module("loguru").logger.disable("order_matching")
     engine = importlib.import_module("order_matching.matching_engine").MatchingEngine(seed=1)
     limit_order = importlib.import_module("order_matching.order").LimitOrder
@@ -282,12 +301,14 @@ def order_matching(flow: Flow) -> Result:
 
     def run(messages: list[Message]) -> None:
         for message in messages:
-            if message[0] != ADD:
-                engine.cancel_order(str(message[1]))
-            if message[0] == ADD:
-                add(message[1], message[2], message[3], message[4])
-            elif message[0] == REPLACE:
-                add(message[2], message[3], message[4], message[5])
+            if message[KIND] == ADD:
+                _, number, side, price, quantity = message
+            else:
+                engine.cancel_order(str(message[NUMBER]))
+                if message[KIND] == CANCEL:
+                    continue
+                _, _, number, side, price, quantity, _ = message
+            add(number, side, price, quantity)
 
     run(flow.before)
     found.clear()

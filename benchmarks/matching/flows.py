@@ -19,7 +19,7 @@ Message = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Shape:
-    """What makes a flow: shares of cancels, takers and replaces in percent (the rest are adds), and where adds stand.
+    """The shape of a flow: shares of cancels, takers and replaces in percent (the rest are adds), and where adds stand.
 
     ``deep``: orders resting before the flow is timed, and all the while: with fewer, an add comes in place of a cancel.
     ``spread``: adds stand up to so many ticks behind the middle, most of them near it, and never trade; ``drift``: the

@@ -1,4 +1,4 @@
-"""What a message costs, and an order takes, as the book grows: 1 k, 10 k, 100 k and 1 M resting orders."""
+"""The cost of a message, and the memory of an order, as the book grows: 1 k to 1 M resting orders."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ MESSAGES = 20_000
 
 
 def measure(seed: int) -> list[dict[str, Any]]:
-    """One record per size. The collector is set up as in the engine process; its pauses are those of filling the book
-    and of the timed messages."""
+    """Return one record per size.
+
+    Python's collector is set up as in the engine process; its pauses are those of filling the book and of the timed
+    messages.
+    """
     collector.tune_for_engine()
     return [_measure(size, seed) for size in SIZES]
 
@@ -46,7 +49,7 @@ def _measure(size: int, seed: int) -> dict[str, Any]:
 
 
 class _Pauses:
-    """A callback of the collector that keeps its longest run, in seconds."""
+    """A callback of the collector that keeps the length of its longest run, in seconds, and their number."""
 
     def __init__(self) -> None:
         self.longest = 0.0

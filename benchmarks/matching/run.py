@@ -1,4 +1,4 @@
-"""The race: every engine on the same flow in turn, several rounds, and no number before all fills agree."""
+"""The race: every engine runs the same flow in turn, for several rounds; rates count only if all fills agree."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ BOUNDS = {
     "bound": ("goldx", "bookkeeping alone"),
     "bound compiled": ("goldx compiled", "bookkeeping alone compiled"),
 }
-"""What no whole job with this book can exceed: the book alone and the bookkeeping alone, one after the other."""
+"""Bounds that no whole job with this book can exceed: the book alone and then the bookkeeping alone."""
 WITHOUT_FILLS = ("bookkeeping alone", "bookkeeping alone compiled", "liquibook unheard")
-"""Nobody hears of its fills, or there are none."""
+"""Engines that have no fills, or report none."""
 PREFIX = {"order-matching": 2_000, "pyorderbook": 20_000, "lightmatchingengine": 20_000}
-"""Slow engines run a shorter flow of the same kind, and their fills are compared with ours on that one."""
+"""The length of the flow for slow engines; their fills are compared with ours on a flow of that length."""
 CANCEL_HEAVY_PREFIX = {"liquibook": 20_000, "liquibook unheard": 20_000, "lightmatchingengine": 5_000}
 
 
@@ -48,7 +48,7 @@ class Rates:
 
 
 class Worker:
-    """A process of one build that runs engines on request."""
+    """A process with one build of the core that runs engines on request."""
 
     def __init__(self, build: str, collector: bool, program: str = "worker") -> None:
         self._collector = collector
@@ -61,11 +61,11 @@ class Worker:
         )
 
     def run(self, engine: str, flow: str, messages: int, seed: int) -> dict[str, Any]:
-        """Raises RuntimeError when the process died."""
+        """Run an engine on a flow; return the worker's answer. Raises RuntimeError if the process died."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        wish = {"engine": engine, "flow": flow, "messages": messages, "seed": seed, "collector": self._collector}
-        self._process.stdin.write(json.dumps(wish) + "\n")
+        request = {"engine": engine, "flow": flow, "messages": messages, "seed": seed, "collector": self._collector}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
@@ -83,13 +83,13 @@ class Worker:
 
 
 class FillsDiffer(Exception):
-    """Two engines did not trade the same: their speeds cannot be compared."""
+    """Two engines have different fills: their speeds cannot be compared."""
 
 
 def race(
     flow: str, messages: int, rounds: int, with_compiled: bool, peers: list[str], seed: int, collector: bool
 ) -> dict[str, Rates]:
-    """Rates by engine; ``collector``: with Python's garbage collector as it is by default. Raises FillsDiffer."""
+    """Return the rates by engine, with or without Python's garbage collector. Raises FillsDiffer."""
     rates: dict[str, Rates] = {}
     fills: dict[int, str] = {}
     missing: dict[str, str] = {}
@@ -133,5 +133,5 @@ def _longest(flow: str, engine: str) -> int:
 
 
 def all_peers() -> list[str]:
-    """The packages to race with."""
+    """Return the names of the engines to race with."""
     return list(PEERS)

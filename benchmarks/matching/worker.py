@@ -1,4 +1,4 @@
-"""A process that runs engines on request: one interpreted, one compiled, so that both builds can take turns.
+"""A process that runs engines on request. With one interpreted and one compiled, both builds can take turns.
 
 Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine", "collector"}`` -> ``{"seconds", "fills",
 "count"}``, where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed whole.
@@ -22,20 +22,20 @@ def _flow(name: str, messages: int, seed: int) -> flows.Flow:
 
 
 def main() -> None:
-    """Serves until the end of standard input.
+    """Answer requests until the end of standard input.
 
     With ``collector`` Python's garbage collector works as it does by default, for every engine alike, on what that
     engine allocates: what is there before a run is exempt from it. Without, it is off.
     """
     for line in sys.stdin:
-        wish = json.loads(line)
-        flow = _flow(wish["flow"], wish["messages"], wish["seed"])
+        request = json.loads(line)
+        flow = _flow(request["flow"], request["messages"], request["seed"])
         gc.collect()
         gc.freeze()
-        if not wish["collector"]:
+        if not request["collector"]:
             gc.disable()
         try:
-            seconds, fills = ENGINES[wish["engine"]](flow)
+            seconds, fills = ENGINES[request["engine"]](flow)
         except ImportError as error:
             print(json.dumps({"missing": str(error)}), flush=True)
             continue

@@ -10,10 +10,10 @@ from benchmarks.matching import flows
 from benchmarks.matching.engines import ENGINES
 
 
-def test_it_ends_with_one_object() -> None:
+def test_the_command_ends_with_one_json_object() -> None:
     pytest.importorskip("liquibook")
-    wish = ["matching", "--json", "--messages", "200", "--rounds", "1", "--flow", "thin", "--peer", "liquibook"]
-    done = CliRunner().invoke(bench, wish, catch_exceptions=False)
+    arguments = ["matching", "--json", "--messages", "200", "--rounds", "1", "--flow", "thin", "--peer", "liquibook"]
+    done = CliRunner().invoke(bench, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     flow = json.loads(done.stdout.splitlines()[-1])["flows"]["thin"]
     assert flow["identical_fills"] is True
@@ -22,7 +22,7 @@ def test_it_ends_with_one_object() -> None:
 
 
 @pytest.mark.parametrize("engine", ["goldx full", "liquibook", "lightmatchingengine", "pyorderbook"])
-def test_the_same_fills_everywhere(engine: str) -> None:
+def test_every_engine_has_the_same_fills(engine: str) -> None:
     if engine != "goldx full":
         pytest.importorskip(engine)
     for name in flows.SHAPES:
@@ -32,6 +32,6 @@ def test_the_same_fills_everywhere(engine: str) -> None:
         assert ENGINES[engine](flow)[1] == expected, name
 
 
-def test_a_flow_is_always_the_same() -> None:
+def test_a_flow_follows_from_its_seed() -> None:
     assert flows.make("wide", 300) == flows.make("wide", 300)
     assert flows.make("wide", 300) != flows.make("wide", 300, seed=2)
