@@ -66,10 +66,7 @@ def take(state: State, order: Order) -> bool:
 def trade(
     state: State, instrument: Instrument, maker: Order, taker: Order, price: int, quantity: int, taker_side: int | None
 ) -> None:
-    """Make one trade: exchange money and gold at once. ``taker_side`` is None in an uncross, where both orders rest.
-
-    Long on purpose: a call for each of its parts would take longer than the parts.
-    """
+    """Make one trade: exchange money and gold at once. ``taker_side`` is None in an uncross, where both orders rest."""
     symbol = instrument.symbol
     amount = price * quantity // MG_PER_GRAM
     maker_fee = taker_fee = 0
@@ -83,37 +80,7 @@ def trade(
         buy, sell, buy_fee, sell_fee = maker, taker, maker_fee, taker_fee
     else:
         buy, sell, buy_fee, sell_fee = taker, maker, taker_fee, maker_fee
-    buyer = buy.account
-    seller = sell.account
-
-    paid = buy.balance
-    before = buy.reserved
-    if before:
-        still = fees.cost(buy.price, buy.remaining, buy.residue, instrument.highest_fee) if buy.remaining else 0
-        buy.reserved = still
-        paid.reserved += still - before
-    paid.total -= amount + buy_fee
-    bought = buyer.balances.get(symbol)
-    if bought is None:
-        bought = buyer.balance(symbol)
-    bought.total += quantity
-    sold = sell.balance
-    sell.reserved -= quantity
-    sold.reserved -= quantity
-    sold.total -= quantity
-    earned = seller.cash
-    earned.total += amount - sell_fee
-    if instrument.lock_days:
-        bought.lock(quantity, state.day + instrument.lock_days)
-    if instrument.reuse_percent < 100:
-        proceeds = amount - sell_fee
-        earned.hold_back(proceeds - proceeds * instrument.reuse_percent // 100)
-    touched = state.touched
-    touched.append(paid)
-    touched.append(bought)
-    touched.append(sold)
-    touched.append(earned)
-
+    _exchange(state, instrument, buy, sell, quantity, amount + buy_fee, amount - sell_fee)
     instrument.last = price
     state.last_trade_id += 1
     state.general_trades += 1
@@ -130,8 +97,8 @@ def trade(
             amount,
             maker.order_id,
             taker.order_id,
-            buyer.name,
-            seller.name,
+            buy.account.name,
+            sell.account.name,
             taker_side,
             maker.remaining,
             taker.remaining,
@@ -144,6 +111,39 @@ def trade(
         shrink(state, taker, quantity)
     elif not taker.remaining:
         state.finish(taker)
+
+
+def _exchange(
+    state: State, instrument: Instrument, buy: Order, sell: Order, quantity: int, money_paid: int, proceeds: int
+) -> None:
+    """Move the money and the gold of a trade, fees included, between the holdings of two orders."""
+    buyer = buy.account
+    paid = buy.balance
+    before = buy.reserved
+    if before:
+        still = fees.cost(buy.price, buy.remaining, buy.residue, instrument.highest_fee) if buy.remaining else 0
+        buy.reserved = still
+        paid.reserved += still - before
+    paid.total -= money_paid
+    bought = buyer.balances.get(instrument.symbol)
+    if bought is None:
+        bought = buyer.balance(instrument.symbol)
+    bought.total += quantity
+    sold = sell.balance
+    sell.reserved -= quantity
+    sold.reserved -= quantity
+    sold.total -= quantity
+    earned = sell.account.cash
+    earned.total += proceeds
+    if instrument.lock_days:
+        bought.lock(quantity, state.day + instrument.lock_days)
+    if instrument.reuse_percent < 100:
+        earned.hold_back(proceeds - proceeds * instrument.reuse_percent // 100)
+    touched = state.touched
+    touched.append(paid)
+    touched.append(bought)
+    touched.append(sold)
+    touched.append(earned)
 
 
 def could_fill(order: Order) -> bool:

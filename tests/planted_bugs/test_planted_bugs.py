@@ -13,6 +13,6 @@ def test_a_bug_can_be_planted(bug: Bug) -> None:
     ast.parse(with_bug(bug))
 
 
-def test_there_are_enough_of_them_and_no_two_alike() -> None:
+def test_every_bug_is_another_one() -> None:
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 40
     assert len({(bug.module, bug.right, bug.wrong) for bug in BUGS}) == len(BUGS)

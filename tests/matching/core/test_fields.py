@@ -1,0 +1,68 @@
+"""The core's named fields are those of the protocol's schema, each under its own name."""
+
+from goldx.protocol import terms
+from goldx.protocol.commands import InstrumentDefine, OrderPlace
+from goldx.protocol.events import Event, InstrumentDefined
+from matching.core.instrument import Definition
+from matching.core.placing import OrderRequest
+from tests.matching.core.driving import command_tuple
+
+ORDER = OrderPlace(
+    account="A",
+    client_order_id="o1",
+    symbol="X",
+    side=terms.SELL,
+    type=terms.LIMIT,
+    quantity=5_000,
+    price=101,
+    time_in_force=terms.GTD,
+    expire_at=7_000,
+    post_only=True,
+    display_quantity=2_000,
+    stop_price=99,
+    stp=terms.DECREMENT,
+    persist=True,
+    session="s",
+)
+INSTRUMENT = InstrumentDefine(
+    symbol="X",
+    name="Doré",
+    name_zh="合质金",
+    form="DORE",
+    min_fineness=500,
+    max_fineness=99_000,
+    tick=2,
+    lot=4_000,
+    max_quantity=40_000,
+    price_limit_percent=10,
+    lower_price_limit=90,
+    upper_price_limit=110,
+    market_protection=3,
+    reference_price=100,
+    maker_fee_bp=5,
+    taker_fee_bp=7,
+    price_rule=terms.MEDIAN_PRICE,
+    dynamic_band_percent=8,
+    interruption_ms=9_000,
+    resale_lock_days=1,
+    same_day_reuse_percent=60,
+    by="clerk",
+)
+
+
+def test_an_order_request_has_the_fields_of_order_place() -> None:
+    """A field that is added to the schema has to be added to it, or this raises."""
+    request = OrderRequest(command_tuple(ORDER))
+    for name in OrderPlace.__struct_fields__:
+        assert getattr(request, name) == getattr(ORDER, name), name
+
+
+def test_a_definition_has_the_fields_of_instrument_defined() -> None:
+    _, _, *values, _ = command_tuple(INSTRUMENT)
+    definition = Definition(values)
+    common = (*Event.__struct_fields__, "symbol")
+    names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]
+    assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", "by")]
+    for name in names:
+        assert getattr(definition, name) == getattr(INSTRUMENT, name), name
+    assert list(definition.values()) == values

@@ -1,0 +1,182 @@
+"""Bugs in the core: money and gold, the decisions of the venue, auctions, snapshots and time."""
+
+from tests.planted_bugs.bug import Bug
+
+BUGS = (
+    # Money and metal
+    Bug(
+        "a buy reserves no fee",
+        "plain.py",
+        "            needed += fees.fee(0, needed, instrument.highest_fee)\n",
+        "            needed += 0\n",
+    ),
+    Bug(
+        "fees are rounded down",
+        "fees.py",
+        "    return (residue + amount * basis_points + _HALF) // BASIS_POINTS\n",
+        "    return (residue + amount * basis_points) // BASIS_POINTS\n",
+    ),
+    Bug(
+        "each fill's fee is rounded by itself",
+        "matcher.py",
+        "    order.residue += amount * basis_points - charged * BASIS_POINTS\n",
+        "    order.residue = 0\n",
+    ),
+    Bug(
+        "the maker pays the taker's fee",
+        "matcher.py",
+        "charge(maker, amount, instrument.maker_fee)",
+        "charge(maker, amount, instrument.taker_fee)",
+    ),
+    Bug(
+        "the seller's fee is not taken",
+        "matcher.py",
+        "quantity, amount + buy_fee, amount - sell_fee)\n",
+        "quantity, amount + buy_fee, amount)\n",
+    ),
+    Bug(
+        "a better price than the limit stays reserved",
+        "matcher.py",
+        "        paid.reserved += still - before\n",
+        "        paid.reserved -= money_paid\n",
+    ),
+    Bug(
+        "a market order forgets its fee in the cash",
+        "matcher.py",
+        "order.residue, instrument.taker_fee, instrument.lot)",
+        "order.residue, 0, instrument.lot)",
+    ),
+    Bug("a market order buys one lot too many", "fees.py", "    return low * lot\n", "    return high * lot\n"),
+    Bug(
+        "a cancelled order keeps its reservation",
+        "state.py",
+        "        order.balance.reserved -= order.reserved\n",
+        "",
+    ),
+    Bug(
+        "a changed reservation is not told",
+        "state.py",
+        "            if total != balance.published_total or reserved != balance.published_reserved:\n",
+        "            if total != balance.published_total:\n",
+    ),
+    Bug(
+        "locked gold may be sold",
+        "holdings.py",
+        "        return self.total - self.locked - self.reserved\n",
+        "        return self.total - self.reserved\n",
+    ),
+    Bug(
+        "the resale lock ends a day early",
+        "matcher.py",
+        "        bought.lock(quantity, state.day + instrument.lock_days)\n",
+        "        bought.lock(quantity, state.day + instrument.lock_days - 1)\n",
+    ),
+    Bug(
+        "the part kept back is rounded in the seller's favour",
+        "matcher.py",
+        "proceeds - proceeds * instrument.reuse_percent // 100",
+        "proceeds * (100 - instrument.reuse_percent) // 100",
+    ),
+    Bug(
+        "reserved money may be withdrawn",
+        "holdings.py",
+        "        free = self.total - self.locked - self.reserved - self.unwithdrawable\n",
+        "        free = self.total - self.locked - self.unwithdrawable\n",
+    ),
+    Bug(
+        "a reference is applied twice",
+        "adjustments.py",
+        "    return reference in state.references or reference in state.previous_references\n",
+        "    return reference in state.previous_references\n",
+    ),
+    Bug(
+        "a new quote may not use what the old one frees",
+        "quotes.py",
+        "    if cash > account.cash.available() + freed_cash:\n",
+        "    if cash > account.cash.available():\n",
+    ),
+    # The venue
+    Bug(
+        "a kill spares the second account",
+        "members.py",
+        '        for order in state.open_orders(member.accounts):\n            state.cancel(order, "KILL")\n',
+        '        for order in state.open_orders(member.accounts[:1]):\n            state.cancel(order, "KILL")\n',
+    ),
+    Bug(
+        "the end of a session ends all sessions",
+        "members.py",
+        "            if order.session == session:\n",
+        "            if order.session:\n",
+    ),
+    Bug(
+        "the end of the day frees the ids of open orders",
+        "trading_day.py",
+        " if state.find_order(account, name) is not None]",
+        " if state.find_order(account, name) is None]",
+    ),
+    # Auctions
+    Bug(
+        "the imbalance does not count",
+        "auction.py",
+        "(-min(demand, supply), abs(demand - supply), distance, price)",
+        "(-min(demand, supply), 0, distance, price)",
+    ),
+    Bug(
+        "the reference price does not count",
+        "auction.py",
+        "        distance = abs(price - instrument.reference) if instrument.reference else 0\n",
+        "        distance = 0\n",
+    ),
+    Bug(
+        "the younger order of an uncross is the maker",
+        "auction.py",
+        "if buy.order_id < sell.order_id else (sell, buy)",
+        "if buy.order_id > sell.order_id else (sell, buy)",
+    ),
+    Bug(
+        "trading begins with a crossed book",
+        "phases.py",
+        "    if phase == terms.CONTINUOUS or (phase == terms.CLOSED and previous == terms.AUCTION):\n",
+        "    if phase != terms.HALTED and previous == terms.AUCTION:\n",
+    ),
+    # Snapshots
+    Bug(
+        "a snapshot forgets what rounding kept back",
+        "snapshot.py",
+        "    order.residue = residue\n",
+        "    order.residue = 0\n",
+    ),
+    Bug(
+        "a snapshot shows a whole slice again",
+        "snapshot.py",
+        "    order.special = None if special is None else _read_special(special)\n",
+        "    order.special = None if special is None else _read_special(special)\n"
+        "    if order.special is not None:\n"
+        "        order.special.shown = min(order.special.display, remaining)\n",
+    ),
+    Bug(
+        "a snapshot forgets yesterday's references",
+        "snapshot.py",
+        "    state.previous_references = dict.fromkeys(previous_references)\n",
+        "",
+    ),
+    Bug(
+        "a snapshot forgets when an interruption ends",
+        "snapshot.py",
+        "        state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))\n",
+        "        pass\n",
+    ),
+    # Several commands at once
+    Bug(
+        "what is due at a time waits when others come at that time first",
+        "engine.py",
+        "                if at >= state.next_due:\n",
+        "                if at > state.next_due:\n",
+    ),
+    Bug(
+        "the first command of a time at which something is due happens twice",
+        "engine.py",
+        "                    continue\n",
+        "",
+    ),
+)
