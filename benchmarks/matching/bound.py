@@ -53,10 +53,11 @@ class Bookkeeping:
         purses = self.purses
         sequence = self.sequence
         for command in commands:
+            first = sequence + 1
             sequence += 2
             tag: int = command[0]
             if tag == ORDER_PLACE:
-                _, name, client_id, symbol, side, kind, quantity, limit, time_in_force, *_ = command
+                _, name, client_id, symbol, side, kind, quantity, limit, lasts, *_ = command
                 purse = purses[name]
                 price: int = limit
                 amount: int = quantity
@@ -71,20 +72,7 @@ class Bookkeeping:
                 purse.reserved = reserved
                 outcomes.append(
                     [
-                        (
-                            ORDER_ACCEPTED,
-                            sequence - 1,
-                            at,
-                            key,
-                            name,
-                            client_id,
-                            symbol,
-                            side,
-                            kind,
-                            limit,
-                            quantity,
-                            time_in_force,
-                        ),
+                        (ORDER_ACCEPTED, first, at, key, name, client_id, symbol, side, kind, limit, quantity, lasts),
                         (HOLDING_CHANGED, sequence, at, name, symbol, purse.total, reserved),
                     ]
                 )
@@ -96,7 +84,7 @@ class Bookkeeping:
                 purse.reserved = reserved
                 outcomes.append(
                     [
-                        (ORDER_CANCELLED, sequence - 1, at, key, name, client_id, "AU", purse.newest, "USER"),
+                        (ORDER_CANCELLED, first, at, key, name, client_id, "AU", purse.newest, "USER"),
                         (HOLDING_CHANGED, sequence, at, name, "AU", purse.total, reserved),
                     ]
                 )
@@ -107,19 +95,7 @@ class Bookkeeping:
                 purse.ids[new_id] = key
                 outcomes.append(
                     [
-                        (
-                            ORDER_REPLACED,
-                            sequence - 1,
-                            at,
-                            key,
-                            name,
-                            client_id,
-                            new_id,
-                            limit,
-                            quantity,
-                            purse.newest,
-                            False,
-                        ),
+                        (ORDER_REPLACED, first, at, key, name, client_id, new_id, limit, quantity, purse.newest, False),
                         (HOLDING_CHANGED, sequence, at, name, "AU", purse.total, purse.reserved),
                     ]
                 )

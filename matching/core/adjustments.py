@@ -1,4 +1,4 @@
-"""What the venue puts into the accounts and takes out of them: ``holding.adjust`` and ``holding.settle``."""
+"""Adjustments of holdings by the venue: ``holding.adjust`` and ``holding.settle``."""
 
 from __future__ import annotations
 

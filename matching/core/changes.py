@@ -1,4 +1,4 @@
-"""What members do with their open orders: ``order.cancel``, ``order.cancel_all``, ``order.replace``."""
+"""Changes of open orders by members: ``order.cancel``, ``order.cancel_all``, ``order.replace``."""
 
 from __future__ import annotations
 

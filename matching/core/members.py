@@ -1,4 +1,4 @@
-"""What the venue decides about members and their accounts, and the end of a member's session."""
+"""Members and their accounts: accounts opened, members halted, killed and restored, sessions closed."""
 
 from __future__ import annotations
 

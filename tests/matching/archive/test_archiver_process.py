@@ -77,7 +77,7 @@ async def test_archived_under_a_running_engine(
 @contextlib.asynccontextmanager
 async def archiver_process(settings: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "goldx.cli", "archiver"), env=os.environ | settings, stdout=-1, stderr=-1
+        sys.executable, "-m", "goldx.cli", "archiver", env=os.environ | settings, stdout=-1, stderr=-1
     )
     try:
         assert process.stdout is not None
@@ -102,7 +102,7 @@ async def test_killed_while_it_archives_it_goes_on(
         archive.folder.mkdir(exist_ok=True)
         before = set(os.listdir(archive.folder)) | {"lock"}
         archiving = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "goldx.cli", *arguments), env=os.environ | settings, stdout=-1, stderr=-1
+            sys.executable, "-m", "goldx.cli", *arguments, env=os.environ | settings, stdout=-1, stderr=-1
         )
         while archiving.returncode is None and set(os.listdir(archive.folder)) <= before:
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""A reader's book: what anybody can know of the orders from the published events alone (their JSON form).
+"""A book rebuilt from the published events alone, in their JSON form.
 
 Independent of the core and of the gateway's view. If the events of the core did not carry enough to rebuild every queue
 in its order, this would go wrong.
@@ -13,8 +13,8 @@ SIDES = ("buy", "sell")
 
 
 @dataclass
-class Seen:
-    """One order as its events tell it. Quantities in fine mg, price in fen per fine gram."""
+class OrderFromEvents:
+    """One order as its events describe it. Quantities in fine mg, price in fen per fine gram."""
 
     order_id: int
     account: str
@@ -31,9 +31,9 @@ class Seen:
 
 @dataclass
 class BookFromEvents:
-    orders: dict[int, Seen] = field(default_factory=dict)
+    orders: dict[int, OrderFromEvents] = field(default_factory=dict)
     queues: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
-    """(symbol, side, price) -> order ids, first in the queue first."""
+    """The order ids at each (symbol, side, price), in time priority."""
 
     def read(self, event: dict[str, Any]) -> None:
         handler = getattr(self, "_" + event["event"].replace(".", "_"), None)
@@ -41,12 +41,12 @@ class BookFromEvents:
             handler(event)
 
     def book(self, symbol: str, side: str) -> list[tuple[int, list[tuple[int, int]]]]:
-        """[(price, [(order id, visible quantity), ...]), ...], best price first."""
+        """Return [(price, [(order id, visible quantity), ...]), ...], best price first."""
         prices = sorted((p for s, d, p in self.queues if (s, d) == (symbol, side)), reverse=side == "buy")
         return [(p, [(i, self.orders[i].visible) for i in self.queues[symbol, side, p]]) for p in prices]
 
     def _order_accepted(self, event: dict[str, Any]) -> None:
-        order = Seen(
+        order = OrderFromEvents(
             event["order_id"],
             event["account"],
             event["client_order_id"],
@@ -83,7 +83,7 @@ class BookFromEvents:
             order = self.orders[event[f"{role}_order_id"]]
             self._reduce(order, units.parse_weight(event[f"{role}_remaining"]), quantity, role == "taker")
 
-    def _reduce(self, order: Seen, remaining: int, by: int, entering: bool) -> None:
+    def _reduce(self, order: OrderFromEvents, remaining: int, by: int, entering: bool) -> None:
         order.remaining = remaining
         if entering:
             order.visible = remaining if order.display is None else min(order.display, remaining)
@@ -113,18 +113,18 @@ class BookFromEvents:
         order.remaining = 0
         self._end(order, "expired" if event["reason"] == "EXPIRED" else "cancelled")
 
-    def _join(self, order: Seen) -> None:
+    def _join(self, order: OrderFromEvents) -> None:
         order.visible = order.remaining if order.display is None else min(order.display, order.remaining)
         if order.price is not None:
             self.queues.setdefault((order.symbol, order.side, order.price), []).append(order.order_id)
 
-    def _leave(self, order: Seen) -> None:
+    def _leave(self, order: OrderFromEvents) -> None:
         key = (order.symbol, order.side, order.price or 0)
         if order.order_id in self.queues.get(key, ()):
             self.queues[key].remove(order.order_id)
             if not self.queues[key]:
                 del self.queues[key]
 
-    def _end(self, order: Seen, status: str) -> None:
+    def _end(self, order: OrderFromEvents, status: str) -> None:
         self._leave(order)
         order.status = status

@@ -1,8 +1,8 @@
-"""Convention cases: neutral worked examples of the book's rules, as commands of the protocol, and judged by its events.
+"""Convention cases: worked examples of the book's rules in neutral words, run as commands and judged by the events.
 
-A case is one JSON object: ``setup``, ``steps`` and ``expect``, in neutral words (``cases.jsonl`` beside this file
-explains them). Many cases run in one core, each with its own symbol, accounts and hour: so that a whole file is one
-input of ``goldx replay``.
+A case is one JSON object with ``setup``, ``steps`` and ``expect`` (``cases.jsonl`` beside this file explains them).
+Many cases run in one core, each with its own symbol, accounts and hour, so that a whole file is one input of
+``goldx replay``.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ FAR_GOLD = "1000000"
 
 
 class Line(NamedTuple):
-    """One command of a case; ``step`` counts the case's steps from 1, 0 is preparation."""
+    """One command of a case. ``step`` counts the steps of the case from 1; 0 is preparation."""
 
     step: int
     command: Json
@@ -47,12 +47,12 @@ def price(number: int) -> str:
 
 
 def trades_with_self(case: Case) -> bool:
-    """Whether the case needs self-trade prevention off, which this venue does not offer."""
+    """Return whether the case needs self-trade prevention switched off, which this venue does not offer."""
     return case["setup"]["stp"] == "none" and "trades_with_self" in case["name"]
 
 
 def commands(case: Case, number: int) -> Iterator[Line]:
-    """The case as the ``number``-th of a run. A ``snapshot_restore`` step is a clock.tick at which one is taken."""
+    """Yield the commands of a case, the ``number``-th of a run. A ``snapshot_restore`` step is a clock.tick."""
     setup = case["setup"]
     symbol = f"C{number}"
     now = number * HOUR
@@ -155,7 +155,7 @@ def _step(what: Json, symbol: str, name: Any, base: int) -> tuple[str, Json]:
 
 
 def judge(case: Case, outcome: list[tuple[int, Json]]) -> None:
-    """Compares the events of a case, each with its step, to what the case expects. Raises AssertionError."""
+    """Compare the events of a case, each with its step, with what the case expects. Raises AssertionError."""
     seen = BookFromEvents()
     rejects: dict[str, str] = {}
     trades: list[list[Any]] = []
@@ -215,5 +215,5 @@ def _merged(trades: list[list[Any]]) -> list[list[Any]]:
 
 
 def read_cases(text: bytes) -> list[Case]:
-    """All cases of a JSON-lines text; lines without a name (the explanation) are left out."""
+    """Return the cases of a JSON-lines text; lines without a name (the explanation) are left out."""
     return [case for line in text.splitlines() if line.strip() and "name" in (case := msgspec.json.decode(line))]

@@ -1,11 +1,11 @@
-"""The full state of the core and of the model in one neutral form, so that they can be compared whole."""
+"""The full state of the core and of the model in one common form, so that they can be compared."""
 
 from typing import Any
 
 from goldx.protocol import terms, units
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
-from matching.core.orders import Order
+from matching.core.orders import Order, Special
 from tests.matching.core.model import Model
 
 Dump = dict[str, Any]
@@ -60,13 +60,19 @@ def _order(order: Order) -> Any:
         "quantities": (order.quantity, order.remaining, 0 if waiting else order.visible()),
         "money": (order.reserved, order.residue),
         "waiting": waiting,
-        "special": (0, 0, 0, False, terms.CANCEL_TAKER, None)
-        if special is None
-        else (
-            *(special.display, special.stop_price, special.expire_at, special.post_only, special.stp),
-            special.quote_id,
-        ),
+        "special": _special(special or Special()),
     }
+
+
+def _special(special: Special) -> Any:
+    return (
+        special.display,
+        special.stop_price,
+        special.expire_at,
+        special.post_only,
+        special.stp,
+        special.quote_id,
+    )
 
 
 def dump_model(model: Model) -> Dump:
@@ -86,11 +92,15 @@ def dump_model(model: Model) -> Dump:
             order.order_id: {
                 "names": (order.account.name, order.client_order_id, order.symbol),
                 "terms": (order.side, order.price, order.time_in_force, "" if order.persist else order.session),
-                "quantities": (order.quantity, order.remaining, 0 if order.waiting else order.shown),
+                "quantities": (order.quantity, order.remaining, 0 if order.pending else order.shown),
                 "money": (could_use(order, model.instruments[order.symbol])[1], order.fee_residue),
-                "waiting": order.waiting,
+                "waiting": order.pending,
                 "special": (
-                    *(order.display or 0, order.stop_price or 0, order.expire_at or 0, order.post_only, order.stp),
+                    order.display or 0,
+                    order.stop_price or 0,
+                    order.expire_at or 0,
+                    order.post_only,
+                    order.stp,
                     order.quote_id,
                 ),
             }

@@ -1,8 +1,8 @@
 """A brute-force model of the whole core: slow, plain, written from the rules and not from the code it checks.
 
-It keeps one list of open orders, sorts it again whenever it asks who is first, adds up reservations from the orders
-each time it asks what is free, tries every price of an auction, and finds out whether a fill-or-kill order fills by
-trying it on a copy of the world. Where it and the core differ, one of them is wrong.
+It keeps one list of open orders, sorts it whenever it needs the best one, adds up the reservations of all orders
+whenever it needs what is available, tries every price of an auction, and finds out whether a fill-or-kill order would
+fill by trying it on a copy of everything. Where it and the core differ, one of them is wrong.
 """
 
 import msgspec
@@ -18,7 +18,7 @@ Holding = tuple[int, int, int, int]
 
 
 class Model(OrderCommands):
-    """What happens with a command around its own business, and the commands of the venue."""
+    """The model. Here are what happens before and after every command, and the commands of the venue."""
 
     def apply(self, at: int, command: AnyCommand) -> list[AnyEvent]:
         self.at, self.out, self.touched, self.auctions = max(self.at, at), [], [], []
@@ -55,7 +55,7 @@ class Model(OrderCommands):
                 self.emit(events.HoldingChanged, name, asset, total, reserved, locked or None, kept or None)
 
     def indicate(self) -> None:
-        """Where the auctions would uncross now, when that is news."""
+        """Publish where the auctions would uncross now, if that has changed."""
         for instrument in list(self.auctions):
             symbol = instrument.terms.symbol
             if instrument.phase == terms.AUCTION:
@@ -68,7 +68,7 @@ class Model(OrderCommands):
     # Time
 
     def time_passes(self) -> None:
-        """What was to happen by now happens before the command does, earliest first."""
+        """Do what is due by now, before the command and earliest first."""
         while due := self.due():
             _, _, number, symbol = min(due)
             if symbol:
@@ -78,7 +78,7 @@ class Model(OrderCommands):
                 self.cancel(next(o for o in self.orders if o.order_id == number), "EXPIRED")
 
     def due(self) -> list[tuple[int, int, int, str]]:
-        """(when, 0 for an expiry and 1 for the end of an interruption, order id, symbol)"""
+        """Return (when, 0 for an expiry or 1 for the end of an interruption, order id, symbol) of what is due."""
         expiries = [(o.expire_at, 0, o.order_id, "") for o in self.orders if o.expire_at is not None]
         ends = [(i.interrupted_until, 1, 0, s) for s, i in self.instruments.items() if i.interrupted_until is not None]
         return [one for one in (*expiries, *ends) if one[0] <= self.at]
@@ -124,7 +124,7 @@ class Model(OrderCommands):
         self.set_phase(instrument, c.phase)
 
     def set_phase(self, instrument: Instrument, phase: int) -> None:
-        """Says so; trades what crosses if this ends an auction or begins trading; then come the stops reached."""
+        """Publish the phase; uncross if this ends an auction or begins trading; then trigger the stops reached."""
         previous = instrument.phase
         instrument.interrupted_until = None
         self.change_phase(instrument, phase)
@@ -184,7 +184,7 @@ class Model(OrderCommands):
         self.emit(events.HoldingSettled, c.reference, c.legs)
 
     def put(self, reference: str, legs: tuple[commands.Leg, ...]) -> None:
-        """All legs or none, each reference once; what goes out must be withdrawable."""
+        """Move all legs or none, once per reference; what is taken out must be withdrawable."""
         for leg in legs:
             if leg.asset != units.CASH:
                 self.instrument(leg.asset)
@@ -204,7 +204,7 @@ class Model(OrderCommands):
     # The clock
 
     def do_clock_tick(self, c: commands.ClockTick) -> None:
-        """Nothing but the time it brings."""
+        """Do nothing: the command only brings the time."""
 
     def do_market_end_day(self, c: commands.MarketEndDay) -> None:
         if c.next_trading_day <= self.trading_day:

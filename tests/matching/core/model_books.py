@@ -1,4 +1,4 @@
-"""The model's state, what accounts own, and the meeting of orders."""
+"""The model's state, the holdings of its accounts, and the trading of its orders."""
 
 import copy
 from typing import Any
@@ -27,9 +27,9 @@ class Books:
         self.out: list[AnyEvent] = []
         self.touched: list[tuple[str, str]] = []
         self.auctions: list[Instrument] = []
-        """Those in auction that this command's events have been about, in that order."""
+        """The instruments in auction that events of this command are about, in that order."""
         self.triggered: list[Order] = []
-        """Stops that a trade has reached, in the order in which they enter."""
+        """The stops that a trade has reached, in the order in which they enter."""
 
     def emit(self, event: Any, *fields: Any) -> None:
         self.sequence += 1
@@ -63,7 +63,7 @@ class Books:
         return max(0, self.available(account, asset) - kept)
 
     def holding(self, account: Account, asset: str) -> tuple[int, int, int, int]:
-        """(total, reserved, locked, unwithdrawable)"""
+        """Return (total, reserved, locked, unwithdrawable)."""
         kept = account.unwithdrawable if asset == units.CASH else 0
         return account.total.get(asset, 0), self.reserved(account, asset), self.locked(account, asset), kept
 
@@ -74,13 +74,13 @@ class Books:
     # Who is first
 
     def resting(self, symbol: str, side: int) -> list[Order]:
-        """One side of a book, best price first, then time."""
+        """Return the resting orders of one side, best price first, then oldest first."""
         orders = [o for o in self.orders if (o.symbol, o.side) == (symbol, side) and o.turn]
         sign = -1 if side == terms.BUY else 1
         return sorted(orders, key=lambda o: (sign * (o.price or 0), o.turn))
 
     def join(self, order: Order) -> None:
-        """The order, or an iceberg's next slice, goes behind all others of its price."""
+        """Put an order, or an iceberg's next slice, behind all others of its price."""
         self.last_turn += 1
         order.turn = self.last_turn
         order.shown = min(order.remaining, order.display or order.remaining)
@@ -107,7 +107,7 @@ class Books:
     # Meeting
 
     def crossing_limit(self, order: Order) -> int | None:
-        """The worst price an entering order may trade at; None: there is nobody to trade with."""
+        """Return the worst price an entering order may trade at, or None if there is nothing to trade with."""
         if order.price is not None:
             return order.price
         makers = self.resting(order.symbol, 1 - order.side)
@@ -121,7 +121,7 @@ class Books:
         return min(best + protection, highest) if order.side == terms.BUY else max(best - protection, lowest)
 
     def enter(self, order: Order) -> None:
-        """An order takes what it can; what may not rest of the remainder is cancelled, the rest joins the book."""
+        """Let an order trade; then what is left of it joins the book or, if it may not rest, is cancelled."""
         instrument = self.instruments[order.symbol]
         interrupted = False
         if instrument.phase == terms.CONTINUOUS:
@@ -141,7 +141,7 @@ class Books:
             self.cancel(order, "MARKET" if order.type == terms.MARKET else "IOC")
 
     def would_fill(self, order: Order) -> bool:
-        """Whether a fill-or-kill order fills whole: tried out on a copy of everything."""
+        """Return whether a fill-or-kill order would fill completely, by trying it on a copy of everything."""
         trial = copy.deepcopy(self)
         twin = next((o for o in trial.orders if o.order_id == order.order_id), None)
         if twin is None:
@@ -194,7 +194,7 @@ class Books:
         self.emit(events.PhaseChanged, instrument.terms.symbol, phase, previous)
 
     def affordable(self, order: Order, instrument: Instrument, price: int, wanted: int) -> int:
-        """The whole lots of ``wanted`` that the free cash pays for, fee included, found by taking away lot by lot."""
+        """Return the most whole lots of ``wanted`` that the available cash pays for, by removing lot by lot."""
         cash = self.available(order.account, units.CASH)
         quantity = wanted
         while quantity > 0:
@@ -205,7 +205,7 @@ class Books:
         return 0
 
     def prevent(self, maker: Order, taker: Order) -> None:
-        """Two orders of one owner met: the taker's mode says who gives way."""
+        """Resolve the meeting of two orders of one owner by the taker's mode."""
         quantity = 0
         if taker.stp == terms.DECREMENT:
             quantity = min(maker.shown, taker.shown if taker.turn else taker.remaining)
@@ -272,31 +272,31 @@ class Books:
                 self.refresh(order)
 
     def hold_back(self, buyer: Account, seller: Account, instrument: Instrument, quantity: int, earned: int) -> None:
-        """Bought gold is locked for some trading days, a part of what a sale earned may not be withdrawn today."""
+        """Lock bought gold for some trading days, and forbid the withdrawal of a part of the proceeds today."""
         if instrument.terms.resale_lock_days:
             free_on = self.day + instrument.terms.resale_lock_days
             buyer.bought.append((instrument.terms.symbol, quantity, free_on))
         seller.unwithdrawable += earned - earned * instrument.terms.same_day_reuse_percent // 100
 
     def refresh(self, order: Order) -> None:
-        """The next slice of an iceberg goes to the end of its level."""
+        """Show the next slice of an iceberg at the end of its level."""
         self.join(order)
         self.emit(events.IcebergRefreshed, order.order_id, order.symbol, order.shown)
 
     # Stops
 
     def trigger(self, instrument: Instrument, prices: list[int]) -> None:
-        """The stops that trades at these prices have reached queue up, in order of acceptance."""
-        stops = [o for o in self.orders if o.waiting and o.symbol == instrument.terms.symbol]
+        """Queue the stops that trades at these prices have reached, in order of acceptance."""
+        stops = [o for o in self.orders if o.pending and o.symbol == instrument.terms.symbol]
         found = [o for o in stops if o not in self.triggered and any(is_reached(o, price) for price in prices)]
         self.triggered += sorted(found, key=lambda o: o.order_id)
 
     def run_stops(self) -> None:
-        """They enter one by one, and what they reach after them; where trading has stopped they wait on."""
+        """Let triggered stops enter one by one; where trading has stopped they are pending again."""
         while self.triggered:
             order = self.triggered.pop(0)
             if self.instruments[order.symbol].phase == terms.CONTINUOUS:
-                order.waiting = False
+                order.pending = False
                 account, number = order.account.name, order.order_id
                 self.emit(events.OrderTriggered, number, account, order.client_order_id, order.symbol)
                 self.enter(order)
@@ -304,7 +304,7 @@ class Books:
     # Auctions
 
     def uncross(self, instrument: Instrument) -> None:
-        """Trades all that crosses at one price, older order first named; again while preventions leave it crossed."""
+        """Trade all that crosses at one price, the older order as maker; repeat while the book is left crossed."""
         symbol = instrument.terms.symbol
         while True:
             book = self.resting(symbol, terms.BUY) + self.resting(symbol, terms.SELL)
@@ -336,6 +336,6 @@ def is_reached(order: Order, price: int) -> bool:
 
 
 def outside_band(instrument: Instrument, centre: int | None, price: int) -> bool:
-    """Whether a trade here would be further than the dynamic band from the price before the sweep."""
+    """Return whether a price is outside the dynamic band around the price before the sweep."""
     percent = instrument.terms.dynamic_band_percent
     return percent is not None and centre is not None and abs(price - centre) * 100 > centre * percent

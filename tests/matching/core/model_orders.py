@@ -13,7 +13,7 @@ class OrderCommands(Books):
         self.references: list[str] = []
         self.older_references: list[str] = []
 
-    # Who asks, and about what
+    # Accounts and orders
 
     def account(self, name: str) -> Account:
         if name not in self.accounts:
@@ -28,7 +28,7 @@ class OrderCommands(Books):
             raise Refused("HALTED")
 
     def open_order(self, account: Account, c: commands.OrderCancel | commands.OrderReplace) -> Order:
-        """By number if one is given, else by client id; the sides of a quote are only the quote's."""
+        """Return an order by its number, or else by its client id; the sides of a quote are not found."""
         for order in self.orders:
             named = order.client_order_id == c.client_order_id if c.order_id is None else order.order_id == c.order_id
             if order.account is account and named and order.quote_id is None:
@@ -47,7 +47,7 @@ class OrderCommands(Books):
             raise Refused("PHASE")
 
     def check_terms(self, c: commands.OrderPlace) -> None:
-        """Whether the order makes sense in itself."""
+        """Refuse terms that do not go together."""
         immediate = c.type == terms.MARKET or c.time_in_force in (terms.IOC, terms.FOK)
         if (c.expire_at is None) == (c.time_in_force == terms.GTD):
             raise Refused("BAD_VALUE")
@@ -79,7 +79,7 @@ class OrderCommands(Books):
             raise Refused("BAD_QUANTITY")
 
     def check_meeting(self, order: Order, instrument: Instrument) -> None:
-        """A post-only order may not take. Without an opposite side, or before trading, nothing is taken."""
+        """Refuse a post-only order that would take. Before continuous trading nothing is taken."""
         if order.post_only and instrument.phase == terms.CONTINUOUS and self.would_take(order):
             raise Refused("WOULD_TAKE")
 
@@ -88,7 +88,7 @@ class OrderCommands(Books):
         return bool(makers) and crosses(order.side, order.price or 0, makers[0].price or 0)
 
     def check_funds(self, order: Order, freed: int = 0) -> None:
-        """``freed`` is what this account gets back of the asset by the same command."""
+        """Refuse an order without funds. ``freed`` is what the same command frees of the asset."""
         asset, needed = could_use(order, self.instruments[order.symbol])
         free = self.available(order.account, asset) + freed
         if needed <= free:
@@ -167,7 +167,7 @@ class OrderCommands(Books):
         if order.stop_price is None:
             self.enter(order)
             return
-        order.waiting = True
+        order.pending = True
         last = self.instruments[order.symbol].last
         if last is not None and is_reached(order, last):
             self.triggered.append(order)
@@ -195,7 +195,7 @@ class OrderCommands(Books):
             self.cancel(order, "REPLACED")
             return
         changed = copy_with(order, price=price, quantity=total, remaining=remaining)
-        if not keeps and not order.waiting:
+        if not keeps and not order.pending:
             self.check_meeting(changed, instrument)
         if not keeps:
             self.check_funds(changed, freed=could_use(order, instrument)[1])
@@ -205,7 +205,7 @@ class OrderCommands(Books):
         account.used_ids[renamed] = order.order_id
         self.touch_for(order)
         self.emit(events.OrderReplaced, *names, order.symbol, price, total, remaining, keeps)
-        if order.waiting:
+        if order.pending:
             return
         if keeps:
             order.shown = min(order.shown, remaining)

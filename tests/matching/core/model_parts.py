@@ -1,7 +1,7 @@
-"""The things of the brute-force model: instruments, members, accounts, orders. Nothing here is derived or cached.
+"""The instruments, members, accounts and orders of the brute-force model. Nothing here is derived or cached.
 
-What an account has reserved, what a level shows, which order is best: all of it is computed from the plain list of open
-orders each time it is asked for.
+What an account has reserved, what a level shows and which order is the best is computed from the plain list of open
+orders each time it is needed.
 """
 
 from dataclasses import dataclass, field
@@ -30,10 +30,10 @@ class Instrument:
     interrupted_until: int | None = None
     indicated: tuple[int | None, int | None] = (None, None)
     printed: list[int] = field(default_factory=list)
-    """The prices of the sweep under way."""
+    """The prices of the trades of the current sweep."""
 
     def limits(self) -> tuple[int, int]:
-        """(lowest, highest) price allowed, both inclusive; absolute limits win over a percentage of the reference."""
+        """Return the lowest and highest price allowed; absolute limits win over a percentage of the reference."""
         lower, upper = self.terms.lower_price_limit, self.terms.upper_price_limit
         percent = self.terms.price_limit_percent
         if percent is not None and self.reference is not None:
@@ -58,11 +58,11 @@ class Account:
     owner: str
     total: dict[str, int] = field(default_factory=lambda: {units.CASH: 0})
     used_ids: dict[str, int] = field(default_factory=dict)
-    """client_order_id -> order id, for the trading day."""
+    """The order id of each client id of the trading day."""
     bought: list[tuple[str, int, int]] = field(default_factory=list)
     """(symbol, quantity, number of the trading day from which it may be sold)."""
     unwithdrawable: int = 0
-    """Of today's sale proceeds, what may be traded with but not withdrawn before tomorrow."""
+    """The part of today's sale proceeds that may be traded with but not withdrawn before tomorrow."""
 
 
 @dataclass(eq=False)
@@ -87,24 +87,24 @@ class Order:
     remaining: int = 0
     filled: int = 0
     shown: int = 0
-    """What the current slice still shows."""
+    """The quantity that the current slice still shows."""
     turn: int = 0
-    """Place in time: a lower turn is served first at the same price; zero: not in the book."""
-    waiting: bool = False
-    """A stop that has not triggered."""
+    """The place in time priority: at one price the lowest turn is served first. 0 if not in the book."""
+    pending: bool = False
+    """True for a stop that has not triggered."""
     fee_residue: int = 0
-    """What rounding has kept back so far, in ten-thousandths of a fen."""
+    """The amount that rounding has kept back so far, in ten-thousandths of a fen."""
 
 
 def fee_after(residue: int, amount: int, basis_points: int) -> tuple[int, int]:
-    """(fee in fen, new residue) for one more fill: an order's fees add up to the rounded sum."""
+    """Return fee (fen) and new residue for one more fill: an order's fees add up to the rounded sum."""
     exact = residue + amount * basis_points
     fee = (2 * exact + units.BASIS_POINTS) // (2 * units.BASIS_POINTS)
     return fee, exact - fee * units.BASIS_POINTS
 
 
 def could_use(order: Order, instrument: Instrument) -> tuple[str, int]:
-    """(asset, amount) that an open order could still use: what must be reserved for it, no more and no less."""
+    """Return asset and amount that an open order could still use: exactly this has to be reserved for it."""
     if order.side == terms.SELL:
         return order.symbol, order.remaining
     if order.price is None:

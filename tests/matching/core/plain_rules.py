@@ -33,11 +33,11 @@ class Rule:
         """(account, client id)"""
 
     def definition(self) -> dict[str, Any]:
-        """The terms of the instrument that are not the default."""
+        """Return the terms of the instrument that differ from the default."""
         return {}
 
     def choices(self) -> tuple[Callable[[], AnyCommand], ...]:
-        """What a step may be."""
+        """Return the functions of which each step calls one."""
         return self.order, self.order, self.cancel
 
     def opening(self) -> Iterator[AnyCommand]:
@@ -73,7 +73,7 @@ class Rule:
         return commands.OrderPlace(account, client_order_id, **(plain | fields))
 
     def cancel(self) -> AnyCommand:
-        """By client id or by number, mostly an order that may be open."""
+        """Cancel an order by client id or by number, mostly one that may be open."""
         if self.placed and self.dice.number(1, 3) > 1:
             account, client_order_id = self.dice.choose(self.placed)
             return commands.OrderCancel(account, None, client_order_id)
@@ -247,7 +247,7 @@ class HeldBack(Rule):
         return *[self.order] * 12, *[self.cancel] * 4, self.redefine
 
     def redefine(self) -> AnyCommand:
-        """Other terms, once the book is empty: so that locked gold meets an instrument without locks."""
+        """Give the instrument other terms, once its book is empty: locked gold may meet an instrument without locks."""
         self.queued = [
             *(commands.OrderCancelAll(account) for account in MEMBERS),
             commands.InstrumentDefine("X", **self.definition()),
@@ -361,7 +361,7 @@ class Sessions(Rule):
 
 
 class Time(Rule):
-    """What is due by the time of a command happens before it, whatever path it takes."""
+    """Expiries that are due by the time of a command happen before it, whichever path it takes."""
 
     happens = frozenset(("fast", "general", "EXPIRED", "trade"))
 

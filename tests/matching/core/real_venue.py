@@ -1,4 +1,4 @@
-"""Five hours of a real spot venue, order by order, as a feed for the core and as the fills to compare with.
+"""Five hours of a real spot venue, order by order: the input for the core, and the fills to compare with.
 
 The log (``order_created``, ``order_changed``, ``order_deleted``, ``trade``, each with JSON) is not part of this
 repository; its README stands beside it. Units here: prices in the venue's cents, amounts in its smallest part, 1e-8.
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """What one row says an order lost; ``amount`` None when the order is older than the file and is gone."""
+    """The amount that an order lost by one row; None if the order is older than the file and over."""
 
     row: Row
     amount: int | None
@@ -48,9 +48,9 @@ class Venue:
     rows: list[Row]
     created: dict[int, Row]
     older: list[Row]
-    """Orders that stood before the file, oldest first, with the amount they had."""
+    """The orders that rested before the file begins, oldest first, with the amount they had."""
     takers: dict[int, list[tuple[int, int]]]
-    """Taker -> its fills in order: (maker, amount)."""
+    """The fills of each taker in order, as (maker, amount)."""
     trades: int
     paired: int
     walking: frozenset[int] = field(default_factory=frozenset)
@@ -104,7 +104,7 @@ def _fills(rows: list[Row]) -> list[Fill]:
 
 
 def _pairs(trades: list[Row], fills: list[Fill]) -> list[tuple[Row, Row, Row]]:
-    """[(trade, the maker's row, the taker's row)]"""
+    """Return (trade, the maker's row, the taker's row) of each trade whose orders are found."""
     used: set[int] = set()
     pairs = []
     for trade in trades:

@@ -1,4 +1,4 @@
-"""One side of a book is a sorted list of queues, however it is brought about."""
+"""One side of a book is a sorted list of queues, whatever led to it."""
 
 from random import Random
 
@@ -48,7 +48,7 @@ def queues(side: Side) -> list[tuple[int, list[int]]]:
     st.sampled_from((BUY, SELL)),
     st.lists(st.tuples(st.sampled_from(("join", "leave", "requeue")), st.integers(1, 6), st.integers(0, 50))),
 )
-def test_a_side_is_its_prices_in_order_each_with_its_queue(which: int, steps: list[tuple[str, int, int]]) -> None:
+def test_a_side_has_its_prices_in_order_and_a_queue_at_each(which: int, steps: list[tuple[str, int, int]]) -> None:
     side = Side(which)
     plain: dict[int, list[Order]] = {}
     resting: list[Order] = []
@@ -108,7 +108,7 @@ def check_order_of_prices(side: Side) -> None:
         assert [level.price for level in side.levels_up_to(price)] == expected
 
 
-def test_an_order_that_left_holds_on_to_nothing() -> None:
+def test_a_removed_order_keeps_no_references() -> None:
     side = Side(BUY)
     orders = [order(number, BUY, 600, 1) for number in range(3)]
     for each in orders:

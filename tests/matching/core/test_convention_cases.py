@@ -33,7 +33,7 @@ def test_the_shared_cases_are_here() -> None:
 
 
 def run(lines: Iterator[Line], snapshot_after: int | None) -> Iterator[tuple[int, Json]]:
-    """Each event's JSON form with the step it belongs to."""
+    """Yield each event in its JSON form with the step it belongs to."""
     engine = Engine()
     for line in lines:
         read = msgspec.json.decode(msgspec.json.encode(line.command))
@@ -57,7 +57,7 @@ def test_case(case: Case) -> None:
 
 @pytest.mark.parametrize("path", [OWN, SHARED], ids=["own", "shared"])
 def test_all_cases_through_goldx_replay(path: Path, tmp_path: Path) -> None:
-    """The whole file is one run of the command, with the snapshot where a case asks for it."""
+    """The whole file is one run of the command, with a snapshot where a case has one."""
     if not path.exists():
         pytest.skip(f"{path.name} is not beside the repository")
     cases = [case for case in cases_of(path) if not trades_with_self(case)]

@@ -1,4 +1,4 @@
-"""The table of client ids against a dict."""
+"""The table of client ids behaves like a dict that keeps the first number."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ CLAIMS = st.lists(st.tuples(st.integers(0, 3 * FIRST_SIZE), st.booleans()), max_
 
 
 @given(st.sampled_from((0, FIRST_SIZE - 5, FIRST_SIZE - 1, FIRST_SIZE, FIRST_SIZE + 1, 2 * FIRST_SIZE)), CLAIMS)
-def test_it_is_a_dict_that_keeps_the_first_number(busy: int, claims: list[tuple[int, bool]]) -> None:
+def test_an_id_keeps_its_first_number(busy: int, claims: list[tuple[int, bool]]) -> None:
     ids, model = ClientIds(), dict[str, int]()
     for number, (name, claimed) in enumerate([*((n, True) for n in range(busy)), *claims], 1):
         client_id = f"o{name}"
@@ -24,7 +24,7 @@ def test_it_is_a_dict_that_keeps_the_first_number(busy: int, claims: list[tuple[
     assert ClientIds(ids.items()).items() == ids.items()
 
 
-def test_what_comes_after_the_first_ids_is_spread() -> None:
+def test_ids_after_the_first_are_spread_over_the_parts() -> None:
     ids = ClientIds((f"o{number}", number) for number in range(1, FIRST_SIZE + 1))
     assert not ids.parts
     for number in range(FIRST_SIZE + 1, 100 * FIRST_SIZE):
@@ -33,8 +33,8 @@ def test_what_comes_after_the_first_ids_is_spread() -> None:
     assert max(map(len, ids.parts)) < 2 * 100 * FIRST_SIZE // PART_COUNT
 
 
-def test_the_hashes_of_a_process_do_not_show() -> None:
-    """Two engines of other hash seeds have the same snapshot, whatever parts the ids are in."""
+def test_the_order_of_ids_does_not_depend_on_hashes() -> None:
+    """Engines with different hash seeds have the same snapshots, whichever parts the ids are in."""
     program = (
         "from matching.core.ids import ClientIds; "
         "print(ClientIds((f'o{n}', n // 2) for n in range(2, 9000)).items()[-9:])"

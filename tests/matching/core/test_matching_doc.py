@@ -1,4 +1,4 @@
-"""docs/matching.md is right: each of its blocks, run on a fresh core."""
+"""Each block of docs/matching.md is run on a fresh core, and its events compared."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def prepared() -> Engine:
-    """The market that the page starts every block with."""
+    """Return the market that the page describes as the start of every block."""
     engine = Engine()
     first: list[tuple[str, Json]] = [("instrument.define", {"symbol": "AU"})]
     for name in ("ann", "bob", "eve"):
@@ -32,7 +32,7 @@ def prepared() -> Engine:
 
 
 def split(block: str) -> list[tuple[Json, list[Json]]]:
-    """[(command, its events), ...]"""
+    """Return the commands of a block, each with its events."""
     steps: list[tuple[Json, list[Json]]] = []
     for line in block.splitlines():
         what = msgspec.json.decode(line)

@@ -1,4 +1,4 @@
-"""A snapshot and a restore after every single step: the same events, the same digest, the same bytes."""
+"""A restore from a snapshot after every step changes neither events nor digest nor bytes."""
 
 from itertools import islice
 from random import Random
@@ -51,8 +51,8 @@ def test_plain_orders() -> None:
         run_with_restores(PlainFlow(SeededDice(Random(seed))), 200)
 
 
-def test_several_at_once_are_one_by_one() -> None:
-    """What is due, refused or uncommon in the middle of them included."""
+def test_commands_applied_together_equal_those_applied_one_by_one() -> None:
+    """Also with expiries, refusals and uncommon orders in the middle of them."""
     for seed in range(10):
         single, together = Engine(), Engine()
         steps = iter(list(Flow(SeededDice(Random(seed))).steps(150)))
@@ -66,7 +66,7 @@ def test_several_at_once_are_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("no_command", [(99,), ("1",)])
-def test_what_is_no_command_stops_the_others_behind_it_alone(no_command: tuple[object, ...]) -> None:
+def test_something_that_is_no_command_stops_only_the_commands_after_it(no_command: tuple[object, ...]) -> None:
     single, together = Engine(), Engine()
     define, tick = (8, "AU"), (17,)
     found: list[Events] = []
@@ -86,8 +86,8 @@ def test_the_same_commands_give_the_same_bytes() -> None:
     assert len(snapshots) == 1
 
 
-def test_the_digest_sees_every_change() -> None:
-    """A command that does something changes the digest; applying nothing does not."""
+def test_every_change_changes_the_digest() -> None:
+    """Every command with an effect changes the digest to one not seen before."""
     engine = Engine()
     seen = {engine.digest()}
     for at, command in Flow(SeededDice(Random(3))).steps(150):

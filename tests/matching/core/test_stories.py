@@ -1,4 +1,4 @@
-"""Small stories of what random sequences seldom meet, bugs once found among them."""
+"""Cases that random sequences seldom reach, among them bugs that were found once."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LOT = 1_000
 
 
 def market(**definition: Any) -> Engine:
-    """Instrument X in continuous trading; A, A2 (one owner), B and C with money and gold."""
+    """Return a core with X in continuous trading; A and A2 (one owner), B and C have money and gold."""
     engine = Engine()
     apply(engine, 1, commands.InstrumentDefine("X", **definition))
     for account, owner in (("A", "one"), ("A2", "one"), ("B", None), ("C", None)):
@@ -25,13 +25,13 @@ def market(**definition: Any) -> Engine:
 
 
 def place(engine: Engine, name: str, side: int, price: int, lots: int, **more: Any) -> list[events.AnyEvent]:
-    """``name`` is ``account-id``."""
+    """Place a limit order; ``name`` is its client id, which begins with the account and a hyphen."""
     account = name.split("-", maxsplit=1)[0]
     return apply(engine, 2, commands.OrderPlace(account, name, "X", side, terms.LIMIT, lots * LOT, price, **more))
 
 
 def test_a_decrement_in_an_uncross_leaves_an_iceberg_a_slice() -> None:
-    """The taker of an uncross rests too: only its slice was in the way, or the slice went below zero."""
+    """The taker of an uncross rests too, and only its slice meets the maker; the slice once went below zero."""
     engine = market()
     apply(engine, 2, commands.MarketSetPhase("X", terms.AUCTION))
     place(engine, "A-old", terms.SELL, 100, 3)
@@ -42,7 +42,7 @@ def test_a_decrement_in_an_uncross_leaves_an_iceberg_a_slice() -> None:
     validate(engine)
 
 
-def test_gold_that_comes_back_locked_is_told() -> None:
+def test_gold_that_comes_back_locked_is_published() -> None:
     """Sold and bought in one command: the total is as before, but now it is under the resale lock."""
     engine = market(resale_lock_days=1)
     place(engine, "C-bid", terms.BUY, 99, 1)
@@ -51,8 +51,8 @@ def test_gold_that_comes_back_locked_is_told() -> None:
         engine, 2, commands.OrderPlace("A", "A-stop", "X", terms.SELL, terms.MARKET, LOT, stop_price=100, session="s")
     )
     found = place(engine, "C-sell", terms.SELL, 100, 1)
-    told = [e for e in found if isinstance(e, events.HoldingChanged) and (e.account, e.asset) == ("C", "X")]
-    assert [(e.total, e.reserved, e.locked) for e in told] == [(100 * LOT, 0, LOT)]
+    published = [e for e in found if isinstance(e, events.HoldingChanged) and (e.account, e.asset) == ("C", "X")]
+    assert [(e.total, e.reserved, e.locked) for e in published] == [(100 * LOT, 0, LOT)]
 
 
 def test_a_renamed_plain_order_is_not_found_by_its_old_name() -> None:
@@ -66,7 +66,7 @@ def test_a_renamed_plain_order_is_not_found_by_its_old_name() -> None:
     validate(engine)
 
 
-def test_a_restored_lock_is_not_told_again() -> None:
+def test_a_restored_lock_is_not_published_again() -> None:
     engine = market(resale_lock_days=1)
     place(engine, "C-bid", terms.BUY, 99, 1)
     place(engine, "B-sell", terms.SELL, 99, 1)

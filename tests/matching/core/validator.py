@@ -1,4 +1,4 @@
-"""Every invariant of the core's state, checked from scratch: nothing is believed that can be counted.
+"""Every invariant of the core's state, checked from scratch: what can be counted is counted.
 
 Queues and links, level totals, cached best prices, look-ups by id, stops and timetable; reservations equal to exactly
 what the open orders could use; nothing negative; no book crossed while it trades. ``Conservation`` holds money and
@@ -19,7 +19,7 @@ from tests.amounts import money_of
 
 
 def validate(engine: Engine) -> None:
-    """Raises AssertionError with what is wrong."""
+    """Check all invariants of a core's state. Raises AssertionError."""
     state = engine.state
     assert not state.events, "events of a command are left over"
     assert not state.triggered, "triggered stops are left over"
@@ -149,7 +149,7 @@ def check_account(state: State, account: Account) -> None:
 
 
 class Conservation:
-    """Money and metal: what all accounts hold, with the fees collected, is what came in."""
+    """The conservation of money and gold: all accounts hold what was put in, less the fees collected."""
 
     def __init__(self) -> None:
         self.came_in: Counter[str] = Counter()
