@@ -44,17 +44,17 @@ class Replicas:
         self.count = count
         self._mark = mark
 
-    async def confirm(self, redis: Redis, look: Callable[[Pipeline], Any]) -> Any:
-        """Return the answer to the reading command that ``look`` puts into the pipeline, once the replicas have it all.
+    async def confirm(self, redis: Redis, read: Callable[[Pipeline], Any]) -> Any:
+        """Return the answer to the reading command that ``read`` puts into the pipeline, once the replicas have it all.
 
         Raises NotReplicated, and redis' errors.
         """
         if not self.count:
             async with redis.pipeline(transaction=False) as pipe:
-                look(pipe)
+                read(pipe)
                 return (await pipe.execute())[0]
         async with redis.pipeline(transaction=False) as pipe:
-            look(pipe)
+            read(pipe)
             pipe.set(self._mark, b"")
             for wait_ms in WAITS_MS:
                 pipe.waitaof(1, self.count, wait_ms)

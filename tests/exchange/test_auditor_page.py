@@ -33,7 +33,7 @@ def typed(command: str, environment: dict[str, str]) -> subprocess.CompletedProc
     return subprocess.run(shell, capture_output=True, text=True, check=False, env=environment | {"PATH": path})
 
 
-async def prepare(exchange: Supervisor, shell: Shell, folder: Path) -> None:
+async def prepare(supervisor: Supervisor, shell: Shell, folder: Path) -> None:
     """Take metal in as the clerk's page does, withdraw some, and let two members trade."""
     lines = [command for command, printed in lines_to_type("clerk.md") if printed != "refused"]
     first_day = lines[: lines.index("goldx clerk --as clerk-2 approve 5") + 1]
@@ -50,15 +50,15 @@ async def prepare(exchange: Supervisor, shell: Shell, folder: Path) -> None:
         _, *words = shlex.split(command)
         await shell.run(*words)
         if any(word in words for word in TO_THE_ENGINE):
-            await until_posted(exchange)
+            await until_posted(supervisor)
     async with (
-        connect(exchange.gateway_url, Key.load(folder / "alpha.pem")) as alpha,
-        connect(exchange.gateway_url, Key.load(folder / "venue.pem")) as venue,
+        connect(supervisor.gateway_url, Key.load(folder / "alpha.pem")) as alpha,
+        connect(supervisor.gateway_url, Key.load(folder / "venue.pem")) as venue,
     ):
         await alpha.place(account="ALPHA.H", symbol="AU-KARAT", side="sell", price="925.13", quantity="40")
         for quantity in ("7", "11"):
             await venue.place(account="VENUE", symbol="AU-KARAT", side="buy", price="925.13", quantity=quantity)
-    await until_posted(exchange)
+    await until_posted(supervisor)
 
 
 def expect_differences(environment: dict[str, str]) -> None:
@@ -89,19 +89,19 @@ async def alter_the_audit_log(database_url: str) -> None:
 
 async def test_the_auditor_proves_everything_and_finds_what_is_altered(working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0, archive_dir=working_folder / "kept")
-    async with Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange:
-        environment = dict(exchange.environment) | {"NO_PROXY": "*"}
+    async with Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor:
+        environment = dict(supervisor.environment) | {"NO_PROXY": "*"}
         async with Shell(environment, working_folder / "commands.jsonl") as shell:
-            await prepare(exchange, shell, working_folder)
+            await prepare(supervisor, shell, working_folder)
         for name, program in programs("auditor.md").items():
-            Path(name).write_text(program.replace(URL, exchange.gateway_url))
+            Path(name).write_text(program.replace(URL, supervisor.gateway_url))
         for command, printed in lines_to_type("auditor.md"):
             answer = await asyncio.to_thread(typed, command, environment)
             assert answer.returncode == 0, f"{command}{MARK}{answer.stdout}{answer.stderr}"
             assert printed in answer.stdout, command
         log = Path("log.txt").read_text()
         await asyncio.to_thread(expect_differences, environment)
-        await alter_the_audit_log(exchange.database_url)
+        await alter_the_audit_log(supervisor.database_url)
         for command in ("python chain.py", "goldx audit verify"):
             answer = await asyncio.to_thread(typed, command, environment)
             assert answer.returncode == 1

@@ -12,8 +12,8 @@ from tests.exchange.test_by_hand import TO_THE_ENGINE, check, lines_to_type, unt
 async def test_a_venue_is_brought_up_and_has_a_trading_day(working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0)
     async with (
-        Supervisor(settings, services=("engine", "settlement", "gateway")) as exchange,
-        Shell(exchange.environment, working_folder / "commands.jsonl") as shell,
+        Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor,
+        Shell(supervisor.environment, working_folder / "commands.jsonl") as shell,
     ):
         lines = lines_to_type("operator.md")
         assert len(lines) > 20
@@ -22,4 +22,4 @@ async def test_a_venue_is_brought_up_and_has_a_trading_day(working_folder: Path)
             assert program == "goldx"
             check(command, await shell.execute(*words), printed)
             if any(word in words for word in TO_THE_ENGINE):
-                await until_posted(exchange)
+                await until_posted(supervisor)
