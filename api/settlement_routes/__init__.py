@@ -1,7 +1,7 @@
 """REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of whoever signed the token.
 
 ``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. One module per
-folder of settlement. Every listing comes in pages (``rows.ThePage``).
+folder of settlement. Every listing comes in pages (``api.listing``).
 """
 
 from fastapi import FastAPI, Request
