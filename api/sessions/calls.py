@@ -1,7 +1,7 @@
 """The requests that make up nearly all traffic, as typed records that msgspec decodes in one step.
 
 A message that is not exactly one of these does not decode. Parameters of ``order.place`` that are not here are left to
-the general path; ``tests/api/sessions/test_quick.py`` holds the list of them.
+the general path (``GENERAL_ONLY`` in ``tests/api/sessions/in_process.py``).
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -15,6 +15,8 @@ _Number: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class Place(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """The parameters of a plain ``order.place``."""
+
     account: str
     client_order_id: str
     symbol: str
@@ -27,18 +29,24 @@ class Place(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Cancel(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """The parameters of ``order.cancel``."""
+
     account: str
     order_id: _Number | None = None
     client_order_id: str | None = None
 
 
 class PlaceCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderPlace.method):
+    """A plain ``order.place`` whose request id is a whole number."""
+
     jsonrpc: Literal["2.0"]
     id: _Id
     params: Place
 
 
 class CancelCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderCancel.method):
+    """An ``order.cancel`` whose request id is a whole number."""
+
     jsonrpc: Literal["2.0"]
     id: _Id
     params: Cancel

@@ -1,1 +1,1 @@
-"""How fast the whole exchange takes orders, beside an echo server on the same stack and the bare journal."""
+"""The speed of the whole exchange, beside an echo server on the same stack and the bare journal."""
