@@ -1,13 +1,12 @@
 """The recycling counter over REST, through a real gateway."""
 
-from settlement.base import registry, working_days
+from settlement.base import working_days
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 
 async def test_the_counter_over_rest(exchange: SmallExchange, rest: Rest, today: str) -> None:
     async with exchange.engine.begin() as connection:
-        await registry.add_member(connection, "test", "A", "Member A")
         await working_days.set_day(connection, ONE, working_days.today(), True, "as any day")
     counter = {"counter": "C1", "member": "A", "account": "A.H", "warehouse": "XM1", "name": "Counter one"}
     await rest(ONE, "POST", "/counters", json=counter)
