@@ -1,1 +1,1 @@
-"""What is written for people to keep: bar exports, account statements, stock reports."""
+"""Reports for people to keep: bar exports, account statements, stock reports."""

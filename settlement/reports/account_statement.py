@@ -1,4 +1,4 @@
-"""A trading account's statement: every posting of a time with the balance after it, from the ledger."""
+"""A trading account's statement: every posting of some days with the balance after it, from the ledger."""
 
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
@@ -15,8 +15,11 @@ HEADING: Final = ("time", "sequence", "kind", "reference", "asset", "amount", "b
 
 
 class Entry(NamedTuple):
-    """One posting: amount and balance in fen for CNY, fine mg for gold. ``kind`` is opening or closing where it is a
-    balance and no posting; then ``sequence`` is None."""
+    """One posting: amount and balance in fen for CNY, fine mg for gold.
+
+    The first and last entry of an asset are balances and no postings: their ``kind`` is opening or closing, their
+    ``sequence`` None.
+    """
 
     at: int
     sequence: int | None
@@ -28,16 +31,16 @@ class Entry(NamedTuple):
 
 
 async def entries(connection: AsyncConnection, account: str, first: date, last: date) -> list[Entry]:
-    """The statement of an account over days in Shanghai, asset by asset: opening, postings, closing.
+    """Return the statement of an account over days in Shanghai, asset by asset: opening, postings, closing.
 
     Raises BadValue for an account that the ledger does not have, or days that are the wrong way round.
     """
     if first > last:
         raise BadValue("first", first.isoformat(), f"at most the last day, {last.isoformat()}")
     since, until = working_days.midnight(first), working_days.midnight(last + timedelta(days=1))
-    mine = select(ledger_account).where(ledger_account.c.kind == "member", ledger_account.c.name == account)
+    assets = select(ledger_account).where(ledger_account.c.kind == "member", ledger_account.c.name == account)
     found: list[Entry] = []
-    rows = list(await connection.execute(mine.order_by(ledger_account.c.asset)))
+    rows = list(await connection.execute(assets.order_by(ledger_account.c.asset)))
     if not rows:
         raise BadValue("account", account, "an account that has had money or metal")
     for row in rows:
@@ -56,7 +59,7 @@ async def entries(connection: AsyncConnection, account: str, first: date, last: 
     return found
 
 
-def _written(entry: Entry) -> tuple[Any, ...]:
+def _file_row(entry: Entry) -> tuple[Any, ...]:
     places = 2 if entry.asset == CASH else 3
     amounts = (writing.scaled(entry.amount, places), writing.scaled(entry.balance, places))
     about = (entry.sequence, entry.kind, entry.reference, entry.asset)
@@ -64,6 +67,6 @@ def _written(entry: Entry) -> tuple[Any, ...]:
 
 
 async def export(connection: AsyncConnection, account: str, first: date, last: date, kind: str) -> bytes:
-    """The statement as csv or xlsx. Raises BadValue."""
+    """Return the statement as csv or xlsx. Raises BadValue."""
     found = await entries(connection, account, first, last)
-    return writing.write(kind, f"Account {account}", HEADING, map(_written, found))
+    return writing.write(kind, f"Account {account}", HEADING, map(_file_row, found))

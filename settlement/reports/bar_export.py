@@ -1,6 +1,6 @@
-"""Bar lists written: as a depositor would declare the lots, as London lists them, or as a vault counts them.
+"""Bar lists written for people: as a depositor declares lots, as London lists them, or as a vault counts them.
 
-Each of them is read again by what reads such a list: ``goldx clerk import-bars``, or ``goldx clerk statement``.
+Each of them can be read again, by ``goldx clerk import-bars`` or ``goldx clerk statement``.
 """
 
 from typing import Any, Final
@@ -39,12 +39,8 @@ COUNT: Final = ("refiner", "serial", "year", "gross_g", "fineness_permille", "st
 LAYOUTS: Final = ("declared", "lbma")
 
 
-async def _all(connection: AsyncConnection, search: Search) -> list[Row[Any]]:
-    return await lots.listing(connection, search)
-
-
 def _figures(row: Row[Any]) -> tuple[int, int]:
-    """Weight in 0.01 g and fineness in e5: as last weighed and certified, else as declared."""
+    """Return weight in 0.01 g and fineness in e5: as last weighed and certified, else as declared."""
     weight = row.melt_cg or row.gross_cg or row.declared_gross_cg
     return weight, row.fineness_e5 or row.declared_fineness_e5
 
@@ -54,7 +50,7 @@ def _year(row: Row[Any]) -> int | None:
 
 
 def _declared(row: Row[Any], proof: Row[Any] | None) -> tuple[Any, ...]:
-    """Of several documents the first one."""
+    """Return a row as a depositor declares it, with the first of several documents of its origin."""
     weight, fineness = _figures(row)
     where = (row.symbol, row.form, row.account, row.warehouse)
     figures = (writing.scaled(weight, 2), writing.scaled(fineness, 2))
@@ -66,7 +62,10 @@ def _declared(row: Row[Any], proof: Row[Any] | None) -> tuple[Any, ...]:
 
 
 def _lbma(row: Row[Any]) -> tuple[Any, ...]:
-    """Assay to four figures, down; fine ounces down, or the agreed constant of a small bar, or none."""
+    """Return a row as London lists it.
+
+    The assay has four figures, rounded down; fine ounces are rounded down, or a small bar's agreed constant, or empty.
+    """
     weight, fineness = _figures(row)
     assay = fineness // 10 * 10
     gross = ounces.london_weight(weight)
@@ -79,8 +78,8 @@ def _lbma(row: Row[Any]) -> tuple[Any, ...]:
 
 
 async def export(connection: AsyncConnection, search: Search, layout: str, kind: str) -> bytes:
-    """The lots of a search as csv or xlsx, in the ``layout`` declared or lbma. Raises BadValue."""
-    rows = await _all(connection, search)
+    """Return the lots of a search as csv or xlsx, in the ``layout`` declared or lbma. Raises BadValue."""
+    rows = await lots.listing(connection, search)
     if layout == "lbma":
         return writing.write(kind, "Bars", LBMA, map(_lbma, rows))
     proofs = await provenance.of_lots(connection, [row.lot_id for row in rows])
@@ -88,7 +87,7 @@ async def export(connection: AsyncConnection, search: Search, layout: str, kind:
 
 
 async def count_list(connection: AsyncConnection, place: str, kind: str) -> bytes:
-    """What a warehouse should find when it counts, as csv or xlsx. Raises BadValue for an unknown warehouse."""
+    """Return the bars that a warehouse should count, as csv or xlsx. Raises BadValue for an unknown warehouse."""
     rows = [
         (
             line.key.refiner,

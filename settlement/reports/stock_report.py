@@ -1,4 +1,4 @@
-"""The stock report: what lay in each vault, by form and customs status, and what a day did to it (domain sheet 8.6).
+"""The stock report: the metal in each vault, by form and customs status, and the movements of a day (domain sheet 8.6).
 
 Metal is in stock from its weighing until it is handed out, in its gross weight as last weighed; its fine weight is
 known from its certificate on. Per vault, form and customs status:
@@ -6,12 +6,11 @@ known from its certificate on. Per vault, form and customs status:
     total = previous + in - out - melt loss
 
 ``in`` is weighed in, or arrived from another vault; ``out`` released, returned or sent to another vault; the melt loss
-is what lots lost in the crucible, parents less what was cast of them. All of it follows from the custody events, so
-the report of any day in the past is the same whenever it is asked for.
+is the weight of the lots before the crucible less the weight after it. All of it follows from the custody events, so
+the report of a day in the past is the same whenever it is made.
 
 A lot is in dispute while the vault's statement and the register differ about it. (Lots whose assays differ have no fine
-weight yet, and a lot that is claimed about has left.) There is no column of metal that is leased out: nobody can lease
-here.
+weight yet, and a lot under a quality claim has left.) There is no column of leased metal, as nobody can lease here.
 """
 
 from collections.abc import Sequence
@@ -29,8 +28,8 @@ from settlement.workbooks import writing
 
 
 class StockLine(NamedTuple):
-    """One vault, form and customs status: weights in gross mg, then fine mg; then the lots that make up the total, by
-    what they are, in fine mg."""
+    """The stock of one vault, form and customs status: gross weights in mg, fine weights in mg, and the parts of the
+    fine total by their state in fine mg."""
 
     warehouse: str
     form: str
@@ -55,10 +54,9 @@ class StockLine(NamedTuple):
     load_out: int
 
 
-HEADING: Final = tuple(
-    {"warehouse": "warehouse", "form": "form", "customs": "customs", "lots": "lots"}.get(name, f"{name}_g")
-    for name in StockLine._fields
-)
+_WEIGHTS: Final = StockLine._fields[4:]
+_PARTS: Final = StockLine._fields[-8:]
+HEADING: Final = (*StockLine._fields[:4], *(f"{name}_g" for name in _WEIGHTS))
 
 # Every event becomes a move from (place before, weights before) to (place after, weights after); a place is NULL where
 # the lot is not in stock. Lots on another class after the border keep form and weight.
@@ -98,7 +96,7 @@ SELECT warehouse, form, w.customs, sum(lots)::bigint AS lots,
 FROM leg JOIN warehouse w USING (warehouse) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
-_MADE_OF: Final = """
+_PARTS_OF_TOTAL: Final = """
 WITH last AS (
     SELECT DISTINCT ON (lot_id) lot_id, state, warehouse FROM custody_event WHERE at < :until
     ORDER BY lot_id, event_id DESC
@@ -114,28 +112,25 @@ SELECT last.warehouse, l.form, sum(l.fine_mg)::bigint AS fine,
             WHEN disputed.lot_id IS NOT NULL THEN 'in_dispute' WHEN 'FREEZE' = ANY (kinds) THEN 'frozen'
             WHEN 'PLEDGE' = ANY (kinds) THEN 'pledged' WHEN 'TRANSFER' = ANY (kinds) THEN 'in_transfer'
             WHEN last.state = ANY (:promised) THEN 'load_out' WHEN last.state = 'RECEIPTED' THEN 'free'
-            ELSE 'unreceipted' END AS what
+            ELSE 'unreceipted' END AS part
 FROM last JOIN lot l USING (lot_id) LEFT JOIN bound USING (lot_id) LEFT JOIN disputed USING (lot_id)
 WHERE last.state = ANY (:certified) GROUP BY 1, 2, 4
 """
 
 
 async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
-    """The stock at the end of a day in Shanghai, and what that day did to it. Of today: until now."""
-    times = {
-        "since": working_days.midnight(day),
-        "until": working_days.midnight(day + timedelta(days=1)),
-    }
+    """Return the stock at the end of a day in Shanghai and the movements of that day; for today those until now."""
+    since, until = working_days.midnight(day), working_days.midnight(day + timedelta(days=1))
     certified = list(CERTIFIED_IN_STOCK)
-    states = {"in_stock": list(IN_STOCK), "unmelted": list(UNMELTED), "certified": certified}
-    made: dict[tuple[str, str], dict[str, int]] = {}
-    asked = {"until": times["until"], "certified": certified, "promised": list(PROMISED), "books": BOOKS}
-    for row in await connection.execute(text(_MADE_OF), asked):
-        made.setdefault((row.warehouse, row.form), {})[row.what] = row.fine
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    values = {"until": until, "certified": certified, "promised": list(PROMISED), "books": BOOKS}
+    for row in await connection.execute(text(_PARTS_OF_TOTAL), values):
+        found.setdefault((row.warehouse, row.form), {})[row.part] = row.fine
     lines = []
-    for row in await connection.execute(text(_MOVES), {**times, **states}):
-        parts = made.get((row.warehouse, row.form), {})
-        lines.append(StockLine(*row, *(parts.get(name, 0) for name in StockLine._fields[-8:])))
+    states = {"in_stock": list(IN_STOCK), "unmelted": list(UNMELTED), "certified": certified}
+    for row in await connection.execute(text(_MOVES), {"since": since, "until": until, **states}):
+        parts = found.get((row.warehouse, row.form), {})
+        lines.append(StockLine(*row, *(parts.get(name, 0) for name in _PARTS)))
     return lines
 
 
@@ -145,8 +140,8 @@ async def listing(connection: AsyncConnection, day: date, page: PageRequest = AL
     return cut(lines, lambda line: SEPARATOR.join((line.warehouse, line.form, line.customs)), page)
 
 
-def written(lines: Sequence[StockLine]) -> list[tuple[writing.Out, ...]]:
-    """The rows of the file: weights in grams with three decimals, and a row of totals."""
+def file_rows(lines: Sequence[StockLine]) -> list[tuple[writing.Out, ...]]:
+    """Return the rows of the file: weights in grams with three decimals, and a row of totals."""
     rows: list[tuple[writing.Out, ...]] = [
         (*line[:4], *(writing.scaled(weight, 3) for weight in _weights(line))) for line in lines
     ]
@@ -155,9 +150,9 @@ def written(lines: Sequence[StockLine]) -> list[tuple[writing.Out, ...]]:
 
 
 def _weights(line: StockLine) -> tuple[int, ...]:
-    return tuple(int(weight) for weight in line[4:])
+    return tuple(getattr(line, name) for name in _WEIGHTS)
 
 
 async def export(connection: AsyncConnection, day: date, kind: str) -> bytes:
-    """The report as csv or xlsx. Raises BadValue for another format."""
-    return writing.write(kind, f"Stock {day}", HEADING, written(await report(connection, day)))
+    """Return the report as csv or xlsx. Raises BadValue for another format."""
+    return writing.write(kind, f"Stock {day}", HEADING, file_rows(await report(connection, day)))

@@ -3,23 +3,19 @@
 from datetime import date
 
 import pytest_asyncio
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.base import registry, working_days
 from settlement.recycling import counters, two_way
 from settlement.recycling.two_way import PostedPrice
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange
 
 
 @pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
+async def exchange(exchange: SmallExchange) -> SmallExchange:
     """Two members with a counter each, a class for old gold, today's price, and a calendar that knows the year."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    await engine_runner.define("SCRAP", "SCRAP_JEWEL")
-    await made.post()
-    async with engine.begin() as connection:
+    await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL")
+    await exchange.post()
+    async with exchange.engine.begin() as connection:
         for code in ("A", "B"):
             await registry.add_member(connection, "test", code, f"Member {code}")
             await counters.add(connection, ONE, f"C{code}", code, f"{code}.H", "XM1", f"Counter of {code}")
@@ -27,4 +23,4 @@ async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExc
         today = working_days.today()
         for year in (today.year, today.year + 1):
             await working_days.set_day(connection, ONE, date(year, 10, 1), False, "National Day")
-    return made
+    return exchange

@@ -1,18 +1,16 @@
-"""Files written: they read again, the stock report adds up, an account's statement ends at its balance."""
+"""Exports: a list reads again, the stock report adds up, an account's statement ends at its balance."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.intake import bar_rows, pre_advice
 from settlement.intake.bar_rows import Reading
-from settlement.lots import lots, scales
+from settlement.lots import lots
 from settlement.lots.lots import EVERY_LOT, Search
 from settlement.lots.provenance import Record
 from settlement.reconciliation import warehouse_statement
@@ -20,27 +18,11 @@ from settlement.reports import account_statement, bar_export, stock_report
 from settlement.workbooks import cells, sheets
 from tests.settlement import bar_lists
 from tests.settlement.commands import clerk
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.intake.test_imports import GIVEN
-from tests.settlement.small_exchange import FAR, ONE, SmallExchange
+from tests.settlement.small_exchange import ONE, SmallExchange
 
 
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    """Three bars under receipt, one of them traded away in part; a large bar and a kilobar registered."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    await made.pay_in("B.H", 100_000_000, "bank-1")
-    await made.issue([{"serial": "007"}, {"serial": "A2", "year": ""}, {"serial": "A3", "gross_g": "99.99"}])
-    await made.trade("B.H", "A.H", 60_000, 20)
-    async with engine.begin() as connection:
-        await scales.add(connection, ONE, "SCALE-2", "XM1", 10, 5_000_000, "CAL-2", FAR)
-    await made.register([{"serial": "L1", "gross_g": "12500.0", "weighed_g": "12476.5", "scale": "SCALE-2"}])
-    await made.register([{"serial": "K1", "gross_g": "1000.00", "weighed_g": "1000.00"}])
-    return made
-
-
-async def test_what_is_written_reads_again(exchange: SmallExchange) -> None:
+async def test_an_exported_list_reads_again(exchange: SmallExchange) -> None:
     """12476.5 g are 401.1288 oz, 401.125 by the turn of the scale; a kilobar at 999 has 32.119 fine ounces."""
     async with exchange.engine.connect() as connection:
         there = [
@@ -91,8 +73,8 @@ async def test_an_accounts_statement_ends_at_its_balance(exchange: SmallExchange
                 await account_statement.entries(connection, account, first, last)
 
 
-async def test_the_stock_report_adds_up_and_keeps_what_was(exchange: SmallExchange) -> None:
-    """What was weighed in yesterday is today's previous; a released lot is out; parts make the fine total."""
+async def test_the_stock_report_adds_up_and_a_past_day_stays_the_same(exchange: SmallExchange) -> None:
+    """The total of yesterday is the previous one of today; a released lot is out; the parts make the fine total."""
     async with exchange.engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("UPDATE custody_event SET at = at - 86400000 WHERE lot_id <> 3"))
@@ -138,11 +120,8 @@ async def test_the_stock_report_adds_up_and_keeps_what_was(exchange: SmallExchan
     assert line.fine_total == line.unreceipted == 98_401
 
 
-async def test_as_a_clerk_types_it(
-    exchange: SmallExchange, settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("configured_database")
+async def test_exports_by_the_clerks_command(exchange: SmallExchange) -> None:
     today = working_days.today().isoformat()
     await clerk(ONE, "export", "bars", "--out", "bars.xlsx", "--state", "RECEIPTED")
     assert len(bar_lists.declared(Path("bars.xlsx").read_bytes())) == 3
