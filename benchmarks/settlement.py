@@ -1,4 +1,4 @@
-"""How fast settlement catches up, beside a plain COPY of the same postings by the driver in the same run.
+"""The speed at which settlement catches up, beside a plain COPY of the same postings by the driver in the same run.
 
 The events are those of the real core: accounts that trade with each other all the time, in frames of twenty commands,
 published on a Valkey of its own. Then the service's own loop posts them, from nothing to the end, on a PostgreSQL of
@@ -45,7 +45,7 @@ FRAMES_AT_ONCE = 200
 
 
 def commands(seed: int, accounts: int) -> Iterator[AnyCommand]:
-    """Instruments, funded accounts, then orders without end, most of which meet."""
+    """Yield instruments, funded accounts, then orders without end, most of which trade."""
     random = Random(seed)
     names = [f"F{number // 4}.{number}" for number in range(accounts)]
     for symbol in SYMBOLS:
@@ -64,7 +64,7 @@ def commands(seed: int, accounts: int) -> Iterator[AnyCommand]:
 
 
 async def publish(redis: Redis, keys: Keys, events: int, seed: int, accounts: int) -> int:
-    """Puts at least so many events of the real core on the stream; returns how many."""
+    """Publish at least so many events of the real core and return how many."""
     fold = Fold(Engine())
     flow = commands(seed, accounts)
     writer, previous, number = FrameWriter("bench.1"), NO_FRAME, 0
@@ -84,7 +84,7 @@ async def publish(redis: Redis, keys: Keys, events: int, seed: int, accounts: in
 
 
 async def catch_up(database_url: str, redis_url: str, shard: str, events: int) -> float:
-    """Seconds that the service takes to post everything, its start not counted."""
+    """Return the seconds that the service takes to post everything, its start not counted."""
     service = Settlement(database_url, redis_url, shard)
     await service.open()
     collector.tune_for_service()
@@ -102,7 +102,7 @@ async def catch_up(database_url: str, redis_url: str, shard: str, events: int) -
 
 
 async def plain_copy(driver: Any, postings: list[tuple[int, int, int, int]], transactions: int) -> float:
-    """Seconds of COPY alone for the same postings in as many transactions, into a twin of their table."""
+    """Return the seconds of COPY alone for the same postings in as many transactions, into a twin of their table."""
     await driver.execute("CREATE TABLE twin (LIKE posting INCLUDING ALL)")
     size = -(-len(postings) // transactions)
     began = time.perf_counter()
@@ -124,21 +124,21 @@ class Round(NamedTuple):
 
 
 def processor_seconds(*servers: Server) -> float:
-    """Of this process and of the servers with all their children, until now."""
+    """Return the processor seconds of this process and of the servers with all their children, until now."""
     ticks = 0
-    mine = {server.pid for server in servers}
+    pids = {server.pid for server in servers}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
-            if int(stat.parent.name) in mine:
+            if int(stat.parent.name) in pids:
                 ticks += sum(int(field) for field in fields[11:15])
-            elif int(fields[1]) in mine:
+            elif int(fields[1]) in pids:
                 ticks += int(fields[11]) + int(fields[12])
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(events: int, rounds: int, seed: int, accounts: int) -> dict[str, Any]:
-    """Rounds of both, each on a fresh database; medians."""
+    """Run rounds of both, each on a fresh database, and return medians."""
     async with temporary_servers(durable=True) as (valkey, postgres):
         redis = connect(valkey.url)
         published = await publish(redis, Keys(SHARD), events, seed, accounts)

@@ -1,6 +1,6 @@
-"""Fills a migrated database with lots and custody events, by INSERT ... SELECT from generate_series.
+"""A migrated database filled with lots and custody events, by INSERT ... SELECT from generate_series.
 
-The figures repeat without chance: the same arguments give the same rows. Lots are spread over warehouses, accounts,
+Nothing is random: the same arguments give the same rows. Lots are spread over warehouses, accounts,
 refiners and states; every lot's history has the same number of events. CHECKs and indexes stay on; foreign keys, which
 hold by construction, are not looked up one by one.
 """
@@ -60,7 +60,7 @@ SELECT lot_id, account, symbol, fine_mg, 'LIVE' FROM lot WHERE state = 'RECEIPTE
 
 
 async def fill(connection: AsyncConnection, lots: int, events_each: int) -> None:
-    """Fills an empty, migrated database in the caller's transaction. Needs the rights of its owner."""
+    """Fill an empty, migrated database in the caller's transaction. Needs the rights of its owner."""
     await registry.add_staff(connection, "bench", CLERK, "Clerk", ["settle"])
     for statement in _PEOPLE:
         await connection.execute(text(statement))

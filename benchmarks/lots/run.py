@@ -1,4 +1,4 @@
-"""The timings: each list, search and allocation several times, an import and a statement once."""
+"""Timings of lists, searches and allocations, each several times, and of an import and a statement, once."""
 
 import statistics
 import time
@@ -26,9 +26,9 @@ ASK_MG: Final = 50_000_000
 Query = Callable[[AsyncConnection], Awaitable[object]]
 
 
-def searches(lots_there: int) -> dict[str, Search]:
-    """What a clerk looks for among the lots, by name."""
-    middle = lots_there // 2
+def searches(count: int) -> dict[str, Search]:
+    """Return the searches of a clerk among the lots, by name."""
+    middle = count // 2
     start = FIRST_AT + middle * STEP_MS
     return {
         "by serial": Search(serial=f"B{middle:08}"),
@@ -42,9 +42,9 @@ def searches(lots_there: int) -> dict[str, Search]:
     }
 
 
-def event_searches(lots_there: int) -> dict[str, EventSearch]:
-    """What a clerk looks for among the events, by name."""
-    start = FIRST_AT + lots_there // 2 * STEP_MS
+def event_searches(count: int) -> dict[str, EventSearch]:
+    """Return the searches of a clerk among the events, by name."""
+    start = FIRST_AT + count // 2 * STEP_MS
     return {
         "events of a day": EventSearch(start, start + 86_400_000),
         "events of a day in a warehouse": EventSearch(start, start + 86_400_000, "W3"),
@@ -59,8 +59,8 @@ def _queries(count: int) -> dict[str, Query]:
         return lambda connection: lots.events(connection, search, PageRequest(limit=LONGEST))
 
     async def allocate(connection: AsyncConnection) -> None:
-        wish = application.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "AB-1234567", "271828", "271828")
-        await application.apply(connection, CLERK, wish)
+        request = application.Application("M9.H", SYMBOL, "W3", ASK_MG, "Carrier", "AB-1234567", "271828", "271828")
+        await application.apply(connection, CLERK, request)
 
     named: dict[str, Query] = {
         "first page of lots": found(lots.EVERY_LOT),
@@ -74,8 +74,10 @@ def _queries(count: int) -> dict[str, Query]:
     return named
 
 
-async def measure(count: int, events_each: int, rows: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Fills a database of its own and times everything; times in ms. ``say`` is told how far it is."""
+async def measure(
+    count: int, events_each: int, rows: int, rounds: int, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Fill a database of its own and return all times, in ms; ``report`` is called with lines about the progress."""
     async with temporary_servers(durable=True) as (_, server):
         await database.migrate(server.url)
         engine = database.connect(server.url)
@@ -83,10 +85,10 @@ async def measure(count: int, events_each: int, rows: int, rounds: int, say: Cal
             started = time.perf_counter()
             async with engine.begin() as connection:
                 await fill(connection, count, events_each)
-            say(f"{count} lots, {count * events_each} events filled in {time.perf_counter() - started:.1f} s")
+            report(f"{count} lots, {count * events_each} events filled in {time.perf_counter() - started:.1f} s")
             answers = await _answers(engine, count, rounds)
-            say(f"{len(answers)} questions asked {rounds} times each")
-            files = {"statement": await _statement(engine, count), **await _import(engine, rows, say)}
+            report(f"{len(answers)} queries run {rounds} times each")
+            files = {"statement": await _statement(engine, count), **await _import(engine, rows, report)}
         finally:
             await engine.dispose()
     return {"lots": count, "events": count * events_each, "answers_ms": answers, "files_s": files}
@@ -106,13 +108,13 @@ async def _answers(engine: AsyncEngine, count: int, rounds: int) -> dict[str, di
 
 
 async def _statement(engine: AsyncEngine, count: int) -> float:
-    """A statement of all bars of a warehouse, from its bytes to the stored breaks; seconds."""
+    """Return the seconds that a statement of all bars of a warehouse takes, from its bytes to the stored breaks."""
     async with engine.begin() as connection:
-        there = await lots.listing(connection, Search(warehouse="W3"))
+        held = await lots.listing(connection, Search(warehouse="W3"))
     heading = ("refiner", "serial", "year", "gross_g", "fineness_permille")
     rows = [
         (r.refiner, r.serial, str(r.year), writing.scaled(r.gross_cg, 2), writing.scaled(r.declared_fineness_e5, 2))
-        for r in there
+        for r in held
         if r.state != "RELEASED"
     ]
     data = writing.write("xlsx", "Statement", heading, rows)
@@ -125,8 +127,8 @@ async def _statement(engine: AsyncEngine, count: int) -> float:
     return round(time.perf_counter() - started, 2)
 
 
-async def _import(engine: AsyncEngine, rows: int, say: Callable[[str], None]) -> dict[str, float]:
-    """A bar list of so many rows, previewed and taken in; seconds."""
+async def _import(engine: AsyncEngine, rows: int, report: Callable[[str], None]) -> dict[str, float]:
+    """Return the seconds that a bar list of so many rows takes to be previewed and taken in."""
     heading = ("refiner", "serial", "gross_g", "fineness_permille")
     bars = [("NEW", f"N{n:06}", writing.scaled(100_000 + n % 5, 2), writing.scaled(99_950, 2)) for n in range(rows)]
     data = writing.write("xlsx", "Bars", heading, bars)
@@ -137,7 +139,14 @@ async def _import(engine: AsyncEngine, rows: int, say: Callable[[str], None]) ->
         await imports.preview(connection, "declared", data, reading)
     previewed = time.perf_counter()
     async with engine.begin() as connection:
-        said = lambda done, total: say(f"{done} of {total} lots")  # noqa: E731
-        await imports.take_in(connection, CLERK, "declared", "bars.xlsx", data, reading, said)
+        await imports.take_in(
+            connection,
+            CLERK,
+            "declared",
+            "bars.xlsx",
+            data,
+            reading,
+            lambda done, total: report(f"{done} of {total} lots"),
+        )
     done = time.perf_counter()
     return {"preview": round(previewed - started, 2), "import": round(done - previewed, 2)}

@@ -293,8 +293,7 @@ async def test_items_become_lots_with_the_ticket_as_their_proof(exchange: SmallE
             await offers.deliver(connection, ONE, [low], {"SCRAP_JEWEL": "SCRAP"})
 
 
-@pytest.mark.usefixtures("exchange", "configured_database")
-async def test_the_counter_by_the_clerks_command() -> None:
+async def test_the_counter_by_the_clerks_command(exchange: SmallExchange, configured_database: None) -> None:  # noqa: ARG001
     assert "VENUE\tSCRAP_JEWEL\t600.00\t610.00\t-5.00\t99.000%" in await clerk(ONE, "counter", "prices")
     person = ("--id-type", "RESIDENT_ID", "--id-number", FIRST.number, "--name", FIRST.name)
     papers = ("--id-copy", "COPY-1", "--screening", "CLEAR", "--screening-list", "UN 2026-11")

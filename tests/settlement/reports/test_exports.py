@@ -120,8 +120,7 @@ async def test_the_stock_report_adds_up_and_a_past_day_stays_the_same(exchange: 
     assert line.fine_total == line.unreceipted == 98_401
 
 
-@pytest.mark.usefixtures("configured_database")
-async def test_exports_by_the_clerks_command(exchange: SmallExchange) -> None:
+async def test_exports_by_the_clerks_command(exchange: SmallExchange, configured_database: None) -> None:  # noqa: ARG001
     today = working_days.today().isoformat()
     await clerk(ONE, "export", "bars", "--out", "bars.xlsx", "--state", "RECEIPTED")
     assert len(bar_lists.declared(Path("bars.xlsx").read_bytes())) == 3
