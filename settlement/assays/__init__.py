@@ -1,1 +1,1 @@
-"""Assays: laboratories, the exchange of two parties, certificates, valuation."""
+"""Assays: laboratories, results exchanged between two parties, certificates and valuations."""

@@ -1,6 +1,6 @@
-"""Assays: what laboratories found, by which standard and rule; and the finding, the fineness that counts.
+"""Assays: the results of laboratories, by standard and rule, and the finding, which is the fineness that counts.
 
-A lot's fineness is found either by one accredited laboratory, or by two that exchange their results
+The finding comes from one accredited laboratory, or from two that exchange their results
 (``settlement.assays.two_parties``). A screening is never a finding.
 """
 
@@ -17,14 +17,14 @@ from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.splitting import Decision
-from settlement.tables.assays import assay, exchange, finding
+from settlement.tables.assays import assay, assay_exchange, finding
 
 XRF_RULE: Final = "XRF_MEAN_WHOLE_PERMILLE_1"
 """GB/T 18043: a screening of the surface, the mean of three points or more, in whole per mille, half to even; it never
 sets a fineness (domain sheet 3.4)."""
 LEAST_POINTS: Final = 3
 SINGLE_RULE: Final = "SINGLE_LABORATORY_1"
-"""The reported fineness of the one laboratory that was asked."""
+"""The finding is the reported fineness of the one laboratory."""
 
 STANDARDS: Final[Mapping[str, tuple[int, int]]] = {
     "GB/T 9288-2019": (1, 1_000_000),
@@ -36,12 +36,12 @@ method of jewellery gold; crude gold of mines, smelters and recycling, 30.00 to 
 LEAST_REPLICATES, MOST_REPLICATES = 2, 4
 MAX_SPREAD_PPM: Final = 500
 MAX_SPREAD_HIGH_PPM: Final = 200
-"""How far replicates of one fire assay may lie apart: 0.5 per mille, 0.2 from 990 per mille on (domain sheet 3.4,
+"""The largest spread of the replicates of one fire assay: 0.5 per mille, 0.2 from 990 per mille on (domain sheet 3.4,
 there marked as general knowledge to be verified)."""
 
 
 class Result(NamedTuple):
-    """What a laboratory reports: its code, replicates in ppm, the standard (none: the usual one of the form)."""
+    """A laboratory's report: its code, replicates in ppm, the standard (none: the usual one of the form)."""
 
     laboratory: str
     replicates_ppm: tuple[int, ...]
@@ -49,13 +49,16 @@ class Result(NamedTuple):
 
 
 def usual_standard(form: str) -> str:
-    """The standard by which a form is assayed if nothing else is said."""
+    """Return the standard by which a form is assayed unless another is named."""
     return "GB/T 15249.1-2009" if form == "DORE" else "GB/T 9288-2019"
 
 
 def check_replicates(lot_id: int, replicates_ppm: Sequence[int], standard: str) -> None:
-    """Raises BadValue for too few or too many replicates or an unknown standard; Refused for results outside the
-    standard's range (OUTSIDE_STANDARD) or too far apart to be averaged (REPLICATES_DIFFER)."""
+    """Check the replicates of one fire assay.
+
+    Raises BadValue for too few or too many of them or an unknown standard, Refused for results outside the standard's
+    range (OUTSIDE_STANDARD) or too far apart to be averaged (REPLICATES_DIFFER).
+    """
     if not LEAST_REPLICATES <= len(replicates_ppm) <= MOST_REPLICATES:
         allowed = f"{LEAST_REPLICATES} to {MOST_REPLICATES} results of one fire assay"
         raise BadValue("replicates", len(replicates_ppm), allowed)
@@ -78,9 +81,9 @@ def check_replicates(lot_id: int, replicates_ppm: Sequence[int], standard: str) 
 
 
 def screened(points_e5: Sequence[int]) -> int:
-    """Rule XRF_MEAN_WHOLE_PERMILLE_1, in e5: points in whole per mille; one is the mean that the instrument printed.
+    """Return the mean in e5 by rule XRF_MEAN_WHOLE_PERMILLE_1; one point is the mean that the instrument printed.
 
-    Raises BadValue for two points, or a part of a per mille.
+    Raises BadValue for two points, or for a point that is not in whole per mille.
     """
     if len(points_e5) != 1 and len(points_e5) < LEAST_POINTS:
         raise BadValue("xrf_permille", len(points_e5), f"one mean, or {LEAST_POINTS} points or more")
@@ -92,7 +95,7 @@ def screened(points_e5: Sequence[int]) -> int:
 async def record_screenings(
     connection: AsyncConnection, by: str, points_e5: Mapping[int, Sequence[int]], instrument: str
 ) -> dict[int, int]:
-    """X-ray points by lot; returns the mean of each, in e5."""
+    """Record X-ray points by lot; return the mean of each, in e5."""
     means = {lot_id: screened(points) for lot_id, points in points_e5.items()}
     rows = [
         _row(lot_id, "XRF", instrument, [point * 10 for point in points], means[lot_id], XRF_RULE, by)
@@ -104,18 +107,17 @@ async def record_screenings(
 
 
 async def fire_assay(connection: AsyncConnection, by: str, results: Mapping[int, Result]) -> None:
-    """One laboratory's results of sampled lots, all or none; each becomes the lot's finding.
+    """Record one laboratory's results of sampled lots, all or none; each becomes the lot's finding.
 
     Raises BadValue and Refused for a laboratory that is unknown or not accredited, replicates that may not be averaged,
     and a lot whose assay is being exchanged between two laboratories (EXCHANGE).
     """
     found = await lots.find(connection, list(results), lock=True)
-    open_now = select(exchange.c.lot_id).where(among(exchange.c.lot_id, list(results)), exchange.c.status != "VOID")
-    for number in sorted((await connection.execute(open_now)).scalars()):
+    for number in sorted(await exchanges_of(connection, list(results))):
         raise Refused("EXCHANGE", f"lot {number} is assayed by two laboratories that exchange their results")
     rules = await rules_of(connection, list(found.values()))
     recorded = await record(connection, by, results, rules)
-    await settle(
+    await record_findings(
         connection,
         by,
         {number: ([assay_id], Decision(e5, SINGLE_RULE), None) for number, (assay_id, e5) in recorded.items()},
@@ -127,8 +129,15 @@ async def fire_assay(connection: AsyncConnection, by: str, results: Mapping[int,
     await lots.take(connection, by, "assay", list(results), details=details)
 
 
+async def exchanges_of(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, int]:
+    """Return the number of each lot's exchange of assays that is not void, by lot."""
+    columns = assay_exchange.c
+    query = select(columns.lot_id, columns.exchange_no).where(among(columns.lot_id, lot_ids), columns.status != "VOID")
+    return {row.lot_id: row.exchange_no for row in await connection.execute(query)}
+
+
 async def rules_of(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, str]:
-    """By which rule the class of each lot has replicates reported."""
+    """Return the rule by which the class of each lot has replicates reported."""
     terms = await acceptance.terms(connection)
     return {row.lot_id: terms[row.symbol].fineness_rule for row in rows}
 
@@ -136,7 +145,7 @@ async def rules_of(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dic
 async def record(
     connection: AsyncConnection, by: str, results: Mapping[int, Result], rules: Mapping[int, str], party: str = "A"
 ) -> dict[int, tuple[int, int]]:
-    """Writes down results of a party's samples: lot -> number of the assay, reported fineness in e5."""
+    """Record results of a party's samples; return by lot the number of the assay and the reported fineness in e5."""
     await laboratories.check(connection, {result.laboratory for result in results.values()})
     found = await lots.find(connection, list(results))
     samples = await sampling.of_lots(connection, list(results))
@@ -170,10 +179,10 @@ def _row(lot_id: int, method: str, laboratory: str, ppm: list[int], e5: int, rul
     }
 
 
-async def settle(
+async def record_findings(
     connection: AsyncConnection, by: str, decided: Mapping[int, tuple[Sequence[int], Decision, int | None]]
 ) -> None:
-    """Writes findings: lot -> (numbers of the assays, what was decided, splitting limit if results were exchanged)."""
+    """Record findings by lot: numbers of the assays, decision, splitting limit if results were exchanged."""
     rows = [
         {
             "lot_id": lot_id,
@@ -192,13 +201,13 @@ async def settle(
 
 
 async def findings(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """The newest finding of each lot that has one."""
+    """Return the newest finding of each lot that has one."""
     query = select(finding).where(among(finding.c.lot_id, lot_ids)).order_by(finding.c.finding_no)
     return {row.lot_id: row for row in await connection.execute(query)}
 
 
 async def of_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
-    """All assays and screenings of lots, oldest first."""
+    """Return all assays and screenings of lots, oldest first."""
     found: dict[int, list[Row[Any]]] = {lot_id: [] for lot_id in lot_ids}
     for row in await connection.execute(select(assay).where(among(assay.c.lot_id, lot_ids)).order_by(assay.c.assay_id)):
         found[row.lot_id].append(row)

@@ -1,6 +1,6 @@
 """A certificate on paper: one page, Chinese and English, with a QR code that holds its number and SHA-256.
 
-The page says what the certificate's text says and nothing else; the same certificate gives the same bytes. The QR code
+The page shows the certificate's text and nothing else; the same certificate gives the same bytes. The QR code
 reads ``goldx:certificate/17?sha256=...``; anybody can ask the register whether it has a certificate of that number and
 hash (``GET /v1/certificates/17?sha256=...``, ``goldx clerk certificate verify``).
 """
@@ -37,12 +37,12 @@ RULES_ZH: Final[Mapping[str, str]] = {
 
 
 def qr_text(found: Certificate) -> str:
-    """What the QR code holds."""
+    """Return the text of the QR code."""
     return f"goldx:certificate/{found.number}?sha256={found.hash.hex()}"
 
 
 def render(found: Certificate) -> bytes:
-    """The page as PDF."""
+    """Return the page as PDF."""
     content = found.content
     page = _Page(content["issued_at"])
     page.title(found.number)
@@ -125,10 +125,10 @@ def _finding(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 class _Page:
-    """What the certificate draws with."""
+    """The page and the ways to draw on it."""
 
     def __init__(self, issued_at: int) -> None:
-        # Slow to load, and only who draws a certificate needs it.
+        # Slow to load, and only drawing needs it.
         from fpdf import FPDF
 
         self.pdf = FPDF(format="A4")
@@ -186,7 +186,7 @@ class _Page:
                     row.cell(cell)
 
     def foot(self, found: Certificate) -> None:
-        """The QR code, what it holds, and how to check it."""
+        """Draw the QR code, its text, and how to check it."""
         pdf = self.pdf
         top = 297 - 16 - _QR_MM
         self._qr(qr_text(found), _MARGIN, top)

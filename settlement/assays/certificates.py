@@ -1,7 +1,7 @@
-"""Certificates: everything that a lot's fine gold follows from, fixed in one text whose SHA-256 anybody can check.
+"""Certificates: all the facts behind a lot's fine gold, fixed in one text whose SHA-256 anybody can check.
 
 A certificate holds the raw replicates of every laboratory and the name of every rule that rounded or decided, so that
-its figures can be computed again from itself alone (``recompute``) and compared with what the register has.
+its figures can be computed again from itself alone (``recompute``) and compared with the register.
 """
 
 import json
@@ -29,7 +29,7 @@ _NUMBER_LOCK = 0xCE27
 
 
 class Certificate(NamedTuple):
-    """``content`` is what ``text`` says; ``hash`` is the SHA-256 of the text."""
+    """A certificate of the register; ``hash`` is the SHA-256 of its text."""
 
     number: int
     lot_id: int
@@ -38,13 +38,13 @@ class Certificate(NamedTuple):
 
     @property
     def content(self) -> dict[str, Any]:
-        """The certificate's fields."""
+        """Return the fields of the certificate's text."""
         found: dict[str, Any] = json.loads(self.text)
         return found
 
 
 class Verdict(NamedTuple):
-    """``status``: VALID, UNKNOWN (no such number) or DIFFERENT (another hash); the lot's state now if VALID."""
+    """The answer about a certificate: VALID with the lot's state now, UNKNOWN, or DIFFERENT (another hash)."""
 
     status: str
     lot_state: str | None = None
@@ -52,19 +52,19 @@ class Verdict(NamedTuple):
 
 
 def parse_hash(text: str) -> bytes:
-    """A SHA-256 as it stands in the QR code. Raises BadValue."""
+    """Return the SHA-256 that a QR code gives in hexadecimal digits. Raises BadValue."""
     if re.fullmatch(r"[0-9a-f]{64}", text) is None:
         raise BadValue("sha256", text, "64 hexadecimal digits in lower case")
     return bytes.fromhex(text)
 
 
 def written(content: Mapping[str, Any]) -> str:
-    """The text that is hashed: JSON with sorted keys."""
+    """Return the text that is hashed: JSON with sorted keys."""
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 async def issue(connection: AsyncConnection, by: str, rows: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
-    """Writes the certificates of assayed lots; returns their contents by lot."""
+    """Write the certificates of assayed lots; return their contents by lot."""
     if not rows:
         return {}
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _NUMBER_LOCK})
@@ -94,7 +94,7 @@ async def issue(connection: AsyncConnection, by: str, rows: Sequence[Row[Any]]) 
 
 
 class _Sources(NamedTuple):
-    """What the register has about some lots, read in few statements."""
+    """The register's records about some lots, read in few statements."""
 
     findings: Mapping[int, Row[Any]]
     assays: Mapping[int, Sequence[Row[Any]]]
@@ -179,7 +179,7 @@ class _Sources(NamedTuple):
 
 
 def recompute(text: str) -> list[str]:
-    """What in a certificate does not follow from its own raw replicates, weight and rules; nothing if all is well."""
+    """Return the figures of a certificate that do not follow from its own replicates, weight and rules."""
     content = json.loads(text)
     wrong = []
     reported: dict[str, int] = {}
@@ -202,7 +202,7 @@ def recompute(text: str) -> list[str]:
 
 
 def _decide(finding: Mapping[str, Any], reported: Mapping[str, int]) -> Decision | None:
-    """The decision that the rule makes of the reported results; None where the rule cannot have been used."""
+    """Return the decision of the rule about the reported results; None where the rule cannot have been used."""
     rule, limit = finding["rule"], finding["split_limit_e5"]
     if rule == assay.SINGLE_RULE and len(reported) == 1:
         return Decision(next(iter(reported.values())), rule)
@@ -217,7 +217,7 @@ def _decide(finding: Mapping[str, Any], reported: Mapping[str, int]) -> Decision
 
 
 async def find(connection: AsyncConnection, number: int) -> Certificate:
-    """Raises BadValue if there is none of that number."""
+    """Return a certificate by number. Raises BadValue if there is none."""
     row = (await connection.execute(select(certificate).where(certificate.c.certificate_no == number))).first()
     if row is None:
         raise BadValue("certificate", number, "the number of a certificate")
@@ -225,7 +225,7 @@ async def find(connection: AsyncConnection, number: int) -> Certificate:
 
 
 async def check(connection: AsyncConnection, number: int, hashed: bytes) -> Verdict:
-    """Whether a certificate of that number and hash is in the register."""
+    """Return whether a certificate of that number and hash is in the register."""
     query = select(certificate.c.hash, certificate.c.content, lot.c.state).join(
         lot, lot.c.lot_id == certificate.c.lot_id
     )
@@ -238,7 +238,7 @@ async def check(connection: AsyncConnection, number: int, hashed: bytes) -> Verd
 
 
 async def against_register(connection: AsyncConnection, found: Certificate) -> list[str]:
-    """What of a certificate differs from the register's raw assays and the lot's figures, or does not recompute."""
+    """Return where a certificate differs from the register's assays and lot, or does not follow from itself."""
     wrong = recompute(found.text)
     content = found.content
     ids = [entry["assay"] for entry in content["assays"]]
@@ -257,5 +257,5 @@ async def against_register(connection: AsyncConnection, found: Certificate) -> l
 
 
 async def numbers(connection: AsyncConnection) -> list[int]:
-    """The numbers of all certificates."""
+    """Return the numbers of all certificates."""
     return list((await connection.execute(select(certificate.c.certificate_no).order_by(text("1")))).scalars())

@@ -1,4 +1,4 @@
-"""The laboratories: who accredits them, until when, and whether their results lean to one side."""
+"""The laboratories: their accreditations, and the bias of their results."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ from settlement.tables.assays import ACCREDITATIONS, assay, finding, laboratory
 
 BIAS_SIGMAS = 2
 LEAST_RESULTS = 5
-"""Below that many results nothing is said about a laboratory's bias."""
+"""The fewest results that a laboratory is flagged for bias by."""
 
 
 class Bias(NamedTuple):
-    """A laboratory against the finals of the lots whose assay was exchanged: hundredths of e5, rounded half away."""
+    """A laboratory's mean difference from the findings of exchanged assays: hundredths of e5, rounded half away."""
 
     laboratory: str
     results: int
@@ -45,7 +45,7 @@ async def add(
     valid: tuple[date, date],
     name_zh: str = "",
 ) -> None:
-    """Registers a laboratory with its accreditation. Raises BadValue."""
+    """Register a laboratory with its accreditation. Raises BadValue."""
     for field, text in (("name", name), ("accreditation_no", number)):
         printable(field, text, 64)
     row = {"laboratory": parse_identifier(code, "laboratory"), "name": name, "name_zh": name_zh}
@@ -64,7 +64,7 @@ async def renew(
     number: str,
     valid: tuple[date, date],
 ) -> None:
-    """A new accreditation in place of the old one. Raises BadValue."""
+    """Record a new accreditation in place of the old one. Raises BadValue."""
     values = _accreditation(accreditations, number, valid)
     changed = update(laboratory).where(laboratory.c.laboratory == code).values(values)
     if (await connection.execute(changed.returning(laboratory.c.laboratory))).first() is None:
@@ -90,7 +90,10 @@ def _shown(values: dict[str, Any]) -> dict[str, Any]:
 
 
 async def check(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, Row[Any]]:
-    """The laboratories of these codes. Raises BadValue for an unknown one, Refused (NOT_ACCREDITED) today."""
+    """Return laboratories by code.
+
+    Raises BadValue for an unknown one, Refused (NOT_ACCREDITED) for one whose accreditation is not valid today.
+    """
     query = select(laboratory).where(among(laboratory.c.laboratory, set(codes)))
     found = {row.laboratory: row for row in await connection.execute(query)}
     day = today()
@@ -110,7 +113,7 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 
 async def biases(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Bias]:
-    """Return each laboratory's results against the finals, where more than one laboratory had a say, by code.
+    """Return each laboratory's bias against the findings of exchanged assays, by code.
 
     ``flagged``: at least LEAST_RESULTS, and their mean is more than two standard errors from zero.
     """

@@ -30,14 +30,14 @@ from settlement.documents.lots import LOT
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.splitting import SPLIT_LIMIT_E5, Decision, agree, umpire, within
 from settlement.tables.assays import assay as assays
-from settlement.tables.assays import exchange, exchange_party
+from settlement.tables.assays import assay_exchange, assay_exchange_party
 from settlement.tables.lots import PARTIES
 
 NONCE = re.compile(r"[0-9a-f]{32,64}")
 
 
 def opening(lot_id: int, replicates_ppm: Sequence[int], nonce: str) -> str:
-    """``lot|value|nonce``, such as ``17|884.210,884.190|9f...``. Raises BadValue for a nonce that is not allowed."""
+    """Return ``lot|value|nonce``, such as ``17|884.210,884.190|9f...``. Raises BadValue for a malformed nonce."""
     if NONCE.fullmatch(nonce) is None:
         raise BadValue("nonce", nonce, "32 to 64 hexadecimal digits in lower case")
     value = ",".join(f"{ppm // 1_000}.{ppm % 1_000:03d}" for ppm in replicates_ppm)
@@ -45,12 +45,12 @@ def opening(lot_id: int, replicates_ppm: Sequence[int], nonce: str) -> str:
 
 
 def commitment(lot_id: int, replicates_ppm: Sequence[int], nonce: str) -> bytes:
-    """What a laboratory commits to: SHA-256 of the opening."""
+    """Return a laboratory's commitment: the SHA-256 of its opening."""
     return sha256(opening(lot_id, replicates_ppm, nonce).encode()).digest()
 
 
 def new_nonce() -> str:
-    """A nonce that nobody can guess."""
+    """Return a nonce that nobody can guess."""
     return secrets.token_hex(16)
 
 
@@ -62,17 +62,18 @@ class AssayExchange(NamedTuple):
 
 
 async def find(connection: AsyncConnection, number: int, *, lock: bool = False) -> AssayExchange:
-    """Raises BadValue if there is none of that number."""
-    query = select(exchange).where(exchange.c.exchange_no == number)
+    """Return an exchange by number. Raises BadValue if there is none."""
+    query = select(assay_exchange).where(assay_exchange.c.exchange_no == number)
     row = (await connection.execute(query.with_for_update() if lock else query)).first()
     if row is None:
         raise BadValue("exchange", number, "the number of an exchange of assays")
-    mine = select(exchange_party).where(exchange_party.c.exchange_no == number).order_by(exchange_party.c.party)
+    columns = assay_exchange_party.c
+    mine = select(assay_exchange_party).where(columns.exchange_no == number).order_by(columns.party)
     return AssayExchange(row, {party.party: party for party in await connection.execute(mine)})
 
 
 async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: str) -> int:
-    """Opens the exchange of a sampled lot between two laboratories; returns its number.
+    """Open the exchange of a sampled lot between two laboratories; return its number.
 
     Raises BadValue for one laboratory twice, Refused where the lot is not SAMPLED (ILLEGAL_STEP), lacks a sample of a
     party or of the umpire's reserve (NO_SAMPLE), has an exchange already, or a laboratory is not accredited.
@@ -87,8 +88,7 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
     for party in PARTIES:
         if party not in samples:
             raise Refused("NO_SAMPLE", f"lot {lot_id} has no sample of party {party}; an exchange needs all three")
-    live = select(exchange.c.exchange_no).where(exchange.c.lot_id == lot_id, exchange.c.status != "VOID")
-    if (other := await connection.scalar(live)) is not None:
+    for other in (await assay.exchanges_of(connection, [lot_id])).values():
         raise Refused("EXCHANGE", f"lot {lot_id} has exchange {other} already")
     terms = (await acceptance.terms(connection))[row.symbol]
     values = {
@@ -99,9 +99,8 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
         "fineness_rule": terms.fineness_rule,
         "umpire_rule": terms.umpire_rule,
     }
-    number = int(
-        (await connection.execute(insert(exchange).values(values).returning(exchange.c.exchange_no))).scalar_one()
-    )
+    added = insert(assay_exchange).values(values).returning(assay_exchange.c.exchange_no)
+    number = int((await connection.execute(added)).scalar_one())
     parties = [
         {
             "exchange_no": number,
@@ -112,14 +111,14 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
         }
         for party, code in (("A", a), ("B", b))
     ]
-    await connection.execute(insert(exchange_party), parties)
+    await connection.execute(insert(assay_exchange_party), parties)
     detail = {"lot": lot_id, "A": a, "B": b, "split_limit_permille": format_fineness(SPLIT_LIMIT_E5[row.form])}
     await audit.record(connection, audit.Act(by, "exchange.open", f"exchange:{number}", detail))
     return number
 
 
 async def commit(connection: AsyncConnection, by: str, number: int, party: str, hashed: bytes) -> str:
-    """A party's commitment, once; returns the exchange's state then. Raises BadValue, Refused (ILLEGAL_STEP)."""
+    """Record a party's commitment; return the exchange's state after it. Raises BadValue, Refused (ILLEGAL_STEP)."""
     if len(hashed) != 32:
         raise BadValue("commitment", hashed.hex(), "a SHA-256, 64 hexadecimal digits")
     found = await find(connection, number, lock=True)
@@ -131,7 +130,7 @@ async def commit(connection: AsyncConnection, by: str, number: int, party: str, 
     await _move(connection, by, "commit", mine, values, {"commitment": hashed.hex()})
     if any(other.status == "INVITED" for name, other in found.parties.items() if name != party):
         return "OPEN"
-    await advance(connection, exchange, ASSAY_EXCHANGE, by, "commit", [number])
+    await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "commit", [number])
     return "COMMITTED"
 
 
@@ -144,10 +143,10 @@ async def reveal(
     nonce: str,
     standard: str | None = None,
 ) -> str:
-    """What a party has committed to, when both have; returns the exchange's state then.
+    """Record the replicates that a party had committed to; return the exchange's state after it.
 
-    Raises BadValue, Refused where not both have committed or it is revealed already (ILLEGAL_STEP), or it is not what
-    was committed (WRONG_REVEAL), and for results that may not be averaged.
+    Raises BadValue, Refused where not both have committed or it is revealed already (ILLEGAL_STEP), they differ from
+    the commitment (WRONG_REVEAL), or the results may not be averaged.
     """
     found = await find(connection, number, lock=True)
     if found.row.status != "COMMITTED":
@@ -170,16 +169,16 @@ async def reveal(
     theirs = await connection.scalar(select(assays.c.reported_e5).where(assays.c.assay_id == other.assay_id))
     reported = {party: recorded[1], other.party: int(theirs or 0)}
     if not within(reported["A"], reported["B"], found.row.split_limit_e5):
-        await advance(connection, exchange, ASSAY_EXCHANGE, by, "split", [number])
+        await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "split", [number])
         return "SPLIT"
-    await advance(connection, exchange, ASSAY_EXCHANGE, by, "agree", [number])
+    await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "agree", [number])
     ids = sorted((recorded[0], other.assay_id))
     await _finish(connection, by, found.row, ids, agree(reported["A"], reported["B"]))
     return "AGREED"
 
 
 async def report(connection: AsyncConnection, by: str, number: int, result: Result) -> Decision:
-    """The umpire's result, which decides.
+    """Record the umpire's result and return the decision.
 
     Raises BadValue for a laboratory of one of the parties, Refused where the results do not differ beyond the limit.
     """
@@ -199,20 +198,20 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
         "sample_no": samples["UMPIRE"].sample_no,
         "assay_id": recorded[0],
     }
-    await connection.execute(insert(exchange_party).values(row))
+    await connection.execute(insert(assay_exchange_party).values(row))
     ids = [found.parties[party].assay_id for party in ("A", "B")]
     rows = await connection.execute(
         select(assays.c.assay_id, assays.c.reported_e5).where(among(assays.c.assay_id, ids))
     )
     reported = {row.assay_id: row.reported_e5 for row in rows}
     decision = umpire(reported[ids[0]], reported[ids[1]], recorded[1], found.row.umpire_rule)
-    await advance(connection, exchange, ASSAY_EXCHANGE, by, "umpire", [number])
+    await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "umpire", [number])
     await _finish(connection, by, found.row, [*ids, recorded[0]], decision)
     return decision
 
 
 async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequence[int], decision: Decision) -> None:
-    await assay.settle(connection, by, {row.lot_id: (ids, decision, row.split_limit_e5)})
+    await assay.record_findings(connection, by, {row.lot_id: (ids, decision, row.split_limit_e5)})
     detail = {
         "exchange": row.exchange_no,
         "final_permille": format_fineness(decision.final_e5),
@@ -223,17 +222,16 @@ async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequ
 
 
 async def void(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
-    """Ends an exchange that comes to nothing: a party does not answer, or cannot repeat its result."""
+    """End an exchange without a finding: a party does not answer, or cannot repeat its result."""
     printable("reason", reason, 200)
-    await advance(connection, exchange, ASSAY_EXCHANGE, by, "void", [number], {"reason": reason})
+    await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "void", [number], {"reason": reason})
 
 
 async def end_by_remelt(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
-    """The lots are melted again: what was exchanged about them does not count any more."""
-    live = select(exchange.c.exchange_no).where(among(exchange.c.lot_id, lot_ids), exchange.c.status != "VOID")
-    numbers = sorted((await connection.execute(live)).scalars())
+    """Void the exchanges about lots that are melted again."""
+    numbers = sorted((await assay.exchanges_of(connection, lot_ids)).values())
     if numbers:
-        await advance(connection, exchange, ASSAY_EXCHANGE, by, "remelt", numbers, {"reason": "melted again"})
+        await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "remelt", numbers, {"reason": "melted again"})
 
 
 def _party(found: AssayExchange, party: str) -> Row[Any]:
@@ -247,15 +245,15 @@ async def _move(
 ) -> None:
     after = allow(ASSAY_PARTY, step, row.exchange_no, row.status).after
     await authorize(connection, ASSAY_PARTY, step, by, [])
-    mine = (exchange_party.c.exchange_no == row.exchange_no, exchange_party.c.party == row.party)
-    await connection.execute(update(exchange_party).where(*mine).values(status=after, **values))
+    mine = (assay_exchange_party.c.exchange_no == row.exchange_no, assay_exchange_party.c.party == row.party)
+    await connection.execute(update(assay_exchange_party).where(*mine).values(status=after, **values))
     subject = f"exchange:{row.exchange_no}"
     await audit.record(connection, audit.Act(by, f"exchange.{step}", subject, {"party": row.party, **detail}))
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
     """Return exchanges of assays by number; of one ``status`` if it is given."""
-    query = select(exchange)
+    query = select(assay_exchange)
     if status is not None:
-        query = query.where(exchange.c.status == status)
-    return await fetch(connection, query, (exchange.c.exchange_no,), page)
+        query = query.where(assay_exchange.c.status == status)
+    return await fetch(connection, query, (assay_exchange.c.exchange_no,), page)

@@ -1,4 +1,4 @@
-"""What a certified lot is worth on stated terms: one formula for all forms (domain sheet 3.2), each with its rule.
+"""Valuation of certified lots on stated terms: one formula for all forms, each figure with its rule (domain sheet 3.2).
 
   fine x payable ratio, or fine less a minimum deduction if that is lower  -> payable, rounded down to the mg
   payable x (price + adjustments)                                          -> value, one line, half up to the fen
@@ -28,7 +28,7 @@ BASES: Final = ("received", "melt", "fine")
 
 
 class Terms(NamedTuple):
-    """``payable_e5``: ratio in parts per 100,000; ``min_deduction_mg``: at least so much fine gold is not paid."""
+    """Terms of a valuation. ``payable_e5``: parts per 100,000; ``min_deduction_mg``: the least fine gold not paid."""
 
     price_fen_per_g: int
     payable_e5: int = FINENESS_ONE
@@ -40,7 +40,7 @@ class Terms(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One figure: mg for weights, fen for money, and the rule that rounded or chose it."""
+    """One figure, mg for weights, fen for money, with the rule that rounded or chose it."""
 
     name: str
     amount: int
@@ -49,7 +49,7 @@ class Figure(NamedTuple):
 
 
 def payable(fine_mg: int, terms: Terms) -> Figure:
-    """The lower of ratio and deduction; never below zero."""
+    """Return the lower of ratio and deduction, never below zero."""
     by_ratio = payable_weight(fine_mg, terms.payable_e5)
     deducted = max(fine_mg - terms.min_deduction_mg, 0)
     if deducted < by_ratio:
@@ -58,7 +58,7 @@ def payable(fine_mg: int, terms: Terms) -> Figure:
 
 
 def figures(received_mg: int, melt_mg: int, fine_mg: int, terms: Terms) -> list[Figure]:
-    """Every figure of a valuation, ``net`` last. The sum of the lines of money is the net, exactly."""
+    """Return every figure of a valuation, ``net`` last, which is exactly the sum of the lines of money."""
     paid = payable(fine_mg, terms)
     weight = {"received": received_mg, "melt": melt_mg, "fine": fine_mg}[terms.refining_base]
     lines = [
@@ -72,7 +72,7 @@ def figures(received_mg: int, melt_mg: int, fine_mg: int, terms: Terms) -> list[
 
 
 def check(terms: Terms) -> None:
-    """Raises BadValue for terms that are not allowed."""
+    """Raise BadValue for terms that are not allowed."""
     for field, value, largest in (
         ("payable", terms.payable_e5, FINENESS_ONE),
         ("price", terms.price_fen_per_g, MAX_PRICE_FEN),
@@ -87,7 +87,7 @@ def check(terms: Terms) -> None:
 
 
 async def write(connection: AsyncConnection, by: str, lot_id: int, terms: Terms) -> list[Figure]:
-    """Values a certified lot and keeps it. Raises BadValue, Refused (ILLEGAL_STEP) for a lot without fine weight."""
+    """Value a certified lot and keep the valuation. Raises BadValue, Refused for a lot without fine weight."""
     check(terms)
     row = (await lots.find(connection, [lot_id]))[lot_id]
     if row.fine_mg is None:

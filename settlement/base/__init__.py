@@ -1,1 +1,1 @@
-"""What all of settlement rests on: the database, refusals, arithmetic, states, proposals, the audit log."""
+"""Shared by all folders of settlement: database, refusals, arithmetic, steps, proposals, audit log, calendar."""

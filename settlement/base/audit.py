@@ -1,8 +1,8 @@
 """The audit log: who did what, in entries chained by SHA-256.
 
 The hash of an entry covers its own content and the hash before it, so that no entry can be changed, removed or slipped
-in without breaking the chain from there on. Whoever keeps the newest number and hash elsewhere (``goldx audit verify``
-prints them) can later prove that nothing was cut off either.
+in without breaking the chain from there on. With the newest number and hash kept elsewhere (``goldx audit
+verify`` prints them) it can be proved later that nothing was cut off either.
 """
 
 import json
@@ -18,14 +18,14 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.tables.base import audit_log
 
 GENESIS = bytes(32)
-"""What stands before the first entry."""
+"""Hash before the first entry."""
 
 _CHAIN_LOCK = 0xA0D17
 """Advisory lock, held to the end of the transaction: entries are chained one transaction after the other."""
 
 
 class Act(NamedTuple):
-    """One thing that somebody did; ``detail`` is anything JSON can say."""
+    """One act of a person or of the service; ``detail`` is any JSON value."""
 
     actor: str
     action: str
@@ -41,7 +41,7 @@ class Head(NamedTuple):
 
 
 class BrokenChain(Exception):
-    """The log is not what was written; ``number`` is the first entry that does not fit."""
+    """The log was changed after it was written; ``number`` is the first entry that does not fit the chain."""
 
     def __init__(self, number: int, why: str) -> None:
         super().__init__(f"audit entry {number}: {why}")
@@ -54,19 +54,19 @@ def _link(previous: bytes, number: int, at: int, actor: str, action: str, subjec
 
 
 async def head(connection: AsyncConnection) -> Head:
-    """The newest entry's number and hash; (0, GENESIS) of an empty log."""
+    """Return the newest entry's number and hash; (0, GENESIS) for an empty log."""
     newest = select(audit_log.c.number, audit_log.c.hash).order_by(audit_log.c.number.desc()).limit(1)
     row = (await connection.execute(newest)).first()
     return Head(row.number, row.hash) if row else Head(0, GENESIS)
 
 
 async def record(connection: AsyncConnection, *acts: Act) -> None:
-    """Appends entries in the caller's transaction: an act and its record happen together or not at all."""
+    """Append entries in the caller's transaction, so that an act and its entry happen together or not at all."""
     await record_all(connection, acts)
 
 
 async def record_all(connection: AsyncConnection, acts: Sequence[Act]) -> None:
-    """Like ``record``, for many acts at once."""
+    """Append many entries at once, like ``record``."""
     if not acts:
         return
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
@@ -99,7 +99,7 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 
 async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Head:
-    """Reads the whole chain and returns its end.
+    """Read the whole chain and return its end.
 
     ``anchor`` is an earlier end that was kept elsewhere; it must still be in the chain. Raises BrokenChain.
     """
@@ -114,7 +114,7 @@ async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Hea
             raise BrokenChain(row.number, "its content was changed")
         end = Head(row.number, row.hash)
         if anchor is not None and anchor.number == end.number and anchor.hash != end.hash:
-            raise BrokenChain(row.number, "it is not the entry that was noted")
+            raise BrokenChain(row.number, "it is not the entry of the anchor")
     if anchor is not None and anchor.number > end.number:
-        raise BrokenChain(end.number + 1, f"it is missing, and entry {anchor.number} was noted")
+        raise BrokenChain(end.number + 1, f"it is missing, and the anchor is entry {anchor.number}")
     return end

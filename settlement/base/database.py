@@ -1,7 +1,7 @@
 """Connections to PostgreSQL, and the migrations that make its tables.
 
-Migrations only go forward: what was posted and written into histories is never taken back, and a schema from before has
-no place for it. The way back is a backup.
+Migrations only go forward: postings and histories are never taken back, and an older schema has no place for them. To
+go back, restore a backup.
 """
 
 import time
@@ -19,31 +19,31 @@ T = TypeVar("T")
 
 
 def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
-    """An engine for ``postgresql+asyncpg://...``. Raises BadValue for any other kind of URL."""
+    """Return an engine for ``postgresql+asyncpg://...``. Raises BadValue for any other kind of URL."""
     if not url.startswith("postgresql+asyncpg://"):
         raise BadValue("database_url", url.partition("@")[2] or url, "a URL that starts with postgresql+asyncpg://")
     return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
 
 
 def among(column: Column[T], values: Iterable[T]) -> ColumnElement[bool]:
-    """``column = ANY(array)``: one parameter, however many values, where IN would need one for each."""
+    """Return ``column = ANY(array)``: one parameter for any number of values, where IN needs one for each."""
     return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def now_ms() -> int:
-    """The time of a clerk's act. Never used for what the exchange says: events carry the journal's time."""
+    """Return the time of a clerk's act in ms since the epoch. Events have the journal's time, never this one."""
     return time.time_ns() // 1_000_000
 
 
 async def migrate(url: str) -> None:
-    """Brings a database to this program's schema, in one transaction; does nothing if it is there already.
+    """Migrate a database to this program's schema in one transaction; do nothing if it is there already.
 
     Raises Refused (NEWER_DATABASE) for one that a newer program has migrated.
     """
     engine = connect(url)
     try:
         async with engine.begin() as connection:
-            if await _stands_at(connection) != migrations.newest():
+            if await _revision(connection) != migrations.newest():
                 # Loading Alembic takes longer than most commands of a clerk.
                 from settlement.migrations.forward import upgrade
 
@@ -54,7 +54,7 @@ async def migrate(url: str) -> None:
         await engine.dispose()
 
 
-async def _stands_at(connection: AsyncConnection) -> str | None:
+async def _revision(connection: AsyncConnection) -> str | None:
     if await connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return None
     found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -16,7 +16,7 @@ from settlement.tables.base import proposal
 
 
 class Proposal(NamedTuple):
-    """``subjects`` are the numbers of the documents it is about; ``summary`` is what the second person reads."""
+    """A proposal about the documents numbered ``subjects``; ``summary`` is shown to the person who decides it."""
 
     proposal_id: int
     kind: str
@@ -32,7 +32,7 @@ _COLUMNS = tuple(proposal.c[name] for name in Proposal._fields)
 async def propose(
     connection: AsyncConnection, by: str, kind: str, subjects: Sequence[int], summary: Mapping[str, Any]
 ) -> int:
-    """Writes down a proposal and returns its number."""
+    """Record a proposal and return its number."""
     row = {"kind": kind, "subjects": list(subjects), "summary": dict(summary), "status": "PROPOSED"}
     added = insert(proposal).values(**row, proposed_by=by, proposed_at=now_ms()).returning(proposal.c.proposal_id)
     number = int((await connection.execute(added)).scalar_one())
@@ -41,7 +41,10 @@ async def propose(
 
 
 async def decide(connection: AsyncConnection, by: str, proposal_id: int, decision: str) -> Proposal:
-    """APPROVED or DECLINED, once. Raises BadValue if it is unknown, Refused if decided or approved by its proposer."""
+    """Decide a proposal, APPROVED or DECLINED, once, and return it.
+
+    Raises BadValue for an unknown one, Refused if it is decided already or would be approved by its proposer.
+    """
     wanted = select(*_COLUMNS).where(proposal.c.proposal_id == proposal_id).with_for_update()
     row = (await connection.execute(wanted)).first()
     if row is None:
@@ -64,7 +67,7 @@ async def waiting(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 
 async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> Proposal:
-    """The newest approved proposal of that kind about these documents. Raises BadValue if there is none."""
+    """Return the newest approved proposal of a kind about these documents. Raises BadValue if there is none."""
     about = proposal.c.subjects.op("@>")(literal(list(subjects), proposal.c.subjects.type))
     query = select(*_COLUMNS).where(proposal.c.kind == kind, proposal.c.status == "APPROVED", about)
     row = (await connection.execute(query.order_by(proposal.c.proposal_id.desc()).limit(1))).first()

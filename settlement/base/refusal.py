@@ -1,10 +1,10 @@
-"""When settlement says no to something that was well formed."""
+"""The exception for well-formed requests that settlement does not allow."""
 
 
 class Refused(Exception):
-    """An act that the rules or the present state do not allow; nothing was changed.
+    """The rules or the present state do not allow an act; nothing was changed.
 
-    ``reason`` is what programs read (``ILLEGAL_STEP``, ``SAME_PERSON``, ``NO_PRICE``, ...), the text is for people.
+    ``reason`` is for programs (``ILLEGAL_STEP``, ``SAME_PERSON``, ``NO_PRICE``, ...), the text for people.
     """
 
     def __init__(self, reason: str, text: str) -> None:

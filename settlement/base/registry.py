@@ -1,4 +1,4 @@
-"""Who may act: member firms, the venue's staff, and the Ed25519 keys that they sign with.
+"""The register of member firms, of the venue's staff, and of the Ed25519 keys that they sign with.
 
 A key belongs to one member or to one member of staff. A member's key may ``trade``; a key of staff may have some of its
 holder's permissions ``operate`` (the market), ``settle`` (money and metal) and ``supervise`` (read everything).
@@ -25,7 +25,7 @@ STAFF_PERMISSIONS = frozenset(PERMISSIONS) - MEMBER_PERMISSIONS
 
 
 class Principal(NamedTuple):
-    """Whom a key speaks for: exactly one of ``member`` and ``staff`` is given."""
+    """The holder of a key: exactly one of ``member`` and ``staff`` is given."""
 
     key_id: str
     public_key: bytes
@@ -35,7 +35,7 @@ class Principal(NamedTuple):
 
 
 async def find_principal(engine: AsyncEngine, key_id: str) -> Principal | None:
-    """The holder of a key; None if it is unknown or revoked."""
+    """Return the holder of a key; None if the key is unknown or revoked."""
     query = select(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
     async with engine.connect() as connection:
         row = (await connection.execute(query)).first()
@@ -52,9 +52,9 @@ def _permissions(wanted: Iterable[str], allowed: frozenset[str], whose: str) -> 
 
 
 async def add_member(connection: AsyncConnection, by: str, code: str, name: str, name_zh: str = "") -> None:
-    """Registers a member firm. Raises BadValue, also if the code is taken."""
+    """Register a member firm. Raises BadValue, also if the code is taken."""
     if code == CUSTODY_MEMBER:
-        raise BadValue("member", code, "another code: that is whose the accounts of pledged and held gold are")
+        raise BadValue("member", code, "another code: the accounts of pledged and held gold belong to this one")
     row = {
         "member": parse_identifier(code, "member"),
         "name": printable("name", name, 64),
@@ -68,7 +68,7 @@ async def add_member(connection: AsyncConnection, by: str, code: str, name: str,
 
 
 async def add_staff(connection: AsyncConnection, by: str, code: str, name: str, permissions: Iterable[str]) -> None:
-    """Registers one of the venue's staff. Raises BadValue, also if the code is taken."""
+    """Register one of the venue's staff. Raises BadValue, also if the code is taken."""
     granted = _permissions(permissions, STAFF_PERMISSIONS, "what staff may hold")
     row = {"staff": parse_identifier(code, "staff"), "name": printable("name", name, 64), "permissions": granted}
     added = insert_or(staff).values(**row, created_at=now_ms()).on_conflict_do_nothing().returning(staff.c.staff)
@@ -78,7 +78,7 @@ async def add_staff(connection: AsyncConnection, by: str, code: str, name: str, 
 
 
 async def staff_permissions(connection: AsyncConnection, code: str) -> frozenset[str]:
-    """What one of the staff may do. Raises BadValue if nobody has that code."""
+    """Return the permissions of one of the staff. Raises BadValue if nobody has that code."""
     granted = await connection.scalar(select(staff.c.permissions).where(staff.c.staff == code))
     if granted is None:
         raise BadValue("staff", code, "the code of one of the staff")
@@ -95,7 +95,7 @@ async def add_key(
     staff_code: str | None = None,
     permissions: Iterable[str] = ("trade",),
 ) -> None:
-    """Registers a raw 32-byte Ed25519 public key for one member or one of the staff. Raises BadValue."""
+    """Register a raw 32-byte Ed25519 public key for one member or one of the staff. Raises BadValue."""
     if (member_code is None) == (staff_code is None):
         raise BadValue("holder", [member_code, staff_code], "either a member or one of the staff")
     if member_code is not None:
@@ -116,13 +116,13 @@ async def add_key(
 
 
 async def free_key_id(connection: AsyncConnection, holder: str) -> str:
-    """A key id that is not taken: the holder's code, ``.key-`` and a number."""
+    """Return a key id that is not taken: the holder's code, ``.key-`` and a number."""
     taken = set((await connection.execute(select(api_key.c.key_id))).scalars())
     return next(name for number in count(1) if (name := f"{holder}.key-{number}") not in taken)
 
 
 async def revoke_key(connection: AsyncConnection, by: str, key_id: str) -> None:
-    """Ends a key. Raises BadValue if it is unknown or already revoked."""
+    """Revoke a key. Raises BadValue if it is unknown or already revoked."""
     live = update(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
     if (await connection.execute(live.values(revoked_at=now_ms()).returning(api_key.c.key_id))).first() is None:
         raise BadValue("key_id", key_id, "a key that is registered and not revoked")

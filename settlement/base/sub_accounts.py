@@ -1,8 +1,8 @@
-"""Where gold lies that its owner may not sell: accounts beside the trading account, one per purpose.
+"""Accounts for gold that its owner may not sell: beside a trading account, one per purpose.
 
 ``A.H.PLEDGE`` holds what account ``A.H`` has pledged, ``A.H.HOLD`` what an authority has frozen. They are accounts of
-the engine like any other, so ledger, engine and lots stay equal by the same rules; but their member is ``CUSTODY``, who
-has no key and never gets one. What the engine does not let anybody trade needs no other lock.
+the engine like any other, so ledger, engine and lots stay equal by the same rules. Nobody can trade them, since their
+member, ``CUSTODY``, has no key and never gets one.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ LONGEST = 32
 
 
 def sub_account(account: str, purpose: str) -> str:
-    """``A.H`` and PLEDGE -> ``A.H.PLEDGE``. Raises BadValue where the name becomes too long for the exchange."""
+    """Return ``A.H.PLEDGE`` for ``A.H`` and PLEDGE. Raises BadValue where the name is too long for an account."""
     name = f"{account}.{purpose}"
     if len(name) > LONGEST:
         raise BadValue(
@@ -35,7 +35,7 @@ def sub_account(account: str, purpose: str) -> str:
 
 
 def owner_of(account: str) -> str:
-    """``A.H.PLEDGE`` -> ``A.H``; a trading account -> itself."""
+    """Return ``A.H`` for ``A.H.PLEDGE``, and a trading account for itself."""
     for suffix in SUFFIXES:
         if account.endswith(suffix):
             return account.removesuffix(suffix)
@@ -43,14 +43,14 @@ def owner_of(account: str) -> str:
 
 
 def openings(legs: Legs, opened: Iterable[str], by: str) -> list[AccountOpen]:
-    """The commands that open those accounts of these legs that settlement may open and that are not there yet."""
+    """Return the commands that open the sub-accounts of these legs that are not in ``opened``."""
     there = set(opened)
     wanted = dict.fromkeys(account for account, _, _ in legs if owner_of(account) != account)
     return [AccountOpen(name, CUSTODY_MEMBER, owner=owner_of(name), by=by) for name in wanted if name not in there]
 
 
 async def check_trading_account(connection: AsyncConnection, account: str) -> str:
-    """The member of a trading account. Raises BadValue for an unknown one and for a sub-account."""
+    """Return the member of a trading account. Raises BadValue for an unknown one and for a sub-account."""
     member = await connection.scalar(select(trading_account.c.member).where(trading_account.c.account == account))
     if member is None or member == CUSTODY_MEMBER or owner_of(account) != account:
         raise BadValue("account", account, "a trading account that the exchange has opened")
@@ -58,7 +58,7 @@ async def check_trading_account(connection: AsyncConnection, account: str) -> st
 
 
 async def check_sub_account(connection: AsyncConnection, account: str) -> None:
-    """Raises BadValue if somebody else's account has the name that a sub-account must have."""
+    """Raise BadValue if somebody else's account has the name that a sub-account must have."""
     member = await connection.scalar(select(trading_account.c.member).where(trading_account.c.account == account))
     if member not in (None, CUSTODY_MEMBER):
         raise BadValue("account", account, f"an account of {CUSTODY_MEMBER}; it belongs to {member}")

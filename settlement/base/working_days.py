@@ -1,7 +1,7 @@
-"""Working days: Monday to Friday, but for the days that the operator says otherwise about (domain sheet 5.5).
+"""Working days: Monday to Friday, except for the days that the operator has entered (domain sheet 5.5).
 
-China moves working days around its holidays by a notice each year, so what is a holiday and which weekend is worked
-stands in a table that is maintained by hand. A deadline in a year of which the table says nothing is refused.
+China moves working days around its holidays by a notice each year. So holidays and worked weekends are entered into a
+table by hand, and a deadline in a year without any entry is refused.
 """
 
 from datetime import date, datetime, timedelta, timezone
@@ -23,27 +23,27 @@ SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 
 def today() -> date:
-    """The date in Shanghai."""
+    """Return the date in Shanghai."""
     return datetime.now(SHANGHAI).date()
 
 
 def day_of(at: int) -> date:
-    """The date in Shanghai of a time in ms since the epoch."""
+    """Return the date in Shanghai of a time in ms since the epoch."""
     return datetime.fromtimestamp(at // 1_000, SHANGHAI).date()
 
 
 def midnight(day: date) -> int:
-    """When a day begins in Shanghai, in ms since the epoch."""
+    """Return when a day begins in Shanghai, in ms since the epoch."""
     return int(datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).timestamp()) * 1_000
 
 
 def shown_time(at: int) -> str:
-    """A time in ms since the epoch, in Shanghai: ``2026-11-24 09:30:00``."""
+    """Return a time in ms since the epoch as people in Shanghai read it: ``2026-11-24 09:30:00``."""
     return datetime.fromtimestamp(at // 1_000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def parse_day(field: str, text: str) -> date:
-    """``2026-11-24`` -> date. Raises BadValue."""
+    """Return the date that a text such as ``2026-11-24`` names. Raises BadValue."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -54,7 +54,7 @@ def parse_day(field: str, text: str) -> date:
 
 
 async def set_day(connection: AsyncConnection, by: str, day: date, working: bool, name: str) -> None:
-    """Says of one day that it is a holiday, or that it is worked although it is a weekend."""
+    """Enter a holiday, or a day of a weekend that is worked."""
     printable("name", name, 64)
     values = {"day": day, "working": working, "name": name}
     added = insert_or(calendar_day).values(values)
@@ -63,7 +63,7 @@ async def set_day(connection: AsyncConnection, by: str, day: date, working: bool
 
 
 class Day(NamedTuple):
-    """A day that is not as its weekday says, and why."""
+    """A holiday or a worked day of a weekend; ``name`` is the reason."""
 
     day: date
     working: bool
@@ -71,17 +71,17 @@ class Day(NamedTuple):
 
 
 async def days(connection: AsyncConnection, year: int, page: PageRequest = ALL) -> Page[Day]:
-    """Return the days of a year that are not as their weekday says, in order."""
+    """Return the days of a year that were entered, in order."""
     query = select(calendar_day).where(extract("year", calendar_day.c.day) == year).order_by(calendar_day.c.day)
     found = [Day(*row) for row in await connection.execute(query)]
     return cut(found, lambda day: day.day.isoformat(), page)
 
 
 async def is_working(connection: AsyncConnection, day: date) -> bool:
-    """Whether a day is worked. Refused (CALENDAR_UNKNOWN) in a year of which the table says nothing."""
-    said = await connection.scalar(select(calendar_day.c.working).where(calendar_day.c.day == day))
-    if said is not None:
-        return bool(said)
+    """Return whether a day is worked. Raises Refused (CALENDAR_UNKNOWN) in a year without any entry."""
+    entered = await connection.scalar(select(calendar_day.c.working).where(calendar_day.c.day == day))
+    if entered is not None:
+        return bool(entered)
     year = select(calendar_day.c.day).where(extract("year", calendar_day.c.day) == day.year).limit(1)
     if await connection.scalar(year) is None:
         raise Refused("CALENDAR_UNKNOWN", f"the calendar has no holiday of {day.year}: its days must be entered first")
@@ -89,7 +89,7 @@ async def is_working(connection: AsyncConnection, day: date) -> bool:
 
 
 async def after(connection: AsyncConnection, day: date, working_days: int) -> date:
-    """The day that is so many working days after ``day``, which does not count itself."""
+    """Return the day that is so many working days after ``day``, which does not count itself."""
     while working_days:
         day += timedelta(days=1)
         working_days -= await is_working(connection, day)

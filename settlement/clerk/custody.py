@@ -110,7 +110,7 @@ def pledge_list(by: str, status: str | None, page: PageRequest) -> None:
     _show_encumbrances(by, encumbrances.PLEDGE, status, page)
 
 
-def _show_encumbrances(by: str, kind: encumbrances.Kind, status: str | None, page: PageRequest) -> None:
+def _show_encumbrances(by: str, kind: encumbrances.EncumbranceKind, status: str | None, page: PageRequest) -> None:
     show(
         by,
         page,

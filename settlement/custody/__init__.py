@@ -1,1 +1,1 @@
-"""Warehouse receipts, what binds gold, and transfers between warehouses."""
+"""Warehouse receipts, pledges, legal holds, and transfers between warehouses."""

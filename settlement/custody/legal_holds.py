@@ -1,7 +1,7 @@
 """Legal holds (法律冻结): an authority's order binds grams of an account, lots, or both, until it is lifted.
 
-Named lots are locked from the proposal on, over whatever else lies on them. Grams in open orders are not there to be
-held: the operator kills the member first, which cancels its orders. A hold of lots alone moves no grams.
+Named lots are locked from the proposal on, in addition to other locks. Grams in open orders cannot be held: the
+operator kills the member first, which cancels its orders. A hold of lots alone moves no grams.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ async def propose(
     document: str,
     lot_ids: Sequence[int] = (),
 ) -> int:
-    """Proposes a hold by an authority's document; returns the proposal's number.
+    """Propose a hold by an authority's document; return the proposal's number.
 
     Raises BadValue for what is unknown or malformed, Refused where a lot is held already or is not in the warehouse,
     is of another class (ILLEGAL_STEP), or the account has not the gold (INSUFFICIENT_GOLD).
@@ -69,7 +69,7 @@ async def propose(
 
 
 async def propose_lifting(connection: AsyncConnection, by: str, number: int, document: str) -> int:
-    """Proposes to lift a hold by the authority's document; returns the proposal's number."""
+    """Propose to lift a hold by the authority's document; return the proposal's number."""
     row = await encumbrances.one(connection, LEGAL_HOLD, number)
     printable("document", document, 64)
     if document == row.document:

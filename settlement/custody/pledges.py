@@ -1,8 +1,8 @@
 """Pledges (质押): the pledgor and the pledgee declare separately, are paired, and somebody else approves.
 
 The states follow the exchange practice of domain sheet 2.9 (entered, paired, approved; withdrawn, refused). Whoever
-enters one side's paper may not enter the other's.
-A pledge never passes title: what a pledgee may do with an unpaid debt is for law and court, not for this register.
+enters one side's document may not enter the other's. A pledge never passes title: the remedies of an unpaid pledgee are
+a matter of law and courts, not of this register.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ async def enter(
     document: str,
     lot_ids: Sequence[int] = (),
 ) -> int:
-    """The pledgor's side: fine mg of a class, or exactly what the named lots hold (then 0). Returns the number.
+    """Enter the pledgor's side: fine mg of a class, or 0 for exactly what the named lots hold. Return the number.
 
     Raises BadValue for what is unknown or malformed, Refused where a lot is not the pledgor's to pledge (NOT_OWN_LOT)
     or locked (LOCKED), or the account has not the gold (INSUFFICIENT_GOLD).
@@ -76,7 +76,7 @@ async def enter(
 async def _fine_of_own_lots(
     connection: AsyncConnection, account: str, symbol: str, lot_ids: Sequence[int], fine_mg: int
 ) -> int:
-    """What the live receipts of these lots stand for; refused unless they are the pledgor's, of that class."""
+    """Return the fine mg of these lots' live receipts; refuse lots that are not the pledgor's, of that class."""
     await lots.find(connection, lot_ids)
     live = select(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
     mine = {
@@ -98,19 +98,19 @@ async def _fine_of_own_lots(
 async def pair(
     connection: AsyncConnection, by: str, number: int, pledgee: str, symbol: str, fine_mg: int, document: str
 ) -> int:
-    """The pledgee's side, which must say the same; locks the lots and returns the number of the proposal.
+    """Enter the pledgee's side, which must say the same; lock the lots and return the number of the proposal.
 
     Raises BadValue for an unknown pledge, Refused for one that is not waiting (ILLEGAL_STEP), a declaration that
     differs (NOT_PAIRED), and who entered the other side (SAME_PERSON).
     """
     row = await encumbrances.one(connection, PLEDGE, number)
-    for field, said, meant in (
+    for field, declared, expected in (
         ("pledgee", pledgee, row.in_favour_of),
         ("symbol", symbol, row.symbol),
         ("weight", format_weight(fine_mg), format_weight(row.fine_mg)),
     ):
-        if said != meant:
-            raise Refused("NOT_PAIRED", f"pledge {number}: the pledgee says {field} {said}, the pledgor {meant}")
+        if declared != expected:
+            raise Refused("NOT_PAIRED", f"pledge {number}: the pledgee says {field} {declared}, the pledgor {expected}")
     printable("document", document, 64)
     await encumbrances.step(connection, PLEDGE, by, "pair", [number], counter_document=document)
     await locks.lay(connection, by, "PLEDGE", row.lots, f"pledged to {row.in_favour_of}", number)
@@ -119,14 +119,14 @@ async def pair(
 
 
 async def withdraw(connection: AsyncConnection, by: str, number: int) -> None:
-    """Takes back one side's declaration that no other has answered: of the pledge, or of its release."""
+    """Withdraw a declaration, of the pledge or of its release, that the other side has not answered."""
     row = await encumbrances.one(connection, PLEDGE, number)
     name = "withdraw_release" if row.status == "RELEASE_ENTERED" else "withdraw"
     await encumbrances.step(connection, PLEDGE, by, name, [number], release_document=None)
 
 
 async def enter_release(connection: AsyncConnection, by: str, number: int, document: str) -> None:
-    """The pledgee's side of the release."""
+    """Enter the pledgee's side of the release."""
     await encumbrances.one(connection, PLEDGE, number)
     printable("document", document, 64)
     values = {"release_document": document, "entered_by": by, "entered_at": now_ms()}
@@ -134,7 +134,7 @@ async def enter_release(connection: AsyncConnection, by: str, number: int, docum
 
 
 async def pair_release(connection: AsyncConnection, by: str, number: int, document: str) -> int:
-    """The pledgor's side of the release; returns the number of the proposal. Refused (SAME_PERSON) as in ``pair``."""
+    """Enter the pledgor's side of the release; return the number of the proposal. Raises as ``pair`` does."""
     row = await encumbrances.one(connection, PLEDGE, number)
     printable("document", document, 64)
     await encumbrances.step(connection, PLEDGE, by, "pair_release", [number], release_counter_document=document)

@@ -1,8 +1,8 @@
 """Cancelling a receipt without a withdrawal: the gold leaves the pool, the lot goes back to the register.
 
-It is how a receipt that should not stand is taken back, and the first half of moving metal across the customs border.
-The fine gold comes out of the account in whose name the receipt is; who has sold it cannot cancel. While the proposal
-waits, the lot is locked (CANCEL) and its receipt stays live; a declined or refused one only loses the lock.
+It takes back a receipt that was wrong, and is the first half of moving metal across the customs border. The fine gold
+comes out of the account in whose name the receipt is; an owner who has sold it cannot cancel. While the proposal waits,
+the lot is locked (CANCEL) and its receipt stays live; if it is declined or refused, only the lock goes.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ LOCK = "CANCEL"
 
 
 async def propose(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> int:
-    """Proposes to cancel the live receipts of these lots; returns the proposal's number.
+    """Propose to cancel the live receipts of these lots; return the proposal's number.
 
     Raises BadValue for an unknown lot or none, Refused for one without a live receipt (NO_RECEIPT), under a lock
     (LOCKED), or whose account has not the gold (INSUFFICIENT_GOLD).
@@ -57,7 +57,7 @@ async def _live(connection: AsyncConnection, lot_ids: Sequence[int]) -> list[Row
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends the fine gold out of the holdings. Refused (LOCKED) if a lot was frozen or held meanwhile."""
+    """Queue the fine gold's way out of the holdings. Refused (LOCKED) if a lot was frozen or held meanwhile."""
     query = select(receipt).where(among(receipt.c.receipt_no, subjects)).order_by(receipt.c.receipt_no)
     rows = list(await connection.execute(query))
     await locks.check_not_held(connection, [row.lot_id for row in rows])
@@ -66,12 +66,12 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The receipts stay live."""
+    """Unlock the lots; their receipts stay live."""
     await _unlock(connection, by, subjects)
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The engine has taken the gold out: the lots are registered, without a receipt."""
+    """Cancel the receipts: the engine has taken the gold out. The lots are registered, without a receipt."""
     query = select(receipt.c.lot_id).where(among(receipt.c.receipt_no, subjects))
     ids = sorted((await connection.execute(query)).scalars())
     await _unlock(connection, by, subjects)
@@ -80,7 +80,7 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
-    """The gold is in use: the receipts stay live."""
+    """Unlock the lots: the engine has refused, and their receipts stay live."""
     await _unlock(connection, by, list(reasons))
 
 

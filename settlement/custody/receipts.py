@@ -27,7 +27,7 @@ from settlement.tables.lots import lot, lot_lock
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
-    """Proposes receipts for registered lots, in the depositors' names; returns the proposal's number.
+    """Propose receipts for registered lots, in the depositors' names; return the proposal's number.
 
     Raises BadValue for an unknown lot or none at all, Refused for one that is not registered, has a receipt or is
     locked.
@@ -62,14 +62,14 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
 
 
 async def issuable(connection: AsyncConnection) -> list[int]:
-    """Registered lots that have no receipt, neither proposed nor live."""
+    """Return the registered lots that have no receipt, neither proposed nor live, and no lock."""
     taken = select(receipt.c.lot_id).where(receipt.c.status.in_(RECEIPT_OPEN))
     query = select(lot.c.lot_id).where(lot.c.state == "REGISTERED", lot.c.lot_id.not_in(taken), locks.is_free())
     return sorted((await connection.execute(query)).scalars())
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends the fine gold to the engine; taking the lots in is charged."""
+    """Queue the fine gold for the engine, and charge the taking in of the lots."""
     rows = await advance(connection, receipt, RECEIPT, by, "approve", subjects)
     moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "receipt", by, moves)
@@ -80,25 +80,25 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The lots stay registered."""
+    """Void the receipts; the lots stay registered."""
     await advance(connection, receipt, RECEIPT, by, "decline", subjects, {"reason": "DECLINED"})
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The engine has credited the gold: receipts are live, lots are receipted."""
+    """Issue the receipts: the engine has credited the gold."""
     rows = await advance(connection, receipt, RECEIPT, by, "issue", subjects)
     numbers = {row.lot_id: {"receipt": number} for number, row in rows.items()}
     await lots.take(connection, by, "issue", list(numbers), details=numbers)
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
-    """The engine has refused; the lots stay registered."""
+    """Void the receipts: the engine has refused. The lots stay registered."""
     for number, reason in reasons.items():
         await advance(connection, receipt, RECEIPT, by, "refuse", [number], {"reason": reason})
 
 
 async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
-    """Cancels the live receipts of lots whose gold the engine has taken out."""
+    """Cancel the live receipts of lots whose gold the engine has taken out."""
     live = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
     numbers = sorted((await connection.execute(live)).scalars())
     await advance(connection, receipt, RECEIPT, by, "cancel", numbers)

@@ -42,7 +42,7 @@ async def propose(
     permit: str | None = None,
     new_symbol: str | None = None,
 ) -> int:
-    """Proposes to move lots that lie in one warehouse; returns the proposal's number.
+    """Propose to move lots that lie in one warehouse; return the proposal's number.
 
     Raises BadValue for what is unknown, Refused where a lot is locked (LOCKED), promised or not registered
     (ILLEGAL_STEP), where the customs status would change without permit and class (PERMIT_NEEDED) or with a live
@@ -105,25 +105,25 @@ async def _check_crossing(
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The warehouse may let the lots go."""
+    """Allow the warehouse to let the lots go."""
     await advance(connection, transfer, TRANSFER, by, "approve", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The lots stay and are free."""
+    """Free the lots, which stay."""
     await advance(connection, transfer, TRANSFER, by, "decline", subjects)
     for number in subjects:
         await locks.lift(connection, by, "TRANSFER", number)
 
 
 async def cancel(connection: AsyncConnection, by: str, number: int) -> None:
-    """Ends a transfer whose lots have not left."""
+    """End a transfer whose lots have not left."""
     await advance(connection, transfer, TRANSFER, by, "cancel", [number])
     await locks.lift(connection, by, "TRANSFER", number)
 
 
 async def ship(connection: AsyncConnection, by: str, number: int, seal: str, carrier: str) -> list[int]:
-    """The lots leave under a seal with a carrier; returns their numbers. Refused (LOCKED) if one is held."""
+    """Record that the lots leave under a seal with a carrier; return their numbers. Refused (LOCKED) if one is held."""
     printable("seal", seal, 64)
     printable("carrier", carrier, 64)
     values = {"seal": seal, "carrier": carrier, "shipped_by": by, "shipped_at": now_ms()}
@@ -136,10 +136,10 @@ async def ship(connection: AsyncConnection, by: str, number: int, seal: str, car
 
 
 async def receive(connection: AsyncConnection, by: str, number: int, seal: str) -> bool:
-    """The lots arrive: their warehouse, and across the border their class, are the new ones.
+    """Record that the lots arrive in their new warehouse and, across the border, with their new class.
 
-    Returns whether the seal is the one they left under; under another one they arrive frozen. Refused for who shipped
-    them (SAME_PERSON).
+    Return whether the seal is the one they left under; under another one they arrive frozen. Raises Refused for who
+    shipped them (SAME_PERSON).
     """
     printable("seal", seal, 64)
     values = {"received_by": by, "received_at": now_ms()}
@@ -161,7 +161,7 @@ async def _is_frozen(connection: AsyncConnection, lot_id: int) -> bool:
 
 
 async def lots_of(connection: AsyncConnection, number: int) -> list[int]:
-    """The lots of a transfer."""
+    """Return the lots of a transfer."""
     query = select(transfer_lot.c.lot_id).where(transfer_lot.c.transfer_no == number)
     return sorted((await connection.execute(query)).scalars())
 

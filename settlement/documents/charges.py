@@ -18,9 +18,9 @@ FEE_BILL: Final = Machine(
 BILL_UNDER_WAY: Final = FEE_BILL.within("propose", "decline", "pay", "refuse")
 """The bill waits for its approval or for the engine."""
 BILL_REPLACEABLE: Final = FEE_BILL.before("replace")
-"""The bill was not paid: the next bill takes over what it is about."""
+"""The bill was not paid: the next bill takes over its fees."""
 BILL_UNPAID: Final = FEE_BILL.open
-"""What the bill is about is still owed."""
+"""The fees of the bill are still owed."""
 BILL_ONE_PER_ACCOUNT: Final = union(BILL_UNDER_WAY, FEE_BILL.after("refuse"))
 """The account can have no second bill in one of these states."""
 

@@ -23,7 +23,7 @@ PROPOSAL: Final = Machine(
 
 
 class Net(Enum):
-    """What a movement may change the sum of all holdings of an asset by."""
+    """The direction in which a movement may change the sum of all holdings of an asset."""
 
     NOTHING = "nothing"
     IN = "in"
@@ -50,7 +50,7 @@ class OwnStock(Enum):
 
 
 class Movement(NamedTuple):
-    """What a kind moves in the engine, and against which ledger account it is posted."""
+    """The holdings that a kind moves in the engine, and the ledger accounts that it is posted against."""
 
     cash: Net = Net.NOTHING
     gold: Net = Net.NOTHING
@@ -62,8 +62,8 @@ class Movement(NamedTuple):
 class Kind(NamedTuple):
     """One kind of proposal.
 
-    ``decided_by``: what acts on the decision, a module or a name in one (``module:name``); it is written as a string
-    because this floor imports nothing above it. ``movement``: what goes to the engine on approval, if anything does.
+    ``decided_by``: the module, or the name in one (``module:name``), that acts on the decision; a string, since this
+    folder imports none of those above it. ``movement``: what goes to the engine on approval, if anything does.
     """
 
     decided_by: str

@@ -1,1 +1,1 @@
-"""The double-entry ledger: what each event posts, and what waits for the engine."""
+"""The double-entry ledger: postings of events, own stock, money in and out, and the outbox to the engine."""

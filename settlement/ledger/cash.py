@@ -16,7 +16,7 @@ from settlement.tables.ledger import cash_transfer, trading_account
 
 
 async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
-    """Proposes money in (positive) or out (negative) by the bank's reference; returns the proposal's number.
+    """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
     Raises BadValue for an unknown account, an amount of zero, and a bank reference that is already in use.
     """
@@ -36,23 +36,23 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Sends the money's way to the engine."""
+    """Queue the change of the holding for the engine."""
     rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
     moves = [(number, ((row.account, CASH, row.amount),)) for number, row in rows.items()]
     await outbox.put(connection, "cash", by, moves)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Nothing moves."""
+    """Close the transfer; no money moves."""
     await advance(connection, cash_transfer, CASH_TRANSFER, by, "decline", subjects)
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The engine has adjusted the holding."""
+    """Complete the transfer: the engine has adjusted the holding."""
     await advance(connection, cash_transfer, CASH_TRANSFER, by, "complete", subjects)
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
-    """The engine has refused, for example money out that is reserved by orders."""
+    """Close the transfer: the engine has refused, for example money out that orders have reserved."""
     for number, reason in reasons.items():
         await advance(connection, cash_transfer, CASH_TRANSFER, by, "refuse", [number], {"reason": reason})

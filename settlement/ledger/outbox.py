@@ -1,4 +1,4 @@
-"""What settlement tells the engine: items that wait in SQL, go into the journal, and come back as events.
+"""The outbox: changes of holdings that wait in SQL, are sent to the engine by the journal, and come back as events.
 
 An item is written in the same transaction as the decision behind it, so that neither exists without the other. Its
 ``reference`` is unique and the engine applies a reference once, so nothing can happen twice however it is sent.
@@ -30,7 +30,7 @@ _SENDER_LOCK = 0x5E4D
 
 
 class Item(NamedTuple):
-    """One thing for the engine to do; ``subject`` is the number of the document behind it."""
+    """One change of holdings for the engine to make; ``subject`` is the number of the document behind it."""
 
     reference: str
     kind: str
@@ -40,7 +40,7 @@ class Item(NamedTuple):
 
 
 def reference_of(kind: str, subject: int) -> str:
-    """``cash:17``, ``receipt:204``, ``load_out:3``."""
+    """Return the reference of a document's item, such as ``cash:17`` or ``load_out:3``."""
     return f"{kind}:{subject}"
 
 
@@ -66,7 +66,7 @@ async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[t
 
 
 def _check_net(kind: str, legs: Legs) -> None:
-    """Raise ValueError where what goes into or out of all holdings is not as the kind says."""
+    """Raise ValueError where the net change of all holdings is not as the kind allows."""
     movement = MOVEMENTS[kind]
     net: defaultdict[str, int] = defaultdict(int)
     for _, asset, amount in legs:
@@ -78,7 +78,7 @@ def _check_net(kind: str, legs: Legs) -> None:
 
 
 async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[str, Item]:
-    """The items of these references that are ours."""
+    """Return the outbox's items among these references."""
     if not references:
         return {}
     columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.status)
@@ -89,11 +89,13 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[s
 async def close(
     connection: AsyncConnection, outcomes: Sequence[tuple[str, int]], refusals: dict[str, tuple[int, str]]
 ) -> None:
-    """Writes what the engine said: (reference, sequence) of the done, reference -> (sequence, why) of the refused."""
-    rows = [{"ref": ref, "seq": seq, "state": "DONE", "why": None} for ref, seq in outcomes]
-    rows += [{"ref": ref, "seq": seq, "state": "REFUSED", "why": why} for ref, (seq, why) in refusals.items()]
+    """Record answers of the engine: (reference, sequence) of each done item, (sequence, reason) of refused ones."""
+    rows = [{"ref": ref, "seq": seq, "state": "DONE", "new_reason": None} for ref, seq in outcomes]
+    rows += [
+        {"ref": ref, "seq": seq, "state": "REFUSED", "new_reason": reason} for ref, (seq, reason) in refusals.items()
+    ]
     closing = update(outbox).where(outbox.c.reference == bindparam("ref"))
-    closing = closing.values(status=bindparam("state"), sequence=bindparam("seq"), reason=bindparam("why"))
+    closing = closing.values(status=bindparam("state"), sequence=bindparam("seq"), reason=bindparam("new_reason"))
     if rows:
         await connection.execute(closing, rows)
 
@@ -109,11 +111,12 @@ def _command(reference: str, legs: Legs, by: str) -> HoldingAdjust | HoldingSett
 
 
 class Sender:
-    """Appends waiting items to the journal, oldest first. One run of the service is one writer; an append of unknown
-    outcome ends the run, and the next one has another number.
+    """Appends waiting items to the journal, oldest first.
+
+    One run of the service is one writer; an append of unknown outcome ends the run, and the next has another number.
 
     An item is PENDING, then SENDING under the number of a frame that is about to be appended, then SENT. Where the
-    append's outcome is not known (a lost connection, a kill), the frame is looked for in the journal.
+    append's outcome is unknown (a lost connection, a kill), the frame is looked for in the journal.
     """
 
     def __init__(self, engine: AsyncEngine, journal: Journal, run: int) -> None:
@@ -122,7 +125,7 @@ class Sender:
         self._frames = FrameWriter(f"settlement.{run}")
 
     async def flush(self) -> int:
-        """Sends what waits and returns how many. Call it only when the event stream has been read to its end."""
+        """Send the waiting items and return how many. Call it only when the event stream has been read to its end."""
         async with self._engine.begin() as guard:
             if not await guard.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SENDER_LOCK}):
                 return 0
@@ -130,7 +133,7 @@ class Sender:
             return await self._send()
 
     async def _send(self) -> int:
-        """Numbers the next frame, notes it on its items with where the journal ended before it, and appends it."""
+        """Number the next frame, record it and the journal's end before it on its items, and append it."""
         query = select(outbox.c.reference, outbox.c.legs, outbox.c.by).where(outbox.c.status == "PENDING")
         async with self._engine.connect() as connection:
             waiting = (await connection.execute(query.order_by(outbox.c.number).limit(_PER_FRAME))).all()
@@ -148,7 +151,7 @@ class Sender:
         return len(items)
 
     async def _commands(self, waiting: Sequence[Any]) -> tuple[AnyCommand, ...]:
-        """One command per item, and before it those that open the sub-accounts it needs."""
+        """Return one command per item, after those that open the sub-accounts it needs."""
         named = {str(account) for row in waiting for account, _, _ in row.legs}
         query = select(trading_account.c.account).where(among(trading_account.c.account, named))
         async with self._engine.connect() as connection:

@@ -1,15 +1,15 @@
-"""From events to double entry: what each event of the exchange means for the ledger.
+"""From events to double entry: the ledger's postings of each event that the engine publishes.
 
 Signs: a positive amount credits an account, a negative one debits it; per entry and asset all lines sum to zero.
 
 ===============  ==============================================================  ========
-ledger account   what its balance says                                           sign
+ledger account   its balance                                                     sign
 ===============  ==============================================================  ========
 ``member``       what the venue owes a trading account, in money or in metal      >= 0
 ``fee_income``   fees that the venue has earned                                   >= 0
 ``bank_escrow``  members' and venue's money at the escrow bank                    <= 0
 ``vault``        fine gold of a class under live receipts in the warehouses       <= 0
-``suspense``     came or went by no document of settlement: always a break        any
+``suspense``     moved by no document of settlement: always a break               any
 ===============  ==============================================================  ========
 """
 
@@ -39,12 +39,12 @@ from settlement.ledger.outbox import Item
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
-_TOLD = _REFERRING | {HoldingChanged, Trade, AccountOpened, InstrumentDefined, ReferenceChanged}
-"""The events that mean something to settlement. One look in a set passes over the others, which are the most."""
+_POSTED = _REFERRING | {HoldingChanged, Trade, AccountOpened, InstrumentDefined, ReferenceChanged}
+"""The events that settlement writes down. One lookup in a set skips the others, which are most."""
 
 
 class AccountKey(NamedTuple):
-    """Which ledger account: ``name`` is the trading account's code, or the kind again for the venue's own."""
+    """The key of a ledger account. ``name`` is a trading account's code, or the kind again for the venue's own."""
 
     kind: str
     name: str
@@ -56,7 +56,7 @@ FEES = AccountKey("fee_income", "fee_income", CASH)
 
 @dataclass
 class Batch:
-    """Everything that one transaction writes; ``lines`` are (sequence, line, account, amount)."""
+    """All rows that one transaction writes; ``lines`` are (sequence, line, account, amount)."""
 
     entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
     lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Batch:
 
 
 def references_in(events: Iterable[AnyEvent]) -> list[str]:
-    """References that may be ours, to be looked up before ``fold``."""
+    """Return the references that the outbox may have, to be looked up before ``fold``."""
     found: list[str] = []
     for event in events:
         if type(event) not in _REFERRING:
@@ -84,11 +84,11 @@ def references_in(events: Iterable[AnyEvent]) -> list[str]:
 
 
 def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
-    """Turns events, in order, into what is to be written. ``ours``: outbox items by reference."""
+    """Return the rows that follow from events, in order. ``ours``: outbox items by reference."""
     batch = Batch()
     closed: set[str] = {reference for reference, item in ours.items() if item.status in OUTBOX_CLOSED}
     for event in events:
-        if type(event) not in _TOLD:
+        if type(event) not in _POSTED:
             continue
         if isinstance(event, HoldingChanged):
             batch.holdings[event.account, event.asset] = event
@@ -117,12 +117,12 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
 
 @lru_cache(maxsize=1 << 16)
 def member_account(account: str, asset: str) -> AccountKey:
-    """The ledger account of a trading account and an asset; the same object again and again, as a backlog needs it."""
+    """Return the key of a trading account's ledger account, the same object each time, for the sake of backlogs."""
     return AccountKey("member", account, asset)
 
 
 def _post_trade(batch: Batch, event: Trade) -> None:
-    """In line and without a loop: a backlog is made of trades."""
+    """Add a trade's postings. Written without a loop, since a backlog consists of trades."""
     batch.trades.append(event)
     symbol, sequence, quantity, amount = event.symbol, event.sequence, event.quantity, event.amount
     buyer, seller, buy_fee, sell_fee = event.buy_account, event.sell_account, event.buy_fee, event.sell_fee
@@ -145,7 +145,7 @@ def _post_movement(
     ours: Mapping[str, Item],
     closed: set[str],
 ) -> None:
-    """What came in or went out: each leg against the account of its document's kind; without one, against suspense."""
+    """Add the postings of a movement: against the account of its document's kind; without a document, suspense."""
     item = ours.get(event.reference)
     known = item is not None and item.legs == legs and item.reference not in closed
     if item is not None and known:

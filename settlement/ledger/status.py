@@ -1,4 +1,4 @@
-"""How far settlement is."""
+"""The progress of settlement: events posted, trades, and items without the engine's answer."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from settlement.tables.ledger import outbox, progress, trade
 
 
 class Status(NamedTuple):
-    """``sequence``: the last event posted; ``trades``: in the ledger; ``outbox``: without the engine's answer yet."""
+    """The last event posted, the number of trades, and the number of items that the engine has not answered."""
 
     sequence: int
     trades: int
@@ -18,7 +18,7 @@ class Status(NamedTuple):
 
 
 async def status(connection: AsyncConnection) -> Status:
-    """All three figures, of one statement and so of one moment."""
+    """Return all three figures, read by one statement and so at one moment."""
     sequence = select(func.coalesce(func.max(progress.c.sequence), 0)).scalar_subquery()
     trades = select(func.count()).select_from(trade).scalar_subquery()
     waiting = select(func.count()).where(outbox.c.status.in_(OUTBOX_OPEN)).scalar_subquery()

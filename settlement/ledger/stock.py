@@ -1,4 +1,4 @@
-"""What an account holds by where it came from: own stock that it deposited, and title that it bought.
+"""The part of a holding that is own stock, which its owner deposited; the rest is bought title.
 
 The two cost different storage and leave in different ways (domain sheet 2.1, 2.6). A holding is one figure in engine
 and ledger; how much of it is own stock is kept beside it, by the same events and in the same transaction:
@@ -6,7 +6,7 @@ and ledger; how much of it is own stock is kept beside it, by the same events an
 - a receipt adds to own stock, a receipt taken back takes from it;
 - a sale takes bought title first (domain sheet 12.3 leaves the order open) and own stock only as far as it must;
 - a load-out takes the part of either that its sheet says; a cancelled one brings the same part back;
-- pledging and holding change nothing: what lies in a sub-account is its owner's as before.
+- pledging and holding change nothing: gold in a sub-account is its owner's as before.
 
 Always 0 <= own stock <= the holding, sub-accounts included.
 """
@@ -36,7 +36,7 @@ _BY_PART: Final = {name for name, effect in _EFFECTS.items() if effect in (OwnSt
 
 
 class Stock:
-    """One account's gold of one class; ``own_sold`` counts all that was ever sold out of own stock. In mg."""
+    """One account's gold of one class in mg; ``own_sold`` counts all that was ever sold out of own stock."""
 
     __slots__ = ("own", "own_sold", "total")
 
@@ -62,17 +62,17 @@ class Stock:
 
 
 class Stocks:
-    """The one writer of the table, beside the ledger's; what it has read once it keeps."""
+    """The one writer of the table; rows that it has read stay in memory."""
 
     def __init__(self) -> None:
         self._known: dict[Key, Stock] = {}
 
     def forget(self) -> None:
-        """After a transaction that was rolled back, or another writer's."""
+        """Drop what is in memory, after a rollback or another writer's transaction."""
         self._known.clear()
 
     async def follow(self, connection: AsyncConnection, batch: Batch) -> None:
-        """Moves stocks by a batch that the ledger has not yet written, in its transaction."""
+        """Move stocks by a batch that the ledger has not yet written, in the ledger's transaction."""
         gold = [line for line in batch.lines if line[2].asset != CASH and line[2].kind == "member"]
         if not gold:
             return
@@ -125,7 +125,7 @@ class Stocks:
 
 
 async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> Mapping[tuple[int, str], int]:
-    """(sequence, account) -> how much of a load-out, or of its return, is own stock."""
+    """Return by (sequence, account) how much of a load-out, or of its return, is own stock."""
     sheets = {item.subject: sequence for item, sequence in done if item.kind in _BY_PART}
     if not sheets:
         return {}
@@ -135,6 +135,6 @@ async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) 
 
 
 async def own(connection: AsyncConnection, account: str, symbol: str) -> int:
-    """Own stock of an account in a class, mg."""
+    """Return the own stock of an account in a class, in mg."""
     query = select(func.coalesce(func.max(stock.c.own_mg), 0))
     return int(await connection.scalar(query.where(stock.c.account == account, stock.c.symbol == symbol)) or 0)

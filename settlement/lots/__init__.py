@@ -1,1 +1,1 @@
-"""The register of lots: their states, locks, origin, weighing and sampling."""
+"""The register of lots: steps, locks, acceptance, provenance, customs status, balances and samples."""

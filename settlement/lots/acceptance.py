@@ -1,8 +1,9 @@
-"""What a class accepts beside the band that its instrument has: forms, warehouses, the smallest lot, and the rules.
+"""The rules by which a class accepts lots, beside its instrument's band of fineness.
 
-A class without a rule of its own takes its instrument's form, in every warehouse, of any size. A rule is proposed by
-one person and approved by another; the newest approved one counts. Lots are held to it when they are advised, when
-they are certified, when they are registered, and when a receipt is to be issued.
+A rule names forms, warehouses, the smallest lot, and how replicates and splits are decided. It is proposed by one
+person and approved by another; the newest approved one counts. A class without one takes its instrument's form, in
+every warehouse, of any size. Lots are checked when they are advised, certified and registered, and when a receipt is
+proposed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from settlement.tables.lots import acceptance
 
 
 class Terms(NamedTuple):
-    """What a class takes: fineness in e5, ``warehouses`` empty: every one."""
+    """The terms on which a class takes lots. Fineness in e5; no ``warehouses``: every one."""
 
     symbol: str
     min_fineness: int
@@ -38,8 +39,8 @@ class Terms(NamedTuple):
     fineness_rule: str
     umpire_rule: str
 
-    def against(self, form: str, place: str, fineness_e5: int, fine_mg: int) -> dict[str, str]:
-        """What stands against a lot, by what it is about: form, warehouse, fineness, weight."""
+    def objections(self, form: str, place: str, fineness_e5: int, fine_mg: int) -> dict[str, str]:
+        """Return why the class does not take a lot, by topic: form, warehouse, fineness, weight."""
         found = {}
         if form not in self.forms:
             found["form"] = f"{form} is not allowed; {self.symbol} takes {', '.join(self.forms)}"
@@ -56,7 +57,7 @@ class Terms(NamedTuple):
 
 
 async def terms(connection: AsyncConnection) -> dict[str, Terms]:
-    """The terms of every class that the exchange has defined."""
+    """Return the terms of every class that the exchange has defined."""
     live = select(acceptance).where(acceptance.c.status == "LIVE")
     rules = {row.symbol: row for row in await connection.execute(live)}
     found = {}
@@ -72,26 +73,26 @@ async def terms(connection: AsyncConnection) -> dict[str, Terms]:
 
 
 async def check(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
-    """Refuses (OUTSIDE_BAND, NOT_ACCEPTED) the first certified lot that its class does not take, or takes no more."""
+    """Refuse (OUTSIDE_BAND, NOT_ACCEPTED) the first of these certified lots that its class does not take now."""
     found = await terms(connection)
     for row in rows:
         refuse(found[row.symbol], row, row.fineness_e5, row.fine_mg)
 
 
 def refuse(taken: Terms, row: Row[Any], fineness_e5: int, fine_mg: int) -> None:
-    """Refuses a lot of that fineness and fine weight where the terms do not take it."""
-    for about, text in taken.against(row.form, row.warehouse, fineness_e5, fine_mg).items():
-        reason = "OUTSIDE_BAND" if about == "fineness" else "NOT_ACCEPTED"
+    """Refuse a lot of that fineness and fine weight where the terms do not take it."""
+    for topic, text in taken.objections(row.form, row.warehouse, fineness_e5, fine_mg).items():
+        reason = "OUTSIDE_BAND" if topic == "fineness" else "NOT_ACCEPTED"
         raise Refused(reason, f"lot {row.lot_id}: {text}")
 
 
 def declared_problems(taken: Terms, form: str, place: str, gross_cg: int, fineness_e5: int) -> Mapping[str, str]:
-    """What stands against a lot as it is declared."""
-    return taken.against(form, place, fineness_e5, fine_weight(gross_cg, fineness_e5).mg)
+    """Return why a class does not take a lot as it is declared, by topic."""
+    return taken.objections(form, place, fineness_e5, fine_weight(gross_cg, fineness_e5).mg)
 
 
 class Rule(NamedTuple):
-    """A rule to be: forms, warehouses (none: every one), smallest lot in fine mg, names of two rules."""
+    """A proposed rule: forms, warehouses (none: every one), smallest lot in fine mg, names of two rules."""
 
     forms: tuple[str, ...]
     warehouses: tuple[str, ...] = ()
@@ -101,7 +102,7 @@ class Rule(NamedTuple):
 
 
 async def propose(connection: AsyncConnection, by: str, symbol: str, rule: Rule) -> int:
-    """Proposes a rule for a class; returns the proposal's number. Raises BadValue."""
+    """Propose a rule for a class; return the proposal's number. Raises BadValue."""
     if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
         raise BadValue("symbol", symbol, "a class that the exchange has defined")
     if not rule.forms or not set(rule.forms) <= set(FORMS):
@@ -125,7 +126,7 @@ async def propose(connection: AsyncConnection, by: str, symbol: str, rule: Rule)
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The rule counts from now on, in place of the one before it."""
+    """Put the rule in force, in place of the one before it."""
     mine = select(acceptance.c.symbol).where(among(acceptance.c.acceptance_no, subjects))
     before = select(acceptance.c.acceptance_no).where(acceptance.c.symbol.in_(mine), acceptance.c.status == "LIVE")
     replaced = sorted((await connection.execute(before)).scalars())
@@ -135,7 +136,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Nothing changes."""
+    """Decline the rule; the one in force stays."""
     await advance(connection, acceptance, ACCEPTANCE, by, "decline", subjects)
 
 

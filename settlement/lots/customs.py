@@ -1,8 +1,8 @@
 """Bonded and domestic metal never net: a grade class takes metal of one customs status, and only that.
 
-A class whose status nobody has set takes DOMESTIC metal. Since the engine, the ledger and the pool all go by class,
-gold under bond and gold in free circulation are different assets everywhere (domain sheet 5.8). The database refuses a
-lot of a class in a warehouse of the other status by itself (a trigger). Metal changes its status by a transfer with a
+A class whose status nobody has set takes DOMESTIC metal. Since engine, ledger and pool are kept by class, gold under
+bond and gold in free circulation are different assets everywhere (domain sheet 5.8). A trigger of the database refuses
+a lot of a class in a warehouse of the other status. Metal changes its status by a transfer with a
 permit, which gives it another class (``settlement.custody.transfers``).
 """
 
@@ -24,7 +24,7 @@ DOMESTIC = CUSTOMS[0]
 
 
 async def of_classes(connection: AsyncConnection, symbols: Iterable[str]) -> dict[str, str]:
-    """The customs status of each class."""
+    """Return the customs status of each class."""
     wanted = sorted(set(symbols))
     query = select(grade_customs.c.symbol, grade_customs.c.customs).where(among(grade_customs.c.symbol, wanted))
     known = {row.symbol: row.customs for row in await connection.execute(query)}
@@ -32,7 +32,10 @@ async def of_classes(connection: AsyncConnection, symbols: Iterable[str]) -> dic
 
 
 async def assign(connection: AsyncConnection, by: str, symbol: str, customs: str) -> None:
-    """Says which metal a class takes. Raises BadValue, and Refused (LOTS_THERE) once the class has lots."""
+    """Set the customs status of the metal that a class takes.
+
+    Raises BadValue, and Refused (LOTS_THERE) while the class has a lot that is here or to come.
+    """
     if customs not in CUSTOMS:
         raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
     if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:

@@ -1,4 +1,4 @@
-"""What binds a lot: while any lock lies on it, its metal goes to nobody.
+"""Locks on lots: the metal of a locked lot goes to nobody.
 
 ==============  ==========================================  =================================================
 lock            laid by                                     lifted by
@@ -12,8 +12,8 @@ lock            laid by                                     lifted by
 ==============  ==========================================  =================================================
 
 A locked lot stays in the pool: its receipt is live and its gold counts. It cannot be allocated to a load-out, moved,
-pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock. The database refuses
-to allocate a locked lot by itself (a trigger).
+pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock. A trigger of the
+database refuses to allocate a locked lot.
 """
 
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
 
 
 def is_free() -> ColumnElement[bool]:
-    """Of a row of ``lot``: no lock lies on it."""
+    """Return the condition that no lock lies on a row of ``lot``."""
     return ~exists().where(lot_lock.c.lot_id == lot.c.lot_id, lot_lock.c.lifted_at.is_(None))
 
 
 async def on_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
-    """The locks that lie on these lots now, by lot, oldest first."""
+    """Return the locks that lie on these lots now, by lot, oldest first."""
     live = select(lot_lock).where(among(lot_lock.c.lot_id, lot_ids), lot_lock.c.lifted_at.is_(None))
     found: dict[int, list[Row[Any]]] = {}
     for row in await connection.execute(live.order_by(lot_lock.c.lock_id)):
@@ -49,14 +49,14 @@ async def on_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[i
 
 
 async def check_free(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
-    """Refuses (LOCKED) naming the first lot that a lock lies on."""
+    """Refuse (LOCKED), naming the first lot that a lock lies on."""
     for lot_id, (first, *_) in (await on_lots(connection, lot_ids)).items():
         paper = "" if first.subject is None else f" {first.subject}"
         raise Refused("LOCKED", f"lot {lot_id} is under {first.kind}{paper}: {first.reason}")
 
 
 async def check_not_held(connection: AsyncConnection, lot_ids: Sequence[int], but: str | None = None) -> None:
-    """Refuses (LOCKED) naming the first lot that is frozen or held; ``but``: a lock that does not count."""
+    """Refuse (LOCKED), naming the first lot that is frozen or held; ``but``: a kind of lock that does not count."""
     for lot_id, found in (await on_lots(connection, lot_ids)).items():
         for row in found:
             if row.kind in OVER_OTHERS and row.kind != but:
@@ -66,7 +66,7 @@ async def check_not_held(connection: AsyncConnection, lot_ids: Sequence[int], bu
 async def lay(
     connection: AsyncConnection, by: str, kind: str, lot_ids: Sequence[int], reason: str, subject: int | None = None
 ) -> None:
-    """Locks lots, all or none; ``subject`` is the number of the document behind it.
+    """Lock all of these lots, or none; ``subject`` is the number of the document behind it.
 
     Raises BadValue for an unknown lot, Refused for one that is not in the warehouse and free for it (ILLEGAL_STEP) or
     that another lock forbids it (LOCKED).
@@ -93,7 +93,7 @@ async def lay(
 
 
 async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) -> None:
-    """Lifts the locks that a document has laid."""
+    """Lift the locks that a document has laid."""
     live = update(lot_lock).where(
         lot_lock.c.kind == kind, lot_lock.c.subject == subject, lot_lock.c.lifted_at.is_(None)
     )
@@ -103,7 +103,7 @@ async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) ->
 
 
 async def freeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
-    """Freezes lots at once, on one person's word: doubt about metal, seal or papers. No gold moves."""
+    """Freeze lots at once, on one person's decision, for doubt about metal, seal or papers. No gold moves."""
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
     printable("reason", reason, 200)
@@ -111,7 +111,7 @@ async def freeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], r
 
 
 async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
-    """Ends the freeze of lots. Refused for a lot that is not frozen, and for who froze it (SAME_PERSON)."""
+    """End the freeze of lots. Raises Refused for a lot that is not frozen, and for who froze it (SAME_PERSON)."""
     printable("reason", reason, 200)
     await lots.find(connection, lot_ids, lock=True)
     found = await on_lots(connection, lot_ids)

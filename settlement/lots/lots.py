@@ -1,6 +1,6 @@
-"""A lot is a physical thing with a history: the steps it can take, and the register of where each one stands.
+"""The register of lots: their steps, each of which leaves a custody event that nobody can change, and searches.
 
-No step can be skipped or taken out of order, and each one leaves a custody event that nobody can change.
+The steps and their order are in ``settlement.documents.lots``; none can be skipped or taken out of order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ async def take(
     values: Mapping[int, Mapping[str, Any]] | None = None,
     details: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Takes one step with several lots, all or none: state, new ``values``, custody event and audit entry of each.
+    """Take one step with all of these lots, or with none: state, new ``values``, custody event, audit entry.
 
     Raises BadValue for an unknown lot and Refused where a lot's state does not allow it (ILLEGAL_STEP), ``by`` may not
     do it (NOT_PERMITTED) or nobody else agreed to it (TWO_PEOPLE).
@@ -66,7 +66,7 @@ async def record_creation(
     places: Mapping[int, str],
     details: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """Writes the step that made new lots into their history; ``places``: lot -> warehouse. Raises Refused."""
+    """Record the step that made new lots, given with their warehouses. Raises Refused."""
     await authorize(connection, LOT, step, by, list(places))
     await _record(connection, by, step, dict.fromkeys(places, LOT.steps[step].after), places, details)
 
@@ -79,7 +79,7 @@ async def _record(
     places: Mapping[int, str],
     details: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """A custody event and an audit entry for each lot."""
+    """Add a custody event and an audit entry for each lot."""
     at = now_ms()
     events = [
         {
@@ -101,7 +101,7 @@ async def _record(
 async def record_event(
     connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
 ) -> None:
-    """Writes into the history of lots what happened to them and left their state as it was."""
+    """Add an event that changed no state to the history of lots."""
     if not lot_ids:
         return
     rows = await find(connection, lot_ids)
@@ -111,7 +111,7 @@ async def record_event(
 
 
 async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
-    """Refuses (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
+    """Refuse (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
     live = receipt.c.status.in_(RECEIPT_OPEN)
     query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
     row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
@@ -120,7 +120,7 @@ async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) 
 
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:
-    """Lots by number, in the order of their numbers. Raises BadValue naming one that does not exist."""
+    """Return lots by number, in the order of their numbers. Raises BadValue, naming one that does not exist."""
     query = select(lot).where(among(lot.c.lot_id, lot_ids)).order_by(lot.c.lot_id)
     found = {row.lot_id: row for row in await connection.execute(query.with_for_update() if lock else query)}
     for lot_id in lot_ids:
@@ -130,7 +130,7 @@ async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: boo
 
 
 class Search(NamedTuple):
-    """Which lots. ``serial`` may end in ``*``: all that begin so. Times in ms since the epoch, of the lot's arrival."""
+    """Conditions of a search for lots. A ``serial`` may end in ``*``; times of arrival in ms since the epoch."""
 
     state: str | None = None
     symbol: str | None = None
@@ -167,7 +167,7 @@ class Search(NamedTuple):
 
 EVERY_LOT: Final = Search()
 LOT_KEY: Final = (lot.c.lot_id,)
-"""What lots are listed by."""
+"""The key that lots are listed by."""
 
 
 async def listing(connection: AsyncConnection, search: Search = EVERY_LOT, page: PageRequest = ALL) -> Page[Row[Any]]:
@@ -178,7 +178,7 @@ async def listing(connection: AsyncConnection, search: Search = EVERY_LOT, page:
 
 
 class EventSearch(NamedTuple):
-    """Which custody events: a time from (inclusive) and before, in ms since the epoch, and a warehouse."""
+    """Conditions of a search for custody events: from a time on, before a time (ms since the epoch), a warehouse."""
 
     since: int | None = None
     before: int | None = None
@@ -199,7 +199,7 @@ class EventSearch(NamedTuple):
 
 EVERY_EVENT: Final = EventSearch()
 EVENT_KEY: Final = (custody_event.c.at, custody_event.c.event_id)
-"""What custody events are listed by."""
+"""The key that custody events are listed by."""
 
 
 async def events(
@@ -210,7 +210,7 @@ async def events(
 
 
 async def history(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:
-    """The custody events of a lot, oldest first. Raises BadValue for an unknown lot."""
+    """Return the custody events of a lot, oldest first. Raises BadValue for an unknown lot."""
     await find(connection, [lot_id])
     events = select(custody_event).where(custody_event.c.lot_id == lot_id).order_by(custody_event.c.event_id)
     return list(await connection.execute(events))

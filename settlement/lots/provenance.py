@@ -1,6 +1,6 @@
 """Where the gold of a lot comes from: the record of it, whether it is complete, and how risky it is.
 
-Domain sheet 3.6. A record is never changed: a better one is added, and the newest counts. What a record must have:
+Domain sheet 3.6. A record is never changed: a better one is added, and the newest counts. A record must have:
 
 ==================  ================================================================================
 origin              required
@@ -13,7 +13,7 @@ Rule PROVENANCE_RISK_1 grades a complete or incomplete record alike; the first t
 
 ==========  ==========================================================================================
 ``HIGH``    from a conflict-affected or high-risk area; recycled gold that came already melted (``DORE``,
-            ``GRAIN``), as it cannot be told any more what it was; "mined" gold of 995 per mille or more,
+            ``GRAIN``), as nobody can see any more what it was;  "mined" gold of 995 per mille or more,
             as that has been refined before
 ``MEDIUM``  mined; recycled; industrial; any other origin outside China
 ``LOW``     a bank or a manufacturer in China
@@ -47,7 +47,7 @@ MAX_DOCUMENTS = 20
 
 
 class Record(NamedTuple):
-    """What is known; texts are numbers or names of papers, ``country`` a code of two letters (ISO 3166)."""
+    """The record of a lot; texts are numbers or names of papers, ``country`` a code of two letters (ISO 3166)."""
 
     origin: str
     country: str | None = None
@@ -59,7 +59,7 @@ class Record(NamedTuple):
 
 
 def check(record: Record) -> Record:
-    """The record if it is well formed. Raises BadValue; that something is missing is no error here."""
+    """Return the record if it is well formed. Raises BadValue; a record that lacks something is well formed."""
     if record.origin not in ORIGINS:
         raise BadValue("origin", record.origin, "one of " + ", ".join(ORIGINS))
     if record.country is not None and not _is_country(record.country):
@@ -80,7 +80,7 @@ def _is_country(code: str) -> bool:
 
 
 def missing(record: Record) -> list[str]:
-    """What the record lacks to be complete."""
+    """Return the fields that the record lacks to be complete."""
     required = ["country", "seller_check", "documents"]
     if record.origin == "MINE":
         required += ["licence", "tax_proof"]
@@ -88,7 +88,7 @@ def missing(record: Record) -> list[str]:
 
 
 def grade(record: Record, form: str, fineness_e5: int) -> tuple[str, list[str]]:
-    """Rule PROVENANCE_RISK_1: grade and what made it so."""
+    """Return the grade by rule PROVENANCE_RISK_1, and the reasons for it."""
     high = []
     if record.conflict_area:
         high.append("conflict-affected or high-risk area")
@@ -106,7 +106,7 @@ def grade(record: Record, form: str, fineness_e5: int) -> tuple[str, list[str]]:
 
 
 async def write(connection: AsyncConnection, by: str, records: Mapping[int, Record]) -> None:
-    """Adds a record to each lot, all or none. Raises BadValue, Refused for a lot that is registered or gone."""
+    """Add a record to each of these lots, or to none. Raises BadValue, Refused for a lot that is registered or gone."""
     found = await lots.find(connection, list(records), lock=True)
     rows = []
     for lot_id, record in records.items():
@@ -138,13 +138,13 @@ async def write(connection: AsyncConnection, by: str, records: Mapping[int, Reco
 
 
 async def of_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """The newest record of each lot that has one."""
+    """Return the newest record of each lot that has one."""
     query = select(provenance).where(among(provenance.c.lot_id, lot_ids)).order_by(provenance.c.provenance_no)
     return {row.lot_id: row for row in await connection.execute(query)}
 
 
 def inherited(parents: Sequence[Row[Any]]) -> Record:
-    """The record of a melt's child: the riskiest parent's origin, and everybody's papers that are still told apart."""
+    """Return the record of a melt's child: the riskiest parent's origin, with all parents' records as documents."""
     worst = max(parents, key=lambda row: (GRADES.index(row.grade), row.lot_id))
     documents = [f"provenance {row.provenance_no} of lot {row.lot_id}" for row in parents][:MAX_DOCUMENTS]
     return Record(
@@ -159,7 +159,7 @@ def inherited(parents: Sequence[Row[Any]]) -> Record:
 
 
 async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
-    """Lots that may not be registered yet, and why."""
+    """Return the lots that may not be registered yet, and why."""
     found = await of_lots(connection, lot_ids)
     why = {}
     for lot_id in lot_ids:
@@ -175,7 +175,7 @@ async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict
 
 
 async def propose_acceptance(connection: AsyncConnection, by: str, lot_id: int, due_diligence: str) -> int:
-    """Proposes to accept a HIGH risk on an enhanced due diligence of that number; returns the proposal's number."""
+    """Propose to accept a HIGH risk on the enhanced due diligence of a number; return the proposal's number."""
     printable("due_diligence", due_diligence, 64)
     await lots.find(connection, [lot_id])
     row = (await of_lots(connection, [lot_id])).get(lot_id)
@@ -188,12 +188,12 @@ async def propose_acceptance(connection: AsyncConnection, by: str, lot_id: int, 
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The risk is accepted."""
+    """Accept the risk."""
     await advance(connection, provenance, PROVENANCE, by, "accept", subjects)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """The lot stays where it is."""
+    """Decline to accept the risk; the lot cannot be registered."""
     await connection.execute(
         update(provenance).where(among(provenance.c.provenance_no, subjects)).values(due_diligence=None)
     )

@@ -26,7 +26,7 @@ LEAST_CG, MOST_CG = 50, 1_000
 
 
 class SealedSample(NamedTuple):
-    """One sample: for whom, the number of its seal, its weight in 0.01 g."""
+    """One sample: its party, the number of its seal, its weight in 0.01 g."""
 
     party: str
     seal: str
@@ -34,10 +34,10 @@ class SealedSample(NamedTuple):
 
 
 async def draw(connection: AsyncConnection, by: str, drawn: Mapping[int, Sequence[SealedSample]]) -> None:
-    """Draws the samples of lots, all or none.
+    """Draw the samples of all of these lots, or of none.
 
     Raises BadValue for a party, seal or weight that is not allowed, Refused for a form that must be melted first
-    (MUST_BE_MELTED), samples as heavy as the lot (TOO_HEAVY), and a state in which the lot is not (ILLEGAL_STEP).
+    (MUST_BE_MELTED), samples as heavy as the lot (TOO_HEAVY), and a lot that is not to be sampled now (ILLEGAL_STEP).
     """
     known = await lots.find(connection, list(drawn), lock=True)
     rows = []
@@ -80,7 +80,7 @@ def _check(samples: Sequence[SealedSample]) -> None:
 
 
 async def of_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, dict[str, Row[Any]]]:
-    """The samples that lots have now, by lot and party."""
+    """Return the samples that lots have now, by lot and party."""
     query = select(sample).where(among(sample.c.lot_id, lot_ids), sample.c.remelted_at.is_(None))
     found: dict[int, dict[str, Row[Any]]] = {number: {} for number in lot_ids}
     for row in await connection.execute(query.order_by(sample.c.sample_no)):

@@ -1,8 +1,8 @@
-"""The balances of the warehouses: what each can weigh, how finely, and until when it is calibrated.
+"""The balances of the warehouses: capacity, resolution and calibration of each.
 
-A weight counts only if the balance can have shown it: as many decimals as its resolution has, a multiple of it, within
-its capacity, while its calibration is valid. Up to 10 kg a balance must read to 0.01 g, above that to 0.1 g at least
-(domain sheet 4.3).
+A weight is accepted only if the balance can have shown it: as many decimals as its resolution has, a multiple of it,
+within its capacity, while its calibration is valid. Up to 10 kg a balance must read to 0.01 g, above that to 0.1 g at
+least (domain sheet 4.3).
 """
 
 from collections.abc import Iterable
@@ -29,14 +29,14 @@ FINE_UP_TO_CG, FINEST_CG, COARSEST_CG = 1_000_000, 1, 10
 
 
 class Weight(NamedTuple):
-    """A weight as read: 0.01 g, and the decimals that were written (None: the source keeps no trailing zeros)."""
+    """A weight as read, in 0.01 g, with the number of decimals written (None: the source keeps no trailing zeros)."""
 
     cg: int
     places: int | None
 
     @property
     def mg(self) -> int:
-        """The same in mg."""
+        """Return the weight in mg."""
         return self.cg * 10
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Weight(NamedTuple):
 
 
 class Weighing(NamedTuple):
-    """What was read on which balance, of which lot, in which warehouse."""
+    """A weight read on a balance, of a lot in a warehouse."""
 
     lot_id: int
     warehouse: str
@@ -55,7 +55,7 @@ class Weighing(NamedTuple):
 
 
 def parse_weight(field: str, text: str) -> Weight:
-    """Grams as a balance shows them, at most two decimals. Raises BadValue."""
+    """Return a weight in grams as a balance shows it, with at most two decimals. Raises BadValue."""
     cg = parse_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
     return Weight(cg, len(text.partition(".")[2]))
 
@@ -70,7 +70,7 @@ async def add(
     calibration: str,
     until: date,
 ) -> None:
-    """Registers a balance of a warehouse with its calibration certificate. Raises BadValue."""
+    """Register a balance of a warehouse with its calibration certificate. Raises BadValue."""
     if resolution_cg not in RESOLUTIONS_CG:
         raise BadValue("resolution", format_cg(resolution_cg), "one of " + ", ".join(map(format_cg, RESOLUTIONS_CG)))
     if not 0 < capacity_cg <= MAX_WEIGHT_CG or capacity_cg % resolution_cg:
@@ -91,7 +91,7 @@ async def add(
 
 
 async def calibrate(connection: AsyncConnection, by: str, code: str, calibration: str, until: date) -> None:
-    """A new calibration certificate. Raises BadValue for an unknown balance."""
+    """Record a new calibration certificate. Raises BadValue for an unknown balance."""
     values = {"calibration": _calibration(calibration), "calibrated_until": until}
     changed = update(scale).where(scale.c.scale == code).values(values).returning(scale.c.scale)
     if (await connection.execute(changed)).first() is None:
@@ -107,7 +107,7 @@ def _calibration(text: str) -> str:
 
 
 async def check(connection: AsyncConnection, weighings: Iterable[Weighing]) -> None:
-    """Refuses the first weighing that its balance cannot have shown.
+    """Refuse the first weighing that its balance cannot have shown.
 
     Raises BadValue for an unknown balance; Refused: ELSEWHERE, CALIBRATION_EXPIRED, OVER_CAPACITY, WRONG_RESOLUTION.
     """

@@ -1,6 +1,6 @@
-"""Two laboratories differ: the splitting limit, the mean, and the umpire (domain sheet 3.5).
+"""The decision between two laboratories: splitting limit, mean and umpire (domain sheet 3.5).
 
-Fineness in e5. Within the limit, which is part of it, the two results are averaged. Beyond it the umpire decides by
+Fineness in e5. Up to the limit, inclusive, the two results are averaged. Beyond it the umpire decides by
 the rule that the class names, and the party whose result is farther from the umpire's pays for it; if both are as far,
 each pays half.
 """
@@ -17,8 +17,8 @@ SPLIT_LIMIT_E5: Final[Mapping[str, int]] = {
     "GRAIN": 50,
     "NONAPPROVED_BAR": 20,
 }
-"""0.05% of gold in gold material, as laboratories usually agree (domain sheet 3.5); bars, which are nearly pure, 0.02%
-by house rule."""
+"""0.05% of gold in gold material, as laboratories usually agree (domain sheet 3.5); 0.02% for bars, which are nearly
+pure, by the venue's own rule."""
 MEAN_RULE: Final = "SPLIT_WITHIN_LIMIT_MEAN_1"
 NEAREST_MEAN: Final = "NEAREST_MEAN"
 MIDDLE: Final = "MIDDLE"
@@ -36,22 +36,22 @@ class Decision(NamedTuple):
 
 
 def within(a_e5: int, b_e5: int, limit_e5: int) -> bool:
-    """Whether two results are to be averaged."""
+    """Return whether two results are to be averaged."""
     return abs(a_e5 - b_e5) <= limit_e5
 
 
 def mean(a_e5: int, b_e5: int) -> int:
-    """The mean, half to even (GB/T 8170)."""
+    """Return the mean, rounded half to even (GB/T 8170)."""
     return half_even(a_e5 + b_e5, 2)
 
 
 def agree(a_e5: int, b_e5: int) -> Decision:
-    """Within the limit: the mean."""
+    """Return the decision within the limit: the mean."""
     return Decision(mean(a_e5, b_e5), MEAN_RULE)
 
 
 def umpire(a_e5: int, b_e5: int, umpire_e5: int, rule: str) -> Decision:
-    """Beyond the limit: by the named rule."""
+    """Return the decision beyond the limit, by the named rule."""
     from_a, from_b = abs(a_e5 - umpire_e5), abs(b_e5 - umpire_e5)
     payer = "BOTH" if from_a == from_b else "A" if from_a > from_b else "B"
     if rule == MIDDLE:

@@ -22,11 +22,11 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = Config()
     config.set_main_option("script_location", str(HERE))
-    stands = MigrationContext.configure(connection).get_current_revision()
-    if stands is not None and stands not in (
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in (
         script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
     ):
-        why = f"the database stands at migration {stands}, and this program knows none after {newest()}"
+        why = f"the database is at migration {current}, and this program knows none after {newest()}"
         raise NewerDatabase(f"{why}: run the newer program, or restore a backup")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

@@ -1,1 +1,1 @@
-"""Ledger, engine and warehouse held against each other, and the differences found."""
+"""Comparisons of ledger, engine and warehouses, and the breaks that they find."""

@@ -30,7 +30,7 @@ AGEING: Final = (
     (1, "its owner"),
     (0, "matching"),
 )
-"""Who has to deal with a break, by its age in days (domain sheet 8.4)."""
+"""The desk that has to deal with a break, by its age in days (domain sheet 8.4)."""
 
 
 class Break(NamedTuple):

@@ -2,7 +2,7 @@
 
 The shape is that of the COMEX report (domain sheet 8.6): per depository the rows Registered, Eligible and Total, at the
 end the grand totals, with the columns previous total, received, withdrawn, net change, adjustment, total today. Every
-row and every total is computed again; whatever does not hold is named by row.
+row and every total is computed again; errors are named by row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ class Figures(NamedTuple):
     total: int
 
 
-class Stock(NamedTuple):
-    """What one depository holds in one category, ``Registered`` or ``Eligible``; ``line`` is where it stands."""
+class DepositoryStock(NamedTuple):
+    """The stock of one depository in one category, ``Registered`` or ``Eligible``, in line ``line`` of the report."""
 
     line: int
     depository: str
@@ -55,23 +55,23 @@ class Stock(NamedTuple):
 
 
 class Report(NamedTuple):
-    """``about`` are the titles above the table: what metal, which unit, the dates."""
+    """A whole report; ``about`` are the titles above the table: metal, unit and dates."""
 
     about: tuple[str, ...]
-    stocks: tuple[Stock, ...]
+    stocks: tuple[DepositoryStock, ...]
 
     def total(self, category: str | None = None) -> Figures:
-        """The sum over all depositories, of one category or of both."""
+        """Return the sum over all depositories, of one category or of both."""
         return _sum([stock.figures for stock in self.stocks if category in (None, stock.category)])
 
 
 def is_report(table: Table) -> bool:
-    """Whether a table has the headings of a depository's report."""
+    """Return whether a table has the headings of a depository's report."""
     return _heading_at(table) is not None
 
 
 def read(table: Table) -> Report:
-    """Reads and checks a report. Raises BadFile with every row that does not hold."""
+    """Read and check a report. Raises BadFile with every row that is wrong."""
     at = _heading_at(table)
     if at is None:
         wanted = ", ".join(("DEPOSITORY", "PREV TOTAL", "RECEIVED", "WITHDRAWN", "NET CHANGE", "ADJUSTMENT"))
@@ -82,7 +82,7 @@ def read(table: Table) -> Report:
 
 
 async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, report: Report) -> int:
-    """Keeps the file of a report that holds, with its totals; returns its number. Raises Refused (FILE_KNOWN)."""
+    """Keep the file of a correct report with its totals; return its number. Raises Refused (FILE_KNOWN)."""
     await files.check_new(connection, "depository", data)
     totals = {category: shown(report.total(category).total) for category in CATEGORIES}
     result = {"about": list(report.about), **totals}
@@ -107,12 +107,12 @@ class _Body:
     def __init__(self, places: Mapping[str | None, int]) -> None:
         self._places = places
         self._errors: list[RowError] = []
-        self._stocks: list[Stock] = []
+        self._stocks: list[DepositoryStock] = []
         self._depository = ""
-        self._open: list[Stock] = []
+        self._open: list[DepositoryStock] = []
         self._grand: set[str] = set()
 
-    def read(self, rows: Sequence[Row]) -> list[Stock]:
+    def read(self, rows: Sequence[Row]) -> list[DepositoryStock]:
         for row in rows:
             self._row(row)
             if len(self._grand) == len(_GRAND):
@@ -138,7 +138,7 @@ class _Body:
             self._hold(row.line, label, figures)
             if any(stock.category == label for stock in self._open) or not self._depository:
                 self._errors.append(RowError(row.line, label, "stands there twice, or under no depository"))
-            self._open.append(Stock(row.line, self._depository, label, figures))
+            self._open.append(DepositoryStock(row.line, self._depository, label, figures))
         elif label == "Total" and self._open:
             self._compare(row.line, f"{self._depository}, Total", figures, _sum([s.figures for s in self._open]))
             self._stocks += self._open

@@ -4,7 +4,7 @@ All three are read in one REPEATABLE READ snapshot, in which the ledger's postin
 the engine has published are those of the same sequence. A difference is a break (``settlement.reconciliation.breaks``).
 
 =================  =========================================================================================
-kind               what disagrees
+kind               the two sides that differ
 =================  =========================================================================================
 HOLDING            ledger and engine, for one account and asset
 POSTINGS           a ledger balance and the sum of its postings
@@ -17,7 +17,7 @@ CUSTOMS_DIFF       fine gold of a class that lies in warehouses of the other cus
 TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
 FEES               fee income, and the fees of all trades with the bills that were paid
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
-UNIDENTIFIED       money or metal that came or went by no document
+UNIDENTIFIED       money or metal that was moved by no document
 =================  =========================================================================================
 """
 
@@ -52,7 +52,7 @@ from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
 
 
 class Report(NamedTuple):
-    """One run: how many figures were compared, at which sequence, and what disagrees."""
+    """One run: the number of figures compared, the sequence at which they were read, and the breaks."""
 
     run_id: int
     sequence: int
@@ -60,7 +60,7 @@ class Report(NamedTuple):
     breaks: tuple[Break, ...]
 
 
-class _Findings:
+class _Comparison:
     """Counts the figures that are compared and collects the breaks."""
 
     def __init__(self) -> None:
@@ -77,18 +77,18 @@ class _Findings:
 
 async def reconcile(engine: AsyncEngine, by: str) -> Report:
     """Compare everything, store the run and its breaks, and return the report."""
-    findings = _Findings()
+    comparison = _Comparison()
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         sequence = await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0)))
         for check in _CHECKS:
-            await check(connection, findings)
+            await check(connection, comparison)
     async with engine.begin() as connection:
-        run_id = await record_run(connection, by, BOOKS, findings.checked, findings.breaks, int(sequence or 0))
-    return Report(run_id, int(sequence or 0), findings.checked, tuple(findings.breaks))
+        run_id = await record_run(connection, by, BOOKS, comparison.checked, comparison.breaks, int(sequence or 0))
+    return Report(run_id, int(sequence or 0), comparison.checked, tuple(comparison.breaks))
 
 
-async def _check_holdings(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_holdings(connection: AsyncConnection, comparison: _Comparison) -> None:
     columns = ledger_account.c
     query = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member")
     ledger = {(row[0], row[1]): row[2] for row in await connection.execute(query)}
@@ -96,20 +96,20 @@ async def _check_holdings(connection: AsyncConnection, findings: _Findings) -> N
     engine = {(row[0], row[1]): row[2] for row in await connection.execute(held)}
     for account, asset in sorted(ledger.keys() | engine.keys()):
         key = (account, asset)
-        findings.compare("HOLDING", account, asset, ledger.get(key, 0), engine.get(key, 0))
+        comparison.compare("HOLDING", account, asset, ledger.get(key, 0), engine.get(key, 0))
 
 
-async def _check_postings(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_postings(connection: AsyncConnection, comparison: _Comparison) -> None:
     sums = select(posting.c.account_id, func.sum(posting.c.amount).label("total")).group_by(posting.c.account_id)
     part = sums.subquery()
     columns = ledger_account.c
     query = select(columns.kind, columns.name, columns.asset, columns.balance, part.c.total)
     query = query.outerjoin(part, columns.account_id == part.c.account_id).order_by(columns.account_id)
     for kind, name, asset, balance, total in await connection.execute(query):
-        findings.compare("POSTINGS", name if kind == "member" else kind, asset, int(total or 0), balance)
+        comparison.compare("POSTINGS", name if kind == "member" else kind, asset, int(total or 0), balance)
 
 
-async def _check_pools(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_pools(connection: AsyncConnection, comparison: _Comparison) -> None:
     lots = select(lot.c.symbol, func.sum(lot.c.fine_mg)).where(lot.c.state.in_(IN_POOL)).group_by(lot.c.symbol)
     warehouse = {symbol: int(total) for symbol, total in await connection.execute(lots)}
     columns = ledger_account.c
@@ -119,22 +119,22 @@ async def _check_pools(connection: AsyncConnection, findings: _Findings) -> None
     engine = {asset: int(total) for asset, total in await connection.execute(held.group_by(engine_holding.c.asset))}
     for symbol in sorted(warehouse.keys() | ledger.keys() | engine.keys()):
         fine = warehouse.get(symbol, 0)
-        findings.compare("POOL_LEDGER", symbol, symbol, fine, ledger.get(symbol, 0))
-        findings.compare("POOL_ENGINE", symbol, symbol, fine, engine.get(symbol, 0))
+        comparison.compare("POOL_LEDGER", symbol, symbol, fine, ledger.get(symbol, 0))
+        comparison.compare("POOL_ENGINE", symbol, symbol, fine, engine.get(symbol, 0))
 
 
-async def _check_receipts(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_receipts(connection: AsyncConnection, comparison: _Comparison) -> None:
     live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE")
     receipts = {row.lot_id: row.fine_mg for row in await connection.execute(live)}
     held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(IN_POOL))
     lots = {row.lot_id: (row.symbol, row.fine_mg) for row in await connection.execute(held)}
     for lot_id in sorted(lots.keys() | receipts.keys()):
         symbol, fine = lots.get(lot_id, ("", 0))
-        findings.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0), lot_id)
+        comparison.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0), lot_id)
 
 
-async def _check_encumbrances(connection: AsyncConnection, findings: _Findings) -> None:
-    """Gold in sub-accounts is what live pledges and holds say, and the lots they name are locked."""
+async def _check_encumbrances(connection: AsyncConnection, comparison: _Comparison) -> None:
+    """Compare the gold in sub-accounts with the live pledges and holds, and the lots that they name with the locks."""
     live = select(encumbrance).where(encumbrance.c.status.in_(BOUND))
     locked = select(lot_lock.c.lot_id, lot_lock.c.kind, lot_lock.c.subject).where(lot_lock.c.lifted_at.is_(None))
     locks = {tuple(row) for row in await connection.execute(locked)}
@@ -145,63 +145,63 @@ async def _check_encumbrances(connection: AsyncConnection, findings: _Findings) 
         for lot_id in row.lots:
             there = (lot_id, row.kind, row.encumbrance_no) in locks
             subject = f"{row.kind.lower()}:{row.encumbrance_no} lot:{lot_id}"
-            findings.compare("STATUS_DIFF", subject, "", 1, int(there), lot_id)
+            comparison.compare("STATUS_DIFF", subject, "", 1, int(there), lot_id)
     columns = ledger_account.c
     query = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member")
     query = query.where(or_(*(columns.name.endswith(suffix, autoescape=True) for suffix in SUFFIXES)))
     held = {(row[0], row[1]): row[2] for row in await connection.execute(query)}
     for account, asset in sorted(bound.keys() | held.keys()):
         key = (account, asset)
-        findings.compare("STATUS_DIFF", account, asset, bound.get(key, 0), held.get(key, 0))
+        comparison.compare("STATUS_DIFF", account, asset, bound.get(key, 0), held.get(key, 0))
 
 
-async def _check_customs(connection: AsyncConnection, findings: _Findings) -> None:
-    """Bonded and domestic metal never net: no class has gold of the other status in its pool."""
+async def _check_customs(connection: AsyncConnection, comparison: _Comparison) -> None:
+    """Look for gold in the pool of a class that has the other customs status."""
     takes = func.coalesce(grade_customs.c.customs, DOMESTIC)
     joined = lot.join(warehouse, lot.c.warehouse == warehouse.c.warehouse)
     joined = joined.outerjoin(grade_customs, lot.c.symbol == grade_customs.c.symbol)
     stray = func.coalesce(func.sum(lot.c.fine_mg).filter(warehouse.c.customs != takes), 0)
     query = select(lot.c.symbol, stray).select_from(joined).where(lot.c.state.in_(IN_POOL))
     for symbol, fine in await connection.execute(query.group_by(lot.c.symbol).order_by(lot.c.symbol)):
-        findings.compare("CUSTOMS_DIFF", symbol, symbol, 0, int(fine))
+        comparison.compare("CUSTOMS_DIFF", symbol, symbol, 0, int(fine))
 
 
-async def _check_certificates(connection: AsyncConnection, findings: _Findings) -> None:
-    """A lot's fine gold must be its certificate's, and the certificate must follow from its own replicates."""
+async def _check_certificates(connection: AsyncConnection, comparison: _Comparison) -> None:
+    """Compare lots with their certificates, and certificates with their own replicates."""
     join = lot.join(certificate, lot.c.lot_id == certificate.c.lot_id)
     query = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg, certificate.c.content).select_from(join)
     async for row in await connection.stream(query.order_by(lot.c.lot_id)):
         stated = 0 if recompute(row.content) else json.loads(row.content)["fine"]["fine_mg"]
-        findings.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0, row.lot_id)
+        comparison.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0, row.lot_id)
 
 
-async def _check_trades(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_trades(connection: AsyncConnection, comparison: _Comparison) -> None:
     entries = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade"))
     trades = await connection.scalar(select(func.count()).select_from(trade))
-    findings.compare("TRADES", "trades", "", int(entries or 0), int(trades or 0))
+    comparison.compare("TRADES", "trades", "", int(entries or 0), int(trades or 0))
 
 
-async def _check_fees(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> None:
     fees = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
     paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
     billed = await connection.scalar(paid)
     income = await _balance(connection, "fee_income")
-    findings.compare("FEES", "fee_income", CASH, int(fees or 0) + int(billed or 0), income)
+    comparison.compare("FEES", "fee_income", CASH, int(fees or 0) + int(billed or 0), income)
 
 
-async def _check_cash(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_cash(connection: AsyncConnection, comparison: _Comparison) -> None:
     total = func.coalesce(func.sum(cash_transfer.c.amount), 0)
     documents = await connection.scalar(select(total).where(cash_transfer.c.status == "DONE"))
-    findings.compare(
+    comparison.compare(
         "CASH_DOCUMENTS", "bank_escrow", CASH, int(documents or 0), -await _balance(connection, "bank_escrow")
     )
 
 
-async def _check_unidentified(connection: AsyncConnection, findings: _Findings) -> None:
+async def _check_unidentified(connection: AsyncConnection, comparison: _Comparison) -> None:
     columns = ledger_account.c
     query = select(columns.asset, columns.balance).where(columns.kind == "suspense").order_by(columns.asset)
     for asset, balance in await connection.execute(query):
-        findings.compare("UNIDENTIFIED", "suspense", asset, 0, balance)
+        comparison.compare("UNIDENTIFIED", "suspense", asset, 0, balance)
 
 
 async def _balance(connection: AsyncConnection, kind: str) -> int:
@@ -209,7 +209,7 @@ async def _balance(connection: AsyncConnection, kind: str) -> int:
     return int(await connection.scalar(total) or 0)
 
 
-_CHECKS: Final[tuple[Callable[[AsyncConnection, _Findings], Awaitable[None]], ...]] = (
+_CHECKS: Final[tuple[Callable[[AsyncConnection, _Comparison], Awaitable[None]], ...]] = (
     _check_holdings,
     _check_postings,
     _check_pools,

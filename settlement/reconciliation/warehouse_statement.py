@@ -1,13 +1,13 @@
-"""A warehouse's statement of its bars, held against the register bar by bar (domain sheet 8.1 to 8.3).
+"""A warehouse's statement of its bars, compared with the register bar by bar (domain sheet 8.1 to 8.3).
 
 ====================  =========================================================================================
-kind of break         what differs
+kind of break         difference
 ====================  =========================================================================================
 MISSING_AT_WAREHOUSE  the register has the lot there, the statement has not
 TIMING                the register has the lot there under a transfer to another warehouse, the statement has not
 UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, or has handed out
 LOCATION_DIFF         the register has the bar in another warehouse
-DUPLICATE_SERIAL      one bar stands on the statement more than once
+DUPLICATE_SERIAL      the statement has one bar more than once
 WEIGHT_DIFF           gross weight, beyond what the same balance may differ
 FINENESS_DIFF         fineness; it comes from one certificate, so there is no tolerance
 STATUS_DIFF           free, receipted, pledged, frozen, waiting for its collector
@@ -35,7 +35,7 @@ from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock
 from settlement.workbooks import cells
 
 STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
-"""What a statement may say of a bar."""
+"""The status that a statement may give for a bar."""
 _STATUS_WORDS: Final[Mapping[str, str]] = {
     "未登记": "UNREGISTERED",
     "已登记": "REGISTERED",
@@ -48,7 +48,7 @@ _STATUS_WORDS: Final[Mapping[str, str]] = {
 
 
 class StatementBar(NamedTuple):
-    """One bar as the warehouse states it; None where the statement has no such column."""
+    """One line of a statement; None where the statement has no such column."""
 
     line: int
     key: BarKey
@@ -60,7 +60,7 @@ class StatementBar(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """``bars``: how many the statement and the register have there; gross weights in 0.01 g."""
+    """A comparison: bars of the statement, lots of the register, both gross weights in 0.01 g, and the breaks."""
 
     run_id: int | None
     bars: int
@@ -71,8 +71,10 @@ class Outcome(NamedTuple):
 
 
 def tolerance_cg(gross_cg: int) -> int:
-    """What two readings of the same balance may differ, in 0.01 g: 0.02 g to 1 kg, 0.05 g to 5 kg, 0.1 g above
-    (domain sheet 8.3)."""
+    """Return how far two readings of one balance may differ, in 0.01 g (domain sheet 8.3).
+
+    That is 0.02 g up to 1 kg, 0.05 g up to 5 kg, and 0.1 g above.
+    """
     return 2 if gross_cg <= 100_000 else 5 if gross_cg <= 500_000 else 10
 
 
@@ -102,7 +104,7 @@ _COLUMNS: Final[Mapping[str, CellReader]] = {
 
 
 def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
-    """The bars of a statement. Raises BadFile with every bad row; a bar that stands there twice is a break instead."""
+    """Return the lines of a statement. Raises BadFile with every bad row; a bar that is listed twice is a break."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:
         weight = bar_columns.weight_and_fineness(values)
@@ -112,7 +114,7 @@ def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
 
 
 class _Register(NamedTuple):
-    """What the register has in one warehouse: its customs status, its lots, and their seals and locks by lot."""
+    """The register's records of one warehouse: customs status, lots, and seals and locks by lot."""
 
     customs: str
     lots: Mapping[BarKey, Row[Any]]
@@ -121,7 +123,7 @@ class _Register(NamedTuple):
 
     @classmethod
     async def read(cls, connection: AsyncConnection, place: str) -> "_Register":
-        """Raise BadValue for an unknown warehouse."""
+        """Read them. Raises BadValue for an unknown warehouse."""
         customs = await warehouses.customs_of(connection, place)
         lots = await _lots_at(connection, place)
         return cls(customs, lots, await _seals(connection, place), await _locks(connection, place))
@@ -193,7 +195,7 @@ async def _lots_at(connection: AsyncConnection, place: str) -> dict[BarKey, Row[
 
 
 async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]:
-    """The kinds of the locks that lie on each lot."""
+    """Return the kinds of the locks that lie on each lot."""
     query = select(lot_lock.c.lot_id, lot_lock.c.kind).join(lot, lot.c.lot_id == lot_lock.c.lot_id)
     found: dict[int, set[str]] = {}
     for row in await connection.execute(query.where(lot.c.warehouse == place, lot_lock.c.lifted_at.is_(None))):
@@ -202,7 +204,7 @@ async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]
 
 
 async def _seals(connection: AsyncConnection, place: str) -> dict[int, str]:
-    """The newest seal that the history of each lot names."""
+    """Return the newest seal in the history of each lot."""
     seal = custody_event.c.detail["seal"].astext
     query = select(custody_event.c.lot_id, seal).join(lot, lot.c.lot_id == custody_event.c.lot_id)
     query = query.where(lot.c.warehouse == place, seal.is_not(None)).order_by(custody_event.c.event_id)
@@ -210,7 +212,7 @@ async def _seals(connection: AsyncConnection, place: str) -> dict[int, str]:
 
 
 def _expected_status(row: Row[Any], locks: set[str]) -> str:
-    """What the warehouse should say of a lot, by its state and what binds it."""
+    """Return the status that the statement should give for a lot, by its state and its locks."""
     if locks & {"FREEZE", "LEGAL_HOLD"}:
         return "FROZEN"
     if "PLEDGE" in locks:

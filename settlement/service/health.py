@@ -1,4 +1,4 @@
-"""Whether settlement keeps up, for ``goldx health settlement``."""
+"""The health check of settlement, for ``goldx health settlement``."""
 
 import asyncio
 
@@ -14,11 +14,11 @@ from settlement.base import database
 from settlement.ledger.status import status
 
 PATIENCE = 2.0
-"""Seconds in which an event that has been published should be posted, or at least one before it."""
+"""Seconds within which settlement must post at least one of the events that wait."""
 
 
 async def settlement(settings: Settings) -> str:
-    """What is posted, and that it moves on while something is left to post. Raises Unhealthy."""
+    """Return the event posted last. Raises Unhealthy if it stays the same while there are later ones."""
     engine = database.connect(resolve_database_url(settings), pool_size=1)
     redis = connect(resolve_redis_url(settings))
     try:

@@ -1,7 +1,8 @@
-"""What moves money or metal outside the market, and who must agree to it.
+"""Decisions about proposals, and the engine's answers to what was approved.
 
-Every kind goes the same way: proposed by one of the staff, approved by another, sent to the engine, and done or refused
-by the engine's event. The module of a kind supplies what each of these means for its own documents.
+Every kind of proposal (``settlement.documents.kinds``) goes the same way: proposed by one of the staff, approved by
+another, sent to the engine if it moves holdings, and done or refused by the engine's event. The module of a kind does
+for its own documents what each of these asks for.
 """
 
 from collections import defaultdict
@@ -20,7 +21,7 @@ from settlement.ledger.outbox import Item
 
 @runtime_checkable
 class Decision(Protocol):
-    """What acts on the decision about a kind of proposal. ``subjects`` are the numbers of its documents."""
+    """Acts on the decisions about a kind of proposal. ``subjects`` are the numbers of its documents."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def declined(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
@@ -28,14 +29,14 @@ class Decision(Protocol):
 
 @runtime_checkable
 class Movement(Decision, Protocol):
-    """What also acts on the engine's answer, for a kind that the engine moves something for."""
+    """Acts on the engine's answers, too, for a kind that moves holdings."""
 
     async def done(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def refused(self, connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None: ...
 
 
 def _decision(name: str) -> Decision:
-    """Import what decides a kind. Raises TypeError if it lacks a method that the kind needs."""
+    """Import the module or object that decides a kind. Raises TypeError if it lacks a method that the kind needs."""
     kind = KINDS[name]
     module, _, attribute = kind.decided_by.partition(":")
     found: Any = import_module(module)
@@ -58,7 +59,7 @@ def _movement(name: str) -> Movement:
 
 
 async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
-    """The second person agrees: what moves holdings goes to the engine.
+    """Approve a proposal as the second person; a movement of holdings is queued for the engine.
 
     Raises BadValue for an unknown proposal, Refused for one that is decided, for the first person (SAME_PERSON), and
     where the present state forbids it.
@@ -69,7 +70,10 @@ async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> pro
 
 
 async def decline(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
-    """Ends a proposal without effect; who proposed may do so too. Raises BadValue."""
+    """Decline a proposal, which its proposer may do, too.
+
+    Raises BadValue for an unknown proposal, Refused for one that is decided.
+    """
     decided = await proposals.decide(connection, by, proposal_id, "DECLINED")
     await DECISIONS[decided.kind].declined(connection, by, decided.subjects)
     return decided
@@ -78,7 +82,7 @@ async def decline(connection: AsyncConnection, by: str, proposal_id: int) -> pro
 async def close(
     connection: AsyncConnection, done: Sequence[tuple[Item, int]], refused: Mapping[str, tuple[Item, int, str]]
 ) -> None:
-    """What the engine's events mean for the documents behind the outbox. In the ledger's transaction."""
+    """Record the engine's answers and act on them for the documents behind the outbox, in the ledger's transaction."""
     if not done and not refused:
         return
     await outbox.close(
@@ -94,8 +98,8 @@ async def close(
     reasons: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for item, _, reason in refused.values():
         reasons[item.kind][item.subject] = reason
-    for kind, why in reasons.items():
-        await _movement(kind).refused(connection, SERVICE, why)
+    for kind, refusals in reasons.items():
+        await _movement(kind).refused(connection, SERVICE, refusals)
     acts = [audit.Act(SERVICE, f"{item.kind}.done", item.reference, {"sequence": seq}) for item, seq in done]
     acts += [
         audit.Act(SERVICE, f"{item.kind}.refused", item.reference, {"sequence": seq, "reason": reason})

@@ -1,8 +1,8 @@
 """The settlement service: reads the event stream, posts it, and sends what waits for the engine.
 
-It can be killed at any moment. What it does is written in SQL together with how far it got, and it goes on from there.
-When Redis or PostgreSQL is away it waits and tries again; when something is wrong that waiting cannot mend (a gap in
-the stream or another stream, an entry that does not balance, an account below zero) it stops loudly.
+It can be killed at any moment: its work is written in SQL together with the sequence reached, and it continues from
+there. When Redis or PostgreSQL is away it waits and tries again. When something is wrong that waiting cannot mend (a
+gap in the stream or another stream, an entry that does not balance, an account below zero) it stops with an error.
 """
 
 import asyncio
@@ -36,14 +36,14 @@ from settlement.service.writer import Ledger, StreamBehind
 log = structlog.get_logger()
 
 EVENTS_PER_BATCH = 20_000
-"""About how many events one transaction posts while there is a backlog."""
+"""The number of events, roughly, that one transaction posts while there is a backlog."""
 MOST_FRAMES, FIRST_FRAMES = 2_000, 200
-"""How many frames are read at once: at most, and before it is known how large they are."""
+"""The number of frames that are read at once: at most, and before their size is known."""
 OUTBOX_MS = 100
-"""How often to look at the outbox: the delay of a receipt, not of a trade."""
+"""The time between two looks at the outbox: it delays receipts, not trades."""
 REDIS_TIMEOUT = 10.0
 BEHIND_SECONDS = 60.0
-"""How long the engine may take to publish again what a failover took away."""
+"""Seconds that the engine may take to publish again the events that a failover lost."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts while a server is away; doubled each time."""
 
@@ -52,13 +52,13 @@ _OUTAGES = ("08", "40", "53", "57")
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether waiting may help: a server is away or starting, or two transactions met."""
+    """Return whether waiting may help: a server is away or starting, or two transactions collided."""
     if redis_passes(error):
         return True
     if isinstance(error, PostgresError):
         return str(error.sqlstate or "").startswith(_OUTAGES)
     if isinstance(error, InterfaceError | InternalClientError):
-        # How the driver speaks of a connection that the server has ended between two operations.
+        # The driver raises these for a connection that the server has ended between two operations.
         return not isinstance(error, ValueError)
     if isinstance(error, DBAPIError):
         cause = error.orig and error.orig.__cause__
@@ -107,14 +107,14 @@ class Settlement:
 
     @property
     def reached(self) -> int:
-        """The sequence up to which this run knows everything to be posted."""
+        """Return the sequence up to which this run knows all events to be posted."""
         return self._reached
 
     async def open(self) -> int:
-        """Waits for both servers, migrates the database, begins a run; returns the sequence from which it goes on.
+        """Wait for both servers, migrate the database, begin a run; return the sequence from which it continues.
 
         After a failover the new primary may lack events that are posted already: the engine publishes them again.
-        Raises WeakDurability: a receipt is in the market when the journal has it, and not before that is on the disk.
+        Raises WeakDurability: gold of a receipt is traded once it is in the journal, which must be on the disk by then.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + (BEHIND_SECONDS if self._replicas else 0)
@@ -136,11 +136,11 @@ class Settlement:
         await self._ledger.check(self._events)
         run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
         self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas), run)
-        await self._tell()
+        await self._publish_reached()
         return self._reached
 
     async def run(self) -> None:
-        """Works until cancelled. Raises what waiting cannot mend."""
+        """Post and send until cancelled. Raises errors that waiting cannot mend."""
         while True:
             try:
                 await self._step()
@@ -153,7 +153,7 @@ class Settlement:
                 await self.open()
 
     async def _step(self) -> None:
-        """Posts the next batch; at the end of the stream, sends what waits."""
+        """Post the next batch; at the end of the stream, send the waiting items."""
         ahead, self._ahead = self._ahead, None
         count = self._frames
         frames = await (ahead or self._events.wait(self._reached, count, OUTBOX_MS))
@@ -162,7 +162,7 @@ class Settlement:
             if len(frames) == count:
                 self._ahead = asyncio.create_task(self._events.read(last_event(frames[-1]), self._frames))
             self._reached = await self._ledger.post(frames)
-            await self._tell()
+            await self._publish_reached()
         now = asyncio.get_running_loop().time()
         if self._ahead is None and now - self._flushed >= OUTBOX_MS / 1_000:
             await self._sender.flush()
@@ -170,7 +170,7 @@ class Settlement:
             await self._begin_day(working_days.today())
 
     async def _begin_day(self, today: date) -> None:
-        """Once a day, from the first idle moment after midnight in Shanghai: what the calendar brings."""
+        """Accrue fees and expire load-outs, once a day, in the first idle moment after midnight in Shanghai."""
         if today == self._day:
             return
         async with self._engine.begin() as connection:
@@ -185,15 +185,15 @@ class Settlement:
             await asyncio.gather(self._ahead, return_exceptions=True)
             self._ahead = None
 
-    async def _tell(self) -> None:
-        """Lets the archiver know what is posted. It may know too little for a while: then it trims too little."""
+    async def _publish_reached(self) -> None:
+        """Publish the sequence posted for the archiver, which trims too little while this fails."""
         try:
             await self._redis.set(self._keys.posted, self._reached)
         except RedisError as error:
-            log.warning("the sequence posted could not be told", error=str(error))
+            log.warning("the sequence posted could not be published", error=str(error))
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._drop_ahead()
         await self._redis.aclose()
         await self._engine.dispose()
@@ -204,7 +204,7 @@ def _events_in(frames: list[EventFrame]) -> int:
 
 
 async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
-    """Runs the service until SIGTERM or SIGINT; prints READY when it works. Raises what it cannot mend."""
+    """Run the service until SIGTERM or SIGINT; print READY when it works. Raises errors that waiting cannot mend."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

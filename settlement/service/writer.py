@@ -1,7 +1,7 @@
 """Writing to the ledger: one transaction per batch of events, with the sequence reached.
 
 Since the sequence is written in the same transaction as the postings, a batch is posted whole and once, whatever is
-killed and whenever. The bulk goes in by COPY; the database checks that entries balance and moves the balances itself.
+killed at whatever moment. Most rows go in by COPY; triggers check that entries balance and move the balances.
 """
 
 from collections.abc import Sequence
@@ -26,18 +26,18 @@ _trade_row = attrgetter(*_TRADE_COLUMNS)
 
 
 class SequenceGap(Exception):
-    """The event stream lacks events: settlement must not go on."""
+    """The event stream lacks events: settlement must stop."""
 
     def __init__(self, expected: int, found: int) -> None:
         super().__init__(f"the event stream continues with sequence {found}; {expected} was expected")
 
 
 class WrongStream(Exception):
-    """The event stream is not the one that this database has posted from: settlement must not go on."""
+    """The event stream is not the one that this database has posted from: settlement must stop."""
 
 
 class StreamBehind(WrongStream):
-    """The event stream ends before what is posted already."""
+    """The event stream ends before an event that is posted already."""
 
 
 class WrongShard(Exception):
@@ -56,7 +56,7 @@ class Ledger:
         """The sequence that this writer has reached itself; another one means that another has written since."""
 
     async def open(self) -> int:
-        """Returns the sequence reached. Raises WrongShard if the database has settled another shard's events."""
+        """Return the sequence reached. Raises WrongShard if the database has settled another shard's events."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 insert(progress).values(shard=self._shard, sequence=0, at=0).on_conflict_do_nothing()
@@ -68,7 +68,7 @@ class Ledger:
             return int(rows[0].sequence)
 
     async def check(self, stream: EventStream) -> None:
-        """Compares the last event posted with the stream, by its time.
+        """Compare the last event posted with the stream, by its time.
 
         Raises WrongStream if they differ, StreamBehind if the stream ends before it, as after the loss of the stream's
         server: the sequence alone would let other events pass for those that are posted.
@@ -86,10 +86,10 @@ class Ledger:
                 raise WrongStream(f"event {sequence} of the stream is of {event.at}; the one that is posted, of {at}")
 
     async def post(self, frames: Sequence[EventFrame]) -> int:
-        """Posts the events of these frames that are not yet posted; returns the sequence reached.
+        """Post the events of these frames that are not yet posted; return the sequence reached.
 
         Raises SequenceGap, and asyncpg's CheckViolationError if an entry does not balance or an account would go
-        below zero: both mean that something is wrong which no repetition can mend.
+        below zero: repeating would not mend either.
         """
         try:
             async with self._engine.begin() as connection:
@@ -132,7 +132,7 @@ class Ledger:
         await _copy(connection, "trade", _TRADE_COLUMNS, [_trade_row(event) for event in batch.trades])
 
     async def _find_accounts(self, connection: AsyncConnection, wanted: set[AccountKey]) -> None:
-        """Ids of ledger accounts, opened on their first posting."""
+        """Read the ids of ledger accounts; open those that have no posting yet."""
         missing = sorted(wanted - self._ids.keys())
         if not missing:
             return
@@ -143,7 +143,7 @@ class Ledger:
         self._ids.update({AccountKey(row[0], row[1], row[2]): row[3] for row in rows})
 
     async def _write_facts(self, connection: AsyncConnection, batch: Batch) -> None:
-        """What the engine said of accounts, classes, prices and holdings."""
+        """Write the accounts, classes, prices and holdings that the engine has published."""
         if batch.accounts:
             rows = [{c.name: getattr(event, c.name) for c in trading_account.c} for event in batch.accounts]
             await connection.execute(insert(trading_account).on_conflict_do_nothing(), rows)
@@ -178,7 +178,7 @@ class Ledger:
 async def _copy(
     connection: AsyncConnection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
 ) -> None:
-    """COPY by the driver, inside SQLAlchemy's transaction: about twice as fast as any INSERT."""
+    """Insert rows by COPY inside SQLAlchemy's transaction: about twice as fast as any INSERT."""
     if records:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         await driver.copy_records_to_table(table, records=records, columns=columns)

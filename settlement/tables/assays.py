@@ -70,7 +70,7 @@ laboratory = Table(
     CheckConstraint("valid_from <= valid_until", name="validity"),
 )
 
-exchange = Table(
+assay_exchange = Table(
     "exchange",
     metadata,
     number("exchange_no"),
@@ -85,7 +85,7 @@ exchange = Table(
     Index("uq_exchange_lot_id", "lot_id", unique=True, postgresql_where=text("status <> 'VOID'")),
 )
 
-exchange_party = Table(
+assay_exchange_party = Table(
     "exchange_party",
     metadata,
     Column("exchange_no", BigInteger, ForeignKey("exchange.exchange_no"), primary_key=True),

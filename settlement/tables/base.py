@@ -1,4 +1,4 @@
-"""The tables of who may act, of what two people agree to, of the record of what was done, and of the calendar.
+"""The tables of members, staff and keys, of proposals, of the audit log, and of the calendar.
 
 Units as in ``settlement.tables.columns``.
 """

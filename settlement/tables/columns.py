@@ -1,10 +1,10 @@
-"""What all tables of settlement are made of; they stand in the modules beside this one.
+"""Columns and rules that the tables of settlement are made of.
 
 Units: money fen, gold fine mg, weights as read from a scale in 0.01 g (``_cg``), fineness in parts per 100,000
 (``_e5``), replicate results in parts per million (``_ppm``), times ms since the epoch (``_at``). Everything is BIGINT
 with a CHECK; no float and no NUMERIC anywhere.
 
-What a CHECK cannot say (postings sum to zero, histories are append-only) is said by triggers in the migrations.
+What no CHECK can hold (postings sum to zero, histories are append-only) is held by triggers in the migrations.
 """
 
 from collections.abc import Iterable
@@ -23,17 +23,17 @@ metadata = MetaData(
 
 
 def integer(name: str, *, null: bool = False, default: int | None = None) -> Column[int]:
-    """A whole number; 0 is one too."""
+    """Return a column of whole numbers; 0 is a valid default."""
     return Column(name, BigInteger, nullable=null, server_default=None if default is None else text(str(default)))
 
 
 def string(name: str, *, null: bool = False, default: str | None = None) -> Column[str]:
-    """A text of any length."""
+    """Return a column of texts of any length."""
     return Column(name, Text, nullable=null, server_default=default)
 
 
 def number(name: str) -> Column[int]:
-    """A primary key that the database counts."""
+    """Return a primary key that the database numbers."""
     return Column(name, BigInteger, Identity(always=True), primary_key=True)
 
 

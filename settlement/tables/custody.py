@@ -1,4 +1,4 @@
-"""The tables of receipts, of what an account's gold is bound by, and of transfers between warehouses.
+"""The tables of receipts, of pledges and legal holds, and of transfers between warehouses.
 
 Units as in ``settlement.tables.columns``.
 """

@@ -55,8 +55,8 @@ melt_parent = Table(
     Index("uq_melt_parent_lot_id", "lot_id", unique=True),
 )
 FILE_KINDS = ("declared", "measured", "statement", "depository")
-"""What a file was taken in as: a bar list's declared or measured columns, a warehouse's statement of its bars, a
-depository's report of its totals."""
+"""The kinds of files: a bar list's declared or measured columns, a warehouse's statement of its bars, a depository's
+report of its totals."""
 
 file = Table(
     "file",

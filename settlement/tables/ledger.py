@@ -1,4 +1,4 @@
-"""The tables of what the exchange has published, of the ledger that follows it, and of what waits for the engine.
+"""The tables of the facts that the engine has published, of the ledger, and of the outbox.
 
 Units as in ``settlement.tables.columns``.
 """
@@ -29,8 +29,7 @@ from settlement.documents.ledger import (
 from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
 ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
-"""Whose a ledger account is: a trading account, or one of the venue's own (``settlement.service.writer`` says what
-each is)."""
+"""A trading account's, or one of the venue's own; ``settlement.ledger.posting`` describes each."""
 
 progress = Table(
     "progress",

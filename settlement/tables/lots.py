@@ -104,7 +104,7 @@ custody_event = Table(
 GRADES = ("LOW", "MEDIUM", "HIGH")
 
 PARTIES = ("A", "B", "UMPIRE")
-"""Whose a sample or a result is: the seller's, the buyer's (or the venue's), the umpire's."""
+"""The parties of a sample or a result: the seller, the buyer (or the venue), the umpire."""
 
 acceptance = Table(
     "acceptance",

@@ -1,4 +1,4 @@
-"""The tables of the recycling counter: who sells, what is paid for old gold, tickets, and reports to the authority.
+"""The tables of the recycling counter: sellers, posted prices, tickets, and reports to the authority.
 
 Units as in ``settlement.tables.columns``.
 """

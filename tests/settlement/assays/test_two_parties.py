@@ -22,7 +22,7 @@ from settlement.lots import acceptance, lots, sampling
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
 from settlement.lots.splitting import MEAN_RULE, Decision, umpire
-from settlement.tables.assays import exchange_party
+from settlement.tables.assays import assay_exchange_party
 from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
@@ -176,10 +176,12 @@ async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_afte
     assert await do(exchange, reveal("A", ppm["A"], NONCES["A"])) == "COMMITTED"
     assert await refused(exchange, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP"
     for column, value in (("commitment", hashed["B"]), ("opening", "x"), ("assay_id", 1)):
-        change = update(exchange_party).where(exchange_party.c.party == "A").values({column: value})
+        change = update(assay_exchange_party).where(assay_exchange_party.c.party == "A").values({column: value})
         with pytest.raises(DBAPIError, match="written once"):
             await do(exchange, lambda c, change=change: c.execute(change))  # type: ignore[misc]
-    forged = update(exchange_party).where(exchange_party.c.party == "B").values(opening="x", status="COMMITTED")
+    forged = (
+        update(assay_exchange_party).where(assay_exchange_party.c.party == "B").values(opening="x", status="COMMITTED")
+    )
     with pytest.raises(DBAPIError, match="revealed_what_was_committed"):
         await do(exchange, lambda c: c.execute(forged))
     assert await do(exchange, reveal("B", ppm["B"], NONCES["B"])) == "AGREED"

@@ -58,7 +58,7 @@ async def steps(exchange: SmallExchange, lot_id: int) -> list[str]:
         return [event.step for event in await lots.history(connection, lot_id)]
 
 
-async def status(exchange: SmallExchange, kind: encumbrances.Kind, number: int) -> str:
+async def status(exchange: SmallExchange, kind: encumbrances.EncumbranceKind, number: int) -> str:
     async with exchange.engine.begin() as connection:
         return str((await encumbrances.one(connection, kind, number)).status)
 
