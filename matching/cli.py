@@ -35,7 +35,7 @@ ENDS = (WeakDurability, NoReplicas, Deposed, StreamBroken, CoreFailed, StateDiff
 @click.option("--standby", is_flag=True, help="Give way to an engine that starts at the same time, and follow it.")
 @click.option("--hand-over", is_flag=True, help="Ask the leading engine to hand over to a standby, and end.")
 def engine(standby: bool, hand_over: bool) -> None:
-    """Match orders until SIGTERM: follow the journal, lead while nobody else does."""
+    """Match orders until SIGTERM: follow the journal, and lead while no other engine does."""
     if hand_over:
         _hand_over()
         return
@@ -59,7 +59,7 @@ def _hand_over() -> None:
         raise click.ClickException(str(error)) from error
     click.echo(
         f"{found.former} has handed over to {found.leader}: epoch {found.former_epoch} -> {found.epoch}, "
-        f"nobody led for about {found.gap_ms} ms"
+        f"no engine led for about {found.gap_ms} ms"
     )
 
 
@@ -86,9 +86,9 @@ def replay(files: tuple[Path, ...], snapshot_at: int | None, snapshot_file: Path
     """Apply the commands of FILES to a fresh core and print the events, one JSON object a line.
 
     FILES is one file of commands, one JSON object a line (- for standard input), the folder of an archive, or segments
-    of one (.gxa), from the first on. What is not a command, or not an intact archive, ends it with exit code 2; the
-    events of what came before are printed. With --snapshot-at the state is written down after line N (the N-th command
-    of an archive) and read again, and the output must not differ.
+    of one (.gxa), from the first on. A line that is no command, or an archive that is not intact, ends it with exit
+    code 2, after the events of everything before. With --snapshot-at the state is written down after line N (the N-th
+    command of an archive) and read again, and the output must not differ.
     """
     if snapshot_file is not None and snapshot_at is None:
         raise click.UsageError("--snapshot-file needs --snapshot-at")
@@ -113,6 +113,7 @@ def replay(files: tuple[Path, ...], snapshot_at: int | None, snapshot_file: Path
 
 
 def _replayed(work: Replay, files: tuple[Path, ...]) -> Iterator[bytes]:
+    """Yield the events of FILES, joined by command."""
     if files[0].is_dir():
         segments = [segment.path for segment in Archive(files[0]).segments()]
         if not segments:

@@ -1,4 +1,4 @@
-"""``goldx journal``: the streams read, proved, archived and restored."""
+"""``goldx journal``: the commands that read, prove, archive and restore the streams."""
 
 import asyncio
 import re
@@ -36,12 +36,12 @@ REFUSALS = (BadArchive, ArchiveInUse, NotRestored, EventsMissing)
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _archive_alone = click.option(
-    "--archive", "folder", type=_FOLDER, metavar="DIR", help="Of the archive in DIR alone; no server is needed."
+    "--archive", "folder", type=_FOLDER, metavar="DIR", help="Read the archive in DIR alone; no server is needed."
 )
 
 
 class _Duration(click.ParamType[int]):
-    """``36h`` -> milliseconds."""
+    """The type of options such as ``36h``, converted to milliseconds."""
 
     name = "duration"
 
@@ -56,7 +56,8 @@ class _Duration(click.ParamType[int]):
 def journal() -> None:
     """Read the exchange's two streams: the command journal, and the events that follow from it.
 
-    Of the exchange that runs, or of a stopped one in the data directory, whose embedded servers run meanwhile.
+    They are read from the running exchange, or from a stopped one in the data directory, whose embedded servers are
+    started for it.
     """
     configure("journal")
 
@@ -93,7 +94,7 @@ def verify_command(folder: Path | None, anchors: tuple[str, ...]) -> None:
         raise click.UsageError("--anchor needs an archive: set archive_dir, or give --archive")
     try:
         if archive is not None:
-            _tell_proof(archive.prove(anchors))
+            _print_proof(archive.prove(anchors))
         verdict = _on_streams(export.verify) if folder is None else _on_source(folder, export.verify_source)
     except BadArchive as error:
         click.echo(f"DIFFERENCE: {error}")
@@ -109,7 +110,7 @@ def verify_command(folder: Path | None, anchors: tuple[str, ...]) -> None:
     click.echo("the journal gives exactly what was published")
 
 
-def _tell_proof(proof: Proof) -> None:
+def _print_proof(proof: Proof) -> None:
     entries = " and ".join(f"{count} entries of the {stream}" for stream, count in proof.entries.items())
     click.echo(f"the archive's chain of {proof.segments} segments is unbroken, with {entries}")
     click.echo(f"anchor {proof.hash}")
@@ -158,7 +159,7 @@ async def _write(lines: AsyncIterator[bytes], out: BinaryIO) -> None:
 
 
 def _on_source(folder: Path | None, work: Callable[[Source], Awaitable[T]]) -> T:
-    """Runs one piece of work on the archive in a folder, or on the configured shard with the archive before it."""
+    """Run ``work`` on the archive in a folder, or on the configured shard with its archive."""
     if folder is None:
         return _on_streams(lambda redis, keys, archive: work(Server(redis, keys, archive)))
     try:
@@ -172,7 +173,7 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 
 def _on_streams(work: Callable[[Redis, Keys, Archive | None], Awaitable[T]], *, new_server: bool = False) -> T:
-    """Runs one piece of work on the configured shard's streams and its archive, if there is one."""
+    """Run ``work`` on the streams of the configured shard and on its archive, if there is one."""
 
     async def run() -> T:
         settings = Settings()
@@ -191,9 +192,9 @@ def _on_streams(work: Callable[[Redis, Keys, Archive | None], Awaitable[T]], *, 
 
 @asynccontextmanager
 async def _redis_url(settings: Settings, new_server: bool) -> AsyncIterator[str]:
-    """Where the streams are: at a running exchange, else on the embedded server of a stopped one, started for this.
+    """Yield the URL of the running exchange's server, or of a stopped one's embedded server, started for this.
 
-    ``new_server``: also on one that does not exist yet.
+    With ``new_server`` an embedded server is made if there is none.
     """
     try:
         yield resolve_redis_url(settings)

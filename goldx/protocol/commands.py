@@ -245,6 +245,5 @@ AnyCommand: TypeAlias = (
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)
 """Every command, in the order of the tags."""
 MEMBER_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, MemberCommand))
-VENUE_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, VenueCommand))
 OPERATOR_COMMANDS: Final = tuple(command for command in COMMANDS if issubclass(command, OperatorCommand))
 BY_METHOD: Final = {command.method: command for command in COMMANDS}

@@ -46,7 +46,7 @@ async def _request(redis: Redis, keys: Keys) -> HandOver:
     epoch = await redis.get(keys.leader)
     former = next((status for status in statuses if status.role == LEADER and status.epoch == int(epoch or 0)), None)
     if epoch is None or former is None:
-        raise NotHandedOver(f"no engine leads shard {keys.shard}: there is nobody to hand over")
+        raise NotHandedOver(f"no engine leads shard {keys.shard}, so that none can hand over")
     if not any(status.role == STANDBY for status in statuses):
         raise NotHandedOver(f"no standby follows shard {keys.shard}; start one: goldx engine --standby")
     await redis.set(keys.hand_over, epoch, px=ANSWER_MS)

@@ -1,7 +1,7 @@
 """The unions of commands and events are complete, and their tags, which stand in every journal, never change."""
 
 from goldx.protocol import commands, events
-from goldx.protocol.commands import BY_METHOD, COMMANDS, MEMBER_COMMANDS, OPERATOR_COMMANDS, VENUE_COMMANDS
+from goldx.protocol.commands import BY_METHOD, COMMANDS, MEMBER_COMMANDS, OPERATOR_COMMANDS
 from goldx.protocol.events import EVENTS
 from goldx.protocol.tags import tag_of
 
@@ -60,7 +60,6 @@ def test_every_command_is_in_the_union_and_has_one_sender() -> None:
     venue = {*commands.VenueCommand.__subclasses__(), *operators} - {commands.OperatorCommand}
     assert set(members) == set(MEMBER_COMMANDS)
     assert set(operators) == set(OPERATOR_COMMANDS)
-    assert venue == set(VENUE_COMMANDS)
     assert set(COMMANDS) == {*members, *venue} == set(BY_METHOD.values())
     assert set(commands.Command.__subclasses__()) == {commands.MemberCommand, commands.VenueCommand}
 
