@@ -114,7 +114,7 @@ async def _storage(connection: AsyncConnection, rates: Mapping[str, int]) -> lis
 
 
 async def _sold(connection: AsyncConnection, rates: Mapping[str, int]) -> list[Fee]:
-    """Freight and insurance of own stock that was sold since the last day that was accrued (domain sheet 2.6)."""
+    """Return freight and insurance of own stock sold since the last day that was accrued (domain sheet 2.6)."""
     charged = select(func.coalesce(func.sum(fee_accrual.c.quantity), 0)).where(
         fee_accrual.c.account == stock.c.account,
         fee_accrual.c.symbol == stock.c.symbol,

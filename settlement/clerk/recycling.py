@@ -51,10 +51,9 @@ def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: 
     """Post a two-way price for a form."""
 
     async def work(connection: AsyncConnection) -> int:
-        sign = -1 if adjustment.startswith("-") else 1
-        size = parse_decimal("adjustment", adjustment.removeprefix("-"), 2, 0, 10**7, "CNY per fine gram")
+        change = parse_decimal("adjustment", adjustment, 2, -(10**7), 10**7, "CNY per fine gram")
         ratio = parse_decimal("payable", payable, 3, 1, 100_000, "per cent")
-        prices = (parse_price(bid, "bid"), parse_price(ask, "ask"), sign * size, ratio)
+        prices = (parse_price(bid, "bid"), parse_price(ask, "ask"), change, ratio)
         return await two_way.post(connection, by, two_way.PostedPrice(poster, form, *prices))
 
     click.echo(f"price {act(by, work)} is posted")

@@ -66,7 +66,7 @@ def _kilograms(field: str, cell: Cell) -> int:
 
 
 def _troy_ounces(field: str, cell: Cell) -> int:
-    """From 100 oz on a weight is a multiple of 0.025 oz (domain sheet 4.1)."""
+    """Read troy ounces in thousandths; from 100 oz on they are a multiple of 0.025 oz (domain sheet 4.1)."""
     text = decimal_text(field, cell, 3)
     moz = parse_decimal(field, text, 3, 1, ounces.MAX_MOZ, "troy ounces")
     if moz >= ounces.LARGE_FROM_MOZ and moz % ounces.STEP_MOZ:

@@ -70,8 +70,8 @@ async def melt_each(connection: AsyncConnection, by: str, melted: Mapping[int, M
     if rows:
         await connection.execute(insert(melt), rows)
     if step == "remelt":
-        mine = among(sample.c.lot_id, list(melted))
-        await connection.execute(update(sample).where(mine, sample.c.remelted_at.is_(None)).values(remelted_at=at))
+        of_lots = among(sample.c.lot_id, list(melted))
+        await connection.execute(update(sample).where(of_lots, sample.c.remelted_at.is_(None)).values(remelted_at=at))
         await two_parties.end_by_remelt(connection, by, list(melted))
 
 

@@ -121,7 +121,8 @@ def decimal_comma(texts: Iterable[str]) -> bool:
     if any(re.fullmatch(r"-?[0-9]+,[0-9]+", text) is None for text in commas):
         return False
     if all(re.fullmatch(r"-?[1-9][0-9]{0,2},[0-9]{3}", text) for text in commas):
-        raise BadValue("number", commas[0], "written with a point, or said to have a decimal comma: it may be either")
+        allowed = "written with a point, or with a decimal comma that is declared: it may be either"
+        raise BadValue("number", commas[0], allowed)
     return True
 
 

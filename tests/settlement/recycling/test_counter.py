@@ -227,8 +227,8 @@ async def test_a_sale_just_below_and_a_sale_in_parts_are_noticed(exchange: Small
         first = await ticket(connection, items=part)
         assert (await offers.pay(connection, OTHER, first, "CASH", "V-2")).reports == ()
         yesterday = working_days.today() - timedelta(days=1)
-        mine = update(counter_ticket).where(counter_ticket.c.ticket_no == first)
-        await connection.execute(mine.values(paid_day=yesterday))
+        older = update(counter_ticket).where(counter_ticket.c.ticket_no == first)
+        await connection.execute(older.values(paid_day=yesterday))
         second = await ticket(connection, code="CB", items=part)
         (number,) = (await offers.pay(connection, OTHER, second, "CASH", "V-3")).reports
         found = {row.report_no: row for row in await aml.listing(connection)}
