@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +18,7 @@ DEPOSED = "Deposed"
 """The error with which an engine ends that was paused until another led: the only one with which a service may end."""
 
 
-class RestartedProcess:
+class RestartedProcess(ABC):
     """One process. ``up`` is set while it is ready, ``runs`` counts its starts."""
 
     def __init__(self, name: str) -> None:
@@ -97,9 +98,9 @@ class RestartedProcess:
                 self._record_unexpected_end(code)
             await asyncio.sleep(PAUSE)
 
+    @abstractmethod
     async def _start(self) -> None:
         """Start it: set ``process``, and ``up`` once it is ready."""
-        raise NotImplementedError
 
     def _record_unexpected_end(self, code: int) -> None:
         self.unexpected_ends.append(f"{self.name} ended by itself with code {code}")

@@ -1,0 +1,184 @@
+"""The order of the repository: sizes, idioms, words and the place of fixtures.
+
+Exceptions stand in ``allowed.toml``, with their present size: the list may shrink and never grow.
+"""
+
+import ast
+import io
+import re
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repository.sources import CODE, PRODUCT, docstrings, files, functions, git, name_of, text_of, tree_of
+
+MODULE_LINES, FUNCTION_LINES = 400, 70
+ALLOWED_FILE = Path(__file__).with_name("allowed.toml")
+ALLOWED: dict[str, dict[str, int]] = tomllib.loads(ALLOWED_FILE.read_text())
+MIGRATIONS = "settlement/migrations/versions/"
+"""History: a migration is never changed after it was released."""
+
+METAPHORS = re.compile(
+    r"\b(pictures?|photographs?|doorm[ae]n|wish(?:es)?|houses?|keepers?|riddles?|photographed)\b", re.IGNORECASE
+)
+OPENINGS = re.compile(r"(?:Of the|Whose|Whoever|Who(?= )|What(?= )|That(?= ))\b")
+"""Beginnings of docstrings that are no sentence with a subject."""
+FIXTURE = re.compile(r"pytest(_asyncio)?\.fixture\b")
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+HOUSE = re.compile(r"house (?:rules?|accounts?|arithmetic)|\bin-house\b|[`\"']house[`\"']|house\|client", re.IGNORECASE)
+"""Terms of the trade with the word in them: an account's kind, and a rule that the venue made itself."""
+
+
+def product_files() -> list[Path]:
+    return [file for file in files(*CODE) if not name_of(file).startswith(MIGRATIONS)]
+
+
+def sizes() -> tuple[dict[str, int], dict[str, int]]:
+    """The modules and functions that are longer than allowed without an entry."""
+    modules: dict[str, int] = {}
+    long_functions: dict[str, int] = {}
+    for file in product_files():
+        lines = text_of(file).count("\n")
+        if lines > MODULE_LINES:
+            modules[name_of(file)] = lines
+        for name, length in functions(file):
+            if length > FUNCTION_LINES:
+                long_functions[f"{name_of(file)}:{name}"] = length
+    return modules, long_functions
+
+
+def test_no_module_and_no_function_is_too_long() -> None:
+    """An entry that is no longer needed, or is higher than the present size, has to go too: the list only shrinks."""
+    modules, long_functions = sizes()
+    assert modules == ALLOWED["modules"]
+    assert long_functions == ALLOWED["functions"]
+
+
+def test_the_list_of_exceptions_only_shrinks() -> None:
+    """Compared with the list as it was first committed."""
+    name = name_of(ALLOWED_FILE)
+    first = git("log", "--diff-filter=A", "--format=%H", "--", name).split()
+    if not first:
+        pytest.skip("git does not know when the list of exceptions began")
+    before: dict[str, dict[str, int]] = tomllib.loads(git("show", f"{first[-1]}:{name}"))
+    for kind, entries in ALLOWED.items():
+        grown = {entry: size for entry, size in entries.items() if size > before[kind].get(entry, 0)}
+        assert not grown, f"new or larger exceptions: {grown}"
+
+
+def comments(file: Path) -> Iterator[tuple[int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(text_of(file)).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def prose(file: Path) -> list[tuple[int, str]]:
+    return [*docstrings(file), *comments(file)]
+
+
+def test_nothing_is_left_unfinished() -> None:
+    found = [
+        f"{name_of(file)}:{number}"
+        for file in product_files()
+        if file != Path(__file__)
+        for number, line in enumerate(text_of(file).splitlines(), 1)
+        if UNFINISHED.search(line) or "NotImplementedError" in line
+    ]
+    assert found == []
+
+
+def test_docstrings_and_comments_use_no_metaphor() -> None:
+    found = [
+        f"{name_of(file)}:{number}: {word[0]}"
+        for file in product_files()
+        if file != Path(__file__)
+        for number, text in prose(file)
+        for word in METAPHORS.finditer(HOUSE.sub("", text))
+    ]
+    assert found == []
+
+
+def test_docstrings_begin_with_a_sentence_or_a_term() -> None:
+    found = [
+        f"{name_of(file)}:{number}: {text.strip()[:60]}"
+        for file in product_files()
+        if file != Path(__file__)
+        for number, text in docstrings(file)
+        if OPENINGS.match(text.strip())
+    ]
+    assert found == []
+
+
+def test_names_use_no_metaphor() -> None:
+    banned = {"picture", "photograph", "doorman", "wish", "told", "keeper"}
+    found = set()
+    for file in product_files():
+        for node in ast.walk(tree_of(file)):
+            name = None
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                name = node.name
+            elif isinstance(node, ast.arg):
+                name = node.arg
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                name = node.id
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                name = node.attr
+            words = set(re.findall(r"[a-z]+|[A-Z][a-z]+", name or ""))
+            if {word.lower() for word in words} & banned:
+                found.add(f"{name_of(file)}: {name}")
+    assert sorted(found) == []
+
+
+def grouped_only_for_the_formatter(file: Path) -> Iterator[int]:
+    """Lines of a starred tuple inside a tuple or call, and of an unpacked dict display inside a dict display."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Starred) and isinstance(node.value, (ast.Tuple, ast.List)):
+            yield node.lineno
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            yield from (value.lineno for key, value in pairs if key is None and isinstance(value, ast.Dict))
+
+
+def test_nothing_exists_only_to_please_the_formatter() -> None:
+    found = [f"{name_of(file)}:{line}" for file in product_files() for line in grouped_only_for_the_formatter(file)]
+    assert found == []
+
+
+def test_the_product_does_not_swallow_errors() -> None:
+    """No bare ``except:``, and no ``except Exception: pass``."""
+    found = []
+    for file in files(*PRODUCT):
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.ExceptHandler):
+                everything = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "BaseException")
+                silent = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
+                if node.type is None or (silent and everything):
+                    found.append(f"{name_of(file)}:{node.lineno}")
+    assert found == []
+
+
+def test_the_product_makes_no_float_of_a_price_a_weight_or_an_amount() -> None:
+    """Spreadsheets hold numbers as floats: the reader of their cells compares with them, and nobody else."""
+    found = [
+        f"{name_of(file)}:{node.lineno}"
+        for file in files("matching", "settlement")
+        if not name_of(file).startswith("settlement/workbooks/")
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
+    ]
+    assert found == []
+
+
+def test_fixtures_live_in_conftest() -> None:
+    found = [
+        f"{name_of(file)}: {node.name}"
+        for file in files("tests")
+        if file.name != "conftest.py"
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and any(FIXTURE.match(ast.unparse(decorator)) for decorator in node.decorator_list)
+    ]
+    assert found == []
