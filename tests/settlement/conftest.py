@@ -29,7 +29,7 @@ NewDatabase = Callable[[], Awaitable[str]]
 
 @pytest_asyncio.fixture(scope="session")
 async def template(postgres_url: str) -> str:
-    """The name of a database that stands at the newest migration."""
+    """The name of a database at the newest migration."""
     url = make_url(postgres_url)
     admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
     await admin.execute("CREATE DATABASE settlement_template")
@@ -40,7 +40,7 @@ async def template(postgres_url: str) -> str:
 
 @pytest_asyncio.fixture
 async def new_database(postgres_url: str, template: str) -> AsyncIterator[NewDatabase]:
-    """Makes one more migrated, empty database whenever it is called."""
+    """Make one more migrated, empty database whenever it is called."""
     url = make_url(postgres_url)
     admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
     made: list[str] = []
@@ -81,7 +81,7 @@ def publisher(redis: Redis, shard: str) -> Publisher:
 
 @pytest_asyncio.fixture
 async def exchange(engine: AsyncEngine, engine_runner: EngineRunner, shard: str) -> SmallExchange:
-    """A small exchange as it is on its first morning."""
+    """A small exchange without lots or money."""
     made = SmallExchange(engine, engine_runner, shard)
     await made.build()
     return made

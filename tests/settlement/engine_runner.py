@@ -1,4 +1,4 @@
-"""The exchange's core beside settlement: reads the journal, applies it to the real engine, publishes what it says."""
+"""The real matching engine beside settlement: reads the journal, applies it, and publishes the events."""
 
 import asyncio
 from collections import defaultdict
@@ -21,7 +21,7 @@ FEE_BP = 1
 
 
 class EngineRunner:
-    """``held`` is what the engine says every account has of every asset."""
+    """Runs the engine when a test asks for it; ``held`` is the total that every account has of every asset."""
 
     def __init__(self, redis: Redis, shard: str) -> None:
         self._redis = redis
@@ -35,13 +35,13 @@ class EngineRunner:
         self._turn = asyncio.Lock()
 
     async def run(self, *commands: AnyCommand) -> None:
-        """Appends commands as another writer would, and lets the engine work."""
+        """Append commands as another writer would, and apply them."""
         self._frames += 1
         await self.journal.append(CommandFrame("test", self._frames, commands))
         await self.advance()
 
     async def advance(self) -> int:
-        """Applies and publishes what stands in the journal; returns how many commands that was."""
+        """Apply the new commands of the journal and publish their events; return the number of commands."""
         async with self._turn:
             count = 0
             for position, data in await self.journal.read(self._position):
@@ -55,7 +55,7 @@ class EngineRunner:
         return count
 
     async def follow(self) -> None:
-        """Lets the engine work on whatever comes, until cancelled."""
+        """Apply commands as they come, until cancelled."""
         while True:
             await self.advance()
             await asyncio.sleep(0.01)
@@ -67,7 +67,7 @@ class EngineRunner:
                     self.held[event.account, event.asset] = event.total
 
     async def define(self, symbol: str, form: str = "NONAPPROVED_BAR", min_fineness: int = 90_000) -> None:
-        """A class from 900 per mille on, in continuous trading, with a reference price of 600.00."""
+        """Define a class from 900 per mille on, in continuous trading, with a reference price of 600.00."""
         await self.run(
             InstrumentDefine(
                 symbol,

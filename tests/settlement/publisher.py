@@ -1,4 +1,4 @@
-"""Writes event streams by hand, right and wrong ones, keeping its own books the plainest way there is."""
+"""Writes event streams by hand, right and wrong ones, with books of its own to compare with."""
 
 from collections import defaultdict
 
@@ -52,6 +52,19 @@ class Publisher:
         self._pending.append(HoldingAdjusted(self._next(), self.at, account, asset, amount, reference))
         self._close((account, asset))
 
+    def fund(self) -> None:
+        """Two accounts, a class, and money and gold on both accounts that came by no document."""
+        self.define("AU")
+        self.open("A.H", "B.H")
+        for account in ("A.H", "B.H"):
+            self.adjust(account, CASH, 10**12, f"cash-{account}")
+            self.adjust(account, "AU", 10**9, f"gold-{account}")
+
+    async def publish_funds(self) -> None:
+        """Publish what ``fund`` makes."""
+        self.fund()
+        await self.publish()
+
     def trade(self, buyer: str, seller: str, symbol: str, price: int, quantity: int, fee: int = 0) -> None:
         amount = money_of(price, quantity)
         self.held[buyer, CASH] -= amount + fee
@@ -66,7 +79,7 @@ class Publisher:
         self._close((buyer, CASH), (buyer, symbol), (seller, CASH), (seller, symbol))
 
     def take_frame(self) -> EventFrame:
-        """What was made since the last call, as one frame."""
+        """Return the events made since the last call, as one frame."""
         frame = EventFrame((1, self.sequence), tuple(self._outcomes))
         self._outcomes = []
         return frame

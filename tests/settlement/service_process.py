@@ -37,7 +37,7 @@ class Service:
         return (await self.process.stderr.read()).decode()
 
     async def kill(self) -> None:
-        """Ends it at once, if it was ever started."""
+        """End it at once, if it was ever started."""
         if self._process is not None:
             await self.end(signal.SIGKILL)
 

@@ -58,7 +58,7 @@ ROW = {
 
 
 def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
-    """A bar list: each row is ROW with what differs, and a sample's seal of its own."""
+    """Return a bar list: each row is ROW with the given differences, and a sample's seal of its own."""
     whole = [{**ROW, **row} for row in rows]
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, fieldnames=list(ROW))
@@ -68,13 +68,13 @@ def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
 
 
 def load_out_application(account: str, ask_mg: int, **more: Any) -> application.Application:
-    """An application for gold of AU in XM1, with what differs."""
+    """Return an application for gold of AU in XM1 with the given differences."""
     usual = {"collector": "Collector", "collector_id": COLLECTOR_ID, "pickup_code": CODE, "code_again": CODE}
     return application.Application(account, "AU", "XM1", ask_mg, **{**usual, **more})
 
 
 class SmallExchange:
-    """Settlement on one side, the exchange's core on the other, Valkey between them."""
+    """Settlement on one side, the matching engine on the other, Valkey between them."""
 
     def __init__(self, engine: AsyncEngine, engine_runner: EngineRunner, shard: str = "t") -> None:
         self.engine = engine
@@ -97,13 +97,13 @@ class SmallExchange:
                 await laboratories.add(connection, ONE, code, f"Laboratory {code}", ["CNAS"], f"L-{code}", (PAST, FAR))
 
     async def post(self) -> None:
-        """Posts everything that is published."""
+        """Post all published events."""
         reached = await self.ledger.open()
         if frames := await self.engine_runner.events.read(reached):
             await self.ledger.post(frames)
 
     async def round_trip(self) -> None:
-        """Sends what waits, lets the engine answer, posts the answer."""
+        """Send the waiting items, let the engine answer, and post the answers."""
         await self.sender.flush()
         await self.engine_runner.advance()
         await self.post()
@@ -119,7 +119,7 @@ class SmallExchange:
         await self.round_trip()
 
     async def register(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
-        """Takes lots from arrival to the register."""
+        """Take lots from arrival to the register."""
         data = bars(rows)
         async with self.engine.begin() as connection:
             await pre_advice.pre_advise(connection, ONE, bar_lists.declared(data))
@@ -128,7 +128,7 @@ class SmallExchange:
         return done.registered
 
     async def issue(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
-        """Takes lots from arrival to a live receipt."""
+        """Take lots from arrival to a live receipt."""
         numbers = await self.register(rows)
         async with self.engine.begin() as connection:
             proposal = await receipts.propose_issue(connection, ONE, numbers)
@@ -145,7 +145,7 @@ class SmallExchange:
 
 
 async def do(exchange: SmallExchange, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
-    """One act in a transaction of its own."""
+    """Do one act in a transaction of its own."""
     async with exchange.engine.begin() as connection:
         return await act(connection, *values, **more)
 
@@ -153,7 +153,7 @@ async def do(exchange: SmallExchange, act: Callable[..., Awaitable[T]], *values:
 async def refused(
     exchange: SmallExchange, reason: str, act: Callable[..., Awaitable[T]], *values: Any, **more: Any
 ) -> str:
-    """An act that must be refused for that reason; returns what is said."""
+    """Do an act that must be refused for that reason; return the text of the refusal."""
     with pytest.raises(Refused) as found:
         await do(exchange, act, *values, **more)
     assert found.value.reason == reason, found.value
@@ -161,5 +161,5 @@ async def refused(
 
 
 async def find_breaks(exchange: SmallExchange) -> tuple[Break, ...]:
-    """What a reconciliation finds now."""
+    """Return the breaks that a reconciliation finds now."""
     return (await three_way.reconcile(exchange.engine, ONE)).breaks

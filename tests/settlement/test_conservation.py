@@ -1,4 +1,4 @@
-"""Any operations in any order, with trading in between and settlement starting anew: nothing is gained or lost."""
+"""Any operations in any order, with trading and restarts of settlement in between: nothing is gained or lost."""
 
 import asyncio
 import itertools
@@ -19,6 +19,8 @@ from settlement.base.refusal import Refused
 from settlement.base.sub_accounts import owner_of
 from settlement.charges import accruals, bills
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
+from settlement.documents.ledger import OUTBOX_OPEN
+from settlement.documents.lots import IN_POOL
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application, cancels, handing_over
@@ -68,7 +70,7 @@ _shards = itertools.count(1)
 
 
 class Clerks:
-    """Does one operation; what settlement refuses is no failure, what it loses is."""
+    """Does one operation after the other. A refusal is no failure."""
 
     def __init__(self, exchange: SmallExchange) -> None:
         self._exchange = exchange
@@ -207,14 +209,14 @@ async def build_exchange(database_url: str, redis: Redis, shard: str) -> SmallEx
 
 
 async def check_pool(exchange: SmallExchange) -> None:
-    """What lies in the pool is held by somebody, under one live receipt per lot; nothing differs anywhere."""
+    """Check that holdings, pool and live receipts agree, and that nothing differs anywhere."""
     assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
     async with exchange.engine.connect() as connection:
-        pool = select(func.coalesce(func.sum(lot.c.fine_mg), 0)).where(lot.c.state.in_(("RECEIPTED", "ALLOCATED")))
+        pool = select(func.coalesce(func.sum(lot.c.fine_mg), 0)).where(lot.c.state.in_(IN_POOL))
         held = sum(amount for (_, asset), amount in exchange.engine_runner.held.items() if asset == "AU")
-        assert int(await connection.scalar(pool) or 0) == held, "what lies in the pool is held by somebody"
+        assert int(await connection.scalar(pool) or 0) == held, "the pool is what accounts hold"
         live = select(func.count()).where(receipt.c.status == "LIVE")
-        there = select(func.count()).where(lot.c.state.in_(("RECEIPTED", "ALLOCATED")))
+        there = select(func.count()).where(lot.c.state.in_(IN_POOL))
         assert await connection.scalar(live) == await connection.scalar(there), "one live receipt per lot of the pool"
         for row in await connection.execute(select(stock)):
             mine = [
@@ -260,7 +262,7 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
             else:
                 await clerks.do((name, *values))
             assert (await three_way.reconcile(exchange.engine, ONE)).breaks == (), name
-        await settled(exchange)
+        await until_settled(exchange)
         await check_pool(exchange)
     finally:
         engine_at_work.cancel()
@@ -268,9 +270,9 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
         await exchange.engine.dispose()
 
 
-async def settled(exchange: SmallExchange) -> None:
-    """Nothing waits for the engine, and everything it has said is posted."""
-    waits = select(func.count()).where(outbox.c.status.in_(("PENDING", "SENDING", "SENT")))
+async def until_settled(exchange: SmallExchange) -> None:
+    """Wait until nothing waits for the engine and all its events are posted."""
+    waits = select(func.count()).where(outbox.c.status.in_(OUTBOX_OPEN))
     while True:
         async with exchange.engine.connect() as connection:
             posted = await connection.scalar(select(progress.c.sequence))

@@ -1,13 +1,10 @@
-"""From the bank and the counter into the market and out again, with the engine's answers as they come."""
+"""Money and bars into the market and out again, with the answers of the real engine."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import Table, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol import terms
 from goldx.protocol.commands import HoldingAdjust, OrderCancelAll
@@ -27,15 +24,7 @@ from settlement.tables.custody import receipt
 from settlement.tables.ledger import cash_transfer, outbox
 from settlement.workbooks.cells import BadFile
 from tests.settlement import bar_lists
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, load_out_application
-
-
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIterator[SmallExchange]:
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    yield made
 
 
 async def column(exchange: SmallExchange, table: Table, name: str) -> list[Any]:
@@ -53,7 +42,7 @@ async def apply(exchange: SmallExchange, ask_mg: int, account: str = "B.H") -> i
         return await application.apply(connection, ONE, load_out_application(account, ask_mg))
 
 
-async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
+async def test_gold_from_deposit_to_withdrawal(exchange: SmallExchange) -> None:
     """Cash and bars in, a trade, a withdrawal with over weight, and nothing differs at any point."""
     await exchange.pay_in("B.H", 100_000_000, "bank-1")
     await exchange.pay_in("VENUE", 100_000_000, "bank-2")
@@ -66,7 +55,7 @@ async def test_the_whole_life_of_gold(exchange: SmallExchange) -> None:
     assert await find_breaks(exchange) == ()
 
     await exchange.approve(await apply(exchange, 200_000))
-    assert await find_breaks(exchange) == (), "nothing has moved before the engine has said so"
+    assert await find_breaks(exchange) == (), "nothing moves before the engine's event"
     await exchange.round_trip()
     over = 2 * 99_900 - 200_000
     assert over == -200
@@ -209,8 +198,8 @@ async def test_money_is_refused_before_and_by_the_engine(exchange: SmallExchange
     assert await find_breaks(exchange) == ()
 
 
-async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(exchange: SmallExchange) -> None:
-    """Killed between the append and the note of it: the item is found in the journal and not sent again."""
+async def test_an_item_of_unknown_outcome_is_looked_for_in_the_journal(exchange: SmallExchange) -> None:
+    """Killed between the append and its record: the item is found in the journal and not sent again."""
     await exchange.pay_in("A.H", 100, "bank-1")
     async with exchange.engine.begin() as connection:
         first = await cash.propose(connection, ONE, "A.H", 200, "bank-2")
@@ -230,7 +219,7 @@ async def test_what_was_sent_with_unknown_outcome_is_looked_for_in_the_journal(e
     assert exchange.held("A.H") == 600
 
 
-async def test_an_outsider_using_our_reference_is_not_taken_for_us(exchange: SmallExchange) -> None:
+async def test_a_reference_of_ours_used_by_an_outsider_is_not_ours(exchange: SmallExchange) -> None:
     """A holding adjusted by hand under the reference of a receipt: the gold stands in suspense, the receipt is void."""
     numbers = await exchange.register([{"serial": "A"}])
     async with exchange.engine.begin() as connection:

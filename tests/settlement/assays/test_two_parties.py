@@ -1,14 +1,13 @@
-"""Two laboratories and an umpire: commit, reveal, decide; what a certificate of it says; and who leans to one side."""
+"""Two laboratories and an umpire: commit, reveal, decide; certificates of the result; and biased laboratories."""
 
 from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
@@ -24,7 +23,6 @@ from settlement.lots.scales import parse_weight
 from settlement.lots.splitting import MEAN_RULE, Decision, umpire
 from settlement.tables.assays import assay_exchange_party
 from tests.settlement import bar_lists
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
 
 Work = Callable[[AsyncConnection], Coroutine[Any, Any, Any]]
@@ -36,15 +34,6 @@ DORE = {
     "fineness_permille": "884.00",
     "origin": "MINE",
 }
-
-
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    await engine_runner.define("DORE", "DORE", min_fineness=30_000)
-    await made.post()
-    return made
 
 
 async def do(exchange: SmallExchange, work: Work) -> Any:
@@ -75,7 +64,7 @@ async def sampled(exchange: SmallExchange, serial: str = "D1", parties: tuple[st
 
 
 async def exchanged(exchange: SmallExchange, number: int, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, str]:
-    """Opens, commits and reveals; returns the exchange's number and its state then."""
+    """Open, commit and reveal; return the exchange's number and its state after that."""
 
     async def work(connection: AsyncConnection) -> tuple[int, str]:
         opened = await two_parties.begin(connection, ONE, number, "LAB-A", "LAB-B")
@@ -136,7 +125,7 @@ async def test_tv3_beyond_the_limit_the_umpire_decides(exchange: SmallExchange, 
 
 
 def test_who_pays_the_umpire() -> None:
-    """House rule: the farther party; both half where they are as far. NEAREST_MEAN then takes the umpire's alone."""
+    """The farther party pays, or half each; where both are as far NEAREST_MEAN takes the umpire's result alone."""
     assert umpire(88_500, 88_400, 88_450, "NEAREST_MEAN") == Decision(88_450, "NEAREST_MEAN", "BOTH")
     assert umpire(88_500, 88_400, 88_510, "NEAREST_MEAN") == Decision(88_505, "NEAREST_MEAN", "B")
     assert umpire(88_500, 88_400, 88_510, "MIDDLE") == Decision(88_500, "MIDDLE", "B")
@@ -150,7 +139,7 @@ async def test_the_limit_is_part_of_the_agreement(exchange: SmallExchange) -> No
     assert (await exchanged(exchange, other, (884_600, 884_600), (884_000, 884_000)))[1] == "SPLIT"
 
 
-async def test_nobody_sees_before_both_have_committed_and_nothing_is_edited_after(exchange: SmallExchange) -> None:
+async def test_results_are_revealed_after_both_commitments_and_never_edited(exchange: SmallExchange) -> None:
     number = await sampled(exchange)
     ppm = {"A": (884_200, 884_200), "B": (883_800, 883_800)}
     opened = await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
@@ -209,7 +198,7 @@ async def test_an_exchange_needs_three_samples_and_two_laboratories(exchange: Sm
     assert await refused(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "EXCHANGE"
 
 
-async def test_an_exchange_that_comes_to_nothing_makes_way(exchange: SmallExchange) -> None:
+async def test_a_new_exchange_may_follow_a_void_one(exchange: SmallExchange) -> None:
     number = await sampled(exchange)
     opened = await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
     await do(exchange, lambda c: two_parties.void(c, ONE, opened, "party B does not answer"))
@@ -222,7 +211,7 @@ async def test_an_exchange_that_comes_to_nothing_makes_way(exchange: SmallExchan
         assert (await lots.find(connection, [number]))[number].state == "MELTED"
 
 
-async def test_a_certificate_is_checked_by_anybody_and_computed_again(exchange: SmallExchange) -> None:
+async def test_a_certificate_is_checked_and_computed_again(exchange: SmallExchange) -> None:
     number = await sampled(exchange)
     await exchanged(exchange, number, (884_200, 884_200), (883_800, 883_800))
     found = await certified(exchange, number)
@@ -258,7 +247,7 @@ async def test_a_certificate_is_checked_by_anybody_and_computed_again(exchange: 
         assert "replicates" in wrong
 
 
-async def test_paper_is_the_same_bytes_whenever_it_is_printed(exchange: SmallExchange) -> None:
+async def test_a_printed_certificate_has_the_same_bytes_each_time(exchange: SmallExchange) -> None:
     number = await sampled(exchange)
     await exchanged(exchange, number, (884_200, 884_200), (883_800, 883_800))
     found = await certified(exchange, number)
@@ -270,8 +259,8 @@ async def test_paper_is_the_same_bytes_whenever_it_is_printed(exchange: SmallExc
     assert certificate_pdf.render(found._replace(number=2)) != page
 
 
-async def test_a_laboratory_that_leans_to_one_side_is_flagged(exchange: SmallExchange) -> None:
-    """LAB-A is 0.2 per mille high every time, give or take; LAB-B as much low; two standard errors flag both."""
+async def test_a_biased_laboratory_is_flagged(exchange: SmallExchange) -> None:
+    """LAB-A is about 0.2 per mille high every time, LAB-B as much low; two standard errors flag both."""
     for n, high in enumerate((180, 200, 220, 200, 190)):
         number = await sampled(exchange, f"D{n}")
         await exchanged(exchange, number, (884_000 + high * 2, 884_000 + high * 2), (884_000, 884_000))

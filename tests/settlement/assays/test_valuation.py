@@ -28,14 +28,14 @@ def test_tv2_dore() -> None:
     assert payable(fine, Terms(80_000, 99_500)) == Figure("payable", 10_966_691, "mg", PAYABLE_RATIO)
 
 
-def test_a_minimum_deduction_counts_where_it_is_lower() -> None:
+def test_the_lower_of_ratio_and_minimum_deduction_is_paid() -> None:
     """Domain sheet 3.2: fine x ratio, or fine less a minimum deduction; the lower."""
     assert payable(100_000, Terms(1, 99_000, 1_000)) == Figure("payable", 99_000, "mg", PAYABLE_RATIO)
     assert payable(100_000, Terms(1, 99_000, 1_001)) == Figure("payable", 98_999, "mg", PAYABLE_DEDUCTION)
     assert payable(500, Terms(1, 99_000, 1_000)) == Figure("payable", 0, "mg", PAYABLE_DEDUCTION)
 
 
-def test_the_base_of_a_refining_charge_is_what_was_stated() -> None:
+def test_the_refining_charge_is_on_the_stated_weight() -> None:
     """Domain sheet 3.2: per gram of received, melt or fine weight."""
     found = {
         base: figures(3_000, 2_000, 1_000, Terms(1, refining_fen_per_g=100, refining_base=base))[4].amount

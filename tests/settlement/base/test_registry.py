@@ -1,4 +1,4 @@
-"""Members, staff, keys, the audit log that remembers them, and databases that are too new."""
+"""Members, staff and keys, the audit log, and databases that are too new."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""The state machines: what they allow, what they refuse and why, and that tables, drawings and database agree."""
+"""The state machines: allowed and refused steps, and the agreement of tables, drawings and database with them."""
 
 import re
 
@@ -21,11 +21,11 @@ from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 KINDS = sorted(MACHINES)
 TABLES = {"cash": "cash_transfer", "fee": "fee_bill", "pledge": "encumbrance", "legal_hold": "encumbrance"}
-"""Where the documents of a kind lie, if not in a table of its name."""
+"""The table of a kind of document, if it has another name."""
 WITHOUT_A_MACHINE = {"lot_lock.by", "melt.by"}
-"""Where a second person ends or explains what the first has done, and that is all the life there is."""
+"""Columns of a first person in tables without a state machine."""
 SECOND_ELSEWHERE = {"encumbrance.entered_by", "aml_report.made_by"}
-"""Where the second person of a step is not in the row beside the first."""
+"""Columns of a first person whose second is not recorded in the same row."""
 
 
 def table_of(machine: Machine) -> Table:
@@ -33,12 +33,12 @@ def table_of(machine: Machine) -> Table:
 
 
 def rules(table: Table) -> list[str]:
-    """What the database checks of each row."""
+    """Return the CHECKs of a table."""
     return [str(found.sqltext) for found in table.constraints if isinstance(found, CheckConstraint)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_step_is_refused_in_every_state_that_the_table_does_not_name(kind: str) -> None:
+def test_every_step_is_refused_in_every_other_state(kind: str) -> None:
     machine = MACHINES[kind]
     refused = 0
     for name, step in machine.steps.items():
@@ -54,7 +54,7 @@ def test_every_step_is_refused_in_every_state_that_the_table_does_not_name(kind:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_table_is_whole(kind: str) -> None:
+def test_a_machine_is_whole(kind: str) -> None:
     """Every state can be reached, every step leads from a state that there is, and roles are known."""
     machine = MACHINES[kind]
     reached = {step.after for step in machine.steps.values() if not step.before}
@@ -74,7 +74,7 @@ def test_a_table_is_whole(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({table_of(machine).name for machine in MACHINES.values()}))
-def test_the_database_knows_the_states_of_the_table(name: str) -> None:
+def test_the_database_knows_the_states_of_the_machine(name: str) -> None:
     states = {state for machine in MACHINES.values() if table_of(machine).name == name for state in machine.states}
     table = metadata.tables[name]
     column = "state" if "state" in table.c else "status"
@@ -82,9 +82,9 @@ def test_the_database_knows_the_states_of_the_table(name: str) -> None:
     assert set(re.findall(r"'([A-Z_]+)'", rule)) == states
 
 
-def test_the_database_knows_the_two_people_of_the_table() -> None:
-    """Whoever stands in a document as the first of two people is told apart from the second there too."""
-    told = {
+def test_the_database_keeps_the_two_people_of_a_step_apart() -> None:
+    """For every step of two people that a document records, a CHECK keeps the two apart."""
+    recorded = {
         step.first if "." in step.first else f"{table_of(machine).name}.{step.first}"
         for machine in MACHINES.values()
         for step in machine.steps.values()
@@ -97,16 +97,16 @@ def test_the_database_knows_the_two_people_of_the_table() -> None:
         for second, first in re.findall(r"\b(\w*by) <> (\w+)", rule)
         if second in table.c
     }
-    assert held - WITHOUT_A_MACHINE == told - SECOND_ELSEWHERE
+    assert held - WITHOUT_A_MACHINE == recorded - SECOND_ELSEWHERE
     assert held >= WITHOUT_A_MACHINE
-    assert told >= SECOND_ELSEWHERE
-    for place in told:
+    assert recorded >= SECOND_ELSEWHERE
+    for place in recorded:
         table, _, column = place.partition(".")
         assert column in metadata.tables[table].c
 
 
 async def test_one_person_alone_takes_no_step_of_two(engine: AsyncEngine) -> None:
-    """As the table says it, so it is: by a proposal that somebody approved, or by another than the document names."""
+    """It takes a proposal that somebody else has approved, or another person than the document records."""
     async with engine.begin() as connection:
         await registry.add_staff(connection, "test", ONE, ONE, ["settle"])
         for machine in MACHINES.values():
@@ -141,7 +141,7 @@ def test_drawings_have_every_step(kind: str) -> None:
         assert f'  "{before}" -> "{after}" [label="{label}"];' in dot
 
 
-async def test_only_who_has_the_role_takes_a_step(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
+async def test_a_step_takes_the_role_that_the_machine_names(engine: AsyncEngine, engine_runner: EngineRunner) -> None:
     exchange = SmallExchange(engine, engine_runner)
     await exchange.build()
     numbers = await exchange.register([{}])

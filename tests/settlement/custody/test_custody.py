@@ -1,13 +1,11 @@
-"""What binds lots and gold: freezes, pledges, legal holds, cancelled receipts, transfers and the customs border."""
+"""Locks on lots and gold: freezes, pledges, legal holds, cancelled receipts, transfers and the customs border."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol import terms
 from goldx.protocol.commands import AccountOpen
@@ -15,12 +13,10 @@ from goldx.protocol.units import BadValue
 from settlement.base import registry
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.load_outs import application
-from settlement.lots import customs, locks, lots, scales, warehouses
+from settlement.lots import customs, locks, lots
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import (
-    FAR,
     ONE,
     OTHER,
     SmallExchange,
@@ -31,21 +27,6 @@ from tests.settlement.small_exchange import (
 )
 
 LOT_MG = 99_900
-
-
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> AsyncIterator[SmallExchange]:
-    """Three lots of A.H under receipt; member BANK can be a pledgee; XM2 is a second warehouse, FTZ lies under bond."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    async with engine.begin() as connection:
-        for code in ("A", "BANK"):
-            await registry.add_member(connection, "test", code, code)
-        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
-        await warehouses.add(connection, ONE, "FTZ", "Bonded vault", "Xiamen", "BONDED")
-        await scales.add(connection, ONE, "SCALE-3", "FTZ", 1, 3_000_000, "CAL-3", FAR)
-    await made.issue([{"serial": f"A{n}"} for n in range(3)])
-    yield made
 
 
 async def state(exchange: SmallExchange, lot_id: int) -> str:
@@ -67,7 +48,7 @@ async def ask(connection: AsyncConnection, by: str, account: str, ask_mg: int) -
     return await application.apply(connection, by, load_out_application(account, ask_mg))
 
 
-async def test_a_frozen_lot_goes_to_nobody(exchange: SmallExchange) -> None:
+async def test_a_frozen_lot_can_be_neither_taken_nor_moved(exchange: SmallExchange) -> None:
     await do(exchange, locks.freeze, ONE, [1, 2], "stamp looks forged")
     await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
     await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
@@ -109,7 +90,7 @@ async def pledged(exchange: SmallExchange, fine_mg: int, document: str, lot_ids:
 
 
 async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> None:
-    """Both sides declare, a third act approves; grams cannot be sold, lots not allocated; and all comes back."""
+    """Both sides declare and a third act approves; grams cannot be sold nor lots allocated until the release."""
     number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1, 2])
     pair = (number, "BANK", "AU", 2 * LOT_MG, "B-1")
     await refused(exchange, "SAME_PERSON", pledges.pair, ONE, *pair)
@@ -199,7 +180,7 @@ async def test_a_pledge_that_does_not_come_about(exchange: SmallExchange) -> Non
         (("A.H", "BANK", "AU", 0, "P", [99]), "lot"),
     ],
 )
-async def test_a_pledge_of_what_is_not_there(exchange: SmallExchange, values: tuple[Any, ...], field: str) -> None:
+async def test_malformed_pledges_are_refused(exchange: SmallExchange, values: tuple[Any, ...], field: str) -> None:
     with pytest.raises(BadValue) as bad:
         await do(exchange, pledges.enter, ONE, *values)
     assert bad.value.field == field
@@ -248,7 +229,7 @@ async def test_a_hold_of_a_pledged_lot_keeps_it_when_the_pledge_ends(exchange: S
     hold = await do(exchange, legal_holds.propose, ONE, "A.H", "AU", 0, "Police", "C-1", [1])
     await do(exchange, movements.approve, OTHER, hold)
     assert await status(exchange, encumbrances.LEGAL_HOLD, 2) == "LIVE", (
-        "no gold moves, so the engine has no word in it"
+        "no gold moves, so nothing waits for the engine"
     )
     await do(exchange, pledges.enter_release, OTHER, pledge, "BR-1")
     release = await do(exchange, pledges.pair_release, ONE, pledge, "AR-1")

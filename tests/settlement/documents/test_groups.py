@@ -1,4 +1,4 @@
-"""Groups of states are what a person would write down, and follow from the machines when these grow."""
+"""Groups of states are what a person would write down, and follow the machines when these grow."""
 
 import re
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_group_is_what_its_description_says(group: tuple[str, ...], expected: 
 
 
 def test_a_state_that_a_machine_gains_is_in_the_groups_that_it_belongs_to() -> None:
-    """A way out of the vault that does not exist yet: nobody who asks for a group has to know of it."""
+    """With a step out of the vault that does not exist yet."""
     steps = {**lots.LOT.steps, "seize": Step(("REGISTERED",), "SEIZED"), "audit": Step(("RECEIPTED",), "AUDITED")}
     steps["end_audit"] = Step(("AUDITED",), "RECEIPTED")
     grown = Machine("lot", steps)
@@ -62,7 +62,7 @@ def test_a_state_that_a_machine_gains_is_in_the_groups_that_it_belongs_to() -> N
     assert set(grown.within("issue", "withdraw", "unissue")) == {*lots.IN_POOL, "AUDITED"}
 
 
-def test_no_other_module_writes_a_set_of_states_down() -> None:
+def test_no_other_module_spells_out_a_set_of_states() -> None:
     """Two states of one machine side by side belong into ``settlement.documents``, in SQL texts too."""
     machines = [set(machine.states) for machine in MACHINES.values()]
     side_by_side = re.compile(r"""(["'])([A-Z_]+)\1,\s*(["'])([A-Z_]+)\3""")

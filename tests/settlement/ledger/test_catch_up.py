@@ -1,4 +1,4 @@
-"""Settlement far behind: the events of the real core, and on the way it is killed, and PostgreSQL is too."""
+"""Settlement catches up with many events of the real core, while it and PostgreSQL are killed."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
         sql = database.connect(postgres.url)
         cleanup.push_async_callback(sql.dispose)
         for part in (published // 5, published // 3, published // 2):
-            # The n-th kill comes when so much is posted, or a little later: in the middle of some later batch.
+            # Each kill comes at or a little after a given sequence, in the middle of some batch.
             while await scalar(sql, select(progress.c.sequence)) < part:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(random.random() * 0.1)
@@ -95,7 +95,7 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
 
 
 async def test_its_batches_follow_the_size_of_the_frames(valkey_url: str, settled_url: str, shard: str) -> None:
-    """Frames of two thousand commands do not make transactions of a hundred thousand events, nor its memory."""
+    """Frames of two thousand commands do not make transactions of a hundred thousand events."""
     redis = redis_client.connect(valkey_url)
     keys = Keys(shard)
     published = await bench.publish(redis, keys, 70_000, SEED, accounts=40)

@@ -154,7 +154,7 @@ async def test_the_database_itself_refuses_a_false_ledger(
     assert await balances(engine) == {("A.H", CASH): 500}
 
 
-async def test_what_came_by_no_document_stands_in_suspense(engine: AsyncEngine, publisher: Publisher) -> None:
+async def test_a_movement_without_a_document_is_posted_to_suspense(engine: AsyncEngine, publisher: Publisher) -> None:
     ledger = Ledger(engine, "t")
     await ledger.open()
     publisher.adjust("A.H", CASH, 500, "typed by hand")

@@ -1,23 +1,12 @@
 """A class gets its customs status while it has no lot that is here or to come."""
 
-import pytest_asyncio
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from settlement.intake import intake, melting, pre_advice
 from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
 from settlement.lots import customs, lots
 from settlement.lots.scales import parse_weight
 from tests.settlement import bar_lists
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, SmallExchange, bars, do, refused
-
-
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    return made
 
 
 async def state(exchange: SmallExchange, number: int) -> str:

@@ -1,4 +1,4 @@
-"""A depository's report: a real one where there is one, and every way in which one may not hold."""
+"""A depository's report: a real one where it is at hand, and every kind of error in one."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def changed(row: int, place: int, value: object) -> list[list[object]]:
     return rows
 
 
-def test_a_report_that_holds_is_read() -> None:
+def test_a_correct_report_is_read() -> None:
     report = read(ROWS)
     assert report.about == ("SILVER", "Report Date: 1/23/2026")
     assert [(stock.line, stock.depository, stock.category) for stock in report.stocks] == [
@@ -77,9 +77,7 @@ def test_a_report_that_holds_is_read() -> None:
     ],
     ids=["movement", "total", "grand", "combined", "decimals", "text", "vault twice", "category", "no combined"],
 )
-def test_a_report_that_does_not_hold_is_refused(
-    row: int, place: int, value: object, where: list[tuple[int, str]]
-) -> None:
+def test_a_wrong_report_is_refused(row: int, place: int, value: object, where: list[tuple[int, str]]) -> None:
     with pytest.raises(BadFile) as bad:
         read(changed(row, place, value))
     found = [(error.line, error.column) for error in bad.value.errors]
@@ -91,7 +89,7 @@ def test_a_vault_without_its_total_is_named() -> None:
         read([*ROWS[:5], *ROWS[6:]])
 
 
-def test_a_real_report_holds_to_the_thousandth() -> None:
+def test_a_real_report_is_correct_to_the_thousandth() -> None:
     """The COMEX silver report of 2026-01-23: 12 depositories, each total and the grand totals reconcile."""
     if not REAL.exists():
         pytest.skip(f"{REAL.name} is not here: the real report is kept beside the checkout, not in it")

@@ -1,29 +1,16 @@
-"""Reconciliation: nothing where nothing is, and every kind of difference when it is planted."""
+"""Reconciliation finds nothing where nothing differs, and every kind of difference that is planted."""
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.commands import HoldingAdjust
 from settlement.reconciliation import breaks, three_way
-from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    """Two lots under receipt, money, and a trade with fees."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    await made.pay_in("B.H", 100_000_000, "bank-1")
-    await made.issue([{"serial": "A"}, {"serial": "B"}])
-    await made.trade("B.H", "A.H", 60_000, 20)
-    return made
-
-
 async def plant(engine: AsyncEngine, *statements: str) -> None:
-    """Changes the database behind the program's back, past triggers and checks."""
+    """Change the database past the program and its triggers."""
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in statements:
@@ -97,34 +84,35 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
     ],
 )
 async def test_a_planted_difference_is_found(
-    exchange: SmallExchange, statements: list[str], expected: list[tuple[str, str, str, int]]
+    traded_exchange: SmallExchange, statements: list[str], expected: list[tuple[str, str, str, int]]
 ) -> None:
-    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
-    await plant(exchange.engine, *statements)
-    found = (await three_way.reconcile(exchange.engine, ONE)).breaks
+    assert (await three_way.reconcile(traded_exchange.engine, ONE)).breaks == ()
+    await plant(traded_exchange.engine, *statements)
+    found = (await three_way.reconcile(traded_exchange.engine, ONE)).breaks
     assert [(b.kind, b.subject, b.asset, b.found - b.expected) for b in found] == expected
 
 
-async def test_metal_that_came_by_no_document_is_found(exchange: SmallExchange) -> None:
-    await exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
-    await exchange.post()
-    found = (await three_way.reconcile(exchange.engine, ONE)).breaks
+async def test_metal_without_a_document_is_found(traded_exchange: SmallExchange) -> None:
+    await traded_exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
+    await traded_exchange.post()
+    found = (await three_way.reconcile(traded_exchange.engine, ONE)).breaks
     assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]
 
 
-async def test_a_break_keeps_its_number_and_age_until_it_is_gone(exchange: SmallExchange) -> None:
-    await plant(exchange.engine, "UPDATE engine_holding SET total = total + 1 WHERE account = 'B.H' AND asset = 'CNY'")
-    first = await three_way.reconcile(exchange.engine, ONE)
-    await three_way.reconcile(exchange.engine, OTHER)
-    async with exchange.engine.begin() as connection:
+async def test_a_break_keeps_its_number_and_age_until_it_is_gone(traded_exchange: SmallExchange) -> None:
+    change = "UPDATE engine_holding SET total = total + {} WHERE account = 'B.H' AND asset = 'CNY'"
+    await plant(traded_exchange.engine, change.format(1))
+    first = await three_way.reconcile(traded_exchange.engine, ONE)
+    await three_way.reconcile(traded_exchange.engine, OTHER)
+    async with traded_exchange.engine.begin() as connection:
         (row,) = await breaks.open_breaks(connection)
         assert (row.owner, row.status, row.first_run, row.last_run) == (ONE, "OPEN", first.run_id, first.run_id + 1)
         await breaks.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
-    await three_way.reconcile(exchange.engine, ONE)
-    async with exchange.engine.connect() as connection:
+    await three_way.reconcile(traded_exchange.engine, ONE)
+    async with traded_exchange.engine.connect() as connection:
         (row,) = await breaks.open_breaks(connection)
         assert (row.owner, row.status, row.explanation) == (OTHER, "EXPLAINED", "planted by a test")
-    await plant(exchange.engine, "UPDATE engine_holding SET total = total - 1 WHERE account = 'B.H' AND asset = 'CNY'")
-    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
-    async with exchange.engine.connect() as connection:
+    await plant(traded_exchange.engine, change.format(-1))
+    assert (await three_way.reconcile(traded_exchange.engine, ONE)).breaks == ()
+    async with traded_exchange.engine.connect() as connection:
         assert await breaks.open_breaks(connection) == []

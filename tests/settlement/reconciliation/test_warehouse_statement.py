@@ -1,22 +1,19 @@
-"""A warehouse's statement against the register: every kind of difference, and breaks that live and die with it."""
+"""A warehouse's statement against the register: every kind of difference, and how breaks open and end."""
 
 from datetime import date
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files
 from settlement.intake.bar_rows import Reading
-from settlement.lots import locks, scales, warehouses
+from settlement.lots import locks
 from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.workbooks import sheets
 from tests.settlement.commands import clerk, goldx
-from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.small_exchange import FAR, ONE, SmallExchange
+from tests.settlement.small_exchange import ONE, SmallExchange
 from tests.settlement.workbooks.test_sheets import workbook
 
 DAY = date(2026, 11, 24)
@@ -24,33 +21,21 @@ HEADING = "refiner,serial,year,gross_g,fineness_permille,status,seal,customs"
 BARS = ["HX,A1,2024,100.00,999.00,RECEIPTED,S-1,DOMESTIC", "HX,A2,2024,100.00,999.00,已注册仓单,S-1,DOMESTIC"]
 
 
-@pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner) -> SmallExchange:
-    """Two lots under receipt in XM1, one in XM2, one that has been handed back."""
-    made = SmallExchange(engine, engine_runner)
-    await made.build()
-    async with engine.begin() as connection:
-        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
-        await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
-    await made.issue([{"serial": "A1"}, {"serial": "A2"}, {"serial": "B1", "warehouse": "XM2", "scale": "SCALE-2"}])
-    return made
-
-
 def csv(*rows: str) -> bytes:
     return "\n".join((HEADING, *rows)).encode()
 
 
-async def compared(exchange: SmallExchange, *rows: str) -> list[tuple[str, str, int, int]]:
+async def compared(stocked_exchange: SmallExchange, *rows: str) -> list[tuple[str, str, int, int]]:
     lines = warehouse_statement.read(sheets.read(csv(*rows)), Reading())
-    async with exchange.engine.connect() as connection:
+    async with stocked_exchange.engine.connect() as connection:
         found = (await warehouse_statement.compare(connection, "XM1", lines)).breaks
     return [(b.kind, b.subject, b.expected, b.found) for b in found]
 
 
-async def test_a_statement_that_agrees_has_no_breaks(exchange: SmallExchange) -> None:
-    assert await compared(exchange, *BARS) == []
-    assert await compared(exchange, *reversed(BARS)) == []
-    assert await compared(exchange, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
+async def test_a_statement_that_agrees_has_no_breaks(stocked_exchange: SmallExchange) -> None:
+    assert await compared(stocked_exchange, *BARS) == []
+    assert await compared(stocked_exchange, *reversed(BARS)) == []
+    assert await compared(stocked_exchange, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
 
 
 DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
@@ -74,42 +59,42 @@ DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
 ]
 
 
-async def test_every_difference_has_its_kind(exchange: SmallExchange) -> None:
+async def test_every_difference_has_its_kind(stocked_exchange: SmallExchange) -> None:
     for rows, expected in DIFFERENCES:
-        assert await compared(exchange, *rows) == expected, rows
+        assert await compared(stocked_exchange, *rows) == expected, rows
 
 
-async def test_what_binds_a_lot_is_what_the_warehouse_should_say(exchange: SmallExchange) -> None:
-    async with exchange.engine.begin() as connection:
+async def test_the_expected_status_follows_from_the_locks(stocked_exchange: SmallExchange) -> None:
+    async with stocked_exchange.engine.begin() as connection:
         await locks.freeze(connection, ONE, [1], "doubt")
         await locks.lay(connection, ONE, "TRANSFER", [2], "to XM2", 1)
     frozen = BARS[0].replace("RECEIPTED", "冻结")
-    assert await compared(exchange, frozen, BARS[1]) == []
-    assert await compared(exchange, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
-    assert await compared(exchange, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
+    assert await compared(stocked_exchange, frozen, BARS[1]) == []
+    assert await compared(stocked_exchange, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
+    assert await compared(stocked_exchange, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
 
 
 @pytest.mark.parametrize(
     ("gross_cg", "allowed"), [(1, 2), (100_000, 2), (100_001, 5), (500_000, 5), (500_001, 10), (1_250_000, 10)]
 )
-def test_what_a_balance_may_differ(gross_cg: int, allowed: int) -> None:
+def test_the_tolerance_of_a_weight(gross_cg: int, allowed: int) -> None:
     """Domain sheet 8.3."""
     assert warehouse_statement.tolerance_cg(gross_cg) == allowed
 
 
 async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(
-    exchange: SmallExchange,
+    stocked_exchange: SmallExchange,
 ) -> None:
     async def take(place: str, *rows: str) -> warehouse_statement.Outcome:
         data = csv(*rows)
         lines = warehouse_statement.read(sheets.read(data), Reading())
-        async with exchange.engine.begin() as connection:
+        async with stocked_exchange.engine.begin() as connection:
             return await warehouse_statement.take_in(connection, ONE, place, DAY, "s.csv", data, lines)
 
     first = await take("XM1", BARS[0])
     await take("XM2", "HX,B1,2024,100.00,998.00,,,")
-    assert (await three_way.reconcile(exchange.engine, ONE)).breaks == ()
-    async with exchange.engine.connect() as connection:
+    assert (await three_way.reconcile(stocked_exchange.engine, ONE)).breaks == ()
+    async with stocked_exchange.engine.connect() as connection:
         rows = await breaks.open_breaks(connection)
     assert [(row.kind, row.scope, row.owner, row.unit) for row in rows] == [
         ("MISSING_AT_WAREHOUSE", "statement:XM1", ONE, "gross_mg"),
@@ -119,13 +104,13 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
     with pytest.raises(Refused, match="as file 1"):
         await take("XM1", BARS[0])
     await take("XM1", *BARS)
-    async with exchange.engine.connect() as connection:
+    async with stocked_exchange.engine.connect() as connection:
         assert [row.scope for row in await breaks.open_breaks(connection)] == ["statement:XM2"]
         kept = await files.listing(connection)
     assert (kept[0].kind, kept[0].about) == ("statement", "XM1 2026-11-24")
 
 
-def test_the_age_of_a_break_says_whose_it_is() -> None:
+def test_the_age_of_a_break_decides_who_deals_with_it() -> None:
     """Domain sheet 8.4."""
     day = 86_400_000
     assert [breaks.age(0, n * day)[1] for n in (0, 1, 2, 3, 4, 5, 30)] == [
@@ -139,20 +124,18 @@ def test_the_age_of_a_break_says_whose_it_is() -> None:
     ]
 
 
-@pytest.mark.usefixtures("exchange")
-async def test_as_a_clerk_types_it(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("stocked_exchange", "configured_database")
+async def test_a_statement_from_the_command_line() -> None:
     heading = ["品牌", "条号", "年份", "毛重(克)", "成色(%)", "状态"]
     rows = [["HX", "A1", 2024, 100.04, 99.9, "已注册仓单"], ["HX", "A2", 2024, 100.0, 99.9, "冻结"]]
     Path("statement.xlsx").write_bytes(workbook(["XM1 金库存货单"], heading, *rows))
-    told = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--day", "2026-11-24", code=1)
-    assert "WEIGHT_DIFF\tXM1 HX A1 2024\tAU\texpected 100 g gross\tfound 100.04 g gross\tlot 1" in told
-    assert "lot 2: RECEIPTED in the register, FROZEN there" in told
-    assert "2 bars, 200.04 g gross on the statement; 2 lots, 200.00 g in the register: 2 breaks" in told
+    output = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--day", "2026-11-24", code=1)
+    assert "WEIGHT_DIFF\tXM1 HX A1 2024\tAU\texpected 100 g gross\tfound 100.04 g gross\tlot 1" in output
+    assert "lot 2: RECEIPTED in the register, FROZEN there" in output
+    assert "2 bars, 200.04 g gross on the statement; 2 lots, 200.00 g in the register: 2 breaks" in output
     await clerk(ONE, "explain", "1", "--owner", "clerk-2", "--explanation", "to be weighed again")
-    told = await clerk(ONE, "breaks")
-    assert "1\tclerk-2\tEXPLAINED\t0 days\tmatching\tWEIGHT_DIFF" in told
+    output = await clerk(ONE, "breaks")
+    assert "1\tclerk-2\tEXPLAINED\t0 days\tmatching\tWEIGHT_DIFF" in output
     assert "statement\tstatement.xlsx" in await clerk(ONE, "files", "list")
     await clerk(ONE, "files", "get", "1", "--out", "back.xlsx")
     assert Path("back.xlsx").read_bytes() == Path("statement.xlsx").read_bytes()
@@ -165,9 +148,9 @@ async def test_as_a_clerk_types_it(settled_url: str, monkeypatch: pytest.MonkeyP
     await goldx("clerk", "--as", ONE, "statement", "statement.xlsx", code=2)
 
 
-async def test_working_days_follow_the_table(exchange: SmallExchange) -> None:
+async def test_working_days_follow_the_table(stocked_exchange: SmallExchange) -> None:
     """A Friday before a long holiday whose following Saturday is worked."""
-    async with exchange.engine.begin() as connection:
+    async with stocked_exchange.engine.begin() as connection:
         with pytest.raises(Refused, match="2026"):
             await working_days.after(connection, date(2026, 9, 25), 1)
         for day in range(1, 9):

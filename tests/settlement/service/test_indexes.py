@@ -1,31 +1,23 @@
-"""Lists and searches use an index each, whatever the size: the planner is asked, on a small filled database."""
+"""Every listing and search uses an index, as the planner shows on a small filled database."""
 
 import json
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import Select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from benchmarks.lots.fill import CLERK, SYMBOL, fill
+from benchmarks.lots.fill import CLERK, SYMBOL
 from benchmarks.lots.run import event_searches, searches
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest, paged
 from settlement.load_outs import application, load_outs
 from settlement.lots import lots
 from settlement.lots.lots import EventSearch, Search
+from tests.settlement.service import LOTS
 
-LOTS, EACH = 4_000, 3
 FIRST = PageRequest(limit=50)
-
-
-@pytest_asyncio.fixture
-async def filled(engine: AsyncEngine) -> AsyncEngine:
-    async with engine.begin() as connection:
-        await fill(connection, LOTS, EACH)
-    return engine
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -55,7 +47,7 @@ async def test_every_search_has_an_index(filled: AsyncEngine) -> None:
         assert await scanned(connection, by_account) == {"lot"}
 
 
-async def test_searches_find_what_they_say(filled: AsyncEngine) -> None:
+async def test_searches_find_the_lots_they_describe(filled: AsyncEngine) -> None:
     async with filled.connect() as connection:
 
         async def numbers(**wanted: Any) -> list[int]:

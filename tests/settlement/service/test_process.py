@@ -6,19 +6,16 @@ import random
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.hosting.postgres import start_postgres
 from goldx.hosting.valkey import start_valkey
-from goldx.protocol.units import CASH
 from goldx.streams import redis_client
 from settlement.base import database
 from settlement.ledger import cash
@@ -33,13 +30,6 @@ from tests.settlement.service_process import Service
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 
-@pytest_asyncio.fixture
-async def service(settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Service]:
-    made = Service(settled_url, valkey_url, shard)
-    yield made
-    await made.kill()
-
-
 async def scalar(engine: AsyncEngine, query: Any) -> Any:
     async with engine.connect() as connection:
         return await connection.scalar(query)
@@ -51,15 +41,6 @@ async def until_posted(engine: AsyncEngine, sequence: int) -> None:
             await asyncio.sleep(0.05)
         while await scalar(engine, select(progress.c.sequence)) != sequence:
             await asyncio.sleep(0.05)
-
-
-async def fund(publisher: Publisher) -> None:
-    publisher.define("AU")
-    publisher.open("A.H", "B.H")
-    for account in ("A.H", "B.H"):
-        publisher.adjust(account, CASH, 10**12, f"cash-{account}")
-        publisher.adjust(account, "AU", 10**9, f"gold-{account}")
-    await publisher.publish()
 
 
 async def until_blocked(engine: AsyncEngine) -> None:
@@ -76,7 +57,7 @@ async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
     seed = random.randrange(10**6)
     print("seed", seed)
     dice = random.Random(seed)
-    await fund(publisher)
+    await publisher.publish_funds()
     await service.start()
     await until_posted(engine, publisher.sequence)
     for _ in range(2):
@@ -123,8 +104,10 @@ async def test_the_outbox_survives_a_kill(
     assert await service.end(signal.SIGTERM) == 0
 
 
-async def test_a_gap_in_the_stream_stops_it_loudly(service: Service, engine: AsyncEngine, publisher: Publisher) -> None:
-    await fund(publisher)
+async def test_a_gap_in_the_stream_stops_it_with_an_error(
+    service: Service, engine: AsyncEngine, publisher: Publisher
+) -> None:
+    await publisher.publish_funds()
     await service.start()
     await until_posted(engine, publisher.sequence)
     publisher.trade("A.H", "B.H", "AU", 60_000, 1_000)
@@ -132,9 +115,9 @@ async def test_a_gap_in_the_stream_stops_it_loudly(service: Service, engine: Asy
     publisher.trade("A.H", "B.H", "AU", 60_000, 1_000)
     await publisher.publish()
     assert await asyncio.wait_for(service.process.wait(), 30) == 1
-    said = await service.errors()
-    assert '"kind": "EventsMissing", "reason": "the event stream continues with sequence' in said
-    assert "Traceback" not in said
+    errors = await service.errors()
+    assert '"kind": "EventsMissing", "reason": "the event stream continues with sequence' in errors
+    assert "Traceback" not in errors
     assert await scalar(engine, select(func.count()).select_from(trade)) == 0
 
 
@@ -142,7 +125,7 @@ async def test_another_stream_than_the_one_posted_is_refused(
     settled_url: str, valkey_url: str, shard: str, redis: Redis, publisher: Publisher
 ) -> None:
     """The events were lost with their server, and others have taken their numbers."""
-    await fund(publisher)
+    await publisher.publish_funds()
     service = Settlement(settled_url, valkey_url, shard)
     assert await service.open() == 0
     working = asyncio.create_task(service.run())
@@ -155,7 +138,7 @@ async def test_another_stream_than_the_one_posted_is_refused(
         await service.open()
     other = Publisher(redis, shard)
     other.at = 2
-    await fund(other)
+    await other.publish_funds()
     with pytest.raises(WrongStream, match="is of 2; the one that is posted, of 1"):
         await service.open()
     await service.close()
@@ -170,7 +153,7 @@ async def test_it_waits_for_servers_that_are_away_and_goes_on() -> None:
         valkey = await start_valkey(folder / "valkey")
         client = redis_client.connect(valkey.url)
         publisher = Publisher(client, "0")
-        await fund(publisher)
+        await publisher.publish_funds()
         await valkey.stop()
         await postgres.stop()
 

@@ -1,4 +1,4 @@
-"""What migrations make of rows that are there already."""
+"""Migrations of databases that have rows already."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
