@@ -91,14 +91,10 @@ def matching(found: Any) -> str:
         if engine in engines and peer in engines
     ]
     ratios = [(f"{engine} / {peer}", *(_ratio(flows[flow], engine, peer) for flow in flows)) for engine, peer in pairs]
-    return "\n\n".join(
-        (
-            "Thousand messages a second, medians:",
-            table(("engine", *flows), rates),
-            "Ratios of the medians:",
-            table(("", *flows), ratios),
-        )
-    )
+    written = ["Thousand messages a second, medians:", table(("engine", *flows), rates)]
+    if ratios:
+        written += ["Ratios of the medians:", table(("", *flows), ratios)]
+    return "\n\n".join(written)
 
 
 def _ratio(rates: Any, engine: str, peer: str) -> str:
@@ -122,10 +118,14 @@ def growth(found: Any) -> str:
 
 
 def parts(found: Any) -> str:
-    """Return what a bench found as a table of part, figure and value: recovery and settlement print such JSON."""
-    groups = found.items() if all(isinstance(part, dict) for part in found.values()) else [("", found)]
-    rows = [(part, name, _shown(value)) for part, figures in groups for name, value in figures.items()]
-    return table(("", "figure", "value"), rows)
+    """Return the figures of a bench as a table, each with its part: recovery and settlement print such JSON."""
+    rows: list[tuple[str, str]] = []
+    for name, value in found.items():
+        figures = (
+            {f"{name}: {figure}": one for figure, one in value.items()} if isinstance(value, dict) else {name: value}
+        )
+        rows += [(figure, _shown(one)) for figure, one in figures.items()]
+    return table(("figure", "value"), rows)
 
 
 def _shown(value: object) -> str:

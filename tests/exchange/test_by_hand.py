@@ -22,7 +22,7 @@ TO_THE_ENGINE = ("approve", "operator")
 
 
 def lines_to_type(page: str) -> list[tuple[str, str]]:
-    """Every command of a page's console blocks, and what it prints."""
+    """Return every command of a page's console blocks, and the text that it prints."""
     blocks = re.findall(r"```console\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     return [(command, printed) for command, _, printed in (line.partition(MARK) for line in lines)]
