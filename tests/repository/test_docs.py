@@ -7,25 +7,20 @@ from pathlib import Path
 import pytest
 
 from settlement.documents.lots import LOT
+from tests.repository.sources import CODE, PRODUCT, ROOT, files, name_of, pages, text_of, tree_of
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SOURCES = [
-    path
-    for folder in ("goldx", "matching", "api", "settlement", "tests", "benchmarks")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-]
 NUMBER = r"\d+(?:\.\d+)?"
 CITATION = re.compile(rf"[Dd]omain sheet ({NUMBER}(?:(?:, | and | to ){NUMBER})*)")
 
 
 def sections(page: str) -> set[str]:
-    """The numbers of a page's headings, and of its bullets that begin with a number in bold."""
+    """Return the numbers of a page's headings, and of its bullets that begin with a number in bold."""
     return set(re.findall(rf"^(?:#+ |- \*\*)({NUMBER})\.?(?= |$|\*\*)", page, re.MULTILINE))
 
 
 def citations(source: str) -> set[str]:
-    """The sections of the domain sheet that a source cites, over the ends of lines of text and comments."""
+    """Return the sections of the domain sheet that a source cites, over the ends of lines of text and comments."""
     running = re.sub(r"\s*\n\s*(?:# )?", " ", source)
     return {number for cited in CITATION.findall(running) for number in re.findall(NUMBER, cited)}
 
@@ -37,9 +32,9 @@ def test_citations_are_read_over_the_end_of_a_line() -> None:
 
 def test_every_section_of_the_domain_sheet_that_is_cited_exists() -> None:
     known = sections((DOCS / "domain.md").read_text())
-    cited = {path: citations(path.read_text()) for path in SOURCES if path != Path(__file__)}
+    cited = {file: citations(text_of(file)) for file in files(*CODE) if file != Path(__file__)}
     assert sum(map(len, cited.values())) > 40, "the citations are not found any more"
-    missing = {str(path.relative_to(ROOT)): sorted(numbers - known) for path, numbers in cited.items()}
+    missing = {name_of(file): sorted(numbers - known) for file, numbers in cited.items()}
     assert not {path: numbers for path, numbers in missing.items() if numbers}
 
 
@@ -58,7 +53,7 @@ def test_the_domain_sheet_names_every_source_that_it_cites_and_no_other() -> Non
 
 
 def glossary() -> dict[str, list[tuple[str, str, str]]]:
-    """Chapter of the glossary -> its terms: English, Chinese, identifier; the last two may be empty."""
+    """Return each chapter of the glossary with its terms: English, Chinese, identifier; the last two may be empty."""
     chapters = (DOCS / "glossary.md").read_text().split("\n## ")[1:]
     row = re.compile(r"^\| ([^|]+) \| ([^|]*)\| (?:`([^`|]+)` )?\| [^|]+ \|$", re.MULTILINE)
     found = {
@@ -82,7 +77,7 @@ def test_the_glossary_has_each_term_once_in_both_languages() -> None:
 
 
 def test_every_identifier_of_the_glossary_is_used_by_the_product() -> None:
-    code = "\n".join(path.read_text() for path in SOURCES if path.relative_to(ROOT).parts[0] != "tests")
+    code = "\n".join(text_of(file) for file in files(*PRODUCT, "benchmarks"))
     used = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*", code))
     used |= {part for word in used for part in word.split(".")}
     chapters = {chapter: terms for chapter, terms in glossary().items() if chapter != "Words that wait"}
@@ -92,9 +87,7 @@ def test_every_identifier_of_the_glossary_is_used_by_the_product() -> None:
 
 def texts_of_the_product() -> str:
     """Return the texts and class names of the code but docstrings, one a line; of f-strings the constant parts."""
-    products = ("goldx", "matching", "api", "settlement")
-    trees = [ast.parse(path.read_text()) for path in SOURCES if path.relative_to(ROOT).parts[0] in products]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
+    nodes = [node for file in files(*PRODUCT) for node in ast.walk(tree_of(file))]
     docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
     constants = [node for node in nodes if isinstance(node, ast.Constant) and node not in docstrings]
     texts = [node.value for node in constants if isinstance(node.value, str)]
@@ -102,7 +95,7 @@ def texts_of_the_product() -> str:
 
 
 def runbook() -> dict[str, str]:
-    """Heading of each entry of the operator's runbook -> the entry."""
+    """Return the entries of the operator's runbook by their headings."""
     entries = (DOCS / "operator.md").read_text().partition("\n## Runbook\n")[2].split("\n#### ")[1:]
     return {heading: text for heading, _, text in (entry.partition("\n") for entry in entries)}
 
@@ -124,31 +117,19 @@ def test_the_runbook_quotes_messages_that_the_product_has() -> None:
     assert {part for part in parts if part not in texts} == set()
 
 
-@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
-def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
-    text = page.read_text()
-    named = re.findall(r"`(docs/[\w.-]+\.md)`", text) if page.parent == ROOT else []
-    for target in [*re.findall(r"\]\((?!https?:)([^)#]+)\)", text), *named]:
-        assert (page.parent / target).exists(), f"{page.name} points to {target}"
-    chapters = re.findall(r"\((\w+\.md)\), \*([^*]+)\*", text.replace("\n", " "))
-    for target, chapter in chapters:
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_the_chapters_that_a_page_refers_to_exist(page: Path) -> None:
+    """A reference is a link to a page, a comma, and the beginning of a heading in italics."""
+    text = page.read_text().replace("\n", " ")
+    for target, chapter in re.findall(r"\(([\w./-]+\.md)\), \*([^*]+)\*", text):
         headings = re.findall(r"^#+ (.*)$", (page.parent / target).read_text(), re.MULTILINE)
         assert any(heading.startswith(chapter) for heading in headings), f"{target} has no chapter {chapter}"
-
-
-@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
-def test_the_paths_that_a_page_names_exist(page: Path) -> None:
-    tops = "goldx|matching|api|settlement|tests|benchmarks|docs|requirements"
-    named = re.findall(rf"`((?:{tops})/[\w./-]*)`", page.read_text())
-    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_the_maintainers_map_has_every_folder_of_the_product() -> None:
     shown = set(re.findall(r"^\| `([\w/]+/)` \|", (DOCS / "maintainer.md").read_text(), re.MULTILINE))
     folders = {
-        f"{init.parent.relative_to(ROOT)}/"
-        for product in ("goldx", "matching", "api", "settlement")
-        for init in (ROOT / product).glob("*/__init__.py")
+        f"{init.parent.relative_to(ROOT)}/" for product in PRODUCT for init in (ROOT / product).glob("*/__init__.py")
     }
     assert shown == folders
 
