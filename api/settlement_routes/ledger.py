@@ -8,7 +8,7 @@ from api.dependencies import TheGateway
 from api.listing import ThePage, listed
 from api.settlement_routes.access import AnyStaff, Clerk, Reader, Strict, Transaction, new_router
 from goldx.protocol.units import format_amount, parse_money
-from settlement.ledger import balances, cash, status
+from settlement.ledger import balances, cash, progress
 
 router = new_router()
 
@@ -40,5 +40,5 @@ async def propose_cash(by: Clerk, connection: Transaction, request: CashRequest)
 @router.get("/status")
 async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) -> dict[str, Any]:
     """Return how far settlement is: sequences posted and last published, trades posted, what waits for the engine."""
-    reached = await status.status(connection)
+    reached = await progress.read(connection)
     return {**reached._asdict(), "last_sequence": await gateway.events.last_sequence()}

@@ -1,7 +1,7 @@
 """The kinds of proposal, each once with all that depends on its kind.
 
 Whatever tells kinds apart reads this table: who decides (``settlement.service.movements``), what the outbox may send,
-what the ledger posts (``settlement.ledger.posting``), how own stock follows (``settlement.ledger.stock``), and the
+what the ledger posts (``settlement.ledger.posting``), how own stock follows (``settlement.ledger.own_stock``), and the
 database's CHECKs (``settlement.tables``). A new kind is a record here, a module that decides it, and a migration of the
 CHECKs.
 """
@@ -37,7 +37,7 @@ class Net(Enum):
         return self is (Net.IN if amount > 0 else Net.OUT)
 
 
-class OwnStock(Enum):
+class StockEffect(Enum):
     """How a movement changes own stock: the part of a holding that its owner deposited (domain sheet 2.1)."""
 
     STAYS = "stays"
@@ -56,7 +56,7 @@ class Movement(NamedTuple):
     gold: Net = Net.NOTHING
     cash_against: str = "bank_escrow"
     gold_against: str = "vault"
-    own_stock: OwnStock = OwnStock.STAYS
+    own_stock: StockEffect = StockEffect.STAYS
 
 
 class Kind(NamedTuple):
@@ -72,14 +72,14 @@ class Kind(NamedTuple):
 
 KINDS: Final[Mapping[str, Kind]] = {
     "cash": Kind("settlement.ledger.cash", Movement(cash=Net.EITHER)),
-    "receipt": Kind("settlement.custody.receipts", Movement(gold=Net.IN, own_stock=OwnStock.FOLLOWS)),
-    "receipt_cancel": Kind("settlement.custody.receipt_cancels", Movement(gold=Net.OUT, own_stock=OwnStock.FOLLOWS)),
+    "receipt": Kind("settlement.custody.receipts", Movement(gold=Net.IN, own_stock=StockEffect.FOLLOWS)),
+    "receipt_cancel": Kind("settlement.custody.receipt_cancels", Movement(gold=Net.OUT, own_stock=StockEffect.FOLLOWS)),
     "pledge": Kind("settlement.custody.encumbrances:PLEDGING", Movement()),
     "pledge_release": Kind("settlement.custody.encumbrances:RELEASING_PLEDGE", Movement()),
     "legal_hold": Kind("settlement.custody.encumbrances:HOLDING", Movement()),
     "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", Movement()),
-    "load_out": Kind("settlement.load_outs.application", Movement(gold=Net.OUT, own_stock=OwnStock.GIVES_PART)),
-    "load_out_cancel": Kind("settlement.load_outs.cancels", Movement(gold=Net.IN, own_stock=OwnStock.REGAINS_PART)),
+    "load_out": Kind("settlement.load_outs.application", Movement(gold=Net.OUT, own_stock=StockEffect.GIVES_PART)),
+    "load_out_cancel": Kind("settlement.load_outs.cancels", Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART)),
     "fee": Kind("settlement.charges.bills", Movement(cash=Net.OUT, cash_against="fee_income")),
     "transfer": Kind("settlement.custody.transfers"),
     "pickup_code": Kind("settlement.load_outs.handing_over"),

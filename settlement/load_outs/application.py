@@ -28,7 +28,7 @@ from settlement.base.texts import masked, printable
 from settlement.charges import accruals, bills, tariff
 from settlement.custody import receipts
 from settlement.documents.load_outs import LOAD_OUT
-from settlement.ledger import outbox, stock
+from settlement.ledger import outbox, own_stock
 from settlement.load_outs import allocation, collectors, load_outs, over_short
 from settlement.load_outs.allocation import Candidate
 from settlement.lots import locks, lots
@@ -211,7 +211,7 @@ async def _allocate(connection: AsyncConnection, request: Application) -> list[C
 
 async def _origin(connection: AsyncConnection, request: Application) -> tuple[int, str]:
     """Return the part of the ask that is own stock, in fine mg, and the sheet's type."""
-    own = await stock.own(connection, request.account, request.symbol)
+    own = await own_stock.amount(connection, request.account, request.symbol)
     query = select(engine_holding.c.total).where(engine_holding.c.account == request.account)
     total = int(await connection.scalar(query.where(engine_holding.c.asset == request.symbol)) or 0)
     own = min(own, total)

@@ -11,7 +11,7 @@ from goldx.streams.event_stream import EventStream
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from settlement.base import database
-from settlement.ledger.status import status
+from settlement.ledger import progress
 
 PATIENCE = 2.0
 """Seconds within which settlement must post at least one of the events that wait."""
@@ -24,11 +24,11 @@ async def settlement(settings: Settings) -> str:
     try:
         published = await EventStream(redis, Keys(settings.shard)).last_sequence()
         async with engine.connect() as connection:
-            before = (await status(connection)).sequence
+            before = (await progress.read(connection)).sequence
         if before < published:
             await asyncio.sleep(PATIENCE)
             async with engine.connect() as connection:
-                if (await status(connection)).sequence == before:
+                if (await progress.read(connection)).sequence == before:
                     raise Unhealthy(f"posted to event {before} of {published}, and it does not move")
     except SQLAlchemyError as error:
         raise Unhealthy(str(error)) from error

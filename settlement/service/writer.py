@@ -16,8 +16,8 @@ from goldx.protocol.events import AnyEvent
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
 from settlement.ledger import outbox
+from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
-from settlement.ledger.stock import Stocks
 from settlement.service import movements
 from settlement.tables.ledger import engine_holding, instrument, ledger_account, progress, trade, trading_account
 
@@ -51,7 +51,7 @@ class Ledger:
         self._engine = engine
         self._shard = shard
         self._ids: dict[AccountKey, int] = {}
-        self._stocks = Stocks()
+        self._stocks = OwnStocks()
         self._posted = -1
         """The sequence that this writer has reached itself; another one means that another has written since."""
 

@@ -57,14 +57,14 @@ async def new_database(postgres_url: str, template: str) -> AsyncIterator[NewDat
 
 
 @pytest_asyncio.fixture
-async def settled_url(new_database: NewDatabase) -> str:
+async def migrated_url(new_database: NewDatabase) -> str:
     """A migrated, empty database."""
     return await new_database()
 
 
 @pytest_asyncio.fixture
-async def engine(settled_url: str) -> AsyncIterator[AsyncEngine]:
-    made = database.connect(settled_url)
+async def engine(migrated_url: str) -> AsyncIterator[AsyncEngine]:
+    made = database.connect(migrated_url)
     yield made
     await made.dispose()
 
@@ -88,7 +88,7 @@ async def exchange(engine: AsyncEngine, engine_runner: EngineRunner, shard: str)
 
 
 @pytest_asyncio.fixture
-async def rest(exchange: SmallExchange, settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Rest]:
+async def rest(exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str) -> AsyncIterator[Rest]:
     """The REST of a gateway beside it, for two clerks, an operator, an auditor and a member."""
     keys = {name: Key.generate(name) for name in (ONE, OTHER, "operator", "auditor", "M1")}
     async with exchange.engine.begin() as connection:
@@ -99,7 +99,7 @@ async def rest(exchange: SmallExchange, settled_url: str, valkey_url: str, shard
             public = keys[name].public_bytes
             await registry.add_key(connection, "test", name, public, staff_code=name, permissions=[may])
         await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
-    server = GatewayServer(Settings(gateway_port=0, shard=shard), valkey_url, settled_url)
+    server = GatewayServer(Settings(gateway_port=0, shard=shard), valkey_url, migrated_url)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         assert not serving.done()
@@ -112,9 +112,9 @@ async def rest(exchange: SmallExchange, settled_url: str, valkey_url: str, shard
 
 
 @pytest.fixture
-def configured_database(settled_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def configured_database(migrated_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The commands of ``goldx`` work on the test's database, in a folder of its own."""
-    monkeypatch.setenv("GOLDX_DATABASE_URL", settled_url)
+    monkeypatch.setenv("GOLDX_DATABASE_URL", migrated_url)
     monkeypatch.chdir(tmp_path)
 
 

@@ -84,12 +84,12 @@ async def test_the_audit_chain_shows_any_change(engine: AsyncEngine, tamper: str
         assert broken.value.number == number
 
 
-async def test_an_older_program_refuses_a_newer_database(settled_url: str, engine: AsyncEngine) -> None:
-    await database.migrate(settled_url)
+async def test_an_older_program_refuses_a_newer_database(migrated_url: str, engine: AsyncEngine) -> None:
+    await database.migrate(migrated_url)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Refused, match=r"at migration 9999, .* knows none after \d{4}: .*backup") as refused:
-        await database.migrate(settled_url)
+        await database.migrate(migrated_url)
     assert refused.value.reason == "NEWER_DATABASE"
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import CASH
-from settlement.documents.kinds import KINDS, LEDGER_KINDS, MOVEMENTS, Net, OwnStock
+from settlement.documents.kinds import KINDS, LEDGER_KINDS, MOVEMENTS, Net, StockEffect
 from settlement.ledger import outbox
 from settlement.service.movements import DECISIONS, Decision, Movement
 from settlement.tables.ledger import ACCOUNT_KINDS
@@ -33,7 +33,7 @@ def test_what_a_kind_moves_is_whole(kind: str) -> None:
     movement = MOVEMENTS[kind]
     assert {movement.cash_against, movement.gold_against} <= set(ACCOUNT_KINDS)
     if movement.gold is Net.NOTHING:
-        assert movement.own_stock is OwnStock.STAYS
+        assert movement.own_stock is StockEffect.STAYS
 
 
 @pytest.mark.parametrize(

@@ -94,13 +94,13 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
         assert await service.end(signal.SIGTERM) == 0
 
 
-async def test_its_batches_follow_the_size_of_the_frames(valkey_url: str, settled_url: str, shard: str) -> None:
+async def test_its_batches_follow_the_size_of_the_frames(valkey_url: str, migrated_url: str, shard: str) -> None:
     """Frames of two thousand commands do not make transactions of a hundred thousand events."""
     redis = redis_client.connect(valkey_url)
     keys = Keys(shard)
     published = await bench.publish(redis, keys, 70_000, SEED, accounts=40)
-    await bench.catch_up(settled_url, valkey_url, shard, published)
-    sql = database.connect(settled_url)
+    await bench.catch_up(migrated_url, valkey_url, shard, published)
+    sql = database.connect(migrated_url)
     async with sql.connect() as connection:
         sizes = await connection.execute(
             text("SELECT max(sequence) - min(sequence) FROM ledger_entry GROUP BY xmin::text")

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
-from settlement.ledger import stock
+from settlement.ledger import own_stock
 from settlement.load_outs import application, handing_over, load_outs
 from settlement.service import movements
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, sheet
@@ -38,7 +38,7 @@ async def test_the_owner_chooses_lots_and_stock(
     found = await sheet(exchange, number)
     assert (found.type, found.own_mg) == (kind, own_mg)
     assert await do(exchange, load_outs.lots_of, [number]) == lots_chosen
-    assert await do(exchange, stock.own, "B.H", "AU") == 199_800 - own_mg
+    assert await do(exchange, own_stock.amount, "B.H", "AU") == 199_800 - own_mg
     assert await find_breaks(exchange) == ()
 
 
@@ -47,14 +47,14 @@ async def test_own_stock_and_bought_title(exchange: SmallExchange, lots_by: str,
     await exchange.trade("B.H", "A.H", 60_000, 200)
     number = await completed(exchange, "B.H", LOT_MG, lots_by=lots_by)
     assert (await sheet(exchange, number)).type == kind
-    assert await do(exchange, stock.own, "B.H", "AU") == left
+    assert await do(exchange, own_stock.amount, "B.H", "AU") == left
 
 
 async def test_a_sale_takes_bought_title_first(exchange: SmallExchange) -> None:
     await exchange.trade("B.H", "A.H", 60_000, 100)
     await exchange.trade("A.H", "B.H", 60_000, 150)
-    assert await do(exchange, stock.own, "B.H", "AU") == 149_800
-    assert await do(exchange, stock.own, "A.H", "AU") == 299_600
+    assert await do(exchange, own_stock.amount, "B.H", "AU") == 149_800
+    assert await do(exchange, own_stock.amount, "A.H", "AU") == 299_600
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from settlement.base import working_days
-from settlement.ledger import stock
+from settlement.ledger import own_stock
 from settlement.load_outs import cancels, handing_over
 from settlement.lots import lots
 from settlement.service import movements
@@ -27,7 +27,7 @@ from tests.settlement.small_exchange import (
 @pytest.mark.parametrize("ask_mg", [LOT_MG, LOT_MG + 500])
 async def test_a_cancelled_load_out_gives_its_gold_back(exchange: SmallExchange, ask_mg: int) -> None:
     before = exchange.held("A.H", "AU")
-    own = await do(exchange, stock.own, "A.H", "AU")
+    own = await do(exchange, own_stock.amount, "A.H", "AU")
     number = await completed(exchange, "A.H", ask_mg)
     proposal = await do(exchange, cancels.propose, ONE, number)
     await refused(exchange, "ILLEGAL_STEP", handing_over.sign, ONE, number, CODE, COLLECTOR_ID)
@@ -38,7 +38,7 @@ async def test_a_cancelled_load_out_gives_its_gold_back(exchange: SmallExchange,
     await exchange.round_trip()
     assert (await sheet(exchange, number)).status == "CANCELLED"
     assert exchange.held("A.H", "AU") == before - (ask_mg - LOT_MG), "the short weight stays sold"
-    assert await do(exchange, stock.own, "A.H", "AU") == own - (ask_mg - LOT_MG)
+    assert await do(exchange, own_stock.amount, "A.H", "AU") == own - (ask_mg - LOT_MG)
     assert await find_breaks(exchange) == ()
     async with exchange.engine.connect() as connection:
         live = select(receipt.c.account).where(receipt.c.lot_id == 1, receipt.c.status == "LIVE")

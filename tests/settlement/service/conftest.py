@@ -19,18 +19,18 @@ from tests.settlement.service_process import Service
 
 
 @pytest_asyncio.fixture
-async def service(settled_url: str, valkey_url: str, shard: str) -> AsyncIterator[Service]:
+async def service(migrated_url: str, valkey_url: str, shard: str) -> AsyncIterator[Service]:
     """``goldx settlement``, not yet started."""
-    made = Service(settled_url, valkey_url, shard)
+    made = Service(migrated_url, valkey_url, shard)
     yield made
     await made.kill()
 
 
 @pytest_asyncio.fixture
-async def postgres_line(settled_url: str) -> AsyncIterator[Proxy]:
+async def postgres_line(migrated_url: str) -> AsyncIterator[Proxy]:
     """A line to PostgreSQL that can be disturbed."""
     folder = Path(tempfile.mkdtemp(prefix="gx"))
-    made = Proxy("postgres", folder / SOCKET, Path(str(make_url(settled_url).query["host"])) / SOCKET)
+    made = Proxy("postgres", folder / SOCKET, Path(str(make_url(migrated_url).query["host"])) / SOCKET)
     await made.open()
     yield made
     await made.close()

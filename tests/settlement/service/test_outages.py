@@ -36,10 +36,10 @@ async def posted(engine: AsyncEngine) -> int:
 
 @pytest.mark.parametrize("how", ["cut", "terminated"])
 async def test_postgresql_may_go_away_at_any_moment_of_a_batch(
-    how: str, settled_url: str, engine: AsyncEngine, shard: str, postgres_line: Proxy, batch: EventFrame
+    how: str, migrated_url: str, engine: AsyncEngine, shard: str, postgres_line: Proxy, batch: EventFrame
 ) -> None:
     """At the first piece of traffic, then at the second, and so on, until a batch gets through."""
-    through = make_url(settled_url).set(query={"host": str(postgres_line.folder)})
+    through = make_url(migrated_url).set(query={"host": str(postgres_line.folder)})
     ending: list[asyncio.Task[None]] = []
 
     async def terminate() -> None:

@@ -122,14 +122,14 @@ async def test_a_gap_in_the_stream_stops_it_with_an_error(
 
 
 async def test_another_stream_than_the_one_posted_is_refused(
-    settled_url: str, valkey_url: str, shard: str, redis: Redis, publisher: Publisher
+    migrated_url: str, valkey_url: str, shard: str, redis: Redis, publisher: Publisher
 ) -> None:
     """The events were lost with their server, and others have taken their numbers."""
     await publisher.publish_funds()
-    service = Settlement(settled_url, valkey_url, shard)
+    service = Settlement(migrated_url, valkey_url, shard)
     assert await service.open() == 0
     working = asyncio.create_task(service.run())
-    engine = database.connect(settled_url)
+    engine = database.connect(migrated_url)
     await until_posted(engine, publisher.sequence)
     working.cancel()
     assert await service.open() == publisher.sequence

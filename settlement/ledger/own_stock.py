@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH
 from settlement.base.database import among
 from settlement.base.sub_accounts import SUFFIXES, owner_of
-from settlement.documents.kinds import MOVEMENTS, TRADE, OwnStock
+from settlement.documents.kinds import MOVEMENTS, TRADE, StockEffect
 from settlement.ledger.outbox import Item
 from settlement.ledger.posting import Batch
 from settlement.tables.ledger import ledger_account, stock
@@ -30,12 +30,14 @@ from settlement.tables.load_outs import load_out
 
 Key = tuple[str, str]
 """Trading account and class."""
-_EFFECTS: Final = {name: kind.own_stock for name, kind in MOVEMENTS.items() if kind.own_stock is not OwnStock.STAYS}
-_BY_PART: Final = {name for name, effect in _EFFECTS.items() if effect in (OwnStock.GIVES_PART, OwnStock.REGAINS_PART)}
+_EFFECTS: Final = {name: kind.own_stock for name, kind in MOVEMENTS.items() if kind.own_stock is not StockEffect.STAYS}
+_BY_PART: Final = {
+    name for name, effect in _EFFECTS.items() if effect in (StockEffect.GIVES_PART, StockEffect.REGAINS_PART)
+}
 """The kinds whose documents say which part of them is own stock."""
 
 
-class Stock:
+class AccountStock:
     """One account's gold of one class in mg; ``own_sold`` counts all that was ever sold out of own stock."""
 
     __slots__ = ("own", "own_sold", "total")
@@ -50,22 +52,22 @@ class Stock:
         self.total += amount
         before = self.own
         effect = _EFFECTS.get(kind)
-        if effect is OwnStock.FOLLOWS:
+        if effect is StockEffect.FOLLOWS:
             self.own = max(self.own + amount, 0)
-        elif effect is OwnStock.GIVES_PART:
+        elif effect is StockEffect.GIVES_PART:
             self.own = max(self.own - part, 0)
-        elif effect is OwnStock.REGAINS_PART:
+        elif effect is StockEffect.REGAINS_PART:
             self.own += part
         self.own = max(min(self.own, self.total), 0)
         if kind == TRADE:
             self.own_sold += before - self.own
 
 
-class Stocks:
+class OwnStocks:
     """The one writer of the table; rows that it has read stay in memory."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, Stock] = {}
+        self._known: dict[Key, AccountStock] = {}
 
     def forget(self) -> None:
         """Drop what is in memory, after a rollback or another writer's transaction."""
@@ -107,7 +109,7 @@ class Stocks:
         rows = {(row.account, row.symbol): row for row in await connection.execute(query)}
         for key in missing:
             row = rows.get(key)
-            self._known[key] = Stock(row.own_mg if row else 0, row.own_sold_mg if row else 0, totals[key])
+            self._known[key] = AccountStock(row.own_mg if row else 0, row.own_sold_mg if row else 0, totals[key])
 
     async def _write(self, connection: AsyncConnection, keys: Iterable[Key]) -> None:
         rows = [
@@ -134,7 +136,7 @@ async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) 
     return {(sheets[row.load_out_no], row.account): row.own_mg for row in rows}
 
 
-async def own(connection: AsyncConnection, account: str, symbol: str) -> int:
+async def amount(connection: AsyncConnection, account: str, symbol: str) -> int:
     """Return the own stock of an account in a class, in mg."""
     query = select(func.coalesce(func.max(stock.c.own_mg), 0))
     return int(await connection.scalar(query.where(stock.c.account == account, stock.c.symbol == symbol)) or 0)
