@@ -18,15 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_weight
 from settlement.base import sub_accounts
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, advance, load
 from settlement.base.sub_accounts import Legs
 from settlement.documents import custody
 from settlement.documents.machine import Machine
 from settlement.ledger import outbox
-from settlement.lots import locks
+from settlement.lots import classes, locks
 from settlement.tables.custody import encumbrance
-from settlement.tables.ledger import engine_holding, instrument
 
 
 class EncumbranceKind(NamedTuple):
@@ -51,19 +49,8 @@ async def check(connection: AsyncConnection, kind: EncumbranceKind, account: str
     """Return the account's member. Raises BadValue for an unknown account or class, or a name too long to be bound."""
     member = await sub_accounts.check_trading_account(connection, account)
     await sub_accounts.check_sub_account(connection, sub_accounts.sub_account(account, kind.purpose))
-    if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
-        raise BadValue("symbol", symbol, "a class that the exchange has defined")
+    await classes.check(connection, symbol)
     return member
-
-
-async def check_gold(connection: AsyncConnection, account: str, symbol: str, fine_mg: int) -> None:
-    """Refuse (INSUFFICIENT_GOLD) early and with a clear text; the engine decides in the end."""
-    held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == symbol)
-    row = (await connection.execute(held)).first()
-    free = max(row.total - row.reserved - row.locked - row.unwithdrawable, 0) if row else 0
-    if free < fine_mg:
-        text = f"account {account} needs {format_weight(fine_mg)} g of {symbol} and has {format_weight(free)} available"
-        raise Refused("INSUFFICIENT_GOLD", text)
 
 
 async def one(connection: AsyncConnection, kind: EncumbranceKind, number: int) -> Row[Any]:

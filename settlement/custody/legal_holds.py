@@ -17,6 +17,7 @@ from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.custody import encumbrances
 from settlement.custody.encumbrances import LEGAL_HOLD
+from settlement.ledger import holdings
 from settlement.lots import locks, lots
 from settlement.tables.custody import encumbrance
 
@@ -46,7 +47,7 @@ async def propose(
         if row.symbol != symbol:
             raise BadValue("symbol", symbol, f"{row.symbol}, the class of lot {row.lot_id}")
     if fine_mg:
-        await encumbrances.check_gold(connection, account, symbol, fine_mg)
+        await holdings.check_available(connection, account, symbol, fine_mg)
     values = {
         "kind": "LEGAL_HOLD",
         "account": account,

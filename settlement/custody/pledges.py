@@ -18,6 +18,7 @@ from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.custody import encumbrances
 from settlement.custody.encumbrances import PLEDGE
+from settlement.ledger import holdings
 from settlement.lots import locks, lots
 from settlement.tables.base import member
 from settlement.tables.custody import encumbrance, receipt
@@ -50,7 +51,7 @@ async def enter(
         await locks.check_free(connection, chosen)
     if fine_mg <= 0:
         raise BadValue("weight", format_weight(fine_mg), "more than zero")
-    await encumbrances.check_gold(connection, account, symbol, fine_mg)
+    await holdings.check_available(connection, account, symbol, fine_mg)
     row = {
         "kind": "PLEDGE",
         "account": account,

@@ -17,8 +17,8 @@ from settlement.base import proposals
 from settlement.base.database import among
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
-from settlement.custody import encumbrances, receipts
-from settlement.ledger import outbox
+from settlement.custody import receipts
+from settlement.ledger import holdings, outbox
 from settlement.lots import locks, lots
 from settlement.tables.custody import receipt
 
@@ -42,7 +42,7 @@ async def propose(connection: AsyncConnection, by: str, lot_ids: Sequence[int], 
             raise Refused("NO_RECEIPT", f"lot {lot_id} has no live receipt")
         wanted[rows[lot_id].account, rows[lot_id].symbol] += rows[lot_id].fine_mg
     for (account, symbol), fine_mg in sorted(wanted.items()):
-        await encumbrances.check_gold(connection, account, symbol, fine_mg)
+        await holdings.check_available(connection, account, symbol, fine_mg)
     for row in rows.values():
         await locks.lay(connection, by, LOCK, [row.lot_id], reason, row.receipt_no)
     summary: dict[str, Any] = {"lots": sorted(rows), "reason": reason}

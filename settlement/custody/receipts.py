@@ -68,6 +68,15 @@ async def issuable(connection: AsyncConnection) -> list[int]:
     return sorted((await connection.execute(query)).scalars())
 
 
+async def check_none(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+    """Refuse (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
+    live = receipt.c.status.in_(RECEIPT_OPEN)
+    query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
+    row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
+    if row is not None:
+        raise Refused("RECEIPT_EXISTS", f"lot {row.lot_id} has receipt {row.receipt_no}, which is {row.status}")
+
+
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Queue the fine gold for the engine, and charge the taking in of the lots."""
     rows = await advance(connection, receipt, RECEIPT, by, "approve", subjects)

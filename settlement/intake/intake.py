@@ -15,6 +15,7 @@ from settlement.base.arithmetic import fine_weight, format_cg, format_fineness
 from settlement.base.refusal import Refused
 from settlement.base.steps import allow
 from settlement.base.texts import printable
+from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import melting
 from settlement.lots import acceptance, lots, provenance, scales
@@ -135,7 +136,7 @@ async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: 
     the lot is, or may soon be, on an account: there the receipt gets a legal hold.
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
-    await lots.check_no_receipt(connection, [lot_id])
+    await receipts.check_none(connection, [lot_id])
     detail = {"reason": printable("reason", reason, 200), "authority": printable("authority", authority, 200)}
     values = {lot_id: {"held_state": row.state}}
     await lots.take(connection, by, "quarantine", [lot_id], values=values, details={lot_id: detail})

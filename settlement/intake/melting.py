@@ -23,6 +23,7 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import allow
 from settlement.base.texts import printable
+from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import melt_loss
 from settlement.intake.bar_rows import BarKey
@@ -148,7 +149,7 @@ async def _check_parents(connection: AsyncConnection, rows: Sequence[Row[Any]]) 
     numbers = [row.lot_id for row in rows]
     for row in rows:
         allow(LOT, "consume", row.lot_id, row.state)
-    await lots.check_no_receipt(connection, numbers)
+    await receipts.check_none(connection, numbers)
     await locks.check_free(connection, numbers)
     why = await provenance.obstacles(connection, numbers) | await unexplained(connection, numbers)
     for number, text in why.items():

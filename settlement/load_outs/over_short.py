@@ -11,11 +11,12 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import CASH, format_money, format_weight
+from goldx.protocol.units import CASH
 from settlement.base.refusal import Refused
 from settlement.base.sub_accounts import Legs
+from settlement.ledger import holdings
 from settlement.load_outs.allocation import Candidate
-from settlement.tables.ledger import engine_holding, instrument
+from settlement.tables.ledger import instrument
 
 OVER_SHORT_ACCOUNT: Final = "VENUE"
 """The venue's own trading account: it sells over weight and buys short weight, prepaid like everybody else."""
@@ -60,10 +61,4 @@ def legs_of(account: str, symbol: str, ask_mg: int, allocated_mg: int, over_shor
 async def check_funds(connection: AsyncConnection, legs: Legs) -> None:
     """Raise Refused (INSUFFICIENT_GOLD, INSUFFICIENT_CASH) where the engine, which decides, would refuse now."""
     for account, asset, amount in legs:
-        held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == asset)
-        row = (await connection.execute(held)).first()
-        free = row.total - row.reserved - row.locked - row.unwithdrawable if row else 0
-        if free + amount < 0:
-            what, unit, show = ("CASH", "CNY", format_money) if asset == CASH else ("GOLD", "g", format_weight)
-            text = f"account {account} needs {show(-amount)} {unit} of {asset} and has {show(max(free, 0))} available"
-            raise Refused(f"INSUFFICIENT_{what}", text)
+        await holdings.check_available(connection, account, asset, -amount)

@@ -21,7 +21,7 @@ from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.documents.lots import ACCEPTANCE
-from settlement.lots import warehouses
+from settlement.lots import classes, warehouses
 from settlement.lots.splitting import UMPIRE_RULES
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import acceptance
@@ -103,8 +103,7 @@ class Rule(NamedTuple):
 
 async def propose(connection: AsyncConnection, by: str, symbol: str, rule: Rule) -> int:
     """Propose a rule for a class; return the proposal's number. Raises BadValue."""
-    if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
-        raise BadValue("symbol", symbol, "a class that the exchange has defined")
+    await classes.check(connection, symbol)
     if not rule.forms or not set(rule.forms) <= set(FORMS):
         raise BadValue("form", list(rule.forms), "at least one of " + ", ".join(FORMS))
     for place in rule.warehouses:

@@ -17,7 +17,7 @@ from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.documents.lots import GONE
-from settlement.tables.ledger import instrument
+from settlement.lots import classes
 from settlement.tables.lots import CUSTOMS, grade_customs, lot
 
 DOMESTIC = CUSTOMS[0]
@@ -38,8 +38,7 @@ async def assign(connection: AsyncConnection, by: str, symbol: str, customs: str
     """
     if customs not in CUSTOMS:
         raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
-    if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
-        raise BadValue("symbol", symbol, "a class that the exchange has defined")
+    await classes.check(connection, symbol)
     there = select(exists().where(lot.c.symbol == symbol, lot.c.state.not_in(GONE)))
     if await connection.scalar(there):
         raise Refused("LOTS_THERE", f"{symbol} has lots; the customs status of a class is fixed before its first one")

@@ -13,12 +13,9 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.base.refusal import Refused
 from settlement.base.steps import allow, authorize
-from settlement.documents.custody import RECEIPT_OPEN
 from settlement.documents.lots import LOT
 from settlement.documents.machine import AS_BEFORE
-from settlement.tables.custody import receipt
 from settlement.tables.lots import custody_event, lot
 
 
@@ -108,15 +105,6 @@ async def record_event(
     states = {number: row.state for number, row in rows.items()}
     places = {number: row.warehouse for number, row in rows.items()}
     await _record(connection, by, step, states, places, dict.fromkeys(rows, detail))
-
-
-async def check_no_receipt(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
-    """Refuse (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
-    live = receipt.c.status.in_(RECEIPT_OPEN)
-    query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
-    row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
-    if row is not None:
-        raise Refused("RECEIPT_EXISTS", f"lot {row.lot_id} has receipt {row.receipt_no}, which is {row.status}")
 
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:
