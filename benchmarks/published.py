@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -68,16 +69,24 @@ def machine() -> dict[str, Any]:
     }
 
 
+def commit() -> str:
+    """Return the short name of the commit that is checked out; "unknown" without git or in an unpacked archive."""
+    if shutil.which("git") is None:
+        return "unknown"
+    command = ("git", "rev-parse", "--short", "HEAD")
+    done = subprocess.run(command, cwd=PAGE.parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 def record(name: str, measurement: Measurement, folder: Path) -> None:
     """Run a measurement and keep its JSON with what was run, where and when. Raises CalledProcessError."""
     environment = os.environ | ({SWITCH: measurement.build} if measurement.build else {})
     command = (sys.executable, "-m", "goldx.cli", "bench", *measurement.arguments)
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    commit = subprocess.run(("git", "rev-parse", "--short", "HEAD"), stdout=subprocess.PIPE, text=True, check=True)
     kept = {
         "command": measurement.command,
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "machine": machine(),
         "result": json.loads(done.stdout.splitlines()[-1]),
     }

@@ -48,6 +48,11 @@ def test_a_measurement_is_kept_with_machine_command_and_date_and_written_into_th
     assert published.written(page, tmp_path / "benchmarks") == page
 
 
+def test_a_machine_without_git_measures_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert published.commit() == "unknown"
+
+
 def test_a_page_without_a_place_for_a_kept_measurement_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
