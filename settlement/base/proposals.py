@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import Row, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
@@ -27,6 +27,10 @@ class Proposal(NamedTuple):
 
 
 _COLUMNS = tuple(proposal.c[name] for name in Proposal._fields)
+
+
+def _proposal(row: Row[Any]) -> Proposal:
+    return Proposal(*row)._replace(subjects=tuple(row.subjects))
 
 
 async def propose(
@@ -56,14 +60,14 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     await connection.execute(update(proposal).where(proposal.c.proposal_id == proposal_id).values(values))
     subject = f"proposal:{proposal_id}"
     await audit.record(connection, audit.Act(by, f"{row.kind}.{decision.lower()}", subject, {"from": row.proposed_by}))
-    return Proposal(row[0], row[1], tuple(row[2]), row[3], decision, row[5])
+    return _proposal(row)._replace(status=decision)
 
 
 async def waiting(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Proposal]:
     """Return the proposals that nobody has decided yet, oldest first."""
     query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED")
     rows = await fetch(connection, query, (proposal.c.proposal_id,), page)
-    return Page((Proposal(*row._mapping.values()) for row in rows), rows.next)
+    return Page(map(_proposal, rows), rows.next)
 
 
 async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> Proposal:
@@ -73,4 +77,4 @@ async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]
     row = (await connection.execute(query.order_by(proposal.c.proposal_id.desc()).limit(1))).first()
     if row is None:
         raise BadValue("proposal", kind, "one that is approved")
-    return Proposal(row[0], row[1], tuple(row[2]), row[3], row[4], row[5])
+    return _proposal(row)

@@ -148,9 +148,9 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
         subject = f"{place} {key}"
         row = register.lots.get(key)
         if len(several) > 1:
+            # About the mark and not about a lot: which of the lines is the lot is what nobody knows.
             where = "lines " + ", ".join(str(line.line) for line in several)
-            lot_id = None if row is None else row.lot_id
-            found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where, lot_id))
+            found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
         if row is not None:
             found += _differences(subject, row, several[0], register.line(several[0].line, key))
         else:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.cli import main
 from settlement.base import proposals, registry
+from settlement.base.proposals import Proposal
 from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, allow, authorize, check_another
 from settlement.documents.machine import AS_BEFORE, CLERK, ENGINE, PROPOSAL, Machine
@@ -151,7 +152,9 @@ async def test_a_step_takes_the_role_that_the_machine_names(engine: AsyncEngine,
     assert refused.value.reason == "NOT_PERMITTED"
     async with engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", 100, "bank-1")
-        (document,) = [found.subjects[0] for found in await proposals.waiting(connection)]
+        (waiting,) = await proposals.waiting(connection)
+        (document,) = waiting.subjects
+        assert waiting == Proposal(number, "cash", (document,), waiting.summary, "PROPOSED", ONE)
     for by in (ONE, OTHER):
         with pytest.raises(Refused) as refused:
             async with engine.begin() as connection:

@@ -34,26 +34,37 @@ async def test_a_break_freezes_the_vault_of_its_lot_and_not_of_its_texts(stocked
     await do(stocked_exchange, vault_freeze.check, "XM2")
 
 
-async def test_lots_in_dispute_follow_from_breaks_and_not_from_notes(
-    stocked_exchange: SmallExchange,
-) -> None:
-    async def in_dispute() -> int:
-        lines = await do(stocked_exchange, stock_report.report, working_days.today())
-        return sum(line.in_dispute for line in lines)
+async def in_dispute(exchange: SmallExchange) -> int:
+    """Return the fine mg in dispute of all vaults."""
+    return sum(line.in_dispute for line in await do(exchange, stock_report.report, working_days.today()))
 
+
+async def test_lots_in_dispute_follow_from_breaks_and_not_from_notes(stocked_exchange: SmallExchange) -> None:
     misleading = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", "lot 1: S-1 in the register, S-2 there")
     await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, [misleading])
-    assert await in_dispute() == 0
+    assert await in_dispute(stocked_exchange) == 0
     about = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", "another seal", 1)
     await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, [about])
-    assert await in_dispute() == 99_900
+    assert await in_dispute(stocked_exchange) == 99_900
+
+
+async def test_a_bar_that_a_statement_has_twice_is_in_dispute_only_if_its_lot_differs(
+    stocked_exchange: SmallExchange,
+) -> None:
+    for gross, disputed in (("100.00", 0), ("101.00", 99_900)):
+        bars = [*[f"HX,A1,2024,{gross},999.00,"] * 2, "HX,A2,2024,100.00,999.00,"]
+        lines = warehouse_statement.read(sheets.read("\n".join((HEADING, *bars)).encode()), Reading())
+        found = (await do(stocked_exchange, warehouse_statement.compare, "XM1", lines)).breaks
+        assert found[0].kind == "DUPLICATE_SERIAL"
+        await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, found)
+        assert await in_dispute(stocked_exchange) == disputed
 
 
 @pytest.mark.parametrize(
     ("bars", "expected"),
     [
         (["HX,A1,2024,100.00,999.00,"], [("MISSING_AT_WAREHOUSE", 2)]),
-        (["HX,A1,2024,100.00,999.00,"] * 2, [("DUPLICATE_SERIAL", 1), ("MISSING_AT_WAREHOUSE", 2)]),
+        (["HX,A1,2024,100.00,999.00,"] * 2, [("DUPLICATE_SERIAL", None), ("MISSING_AT_WAREHOUSE", 2)]),
         (["HX,A1,2024,101.00,999.01,FROZEN"], [("WEIGHT_DIFF", 1), ("FINENESS_DIFF", 1), ("STATUS_DIFF", 1)]),
         (["HX,Z9,2024,100.00,999.00,"], [("UNKNOWN_AT_WAREHOUSE", None)]),
     ],
