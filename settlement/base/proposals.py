@@ -30,7 +30,9 @@ _COLUMNS = tuple(proposal.c[name] for name in Proposal._fields)
 
 
 def _proposal(row: Row[Any]) -> Proposal:
-    return Proposal(*row)._replace(subjects=tuple(row.subjects))
+    return Proposal(
+        row.proposal_id, row.kind, tuple(row.subjects), row.summary, status=row.status, proposed_by=row.proposed_by
+    )
 
 
 async def propose(
