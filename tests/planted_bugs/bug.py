@@ -1,4 +1,4 @@
-"""A bug that is planted to see that the tests notice it."""
+"""A bug that is planted to see that the tests notice it, and an area of bugs."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,20 @@ class Bug(NamedTuple):
 
     name: str
     module: str
-    """A file of matching/core/."""
+    """A file of its area's folder."""
     right: str
     """A text that is in it exactly once."""
     wrong: str
+
+
+class Area(NamedTuple):
+    """A part of the product with its bugs, and the quick tests that have to notice each of them."""
+
+    name: str
+    folder: str
+    """The folder of its bugs' modules, relative to the checkout."""
+    tests: tuple[str, ...]
+    """Test files or folders, relative to the checkout."""
+    options: tuple[str, ...]
+    """Other arguments of pytest."""
+    bugs: tuple[Bug, ...]

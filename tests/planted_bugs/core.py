@@ -3,6 +3,4 @@
 from tests.planted_bugs import core_book, core_orders, core_venue
 from tests.planted_bugs.bug import Bug
 
-__all__ = ["BUGS", "Bug"]
-
 BUGS: tuple[Bug, ...] = (*core_book.BUGS, *core_orders.BUGS, *core_venue.BUGS)

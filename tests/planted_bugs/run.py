@@ -1,107 +1,197 @@
-"""Plants bugs in the core and checks that the tests notice every one: ``python -m tests.planted_bugs.run``.
+"""Plants bugs and checks that the tests notice every one: ``python -m tests.planted_bugs.run``.
 
-Each bug of ``tests.planted_bugs.core`` is a replacement in the core's source, made in a copy in a temporary folder, one
-at a time; a quick part of the core's tests then runs on the copy. The exit code is 0 when the copy passes without a bug
-and fails with each.
+Each bug is a replacement in the source of its area (``tests.planted_bugs.areas``), made in a copy in a temporary
+folder, one at a time; the area's quick tests then run on the copy. The exit code is 0 when the copy passes without a
+bug and fails with each.
 
-Names given as arguments run only the bugs whose names contain one of them. About five minutes on two cores.
+``--area`` runs one area's bugs, ``--sample`` as many as are drawn by a seed that is printed; words run only the bugs
+whose names contain one of them.
 """
 
+import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random, SystemRandom
 from typing import NamedTuple
 
-from tests.planted_bugs.core import BUGS, Bug
+from tests.planted_bugs.areas import AREAS
+from tests.planted_bugs.bug import Area, Bug
 
 ROOT = Path(__file__).parents[2]
 AT_A_TIME = 2
 LIMIT_S = 300
-TESTS = (
-    "test_convention_cases.py",
-    "test_stories.py",
-    "test_book.py",
-    "test_plain.py",
-    "test_against_model.py",
-    "test_replay_equality.py",
-)
-CHOSEN = "not goldx_replay and not generated_sequences"
-"""Without tests that start processes (a copy has no installed ``goldx``) and those that would shrink each failure."""
+"""Time limit of one run of an area's tests."""
 TEST_LIMIT_S = 40
+PACKAGES = ("goldx", "matching", "api", "settlement", "tests")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+)", re.MULTILINE)
+_PROBE = "the copy is what is tested"
 
 
 class Verdict(NamedTuple):
-    name: str
+    """``by`` names the test that noticed the bug, or the time limit."""
+
     noticed: bool
     by: str
 
 
-def with_bug(bug: Bug, root: Path = ROOT) -> str:
+class Case(NamedTuple):
+    """A bug and its area."""
+
+    area: Area
+    bug: Bug
+
+
+def with_bug(area: Area, bug: Bug, root: Path = ROOT) -> str:
     """Return the module's text with the bug in it. Raises ValueError if the right text is not in it exactly once."""
-    text = (root / "matching" / "core" / bug.module).read_text()
+    text = (root / area.folder / bug.module).read_text()
     found = text.count(bug.right)
     if found != 1:
         raise ValueError(f"{bug.name}: {bug.module} has its text {found} times, not once:\n{bug.right}")
     return text.replace(bug.right, bug.wrong)
 
 
-def copy_sources(origin: Path, target: Path) -> None:
-    """Copy the core, the ground floor, and the core's tests with what they share with others."""
-    for package in ("goldx", "matching", "tests/matching"):
-        shutil.copytree(origin / package, target / package, ignore=shutil.ignore_patterns("__pycache__", "_compiled"))
-    for module in (origin / "tests").glob("*.py"):
-        shutil.copy(module, target / "tests")
+def copy_sources(origin: Path, target: Path, *ignored: str) -> None:
+    """Copy the packages and their tests."""
+    for package in PACKAGES:
+        shutil.copytree(origin / package, target / package, ignore=shutil.ignore_patterns("_compiled", *ignored))
     shutil.copy(origin / "pyproject.toml", target)
 
 
-def run(origin: Path, bug: Bug | None) -> Verdict:
-    """Run the tests on a copy, with the bug in it if one is given."""
-    name = bug.name if bug is not None else "no bug"
+def change(module: Path, text: str) -> None:
+    """Change a module of a copy, whose bytecode goes."""
+    module.write_text(text)
+    for bytecode in (module.parent / "__pycache__").glob(f"{module.stem}.*.pyc"):
+        bytecode.unlink()
+
+
+def run_tests(area: Area, copy: Path) -> tuple[int | None, str]:
+    """Run an area's tests on a copy; return pytest's exit code, None after the time limit, and what it printed."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", str(TEST_LIMIT_S)]
+    command += [*area.options, *area.tests]
+    environment = {**os.environ, "GOLDX_CORE": "interpreted"}
+    environment["PYTHONPATH"] = str(copy)  # what the tests start as processes is the copy, too
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with subprocess.Popen(
+        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)  # pytest stops the servers that it has started
+            try:
+                printed, _ = process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                printed, _ = process.communicate()
+            return None, printed
+    return process.returncode, printed
+
+
+def judge(name: str, code: int | None, printed: str) -> Verdict:
+    """Return whether a bug was noticed: a test failed, or did not end. Raises RuntimeError if the tests did not run.
+
+    ``code`` is pytest's exit code: a failed collection, a wrong option or a missing pytest is no verdict on a bug.
+    """
+    if code is None:
+        return Verdict(True, f"only by the time limit of {LIMIT_S} s")
+    if code == 0:
+        return Verdict(False, "")
+    failed = _FAILED.search(printed)
+    if code != 1 or failed is None:
+        raise RuntimeError(f"{name}: the tests did not run (exit code {code})\n{printed}")
+    by_limit = f"Timeout (>{TEST_LIMIT_S}.0s)" in printed
+    return Verdict(True, failed[1] + (f", only by its time limit of {TEST_LIMIT_S} s" if by_limit else ""))
+
+
+def run(origin: Path, area: Area, bug: Bug) -> Verdict:
+    """Run an area's tests on a copy of ``origin`` with the bug in it."""
     with tempfile.TemporaryDirectory(prefix="gx") as folder:
         copy = Path(folder)
         copy_sources(origin, copy)
-        if bug is not None:
-            (copy / "matching" / "core" / bug.module).write_text(with_bug(bug, origin))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-k", CHOSEN]
-        command += ["--timeout", str(TEST_LIMIT_S)]
-        command += [f"tests/matching/core/{test}" for test in TESTS]
-        environment = {**os.environ, "GOLDX_CORE": "interpreted", "PYTHONDONTWRITEBYTECODE": "1"}
-        try:
-            done = subprocess.run(
-                command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return Verdict(name, True, f"no end within {LIMIT_S} s")
-    failed = re.search(r"^(?:FAILED|ERROR) tests/matching/core/(\S+)", done.stdout, re.MULTILINE)
-    if done.returncode not in (0, 1) and failed is None:
-        raise RuntimeError(f"{name}: the tests did not run\n{done.stdout}{done.stderr}")
-    return Verdict(name, done.returncode != 0, failed[1] if failed else "")
+        change(copy / area.folder / bug.module, with_bug(area, bug, origin))
+        return judge(bug.name, *run_tests(area, copy))
 
 
-def main(wanted: list[str]) -> int:
-    bugs = [bug for bug in BUGS if not wanted or any(word in bug.name for word in wanted)]
+def check_that_the_copy_is_tested(origin: Path, area: Area) -> None:
+    """Check that a module that cannot be imported in the copy breaks the tests. Raises RuntimeError if it does not."""
+    module = area.bugs[0].module
     with tempfile.TemporaryDirectory(prefix="gx") as folder:
+        copy = Path(folder)
+        copy_sources(origin, copy, "__pycache__")
+        change(copy / area.folder / module, f"raise RuntimeError({_PROBE!r})\n")
+        code, printed = run_tests(area, copy)
+    if code in (0, None) or _PROBE not in printed:
+        raise RuntimeError(f"{area.name}: the tests do not import the copy's {module}\n{printed}")
+
+
+def check_area(origin: Path, area: Area) -> Verdict:
+    """Check that an area's tests are about the copy, and return their verdict on ``origin``, which has no bug.
+
+    The bytecode that they leave there is copied with the sources, so that the runs that follow need not make it again.
+    """
+    check_that_the_copy_is_tested(origin, area)
+    return judge(area.name, *run_tests(area, origin))
+
+
+def chosen(areas: Sequence[str], words: Sequence[str], sample: int | None, seed: int) -> list[Case]:
+    """Return the bugs of these areas, of all if none is named, whose names contain a word; ``sample`` drawn ones."""
+    cases = [
+        Case(area, bug)
+        for area in AREAS
+        if not areas or area.name in areas
+        for bug in area.bugs
+        if not words or any(word in bug.name for word in words)
+    ]
+    if sample is None or sample >= len(cases):
+        return cases
+    return Random(seed).sample(cases, sample)
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.planted_bugs.run", description="Plants bugs.")
+    parser.add_argument("words", nargs="*", help="only bugs whose names contain one of these")
+    parser.add_argument("--area", action="append", default=[], choices=[area.name for area in AREAS])
+    parser.add_argument("--sample", type=int, help="how many bugs are drawn; all without it")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the draw; a new one without it")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = arguments(given)
+    seed = SystemRandom().randrange(1 << 32) if asked.seed is None else asked.seed
+    cases = chosen(asked.area, asked.words, asked.sample, seed)
+    if not cases:
+        print("no planted bug has such a name")
+        return 2
+    if asked.sample is not None:
+        print(f"{len(cases)} planted bugs, drawn with --sample {asked.sample} --seed {seed}", flush=True)
+    areas = [area for area in AREAS if any(case.area is area for case in cases)]
+    with tempfile.TemporaryDirectory(prefix="gx") as folder, ThreadPoolExecutor(AT_A_TIME) as pool:
         origin = Path(folder)
-        copy_sources(ROOT, origin)  # once: whoever works on the core meanwhile changes no verdict
-        for bug in bugs:
-            with_bug(bug, origin)
-        sound = run(origin, None)
-        if sound.noticed:
-            print(f"the tests fail without any bug: {sound.by}")
-            return 2
+        copy_sources(ROOT, origin, "__pycache__")  # once: whoever works on the sources meanwhile changes no verdict
+        for area, bug in cases:
+            with_bug(area, bug, origin)
+        for area, sound in zip(areas, pool.map(lambda area: check_area(origin, area), areas), strict=True):
+            if sound.noticed:
+                print(f"the tests of {area.name} fail without any bug: {sound.by}")
+                return 2
         noticed = 0
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
-            for verdict in pool.map(lambda bug: run(origin, bug), bugs):
-                print(f"{'noticed' if verdict.noticed else 'MISSED '}  {verdict.name}  {verdict.by}", flush=True)
-                noticed += verdict.noticed
-    print(f"{noticed} of {len(bugs)} planted bugs were noticed")
-    return 0 if noticed == len(bugs) else 1
+        verdicts = pool.map(lambda case: run(origin, case.area, case.bug), cases)
+        for (area, bug), verdict in zip(cases, verdicts, strict=True):
+            word = "noticed" if verdict.noticed else "MISSED "
+            print(f"{word}  {area.name}: {bug.name}  {verdict.by}", flush=True)
+            noticed += verdict.noticed
+    print(f"{noticed} of {len(cases)} planted bugs were noticed")
+    return 0 if noticed == len(cases) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,18 +1,60 @@
-"""The planted bugs still fit the core's text. Running them takes minutes: ``python -m tests.planted_bugs.run``."""
+"""The planted bugs still fit the sources. Running them takes minutes: ``python -m tests.planted_bugs.run``."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
-from tests.planted_bugs.core import BUGS, Bug
-from tests.planted_bugs.run import with_bug
+from tests.planted_bugs.areas import AREAS
+from tests.planted_bugs.run import LIMIT_S, ROOT, TEST_LIMIT_S, Case, Verdict, chosen, judge, with_bug
+
+CASES = chosen([], [], None, 0)
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_a_bug_can_be_planted(bug: Bug) -> None:
-    ast.parse(with_bug(bug))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.area.name}: {case.bug.name}")
+def test_a_bug_can_be_planted(case: Case) -> None:
+    ast.parse(with_bug(*case))
 
 
 def test_every_bug_is_another_one() -> None:
-    assert len({bug.name for bug in BUGS}) == len(BUGS) >= 40
-    assert len({(bug.module, bug.right, bug.wrong) for bug in BUGS}) == len(BUGS)
+    assert len({bug.name for _, bug in CASES}) == len(CASES)
+    assert len({(area.folder, bug.module, bug.right, bug.wrong) for area, bug in CASES}) == len(CASES)
+
+
+def test_every_area_has_bugs_and_tests() -> None:
+    assert [area.name for area in AREAS] == ["core", "posting", "reconciliation", "load-out", "sequencer", "view"]
+    for area in AREAS:
+        assert len(area.bugs) >= (40 if area.name == "core" else 10)
+        assert all((ROOT / test).exists() for test in area.tests)
+
+
+def test_a_seed_draws_the_same_bugs_of_all_areas_again() -> None:
+    drawn = chosen([], [], 20, 7)
+    assert len(set(drawn)) == 20
+    assert drawn == chosen([], [], 20, 7)
+    assert drawn != chosen([], [], 20, 8)
+    assert {case.area.name for seed in range(20) for case in chosen([], [], 20, seed)} == {a.name for a in AREAS}
+
+
+def test_only_a_failed_test_or_a_time_limit_notices_a_bug() -> None:
+    failed = "FAILED tests/a/test_b.py::test_c - assert 1 == 2\n"
+    assert judge("bug", 0, "1 passed\n") == Verdict(False, "")
+    assert judge("bug", 1, failed) == Verdict(True, "tests/a/test_b.py::test_c")
+    by_limit = judge("bug", 1, f"E   Failed: Timeout (>{TEST_LIMIT_S}.0s) from pytest-timeout.\n{failed}")
+    assert by_limit.by == f"tests/a/test_b.py::test_c, only by its time limit of {TEST_LIMIT_S} s"
+    assert judge("bug", None, "") == Verdict(True, f"only by the time limit of {LIMIT_S} s")
+
+
+@pytest.mark.parametrize("code", [2, 3, 4, 5])
+def test_tests_that_do_not_run_are_an_error(code: int) -> None:
+    with pytest.raises(RuntimeError, match=f"the tests did not run \\(exit code {code}\\)"):
+        judge("bug", code, "ERROR tests/a/test_b.py\n")
+
+
+def test_a_missing_pytest_is_an_error() -> None:
+    """Python ends with 1, as pytest does when a test fails."""
+    without = subprocess.run([sys.executable, "-ISm", "pytest"], capture_output=True, text=True, check=False)
+    assert without.returncode == 1
+    with pytest.raises(RuntimeError, match="No module named pytest"):
+        judge("bug", without.returncode, without.stdout + without.stderr)

@@ -1,5 +1,7 @@
 """Gateways behind a proxy, and small file systems."""
 
+import asyncio
+import contextlib
 import itertools
 import shutil
 import subprocess
@@ -10,11 +12,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
+from api.journal.sequencer import Sequencer
 from goldx.hosting.servers import Server
 from goldx.hosting.valkey import start_valkey
+from goldx.streams.entries import BEGINNING
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
 from tests.api.conftest import Desk
+from tests.api.journal.journaled import Journaled
 from tests.api.journal.proxied import ProxiedGateway, proxied_gateway
+from tests.faults.proxy import Proxy
 
 _numbers = itertools.count(2)
 
@@ -50,3 +59,21 @@ def small_disk() -> Any:
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
     folder.rmdir()
+
+
+@pytest_asyncio.fixture
+async def journaled(redis: Redis, shard: str, folder: Path) -> AsyncIterator[Journaled]:
+    """A sequencer that runs, with a journal of its own."""
+    far = redis.connection_pool.connection_kwargs["path"]
+    proxy = Proxy("journal", folder / "v.sock", Path(far))
+    await proxy.open()
+    keys = Keys(shard)
+    sequencer = Sequencer(f"unix://{folder / 'v.sock'}", keys, "gateway-1.1", lambda: BEGINNING, 0)
+    await sequencer.open()
+    running = asyncio.create_task(sequencer.run())
+    yield Journaled(sequencer, Journal(redis, keys), proxy)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await sequencer.close()
+    await proxy.close()

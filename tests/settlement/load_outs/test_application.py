@@ -10,11 +10,13 @@ from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.ledger import own_stock
 from settlement.load_outs import application, handing_over, load_outs
+from settlement.lots import locks, scales, warehouses
 from settlement.service import movements
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, sheet
 from tests.settlement.small_exchange import (
     CODE,
     COLLECTOR_ID,
+    FAR,
     ONE,
     OTHER,
     SmallExchange,
@@ -106,3 +108,30 @@ async def test_the_window(exchange: SmallExchange) -> None:
     await refused(exchange, "TOO_LATE", movements.approve, OTHER, proposal)
     await do(exchange, movements.decline, OTHER, proposal)
     assert await find_breaks(exchange) == ()
+
+
+async def test_the_last_day_of_the_window_is_in_time(exchange: SmallExchange) -> None:
+    number = await completed(exchange, "A.H", LOT_MG, until_day=working_days.today())
+    assert (await sheet(exchange, number)).status == "SUCCESS"
+
+
+async def test_lots_that_are_bound_are_not_allocated(exchange: SmallExchange) -> None:
+    await do(exchange, locks.freeze, ONE, [1], "doubt")
+    number = await completed(exchange, "A.H", LOT_MG)
+    assert await do(exchange, load_outs.lots_of, [number]) == [2]
+
+
+async def test_lots_of_other_warehouses_are_not_allocated(exchange: SmallExchange) -> None:
+    await do(exchange, warehouses.add, ONE, "XM2", "Warehouse two", "Xiamen")
+    await do(exchange, scales.add, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
+    elsewhere = {"warehouse": "XM2", "scale": "SCALE-2", "gross_g": "150.00", "weighed_g": "150.00"}
+    assert await exchange.issue([{"serial": "X", **elsewhere}]) == [8]
+    await refused(exchange, "NO_FITTING_LOTS", application.apply, ONE, load_out_application("A.H", 149_850))
+
+
+async def test_a_declined_application_frees_its_lots(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))
+    assert await do(exchange, load_outs.lots_of, [1]) == [1]
+    await do(exchange, movements.decline, OTHER, proposal)
+    number = await completed(exchange, "A.H", LOT_MG)
+    assert await do(exchange, load_outs.lots_of, [number]) == [1]

@@ -10,8 +10,9 @@ from settlement.ledger import own_stock
 from settlement.load_outs import cancels, handing_over
 from settlement.lots import lots
 from settlement.service import movements
+from settlement.tables.charges import fee_accrual
 from settlement.tables.custody import receipt
-from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, sheet
+from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, sheet
 from tests.settlement.small_exchange import (
     CODE,
     COLLECTOR_ID,
@@ -58,3 +59,16 @@ async def test_a_load_out_that_nobody_collects_expires(exchange: SmallExchange) 
     assert (await sheet(exchange, number)).status == "EXPIRED"
     assert exchange.held("A.H", "AU") == 4 * LOT_MG
     assert await find_breaks(exchange) == ()
+
+
+@pytest.mark.parametrize(("days", "charged"), [(0, []), (1, ["FREIGHT_INSURANCE"])])
+async def test_a_cancel_is_charged_after_the_day_of_application(
+    exchange: SmallExchange, days: int, charged: list[str]
+) -> None:
+    """Domain sheet 2.3."""
+    number = await completed(exchange, "A.H", LOT_MG)
+    await push_back(exchange, number, days)
+    await exchange.approve(await do(exchange, cancels.propose, ONE, number))
+    async with exchange.engine.connect() as connection:
+        fees = select(fee_accrual.c.kind).where(fee_accrual.c.subject == f"load_out_cancel:{number}")
+        assert list((await connection.execute(fees)).scalars()) == charged

@@ -16,9 +16,9 @@ from tests.settlement.small_exchange import ONE, SmallExchange, do, refused
 HEADING = "refiner,serial,year,gross_g,fineness_permille,status"
 
 
-async def make_old(stocked_exchange: SmallExchange) -> None:
-    """Make the breaks four days old."""
-    earlier = text("UPDATE recon_break SET opened_at = opened_at - 4 * 86400000")
+async def make_old(stocked_exchange: SmallExchange, hours: int = 96) -> None:
+    """Make the breaks so many hours older."""
+    earlier = text(f"UPDATE recon_break SET opened_at = opened_at - {hours * 3_600_000}")
     await do(stocked_exchange, AsyncConnection.execute, earlier)
 
 
@@ -32,6 +32,26 @@ async def test_a_break_freezes_the_vault_of_its_lot_and_not_of_its_texts(stocked
     await make_old(stocked_exchange)
     assert "the first bar" in await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(stocked_exchange, vault_freeze.check, "XM2")
+
+
+async def test_a_vault_is_frozen_on_the_third_day_whatever_is_explained(stocked_exchange: SmallExchange) -> None:
+    """Domain sheet 8.4."""
+    missing = Break("MISSING_AT_WAREHOUSE", "XM1 HX A1 2024", "AU", 1, 0)
+    await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, [missing])
+    await make_old(stocked_exchange, 71)
+    await do(stocked_exchange, vault_freeze.check, "XM1")
+    await make_old(stocked_exchange, 1)
+    await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
+    await do(stocked_exchange, breaks.explain, ONE, 1, ONE, "is looked for")
+    await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
+    await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, [])
+    await do(stocked_exchange, vault_freeze.check, "XM1")
+
+
+async def test_a_break_of_the_books_about_no_lot_freezes_no_vault(stocked_exchange: SmallExchange) -> None:
+    await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [Break("HOLDING", "A.H", "AU", 1, 2)])
+    await make_old(stocked_exchange)
+    await do(stocked_exchange, vault_freeze.check, "XM1")
 
 
 async def in_dispute(exchange: SmallExchange) -> int:

@@ -63,6 +63,14 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
             ],
             [("CERTIFICATE", "lot:1", "AU", 99_900)],
         ),
+        (
+            ["INSERT INTO engine_holding VALUES ('C.H', 'CNY', 5, 0, 0, 0, 1)"],
+            [("HOLDING", "C.H", "CNY", 5)],
+        ),
+        (
+            ["INSERT INTO ledger_account (name, kind, asset, balance) VALUES ('C.H', 'member', 'CNY', 5)"],
+            [("HOLDING", "C.H", "CNY", -5), ("POSTINGS", "C.H", "CNY", 5)],
+        ),
         (["UPDATE trade SET buy_fee = 0"], [("FEES", "fee_income", "CNY", 120)]),
         (["DELETE FROM trade"], [("TRADES", "trades", "", -1), ("FEES", "fee_income", "CNY", 240)]),
         (
@@ -78,6 +86,8 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
         "lot out of the vault",
         "receipt cancelled",
         "certificate changed",
+        "engine alone",
+        "ledger alone",
         "fee forgotten",
         "trade lost",
         "cash document",

@@ -4,16 +4,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files
 from settlement.intake.bar_rows import Reading
-from settlement.lots import locks
+from settlement.lots import locks, lots
 from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.workbooks import sheets
 from tests.settlement.commands import clerk, goldx
-from tests.settlement.small_exchange import ONE, SmallExchange
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 from tests.settlement.workbooks.test_sheets import workbook
 
 DAY = date(2026, 11, 24)
@@ -72,6 +73,23 @@ async def test_the_expected_status_follows_from_the_locks(stocked_exchange: Smal
     assert await compared(stocked_exchange, frozen, BARS[1]) == []
     assert await compared(stocked_exchange, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
     assert await compared(stocked_exchange, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
+    async with stocked_exchange.engine.begin() as connection:
+        await locks.unfreeze(connection, OTHER, [1], "cleared")
+    assert await compared(stocked_exchange, *BARS) == []
+
+
+async def test_the_newest_seal_is_the_one_that_counts(stocked_exchange: SmallExchange) -> None:
+    async with stocked_exchange.engine.begin() as connection:
+        await lots.record_event(connection, ONE, "seal", [1], {"seal": "S-2"})
+    assert await compared(stocked_exchange, *BARS) == [("SEAL_DIFF", "XM1 HX A1 2024", 1, 0)]
+    assert await compared(stocked_exchange, BARS[0].replace("S-1", "S-2"), BARS[1]) == []
+
+
+async def test_a_bar_that_has_left_is_unknown(stocked_exchange: SmallExchange) -> None:
+    async with stocked_exchange.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE lot SET state = 'RELEASED' WHERE lot_id = 1"))
+    assert await compared(stocked_exchange, *BARS) == [("UNKNOWN_AT_WAREHOUSE", "XM1 HX A1 2024", 0, 100_000)]
 
 
 @pytest.mark.parametrize(

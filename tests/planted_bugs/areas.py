@@ -1,0 +1,61 @@
+"""The areas in which bugs are planted, each with the tests that run on the copy.
+
+The tests are the quick ones of an area: those that start servers take two seconds more than those that need none.
+"""
+
+from tests.planted_bugs import core, load_out, posting, reconciliation, sequencer, view
+from tests.planted_bugs.bug import Area
+
+AREAS = (
+    Area(
+        "core",
+        "matching/core",
+        (
+            "tests/matching/core/test_convention_cases.py",
+            "tests/matching/core/test_stories.py",
+            "tests/matching/core/test_book.py",
+            "tests/matching/core/test_plain.py",
+            "tests/matching/core/test_against_model.py",
+            "tests/matching/core/test_replay_equality.py",
+        ),
+        # Without tests that start processes, and without those that would shrink each failure.
+        ("--noconftest", "-k", "not goldx_replay and not generated_sequences"),
+        core.BUGS,
+    ),
+    Area(
+        "posting",
+        "settlement",
+        ("tests/settlement/ledger/test_posting.py", "tests/settlement/ledger/test_ledger.py"),
+        ("-k", "not any_trading"),  # generated: it would shrink each failure
+        posting.BUGS,
+    ),
+    Area(
+        "reconciliation",
+        "settlement/reconciliation",
+        ("tests/settlement/reconciliation",),
+        (),
+        reconciliation.BUGS,
+    ),
+    Area(
+        "load-out",
+        "settlement",
+        ("tests/settlement/load_outs",),
+        (),
+        load_out.BUGS,
+    ),
+    Area(
+        "sequencer",
+        "api/journal",
+        ("tests/api/journal/test_pressure.py", "tests/api/journal/test_sequencer.py"),
+        (),
+        sequencer.BUGS,
+    ),
+    Area(
+        "view",
+        "api/view",
+        # Without test_orders.py, which starts an engine.
+        ("tests/api/view/test_view.py", "tests/api/view/test_market_data.py", "tests/api/view/test_tables.py"),
+        (),
+        view.BUGS,
+    ),
+)

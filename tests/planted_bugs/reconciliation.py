@@ -1,0 +1,142 @@
+"""Bugs in the reconciliation of ledger, warehouse and engine, of statements and of depository reports."""
+
+from tests.planted_bugs.bug import Bug
+
+THREE_WAY = "three_way.py"
+BREAKS = "breaks.py"
+FREEZE = "vault_freeze.py"
+STATEMENT = "warehouse_statement.py"
+REPORT = "depository_report.py"
+
+BUGS = (
+    Bug(
+        "holdings of the engine alone are not compared",
+        THREE_WAY,
+        "for account, asset in sorted(ledger.keys() | engine.keys()):",
+        "for account, asset in sorted(ledger.keys()):",
+    ),
+    Bug(
+        "holdings of the ledger alone are not compared",
+        THREE_WAY,
+        "for account, asset in sorted(ledger.keys() | engine.keys()):",
+        "for account, asset in sorted(engine.keys()):",
+    ),
+    Bug(
+        "a balance without postings is not compared",
+        THREE_WAY,
+        "query = query.outerjoin(part,",
+        "query = query.join(part,",
+    ),
+    Bug("the vault's balance has the wrong sign", THREE_WAY, "{asset: -balance for", "{asset: balance for"),
+    Bug(
+        "a receipt without its lot is not found",
+        THREE_WAY,
+        "sorted(lots.keys() | receipts.keys())",
+        "sorted(lots.keys())",
+    ),
+    Bug(
+        "a lot without its receipt is not found",
+        THREE_WAY,
+        "sorted(lots.keys() | receipts.keys())",
+        "sorted(receipts.keys())",
+    ),
+    Bug("a certificate is not computed again", THREE_WAY, "0 if recompute(row.content) else json.loads", "json.loads"),
+    Bug(
+        "sellers' fees are not expected",
+        THREE_WAY,
+        "func.sum(trade.c.buy_fee + trade.c.sell_fee)",
+        "func.sum(trade.c.buy_fee)",
+    ),
+    Bug(
+        "the bank's balance has the wrong sign",
+        THREE_WAY,
+        '-await _balance(connection, "bank_escrow")',
+        'await _balance(connection, "bank_escrow")',
+    ),
+    Bug(
+        "what came by no document is not reported",
+        THREE_WAY,
+        "    _check_cash,\n    _check_unidentified,\n",
+        "    _check_cash,\n",
+    ),
+    Bug("only what exceeds the other side is a break", THREE_WAY, "if expected != found:", "if expected < found:"),
+    Bug(
+        "a run corrects the breaks of other scopes", BREAKS, "    gone = gone.where(recon_break.c.scope == scope)\n", ""
+    ),
+    Bug(
+        "a run corrects the breaks that it found",
+        BREAKS,
+        "recon_break.c.last_run < run_id)",
+        "recon_break.c.last_run <= run_id)",
+    ),
+    Bug("a break that is found again keeps its last run", BREAKS, '"lot_id", "last_run")', '"lot_id")'),
+    Bug(
+        "a break is a day too old before it is passed on", BREAKS, "if days >= least)", "if days > least or not least)"
+    ),
+    Bug("a vault is frozen a day late", FREEZE, "AFTER_DAYS: Final = 3", "AFTER_DAYS: Final = 4"),
+    Bug("an explained break freezes no vault", FREEZE, "columns.status != CORRECTED", 'columns.status == "OPEN"'),
+    Bug(
+        "a break of the books freezes every vault",
+        FREEZE,
+        "(columns.scope == BOOKS) & lot_there",
+        "columns.scope == BOOKS",
+    ),
+    Bug("one kilogram has the tolerance of five", STATEMENT, "2 if gross_cg <= 100_000", "2 if gross_cg < 100_000"),
+    Bug("five kilograms have the tolerance of more", STATEMENT, "5 if gross_cg <= 500_000", "5 if gross_cg < 500_000"),
+    Bug(
+        "a bar that weighs too little is no difference",
+        STATEMENT,
+        "abs(stated.gross_cg - right.gross_cg) >",
+        "stated.gross_cg - right.gross_cg >",
+    ),
+    Bug(
+        "the tolerance itself is a difference",
+        STATEMENT,
+        "abs(stated.gross_cg - right.gross_cg) >",
+        "abs(stated.gross_cg - right.gross_cg) >=",
+    ),
+    Bug("a bar that stands there twice is none", STATEMENT, "if len(several) > 1:", "if len(several) > 2:"),
+    Bug("a lot on its way is missing", STATEMENT, '"TIMING" if away else', '"TIMING" if not away else'),
+    Bug(
+        "the oldest seal is expected",
+        STATEMENT,
+        ".order_by(custody_event.c.event_id)",
+        ".order_by(custody_event.c.event_id.desc())",
+    ),
+    Bug(
+        "a lifted lock still binds",
+        STATEMENT,
+        "where(lot.c.warehouse == place, lot_lock.c.lifted_at.is_(None))",
+        "where(lot.c.warehouse == place)",
+    ),
+    Bug(
+        "a bar that was handed out lies elsewhere",
+        STATEMENT,
+        "if other is not None and other.state in AT_WAREHOUSE:",
+        "if other is not None:",
+    ),
+    Bug(
+        "lots of other warehouses are expected",
+        STATEMENT,
+        "select(lot).where(lot.c.warehouse == place, lot.c.state",
+        "select(lot).where(lot.c.state",
+    ),
+    Bug(
+        "what was withdrawn is received",
+        REPORT,
+        "net = given.received - given.withdrawn",
+        "net = given.received + given.withdrawn",
+    ),
+    Bug(
+        "an adjustment is left out of the total",
+        REPORT,
+        "total = given.previous + net + given.adjustment",
+        "total = given.previous + net",
+    ),
+    Bug(
+        "the combined total leaves out what is eligible",
+        REPORT,
+        'if category in ("Total", s.category)]',
+        'if s.category == ("Registered" if category == "Total" else category)]',
+    ),
+)

@@ -1,0 +1,114 @@
+"""Bugs in the sequencer of a gateway and in its back-pressure."""
+
+from tests.planted_bugs.bug import Bug
+
+SEQUENCER = "sequencer.py"
+PRESSURE = "pressure.py"
+
+BUGS = (
+    Bug(
+        "a frame that has arrived is sent again",
+        SEQUENCER,
+        "            position = await self._find(after, trouble)\n",
+        "            position = await self._find(after, trouble)\n"
+        "            position = position and await self._journal.append_raw(data)\n",
+    ),
+    Bug(
+        "a frame without an answer is looked for by the wrong number",
+        SEQUENCER,
+        "find(self._frame_writer.writer, self._frame_writer.number, after)",
+        "find(self._frame_writer.writer, self._frame_writer.number - 1, after)",
+    ),
+    Bug(
+        "a frame is looked for after the one before it alone",
+        SEQUENCER,
+        "            self._last = position\n            self._frame_writer.arrived()",
+        "            self._last = Position(position.ms + 1_000, 0)\n            self._frame_writer.arrived()",
+    ),
+    Bug(
+        "the commands of a lost frame are never answered",
+        SEQUENCER,
+        "            if position is None:\n                self._refuse(frame.answers, trouble)\n",
+        "",
+    ),
+    Bug("commands that wait during an outage are dropped", SEQUENCER, "        self._refuse(waiting, trouble)\n", ""),
+    Bug("a frame without events has no filler", SEQUENCER, "commands += (FILLER,)", "commands += ()"),
+    Bug("a frame with events has a filler", SEQUENCER, "if not any(isinstance", "if not all(isinstance"),
+    Bug(
+        "commands beyond the largest frame are dropped",
+        SEQUENCER,
+        "self._pending[:MAX_FRAME], self._pending[MAX_FRAME:]",
+        "self._pending[:MAX_FRAME], []",
+    ),
+    Bug(
+        "a frame takes all that waits",
+        SEQUENCER,
+        "self._pending[:MAX_FRAME], self._pending[MAX_FRAME:]",
+        "self._pending, []",
+    ),
+    Bug(
+        "early outcomes are given in the wrong order", SEQUENCER, "zip(answers, early,", "zip(answers, reversed(early),"
+    ),
+    Bug("early outcomes of other gateways are kept", SEQUENCER, "        self._early.clear()\n", ""),
+    Bug(
+        "an answered frame still counts as waiting",
+        SEQUENCER,
+        "            self._pressure.answered(len(frame.answers))\n",
+        "",
+    ),
+    Bug("a frame is answered twice", SEQUENCER, "self._frames.pop(position, None)", "self._frames.get(position)"),
+    Bug(
+        "cancels are refused on a full disk",
+        SEQUENCER,
+        "pressure.disk_full is not None and isinstance(command, REFUSED_ON_FULL_DISK):",
+        "pressure.disk_full is not None:",
+    ),
+    Bug(
+        "orders are replaced on a full disk",
+        SEQUENCER,
+        "REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet)",
+        "REFUSED_ON_FULL_DISK: Final = (OrderPlace, QuoteSet)",
+    ),
+    Bug(
+        "commands are taken while nothing is answered",
+        SEQUENCER,
+        "if pressure.stalled is not None:",
+        "if pressure.stalled == '':",
+    ),
+    Bug(
+        "the newest frame's age is the oldest's",
+        SEQUENCER,
+        "next(iter(self._frames.values()), self._appending)",
+        "next(reversed(self._frames.values()), self._appending)",
+    ),
+    Bug("no frame names the one before it", SEQUENCER, "            self._frame_writer.arrived()\n", ""),
+    Bug("one command too many may wait", PRESSURE, "if self.waiting < MAX_WAITING:", "if self.waiting <= MAX_WAITING:"),
+    Bug(
+        "the exchange is slow a check early",
+        PRESSURE,
+        "self.checks - oldest > STALE_CHECKS",
+        "self.checks - oldest >= STALE_CHECKS",
+    ),
+    Bug(
+        "answers are counted again at every check",
+        PRESSURE,
+        "        self._answered = 0\n        oldest",
+        "        oldest",
+    ),
+    Bug(
+        "the retry time falls with what waits",
+        PRESSURE,
+        "self.waiting / self._per_second",
+        "self._per_second / self.waiting",
+    ),
+    Bug(
+        "the retry time has no upper bound",
+        PRESSURE,
+        "min(LONGEST_RETRY_MS, max(SHORTEST_RETRY_MS, int(",
+        "max(0, max(SHORTEST_RETRY_MS, int(",
+    ),
+    Bug("a disk with room is full", PRESSURE, "free < self._reserve", "free > self._reserve"),
+    Bug(
+        "a full disk is never free again", PRESSURE, "        self.disk_full = None\n        if free", "        if free"
+    ),
+)
