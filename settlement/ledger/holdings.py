@@ -1,4 +1,4 @@
-"""What an account can dispose of, by the holdings that the engine has published."""
+"""The holdings that the engine has published, and what of them is available."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
