@@ -54,7 +54,7 @@ AREAS = (
         "view",
         "api/view",
         # Without test_orders.py, which starts an engine.
-        ("tests/api/view/test_view.py", "tests/api/view/test_market_data.py", "tests/api/view/test_tables.py"),
+        ("tests/api/view/test_market_data.py", "tests/api/view/test_tables.py", "tests/api/view/test_view.py"),
         (),
         view.BUGS,
     ),

@@ -14,6 +14,7 @@ from goldx.protocol.events import (
     AnyEvent,
     HoldingChanged,
     HoldingSettled,
+    IcebergRefreshed,
     InstrumentDefined,
     OrderAccepted,
     OrderCancelled,
@@ -113,6 +114,37 @@ def test_the_top_changes_with_price_and_quantity_of_the_best_level() -> None:
     market.apply(market.place(3, "B.H", terms.SELL, 60_000, 1_000))
     assert [message["data"]["ask"] for message in messages[1:]] == [["600.00", "30"], ["600.00", "31"]]
     assert [(message["previous"], message["sequence"]) for message in messages[1:]] == [(0, 1), (1, 2)]
+
+
+def test_the_best_levels_come_first() -> None:
+    market = Market()
+    for number, (account, side, price) in enumerate(
+        [
+            ("A.H", terms.BUY, 59_000),
+            ("A.H", terms.BUY, 59_200),
+            ("A.H", terms.BUY, 59_100),
+            ("B.H", terms.SELL, 60_100),
+            ("B.H", terms.SELL, 60_000),
+        ],
+        1,
+    ):
+        market.apply(market.place(number, account, side, price, 1_000))
+    depth = market.view.markets["AU"].depth(2)
+    assert [price for price, _ in depth["bids"]] == ["592.00", "591.00"]
+    assert [price for price, _ in depth["asks"]] == ["600.00", "601.00"]
+    (top,) = subscribed(market, "top.AU")
+    assert (top["data"]["bid"], top["data"]["ask"]) == (["592.00", "1"], ["600.00", "1"])
+
+
+def test_a_refreshed_iceberg_goes_to_the_end_of_its_level() -> None:
+    market = Market()
+    about = ("B.H", "c1", "AU", terms.SELL, terms.LIMIT, 60_000, 30_000, terms.GTC)
+    market.apply(OrderAccepted(market.next(), market.at, 1, *about, display_quantity=10_000))
+    market.apply(market.place(2, "B.H", terms.SELL, 60_000, 5_000))
+    assert [order[0] for order in market.view.markets["AU"].book.resting()] == [1, 2]
+    taken = market.place(3, "A.H", terms.BUY, 60_000, 10_000), market.trade(1, 3, 10_000, 20_000, 0)
+    market.apply(*taken, IcebergRefreshed(market.next(), market.at, 1, "AU", 10_000))
+    assert [(order[0], order[3]) for order in market.view.markets["AU"].book.resting()] == [(2, 5_000), (1, 10_000)]
 
 
 def test_a_level_that_a_command_leaves_as_it_was_is_not_published() -> None:
