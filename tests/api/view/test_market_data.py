@@ -3,21 +3,29 @@
 import json
 from typing import Any
 
+import pytest
+
 from api.edge.outcome import Outcome
-from api.view.accounts import Account
+from api.view.accounts import Account, OrderOwners
 from api.view.candles import CHINA_OFFSET_MS, Candles
+from api.view.orders import write_trades
+from api.view.records import Gap
 from api.view.view import View
 from goldx.protocol import terms
 from goldx.protocol.commands import Leg
 from goldx.protocol.events import (
     AccountOpened,
     AnyEvent,
+    DayEnded,
     HoldingChanged,
     HoldingSettled,
     IcebergRefreshed,
     InstrumentDefined,
     OrderAccepted,
     OrderCancelled,
+    OrderReplaced,
+    OrderTriggered,
+    SelfTradePrevented,
     Trade,
 )
 from goldx.streams.frames import EventFrame
@@ -49,9 +57,11 @@ class Market:
         about = (account, f"c{order_id}", "AU", side, terms.LIMIT, price, quantity, terms.GTC)
         return OrderAccepted(self.next(), self.at, order_id, *about)
 
-    def trade(self, maker: int, taker: int, quantity: int, maker_left: int, taker_left: int) -> Trade:
+    def trade(
+        self, maker: int, taker: int, quantity: int, maker_left: int, taker_left: int, trade_id: int = 1
+    ) -> Trade:
         """Return a trade at 600.00 in which A.H buys by ``taker`` from B.H."""
-        numbers = (1, "AU", 60_000, quantity, 60 * quantity, maker, taker, "A.H", "B.H", terms.BUY)
+        numbers = (trade_id, "AU", 60_000, quantity, 60 * quantity, maker, taker, "A.H", "B.H", terms.BUY)
         return Trade(self.next(), self.at, *numbers, maker_left, taker_left, 30, 20)
 
 
@@ -145,6 +155,69 @@ def test_a_refreshed_iceberg_goes_to_the_end_of_its_level() -> None:
     taken = market.place(3, "A.H", terms.BUY, 60_000, 10_000), market.trade(1, 3, 10_000, 20_000, 0)
     market.apply(*taken, IcebergRefreshed(market.next(), market.at, 1, "AU", 10_000))
     assert [(order[0], order[3]) for order in market.view.markets["AU"].book.resting()] == [(2, 5_000), (1, 10_000)]
+
+
+def test_a_self_trade_that_is_prevented_reduces_both_orders() -> None:
+    market = Market()
+    market.apply(market.place(1, "A.H", terms.SELL, 60_000, 30_000))
+    own = market.place(2, "A.H", terms.BUY, 60_000, 40_000)
+    market.apply(own, SelfTradePrevented(market.next(), market.at, "AU", 1, 2, 30_000, 0, 10_000))
+    assert [order.remaining for order in market.view.orders.values()] == [0, 10_000]
+    book = market.view.markets["AU"].book
+    assert (book.levels(terms.SELL), book.levels(terms.BUY)) == ([], [(60_000, 10_000)])
+
+
+def test_a_replaced_order_moves_to_its_new_price() -> None:
+    market = Market()
+    market.apply(market.place(1, "A.H", terms.BUY, 59_000, 30_000))
+    about = (1, "A.H", "c1", "c2", "AU", 59_500, 40_000, 40_000, False)
+    market.apply(OrderReplaced(market.next(), market.at, *about))
+    assert market.view.markets["AU"].book.levels(terms.BUY) == [(59_500, 40_000)]
+
+
+def test_a_stop_order_rests_when_it_is_triggered() -> None:
+    market = Market()
+    about = ("A.H", "c1", "AU", terms.BUY, terms.LIMIT, 61_000, 30_000, terms.GTC)
+    market.apply(OrderAccepted(market.next(), market.at, 1, *about, stop_price=60_500))
+    book = market.view.markets["AU"].book
+    assert (market.view.orders[1].status, book.levels(terms.BUY)) == ("pending", [])
+    market.apply(OrderTriggered(market.next(), market.at, 1, "A.H", "c1", "AU"))
+    assert (market.view.orders[1].status, book.levels(terms.BUY)) == ("open", [(61_000, 30_000)])
+
+
+def test_an_order_keeps_all_its_trades_on_either_side() -> None:
+    """The taker of the second trade was the maker of none; the maker of both has two fills."""
+    market = Market()
+    rest_and_trade(market)
+    taken = market.place(3, "A.H", terms.BUY, 60_000, 5_000), market.trade(1, 3, 5_000, 15_000, 0, trade_id=2)
+    market.apply(*taken)
+    view = market.view
+    trades = [[trade.trade_id for trade in write_trades(view.orders[n], view.fills)] for n in (1, 2, 3)]
+    assert trades == [[1, 2], [1], [2]]
+
+
+def test_the_open_orders_alone_are_kept_at_the_end_of_the_day() -> None:
+    market = Market()
+    rest_and_trade(market)
+    market.apply(DayEnded(market.next(), market.at, "2026-11-30"))
+    assert [order_id for order_id, _ in market.view.orders.items()] == [1]
+    assert [trade_id for trade_id, _ in market.view.fills.items()] == [1]
+    assert market.view.accounts["B.H"].orders.get("c1") is market.view.orders[1]
+    assert market.view.accounts["A.H"].orders.get("c2") is None
+
+
+def test_every_order_has_its_own_account_and_side() -> None:
+    owners = OrderOwners()
+    for order_id, name, side in ((1, "A.H", terms.BUY), (2, "B.H", terms.SELL), (5, "A.H", terms.SELL)):
+        owners.add(order_id, name, side)
+    assert [(owners.account(n), owners.side(n)) for n in (1, 2, 5)] == [("A.H", 0), ("B.H", 1), ("A.H", 1)]
+
+
+def test_a_missing_event_is_not_passed_over() -> None:
+    market = Market()
+    market.next()
+    with pytest.raises(Gap):
+        market.apply(market.place(1, "A.H", terms.BUY, 59_000, 1_000))
 
 
 def test_a_level_that_a_command_leaves_as_it_was_is_not_published() -> None:
