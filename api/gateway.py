@@ -1,7 +1,7 @@
 """The gateway: it assembles view, sequencer and sessions, and follows the event stream."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from goldx.streams.connection import RedisConnection
 from goldx.streams.durability import read_durability, require_durability
 from goldx.streams.engines import read_statuses
 from goldx.streams.entries import Position
+from goldx.streams.frames import EventFrame
 from goldx.streams.history import WholeEvents, archive_in, last_event
 from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
@@ -211,23 +212,27 @@ class Gateway:
             raise DivergedStream(f"event {reached} of the stream is not the one that members have seen")
 
     async def _tail(self) -> None:
-        """Follow the event stream for ever, through outages of its server."""
+        """Follow the event stream for ever, through outages of its server.
+
+        Only reading is repeated: an error while frames are folded ends the gateway, for its view would be half folded.
+        """
 
         def report(error: Exception, _pause: float) -> None:
             self.tailing = False
             log.warning("the event stream is not reachable", error=str(error))
 
-        await retry(self._follow, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)
-
-    async def _follow(self) -> None:
-        """Fold the next events for ever. Raises RedisError, OSError and DivergedStream."""
         while True:
-            if not (self.tailing and self._tail_connection.connected):
-                await self._check_stream()
-            frames = await self._tail_events.wait(self.view.sequence, FRAMES_AT_ONCE)
-            self.tailing = True
+            frames = await retry(self._next_frames, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)
             for frame in frames:
                 self.view.apply(frame, self.sequencer.take_waiting)
+
+    async def _next_frames(self) -> Sequence[EventFrame]:
+        """Wait for the next frames of the event stream. Raises RedisError, OSError and DivergedStream."""
+        if not (self.tailing and self._tail_connection.connected):
+            await self._check_stream()
+        frames = await self._tail_events.wait(self.view.sequence, FRAMES_AT_ONCE)
+        self.tailing = True
+        return frames
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

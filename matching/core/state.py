@@ -37,7 +37,8 @@ class State:
 
     Nothing here depends on the order of a set, a clock or a random number: every dict is walked in order of insertion,
     client ids in the order of their numbers. ``events``, ``touched``, ``triggered`` and ``changed_auctions`` belong to
-    the command that is being applied, the ``general_...`` counters to this object; everything else is in a snapshot.
+    the command that is being applied, ``free_orders`` and the ``general_...`` counters to this object, and ``next_due``
+    follows from ``timetable``. Everything else is in a snapshot.
     """
 
     __slots__ = (

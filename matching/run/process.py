@@ -185,6 +185,7 @@ class EngineProcess:
             recovery.stop_leading(publisher)
         else:
             await self._finish(publisher)
+        self._log_end()
         for task in (publishing, renewing):
             task.cancel()
         await asyncio.wait((publishing, renewing))
@@ -237,17 +238,21 @@ class EngineProcess:
         self._journal_checked = True
         return entries
 
-    async def _finish(self, publisher: Publisher) -> None:
-        """Stop cleanly: publish everything, and store a snapshot, so that the next start is quick."""
+    def _log_end(self) -> None:
+        """Log that this engine stops leading, and how many of its commands did not take the fast path."""
+        # Plain orders and cancels that do not take the fast path cost twice the time (matching.core.plain).
         fold = self._recovery.fold
         state = fold.engine.state
-        # Plain orders and cancels that do not take the fast path cost twice the time (matching.core.plain).
         log.info(
             "stops leading",
             commands=fold.commands,
             general_commands=state.general_commands,
             general_trades=state.general_trades,
         )
+
+    async def _finish(self, publisher: Publisher) -> None:
+        """Stop cleanly: publish everything, and store a snapshot, so that the next start is quick."""
+        fold = self._recovery.fold
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await publisher.wait_confirmed(fold.engine.sequence)

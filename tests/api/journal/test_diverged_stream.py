@@ -1,4 +1,4 @@
-"""A gateway ends when the event stream is not the one that it has folded."""
+"""A gateway ends when the event stream is not the one that it has folded, and when it cannot fold it."""
 
 import contextlib
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from goldx.hosting.servers import Server
+from goldx.protocol.commands import AccountOpen, ClockTick
 from goldx.streams import redis_client
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from tests.api.conftest import Desk, build, until
 
@@ -32,4 +35,27 @@ async def test_a_server_with_another_event_stream_ends_the_gateway(servers: tupl
             # The same sequence, at another position of the journal.
             await redis.xadd(keys.events, fields, id=newest)
         await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await until(lambda: server.exit_code == 1)
+
+
+async def test_an_error_while_events_are_folded_ends_the_gateway(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no outage of the server, although it may have the same class: the view would go on half folded."""
+
+    def fail(*_: object) -> list[object]:
+        raise TimeoutError("raised while an answer was made")
+
+    async with contextlib.AsyncExitStack() as cleanup:
+        services = await build(cleanup, servers[0].url, servers[1].url)
+        server = await services.start_gateway()
+        desk = Desk(services, server, 1)
+        await desk.open()
+        await until(lambda: server.gateway.sequencer.waiting == 0)
+        monkeypatch.setattr(server.gateway.sequencer, "take_waiting", fail)
+        redis: Any = redis_client.connect(servers[0].url)
+        cleanup.push_async_callback(redis.aclose)
+        await Journal(redis, Keys(services.shard)).append(
+            CommandFrame("test", 1, (ClockTick(), AccountOpen("LATE", "M")))
+        )
         await until(lambda: server.exit_code == 1)
