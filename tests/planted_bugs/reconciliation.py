@@ -110,7 +110,7 @@ BUGS = (
         "where(lot.c.warehouse == place)",
     ),
     Bug(
-        "a bar that was handed out lies elsewhere",
+        "a bar that is to come lies elsewhere",
         STATEMENT,
         "if other is not None and other.state in AT_WAREHOUSE:",
         "if other is not None:",

@@ -8,13 +8,14 @@ from sqlalchemy import text
 
 from settlement.base import working_days
 from settlement.base.refusal import Refused
-from settlement.intake import files
+from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.lots import locks, lots
 from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.workbooks import sheets
+from tests.settlement import bar_lists
 from tests.settlement.commands import clerk, goldx
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, bars
 from tests.settlement.workbooks.test_sheets import workbook
 
 DAY = date(2026, 11, 24)
@@ -85,11 +86,15 @@ async def test_the_newest_seal_is_the_one_that_counts(stocked_exchange: SmallExc
     assert await compared(stocked_exchange, BARS[0].replace("S-1", "S-2"), BARS[1]) == []
 
 
-async def test_a_bar_that_has_left_is_unknown(stocked_exchange: SmallExchange) -> None:
+async def test_a_bar_that_has_left_or_is_to_come_is_unknown(stocked_exchange: SmallExchange) -> None:
     async with stocked_exchange.engine.begin() as connection:
+        await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars([{"serial": "C1"}])))
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("UPDATE lot SET state = 'RELEASED' WHERE lot_id = 1"))
-    assert await compared(stocked_exchange, *BARS) == [("UNKNOWN_AT_WAREHOUSE", "XM1 HX A1 2024", 0, 100_000)]
+    assert await compared(stocked_exchange, *BARS, "HX,C1,2024,100.00,999.00,,,") == [
+        ("UNKNOWN_AT_WAREHOUSE", "XM1 HX A1 2024", 0, 100_000),
+        ("UNKNOWN_AT_WAREHOUSE", "XM1 HX C1 2024", 0, 100_000),
+    ]
 
 
 @pytest.mark.parametrize(
