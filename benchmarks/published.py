@@ -46,7 +46,7 @@ PEERS: Final = ("--peer", "liquibook", "--peer", "liquibook unheard", "--peer", 
 MEASUREMENTS: Final = {
     "chain": Measurement(("chain", "--json"), COMPILED, tables.chain),
     "chain-interpreted": Measurement(("chain", "--json"), INTERPRETED, tables.chain),
-    "matching": Measurement(("matching", "--json", "--messages", "20000", *PEERS), "", tables.matching),
+    "matching": Measurement(("matching", "--json", *PEERS), "", tables.matching),
     "growth": Measurement(("matching", "--growth", "--json"), COMPILED, tables.growth),
     "growth-interpreted": Measurement(("matching", "--growth", "--json"), INTERPRETED, tables.growth),
     "recovery": Measurement(("recovery", "--json"), COMPILED, tables.parts),

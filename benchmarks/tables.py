@@ -40,6 +40,7 @@ def chain(found: Any) -> str:
             *(ms(row[f"{side}_p99_us"]) for side in ("echo", "relay", "chain")),
             spread(row["relay_p99_ratio"], row["relay_p99_ratio_spread"], 1),
             spread(row["p99_ratio"], row["p99_ratio_spread"], 1),
+            row["chain_overruns"],
         )
         for row in found["open_loop"]
     ]
@@ -59,13 +60,23 @@ def chain(found: Any) -> str:
         "echo p50",
         "echo p99",
     )
+    rate_heads = [
+        "of highest",
+        "offered/s",
+        "echo",
+        "relay",
+        "exchange",
+        "relay to echo",
+        "exchange to echo",
+        "overruns",
+    ]
     appends = ", ".join(f"{rate:,} a second at {packed} a frame" for packed, rate in found["journal"].items())
     return "\n\n".join(
         (
             "Acknowledged durable orders beside the echo, as fast as answers come:",
             table(heads, windows),
             "At a fixed rate, a part of the highest sustained one; p99 in ms from the moment an order was due:",
-            table(("of highest", "offered/s", "echo", "relay", "exchange", "relay to echo", "exchange to echo"), rates),
+            table(rate_heads, rates),
             "Processor time an order, in µs:",
             table(("sessions x window", *parts, "echo"), spent),
             f"The bare append to the journal, one frame at a time: {appends}.",

@@ -32,6 +32,10 @@ class Refused(RuntimeError):
     """Raised when a message was not answered with a result: the measurement would mean nothing."""
 
 
+class Overrun(Refused):
+    """Raised when the server answered a message by UNAVAILABLE: it could not follow the offered rate."""
+
+
 class Session(asyncio.Protocol):
     """One connection. Answers come in the order of the requests."""
 
@@ -41,7 +45,7 @@ class Session(asyncio.Protocol):
         self.left = 0
         """Answers that are still missing; ``finished`` is set when there are none."""
         self.finished = asyncio.Event()
-        self.failed: str | None = None
+        self.failed: Refused | None = None
         self._opened = asyncio.Event()
         self._transport: asyncio.Transport
         self._rest = b""
@@ -63,11 +67,15 @@ class Session(asyncio.Protocol):
         self._transport.write(f"GET /ws HTTP/1.1\r\nHost: x\r\n{upgrade}Sec-WebSocket-Version: 13\r\n\r\n".encode())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.fail(f"session {self.number}: the connection ended ({exc})")
+        self.fail(Refused(f"session {self.number}: the connection ended ({exc})"))
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: Refused) -> None:
         self.failed = self.failed or why
         self.finished.set()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.abort()
 
     async def open(self, host: str, port: int) -> None:
         """Connect."""
@@ -130,7 +138,7 @@ class Session(asyncio.Protocol):
                 self._rest = head
                 return
             if b" 101 " not in head.partition(b"\r\n")[0]:
-                self.fail(head.decode())
+                self.fail(Refused(head.decode()))
             self._opened.set()
         count = at = last = 0
         end = len(data)
@@ -164,7 +172,8 @@ class Session(asyncio.Protocol):
         now = time.perf_counter()
         self._answered += count
         if not data.startswith(b'{"jsonrpc":"2.0","id":%d,"result":' % self._answered, last) or b'"error":' in data:
-            self.fail(f"session {self.number}, answer {self._answered}: {data[last:]!r}")
+            kind = Overrun if b'"reason":"UNAVAILABLE"' in data else Refused
+            self.fail(kind(f"session {self.number}, answer {self._answered}: {data[last:]!r}"))
             return
         done = len(self.latencies)
         self.latencies += [now - due for due in self._due[done : done + count]]
@@ -196,6 +205,12 @@ class Load:
             if key is not None:
                 await session.log_on(key)
             self._sessions.append(session)
+
+    def close(self) -> None:
+        """End all connections: after a failure nobody knows which answers are still to come."""
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
 
     async def closed(self, run: int, sessions: int, window: int, count: int) -> dict[str, Any]:
         """Measure ``count`` requests in a closed loop: each session keeps ``window`` requests under way."""
@@ -263,7 +278,7 @@ class Load:
         for session in chosen:
             await asyncio.wait_for(session.finished.wait(), 120)
             if session.failed:
-                raise Refused(session.failed)
+                raise session.failed
 
     @staticmethod
     def _figures(chosen: Sequence[Session], seconds: float, processor: float) -> dict[str, Any]:
@@ -291,7 +306,8 @@ async def _serve() -> None:
             else:
                 answer = await load.open_loop(request["run"], sessions, request["rate"], request["count"])
         except (Refused, TimeoutError, OSError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            load.close()
+            answer = {"error": f"{type(error).__name__}: {error}", "overrun": isinstance(error, Overrun)}
         print(json.dumps(answer), flush=True)
 
 

@@ -36,16 +36,16 @@ def show(found: dict[str, Any]) -> None:
     console.print(closed)
     opened = _new_table(
         "offered at a fixed rate, latency from the moment an order was due (medians; ms)",
-        ("of highest", "offered/s", "", "p50", "p99", "p99.9", "p99 to echo's", "spread"),
+        ("of highest", "offered/s", "", "p50", "p99", "p99.9", "p99 to echo's", "spread", "overruns"),
     )
     for row in found["open_loop"]:
         offered = [f"{row['share']:.0%}", f"{row['offered_per_s']:,.0f}"]
         for side, prefix in (("echo", None), ("relay", "relay_"), ("chain", "")):
             latencies = [_ms(row[f"{side}_{key}"]) for key in ("p50_us", "p99_us", "p999_us")]
-            ratio = []
+            ratio = ["", ""]
             if prefix is not None:
                 ratio = [f"{row[f'{prefix}p99_ratio']:.1f}", _spread(row[f"{prefix}p99_ratio_spread"])]
-            opened.add_row(*offered, side, *latencies, *ratio)
+            opened.add_row(*offered, side, *latencies, *ratio, str(row[f"{side}_overruns"]))
             offered = ["", ""]
     console.print(opened)
     names = list(next(iter(found["windows"].values()))["chain_cpu_us"])

@@ -1,14 +1,17 @@
 """``goldx bench chain`` measures real processes, and counts no order that was not answered with a result."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from api.app import GatewayServer
+from api.journal import pressure
 from benchmarks.chain import flow
-from benchmarks.chain.client import Load, Refused
+from benchmarks.chain.client import Load, Overrun, Refused
 from benchmarks.command import bench
+from tests.api.conftest import Desk
 
 
 def test_the_benchmark_prints_one_json_object() -> None:
@@ -23,6 +26,7 @@ def test_the_benchmark_prints_one_json_object() -> None:
     assert [row["share"] for row in found["open_loop"]] == [0.25, 0.5, 0.75]
     for row in found["open_loop"]:
         assert {"echo_p99_us", "relay_p99_us", "chain_p99_us", "p99_ratio", "relay_p99_ratio"} <= set(row)
+        assert row["chain_overruns"] == 0
     assert set(found["journal"]) == {"1", "64", "1024"}
 
 
@@ -31,6 +35,24 @@ async def test_refused_orders_do_not_count(gateway: GatewayServer) -> None:
     await load.connect(gateway.url, None, 1)
     with pytest.raises(Refused, match="NOT_PERMITTED"):
         await load.closed(1, 1, 1, 4)
+
+
+async def test_a_rate_that_the_exchange_cannot_follow_is_an_overrun_and_is_measured_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "SYMBOL", desk.symbol)
+    monkeypatch.setattr(flow, "accounts", lambda _: (desk.a, desk.a))
+    desk.services.keys["FIRM-A"].save(tmp_path / "key.pem")
+    load = Load()
+    await load.connect(desk.server.url, str(tmp_path / "key.pem"), 1)
+    with monkeypatch.context() as full:
+        full.setattr(pressure, "MAX_WAITING", 0)
+        with pytest.raises(Overrun, match="wait for their answers already"):
+            await load.open_loop(1, 1, 1_000, 1)
+    load.close()
+    await load.connect(desk.server.url, str(tmp_path / "key.pem"), 1)
+    measured = await load.open_loop(2, 1, 1_000, 1)
+    assert measured["count"] == 1
 
 
 def test_a_flow_trades_and_cancels_its_resting_orders() -> None:
