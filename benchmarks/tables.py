@@ -37,9 +37,11 @@ def chain(found: Any) -> str:
         (
             f"{row['share']:.0%}",
             f"{row['offered_per_s']:,}",
-            *(ms(row[f"{side}_p99_us"]) for side in ("echo", "relay", "chain")),
-            spread(row["relay_p99_ratio"], row["relay_p99_ratio_spread"], 1),
-            spread(row["p99_ratio"], row["p99_ratio_spread"], 1),
+            *(ms(row[name]) if (name := f"{side}_p99_us") in row else "" for side in ("echo", "relay", "chain")),
+            *(
+                spread(row[f"{side}p99_ratio"], row[f"{side}p99_ratio_spread"], 1) if f"{side}p99_ratio" in row else ""
+                for side in ("relay_", "")
+            ),
             row["chain_overruns"],
         )
         for row in found["open_loop"]

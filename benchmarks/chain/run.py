@@ -30,11 +30,8 @@ RATE_OF: Final = "10x64"
 SHARES: Final = (0.25, 0.5, 0.75)
 """The offered rates of the open loop, as parts of the highest sustained rate."""
 OPEN_SESSIONS: Final = 10
-RERUNS: Final = 3
-"""How often, in all rounds, a run of one side at one rate may be measured again. A machine that was busy elsewhere for
-a fifth of a second overruns the 20,000 commands that may wait in a gateway."""
 DRAIN_SECONDS: Final = 2
-"""Pause before a run is measured again, in which the server answers what it took."""
+"""Pause after an overrun, in which the server answers what it took."""
 SINGLE_SHARE: Final = 20
 """A window of a single request, which is bound by latency, gets this many times fewer messages."""
 PACKED: Final = (1, 64, 1_024)
@@ -54,23 +51,41 @@ class RateOverrun(LoadFailed):
 class Side:
     """The measurements of one server under one load, one for each round."""
 
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    overruns: int = 0
-    """Runs that were measured again, because the server refused orders of the offered rate."""
+    runs: list[dict[str, Any] | None] = field(default_factory=list)
+    """None stands for an overrun: the server refused orders, because more were offered than it could take."""
+
+    @property
+    def measured(self) -> list[dict[str, Any]]:
+        """The runs without an overrun."""
+        return [run for run in self.runs if run is not None]
 
     def median(self, name: str) -> float:
-        return float(median(run[name] for run in self.runs))
+        return float(median(run[name] for run in self.measured))
 
     def summary(self, prefix: str) -> dict[str, Any]:
-        """Return the medians, with the spread of the rate."""
-        rates = [run["per_s"] for run in self.runs]
-        out: dict[str, Any] = {f"{prefix}per_s": round(median(rates))}
-        out[f"{prefix}spread"] = [round(min(rates)), round(max(rates))]
-        out |= {f"{prefix}{name}": round(self.median(name)) for name in PERCENTILES}
-        out[f"{prefix}cpu_us"] = {
-            name: round(median(run["cpu_us"][name] for run in self.runs), 1) for name in self.runs[0]["cpu_us"]
-        }
+        """Return the medians, with the spread of the rate and the number of overruns; nothing else if all overran."""
+        out: dict[str, Any] = {f"{prefix}overruns": len(self.runs) - len(self.measured)}
+        if rates := [run["per_s"] for run in self.measured]:
+            out[f"{prefix}per_s"] = round(median(rates))
+            out[f"{prefix}spread"] = [round(min(rates)), round(max(rates))]
+            out |= {f"{prefix}{name}": round(self.median(name)) for name in PERCENTILES}
+            out[f"{prefix}cpu_us"] = {
+                name: round(median(run["cpu_us"][name] for run in self.measured), 1)
+                for name in self.measured[0]["cpu_us"]
+            }
         return out
+
+
+def ratios(one: Side, other: Side, name: str) -> dict[str, Any]:
+    """Return median and spread of a figure of one server to that of another, round by round.
+
+    Rounds with an overrun are left out; nothing is returned if none remains.
+    """
+    both = zip(one.runs, other.runs, strict=True)
+    found = [run[name] / base[name] for run, base in both if run is not None and base is not None]
+    if not found:
+        return {}
+    return {"ratio": round(median(found), 3), "ratio_spread": [round(min(found), 3), round(max(found), 3)]}
 
 
 class Bench:
@@ -86,7 +101,7 @@ class Bench:
         self._run = 0
 
     async def measure(self, side: str, **request: Any) -> dict[str, Any]:
-        """Measure one run. Raises LoadFailed, and RateOverrun when orders were refused because they were too many."""
+        """Measure one run. Raises LoadFailed, or RateOverrun when orders were refused because too many waited."""
         self._run += 1
         request |= {"url": self._urls[side], "run": self._run}
         request |= {"key_file": self._running.key_file if side == "chain" else None}
@@ -105,21 +120,15 @@ class Bench:
         return dict(found)
 
     async def each(self, into: dict[str, Side], **request: Any) -> None:
-        """Measure one run of each side, again where the server could not follow the rate, RERUNS times at most.
-
-        Raises LoadFailed.
-        """
+        """Measure one run of each side; an overrun is one only at a fixed rate. Raises LoadFailed."""
         for name, side in into.items():
-            measured = None
-            while measured is None:
-                try:
-                    measured = await self.measure(name, **request)
-                except RateOverrun:
-                    side.overruns += 1
-                    if side.overruns > RERUNS:
-                        raise
-                    await asyncio.sleep(DRAIN_SECONDS)
-            side.runs.append(measured)
+            try:
+                side.runs.append(await self.measure(name, **request))
+            except RateOverrun:
+                if "rate" not in request:
+                    raise
+                side.runs.append(None)
+                await asyncio.sleep(DRAIN_SECONDS)
 
 
 async def race(
@@ -170,25 +179,18 @@ async def race(
 
 
 def _window(sides: dict[str, Side]) -> dict[str, Any]:
-    ratios = [
-        chain["per_s"] / echo["per_s"] for echo, chain in zip(sides["echo"].runs, sides["chain"].runs, strict=True)
-    ]
     out = sides["echo"].summary("echo_") | sides["chain"].summary("chain_")
     out |= {name: out[f"chain_{name}"] for name in PERCENTILES}
-    out["ratio"] = round(median(ratios), 3)
-    out["ratio_spread"] = [round(min(ratios), 3), round(max(ratios), 3)]
-    return out
+    return out | ratios(sides["chain"], sides["echo"], "per_s")
 
 
 def _offered(rate: float, share: float, sides: dict[str, Side]) -> dict[str, Any]:
     out: dict[str, Any] = {"share": share, "offered_per_s": rate}
     for name, side in sides.items():
-        out |= side.summary(f"{name}_") | {f"{name}_overruns": side.overruns}
+        out |= side.summary(f"{name}_")
     for name, prefix in (("chain", ""), ("relay", "relay_")):
-        runs = zip(sides["echo"].runs, sides[name].runs, strict=True)
-        ratios = [run["p99_us"] / echo["p99_us"] for echo, run in runs]
-        out[f"{prefix}p99_ratio"] = round(median(ratios), 2)
-        out[f"{prefix}p99_ratio_spread"] = [round(min(ratios), 2), round(max(ratios), 2)]
+        found = ratios(sides[name], sides["echo"], "p99_us")
+        out |= {f"{prefix}p99_{figure}": value for figure, value in found.items()}
     return out
 
 

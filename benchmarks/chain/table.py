@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.chain.client import PERCENTILES
+
 
 def _new_table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
@@ -41,9 +43,9 @@ def show(found: dict[str, Any]) -> None:
     for row in found["open_loop"]:
         offered = [f"{row['share']:.0%}", f"{row['offered_per_s']:,.0f}"]
         for side, prefix in (("echo", None), ("relay", "relay_"), ("chain", "")):
-            latencies = [_ms(row[f"{side}_{key}"]) for key in ("p50_us", "p99_us", "p999_us")]
+            latencies = [_ms(row[name]) if (name := f"{side}_{key}") in row else "" for key in PERCENTILES]
             ratio = ["", ""]
-            if prefix is not None:
+            if prefix is not None and f"{prefix}p99_ratio" in row:
                 ratio = [f"{row[f'{prefix}p99_ratio']:.1f}", _spread(row[f"{prefix}p99_ratio_spread"])]
             opened.add_row(*offered, side, *latencies, *ratio, str(row[f"{side}_overruns"]))
             offered = ["", ""]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,7 @@ from api.app import GatewayServer
 from api.journal import pressure
 from benchmarks.chain import flow
 from benchmarks.chain.client import Load, Overrun, Refused
+from benchmarks.chain.run import Side, ratios
 from benchmarks.command import bench
 from tests.api.conftest import Desk
 
@@ -26,7 +28,7 @@ def test_the_benchmark_prints_one_json_object() -> None:
     assert [row["share"] for row in found["open_loop"]] == [0.25, 0.5, 0.75]
     for row in found["open_loop"]:
         assert {"echo_p99_us", "relay_p99_us", "chain_p99_us", "p99_ratio", "relay_p99_ratio"} <= set(row)
-        assert row["chain_overruns"] == 0
+        assert row["echo_overruns"] == row["relay_overruns"] == row["chain_overruns"] == 0
     assert set(found["journal"]) == {"1", "64", "1024"}
 
 
@@ -37,7 +39,7 @@ async def test_refused_orders_do_not_count(gateway: GatewayServer) -> None:
         await load.closed(1, 1, 1, 4)
 
 
-async def test_a_rate_that_the_exchange_cannot_follow_is_an_overrun_and_is_measured_again(
+async def test_orders_beyond_what_may_wait_are_an_overrun_after_which_new_sessions_measure(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flow, "SYMBOL", desk.symbol)
@@ -53,6 +55,16 @@ async def test_a_rate_that_the_exchange_cannot_follow_is_an_overrun_and_is_measu
     await load.connect(desk.server.url, str(tmp_path / "key.pem"), 1)
     measured = await load.open_loop(2, 1, 1_000, 1)
     assert measured["count"] == 1
+
+
+def test_the_figures_of_a_rate_leave_overruns_out() -> None:
+    run: dict[str, Any] = {"per_s": 50.0, "p50_us": 1, "p99_us": 2, "p999_us": 3, "cpu_us": {"server": 1.0}}
+    echo, some, never = Side([run, run]), Side([None, run | {"p99_us": 8}]), Side([None, None])
+    assert some.summary("")["overruns"] == 1
+    assert some.summary("")["p99_us"] == 8
+    assert ratios(some, echo, "p99_us") == {"ratio": 4.0, "ratio_spread": [4.0, 4.0]}
+    assert never.summary("") == {"overruns": 2}
+    assert ratios(never, echo, "p99_us") == {}
 
 
 def test_a_flow_trades_and_cancels_its_resting_orders() -> None:
