@@ -3,7 +3,17 @@
 The tests are the quick ones of an area: those that start servers take two seconds more than those that need none.
 """
 
-from tests.planted_bugs import core, load_out, posting, reconciliation, sequencer, view
+from tests.planted_bugs import (
+    compiled_build,
+    core,
+    leading,
+    load_out,
+    posting,
+    protocol,
+    reconciliation,
+    sequencer,
+    view,
+)
 from tests.planted_bugs.bug import Area
 
 AREAS = (
@@ -17,10 +27,43 @@ AREAS = (
             "tests/matching/core/test_plain.py",
             "tests/matching/core/test_against_model.py",
             "tests/matching/core/test_replay_equality.py",
+            "tests/matching/core/test_state.py",
+            "tests/matching/core/test_ids.py",
+            "tests/matching/core/test_fees.py",
+            "tests/matching/core/test_money.py",
+            "tests/matching/core/test_scale.py",
         ),
         # Without tests that start processes, and without those that would shrink each failure.
         ("--noconftest", "-k", "not goldx_replay and not generated_sequences"),
         core.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "protocol",
+        "goldx/protocol",
+        ("tests/goldx/protocol",),
+        (),
+        protocol.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "leading",
+        "matching/run",
+        (
+            "tests/matching/run/test_fold.py",
+            "tests/matching/run/test_leader.py",
+            "tests/matching/run/test_recovery.py",
+        ),
+        ("-k", "not forked and not child"),  # what takes snapshots in processes of their own
+        leading.BUGS,
+    ),
+    Area(
+        "compiled build",
+        "goldx/hosting",
+        ("tests/goldx/hosting/test_compiled.py",),
+        (),
+        compiled_build.BUGS,
+        may_hang=False,
     ),
     Area(
         "posting",

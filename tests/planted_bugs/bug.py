@@ -25,3 +25,5 @@ class Area(NamedTuple):
     options: tuple[str, ...]
     """Other arguments of pytest."""
     bugs: tuple[Bug, ...]
+    may_hang: bool = True
+    """Whether a bug counts as noticed when its tests do not end: where tests wait for other processes they may."""

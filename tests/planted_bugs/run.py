@@ -95,20 +95,23 @@ def run_tests(area: Area, copy: Path) -> tuple[int | None, str]:
     return process.returncode, printed
 
 
-def judge(name: str, code: int | None, printed: str) -> Verdict:
+def judge(name: str, code: int | None, printed: str, *, may_hang: bool = True) -> Verdict:
     """Return whether a bug was noticed: a test failed, or did not end. Raises RuntimeError if the tests did not run.
 
     ``code`` is pytest's exit code: a failed collection, a wrong option or a missing pytest is no verdict on a bug.
+    Without ``may_hang`` a bug that only a time limit notices is not noticed.
     """
     if code is None:
-        return Verdict(True, f"only by the time limit of {LIMIT_S} s")
+        return Verdict(may_hang, f"only by the time limit of {LIMIT_S} s")
     if code == 0:
         return Verdict(False, "")
     failed = _FAILED.search(printed)
     if code != 1 or failed is None:
         raise RuntimeError(f"{name}: the tests did not run (exit code {code})\n{printed}")
     by_limit = f"Timeout (>{TEST_LIMIT_S}.0s)" in printed
-    return Verdict(True, failed[1] + (f", only by its time limit of {TEST_LIMIT_S} s" if by_limit else ""))
+    if by_limit:
+        return Verdict(may_hang, f"{failed[1]}, only by its time limit of {TEST_LIMIT_S} s")
+    return Verdict(True, failed[1])
 
 
 def run(origin: Path, area: Area, bug: Bug) -> Verdict:
@@ -117,7 +120,7 @@ def run(origin: Path, area: Area, bug: Bug) -> Verdict:
         copy = Path(folder)
         copy_sources(origin, copy)
         change(copy / area.folder / bug.module, with_bug(area, bug, origin))
-        return judge(bug.name, *run_tests(area, copy))
+        return judge(bug.name, *run_tests(area, copy), may_hang=area.may_hang)
 
 
 def check_that_the_copy_is_tested(origin: Path, area: Area) -> None:

@@ -23,7 +23,18 @@ def test_every_bug_is_another_one() -> None:
 
 
 def test_every_area_has_bugs_and_tests() -> None:
-    assert [area.name for area in AREAS] == ["core", "posting", "reconciliation", "load-out", "sequencer", "view"]
+    names = [
+        "core",
+        "protocol",
+        "leading",
+        "compiled build",
+        "posting",
+        "reconciliation",
+        "load-out",
+        "sequencer",
+        "view",
+    ]
+    assert [area.name for area in AREAS] == names
     for area in AREAS:
         assert len(area.bugs) >= (40 if area.name == "core" else 10)
         assert all((ROOT / test).exists() for test in area.tests)
@@ -44,6 +55,14 @@ def test_only_a_failed_test_or_a_time_limit_notices_a_bug() -> None:
     by_limit = judge("bug", 1, f"E   Failed: Timeout (>{TEST_LIMIT_S}.0s) from pytest-timeout.\n{failed}")
     assert by_limit.by == f"tests/a/test_b.py::test_c, only by its time limit of {TEST_LIMIT_S} s"
     assert judge("bug", None, "") == Verdict(True, f"only by the time limit of {LIMIT_S} s")
+
+
+def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
+    by_limit = f"E   Failed: Timeout (>{TEST_LIMIT_S}.0s) from pytest-timeout.\nFAILED tests/a/test_b.py::test_c\n"
+    assert not judge("bug", 1, by_limit, may_hang=False).noticed
+    assert not judge("bug", None, "", may_hang=False).noticed
+    assert judge("bug", 1, "FAILED tests/a/test_b.py::test_c\n", may_hang=False).noticed
+    assert [area.name for area in AREAS if not area.may_hang] == ["core", "protocol", "compiled build"]
 
 
 @pytest.mark.parametrize("code", [2, 3, 4, 5])

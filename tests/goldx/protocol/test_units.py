@@ -1,5 +1,6 @@
 """Decimal strings are read and written without loss, and nothing but their one written form is accepted."""
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
@@ -121,6 +122,43 @@ def test_a_written_decimal_is_exact_and_has_all_its_places(number: int, places: 
     text = units.format_decimal(number, places)
     assert Decimal(text).scaleb(places) == number
     assert len(text.partition(".")[2]) == places
+
+
+@pytest.mark.parametrize(
+    ("parse", "format_", "lowest", "largest"),
+    [
+        (units.parse_price, units.format_price, 1, units.MAX_PRICE_FEN),
+        (units.parse_weight, units.format_weight, 0, units.MAX_WEIGHT_MG),
+        (units.parse_signed_weight, units.format_weight, -units.MAX_WEIGHT_MG, units.MAX_WEIGHT_MG),
+        (units.parse_money, units.format_money, -units.MAX_MONEY_FEN, units.MAX_MONEY_FEN),
+    ],
+    ids=["price", "weight", "signed weight", "money"],
+)
+def test_the_bounds_of_each_unit(
+    parse: Callable[[object], int], format_: Callable[[int], str], lowest: int, largest: int
+) -> None:
+    for number in (lowest, largest):
+        assert parse(format_(number)) == number
+    for number in (lowest - 1, largest + 1):
+        with pytest.raises(BadValue):
+            parse(format_(number))
+
+
+@pytest.mark.parametrize(
+    ("fen", "text"), [(0, "0.00"), (5, "0.05"), (-5, "-0.05"), (-100, "-1.00"), (-195, "-1.95"), (123_456, "1234.56")]
+)
+def test_money_is_written_with_two_decimals(fen: int, text: str) -> None:
+    assert units.format_money(fen) == text
+
+
+@pytest.mark.parametrize(("mg", "text"), [(0, "0"), (1, "0.001"), (120, "0.12"), (1_000, "1"), (100_000, "100")])
+def test_weights_are_written_without_trailing_zeros(mg: int, text: str) -> None:
+    assert units.format_weight(mg) == text
+
+
+@pytest.mark.parametrize("text", ["A", "x" * 32, "a.b_C-9"])
+def test_identifiers_are_read(text: str) -> None:
+    assert units.parse_identifier(text, "symbol") == text
 
 
 @pytest.mark.parametrize("text", ["", "a b", "ü", "x" * 33, "a/b", "a\n", 7, None, b"a"])

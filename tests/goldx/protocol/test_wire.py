@@ -191,6 +191,39 @@ def test_a_missing_parameter_is_named(name: str) -> None:
     assert caught.value.field == name
 
 
+INSTRUMENT = {"symbol": "AU"}
+SETTLEMENT = {"reference": "r", "legs": [{"account": "A", "asset": "CNY", "amount": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "name", "allowed", "refused"),
+    [
+        ("instrument.define", INSTRUMENT, "min_fineness", (1, 100_000), (0, 100_001, True)),
+        ("instrument.define", INSTRUMENT, "price_limit_percent", (1, 99), (0, 100)),
+        ("instrument.define", INSTRUMENT, "dynamic_band_percent", (1, 99), (0, 100)),
+        ("instrument.define", INSTRUMENT, "maker_fee_bp", (0, 1_000), (-1, 1_001)),
+        ("instrument.define", INSTRUMENT, "resale_lock_days", (0, 250), (-1, 251)),
+        ("instrument.define", INSTRUMENT, "same_day_reuse_percent", (0, 100), (-1, 101)),
+        ("instrument.define", INSTRUMENT, "interruption_ms", (1_000, 86_400_000), (999, 86_400_001)),
+        ("instrument.define", INSTRUMENT, "name", ("", "x" * 64), ("x" * 65, "a\tb", 7)),
+        ("instrument.define", INSTRUMENT, "tick", ("0.01",), ("0", "0.001")),
+        ("order.place", ORDER, "expire_at", (0, wire.MAX_TIME_MS), (-1, wire.MAX_TIME_MS + 1)),
+        ("order.cancel", {"account": "A"}, "order_id", (1, 2**63 - 1), (0, 2**63)),
+        ("market.end_day", {}, "next_trading_day", ("2026-11-24",), ("2026-11-31", "tomorrow", "", 20_261_124)),
+        ("holding.settle", SETTLEMENT, "legs", (SETTLEMENT["legs"] * 16,), ([], SETTLEMENT["legs"] * 17, {}, "legs")),
+    ],
+)
+def test_the_bounds_of_a_field(
+    method: str, params: dict[str, Any], name: str, allowed: tuple[Any, ...], refused: tuple[Any, ...]
+) -> None:
+    for value in allowed:
+        assert wire.read_command(method, {**params, name: value}) is not None
+    for value in refused:
+        with pytest.raises(BadValue) as caught:
+            wire.read_command(method, {**params, name: value})
+        assert caught.value.field == name
+
+
 def test_null_means_not_given() -> None:
     assert wire.read_command("order.place", {**ORDER, "stop_price": None}) == wire.read_command("order.place", ORDER)
 

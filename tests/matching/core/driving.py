@@ -1,12 +1,23 @@
-"""Drives the core with Structs: commands in and events out, converted from and to the core's own plain forms."""
+"""Drives the core with Structs: commands in and events out, converted from and to the core's own plain forms.
 
-from typing import Any
+A broken core may loop for ever. So every command that a test applies has a limit of processor time, and a test fails
+that reaches it.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import msgspec
 
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import AnyEvent
 from matching.core.engine import Engine
+from matching.core.state import Events
+
+LONGEST_COMMAND_S: Final = 3.0
+"""Processor time after which a command is taken to go on for ever: some hundred times what the longest needs."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
@@ -18,9 +29,30 @@ def command_tuple(command: AnyCommand) -> tuple[Any, ...]:
     return found
 
 
+@contextmanager
+def must_end(seconds: float = LONGEST_COMMAND_S) -> Iterator[None]:
+    """Raise AssertionError in the block when it has used so much processor time. Only in the main thread."""
+    signal.signal(signal.SIGVTALRM, _give_up)
+    outer, _ = signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, outer)
+
+
+def _give_up(_signal: int, _frame: object) -> None:
+    raise AssertionError("the core does not come to an end with a command")
+
+
+def apply_plain(engine: Engine, at: int, command: tuple[Any, ...]) -> Events:
+    """Apply a command in its plain form and return its events in theirs. Raises AssertionError if it does not end."""
+    with must_end():
+        return engine.apply(at, command)
+
+
 def apply(engine: Engine, at: int, command: AnyCommand) -> list[AnyEvent]:
     """Apply a command and return its events as Structs; a tuple that does not fit its Struct is an error."""
-    return [read_event(event) for event in engine.apply(at, command_tuple(command))]
+    return [read_event(event) for event in apply_plain(engine, at, command_tuple(command))]
 
 
 def read_event(event: tuple[Any, ...]) -> AnyEvent:

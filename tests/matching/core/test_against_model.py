@@ -13,7 +13,7 @@ from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import EVENTS, AnyEvent, CommandRejected
 from matching.core.engine import Engine
 from tests.matching.core.dice import HypothesisDice, SeededDice
-from tests.matching.core.driving import apply
+from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
 from tests.matching.core.flows_of_orders import DeepFlow, PlainFlow
@@ -41,12 +41,13 @@ class Pair:
 
     def step(self, at: int, command: AnyCommand) -> None:
         expected = self.model.apply(at, command)
-        found = apply(self.engine, at, command)
-        assert [essence(event) for event in found] == expected, f"at {at}: {command}"
-        assert dump_engine(self.engine) == dump_model(self.model), f"at {at}: {command}"
-        validate(self.engine)
-        self.conservation.read(found)
-        self.conservation.check(self.engine)
+        with must_end():
+            found = apply(self.engine, at, command)
+            assert [essence(event) for event in found] == expected, f"at {at}: {command}"
+            assert dump_engine(self.engine) == dump_model(self.model), f"at {at}: {command}"
+            validate(self.engine)
+            self.conservation.read(found)
+            self.conservation.check(self.engine)
         self.happened.update(event.event for event in found)
 
 

@@ -12,7 +12,7 @@ from goldx.protocol import wire
 from goldx.protocol.units import BadValue
 from matching.core.engine import Engine
 from tests.matching.core.convention_cases import Case, Json, Line, commands, judge, read_cases, trades_with_self
-from tests.matching.core.driving import command_tuple, read_event
+from tests.matching.core.driving import apply_plain, command_tuple, read_event
 
 HERE = Path(__file__).parent
 OWN = HERE / "cases.jsonl"
@@ -38,7 +38,7 @@ def run(lines: Iterator[Line], snapshot_after: int | None) -> Iterator[tuple[int
     for line in lines:
         read = msgspec.json.decode(msgspec.json.encode(line.command))
         command = wire.read_command(read["method"], read["params"])
-        for event in engine.apply(read["at"], command_tuple(command)):
+        for event in apply_plain(engine, read["at"], command_tuple(command)):
             yield line.step, msgspec.json.decode(wire.write_event_line(read_event(event)))
         if line.step == snapshot_after:
             engine = Engine.restore(engine.snapshot())
@@ -75,7 +75,7 @@ def test_all_cases_through_goldx_replay(path: Path, tmp_path: Path) -> None:
     outcomes: dict[str, list[tuple[int, Json]]] = {case["name"]: [] for case in cases}
     for case, line in lines:  # the command prints what the core gives: which event belongs to which line
         command = wire.read_command(line.command["method"], line.command["params"])
-        for event in engine.apply(line.command["at"], command_tuple(command)):
+        for event in apply_plain(engine, line.command["at"], command_tuple(command)):
             written = produced.pop(0)
             assert written == wire.write_event_line(read_event(event))
             outcomes[case["name"]].append((line.step, msgspec.json.decode(written)))

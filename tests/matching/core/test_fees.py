@@ -1,6 +1,6 @@
 """Fees add up to the rounded sum, and a reservation never falls short."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldx.protocol.units import half_up
@@ -10,6 +10,7 @@ RATES = st.integers(0, 1_000)
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**12), RATES), max_size=30))
+@settings(deadline=None)
 def test_the_fees_of_an_order_are_the_rounded_sum(fills: list[tuple[int, int]]) -> None:
     residue = charged = 0
     for amount, rate in fills:
@@ -26,6 +27,7 @@ def test_the_fees_of_an_order_are_the_rounded_sum(fills: list[tuple[int, int]]) 
     RATES,
     RATES,
 )
+@settings(deadline=None)
 def test_what_a_buy_reserves_is_enough_for_any_split(
     price: int, fills: list[tuple[int, bool, int]], maker: int, taker: int
 ) -> None:
@@ -46,6 +48,7 @@ def test_what_a_buy_reserves_is_enough_for_any_split(
 
 
 @given(st.integers(0, 10**7), st.integers(1, 10**4), st.integers(1, 200), st.integers(-5_000, 4_999), RATES)
+@settings(deadline=None)
 def test_affordable_is_the_most_whole_lots(cash: int, price: int, lots: int, residue: int, rate: int) -> None:
     found = affordable(cash, price, lots * 1_000, residue, rate, 1_000)
     each = (n * 1_000 for n in range(lots, 0, -1))

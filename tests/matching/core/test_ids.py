@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.core.ids import FIRST_SIZE, PART_COUNT, ClientIds
@@ -12,6 +12,7 @@ CLAIMS = st.lists(st.tuples(st.integers(0, 3 * FIRST_SIZE), st.booleans()), max_
 
 
 @given(st.sampled_from((0, FIRST_SIZE - 5, FIRST_SIZE - 1, FIRST_SIZE, FIRST_SIZE + 1, 2 * FIRST_SIZE)), CLAIMS)
+@settings(deadline=None)
 def test_an_id_keeps_its_first_number(busy: int, claims: list[tuple[int, bool]]) -> None:
     ids, model = ClientIds(), dict[str, int]()
     for number, (name, claimed) in enumerate([*((n, True) for n in range(busy)), *claims], 1):

@@ -19,7 +19,7 @@ from matching.core import plain
 from matching.core.engine import Engine
 from matching.core.ids import FIRST_SIZE
 from tests.matching.core.dice import HypothesisDice, SeededDice
-from tests.matching.core.driving import apply, command_tuple, read_event
+from tests.matching.core.driving import apply, command_tuple, must_end, read_event
 from tests.matching.core.plain_rules import LOT, RULES, Rule
 
 encode = msgspec.msgpack.Encoder().encode
@@ -118,10 +118,11 @@ class BothPaths:
     def apply(self, at: int, command: AnyCommand) -> None:
         fields = command_tuple(command)
         commands_before, trades_before = self.fast.state.general_commands, self.fast.state.general_trades
-        expected = self.general.apply(at, fields)
-        found = self.fast.apply(at, fields)
-        assert encode(found) == encode(expected), f"at {at}: {command}"
-        assert self.fast.digest() == self.general.digest(), f"at {at}: {command}"
+        with must_end():
+            expected = self.general.apply(at, fields)
+            found = self.fast.apply(at, fields)
+            assert encode(found) == encode(expected), f"at {at}: {command}"
+            assert self.fast.digest() == self.general.digest(), f"at {at}: {command}"
         if isinstance(command, OrderPlace | OrderCancel):
             self.happened["general" if self.fast.state.general_commands > commands_before else "fast"] += 1
         if self.fast.state.general_trades > trades_before:

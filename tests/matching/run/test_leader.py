@@ -15,6 +15,8 @@ from matching.run.publisher import Publisher, StreamBroken
 from tests.matching.shards import determined, fill, lead_once
 
 LONG = 60_000
+FOR_EVER = 20
+"""Seconds after which nothing more is expected."""
 
 
 async def test_the_lease_has_one_holder_at_a_time(redis: Redis, shard: str) -> None:
@@ -38,9 +40,9 @@ async def test_a_lease_can_be_acquired_by_another_when_it_is_no_longer_renewed(r
         await asyncio.wait_for(second.acquire(), 0.7)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
-    await second.acquire()
+    await asyncio.wait_for(second.acquire(), FOR_EVER)
     with pytest.raises(Deposed, match="another engine has led since"):
-        await first.keep_renewing()
+        await asyncio.wait_for(first.keep_renewing(), FOR_EVER)
 
 
 async def test_a_lease_that_expired_without_a_successor_is_taken_up_again(redis: Redis, shard: str) -> None:
@@ -51,6 +53,7 @@ async def test_a_lease_that_expired_without_a_successor_is_taken_up_again(redis:
     await redis.delete(keys.leader)
     keeping = asyncio.create_task(lease.keep_renewing())
     while not await redis.exists(keys.leader):
+        assert not keeping.done(), "it is lost"
         await asyncio.sleep(0.01)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
