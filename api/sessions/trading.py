@@ -26,12 +26,13 @@ from goldx.protocol.commands import (
     QuoteSet,
 )
 from goldx.protocol.reasons import describe
+from goldx.protocol.terms import END_OF_DAY_RULES
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import read_command, write_event
 
 OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 """Methods of a key with the permission ``operate``."""
-SET_BY_GATEWAY: Final = ("session", "by")
+SET_BY_GATEWAY: Final = ("session", "by", "rules")
 """Fields of commands that no request may give."""
 
 MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
@@ -72,7 +73,8 @@ class Trading:
             if name in params:
                 raise BadValue(name, params[name], "left out: the gateway sets it")
         fields = BY_METHOD[method].__struct_fields__
-        return read_command(method, params | {name: set_by_gateway[name] for name in set_by_gateway if name in fields})
+        added = {**set_by_gateway, "rules": END_OF_DAY_RULES}
+        return read_command(method, params | {name: added[name] for name in added if name in fields})
 
     def _submit(self, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
         self._sequencer.submit(command, lambda outcome: _answer(request, command, outcome, make_result))

@@ -78,7 +78,7 @@ def own_trades(event: Trade, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
 
 
 class Account:
-    """One trading account. ``orders`` holds today's orders by client id, ``live`` the open ones by order id."""
+    """One trading account. ``orders``: the orders of the view by client id; ``live``: the open ones by order id."""
 
     def __init__(self, opened: AccountOpened) -> None:
         self.name = opened.account

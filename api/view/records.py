@@ -47,6 +47,8 @@ class Order(msgspec.Struct, gc=False):
     rank: int = 0
     last_trade: int = 0
     """Id of the newest trade, 0 before the first; each ``Fill`` names the trade before it."""
+    past: bool = False
+    """Whether it had ended when the last trading day ended: the view forgets it when the present one ends."""
 
     @property
     def live(self) -> bool:

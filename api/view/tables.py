@@ -63,6 +63,11 @@ class NameTable(Generic[T]):
             self._chunks.append(self._newest)
         self._newest[name] = value
 
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Iterate over the entries in the order of insertion; a name that was put twice may come twice."""
+        for chunk in self._chunks:
+            yield from chunk.items()
+
     def get(self, name: str) -> T | None:
         for chunk in reversed(self._chunks):
             value = chunk.get(name)

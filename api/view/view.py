@@ -36,7 +36,7 @@ class View:
         self.members: dict[str, list[str]] = {}
         """By member: its accounts, in the order of opening."""
         self.orders = NumberTable[Order]()
-        """By id: open orders, and those that ended today."""
+        """By id: open orders, and those that ended in this trading day or the one before."""
         self.fills = NumberTable[Fill]()
         """By trade id: the trades of these orders."""
         self.owners = OrderOwners()
@@ -215,10 +215,13 @@ class View:
         self._market(event).define(event)
 
     def _day_ended(self, event: events.DayEnded) -> None:
-        """Drop the orders that have ended, and their client ids."""
+        """Drop the orders that had ended a day ago, and their client ids: till then a member may repeat them."""
         self.trading_day = event.next_trading_day
-        self.orders = NumberTable((order_id, order) for order_id, order in self.orders.items() if order.live)
-        kept = [fill for order in self.orders.values() for fill in fills(order, self.fills)]
+        orders = [(order_id, order) for order_id, order in self.orders.items() if not order.past]
+        self.orders = NumberTable(orders)
+        kept = [fill for _, order in orders for fill in fills(order, self.fills)]
         self.fills = NumberTable((fill.trade.trade_id, fill) for fill in kept)
         for account in self.accounts.values():
-            account.orders = NameTable((order.client_order_id, order) for order in account.live.values())
+            account.orders = NameTable((name, order) for name, order in account.orders.items() if not order.past)
+        for _, order in orders:
+            order.past = not order.live

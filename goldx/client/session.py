@@ -61,7 +61,8 @@ class ExchangeClient:
         """Place an order; without a price it is a market order.
 
         ``client_order_id`` is generated unless it is given; give your own to be able to repeat the order after a
-        ConnectionLost. ``more``: expire_at, post_only, display_quantity, stop_price, stp, persist.
+        ConnectionLost: until the trading day after its first use has ended it is placed at most once. ``more``:
+        expire_at, post_only, display_quantity, stop_price, stp, persist.
         """
         placed: Placed = await self.call(
             "order.place",

@@ -211,14 +211,17 @@ class ClockTick(VenueCommand, tag=17, frozen=True):
 
 
 class MarketEndDay(OperatorCommand, tag=18, frozen=True):
-    """Ends the trading day: DAY orders expire, client ids may be used again, resale locks come a day nearer their end.
+    """Ends the trading day: DAY orders expire, resale locks come a day nearer their end, old client ids become free.
 
-    ``next_trading_day`` is an ISO date.
+    ``next_trading_day`` is an ISO date. ``rules``, which the gateway sets, says by which rules the day ends. 0, in
+    journals that are older than the field: any later day, in any phase, and only ids of open orders stay taken. 1:
+    an id stays taken until the end of the trading day after the one in which it was first used.
     """
 
     method: ClassVar[str] = "market.end_day"
     next_trading_day: str
     by: str = ""
+    rules: int = 0
 
 
 AnyCommand: TypeAlias = (

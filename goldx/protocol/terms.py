@@ -38,5 +38,8 @@ HOUSE: Final = 0
 CLIENT: Final = 1
 ACCOUNT_KINDS: Final = ("house", "client")
 
+END_OF_DAY_RULES: Final = 1
+"""The newest rules for the end of a trading day, by which gateways have it ended; ``MarketEndDay.rules`` has them."""
+
 FORMS: Final = ("SCRAP_JEWEL", "KARAT_ALLOY", "DORE", "NONAPPROVED_BAR", "GRAIN")
 """Forms of gold an instrument may accept (domain sheet 3.1)."""

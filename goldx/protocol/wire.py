@@ -116,6 +116,7 @@ CODECS: dict[str, Codec] = {
     "kind": _word(terms.ACCOUNT_KINDS),
     "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _unchanged),
     "next_trading_day": Codec(_read_date, _unchanged),
+    "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),

@@ -104,10 +104,11 @@ class Member:
 class Account:
     """An account of a member. Accounts with the same ``owner`` never trade with each other.
 
-    ``ids`` holds every client id of the trading day, ``quotes`` the id of the newest quote in each symbol.
+    ``ids`` holds every client id that is taken, ``older_ids`` those among them that were used before this trading day,
+    ``quotes`` the id of the newest quote in each symbol.
     """
 
-    __slots__ = ("balances", "cash", "ids", "kind", "member", "name", "owner", "quotes")
+    __slots__ = ("balances", "cash", "ids", "kind", "member", "name", "older_ids", "owner", "quotes")
 
     def __init__(self, name: str, member: Member, kind: int, owner: str) -> None:
         self.name: str = name
@@ -117,6 +118,7 @@ class Account:
         self.cash: Balance = Balance(name, CASH)
         self.balances: dict[str, Balance] = {CASH: self.cash}
         self.ids: ClientIds = ClientIds()
+        self.older_ids: set[str] = set()
         self.quotes: dict[str, str] = {}
 
     def balance(self, asset: str) -> Balance:

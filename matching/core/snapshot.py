@@ -4,6 +4,8 @@ What can be derived from the rest is not written: levels, best prices, indexes, 
 cannot contradict itself, and restoring one checks everything that is cached.
 
 Each record has a function that writes it and below it the one that reads it; both name its parts in the same order.
+Parts that older versions did not know come last, and are left out where there is nothing in them: so a state that an
+older version could have has the bytes, and the digest, that it gave it.
 """
 
 from __future__ import annotations
@@ -86,19 +88,22 @@ def read(data: bytes) -> State:
 
 
 def _write_account(account: Account) -> tuple[Any, ...]:
-    return (
+    ids = account.ids.items()
+    written: tuple[Any, ...] = (
         account.name,
         account.member.name,
         account.kind,
         account.owner,
         [_write_balance(balance) for balance in account.balances.values()],
-        account.ids.items(),
+        ids,
         list(account.quotes.items()),
     )
+    older = account.older_ids
+    return (*written, [name for name, _ in ids if name in older]) if older else written
 
 
 def _read_account(state: State, record: Any) -> None:
-    name, member_name, kind, owner, balances, ids, quotes = record
+    name, member_name, kind, owner, balances, ids, quotes, *newer = record
     member = state.members[member_name]
     account = Account(name, member, kind, owner)
     member.accounts.append(account)
@@ -107,6 +112,7 @@ def _read_account(state: State, record: Any) -> None:
         _read_balance(account, balance)
     account.ids = ClientIds((client_id, number) for client_id, number in ids)
     account.quotes = dict(quotes)
+    account.older_ids = set(newer[0]) if newer else set()
 
 
 def _write_balance(balance: Balance) -> tuple[Any, ...]:

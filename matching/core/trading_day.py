@@ -7,6 +7,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from matching.core import phases, stops
+from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import NO_ORDER, State
 from matching.core.tags import DAY_ENDED
@@ -19,10 +20,10 @@ def tick(state: State, command: tuple[Any, ...]) -> None:
 def end_day(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``market.end_day``: end the trading day in every instrument.
 
-    DAY orders expire, client ids of orders that are over may be used again, references of adjustments after one more
-    day, and resale locks and held back proceeds that have lasted long enough become free.
+    DAY orders expire. Client ids and references of adjustments that were used before this day become free again,
+    except the ids of open orders; so do resale locks and held back proceeds that have lasted long enough.
     """
-    _, next_trading_day, _ = command
+    _, next_trading_day, _, rules = command
     if next_trading_day <= state.trading_day:
         state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
         return
@@ -35,12 +36,26 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     state.references = {}
     state.emit(DAY_ENDED, next_trading_day)
     for account in state.accounts.values():
-        ids = account.ids.items()
-        account.ids = ClientIds([(name, number) for name, number in ids if state.find_order(account, name) is not None])
+        _free_ids(state, account, keep_a_day=rules > 0)
         account.quotes = {}
         for balance in account.balances.values():
             if balance.start_day(state.day):
                 state.touched.append(balance)
+
+
+def _free_ids(state: State, account: Account, *, keep_a_day: bool) -> None:
+    """Let the client ids be used again that were used before this day or, without ``keep_a_day``, today as well.
+
+    Ids of open orders stay taken.
+    """
+    older = account.older_ids
+    kept = [
+        (name, number)
+        for name, number in account.ids.items()
+        if (keep_a_day and name not in older) or state.find_order(account, name) is not None
+    ]
+    account.ids = ClientIds(kept)
+    account.older_ids = {name for name, _ in kept} if keep_a_day else set()
 
 
 def run_due(state: State) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from api.app import GatewayServer
 from api.sessions import close_codes
+from api.sessions.trading import SET_BY_GATEWAY
 from goldx.protocol.commands import MEMBER_COMMANDS, OPERATOR_COMMANDS, AnyCommand
 from goldx.protocol.reasons import CANCEL_REASONS, REASONS
 
@@ -34,7 +35,7 @@ async def test_the_page_shows_every_method(gateway: GatewayServer) -> None:
 
 def params_of(command: type[AnyCommand]) -> list[str]:
     fields = msgspec.structs.fields(command)
-    return [f.name if f.required else f"{f.name}?" for f in fields if f.name not in ("session", "by")]
+    return [f.name if f.required else f"{f.name}?" for f in fields if f.name not in SET_BY_GATEWAY]
 
 
 def test_the_page_shows_every_parameter_of_every_command() -> None:

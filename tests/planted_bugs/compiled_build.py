@@ -13,7 +13,7 @@ BUGS = (
     ),
     Bug("a build of another Python is used", MODULE, 'f"{sys.version} {self.modules}"', 'f"{self.modules}"'),
     Bug("a build of other modules is used", MODULE, 'f"{sys.version} {self.modules}"', 'f"{sys.version}"'),
-    Bug("the ground floor does not belong to a build", MODULE, '*sorted(GROUND.rglob("*.py")), ', ""),
+    Bug("the ground floor does not belong to a build", MODULE, 'sorted(GROUND.rglob("*.py"))', "()"),
     Bug(
         "what is compiled along does not belong to a build",
         MODULE,

@@ -57,6 +57,30 @@ BUGS = (
         "        return len(self.first) + sum([len(part) for part in self.parts])\n",
         "        return len(self.first)\n",
     ),
+    Bug(
+        "client ids are free again when their day has ended",
+        "trading_day.py",
+        "        if (keep_a_day and name not in older) or state",
+        "        if state",
+    ),
+    Bug(
+        "client ids are taken for ever",
+        "trading_day.py",
+        "        if (keep_a_day and name not in older) or state",
+        "        if keep_a_day or state",
+    ),
+    Bug(
+        "journals of older rules keep client ids for two days",
+        "trading_day.py",
+        "keep_a_day=rules > 0)",
+        "keep_a_day=True)",
+    ),
+    Bug(
+        "a snapshot forgets which client ids are of the day before",
+        "snapshot.py",
+        "    account.older_ids = set(newer[0]) if newer else set()\n",
+        "",
+    ),
     # Orders
     Bug("an iceberg shows all of itself", "orders.py", "            return special.shown\n", "            pass\n"),
     Bug(

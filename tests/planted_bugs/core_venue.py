@@ -111,8 +111,8 @@ BUGS = (
     Bug(
         "the end of the day frees the ids of open orders",
         "trading_day.py",
-        " if state.find_order(account, name) is not None]",
-        " if state.find_order(account, name) is None]",
+        " or state.find_order(account, name) is not None\n",
+        "\n",
     ),
     # Auctions
     Bug(

@@ -17,8 +17,8 @@ BUGS = (
     Bug(
         "the fold stands where it was",
         FOLD,
-        "        self.position = position\n        self.entries",
-        "        self.entries",
+        "        self.position = position\n        self.entries += 1\n",
+        "        self.entries += 1\n",
     ),
     Bug(
         "the commands behind the first batch are dropped",

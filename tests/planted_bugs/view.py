@@ -167,8 +167,20 @@ BUGS = (
     Bug(
         "open orders are dropped at the end of the day",
         "view.py",
-        "self.orders.items() if order.live)",
-        "self.orders.items() if not order.live)",
+        "            order.past = not order.live\n",
+        "            order.past = True\n",
+    ),
+    Bug(
+        "orders that ended today are dropped at the end of the day",
+        "view.py",
+        "        orders = [(order_id, order) for order_id, order in self.orders.items() if not order.past]\n",
+        "        orders = [(order_id, order) for order_id, order in self.orders.items() if order.live]\n",
+    ),
+    Bug(
+        "the client ids of orders that ended today are dropped at the end of the day",
+        "view.py",
+        "for name, order in account.orders.items() if not order.past)",
+        "for name, order in account.orders.items() if order.live)",
     ),
     Bug(
         "an answer comes before its events are in the view",

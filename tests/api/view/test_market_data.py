@@ -196,14 +196,23 @@ def test_an_order_keeps_all_its_trades_on_either_side() -> None:
     assert trades == [[1, 2], [1], [2]]
 
 
-def test_the_open_orders_alone_are_kept_at_the_end_of_the_day() -> None:
+def test_an_order_that_has_ended_is_kept_for_one_more_day_and_an_open_one_as_long_as_it_is() -> None:
+    """Of two orders that traded one is filled; its owner may repeat it until the next day has ended."""
     market = Market()
     rest_and_trade(market)
-    market.apply(DayEnded(market.next(), market.at, "2026-11-30"))
-    assert [order_id for order_id, _ in market.view.orders.items()] == [1]
-    assert [trade_id for trade_id, _ in market.view.fills.items()] == [1]
-    assert market.view.accounts["B.H"].orders.get("c1") is market.view.orders[1]
-    assert market.view.accounts["A.H"].orders.get("c2") is None
+    filled, left = market.view.orders[2], market.view.orders[1]
+    for day, kept in (("2026-11-30", [1, 2]), ("2026-12-01", [1]), ("2026-12-02", [1])):
+        market.apply(DayEnded(market.next(), market.at, day))
+        assert [order_id for order_id, _ in market.view.orders.items()] == kept
+        assert [trade_id for trade_id, _ in market.view.fills.items()] == [1]
+        assert market.view.accounts["B.H"].orders.get("c1") is left
+        assert market.view.accounts["A.H"].orders.get("c2") is (filled if 2 in kept else None)
+    market.apply(OrderCancelled(market.next(), market.at, 1, "B.H", "c1", "AU", left.remaining, "USER"))
+    for day, kept in (("2026-12-03", [1]), ("2026-12-04", [])):
+        market.apply(DayEnded(market.next(), market.at, day))
+        assert [order_id for order_id, _ in market.view.orders.items()] == kept
+    assert list(market.view.fills.items()) == []
+    assert market.view.accounts["B.H"].orders.get("c1") is None
 
 
 def test_every_order_has_its_own_account_and_side() -> None:

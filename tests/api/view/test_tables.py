@@ -36,6 +36,8 @@ def test_named_is_a_dict(before: int, names: list[int]) -> None:
         model[f"o{name}"] = value
     for name in (0, before, 5 * CHUNK_SIZE, *names):
         assert table.get(f"o{name}") == model.get(f"o{name}")
+    assert dict(table.items()) == model
+    assert dict(NameTable(table.items()).items()) == model
 
 
 def test_no_chunk_grows_large() -> None:

@@ -84,7 +84,7 @@ def test_a_build_belongs_to_the_python_and_to_the_modules_that_are_compiled(
 ) -> None:
     package = Package(tmp_path)
     before = package.compiled().folder
-    (package.home / "other.py").write_text("")
+    (package.home / "other.py").write_text("B = 1")
     with_other = package.compiled().folder
     assert with_other != before, "the constants of a module beside it may be built in"
     assert package.compiled(modules=("module", "other")).folder != with_other

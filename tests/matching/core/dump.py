@@ -31,6 +31,7 @@ def dump_engine(engine: Engine) -> Dump:
         },
         "members": {name: member.refusal for name, member in state.members.items()},
         "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
+        "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
     }
 
 
@@ -112,6 +113,10 @@ def dump_model(model: Model) -> Dump:
             for name, member in model.members.items()
         },
         "ids": {account.name: account.used_ids for account in model.accounts.values()},
+        "older_ids": {
+            account.name: {name for name, day in account.used_on.items() if day < model.day}
+            for account in model.accounts.values()
+        },
     }
 
 

@@ -232,9 +232,8 @@ class Flow:
 
     def end_day(self) -> AnyCommand:
         self.day += 1
-        return commands.MarketEndDay(
-            DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
-        )
+        day = DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
+        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 1)))
 
     def redefine(self) -> AnyCommand:
         return self.definition(self.symbol())

@@ -215,8 +215,13 @@ class Model(OrderCommands):
         self.references, self.older_references = [], self.references
         for account in self.accounts.values():
             account.unwithdrawable = 0
-            open_ids = {o.client_order_id: o.order_id for o in self.orders if o.account is account}
-            account.used_ids = open_ids
+            taken = {o.client_order_id: o.order_id for o in self.orders if o.account is account}
+            if c.rules == 1:
+                ended = self.day - 1
+                taken |= {name: account.used_ids[name] for name, day in account.used_on.items() if day == ended}
+            account.used_ids = taken
+            # By the older rules nothing is remembered of what was used when: all that is taken counts as of today.
+            account.used_on = {n: account.used_on[n] if c.rules == 1 else self.day for n in taken}
             for asset in account.total:
                 self.touch(account, asset)
         self.emit(events.DayEnded, c.next_trading_day)

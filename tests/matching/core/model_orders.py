@@ -20,6 +20,11 @@ class OrderCommands(Books):
             raise Refused("UNKNOWN_ACCOUNT")
         return self.accounts[name]
 
+    def use_id(self, account: Account, client_id: str, order_id: int) -> None:
+        """Note that an order has a client id, and since which trading day it is taken."""
+        account.used_ids[client_id] = order_id
+        account.used_on.setdefault(client_id, self.day)
+
     def check_permission(self, account: Account) -> None:
         member = self.members[account.member]
         if member.killed:
@@ -143,7 +148,7 @@ class OrderCommands(Books):
     def accept(self, order: Order) -> None:
         self.last_order_id = order.order_id
         self.orders.append(order)
-        order.account.used_ids[order.client_order_id] = order.order_id
+        self.use_id(order.account, order.client_order_id, order.order_id)
         self.touch_for(order)
         self.emit(
             events.OrderAccepted,
@@ -202,7 +207,8 @@ class OrderCommands(Books):
         renamed = c.new_client_order_id or order.client_order_id
         names = order.order_id, account.name, order.client_order_id, renamed
         order.client_order_id, order.price, order.quantity, order.remaining = renamed, price, total, remaining
-        account.used_ids[renamed] = order.order_id
+        if c.new_client_order_id is not None:
+            self.use_id(account, renamed, order.order_id)
         self.touch_for(order)
         self.emit(events.OrderReplaced, *names, order.symbol, price, total, remaining, keeps)
         if order.pending:

@@ -58,7 +58,9 @@ class Account:
     owner: str
     total: dict[str, int] = field(default_factory=lambda: {units.CASH: 0})
     used_ids: dict[str, int] = field(default_factory=dict)
-    """The order id of each client id of the trading day."""
+    """The order id of each client id that is taken."""
+    used_on: dict[str, int] = field(default_factory=dict)
+    """The number of the trading day on which each of them was first used."""
     bought: list[tuple[str, int, int]] = field(default_factory=list)
     """(symbol, quantity, number of the trading day from which it may be sold)."""
     unwithdrawable: int = 0

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from goldx.protocol import commands, events, terms
 from goldx.protocol.commands import OrderCancel, OrderPlace
 from goldx.protocol.events import AnyEvent
@@ -72,13 +74,64 @@ def test_an_interruption_that_starts_while_another_ends_ends_in_time_too() -> No
     assert phases(apply(engine, 2_002, commands.ClockTick())) == [terms.CONTINUOUS]
 
 
-def test_client_ids_are_kept_for_the_day_and_references_for_two() -> None:
+def test_the_older_rules_free_client_ids_with_the_day() -> None:
+    """As in journals that are older than ``MarketEndDay.rules``, which have to give the same events again."""
     engine = market()
     apply(engine, 1, limit("ann", terms.BUY, 100))
     apply(engine, 1, limit("ann", terms.BUY, 99, time_in_force=terms.IOC))
     apply(engine, 2, commands.MarketEndDay("2026-11-25"))
     (kept,) = engine.state.orders.values()
     assert engine.state.accounts["ann"].ids.items() == [(kept.client_order_id, kept.order_id)]
+
+
+def end_day(number: int) -> commands.MarketEndDay:
+    return commands.MarketEndDay(f"2026-11-{number}", rules=terms.END_OF_DAY_RULES)
+
+
+def refusal(engine: Engine, command: commands.AnyCommand) -> tuple[str, int | None]:
+    """Return the reason why an order is refused and the order that it repeats; an empty text if it is accepted."""
+    first = apply(engine, 9, command)[0]
+    return (first.reason, first.order_id) if isinstance(first, events.OrderRejected) else ("", None)
+
+
+@pytest.mark.parametrize("restored", [False, True], ids=["as it went", "restored"])
+def test_an_order_that_is_repeated_after_the_day_has_ended_is_placed_once(restored: bool) -> None:
+    """The answer was lost, the day ended, the member asks again. A day later the id is free."""
+    engine = market()
+    order = limit("ann", terms.BUY, 99, time_in_force=terms.IOC)
+    assert refusal(engine, order) == ("", None)
+    apply(engine, 2, end_day(25))
+    if restored:
+        engine = Engine.restore(engine.snapshot())
+    assert refusal(engine, order) == ("DUPLICATE_ID", 1)
+    apply(engine, 3, end_day(26))
+    assert refusal(engine, order) == ("", None)
+
+
+def test_every_kind_of_client_id_stays_taken_for_the_next_day() -> None:
+    """Of orders and of quotes, and the old and the new id of an order that was renamed; and as long as it is open."""
+    engine = market()
+    apply(engine, 1, limit("ann", terms.BUY, 100))
+    (old,) = engine.state.accounts["ann"].ids.items()
+    apply(engine, 1, commands.OrderReplace("ann", 1, new_client_order_id="new"))
+    apply(engine, 1, commands.QuoteSet("bob", "q", "AU", 90, LOT, 110, LOT))
+    apply(engine, 2, end_day(25))
+    for account, taken, number in (("ann", old[0], 1), ("ann", "new", 1)):
+        again = OrderPlace(account, taken, "AU", terms.BUY, terms.LIMIT, LOT, 100)
+        assert refusal(engine, again) == ("DUPLICATE_ID", number)
+    (refused,) = apply(engine, 2, commands.QuoteSet("bob", "q", "AU", 90, LOT, 110, LOT))
+    assert isinstance(refused, events.CommandRejected)
+    assert (refused.reason, refused.detail) == ("DUPLICATE_ID", "its bid is order 2")
+    for day in (26, 27, 30):
+        apply(engine, 3, end_day(day))
+    taken_by_open = OrderPlace("ann", "new", "AU", terms.BUY, terms.LIMIT, LOT, 100)
+    assert refusal(engine, taken_by_open) == ("DUPLICATE_ID", 1)
+    assert refusal(engine, OrderPlace("ann", old[0], "AU", terms.BUY, terms.LIMIT, LOT, 100)) == ("", None)
+
+
+def test_references_of_adjustments_are_kept_for_two_days() -> None:
+    engine = market()
+    apply(engine, 2, commands.MarketEndDay("2026-11-25"))
     again = commands.HoldingAdjust("ann", "CNY", 1, "ann-cash")
     (refused,) = apply(engine, 3, again)
     assert isinstance(refused, events.CommandRejected)

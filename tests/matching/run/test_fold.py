@@ -3,7 +3,6 @@
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 
 from goldx.protocol import commands, terms
@@ -15,7 +14,7 @@ from matching.core.engine import Engine
 from matching.run import fold as folds
 from matching.run.fold import COMMANDS_PER_BATCH, CoreFailed, EntryEvents, Fold
 from tests.matching.core.dice import SeededDice
-from tests.matching.core.driving import command_tuple
+from tests.matching.core.driving import command_tuple, read_event
 from tests.matching.core.flows import Flow
 from tests.matching.shards import traffic
 
@@ -44,7 +43,7 @@ def test_a_frame_gives_the_events_of_its_commands_however_long_it_is() -> None:
     assert made is not None
     engine = Engine()
     single = [engine.apply(5_000, command_tuple(command)) for command in folds.decode_commands(data).commands]
-    assert msgspec.msgpack.encode(outcomes(made)) == msgspec.msgpack.encode(tuple(tuple(events) for events in single))
+    assert outcomes(made) == tuple(tuple(read_event(event) for event in events) for events in single)
     assert (made.first, made.last) == (1, engine.sequence)
     assert {event.at for events in outcomes(made) for event in events} == {5_000}
 
@@ -120,7 +119,7 @@ def test_of_published_events_nothing_is_made_and_of_a_frame_that_ends_behind_the
 def test_a_command_on_which_the_core_fails_is_named_by_its_place_in_the_frame() -> None:
     """No JSON gives such a command; another writer's MessagePack may."""
     good: list[AnyCommand] = [commands.ClockTick()] * (COMMANDS_PER_BATCH + 5)
-    broken = commands.OrderPlace("A", "a", "X", 0, 0, "much")  # type: ignore[arg-type]
+    broken = commands.OrderPlace("A", "a", "X", 0, 0, "much", 100)  # type: ignore[arg-type]
     opening: list[AnyCommand] = [commands.InstrumentDefine("X"), commands.AccountOpen("A", "M")]
     opening += [commands.HoldingAdjust("A", "CNY", 5, "r"), commands.MarketSetPhase("X", terms.CONTINUOUS)]
     fold = Fold(Engine())
