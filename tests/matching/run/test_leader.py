@@ -45,6 +45,14 @@ async def test_a_lease_can_be_acquired_by_another_when_it_is_no_longer_renewed(r
         await asyncio.wait_for(first.keep_renewing(), FOR_EVER)
 
 
+async def test_a_lease_that_was_never_renewed_ends(redis: Redis, shard: str) -> None:
+    keys = Keys(shard)
+    first, second = Lease(redis, keys, 200), Lease(redis, keys, 200)
+    assert await first.try_acquire()
+    await asyncio.wait_for(second.acquire(), FOR_EVER)
+    assert second.epoch == first.epoch + 1
+
+
 async def test_a_lease_that_expired_without_a_successor_is_taken_up_again(redis: Redis, shard: str) -> None:
     """As after a time without the server: nobody could take it, so nobody has."""
     keys = Keys(shard)
