@@ -187,3 +187,13 @@ async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
     opened = Desk(services, gateway, next(_numbers))
     await opened.open()
     return opened
+
+
+@pytest_asyncio.fixture
+async def own_desk(servers: tuple[Server, Server]) -> AsyncIterator[Desk]:
+    """The one instrument of an exchange of its own, so that all instruments can be closed."""
+    async with contextlib.AsyncExitStack() as cleanup:
+        services = await build(cleanup, servers[0].url, servers[1].url)
+        desk = Desk(services, await services.start_gateway(), 1)
+        await desk.open()
+        yield desk

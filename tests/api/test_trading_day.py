@@ -1,16 +1,12 @@
 """The end of a trading day at a real gateway: what may be repeated after it, and what is refused."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from goldx.client.errors import ExchangeError
-from goldx.hosting.servers import Server
-from tests.api.conftest import Desk, build
+from tests.api.conftest import Desk
 
 
 def china_today() -> date:
@@ -22,16 +18,6 @@ def weekday_after(day: date) -> date:
     while day.weekday() >= 5:
         day += timedelta(1)
     return day
-
-
-@pytest_asyncio.fixture
-async def own_desk(servers: tuple[Server, Server]) -> AsyncIterator[Desk]:
-    """The one instrument of an exchange of its own, so that all instruments can be closed."""
-    async with contextlib.AsyncExitStack() as cleanup:
-        services = await build(cleanup, servers[0].url, servers[1].url)
-        desk = Desk(services, await services.start_gateway(), 1)
-        await desk.open()
-        yield desk
 
 
 class Days:

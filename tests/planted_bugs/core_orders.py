@@ -54,6 +54,13 @@ BUGS = (
         "",
     ),
     Bug(
+        "what an iceberg took on entry counts against its first slice",
+        "resting.py",
+        "        special.shown = min(special.display, order.remaining)\n    (instrument",
+        "        taken = (order.quantity - order.remaining) % special.display\n"
+        "        special.shown = min(special.display - taken, order.remaining)\n    (instrument",
+    ),
+    Bug(
         "an iceberg creates quantity",
         "resting.py",
         "    special.shown = min(special.display, order.remaining)\n    level.move_to_end",

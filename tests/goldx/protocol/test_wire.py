@@ -193,7 +193,7 @@ def test_a_missing_parameter_is_named(name: str) -> None:
 
 
 INSTRUMENT = {"symbol": "AU"}
-SETTLEMENT = {"reference": "r", "legs": [{"account": "A", "asset": "CNY", "amount": "1"}]}
+SETTLEMENT: dict[str, Any] = {"reference": "r", "legs": [{"account": "A", "asset": "CNY", "amount": "1"}]}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.matching.core.test_state import LOT, limit, market
 from tests.matching.core.validator import validate
 
 CASH = 10**9
-"""What ``market`` gives to each of ann and bob, in fen; and as many mg of AU."""
+"""Fen that ``market`` gives to each of ann and bob, and as many mg of AU."""
 
 
 def reason(engine: Engine, command: Any) -> str:

@@ -1,6 +1,7 @@
-"""What only happens in large numbers: thousands of prices, expiries, client ids, stops and fills."""
+"""Large numbers: thousands of prices, expiries, client ids, stops and fills."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ DEEP = 2 * MAX_NEAR + MAX_NEAR // 4
 ENOUGH_TO_SWEEP = FORGOTTEN_ENTRIES + 100
 
 
-def place(account: str, number: int, side: int, price: int, lots: int = 1, **more: int) -> OrderPlace:
+def place(account: str, number: int, side: int, price: int, lots: int = 1, **more: Any) -> OrderPlace:
     return OrderPlace(account, f"o{number}", "AU", side, terms.LIMIT, lots * LOT, price, **more)
 
 

@@ -42,6 +42,33 @@ def test_a_decrement_in_an_uncross_leaves_an_iceberg_a_slice() -> None:
     validate(engine)
 
 
+@pytest.mark.parametrize(
+    ("offered", "shown"), [(1, 2), (2, 2), (3, 2), (4, 2), (8, 1)], ids=lambda number: f"{number} lots"
+)
+def test_an_iceberg_that_takes_on_entry_then_shows_a_whole_slice(offered: int, shown: int) -> None:
+    """Nine lots, two shown: what it took first does not count against its first slice, whatever it was."""
+    engine = market()
+    place(engine, "A-offer", terms.SELL, 100, offered)
+    place(engine, "B-ice", terms.BUY, 100, 9, display_quantity=2 * LOT)
+    (iceberg,) = engine.state.orders.values()
+    assert (iceberg.remaining, iceberg.visible()) == ((9 - offered) * LOT, shown * LOT)
+    place(engine, "C-behind", terms.BUY, 100, 1)
+    found = place(engine, "A-more", terms.SELL, 100, shown)
+    assert [(e.maker_order_id, e.quantity) for e in found if isinstance(e, events.Trade)] == [(2, shown * LOT)]
+    validate(engine)
+
+
+@pytest.mark.parametrize("change", [{"price": 99}, {"quantity": 20 * LOT}], ids=["another price", "more"])
+def test_an_iceberg_that_comes_to_rest_again_shows_a_whole_slice(change: dict[str, Any]) -> None:
+    engine = market()
+    place(engine, "B-ice", terms.BUY, 100, 9, display_quantity=2 * LOT)
+    place(engine, "A-one", terms.SELL, 100, 1)
+    (iceberg,) = engine.state.orders.values()
+    assert iceberg.visible() == LOT
+    apply(engine, 2, commands.OrderReplace("B", None, "B-ice", **change))
+    assert iceberg.visible() == 2 * LOT
+
+
 def test_gold_that_comes_back_locked_is_published() -> None:
     """Sold and bought in one command: the total is as before, but now it is under the resale lock."""
     engine = market(resale_lock_days=1)

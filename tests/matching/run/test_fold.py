@@ -9,9 +9,8 @@ from goldx.protocol import commands, terms
 from goldx.protocol.commands import AnyCommand
 from goldx.streams.chains import event_frame
 from goldx.streams.entries import Position
-from goldx.streams.frames import CommandFrame, decode_events, encode
+from goldx.streams.frames import CommandFrame, decode_commands, decode_events, encode
 from matching.core.engine import Engine
-from matching.run import fold as folds
 from matching.run.fold import COMMANDS_PER_BATCH, CoreFailed, EntryEvents, Fold
 from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import command_tuple, read_event
@@ -42,7 +41,7 @@ def test_a_frame_gives_the_events_of_its_commands_however_long_it_is() -> None:
     made = Fold(Engine()).apply(position, data)
     assert made is not None
     engine = Engine()
-    single = [engine.apply(5_000, command_tuple(command)) for command in folds.decode_commands(data).commands]
+    single = [engine.apply(5_000, command_tuple(command)) for command in decode_commands(data).commands]
     assert outcomes(made) == tuple(tuple(read_event(event) for event in events) for events in single)
     assert (made.first, made.last) == (1, engine.sequence)
     assert {event.at for events in outcomes(made) for event in events} == {5_000}
@@ -59,7 +58,7 @@ def test_the_events_of_entries_follow_each_other_without_a_gap() -> None:
             assert made.last == last + sum(len(events) for events in outcomes(made))
             last = made.last
     assert fold.entries == len(all_of_them)
-    assert fold.commands == fold.total == sum(len(folds.decode_commands(data).commands) for _, data in all_of_them)
+    assert fold.commands == fold.total == sum(len(decode_commands(data).commands) for _, data in all_of_them)
 
 
 def test_a_fold_that_goes_on_from_a_snapshot_counts_from_the_journals_beginning() -> None:
