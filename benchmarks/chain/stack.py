@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks.chain import flow
 from goldx.client.keys import Key
@@ -31,6 +31,9 @@ MEMBER = "BENCH"
 CASH_FEN = 10**15
 GOLD_MG = 10**11
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+SETTINGS: Final = "session_rate = 1000000\nsession_burst = 1000000\nsession_idle_seconds = 3600\n"
+"""Settings of the measured exchange: its limits of rates are out of reach, and sessions stay open that wait for their
+window, on a slow machine for minutes."""
 
 
 class RunningExchange(NamedTuple):
@@ -95,7 +98,7 @@ async def exchange(sessions: int) -> AsyncIterator[RunningExchange]:
             environment |= {name: os.environ[name] for name in ("GOLDX_CORE",) if name in os.environ}
             environment |= {"GOLDX_REDIS_URL": valkey.url, "GOLDX_DATABASE_URL": postgres.url}
             environment |= {"GOLDX_GATEWAY_PORT": "0", "GOLDX_CONFIG": str(folder / "goldx.toml")}
-            (folder / "goldx.toml").write_text("session_rate = 1000000\nsession_burst = 1000000\n")
+            (folder / "goldx.toml").write_text(SETTINGS)
             services: dict[str, Server] = {}
             with (folder / "lock").open("wb") as lock:
                 for name in ("engine", "gateway"):
