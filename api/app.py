@@ -13,6 +13,9 @@ from fastapi import FastAPI, WebSocket
 
 from api import rest, settlement_routes
 from api.edge import problems
+from api.edge.admission import Admission
+from api.edge.connections import Connections, raise_file_limit
+from api.edge.http import LimitedHttp
 from api.gateway import Gateway
 from api.sessions.link import Link, link_of
 from goldx.hosting.settings import Settings
@@ -45,6 +48,7 @@ def create_app() -> FastAPI:
         await app.state.gateway.stop()
 
     app = FastAPI(title="GoldX", version=version("goldx"), description=DESCRIPTION, lifespan=lifespan)
+    app.add_middleware(Admission)
     problems.install(app)
     app.include_router(rest.router)
     settlement_routes.install(app)
@@ -52,7 +56,7 @@ def create_app() -> FastAPI:
     @app.websocket("/ws")
     async def members(websocket: WebSocket) -> None:
         await websocket.accept()
-        await app.state.gateway.serve_session(link_of(websocket))
+        await app.state.gateway.serve_session(link_of(websocket), websocket.client.host if websocket.client else "")
 
     return app
 
@@ -61,8 +65,13 @@ class GatewayServer(uvicorn.Server):
     """The uvicorn server of one gateway. It leaves signals alone. ``exit_code`` is 1 if the gateway has failed."""
 
     def __init__(self, settings: Settings, redis_url: str, database_url: str) -> None:
+        proxies = (settings.trusted_proxies or "").split(",")
+        most = raise_file_limit(settings.connections)
+        connections = Connections(most, settings.connections_per_address, [text for text in proxies if text])
+
         class SizedLink(Link):
             queue_limit = settings.session_queue_kb * 1_024
+            allowed = connections
 
         self.exit_code = 0
         self.app = create_app()
@@ -71,10 +80,12 @@ class GatewayServer(uvicorn.Server):
             self.app,
             host=settings.gateway_host,
             port=settings.gateway_port,
-            http="httptools",
+            http=LimitedHttp.with_connections(connections),
             ws=SizedLink,
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
+            proxy_headers=settings.trusted_proxies is not None,
+            forwarded_allow_ips=settings.trusted_proxies,
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=5,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.edge.admission import PRINCIPAL
 from api.edge.auth import Principal
 from api.gateway import Gateway
 
@@ -16,6 +17,9 @@ def gateway_of(request: Request) -> Gateway:
 
 async def principal_of(request: Request) -> Principal:
     """Return the principal of the request, by its bearer token. Raises NotAuthentic."""
+    found: Principal | None = request.scope.get(PRINCIPAL)
+    if found is not None:
+        return found
     return await gateway_of(request).authenticator.bearer(request.headers.get("authorization"))
 
 

@@ -1,6 +1,7 @@
 """The gateway: it assembles view, sequencer and sessions, and follows the event stream."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
 from api.edge.outcome import Outcome
 from api.journal.sequencer import Sequencer
@@ -70,6 +72,10 @@ class Gateway:
         self._tail_events = WholeEvents(self._tail_redis, self.keys, archive, self._tail_connection)
         self.database = database.connect(database_url)
         self.authenticator = Authenticator(self.database)
+        self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
+        """By address: what may be asked without a key, over REST and the WebSocket together."""
+        self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
+        """By key id: what may be asked over REST."""
         self.queries = Queries(self.view)
         self.sequencer: Sequencer
         self.sessions: Sessions
@@ -106,6 +112,7 @@ class Gateway:
             self.view,
             self.sequencer,
             self.authenticator,
+            self.anonymous,
         )
         self.trading = Trading(self.view, self.sequencer)
         self._quick = Quick(self.view, self.sequencer, self.trading)
@@ -138,10 +145,10 @@ class Gateway:
         await self._tail_redis.aclose()
         await self.database.dispose()
 
-    async def serve_session(self, link: Link) -> None:
-        """Serve one accepted connection to its end."""
+    async def serve_session(self, link: Link, address: str) -> None:
+        """Serve one accepted connection from an address to its end."""
         ended = asyncio.Event()
-        self.sessions.open(link, self._methods, self._quick.take, ended.set)
+        self.sessions.open(link, address, self._methods, self._quick.take, ended.set)
         await ended.wait()
 
     async def command(self, command: AnyCommand) -> Outcome:

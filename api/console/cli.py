@@ -12,6 +12,8 @@ from nicegui import ui
 
 from api.console.feed import Feed
 from api.console.page import build
+from api.edge.connections import Connections, raise_file_limit
+from api.edge.http import LimitedHttp
 from goldx.hosting import logging
 from goldx.hosting.settings import Settings
 
@@ -35,7 +37,14 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     feed = Feed(settings)
     ui.page("/", title="GoldX", favicon="🟡")(build(feed))
     ui.run_with(site, title="GoldX", dark=True, tailwind=False, show_welcome_message=False)
-    config = uvicorn.Config(site, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1)
+    connections = Connections(raise_file_limit(settings.connections), settings.connections_per_address)
+    config = uvicorn.Config(
+        site,
+        http=LimitedHttp.with_connections(connections),
+        ws="websockets-sansio",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     # At its end uvicorn raises again the signal that stopped it; a clean stop must not look like an error.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,12 +1,14 @@
 """JSON-RPC 2.0: reading a message into calls, and writing their answers. Source: www.jsonrpc.org/specification."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from api.edge.outcome import Refusal
-from goldx.protocol.units import BadValue
+from goldx.protocol.commands import BY_METHOD
+from goldx.protocol.units import BadValue, as_json
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -15,6 +17,12 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 REFUSED: Final = -32000
 """A refusal by the exchange or the gateway; ``data.reason`` says why."""
+MAX_BATCH: Final = 100
+"""The largest number of requests in a batch."""
+LARGEST_ID: Final = 10**100
+"""Whole numbers below it may be ids of requests, and its negative ones above."""
+SHOWN: Final = 200
+"""The longest text of a refused value that an error repeats."""
 
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -37,7 +45,7 @@ class Request(NamedTuple):
 
     def reject(self, error: BadValue) -> None:
         """Answer with INVALID_PARAMS, naming the parameter, its value and what is allowed."""
-        data = {"field": error.field, "value": error.value, "allowed": error.allowed}
+        data = {"field": error.field, "value": _shown(error.value), "allowed": error.allowed}
         self.fail(INVALID_PARAMS, str(error), data)
 
     def refuse(self, refusal: Refusal) -> None:
@@ -52,56 +60,101 @@ def _error(code: int, message: str, data: dict[str, Any] | None = None) -> dict[
     return {"error": error}
 
 
-def handle(raw: bytes, send: Callable[[bytes], None], call: Callable[[Request], None]) -> None:
-    """Read one message and call ``call`` for each request in it.
+Send = Callable[[bytes], None]
+Call = Callable[[Request], None]
+
+
+def handle(raw: bytes, send: Send, call: Call, bill: Callable[[], object]) -> "Batch | None":
+    """Read one message and call ``call`` for its request, or return the batch that it is.
 
     ``send`` gets the answer to a single request when it is given, and the answers of a batch when all are given.
+    ``bill`` is called for a message or a request that is not well-formed, and is answered here.
     """
     try:
         message = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        bill()
         send(encode({"jsonrpc": "2.0", "id": None, **_error(PARSE_ERROR, f"not JSON: {error}")}))
-        return
+        return None
     if not isinstance(message, list):
-        _handle_one(message, lambda answer: send(encode(answer)) if answer is not None else None, call)
-    elif not message:
-        send(encode({"jsonrpc": "2.0", "id": None, **_error(INVALID_REQUEST, "a batch of nothing")}))
-    else:
-        batch = _Batch(len(message), send)
-        for element in message:
-            _handle_one(element, batch.add, call)
+        _handle_one(message, lambda answer: send(answer) if answer is not None else None, call, bill)
+        return None
+    if not 1 <= len(message) <= MAX_BATCH:
+        bill()
+        text = f"a batch of {len(message) or 'nothing'}; it may have 1 to {MAX_BATCH} requests"
+        send(encode({"jsonrpc": "2.0", "id": None, **_error(INVALID_REQUEST, text)}))
+        return None
+    return Batch(message, send, call, bill)
 
 
-class _Batch:
-    """Collects the answers of a batch and sends them together. Notifications have no answer."""
+class Batch:
+    """The requests of a batch, which are handled in their order; their answers are sent together.
 
-    def __init__(self, missing: int, send: Callable[[bytes], None]) -> None:
-        self._missing = missing
-        """Requests of the batch that are not answered yet."""
+    A command need not wait for the commands before it, as the journal keeps their order. Any other request waits until
+    all before it are answered, and what comes after it waits for its answer. Notifications have no answer.
+    """
+
+    def __init__(self, requests: list[Any], send: Send, call: Call, bill: Callable[[], object]) -> None:
+        self._left = deque(requests)
         self._send = send
-        self._answers: list[dict[str, Any]] = []
+        self._call = call
+        self._bill = bill
+        self._unanswered = 0
+        self._only_commands = True
+        """Whether all that is unanswered are commands."""
+        self._in_step = False
+        self._answers: list[bytes] = []
+        self.wake: Callable[[], None] = lambda: None
+        """Called when the next request need not wait any longer."""
 
-    def add(self, answer: dict[str, Any] | None) -> None:
-        self._missing -= 1
+    @property
+    def ready(self) -> bool:
+        """Whether there is a next request, and it need not wait."""
+        if not self._left:
+            return False
+        return not self._unanswered or (self._only_commands and _is_command(self._left[0]))
+
+    def step(self) -> bool:
+        """Handle the next request, which must be ready; return whether the one after it is."""
+        request = self._left.popleft()
+        self._only_commands = _is_command(request)
+        self._unanswered += 1
+        self._in_step = True
+        try:
+            _handle_one(request, self._take_answer, self._call, self._bill)
+        finally:
+            self._in_step = False
+        return self.ready
+
+    def _take_answer(self, answer: bytes | None) -> None:
+        self._unanswered -= 1
         if answer is not None:
             self._answers.append(answer)
-        if not self._missing and self._answers:
-            self._send(encode(self._answers))
+        if self._left:
+            if not self._in_step and self.ready:
+                self.wake()
+        elif not self._unanswered and self._answers:
+            self._send(b"[" + b",".join(self._answers) + b"]")
 
 
-def _handle_one(message: Any, reply: Callable[[dict[str, Any] | None], None], call: Callable[[Request], None]) -> None:
+def _is_command(message: Any) -> bool:
+    return isinstance(message, dict) and isinstance(method := message.get("method"), str) and method in BY_METHOD
+
+
+def _handle_one(message: Any, reply: Callable[[bytes | None], None], call: Call, bill: Callable[[], object]) -> None:
     problem = _problem(message)
     if problem is not None:
+        bill()
         request_id = message.get("id") if isinstance(message, dict) else None
         if not _is_id(request_id):
             request_id = None
-        reply({"jsonrpc": "2.0", "id": request_id, **_error(INVALID_REQUEST, problem)})
+        reply(encode({"jsonrpc": "2.0", "id": _written_id(request_id), **_error(INVALID_REQUEST, problem)}))
         return
     if "id" in message:
-        request_id = message["id"]
+        request_id = _written_id(message["id"])
 
         def answer(body: dict[str, Any]) -> None:
-            reply({"jsonrpc": "2.0", "id": request_id, **body})
+            reply(encode({"jsonrpc": "2.0", "id": request_id, **body}))
     else:
 
         def answer(body: dict[str, Any]) -> None:  # noqa: ARG001
@@ -112,13 +165,21 @@ def _handle_one(message: Any, reply: Callable[[dict[str, Any] | None], None], ca
     if isinstance(request.params, dict):
         call(request)
     else:
+        bill()
         request.fail(INVALID_PARAMS, "params: a list is not allowed; it must be an object of named parameters")
 
 
 def _is_id(value: Any) -> bool:
     if isinstance(value, int | float):
-        return not isinstance(value, bool) and abs(value) < 2**63
+        return not isinstance(value, bool) and abs(value) < LARGEST_ID
     return value is None or isinstance(value, str)
+
+
+def _written_id(value: Any) -> Any:
+    """Return a request's id as it is encoded: msgspec does not write whole numbers of more than 64 bits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return msgspec.Raw(str(value).encode())
+    return value
 
 
 def _problem(message: Any) -> str | None:
@@ -133,3 +194,12 @@ def _problem(message: Any) -> str | None:
     if not _is_id(message.get("id")):
         return "id must be a string, a number or null"
     return None
+
+
+def _shown(value: Any) -> Any:
+    """Return a refused value as an error repeats it: as it came, or the beginning of its JSON text if it is long."""
+    try:
+        text = encode(value)
+    except (OverflowError, RecursionError):
+        return as_json(value)[:SHOWN]
+    return msgspec.Raw(text) if len(text) <= SHOWN else text[:SHOWN].decode(errors="ignore")

@@ -8,6 +8,7 @@ The names of uvicorn's and websockets' classes that are used here are not docume
 ``tests/repository/test_private_names.py`` lists them.
 """
 
+from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -15,6 +16,8 @@ from fastapi import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from api.edge.connections import Connections
+from api.edge.http import address_of
 from api.sessions import framing
 from api.sessions.close_codes import SLOW_CONSUMER
 
@@ -27,6 +30,8 @@ class Link(WebSocketsSansIOProtocol):
 
     queue_limit = 4 << 20
     """Bytes that may be unsent: a client that reads too slowly for it is cut off."""
+    allowed: Connections | None = None
+    """Counts the connection, if there is one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,6 +42,17 @@ class Link(WebSocketsSansIOProtocol):
         self._out: list[bytes] = []
         self._queued = 0
         self._scheduled = False
+        self._address: str | None = None
+        """The address for which the connection is counted."""
+        self.unfinished_since: float | None = None
+        """Since when, by the clock of the loop, a message has begun that has not ended; None if none has."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        if self.allowed is not None:
+            address = address_of(self.transport)
+            if self.allowed.enter(address) is None:
+                self._address = address
 
     def attach(self, receive: Callable[[list[bytes]], None], lost: Callable[[], None]) -> None:
         """Hand all messages from now on to ``receive``, those of a chunk together.
@@ -79,6 +95,14 @@ class Link(WebSocketsSansIOProtocol):
         self.close_sent = True
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
 
+    def hold(self, held: bool) -> None:
+        """Stop reading, or go on."""
+        if not self.transport.is_closing():
+            if held:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
     def _flush(self) -> None:
         self._scheduled = False
         if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
@@ -108,9 +132,11 @@ class Link(WebSocketsSansIOProtocol):
         if self._partial:
             data = self._partial + data
         largest = self.config.ws_max_size
+        ended = False
         while data and not self.transport.is_closing():
             if self.conn.current_size is None:  # not between the fragments of a message
                 messages, taken = framing.take(data, largest)
+                ended = ended or taken > 0
                 if messages and not self.close_sent and self._receive is not None:
                     self._receive(messages)
                 data = data[taken:]
@@ -121,6 +147,10 @@ class Link(WebSocketsSansIOProtocol):
             super().data_received(data[:size])
             data = data[size:]
         self._partial = data
+        if not data and self.conn.current_size is None:
+            self.unfinished_since = None
+        elif ended or self.unfinished_since is None:
+            self.unfinished_since = self.loop.time()
 
     def send_receive_event_to_app(self) -> None:
         if self._receive is None:
@@ -133,6 +163,9 @@ class Link(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.allowed is not None and self._address is not None:
+            self.allowed.leave(self._address)
+            self._address = None
         self._out.clear()
         self._partial = b""
         lost, self._lost, self._receive = self._lost, None, None

@@ -1,7 +1,7 @@
 """The methods that only read: the public market, and a member's own orders and holdings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, read_rows
@@ -15,6 +15,9 @@ from api.view.records import Order
 from api.view.view import View
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS
+
+FIELDS_OF_AN_INSTRUMENT: Final = 5
+"""As many rows as an instrument in a list costs."""
 
 
 class Queries:
@@ -55,27 +58,33 @@ class Queries:
             raise Refusal("NOT_PERMITTED", f"account {name} is not of member {principal.member}")
         return account
 
-    def _instruments(self, _: Session, request: Request) -> None:
+    def _instruments(self, session: Session, request: Request) -> None:
         check_names(request.params)
+        session.charge(len(self._view.markets) * FIELDS_OF_AN_INSTRUMENT)
         request.succeed({"instruments": [market.instrument() for market in self._view.markets.values()]})
 
-    def _book(self, _: Session, request: Request) -> None:
+    def _book(self, session: Session, request: Request) -> None:
         check_names(request.params, "symbol", "depth")
         depth = read_rows(request.params, "depth", 50)
-        request.succeed(self.market(request.params.get("symbol")).depth(depth))
+        market = self.market(request.params.get("symbol"))
+        session.charge(market.book.count_levels(depth))
+        request.succeed(market.depth(depth))
 
-    def _trades(self, _: Session, request: Request) -> None:
+    def _trades(self, session: Session, request: Request) -> None:
         check_names(request.params, "symbol", "limit")
         market = self.market(request.params.get("symbol"))
-        request.succeed({"symbol": market.symbol, "trades": market.recent(read_rows(request.params, "limit", 50))})
+        limit = min(read_rows(request.params, "limit", 50), len(market.trades))
+        session.charge(limit)
+        request.succeed({"symbol": market.symbol, "trades": market.recent(limit)})
 
-    def _candles(self, _: Session, request: Request) -> None:
+    def _candles(self, session: Session, request: Request) -> None:
         check_names(request.params, "symbol", "interval", "limit")
         market = self.market(request.params.get("symbol"))
         interval = request.params.get("interval")
         if not isinstance(interval, str) or interval not in INTERVALS:
             raise BadValue("interval", interval, "one of " + ", ".join(INTERVALS))
         kept = list(market.candles[interval].kept)[-read_rows(request.params, "limit", 200) :]
+        session.charge(len(kept))
         request.succeed({"symbol": market.symbol, "interval": interval, "candles": [write_candle(c) for c in kept]})
 
     def _status(self, _: Session, request: Request) -> None:
@@ -94,6 +103,7 @@ class Queries:
         symbol = request.params.get("symbol")
         wanted = None if symbol is None else self.market(symbol).symbol
         live = [order for order in account.live.values() if wanted is None or order.symbol == wanted]
+        session.charge(len(live))
         request.succeed({"orders": [write_order(order) for order in live]})
 
     def _order(self, session: Session, request: Request) -> None:

@@ -1,28 +1,32 @@
 """A member's session: its principal, its limits, and the calls that its messages make. It does no I/O and never waits.
 
 A transport hands messages to ``receive`` and gets the answers through ``push``. So a session works under any
-transport, and all messages of a chunk are handled in one turn of the event loop.
+transport. The messages of a chunk are handled in one turn of the event loop, as far as its slice of time goes
+(``api.sessions.turns``).
 """
 
-import math
+from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
 
 from api.edge import rpc
+from api.edge.allowance import TokenBucket
 from api.edge.auth import Principal
 from api.edge.outcome import Refusal
 from api.edge.rpc import Request
+from api.sessions.turns import Turns
 from api.view.channels import Channel
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
-from goldx.protocol.units import BadValue
+from goldx.protocol.units import BadValue, as_json
 
 log = structlog.get_logger()
 
 Method = Callable[["Session", Request], None]
 
-UNLIMITED_METHODS: Final = frozenset(
+CANCEL_METHODS: Final = frozenset(
     (
         OrderCancel.method,
         OrderCancelAll.method,
@@ -31,33 +35,24 @@ UNLIMITED_METHODS: Final = frozenset(
         "channel.unsubscribe",
     )
 )
-"""Methods that do not count for the rate limit."""
-
-
-class TokenBucket:
-    """Allows ``rate`` requests a second, and ``burst`` at once. ``now`` is a time in seconds."""
-
-    def __init__(self, rate: int, burst: int, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = float(burst)
-        self._at = now
-
-    def take(self, now: float) -> int:
-        """Return 0 and count one request, or return the milliseconds after which the next request is allowed."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0
-        return math.ceil((1 - self._tokens) / self._rate * 1_000)
+"""Methods that a session pays from its reserve, so that it can always cancel what it has placed."""
+LOG_ON_METHODS: Final = frozenset(("session.challenge", "session.logon"))
+"""Methods that are paid from the reserve before the log-on."""
+ROWS_OF_A_UNIT: Final = 20
+"""Rows of an answer, or messages of a channel, that cost as much as a request."""
+MAX_BACKLOG_BYTES: Final = 128 << 10
+"""Messages that wait to be handled, above which no more are read."""
+PAUSE_SECONDS: Final = 0.1
+"""For so long nothing is read of a session that has not stopped asking for what it cannot pay."""
 
 
 class Session:
     """One session. Its orders carry ``name``.
 
     ``fast_path`` is tried first for every message and returns whether it took the message (``api.sessions.quick``).
-    ``clock`` gives seconds; it is read for limits only, never for the market.
+    ``bucket`` pays for its requests, ``reserve`` for those of LOG_ON_METHODS and, once it is logged on, of
+    CANCEL_METHODS. ``clock`` gives seconds; it is read for limits only, never for the market. ``hold`` stops
+    the reading of messages, or goes on.
     """
 
     def __init__(
@@ -68,28 +63,91 @@ class Session:
         push: Callable[[bytes], None],
         bucket: TokenBucket,
         clock: Callable[[], float],
+        *,
+        reserve: TokenBucket,
+        turns: Turns,
+        hold: Callable[[bool], None],
     ) -> None:
         self.name = name
         self.principal: Principal | None = None
         self.nonce: str | None = None
+        self.nonce_until = 0.0
+        """By the clock: until when the nonce may be used."""
         self.cancel_on_disconnect = True
         self.grace_ms = 0
         self.channels: dict[str, Channel | None] = {}
         """Subscriptions by channel; None while the missed messages of an account are being read."""
+        self.beginning: set[str] = set()
+        """Channels whose subscription begins in one of the next turns."""
         self.last_message_at = clock()
         self.ended = False
+        self.bucket = bucket
+        self.reserve = reserve
         self._methods = methods
         self._fast_path = fast_path
         self._push = push
-        self._bucket = bucket
         self._clock = clock
+        self._turns = turns
+        self._hold = hold
+        self._waiting: deque[bytes] = deque()
+        self._batch: rpc.Batch | None = None
+        """The batch whose requests are being handled."""
+        self._working = False
+        """Whether ``_step`` will be called again."""
+        self._held = False
 
     def receive(self, messages: list[bytes]) -> None:
         """Handle messages from the client, in their order."""
         self.last_message_at = self._clock()
-        for data in messages:
+        self._waiting.extend(messages)
+        if not self._working:
+            self._working = True
+            self._turns.start(self._step)
+        if self._waiting and sum(map(len, self._waiting)) > MAX_BACKLOG_BYTES:
+            self._stop_reading()
+
+    def _step(self) -> bool:
+        """Handle the next message, or the next request of a batch, and return whether there is more to do now."""
+        if self.ended or (self._batch is None and not self._waiting):
+            return self._finish()
+        if self._batch is not None:
+            if not self._batch.step():
+                self._batch = None
+        else:
+            data = self._waiting.popleft()
             if not self._fast_path(self, data):
-                rpc.handle(data, self.send, self._call)
+                self._batch = rpc.handle(data, self.send, self._call, self.bill)
+                if self._batch is not None:
+                    self._batch.wake = partial(self._wake, self._batch)
+        if self.bucket.is_exhausted(self._clock()):
+            self._stop_reading()
+            self._turns.after(PAUSE_SECONDS, partial(self._turns.later, self._step))
+            return False
+        return True if self._batch is not None or self._waiting else self._finish()
+
+    def _finish(self) -> bool:
+        self._working = False
+        if self._held:
+            self._held = False
+            self._hold(False)
+        return False
+
+    def _stop_reading(self) -> None:
+        if not self._held:
+            self._held = True
+            self._hold(True)
+
+    def work(self, step: Callable[[], bool]) -> None:
+        """Call ``step`` until it has no more work, beside what the client asks for next."""
+        self._turns.later(step)
+
+    def _wake(self, batch: rpc.Batch) -> None:
+        """Go on with a batch whose next request has waited for answers."""
+
+        def step() -> bool:
+            return not self.ended and batch.step()
+
+        self.work(step)
 
     def send(self, data: bytes) -> None:
         """Send one message to the client, unless the session has ended."""
@@ -99,16 +157,21 @@ class Session:
     def end(self) -> None:
         """End the session and its subscriptions: the connection has ended."""
         self.ended = True
+        self._waiting.clear()
+        self._batch = None
         for channel in self.channels.values():
             if channel is not None:
                 channel.unsubscribe(self)
         self.channels.clear()
+        self.beginning.clear()
 
     def _call(self, request: Request) -> None:
         method = self._methods.get(request.method)
         if method is None:
+            self.bill()
             known = ", ".join(sorted(self._methods))
-            request.fail(rpc.METHOD_NOT_FOUND, f"method: {request.method[:64]!r} is not known; there are {known}")
+            name = as_json(request.method[:64])
+            request.fail(rpc.METHOD_NOT_FOUND, f"method: {name} is not known; there are {known}")
             return
         try:
             self.limit(request.method)
@@ -122,10 +185,21 @@ class Session:
             request.fail(rpc.INTERNAL_ERROR, "the gateway failed on this request; it has been logged")
 
     def limit(self, method: str) -> None:
-        """Count a request for the rate limit. Raises Refusal (RATE_LIMITED)."""
-        if method in UNLIMITED_METHODS:
-            return
-        wait_ms = self._bucket.take(self._clock())
+        """Take a unit for a request. Raises Refusal (RATE_LIMITED)."""
+        reserved = LOG_ON_METHODS if self.principal is None else CANCEL_METHODS
+        self._take(self.reserve if method in reserved else self.bucket, 1)
+
+    def charge(self, rows: int) -> None:
+        """Take what an answer of so many rows costs beyond a unit. Raises Refusal (RATE_LIMITED)."""
+        if rows >= ROWS_OF_A_UNIT:
+            self._take(self.bucket, rows // ROWS_OF_A_UNIT)
+
+    def bill(self, units: int = 1) -> None:
+        """Take units for what was refused already, even if the session has none left."""
+        self.bucket.spend(self._clock(), units)
+
+    def _take(self, bucket: TokenBucket, cost: int) -> None:
+        wait_ms = bucket.take(self._clock(), cost)
         if wait_ms:
             text = f"too many requests in this session; the next is allowed in {wait_ms} ms"
             raise Refusal("RATE_LIMITED", text, retry_after_ms=wait_ms)
@@ -136,5 +210,5 @@ class Session:
         if principal is None:
             raise Refusal("NOT_PERMITTED", "log on first: session.challenge, then session.logon")
         if permission not in principal.permissions:
-            raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission {permission!r}")
+            raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission {as_json(permission)}")
         return principal

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.edge.allowance import Allowances, TokenBucket
 from api.edge.auth import Authenticator, NotAuthentic, Principal, new_nonce
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_flag
@@ -25,7 +26,8 @@ from api.edge.rpc import Request
 from api.journal.sequencer import Sequencer
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED
 from api.sessions.link import Link
-from api.sessions.session import Method, Session, TokenBucket
+from api.sessions.session import Method, Session
+from api.sessions.turns import Turns
 from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import SessionClose
@@ -35,6 +37,10 @@ from goldx.retry import is_any_of, retry
 log = structlog.get_logger()
 
 MAX_GRACE_MS: Final = 60_000
+NONCE_SECONDS: Final = 30
+"""The time for a log-on after its challenge."""
+MESSAGE_SECONDS: Final = 30
+"""The time in which a message that has begun must end."""
 RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 1.0
 MAX_REGISTRY_CALLS: Final = 32
@@ -57,6 +63,7 @@ class Sessions:
         view: View,
         sequencer: Sequencer,
         authenticator: Authenticator,
+        anonymous: Allowances,
     ) -> None:
         self._settings = settings
         self._prefix = prefix
@@ -65,6 +72,9 @@ class Sessions:
         self._view = view
         self._sequencer = sequencer
         self._authenticator = authenticator
+        self._anonymous = anonymous
+        loop = asyncio.get_running_loop()
+        self._turns = Turns(time.monotonic, loop.call_soon, loop.call_later)
         self._numbers = itertools.count(1)
         self._links: dict[Session, Link] = {}
         self._in_grace: dict[str, tuple[Principal, asyncio.Task[None]]] = {}
@@ -91,14 +101,23 @@ class Sessions:
     def open(
         self,
         link: Link,
+        address: str,
         methods: dict[str, Method],
         fast_path: Callable[[Session, bytes], bool],
         ended: Callable[[], None],
     ) -> None:
-        """Begin a session on an accepted connection. ``ended`` is called when the connection has ended."""
-        bucket = TokenBucket(self._settings.session_rate, self._settings.session_burst, time.monotonic())
-        name = f"{self._prefix}.{next(self._numbers)}"
-        session = Session(name, methods, fast_path, link.push, bucket, time.monotonic)
+        """Begin a session on a connection that was accepted from an address. ``ended`` is called at its end."""
+        session = Session(
+            f"{self._prefix}.{next(self._numbers)}",
+            methods,
+            fast_path,
+            link.push,
+            self._anonymous.of(address),
+            time.monotonic,
+            reserve=self._anonymous.of(f"log-on {address}"),
+            turns=self._turns,
+            hold=link.hold,
+        )
         self._links[session] = link
 
         def lost() -> None:
@@ -106,6 +125,9 @@ class Sessions:
             ended()
 
         link.attach(session.receive, lost)
+
+    def _new_bucket(self) -> TokenBucket:
+        return TokenBucket(self._settings.session_rate, self._settings.session_burst, time.monotonic())
 
     def queued(self, session: Session) -> int:
         """Return the bytes that are not sent yet to a session's client."""
@@ -142,15 +164,18 @@ class Sessions:
                 await self._redis.hdel(self._key, *names)
 
     async def close_stale(self) -> None:
-        """Close sessions that are idle for too long or whose key was revoked, until cancelled."""
+        """Close sessions that are silent or within a message for too long or whose key was revoked, until cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             idle_since = time.monotonic() - self._settings.session_idle_seconds
             revoked = await self._revoked()
+            begun_since = asyncio.get_running_loop().time() - MESSAGE_SECONDS
             for session, link in tuple(self._links.items()):
-                if session.principal is None:
+                if link.unfinished_since is not None and link.unfinished_since < begun_since:
+                    link.end(IDLE, "a message has not ended in time")
+                elif session.principal is None:
                     continue
-                if session.last_message_at < idle_since:
+                elif session.last_message_at < idle_since:
                     link.end(IDLE, "silent too long")
                 elif session.principal.key_id in revoked:
                     link.end(REVOKED, "the key was revoked")
@@ -167,6 +192,7 @@ class Sessions:
         check_names(request.params, "key_id")
         parse_identifier(request.params.get("key_id"), "key_id")
         session.nonce = new_nonce()
+        session.nonce_until = time.monotonic() + NONCE_SECONDS
         request.succeed({"nonce": session.nonce})
 
     def _logon(self, session: Session, request: Request) -> None:
@@ -178,8 +204,9 @@ class Sessions:
         if session.principal is not None:
             raise Refusal("NOT_PERMITTED", f"this session is logged on as {session.principal.key_id} already")
         nonce, session.nonce = session.nonce, None
-        if nonce is None:
-            raise Refusal("NOT_PERMITTED", "ask for a nonce first (session.challenge); each is good for one log-on")
+        if nonce is None or time.monotonic() > session.nonce_until:
+            text = f"ask for a nonce first (session.challenge); each is good for one log-on within {NONCE_SECONDS} s"
+            raise Refusal("NOT_PERMITTED", text)
         self.spawn(self._log_on(session, request, key_id, nonce, signature))
 
     async def _log_on(self, session: Session, request: Request, key_id: str, nonce: str, signature: str) -> None:
@@ -196,6 +223,7 @@ class Sessions:
             request.refuse(Refusal("UNAVAILABLE", "log-on is not possible at the moment", retry_after_ms=1_000))
             return
         session.principal = principal
+        session.bucket, session.reserve = self._new_bucket(), self._new_bucket()
         if session.ended:
             self._after_end(session, principal)
             return

@@ -5,6 +5,7 @@ numbers. A public channel that cannot resume begins with a snapshot instead.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
@@ -66,16 +67,37 @@ class Subscriptions:
         names = _names(request.params)
         channels = [self._channel(session, name) for name in names]
         starts = [_from_sequence(request.params.get("from_sequence"), name) for name in names]
-        if len(session.channels.keys() | set(names)) > MAX_CHANNELS:
+        if len(session.channels.keys() | session.beginning | set(names)) > MAX_CHANNELS:
             raise BadValue("channels", names, f"at most {MAX_CHANNELS} in one session")
+        session.charge(sum(channel.rows_to_begin(start) for channel, start in zip(channels, starts, strict=True)))
         request.succeed({"channels": {channel.name: channel.sequence for channel in channels}})
-        for channel, start in zip(channels, starts, strict=True):
-            self._begin(session, channel, start)
+        self._begin_all(session, list(zip(channels, starts, strict=True)))
+
+    def _begin_all(self, session: Session, subscriptions: list[tuple[Channel, int | None]]) -> None:
+        """Begin subscriptions: at once what begins with nothing, and in the next turns what begins with a snapshot."""
+        costly: deque[tuple[Channel, int | None]] = deque()
+        for channel, start in subscriptions:
+            if channel.rows_to_begin(start):
+                costly.append((channel, start))
+                session.beginning.add(channel.name)
+            else:
+                self._begin(session, channel, start)
+
+        def step() -> bool:
+            channel, start = costly.popleft()
+            if channel.name in session.beginning:
+                session.beginning.discard(channel.name)
+                self._begin(session, channel, start)
+            return bool(costly) and not session.ended
+
+        if costly:
+            session.work(step)
 
     def _unsubscribe(self, session: Session, request: Request) -> None:
         check_names(request.params, "channels")
         names = _names(request.params)
         for name in names:
+            session.beginning.discard(name)
             channel = session.channels.pop(name, None)
             if channel is not None:
                 channel.unsubscribe(session)

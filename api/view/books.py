@@ -97,6 +97,10 @@ class Book:
         count = len(prices) if depth is None else min(depth, len(prices))
         return [(price, quantities[price]) for price, _ in zip(ordered, range(count), strict=False)]
 
+    def count_levels(self, depth: int) -> int:
+        """Return how many levels of both sides are among the best ``depth`` of each."""
+        return sum(min(depth, len(prices)) for prices in self._prices)
+
     def resting(self) -> list[RestingOrder]:
         """Return all resting orders, in the order of their ranks."""
         return [_resting(order) for order in sorted(self.orders.values(), key=lambda order: order.rank)]

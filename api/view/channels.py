@@ -54,7 +54,7 @@ class Channel:
 
     ``write`` makes the content of a kept value. ``snapshot`` makes the content of the present state, for channels that
     have snapshots. ``complete`` is called with kept values, newest first, before they are written. A channel that is
-    ``lasting`` keeps its messages even if it has no subscriber for long.
+    ``lasting`` keeps its messages even if it has no subscriber for long. ``rows`` counts the rows of a snapshot.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Channel:
         snapshot: Callable[[], Content] | None = None,
         complete: Callable[[Iterator[Any]], None] | None = None,
         lasting: bool = False,
+        rows: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
         self.sequence = 0
@@ -72,6 +73,7 @@ class Channel:
         self._snapshot = snapshot
         self._complete = complete
         self._lasting = lasting
+        self._rows = rows
         self.recording = True
         """Whether the next message is to be published; otherwise it is only counted: ``sequence`` grows by one."""
         self._unread_left = NO_LIMIT
@@ -119,6 +121,14 @@ class Channel:
                 if self.subscribers:
                     self._written[number] = data
             yield data
+
+    def rows_to_begin(self, from_sequence: int | None) -> int:
+        """Return how many rows or messages a subscription begins with."""
+        if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
+            return self.sequence - from_sequence
+        if self._snapshot is None:
+            return 0
+        return 1 if self._rows is None else 1 + self._rows()
 
     def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
         """Begin a subscription.

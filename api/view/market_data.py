@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from api.view.books import BOTH, Book, Changes, Level, levels_checksum_change, orders_checksum_change
 from api.view.candles import INTERVALS, Candles, write_candle
-from api.view.channels import Channel, Content
+from api.view.channels import NO_LIMIT, Channel, Content
 from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
 from goldx.protocol import terms, units
 from goldx.protocol.events import (
@@ -94,9 +94,19 @@ class MarketData:
         self._traded = False
         self._levels_checksum = _Checksum(self.book.levels_checksum, levels_checksum_change)
         self._orders_checksum = _Checksum(self.book.orders_checksum, orders_checksum_change)
-        self.book_channel = Channel(f"book.{symbol}", _write_levels, self._levels_now, self._levels_checksum.complete)
+        self.book_channel = Channel(
+            f"book.{symbol}",
+            _write_levels,
+            self._levels_now,
+            self._levels_checksum.complete,
+            rows=lambda: self.book.count_levels(NO_LIMIT),
+        )
         self.orders_channel = Channel(
-            f"orders_book.{symbol}", _write_orders, self._orders_now, self._orders_checksum.complete
+            f"orders_book.{symbol}",
+            _write_orders,
+            self._orders_now,
+            self._orders_checksum.complete,
+            rows=lambda: len(self.book.orders),
         )
         self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
         self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)

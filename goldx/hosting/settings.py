@@ -8,6 +8,7 @@ allowed.
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ REDIS_URL = r"(redis|rediss|unix|redis\+sentinel)://\S+"
 DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"
 HOST = r"[A-Za-z0-9.:_-]{1,253}"
+PROXIES = r"[0-9A-Fa-f.:/,]{2,400}"
 
 
 class BadSettings(ValueError):
@@ -75,6 +77,30 @@ class Settings(BaseSettings):
     )
     session_queue_kb: int = Field(
         default=4_096, ge=64, le=1_048_576, description="What a session may leave untaken before it is cut off."
+    )
+    anonymous_rate: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Requests a second of one address without a key, over all its connections.",
+    )
+    anonymous_burst: int = Field(
+        default=1_000, ge=1, le=1_000_000, description="Requests of one address without a key that may come at once."
+    )
+    connections: int = Field(
+        default=4_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections of a gateway (and of the console) at the same time, if the system allows as many.",
+    )
+    connections_per_address: int = Field(
+        default=256, ge=1, le=1_000_000, description="Connections from one address at the same time."
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        pattern=f"^{PROXIES}$",
+        description="Addresses of proxies, with commas between. Their `X-Forwarded-For` is believed, and their "
+        "connections are not limited by `connections_per_address`.",
     )
     gateway_url: str | None = Field(
         default=None,
@@ -131,6 +157,14 @@ class Settings(BaseSettings):
     log_file_mb: int = Field(
         default=50, ge=1, le=10_000, description="Size at which `goldx serve` starts a new log file; one old one stays."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxy_addresses(cls, value: str | None) -> str | None:
+        for text in (value or "").split(","):
+            if text:
+                ip_network(text, strict=False)
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -14,6 +14,7 @@ fineness    parts per 100,000      the same integer    100,000
 The bounds keep price x weight, and sums of a billion of them, inside a signed 64-bit integer.
 """
 
+import json
 import re
 from typing import Final
 
@@ -35,13 +36,22 @@ class BadValue(ValueError):
     """A value from outside that is not allowed; the message names the field, the value and what is allowed."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        shown = repr(value)
+        shown = as_json(value)
         if len(shown) > 80:
             shown = shown[:77] + "..."
         super().__init__(f"{field}: {shown} is not allowed; it must be {allowed}")
         self.field = field
         self.value = value
         self.allowed = allowed
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON text for people. Anything can be shown, also what is no JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return "a value that is too large to be shown"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def parse_decimal(

@@ -29,6 +29,14 @@ CALLED_FROM_OUTSIDE = {
     "convert",  # click
     "settings_customise_sources",  # pydantic-settings
     "_sentinel_url",  # pydantic, by its decorator
+    "_proxy_addresses",
+    "send_400_response",  # uvicorn
+    "timeout_keep_alive_handler",
+    "on_url",
+    "on_header",
+    "on_headers_complete",
+    "on_message_begin",
+    "on_message_complete",
 }
 
 

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.server import ServerProtocol
@@ -26,6 +27,7 @@ PACKAGES = ("goldx", "matching", "settlement", "api")
 
 PRIVATE_MODULES = {
     "redis.asyncio.connection": "goldx/streams/redis_client.py",
+    "uvicorn.protocols.http.httptools_impl": "api/edge/http.py",
     "uvicorn.protocols.websockets.websockets_sansio_impl": "api/sessions/link.py",
     "websockets.speedups": "api/sessions/framing.py",
 }
@@ -58,6 +60,10 @@ def websocket_protocol() -> Any:
     return WebSocketsSansIOProtocol(uvicorn.Config(FastAPI()), ServerState(), {}, asyncio.get_running_loop())
 
 
+def http_protocol() -> Any:
+    return HttpToolsProtocol(uvicorn.Config(FastAPI()), ServerState(), {}, asyncio.get_running_loop())
+
+
 def sentinel_pool() -> Any:
     make_sentinel: Any = Sentinel
     make_pool: Any = SentinelConnectionPool
@@ -74,6 +80,7 @@ LINK = PrivateNames(
         "config",
         "conn",
         "connection_lost",
+        "connection_made",
         "data_received",
         "disconnected",
         "frames",
@@ -86,10 +93,35 @@ LINK = PrivateNames(
         "writable",
     ),
 )
+HTTP = PrivateNames(
+    "api/edge/http.py",
+    http_protocol,
+    (
+        "connection_lost",
+        "connection_made",
+        "cycle",
+        "data_received",
+        "flow",
+        "handle_websocket_upgrade",
+        "headers",
+        "loop",
+        "on_header",
+        "on_headers_complete",
+        "on_message_begin",
+        "on_message_complete",
+        "on_response_complete",
+        "on_url",
+        "pipeline",
+        "send_400_response",
+        "timeout_keep_alive_handler",
+        "transport",
+    ),
+)
 CONNECTION = PrivateNames("goldx/streams/connection.py", Connection, ("_parser", "_reader", "_writer"))
 
 PRIVATE_NAMES = (
     LINK,
+    HTTP,
     PrivateNames("api/sessions/link.py", ServerProtocol, ("current_size",)),
     PrivateNames(
         "api/app.py",
@@ -175,11 +207,12 @@ def test_no_other_private_attribute_is_used() -> None:
     assert others == {(CONNECTION.where, name) for name in CONNECTION.names}
 
 
-async def test_the_link_uses_no_other_name_of_its_base_class() -> None:
-    tree = ast.parse((ROOT / LINK.where).read_text())
-    (link,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Link"]
+@pytest.mark.parametrize(("private", "name"), [(LINK, "Link"), (HTTP, "LimitedHttp")])
+async def test_a_protocol_class_uses_no_other_name_of_its_base_class(private: PrivateNames, name: str) -> None:
+    tree = ast.parse((ROOT / private.where).read_text())
+    (link,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
     used = {node.attr for node in ast.walk(link) if isinstance(node, ast.Attribute) and is_own(node.value)}
     used |= {node.value for node in ast.walk(link) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     used |= {node.name for node in link.body if isinstance(node, ast.FunctionDef)}
-    inherited = {name for name in names_of(websocket_protocol()) if not name.startswith("__")}
-    assert used & inherited == set(LINK.names)
+    inherited = {found for found in names_of(private.make()) if not found.startswith("__")}
+    assert used & inherited == set(private.names)

@@ -5,13 +5,15 @@ the journal is applied to the core at once, and the time of the journal is a cou
 answers, byte for byte, in every run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from api.edge.allowance import TokenBucket
 from api.edge.auth import Principal
 from api.journal.sequencer import Sequencer, _Frame
 from api.sessions.quick import Quick
-from api.sessions.session import Session, TokenBucket
+from api.sessions.session import Session
 from api.sessions.trading import Trading
+from api.sessions.turns import Turns
 from api.view.view import View
 from goldx.protocol.commands import AccountOpen, AnyCommand, HoldingAdjust, InstrumentDefine, MarketSetPhase
 from goldx.protocol.terms import CONTINUOUS
@@ -64,8 +66,18 @@ class InProcessGateway:
         trading = Trading(self.view, self.sequencer)
         self._quick = Quick(self.view, self.sequencer, trading)
         self._number = 0
+        self._soon: list[Callable[[], None]] = []
+        """Functions that wait for the next turn of the event loop."""
         self.session = Session(
-            "test.1.1", trading.methods, self._take, self.answers.append, TokenBucket(1, burst, 0.0), lambda: 0.0
+            "test.1.1",
+            trading.methods,
+            self._take,
+            self.answers.append,
+            TokenBucket(1, burst, 0.0),
+            lambda: 0.0,
+            reserve=TokenBucket(1, UNLIMITED, 0.0),
+            turns=Turns(lambda: 0.0, self._soon.append, lambda _, function: self._soon.append(function)),
+            hold=lambda _: None,
         )
         self.session.principal = principal
         opening: list[AnyCommand] = [InstrumentDefine(symbol, reference_price=60_000, maker_fee_bp=1, taker_fee_bp=3)]
@@ -81,12 +93,18 @@ class InProcessGateway:
         """Hands messages to the session, and applies what it places."""
         for message in messages:
             self.session.receive([message])
-            placed, self.sequencer._pending = self.sequencer._pending, []
-            for command, answer in placed:
+            self._run_turns()
+            while self.sequencer._pending:
+                command, answer = self.sequencer._pending.pop(0)
                 self.commands.append(command)
                 frame = _Frame([answer], 0)
                 self.sequencer._frames[Position(self._number + 1, 0)] = frame
                 self._apply(command)
+                self._run_turns()
+
+    def _run_turns(self) -> None:
+        while self._soon:
+            self._soon.pop(0)()
 
     def _take(self, session: Session, message: bytes) -> bool:
         taken = self._fast and self._quick.take(session, message)

@@ -162,7 +162,7 @@ async def test_the_rate_limit_says_when_to_retry_and_spares_cancels(services: Sh
         with pytest.raises(ExchangeError) as refused:
             await asyncio.gather(*calls)
         assert refused.value.reason == "RATE_LIMITED"
-        assert 0 < refused.value.data["retry_after_ms"] <= 1_000
+        assert 0 < refused.value.data["retry_after_ms"] <= 2_000
         assert await member.cancel_all(desk.a) == {"orders": []}
     await services.stop_gateway(server)
 
@@ -183,7 +183,9 @@ async def ask_without_end(connection: ClientConnection) -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut_off_and_no_other_is(services: ShardServices, desk: Desk) -> None:
-    server = await services.start_gateway("bounded", session_queue_kb=64)
+    server = await services.start_gateway(
+        "bounded", session_queue_kb=64, anonymous_rate=1_000_000, anonymous_burst=1_000_000
+    )
     async with socket(server) as slow, services.member(server) as other:
         slow.transport.pause_reading()
         with pytest.raises(ConnectionClosed):

@@ -1,0 +1,182 @@
+"""Admission of requests over REST: whose one is, how large it is, and whether its sender may ask, before it is read.
+
+A body is read only for a registered key. Everything is billed: a request at once, its answer by its size, what is
+refused too. Without a token the bucket is that of the address, with one that of the key; wrong tokens have one of their
+address, so that they take nothing from others there.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.edge.allowance import Allowances, TokenBucket
+from api.edge.auth import NotAuthentic, Principal
+from api.edge.problems import problem
+
+JSON_BYTES: Final = 1 << 20
+"""The largest body but for files."""
+FILE_BYTES: Final = 32 << 20
+"""The largest file that staff may send."""
+BODIES_BYTES: Final = 128 << 20
+"""Bodies that are held at the same time."""
+BILLED_BYTES: Final = 2_048
+"""Bytes of an answer that cost a unit."""
+WRONG_TOKEN_COST: Final = 5
+"""Units that a token costs until it is known to be of a registered key."""
+PRINCIPAL: Final = "goldx.principal"
+"""The key of the authenticated principal in an ASGI scope."""
+FREE_PATHS: Final = ("/health",)
+"""Paths for monitors, which cost nothing."""
+
+log = structlog.get_logger()
+
+Authenticate = Callable[[str], Awaitable[Principal]]
+
+
+class NotAdmitted(Exception):
+    """Raised when a request is answered without the application: with a status, the reason and header fields."""
+
+    def __init__(self, status: HTTPStatus, detail: str, reason: str | None = None, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Disconnected(Exception):
+    """Raised when a client ends the connection within a body."""
+
+
+class Admission:
+    """The ASGI middleware. It finds the gateway in the state of the application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._held = 0
+        """Bytes of bodies that are held now."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in FREE_PATHS:
+            await self._app(scope, receive, send)
+            return
+        gateway = scope["app"].state.gateway
+        fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        held = 0
+        try:
+            bucket = await self._bucket(gateway, scope, fields)
+            if has_body(fields):
+                body = await self._read(receive, self._largest(scope, fields), fields)
+                held = len(body)
+                receive = _replay(body, receive)
+        except NotAdmitted as refused:
+            answer = problem(refused.status, str(refused), refused.reason, refused.headers)
+            await answer(scope, receive, send)
+            return
+        except Disconnected:
+            return
+
+        async def billed_send(message: Message) -> None:
+            bucket.spend(time.monotonic(), len(message.get("body", b"")) // BILLED_BYTES)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, billed_send)
+        finally:
+            self._held -= held
+
+    async def _bucket(self, gateway: Any, scope: Scope, fields: dict[bytes, str]) -> TokenBucket:
+        """Return the bucket that pays for a request, after the request itself is paid. Raises NotAdmitted."""
+        anonymous: Allowances = gateway.anonymous
+        client = scope.get("client")
+        address = client[0] if client else ""
+        authorization = fields.get(b"authorization")
+        if authorization is None:
+            if has_body(fields):
+                anonymous.of(address).spend(time.monotonic())
+                text = "a header 'Authorization: Bearer TOKEN' is needed before a body is read"
+                raise NotAdmitted(HTTPStatus.UNAUTHORIZED, text, "NOT_PERMITTED", WWW_Authenticate="Bearer")
+            return _paid(anonymous.of(address))
+        wrong_tokens = anonymous.of(f"token {address}")
+        _paid(wrong_tokens, WRONG_TOKEN_COST)
+        try:
+            principal = scope[PRINCIPAL] = await gateway.authenticator.bearer(authorization)
+        except NotAuthentic as error:
+            raise NotAdmitted(
+                HTTPStatus.UNAUTHORIZED, str(error), "NOT_PERMITTED", WWW_Authenticate="Bearer"
+            ) from error
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("a server is away", error=str(error))
+            text = "a server behind the gateway is not reachable"
+            raise NotAdmitted(HTTPStatus.SERVICE_UNAVAILABLE, text, "UNAVAILABLE", Retry_After="1") from error
+        wrong_tokens.spend(time.monotonic(), -WRONG_TOKEN_COST)
+        keys: Allowances = gateway.by_key
+        return _paid(keys.of(principal.key_id))
+
+    @staticmethod
+    def _largest(scope: Scope, fields: dict[bytes, str]) -> int:
+        """Return how large a body may be: files are for staff alone, and are not JSON."""
+        json = "json" in fields.get(b"content-type", "")
+        return JSON_BYTES if json or scope[PRINCIPAL].staff is None else FILE_BYTES
+
+    async def _read(self, receive: Receive, largest: int, fields: dict[bytes, str]) -> bytes:
+        """Return a whole body, which counts as held from then on. Raises NotAdmitted and Disconnected."""
+        announced = fields.get(b"content-length", "")
+        if announced.isdigit():
+            self._check(int(announced), largest, int(announced))
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                part = message.get("body", b"")
+                self._check(size + len(part), largest, len(part))
+                parts.append(part)
+                size += len(part)
+                self._held += len(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+        except BaseException:
+            self._held -= size
+            raise
+
+    def _check(self, size: int, largest: int, more: int) -> None:
+        """Refuse a body of ``size`` bytes, ``more`` of which are not held yet. Raises NotAdmitted."""
+        if size > largest:
+            text = f"a body of {size} bytes or more; at most {largest} are read here"
+            raise NotAdmitted(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, "BAD_VALUE")
+        if self._held + more > BODIES_BYTES:
+            text = "too much is being sent at the same time"
+            raise NotAdmitted(HTTPStatus.SERVICE_UNAVAILABLE, text, "UNAVAILABLE", Retry_After="1")
+
+
+def has_body(fields: dict[bytes, str]) -> bool:
+    """Return whether a request announces a body."""
+    return fields.get(b"content-length", "0").strip() != "0" or b"transfer-encoding" in fields
+
+
+def _paid(bucket: TokenBucket, cost: int = 1) -> TokenBucket:
+    """Take units from a bucket and return it. Raises NotAdmitted (RATE_LIMITED)."""
+    wait_ms = bucket.take(time.monotonic(), cost)
+    if wait_ms:
+        text = f"too many requests; the next is allowed in {wait_ms} ms"
+        raise NotAdmitted(HTTPStatus.TOO_MANY_REQUESTS, text, "RATE_LIMITED", Retry_After=str(-(-wait_ms // 1_000)))
+    return bucket
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that begins with a body that was read already."""
+    left = [body]
+
+    async def replayed() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return replayed

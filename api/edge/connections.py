@@ -1,0 +1,54 @@
+"""The connections of a server: how many there are, in all and from each address."""
+
+import resource
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+RESERVED_FILES: Final = 128
+"""Files that a gateway needs besides its clients' connections."""
+
+
+class Connections:
+    """Counts connections. ``most`` may be open at the same time, ``most_of_address`` of them from one address.
+
+    ``proxies`` are addresses or networks for which many come: they are only counted.
+    """
+
+    def __init__(self, most: int, most_of_address: int, proxies: Sequence[str] = ()) -> None:
+        self.open = 0
+        self._most = most
+        self._most_of_address = most_of_address
+        self._proxies = [ip_network(text, strict=False) for text in proxies]
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self, address: str) -> str | None:
+        """Count a connection, or return why there may be no other one."""
+        if self.open >= self._most:
+            return f"{self._most} connections are open already"
+        if self._by_address[address] >= self._most_of_address and not self._is_proxy(address):
+            return f"{self._most_of_address} connections of this address are open already"
+        self.open += 1
+        self._by_address[address] += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        """Count a connection as ended."""
+        self.open -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def _is_proxy(self, address: str) -> bool:
+        return bool(self._proxies) and any(ip_address(address) in network for network in self._proxies)
+
+
+def raise_file_limit(wanted: int) -> int:
+    """Allow this process ``wanted`` connections, if the system does; return how many it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + RESERVED_FILES
+    if soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, soft - RESERVED_FILES))
