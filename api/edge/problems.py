@@ -63,6 +63,10 @@ def install(app: FastAPI) -> None:
     async def _bad_value(_: Request, error: BadValue) -> JSONResponse:
         return problem(422, str(error), "BAD_VALUE", field=error.field, allowed=error.allowed)
 
+    @app.exception_handler(RecursionError)
+    async def _too_deep(_: Request, __: RecursionError) -> JSONResponse:
+        return problem(422, "objects and lists are nested too deeply", "BAD_VALUE")
+
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         found = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]

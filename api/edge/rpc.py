@@ -23,6 +23,8 @@ LARGEST_ID: Final = 10**100
 """Whole numbers below it may be ids of requests, and its negative ones above."""
 SHOWN: Final = 200
 """The longest text of a refused value that an error repeats."""
+MAX_NESTING: Final = 16
+"""Objects and lists inside each other in one message. A batch of calls has four levels."""
 
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -76,6 +78,12 @@ def handle(raw: bytes, send: Send, call: Call, bill: Callable[[], object]) -> "B
         bill()
         send(encode({"jsonrpc": "2.0", "id": None, **_error(PARSE_ERROR, f"not JSON: {error}")}))
         return None
+    # A message that has few brackets cannot be deep.
+    if raw.count(b"[") + raw.count(b"{") > MAX_NESTING and _is_too_deep(message):
+        bill()
+        problem = f"objects and lists are nested deeper than {MAX_NESTING} levels"
+        send(encode({"jsonrpc": "2.0", "id": None, **_error(INVALID_REQUEST, problem)}))
+        return None
     if not isinstance(message, list):
         _handle_one(message, lambda answer: send(answer) if answer is not None else None, call, bill)
         return None
@@ -85,6 +93,17 @@ def handle(raw: bytes, send: Send, call: Call, bill: Callable[[], object]) -> "B
         send(encode({"jsonrpc": "2.0", "id": None, **_error(INVALID_REQUEST, text)}))
         return None
     return Batch(message, send, call, bill)
+
+
+def _is_too_deep(message: Any) -> bool:
+    """Return whether a message has more than MAX_NESTING levels: values of it could not be written down again."""
+    level: list[Any] = [message] if isinstance(message, dict | list) else []
+    for _ in range(MAX_NESTING):
+        level = [part for whole in level for part in (whole.values() if isinstance(whole, dict) else whole)]
+        level = [part for part in level if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 class Batch:

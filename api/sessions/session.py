@@ -17,8 +17,8 @@ from api.edge.allowance import TokenBucket
 from api.edge.auth import Principal
 from api.edge.outcome import Refusal
 from api.edge.rpc import Request
+from api.sessions.subscribed import Start, Subscribed
 from api.sessions.turns import Turns
-from api.view.channels import Channel
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
 from goldx.protocol.units import BadValue, as_json
 
@@ -75,10 +75,10 @@ class Session:
         """By the clock: until when the nonce may be used."""
         self.cancel_on_disconnect = True
         self.grace_ms = 0
-        self.channels: dict[str, Channel | None] = {}
-        """Subscriptions by channel; None while the missed messages of an account are being read."""
-        self.beginning: set[str] = set()
-        """Channels whose subscription begins in one of the next turns."""
+        self.channels: dict[str, Subscribed] = {}
+        """Subscriptions by the name of the channel."""
+        self.beginning: set[Start] = set()
+        """Subscriptions that begin in one of the next turns."""
         self.last_message_at = clock()
         self.ended = False
         self.bucket = bucket
@@ -159,9 +159,8 @@ class Session:
         self.ended = True
         self._waiting.clear()
         self._batch = None
-        for channel in self.channels.values():
-            if channel is not None:
-                channel.unsubscribe(self)
+        for subscribed in self.channels.values():
+            subscribed.channel.unsubscribe(self)
         self.channels.clear()
         self.beginning.clear()
 

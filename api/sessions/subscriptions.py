@@ -1,21 +1,27 @@
 """Subscribing to channels, and resuming where a subscriber was.
 
+A sequence that the channel has not reached, or that has another epoch there, is refused: what came after it would be
+lost without a word. A gateway that is behind another one catches up before it says so.
+
 A private channel loses nothing: messages that are no longer kept are made again from the event stream, with the same
-numbers. A public channel that cannot resume begins with a snapshot instead.
+numbers. A public channel that cannot resume begins with a snapshot instead, or says how many messages are gone. A
+session that is subscribed already gets nothing twice, unless it asks for what came before its subscription.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
 
+from api.edge.outcome import Refusal
 from api.edge.params import check_names
 from api.edge.rpc import Request
 from api.sessions.queries import Queries
 from api.sessions.session import Method, Session
+from api.sessions.subscribed import Start, Subscribed, read_start
 from api.view.accounts import Account, private_messages
 from api.view.channels import Channel
 from api.view.view import View
@@ -30,6 +36,8 @@ MAX_CHANNELS: Final = 200
 """Channels of one session."""
 FRAMES_AT_ONCE: Final = 500
 PRIVATE_PREFIX: Final = "account."
+CATCH_UP_SECONDS: Final = 10.0
+"""How long a subscription waits for this gateway to fold what another gateway may have sent already."""
 
 
 class Subscriptions:
@@ -63,31 +71,59 @@ class Subscriptions:
         }
 
     def _subscribe(self, session: Session, request: Request) -> None:
-        check_names(request.params, "channels", "from_sequence")
+        check_names(request.params, "channels", "from_sequence", "epoch")
         names = _names(request.params)
-        channels = [self._channel(session, name) for name in names]
-        starts = [_from_sequence(request.params.get("from_sequence"), name) for name in names]
-        if len(session.channels.keys() | session.beginning | set(names)) > MAX_CHANNELS:
-            raise BadValue("channels", names, f"at most {MAX_CHANNELS} in one session")
-        session.charge(sum(channel.rows_to_begin(start) for channel, start in zip(channels, starts, strict=True)))
-        request.succeed({"channels": {channel.name: channel.sequence for channel in channels}})
-        self._begin_all(session, list(zip(channels, starts, strict=True)))
+        starts = [read_start(request.params, self._channel(session, name)) for name in names]
+        if any(start.ahead for start in starts):
+            self._spawn(self._begin_when_caught_up(session, request, starts))
+        else:
+            self._begin_all(session, request, starts)
 
-    def _begin_all(self, session: Session, subscriptions: list[tuple[Channel, int | None]]) -> None:
-        """Begin subscriptions: at once what begins with nothing, and in the next turns what begins with a snapshot."""
-        costly: deque[tuple[Channel, int | None]] = deque()
-        for channel, start in subscriptions:
-            if channel.rows_to_begin(start):
-                costly.append((channel, start))
-                session.beginning.add(channel.name)
+    async def _begin_when_caught_up(self, session: Session, request: Request, starts: Sequence[Start]) -> None:
+        """Begin, or refuse to, when the view has all that was in the event stream at the time of the request."""
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                end = await self._stream.last_sequence()
+                while self._view.sequence < end:
+                    await asyncio.sleep(0.01)
+            if not session.ended:
+                self._begin_all(session, request, starts)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("a subscription cannot begin", error=str(error))
+            text = "this gateway does not follow the event stream at the moment"
+            request.refuse(Refusal("UNAVAILABLE", text, retry_after_ms=1_000))
+        except Refusal as refusal:
+            request.refuse(refusal)
+        except BadValue as error:
+            request.reject(error)
+
+    def _begin_all(self, session: Session, request: Request, starts: Sequence[Start]) -> None:
+        """Answer the request and begin its subscriptions. Raises Refusal and BadValue; then none has begun.
+
+        What begins with messages begins in the next turns.
+        """
+        for start in starts:
+            start.check()
+        channels = {start.channel.name: start.channel for start in starts}
+        beginning = {start.channel.name for start in session.beginning}
+        if len(session.channels.keys() | beginning | channels.keys()) > MAX_CHANNELS:
+            raise BadValue("channels", list(channels), f"at most {MAX_CHANNELS} in one session")
+        session.charge(sum(start.channel.rows_to_begin(start.sequence) for start in starts))
+        sequences = {name: channel.sequence for name, channel in channels.items()}
+        request.succeed({"channels": sequences, "epochs": {name: channels[name].epoch for name in channels}})
+        costly: deque[Start] = deque()
+        for start in starts:
+            if start.channel.rows_to_begin(start.sequence):
+                costly.append(start)
+                session.beginning.add(start)
             else:
-                self._begin(session, channel, start)
+                self._begin(session, start.channel, start.sequence)
 
         def step() -> bool:
-            channel, start = costly.popleft()
-            if channel.name in session.beginning:
-                session.beginning.discard(channel.name)
-                self._begin(session, channel, start)
+            start = costly.popleft()
+            if start in session.beginning:
+                session.beginning.discard(start)
+                self._begin(session, start.channel, start.sequence)
             return bool(costly) and not session.ended
 
         if costly:
@@ -96,11 +132,11 @@ class Subscriptions:
     def _unsubscribe(self, session: Session, request: Request) -> None:
         check_names(request.params, "channels")
         names = _names(request.params)
+        session.beginning = {start for start in session.beginning if start.channel.name not in names}
         for name in names:
-            session.beginning.discard(name)
-            channel = session.channels.pop(name, None)
-            if channel is not None:
-                channel.unsubscribe(session)
+            subscribed = session.channels.pop(name, None)
+            if subscribed is not None:
+                subscribed.channel.unsubscribe(session)
         request.succeed({"channels": names})
 
     def _channel(self, session: Session, name: str) -> Channel:
@@ -113,21 +149,21 @@ class Subscriptions:
         return channel
 
     def _begin(self, session: Session, channel: Channel, start: int | None) -> None:
-        if channel.name in session.channels:
-            old = session.channels[channel.name]
-            if old is None:
-                return  # its missed messages are being read: it is subscribed already
-            old.unsubscribe(session)
-        session.channels[channel.name] = channel
+        if (old := session.channels.get(channel.name)) is not None:
+            if not channel.has_snapshots if start is None else start >= old.start:
+                return  # the session has been sent, or is being sent, all that comes after it
+            old.channel.unsubscribe(session)
+        subscribed = Subscribed(channel, channel.sequence if start is None else start)
+        session.channels[channel.name] = subscribed
         if start is not None and channel.name.startswith(PRIVATE_PREFIX) and start + 1 < channel.oldest:
-            session.channels[channel.name] = None
-            self._spawn(self._catch_up(session, self._view.accounts[channel.name.removeprefix(PRIVATE_PREFIX)], start))
+            account = self._view.accounts[channel.name.removeprefix(PRIVATE_PREFIX)]
+            self._spawn(self._catch_up(session, account, subscribed))
         else:
             channel.subscribe(session, start)
 
-    async def _catch_up(self, session: Session, account: Account, reached: int) -> None:
-        """Send the messages after ``reached``, read again from the event stream, up to those that the channel keeps."""
-        channel = account.channel
+    async def _catch_up(self, session: Session, account: Account, subscribed: Subscribed) -> None:
+        """Send the messages after its start, read again from the event stream, up to those that the channel keeps."""
+        channel, reached = account.channel, subscribed.start
         count, after = account.mark(reached)
         while reached + 1 < channel.oldest:
             try:
@@ -141,6 +177,8 @@ class Subscriptions:
                 return
             if not frames:
                 await asyncio.sleep(1.0)
+            if session.ended or session.channels.get(channel.name) is not subscribed:
+                return
             for event in (event for frame in frames for outcome in frame.outcomes for event in outcome):
                 if event.sequence <= after:
                     continue
@@ -155,10 +193,8 @@ class Subscriptions:
                             reached = count
             while self._queued(session) > self._queue_pause and not session.ended:
                 await asyncio.sleep(0.01)
-            if session.ended or channel.name not in session.channels or session.channels[channel.name] is not None:
-                return
-        session.channels[channel.name] = channel
-        channel.subscribe(session, reached)
+        if not session.ended and session.channels.get(channel.name) is subscribed:
+            channel.subscribe(session, reached)
 
 
 def _names(params: Mapping[str, Any]) -> list[str]:
@@ -166,17 +202,3 @@ def _names(params: Mapping[str, Any]) -> list[str]:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise BadValue("channels", names, "a list of names of channels")
     return list(dict.fromkeys(names))
-
-
-def _from_sequence(value: Any, name: str) -> int | None:
-    """Return the sequence after which a channel is to begin, None for its present.
-
-    ``value`` is one number for all channels of the request, or an object with a number for some of them.
-    """
-    if isinstance(value, dict):
-        value = value.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadValue("from_sequence", value, "the last sequence received, or an object of channel and sequence")
-    return value

@@ -2,6 +2,8 @@
 
 A channel's messages are a function of the event stream alone: numbered from 1 without a gap, the same at every gateway
 and after every restart. A channel keeps its newest messages, so that a subscriber that was away goes on where it was.
+Beside every sequence stands its epoch, a text that names the history of the exchange and the leader that published the
+message: a sequence with another epoch belongs to a history that was lost, or to another exchange.
 Messages are kept as plain values and are encoded when a subscriber gets them. A channel that has had no subscriber for
 KEPT messages only counts them, as nobody could resume with an older one: at a busy gateway nearly all channels do.
 """
@@ -34,13 +36,16 @@ class Content(NamedTuple):
     checksum: int | None = None
 
 
-def message(channel: str, sequence: int, previous: int | None, content: Content) -> bytes:
+def message(
+    channel: str, sequence: int, previous: int | None, content: Content, epoch: str, kind: str = "update"
+) -> bytes:
     """Return the encoded notification. ``previous`` is the sequence of the message before, None for a snapshot."""
     params: dict[str, Any] = {
         "channel": channel,
-        "type": "snapshot" if previous is None else "update",
+        "type": "snapshot" if previous is None else kind,
         "sequence": sequence,
         "previous": previous,
+        "epoch": epoch,
         "at": content.at,
         "data": content.data,
     }
@@ -69,6 +74,10 @@ class Channel:
         self.name = name
         self.sequence = 0
         self.subscribers: dict[Subscriber, None] = {}
+        self._beginning = "0-0"
+        """The journal position at which the history of the exchange begins."""
+        self._epochs: list[tuple[int, str]] = [(0, "0-0.0")]
+        """The epochs of the messages: (the sequence after which it begins, its text), oldest first."""
         self._write = write
         self._snapshot = snapshot
         self._complete = complete
@@ -81,6 +90,28 @@ class Channel:
         self._kept: deque[Any] = deque(maxlen=KEPT)
         self._written: dict[int, bytes] = {}
         """Encoded messages by sequence, kept once a second subscriber has resumed with them."""
+
+    def begin_epoch(self, beginning: str, number: int) -> None:
+        """Let all messages from now on have the epoch of a leader.
+
+        ``beginning`` is the journal position at which the history begins, ``number`` the leader's epoch.
+        """
+        self._beginning = beginning
+        if self._epochs[-1][0] == self.sequence:
+            self._epochs.pop()
+        self._epochs.append((self.sequence, f"{beginning}.{number}"))
+
+    def epoch_of(self, sequence: int) -> str:
+        """Return the epoch of a message that there is, or with 0 that of the time before the first one."""
+        for start, epoch in reversed(self._epochs):
+            if start < sequence:
+                return epoch
+        return f"{self._beginning}.0"
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the newest message."""
+        return self.epoch_of(self.sequence)
 
     def publish(self, value: Any) -> None:
         """Record the next message, and send it to the subscribers."""
@@ -105,6 +136,11 @@ class Channel:
             self._unread_left = KEPT
 
     @property
+    def has_snapshots(self) -> bool:
+        """Whether a subscription begins with a snapshot."""
+        return self._snapshot is not None
+
+    @property
     def oldest(self) -> int:
         """The sequence of the oldest message that is kept; ``sequence + 1`` if none is."""
         return self.sequence - len(self._kept) + 1
@@ -127,21 +163,33 @@ class Channel:
         if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
             return self.sequence - from_sequence
         if self._snapshot is None:
-            return 0
+            return 0 if from_sequence is None else 1 + len(self._kept)
         return 1 if self._rows is None else 1 + self._rows()
 
     def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
         """Begin a subscription.
 
-        It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None.
+        It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None. Where
+        there are no snapshots, a message of type ``gap`` stands for the messages that are no longer kept.
         """
         if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
             for data in self.after(from_sequence):
                 subscriber.send(data)
         elif self._snapshot is not None:
-            subscriber.send(message(self.name, self.sequence, None, self._snapshot()))
+            subscriber.send(message(self.name, self.sequence, None, self._snapshot(), self.epoch))
+        elif from_sequence is not None:
+            self._send_after_gap(subscriber, from_sequence)
         self.subscribers[subscriber] = None
         self.recording = True
+
+    def _send_after_gap(self, subscriber: Subscriber, from_sequence: int) -> None:
+        """Say how many messages are no longer kept, and send those that are. The gap has the time of its end."""
+        last = self.oldest - 1
+        at = self._write(self._kept[0]).at if self._kept else 0
+        content = Content(at, {"missed": last - from_sequence})
+        subscriber.send(message(self.name, last, from_sequence, content, self.epoch_of(last), "gap"))
+        for data in self.after(last):
+            subscriber.send(data)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """End a subscription, if there is one."""
@@ -153,4 +201,4 @@ class Channel:
         return self._message(sequence, value)
 
     def _message(self, sequence: int, value: Any) -> bytes:
-        return message(self.name, sequence, sequence - 1, self._write(value))
+        return message(self.name, sequence, sequence - 1, self._write(value), self.epoch_of(sequence))

@@ -222,7 +222,8 @@ class MarketData:
         """Return the best levels, in the protocol's form. The checksum is that of the whole book."""
         sides = zip(SIDE_NAMES, BOTH, strict=True)
         levels = {name: [_level(*level) for level in self.book.levels(side, depth)] for name, side in sides}
-        book_at = {"symbol": self.symbol, "sequence": self.book_channel.sequence, "at": self._at}
+        channel = self.book_channel
+        book_at = {"symbol": self.symbol, "sequence": channel.sequence, "epoch": channel.epoch, "at": self._at}
         return book_at | levels | {"checksum": self._levels_checksum.now}
 
     def recent(self, limit: int) -> list[dict[str, Any]]:

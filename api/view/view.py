@@ -41,6 +41,10 @@ class View:
         """By trade id: the trades of these orders."""
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
+        self.beginning = ""
+        """The journal position of the first frame: it names the history of this exchange."""
+        self._epoch = 0
+        """The epoch of the leader that published the newest frame."""
         self._serving = False
         self._incoming: Order | None = None
         """An accepted order that is not in the book yet."""
@@ -88,6 +92,7 @@ class View:
 
     def _add(self, channel: Channel) -> None:
         self.channels[channel.name] = channel
+        channel.begin_epoch(self.beginning, self._epoch)
         if self._serving:
             channel.limit_unread()
 
@@ -100,6 +105,8 @@ class View:
         The first callback is called with the events of the first command as soon as these are folded, and so on.
         """
         position = Position(*frame.position)
+        if frame.epoch != self._epoch or not self.beginning:
+            self._begin_epoch(position, frame.epoch)
         handlers = self._handlers
         waiting = take_waiting(position, len(frame.outcomes))
         count = len(waiting)
@@ -117,6 +124,12 @@ class View:
             if index < count:
                 waiting[index](outcome)
         self.position = position
+
+    def _begin_epoch(self, position: Position, epoch: int) -> None:
+        self.beginning = self.beginning or str(position)
+        self._epoch = epoch
+        for channel in self.channels.values():
+            channel.begin_epoch(self.beginning, epoch)
 
     def _publish_changes(self) -> None:
         if self._incoming is not None:

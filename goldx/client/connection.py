@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -26,16 +26,25 @@ _decode = msgspec.json.Decoder().decode
 
 
 class _Subscription:
-    """One ``subscribe``: its channels, the newest sequence had of each, and the messages that wait to be read."""
+    """One ``subscribe``: its channels, the newest sequence had of each, and the messages that wait to be read.
 
-    def __init__(self, channels: tuple[str, ...], from_sequence: int | dict[str, int] | None) -> None:
+    ``epochs`` are those of the sequences in ``reached``, where they are known.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[str, ...],
+        from_sequence: int | dict[str, int] | None,
+        epoch: str | dict[str, str] | None,
+    ) -> None:
         self.channels = channels
         self.messages: asyncio.Queue[Message | Exception] = asyncio.Queue()
         self.reached: dict[str, int] = {}
-        if isinstance(from_sequence, dict):
-            self.reached |= from_sequence
-        elif from_sequence is not None:
-            self.reached |= dict.fromkeys(channels, from_sequence)
+        self.epochs: dict[str, str] = {}
+        if from_sequence is not None:
+            self.reached |= from_sequence if isinstance(from_sequence, dict) else dict.fromkeys(channels, from_sequence)
+        if epoch is not None:
+            self.epochs |= epoch if isinstance(epoch, dict) else dict.fromkeys(channels, epoch)
 
     def deliver(self, message: Message) -> None:
         """Queue a message, unless it was already received before a reconnection."""
@@ -43,7 +52,34 @@ class _Subscription:
         if message["type"] != "snapshot" and sequence <= self.reached.get(channel, -1):
             return
         self.reached[channel] = sequence
+        if "epoch" in message:
+            self.epochs[channel] = message["epoch"]
         self.messages.put_nowait(message)
+
+    def start(self, others: Iterable["_Subscription"]) -> tuple[dict[str, int], dict[str, str]]:
+        """Return where the channels are to begin: the sequences, and their epochs as far as they are known.
+
+        ``others`` are the other subscriptions of the connection: of a channel that several follow, all get the messages
+        that one of them lacks.
+        """
+        sequences = {channel: sequence for channel, sequence in self.reached.items() if sequence >= 0}
+        epochs = {channel: epoch for channel, epoch in self.epochs.items() if channel in sequences}
+        for other in others:
+            for channel in other.reached.keys() & sequences.keys():
+                if 0 <= other.reached[channel] < sequences[channel]:
+                    sequences[channel] = other.reached[channel]
+                    epochs.pop(channel, None)
+                    if channel in other.epochs:
+                        epochs[channel] = other.epochs[channel]
+        return sequences, epochs
+
+    def begin(self, channel: str, sequence: int, epoch: str | None) -> None:
+        """Take the present of a channel as its beginning, unless it has one."""
+        if channel not in self.reached:
+            counted = channel.startswith(("account.", "trades."))
+            self.reached[channel] = sequence if counted else -1
+            if counted and epoch is not None:
+                self.epochs[channel] = epoch
 
 
 class Connection:
@@ -59,6 +95,8 @@ class Connection:
         self._ids = itertools.count(1)
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._subscriptions: list[_Subscription] = []
+        self._followed: set[str] = set()
+        """The channels to which the present session is subscribed."""
         self._tasks: list[asyncio.Task[None]] = []
         self.identity: dict[str, Any] = {}
         """The answer to the log-on: member, accounts, permissions, session."""
@@ -90,10 +128,13 @@ class Connection:
         return await self._request(method, params)
 
     async def subscribe(
-        self, channels: tuple[str, ...], from_sequence: int | dict[str, int] | None
+        self,
+        channels: tuple[str, ...],
+        from_sequence: int | dict[str, int] | None,
+        epoch: str | dict[str, str] | None = None,
     ) -> AsyncGenerator[Message, None]:
         """Yield the messages of channels; see ``ExchangeClient.subscribe``."""
-        subscription = _Subscription(channels, from_sequence)
+        subscription = _Subscription(channels, from_sequence, epoch)
         self._subscriptions.append(subscription)
         try:
             await self._begin(subscription)
@@ -106,10 +147,22 @@ class Connection:
             self._subscriptions.remove(subscription)
 
     async def _begin(self, subscription: _Subscription) -> None:
-        start = {"from_sequence": dict(subscription.reached)} if subscription.reached else {}
-        answer = await self.call("channel.subscribe", {"channels": list(subscription.channels), **start})
+        """Begin a subscription, in a new session too. Raises ExchangeError, and ConnectionLost."""
+        sequences, epochs = subscription.start(other for other in self._subscriptions if other is not subscription)
+        if again := [channel for channel in sequences if channel in self._followed]:
+            # A session gets nothing twice, and what another subscription has had already is wanted here.
+            await self.call("channel.unsubscribe", {"channels": again})
+        params: dict[str, Any] = {"channels": list(subscription.channels)}
+        if sequences:
+            params |= {"from_sequence": sequences, "epoch": epochs}
+        answer = await self.call("channel.subscribe", params)
+        self._followed.update(subscription.channels)
         for channel, sequence in answer["channels"].items():
-            subscription.reached.setdefault(channel, sequence if channel.startswith(("account.", "trades.")) else -1)
+            if sequences.get(channel, 0) > sequence:
+                # The gateway does not know this error, and would leave out what comes after its present.
+                text = f"{channel} ends with sequence {sequence}, and {sequences[channel]} comes after that"
+                raise ExchangeError("CANNOT_RESUME", text, {"channel": channel, "sequence": sequence})
+            subscription.begin(channel, sequence, answer.get("epochs", {}).get(channel))
 
     async def _request(self, method: str, params: dict[str, Any]) -> Any:
         socket = self._socket
@@ -191,8 +244,14 @@ class Connection:
 
     async def _reopen(self) -> None:
         await self._open_socket()
+        self._followed.clear()
         for subscription in tuple(self._subscriptions):
-            await self._begin(subscription)
+            try:
+                await self._begin(subscription)
+            except ExchangeError as error:
+                if _passes(error):
+                    raise
+                subscription.messages.put_nowait(error)
 
     def _fail(self, error: Exception) -> None:
         """Let every call and subscription, present and future, raise."""

@@ -72,6 +72,8 @@ class LocalBook:
         kind, data = message["channel"].partition(".")[0], message["data"]
         if kind == "book":
             self._apply_levels(message)
+        elif message["type"] == "gap":
+            pass  # trades that are no longer kept
         elif kind == "trades":
             self.add_trade(data)
         elif kind == "status":

@@ -7,7 +7,7 @@ All are plain dictionaries. Prices (CNY per fine gram), quantities (fine grams) 
 from typing import Any, NotRequired, TypedDict
 
 Message = dict[str, Any]
-"""One message of a channel: channel, type, sequence, previous, at, data, and for books checksum."""
+"""One message of a channel: channel, type, sequence, previous, epoch, at, data, and for books checksum."""
 
 
 class Order(TypedDict):

@@ -109,14 +109,19 @@ class ExchangeClient:
         return orders
 
     def subscribe(
-        self, *channels: str, from_sequence: int | dict[str, int] | None = None
+        self,
+        *channels: str,
+        from_sequence: int | dict[str, int] | None = None,
+        epoch: str | dict[str, str] | None = None,
     ) -> AsyncGenerator[Message, None]:
-        """Yield the messages of channels: ``{"channel", "type", "sequence", "previous", "at", "data", "checksum"?}``.
+        """Yield the messages of channels, which are described by ``goldx.client.results.Message``.
 
-        ``from_sequence`` is the last sequence already had, for all channels or by channel. With ``reconnect=True`` the
+        ``from_sequence`` is the last sequence already had, for all channels or by channel, and ``epoch`` the epoch that
+        stood beside it. Raises ExchangeError (CANNOT_RESUME) if the exchange does not have that message; a message of
+        type ``gap`` says how many are no longer kept. With ``reconnect=True`` the
         messages go on after a lost connection where they were; without it they end with ConnectionLost.
         """
-        return self._connection.subscribe(channels, from_sequence)
+        return self._connection.subscribe(channels, from_sequence, epoch)
 
 
 def connect(url: str, key: Key | None = None, *, reconnect: bool = False) -> ExchangeClient:

@@ -37,6 +37,7 @@ REASONS: Final[dict[str, Reason]] = {
     "RATE_LIMITED": Reason("too many requests in this session; retry_after_ms says when the next is allowed", 429),
     "KILLED": Reason("the member is killed"),
     "TOO_LATE": Reason("the time given has passed"),
+    "CANNOT_RESUME": Reason("the channel has not reached this sequence, or not in this epoch; data says where it is"),
     "UNAVAILABLE": Reason("it cannot be taken now and was not placed; retry_after_ms says when to ask again", 503),
 }
 """Why the exchange refuses: the ``reason`` of a refusal, of ``order.rejected`` and of ``command.rejected``."""

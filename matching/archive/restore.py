@@ -24,6 +24,11 @@ from matching.run.snapshot_store import SnapshotStore
 from matching.run.snapshots import Snapshot
 
 ENTRIES_PER_WRITE = 500
+EPOCHS_SKIPPED: Final = 1_000
+"""Epochs that no leader gets after a restore, more than there may have been after the end of the archive.
+
+What they published is lost, and members who have seen it must notice that their sequences have other epochs now.
+"""
 _STAGED: Final = ("journal", "events", "snapshots", "digests")
 
 # KEYS: leader; the four live keys; the four staged ones. ARGV: the last ids of the two streams when they were copied.
@@ -180,10 +185,10 @@ async def _commit(redis: Redis, keys: Keys, staged: Keys, live: dict[str, Extent
 
 
 async def _put_shard_state(redis: Redis, keys: Keys, archive: Archive) -> None:
-    """Set what the archive keeps besides the streams; epoch and run numbers never fall behind the archive's."""
+    """Set what the archive keeps besides the streams; run numbers never fall behind the archive's."""
     shard_state = next((header.shard_state for header, _ in archive.headers(newest_first=True)), ShardState())
     epoch: Any = await redis.get(keys.epoch)
-    await redis.set(keys.epoch, max(shard_state.epoch, int(epoch or 0)))
+    await redis.set(keys.epoch, max(shard_state.epoch + EPOCHS_SKIPPED, int(epoch or 0)))
     runs: dict[Any, Any] = await redis.hgetall(keys.runs)
     for writer, run in shard_state.runs.items():
         await redis.hset(keys.runs, writer, str(max(run, int(runs.get(writer.encode(), 0)))))

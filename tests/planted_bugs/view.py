@@ -55,8 +55,21 @@ BUGS = (
     Bug(
         "an update names itself as the one before",
         "channels.py",
-        "message(self.name, sequence, sequence - 1, self._write(value))",
-        "message(self.name, sequence, sequence, self._write(value))",
+        "message(self.name, sequence, sequence - 1, self._write(value), self.epoch_of(sequence))",
+        "message(self.name, sequence, sequence, self._write(value), self.epoch_of(sequence))",
+    ),
+    Bug(
+        "the first message of a leader has the epoch of the one before",
+        "channels.py",
+        "self._epochs.append((self.sequence, f",
+        "self._epochs.append((self.sequence + 1, f",
+    ),
+    Bug("all messages have the newest epoch", "channels.py", "if start < sequence:", "if start < self.sequence:"),
+    Bug(
+        "what is no longer kept of a channel without snapshots is not said",
+        "channels.py",
+        'subscriber.send(message(self.name, last, from_sequence, content, self.epoch_of(last), "gap"))',
+        "pass",
     ),
     Bug(
         "a resumed subscription gets the last message again",

@@ -27,11 +27,23 @@ def call(method: Any, params: Any = None, number: Any = 1) -> dict[str, Any]:
     return message if params is None else message | {"params": params}
 
 
+def nested(depth: int) -> dict[str, Any]:
+    """Return a call with a parameter of so many levels."""
+    value: Any = "x"
+    for number in range(depth):
+        value = [value] if number % 2 else {"a": value}
+    return call("market.book", {"symbol": value})
+
+
 MALFORMED = [
     ("", -32700),
     ("{", -32700),
     ("[" * 5_000, -32700),
     ('{"jsonrpc":"2.0","method":"\\ud800"}', -32700),
+    *(("[" * depth + "]" * depth, -32600) for depth in (17, 300, 700)),
+    *((nested(depth), -32600) for depth in (16, 300, 700)),
+    (nested(14), -32602),
+    ([nested(500)], -32600),
     (b"\xff\xfe", -32700),
     ("null", -32600),
     ("[]", -32600),
@@ -73,6 +85,19 @@ async def test_malformed_messages_get_errors_and_the_connection_survives(gateway
             answer = await ask(connection, message)
             assert answer.get("error", {}).get("code") == code, (message, answer)
             assert len(answer["error"]["message"]) > 5
+        assert (await ask(connection, call("session.heartbeat")))["result"] == {}
+
+
+async def test_a_connection_survives_nesting_of_any_depth(gateway: GatewayServer) -> None:
+    """Whatever can just be read must not be too deep to be written into the error."""
+    async with socket(gateway) as connection:
+        for depth in (*range(15, 40), *range(850, 1_010, 3)):
+            value = "[" * depth + "]" * depth
+            call_text = f'{{"jsonrpc":"2.0","id":1,"method":"market.book","params":{{"symbol":{value}}}}}'
+            for message in (value, call_text, f"[{call_text}]"):
+                answer = await ask(connection, message)
+                error = (answer[0] if isinstance(answer, list) else answer)["error"]
+                assert error["code"] in (-32600, -32602, -32700)
         assert (await ask(connection, call("session.heartbeat")))["result"] == {}
 
 

@@ -94,6 +94,12 @@ def check(original: Channel, channel: Channel, reader: Reader, start: int | None
         missed = [json.loads(data)["params"] for data in original.after(start)]
         assert reader.messages == missed
         assert [message["sequence"] for message in missed] == list(range(start + 1, channel.sequence + 1))
+    elif start is not None and not channel.has_snapshots:
+        gap, *kept = reader.messages
+        last = channel.oldest - 1
+        assert (gap["type"], gap["previous"], gap["sequence"]) == ("gap", start, last)
+        assert gap["data"] == {"missed": last - start}
+        assert kept == [json.loads(data)["params"] for data in original.after(last)]
     else:
         snapshot = Reader()
         original.subscribe(snapshot, None)
@@ -261,6 +267,29 @@ def test_a_view_without_subscribers_has_the_same_sequences() -> None:
         assert serving.accounts[name].write_holdings() == keeping.accounts[name].write_holdings()
     for symbol, market in serving.markets.items():
         assert market.depth(None) == keeping.markets[symbol].depth(None)
+
+
+def test_the_epoch_of_a_sequence_is_that_of_the_leader_who_published_it() -> None:
+    view = View()
+    readers: dict[str, Reader] = {}
+    leaders: dict[str, list[int]] = {}
+    for number, (frame, _) in enumerate(frames(SEEDS[0], 600)):
+        before = {name: channel.sequence for name, channel in view.channels.items()}
+        leader = number // 100 + 1
+        view.apply(msgspec.structs.replace(frame, epoch=leader), none_waiting)
+        for name, channel in view.channels.items():
+            if name not in readers:
+                readers[name], leaders[name] = Reader(), []
+                channel.subscribe(readers[name], 0)
+            leaders[name] += [leader] * (channel.sequence - before.get(name, 0))
+    beginning = view.beginning
+    assert sum(len(set(found)) > 1 for found in leaders.values()) > 3
+    for name, reader in readers.items():
+        channel = view.channels[name]
+        wanted = [f"{beginning}.{leader}" for leader in leaders[name]]
+        assert [channel.epoch_of(sequence) for sequence in range(1, channel.sequence + 1)] == wanted
+        assert [message["epoch"] for message in reader.messages if message["type"] == "update"] == wanted
+        assert channel.epoch_of(0) == f"{beginning}.0"
 
 
 def test_a_missing_event_raises_gap() -> None:
