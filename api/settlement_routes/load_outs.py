@@ -105,7 +105,7 @@ async def get_load_outs(_: Reader, connection: Transaction, page: ThePage, statu
 @router.get("/load-outs/{number}")
 async def get_load_out(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return a load-out sheet with its lots."""
-    row = await load_outs.find(connection, number)
+    row = await load_outs.find(connection, number, lock=False)
     return {**SHEET(row), "lots": await load_outs.lots_of(connection, [number])}
 
 

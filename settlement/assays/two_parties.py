@@ -64,7 +64,10 @@ class AssayExchange(NamedTuple):
 async def find(connection: AsyncConnection, number: int, *, lock: bool = False) -> AssayExchange:
     """Return an exchange by number. Raises BadValue if there is none."""
     query = select(assay_exchange).where(assay_exchange.c.exchange_no == number)
-    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    if lock:
+        await audit.lock(connection)
+        query = query.with_for_update(key_share=True)
+    row = (await connection.execute(query)).first()
     if row is None:
         raise BadValue("exchange", number, "the number of an exchange of assays")
     columns = assay_exchange_party.c

@@ -60,6 +60,16 @@ async def head(connection: AsyncConnection) -> Head:
     return Head(row.number, row.hash) if row else Head(0, GENESIS)
 
 
+async def lock(connection: AsyncConnection) -> None:
+    """Wait for every other transaction that changes documents, and keep the others waiting to the end of this one.
+
+    An act ends with its entry here, and entries are chained, so transactions take turns in any case. Whoever locks
+    documents takes its turn first, and then the documents in the order of their numbers: two transactions that hold
+    what the other one needs cannot come about, and what was read after the turn is as it will be written.
+    """
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+
+
 async def record(connection: AsyncConnection, *acts: Act) -> None:
     """Append entries in the caller's transaction, so that an act and its entry happen together or not at all."""
     await record_all(connection, acts)
@@ -69,7 +79,7 @@ async def record_all(connection: AsyncConnection, acts: Sequence[Act]) -> None:
     """Append many entries at once, like ``record``."""
     if not acts:
         return
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+    await lock(connection)
     number, previous = await head(connection)
     at = now_ms()
     rows = []

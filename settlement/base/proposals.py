@@ -51,7 +51,8 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
 
     Raises BadValue for an unknown one, Refused if it is decided already or would be approved by its proposer.
     """
-    wanted = select(*_COLUMNS).where(proposal.c.proposal_id == proposal_id).with_for_update()
+    await audit.lock(connection)
+    wanted = select(*_COLUMNS).where(proposal.c.proposal_id == proposal_id).with_for_update(key_share=True)
     row = (await connection.execute(wanted)).first()
     if row is None:
         raise BadValue("proposal", proposal_id, "the number of a proposal")

@@ -65,11 +65,17 @@ async def authorize(
 
 
 async def load(
-    connection: AsyncConnection, table: Table, machine: Machine, numbers: Sequence[int]
+    connection: AsyncConnection, table: Table, machine: Machine, numbers: Sequence[int], *, lock: bool = True
 ) -> dict[int, Row[Any]]:
-    """Return documents by number and lock them until the transaction ends. Raises BadValue for an unknown number."""
+    """Return documents by number and lock them until the transaction ends. Raises BadValue for an unknown number.
+
+    Without ``lock`` they are only read.
+    """
     (key,) = table.primary_key.columns
-    query = select(table).where(among(key, numbers)).order_by(key).with_for_update()
+    query = select(table).where(among(key, numbers)).order_by(key)
+    if lock:
+        await audit.lock(connection)
+        query = query.with_for_update(key_share=True)
     rows = {getattr(row, key.name): row for row in await connection.execute(query)}
     for number in numbers:
         if number not in rows:

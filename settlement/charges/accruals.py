@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue
-from settlement.base import working_days
+from settlement.base import audit, working_days
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.sub_accounts import owner_of
@@ -78,6 +78,7 @@ async def accrue(connection: AsyncConnection, day: date) -> int:
     """
     if day >= working_days.today():
         raise BadValue("day", day.isoformat(), f"a day before {working_days.today().isoformat()}")
+    await audit.lock(connection)
     marked = insert_or(accrual_day).values(day=day, at=now_ms()).on_conflict_do_nothing().returning(accrual_day.c.day)
     if (await connection.execute(marked)).first() is None:
         return 0

@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, format_money, half_up
-from settlement.base import proposals
+from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
@@ -28,6 +28,7 @@ async def propose(connection: AsyncConnection, by: str) -> int | None:
     An account with a bill under way gets no other one. Less than half a fen waits for the next bill. Returns the number
     of the proposal, None if nobody owes anything.
     """
+    await audit.lock(connection)
     under_way = select(fee_bill.c.account).where(fee_bill.c.status.in_(BILL_UNDER_WAY))
     replaceable = select(fee_bill.c.bill_no).where(fee_bill.c.status.in_(BILL_REPLACEABLE))
     owed = or_(fee_accrual.c.bill_no.is_(None), fee_accrual.c.bill_no.in_(replaceable))

@@ -63,6 +63,7 @@ async def screen(
     connection: AsyncConnection, by: str, points_e5: Mapping[int, Sequence[int]], instrument: str = "XRF"
 ) -> None:
     """Record X-ray screenings, points in whole per mille (e5). They go into the history, never into the fineness."""
+    await lots.find(connection, list(points_e5), lock=True)
     means = await assay.record_screenings(connection, by, points_e5, instrument)
     details = {
         number: {"xrf_permille": means[number] // 100, "points": [point // 100 for point in points], "on": instrument}

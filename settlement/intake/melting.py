@@ -199,7 +199,9 @@ async def explain(connection: AsyncConnection, by: str, melt_no: int, explanatio
     Raises BadValue; Refused: SAME_PERSON for the person who melted, ILLEGAL_STEP for a melt without an open alarm.
     """
     printable("explanation", explanation, 200)
-    row = (await connection.execute(select(melt).where(melt.c.melt_no == melt_no).with_for_update())).first()
+    await audit.lock(connection)
+    wanted = select(melt).where(melt.c.melt_no == melt_no).with_for_update(key_share=True)
+    row = (await connection.execute(wanted)).first()
     if row is None:
         raise BadValue("melt", melt_no, "the number of a melt")
     if not row.alarms or row.explanation is not None:

@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, Row, Text, and_, func, insert, literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
+from settlement.base import audit
 from settlement.base.arithmetic import format_cg, format_fineness
 from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.documents.lots import GONE
@@ -27,6 +28,7 @@ async def pre_advise(connection: AsyncConnection, by: str, rows: Sequence[Declar
     Raises BadFile, with every row that names an unknown account, class or warehouse, is not of a form, fineness,
     size or place that its class takes, has a provenance that is not well formed, or is in the register already.
     """
+    await audit.lock(connection)
     if errors := await problems(connection, rows):
         raise BadFile(sorted(errors))
     values = [

@@ -18,7 +18,7 @@ from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money, format_price, format_weight
-from settlement.base import proposals, working_days
+from settlement.base import audit, proposals, working_days
 from settlement.base.arithmetic import value_fen
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
@@ -70,6 +70,7 @@ async def apply(connection: AsyncConnection, by: str, request: Application) -> i
     with a bill that it could not pay, VAULT_FROZEN, and INSUFFICIENT_GOLD or INSUFFICIENT_CASH for holdings of the
     member or of the venue.
     """
+    await audit.lock(connection)
     figures = await tariff.on(connection, working_days.today())
     await _check(connection, request, figures)
     await bills.check_no_arrear(connection, request.account)

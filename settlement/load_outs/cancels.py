@@ -16,7 +16,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_weight
-from settlement.base import proposals, working_days
+from settlement.base import audit, proposals, working_days
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import accruals, tariff
@@ -62,11 +62,12 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 async def expire(connection: AsyncConnection, today: date) -> list[int]:
     """End the sheets whose overdue days are over on ``today`` and return their numbers. The service itself does it."""
+    await audit.lock(connection)
     days = (await tariff.on(connection, today))["OVERDUE_DAYS"]
     late = select(load_out.c.load_out_no).where(
         load_out.c.status == "SUCCESS", load_out.c.until_day < today - timedelta(days=days)
     )
-    numbers = sorted((await connection.execute(late.with_for_update(skip_locked=True))).scalars())
+    numbers = sorted((await connection.execute(late)).scalars())
     if numbers:
         rows = await advance(connection, load_out, LOAD_OUT, SERVICE, "expire", numbers)
         for row in rows.values():

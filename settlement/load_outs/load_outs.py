@@ -13,9 +13,12 @@ from settlement.documents.load_outs import LOAD_OUT
 from settlement.tables.load_outs import load_out, load_out_lot
 
 
-async def find(connection: AsyncConnection, load_out_no: int) -> Row[Any]:
-    """Return a load-out sheet, locked until the transaction ends. Raises BadValue if there is none of that number."""
-    return (await load(connection, load_out, LOAD_OUT, [load_out_no]))[load_out_no]
+async def find(connection: AsyncConnection, load_out_no: int, *, lock: bool = True) -> Row[Any]:
+    """Return a load-out sheet, locked until the transaction ends. Raises BadValue if there is none of that number.
+
+    Without ``lock`` it is only read.
+    """
+    return (await load(connection, load_out, LOAD_OUT, [load_out_no], lock=lock))[load_out_no]
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:

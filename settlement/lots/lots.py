@@ -110,7 +110,10 @@ async def record_event(
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:
     """Return lots by number, in the order of their numbers. Raises BadValue, naming one that does not exist."""
     query = select(lot).where(among(lot.c.lot_id, lot_ids)).order_by(lot.c.lot_id)
-    found = {row.lot_id: row for row in await connection.execute(query.with_for_update() if lock else query)}
+    if lock:
+        await audit.lock(connection)
+        query = query.with_for_update(key_share=True)
+    found = {row.lot_id: row for row in await connection.execute(query)}
     for lot_id in lot_ids:
         if lot_id not in found:
             raise BadValue("lot", lot_id, "the number of a lot in the register")

@@ -81,6 +81,7 @@ async def record_run(
     ``checked`` is how many figures were compared; ``sequence`` the event at which the books were read, by default the
     last one posted.
     """
+    await audit.lock(connection)
     if sequence is None:
         sequence = int(await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0))) or 0)
     counts = {"checked": checked, "breaks": len(breaks)}
@@ -130,6 +131,7 @@ async def open_breaks(connection: AsyncConnection, page: PageRequest = ALL) -> P
 
 async def explain(connection: AsyncConnection, by: str, break_id: int, owner: str, explanation: str) -> None:
     """Record who deals with a break and what is known of it. Raises BadValue if there is no such open break."""
+    await audit.lock(connection)
     still_open = update(recon_break).where(recon_break.c.break_id == break_id, recon_break.c.status != CORRECTED)
     values = {"owner": owner, "explanation": explanation, "status": "EXPLAINED"}
     if (await connection.execute(still_open.values(values).returning(recon_break.c.break_id))).first() is None:

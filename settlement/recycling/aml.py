@@ -155,7 +155,8 @@ async def decide(connection: AsyncConnection, by: str, report_no: int, step: str
     if step not in ("confirm", "dismiss", "file"):
         raise BadValue("step", step, "confirm, dismiss or file")
     printable("reference", reference, 200)
-    query = select(aml_report).where(aml_report.c.report_no == report_no).with_for_update()
+    await audit.lock(connection)
+    query = select(aml_report).where(aml_report.c.report_no == report_no).with_for_update(key_share=True)
     row = (await connection.execute(query)).first()
     if row is None:
         raise BadValue("report", report_no, "the number of a report")

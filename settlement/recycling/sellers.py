@@ -90,7 +90,10 @@ async def recognize(connection: AsyncConnection, by: str, identity: Identity) ->
 async def find(connection: AsyncConnection, seller_id: int, *, lock: bool = False) -> Row[Any]:
     """Return a seller by number. Raises BadValue."""
     query = select(seller).where(seller.c.seller_id == seller_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    if lock:
+        await audit.lock(connection)
+        query = query.with_for_update(key_share=True)
+    row = (await connection.execute(query)).first()
     if row is None:
         raise BadValue("seller", seller_id, "the number of a seller")
     return row
@@ -102,7 +105,7 @@ async def record_due_diligence(
     """Record due diligence, with the place of its papers and its findings about person and gold; return its number."""
     for field, text, longest in (("document", document, 64), ("findings", findings, 500)):
         printable(field, text, longest)
-    await find(connection, seller_id)
+    await find(connection, seller_id, lock=True)
     values = {"seller_id": seller_id, "at": now_ms(), "by": by, "document": document, "findings": findings}
     added = insert(due_diligence).values(values).returning(due_diligence.c.due_diligence_no)
     number = int((await connection.execute(added)).scalar_one())

@@ -150,7 +150,10 @@ async def set_item(connection: AsyncConnection, ticket_no: int, line: int, value
 async def find(connection: AsyncConnection, ticket_no: int, *, lock: bool = False) -> Row[Any]:
     """Return a ticket. Raises BadValue for an unknown number."""
     query = select(counter_ticket).where(counter_ticket.c.ticket_no == ticket_no)
-    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    if lock:
+        await audit.lock(connection)
+        query = query.with_for_update(key_share=True)
+    row = (await connection.execute(query)).first()
     if row is None:
         raise BadValue("ticket", ticket_no, "the number of a ticket")
     return row

@@ -149,8 +149,10 @@ class Ledger:
             await connection.execute(insert(trading_account).on_conflict_do_nothing(), rows)
         for event in batch.instruments:
             values = {c.name: getattr(event, c.name) for c in instrument.c if c.name != "last_price"}
+            # Without the key: a row whose key might change is locked against documents that name it.
+            terms = {name: value for name, value in values.items() if name != "symbol"}
             defined = insert(instrument).values(values)
-            await connection.execute(defined.on_conflict_do_update(index_elements=["symbol"], set_=values))
+            await connection.execute(defined.on_conflict_do_update(index_elements=["symbol"], set_=terms))
         for prices, column in ((batch.references, "reference_price"), (batch.last_prices, "last_price")):
             for symbol, price in prices.items():
                 await connection.execute(
