@@ -1,19 +1,22 @@
 """Dependencies and models that the routes of settlement share: permissions, transactions, files, numbers, days."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import date
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.dependencies import TheGateway, ThePrincipal
+from api.dependencies import TheGateway, ThePrincipal, principal_of
 from api.edge.auth import Principal
 from api.edge.outcome import Refusal
-from api.edge.problems import documented
+from api.edge.problems import MEDIA_TYPE, documented
 from goldx.protocol.units import BadValue
+from settlement.base import request_keys
 from settlement.base.paging import LARGEST_NUMBER
+from settlement.base.request_keys import Answer
 from settlement.base.working_days import parse_day, today
 from settlement.intake.bar_columns import GIVEN
 from settlement.intake.bar_rows import Reading
@@ -29,9 +32,58 @@ PROBLEMS: Final = documented(
 )
 
 
+KEY_HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotency-Replayed"
+_KEY_PARAMETER: Final = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": request_keys.LONGEST_KEY},
+    "description": "A key of the caller for this request: repeated with it, the request is answered as before and "
+    "nothing is done again",
+}
+
+
+class _Answered(Exception):
+    """The request was answered under its key before."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer.status))
+        self.answer = answer
+
+
+class KeyedRoute(APIRoute):
+    """A route whose POST may carry a key, under which it is answered once (``settlement.base.request_keys``)."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        if "POST" in (more.get("methods") or ()):
+            more["openapi_extra"] = {"parameters": [_KEY_PARAMETER], **(more.get("openapi_extra") or {})}
+        super().__init__(path, endpoint, **more)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of the route, which keeps its answer before the transaction is committed."""
+        handle = super().get_route_handler()
+
+        async def handle_once(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except _Answered as before:
+                status, body = before.answer
+                media_type = MEDIA_TYPE if status >= 400 else "application/json"
+                return Response(body, status, {REPLAYED_HEADER: "true"}, media_type)
+            taken = getattr(request.state, "request_key", None)
+            if taken is not None:
+                connection, holder, key = taken
+                answer = Answer(response.status_code, bytes(response.body).decode())
+                await request_keys.finish(connection, holder, key, answer)
+            return response
+
+        return handle_once
+
+
 def new_router() -> APIRouter:
     """Return a router under ``/v1/settlement`` that documents the refusals of settlement."""
-    return APIRouter(prefix="/v1/settlement", tags=["settlement"], responses=PROBLEMS)
+    return APIRouter(prefix="/v1/settlement", tags=["settlement"], responses=PROBLEMS, route_class=KeyedRoute)
 
 
 class Strict(BaseModel):
@@ -99,8 +151,16 @@ def _holding(*permissions: str) -> Callable[[Principal], str]:
     return check
 
 
-async def _transaction(gateway: TheGateway) -> AsyncIterator[AsyncConnection]:
+async def _transaction(gateway: TheGateway, request: Request) -> AsyncIterator[AsyncConnection]:
     async with gateway.database.begin() as connection:
+        key = request.headers.get(KEY_HEADER)
+        if request.method == "POST" and key is not None:
+            holder = str((await principal_of(request)).staff)
+            asked = f"{request.url.path}?{request.url.query}\n".encode() + await request.body()
+            answer = await request_keys.begin(connection, holder, key, asked)
+            if answer is not None:
+                raise _Answered(answer)
+            request.state.request_key = (connection, holder, key)
         yield connection
 
 

@@ -21,7 +21,7 @@ BREAK = Projection(
 
 
 @router.post("/reconciliations")
-async def reconcile(by: Reader, gateway: TheGateway) -> dict[str, Any]:
+async def reconcile(by: Reader, gateway: TheGateway, _: Transaction) -> dict[str, Any]:
     """Compare ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
     report = await three_way.reconcile(gateway.database, by)
     return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}

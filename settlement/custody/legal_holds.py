@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_weight
-from settlement.base import proposals
+from settlement.base import audit, proposals
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
@@ -37,6 +37,7 @@ async def propose(
     Raises BadValue for what is unknown or malformed, Refused where a lot is held already or is not in the warehouse,
     is of another class (ILLEGAL_STEP), or the account has not the gold (INSUFFICIENT_GOLD).
     """
+    await audit.lock(connection)
     await encumbrances.check(connection, LEGAL_HOLD, account, symbol)
     printable("authority", authority, 64)
     printable("document", document, 64)
@@ -47,7 +48,7 @@ async def propose(
         if row.symbol != symbol:
             raise BadValue("symbol", symbol, f"{row.symbol}, the class of lot {row.lot_id}")
     if fine_mg:
-        await holdings.check_available(connection, account, symbol, fine_mg)
+        await holdings.check_available(connection, account, symbol, fine_mg, before_applications=True)
     values = {
         "kind": "LEGAL_HOLD",
         "account": account,

@@ -39,6 +39,7 @@ async def enter(
     Raises BadValue for what is unknown or malformed, Refused where a lot is not the pledgor's to pledge (NOT_OWN_LOT)
     or locked (LOCKED), or the account has not the gold (INSUFFICIENT_GOLD).
     """
+    await audit.lock(connection)
     owner = await encumbrances.check(connection, PLEDGE, account, symbol)
     printable("document", document, 64)
     if await connection.scalar(select(member.c.member).where(member.c.member == pledgee)) is None:

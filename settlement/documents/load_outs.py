@@ -24,6 +24,8 @@ LOAD_OUT: Final = Machine(
         "refuse_return": Step(("CANCELLING", "EXPIRING"), "SUCCESS", (ENGINE,)),
     },
 )
+UNSETTLED: Final = LOAD_OUT.within("apply", "complete", "refuse", "decline")
+"""The gold is still on the account, and promised to the load-out."""
 UNCOLLECTED: Final = LOAD_OUT.within("complete", "release", "approve_cancel", "expire")
 """The gold has left the account and the metal waits for its collector."""
 

@@ -1,22 +1,59 @@
 """The holdings that the engine has published, and what of them is available."""
 
-from sqlalchemy import select
+from typing import Final
+
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, format_money, format_weight
 from settlement.base.refusal import Refused
+from settlement.documents.load_outs import UNSETTLED
 from settlement.tables.ledger import engine_holding
+from settlement.tables.load_outs import load_out
+
+OVER_SHORT_ACCOUNT: Final = "VENUE"
+"""The venue's own trading account: it sells over weight and buys short weight, prepaid like everybody else."""
 
 
-async def check_available(connection: AsyncConnection, account: str, asset: str, amount: int) -> None:
+async def check_available(
+    connection: AsyncConnection, account: str, asset: str, amount: int, *, before_applications: bool = False
+) -> None:
     """Raise Refused (INSUFFICIENT_GOLD, INSUFFICIENT_CASH) where an account has less than ``amount`` available.
 
-    ``amount`` is in fen or fine mg. The engine decides in the end; this refuses earlier and with a clear text.
+    ``amount`` is in fen or fine mg. What applications for load-outs wait for is promised to them, unless what asks
+    goes ``before_applications``. The engine, which knows nothing of them, decides in the end; this refuses earlier and
+    with a clear text.
     """
     held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == asset)
     row = (await connection.execute(held)).first()
-    available = max(row.total - row.reserved - row.locked - row.unwithdrawable, 0) if row else 0
+    free = max(row.total - row.reserved - row.locked - row.unwithdrawable, 0) if row else 0
+    taken = 0 if before_applications else await promised(connection, account, asset)
+    available = max(free - taken, 0)
     if available < amount:
         what, unit, shown = ("CASH", "CNY", format_money) if asset == CASH else ("GOLD", "g", format_weight)
-        text = f"account {account} needs {shown(amount)} {unit} of {asset} and has {shown(available)} available"
+        has = f"{shown(available)} available"
+        less = f", as {shown(taken)} are promised to load-outs" if taken else ""
+        text = f"account {account} needs {shown(amount)} {unit} of {asset} and has {has}{less}"
         raise Refused(f"INSUFFICIENT_{what}", text)
+
+
+async def promised(connection: AsyncConnection, account: str, asset: str) -> int:
+    """Return what open applications for load-outs will take from a holding, in fen or fine mg.
+
+    Of the venue's own account that is also the over weight that it will sell, and the money for short weight.
+    """
+    columns = load_out.c
+    if asset == CASH:
+        mine, theirs = columns.over_short_fen, -columns.over_short_fen
+    else:
+        mine, theirs = columns.ask_mg, columns.allocated_mg - columns.ask_mg
+    waits = [columns.status.in_(UNSETTLED)]
+    if asset != CASH:
+        waits.append(columns.symbol == asset)
+    if account == OVER_SHORT_ACCOUNT:
+        others = select(func.sum(func.greatest(theirs, 0))).where(*waits, columns.account != account)
+        own = select(func.sum(columns.allocated_mg)).where(*waits, columns.account == account)
+        own_part = 0 if asset == CASH else int(await connection.scalar(own) or 0)
+        return own_part + int(await connection.scalar(others) or 0)
+    total = select(func.sum(func.greatest(mine, 0))).where(*waits, columns.account == account)
+    return int(await connection.scalar(total) or 0)

@@ -15,11 +15,10 @@ from goldx.protocol.units import CASH
 from settlement.base.refusal import Refused
 from settlement.base.sub_accounts import Legs
 from settlement.ledger import holdings
+from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
 from settlement.load_outs.allocation import Candidate
 from settlement.tables.ledger import instrument
 
-OVER_SHORT_ACCOUNT: Final = "VENUE"
-"""The venue's own trading account: it sells over weight and buys short weight, prepaid like everybody else."""
 TOLERANCE_PERCENT: Final = 5
 """Largest difference between allocated lots and ask; COMEX allows 5% on 100 oz (domain sheet 2.4). A larger one would
 be a cash settlement in the guise of a withdrawal."""

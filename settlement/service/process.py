@@ -27,7 +27,7 @@ from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
-from settlement.base import database, working_days
+from settlement.base import database, request_keys, working_days
 from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import cancels
@@ -176,6 +176,7 @@ class Settlement:
         async with self._engine.begin() as connection:
             accrued = await accruals.catch_up(connection)
             expired = await cancels.expire(connection, today)
+            await request_keys.forget(connection)
         log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired))
         self._day = today
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    Index,
     LargeBinary,
     Table,
     Text,
@@ -70,6 +71,19 @@ audit_log = Table(
     string("detail"),
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+)
+
+request_key = Table(
+    "request_key",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    integer("status", null=True),
+    string("answer", null=True),
+    integer("at"),
+    Index("ix_request_key_at", "at"),
 )
 
 calendar_day = Table(

@@ -40,6 +40,7 @@ GROUPS: list[tuple[tuple[str, ...], str]] = [
     (charges.BILL_REPLACEABLE, "ARREAR DECLINED"),
     (charges.BILL_UNPAID, "ARREAR PROPOSED SENDING DECLINED"),
     (charges.BILL_ONE_PER_ACCOUNT, "PROPOSED SENDING ARREAR"),
+    (load_outs.UNSETTLED, "APPLIED APPROVED"),
     (load_outs.UNCOLLECTED, "SUCCESS SIGNED CANCEL_PROPOSED"),
     (recycling.TICKET_PAID, "PAID DELIVERED"),
     (recycling.REPORT_WAITING, "REVIEW DUE"),

@@ -1,15 +1,18 @@
 """Applications: choice of lots and stock, bad applications, no secret kept, and the window."""
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from goldx.protocol.units import BadValue
-from settlement.base import working_days
-from settlement.ledger import own_stock
-from settlement.load_outs import application, handing_over, load_outs
+from goldx.protocol.units import CASH, BadValue
+from settlement.base import registry, working_days
+from settlement.base.arithmetic import value_fen
+from settlement.custody import legal_holds, pledges, receipt_cancels
+from settlement.ledger import holdings, own_stock
+from settlement.load_outs import application, handing_over, load_outs, over_short
 from settlement.lots import locks, scales, warehouses
 from settlement.service import movements
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, sheet
@@ -127,6 +130,59 @@ async def test_lots_of_other_warehouses_are_not_allocated(exchange: SmallExchang
     elsewhere = {"warehouse": "XM2", "scale": "SCALE-2", "gross_g": "150.00", "weighed_g": "150.00"}
     assert await exchange.issue([{"serial": "X", **elsewhere}]) == [8]
     await refused(exchange, "NO_FITTING_LOTS", application.apply, ONE, load_out_application("A.H", 149_850))
+
+
+async def test_applications_at_the_same_time_get_lots_of_their_own(exchange: SmallExchange) -> None:
+    """Neither waits for what the other one holds, and the one that comes second chooses among what is left."""
+    for _ in range(5):
+        asked = [do(exchange, application.apply, by, load_out_application("A.H", LOT_MG)) for by in (ONE, OTHER, ONE)]
+        made = await asyncio.gather(*asked)
+        sheets = [row for row in await do(exchange, load_outs.listing) if row.status == "APPLIED"]
+        chosen = [await do(exchange, load_outs.lots_of, [row.load_out_no]) for row in sheets]
+        assert sorted(chosen) == [[1], [2], [3]]
+        for proposal in made:
+            await do(exchange, movements.decline, ONE, proposal)
+
+
+async def test_grams_are_promised_with_the_lots(exchange: SmallExchange) -> None:
+    """B.H holds two lots' gold: a third application, a pledge or a cancelled receipt cannot have it, too."""
+    await do(exchange, registry.add_member, "test", "BANK", "Bank")
+    first = await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
+    second = await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
+    why = await refused(exchange, "INSUFFICIENT_GOLD", application.apply, ONE, load_out_application("B.H", LOT_MG))
+    assert why == "account B.H needs 99.9 g of AU and has 0 available, as 199.8 are promised to load-outs"
+    await refused(exchange, "INSUFFICIENT_GOLD", pledges.enter, ONE, "B.H", "BANK", "AU", 1, "P-1")
+    await refused(exchange, "INSUFFICIENT_GOLD", receipt_cancels.propose, ONE, [5], "wrong account")
+    await do(exchange, movements.approve, OTHER, first)
+    await refused(exchange, "INSUFFICIENT_GOLD", pledges.enter, ONE, "B.H", "BANK", "AU", 1, "P-1")
+    await exchange.round_trip()
+    await refused(exchange, "INSUFFICIENT_GOLD", pledges.enter, ONE, "B.H", "BANK", "AU", 1, "P-1")
+    await do(exchange, movements.decline, OTHER, second)
+    await do(exchange, pledges.enter, ONE, "B.H", "BANK", "AU", LOT_MG, "P-1")
+
+
+async def test_over_and_short_weight_is_promised_by_the_venue(exchange: SmallExchange) -> None:
+    """The venue has 99.9 g, and sells 99.9 - 95.2 = 4.7 g of over weight to each sheet of 95.2 g."""
+    for _ in range(2):
+        await do(exchange, application.apply, ONE, load_out_application("A.H", 95_200))
+    assert await do(exchange, holdings.promised, "VENUE", "AU") == 2 * (LOT_MG - 95_200)
+    await do(exchange, application.apply, ONE, load_out_application("VENUE", LOT_MG - 10_000 + 600))
+    price, _ = await do(exchange, over_short.price_of, "AU")
+    assert await do(exchange, holdings.promised, "A.H", CASH) == 2 * value_fen(LOT_MG - 95_200, price)
+    await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG + 1_000))
+    assert await do(exchange, holdings.promised, "VENUE", CASH) == value_fen(1_000, price)
+    assert await do(exchange, holdings.promised, "B.H", "AU") == LOT_MG + 1_000
+
+
+async def test_a_legal_order_goes_before_an_application(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, application.apply, ONE, load_out_application("B.H", 2 * LOT_MG))
+    hold = await do(exchange, legal_holds.propose, ONE, "B.H", "AU", 2 * LOT_MG, "Court", "C-1")
+    await do(exchange, movements.approve, OTHER, hold)
+    await do(exchange, movements.approve, OTHER, proposal)
+    await exchange.round_trip()
+    assert exchange.held("B.H.HOLD", "AU") == 2 * LOT_MG
+    assert (await sheet(exchange, 1)).status == "REFUSED"
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_declined_application_frees_its_lots(exchange: SmallExchange) -> None:
