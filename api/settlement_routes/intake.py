@@ -197,9 +197,8 @@ async def return_lot(by: Clerk, connection: Transaction, number: Number, request
 
 @router.post("/lots/{number}/quarantine")
 async def quarantine(by: Clerk, connection: Transaction, number: Number, request: QuarantineRequest) -> dict[str, str]:
-    """Hold a lot at once: money laundering, or the police."""
-    await intake.quarantine(connection, by, number, request.reason, request.authority)
-    return {"state": "QUARANTINED"}
+    """Hold a lot at once: money laundering, or the police. A lot in the market keeps its state and is frozen."""
+    return {"hold": await intake.quarantine(connection, by, number, request.reason, request.authority)}
 
 
 @router.post("/lots/{number}/lift")

@@ -9,7 +9,7 @@ STORAGE_LOAD_OUT    gold of a load-out, fine weight, for its last day           
 FREIGHT_INSURANCE   own stock that was sold; bought title that left; a load-out cancelled late   day; load-out
 LOAD_IN             weight of the lots, part of a kilogram as one, per proposal and account      receipts approved
 LOAD_OUT            weight of the lots, part of a kilogram as one, per sheet                     load-out settled
-OVERDUE             gold not collected in its window, fine weight                                every calendar day
+OVERDUE             gold not collected in its window and not frozen or held, fine weight         every calendar day
 UMPIRE              the umpire of a quality claim that was dismissed                             claim decided
 ==================  ===========================================================================  ==================
 
@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, exists, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,9 +33,10 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.sub_accounts import owner_of
 from settlement.charges import tariff
 from settlement.documents.load_outs import UNCOLLECTED
+from settlement.lots import locks
 from settlement.tables.charges import accrual_day, fee_accrual
 from settlement.tables.ledger import ledger_account, stock
-from settlement.tables.load_outs import load_out
+from settlement.tables.load_outs import load_out, load_out_lot
 
 UFEN: Final = 1_000_000
 CG_PER_KG: Final = 100_000
@@ -132,7 +133,8 @@ async def _sold(connection: AsyncConnection, rates: Mapping[str, int]) -> list[F
 
 
 async def _overdue(connection: AsyncConnection, rates: Mapping[str, int], day: date) -> list[Fee]:
-    late = select(load_out).where(load_out.c.status.in_(UNCOLLECTED), load_out.c.until_day < day)
+    held = exists().where(load_out_lot.c.load_out_no == load_out.c.load_out_no, locks.is_held(load_out_lot.c.lot_id))
+    late = select(load_out).where(load_out.c.status.in_(UNCOLLECTED), load_out.c.until_day < day, ~held)
     rate = rates["OVERDUE"]
     return [
         Fee(

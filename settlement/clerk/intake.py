@@ -224,8 +224,9 @@ def return_lot(by: str, lot_id: int, collector: str) -> None:
 @click.pass_obj
 def quarantine(by: str, lot_id: int, reason: str, authority: str) -> None:
     """Hold a lot at once: money laundering, or the police."""
-    act(by, lambda connection: intake.quarantine(connection, by, lot_id, reason, authority))
-    click.echo(f"lot {lot_id} is in quarantine")
+    hold = act(by, lambda connection: intake.quarantine(connection, by, lot_id, reason, authority))
+    how = "in quarantine" if hold == "QUARANTINED" else "frozen; another person ends it with unfreeze"
+    click.echo(f"lot {lot_id} is {how}")
 
 
 @clerk.command("lift")

@@ -68,23 +68,32 @@ async def issuable(connection: AsyncConnection) -> list[int]:
     return sorted((await connection.execute(query)).scalars())
 
 
+async def open_of(connection: AsyncConnection, lot_ids: Sequence[int]) -> list[Row[Any]]:
+    """Return the receipts of lots that are proposed or live, by lot."""
+    query = select(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status.in_(RECEIPT_OPEN))
+    return list(await connection.execute(query.order_by(receipt.c.lot_id)))
+
+
 async def check_none(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
     """Refuse (RECEIPT_EXISTS) a lot that has a receipt, proposed or live."""
-    live = receipt.c.status.in_(RECEIPT_OPEN)
-    query = select(receipt.c.lot_id, receipt.c.receipt_no, receipt.c.status).where(among(receipt.c.lot_id, lot_ids))
-    row = (await connection.execute(query.where(live).order_by(receipt.c.lot_id).limit(1))).first()
-    if row is not None:
+    for row in await open_of(connection, lot_ids):
         raise Refused("RECEIPT_EXISTS", f"lot {row.lot_id} has receipt {row.receipt_no}, which is {row.status}")
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Queue the fine gold for the engine, and charge the taking in of the lots."""
+    """Queue the fine gold for the engine, and charge the taking in of the lots.
+
+    Raises Refused (LOCKED) where a lot was frozen or held meanwhile.
+    """
     rows = await advance(connection, receipt, RECEIPT, by, "approve", subjects)
+    ids = [row.lot_id for row in rows.values()]
+    held = await lots.find(connection, ids, lock=True)
+    await locks.check_not_held(connection, ids)
     moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "receipt", by, moves)
     weights: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for held in (await lots.find(connection, [row.lot_id for row in rows.values()])).values():
-        weights[held.account, held.symbol] += held.melt_cg or held.gross_cg
+    for one in held.values():
+        weights[one.account, one.symbol] += one.melt_cg or one.gross_cg
     await accruals.charge_load_in(connection, weights, f"receipts:{min(subjects)}-{max(subjects)}")
 
 

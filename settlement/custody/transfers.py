@@ -105,8 +105,10 @@ async def _check_crossing(
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Allow the warehouse to let the lots go."""
+    """Allow the warehouse to let the lots go. Raises Refused (LOCKED) where one was frozen or held meanwhile."""
     await advance(connection, transfer, TRANSFER, by, "approve", subjects)
+    for number in subjects:
+        await locks.check_not_held(connection, await lots_of(connection, number))
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -16,9 +16,9 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import allow
 from settlement.base.texts import printable
 from settlement.custody import receipts
-from settlement.documents.lots import LOT
+from settlement.documents.lots import LOT, STOPPABLE
 from settlement.intake import melting
-from settlement.lots import acceptance, lots, provenance, scales
+from settlement.lots import acceptance, locks, lots, provenance, scales
 from settlement.lots.scales import Weighing, Weight
 
 
@@ -130,17 +130,21 @@ async def reject(connection: AsyncConnection, by: str, lot_id: int, reason: str)
     await lots.take(connection, by, "reject", [lot_id], details={lot_id: {"reason": printable("reason", reason, 200)}})
 
 
-async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: str, authority: str) -> None:
+async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: str, authority: str) -> str:
     """Hold a lot at once, by one person, for money laundering or the police: no step can be taken with it.
 
-    ``authority`` names who orders the hold, or the number of its order. Raises Refused (RECEIPT_EXISTS) where gold of
-    the lot is, or may soon be, on an account: there the receipt gets a legal hold.
+    ``authority`` names who orders the hold, or the number of its order. A lot whose gold is, or may soon be, on an
+    account, or promised to a load-out, keeps its state and is frozen; another person ends that with ``unfreeze``. Return
+    the name of the hold, QUARANTINED or FREEZE.
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
-    await receipts.check_none(connection, [lot_id])
     detail = {"reason": printable("reason", reason, 200), "authority": printable("authority", authority, 200)}
+    if row.state in STOPPABLE and (row.state != "REGISTERED" or await receipts.open_of(connection, [lot_id])):
+        await locks.freeze(connection, by, [lot_id], f"{authority}: {reason}"[:200])
+        return "FREEZE"
     values = {lot_id: {"held_state": row.state}}
     await lots.take(connection, by, "quarantine", [lot_id], values=values, details={lot_id: detail})
+    return LOT.steps["quarantine"].after
 
 
 async def propose_lift(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> int:

@@ -224,9 +224,11 @@ async def _origin(connection: AsyncConnection, request: Application) -> tuple[in
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Send the legs of the load-outs to the engine.
 
-    Raises Refused: VAULT_FROZEN, and TOO_LATE once the window is over, when the sheet can only be declined.
+    Raises Refused: VAULT_FROZEN, LOCKED for lots that were frozen or held meanwhile, and TOO_LATE once the window is
+    over, when the sheet can only be declined.
     """
     rows = await advance(connection, load_out, LOAD_OUT, by, "approve", subjects)
+    await load_outs.check_not_held(connection, subjects)
     for number, row in rows.items():
         await vault_freeze.check(connection, row.warehouse)
         if working_days.today() > row.until_day:

@@ -32,8 +32,12 @@ _ENDS = {"CANCELLING": "cancel", "EXPIRING": "expired"}
 
 
 async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int:
-    """Propose to cancel a settled load-out for its member and return the proposal's number."""
+    """Propose to cancel a settled load-out for its member and return the proposal's number.
+
+    Raises Refused (LOCKED) for lots that are frozen or held: their gold would be free to be sold.
+    """
     row = await load_outs.find(connection, load_out_no)
+    await load_outs.check_not_held(connection, [load_out_no])
     await advance(connection, load_out, LOAD_OUT, by, "propose_cancel", [load_out_no])
     free = working_days.day_of(row.applied_at) == working_days.today()
     summary = {
@@ -47,8 +51,12 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Send the gold back to the account, for a charge after the day of application."""
+    """Send the gold back to the account, for a charge after the day of application.
+
+    Raises Refused (LOCKED) for lots that were frozen or held meanwhile.
+    """
     rows = await advance(connection, load_out, LOAD_OUT, by, "approve_cancel", subjects, agreed="load_out_cancel")
+    await load_outs.check_not_held(connection, subjects)
     for row in rows.values():
         if working_days.day_of(row.applied_at) != working_days.today():
             await accruals.charge_late_cancel(connection, row)
@@ -61,11 +69,14 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def expire(connection: AsyncConnection, today: date) -> list[int]:
-    """End the sheets whose overdue days are over on ``today`` and return their numbers. The service itself does it."""
+    """End the sheets whose overdue days are over on ``today`` and return their numbers. The service itself does it.
+
+    A sheet with a lot that is frozen or held waits until it is free.
+    """
     await audit.lock(connection)
     days = (await tariff.on(connection, today))["OVERDUE_DAYS"]
     late = select(load_out.c.load_out_no).where(
-        load_out.c.status == "SUCCESS", load_out.c.until_day < today - timedelta(days=days)
+        load_out.c.status == "SUCCESS", load_out.c.until_day < today - timedelta(days=days), ~load_outs.is_held()
     )
     numbers = sorted((await connection.execute(late)).scalars())
     if numbers:

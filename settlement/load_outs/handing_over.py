@@ -17,7 +17,7 @@ from settlement.base.steps import advance, allow
 from settlement.charges import tariff
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.load_outs import collectors, load_outs
-from settlement.lots import locks, lots
+from settlement.lots import lots
 from settlement.reconciliation import vault_freeze
 from settlement.tables.load_outs import load_out
 
@@ -29,7 +29,7 @@ async def sign(
 
     Returns the refusal of a wrong code or paper (WRONG_CODE, WRONG_COLLECTOR); both are counted, so the caller commits
     before it reports the refusal. Raises BadValue for an unknown sheet; Refused: ILLEGAL_STEP for one that is not in
-    SUCCESS, TOO_EARLY before its window opens, CODE_BLOCKED, and VAULT_FROZEN.
+    SUCCESS, TOO_EARLY before its window opens, CODE_BLOCKED, VAULT_FROZEN, and LOCKED for lots that are frozen or held.
     """
     row = await load_outs.find(connection, load_out_no)
     allow(LOAD_OUT, "sign", load_out_no, row.status)
@@ -37,6 +37,7 @@ async def sign(
     if today < row.from_day:
         raise Refused("TOO_EARLY", f"load-out {load_out_no} may be collected from {row.from_day.isoformat()} on")
     await vault_freeze.check(connection, row.warehouse)
+    await load_outs.check_not_held(connection, [load_out_no])
     tries = (await tariff.on(connection, today))["CODE_TRIES"]
     if row.wrong_codes >= tries:
         text = f"load-out {load_out_no} is blocked after {row.wrong_codes} wrong codes; two people may give a new one"
@@ -72,8 +73,7 @@ async def release(connection: AsyncConnection, by: str, load_out_no: int) -> lis
     values = {"released_by": by, "released_at": now_ms()}
     row = (await advance(connection, load_out, LOAD_OUT, by, "release", [load_out_no], values))[load_out_no]
     await vault_freeze.check(connection, row.warehouse)
-    ids = await load_outs.lots_of(connection, [load_out_no])
-    await locks.check_not_held(connection, ids)
+    ids = await load_outs.check_not_held(connection, [load_out_no])
     detail = {"load_out": load_out_no, "collector": row.collector, "id": row.collector_id, "signed_by": row.signed_by}
     await lots.take(connection, by, "release", ids, details=dict.fromkeys(ids, detail))
     return ids

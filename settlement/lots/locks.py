@@ -12,8 +12,9 @@ lock            laid by                                     lifted by
 ==============  ==========================================  =================================================
 
 A locked lot stays in the pool: its receipt is live and its gold counts. It cannot be allocated to a load-out, moved,
-pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock. A trigger of the
-database refuses to allocate a locked lot.
+pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock, and on a lot that a
+load-out has: nothing is approved, signed, handed over, cancelled or expires then. A trigger of the database refuses to
+allocate a locked lot, and to hand out one that is frozen or held.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,16 @@ from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
-from settlement.documents.lots import HANDED_OUT, LOCKABLE
+from settlement.documents.lots import HANDED_OUT, LOCKABLE, STOPPABLE
 from settlement.lots import lots
 from settlement.tables.lots import LOCK_KINDS, lot, lot_lock
 
 OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
+
+
+def is_held(lot_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition that the lot of a number is frozen or held."""
+    return exists().where(lot_lock.c.lot_id == lot_id, lot_lock.c.lifted_at.is_(None), lot_lock.c.kind.in_(OVER_OTHERS))
 
 
 def is_free() -> ColumnElement[bool]:
@@ -73,7 +79,7 @@ async def lay(
     """
     if not lot_ids:
         return
-    lockable = HANDED_OUT if kind == "CLAIM" else LOCKABLE
+    lockable = HANDED_OUT if kind == "CLAIM" else STOPPABLE if kind in OVER_OTHERS else LOCKABLE
     for row in (await lots.find(connection, lot_ids, lock=True)).values():
         if row.state not in lockable:
             allowed = " or ".join(lockable)

@@ -15,7 +15,7 @@ from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import imports, intake
 from settlement.intake.intake import GrossWeight
-from settlement.lots import acceptance, lots, sampling, scales, warehouses
+from settlement.lots import acceptance, locks, lots, sampling, scales, warehouses
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
 from settlement.tables.ledger import instrument
@@ -90,7 +90,8 @@ async def test_a_quarantined_lot_can_do_nothing_and_comes_back_where_it_was(exch
         assert (await lots.find(connection, [number]))[number].state == "SCREENED"
     (registered,) = await exchange.register([{"serial": "R1"}])
     await do(exchange, receipts.propose_issue, ONE, [registered])
-    await refused(exchange, "RECEIPT_EXISTS", intake.quarantine, ONE, registered, "late", "police 19")
+    assert await do(exchange, intake.quarantine, ONE, registered, "late", "police 19") == "FREEZE"
+    await refused(exchange, "LOCKED", locks.check_free, [registered])
 
 
 async def test_rejected_metal_leaves_by_two_people(exchange: SmallExchange) -> None:

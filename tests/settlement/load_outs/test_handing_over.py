@@ -1,13 +1,19 @@
 """Handing over: two people, the right code and paper, blocked sheets and frozen vaults."""
 
+import itertools
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from settlement.base import proposals, working_days
+from settlement.custody import legal_holds
+from settlement.intake import intake
 from settlement.intake.bar_rows import Reading
-from settlement.load_outs import application, handing_over
-from settlement.lots import warehouses
+from settlement.load_outs import application, cancels, handing_over
+from settlement.lots import locks, warehouses
 from settlement.reconciliation import breaks, vault_freeze, warehouse_statement
 from settlement.reports import bar_export
 from settlement.service import movements
@@ -21,6 +27,7 @@ from tests.settlement.small_exchange import (
     OTHER,
     SmallExchange,
     do,
+    find_breaks,
     load_out_application,
     refused,
 )
@@ -47,6 +54,66 @@ async def test_two_people_and_the_right_code_at_the_counter(exchange: SmallExcha
         with pytest.raises(IntegrityError, match=why):
             async with exchange.engine.begin() as connection:
                 await connection.execute(text(change))
+
+
+@pytest.mark.parametrize("hold", ["freeze", "order", "quarantine"])
+async def test_metal_is_stopped_at_every_step(exchange: SmallExchange, hold: str) -> None:
+    """Applied, approved, settled, signed: from the hold on nothing goes on, until another person has ended it."""
+
+    async def stop(lot_id: int) -> None:
+        if hold == "freeze":
+            await do(exchange, locks.freeze, ONE, [lot_id], "stamp looks forged")
+        elif hold == "quarantine":
+            assert await do(exchange, intake.quarantine, ONE, lot_id, "stolen", "police 7") == "FREEZE"
+        else:
+            await do(exchange, legal_holds.propose, ONE, "A.H", "AU", 0, "Court", f"C-{next(papers)}", [lot_id])
+
+    async def free(lot_id: int) -> None:
+        if hold != "order":
+            await do(exchange, locks.unfreeze, OTHER, [lot_id], "is genuine")
+            return
+        (waiting,) = await do(exchange, proposals.waiting)
+        await do(exchange, movements.decline, OTHER, waiting.proposal_id)
+
+    papers = itertools.count(1)
+    proposal = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))
+    await stop(1)
+    await refused(exchange, "LOCKED", movements.approve, OTHER, proposal)
+    assert await find_breaks(exchange) == ()
+    await do(exchange, movements.decline, OTHER, proposal)
+    proposal = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))
+    await do(exchange, movements.approve, OTHER, proposal)
+    await stop(2)
+    await exchange.round_trip()
+    assert (await sheet(exchange, 2)).status == "SUCCESS", "the engine had settled: the ledger goes on"
+    signing = (handing_over.sign, ONE, 2, CODE, COLLECTOR_ID)
+    await refused(exchange, "LOCKED", *signing)
+    await refused(exchange, "LOCKED", cancels.propose, ONE, 2)
+    assert await do(exchange, cancels.expire, working_days.today() + timedelta(days=99)) == []
+    if hold != "order":
+        await free(2)
+        assert await do(exchange, *signing) is None
+        await stop(2)
+        await refused(exchange, "LOCKED", handing_over.release, OTHER, 2)
+        with pytest.raises(DBAPIError, match="lot 2 is locked and cannot become RELEASED"):
+            async with exchange.engine.begin() as connection:
+                await connection.execute(text("UPDATE lot SET state = 'RELEASED' WHERE lot_id = 2"))
+        await free(2)
+        await do(exchange, handing_over.release, OTHER, 2)
+    assert await find_breaks(exchange) == ()
+
+
+async def test_a_cancel_waits_for_the_end_of_a_hold(exchange: SmallExchange) -> None:
+    number = await completed(exchange, "A.H", LOT_MG)
+    proposal = await do(exchange, cancels.propose, ONE, number)
+    await do(exchange, locks.freeze, ONE, [1], "stamp looks forged")
+    await refused(exchange, "LOCKED", movements.approve, OTHER, proposal)
+    await do(exchange, locks.unfreeze, OTHER, [1], "is genuine")
+    await do(exchange, movements.approve, OTHER, proposal)
+    await do(exchange, locks.freeze, ONE, [1], "stamp looks forged after all")
+    await exchange.round_trip()
+    assert (await sheet(exchange, number)).status == "CANCELLED"
+    assert await find_breaks(exchange) == ()
 
 
 async def test_wrong_codes_block_the_sheet_until_two_people_give_a_new_one(exchange: SmallExchange) -> None:
