@@ -66,6 +66,19 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     return _proposal(row)._replace(status=decision)
 
 
+async def lapse(connection: AsyncConnection, by: str, kind: str, subjects: Sequence[int]) -> None:
+    """End the waiting proposals of a kind about these documents, which have ended without a decision.
+
+    They count as declined, as their proposers could have declined them; ``by`` is recorded as who did it.
+    """
+    about = proposal.c.subjects.op("&&")(literal(list(subjects), proposal.c.subjects.type))
+    ending = update(proposal).where(proposal.c.kind == kind, proposal.c.status == "PROPOSED", about)
+    values = {"status": "DECLINED", "decided_by": proposal.c.proposed_by, "decided_at": now_ms()}
+    ended = await connection.execute(ending.values(values).returning(proposal.c.proposal_id))
+    acts = [audit.Act(by, f"{kind}.lapsed", f"proposal:{number}") for number in sorted(ended.scalars())]
+    await audit.record_all(connection, acts)
+
+
 async def waiting(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Proposal]:
     """Return the proposals that nobody has decided yet, oldest first."""
     query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED")

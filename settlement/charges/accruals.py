@@ -5,10 +5,11 @@ fee                 on                                                          
 ==================  ===========================================================================  ==================
 STORAGE_OWN         own stock at the end of the day, fine weight                                 every calendar day
 STORAGE_BOUGHT      bought title at the end of the day, fine weight                              every calendar day
-STORAGE_LOAD_OUT    gold of a load-out, fine weight, for its last day                            load-out settled
+STORAGE_LOAD_OUT    gold of a load-out, fine weight, for its last day                            load-out released
 FREIGHT_INSURANCE   own stock that was sold; bought title that left; a load-out cancelled late   day; load-out
-LOAD_IN             weight of the lots, part of a kilogram as one, per proposal and account      receipts approved
-LOAD_OUT            weight of the lots, part of a kilogram as one, per sheet                     load-out settled
+LOAD_IN             weight of lots without an earlier receipt, part of a kilogram as one, per    receipts approved
+                    proposal and account
+LOAD_OUT            weight of the lots, part of a kilogram as one, per sheet                     load-out released
 OVERDUE             gold not collected in its window and not frozen or held, fine weight         every calendar day
 UMPIRE              the umpire of a quality claim that was dismissed                             claim decided
 ==================  ===========================================================================  ==================
@@ -159,7 +160,7 @@ async def charge_load_in(connection: AsyncConnection, weights_cg: Mapping[tuple[
 
 
 async def charge_load_out(connection: AsyncConnection, sheet: Row[Any], weight_cg: int) -> None:
-    """Charge a settled load-out: handling, its last day of storage, freight and insurance of bought title."""
+    """Charge a load-out that leaves: handling, its last day of storage, freight and insurance of bought title."""
     rates = await tariff.on(connection, working_days.today())
     who, subject = (sheet.account, sheet.symbol), f"load_out:{sheet.load_out_no}"
     kg, bought = whole_kilograms(weight_cg), sheet.ask_mg - sheet.own_mg
@@ -174,7 +175,7 @@ async def charge_load_out(connection: AsyncConnection, sheet: Row[Any], weight_c
 
 
 async def charge_late_cancel(connection: AsyncConnection, sheet: Row[Any]) -> None:
-    """Charge freight and insurance of a load-out that is cancelled after its day, or expires."""
+    """Charge freight and insurance of a load-out that was cancelled after its day, or has expired, and nothing else."""
     rate = (await tariff.on(connection, working_days.today()))["FREIGHT_INSURANCE"]
     subject = f"load_out_cancel:{sheet.load_out_no}"
     who = (sheet.account, sheet.symbol, "FREIGHT_INSURANCE")

@@ -1,7 +1,8 @@
 """Bills: the accrued fees of an account, added up, rounded once and paid through the journal.
 
 A bill is rounded half up to the fen. An account that has not the money for it is in arrear, as no balance goes below
-zero: the next bill contains the amount, and until it is paid the account loads nothing out.
+zero: the next bill contains the amount, and until it is paid the account loads nothing out and takes out no money
+(``settlement.ledger.arrears``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,9 @@ from goldx.protocol.units import CASH, format_money, half_up
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.charges.accruals import UFEN
-from settlement.documents.charges import BILL_REPLACEABLE, BILL_UNDER_WAY, BILL_UNPAID, FEE_BILL
+from settlement.documents.charges import BILL_REPLACEABLE, BILL_UNDER_WAY, FEE_BILL
 from settlement.ledger import outbox
 from settlement.tables.charges import fee_accrual, fee_bill
 
@@ -91,15 +91,6 @@ async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, st
     """Record an arrear for each bill that its account has not the money for."""
     for number, reason in reasons.items():
         await advance(connection, fee_bill, FEE_BILL, by, "refuse", [number], {"reason": reason, "arrear": True})
-
-
-async def check_no_arrear(connection: AsyncConnection, account: str) -> None:
-    """Raise Refused (ARREAR) for an account with an unpaid bill that it could not pay, or with one in its place."""
-    unpaid = fee_bill.c.status.in_(BILL_UNPAID)
-    query = select(fee_bill).where(fee_bill.c.account == account, fee_bill.c.arrear, unpaid)
-    if (row := (await connection.execute(query)).first()) is not None:
-        text = f"account {account} has not paid bill {row.bill_no} of {format_money(row.amount_fen)} CNY"
-        raise Refused("ARREAR", text)
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:

@@ -6,9 +6,9 @@ engine agree at every sequence.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, literal, select
+from sqlalchemy import Row, and_, func, insert, literal, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,10 @@ from settlement.ledger import outbox
 from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
 from settlement.tables.lots import lot, lot_lock
+
+
+DECLINED: Final = "DECLINED"
+"""Reason of a void receipt that nobody approved."""
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
@@ -92,14 +96,23 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     moves = [(number, ((row.account, row.symbol, row.fine_mg),)) for number, row in rows.items()]
     await outbox.put(connection, "receipt", by, moves)
     weights: defaultdict[tuple[str, str], int] = defaultdict(int)
+    before = await _approved_before(connection, ids, subjects)
     for one in held.values():
-        weights[one.account, one.symbol] += one.melt_cg or one.gross_cg
+        if one.lot_id not in before:
+            weights[one.account, one.symbol] += one.melt_cg or one.gross_cg
     await accruals.charge_load_in(connection, weights, f"receipts:{min(subjects)}-{max(subjects)}")
+
+
+async def _approved_before(connection: AsyncConnection, lot_ids: Sequence[int], but: Sequence[int]) -> set[int]:
+    """Return the lots that another receipt was approved for before, so that their taking in was charged."""
+    approved_once = or_(receipt.c.status == "CANCELLED", and_(receipt.c.status == "VOID", receipt.c.reason != DECLINED))
+    query = select(receipt.c.lot_id).where(among(receipt.c.lot_id, lot_ids), approved_once)
+    return set((await connection.execute(query.where(receipt.c.receipt_no.not_in(but)))).scalars())
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Void the receipts; the lots stay registered."""
-    await advance(connection, receipt, RECEIPT, by, "decline", subjects, {"reason": "DECLINED"})
+    await advance(connection, receipt, RECEIPT, by, "decline", subjects, {"reason": DECLINED})
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

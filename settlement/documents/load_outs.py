@@ -19,7 +19,7 @@ LOAD_OUT: Final = Machine(
         "decline_cancel": Step(("CANCEL_PROPOSED",), "SUCCESS"),
         "approve_cancel": Step(("CANCEL_PROPOSED",), "CANCELLING", people=2),
         "cancel": Step(("CANCELLING",), "CANCELLED", (ENGINE,)),
-        "expire": Step(("SUCCESS",), "EXPIRING", (ENGINE,)),
+        "expire": Step(("SUCCESS", "SIGNED", "CANCEL_PROPOSED"), "EXPIRING", (ENGINE,)),
         "expired": Step(("EXPIRING",), "EXPIRED", (ENGINE,)),
         "refuse_return": Step(("CANCELLING", "EXPIRING"), "SUCCESS", (ENGINE,)),
     },

@@ -11,17 +11,20 @@ from settlement.base import proposals
 from settlement.base.steps import advance
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_TRANSFER
-from settlement.ledger import outbox
+from settlement.ledger import arrears, outbox
 from settlement.tables.ledger import cash_transfer, trading_account
 
 
 async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
     """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
-    Raises BadValue for an unknown account, an amount of zero, and a bank reference that is already in use.
+    Raises BadValue for an unknown account, an amount of zero, and a bank reference that is already in use; Refused
+    (ARREAR) for money out of an account with a bill that it could not pay.
     """
     if amount_fen == 0 or abs(amount_fen) > MAX_MONEY_FEN:
         raise BadValue("amount", format_money(amount_fen), "an amount of money that is not zero")
+    if amount_fen < 0:
+        await arrears.check_none(connection, account)
     printable("bank_reference", bank_reference, 64)
     if await connection.scalar(select(trading_account.c.account).where(trading_account.c.account == account)) is None:
         raise BadValue("account", account, "a trading account that the exchange has opened")
@@ -36,8 +39,11 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Queue the change of the holding for the engine."""
+    """Queue the change of the holding for the engine. Raises Refused (ARREAR) as ``propose`` does."""
     rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
+    for row in rows.values():
+        if row.amount < 0:
+            await arrears.check_none(connection, row.account)
     moves = [(number, ((row.account, CASH, row.amount),)) for number, row in rows.items()]
     await outbox.put(connection, "cash", by, moves)
 

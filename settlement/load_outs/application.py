@@ -22,13 +22,13 @@ from settlement.base import audit, proposals, working_days
 from settlement.base.arithmetic import value_fen
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
-from settlement.base.steps import advance
+from settlement.base.steps import SERVICE, advance
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import masked, printable
-from settlement.charges import accruals, bills, tariff
+from settlement.charges import tariff
 from settlement.custody import receipts
 from settlement.documents.load_outs import LOAD_OUT
-from settlement.ledger import outbox, own_stock
+from settlement.ledger import arrears, outbox, own_stock
 from settlement.load_outs import allocation, collectors, load_outs, over_short
 from settlement.load_outs.allocation import Candidate
 from settlement.lots import locks, lots
@@ -73,7 +73,7 @@ async def apply(connection: AsyncConnection, by: str, request: Application) -> i
     await audit.lock(connection)
     figures = await tariff.on(connection, working_days.today())
     await _check(connection, request, figures)
-    await bills.check_no_arrear(connection, request.account)
+    await arrears.check_none(connection, request.account)
     await vault_freeze.check(connection, request.warehouse)
     first, last = _window(request, figures["LOAD_OUT_WINDOW"])
     price, source = await over_short.price_of(connection, request.symbol)
@@ -247,12 +247,20 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await lots.take(connection, by, "deallocate", await load_outs.lots_of(connection, subjects))
 
 
+async def lapse(connection: AsyncConnection, today: date) -> list[int]:
+    """End the applications that nobody has approved in their window, free their lots, and return their numbers."""
+    await audit.lock(connection)
+    query = select(load_out.c.load_out_no).where(load_out.c.status == "APPLIED", load_out.c.until_day < today)
+    numbers = sorted((await connection.execute(query)).scalars())
+    if numbers:
+        await declined(connection, SERVICE, numbers)
+        await proposals.lapse(connection, SERVICE, "load_out", numbers)
+    return numbers
+
+
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Record that the engine has settled: the lots are the withdrawer's, their receipts are cancelled."""
-    rows = await advance(connection, load_out, LOAD_OUT, by, "complete", subjects)
-    for number, row in rows.items():
-        held = await lots.find(connection, await load_outs.lots_of(connection, [number]))
-        await accruals.charge_load_out(connection, row, sum(one.melt_cg or one.gross_cg for one in held.values()))
+    await advance(connection, load_out, LOAD_OUT, by, "complete", subjects)
     ids = await load_outs.lots_of(connection, subjects)
     await lots.take(connection, by, "withdraw", ids)
     await receipts.cancel(connection, by, ids)

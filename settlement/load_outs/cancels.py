@@ -4,9 +4,10 @@ The lots return to the pool under new receipts in the account's name, and the ac
 over/short trade stands: it was a purchase or a sale at the price of its day, and giving it back could be more than the
 venue or the member has. Before the engine has settled, declining the proposal does it, without any of this.
 
-Cancelling on the day of application is free; later, and when the system ends the sheet, freight and insurance are
-charged (domain sheet 2.3: sub-codes exist for the member's next-day and the system's cancel, none for the same day).
-Expiry needs no second person: it gives an owner back what is theirs, on the day that the sheet itself names.
+A cancel that is proposed on the day of application is free, whenever it is approved; later, and when the system ends
+the sheet, freight and insurance are charged (domain sheet 2.3: sub-codes exist for the member's next-day and the
+system's cancel, none for the same day). Nothing else is: handling, storage and freight of a load-out are charged when it
+leaves. Expiry needs no second person: it gives an owner back what is theirs, on the day that the sheet itself names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from settlement.base import audit, proposals, working_days
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import accruals, tariff
-from settlement.documents.load_outs import LOAD_OUT
+from settlement.documents.load_outs import LOAD_OUT, UNCOLLECTED
 from settlement.ledger import outbox
 from settlement.load_outs import load_outs
 from settlement.lots import lots
@@ -51,15 +52,9 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Send the gold back to the account, for a charge after the day of application.
-
-    Raises Refused (LOCKED) for lots that were frozen or held meanwhile.
-    """
-    rows = await advance(connection, load_out, LOAD_OUT, by, "approve_cancel", subjects, agreed="load_out_cancel")
+    """Send the gold back to the account. Raises Refused (LOCKED) for lots that were frozen or held meanwhile."""
+    await advance(connection, load_out, LOAD_OUT, by, "approve_cancel", subjects, agreed="load_out_cancel")
     await load_outs.check_not_held(connection, subjects)
-    for row in rows.values():
-        if working_days.day_of(row.applied_at) != working_days.today():
-            await accruals.charge_late_cancel(connection, row)
     await _send(connection, by, subjects)
 
 
@@ -71,18 +66,18 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 async def expire(connection: AsyncConnection, today: date) -> list[int]:
     """End the sheets whose overdue days are over on ``today`` and return their numbers. The service itself does it.
 
-    A sheet with a lot that is frozen or held waits until it is free.
+    A signature or a cancel that was only proposed does not keep a sheet. One with a lot that is frozen or held waits
+    until it is free.
     """
     await audit.lock(connection)
     days = (await tariff.on(connection, today))["OVERDUE_DAYS"]
     late = select(load_out.c.load_out_no).where(
-        load_out.c.status == "SUCCESS", load_out.c.until_day < today - timedelta(days=days), ~load_outs.is_held()
+        load_out.c.status.in_(UNCOLLECTED), load_out.c.until_day < today - timedelta(days=days), ~load_outs.is_held()
     )
     numbers = sorted((await connection.execute(late)).scalars())
     if numbers:
-        rows = await advance(connection, load_out, LOAD_OUT, SERVICE, "expire", numbers)
-        for row in rows.values():
-            await accruals.charge_late_cancel(connection, row)
+        await advance(connection, load_out, LOAD_OUT, SERVICE, "expire", numbers, {"signed_by": None})
+        await proposals.lapse(connection, SERVICE, "load_out_cancel", numbers)
         await _send(connection, SERVICE, numbers)
     return numbers
 
@@ -94,9 +89,14 @@ async def _send(connection: AsyncConnection, by: str, subjects: Sequence[int]) -
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Put the lots back into the pool, each under a new receipt: the engine has credited the gold."""
+    """Put the lots back into the pool, each under a new receipt, and charge what came late.
+
+    The engine has credited the gold.
+    """
     rows = await load(connection, load_out, LOAD_OUT, subjects)
     for number, row in rows.items():
+        if row.status == "EXPIRING" or await _was_proposed_late(connection, number):
+            await accruals.charge_late_cancel(connection, row)
         await advance(connection, load_out, LOAD_OUT, by, _ENDS[row.status], [number])
         ids = await load_outs.lots_of(connection, [number])
         await lots.take(connection, by, "restore", ids, details={key: {"load_out": number} for key in ids})
@@ -113,6 +113,11 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
             for held in await connection.execute(fine.order_by(lot.c.lot_id))
         ]
         await connection.execute(insert(receipt), again)
+
+
+async def _was_proposed_late(connection: AsyncConnection, number: int) -> bool:
+    """Return what the person who approved the cancel read about its charge."""
+    return bool((await proposals.newest(connection, "load_out_cancel", [number])).summary["charged"])
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:

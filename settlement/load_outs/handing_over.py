@@ -14,7 +14,7 @@ from settlement.base import audit, proposals, working_days
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance, allow
-from settlement.charges import tariff
+from settlement.charges import accruals, tariff
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.load_outs import collectors, load_outs
 from settlement.lots import lots
@@ -66,7 +66,7 @@ async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: 
 
 
 async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
-    """Give the second signature, hand the lots over and return their numbers.
+    """Give the second signature, hand the lots over, charge it, and return their numbers.
 
     Raises Refused: SAME_PERSON for the first signer, LOCKED for lots that are held, VAULT_FROZEN.
     """
@@ -76,6 +76,8 @@ async def release(connection: AsyncConnection, by: str, load_out_no: int) -> lis
     ids = await load_outs.check_not_held(connection, [load_out_no])
     detail = {"load_out": load_out_no, "collector": row.collector, "id": row.collector_id, "signed_by": row.signed_by}
     await lots.take(connection, by, "release", ids, details=dict.fromkeys(ids, detail))
+    weights = [one.melt_cg or one.gross_cg for one in (await lots.find(connection, ids)).values()]
+    await accruals.charge_load_out(connection, row, sum(weights))
     return ids
 
 

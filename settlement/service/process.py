@@ -30,7 +30,7 @@ from goldx.streams.redis_client import connect
 from settlement.base import database, request_keys, working_days
 from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
-from settlement.load_outs import cancels
+from settlement.load_outs import application, cancels
 from settlement.service.writer import Ledger, StreamBehind
 
 log = structlog.get_logger()
@@ -170,14 +170,15 @@ class Settlement:
             await self._begin_day(working_days.today())
 
     async def _begin_day(self, today: date) -> None:
-        """Accrue fees and expire load-outs, once a day, in the first idle moment after midnight in Shanghai."""
+        """Accrue fees, end load-outs and forget old keys, once a day, in the first idle moment after midnight in Shanghai."""
         if today == self._day:
             return
         async with self._engine.begin() as connection:
             accrued = await accruals.catch_up(connection)
             expired = await cancels.expire(connection, today)
+            lapsed = await application.lapse(connection, today)
             await request_keys.forget(connection)
-        log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired))
+        log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired), applications_lapsed=len(lapsed))
         self._day = today
 
     async def _drop_ahead(self) -> None:

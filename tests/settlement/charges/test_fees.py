@@ -10,12 +10,23 @@ from goldx.protocol.units import BadValue, half_up
 from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.charges import accruals, bills, tariff
-from settlement.load_outs import application, cancels
+from settlement.custody import receipt_cancels, receipts
+from settlement.ledger import cash
+from settlement.load_outs import application, cancels, handing_over
 from settlement.service import movements
 from settlement.tables.charges import accrual_day, fee_accrual
 from settlement.tables.ledger import ledger_account
 from settlement.tables.load_outs import load_out as sheets
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, load_out_application
+from tests.settlement.small_exchange import (
+    CODE,
+    COLLECTOR_ID,
+    ONE,
+    OTHER,
+    SmallExchange,
+    do,
+    find_breaks,
+    load_out_application,
+)
 
 LOT_MG = 99_900
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
@@ -128,22 +139,61 @@ async def test_an_account_that_cannot_pay_is_in_arrear_and_loads_nothing_out(exc
     await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
 
 
+async def test_an_account_in_arrear_takes_no_money_out(exchange: SmallExchange) -> None:
+    waiting = await do(exchange, cash.propose, ONE, "B.H", -100, "bank-early")
+    await do(exchange, accruals.catch_up)
+    await exchange.pay_in("B.H", -exchange.held("B.H"), "bank-out")
+    await exchange.approve(await billed(exchange))
+    await exchange.round_trip()
+    await exchange.pay_in("B.H", 100_000, "bank-in")
+    for act in ((cash.propose, ONE, "B.H", -100, "bank-late"), (movements.approve, OTHER, waiting)):
+        with pytest.raises(Refused) as refused:
+            await do(exchange, *act)
+        assert refused.value.reason == "ARREAR"
+    await exchange.approve(await billed(exchange))
+    await exchange.round_trip()
+    await do(exchange, movements.approve, OTHER, waiting)
+
+
+async def test_a_lot_is_taken_in_once(exchange: SmallExchange) -> None:
+    """A receipt that is issued again, because the first one was taken back or refused, costs no second load-in."""
+    before = await charged(exchange, "A.H")
+    await exchange.approve(await do(exchange, receipt_cancels.propose, ONE, [1], "wrong account"))
+    await exchange.round_trip()
+    await exchange.approve(await do(exchange, receipts.propose_issue, ONE, [1]))
+    await exchange.round_trip()
+    assert await charged(exchange, "A.H") == before
+    (new,) = await exchange.register([{"serial": "N"}])
+    await do(exchange, movements.decline, OTHER, await do(exchange, receipts.propose_issue, ONE, [new]))
+    assert await charged(exchange, "A.H") == before
+    await exchange.approve(await do(exchange, receipts.propose_issue, ONE, [new]))
+    assert len(await charged(exchange, "A.H")) == len(before) + 1
+
+
 async def test_the_fees_of_a_load_out(exchange: SmallExchange) -> None:
-    """Handling, its last day of storage, freight of bought title; then overdue days, and the expiry."""
+    """Handling, its last day of storage, freight of bought title, when it leaves."""
     await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
     await exchange.round_trip()
-    found = await charged(exchange, "B.H")
-    assert found == {
+    assert await charged(exchange, "B.H") == {}, "nothing has left"
+    assert await do(exchange, handing_over.sign, ONE, 1, CODE, COLLECTOR_ID) is None
+    await do(exchange, handing_over.release, OTHER, 1)
+    assert await charged(exchange, "B.H") == {
         ("LOAD_OUT", "load_out:1"): (1, 200 * accruals.UFEN),
         ("STORAGE_LOAD_OUT", "load_out:1"): (LOT_MG, LOT_MG * 180),
         ("FREIGHT_INSURANCE", "load_out:1"): (LOT_MG, LOT_MG * 6_000),
     }
+
+
+async def test_the_fees_of_a_load_out_that_nobody_collects(exchange: SmallExchange) -> None:
+    await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
+    await exchange.round_trip()
     async with exchange.engine.begin() as connection:
         days = {"from_day": sheets.c.from_day - 7, "until_day": sheets.c.until_day - 7}
         await connection.execute(update(sheets).values(**days))
     await do(exchange, accruals.catch_up)
     assert (await charged(exchange, "B.H"))["OVERDUE", "load_out:1"] == (LOT_MG, LOT_MG * 360)
     await do(exchange, cancels.expire, working_days.today() + timedelta(days=4))
+    await exchange.round_trip()
     assert (await charged(exchange, "B.H"))["FREIGHT_INSURANCE", "load_out_cancel:1"] == (LOT_MG, LOT_MG * 6_000)
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from settlement.base import working_days
+from settlement.base import proposals, working_days
 from settlement.ledger import own_stock
-from settlement.load_outs import cancels, handing_over
+from settlement.load_outs import application, cancels, handing_over
 from settlement.lots import lots
 from settlement.service import movements
 from settlement.tables.charges import fee_accrual
 from settlement.tables.custody import receipt
-from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, sheet
+from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released, sheet
 from tests.settlement.small_exchange import (
     CODE,
     COLLECTOR_ID,
@@ -21,6 +21,7 @@ from tests.settlement.small_exchange import (
     SmallExchange,
     do,
     find_breaks,
+    load_out_application,
     refused,
 )
 
@@ -61,14 +62,74 @@ async def test_a_load_out_that_nobody_collects_expires(exchange: SmallExchange) 
     assert await find_breaks(exchange) == ()
 
 
-@pytest.mark.parametrize(("days", "charged"), [(0, []), (1, ["FREIGHT_INSURANCE"])])
+async def charged(exchange: SmallExchange) -> list[str]:
+    """Return the fees that load-outs have cost."""
+    async with exchange.engine.connect() as connection:
+        of_load_outs = select(fee_accrual.c.kind).where(fee_accrual.c.subject.startswith("load_out"))
+        return sorted((await connection.execute(of_load_outs)).scalars())
+
+
+@pytest.mark.parametrize(("days", "fees"), [(0, []), (1, ["FREIGHT_INSURANCE"])])
 async def test_a_cancel_is_charged_after_the_day_of_application(
-    exchange: SmallExchange, days: int, charged: list[str]
+    exchange: SmallExchange, days: int, fees: list[str]
 ) -> None:
-    """Domain sheet 2.3."""
+    """Domain sheet 2.3. Nothing else is charged: neither handling nor storage, as nothing has left."""
     number = await completed(exchange, "A.H", LOT_MG)
     await push_back(exchange, number, days)
     await exchange.approve(await do(exchange, cancels.propose, ONE, number))
-    async with exchange.engine.connect() as connection:
-        fees = select(fee_accrual.c.kind).where(fee_accrual.c.subject == f"load_out_cancel:{number}")
-        assert list((await connection.execute(fees)).scalars()) == charged
+    await exchange.round_trip()
+    assert await charged(exchange) == fees
+
+
+async def test_a_cancel_costs_what_its_approver_reads(exchange: SmallExchange) -> None:
+    """Proposed on the day of application and approved after midnight, it is free as the proposal says."""
+    number = await completed(exchange, "A.H", LOT_MG)
+    proposal = await do(exchange, cancels.propose, ONE, number)
+    (waiting,) = await do(exchange, proposals.waiting)
+    assert waiting.summary["charged"] is False
+    await push_back(exchange, number, 1)
+    await exchange.approve(proposal)
+    await exchange.round_trip()
+    assert await charged(exchange) == []
+
+
+async def test_bought_title_pays_freight_once_for_leaving_and_once_for_a_late_cancel(exchange: SmallExchange) -> None:
+    await exchange.trade("B.H", "A.H", 60_000, 150)
+    first = await completed(exchange, "B.H", LOT_MG)
+    await push_back(exchange, first, 1)
+    await exchange.approve(await do(exchange, cancels.propose, ONE, first))
+    await exchange.round_trip()
+    await released(exchange, "B.H", LOT_MG)
+    assert await charged(exchange) == ["FREIGHT_INSURANCE", "FREIGHT_INSURANCE", "LOAD_OUT", "STORAGE_LOAD_OUT"]
+
+
+@pytest.mark.parametrize("state", ["SIGNED", "CANCEL_PROPOSED"])
+async def test_neither_a_signature_nor_a_proposal_keeps_a_sheet(exchange: SmallExchange, state: str) -> None:
+    number = await completed(exchange, "A.H", LOT_MG)
+    if state == "SIGNED":
+        assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    else:
+        await do(exchange, cancels.propose, ONE, number)
+    assert (await sheet(exchange, number)).status == state
+    today = working_days.today()
+    assert await do(exchange, cancels.expire, today + timedelta(days=10)) == []
+    assert await do(exchange, cancels.expire, today + timedelta(days=11)) == [number]
+    await exchange.round_trip()
+    found = await sheet(exchange, number)
+    assert (found.status, found.signed_by) == ("EXPIRED", None)
+    assert await do(exchange, proposals.waiting) == [], "what was proposed has lapsed"
+    assert await charged(exchange) == ["FREIGHT_INSURANCE"]
+    assert await find_breaks(exchange) == ()
+
+
+async def test_an_application_that_nobody_approves_gives_its_lots_back(exchange: SmallExchange) -> None:
+    proposal = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))
+    today = working_days.today()
+    assert await do(exchange, application.lapse, today + timedelta(days=5)) == []
+    assert await do(exchange, application.lapse, today + timedelta(days=6)) == [1]
+    assert (await sheet(exchange, 1)).status == "CANCELLED"
+    assert (await do(exchange, lots.find, [1]))[1].state == "RECEIPTED"
+    assert await do(exchange, proposals.waiting) == []
+    await refused(exchange, "ILLEGAL_STEP", movements.approve, OTHER, proposal)
+    assert await charged(exchange) == []
+    assert await find_breaks(exchange) == ()
