@@ -19,6 +19,8 @@ from api.settlement_routes.access import (
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_weight
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
+from settlement.lots import scales
+from settlement.lots.scales import GrossWeight
 
 router = new_router()
 
@@ -76,8 +78,15 @@ class ShipmentRequest(Strict):
     carrier: str
 
 
+class ArrivedWeight(Strict):
+    lot: LotNumber
+    scale: str = Field(description="a balance of the new warehouse")
+    grams: str = Field(description="as the balance shows it", examples=["1000.04"])
+
+
 class ReceptionRequest(Strict):
     seal: str
+    weights: list[ArrivedWeight] = Field(description="of each lot")
 
 
 @router.get("/receipts")
@@ -189,9 +198,10 @@ async def ship(by: Clerk, connection: Transaction, number: Number, request: Ship
 
 
 @router.post("/transfers/{number}/receive")
-async def receive(by: Clerk, connection: Transaction, number: Number, request: ReceptionRequest) -> dict[str, bool]:
-    """Take in lots that another person has shipped; under another seal they arrive frozen."""
-    return {"seal_whole": await transfers.receive(connection, by, number, request.seal)}
+async def receive(by: Clerk, connection: Transaction, number: Number, request: ReceptionRequest) -> dict[str, Any]:
+    """Take in and weigh lots that another person has shipped; with another seal or weight they arrive frozen."""
+    weights = {one.lot: GrossWeight(one.scale, scales.parse_weight("grams", one.grams)) for one in request.weights}
+    return (await transfers.receive(connection, by, number, request.seal, weights))._asdict()
 
 
 @router.post("/transfers/{number}/cancel")

@@ -26,9 +26,9 @@ from settlement.base.arithmetic import parse_decimal, parse_scale_weight
 from settlement.intake import files, imports, intake, melting, pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
-from settlement.intake.intake import GrossWeight
 from settlement.intake.melting import MeltWeight
 from settlement.lots import scales
+from settlement.lots.scales import GrossWeight
 
 router = new_router()
 

@@ -8,6 +8,8 @@ from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, propose, show
 from settlement.clerk.options import LOTS, NUMBER, PAGE, REASON
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
+from settlement.lots import scales
+from settlement.lots.scales import GrossWeight
 
 
 @clerk.command("issue")
@@ -204,12 +206,22 @@ def transfer_ship(by: str, number: int, seal: str, carrier: str) -> None:
 @transfer_group.command("receive")
 @NUMBER
 @click.option("--seal", required=True, help="The seal as it was found.")
+@click.option("--scale", required=True, help="A balance of the new warehouse.")
+@click.option(
+    "--weight", "weights", type=(int, str), multiple=True, required=True, help="Given for each lot.", metavar="LOT GRAMS"
+)
 @click.pass_obj
-def transfer_receive(by: str, number: int, seal: str) -> None:
-    """Take in the lots of transfer NUMBER, which another person has shipped."""
-    whole = act(by, lambda connection: transfers.receive(connection, by, number, seal))
-    frozen = "" if whole else "; it left under another seal: its lots are frozen"
-    click.echo(f"transfer {number} has arrived{frozen}")
+def transfer_receive(by: str, number: int, seal: str, scale: str, weights: tuple[tuple[int, str], ...]) -> None:
+    """Take in and weigh the lots of transfer NUMBER, which another person has shipped."""
+
+    async def work(connection: AsyncConnection) -> transfers.Arrival:
+        found = {lot_id: GrossWeight(scale, scales.parse_weight("weight", grams)) for lot_id, grams in weights}
+        return await transfers.receive(connection, by, number, seal, found)
+
+    arrival = act(by, work)
+    click.echo(f"transfer {number} has arrived")
+    for lot_id, reason in arrival.frozen.items():
+        click.echo(f"lot {lot_id} is frozen: {reason}")
 
 
 @transfer_group.command("cancel")

@@ -91,7 +91,7 @@ def weigh(by: str, lot_id: int, scale: str, grams: str) -> None:
     """Record the gross weight of a lot."""
 
     async def work(connection: AsyncConnection) -> None:
-        found = intake.GrossWeight(scale, scales.parse_weight("grams", grams))
+        found = scales.GrossWeight(scale, scales.parse_weight("grams", grams))
         await intake.weigh(connection, by, {lot_id: found})
 
     act(by, work)

@@ -1,7 +1,9 @@
 """Transfers (调拨): lots travel from one warehouse to another.
 
 The states are those of domain sheet 2.1 (made, shipped out, received, cancelled). Lots on the way stay in the pool and
-are locked (TRANSFER); their warehouse is the one they left until they arrive.
+are locked (TRANSFER); their warehouse is the one they left until they arrive. There each is weighed: under another
+seal, or with another weight than two readings of one balance may have, they arrive frozen, and neither who received nor
+who shipped them ends that.
 
 **Across the customs border** metal gets another class, since a class takes metal of one customs status
 (``settlement.lots.customs``). So only lots without a live receipt cross it (``settlement.custody.receipt_cancels``
@@ -9,7 +11,7 @@ first, a new receipt afterwards), by a permit (domain sheet 5.8) that serves at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -17,13 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import proposals
+from settlement.base.arithmetic import format_cg
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.base.texts import printable
 from settlement.documents.custody import TRANSFER
-from settlement.lots import customs, locks, lots, warehouses
+from settlement.lots import acceptance, customs, locks, lots, scales, warehouses
+from settlement.lots.scales import GrossWeight, Weighing
 from settlement.tables.custody import transfer, transfer_lot
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import lot
@@ -46,8 +50,8 @@ async def propose(
 
     Raises BadValue for what is unknown, Refused where a lot is locked (LOCKED), promised or not registered
     (ILLEGAL_STEP), where the customs status would change without permit and class (PERMIT_NEEDED) or with a live
-    receipt (RECEIPT_LIVE), where the new class does not take a lot (OUTSIDE_BAND), or a permit is used up
-    (PERMIT_USED_UP).
+    receipt (RECEIPT_LIVE), where its class does not take a lot there (NOT_ACCEPTED, OUTSIDE_BAND), or a permit is used
+    up (PERMIT_USED_UP).
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
@@ -64,6 +68,7 @@ async def propose(
         await _check_crossing(connection, chosen, places[to_warehouse], permit, new_symbol)
     elif permit is not None or new_symbol is not None:
         raise BadValue("permit", permit, f"absent: {origins[0]} and {to_warehouse} are both {places[to_warehouse]}")
+    await _check_accepted(connection, chosen, to_warehouse, new_symbol)
     row = {
         "from_warehouse": origins[0],
         "to_warehouse": to_warehouse,
@@ -88,8 +93,8 @@ async def _check_crossing(
         text = f"metal becomes {goes_to}: that needs a permit and the class that it belongs to afterwards"
         raise Refused("PERMIT_NEEDED", text)
     printable("permit", permit, 64)
-    grade = (await connection.execute(select(instrument).where(instrument.c.symbol == symbol))).first()
-    if grade is None or (await customs.of_classes(connection, [symbol]))[symbol] != goes_to:
+    known = await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol))
+    if known is None or (await customs.of_classes(connection, [symbol]))[symbol] != goes_to:
         raise BadValue("new_symbol", symbol, f"a class that takes {goes_to} metal")
     for row in chosen.values():
         if row.state != "REGISTERED":
@@ -97,18 +102,32 @@ async def _check_crossing(
                 f"lot {row.lot_id} is {row.state}: only a registered lot without a receipt crosses the customs border"
             )
             raise Refused("RECEIPT_LIVE", text)
-        if row.form != grade.form or not grade.min_fineness <= row.fineness_e5 <= grade.max_fineness:
-            raise Refused("OUTSIDE_BAND", f"lot {row.lot_id}: {symbol} does not take its form and fineness")
     used = select(func.count()).where(transfer.c.permit == permit, transfer.c.status != "CANCELLED")
     if (await connection.scalar(used) or 0) >= PERMIT_USES:
         raise Refused("PERMIT_USED_UP", f"permit {permit} has served {PERMIT_USES} transfers, which is all it may")
 
 
+async def _check_accepted(
+    connection: AsyncConnection, chosen: Mapping[int, Row[Any]], to_warehouse: str, new_symbol: str | None
+) -> None:
+    """Refuse the first lot that its class, or the new one, does not take in the other warehouse."""
+    classes = await acceptance.terms(connection)
+    for row in chosen.values():
+        if row.fine_mg is not None:
+            taken = classes[new_symbol or row.symbol]
+            acceptance.refuse(taken, row, row.fineness_e5, row.fine_mg, to_warehouse)
+
+
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Allow the warehouse to let the lots go. Raises Refused (LOCKED) where one was frozen or held meanwhile."""
-    await advance(connection, transfer, TRANSFER, by, "approve", subjects)
-    for number in subjects:
-        await locks.check_not_held(connection, await lots_of(connection, number))
+    """Allow the warehouse to let the lots go.
+
+    Raises Refused where one was frozen or held meanwhile (LOCKED), or its class has ceased to take it there.
+    """
+    rows = await advance(connection, transfer, TRANSFER, by, "approve", subjects)
+    for number, row in rows.items():
+        ids = await lots_of(connection, number)
+        await locks.check_not_held(connection, ids)
+        await _check_accepted(connection, await lots.find(connection, ids), row.to_warehouse, row.new_symbol)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
@@ -137,29 +156,64 @@ async def ship(connection: AsyncConnection, by: str, number: int, seal: str, car
     return ids
 
 
-async def receive(connection: AsyncConnection, by: str, number: int, seal: str) -> bool:
-    """Record that the lots arrive in their new warehouse and, across the border, with their new class.
+class Arrival(NamedTuple):
+    """Whether lots arrived under the seal that they left under, and why some of them are frozen, by lot."""
 
-    Return whether the seal is the one they left under; under another one they arrive frozen. Raises Refused for who
-    shipped them (SAME_PERSON).
+    seal_whole: bool
+    frozen: Mapping[int, str]
+
+
+async def receive(
+    connection: AsyncConnection, by: str, number: int, seal: str, weighed: Mapping[int, GrossWeight]
+) -> Arrival:
+    """Record that the lots arrive in their new warehouse, weighed there, and across the border with their new class.
+
+    Under another seal all of them arrive frozen, with another weight than in the register those that have it. Raises
+    BadValue unless each lot is weighed; Refused for who shipped them (SAME_PERSON), and as ``scales.check`` does.
     """
     printable("seal", seal, 64)
     values = {"received_by": by, "received_at": now_ms()}
     row = (await advance(connection, transfer, TRANSFER, by, "receive", [number], values))[number]
     ids = await lots_of(connection, number)
+    if sorted(weighed) != ids:
+        raise BadValue("weights", sorted(weighed), f"one of each lot of the transfer: {', '.join(map(str, ids))}")
+    await scales.check(
+        connection, [Weighing(lot_id, row.to_warehouse, *found) for lot_id, found in sorted(weighed.items())]
+    )
+    held = await lots.find(connection, ids, lock=True)
     moved = {"warehouse": row.to_warehouse} | ({} if row.new_symbol is None else {"symbol": row.new_symbol})
     await connection.execute(update(lot).where(among(lot.c.lot_id, ids)).values(moved))
     detail = {"transfer": number, "seal": seal, "permit": row.permit, **moved}
-    await lots.record_event(connection, by, "receive", ids, detail)
+    details = {
+        lot_id: {**detail, "weighed_g": str(found.weight), "scale": found.scale} for lot_id, found in weighed.items()
+    }
+    await lots.record_events(connection, by, "receive", details)
     await locks.lift(connection, by, "TRANSFER", number)
-    if seal != row.seal:
-        frozen = [lot_id for lot_id in ids if not await _is_frozen(connection, lot_id)]
-        await locks.freeze(connection, by, frozen, f"SEAL_DIFF: left under {row.seal}, came under {seal}")
-    return bool(seal == row.seal)
+    frozen = _doubts(held, weighed, row.seal, seal)
+    already = {lot_id for lot_id, kinds in (await locks.on_lots(connection, ids)).items() if _has_freeze(kinds)}
+    for lot_id, reason in frozen.items():
+        if lot_id not in already:
+            await locks.freeze(connection, by, [lot_id], reason, number)
+    return Arrival(seal == row.seal, frozen)
 
 
-async def _is_frozen(connection: AsyncConnection, lot_id: int) -> bool:
-    return any(row.kind == "FREEZE" for row in (await locks.on_lots(connection, [lot_id])).get(lot_id, []))
+def _doubts(
+    held: Mapping[int, Row[Any]], weighed: Mapping[int, GrossWeight], left_under: str, seal: str
+) -> dict[int, str]:
+    """Return why lots are frozen on arrival, by lot."""
+    found = {}
+    for lot_id, row in held.items():
+        recorded = row.melt_cg or row.gross_cg
+        weight = weighed[lot_id].weight
+        if seal != left_under:
+            found[lot_id] = f"SEAL_DIFF: left under {left_under}, came under {seal}"
+        elif abs(weight.cg - recorded) > scales.tolerance_cg(recorded):
+            found[lot_id] = f"WEIGHT_DIFF: {format_cg(recorded)} g in the register, {weight} g on arrival"
+    return found
+
+
+def _has_freeze(kinds: Sequence[Row[Any]]) -> bool:
+    return any(row.kind == "FREEZE" for row in kinds)
 
 
 async def lots_of(connection: AsyncConnection, number: int) -> list[int]:

@@ -9,10 +9,10 @@ from settlement.assays import assay
 from settlement.assays.assay import Result
 from settlement.intake import intake, melting, pre_advice
 from settlement.intake.bar_list import Measured
-from settlement.intake.intake import GrossWeight
 from settlement.intake.melting import MeltWeight
 from settlement.lots import sampling
 from settlement.lots.sampling import SealedSample
+from settlement.lots.scales import GrossWeight
 from settlement.workbooks.cells import BadFile, RowError
 
 

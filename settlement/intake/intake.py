@@ -5,7 +5,6 @@ none, in the caller's transaction; ``settlement.documents.lots`` has the order o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,14 +18,7 @@ from settlement.custody import receipts
 from settlement.documents.lots import LOT, STOPPABLE
 from settlement.intake import melting
 from settlement.lots import acceptance, locks, lots, provenance, scales
-from settlement.lots.scales import Weighing, Weight
-
-
-class GrossWeight(NamedTuple):
-    """The weight of a lot on arrival, and the balance that showed it."""
-
-    scale: str
-    weight: Weight
+from settlement.lots.scales import GrossWeight, Weighing
 
 
 async def arrive(connection: AsyncConnection, by: str, seals: Mapping[int, str]) -> None:

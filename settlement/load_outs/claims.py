@@ -1,9 +1,10 @@
 """Quality claims (质量异议): the holder of a lot that has left disputes its certificate.
 
 A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole (domain
-sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory; two people decide by its
-result, and the side that was wrong pays the umpire. Weight and visible faults are settled at the counter, before
-anybody signs.
+sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory, which is accredited and has
+not assayed the lots before; two people decide by its result, and the side that was wrong pays the umpire. The claim is
+upheld where the umpire finds less than the certificates by more than the splitting limit of the form (domain sheet 3.5),
+else dismissed; a lot is claimed about once. Weight and visible faults are settled at the counter, before anybody signs.
 
 Where a claim is upheld the venue pays its debt like any other money, by ``cash-in``; the claim is the reason.
 """
@@ -11,10 +12,11 @@ Where a claim is upheld the venue pays its debt like any other money, by ``cash-
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import FINENESS_ONE, MAX_MONEY_FEN, BadValue, format_money
+from settlement.assays import assay, laboratories
 from settlement.base import proposals, working_days
 from settlement.base.arithmetic import fine_weight, format_fineness
 from settlement.base.database import now_ms
@@ -26,6 +28,7 @@ from settlement.charges import accruals, tariff
 from settlement.documents.load_outs import CLAIM
 from settlement.load_outs import load_outs
 from settlement.lots import locks, lots
+from settlement.lots.splitting import SPLIT_LIMIT_E5
 from settlement.tables.load_outs import claim
 
 LOCK = "CLAIM"
@@ -37,7 +40,8 @@ async def open_claim(
     """Open a claim about lots of a released load-out and return its number.
 
     Raises BadValue for a lot that is not of the load-out, Refused before the release (ILLEGAL_STEP), after the window
-    (TOO_LATE), with a broken seal (SEAL_BROKEN), or where a claim is open already (LOCKED).
+    (TOO_LATE), with a broken seal (SEAL_BROKEN), where a claim is open already (LOCKED), or was decided
+    (CLAIM_DECIDED).
     """
     printable("reason", reason, 64)
     row = await load_outs.find(connection, load_out_no)
@@ -54,6 +58,7 @@ async def open_claim(
         raise Refused("TOO_LATE", f"load-out {load_out_no} could be claimed about until {last.isoformat()}")
     if not seal_whole:
         raise Refused("SEAL_BROKEN", "a quality claim needs the seal whole: what is under a broken one proves nothing")
+    await _check_not_decided(connection, chosen)
     values = {
         "load_out_no": load_out_no,
         "lots": chosen,
@@ -69,25 +74,53 @@ async def open_claim(
     return number
 
 
+async def _check_not_decided(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+    same = claim.c.lots.op("&&")(literal(list(lot_ids), claim.c.lots.type))
+    query = select(claim).where(claim.c.status == "DECIDED", same).order_by(claim.c.claim_no).limit(1)
+    if (row := (await connection.execute(query)).first()) is not None:
+        (first, *_) = sorted(set(row.lots) & set(lot_ids))
+        how = "upheld" if row.upheld else "dismissed"
+        raise Refused("CLAIM_DECIDED", f"claim {row.claim_no} about lot {first} was {how}, which is final")
+
+
 async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: str) -> None:
-    """Record that the reserve samples go to the umpire laboratory."""
-    printable("laboratory", laboratory, 64)
+    """Record that the reserve samples go to the umpire laboratory.
+
+    Raises BadValue for a laboratory that is unknown or has assayed one of the lots, Refused (NOT_ACCREDITED).
+    """
+    row = await find(connection, claim_no)
+    await laboratories.check(connection, [laboratory])
+    for lot_id, found in (await assay.of_lots(connection, row.lots)).items():
+        if laboratory in [one.laboratory for one in found]:
+            allowed = f"a laboratory that has not assayed the lots; it has assayed lot {lot_id}"
+            raise BadValue("laboratory", laboratory, allowed)
     await advance(connection, claim, CLAIM, by, "send", [claim_no], {"laboratory": laboratory})
 
 
 async def propose(
-    connection: AsyncConnection, by: str, claim_no: int, umpire_e5: int, fee_fen: int, *, upheld: bool
+    connection: AsyncConnection, by: str, claim_no: int, umpire_e5: int, fee_fen: int, *, upheld: bool | None = None
 ) -> int:
-    """Propose the decision by the umpire's fineness and return the proposal's number. The losing side pays the fee."""
+    """Propose the decision that follows from the umpire's fineness and return the proposal's number.
+
+    The losing side pays the fee. ``upheld`` says what the proposer expects; BadValue is raised where the figures say
+    the other thing.
+    """
     if not 1 <= umpire_e5 <= FINENESS_ONE:
         raise BadValue("fineness", format_fineness(umpire_e5), "0.01 to 1000 per mille")
     if not 0 <= fee_fen <= MAX_MONEY_FEN:
         raise BadValue("fee", format_money(fee_fen), "an amount of money that is not negative")
-    payer = "VENUE" if upheld else "MEMBER"
-    values = {"umpire_e5": umpire_e5, "umpire_fee_fen": fee_fen, "upheld": upheld, "payer": payer}
+    about = await find(connection, claim_no)
+    certified = await lots.find(connection, about.lots)
+    found = any(_is_short(held, umpire_e5) for held in certified.values())
+    if upheld is not None and upheld is not found:
+        limits = ", ".join(sorted({format_fineness(SPLIT_LIMIT_E5[held.form]) for held in certified.values()}))
+        certificates = ", ".join(sorted({format_fineness(held.fineness_e5) for held in certified.values()}))
+        follows = f"{found}: certified are {certificates} per mille, and up to {limits} less is the same"
+        raise BadValue("upheld", upheld, follows)
+    payer = "VENUE" if found else "MEMBER"
+    values = {"umpire_e5": umpire_e5, "umpire_fee_fen": fee_fen, "upheld": found, "payer": payer}
     rows = await advance(connection, claim, CLAIM, by, "propose", [claim_no], values)
     row = rows[claim_no]
-    certified = await lots.find(connection, row.lots)
     difference = sum(
         held.fine_mg - fine_weight(held.melt_cg or held.gross_cg, umpire_e5).mg for held in certified.values()
     )
@@ -98,11 +131,16 @@ async def propose(
         "laboratory": row.laboratory,
         "umpire_permille": format_fineness(umpire_e5),
         "short_of_certificate_mg": difference,
-        "upheld": upheld,
+        "upheld": found,
         "pays_umpire": payer,
         "umpire_fee": format_money(fee_fen),
     }
     return await proposals.propose(connection, by, "claim", [claim_no], summary)
+
+
+def _is_short(held: Row[Any], umpire_e5: int) -> bool:
+    """Return whether the umpire's fineness is below the certificate's by more than two results may differ."""
+    return bool(held.fineness_e5 - umpire_e5 > SPLIT_LIMIT_E5[held.form])
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

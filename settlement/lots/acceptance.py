@@ -79,9 +79,9 @@ async def check(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
         refuse(found[row.symbol], row, row.fineness_e5, row.fine_mg)
 
 
-def refuse(taken: Terms, row: Row[Any], fineness_e5: int, fine_mg: int) -> None:
-    """Refuse a lot of that fineness and fine weight where the terms do not take it."""
-    for topic, text in taken.objections(row.form, row.warehouse, fineness_e5, fine_mg).items():
+def refuse(taken: Terms, row: Row[Any], fineness_e5: int, fine_mg: int, place: str | None = None) -> None:
+    """Refuse a lot of that fineness and fine weight where the terms do not take it; ``place``: where it will lie."""
+    for topic, text in taken.objections(row.form, place or row.warehouse, fineness_e5, fine_mg).items():
         reason = "OUTSIDE_BAND" if topic == "fineness" else "NOT_ACCEPTED"
         raise Refused(reason, f"lot {row.lot_id}: {text}")
 

@@ -30,6 +30,7 @@ from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.documents.lots import HANDED_OUT, LOCKABLE, STOPPABLE
 from settlement.lots import lots
+from settlement.tables.custody import transfer
 from settlement.tables.lots import LOCK_KINDS, lot, lot_lock
 
 OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
@@ -108,16 +109,25 @@ async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) ->
     await lots.record_event(connection, by, f"unlock_{kind.lower()}", ids, {"document": subject})
 
 
-async def freeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
-    """Freeze lots at once, on one person's decision, for doubt about metal, seal or papers. No gold moves."""
+async def freeze(
+    connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str, transfer_no: int | None = None
+) -> None:
+    """Freeze lots at once, on one person's decision, for doubt about metal, seal or papers. No gold moves.
+
+    ``transfer_no`` is the transfer that the doubt is about.
+    """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
     printable("reason", reason, 200)
-    await lay(connection, by, "FREEZE", lot_ids, reason)
+    await lay(connection, by, "FREEZE", lot_ids, reason, transfer_no)
 
 
 async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
-    """End the freeze of lots. Raises Refused for a lot that is not frozen, and for who froze it (SAME_PERSON)."""
+    """End the freeze of lots.
+
+    Raises Refused for a lot that is not frozen, for who froze it, and for who shipped the transfer that the doubt is
+    about (SAME_PERSON).
+    """
     printable("reason", reason, 200)
     await lots.find(connection, lot_ids, lock=True)
     found = await on_lots(connection, lot_ids)
@@ -127,6 +137,10 @@ async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int],
             raise Refused("ILLEGAL_STEP", f"lot {lot_id} is not frozen")
         if frozen.by == by:
             raise Refused("SAME_PERSON", f"{by} has frozen lot {lot_id}; another person must end it")
+        shipper = select(transfer.c.shipped_by).where(transfer.c.transfer_no == frozen.subject)
+        if frozen.subject is not None and await connection.scalar(shipper) == by:
+            text = f"{by} has shipped lot {lot_id} in transfer {frozen.subject}; another person must end the freeze"
+            raise Refused("SAME_PERSON", text)
     live = update(lot_lock).where(among(lot_lock.c.lot_id, lot_ids), lot_lock.c.kind == "FREEZE")
     await connection.execute(live.where(lot_lock.c.lifted_at.is_(None)).values(lifted_by=by, lifted_at=now_ms()))
     await lots.record_event(connection, by, "unlock_freeze", lot_ids, {"reason": reason})

@@ -99,12 +99,19 @@ async def record_event(
     connection: AsyncConnection, by: str, step: str, lot_ids: Sequence[int], detail: Mapping[str, Any]
 ) -> None:
     """Add an event that changed no state to the history of lots."""
-    if not lot_ids:
+    await record_events(connection, by, step, dict.fromkeys(lot_ids, detail))
+
+
+async def record_events(
+    connection: AsyncConnection, by: str, step: str, details: Mapping[int, Mapping[str, Any]]
+) -> None:
+    """Add an event that changed no state to the history of each of these lots, with its own detail."""
+    if not details:
         return
-    rows = await find(connection, lot_ids)
+    rows = await find(connection, list(details))
     states = {number: row.state for number, row in rows.items()}
     places = {number: row.warehouse for number, row in rows.items()}
-    await _record(connection, by, step, states, places, dict.fromkeys(rows, detail))
+    await _record(connection, by, step, states, places, details)
 
 
 async def find(connection: AsyncConnection, lot_ids: Sequence[int], *, lock: bool = False) -> dict[int, Row[Any]]:

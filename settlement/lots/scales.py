@@ -45,6 +45,13 @@ class Weight(NamedTuple):
         return f"{whole}.{shown}" if shown else whole
 
 
+class GrossWeight(NamedTuple):
+    """The weight of a lot on arrival, and the balance that showed it."""
+
+    scale: str
+    weight: Weight
+
+
 class Weighing(NamedTuple):
     """A weight read on a balance, of a lot in a warehouse."""
 
@@ -52,6 +59,14 @@ class Weighing(NamedTuple):
     warehouse: str
     scale: str
     weight: Weight
+
+
+def tolerance_cg(gross_cg: int) -> int:
+    """Return how far two readings of one balance may differ, in 0.01 g (domain sheet 8.3).
+
+    That is 0.02 g up to 1 kg, 0.05 g up to 5 kg, and 0.1 g above.
+    """
+    return 2 if gross_cg <= 100_000 else 5 if gross_cg <= 500_000 else 10
 
 
 def parse_weight(field: str, text: str) -> Weight:

@@ -28,7 +28,7 @@ from settlement.documents.lots import AT_WAREHOUSE, PROMISED
 from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
 from settlement.intake.bar_rows import BarKey, Reading
-from settlement.lots import warehouses
+from settlement.lots import scales, warehouses
 from settlement.reconciliation import breaks
 from settlement.reconciliation.breaks import Break, statement_scope
 from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock
@@ -68,14 +68,6 @@ class Outcome(NamedTuple):
     gross_cg: int
     lots_gross_cg: int
     breaks: tuple[Break, ...]
-
-
-def tolerance_cg(gross_cg: int) -> int:
-    """Return how far two readings of one balance may differ, in 0.01 g (domain sheet 8.3).
-
-    That is 0.02 g up to 1 kg, 0.05 g up to 5 kg, and 0.1 g above.
-    """
-    return 2 if gross_cg <= 100_000 else 5 if gross_cg <= 500_000 else 10
 
 
 def _status(field: str, cell: cells.Cell) -> str | None:
@@ -226,7 +218,7 @@ def _differences(subject: str, row: Row[Any], stated: StatementBar, right: State
     """Return where a line differs from what the register says of the lot, ``right``."""
     found = []
     name = f"lot {row.lot_id}"
-    if row.gross_cg is not None and abs(stated.gross_cg - right.gross_cg) > tolerance_cg(right.gross_cg):
+    if row.gross_cg is not None and abs(stated.gross_cg - right.gross_cg) > scales.tolerance_cg(right.gross_cg):
         weights = (right.gross_cg * 10, stated.gross_cg * 10, "gross_mg")
         found.append(Break("WEIGHT_DIFF", subject, row.symbol, *weights, name, row.lot_id))
     if row.fineness_e5 is not None and stated.fineness_e5 != row.fineness_e5:

@@ -74,7 +74,7 @@ AREAS = (
     ),
     Area(
         "reconciliation",
-        "settlement/reconciliation",
+        "settlement",
         ("tests/settlement/reconciliation",),
         (),
         reconciliation.BUGS,

@@ -2,11 +2,12 @@
 
 from tests.planted_bugs.bug import Bug
 
-THREE_WAY = "three_way.py"
-BREAKS = "breaks.py"
-FREEZE = "vault_freeze.py"
-STATEMENT = "warehouse_statement.py"
-REPORT = "depository_report.py"
+THREE_WAY = "reconciliation/three_way.py"
+BREAKS = "reconciliation/breaks.py"
+FREEZE = "reconciliation/vault_freeze.py"
+STATEMENT = "reconciliation/warehouse_statement.py"
+SCALES = "lots/scales.py"
+REPORT = "reconciliation/depository_report.py"
 
 BUGS = (
     Bug(
@@ -81,8 +82,8 @@ BUGS = (
         "(columns.scope == BOOKS) & lot_there",
         "columns.scope == BOOKS",
     ),
-    Bug("one kilogram has the tolerance of five", STATEMENT, "2 if gross_cg <= 100_000", "2 if gross_cg < 100_000"),
-    Bug("five kilograms have the tolerance of more", STATEMENT, "5 if gross_cg <= 500_000", "5 if gross_cg < 500_000"),
+    Bug("one kilogram has the tolerance of five", SCALES, "2 if gross_cg <= 100_000", "2 if gross_cg < 100_000"),
+    Bug("five kilograms have the tolerance of more", SCALES, "5 if gross_cg <= 500_000", "5 if gross_cg < 500_000"),
     Bug(
         "a bar that weighs too little is no difference",
         STATEMENT,

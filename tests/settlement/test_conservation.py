@@ -24,7 +24,8 @@ from settlement.documents.lots import IN_POOL
 from settlement.ledger import cash
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application, cancels, handing_over
-from settlement.lots import locks, warehouses
+from settlement.lots import locks, lots, scales, warehouses
+from settlement.lots.scales import GrossWeight, Weight
 from settlement.reconciliation import three_way
 from settlement.service import movements
 from settlement.service.writer import Ledger
@@ -33,7 +34,15 @@ from settlement.tables.ledger import outbox, progress, stock
 from settlement.tables.lots import lot
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.service_process import Service
-from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, load_out_application
+from tests.settlement.small_exchange import (
+    CODE,
+    COLLECTOR_ID,
+    FAR,
+    ONE,
+    OTHER,
+    SmallExchange,
+    load_out_application,
+)
 
 T = TypeVar("T")
 ACCOUNTS = st.sampled_from(("A.H", "B.H", "VENUE"))
@@ -172,7 +181,11 @@ class Clerks:
         await self._act(transfers.ship, ONE, number, "S-1", "Carrier")
 
     async def _receive(self, number: int, whole: bool) -> None:
-        await self._act(transfers.receive, OTHER, number, "S-1" if whole else "S-2")
+        async with self._exchange.engine.connect() as connection:
+            held = await lots.find(connection, await transfers.lots_of(connection, number))
+        scale = {"XM1": "SCALE-2", "XM2": "SCALE-1"}
+        weighed = {n: GrossWeight(scale[row.warehouse], Weight(row.gross_cg, 2)) for n, row in held.items()}
+        await self._act(transfers.receive, OTHER, number, "S-1" if whole else "S-2", weighed)
 
     async def _accrue(self, days_ago: int) -> None:
         await self._act(accruals.accrue, working_days.today() - timedelta(days=days_ago))
@@ -202,6 +215,7 @@ async def build_exchange(database_url: str, redis: Redis, shard: str) -> SmallEx
     async with exchange.engine.begin() as connection:
         await registry.add_member(connection, "test", "BANK", "Bank")
         await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
+        await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
     for account in ("A.H", "B.H", "VENUE"):
         await exchange.pay_in(account, 200_000_000, f"start-{account}")
         await exchange.issue([{"serial": f"start-{account}-{n}", "account": account} for n in range(2)])

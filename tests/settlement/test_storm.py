@@ -69,6 +69,7 @@ class Storm(Clerks):
             lambda: self._cancel_receipt(lot),
             lambda: self._transfer(lot, dice.choice(("XM1", "XM2"))),
             lambda: self._ship(small),
+            lambda: self._receive(small, dice.random() < 0.8),
             lambda: self._accrue(small),
             self._bill,
             lambda: self._claim(small, lot),

@@ -15,11 +15,10 @@ from settlement.assays.assay import Result
 from settlement.base import audit
 from settlement.base.refusal import Refused
 from settlement.intake import intake, melting, pre_advice
-from settlement.intake.intake import GrossWeight
 from settlement.intake.melting import MeltWeight
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.lots.splitting import MEAN_RULE, Decision, umpire
 from settlement.tables.assays import assay_exchange_party
 from tests.settlement import bar_lists

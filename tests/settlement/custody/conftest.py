@@ -15,6 +15,7 @@ async def exchange(exchange: SmallExchange) -> SmallExchange:
             await registry.add_member(connection, "test", code, code)
         await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
         await warehouses.add(connection, ONE, "FTZ", "Bonded vault", "Xiamen", "BONDED")
+        await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
         await scales.add(connection, ONE, "SCALE-3", "FTZ", 1, 3_000_000, "CAL-3", FAR)
     await exchange.issue([{"serial": f"A{n}"} for n in range(3)])
     return exchange

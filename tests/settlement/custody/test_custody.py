@@ -13,7 +13,8 @@ from goldx.protocol.units import BadValue
 from settlement.base import registry
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.load_outs import application
-from settlement.lots import customs, locks, lots
+from settlement.lots import acceptance, customs, locks, lots
+from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
 from tests.settlement.small_exchange import (
@@ -271,6 +272,20 @@ async def test_a_receipt_whose_gold_is_sold_stays(exchange: SmallExchange) -> No
     assert await find_breaks(exchange) == ()
 
 
+def weighed(scale: str, **grams: str) -> dict[int, GrossWeight]:
+    """Return the weights of lots on arrival, such as ``lot_1="100.00"``."""
+    return {
+        int(name.removeprefix("lot_")): GrossWeight(scale, parse_weight("grams", text)) for name, text in grams.items()
+    }
+
+
+async def shipped(exchange: SmallExchange, lot_ids: list[int]) -> None:
+    """Take transfer 1 to XM2 on its way."""
+    proposal = await do(exchange, transfers.propose, ONE, lot_ids, "XM2", "shortage")
+    await do(exchange, movements.approve, OTHER, proposal)
+    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
+
+
 async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
     proposal = await do(exchange, transfers.propose, ONE, [1, 2], "XM2", "shortage")
     await refused(exchange, "ILLEGAL_STEP", transfers.ship, ONE, 1, "S-9", "Carrier")
@@ -278,9 +293,14 @@ async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
     await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
     await refused(exchange, "ILLEGAL_STEP", transfers.cancel, ONE, 1)
     await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
-    await refused(exchange, "SAME_PERSON", transfers.receive, ONE, 1, "S-9")
+    both = weighed("SCALE-2", lot_1="100.00", lot_2="100.02")
+    await refused(exchange, "SAME_PERSON", transfers.receive, ONE, 1, "S-9", both)
+    for some in ({}, weighed("SCALE-2", lot_1="100.00"), {**both, **weighed("SCALE-2", lot_3="100.00")}):
+        with pytest.raises(BadValue, match="one of each lot of the transfer: 1, 2"):
+            await do(exchange, transfers.receive, OTHER, 1, "S-9", some)
+    await refused(exchange, "ELSEWHERE", transfers.receive, OTHER, 1, "S-9", weighed("SCALE-1", lot_1="1", lot_2="1"))
     assert await find_breaks(exchange) == (), "what is on its way is in the pool"
-    assert await do(exchange, transfers.receive, OTHER, 1, "S-9")
+    assert await do(exchange, transfers.receive, OTHER, 1, "S-9", both) == (True, {})
     assert (await steps(exchange, 1))[-4:] == ["lock_transfer", "ship", "receive", "unlock_transfer"]
     async with exchange.engine.connect() as connection:
         assert [row.warehouse for row in await lots.listing(connection)] == ["XM2", "XM2", "XM1"]
@@ -295,13 +315,42 @@ async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
 
 
 async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> None:
-    proposal = await do(exchange, transfers.propose, ONE, [1], "XM2", "shortage")
-    await do(exchange, movements.approve, OTHER, proposal)
-    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
-    assert not await do(exchange, transfers.receive, OTHER, 1, "S-8")
+    """Neither who received it nor who shipped it ends the freeze."""
+    await shipped(exchange, [1])
+    arrival = await do(exchange, transfers.receive, OTHER, 1, "S-8", weighed("SCALE-2", lot_1="100.00"))
+    assert arrival == (False, {1: "SEAL_DIFF: left under S-9, came under S-8"})
+    why = await refused(exchange, "SAME_PERSON", locks.unfreeze, ONE, [1], "was opened by the customs")
+    assert why == "clerk-1 has shipped lot 1 in transfer 1; another person must end the freeze"
+    await refused(exchange, "SAME_PERSON", locks.unfreeze, OTHER, [1], "was opened by the customs")
     why = await refused(exchange, "LOCKED", locks.check_free, [1])
-    assert why == "lot 1 is under FREEZE: SEAL_DIFF: left under S-9, came under S-8"
+    assert why == "lot 1 is under FREEZE 1: SEAL_DIFF: left under S-9, came under S-8"
     assert await find_breaks(exchange) == ()
+    async with exchange.engine.begin() as connection:
+        await registry.add_staff(connection, "test", "clerk-9", "Third", ["settle"])
+    await do(exchange, locks.unfreeze, "clerk-9", [1], "was opened by the customs")
+
+
+async def test_another_weight_freezes_what_arrives(exchange: SmallExchange) -> None:
+    """100.02 g is what the same balance may show of 100.00 g; 0.03 g less is not."""
+    await shipped(exchange, [1, 2])
+    arrival = await do(
+        exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-2", lot_1="99.98", lot_2="99.97")
+    )
+    assert arrival == (True, {2: "WEIGHT_DIFF: 100.00 g in the register, 99.97 g on arrival"})
+    await do(exchange, locks.check_free, [1])
+    await refused(exchange, "LOCKED", locks.check_free, [2])
+    async with exchange.engine.connect() as connection:
+        event = next(one for one in await lots.history(connection, 2) if one.step == "receive")
+    assert (event.detail["weighed_g"], event.detail["scale"]) == ("99.97", "SCALE-2")
+
+
+async def test_lots_go_to_no_warehouse_that_their_class_excludes(exchange: SmallExchange) -> None:
+    waiting = await do(exchange, transfers.propose, ONE, [2], "XM2", "shortage")
+    rule = acceptance.Rule(("NONAPPROVED_BAR",), ("XM1",))
+    await do(exchange, movements.approve, OTHER, await do(exchange, acceptance.propose, ONE, "AU", rule))
+    why = await refused(exchange, "NOT_ACCEPTED", transfers.propose, ONE, [1], "XM2", "shortage")
+    assert why == "lot 1: XM2 is not allowed; AU lies in XM1"
+    await refused(exchange, "NOT_ACCEPTED", movements.approve, OTHER, waiting)
 
 
 async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallExchange) -> None:
@@ -320,7 +369,7 @@ async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallE
     assert await do(exchange, receipts.issuable) == [], "on its way it gets no receipt"
     await do(exchange, movements.approve, OTHER, proposal)
     await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
-    await do(exchange, transfers.receive, OTHER, 1, "S-9")
+    await do(exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-3", lot_1="100.00"))
     await do(exchange, movements.approve, OTHER, await do(exchange, receipts.propose_issue, ONE, [1]))
     await exchange.round_trip()
     assert (exchange.held("A.H", "AU"), exchange.held("A.H", "AU-B")) == (2 * LOT_MG, LOT_MG)

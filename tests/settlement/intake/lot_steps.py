@@ -5,10 +5,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.assays import assay
 from settlement.assays.assay import Result
 from settlement.intake import intake, pre_advice
-from settlement.intake.intake import GrossWeight
 from settlement.lots import sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import GrossWeight, parse_weight
 from tests.settlement import bar_lists
 from tests.settlement.small_exchange import ONE, SmallExchange, bars, do
 

@@ -14,10 +14,9 @@ from settlement.base import audit
 from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import imports, intake
-from settlement.intake.intake import GrossWeight
 from settlement.lots import acceptance, locks, lots, sampling, scales, warehouses
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import custody_event
 from tests.settlement.intake.lot_steps import advised, assayed, screened

@@ -41,15 +41,23 @@ async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) 
     with pytest.raises(Exception, match="under a quality claim: lot 1"):
         await exchange.register([{"serial": "A0"}])
     await refused(exchange, "ILLEGAL_STEP", claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
-    await do(exchange, claims.send, ONE, 1, "UMPIRE-LAB")
+    for laboratory, why in (("UMPIRE-LAB", "a registered laboratory"), ("LAB-A", "it has assayed lot 1")):
+        with pytest.raises(BadValue, match=why):
+            await do(exchange, claims.send, ONE, 1, laboratory)
+    await do(exchange, claims.send, ONE, 1, "LAB-U")
     proposal = await do(exchange, claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
     await do(exchange, movements.decline, OTHER, proposal)
-    proposal = await do(exchange, claims.propose, ONE, 1, 99_860, 30_000, upheld=False)
+    for umpire_e5, wrong in ((99_860, False), (99_879, False), (99_880, True), (99_950, True)):
+        with pytest.raises(BadValue, match="certified are 999.00 per mille, and up to 0.20 less is the same"):
+            await do(exchange, claims.propose, ONE, 1, umpire_e5, 30_000, upheld=wrong)
+    proposal = await do(exchange, claims.propose, ONE, 1, 99_880, 30_000)
     await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)
     await exchange.approve(proposal)
     found = await do(exchange, claims.find, 1)
-    assert (found.status, found.payer, found.umpire_e5) == ("DECIDED", "MEMBER", 99_860)
+    assert (found.status, found.payer, found.umpire_e5) == ("DECIDED", "MEMBER", 99_880)
     assert await do(exchange, locks.listing) == []
+    why = await refused(exchange, "CLAIM_DECIDED", *opening, seal_whole=True)
+    assert why == "claim 1 about lot 1 was dismissed, which is final"
     assert await exchange.register([{"serial": "A0", "sample_seal": "P-again"}]) == [8]
     with pytest.raises(IntegrityError, match="loser_pays"):
         async with exchange.engine.begin() as connection:

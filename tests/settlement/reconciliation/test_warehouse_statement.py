@@ -10,7 +10,7 @@ from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
-from settlement.lots import locks, lots
+from settlement.lots import locks, lots, scales
 from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.workbooks import sheets
 from tests.settlement import bar_lists
@@ -102,7 +102,7 @@ async def test_a_bar_that_has_left_or_is_to_come_is_unknown(stocked_exchange: Sm
 )
 def test_the_tolerance_of_a_weight(gross_cg: int, allowed: int) -> None:
     """Domain sheet 8.3."""
-    assert warehouse_statement.tolerance_cg(gross_cg) == allowed
+    assert scales.tolerance_cg(gross_cg) == allowed
 
 
 async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(
