@@ -45,11 +45,12 @@ class LaboratoryRequest(Strict):
 class AssayRequest(Strict):
     laboratory: str
     replicates: list[str] = Field(description="per mille, at most 3 decimals; two to four", examples=[["999.512"]])
+    seal: str = Field(description="of the sample, as the laboratory reports it")
     standard: str | None = Field(default=None, description="default: the usual one of the form")
 
     def result(self) -> Result:
         """Return it as settlement takes it."""
-        return Result(self.laboratory, _ppm(self.replicates), self.standard)
+        return Result(self.laboratory, _ppm(self.replicates), self.seal, self.standard)
 
 
 class ExchangeRequest(Strict):
@@ -66,6 +67,7 @@ class RevealRequest(Strict):
     party: str = Field(description="A or B")
     replicates: list[str]
     nonce: str
+    seal: str = Field(description="of the sample, as the laboratory reports it")
     standard: str | None = None
 
 
@@ -120,7 +122,7 @@ async def commit(by: Clerk, connection: Transaction, number: Number, request: Co
 @router.post("/exchanges/{number}/reveal")
 async def reveal(by: Clerk, connection: Transaction, number: Number, request: RevealRequest) -> dict[str, str]:
     """Reveal what a party has committed to, when both have."""
-    result = (request.party, _ppm(request.replicates), request.nonce, request.standard)
+    result = (request.party, _ppm(request.replicates), request.nonce, request.seal, request.standard)
     return {"status": await two_parties.reveal(connection, by, number, *result)}
 
 

@@ -23,7 +23,7 @@ from api.settlement_routes.access import (
 from api.settlement_routes.lots import ProvenanceRequest
 from api.settlement_routes.rows import Projection
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
-from settlement.intake import files, imports, intake, melting, pre_advice
+from settlement.intake import files, imports, intake, melting, pre_advice, screening_alarms, weight_corrections
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
@@ -82,6 +82,12 @@ class CombinationRequest(WeighingRequest):
     lots: list[LotNumber]
     refiner: str = Field(description="mark of the new lot")
     serial: str
+
+
+class WeightCorrectionRequest(Strict):
+    scale: str
+    grams: str = Field(description="as the balance shows it", examples=["1000.05"])
+    reason: str
 
 
 class ExplanationRequest(Strict):
@@ -193,6 +199,24 @@ async def reject(by: Clerk, connection: Transaction, number: Number, request: Re
 async def return_lot(by: Clerk, connection: Transaction, number: Number, request: ReturnRequest) -> dict[str, int]:
     """Propose to hand a rejected lot back."""
     return {"proposal": await intake.propose_return(connection, by, number, request.collector)}
+
+
+@router.post("/lots/{number}/screening/explain")
+async def explain_screening(
+    by: Clerk, connection: Transaction, number: Number, request: ExplanationRequest
+) -> dict[str, int]:
+    """Explain the difference between X-ray and assay of a lot that other people have screened and assayed."""
+    await screening_alarms.explain(connection, by, number, request.text)
+    return {"lot": number}
+
+
+@router.post("/lots/{number}/weight-corrections")
+async def correct_weight(
+    by: Clerk, connection: Transaction, number: Number, request: WeightCorrectionRequest
+) -> dict[str, int]:
+    """Propose another gross weight for a lot that is neither melted nor certified."""
+    found = GrossWeight(request.scale, scales.parse_weight("grams", request.grams))
+    return {"proposal": await weight_corrections.propose(connection, by, number, found, request.reason)}
 
 
 @router.post("/lots/{number}/quarantine")

@@ -41,10 +41,14 @@ there marked as general knowledge to be verified)."""
 
 
 class Result(NamedTuple):
-    """A laboratory's report: its code, replicates in ppm, the standard (none: the usual one of the form)."""
+    """A laboratory's report: its code, replicates in ppm, the seal of the sample that it has assayed, the standard.
+
+    Without a standard it is the usual one of the form.
+    """
 
     laboratory: str
     replicates_ppm: tuple[int, ...]
+    seal: str
     standard: str | None = None
 
 
@@ -145,7 +149,10 @@ async def rules_of(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dic
 async def record(
     connection: AsyncConnection, by: str, results: Mapping[int, Result], rules: Mapping[int, str], party: str = "A"
 ) -> dict[int, tuple[int, int]]:
-    """Record results of a party's samples; return by lot the number of the assay and the reported fineness in e5."""
+    """Record results of a party's samples; return by lot the number of the assay and the reported fineness in e5.
+
+    Raises Refused: NO_SAMPLE, WRONG_SEAL for a report about a sample with another seal, and as ``check_replicates``.
+    """
     await laboratories.check(connection, {result.laboratory for result in results.values()})
     found = await lots.find(connection, list(results))
     samples = await sampling.of_lots(connection, list(results))
@@ -153,6 +160,9 @@ async def record(
     for lot_id, result in results.items():
         if party not in samples[lot_id]:
             raise Refused("NO_SAMPLE", f"lot {lot_id} is {found[lot_id].state} and has no sample of party {party}")
+        if result.seal != (drawn := samples[lot_id][party].seal):
+            text = f"lot {lot_id}: the sample of party {party} is under seal {drawn}; the report is about {result.seal}"
+            raise Refused("WRONG_SEAL", text)
         standard = result.standard or usual_standard(found[lot_id].form)
         check_replicates(lot_id, result.replicates_ppm, standard)
         rule = rules[lot_id]

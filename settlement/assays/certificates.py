@@ -124,7 +124,8 @@ class _Sources(NamedTuple):
         weight_cg = row.melt_cg if row.melt_cg is not None else row.gross_cg
         fine = fine_weight(weight_cg, final.final_e5)
         events, origin = self.events[number], self.provenances.get(number)
-        weighed = events.get("remelt") or events.get("melt") or events.get("cast") or events["weigh"]
+        weighed = events.get("remelt") or events.get("melt") or events.get("cast")
+        weighed = weighed or events.get("correct_weight") or events["weigh"]
         first = events.get("arrive") or events["cast"]
         return {
             "lot": number,

@@ -144,12 +144,14 @@ async def reveal(
     party: str,
     replicates_ppm: Sequence[int],
     nonce: str,
+    seal: str,
     standard: str | None = None,
 ) -> str:
     """Record the replicates that a party had committed to; return the exchange's state after it.
 
-    Raises BadValue, Refused where not both have committed or it is revealed already (ILLEGAL_STEP), they differ from
-    the commitment (WRONG_REVEAL), or the results may not be averaged.
+    ``seal`` is that of the sample which its laboratory has assayed. Raises BadValue, Refused where not both have
+    committed or it is revealed already (ILLEGAL_STEP), they differ from the commitment (WRONG_REVEAL), the sample was
+    another one (WRONG_SEAL), or the results may not be averaged.
     """
     found = await find(connection, number, lock=True)
     if found.row.status != "COMMITTED":
@@ -161,7 +163,7 @@ async def reveal(
     text = opening(lot_id, replicates_ppm, nonce)
     if sha256(text.encode()).digest() != mine.commitment:
         raise Refused("WRONG_REVEAL", f"that is not what party {party} of exchange {number} has committed to")
-    result = Result(mine.laboratory, tuple(replicates_ppm), standard)
+    result = Result(mine.laboratory, tuple(replicates_ppm), seal, standard)
     rules = {lot_id: found.row.fineness_rule}
     (recorded,) = (await assay.record(connection, by, {lot_id: result}, rules, party)).values()
     values = {"opening": text, "assay_id": recorded[0]}

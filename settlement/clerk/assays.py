@@ -25,6 +25,7 @@ REPLICATES = click.option(
     "--replicate", "replicates", multiple=True, required=True, help="Per mille, at most 3 decimals; two to four."
 )
 STANDARD = click.option("--standard", type=click.Choice(list(STANDARDS)), help="Default: the usual one of the form.")
+SEAL = click.option("--seal", required=True, help="Number on the seal of the sample, as the laboratory reports it.")
 PARTY = click.option("--party", required=True, type=click.Choice(["A", "B"]))
 
 
@@ -119,13 +120,14 @@ def assay_group() -> None:
 @LOT
 @click.option("--laboratory", required=True)
 @REPLICATES
+@SEAL
 @STANDARD
 @click.pass_obj
-def record(by: str, lot_id: int, laboratory: str, replicates: tuple[str, ...], standard: str | None) -> None:
+def record(by: str, lot_id: int, laboratory: str, replicates: tuple[str, ...], seal: str, standard: str | None) -> None:
     """Record the fire assay of a sampled lot by one laboratory that both parties take."""
 
     async def work(connection: AsyncConnection) -> int:
-        await assay.fire_assay(connection, by, {lot_id: Result(laboratory, _ppm(replicates), standard)})
+        await assay.fire_assay(connection, by, {lot_id: Result(laboratory, _ppm(replicates), seal, standard)})
         return int((await assay.findings(connection, [lot_id]))[lot_id].final_e5)
 
     click.echo(f"lot {lot_id}: {format_fineness(act(by, work))} per mille")
@@ -173,13 +175,16 @@ def commit(by: str, number: int, party: str, commitment: str) -> None:
 @PARTY
 @REPLICATES
 @click.option("--nonce", required=True)
+@SEAL
 @STANDARD
 @click.pass_obj
-def reveal(by: str, number: int, party: str, replicates: tuple[str, ...], nonce: str, standard: str | None) -> None:
+def reveal(
+    by: str, number: int, party: str, replicates: tuple[str, ...], nonce: str, seal: str, standard: str | None
+) -> None:
     """Reveal what a party has committed to, when both have."""
 
     async def work(connection: AsyncConnection) -> tuple[str, str]:
-        status = await two_parties.reveal(connection, by, number, party, _ppm(replicates), nonce, standard)
+        status = await two_parties.reveal(connection, by, number, party, _ppm(replicates), nonce, seal, standard)
         lot_id = (await two_parties.find(connection, number)).row.lot_id
         final = (await assay.findings(connection, [lot_id])).get(lot_id) if status == "AGREED" else None
         return status, "" if final is None else f": {format_fineness(final.final_e5)} per mille, {final.rule}"
@@ -192,13 +197,15 @@ def reveal(by: str, number: int, party: str, replicates: tuple[str, ...], nonce:
 @NUMBER
 @click.option("--laboratory", required=True, help="Of neither party.")
 @REPLICATES
+@SEAL
 @STANDARD
 @click.pass_obj
-def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], standard: str | None) -> None:
+def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], seal: str, standard: str | None) -> None:
     """Enter the umpire's result, where the parties differ beyond the splitting limit."""
 
     async def work(connection: AsyncConnection) -> str:
-        decision = await two_parties.report(connection, by, number, Result(laboratory, _ppm(replicates), standard))
+        result = Result(laboratory, _ppm(replicates), seal, standard)
+        decision = await two_parties.report(connection, by, number, result)
         return f"{format_fineness(decision.final_e5)} per mille by {decision.rule}; {decision.umpire_paid_by} pays"
 
     click.echo(f"exchange {number} is DECIDED: {act(by, work)}")

@@ -208,7 +208,13 @@ def transfer_ship(by: str, number: int, seal: str, carrier: str) -> None:
 @click.option("--seal", required=True, help="The seal as it was found.")
 @click.option("--scale", required=True, help="A balance of the new warehouse.")
 @click.option(
-    "--weight", "weights", type=(int, str), multiple=True, required=True, help="Given for each lot.", metavar="LOT GRAMS"
+    "--weight",
+    "weights",
+    type=(int, str),
+    multiple=True,
+    required=True,
+    help="Given for each lot.",
+    metavar="LOT GRAMS",
 )
 @click.pass_obj
 def transfer_receive(by: str, number: int, seal: str, scale: str, weights: tuple[tuple[int, str], ...]) -> None:

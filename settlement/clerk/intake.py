@@ -27,7 +27,7 @@ from settlement.clerk.options import (
     contents,
     write_new,
 )
-from settlement.intake import files, imports, intake, melting, pre_advice
+from settlement.intake import files, imports, intake, melting, pre_advice, screening_alarms, weight_corrections
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.intake.melting import MeltWeight
@@ -215,6 +215,32 @@ def reject(by: str, lot_id: int, reason: str) -> None:
 def return_lot(by: str, lot_id: int, collector: str) -> None:
     """Propose to hand a rejected lot back."""
     propose(by, lambda connection: intake.propose_return(connection, by, lot_id, collector))
+
+
+@clerk.command("screening-explain")
+@LOT
+@click.option("--text", required=True, help="Why X-ray and assay are so far apart.")
+@click.pass_obj
+def screening_explain(by: str, lot_id: int, text: str) -> None:
+    """Explain the difference between X-ray and assay of a lot that other people have screened and assayed."""
+    act(by, lambda connection: screening_alarms.explain(connection, by, lot_id, text))
+    click.echo(f"lot {lot_id}: its screening is explained")
+
+
+@clerk.command("correct-weight")
+@LOT
+@click.option("--scale", required=True, help="The balance on which the lot was weighed again.")
+@click.option("--grams", required=True, help="As the balance shows it.")
+@REASON
+@click.pass_obj
+def correct_weight(by: str, lot_id: int, scale: str, grams: str, reason: str) -> None:
+    """Propose another gross weight for a lot that is neither melted nor certified."""
+
+    async def work(connection: AsyncConnection) -> int:
+        found = scales.GrossWeight(scale, scales.parse_weight("grams", grams))
+        return await weight_corrections.propose(connection, by, lot_id, found, reason)
+
+    propose(by, work)
 
 
 @clerk.command("quarantine")

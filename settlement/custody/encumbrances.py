@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_weight
 from settlement.base import sub_accounts
 from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, advance, load
 from settlement.base.sub_accounts import Legs
 from settlement.documents import custody
@@ -100,6 +101,14 @@ def _legs(kind: EncumbranceKind, row: Row[Any], direction: int) -> Legs:
     return ((row.account, row.symbol, -amount), (into, row.symbol, amount))
 
 
+def _check_third(kind: EncumbranceKind, by: str, rows: Sequence[Row[Any]]) -> None:
+    """Refuse who entered the first side of a pledge or of its release; the database refuses who entered the second."""
+    for row in rows:
+        if kind is PLEDGE and row.entered_by == by:
+            text = f"pledge {row.encumbrance_no}: {by} has entered one side; to approve it takes a third person"
+            raise Refused("SAME_PERSON", text)
+
+
 class _Sending:
     """Queues grams for the engine; a hold of lots alone moves none."""
 
@@ -121,8 +130,9 @@ class Placing(_Sending):
     """Decisions about binding gold."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-        """Queue the grams' move to the sub-account."""
+        """Queue the grams' move to the sub-account. Raises Refused (SAME_PERSON) for who entered either side."""
         rows = await step(connection, self._kind, by, "approve", subjects)
+        _check_third(self._kind, by, rows)
         if still := await self._send(connection, by, self._kind.name, rows, 1):
             await self.done(connection, SERVICE, still)
 
@@ -148,8 +158,12 @@ class Releasing(_Sending):
     """Decisions about freeing gold."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-        """Queue the grams' way back. A pledge is refused (LOCKED) while an authority holds one of its lots."""
+        """Queue the grams' way back. A pledge is refused (LOCKED) while an authority holds one of its lots.
+
+        Raises Refused (SAME_PERSON) for who entered either side.
+        """
         rows = await step(connection, self._kind, by, "approve_release", subjects)
+        _check_third(self._kind, by, rows)
         if self._kind.lock != "LEGAL_HOLD":
             await locks.check_not_held(connection, [lot_id for row in rows for lot_id in row.lots], but="FREEZE")
         if still := await self._send(connection, by, self._kind.release_kind, rows, -1):

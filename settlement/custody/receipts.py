@@ -25,7 +25,6 @@ from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
 from settlement.tables.lots import lot, lot_lock
 
-
 DECLINED: Final = "DECLINED"
 """Reason of a void receipt that nobody approved."""
 

@@ -89,6 +89,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "provenance": Kind("settlement.lots.provenance"),
     "lot_lift": Kind("settlement.intake.intake:Lift"),
     "lot_return": Kind("settlement.intake.intake:Return"),
+    "weight_correction": Kind("settlement.intake.weight_corrections"),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""
 

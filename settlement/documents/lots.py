@@ -49,6 +49,8 @@ IN_STOCK: Final = tuple(state for state in LOT.within("weigh") if state not in G
 """The lot lies in its warehouse and has been weighed there."""
 UNMELTED: Final = LOT.within("weigh", "melt", "sample", "consume", "reject", "quarantine")
 """The lot is weighed, and neither melted nor sampled."""
+WEIGHT_OPEN: Final = LOT.within("weigh", "melt", "remelt", "certify", "consume", "reject", "quarantine")
+"""The lot is weighed, and neither melted nor certified: its gross weight may be corrected."""
 FINE_KNOWN: Final = LOT.within("certify", "consume", "reject", "quarantine")
 """The lot has a certificate, which fixed its fine weight, and went on from there to the register and the market."""
 FINE_POSSIBLE: Final = tuple(state for state in LOT.within("certify") if state not in FINE_KNOWN)

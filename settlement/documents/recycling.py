@@ -9,7 +9,7 @@ COUNTER_TICKET: Final = Machine(
     {
         "open": Step((), "OPENED"),
         "screen": Step(("OPENED",), "SCREENED"),
-        "offer": Step(("SCREENED",), "OFFERED"),
+        "offer": Step(("SCREENED", "OFFERED", "ACCEPTED"), "OFFERED"),
         "accept": Step(("OFFERED",), "ACCEPTED"),
         "decline": Step(("OPENED", "SCREENED", "OFFERED", "ACCEPTED"), "DECLINED"),
         "refuse": Step(("OPENED", "SCREENED", "OFFERED", "ACCEPTED"), "REFUSED"),

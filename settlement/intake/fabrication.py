@@ -50,7 +50,7 @@ async def process(connection: AsyncConnection, by: str, rows: Sequence[Measured]
     await melting.melt_each(connection, by, melted)
     drawn = {number: [SealedSample("A", row.sample_seal, row.sample_cg)] for number, row in measured.items()}
     await sampling.draw(connection, by, drawn)
-    results = {number: Result(row.laboratory, row.replicates_ppm) for number, row in measured.items()}
+    results = {n: Result(row.laboratory, row.replicates_ppm, row.sample_seal) for n, row in measured.items()}
     await assay.fire_assay(connection, by, results)
     await intake.certify(connection, by, list(measured))
     waiting = await intake.obstacles(connection, list(measured))

@@ -16,7 +16,7 @@ from settlement.base.steps import allow
 from settlement.base.texts import printable
 from settlement.custody import receipts
 from settlement.documents.lots import LOT, STOPPABLE
-from settlement.intake import melting
+from settlement.intake import melting, screening_alarms
 from settlement.lots import acceptance, locks, lots, provenance, scales
 from settlement.lots.scales import GrossWeight, Weighing
 
@@ -93,8 +93,9 @@ async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) 
 
 
 async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
-    """Return the lots that may not be registered yet, and why: provenance, or a melt alarm without an explanation."""
-    return await provenance.obstacles(connection, lot_ids) | await melting.unexplained(connection, lot_ids)
+    """Return the lots that may not be registered yet, and why: provenance, or an alarm without an explanation."""
+    found = await provenance.obstacles(connection, lot_ids) | await melting.unexplained(connection, lot_ids)
+    return found | await screening_alarms.unexplained(connection, lot_ids)
 
 
 async def register(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
@@ -126,8 +127,8 @@ async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: 
     """Hold a lot at once, by one person, for money laundering or the police: no step can be taken with it.
 
     ``authority`` names who orders the hold, or the number of its order. A lot whose gold is, or may soon be, on an
-    account, or promised to a load-out, keeps its state and is frozen; another person ends that with ``unfreeze``. Return
-    the name of the hold, QUARANTINED or FREEZE.
+    account, or promised to a load-out, keeps its state and is frozen; another person ends that with ``unfreeze``.
+    Return the name of the hold, QUARANTINED or FREEZE.
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
     detail = {"reason": printable("reason", reason, 200), "authority": printable("authority", authority, 200)}

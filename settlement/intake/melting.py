@@ -25,7 +25,7 @@ from settlement.base.steps import allow
 from settlement.base.texts import printable
 from settlement.custody import receipts
 from settlement.documents.lots import LOT
-from settlement.intake import melt_loss
+from settlement.intake import melt_loss, screening_alarms
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import locks, lots, provenance, scales
 from settlement.lots.scales import Weighing, Weight
@@ -152,6 +152,7 @@ async def _check_parents(connection: AsyncConnection, rows: Sequence[Row[Any]]) 
     await receipts.check_none(connection, numbers)
     await locks.check_free(connection, numbers)
     why = await provenance.obstacles(connection, numbers) | await unexplained(connection, numbers)
+    why |= await screening_alarms.unexplained(connection, numbers)
     for number, text in why.items():
         raise Refused("BLOCKED", f"lot {number} cannot be melted with others: {text}")
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, format_money, format_weight
@@ -43,11 +43,9 @@ async def promised(connection: AsyncConnection, account: str, asset: str) -> int
     Of the venue's own account that is also the over weight that it will sell, and the money for short weight.
     """
     columns = load_out.c
-    if asset == CASH:
-        mine, theirs = columns.over_short_fen, -columns.over_short_fen
-    else:
-        mine, theirs = columns.ask_mg, columns.allocated_mg - columns.ask_mg
-    waits = [columns.status.in_(UNSETTLED)]
+    mine: ColumnElement[int] = columns.over_short_fen if asset == CASH else columns.ask_mg
+    theirs: ColumnElement[int] = -columns.over_short_fen if asset == CASH else columns.allocated_mg - columns.ask_mg
+    waits: list[ColumnElement[bool]] = [columns.status.in_(UNSETTLED)]
     if asset != CASH:
         waits.append(columns.symbol == asset)
     if account == OVER_SHORT_ACCOUNT:

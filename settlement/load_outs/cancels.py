@@ -6,8 +6,9 @@ venue or the member has. Before the engine has settled, declining the proposal d
 
 A cancel that is proposed on the day of application is free, whenever it is approved; later, and when the system ends
 the sheet, freight and insurance are charged (domain sheet 2.3: sub-codes exist for the member's next-day and the
-system's cancel, none for the same day). Nothing else is: handling, storage and freight of a load-out are charged when it
-leaves. Expiry needs no second person: it gives an owner back what is theirs, on the day that the sheet itself names.
+system's cancel, none for the same day). Nothing else is: handling, storage and freight of a load-out are charged when
+it leaves. Expiry needs no second person: it gives an owner back what is theirs, on the day that the sheet itself
+names.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,10 +1,11 @@
 """Quality claims (质量异议): the holder of a lot that has left disputes its certificate.
 
-A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole (domain
-sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory, which is accredited and has
-not assayed the lots before; two people decide by its result, and the side that was wrong pays the umpire. The claim is
-upheld where the umpire finds less than the certificates by more than the splitting limit of the form (domain sheet 3.5),
-else dismissed; a lot is claimed about once. Weight and visible faults are settled at the counter, before anybody signs.
+A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole
+(domain sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory, which is
+accredited and has not assayed the lots before; two people decide by its result, and the side that was wrong pays the
+umpire. The claim is upheld where the umpire finds less than the certificates by more than the splitting limit of the
+form (domain sheet 3.5), else dismissed; a lot is claimed about once. Weight and visible faults are settled at the
+counter, before anybody signs.
 
 Where a claim is upheld the venue pays its debt like any other money, by ``cash-in``; the claim is the reason.
 """

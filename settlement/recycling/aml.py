@@ -57,17 +57,18 @@ async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last
     return list(await connection.execute(query.order_by(columns.ticket_no)))
 
 
-async def before_cash(connection: AsyncConnection, seller_id: int, fen: int, day: date) -> None:
-    """Raise Refused (DUE_DILIGENCE) unless so much cash may be paid to a seller now.
+async def before_cash(connection: AsyncConnection, by: str, seller_id: int, fen: int, day: date) -> None:
+    """Raise Refused (DUE_DILIGENCE) unless ``by`` may pay so much cash to a seller now.
 
-    Locks the seller to the end of the transaction, so that two counters cannot pay at once.
+    Due diligence is another person's: who pays does not judge alone whom. Locks the seller to the end of the
+    transaction, so that two counters cannot pay at once.
     """
     await sellers.find(connection, seller_id, lock=True)
     total = fen + sum(row.offered_fen for row in await cash_on(connection, seller_id, day, day))
-    if total >= LARGE_FEN and not await sellers.has_due_diligence(connection, seller_id):
+    if total >= LARGE_FEN and not await sellers.has_due_diligence(connection, seller_id, by):
         text = (
             f"seller {seller_id} would have {format_money(total)} CNY in cash today, at all counters; "
-            f"from {format_money(LARGE_FEN)} on due diligence comes first"
+            f"from {format_money(LARGE_FEN)} on due diligence comes first, by another person than {by}"
         )
         raise Refused("DUE_DILIGENCE", text)
 

@@ -1,13 +1,14 @@
 """Offers for the items of a ticket: priced, paid, and delivered to the warehouse as lots.
 
 An offer follows from the posted two-way price and is kept with all the figures behind it; a screening sets the price at
-the counter and never a lot's fineness. The person who made an offer does not pay it out. Cash has rules of its own
-(``settlement.recycling.aml``).
+the counter and never a lot's fineness. It holds on its day, as the price does; on a later one it is made again. The
+person who made an offer does not pay it out. Cash has rules of its own (``settlement.recycling.aml``).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
@@ -23,6 +24,7 @@ from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
 from settlement.lots.provenance import Record
 from settlement.recycling import aml, counters, tickets, two_way
+from settlement.tables.recycling import counter_item, posted_price
 
 METHODS: Final = ("CASH", "TRANSFER")
 
@@ -31,7 +33,8 @@ async def make(connection: AsyncConnection, by: str, ticket_no: int) -> int:
     """Compute the offer from today's posted prices and return it in fen.
 
     Per item: fine = weight x screening, payable = fine x ratio, both rounded down to the mg; value = payable x (bid +
-    adjustment), half up to the fen (domain sheet 3.2, 4.3). Raises Refused (NO_PRICE, NO_GOLD).
+    adjustment), half up to the fen (domain sheet 3.2, 4.3). An offer that has not been paid is replaced. Raises Refused
+    (NO_PRICE, NO_GOLD).
     """
     row = await tickets.find(connection, ticket_no, lock=True)
     place = await counters.find(connection, row.counter)
@@ -52,8 +55,21 @@ async def make(connection: AsyncConnection, by: str, ticket_no: int) -> int:
 
 
 async def accept(connection: AsyncConnection, by: str, ticket_no: int) -> None:
-    """Record that the seller agrees to the offer and signs."""
+    """Record that the seller agrees to the offer and signs. Raises Refused (OFFER_EXPIRED) after its day."""
+    row = await tickets.find(connection, ticket_no, lock=True)
+    allow(COUNTER_TICKET, "accept", ticket_no, row.status)
+    await _check_of_today(connection, ticket_no)
     await tickets.take_step(connection, by, "accept", ticket_no, {})
+
+
+async def _check_of_today(connection: AsyncConnection, ticket_no: int) -> None:
+    """Raise Refused (OFFER_EXPIRED) for an offer of another day: it was made at that day's prices."""
+    prices = select(func.max(posted_price.c.at)).join(counter_item, counter_item.c.price_no == posted_price.c.price_no)
+    at = await connection.scalar(prices.where(counter_item.c.ticket_no == ticket_no))
+    day = working_days.day_of(int(at or 0))
+    if day != working_days.today():
+        text = f"the offer of ticket {ticket_no} was of {day.isoformat()}; it must be made again at today's price"
+        raise Refused("OFFER_EXPIRED", text)
 
 
 class Payment(NamedTuple):
@@ -66,8 +82,9 @@ class Payment(NamedTuple):
 async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str, reference: str) -> Payment:
     """Pay an accepted offer out, in cash or by transfer. The person who made the offer may not.
 
-    Raises BadValue, and Refused: SAME_PERSON, DUE_DILIGENCE where cash of the day reaches the amount of the measure and
-    nobody has looked into the seller, CALENDAR_UNKNOWN where the report's due date is not known.
+    Raises BadValue, and Refused: SAME_PERSON, OFFER_EXPIRED after the day of the offer, DUE_DILIGENCE where cash of
+    the day reaches the amount of the measure and nobody else has looked into the seller, CALENDAR_UNKNOWN where the
+    report's due date is not known.
     """
     if method not in METHODS:
         raise BadValue("method", method, " or ".join(METHODS))
@@ -75,9 +92,10 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
     row = await tickets.find(connection, ticket_no, lock=True)
     allow(COUNTER_TICKET, "pay", ticket_no, row.status)
     check_another(COUNTER_TICKET, "pay", ticket_no, by, row.offered_by)
+    await _check_of_today(connection, ticket_no)
     day = working_days.today()
     if method == "CASH":
-        await aml.before_cash(connection, row.seller_id, row.offered_fen, day)
+        await aml.before_cash(connection, by, row.seller_id, row.offered_fen, day)
     paid = {"method": method, "payment_reference": reference, "paid_by": by, "paid_at": now_ms(), "paid_day": day}
     await tickets.take_step(connection, by, "pay", ticket_no, paid)
     reports = await aml.after_cash(connection, by, row.seller_id, day) if method == "CASH" else []

@@ -114,9 +114,10 @@ async def record_due_diligence(
     return number
 
 
-async def has_due_diligence(connection: AsyncConnection, seller_id: int) -> bool:
-    """Return whether there is due diligence on a seller that is still valid."""
+async def has_due_diligence(connection: AsyncConnection, seller_id: int, payer: str) -> bool:
+    """Return whether there is due diligence on a seller that is still valid, by another person than the payer."""
     since = now_ms() - DUE_DILIGENCE_DAYS * 86_400_000
     query = select(due_diligence.c.due_diligence_no)
     query = query.where(due_diligence.c.seller_id == seller_id, due_diligence.c.at >= since)
+    query = query.where(due_diligence.c.by != payer)
     return await connection.scalar(query.limit(1)) is not None

@@ -170,7 +170,7 @@ class Settlement:
             await self._begin_day(working_days.today())
 
     async def _begin_day(self, today: date) -> None:
-        """Accrue fees, end load-outs and forget old keys, once a day, in the first idle moment after midnight in Shanghai."""
+        """Accrue fees, end load-outs, forget old keys: once a day, in the first idle moment of it in Shanghai."""
         if today == self._day:
             return
         async with self._engine.begin() as connection:
@@ -178,7 +178,13 @@ class Settlement:
             expired = await cancels.expire(connection, today)
             lapsed = await application.lapse(connection, today)
             await request_keys.forget(connection)
-        log.info("a day has begun", day=today.isoformat(), fees=accrued, load_outs_expired=len(expired), applications_lapsed=len(lapsed))
+        log.info(
+            "a day has begun",
+            day=today.isoformat(),
+            fees=accrued,
+            load_outs_expired=len(expired),
+            applications_lapsed=len(lapsed),
+        )
         self._day = today
 
     async def _drop_ahead(self) -> None:

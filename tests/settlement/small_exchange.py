@@ -1,4 +1,4 @@
-"""A small exchange for settlement's tests: two clerks, a warehouse, three accounts, one class, and bar lists for it."""
+"""A small exchange for settlement's tests: three clerks, a warehouse, accounts, a class, and bar lists for it."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ from tests.settlement.engine_runner import EngineRunner
 
 T = TypeVar("T")
 PAST, FAR = date(2020, 1, 1), date(2099, 12, 31)
-ONE, OTHER = "clerk-1", "clerk-2"
+ONE, OTHER, THIRD = "clerk-1", "clerk-2", "clerk-3"
 CODE, COLLECTOR_ID = "314159", "AB-1234567"
 ROW = {
     "refiner": "HX",
@@ -89,7 +89,7 @@ class SmallExchange:
         await self.engine_runner.open("A.H", "B.H", "VENUE")
         await self.post()
         async with self.engine.begin() as connection:
-            for name in (ONE, OTHER):
+            for name in (ONE, OTHER, THIRD):
                 await registry.add_staff(connection, "test", name, name, ["settle"])
             await warehouses.add(connection, ONE, "XM1", "Warehouse one", "Xiamen")
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)

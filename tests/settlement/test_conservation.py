@@ -40,6 +40,7 @@ from tests.settlement.small_exchange import (
     FAR,
     ONE,
     OTHER,
+    THIRD,
     SmallExchange,
     load_out_application,
 )
@@ -113,7 +114,7 @@ class Clerks:
     async def _approve(self, index: int) -> None:
         number = await self._waiting(index)
         async with self._exchange.engine.begin() as connection:
-            await movements.approve(connection, OTHER, number)
+            await movements.approve(connection, THIRD, number)
 
     async def _decline(self, index: int) -> None:
         number = await self._waiting(index)

@@ -62,7 +62,9 @@ async def sampled(exchange: SmallExchange, serial: str = "D1", parties: tuple[st
     return int(await do(exchange, work))
 
 
-async def exchanged(exchange: SmallExchange, number: int, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, str]:
+async def exchanged(
+    exchange: SmallExchange, number: int, a: tuple[int, ...], b: tuple[int, ...], serial: str = "D1"
+) -> tuple[int, str]:
     """Open, commit and reveal; return the exchange's number and its state after that."""
 
     async def work(connection: AsyncConnection) -> tuple[int, str]:
@@ -72,7 +74,7 @@ async def exchanged(exchange: SmallExchange, number: int, a: tuple[int, ...], b:
             hashed = two_parties.commitment(number, ppm, NONCES[party])
             await two_parties.commit(connection, ONE, opened, party, hashed)
         for party, ppm in (("B", b), ("A", a)):
-            status = await two_parties.reveal(connection, ONE, opened, party, ppm, NONCES[party])
+            status = await two_parties.reveal(connection, ONE, opened, party, ppm, NONCES[party], f"{serial}-{party}")
         return opened, status
 
     opened, status = await do(exchange, work)
@@ -113,8 +115,10 @@ async def test_tv3_beyond_the_limit_the_umpire_decides(exchange: SmallExchange, 
     opened, status = await exchanged(exchange, number, (885_200, 885_200), (884_000, 884_000))
     assert status == "SPLIT"
     with pytest.raises(BadValue, match="neither party"):
-        await do(exchange, lambda c: two_parties.report(c, ONE, opened, Result("LAB-A", (884_500, 884_500))))
-    umpires = Result("LAB-U", (884_400, 884_600, 884_500))
+        await do(
+            exchange, lambda c: two_parties.report(c, ONE, opened, Result("LAB-A", (884_500, 884_500), "D1-UMPIRE"))
+        )
+    umpires = Result("LAB-U", (884_400, 884_600, 884_500), "D1-UMPIRE")
     assert await do(exchange, lambda c: two_parties.report(c, ONE, opened, umpires)) == Decision(final, rule, "A")
     found = await certified(exchange, number)
     assert found.content["finding"]["fineness_e5"] == final
@@ -135,20 +139,20 @@ async def test_the_limit_is_part_of_the_agreement(exchange: SmallExchange) -> No
     number = await sampled(exchange)
     assert (await exchanged(exchange, number, (884_500, 884_500), (884_000, 884_000)))[1] == "AGREED"
     other = await sampled(exchange, "D2")
-    assert (await exchanged(exchange, other, (884_600, 884_600), (884_000, 884_000)))[1] == "SPLIT"
+    assert (await exchanged(exchange, other, (884_600, 884_600), (884_000, 884_000), "D2"))[1] == "SPLIT"
 
 
 async def test_results_are_revealed_after_both_commitments_and_never_edited(exchange: SmallExchange) -> None:
     number = await sampled(exchange)
     ppm = {"A": (884_200, 884_200), "B": (883_800, 883_800)}
     opened = await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
-    single = {number: Result("LAB-A", ppm["A"])}
+    single = {number: Result("LAB-A", ppm["A"], "D1-A")}
     assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, single)) == "EXCHANGE"
     hashed = {party: two_parties.commitment(number, ppm[party], NONCES[party]) for party in ppm}
     assert hashed["A"] == sha256(f"{number}|884.200,884.200|{NONCES['A']}".encode()).digest()
 
-    def reveal(party: str, values: tuple[int, ...], nonce: str) -> Work:
-        return lambda c: two_parties.reveal(c, ONE, opened, party, values, nonce)
+    def reveal(party: str, values: tuple[int, ...], nonce: str, seal: str = "") -> Work:
+        return lambda c: two_parties.reveal(c, ONE, opened, party, values, nonce, seal or f"D1-{party}")
 
     def commit(party: str, value: bytes) -> Work:
         return lambda c: two_parties.commit(c, ONE, opened, party, value)
@@ -161,6 +165,7 @@ async def test_results_are_revealed_after_both_commitments_and_never_edited(exch
     assert await do(exchange, commit("B", hashed["B"])) == "COMMITTED"
     assert await refused(exchange, reveal("A", (884_300, 884_100), NONCES["A"])) == "WRONG_REVEAL", "the same mean"
     assert await refused(exchange, reveal("A", ppm["A"], "c" * 32)) == "WRONG_REVEAL"
+    assert await refused(exchange, reveal("A", ppm["A"], NONCES["A"], "D1-B")) == "WRONG_SEAL"
     assert await do(exchange, reveal("A", ppm["A"], NONCES["A"])) == "COMMITTED"
     assert await refused(exchange, reveal("A", ppm["A"], NONCES["A"])) == "ILLEGAL_STEP"
     for column, value in (("commitment", hashed["B"]), ("opening", "x"), ("assay_id", 1)):
@@ -262,7 +267,7 @@ async def test_a_biased_laboratory_is_flagged(exchange: SmallExchange) -> None:
     """LAB-A is about 0.2 per mille high every time, LAB-B as much low; two standard errors flag both."""
     for n, high in enumerate((180, 200, 220, 200, 190)):
         number = await sampled(exchange, f"D{n}")
-        await exchanged(exchange, number, (884_000 + high * 2, 884_000 + high * 2), (884_000, 884_000))
+        await exchanged(exchange, number, (884_000 + high * 2,) * 2, (884_000, 884_000), f"D{n}")
     async with exchange.engine.connect() as connection:
         found = {bias.laboratory: bias for bias in await laboratories.biases(connection)}
     assert found["LAB-A"].results == 5

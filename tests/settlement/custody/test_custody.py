@@ -20,6 +20,7 @@ from settlement.workbooks.cells import BadFile
 from tests.settlement.small_exchange import (
     ONE,
     OTHER,
+    THIRD,
     SmallExchange,
     do,
     find_breaks,
@@ -84,14 +85,13 @@ async def pledged(exchange: SmallExchange, fine_mg: int, document: str, lot_ids:
     """A live pledge of A.H's gold to BANK."""
     number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0 if lot_ids else fine_mg, document, lot_ids)
     proposal = await do(exchange, pledges.pair, OTHER, number, "BANK", "AU", fine_mg, f"B-{document}")
-    async with exchange.engine.begin() as connection:
-        await movements.approve(connection, ONE, proposal)
+    await do(exchange, movements.approve, THIRD, proposal)
     await exchange.round_trip()
     return number
 
 
 async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> None:
-    """Both sides declare and a third act approves; grams cannot be sold nor lots allocated until the release."""
+    """Both sides declare and a third person approves; grams cannot be sold nor lots allocated until the release."""
     number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1, 2])
     pair = (number, "BANK", "AU", 2 * LOT_MG, "B-1")
     await refused(exchange, "SAME_PERSON", pledges.pair, ONE, *pair)
@@ -99,8 +99,10 @@ async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> 
     assert why == "pledge 1: the pledgee says weight 199.799, the pledgor 199.8"
     proposal = await do(exchange, pledges.pair, OTHER, *pair)
     await refused(exchange, "SAME_PERSON", movements.approve, OTHER, proposal)
+    why = await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)
+    assert why == "pledge 1: clerk-1 has entered one side; to approve it takes a third person"
     assert await find_breaks(exchange) == ()
-    await do(exchange, movements.approve, ONE, proposal)
+    await do(exchange, movements.approve, THIRD, proposal)
     assert await find_breaks(exchange) == ()
     await exchange.round_trip()
     assert await find_breaks(exchange) == ()
@@ -122,7 +124,8 @@ async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> 
     assert await status(exchange, encumbrances.PLEDGE, number) == "LIVE"
     await do(exchange, pledges.enter_release, OTHER, number, "BR-2")
     release = await do(exchange, pledges.pair_release, ONE, number, "AR-2")
-    await do(exchange, movements.approve, OTHER, release)
+    await refused(exchange, "SAME_PERSON", movements.approve, OTHER, release)
+    await do(exchange, movements.approve, THIRD, release)
     await exchange.round_trip()
     assert await status(exchange, encumbrances.PLEDGE, number) == "RELEASED"
     assert (exchange.held("A.H", "AU"), exchange.held("A.H.PLEDGE", "AU")) == (3 * LOT_MG, 0)
@@ -137,7 +140,7 @@ async def test_bought_gold_is_pledged_by_weight(exchange: SmallExchange) -> None
         await registry.add_member(connection, "test", "B", "B")
     number = await do(exchange, pledges.enter, ONE, "B.H", "A", "AU", 120_000, "P-1")
     await do(
-        exchange, movements.approve, ONE, await do(exchange, pledges.pair, OTHER, number, "A", "AU", 120_000, "Q-1")
+        exchange, movements.approve, THIRD, await do(exchange, pledges.pair, OTHER, number, "A", "AU", 120_000, "Q-1")
     )
     await exchange.round_trip()
     assert (exchange.held("B.H", "AU"), exchange.held("B.H.PLEDGE", "AU")) == (30_000, 120_000)
@@ -159,7 +162,7 @@ async def test_a_pledge_that_does_not_come_about(exchange: SmallExchange) -> Non
     third = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
     proposal = await do(exchange, pledges.pair, OTHER, third, "BANK", "AU", LOT_MG, "B")
     await exchange.engine_runner.order("A.H", terms.SELL, 60_000, 250)
-    await do(exchange, movements.approve, ONE, proposal)
+    await do(exchange, movements.approve, THIRD, proposal)
     await exchange.round_trip()
     found = [await status(exchange, encumbrances.PLEDGE, number) for number in (first, second, third)]
     assert found == ["WITHDRAWN", "REFUSED", "REFUSED"]
@@ -234,10 +237,10 @@ async def test_a_hold_of_a_pledged_lot_keeps_it_when_the_pledge_ends(exchange: S
     )
     await do(exchange, pledges.enter_release, OTHER, pledge, "BR-1")
     release = await do(exchange, pledges.pair_release, ONE, pledge, "AR-1")
-    why = await refused(exchange, "LOCKED", movements.approve, OTHER, release)
+    why = await refused(exchange, "LOCKED", movements.approve, THIRD, release)
     assert "lot 1 is under LEGAL_HOLD: order C-1 of Police" in why
     await do(exchange, movements.approve, OTHER, await do(exchange, legal_holds.propose_lifting, ONE, 2, "C-2"))
-    await do(exchange, movements.approve, OTHER, release)
+    await do(exchange, movements.approve, THIRD, release)
     await exchange.round_trip()
     assert exchange.held("A.H", "AU") == 3 * LOT_MG
     assert await find_breaks(exchange) == ()
@@ -325,17 +328,13 @@ async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> No
     why = await refused(exchange, "LOCKED", locks.check_free, [1])
     assert why == "lot 1 is under FREEZE 1: SEAL_DIFF: left under S-9, came under S-8"
     assert await find_breaks(exchange) == ()
-    async with exchange.engine.begin() as connection:
-        await registry.add_staff(connection, "test", "clerk-9", "Third", ["settle"])
-    await do(exchange, locks.unfreeze, "clerk-9", [1], "was opened by the customs")
+    await do(exchange, locks.unfreeze, THIRD, [1], "was opened by the customs")
 
 
 async def test_another_weight_freezes_what_arrives(exchange: SmallExchange) -> None:
     """100.02 g is what the same balance may show of 100.00 g; 0.03 g less is not."""
     await shipped(exchange, [1, 2])
-    arrival = await do(
-        exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-2", lot_1="99.98", lot_2="99.97")
-    )
+    arrival = await do(exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-2", lot_1="99.98", lot_2="99.97"))
     assert arrival == (True, {2: "WEIGHT_DIFF: 100.00 g in the register, 99.97 g on arrival"})
     await do(exchange, locks.check_free, [1])
     await refused(exchange, "LOCKED", locks.check_free, [2])

@@ -27,7 +27,8 @@ async def screened(exchange: SmallExchange, grams: str = "100.00", **row: str) -
     async def work(connection: AsyncConnection) -> None:
         await intake.arrive(connection, ONE, {number: "S-1"})
         await intake.weigh(connection, ONE, {number: GrossWeight("SCALE-1", parse_weight("grams", grams))})
-        await intake.screen(connection, ONE, {number: (90_000, 90_100, 90_000)})
+        points = (90_000, 90_100, 90_000) if "form" in row else (99_900,)
+        await intake.screen(connection, ONE, {number: points})
 
     await do(exchange, work)
     return number
@@ -38,6 +39,6 @@ async def assayed(exchange: SmallExchange, number: int, *ppm: int) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await sampling.draw(connection, ONE, {number: [SealedSample("A", f"P-{number}", 500)]})
-        await assay.fire_assay(connection, ONE, {number: Result("LAB-A", ppm)})
+        await assay.fire_assay(connection, ONE, {number: Result("LAB-A", ppm, f"P-{number}")})
 
     await do(exchange, work)

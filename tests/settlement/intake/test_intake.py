@@ -166,12 +166,19 @@ async def test_laboratories_are_accredited_today_or_refused(exchange: SmallExcha
         ("OLD", (999_000, 999_000), "NOT_ACCREDITED"),
         ("LAB-A", (999_000, 999_300), "REPLICATES_DIFFER"),
     ):
-        results = {number: Result(code, ppm)}
+        results = {number: Result(code, ppm, "P")}
         await refused(exchange, reason, assay.fire_assay, ONE, results)
-    for result in (Result("NONE", (999_000, 999_000)), Result("LAB-A", (999_000,)), Result("LAB-A", (1, 1), "ISO 1")):
+    for result in (
+        Result("NONE", (999_000, 999_000), "P"),
+        Result("LAB-A", (999_000,), "P"),
+        Result("LAB-A", (1, 1), "P", "ISO 1"),
+    ):
         with pytest.raises(BadValue):
             await do(exchange, assay.fire_assay, ONE, {number: result})
-    narrow = {number: Result("LAB-A", (999_600, 999_600), "GB/T 28016-2011")}
+    narrow = {number: Result("LAB-A", (999_600, 999_600), "P", "GB/T 28016-2011")}
     await refused(exchange, "OUTSIDE_STANDARD", assay.fire_assay, ONE, narrow)
+    other = {number: Result("LAB-A", (999_000, 999_000), "P-8")}
+    why = await refused(exchange, "WRONG_SEAL", assay.fire_assay, ONE, other)
+    assert why == f"lot {number}: the sample of party A is under seal P; the report is about P-8"
     await do(exchange, laboratories.renew, ONE, "OLD", ["CMA", "CNAS"], "L2", (PAST, FAR))
-    await do(exchange, assay.fire_assay, ONE, {number: Result("OLD", (999000, 999000))})
+    await do(exchange, assay.fire_assay, ONE, {number: Result("OLD", (999000, 999000), "P")})

@@ -41,10 +41,10 @@ async def test_a_dore_bar_from_advice_to_certificate(rest: Rest) -> None:
         hashed = two_parties.commitment(lot, ppm, party.lower() * 32).hex()
         await rest(ONE, "POST", f"/exchanges/{number}/commit", json={"party": party, "commitment": hashed})
     for party, permille in (("A", "885.200"), ("B", "884.000")):
-        shown = {"party": party, "replicates": [permille] * 2, "nonce": party.lower() * 32}
+        shown = {"party": party, "replicates": [permille] * 2, "nonce": party.lower() * 32, "seal": f"P-{party}"}
         answer = await rest(ONE, "POST", f"/exchanges/{number}/reveal", json=shown)
     assert answer["status"] == "SPLIT"
-    report = {"laboratory": "LAB-U", "replicates": ["884.400", "884.600"]}
+    report = {"laboratory": "LAB-U", "replicates": ["884.400", "884.600"], "seal": "P-UMPIRE"}
     decided = await rest(ONE, "POST", f"/exchanges/{number}/umpire", json=report)
     assert decided == {"final_permille": "884.25", "rule": "NEAREST_MEAN", "umpire_paid_by": "A"}
     await rest(ONE, "POST", "/certificates", json={"lots": [lot]})

@@ -152,10 +152,10 @@ async def test_a_lot_is_melted_again_when_its_samples_do_not_agree(exchange: Sma
     number = await screened(exchange, serial="B1", **SCRAP)
     await do(exchange, melting.melt_each, ONE, {number: melt_weight("99.00")})
     await do(exchange, sampling.draw, ONE, {number: [SealedSample("A", "P-1", 500)]})
-    differ = {number: Result("LAB-A", (900_000, 901_000))}
+    differ = {number: Result("LAB-A", (900_000, 901_000), "P-1")}
     await refused(exchange, "REPLICATES_DIFFER", assay.fire_assay, ONE, differ)
     await do(exchange, melting.melt_each, ONE, {number: melt_weight("98.90")}, "remelt")
-    agree = {number: Result("LAB-A", (900_000, 900_100))}
+    agree = {number: Result("LAB-A", (900_000, 900_100), "P-2")}
     await refused(exchange, "NO_SAMPLE", assay.fire_assay, ONE, agree)
     with pytest.raises(BadValue, match="no other sample has"):
         await do(exchange, sampling.draw, ONE, {number: [SealedSample("A", "P-1", 500)]})

@@ -166,7 +166,7 @@ async def test_over_and_short_weight_is_promised_by_the_venue(exchange: SmallExc
     for _ in range(2):
         await do(exchange, application.apply, ONE, load_out_application("A.H", 95_200))
     assert await do(exchange, holdings.promised, "VENUE", "AU") == 2 * (LOT_MG - 95_200)
-    await do(exchange, application.apply, ONE, load_out_application("VENUE", LOT_MG - 10_000 + 600))
+    await refused(exchange, "INSUFFICIENT_GOLD", application.apply, ONE, load_out_application("VENUE", LOT_MG))
     price, _ = await do(exchange, over_short.price_of, "AU")
     assert await do(exchange, holdings.promised, "A.H", CASH) == 2 * value_fen(LOT_MG - 95_200, price)
     await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG + 1_000))

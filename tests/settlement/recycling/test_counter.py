@@ -145,12 +145,37 @@ async def test_the_person_who_offers_does_not_pay(exchange: SmallExchange) -> No
             await connection.execute(update(counter_ticket).values(paid_by=ONE))
 
 
+async def test_an_offer_of_yesterday_is_made_again(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
+        accepted, offered = await ticket(connection), await ticket(connection)
+        await offers.make(connection, ONE, offered)
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE posted_price SET at = at - 86400000"))
+        await connection.execute(text("SET LOCAL session_replication_role = origin"))
+        yesterday = (working_days.today() - timedelta(days=1)).isoformat()
+        with pytest.raises(Refused, match=f"was of {yesterday}; it must be made again at today's price") as refused:
+            await offers.pay(connection, OTHER, accepted, "TRANSFER", "T-1")
+        assert refused.value.reason == "OFFER_EXPIRED"
+        with pytest.raises(Refused, match="must be made again"):
+            await offers.accept(connection, ONE, offered)
+        price = two_way.PostedPrice(two_way.VENUE, "SCRAP_JEWEL", 50_000, 51_000, -500, 99_000)
+        await two_way.post(connection, ONE, price)
+        again = await offers.make(connection, ONE, accepted)
+        assert again == 4_895_600
+        await offers.accept(connection, ONE, accepted)
+        assert (await offers.pay(connection, OTHER, accepted, "TRANSFER", "T-1")).fen == again
+
+
 async def test_large_cash_needs_due_diligence_first_and_a_report_after(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
         number = await ticket(connection, items=worth(aml.LARGE_FEN))
         row = await tickets.find(connection, number)
         assert row.offered_fen >= aml.LARGE_FEN
         with pytest.raises(Refused) as refused:
+            await offers.pay(connection, OTHER, number, "CASH", "V-1")
+        assert refused.value.reason == "DUE_DILIGENCE"
+        await sellers.record_due_diligence(connection, OTHER, row.seller_id, "CDD-0", "known to me")
+        with pytest.raises(Refused, match="by another person than clerk-2") as refused:
             await offers.pay(connection, OTHER, number, "CASH", "V-1")
         assert refused.value.reason == "DUE_DILIGENCE"
         await sellers.record_due_diligence(connection, ONE, row.seller_id, "CDD-1", "jeweller's widow, invoices seen")
@@ -170,9 +195,9 @@ async def test_one_fen_less_is_not_large(exchange: SmallExchange) -> None:
     """The rule says 100,000 or more: exactly that much is large, one fen less is not."""
     async with exchange.engine.begin() as connection:
         who = await sellers.recognize(connection, ONE, FIRST)
-        await aml.before_cash(connection, who.seller_id, aml.LARGE_FEN - 1, working_days.today())
+        await aml.before_cash(connection, OTHER, who.seller_id, aml.LARGE_FEN - 1, working_days.today())
         with pytest.raises(Refused):
-            await aml.before_cash(connection, who.seller_id, aml.LARGE_FEN, working_days.today())
+            await aml.before_cash(connection, OTHER, who.seller_id, aml.LARGE_FEN, working_days.today())
 
 
 async def test_a_days_cash_adds_up_across_members(exchange: SmallExchange) -> None:
