@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
 from api.edge.outcome import Outcome
+from api.journal.newest_events import NewestEvents
 from api.journal.sequencer import Sequencer
 from api.sessions.link import Link
 from api.sessions.queries import Queries
@@ -114,7 +115,8 @@ class Gateway:
             self.authenticator,
             self.anonymous,
         )
-        self.trading = Trading(self.view, self.sequencer)
+        newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
+        self.trading = Trading(self.view, self.sequencer, newest.wait)
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
             self.view,

@@ -29,6 +29,25 @@ TROUBLE_RETRY_MS: Final = 1_000
 """The retry time where answering the waiting commands does not help: a full disk, an unreachable journal or engine."""
 MEGABYTE: Final = 1 << 20
 
+CANCEL_PLACES: Final = 2_000
+"""Places for cancels when orders have taken all others, and as many again for the venue when cancels have."""
+
+
+class Share:
+    """Somebody's unanswered commands; those of a session count for its member too."""
+
+    __slots__ = ("member", "waiting")
+
+    def __init__(self, member: "Share | None" = None) -> None:
+        self.member = member
+        self.waiting = 0
+
+    def add(self, count: int) -> None:
+        """Count commands as taken, or as answered where the number is negative."""
+        self.waiting += count
+        if self.member is not None:
+            self.member.waiting += count
+
 
 class Pressure:
     """The conditions of one gateway. ``oldest`` returns the number of the check at which the oldest command came."""
@@ -102,6 +121,25 @@ class Pressure:
         self.check()
         return f"the journal is not reachable: {self.disk_full}" if self.disk_full else "the journal is not reachable"
 
+    def why_full(self, share: "Share | None", spare: int) -> str | None:
+        """Return why no command of a share is taken now, or None.
+
+        A member may have as many unanswered commands as there are free places, so that one alone leaves half of them
+        to others, and others come in however many it sends. Of these a session may have as many as its member has
+        left. ``spare`` are the places beyond those of orders. The venue (None) has no share.
+        """
+        free = MAX_WAITING + spare - self.waiting
+        if free <= 0:
+            return self.overloaded
+        if share is None or share.member is None:
+            return None
+        of_member = share.member.waiting
+        if of_member >= free:
+            return f"{of_member} commands of this member wait for their answers already"
+        if share.waiting >= free - of_member:
+            return f"{share.waiting} commands of this session wait for their answers already"
+        return None
+
     @property
     def overloaded(self) -> str | None:
         """Why no command is taken now, or None: too many are unanswered."""
@@ -109,13 +147,13 @@ class Pressure:
             return None
         return f"{self.waiting} commands of this gateway wait for their answers already"
 
-    def refusal(self, why: str) -> Refusal:
+    def refusal(self, why: str, *, loaded: bool = False) -> Refusal:
         """Return a refusal (UNAVAILABLE) with the milliseconds after which another attempt makes sense.
 
-        If too many commands are unanswered, that is the time in which they should be answered.
+        If too many commands are unanswered (``loaded``), that is the time in which they should be answered.
         """
         wait_ms = TROUBLE_RETRY_MS
-        if why == self.overloaded and self._per_second >= 1:
+        if (loaded or why == self.overloaded) and self._per_second >= 1:
             wait_ms = min(LONGEST_RETRY_MS, max(SHORTEST_RETRY_MS, int(self.waiting / self._per_second * 1_000)))
         return Refusal("UNAVAILABLE", f"{why}; nothing was placed", retry_after_ms=wait_ms)
 

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from api.edge.outcome import Outcome, Refusal
-from api.journal.pressure import Pressure
+from api.journal.pressure import CANCEL_PLACES, Pressure, Share
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
@@ -54,13 +54,15 @@ Answer = Callable[[Outcome | Refusal], None]
 class _Frame:
     """The unanswered commands of one frame: ``answers[i]`` takes the outcome of the i-th command.
 
-    ``since`` is the number of checks of the back-pressure when the frame was made.
+    ``shares`` are those of the members who sent them. ``since`` is the number of checks of the back-pressure when the
+    frame was made.
     """
 
-    __slots__ = ("answers", "since")
+    __slots__ = ("answers", "shares", "since")
 
-    def __init__(self, answers: list[Answer], since: int) -> None:
+    def __init__(self, answers: list[Answer], shares: list[Share | None], since: int) -> None:
         self.answers = answers
+        self.shares = shares
         self.since = since
 
 
@@ -90,7 +92,7 @@ class Sequencer:
         """The journal position of the newest frame that is known to have been appended."""
         self._client_id = 0
         """The server's number of the connection."""
-        self._pending: list[tuple[AnyCommand, Answer]] = []
+        self._pending: list[tuple[AnyCommand, Answer, Share | None]] = []
         self._wake = asyncio.Event()
         self._frames: dict[Position, _Frame] = {}
         self._appending: _Frame | None = None
@@ -112,22 +114,26 @@ class Sequencer:
         self._connection.close()
         await self._redis.aclose()
 
-    def submit(self, command: AnyCommand, answer: Answer) -> None:
-        """Take one command; ``answer`` is called with its outcome.
+    def submit(self, command: AnyCommand, answer: Answer, share: Share | None = None) -> None:
+        """Take one command; ``answer`` is called with its outcome. ``share`` is that of a member's session.
 
         Raises Refusal (UNAVAILABLE) if it cannot be taken; then it is not placed.
         """
         pressure = self._pressure
         if not self.available:
             raise pressure.refusal(self._trouble or pressure.unreachable())
-        if (overloaded := pressure.overloaded) is not None:
-            raise pressure.refusal(overloaded)
+        spare = 0 if isinstance(command, REFUSED_ON_FULL_DISK) else CANCEL_PLACES
+        full = pressure.why_full(share, spare if share is not None else 2 * CANCEL_PLACES)
+        if full is not None:
+            raise pressure.refusal(full, loaded=True)
         if pressure.stalled is not None:
             raise pressure.refusal(pressure.stalled)
         if pressure.disk_full is not None and isinstance(command, REFUSED_ON_FULL_DISK):
             raise pressure.refusal(pressure.disk_full)
         pressure.waiting += 1
-        self._pending.append((command, answer))
+        if share is not None:
+            share.add(1)
+        self._pending.append((command, answer, share))
         self._wake.set()
 
     async def place(self, command: AnyCommand) -> Outcome:
@@ -186,20 +192,22 @@ class Sequencer:
         """
         frame = self._frames.pop(position, None)
         if frame is not None:
-            self._pressure.answered(len(frame.answers))
+            self._count_answered(frame.shares)
             return frame.answers
         if self._appending is None:
             return ()
         # It may be the frame that is being appended: its events can come before its position is known.
         return [self._early.setdefault(position, []).append] * count
 
-    async def _append(self, taken: list[tuple[AnyCommand, Answer]]) -> None:
-        commands = tuple(command for command, _ in taken)
+    async def _append(self, taken: list[tuple[AnyCommand, Answer, Share | None]]) -> None:
+        commands = tuple(command for command, _, _ in taken)
         if not any(isinstance(command, ALWAYS_WITH_EVENTS) for command in commands):
             commands += (FILLER,)
         data = self._frame_writer.make(commands)
         after = max(self._last, self._position())
-        frame = self._appending = _Frame([answer for _, answer in taken], self._pressure.checks)
+        frame = self._appending = _Frame(
+            [answer for _, answer, _ in taken], [share for _, _, share in taken], self._pressure.checks
+        )
         try:
             if not self._connection.connected:
                 await self._connect()
@@ -210,7 +218,7 @@ class Sequencer:
             trouble = f"the journal's server does not write ({error})" if refused else self._pressure.unreachable()
             position = await self._find(after, trouble)
             if position is None:
-                self._refuse(frame.answers, trouble)
+                self._refuse(frame.answers, frame.shares, trouble)
         self._appending = None
         if position is not None:
             self._last = position
@@ -232,9 +240,8 @@ class Sequencer:
         Waits until the journal is reachable again. Commands that are not in a frame yet are refused.
         """
         self.available, self._trouble = False, trouble
-        waiting = [answer for _, answer in self._pending]
-        self._pending.clear()
-        self._refuse(waiting, trouble)
+        waiting, self._pending = self._pending, []
+        self._refuse([answer for _, answer, _ in waiting], [share for _, _, share in waiting], trouble)
         old = self._client_id
 
         async def find() -> Position | None:
@@ -254,7 +261,13 @@ class Sequencer:
         log.info("the journal is reachable again", frame=self._frame_writer.number, found=str(position))
         return position
 
-    def _refuse(self, answers: list[Answer], why: str) -> None:
-        self._pressure.answered(len(answers))
+    def _count_answered(self, shares: list[Share | None]) -> None:
+        self._pressure.answered(len(shares))
+        for share in shares:
+            if share is not None:
+                share.add(-1)
+
+    def _refuse(self, answers: list[Answer], shares: list[Share | None], why: str) -> None:
+        self._count_answered(shares)
         for answer in answers:
             answer(self._pressure.refusal(why))

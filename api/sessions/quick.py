@@ -18,6 +18,7 @@ from api.journal.sequencer import Sequencer
 from api.sessions.calls import Cancel, Place, decode
 from api.sessions.session import Session
 from api.sessions.trading import Trading
+from api.view.accounts import Account
 from api.view.orders import write_order, write_trades
 from api.view.records import Answer, Cancelled, Placed
 from api.view.view import View
@@ -40,6 +41,7 @@ class Quick:
         self._view = view
         self._sequencer = sequencer
         self._trading = trading
+        self._targets = trading.targets
 
     def take(self, session: Session, data: bytes) -> bool:
         """Handle a message if it is a plain order or cancel, and return whether it was."""
@@ -53,22 +55,25 @@ class Quick:
         account = self._view.accounts.get(call.params.account)
         if account is None or account.member != principal.member:
             return False
-        command = self._command(call.params, session.name)
+        command = self._command(call.params, account, session.name)
         if command is None:
             return False
         try:
             session.limit(command.method)
-            self._sequencer.submit(command, partial(self._answer, session, call.id, command))
+            self._sequencer.submit(command, partial(self._answer, session, call.id, command), session.share)
+            self._targets.took(command)
         except Refusal as refusal:
             _request(session, call.id, command).refuse(refusal)
         return True
 
-    def _command(self, params: Place | Cancel, session: str) -> OrderPlace | OrderCancel | None:
+    def _command(self, params: Place | Cancel, account: Account, session: str) -> OrderPlace | OrderCancel | None:
         """Return the command of a request, or None if a parameter is not as the general path demands."""
         client_id = params.client_order_id
         if client_id is not None and IDENTIFIER.fullmatch(client_id) is None:
             return None
         if isinstance(params, Cancel):
+            if not self._targets.is_open(account, params.order_id, client_id):
+                return None
             return OrderCancel(params.account, params.order_id, client_id)
         if params.symbol not in self._view.markets:
             return None
@@ -93,6 +98,7 @@ class Quick:
         )
 
     def _answer(self, session: Session, number: int, command: OrderPlace | OrderCancel, outcome: Any) -> None:
+        self._targets.answered(command)
         result = None if isinstance(outcome, Refusal) else self._result(command, outcome)
         if result is None:
             self._trading.answer(_request(session, number, command), command, outcome)

@@ -17,6 +17,7 @@ from api.edge.allowance import TokenBucket
 from api.edge.auth import Principal
 from api.edge.outcome import Refusal
 from api.edge.rpc import Request
+from api.journal.pressure import Share
 from api.sessions.subscribed import Start, Subscribed
 from api.sessions.turns import Turns
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
@@ -82,6 +83,8 @@ class Session:
         self.last_message_at = clock()
         self.ended = False
         self.bucket = bucket
+        self.share: Share | None = None
+        """The unanswered commands of a member's session; None for the venue's."""
         self.reserve = reserve
         self._methods = methods
         self._fast_path = fast_path

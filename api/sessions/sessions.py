@@ -23,6 +23,7 @@ from api.edge.auth import Authenticator, NotAuthentic, Principal, new_nonce
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_flag
 from api.edge.rpc import Request
+from api.journal.pressure import Share
 from api.journal.sequencer import Sequencer
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED
 from api.sessions.link import Link
@@ -73,6 +74,8 @@ class Sessions:
         self._sequencer = sequencer
         self._authenticator = authenticator
         self._anonymous = anonymous
+        self._shares: dict[str, Share] = {}
+        """By member: the unanswered commands of all its sessions."""
         loop = asyncio.get_running_loop()
         self._turns = Turns(time.monotonic, loop.call_soon, loop.call_later)
         self._numbers = itertools.count(1)
@@ -224,6 +227,8 @@ class Sessions:
             return
         session.principal = principal
         session.bucket, session.reserve = self._new_bucket(), self._new_bucket()
+        if principal.member is not None:
+            session.share = Share(self._shares.setdefault(principal.member, Share()))
         if session.ended:
             self._after_end(session, principal)
             return

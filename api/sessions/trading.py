@@ -9,8 +9,11 @@ from typing import Any, Final, TypeAlias
 
 from api.edge.outcome import Outcome, Refusal
 from api.edge.rpc import Request
+from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.session import Method, Session
+from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, unknown_order
+from api.view.accounts import Account
 from api.view.orders import write_order, write_own_trade, write_trades
 from api.view.records import Order, OwnTradeForm
 from api.view.view import View
@@ -21,8 +24,10 @@ from goldx.protocol.commands import (
     OPERATOR_COMMANDS,
     AnyCommand,
     OrderCancel,
+    OrderCancelAll,
     OrderPlace,
     OrderReplace,
+    QuoteCancel,
     QuoteSet,
 )
 from goldx.protocol.reasons import describe
@@ -40,11 +45,16 @@ MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 
 
 class Trading:
-    """``methods`` maps the names of methods to their functions, for the sessions."""
+    """``methods`` maps the names of methods to their functions, for the sessions.
 
-    def __init__(self, view: View, sequencer: Sequencer) -> None:
+    ``wait_for_events`` is ``NewestEvents.wait``.
+    """
+
+    def __init__(self, view: View, sequencer: Sequencer, wait_for_events: Callable[[Then], None]) -> None:
         self._view = view
         self._sequencer = sequencer
+        self._wait_for_events = wait_for_events
+        self.targets = Targets(view)
         self.methods: dict[str, Method] = {command.method: self._member for command in MEMBER_COMMANDS}
         self.methods |= dict.fromkeys(OPERATOR_METHODS, self._operator)
 
@@ -56,12 +66,48 @@ class Trading:
             raise Refusal("UNKNOWN_ACCOUNT", describe("UNKNOWN_ACCOUNT").text)
         if account.member != principal.member:
             raise Refusal("NOT_PERMITTED", f"account {account.name} is not of member {principal.member}")
-        self._submit(request, command, self._member_result)
+        if isinstance(command, NAMING_COMMANDS):
+            self._submit_named(session, request, account, command, current=False)
+        else:
+            self._submit(session, request, command, self._member_result)
+
+    def _submit_named(
+        self, session: Session, request: Request, account: Account, command: NamingCommand, *, current: bool
+    ) -> None:
+        """Submit a command if it names something, or wait for the newest events to be sure that it does not.
+
+        ``current``: the view has these events. Raises BadValue and Refusal.
+        """
+        found = self.targets.resolve(account, command)
+        if found is not None:
+            self._submit(session, request, found, self._member_result)
+            return
+        if isinstance(command, OrderCancelAll | QuoteCancel) and command.symbol not in (None, *self._view.markets):
+            raise Refusal("UNKNOWN_SYMBOL", describe("UNKNOWN_SYMBOL").text)
+        if not current:
+            self._wait_for_events(lambda known: self._submit_again(session, request, account, command, known))
+        elif isinstance(command, OrderCancelAll):
+            request.succeed({"orders": []})
+        else:
+            raise unknown_order()
+
+    def _submit_again(
+        self, session: Session, request: Request, account: Account, command: NamingCommand, known: bool
+    ) -> None:
+        try:
+            if not known:
+                text = "the events are not reachable; whether there is such an order is not known"
+                raise Refusal("UNAVAILABLE", text, retry_after_ms=RETRY_MS)
+            self._submit_named(session, request, account, command, current=True)
+        except Refusal as refusal:
+            request.refuse(refusal)
+        except BadValue as error:
+            request.reject(error)
 
     def _operator(self, session: Session, request: Request) -> None:
         principal = session.require("operate")
         command = self.read(request.method, request.params, by=str(principal.staff))
-        self._submit(request, command, self.operator_result)
+        self._submit(session, request, command, self.operator_result)
 
     @staticmethod
     def read(method: str, params: dict[str, Any], **set_by_gateway: str) -> AnyCommand:
@@ -76,8 +122,13 @@ class Trading:
         added = {**set_by_gateway, "rules": END_OF_DAY_RULES}
         return read_command(method, params | {name: added[name] for name in added if name in fields})
 
-    def _submit(self, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
-        self._sequencer.submit(command, lambda outcome: _answer(request, command, outcome, make_result))
+    def _submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
+        def answer(outcome: Outcome | Refusal) -> None:
+            self.targets.answered(command)
+            _answer(request, command, outcome, make_result)
+
+        self._sequencer.submit(command, answer, session.share)
+        self.targets.took(command)
 
     def answer(self, request: Request, command: AnyCommand, outcome: Outcome | Refusal) -> None:
         """Answer a member's request with the outcome of its command."""

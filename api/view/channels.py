@@ -158,9 +158,13 @@ class Channel:
                     self._written[number] = data
             yield data
 
+    def _keeps_after(self, sequence: int) -> bool:
+        """Return whether all messages after ``sequence``, which there must have been, are kept."""
+        return self.oldest <= sequence + 1 <= self.sequence + 1
+
     def rows_to_begin(self, from_sequence: int | None) -> int:
         """Return how many rows or messages a subscription begins with."""
-        if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
+        if from_sequence is not None and self._keeps_after(from_sequence):
             return self.sequence - from_sequence
         if self._snapshot is None:
             return 0 if from_sequence is None else 1 + len(self._kept)
@@ -172,7 +176,7 @@ class Channel:
         It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None. Where
         there are no snapshots, a message of type ``gap`` stands for the messages that are no longer kept.
         """
-        if from_sequence is not None and self.oldest <= from_sequence + 1 <= self.sequence + 1:
+        if from_sequence is not None and self._keeps_after(from_sequence):
             for data in self.after(from_sequence):
                 subscriber.send(data)
         elif self._snapshot is not None:

@@ -28,10 +28,29 @@ BUGS = (
     Bug(
         "the commands of a lost frame are never answered",
         SEQUENCER,
-        "            if position is None:\n                self._refuse(frame.answers, trouble)\n",
+        "            if position is None:\n                self._refuse(frame.answers, frame.shares, trouble)\n",
         "",
     ),
-    Bug("commands that wait during an outage are dropped", SEQUENCER, "        self._refuse(waiting, trouble)\n", ""),
+    Bug(
+        "commands that wait during an outage are dropped",
+        SEQUENCER,
+        "        self._refuse([answer for _, answer, _ in waiting], [share for _, _, share in waiting], trouble)\n",
+        "",
+    ),
+    Bug("a member's share is never given back", SEQUENCER, "share.add(-1)", "share.add(0)"),
+    Bug("cancels have no places of their own", SEQUENCER, "else CANCEL_PLACES\n", "else 0\n"),
+    Bug(
+        "a member may take all places",
+        "pressure.py",
+        "if of_member >= free:",
+        "if of_member >= MAX_WAITING:",
+    ),
+    Bug(
+        "a session may take all places of its member",
+        "pressure.py",
+        "share.waiting >= free - of_member",
+        "share.waiting >= free",
+    ),
     Bug("a frame without events has no filler", SEQUENCER, "commands += (FILLER,)", "commands += ()"),
     Bug("a frame with events has a filler", SEQUENCER, "if not any(isinstance", "if not all(isinstance"),
     Bug(
@@ -53,7 +72,7 @@ BUGS = (
     Bug(
         "an answered frame still counts as waiting",
         SEQUENCER,
-        "            self._pressure.answered(len(frame.answers))\n",
+        "            self._count_answered(frame.shares)\n",
         "",
     ),
     Bug("a frame is answered twice", SEQUENCER, "self._frames.pop(position, None)", "self._frames.get(position)"),

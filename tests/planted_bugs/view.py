@@ -80,8 +80,8 @@ BUGS = (
     Bug(
         "a subscription that is one message behind gets a snapshot",
         "channels.py",
-        "self.oldest <= from_sequence + 1 <= self.sequence + 1",
-        "self.oldest < from_sequence + 1 <= self.sequence",
+        "self.oldest <= sequence + 1 <= self.sequence + 1",
+        "self.oldest < sequence + 1 <= self.sequence",
     ),
     Bug(
         "a channel without subscribers loses its count",

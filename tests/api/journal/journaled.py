@@ -1,6 +1,7 @@
 """A sequencer alone, on a real journal behind a proxy."""
 
 from api.edge.outcome import Outcome, Refusal
+from api.journal.pressure import Share
 from api.journal.sequencer import Sequencer
 from goldx.protocol.commands import AnyCommand, OrderCancel
 from goldx.protocol.events import DayEnded
@@ -21,8 +22,8 @@ class Journaled:
         self.answers: list[tuple[str, Outcome | Refusal]] = []
         self._journal = journal
 
-    def submit(self, name: str, command: AnyCommand = CANCEL) -> None:
-        self.sequencer.submit(command, lambda outcome: self.answers.append((name, outcome)))
+    def submit(self, name: str, command: AnyCommand = CANCEL, share: Share | None = None) -> None:
+        self.sequencer.submit(command, lambda outcome: self.answers.append((name, outcome)), share)
 
     async def entries(self) -> list[tuple[Position, bytes]]:
         return await self._journal.read(BEGINNING)

@@ -4,6 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from api.journal.pressure import (
+    CANCEL_PLACES,
     CHECK_SECONDS,
     LONGEST_RETRY_MS,
     MAX_WAITING,
@@ -11,6 +12,7 @@ from api.journal.pressure import (
     STALE_CHECKS,
     TROUBLE_RETRY_MS,
     Pressure,
+    Share,
 )
 
 
@@ -83,3 +85,55 @@ async def test_orders_are_refused_while_the_disk_has_less_than_the_reserve(redis
     full._reserve = 0
     full.check()
     assert why_refusing(full) is None
+
+
+def fill(pressure: Pressure, share: Share | None, spare: int = 0) -> int:
+    """Take commands of a share until one is refused; return how many were taken."""
+    taken = 0
+    while pressure.why_full(share, spare) is None:
+        pressure.waiting += 1
+        if share is not None:
+            share.add(1)
+        taken += 1
+    return taken
+
+
+def test_a_member_takes_no_more_than_it_leaves_to_others() -> None:
+    pressure = quiet()
+    greedy, modest = Share(), Share()
+    sessions = [Share(greedy) for _ in range(6)]
+    taken = [fill(pressure, session) for session in sessions]
+    assert all(taken), "each session gets places, whatever the others of its member take"
+    others, pressure.waiting = pressure.waiting, MAX_WAITING - greedy.waiting
+    assert (
+        pressure.why_full(Share(greedy), 0)
+        == f"{greedy.waiting} commands of this member wait for their answers already"
+    )
+    pressure.waiting = others
+    assert MAX_WAITING // 3 <= greedy.waiting <= MAX_WAITING // 2
+    assert fill(pressure, Share(modest)) > 1_000
+    newcomers = [Share(Share()) for _ in range(10)]
+    assert all(fill(pressure, newcomer) for newcomer in newcomers)
+
+
+def test_a_share_is_given_back() -> None:
+    pressure, member = quiet(), Share()
+    session = Share(member)
+    taken = fill(pressure, session)
+    text = pressure.why_full(session, 0)
+    assert text == f"{taken} commands of this session wait for their answers already"
+    pressure.answered(taken)
+    session.add(-taken)
+    assert (session.waiting, member.waiting, pressure.waiting) == (0, 0, 0)
+    assert fill(pressure, session) == taken
+
+
+def test_cancels_have_places_when_orders_have_none_and_the_venue_when_cancels_have_none() -> None:
+    pressure = quiet()
+    pressure.waiting = MAX_WAITING
+    session = Share(Share())
+    assert pressure.why_full(session, 0) is not None
+    assert 0 < fill(pressure, session, CANCEL_PLACES) < CANCEL_PLACES
+    pressure.waiting = MAX_WAITING + CANCEL_PLACES
+    assert pressure.why_full(Share(Share()), CANCEL_PLACES) is not None
+    assert fill(pressure, None, 2 * CANCEL_PLACES) == CANCEL_PLACES

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from api.edge.outcome import Refusal
+from api.journal.pressure import CANCEL_PLACES, MAX_WAITING, Share
 from api.journal.sequencer import FILLER, MAX_FRAME
 from goldx.protocol import terms
 from goldx.protocol.commands import (
@@ -143,3 +144,30 @@ async def test_the_age_of_the_oldest_frame_counts(journaled: Journaled) -> None:
         journaled.sequencer._pressure.checks += 100
     assert journaled.sequencer._oldest() is not None
     assert journaled.sequencer._oldest() < 100  # type: ignore[operator]
+
+
+async def test_a_command_counts_for_its_member_until_it_is_answered(journaled: Journaled) -> None:
+    member = Share()
+    one, two = Share(member), Share(member)
+    for number in range(5):
+        journaled.submit(str(number), share=one)
+    journaled.submit("5", share=two)
+    journaled.submit("of the venue")
+    assert (one.waiting, two.waiting, member.waiting, journaled.sequencer.waiting) == (5, 1, 6, 7)
+    await journaled.sequencer.drain()
+    await journaled.answer_all()
+    assert len(journaled.answers) == 7
+    assert (one.waiting, two.waiting, member.waiting, journaled.sequencer.waiting) == (0, 0, 0, 0)
+
+
+async def test_a_member_with_too_many_unanswered_commands_is_refused_and_no_other_is(journaled: Journaled) -> None:
+    greedy, other = Share(Share()), Share(Share())
+    while journaled.sequencer._pressure.why_full(greedy, CANCEL_PLACES) is None:
+        journaled.submit("greedy", share=greedy)
+    assert greedy.waiting < MAX_WAITING / 2
+    with pytest.raises(Refusal, match="of this session wait for their answers already; nothing was placed") as refused:
+        journaled.submit("one more", share=greedy)
+    assert refused.value.reason == "UNAVAILABLE"
+    assert refused.value.data["retry_after_ms"] > 0
+    journaled.submit("other", share=other)
+    journaled.submit("venue")

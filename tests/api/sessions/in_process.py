@@ -63,7 +63,7 @@ class InProcessGateway:
         self.sequencer.available = True
         self._engine = Engine()
         self._fast = fast
-        trading = Trading(self.view, self.sequencer)
+        trading = Trading(self.view, self.sequencer, lambda then: then(True))
         self._quick = Quick(self.view, self.sequencer, trading)
         self._number = 0
         self._soon: list[Callable[[], None]] = []
@@ -95,9 +95,9 @@ class InProcessGateway:
             self.session.receive([message])
             self._run_turns()
             while self.sequencer._pending:
-                command, answer = self.sequencer._pending.pop(0)
+                command, answer, share = self.sequencer._pending.pop(0)
                 self.commands.append(command)
-                frame = _Frame([answer], 0)
+                frame = _Frame([answer], [share], 0)
                 self.sequencer._frames[Position(self._number + 1, 0)] = frame
                 self._apply(command)
                 self._run_turns()

@@ -1,0 +1,125 @@
+"""The orders that cancels and replaces name. What names none is refused before it reaches the journal.
+
+An order may be named by its number or by any client id that it has had; if both are given they must name the same one.
+A command that was taken and is not answered yet may make the order that the next one names, so that one is let through.
+"""
+
+from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
+
+from api.edge.outcome import Refusal
+from api.view.accounts import Account
+from api.view.records import Order
+from api.view.view import View
+from goldx.protocol.commands import (
+    AnyCommand,
+    OrderCancel,
+    OrderCancelAll,
+    OrderPlace,
+    OrderReplace,
+    QuoteCancel,
+    QuoteSet,
+)
+from goldx.protocol.reasons import describe
+from goldx.protocol.units import BadValue
+
+NamingCommand: TypeAlias = OrderCancel | OrderCancelAll | OrderReplace | QuoteCancel
+NAMING_COMMANDS: Final = (OrderCancel, OrderCancelAll, OrderReplace, QuoteCancel)
+"""Commands about orders that are there already."""
+
+
+class Targets:
+    """Finds what the members' commands name, in the view and in what is not answered yet."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._unanswered: dict[tuple[str, str], int] = {}
+        """How many unanswered commands may make an order, by account and client id, or symbol of a quote."""
+
+    def took(self, command: AnyCommand) -> None:
+        """Remember a command that may make an order, until ``answered``."""
+        if (key := _key(command)) is not None:
+            self._unanswered[key] = self._unanswered.get(key, 0) + 1
+
+    def answered(self, command: AnyCommand) -> None:
+        """Forget a command: what came of it is in the view."""
+        if (key := _key(command)) is not None:
+            left = self._unanswered[key] - 1
+            if left:
+                self._unanswered[key] = left
+            else:
+                del self._unanswered[key]
+
+    def is_open(self, account: Account, order_id: int | None, client_order_id: str | None) -> bool:
+        """Return whether one of the two ids names an open order by its present name, or one that may come to be."""
+        if client_order_id is None:
+            return order_id in account.live and account.live[order_id].quote_id is None
+        if order_id is not None:
+            return False
+        order = account.orders.get(client_order_id)
+        if order is None:
+            return (account.name, client_order_id) in self._unanswered
+        return order.live and order.client_order_id == client_order_id and order.quote_id is None
+
+    def resolve(self, account: Account, command: NamingCommand) -> NamingCommand | None:
+        """Return the command as it goes to the journal, or None if it names nothing that this gateway knows.
+
+        Raises BadValue for ids that are missing or differ, and Refusal (UNKNOWN_ORDER) for an order that has ended.
+        """
+        if isinstance(command, OrderCancelAll):
+            return command if self._has_any(account, command) else None
+        if isinstance(command, QuoteCancel):
+            quoted = any(order.quote_id is not None and order.symbol == command.symbol for order in _live(account))
+            return command if quoted or (account.name, command.symbol) in self._unanswered else None
+        order = self.find(account, command.order_id, command.client_order_id)
+        client_order_id = command.client_order_id
+        if order is None:
+            coming = command.order_id is None and (account.name, client_order_id) in self._unanswered
+            return command if coming else None
+        if not order.live or order.quote_id is not None:
+            raise unknown_order()
+        if client_order_id is not None and (command.order_id is not None or order.client_order_id != client_order_id):
+            return replace(command, order_id=order.order_id, client_order_id=None)
+        return command
+
+    def find(self, account: Account, order_id: int | None, client_order_id: str | None) -> Order | None:
+        """Return the order that the ids name, open or ended today, None if this gateway knows none. Raises BadValue."""
+        if order_id is None and client_order_id is None:
+            raise BadValue("order_id", None, "given, or client_order_id")
+        order: Order | None = None
+        if order_id is not None:
+            order = self._view.orders.get(order_id)
+            if order is not None and order.account != account.name:
+                order = None
+        named = None if client_order_id is None else account.orders.get(client_order_id)
+        if order_id is None:
+            return named
+        if client_order_id is not None and named is not order:
+            raise BadValue("client_order_id", client_order_id, f"left out, or an id of order {order_id}")
+        return order
+
+    def _has_any(self, account: Account, command: OrderCancelAll) -> bool:
+        for order in _live(account):
+            if command.symbol in (None, order.symbol) and command.side in (None, order.side):
+                return True
+        return any(name == account.name for name, _ in self._unanswered)
+
+
+def unknown_order() -> Refusal:
+    """Return the refusal of a command that names no open order."""
+    return Refusal("UNKNOWN_ORDER", describe("UNKNOWN_ORDER").text)
+
+
+def _live(account: Account) -> Any:
+    return account.live.values()
+
+
+def _key(command: AnyCommand) -> tuple[str, str] | None:
+    if isinstance(command, OrderPlace):
+        return command.account, command.client_order_id
+    if isinstance(command, OrderReplace):
+        return None if command.new_client_order_id is None else (command.account, command.new_client_order_id)
+    if isinstance(command, QuoteSet):
+        return command.account, command.symbol
+    return None
