@@ -23,13 +23,15 @@ from api.sessions.close_codes import SLOW_CONSUMER
 
 EXTENSION: Final = "goldx.link"
 """The key of the link in the ``extensions`` of its ASGI scope."""
+LIMITS_IN_A_TURN: Final = 16
+"""How many times ``queue_limit`` may be queued in one turn of the event loop, for a client that is not behind."""
 
 
 class Link(WebSocketsSansIOProtocol):
     """The protocol class, given to uvicorn as ``ws=``."""
 
     queue_limit = 4 << 20
-    """Bytes that may be unsent: a client that reads too slowly for it is cut off."""
+    """Bytes that may wait for longer than a turn: a client that reads too slowly for it is cut off."""
     allowed: Connections | None = None
     """Counts the connection, if there is one."""
 
@@ -37,10 +39,13 @@ class Link(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._receive: Callable[[list[bytes]], None] | None = None
         self._lost: Callable[[], None] | None = None
+        self._attached = False
         self._partial = b""
         """The beginning of a frame whose end has not come yet."""
         self._out: list[bytes] = []
         self._queued = 0
+        self._behind = 0
+        """The bytes that were queued when the last turn that had any ended, and could not be written."""
         self._scheduled = False
         self._address: str | None = None
         """The address for which the connection is counted."""
@@ -61,6 +66,7 @@ class Link(WebSocketsSansIOProtocol):
         """
         self._receive = receive
         self._lost = lost
+        self._attached = True
         if self.disconnected:
             lost()
 
@@ -72,28 +78,43 @@ class Link(WebSocketsSansIOProtocol):
     def push(self, data: bytes) -> None:
         """Send one message, in this turn of the event loop or as soon as the client reads.
 
-        A client for which more than ``queue_limit`` bytes are unsent is cut off (SLOW_CONSUMER).
+        A client that has left more than ``queue_limit`` bytes unread is cut off (SLOW_CONSUMER). Only what waited
+        before this turn counts: however much one request or one event gives a client to read, it has not been slow yet.
         """
         if self.close_sent or self.disconnected:
             return
+        if self._behind > self.queue_limit or self._queued > self.queue_limit * LIMITS_IN_A_TURN:
+            self._flush()
+            if self._queued:
+                self.end(SLOW_CONSUMER, "slow consumer: too much was left unread")
+                return
         self._out.append(data)
         self._queued += len(data)
-        if self._queued > self.queue_limit:
-            self.end(SLOW_CONSUMER, "slow consumer")
-            self.transport.abort()
-        elif not self._scheduled:
+        if not self._scheduled:
             self._scheduled = True
             self.loop.call_soon(self._flush)
 
     def end(self, code: int, reason: str) -> None:
-        """Send what is queued, then close the connection."""
+        """End the session, and close the connection after what has been written.
+
+        What a slow client has not let be written is dropped, so that it reads the close as soon as it reads on. One
+        that does not read it either is cut off after a while.
+        """
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         self._flush()
+        self._drop_queued()
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+        self._end_session()
+
+    def keepalive_timeout(self) -> None:
+        """Close the connection: a client that does not answer a ping does not read (SLOW_CONSUMER)."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        self.end(SLOW_CONSUMER, "slow consumer: a ping was not answered")
 
     def hold(self, held: bool) -> None:
         """Stop reading, or go on."""
@@ -105,15 +126,26 @@ class Link(WebSocketsSansIOProtocol):
 
     def _flush(self) -> None:
         self._scheduled = False
-        if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return
+        if not self.writable.is_set():
+            self._behind = self._queued
             return
         parts: list[bytes] = []
         for data in self._out:
             parts.append(framing.header(len(data)))
             parts.append(data)
-        self._out.clear()
-        self._queued = 0
+        self._drop_queued()
         self.transport.write(b"".join(parts))
+
+    def _drop_queued(self) -> None:
+        self._out.clear()
+        self._queued = self._behind = 0
+
+    def _end_session(self) -> None:
+        lost, self._lost, self._receive = self._lost, None, None
+        if lost is not None:
+            lost()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -126,7 +158,7 @@ class Link(WebSocketsSansIOProtocol):
             scope["extensions"][EXTENSION] = self
 
     def data_received(self, data: bytes) -> None:
-        if self._receive is None:
+        if not self._attached:
             super().data_received(data)
             return
         if self._partial:
@@ -166,11 +198,9 @@ class Link(WebSocketsSansIOProtocol):
         if self.allowed is not None and self._address is not None:
             self.allowed.leave(self._address)
             self._address = None
-        self._out.clear()
+        self._drop_queued()
         self._partial = b""
-        lost, self._lost, self._receive = self._lost, None, None
-        if lost is not None:
-            lost()
+        self._end_session()
 
 
 def link_of(websocket: WebSocket) -> Link:

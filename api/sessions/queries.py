@@ -1,10 +1,11 @@
 """The methods that only read: the public market, and a member's own orders and holdings."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from api.edge.outcome import Refusal
-from api.edge.params import check_names, read_rows
+from api.edge.params import check_names, check_whole, read_rows
 from api.edge.rpc import Request
 from api.sessions.session import Method, Session
 from api.view.accounts import Account
@@ -18,6 +19,7 @@ from goldx.protocol.wire import CODECS
 
 FIELDS_OF_AN_INSTRUMENT: Final = 5
 """As many rows as an instrument in a list costs."""
+LARGEST_ORDER_ID: Final = (1 << 63) - 1
 
 
 class Queries:
@@ -98,13 +100,26 @@ class Queries:
         request.succeed({"account": account.name, "holdings": account.write_holdings()})
 
     def _orders(self, session: Session, request: Request) -> None:
-        check_names(request.params, "account", "symbol")
+        check_names(request.params, "account", "symbol", "limit", "after")
         account = self.account(session, request.params.get("account"))
         symbol = request.params.get("symbol")
         wanted = None if symbol is None else self.market(symbol).symbol
-        live = [order for order in account.live.values() if wanted is None or order.symbol == wanted]
+        after = check_whole("after", request.params.get("after", 0), 0, LARGEST_ORDER_ID)
+        limited = request.params.get("limit") is not None
+        # One more than the page shows whether there is another page.
+        most = read_rows(request.params, "limit", 1) + 1 if limited else len(account.live)
+        matching = (
+            order
+            for order_id, order in account.live.items()
+            if order_id > after and (wanted is None or order.symbol == wanted)
+        )
+        live = list(islice(matching, most))
+        more = limited and len(live) == most
+        if more:
+            live.pop()
         session.charge(len(live))
-        request.succeed({"orders": [write_order(order) for order in live]})
+        page = {"next": live[-1].order_id if more else None} if limited else {}
+        request.succeed({"orders": [write_order(order) for order in live], **page})
 
     def _order(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", "order_id", "client_order_id")

@@ -167,6 +167,10 @@ class Session:
         self.channels.clear()
         self.beginning.clear()
 
+    def has(self, subscribed: Subscribed) -> bool:
+        """Return whether a subscription has not ended, nor begun anew."""
+        return self.channels.get(subscribed.channel.name) is subscribed
+
     def _call(self, request: Request) -> None:
         method = self._methods.get(request.method)
         if method is None:

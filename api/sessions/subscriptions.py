@@ -177,7 +177,7 @@ class Subscriptions:
                 return
             if not frames:
                 await asyncio.sleep(1.0)
-            if session.ended or session.channels.get(channel.name) is not subscribed:
+            if not session.has(subscribed):
                 return
             for event in (event for frame in frames for outcome in frame.outcomes for event in outcome):
                 if event.sequence <= after:
@@ -191,9 +191,11 @@ class Subscriptions:
                         if count > reached:
                             session.send(channel.render(count, message))
                             reached = count
-            while self._queued(session) > self._queue_pause and not session.ended:
-                await asyncio.sleep(0.01)
-        if not session.ended and session.channels.get(channel.name) is subscribed:
+                while self._queued(session) > self._queue_pause:
+                    await asyncio.sleep(0.01)
+                    if not session.has(subscribed):
+                        return
+        if session.has(subscribed):
             channel.subscribe(session, reached)
 
 

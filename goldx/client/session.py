@@ -11,11 +11,14 @@ Prices (CNY per fine gram), quantities (fine grams) and money (CNY) are decimal 
 import uuid
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from goldx.client.connection import Connection
 from goldx.client.keys import Key
 from goldx.client.results import AllCancelled, Cancelled, Holding, Message, Order, Placed
+
+ORDERS_PAGE: Final = 1_000
+"""Orders that are asked for at once."""
 
 
 class ExchangeClient:
@@ -104,8 +107,13 @@ class ExchangeClient:
         return holdings
 
     async def orders(self, account: str, symbol: str | None = None) -> list[Order]:
-        """Return the account's open orders."""
-        orders: list[Order] = (await self.call("order.list", account=account, symbol=symbol))["orders"]
+        """Return the account's open orders, which are asked for in pages: one that ends meanwhile may be missing."""
+        orders: list[Order] = []
+        after: int | None = 0
+        while after is not None:
+            page = await self.call("order.list", account=account, symbol=symbol, limit=ORDERS_PAGE, after=after)
+            orders += page["orders"]
+            after = page["next"]
         return orders
 
     def subscribe(

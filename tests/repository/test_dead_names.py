@@ -31,6 +31,7 @@ CALLED_FROM_OUTSIDE = {
     "_sentinel_url",  # pydantic, by its decorator
     "_proxy_addresses",
     "send_400_response",  # uvicorn
+    "keepalive_timeout",
     "timeout_keep_alive_handler",
     "on_url",
     "on_header",

@@ -200,21 +200,3 @@ async def test_an_idle_session_is_closed(services: ShardServices) -> None:
     await member._connection._socket.wait_closed()
     assert member._connection._socket.close_code == 4000
     await services.stop_gateway(server)
-
-
-async def ask_without_end(connection: ClientConnection) -> None:
-    for number in range(100_000):
-        await connection.send(json.dumps(call("market.instruments", None, number)))
-
-
-async def test_a_client_that_does_not_read_is_cut_off_and_no_other_is(services: ShardServices, desk: Desk) -> None:
-    server = await services.start_gateway(
-        "bounded", session_queue_kb=64, anonymous_rate=1_000_000, anonymous_burst=1_000_000
-    )
-    async with socket(server) as slow, services.member(server) as other:
-        slow.transport.pause_reading()
-        with pytest.raises(ConnectionClosed):
-            await ask_without_end(slow)
-        await until(lambda: len(server.gateway.sessions) == 1)
-        assert (await other.call("market.status", symbol=desk.symbol))["phase"] == "continuous"
-    await services.stop_gateway(server)

@@ -1,18 +1,17 @@
 """Resuming channels: what the exchange cannot go on from is an error, and nothing is sent twice."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from goldx.client.errors import ExchangeError
 from goldx.client.session import ExchangeClient
 from tests.api.conftest import Desk, ShardServices
 from tests.api.sessions.conftest import ORDERS
+from tests.api.sessions.raw import ask, logged_on, request
 
 
 async def refusal(member: ExchangeClient, channel: str, **start: Any) -> dict[str, Any]:
@@ -99,25 +98,6 @@ async def test_a_client_that_connects_again_in_another_history_gets_an_error(des
         await of_book.aclose()
 
 
-@contextlib.asynccontextmanager
-async def logged_on(desk: Desk) -> AsyncIterator[ClientConnection]:
-    """A connection of the first member, without the client that leaves out what it has had already."""
-    key = desk.services.keys["FIRM-A"]
-    async with connect(desk.server.url.replace("http", "ws") + "/ws", proxy=None, max_size=None) as connection:
-        nonce = (await ask(connection, "session.challenge", key_id=key.key_id))["nonce"]
-        await ask(connection, "session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex())
-        yield connection
-
-
-def request(method: str, **params: Any) -> str:
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-
-
-async def ask(connection: ClientConnection, method: str, **params: Any) -> Any:
-    await connection.send(request(method, **params))
-    return json.loads(await connection.recv())["result"]
-
-
 async def sequences(connection: ClientConnection, newest: int, channel: str) -> list[int]:
     """Return the sequences of the messages of a channel up to the newest one, and what still comes after it."""
     found: list[int] = []
@@ -138,7 +118,7 @@ async def test_the_past_is_sent_once(desk: Desk) -> None:
     channel = desk.server.gateway.view.accounts[desk.a].channel
     newest, params = channel.sequence, {"channels": [channel.name]}
     assert newest > ORDERS
-    async with logged_on(desk) as connection:
+    async with logged_on(desk.services, desk.server) as connection:
         for start in ({"from_sequence": 0}, {"from_sequence": 0}, {"from_sequence": 3}, {}):
             await connection.send(request("channel.subscribe", **params, **start))
         assert await sequences(connection, newest, channel.name) == list(range(1, newest + 1))
@@ -159,7 +139,7 @@ async def test_the_past_that_is_read_again_is_sent_once(desk: Desk) -> None:
                 await member.place(desk.a, desk.symbol, "buy", "1", "590.00")
             await member.cancel_all(desk.a)
     newest, params = channel.sequence, {"channels": [channel.name]}
-    async with logged_on(desk) as connection:
+    async with logged_on(desk.services, desk.server) as connection:
         begin = request("channel.subscribe", **params, from_sequence=0)
         batch = (begin, begin, request("channel.unsubscribe", **params), begin, begin)
         await connection.send(f"[{','.join(batch)}]")
