@@ -121,12 +121,15 @@ def _reading(
     sheet: Annotated[str | None, Query(description="The sheet, where a workbook has several")] = None,
     decimal: Annotated[Literal["point", "comma"] | None, Query(description="Default: as the numbers show")] = None,
     given: Annotated[list[str], Query(alias="set", description="COLUMN=VALUE for every row")] = [],  # noqa: B006
+    other_years: Annotated[
+        bool, Query(description="A known number with another year, or none, is another bar")
+    ] = False,
 ) -> Reading:
     columns = dict(text.partition("=")[::2] for text in given)
     for column in columns:
         if column not in GIVEN:
             raise BadValue("set", column, "COLUMN=VALUE with one of " + ", ".join(GIVEN))
-    return Reading(columns, sheet, None if decimal is None else decimal == "comma")
+    return Reading(columns, sheet, None if decimal is None else decimal == "comma", other_years)
 
 
 TheReading = Annotated[Reading, Depends(_reading)]

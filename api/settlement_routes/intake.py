@@ -56,6 +56,7 @@ class PreAdviceRequest(Strict):
     gross: str = Field(description="declared grams", examples=["1000.05"])
     fineness_permille: str = Field(examples=["999.50"])
     provenance: ProvenanceRequest
+    other_years: bool = Field(default=False, description="a known number with another year, or none, is another bar")
 
 
 class ArrivalRequest(Strict):
@@ -110,7 +111,8 @@ async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceReque
     key = BarKey(request.refiner, request.serial, request.year)
     where = (request.symbol, request.form, request.account, request.warehouse)
     row = Declared(1, key, *where, weight, permille, request.provenance.record())
-    return {"lot": (await pre_advice.pre_advise(connection, by, [row]))[0]}
+    numbers = await pre_advice.pre_advise(connection, by, [row], other_years=request.other_years)
+    return {"lot": numbers[0]}
 
 
 @router.post("/lots/{number}/arrive")

@@ -15,6 +15,7 @@ from settlement.assays import laboratories
 from settlement.base.arithmetic import HIGH_PPM, format_fineness, half_even, report
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
+from settlement.base.spelling import same
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.splitting import Decision
 from settlement.tables.assays import assay, assay_exchange, finding
@@ -160,7 +161,7 @@ async def record(
     for lot_id, result in results.items():
         if party not in samples[lot_id]:
             raise Refused("NO_SAMPLE", f"lot {lot_id} is {found[lot_id].state} and has no sample of party {party}")
-        if result.seal != (drawn := samples[lot_id][party].seal):
+        if not same(result.seal, drawn := samples[lot_id][party].seal):
             text = f"lot {lot_id}: the sample of party {party} is under seal {drawn}; the report is about {result.seal}"
             raise Refused("WRONG_SEAL", text)
         standard = result.standard or usual_standard(found[lot_id].form)

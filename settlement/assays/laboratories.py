@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, parse_identifier
@@ -52,7 +53,7 @@ async def add(
     values = {**row, **_accreditation(accreditations, number, valid)}
     added = insert_or(laboratory).values(values).on_conflict_do_nothing().returning(laboratory.c.laboratory)
     if (await connection.execute(added)).first() is None:
-        raise BadValue("laboratory", code, "a code that is not taken")
+        raise BadValue("laboratory", f"{code}, {number}", "a code and a number of an accreditation that are not taken")
     await audit.record(connection, audit.Act(by, "laboratory.add", code, _shown(values)))
 
 
@@ -67,7 +68,12 @@ async def renew(
     """Record a new accreditation in place of the old one. Raises BadValue."""
     values = _accreditation(accreditations, number, valid)
     changed = update(laboratory).where(laboratory.c.laboratory == code).values(values)
-    if (await connection.execute(changed.returning(laboratory.c.laboratory))).first() is None:
+    try:
+        done = (await connection.execute(changed.returning(laboratory.c.laboratory))).first()
+    except IntegrityError as error:
+        allowed = "the number of an accreditation that no other laboratory has"
+        raise BadValue("accreditation_no", number, allowed) from error
+    if done is None:
         raise BadValue("laboratory", code, "a registered laboratory")
     await audit.record(connection, audit.Act(by, "laboratory.renew", code, _shown(values)))
 

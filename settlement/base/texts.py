@@ -1,12 +1,28 @@
 """Texts that people enter: names, reasons, numbers of documents."""
 
+from typing import Final
+
 from goldx.protocol.units import BadValue
+from settlement.base.spelling import fold
+
+COMPUTED: Final = tuple("=+-@")
+"""First characters of a text that a spreadsheet would compute."""
 
 
 def printable(field: str, text: str, longest: int, least: int = 1) -> str:
     """Return the text if it is printable and neither too short nor too long. Raises BadValue, which names the field."""
     if not least <= len(text) <= longest or not text.isprintable():
         raise BadValue(field, text, f"printable text of {least} to {longest} characters")
+    return text
+
+
+def mark(field: str, text: str) -> str:
+    """Return the mark of a maker, a number on a bar or a seal: printable text that no spreadsheet would compute.
+
+    Raises BadValue. Every mark that is taken in can so be written to a file and read again.
+    """
+    if not 1 <= len(text) <= 32 or not text.isprintable() or not fold(text) or fold(text).startswith(COMPUTED):
+        raise BadValue(field, text, "printable text of 1 to 32 characters that does not begin with = + - or @")
     return text
 
 

@@ -17,6 +17,7 @@ from settlement.clerk.options import (
     FILE,
     LOT,
     NUMBER,
+    OTHER_YEARS,
     OUT,
     PAGE,
     PREVIEW,
@@ -45,6 +46,7 @@ from settlement.lots.provenance import Record
 @click.option("--warehouse", required=True)
 @click.option("--gross", required=True, help="Declared grams.")
 @click.option("--fineness", required=True, help="Declared per mille.")
+@OTHER_YEARS
 @PROVENANCE
 @click.pass_obj
 def pre_advise(
@@ -58,6 +60,7 @@ def pre_advise(
     warehouse: str,
     gross: str,
     fineness: str,
+    other_years: bool,
     record: Record,
 ) -> None:
     """Advise one lot that is to come."""
@@ -67,7 +70,7 @@ def pre_advise(
         permille = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
         key = BarKey(refiner, serial, year)
         row = Declared(1, key, symbol, form, account, warehouse, weight, permille, record)
-        return await pre_advice.pre_advise(connection, by, [row])
+        return await pre_advice.pre_advise(connection, by, [row], other_years=other_years)
 
     click.echo(f"lot {act(by, work)[0]} is advised")
 

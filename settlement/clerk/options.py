@@ -93,17 +93,24 @@ SET = click.option(
 )
 
 
+OTHER_YEARS = click.option(
+    "--other-years",
+    is_flag=True,
+    help="What has the mark and number of a known bar, and another year or none, is another bar.",
+)
+
+
 def _reading(sheet: str | None, decimal: str | None) -> bar_rows.Reading:
-    return _reading_with(sheet, decimal, {})
+    return _reading_with(sheet, decimal, {}, other_years=False)
 
 
-def _reading_with(sheet: str | None, decimal: str | None, given: dict[str, str]) -> bar_rows.Reading:
-    return bar_rows.Reading(given, sheet, None if decimal is None else decimal == "comma")
+def _reading_with(sheet: str | None, decimal: str | None, given: dict[str, str], other_years: bool) -> bar_rows.Reading:
+    return bar_rows.Reading(given, sheet, None if decimal is None else decimal == "comma", other_years)
 
 
 READING = combined("reading", _reading, SHEET, DECIMAL)
 """How a file is read; a ``Reading``."""
-READING_WITH_COLUMNS = combined("reading", _reading_with, SHEET, DECIMAL, SET)
+READING_WITH_COLUMNS = combined("reading", _reading_with, SHEET, DECIMAL, SET, OTHER_YEARS)
 """The same, with columns that are given beside the file."""
 
 

@@ -14,6 +14,7 @@ from goldx.protocol.units import BadValue, format_weight
 from settlement.base import audit, proposals
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
+from settlement.base.spelling import same
 from settlement.base.texts import printable
 from settlement.custody import encumbrances
 from settlement.custody.encumbrances import LEGAL_HOLD
@@ -74,7 +75,7 @@ async def propose_lifting(connection: AsyncConnection, by: str, number: int, doc
     """Propose to lift a hold by the authority's document; return the proposal's number."""
     row = await encumbrances.one(connection, LEGAL_HOLD, number)
     printable("document", document, 64)
-    if document == row.document:
+    if same(document, row.document):
         raise Refused(
             "NOT_PAIRED", f"legal hold {number}: {document} is the order itself; its lifting is another paper"
         )

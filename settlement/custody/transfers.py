@@ -23,8 +23,9 @@ from settlement.base.arithmetic import format_cg
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
+from settlement.base.spelling import fold, same
 from settlement.base.steps import advance
-from settlement.base.texts import printable
+from settlement.base.texts import mark, printable
 from settlement.documents.custody import TRANSFER
 from settlement.lots import acceptance, customs, locks, lots, scales, warehouses
 from settlement.lots.scales import GrossWeight, Weighing
@@ -102,7 +103,7 @@ async def _check_crossing(
                 f"lot {row.lot_id} is {row.state}: only a registered lot without a receipt crosses the customs border"
             )
             raise Refused("RECEIPT_LIVE", text)
-    used = select(func.count()).where(transfer.c.permit == permit, transfer.c.status != "CANCELLED")
+    used = select(func.count()).where(func.folded(transfer.c.permit) == fold(permit), transfer.c.status != "CANCELLED")
     if (await connection.scalar(used) or 0) >= PERMIT_USES:
         raise Refused("PERMIT_USED_UP", f"permit {permit} has served {PERMIT_USES} transfers, which is all it may")
 
@@ -145,7 +146,7 @@ async def cancel(connection: AsyncConnection, by: str, number: int) -> None:
 
 async def ship(connection: AsyncConnection, by: str, number: int, seal: str, carrier: str) -> list[int]:
     """Record that the lots leave under a seal with a carrier; return their numbers. Refused (LOCKED) if one is held."""
-    printable("seal", seal, 64)
+    mark("seal", seal)
     printable("carrier", carrier, 64)
     values = {"seal": seal, "carrier": carrier, "shipped_by": by, "shipped_at": now_ms()}
     await advance(connection, transfer, TRANSFER, by, "ship", [number], values)
@@ -171,7 +172,7 @@ async def receive(
     Under another seal all of them arrive frozen, with another weight than in the register those that have it. Raises
     BadValue unless each lot is weighed; Refused for who shipped them (SAME_PERSON), and as ``scales.check`` does.
     """
-    printable("seal", seal, 64)
+    mark("seal", seal)
     values = {"received_by": by, "received_at": now_ms()}
     row = (await advance(connection, transfer, TRANSFER, by, "receive", [number], values))[number]
     ids = await lots_of(connection, number)
@@ -194,7 +195,7 @@ async def receive(
     for lot_id, reason in frozen.items():
         if lot_id not in already:
             await locks.freeze(connection, by, [lot_id], reason, number)
-    return Arrival(seal == row.seal, frozen)
+    return Arrival(same(seal, row.seal), frozen)
 
 
 def _doubts(
@@ -205,7 +206,7 @@ def _doubts(
     for lot_id, row in held.items():
         recorded = row.melt_cg or row.gross_cg
         weight = weighed[lot_id].weight
-        if seal != left_under:
+        if not same(seal, left_under):
             found[lot_id] = f"SEAL_DIFF: left under {left_under}, came under {seal}"
         elif abs(weight.cg - recorded) > scales.tolerance_cg(recorded):
             found[lot_id] = f"WEIGHT_DIFF: {format_cg(recorded)} g in the register, {weight} g on arrival"

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from goldx.protocol.terms import FORMS
 from goldx.protocol.units import FINENESS_ONE, BadValue, format_decimal, parse_identifier
+from settlement.base import texts
 from settlement.base.arithmetic import fine_weight, parse_decimal, parse_scale_weight
 from settlement.lots.scales import Weight, parse_weight
 from settlement.tables.lots import ORIGINS
@@ -19,6 +20,8 @@ CellReader: TypeAlias = Callable[[str, Cell], Any]
 
 REPLICATES: Final = ("replicate_1", "replicate_2", "replicate_3", "replicate_4")
 MAX_PPM: Final = 1_000_000
+YEARS: Final = (1800, 2999)
+"""The first and the last year that can be stamped on a bar."""
 
 
 def _code(field: str, cell: Cell) -> str:
@@ -37,8 +40,8 @@ def _optional_text(field: str, cell: Cell) -> str | None:
 
 
 def mark(field: str, cell: Cell) -> str:
-    """Read the mark of a maker, a number on a bar or a seal: printable text that no spreadsheet would compute."""
-    return _text(field, cell, 32)
+    """Read the mark of a maker, a number on a bar or a seal."""
+    return texts.mark(field, plain_text(field, cell))
 
 
 def one_of(words: tuple[str, ...]) -> CellReader:
@@ -54,7 +57,7 @@ def one_of(words: tuple[str, ...]) -> CellReader:
 
 def _year(field: str, cell: Cell) -> int:
     text = decimal_text(field, cell, 0)
-    return parse_decimal(field, text, 0, 1800, 2999, "a year") if text else 0
+    return parse_decimal(field, text, 0, *YEARS, "a year") if text else 0
 
 
 def _grams(field: str, cell: Cell) -> int:

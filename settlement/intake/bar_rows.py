@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from goldx.protocol.units import BadValue
+from settlement.base.spelling import fold
 from settlement.intake.bar_columns import ALTERNATIVES, KEY, NUMBERS, OPTIONAL, CellReader
 from settlement.workbooks.cells import (
     TEXT,
@@ -24,11 +25,19 @@ from settlement.workbooks.headings import HEADINGS
 
 
 class BarKey(NamedTuple):
-    """The key of a bar in the world: maker or mark, number, year stamped on it (0: none)."""
+    """The key of a bar in the world: maker or mark, number, year stamped on it (0: none).
+
+    It has them as they were typed; bars are compared by ``compared``.
+    """
 
     refiner: str
     serial: str
     year: int
+
+    @property
+    def compared(self) -> "BarKey":
+        """Return the key in the form in which bars are compared (``settlement.base.spelling``)."""
+        return BarKey(fold(self.refiner), fold(self.serial), self.year)
 
     def __str__(self) -> str:
         return " ".join((self.refiner, self.serial, *([str(self.year)] if self.year else [])))
@@ -36,11 +45,13 @@ class BarKey(NamedTuple):
 
 class Reading(NamedTuple):
     """Options of reading a file: columns ``given`` beside it for all its rows, the sheet of a workbook, and whether its
-    numbers have a decimal ``comma`` (None: as the numbers themselves show)."""
+    numbers have a decimal ``comma`` (None: as the numbers themselves show). ``other_years``: bars whose mark and number
+    are known with another year, or without one, are other bars."""
 
     given: Mapping[str, str] = {}
     sheet: str | None = None
     comma: bool | None = None
+    other_years: bool = False
 
 
 Found = TypeVar("Found", bound=NamedTuple)
@@ -80,10 +91,10 @@ def rows_of(
         if bad:
             continue
         key = BarKey(values["refiner"], values["serial"], values.get("year", 0))
-        if unique and key in lines:
-            errors.append(RowError(line, "serial", f"{key} stands in line {lines[key]} already"))
+        if unique and key.compared in lines:
+            errors.append(RowError(line, "serial", f"{key} stands in line {lines[key.compared]} already"))
             continue
-        lines[key] = line
+        lines[key.compared] = line
         try:
             found.append(make(line, key, values))
         except BadValue as error:

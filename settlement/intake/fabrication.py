@@ -9,6 +9,7 @@ from settlement.assays import assay
 from settlement.assays.assay import Result
 from settlement.intake import intake, melting, pre_advice
 from settlement.intake.bar_list import Measured
+from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
 from settlement.lots import sampling
 from settlement.lots.sampling import SealedSample
@@ -26,12 +27,19 @@ class Processed(NamedTuple):
 async def problems(connection: AsyncConnection, rows: Sequence[Measured]) -> list[RowError]:
     """Return the rows whose lot is not in the register, or has come already."""
     found = await pre_advice.find_by_key(connection, [row.key for row in rows])
-    errors = [RowError(row.line, "serial", f"{row.key} is not in the register") for row in rows if row.key not in found]
-    arrived = [(row, found[row.key]) for row in rows if row.key in found and found[row.key].state != "PRE_ADVISED"]
+    unknown = [row for row in rows if row.key.compared not in found]
+    others = await pre_advice.find_other_years(connection, [row.key for row in unknown])
+    errors = [RowError(row.line, "serial", _not_there(row.key, others.get(row.key.compared))) for row in unknown]
+    known = [(row, found[row.key.compared]) for row in rows if row.key.compared in found]
+    arrived = [(row, there) for row, there in known if there.state != "PRE_ADVISED"]
     return errors + [
         RowError(row.line, "serial", f"{row.key}, lot {there.lot_id}, is {there.state}; it must be PRE_ADVISED")
         for row, there in arrived
     ]
+
+
+def _not_there(key: BarKey, other: BarKey | None) -> str:
+    return f"{key} is not in the register" + (f"; {other} is, with another year" if other else "")
 
 
 async def process(connection: AsyncConnection, by: str, rows: Sequence[Measured]) -> Processed:
@@ -42,7 +50,7 @@ async def process(connection: AsyncConnection, by: str, rows: Sequence[Measured]
     if errors := await problems(connection, rows):
         raise BadFile(errors)
     found = await pre_advice.find_by_key(connection, [row.key for row in rows])
-    measured = {int(found[row.key].lot_id): row for row in rows}
+    measured = {int(found[row.key.compared].lot_id): row for row in rows}
     await intake.arrive(connection, by, {number: row.seal for number, row in measured.items()})
     await intake.weigh(connection, by, {n: GrossWeight(row.scale, row.weighed) for n, row in measured.items()})
     await intake.screen(connection, by, {number: row.xrf_e5 for number, row in measured.items()})

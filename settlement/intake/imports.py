@@ -60,7 +60,7 @@ async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: 
         rows = await _read(kind, table, reading)
     except BadFile as bad:
         return Preview(digest, table.format, table.dialect, max(len(table.rows) - 1, 0), 0, bad.errors, number)
-    found = await _problems(connection, rows)
+    found = await _problems(connection, rows, reading)
     gross = sum(row.gross_cg if isinstance(row, Declared) else row.weighed.cg for row in rows)
     return Preview(digest, table.format, table.dialect, len(rows), gross, found, number)
 
@@ -73,10 +73,13 @@ async def _read(kind: str, table: Table, reading: Reading) -> list[Declared] | l
     raise BadValue("kind", kind, "declared or measured")
 
 
-async def _problems(connection: AsyncConnection, rows: Sequence[Declared] | Sequence[Measured]) -> list[RowError]:
+async def _problems(
+    connection: AsyncConnection, rows: Sequence[Declared] | Sequence[Measured], reading: Reading
+) -> list[RowError]:
     declared = [row for row in rows if isinstance(row, Declared)]
     measured = [row for row in rows if isinstance(row, Measured)]
-    return sorted(await pre_advice.problems(connection, declared) + await fabrication.problems(connection, measured))
+    against = await pre_advice.problems(connection, declared, other_years=reading.other_years)
+    return sorted(against + await fabrication.problems(connection, measured))
 
 
 async def take_in(
@@ -95,7 +98,7 @@ async def take_in(
     """
     await files.check_new(connection, kind, data)
     rows = await _read(kind, await asyncio.to_thread(sheets.read, data, reading.sheet), reading)
-    if problems := await _problems(connection, rows):
+    if problems := await _problems(connection, rows, reading):
         raise BadFile(problems)
     numbers: list[int] = []
     waiting: dict[int, str] = {}
@@ -104,7 +107,7 @@ async def take_in(
         declared = [row for row in some if isinstance(row, Declared)]
         measured = [row for row in some if isinstance(row, Measured)]
         if declared:
-            numbers += await pre_advice.pre_advise(connection, by, declared)
+            numbers += await pre_advice.pre_advise(connection, by, declared, other_years=reading.other_years)
         else:
             done = await fabrication.process(connection, by, measured)
             numbers += [*done.registered, *done.waiting]

@@ -13,7 +13,7 @@ from settlement.base import proposals
 from settlement.base.arithmetic import fine_weight, format_cg, format_fineness
 from settlement.base.refusal import Refused
 from settlement.base.steps import allow
-from settlement.base.texts import printable
+from settlement.base.texts import mark, printable
 from settlement.custody import receipts
 from settlement.documents.lots import LOT, STOPPABLE
 from settlement.intake import melting, screening_alarms
@@ -24,7 +24,7 @@ from settlement.lots.scales import GrossWeight, Weighing
 async def arrive(connection: AsyncConnection, by: str, seals: Mapping[int, str]) -> None:
     """Record that lots have come, each under the seal of that number. Raises BadValue, Refused (ILLEGAL_STEP)."""
     for seal in seals.values():
-        printable("seal", seal, 32)
+        mark("seal", seal)
     details = {number: {"seal": seal} for number, seal in seals.items()}
     await lots.take(connection, by, "arrive", list(seals), details=details)
 

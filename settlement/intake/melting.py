@@ -22,10 +22,10 @@ from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import allow
-from settlement.base.texts import printable
+from settlement.base.texts import mark, printable
 from settlement.custody import receipts
 from settlement.documents.lots import LOT
-from settlement.intake import melt_loss, screening_alarms
+from settlement.intake import melt_loss, pre_advice, screening_alarms
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import locks, lots, provenance, scales
 from settlement.lots.scales import Weighing, Weight
@@ -161,8 +161,12 @@ async def _cast(
     connection: AsyncConnection, rows: Sequence[Row[Any]], key: BarKey, melted: MeltWeight, total_mg: int
 ) -> int:
     first = rows[0]
+    if (other := (await pre_advice.find_other_years(connection, [key])).get(key.compared)) is not None:
+        raise BadValue("serial", str(key), f"a number of its own: {other} is in the register")
     fine = sum((row.melt_cg or row.gross_cg) * (row.fineness_e5 or row.declared_fineness_e5) for row in rows)
     declared = max(fine * 10 // total_mg, 1)
+    mark("refiner", key.refiner)
+    mark("serial", key.serial)
     values = {
         "refiner": key.refiner,
         "serial": key.serial,

@@ -1,16 +1,19 @@
 """Pre-advice: the lots of a bar list that are to come, each checked against the register first."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, Row, Text, and_, func, insert, literal, select
+from sqlalchemy import ARRAY, Row, Text, and_, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.arithmetic import format_cg, format_fineness
 from settlement.base.sub_accounts import CUSTODY_MEMBER
+from settlement.base.texts import mark
 from settlement.documents.lots import GONE
+from settlement.intake.bar_columns import YEARS
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, lots, provenance, warehouses
@@ -19,17 +22,21 @@ from settlement.tables.ledger import trading_account
 from settlement.tables.lots import lot, lot_lock
 from settlement.workbooks.cells import BadFile, RowError
 
+_SAY_SO: Final = "correct the year, or say that it is another bar (--other-years, `other_years`)"
 _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
 
 
-async def pre_advise(connection: AsyncConnection, by: str, rows: Sequence[Declared]) -> list[int]:
+async def pre_advise(
+    connection: AsyncConnection, by: str, rows: Sequence[Declared], *, other_years: bool = False
+) -> list[int]:
     """Register the lots of a bar list that are to come, and return their numbers.
 
-    Raises BadFile, with every row that names an unknown account, class or warehouse, is not of a form, fineness,
-    size or place that its class takes, has a provenance that is not well formed, or is in the register already.
+    ``other_years``: a bar whose mark and number are known with another year, or without one, is another bar. Raises
+    BadFile, with every row that names an unknown account, class or warehouse, is not of a form, fineness, size or place
+    that its class takes, has a provenance that is not well formed, or is in the register already.
     """
     await audit.lock(connection)
-    if errors := await problems(connection, rows):
+    if errors := await problems(connection, rows, other_years=other_years):
         raise BadFile(sorted(errors))
     values = [
         {
@@ -49,10 +56,12 @@ async def pre_advise(connection: AsyncConnection, by: str, rows: Sequence[Declar
     added = await connection.execute(insert(lot).returning(lot.c.lot_id, sort_by_parameter_order=True), values)
     numbers = [int(row.lot_id) for row in added]
     places = dict(zip(numbers, (row.warehouse for row in rows), strict=True))
-    details = {
+    details: dict[int, dict[str, Any]] = {
         number: {"declared_gross_g": format_cg(row.gross_cg), "declared_permille": format_fineness(row.fineness_e5)}
         for number, row in zip(numbers, rows, strict=True)
     }
+    if other_years:
+        details = {number: {**detail, "other_years": True} for number, detail in details.items()}
     await lots.record_creation(connection, by, "pre_advise", places, details)
     records = {number: row.provenance for number, row in zip(numbers, rows, strict=True)}
     await provenance.write(connection, by, records)
@@ -68,9 +77,10 @@ class _Register(NamedTuple):
     customs_of_classes: Mapping[str, str]
     present: Mapping[BarKey, Row[Any]]
     disputed: Mapping[BarKey, int]
+    other_years: Mapping[BarKey, BarKey]
 
     @classmethod
-    async def read(cls, connection: AsyncConnection, keys: Sequence[BarKey]) -> "_Register":
+    async def read(cls, connection: AsyncConnection, keys: Sequence[BarKey], other_years: bool) -> "_Register":
         classes = await acceptance.terms(connection)
         members = select(trading_account.c.account).where(trading_account.c.member != CUSTODY_MEMBER)
         return cls(
@@ -80,6 +90,7 @@ class _Register(NamedTuple):
             await customs.of_classes(connection, classes),
             await find_by_key(connection, keys),
             await find_disputed(connection, keys),
+            {} if other_years else await find_other_years(connection, keys),
         )
 
     def problems(self, row: Declared) -> list[RowError]:
@@ -97,10 +108,14 @@ class _Register(NamedTuple):
             problems.append(("warehouse", f"{row.warehouse!r} is not a warehouse"))
         elif terms is not None and there != (takes := self.customs_of_classes[row.symbol]):
             problems.append(("warehouse", f"{row.warehouse} is {there}; {row.symbol} takes {takes} metal"))
-        if row.key in self.disputed:
-            problems.append(("serial", f"{row.key} is under a quality claim: lot {self.disputed[row.key]}"))
-        if row.key in self.present:
-            problems.append(("serial", f"{row.key} is lot {self.present[row.key].lot_id} of the register"))
+        problems += _problems_of_key(row.key)
+        key = row.key.compared
+        if key in self.disputed:
+            problems.append(("serial", f"{row.key} is under a quality claim: lot {self.disputed[key]}"))
+        if key in self.present:
+            problems.append(("serial", f"{row.key} is lot {self.present[key].lot_id} of the register"))
+        elif key in self.other_years:
+            problems.append(("year", f"{row.key} may be {self.other_years[key]}: {_SAY_SO}"))
         try:
             provenance.check(row.provenance)
         except BadValue as error:
@@ -108,29 +123,68 @@ class _Register(NamedTuple):
         return [RowError(row.line, column, text) for column, text in problems]
 
 
-async def problems(connection: AsyncConnection, rows: Sequence[Declared]) -> list[RowError]:
+def _problems_of_key(key: BarKey) -> list[tuple[str, str]]:
+    """Return what is wrong with a mark, a number or a year, whichever way it came."""
+    problems = []
+    for field, text in (("refiner", key.refiner), ("serial", key.serial)):
+        try:
+            mark(field, text)
+        except BadValue as error:
+            problems.append((field, str(error)))
+    if key.year and not YEARS[0] <= key.year <= YEARS[1]:
+        problems.append(("year", str(BadValue("year", key.year, f"a year from {YEARS[0]} to {YEARS[1]}, or none"))))
+    return problems
+
+
+async def problems(
+    connection: AsyncConnection, rows: Sequence[Declared], *, other_years: bool = False
+) -> list[RowError]:
     """Return the register's objections to rows: unknown names, lots that no class takes or that are here already."""
-    register = await _Register.read(connection, [row.key for row in rows])
+    register = await _Register.read(connection, [row.key for row in rows], other_years)
     return [problem for row in rows for problem in register.problems(row)]
 
 
 async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[Any]]:
-    """Return those of these bars that are here now, or to come, with their lots."""
+    """Return those of these bars that are here now, or to come, with their lots, by ``BarKey.compared``."""
+    compared = [key.compared for key in keys]
+    return {key: row for key, row in await _find_by_number(connection, compared) if key in set(compared)}
+
+
+async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, BarKey]:
+    """Return, by ``BarKey.compared``, those of these bars that have the mark and number of another one.
+
+    The other differs by its year alone, or has none. It is in the register, or stands among ``keys`` too.
+    """
+    by_number: defaultdict[tuple[str, str], dict[BarKey, BarKey]] = defaultdict(dict)
+    for key in keys:
+        by_number[key.compared[:2]][key.compared] = key
+    for found, row in await _find_by_number(connection, [key.compared for key in keys]):
+        by_number[found[:2]][found] = BarKey(row.refiner, row.serial, row.year)
+    others = {}
+    for several in by_number.values():
+        for key in several:
+            if other := next((typed for found, typed in several.items() if found != key), None):
+                others[key] = other
+    return others
+
+
+async def _find_by_number(connection: AsyncConnection, compared: Sequence[BarKey]) -> list[tuple[BarKey, Row[Any]]]:
+    """Return the lots that are here, or to come, with the mark and number of one of these bars, whatever their year."""
     several = func.unnest(
-        literal([key.refiner for key in keys], ARRAY(Text)),
-        literal([key.serial for key in keys], ARRAY(Text)),
-        literal([key.year for key in keys], ARRAY(BigInteger)),
+        literal([key.refiner for key in compared], ARRAY(Text)), literal([key.serial for key in compared], ARRAY(Text))
     )
-    wanted = several.table_valued("refiner", "serial", "year").render_derived(name="wanted")
-    same = and_(*(getattr(lot.c, name) == getattr(wanted.c, name) for name in BarKey._fields))
-    query = select(lot).join(wanted, same).where(lot.c.state.not_in(GONE))
-    return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
+    wanted = several.table_valued("refiner", "serial").render_derived(name="wanted")
+    same = and_(func.folded(lot.c.refiner) == wanted.c.refiner, func.folded(lot.c.serial) == wanted.c.serial)
+    query = select(lot).join(wanted, same).where(lot.c.state.not_in(GONE)).distinct()
+    rows = await connection.execute(query)
+    return [(BarKey(row.refiner, row.serial, row.year).compared, row) for row in rows]
 
 
 async def find_disputed(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, int]:
-    """Return those of these bars that have left and are under a quality claim, with the number of the lot."""
+    """Return, by ``BarKey.compared``, those of these bars that have left and are under a claim, with the lot."""
     columns = (lot.c.lot_id, lot.c.refiner, lot.c.serial, lot.c.year)
     claimed = select(*columns).join(lot_lock, lot_lock.c.lot_id == lot.c.lot_id)
     claimed = claimed.where(lot_lock.c.kind == "CLAIM", lot_lock.c.lifted_at.is_(None))
-    found = {BarKey(r.refiner, r.serial, r.year): int(r.lot_id) for r in await connection.execute(claimed)}
-    return {key: found[key] for key in keys if key in found}
+    rows = await connection.execute(claimed)
+    found = {BarKey(row.refiner, row.serial, row.year).compared: int(row.lot_id) for row in rows}
+    return {key: found[key] for key in {key.compared for key in keys} if key in found}

@@ -6,13 +6,14 @@ The steps and their order are in ``settlement.documents.lots``; none can be skip
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.spelling import fold
 from settlement.base.steps import allow, authorize
 from settlement.documents.lots import LOT
 from settlement.documents.machine import AS_BEFORE
@@ -142,17 +143,14 @@ class Search(NamedTuple):
     def query(self) -> Select[Any]:
         """Return the query of these lots. Each condition has an index that begins with its column."""
         query = select(lot)
-        for column in (lot.c.state, lot.c.symbol, lot.c.account, lot.c.warehouse, lot.c.refiner):
+        for column in (lot.c.state, lot.c.symbol, lot.c.account, lot.c.warehouse):
             value = getattr(self, column.name)
             if value is not None:
                 query = query.where(column == value)
+        if self.refiner is not None:
+            query = query.where(func.folded(lot.c.refiner) == fold(self.refiner))
         if self.serial is not None:
-            start = self.serial.removesuffix("*")
-            if start == self.serial:
-                query = query.where(lot.c.serial == start)
-            else:
-                end = start + "\U0010ffff"
-                query = query.where(lot.c.serial.op("~>=~")(start), lot.c.serial.op("~<~")(end))
+            query = query.where(*_has_serial(self.serial))
         if self.arrived_from is not None or self.arrived_before is not None:
             arrived = select(custody_event.c.lot_id).where(custody_event.c.step == "arrive")
             if self.arrived_from is not None:
@@ -161,6 +159,14 @@ class Search(NamedTuple):
                 arrived = arrived.where(custody_event.c.at < self.arrived_before)
             query = query.where(lot.c.lot_id.in_(arrived))
         return query
+
+
+def _has_serial(wanted: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a serial is the wanted one, however it is spelled, or begins as one with a ``*``."""
+    serial, start = func.folded(lot.c.serial, type_=Text()), fold(wanted.removesuffix("*"))
+    if not wanted.endswith("*"):
+        return (serial == start,)
+    return (serial.bool_op("~>=~")(start), serial.bool_op("~<~")(start + "\U0010ffff"))
 
 
 EVERY_LOT: Final = Search()

@@ -15,7 +15,8 @@ from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
-from settlement.base.texts import printable
+from settlement.base.spelling import fold
+from settlement.base.texts import mark
 from settlement.lots import lots
 from settlement.tables.lots import PARTIES, sample
 
@@ -69,13 +70,15 @@ def _check(samples: Sequence[SealedSample]) -> None:
     for found in samples:
         if found.party not in PARTIES:
             raise BadValue("party", found.party, "one of " + ", ".join(PARTIES))
-        printable("seal", found.seal, 32)
+        mark("seal", found.seal)
         if not LEAST_CG <= found.weight_cg <= MOST_CG:
             allowed = f"{format_cg(LEAST_CG)} to {format_cg(MOST_CG)} g"
             raise BadValue("weight", format_cg(found.weight_cg), allowed)
-    for name in ("party", "seal"):
-        values = [getattr(found, name) for found in samples]
-        if len(set(values)) < len(values):
+    for name, values in (
+        ("party", [found.party for found in samples]),
+        ("seal", [found.seal for found in samples]),
+    ):
+        if len(set(map(fold, values))) < len(values):
             raise BadValue(name, values, "different for each sample")
 
 

@@ -24,6 +24,8 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
+from settlement.base.spelling import same
+from settlement.base.texts import printable
 from settlement.documents.lots import AT_WAREHOUSE, PROMISED
 from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
@@ -80,7 +82,7 @@ def _status(field: str, cell: cells.Cell) -> str | None:
 
 
 def _seal(field: str, cell: cells.Cell) -> str | None:
-    return bar_columns.mark(field, cell) if cell.text else None
+    return printable(field, cells.plain_text(field, cell), 64) if cell.text else None
 
 
 def _customs(field: str, cell: cells.Cell) -> str | None:
@@ -125,7 +127,8 @@ class _Register(NamedTuple):
         row = self.lots[key]
         fineness = row.fineness_e5 or row.declared_fineness_e5
         status = _expected_status(row, self.locks.get(row.lot_id, set()))
-        return StatementBar(line, key, _weight(row), fineness, status, self.seals.get(row.lot_id), self.customs)
+        typed = BarKey(row.refiner, row.serial, row.year)
+        return StatementBar(line, typed, _weight(row), fineness, status, self.seals.get(row.lot_id), self.customs)
 
 
 async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> Outcome:
@@ -133,12 +136,12 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
     register = await _Register.read(connection, place)
     stated: dict[BarKey, list[StatementBar]] = {}
     for line in lines:
-        stated.setdefault(line.key, []).append(line)
+        stated.setdefault(line.key.compared, []).append(line)
     others = await pre_advice.find_by_key(connection, [key for key in stated if key not in register.lots])
     found: list[Break] = []
     for key, several in stated.items():
-        subject = f"{place} {key}"
         row = register.lots.get(key)
+        subject = _subject(place, key, row)
         if len(several) > 1:
             # About the mark and not about a lot: which of the lines is the lot is what nobody knows.
             where = "lines " + ", ".join(str(line.line) for line in several)
@@ -149,9 +152,14 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
             found.append(_not_here(subject, several[0], others.get(key)))
     for key, row in register.lots.items():
         if key not in stated:
-            found.append(_missing(f"{place} {key}", row, register.locks.get(row.lot_id, set())))
+            found.append(_missing(_subject(place, key, row), row, register.locks.get(row.lot_id, set())))
     weights = (sum(line.gross_cg for line in lines), sum(map(_weight, register.lots.values())))
     return Outcome(None, len(lines), len(register.lots), *weights, tuple(found))
+
+
+def _subject(place: str, key: BarKey, row: Row[Any] | None) -> str:
+    """Return the subject of a bar's breaks, which does not change with the spelling of a statement."""
+    return f"{place} {str(key).upper() if row is None else BarKey(row.refiner, row.serial, row.year)}"
 
 
 async def expected(connection: AsyncConnection, place: str) -> list[StatementBar]:
@@ -183,7 +191,7 @@ def _weight(row: Row[Any]) -> int:
 
 async def _lots_at(connection: AsyncConnection, place: str) -> dict[BarKey, Row[Any]]:
     query = select(lot).where(lot.c.warehouse == place, lot.c.state.in_(AT_WAREHOUSE)).order_by(lot.c.lot_id)
-    return {BarKey(row.refiner, row.serial, row.year): row for row in await connection.execute(query)}
+    return {BarKey(row.refiner, row.serial, row.year).compared: row for row in await connection.execute(query)}
 
 
 async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]:
@@ -226,7 +234,7 @@ def _differences(subject: str, row: Row[Any], stated: StatementBar, right: State
         found.append(Break("FINENESS_DIFF", subject, row.symbol, *fineness, name, row.lot_id))
     for kind, there, here in (
         ("STATUS_DIFF", stated.status, right.status),
-        ("SEAL_DIFF", stated.seal, right.seal),
+        ("SEAL_DIFF", stated.seal, stated.seal if same(stated.seal or "", right.seal or "") else right.seal),
         ("CUSTOMS_DIFF", stated.customs, right.customs),
     ):
         if there is not None and here is not None and there != here:

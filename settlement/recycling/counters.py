@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base import audit
-from settlement.base.texts import printable
+from settlement.base.texts import mark, printable
 from settlement.lots import warehouses
 from settlement.tables.base import member
 from settlement.tables.ledger import trading_account
@@ -25,7 +25,7 @@ async def add(
     if await connection.scalar(owner) != member_code:
         raise BadValue("account", account, f"a trading account of {member_code}")
     await warehouses.customs_of(connection, place)
-    row = {"counter": parse_identifier(code, "counter"), "member": member_code, "account": account}
+    row = {"counter": mark("counter", parse_identifier(code, "counter")), "member": member_code, "account": account}
     row |= {"warehouse": place, "name": printable("name", name, 64)}
     added = insert_or(counter).values(row).on_conflict_do_nothing().returning(counter.c.counter)
     if await connection.scalar(added) is None:

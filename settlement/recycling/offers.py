@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
@@ -97,7 +98,11 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
     if method == "CASH":
         await aml.before_cash(connection, by, row.seller_id, row.offered_fen, day)
     paid = {"method": method, "payment_reference": reference, "paid_by": by, "paid_at": now_ms(), "paid_day": day}
-    await tickets.take_step(connection, by, "pay", ticket_no, paid)
+    try:
+        await tickets.take_step(connection, by, "pay", ticket_no, paid)
+    except IntegrityError as error:
+        allowed = "the bank's number of a transfer that has paid no other ticket"
+        raise BadValue("payment_reference", reference, allowed) from error
     reports = await aml.after_cash(connection, by, row.seller_id, day) if method == "CASH" else []
     return Payment(row.offered_fen, tuple(reports))
 

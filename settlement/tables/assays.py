@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from settlement.documents.assays import ASSAY_EXCHANGE, ASSAY_PARTY
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.tables.columns import folded, integer, metadata, number, one_of, string
 from settlement.tables.lots import PARTIES
 
 assay = Table(
@@ -68,6 +68,8 @@ laboratory = Table(
         "cardinality(accreditations) > 0 AND accreditations <@ ARRAY['CMA', 'CNAS']", name="accreditations_known"
     ),
     CheckConstraint("valid_from <= valid_until", name="validity"),
+    Index("uq_laboratory_laboratory", text(folded("laboratory")), unique=True),
+    Index("uq_laboratory_accreditation_no", text(folded("accreditation_no")), unique=True),
 )
 
 assay_exchange = Table(

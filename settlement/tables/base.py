@@ -15,11 +15,12 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from settlement.documents.kinds import KINDS, PROPOSAL
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.tables.columns import folded, integer, metadata, number, one_of, string
 
 PERMISSIONS = ("trade", "operate", "settle", "supervise")
 
@@ -30,6 +31,7 @@ member = Table(
     string("name"),
     string("name_zh", default=""),
     integer("created_at"),
+    Index("uq_member_member", text(folded("member")), unique=True),
 )
 
 staff = Table(
@@ -40,6 +42,7 @@ staff = Table(
     Column("permissions", ARRAY(Text), nullable=False),
     integer("created_at"),
     CheckConstraint("permissions <@ ARRAY['operate', 'settle', 'supervise']", name="permissions_known"),
+    Index("uq_staff_staff", text(folded("staff")), unique=True),
 )
 
 api_key = Table(
@@ -58,6 +61,7 @@ api_key = Table(
         "permissions <@ CASE WHEN staff IS NULL THEN ARRAY['trade'] ELSE ARRAY['operate', 'settle', 'supervise'] END",
         name="permissions_fit_holder",
     ),
+    Index("uq_api_key_key_id", text(folded("key_id")), unique=True),
 )
 
 audit_log = Table(

@@ -47,6 +47,11 @@ def not_in(column: str, words: Iterable[str]) -> str:
     return is_in(f"{column} NOT", words)
 
 
+def folded(column: str) -> str:
+    """Return the SQL of the form in which a typed number is compared (``settlement.base.spelling``)."""
+    return f"folded({column})"
+
+
 def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
     """Return the rule that a column holds one of some words."""
     return CheckConstraint(is_in(column, words), name=f"{column}_known")

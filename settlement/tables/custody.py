@@ -26,7 +26,7 @@ from settlement.documents.custody import (
     TRANSFER,
 )
 from settlement.documents.machine import union
-from settlement.tables.columns import integer, is_in, metadata, not_in, number, one_of, string
+from settlement.tables.columns import folded, integer, is_in, metadata, not_in, number, one_of, string
 
 receipt = Table(
     "receipt",
@@ -83,7 +83,7 @@ encumbrance = Table(
     Index(
         "uq_encumbrance_kind_document",
         "kind",
-        "document",
+        text(folded("document")),
         unique=True,
         postgresql_where=text(not_in("status", NEVER_BOUND)),
     ),

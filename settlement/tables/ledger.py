@@ -26,7 +26,7 @@ from settlement.documents.ledger import (
     OUTBOX_OPEN,
     OUTBOX_UNSENT,
 )
-from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
+from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string
 
 ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
 """A trading account's, or one of the venue's own; ``settlement.ledger.posting`` describes each."""
@@ -162,7 +162,7 @@ cash_transfer = Table(
     CheckConstraint("amount <> 0", name="not_zero"),
     Index(
         "uq_cash_transfer_bank_reference",
-        "bank_reference",
+        text(folded("bank_reference")),
         unique=True,
         postgresql_where=text(is_in("status", BANK_REFERENCE_USED)),
     ),

@@ -14,13 +14,14 @@ from sqlalchemy import (
     Index,
     Table,
     Text,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from goldx.protocol.terms import FORMS
 from settlement.documents.lots import ACCEPTANCE, FINE_KNOWN, FINE_POSSIBLE, GONE, LOT, PROVENANCE
-from settlement.tables.columns import integer, is_in, metadata, not_in, number, one_of, string
+from settlement.tables.columns import folded, integer, is_in, metadata, not_in, number, one_of, string
 
 ORIGINS = ("MINE", "RECYCLED_CONSUMER", "RECYCLED_TRADE", "MANUFACTURING", "INDUSTRIAL", "BANK")
 """Where the gold of a lot comes from (domain sheet 3.6)."""
@@ -34,6 +35,7 @@ warehouse = Table(
     string("city"),
     string("customs"),
     one_of("customs", CUSTOMS),
+    Index("uq_warehouse_warehouse", text(folded("warehouse")), unique=True),
 )
 
 lot = Table(
@@ -71,8 +73,8 @@ lot = Table(
     CheckConstraint("state <> 'QUARANTINED' OR held_state IS NOT NULL", name="held_from_somewhere"),
     Index(
         "uq_lot_refiner_serial_year",
-        "refiner",
-        "serial",
+        text(folded("refiner")),
+        text(folded("serial")),
         "year",
         unique=True,
         postgresql_where=text(not_in("state", GONE)),
@@ -81,8 +83,13 @@ lot = Table(
     Index("ix_lot_state_lot_id", "state", "lot_id"),
     Index("ix_lot_account_lot_id", "account", "lot_id"),
     Index("ix_lot_warehouse_lot_id", "warehouse", "lot_id"),
-    Index("ix_lot_refiner_lot_id", "refiner", "lot_id"),
-    Index("ix_lot_serial_lot_id", "serial", "lot_id", postgresql_ops={"serial": "text_pattern_ops"}),
+    Index("ix_lot_refiner_lot_id", text(folded("refiner")), "lot_id"),
+)
+Index(
+    "ix_lot_serial_lot_id",
+    func.folded(lot.c.serial).label("folded_serial"),
+    lot.c.lot_id,
+    postgresql_ops={"folded_serial": "text_pattern_ops"},
 )
 
 custody_event = Table(
@@ -134,6 +141,7 @@ scale = Table(
     Column("calibrated_until", Date, nullable=False),
     CheckConstraint("resolution_cg IN (1, 2, 5, 10, 20, 50, 100)", name="resolution"),
     CheckConstraint("capacity_cg > 0 AND capacity_cg % resolution_cg = 0", name="capacity"),
+    Index("uq_scale_scale", text(folded("scale")), unique=True),
 )
 
 provenance = Table(
@@ -168,7 +176,7 @@ sample = Table(
     number("sample_no"),
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), nullable=False),
     string("party"),
-    Column("seal", Text, nullable=False, unique=True),
+    string("seal"),
     integer("weight_cg"),
     integer("at"),
     string("by"),
@@ -176,6 +184,7 @@ sample = Table(
     one_of("party", PARTIES),
     CheckConstraint("weight_cg > 0", name="weight"),
     Index("ix_sample_lot_id", "lot_id"),
+    Index("uq_sample_seal", text(folded("seal")), unique=True),
 )
 
 LOCK_KINDS = ("FREEZE", "PLEDGE", "LEGAL_HOLD", "TRANSFER", "CANCEL", "CLAIM")

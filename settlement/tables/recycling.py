@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from goldx.protocol.terms import FORMS
 from settlement.documents.recycling import AML_REPORT, COUNTER_TICKET, REPORT_WAITING, TICKET_PAID
-from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
+from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string
 
 ID_TYPES = ("RESIDENT_ID", "PASSPORT", "RESIDENCE_PERMIT")
 """Identity documents that a counter takes."""
@@ -65,6 +65,7 @@ counter = Table(
     Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
     Column("warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
     string("name"),
+    Index("uq_counter_counter", text(folded("counter")), unique=True),
 )
 
 posted_price = Table(
@@ -113,6 +114,12 @@ counter_ticket = Table(
         f"({is_in('status', TICKET_PAID)}) = (paid_by IS NOT NULL) AND paid_by <> offered_by", name="two_people"
     ),
     Index("ix_counter_ticket_seller_id_paid_day", "seller_id", "paid_day"),
+    Index(
+        "uq_counter_ticket_payment_reference",
+        text(folded("payment_reference")),
+        unique=True,
+        postgresql_where=text("method = 'TRANSFER'"),
+    ),
 )
 
 counter_item = Table(

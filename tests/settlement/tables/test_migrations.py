@@ -1,5 +1,6 @@
 """Migrations of databases that have rows already."""
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,4 +48,20 @@ async def test_breaks_get_the_lots_that_their_texts_named(database_url: str) -> 
             "XM1 HX 1 2024": 2,
             "XM1 HX 9 2024": None,
         }
+    await engine.dispose()
+
+
+async def test_a_bar_that_stands_twice_under_two_spellings_is_named_before_it_is_migrated(database_url: str) -> None:
+    engine = database.connect(database_url)
+    twice = LOT.text.replace("'1', '2', '3'", "'A 417', 'a417'")
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0014")
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(twice))
+    with pytest.raises(ValueError, match=r"two spellings of one number.*HX A 417.*HX a417"):
+        await database.migrate(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE lot SET state = 'CANCELLED' WHERE serial = 'a417'"))
+    await database.migrate(database_url)
     await engine.dispose()
