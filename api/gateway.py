@@ -116,7 +116,9 @@ class Gateway:
             self.anonymous,
         )
         newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
-        self.trading = Trading(self.view, self.sequencer, newest.wait)
+        self.trading = Trading(
+            self.view, self.sequencer, newest.wait, self.authenticator.is_member, self.sessions.spawn
+        )
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
             self.view,

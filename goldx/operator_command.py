@@ -35,5 +35,7 @@ def operator(method: str, params: str, key_file: Path, url: str | None) -> None:
         raise click.ClickException(f"{base}: {error}") from error
     if answer.is_error:
         raise click.ClickException(f"{answer.status_code}: {answer.text}")
+    if (preview := answer.json().get("preview")) is not None:
+        click.echo(json.dumps(preview, ensure_ascii=False))
     for event in answer.json()["events"]:
         click.echo(json.dumps(event, ensure_ascii=False))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signature
 from goldx.protocol.units import BadValue
-from settlement.base.registry import Principal, find_principal
+from settlement.base.registry import Principal, find_principal, is_member
 
 __all__ = ["CACHE_SECONDS", "Authenticator", "NotAuthentic", "Principal", "new_nonce"]
 
@@ -44,6 +44,10 @@ class Authenticator:
         if found is not None:
             self._cache[key_id] = (found, time.monotonic() + CACHE_SECONDS)
         return found
+
+    async def is_member(self, code: str) -> bool:
+        """Return whether a member firm is registered. Raises SQLAlchemyError and OSError."""
+        return await is_member(self._engine, code)
 
     async def log_on(self, key_id: str, nonce: str, signature: str) -> Principal:
         """Return the principal whose key signed the nonce's text. ``signature`` is hexadecimal. Raises NotAuthentic."""

@@ -4,8 +4,11 @@ Each method checks the session's permission and the form of the request, hands t
 the answer from the events of the command.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeAlias
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.outcome import Outcome, Refusal
 from api.edge.rpc import Request
@@ -22,7 +25,9 @@ from goldx.protocol.commands import (
     BY_METHOD,
     MEMBER_COMMANDS,
     OPERATOR_COMMANDS,
+    AccountOpen,
     AnyCommand,
+    InstrumentDefine,
     OrderCancel,
     OrderCancelAll,
     OrderPlace,
@@ -30,15 +35,23 @@ from goldx.protocol.commands import (
     QuoteCancel,
     QuoteSet,
 )
+from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.reasons import describe
-from goldx.protocol.terms import END_OF_DAY_RULES
+from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT
 from goldx.protocol.units import BadValue
-from goldx.protocol.wire import read_command, write_event
+from goldx.protocol.wire import CODECS, read_command, write_event
+
+log = structlog.get_logger()
 
 OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 """Methods of a key with the permission ``operate``."""
-SET_BY_GATEWAY: Final = ("session", "by", "rules")
+SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent")
 """Fields of commands that no request may give."""
+
+TERMS: Final = InstrumentDefined.__struct_fields__[3:]
+"""The terms of an instrument that a request may give."""
+PREVIEW: Final = "instrument.preview"
+"""The method that shows what ``instrument.define`` would change."""
 
 MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 """Makes the result of a request from its command and the events of it. Raises Refusal."""
@@ -47,16 +60,27 @@ MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 class Trading:
     """``methods`` maps the names of methods to their functions, for the sessions.
 
-    ``wait_for_events`` is ``NewestEvents.wait``.
+    ``wait_for_events`` is ``NewestEvents.wait``. ``is_member`` looks a member firm up in the registry; None where there
+    is no registry. ``spawn`` runs a coroutine.
     """
 
-    def __init__(self, view: View, sequencer: Sequencer, wait_for_events: Callable[[Then], None]) -> None:
+    def __init__(
+        self,
+        view: View,
+        sequencer: Sequencer,
+        wait_for_events: Callable[[Then], None],
+        is_member: Callable[[str], Awaitable[bool]] | None,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
         self._view = view
         self._sequencer = sequencer
         self._wait_for_events = wait_for_events
+        self._is_member = is_member
+        self._spawn = spawn
         self.targets = Targets(view)
         self.methods: dict[str, Method] = {command.method: self._member for command in MEMBER_COMMANDS}
         self.methods |= dict.fromkeys(OPERATOR_METHODS, self._operator)
+        self.methods[PREVIEW] = self._preview
 
     def _member(self, session: Session, request: Request) -> None:
         principal = session.require("trade")
@@ -107,7 +131,51 @@ class Trading:
     def _operator(self, session: Session, request: Request) -> None:
         principal = session.require("operate")
         command = self.read(request.method, request.params, by=str(principal.staff))
-        self._submit(session, request, command, self.operator_result)
+        if isinstance(command, AccountOpen):
+            self._spawn(self._open_account(session, request, command))
+        else:
+            self._submit(session, request, command, self.operator_result)
+
+    async def _open_account(self, session: Session, request: Request, command: AccountOpen) -> None:
+        try:
+            await self.check_member(command)
+            self._submit(session, request, command, self.operator_result)
+        except Refusal as refusal:
+            request.refuse(refusal)
+
+    async def check_member(self, command: AnyCommand) -> None:
+        """Raise Refusal if a command opens an account for a firm that the registry does not have, or if it is away."""
+        if not isinstance(command, AccountOpen) or self._is_member is None:
+            return
+        try:
+            known = await self._is_member(command.member)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the registry is not reachable", error=str(error))
+            text = "the registry of members is not reachable; the account was not opened"
+            raise Refusal("UNAVAILABLE", text, retry_after_ms=1_000) from error
+        if not known:
+            raise Refusal("UNKNOWN_MEMBER", f"member: {command.member} is not registered; `goldx member add` does that")
+
+    def _preview(self, session: Session, request: Request) -> None:
+        session.require("operate")
+        request.succeed(self.preview(request.params))
+
+    def preview(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return what ``instrument.define`` with these parameters would change, and what stands in its way."""
+        command: Any = self.read(InstrumentDefine.method, params, by="")
+        market = self._view.markets.get(command.symbol)
+        before = {} if market is None else market.instrument()
+        names = command.given if market is not None else TERMS
+        after = {name: _written(name, getattr(command, name)) for name in names}
+        changed = [name for name in names if before.get(name) != after[name]]
+        live = (order for account in self._view.accounts.values() for order in account.live.values())
+        return {
+            "symbol": command.symbol,
+            "known": market is not None,
+            "changes": {name: {"from": before.get(name), "to": after[name]} for name in changed},
+            "phase": before.get("phase"),
+            "open_orders": sum(order.symbol == command.symbol for order in live),
+        }
 
     @staticmethod
     def read(method: str, params: dict[str, Any], **set_by_gateway: str) -> AnyCommand:
@@ -119,7 +187,12 @@ class Trading:
             if name in params:
                 raise BadValue(name, params[name], "left out: the gateway sets it")
         fields = BY_METHOD[method].__struct_fields__
-        added = {**set_by_gateway, "rules": END_OF_DAY_RULES}
+        added: dict[str, Any] = {
+            **set_by_gateway,
+            "rules": END_OF_DAY_RULES,
+            "given": [name for name in TERMS if name in params],
+            "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
+        }
         return read_command(method, params | {name: added[name] for name in added if name in fields})
 
     def _submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
@@ -212,6 +285,11 @@ def _answer(request: Request, command: AnyCommand, outcome: Outcome | Refusal, m
         request.refuse(refusal)
     else:
         request.succeed(result)
+
+
+def _written(term: str, value: Any) -> Any:
+    """Return the protocol's form of a term of an instrument."""
+    return None if value is None else CODECS[term].write(value)
 
 
 def _trades_in(outcome: Outcome, order: Order) -> list[OwnTradeForm]:

@@ -1,6 +1,12 @@
-"""Candles: the prices and volume of one instrument by interval. Days begin at midnight in China."""
+"""Candles: the prices and volume of one instrument by interval.
+
+The candle of a day is that of the trading day, which ends with ``market.end_day`` and not at midnight: what trades in
+the evening after it belongs to the next one. It starts at the midnight in China with which the day's date begins.
+Before the first trading day has begun, days are those of the calendar in China.
+"""
 
 from collections import deque
+from datetime import date
 from typing import Any, Final
 
 from api.view.records import Candle
@@ -8,8 +14,12 @@ from goldx.protocol import units
 
 INTERVALS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000}
 """By name: the length in ms."""
+EPOCH: Final = date(1970, 1, 1)
+DAY_MS: Final = 86_400_000
 CHINA_OFFSET_MS: Final = 8 * 3_600_000
 """China Standard Time is UTC+8."""
+NEVER: Final = 1 << 62
+"""A time later than any that occurs."""
 KEPT: Final = 1_500
 """Candles that are kept of each interval length."""
 
@@ -23,12 +33,30 @@ class Candles:
         self._length = INTERVALS[interval]
         self._until = 0
         """The time in ms at which the newest candle ends."""
+        self._day: int | None = None
+        """When the present trading day begins, in ms, if this is about days and one has begun."""
+
+    def begin_day(self, trading_day: str) -> None:
+        """Begin a trading day, an ISO date: it has the trades from now on, until the next one begins.
+
+        A text that is no date, which no gateway lets pass, begins nothing.
+        """
+        try:
+            day = date.fromisoformat(trading_day)
+        except ValueError:
+            return
+        self._day = (day - EPOCH).days * DAY_MS - CHINA_OFFSET_MS
+        self._until = NEVER if self.kept and self.kept[-1].start == self._day else 0
 
     def add(self, at: int, price: int, quantity: int) -> None:
         """Add a trade. Time in ms never runs backward."""
         if at >= self._until:
-            start = at - (at + CHINA_OFFSET_MS) % self._length
-            self._until = start + self._length
+            if self._day is None:
+                start = at - (at + CHINA_OFFSET_MS) % self._length
+                self._until = start + self._length
+            else:
+                start = self._day
+                self._until = NEVER
             self.kept.append(Candle(start, price, price, price, price, quantity, 1))
             return
         last = self.kept[-1]

@@ -83,6 +83,8 @@ class MarketData:
         self.symbol = symbol
         self.defined: InstrumentDefined | None = None
         self.phase = terms.CLOSED
+        self.retired = False
+        """Whether the venue has taken the instrument out of use."""
         self.reference: int | None = None
         self.last: int | None = None
         self.indicated: AuctionIndicated | None = None
@@ -124,9 +126,18 @@ class MarketData:
 
     def define(self, event: InstrumentDefined) -> None:
         self.defined = event
+        self.retired = False
         if event.reference_price is not None:
             self.reference = event.reference_price
         self._status_changed = True
+
+    def retire(self) -> None:
+        self.retired = True
+        self._status_changed = True
+
+    def begin_day(self, trading_day: str) -> None:
+        """Begin a trading day, an ISO date: the trades from now on are of its candle."""
+        self.candles["1d"].begin_day(trading_day)
 
     def set_phase(self, event: PhaseChanged) -> None:
         self.phase = event.phase
@@ -216,7 +227,8 @@ class MarketData:
         out = write_event(self.defined)
         for name in ("sequence", "at", "event"):
             del out[name]
-        return out | {"reference_price": _price(self.reference), "phase": terms.PHASES[self.phase]}
+        out |= {"reference_price": _price(self.reference), "phase": terms.PHASES[self.phase]}
+        return out | {"retired": True} if self.retired else out
 
     def depth(self, depth: int | None) -> dict[str, Any]:
         """Return the best levels, in the protocol's form. The checksum is that of the whole book."""

@@ -34,7 +34,7 @@ class View:
         self.markets: dict[str, MarketData] = {}
         self.accounts: dict[str, Account] = {}
         self.members: dict[str, list[str]] = {}
-        """By member: its accounts, in the order of opening."""
+        """By member: its accounts that are in use, in the order of opening."""
         self.orders = NumberTable[Order]()
         """By id: open orders, and those that ended in this trading day or the one before."""
         self.fills = NumberTable[Fill]()
@@ -65,6 +65,8 @@ class View:
             events.ReferenceChanged: lambda event: self._market(event).set_reference(event),
             events.AuctionIndicated: lambda event: self._market(event).indicate(event),
             events.DayEnded: self._day_ended,
+            events.InstrumentRetired: lambda event: self._market(event).retire(),
+            events.AccountRetired: self._account_retired,
         }
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)
@@ -220,9 +222,14 @@ class View:
         self.members.setdefault(event.member, []).append(event.account)
         self._add(account.channel)
 
+    def _account_retired(self, event: events.AccountRetired) -> None:
+        self.members[self.accounts[event.account].member].remove(event.account)
+
     def _instrument_defined(self, event: events.InstrumentDefined) -> None:
         if event.symbol not in self.markets:
             market = self.markets[event.symbol] = MarketData(event.symbol)
+            if self.trading_day is not None:
+                market.begin_day(self.trading_day)
             for channel in market.channels():
                 self._add(channel)
         self._market(event).define(event)
@@ -230,6 +237,8 @@ class View:
     def _day_ended(self, event: events.DayEnded) -> None:
         """Drop the orders that had ended a day ago, and their client ids: till then a member may repeat them."""
         self.trading_day = event.next_trading_day
+        for market in self.markets.values():
+            market.begin_day(event.next_trading_day)
         orders = [(order_id, order) for order_id, order in self.orders.items() if not order.past]
         self.orders = NumberTable(orders)
         kept = [fill for _, order in orders for fill in fills(order, self.fills)]

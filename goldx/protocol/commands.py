@@ -108,6 +108,9 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     ``price_limit_percent`` is a whole percentage around the reference price; ``lower_price_limit`` and
     ``upper_price_limit`` are absolute and win over it. ``same_day_reuse_percent``: the share of the day's sale proceeds
     that may be withdrawn the same day (all of it may be traded with).
+
+    ``given``, which the gateway sets, names the terms that the request gave; of an instrument that is known all others
+    stay, and so does the reference price. None, in journals that are older than the field: all terms are new.
     """
 
     method: ClassVar[str] = "instrument.define"
@@ -133,6 +136,7 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     resale_lock_days: int = 0
     same_day_reuse_percent: int = 100
     by: str = ""
+    given: tuple[str, ...] | None = None
 
 
 class AccountOpen(OperatorCommand, tag=9, frozen=True):
@@ -180,10 +184,17 @@ class MarketSetPhase(OperatorCommand, tag=12, frozen=True):
 
 
 class MarketSetReference(OperatorCommand, tag=13, frozen=True):
+    """Changes the reference price.
+
+    ``largest_change_percent``, which the gateway sets: a price further away from the last one (before the first trade:
+    from the reference) only becomes the reference when another person gives the same command. None: any price does.
+    """
+
     method: ClassVar[str] = "market.set_reference"
     symbol: str
     price: int
     by: str = ""
+    largest_change_percent: int | None = None
 
 
 class MemberKill(OperatorCommand, tag=14, frozen=True):
@@ -214,14 +225,41 @@ class MarketEndDay(OperatorCommand, tag=18, frozen=True):
     """Ends the trading day: DAY orders expire, resale locks come a day nearer their end, old client ids become free.
 
     ``next_trading_day`` is an ISO date. ``rules``, which the gateway sets, says by which rules the day ends. 0, in
-    journals that are older than the field: any later day, in any phase, and only ids of open orders stay taken. 1:
-    an id stays taken until the end of the trading day after the one in which it was first used.
+    journals that are older than the field: any later day, in any phase, and only ids of open orders stay taken. 1: a
+    weekday of the next weeks, with every instrument closed; an id stays taken until the end of the trading day after
+    the one in which it was first used.
     """
 
     method: ClassVar[str] = "market.end_day"
     next_trading_day: str
     by: str = ""
     rules: int = 0
+
+
+class InstrumentRetire(OperatorCommand, tag=19, frozen=True):
+    """Takes an instrument out of use: it stays closed. ``instrument.define`` brings it back."""
+
+    method: ClassVar[str] = "instrument.retire"
+    symbol: str
+    by: str = ""
+
+
+class AccountRetire(OperatorCommand, tag=20, frozen=True):
+    """Takes an empty account out of use, for good: its new orders are refused (reason RETIRED)."""
+
+    method: ClassVar[str] = "account.retire"
+    account: str
+    by: str = ""
+
+
+class MarketCancelOrders(OperatorCommand, tag=21, frozen=True):
+    """Cancels the open orders of an instrument, all or one account's. ``reason`` is a text that their owners see."""
+
+    method: ClassVar[str] = "market.cancel_orders"
+    symbol: str
+    reason: str
+    account: str | None = None
+    by: str = ""
 
 
 AnyCommand: TypeAlias = (
@@ -243,6 +281,9 @@ AnyCommand: TypeAlias = (
     | MemberHalt
     | ClockTick
     | MarketEndDay
+    | InstrumentRetire
+    | AccountRetire
+    | MarketCancelOrders
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

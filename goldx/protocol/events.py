@@ -78,6 +78,8 @@ class Trade(Event, tag=3, frozen=True):
 
 
 class OrderCancelled(Event, tag=4, frozen=True):
+    """``detail`` is the venue's own reason, where the venue cancelled the order (reason VENUE)."""
+
     event: ClassVar[str] = "order.cancelled"
     order_id: int
     account: str
@@ -85,6 +87,7 @@ class OrderCancelled(Event, tag=4, frozen=True):
     symbol: str
     remaining: int
     reason: str
+    detail: str | None = None
 
 
 class OrderReplaced(Event, tag=5, frozen=True):
@@ -247,6 +250,28 @@ class IcebergRefreshed(Event, tag=21, frozen=True):
     quantity: int
 
 
+class ReferenceProposed(Event, tag=22, frozen=True):
+    """A reference price far from the last one was given by one person. The reference is as before.
+
+    It changes when somebody other than ``by`` gives the same command, while the trading day lasts.
+    """
+
+    event: ClassVar[str] = "reference.proposed"
+    symbol: str
+    price: int
+    by: str
+
+
+class InstrumentRetired(Event, tag=23, frozen=True):
+    event: ClassVar[str] = "instrument.retired"
+    symbol: str
+
+
+class AccountRetired(Event, tag=24, frozen=True):
+    event: ClassVar[str] = "account.retired"
+    account: str
+
+
 AnyEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -269,6 +294,9 @@ AnyEvent: TypeAlias = (
     | OrderTriggered
     | SelfTradePrevented
     | IcebergRefreshed
+    | ReferenceProposed
+    | InstrumentRetired
+    | AccountRetired
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -36,6 +36,7 @@ REASONS: Final[dict[str, Reason]] = {
     "RESALE_LOCKED": Reason("gold bought so recently may not be sold yet"),
     "RATE_LIMITED": Reason("too many requests in this session; retry_after_ms says when the next is allowed", 429),
     "KILLED": Reason("the member is killed"),
+    "RETIRED": Reason("the venue has taken it out of use"),
     "TOO_LATE": Reason("the time given has passed"),
     "CANNOT_RESUME": Reason("the channel has not reached this sequence, or not in this epoch; data says where it is"),
     "UNAVAILABLE": Reason("it cannot be taken now and was not placed; retry_after_ms says when to ask again", 503),
@@ -53,6 +54,7 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "PHASE": "the market left the phase in which it could trade",
     "DISCONNECT": "the session that placed it ended",
     "REPLACED": "a newer quote, or a lower total, took its place",
+    "VENUE": "the venue cancelled it; `detail` says why",
 }
 """Why an order ended without being filled: the ``reason`` of ``order.cancelled``."""
 

@@ -73,6 +73,12 @@ def _read_date(field: str, value: Any) -> str:
         raise BadValue(field, value, "a date such as 2026-11-24") from None
 
 
+def _read_names(field: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > 64 or not all(isinstance(name, str) for name in value):
+        raise BadValue(field, value, "a list of at most 64 names")
+    return tuple(units.parse_identifier(name, field) for name in value)
+
+
 def _read_positive_weight(field: str, value: Any) -> int:
     mg = units.parse_weight(value, field)
     if mg == 0:
@@ -116,6 +122,8 @@ CODECS: dict[str, Codec] = {
     "kind": _word(terms.ACCOUNT_KINDS),
     "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _unchanged),
     "next_trading_day": Codec(_read_date, _unchanged),
+    "given": Codec(_read_names, list),
+    "largest_change_percent": _whole(1, 99),
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),
     "resale_lock_days": _whole(0, 250),

@@ -52,8 +52,8 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
     detail = ""
     if account is None:
         reason = "UNKNOWN_ACCOUNT"
-    elif account.member.refusal:
-        reason = account.member.refusal
+    elif account.refusal:
+        reason = account.refusal
     else:
         order = _find(state, account, order_id, client_order_id)
         holder = 0 if new_id is None else account.ids.find(new_id)

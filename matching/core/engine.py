@@ -15,7 +15,19 @@ import msgspec
 from goldx.protocol import commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.tags import tag_of
-from matching.core import adjustments, changes, listing, members, phases, placing, plain, quotes, snapshot, trading_day
+from matching.core import (
+    adjustments,
+    changes,
+    listing,
+    members,
+    phases,
+    placing,
+    plain,
+    quotes,
+    retirement,
+    snapshot,
+    trading_day,
+)
 from matching.core.completion import complete
 from matching.core.state import Events, State
 from matching.core.tags import ORDER_CANCEL, ORDER_PLACE
@@ -41,6 +53,9 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     commands.MemberHalt: members.halt,
     commands.ClockTick: trading_day.tick,
     commands.MarketEndDay: trading_day.end_day,
+    commands.InstrumentRetire: retirement.retire_instrument,
+    commands.AccountRetire: retirement.retire_account,
+    commands.MarketCancelOrders: retirement.cancel_orders,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

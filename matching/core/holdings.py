@@ -91,7 +91,10 @@ class Balance:
 
 
 class Member:
-    """A member firm. ``refusal`` is the reason why its new orders are refused, KILLED or HALTED, or empty."""
+    """A member firm. ``refusal`` is the reason why its new orders are refused, KILLED or HALTED, or empty.
+
+    ``refuse`` changes it.
+    """
 
     __slots__ = ("accounts", "name", "refusal")
 
@@ -100,15 +103,34 @@ class Member:
         self.refusal: str = ""
         self.accounts: list[Account] = []
 
+    def refuse(self, reason: str) -> None:
+        """Refuse new orders of all its accounts for a reason, or take them again if it is empty."""
+        self.refusal = reason
+        for account in self.accounts:
+            account.find_refusal()
+
 
 class Account:
     """An account of a member. Accounts with the same ``owner`` never trade with each other.
 
     ``ids`` holds every client id that is taken, ``older_ids`` those among them that were used before this trading day,
-    ``quotes`` the id of the newest quote in each symbol.
+    ``quotes`` the id of the newest quote in each symbol. ``refusal`` is the reason why its new orders are refused, its
+    member's or RETIRED, or empty.
     """
 
-    __slots__ = ("balances", "cash", "ids", "kind", "member", "name", "older_ids", "owner", "quotes")
+    __slots__ = (
+        "balances",
+        "cash",
+        "ids",
+        "kind",
+        "member",
+        "name",
+        "older_ids",
+        "owner",
+        "quotes",
+        "refusal",
+        "retired",
+    )
 
     def __init__(self, name: str, member: Member, kind: int, owner: str) -> None:
         self.name: str = name
@@ -120,6 +142,12 @@ class Account:
         self.ids: ClientIds = ClientIds()
         self.older_ids: set[str] = set()
         self.quotes: dict[str, str] = {}
+        self.retired: bool = False
+        self.refusal: str = member.refusal
+
+    def find_refusal(self) -> None:
+        """Set ``refusal`` after its member's has changed, or ``retired``."""
+        self.refusal = self.member.refusal or ("RETIRED" if self.retired else "")
 
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset; a new one is empty."""

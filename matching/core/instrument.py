@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from sortedcontainers import SortedList
 
 from goldx.protocol import terms
+from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG
 from matching.core.book import Side
+
+TERMS: Final = InstrumentDefined.__struct_fields__[3:]
+"""The names of the terms, in the order of ``Definition.values``: the event's fields after sequence, time and symbol."""
 
 
 class Definition:
@@ -137,8 +141,11 @@ class Instrument:
         "pending_stops",
         "phase",
         "plain",
+        "proposed_by",
+        "proposed_price",
         "protection",
         "reference",
+        "retired",
         "reuse_percent",
         "sell_stops",
         "symbol",
@@ -161,6 +168,10 @@ class Instrument:
         self.last: int = 0
         """The price of the last trade; 0 before the first."""
         self.reference: int = 0
+        self.proposed_price: int = 0
+        """A reference price far from the last, given by one person and not by a second one; 0 if there is none."""
+        self.proposed_by: str = ""
+        self.retired: bool = False
         self.indicated: tuple[int | None, int | None] = (None, None)
         """The (price, quantity) last published for the running auction."""
         self.interrupted_until: int = 0

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
-from matching.core.instrument import Definition, Instrument
+from matching.core.instrument import TERMS, Definition, Instrument
 from matching.core.state import State
-from matching.core.tags import INSTRUMENT_DEFINED, REFERENCE_CHANGED
+from matching.core.tags import INSTRUMENT_DEFINED, REFERENCE_CHANGED, REFERENCE_PROPOSED
+
+_REFERENCE_PRICE: Final = TERMS.index("reference_price")
 
 
 def define(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``instrument.define``: a new instrument, or new terms for one that is closed and without open orders.
 
-    New terms replace all old ones, except that the reference price stays if no other is given, and the last price if it
-    is a multiple of the tick.
+    Of the terms of a known instrument those that are ``given`` are replaced, all if None. The reference price stays
+    if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use again.
     """
-    _, symbol, *values, _ = command
+    _, symbol, *values, _, given = command
+    instrument = state.instruments.get(symbol)
+    detail = ""
+    if instrument is not None and given is not None:
+        values = [
+            new if name in given else old
+            for name, new, old in zip(TERMS, values, instrument.definition.values(), strict=True)
+        ]
+        if instrument.reference and values[_REFERENCE_PRICE] != instrument.reference:
+            detail = "reference_price: market.set_reference alone changes it"
     definition = Definition(values)
-    detail = _wrong_term(symbol, definition)
+    detail = _wrong_term(symbol, definition) or detail
     if detail:
         state.refuse("instrument.define", "BAD_VALUE", None, symbol, detail)
         return
-    instrument = state.instruments.get(symbol)
     if instrument is None:
         instrument = state.instruments[symbol] = Instrument(symbol)
     elif instrument.phase != terms.CLOSED or instrument.has_open_orders():
@@ -31,6 +41,7 @@ def define(state: State, command: tuple[Any, ...]) -> None:
         return
     kept = instrument.reference
     instrument.define(definition)
+    instrument.retired = False
     if kept and not instrument.reference:
         instrument.set_reference(kept)
     if instrument.last % instrument.tick:
@@ -39,18 +50,40 @@ def define(state: State, command: tuple[Any, ...]) -> None:
 
 
 def set_reference(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``market.set_reference``: limits that are a percentage of it change with it; resting orders stay."""
-    _, symbol, price, _ = command
+    """Apply ``market.set_reference``: limits that are a percentage of it change with it; resting orders stay.
+
+    A price further away than ``largest_change_percent`` takes two persons.
+    """
+    _, symbol, price, by, largest = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
         state.refuse("market.set_reference", "UNKNOWN_SYMBOL", None, symbol)
     elif not 0 < price <= MAX_PRICE_FEN:
         state.refuse("market.set_reference", "BAD_PRICE", None, symbol)
+    elif instrument.retired:
+        state.refuse("market.set_reference", "RETIRED", None, symbol, "instrument.define brings it back")
+    elif largest is not None and _is_far(instrument, price, largest) and not _is_second(instrument, price, by):
+        instrument.proposed_price = price
+        instrument.proposed_by = by
+        state.emit(REFERENCE_PROPOSED, symbol, price, by)
     else:
+        instrument.proposed_price = 0
+        instrument.proposed_by = ""
         instrument.set_reference(price)
         if instrument.phase == terms.AUCTION:
             state.changed_auctions[symbol] = instrument
         state.emit(REFERENCE_CHANGED, symbol, price)
+
+
+def _is_far(instrument: Instrument, price: int, percent: int) -> bool:
+    """Return whether a price differs by more than so many percent from the last price, or else from the reference."""
+    centre = instrument.last or instrument.reference
+    return centre > 0 and abs(price - centre) * 100 > centre * percent
+
+
+def _is_second(instrument: Instrument, price: int, by: str) -> bool:
+    """Return whether another person has proposed this reference price."""
+    return instrument.proposed_price == price and instrument.proposed_by != by
 
 
 def _wrong_term(symbol: str, definition: Definition) -> str:

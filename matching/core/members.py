@@ -31,7 +31,7 @@ def kill(state: State, command: tuple[Any, ...]) -> None:
     _, name, _ = command
     member = _find(state, "member.kill", name, "KILLED")
     if member is not None:
-        member.refusal = "KILLED"
+        member.refuse("KILLED")
         state.emit(MEMBER_KILLED, name)
         for order in state.open_orders(member.accounts):
             state.cancel(order, "KILL")
@@ -44,7 +44,7 @@ def halt(state: State, command: tuple[Any, ...]) -> None:
     if member is not None and member.refusal:
         state.refuse("member.halt", member.refusal, None, name)
     elif member is not None:
-        member.refusal = "HALTED"
+        member.refuse("HALTED")
         state.emit(MEMBER_HALTED, name)
 
 
@@ -53,7 +53,7 @@ def restore(state: State, command: tuple[Any, ...]) -> None:
     _, name, _ = command
     member = _find(state, "member.restore", name, "")
     if member is not None:
-        member.refusal = ""
+        member.refuse("")
         state.emit(MEMBER_RESTORED, name)
 
 

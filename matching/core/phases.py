@@ -32,6 +32,8 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
     instrument = state.instruments.get(symbol)
     if instrument is None:
         state.refuse("market.set_phase", "UNKNOWN_SYMBOL", None, symbol)
+    elif instrument.retired:
+        state.refuse("market.set_phase", "RETIRED", None, symbol, "instrument.define brings it back")
     elif not 0 <= phase < len(terms.PHASES):
         state.refuse("market.set_phase", "BAD_VALUE", None, symbol, "phase: no such phase")
     elif phase == instrument.phase:

@@ -102,8 +102,8 @@ def place(state: State, command: tuple[Any, ...]) -> None:
     account = state.accounts.get(request.account)
     if instrument is None or account is None:
         return _reject(state, request, "UNKNOWN_SYMBOL" if instrument is None else "UNKNOWN_ACCOUNT")
-    if account.member.refusal:
-        return _reject(state, request, account.member.refusal)
+    if account.refusal:
+        return _reject(state, request, account.refusal)
     holder = account.ids.find(request.client_order_id)
     if holder:
         return _reject(state, request, "DUPLICATE_ID", holder)

@@ -57,12 +57,7 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     except (KeyError, ValueError):
         return None
     if (
-        (
-            instrument.phase != CONTINUOUS
-            or account.member.refusal
-            or limit is None
-            or (time_in_force and time_in_force != DAY)
-        )
+        (instrument.phase != CONTINUOUS or account.refusal or limit is None or (time_in_force and time_in_force != DAY))
         or (kind or post_only or stp or persist)  # other than LIMIT, False, CANCEL_TAKER, False
         or (expire_at is not None or display is not None or stop_price is not None)
     ):

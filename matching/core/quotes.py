@@ -25,8 +25,8 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     if instrument is None or account is None:
         reason = "UNKNOWN_SYMBOL" if instrument is None else "UNKNOWN_ACCOUNT"
         return state.refuse("quote.set", reason, name, quote_id)
-    if account.member.refusal:
-        return state.refuse("quote.set", account.member.refusal, name, quote_id)
+    if account.refusal:
+        return state.refuse("quote.set", account.refusal, name, quote_id)
     holder = account.ids.find(quote_id + "/bid")
     if holder:
         return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {holder}")

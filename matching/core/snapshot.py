@@ -76,7 +76,7 @@ def read(data: bytes) -> State:
     state.previous_references = dict.fromkeys(previous_references)
     for name, refusal in members:
         state.members[name] = member = Member(name)
-        member.refusal = refusal
+        member.refuse(refusal)
     for record in accounts:
         _read_account(state, record)
     for record in instruments:
@@ -98,8 +98,10 @@ def _write_account(account: Account) -> tuple[Any, ...]:
         ids,
         list(account.quotes.items()),
     )
-    older = account.older_ids
-    return (*written, [name for name, _ in ids if name in older]) if older else written
+    older = [name for name, _ in ids if name in account.older_ids]
+    if account.retired:
+        return (*written, older, True)
+    return (*written, older) if older else written
 
 
 def _read_account(state: State, record: Any) -> None:
@@ -113,6 +115,8 @@ def _read_account(state: State, record: Any) -> None:
     account.ids = ClientIds((client_id, number) for client_id, number in ids)
     account.quotes = dict(quotes)
     account.older_ids = set(newer[0]) if newer else set()
+    account.retired = len(newer) > 1
+    account.find_refusal()
 
 
 def _write_balance(balance: Balance) -> tuple[Any, ...]:
@@ -137,7 +141,7 @@ def _read_balance(account: Account, record: Any) -> None:
 
 def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
     pending = [*instrument.buy_stops, *instrument.sell_stops]
-    return (
+    written: tuple[Any, ...] = (
         instrument.symbol,
         instrument.definition.values(),
         instrument.phase,
@@ -148,10 +152,13 @@ def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
         _write_queue(instrument.asks),
         [_write_order(state.orders[number]) for _, number in pending],
     )
+    if instrument.retired or instrument.proposed_price:
+        return (*written, instrument.retired, instrument.proposed_price, instrument.proposed_by)
+    return written
 
 
 def _read_instrument(state: State, record: Any) -> None:
-    symbol, definition, phase, last, indicated, interrupted_until, bids, asks, pending = record
+    symbol, definition, phase, last, indicated, interrupted_until, bids, asks, pending, *newer = record
     instrument = state.instruments[symbol] = Instrument(symbol)
     instrument.define(Definition(definition))
     instrument.phase = phase
@@ -159,6 +166,8 @@ def _read_instrument(state: State, record: Any) -> None:
     price, quantity = indicated
     instrument.indicated = (price, quantity)
     instrument.interrupted_until = interrupted_until
+    if newer:
+        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer
     if interrupted_until:
         state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))
     for order_record in (*bids, *asks, *pending):

@@ -119,7 +119,7 @@ class State:
         del self.orders[order.order_id]
         self.free_orders.append(order)
 
-    def cancel(self, order: Order, reason: str) -> None:
+    def cancel(self, order: Order, reason: str, detail: str = "") -> None:
         """Cancel an open order, whether it rests, is a pending stop, or is just entering."""
         instrument = order.instrument
         special = order.special
@@ -133,19 +133,18 @@ class State:
         order.balance.reserved -= order.reserved
         self.touched.append(order.balance)
         self.sequence = sequence = self.sequence + 1
-        self.events.append(
-            (
-                ORDER_CANCELLED,
-                sequence,
-                self.at,
-                order.order_id,
-                order.account.name,
-                order.client_order_id,
-                instrument.symbol,
-                order.remaining,
-                reason,
-            )
+        cancelled = (
+            ORDER_CANCELLED,
+            sequence,
+            self.at,
+            order.order_id,
+            order.account.name,
+            order.client_order_id,
+            instrument.symbol,
+            order.remaining,
+            reason,
         )
+        self.events.append((*cancelled, detail) if detail else cancelled)
         order.reserved = 0
         order.remaining = 0
         self.finish(order)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from heapq import heappop
-from typing import Any
+from typing import Any, Final
 
 from goldx.protocol import terms
 from matching.core import phases, stops
@@ -11,6 +12,13 @@ from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import NO_ORDER, State
 from matching.core.tags import DAY_ENDED
+
+LONGEST_BREAK_DAYS: Final = 30
+"""So many days from today the next trading day may be: longer than any holiday, and far less than a wrong year."""
+CHINA_OFFSET_MS: Final = 8 * 3_600_000
+"""China Standard Time is UTC+8."""
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 : the times that it is added to are shifted already
+_FRIDAY: Final = 4
 
 
 def tick(state: State, command: tuple[Any, ...]) -> None:
@@ -24,9 +32,15 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     except the ids of open orders; so do resale locks and held back proceeds that have lasted long enough.
     """
     _, next_trading_day, _, rules = command
-    if next_trading_day <= state.trading_day:
-        state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
-        return
+    if rules:
+        detail = _wrong_day(state, next_trading_day)
+        still_open = [i.symbol for i in state.instruments.values() if i.phase != terms.CLOSED]
+        if detail or still_open:
+            reason = "BAD_VALUE" if detail else "PHASE"
+            detail = detail or f"every instrument must be closed, and {still_open[0]} is not"
+            return state.refuse("market.end_day", reason, None, next_trading_day, detail)
+    elif next_trading_day <= state.trading_day:
+        return state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
     for order in list(state.orders.values()):
         if order.time_in_force == terms.DAY:
             state.cancel(order, "EXPIRED")
@@ -41,6 +55,34 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
         for balance in account.balances.values():
             if balance.start_day(state.day):
                 state.touched.append(balance)
+    for instrument in state.instruments.values():
+        instrument.proposed_price = 0
+        instrument.proposed_by = ""
+    return None
+
+
+def _wrong_day(state: State, text: str) -> str:
+    """Return what is wrong with a next trading day, or an empty text.
+
+    It is a weekday after the present trading day, not before today in China, and at most LONGEST_BREAK_DAYS from today.
+    A present trading day beyond that, which older rules allowed, bounds nothing: or no day could ever end again.
+    """
+    today = _EPOCH + timedelta(milliseconds=state.now + CHINA_OFFSET_MS)
+    earliest, latest = today.date(), today.date() + timedelta(LONGEST_BREAK_DAYS)
+    present = _read_day(state.trading_day)
+    if present is not None and earliest <= present < latest:
+        earliest = present + timedelta(1)
+    day = _read_day(text)
+    if day is None or not earliest <= day <= latest or day.weekday() > _FRIDAY:
+        return f"next_trading_day: a date from {earliest} to {latest}, Monday to Friday"
+    return ""
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _free_ids(state: State, account: Account, *, keep_a_day: bool) -> None:

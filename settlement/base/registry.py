@@ -67,6 +67,12 @@ async def add_member(connection: AsyncConnection, by: str, code: str, name: str,
     await audit.record(connection, audit.Act(by, "member.add", code, {"name": name, "name_zh": name_zh}))
 
 
+async def is_member(engine: AsyncEngine, code: str) -> bool:
+    """Return whether a member firm is registered under a code."""
+    async with engine.connect() as connection:
+        return await connection.scalar(select(member.c.member).where(member.c.member == code)) is not None
+
+
 async def add_staff(connection: AsyncConnection, by: str, code: str, name: str, permissions: Iterable[str]) -> None:
     """Register one of the venue's staff. Raises BadValue, also if the code is taken."""
     granted = _permissions(permissions, STAFF_PERMISSIONS, "what staff may hold")

@@ -106,12 +106,24 @@ class ShardServices:
     def member(self, server: GatewayServer, name: str = "FIRM-A", **more: Any) -> ExchangeClient:
         return connect(server.url, self.keys[name], **more)
 
-    async def operate(self, server: GatewayServer, method: str, **params: Any) -> list[dict[str, Any]]:
+    async def add_operator(self, name: str) -> Key:
+        """Register another operator and return a key of theirs."""
+        engine = database.connect(self.database_url)
+        async with engine.begin() as connection:
+            await registry.add_staff(connection, "test", name, name, ("operate",))
+            await self._add_key(connection, name, staff_code=name, permissions=("operate",))
+        await engine.dispose()
+        return self.keys[name]
+
+    async def ask_operator(self, server: GatewayServer, method: str, params: dict[str, Any]) -> httpx.Response:
+        """Return the answer to one command of the operator."""
         headers = {"Authorization": f"Bearer {self.keys['op'].bearer_token()}"}
         async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
-            answer = await http.post(
-                "/v1/operator/commands", json={"method": method, "params": params}, headers=headers
-            )
+            body = {"method": method, "params": params}
+            return await http.post("/v1/operator/commands", json=body, headers=headers)
+
+    async def operate(self, server: GatewayServer, method: str, **params: Any) -> list[dict[str, Any]]:
+        answer = await self.ask_operator(server, method, params)
         assert answer.status_code == 200, answer.text
         events: list[dict[str, Any]] = answer.json()["events"]
         return events

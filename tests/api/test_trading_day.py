@@ -1,4 +1,4 @@
-"""The end of a trading day at a real gateway: what may be repeated after it, and what is refused."""
+"""The decisions of an operator at a real gateway: the end of a day, terms, references, what is taken out of use."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from goldx.client.errors import ExchangeError
+from goldx.client.session import connect
 from tests.api.conftest import Desk
 
 
@@ -30,11 +31,151 @@ class Days:
     async def operate(self, method: str, **params: Any) -> list[dict[str, Any]]:
         return await self._desk.services.operate(self._desk.server, method, **params)
 
+    async def refused(self, method: str, **params: Any) -> tuple[str, str]:
+        """Return the reason and the text with which a command of the operator is refused."""
+        answer = await self._desk.services.ask_operator(self._desk.server, method, params)
+        assert answer.status_code >= 400, answer.text
+        problem = answer.json()
+        return problem["reason"], problem["detail"]
+
     async def end(self) -> None:
         await self.operate("market.set_phase", symbol=self._desk.symbol, phase="closed")
         await self.operate("market.end_day", next_trading_day=self.next.isoformat())
         await self.operate("market.set_phase", symbol=self._desk.symbol, phase="continuous")
         self.next = weekday_after(self.next)
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in found]
+
+
+async def test_a_day_ends_when_all_is_closed_and_for_a_weekday_ahead(own_desk: Desk) -> None:
+    days, symbol = Days(own_desk), own_desk.symbol
+    reason, text = await days.refused("market.end_day", next_trading_day=days.next.isoformat())
+    assert (reason, symbol in text) == ("PHASE", True)
+    await days.operate("market.set_phase", symbol=symbol, phase="closed")
+    saturday = days.next + timedelta(5 - days.next.weekday())
+    wrong = (saturday, saturday + timedelta(1), china_today() - timedelta(1), china_today() + timedelta(45), date.max)
+    for day in wrong:
+        reason, text = await days.refused("market.end_day", next_trading_day=day.isoformat())
+        assert (reason, "Monday to Friday" in text) == ("BAD_VALUE", True), day
+    assert names(await days.operate("market.end_day", next_trading_day=days.next.isoformat())) == ["day.ended"]
+    reason, _ = await days.refused("market.end_day", next_trading_day=days.next.isoformat())
+    assert reason == "BAD_VALUE", "the day after the present one is later than it"
+    for field in ("rules", "by", "given"):
+        reason, text = await days.refused("market.end_day", next_trading_day="2026-11-30", **{field: 0})
+        assert (reason, field in text) == ("BAD_VALUE", True)
+
+
+async def test_one_changed_term_leaves_the_others(own_desk: Desk) -> None:
+    """A patch, with a preview that changes nothing; null sets a term back to its default."""
+    days, symbol = Days(own_desk), own_desk.symbol
+    await days.operate("market.set_phase", symbol=symbol, phase="closed")
+    await days.operate("instrument.define", symbol=symbol, maker_fee_bp=7, price_limit_percent=10, name="Dore")
+    shown = await own_desk.services.ask_operator(
+        own_desk.server, "instrument.preview", {"symbol": symbol, "tick": "0.05", "maker_fee_bp": 7, "name": None}
+    )
+    assert shown.json() == {
+        "events": [],
+        "preview": {
+            "symbol": symbol,
+            "known": True,
+            "changes": {"name": {"from": "Dore", "to": ""}, "tick": {"from": "0.01", "to": "0.05"}},
+            "phase": "closed",
+            "open_orders": 0,
+        },
+    }
+    (defined,) = await days.operate("instrument.define", symbol=symbol, tick="0.05", price_limit_percent=None)
+    assert (defined["tick"], defined["maker_fee_bp"], defined["name"]) == ("0.05", 7, "Dore")
+    assert defined["reference_price"] == "600.00"
+    assert "price_limit_percent" not in defined
+    reason, text = await days.refused("instrument.define", symbol=symbol, reference_price="60.00")
+    assert (reason, "market.set_reference" in text) == ("BAD_VALUE", True)
+
+
+async def test_a_reference_far_from_the_last_price_takes_two_persons(own_desk: Desk) -> None:
+    days, desk = Days(own_desk), own_desk
+    wrong = {"symbol": desk.symbol, "price": "60.00"}
+    assert names(await days.operate("market.set_reference", symbol=desk.symbol, price="610.00")) == [
+        "reference.changed"
+    ]
+    for _ in range(2):
+        assert names(await days.operate("market.set_reference", **wrong)) == ["reference.proposed"]
+    assert desk.server.gateway.view.markets[desk.symbol].reference == 61_000
+    second = await desk.services.add_operator("op-2")
+    async with connect(desk.server.url, second) as operator:
+        assert names((await operator.call("market.set_reference", **wrong))["events"]) == ["reference.changed"]
+
+
+async def test_orders_that_stand_in_the_way_are_cancelled_by_the_venue_and_their_owner_sees_why(own_desk: Desk) -> None:
+    days, desk = Days(own_desk), own_desk
+    async with desk.services.member(desk.server) as member:
+        placed = await member.place(desk.a, desk.symbol, "buy", "1", "590.00", persist=True)
+        messages = member.subscribe(f"account.{desk.a}", from_sequence=0)
+        await days.operate("market.set_phase", symbol=desk.symbol, phase="closed")
+        reason, _ = await days.refused("instrument.define", symbol=desk.symbol, tick="0.05")
+        assert reason == "PHASE"
+        await days.operate("market.cancel_orders", symbol=desk.symbol, reason="a new tick from Monday on")
+        async for message in messages:
+            if message["data"]["event"] == "order.cancelled":
+                break
+        await messages.aclose()
+        assert (message["data"]["reason"], message["data"]["detail"]) == ("VENUE", "a new tick from Monday on")
+        order = (await member.call("order.get", account=desk.a, order_id=placed["order"]["order_id"]))["order"]
+        assert (order["status"], order["reason"]) == ("cancelled", "VENUE")
+    assert names(await days.operate("instrument.define", symbol=desk.symbol, tick="0.05")) == ["instrument.defined"]
+
+
+async def test_accounts_and_instruments_are_retired(own_desk: Desk) -> None:
+    days, desk = Days(own_desk), own_desk
+    assert (await days.refused("account.retire", account=desk.a))[0] == "BAD_VALUE"
+    await days.operate("account.open", account="EMPTY", member="FIRM-A")
+    await days.operate("account.retire", account="EMPTY")
+    await days.operate("instrument.define", symbol="OLD")
+    await days.operate("instrument.retire", symbol="OLD")
+    assert (await days.refused("market.set_phase", symbol="OLD", phase="pre_open"))[0] == "RETIRED"
+    async with desk.services.member(desk.server) as member:
+        assert member.identity["accounts"] == [desk.a]
+        with pytest.raises(ExchangeError) as refused:
+            await member.place("EMPTY", desk.symbol, "buy", "1", "600.00")
+        assert refused.value.reason == "RETIRED"
+        shown = (await member.call("market.instruments"))["instruments"]
+        assert {one["symbol"]: one.get("retired", False) for one in shown} == {desk.symbol: False, "OLD": True}
+    await days.operate("instrument.define", symbol="OLD", tick="0.05")
+    await days.operate("market.set_phase", symbol="OLD", phase="pre_open")
+
+
+async def test_an_account_is_opened_for_a_registered_member_alone(own_desk: Desk) -> None:
+    """Over REST and over the WebSocket."""
+    reason, text = await Days(own_desk).refused("account.open", account="X.H", member="FIRM-X")
+    assert (reason, "FIRM-X" in text) == ("UNKNOWN_MEMBER", True)
+    async with connect(own_desk.server.url, own_desk.services.keys["op"]) as operator:
+        with pytest.raises(ExchangeError) as refused:
+            await operator.call("account.open", account="X.H", member="FIRM-X")
+        assert refused.value.reason == "UNKNOWN_MEMBER"
+        assert names((await operator.call("account.open", account="A.2", member="FIRM-A"))["events"]) == [
+            "account.opened"
+        ]
+    assert "X.H" not in own_desk.server.gateway.view.accounts
+
+
+async def test_a_days_candle_has_the_trades_of_the_trading_day(own_desk: Desk) -> None:
+    """Two trades of one evening, with the end of the day between them."""
+    days, desk = Days(own_desk), own_desk
+    async with desk.services.member(desk.server) as seller, desk.services.member(desk.server, "FIRM-B") as buyer:
+        for price in ("600.00", "610.00"):
+            await seller.place(desk.a, desk.symbol, "sell", "1", price)
+            await buyer.place(desk.b, desk.symbol, "buy", "1", price)
+            if price == "600.00":
+                belongs_to = days.next
+                await days.end()
+        candles = (await buyer.call("market.candles", symbol=desk.symbol, interval="1d"))["candles"]
+    assert [(candle["open"], candle["close"], candle["trades"]) for candle in candles] == [
+        ("600.00", "600.00", 1),
+        ("610.00", "610.00", 1),
+    ]
+    start = datetime.fromtimestamp(candles[1]["start"] / 1_000, UTC) + timedelta(hours=8)
+    assert start.date() == belongs_to
 
 
 async def test_an_order_that_is_repeated_after_the_end_of_the_day_is_placed_once(own_desk: Desk) -> None:

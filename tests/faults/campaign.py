@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -166,9 +166,16 @@ class Campaign:
                 raise
 
     async def _end_day(self, number: int) -> None:
-        """End the trading day: completed orders and their client ids are forgotten."""
-        day = date(2027, 1, 1) + timedelta(number // DAY_EVERY)
-        await self._operate("market.end_day", next_trading_day=day.isoformat())
+        """End the trading day while a next one may be named: orders of the day before are forgotten."""
+        today = (datetime.now(UTC) + timedelta(hours=8)).date()
+        ahead = [day for day in (today + timedelta(days) for days in range(1, 29)) if day.weekday() < 5]
+        if number // DAY_EVERY > len(ahead):
+            return
+        for symbol in SYMBOLS:
+            await self._operate("market.set_phase", symbol=symbol, phase="closed")
+        await self._operate("market.end_day", next_trading_day=ahead[number // DAY_EVERY - 1].isoformat())
+        for symbol in SYMBOLS:
+            await self._operate("market.set_phase", symbol=symbol, phase="continuous")
 
     async def _check(self, seed: int) -> None:
         for number, watcher in enumerate(self._watchers):

@@ -224,7 +224,7 @@ BUGS = (
     Bug(
         "a killed member may place plain orders",
         "plain.py",
-        "            or account.member.refusal\n",
+        " or account.refusal",
         "",
     ),
     Bug(

@@ -90,7 +90,12 @@ BUGS = (
         "no taker's side is left out", WIRE, 'WRITTEN_AS_NULL = ("price", "taker_side")', 'WRITTEN_AS_NULL = ("price",)'
     ),
     Bug("gold may be finer than pure", WIRE, "_whole(1, units.FINENESS_ONE)", "_whole(1, units.FINENESS_ONE + 1)"),
-    Bug("a limit may be 100 percent", WIRE, "_whole(1, 99)", "_whole(1, 100)"),
+    Bug(
+        "a limit may be 100 percent",
+        WIRE,
+        'dynamic_band_percent"), _whole(1, 99)',
+        'dynamic_band_percent"), _whole(1, 100)',
+    ),
     Bug("a fee may be a fifth", WIRE, "_whole(0, 1_000)", "_whole(0, 2_000)"),
     Bug(
         "a parameter that is given is left out when written",

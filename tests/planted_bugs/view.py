@@ -208,6 +208,18 @@ BUGS = (
         "(at + CHINA_OFFSET_MS) % self._length",
         "at % self._length",
     ),
+    Bug(
+        "a day's candle goes by the calendar",
+        "candles.py",
+        "            if self._day is None:\n",
+        "            if self._day is None or at:\n",
+    ),
+    Bug(
+        "the candles of a new instrument go by the calendar",
+        "view.py",
+        "                market.begin_day(self.trading_day)\n",
+        "                pass\n",
+    ),
     Bug("a trade at a candle's end still belongs to it", "candles.py", "if at >= self._until:", "if at > self._until:"),
     Bug(
         "the newest of many names is not found",

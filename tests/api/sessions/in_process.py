@@ -5,6 +5,7 @@ the journal is applied to the core at once, and the time of the journal is a cou
 answers, byte for byte, in every run.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from api.edge.allowance import TokenBucket
@@ -63,7 +64,7 @@ class InProcessGateway:
         self.sequencer.available = True
         self._engine = Engine()
         self._fast = fast
-        trading = Trading(self.view, self.sequencer, lambda then: then(True))
+        trading = Trading(self.view, self.sequencer, lambda then: then(True), None, asyncio.create_task)
         self._quick = Quick(self.view, self.sequencer, trading)
         self._number = 0
         self._soon: list[Callable[[], None]] = []

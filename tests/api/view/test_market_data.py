@@ -288,6 +288,49 @@ def test_a_candle_has_its_first_and_last_highest_and_lowest_price() -> None:
     assert (first.start, second.start, second.low) == (60_000, 120_000, 700)
 
 
+def test_a_days_candle_is_that_of_the_trading_day_and_not_of_the_calendar() -> None:
+    """Two trades of one evening with the end of the trading day between them; and two of one day over midnight."""
+    candles = Candles("1d")
+    midnight = 20_000 * DAY_MS - CHINA_OFFSET_MS  # of 2024-10-04, a Friday
+    evening = midnight + 20 * 3_600_000
+    candles.add(evening, 900, 1_000)
+    candles.begin_day("2024-10-07")
+    for at, price in ((evening + 1, 910), (midnight + DAY_MS + 1, 920), (midnight + 3 * DAY_MS + 1, 905)):
+        candles.add(at, price, 1_000)
+    candles.begin_day("2024-10-08")
+    candles.add(midnight + 3 * DAY_MS + 2, 700, 1_000)
+    assert [(candle.start, candle.open, candle.high, candle.close, candle.trades) for candle in candles.kept] == [
+        (midnight, 900, 900, 900, 1),
+        (midnight + 3 * DAY_MS, 910, 920, 905, 3),
+        (midnight + 4 * DAY_MS, 700, 700, 700, 1),
+    ]
+
+
+def test_a_trading_day_that_begins_on_its_own_date_goes_on_with_the_candle_of_that_date() -> None:
+    candles = Candles("1d")
+    midnight = 20_000 * DAY_MS - CHINA_OFFSET_MS
+    candles.add(midnight + 1, 900, 1_000)
+    candles.begin_day("2024-10-04")
+    candles.add(midnight + 2, 910, 1_000)
+    assert [(candle.start, candle.close, candle.trades) for candle in candles.kept] == [(midnight, 910, 2)]
+
+
+def test_the_end_of_a_day_begins_the_next_ones_candles_of_every_instrument() -> None:
+    """Also of one that is defined only then."""
+    market = Market()
+    rest_and_trade(market)
+    market.apply(DayEnded(market.next(), market.at, "2024-10-07"))
+    market.apply(market.place(3, "A.H", terms.BUY, 60_000, 5_000), market.trade(1, 3, 5_000, 15_000, 0, trade_id=2))
+    day = (20_003 * DAY_MS - CHINA_OFFSET_MS, 1)
+    kept = market.view.markets["AU"].candles["1d"].kept
+    assert [(candle.start, candle.trades) for candle in kept][1:] == [day]
+    rest = (1, 1_000, None, None, None, None, None, 60_000, 0, 0, 0, None, 300_000, 0, 100)
+    market.apply(InstrumentDefined(market.next(), market.at, "NEW", "", "", "DORE", 90_000, 100_000, *rest))
+    new = market.view.markets["NEW"].candles["1d"]
+    new.add(market.at, 500, 1_000)
+    assert new.kept[-1].start == day[0]
+
+
 def test_a_day_begins_at_midnight_in_china() -> None:
     candles = Candles("1d")
     midnight = 20_000 * DAY_MS - CHINA_OFFSET_MS

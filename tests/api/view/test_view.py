@@ -83,7 +83,7 @@ def test_a_resumed_subscription_misses_no_message(seed: int) -> None:
             assert not updates or updates[-1:] == expected
     assert read > 1_000
     for name, reader in readers.items():
-        if name.startswith(("book.", "orders_book.")):
+        if name.startswith(("book.", "orders_book.")) and reader.messages:
             assert_checksums(name, reader.messages, always)
 
 

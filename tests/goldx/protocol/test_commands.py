@@ -24,6 +24,9 @@ TAGS_OF_COMMANDS = {
     "member.halt": 16,
     "clock.tick": 17,
     "market.end_day": 18,
+    "instrument.retire": 19,
+    "account.retire": 20,
+    "market.cancel_orders": 21,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -47,6 +50,9 @@ TAGS_OF_EVENTS = {
     "order.triggered": 19,
     "self_trade.prevented": 20,
     "order.refreshed": 21,
+    "reference.proposed": 22,
+    "instrument.retired": 23,
+    "account.retired": 24,
 }
 
 

@@ -31,12 +31,15 @@ def dump_engine(engine: Engine) -> Dump:
         },
         "members": {name: member.refusal for name, member in state.members.items()},
         "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
+        "retired": [account.name for account in state.accounts.values() if account.retired],
         "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
     }
 
 
 def _instrument(one: Instrument) -> Any:
-    return (one.phase, one.reference or None, one.last or None, one.interrupted_until or None, one.indicated)
+    proposed = (one.proposed_price, one.proposed_by) if one.proposed_price else None
+    prices = (one.reference or None, one.last or None, one.indicated, proposed)
+    return (one.phase, one.retired, *prices, one.interrupted_until or None)
 
 
 def _queues(one: Instrument, side: int) -> list[tuple[int, list[int]]]:
@@ -85,7 +88,15 @@ def dump_model(model: Model) -> Dump:
         "counters": (model.sequence, model.last_order_id, model.last_trade_id, model.fees_collected, model.day),
         "trading_day": model.trading_day,
         "instruments": {
-            symbol: (one.phase, one.reference, one.last, one.interrupted_until, one.indicated)
+            symbol: (
+                one.phase,
+                one.retired,
+                one.reference,
+                one.last,
+                one.indicated,
+                one.proposed,
+                one.interrupted_until,
+            )
             for symbol, one in model.instruments.items()
         },
         "books": {(symbol, side): _model_queues(model, symbol, side) for symbol, side in sides},
@@ -113,6 +124,7 @@ def dump_model(model: Model) -> Dump:
             for name, member in model.members.items()
         },
         "ids": {account.name: account.used_ids for account in model.accounts.values()},
+        "retired": [account.name for account in model.accounts.values() if account.retired],
         "older_ids": {
             account.name: {name for name, day in account.used_on.items() if day < model.day}
             for account in model.accounts.values()

@@ -33,6 +33,8 @@ class Flow:
     at: int = 1_000
     used: list[tuple[str, str]] = field(default_factory=list)
     """(account, client_order_id) of the orders placed so far."""
+    queued: list[AnyCommand] = field(default_factory=list)
+    """Commands that come next, whatever is drawn."""
     orders: int = 0
     references: int = 0
     day: int = 0
@@ -82,6 +84,8 @@ class Flow:
     def step(self) -> AnyCommand:
         """Return the next command; time goes on by a little, or not at all."""
         self.at += self.dice.choose((0, 0, 1, 10, 100, 500))
+        if self.queued:
+            return self.queued.pop(0)
         make: Callable[[], AnyCommand] = self.dice.choose(self._weighted)
         return make()
 
@@ -110,6 +114,9 @@ class Flow:
             self.odd,
             self.redefine,
             self.set_reference,
+            self.close_and_end_day,
+            self.venue_cancel,
+            self.retire,
             commands.ClockTick,
         )
 
@@ -222,7 +229,11 @@ class Flow:
         return commands.MarketSetPhase(self.symbol(), phase)
 
     def set_reference(self) -> AnyCommand:
-        return commands.MarketSetReference(self.symbol(), self.price())
+        largest = self.maybe(50, lambda: self.dice.number(1, 3))
+        first = commands.MarketSetReference(self.symbol(), self.price(), self.dice.choose(("ann", "bob")), largest)
+        if self.chance(50):  # somebody, perhaps another, gives the same
+            self.queued.append(msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob"))))
+        return first
 
     def member_order(self) -> AnyCommand:
         member = self.dice.choose(("m1", "m2", "m3"))
@@ -235,8 +246,40 @@ class Flow:
         day = DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
         return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 1)))
 
+    def close_and_end_day(self) -> AnyCommand:
+        """Close all instruments and end the day by the newest rules, in the month in which the flow's time begins."""
+        self.queued += [commands.MarketSetPhase(symbol, terms.CLOSED) for symbol in SYMBOLS[1:]]
+        self.queued.append(commands.MarketEndDay(f"1970-01-{self.dice.number(1, 31):02d}", rules=1))
+        if self.chance(50):
+            self.queued.append(self.redefine())
+        self.queued += [commands.MarketSetPhase(symbol, terms.CONTINUOUS) for symbol in SYMBOLS]
+        return commands.MarketSetPhase(SYMBOLS[0], terms.CLOSED)
+
+    def venue_cancel(self) -> AnyCommand:
+        text = self.dice.choose(("a new tick", "a new tick", " "))
+        return commands.MarketCancelOrders(self.symbol(), text, self.maybe(50, self.account))
+
+    def retire(self) -> AnyCommand:
+        """Retire an account or an instrument. Those that are traded seldom can be, so there are some that are not."""
+        options: tuple[AnyCommand, ...] = (
+            commands.AccountRetire(self.dice.choose(("new", "new", "A", "nobody"))),
+            commands.InstrumentRetire(self.dice.choose(("V", "V", "X", "Z"))),
+        )
+        if self.chance(50):
+            self.queued.append(commands.InstrumentDefine("V", given=("lot",), lot=LOT))
+            self.queued.append(commands.AccountOpen("new", "m1", terms.CLIENT))
+            self.queued.append(self.dice.choose(options))
+            self.queued.append(commands.MarketSetPhase("V", terms.PRE_OPEN))
+            self.queued.append(commands.OrderPlace("new", f"n{self.orders}", "V", terms.BUY, terms.LIMIT, LOT, MIDDLE))
+        return self.dice.choose(options)
+
     def redefine(self) -> AnyCommand:
-        return self.definition(self.symbol())
+        made = self.definition(self.symbol())
+        assert isinstance(made, commands.InstrumentDefine)
+        if self.chance(50):
+            return made
+        names = tuple(name for name in ("tick", "maker_fee_bp", "dynamic_band_percent", "name") if self.chance(50))
+        return msgspec.structs.replace(made, given=names + (("reference_price",) if self.chance(20) else ()))
 
     def odd(self) -> AnyCommand:
         """Return a command that has to be refused, or nearly so."""

@@ -5,6 +5,8 @@ whenever it needs what is available, tries every price of an auction, and finds 
 fill by trying it on a copy of everything. Where it and the core differ, one of them is wrong.
 """
 
+from datetime import datetime, timedelta, timezone
+
 import msgspec
 
 from goldx.protocol import commands, events, terms, units
@@ -15,6 +17,7 @@ from tests.matching.core.model_orders import OrderCommands
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused
 
 Holding = tuple[int, int, int, int]
+TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given")]
 
 
 class Model(OrderCommands):
@@ -45,7 +48,8 @@ class Model(OrderCommands):
             about = command.account, command.client_order_id, command.symbol
             self.emit(events.OrderRejected, *about, refusal.reason, refusal.order_id)
         else:
-            self.emit(events.CommandRejected, command.method, refusal.reason, getattr(command, "account", None))
+            account = refusal.account or getattr(command, "account", None)
+            self.emit(events.CommandRejected, command.method, refusal.reason, account)
 
     def report_holdings(self, before: dict[tuple[str, str], Holding]) -> None:
         for name, asset in self.touched:
@@ -91,34 +95,53 @@ class Model(OrderCommands):
         return self.instruments[symbol]
 
     def do_instrument_define(self, c: commands.InstrumentDefine) -> None:
+        known = self.instruments.get(c.symbol)
+        moved = False
+        if known is not None and c.given is not None:
+            in_force = msgspec.structs.replace(known.terms, reference_price=known.reference)
+            c = msgspec.structs.replace(in_force, **{name: getattr(c, name) for name in c.given}, by=c.by, given=None)
+            moved = known.reference is not None and c.reference_price != known.reference
         impossible = (
-            c.symbol == units.CASH
+            moved
+            or c.symbol == units.CASH
             or c.min_fineness > c.max_fineness
             or (c.tick * c.lot) % units.MG_PER_GRAM
             or (c.lower_price_limit or 0) > (c.upper_price_limit or units.MAX_PRICE_FEN)
         )
         if impossible:
             raise Refused("BAD_VALUE")
-        known = self.instruments.get(c.symbol)
         if known is None:
             known = self.instruments[c.symbol] = Instrument(c)
         elif known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders):
             raise Refused("PHASE")
-        known.terms = c
+        known.terms, known.retired = c, False
         if c.reference_price is not None:
             known.reference = c.reference_price
         if (known.last or 0) % c.tick:
             known.last = None
         shown = msgspec.structs.replace(c, reference_price=known.reference)
-        self.emit(events.InstrumentDefined, *(getattr(shown, name) for name in c.__struct_fields__ if name != "by"))
+        self.emit(events.InstrumentDefined, *(getattr(shown, name) for name in TERMS))
 
     def do_market_set_reference(self, c: commands.MarketSetReference) -> None:
         instrument = self.instrument(c.symbol)
+        if instrument.retired:
+            raise Refused("RETIRED")
+        centre = instrument.last or instrument.reference
+        if c.largest_change_percent is not None and centre is not None:
+            inside = abs(c.price - centre) <= centre * c.largest_change_percent / 100
+            price, first = instrument.proposed or (None, "")
+            if not inside and (price != c.price or first == c.by):
+                instrument.proposed = (c.price, c.by)
+                self.emit(events.ReferenceProposed, c.symbol, c.price, c.by)
+                return
+        instrument.proposed = None
         instrument.reference = c.price
         self.emit(events.ReferenceChanged, c.symbol, c.price)
 
     def do_market_set_phase(self, c: commands.MarketSetPhase) -> None:
         instrument = self.instrument(c.symbol)
+        if instrument.retired:
+            raise Refused("RETIRED")
         if instrument.phase == c.phase:
             raise Refused("PHASE")
         self.set_phase(instrument, c.phase)
@@ -132,6 +155,40 @@ class Model(OrderCommands):
             self.uncross(instrument)
         if phase == terms.CONTINUOUS and instrument.last is not None:
             self.trigger(instrument, [instrument.last])
+
+    # What the venue takes out
+
+    def do_market_cancel_orders(self, c: commands.MarketCancelOrders) -> None:
+        self.instrument(c.symbol)
+        if c.account is not None:
+            self.account(c.account)
+        if not c.reason.strip():
+            raise Refused("BAD_VALUE")
+        found = [o for o in self.orders if o.symbol == c.symbol and c.account in (None, o.account.name)]
+        if not found:
+            raise Refused("UNKNOWN_ORDER")
+        self.cancel_each(found, "VENUE", c.reason)
+
+    def do_instrument_retire(self, c: commands.InstrumentRetire) -> None:
+        instrument = self.instrument(c.symbol)
+        if instrument.retired:
+            raise Refused("RETIRED")
+        if instrument.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders):
+            raise Refused("PHASE")
+        holders = [account.name for account in self.accounts.values() if account.total.get(c.symbol)]
+        if holders:
+            raise Refused("BAD_VALUE", account=holders[0])
+        instrument.retired = True
+        self.emit(events.InstrumentRetired, c.symbol)
+
+    def do_account_retire(self, c: commands.AccountRetire) -> None:
+        account = self.account(c.account)
+        if account.retired:
+            raise Refused("RETIRED")
+        if any(account.total.values()) or any(o.account is account for o in self.orders):
+            raise Refused("BAD_VALUE")
+        account.retired = True
+        self.emit(events.AccountRetired, c.account)
 
     # Accounts and members
 
@@ -206,8 +263,21 @@ class Model(OrderCommands):
     def do_clock_tick(self, c: commands.ClockTick) -> None:
         """Do nothing: the command only brings the time."""
 
+    def possible_days(self) -> list[str]:
+        """Return the weekdays of the next thirty days in China that come after the present trading day."""
+        in_china = datetime.fromtimestamp(self.at / 1_000, timezone(timedelta(hours=8))).date()
+        days = [in_china + timedelta(ahead) for ahead in range(31)]
+        texts = [day.isoformat() for day in days]
+        present = self.trading_day if self.trading_day in texts[:-1] else ""
+        return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]
+
     def do_market_end_day(self, c: commands.MarketEndDay) -> None:
-        if c.next_trading_day <= self.trading_day:
+        if c.rules == 1:
+            if c.next_trading_day not in self.possible_days():
+                raise Refused("BAD_VALUE")
+            if any(instrument.phase != terms.CLOSED for instrument in self.instruments.values()):
+                raise Refused("PHASE")
+        elif c.next_trading_day <= self.trading_day:
             raise Refused("BAD_VALUE")
         self.trading_day = c.next_trading_day
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
@@ -224,4 +294,6 @@ class Model(OrderCommands):
             account.used_on = {n: account.used_on[n] if c.rules == 1 else self.day for n in taken}
             for asset in account.total:
                 self.touch(account, asset)
+        for instrument in self.instruments.values():
+            instrument.proposed = None
         self.emit(events.DayEnded, c.next_trading_day)

@@ -87,7 +87,7 @@ class Books:
 
     # Ends
 
-    def cancel(self, order: Order, reason: str) -> None:
+    def cancel(self, order: Order, reason: str, detail: str | None = None) -> None:
         self.orders.remove(order)
         self.touch_for(order)
         self.emit(
@@ -98,11 +98,12 @@ class Books:
             order.symbol,
             order.remaining,
             reason,
+            detail,
         )
 
-    def cancel_each(self, orders: list[Order], reason: str) -> None:
+    def cancel_each(self, orders: list[Order], reason: str, detail: str | None = None) -> None:
         for order in sorted(orders, key=lambda o: o.order_id):
-            self.cancel(order, reason)
+            self.cancel(order, reason, detail)
 
     # Meeting
 

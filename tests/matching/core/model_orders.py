@@ -31,6 +31,8 @@ class OrderCommands(Books):
             raise Refused("KILLED")
         if member.halted:
             raise Refused("HALTED")
+        if account.retired:
+            raise Refused("RETIRED")
 
     def open_order(self, account: Account, c: commands.OrderCancel | commands.OrderReplace) -> Order:
         """Return an order by its number, or else by its client id; the sides of a quote are not found."""

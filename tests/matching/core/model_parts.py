@@ -15,10 +15,11 @@ from tests.amounts import money_of
 class Refused(Exception):
     """A command that changes nothing; ``reason`` from goldx.protocol.reasons."""
 
-    def __init__(self, reason: str, order_id: int | None = None) -> None:
+    def __init__(self, reason: str, order_id: int | None = None, account: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.order_id = order_id
+        self.account = account
 
 
 @dataclass(eq=False)
@@ -29,6 +30,9 @@ class Instrument:
     last: int | None = None
     interrupted_until: int | None = None
     indicated: tuple[int | None, int | None] = (None, None)
+    retired: bool = False
+    proposed: tuple[int, str] | None = None
+    """The reference price that one person has given and a second one has not, and by whom it was given."""
     printed: list[int] = field(default_factory=list)
     """The prices of the trades of the current sweep."""
 
@@ -63,6 +67,7 @@ class Account:
     """The number of the trading day on which each of them was first used."""
     bought: list[tuple[str, int, int]] = field(default_factory=list)
     """(symbol, quantity, number of the trading day from which it may be sold)."""
+    retired: bool = False
     unwithdrawable: int = 0
     """The part of today's sale proceeds that may be traded with but not withdrawn before tomorrow."""
 

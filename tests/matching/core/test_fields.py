@@ -3,7 +3,7 @@
 from goldx.protocol import terms
 from goldx.protocol.commands import InstrumentDefine, OrderPlace
 from goldx.protocol.events import Event, InstrumentDefined
-from matching.core.instrument import Definition
+from matching.core.instrument import TERMS, Definition
 from matching.core.placing import OrderRequest
 from tests.matching.core.driving import command_tuple
 
@@ -58,11 +58,12 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
-    _, _, *values, _ = command_tuple(INSTRUMENT)
+    _, _, *values, _, _ = command_tuple(INSTRUMENT)
     definition = Definition(values)
     common = (*Event.__struct_fields__, "symbol")
     names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]
-    assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", "by")]
+    assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", "by", "given")]
+    assert names == list(TERMS)
     for name in names:
         assert getattr(definition, name) == getattr(INSTRUMENT, name), name
     assert list(definition.values()) == values

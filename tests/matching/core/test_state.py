@@ -13,6 +13,8 @@ from tests.matching.core.driving import apply
 
 FAR = 10**12
 LOT = 1_000
+TUESDAY = 1_795_505_400_000
+"""2026-11-24, 15:30 in China."""
 
 
 def market(**definition: Any) -> Engine:
@@ -84,8 +86,14 @@ def test_the_older_rules_free_client_ids_with_the_day() -> None:
     assert engine.state.accounts["ann"].ids.items() == [(kept.client_order_id, kept.order_id)]
 
 
-def end_day(number: int) -> commands.MarketEndDay:
-    return commands.MarketEndDay(f"2026-11-{number}", rules=terms.END_OF_DAY_RULES)
+def end_day(engine: Engine, number: int) -> None:
+    """End the trading day by the newest rules; the next one is that day of November 2026."""
+    for command in (
+        commands.MarketSetPhase("AU", terms.CLOSED),
+        commands.MarketEndDay(f"2026-11-{number}", rules=terms.END_OF_DAY_RULES),
+        commands.MarketSetPhase("AU", terms.CONTINUOUS),
+    ):
+        assert not isinstance(apply(engine, TUESDAY, command)[0], events.CommandRejected)
 
 
 def refusal(engine: Engine, command: commands.AnyCommand) -> tuple[str, int | None]:
@@ -100,11 +108,11 @@ def test_an_order_that_is_repeated_after_the_day_has_ended_is_placed_once(restor
     engine = market()
     order = limit("ann", terms.BUY, 99, time_in_force=terms.IOC)
     assert refusal(engine, order) == ("", None)
-    apply(engine, 2, end_day(25))
+    end_day(engine, 25)
     if restored:
         engine = Engine.restore(engine.snapshot())
     assert refusal(engine, order) == ("DUPLICATE_ID", 1)
-    apply(engine, 3, end_day(26))
+    end_day(engine, 26)
     assert refusal(engine, order) == ("", None)
 
 
@@ -115,7 +123,7 @@ def test_every_kind_of_client_id_stays_taken_for_the_next_day() -> None:
     (old,) = engine.state.accounts["ann"].ids.items()
     apply(engine, 1, commands.OrderReplace("ann", 1, new_client_order_id="new"))
     apply(engine, 1, commands.QuoteSet("bob", "q", "AU", 90, LOT, 110, LOT))
-    apply(engine, 2, end_day(25))
+    end_day(engine, 25)
     for account, taken, number in (("ann", old[0], 1), ("ann", "new", 1)):
         again = OrderPlace(account, taken, "AU", terms.BUY, terms.LIMIT, LOT, 100)
         assert refusal(engine, again) == ("DUPLICATE_ID", number)
@@ -123,7 +131,7 @@ def test_every_kind_of_client_id_stays_taken_for_the_next_day() -> None:
     assert isinstance(refused, events.CommandRejected)
     assert (refused.reason, refused.detail) == ("DUPLICATE_ID", "its bid is order 2")
     for day in (26, 27, 30):
-        apply(engine, 3, end_day(day))
+        end_day(engine, day)
     taken_by_open = OrderPlace("ann", "new", "AU", terms.BUY, terms.LIMIT, LOT, 100)
     assert refusal(engine, taken_by_open) == ("DUPLICATE_ID", 1)
     assert refusal(engine, OrderPlace("ann", old[0], "AU", terms.BUY, terms.LIMIT, LOT, 100)) == ("", None)

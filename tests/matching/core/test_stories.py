@@ -118,6 +118,21 @@ def test_the_price_is_checked_before_the_quantity(more: dict[str, Any], reason: 
     assert [e.reason for e in apply(engine, 2, order) if isinstance(e, events.OrderRejected)] == [reason]
 
 
+def test_a_new_quote_may_use_all_that_the_old_one_frees() -> None:
+    """All of the money and all of the gold; and nothing beyond that."""
+    engine = market()
+    every_lot = 100 * LOT
+    for number, (price, quantity, reason) in enumerate(
+        ((10_000, 100, ""), (9_999, 100, ""), (10_001, 100, "INSUFFICIENT_CASH"), (100, 101, "INSUFFICIENT_GOLD"))
+    ):
+        quote = commands.QuoteSet("B", f"q{number}", "X", price, 100 * LOT, 20_000, quantity * LOT)
+        refused = [e.reason for e in apply(engine, 2, quote) if isinstance(e, events.CommandRejected)]
+        assert refused == ([reason] if reason else [])
+    assert [order.client_order_id for order in engine.state.orders.values()] == ["q1/bid", "q1/ask"]
+    assert engine.state.accounts["B"].balances["X"].reserved == every_lot
+    validate(engine)
+
+
 def test_permission_is_checked_before_a_quotes_id() -> None:
     engine = market()
     quote = commands.QuoteSet("B", "q", "X", 99, LOT, 101, LOT)

@@ -1,0 +1,68 @@
+"""Taking instruments and accounts out of use; and the venue's cancelling of orders that stand in the way of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goldx.protocol.terms import CLOSED
+from matching.core.state import State
+from matching.core.tags import ACCOUNT_RETIRED, INSTRUMENT_RETIRED
+
+
+def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``market.cancel_orders``, in any phase: cancel in order of acceptance, pending stops too."""
+    _, symbol, text, name, _ = command
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        state.refuse("market.cancel_orders", "UNKNOWN_SYMBOL", name, symbol)
+    elif name is not None and name not in state.accounts:
+        state.refuse("market.cancel_orders", "UNKNOWN_ACCOUNT", name, symbol)
+    elif not text.strip():
+        state.refuse("market.cancel_orders", "BAD_VALUE", name, symbol, "reason: a text for the owners of the orders")
+    else:
+        orders = [order for order in state.orders.values() if order.instrument is instrument]
+        found = [order for order in orders if name is None or order.account.name == name]
+        if not found:
+            state.refuse("market.cancel_orders", "UNKNOWN_ORDER", name, symbol, "there is no open order")
+        for order in found:
+            state.cancel(order, "VENUE", text)
+
+
+def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``instrument.retire`` to one that is closed, without open orders, and of which nobody holds anything."""
+    _, symbol, _ = command
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        state.refuse("instrument.retire", "UNKNOWN_SYMBOL", None, symbol)
+    elif instrument.retired:
+        state.refuse("instrument.retire", "RETIRED", None, symbol)
+    elif instrument.phase != CLOSED or instrument.has_open_orders():
+        state.refuse("instrument.retire", "PHASE", None, symbol, "it must be closed and without open orders")
+    else:
+        for account in state.accounts.values():
+            balance = account.balances.get(symbol)
+            if balance is not None and balance.total:
+                detail = f"{account.name} holds {balance.total} mg of it; nobody may"
+                state.refuse("instrument.retire", "BAD_VALUE", account.name, symbol, detail)
+                return
+        instrument.retired = True
+        state.emit(INSTRUMENT_RETIRED, symbol)
+
+
+def retire_account(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``account.retire`` to an account that holds nothing, and so has no open orders but market stops."""
+    _, name, _ = command
+    account = state.accounts.get(name)
+    if account is None:
+        return state.refuse("account.retire", "UNKNOWN_ACCOUNT", name, name)
+    if account.retired:
+        return state.refuse("account.retire", "RETIRED", name, name)
+    for asset, balance in account.balances.items():
+        if balance.total:
+            detail = f"it holds {balance.total} of {asset} in its smallest unit; it must be empty"
+            return state.refuse("account.retire", "BAD_VALUE", name, name, detail)
+    if state.open_orders([account]):
+        return state.refuse("account.retire", "BAD_VALUE", name, name, "it has open orders; it must have none")
+    account.retired = True
+    account.find_refusal()
+    return state.emit(ACCOUNT_RETIRED, name)
