@@ -164,3 +164,22 @@ def test_what_is_reserved_and_held_back_together_leaves_nothing_negative_to_with
     assert reason(engine, commands.OrderPlace("ann", "more", "AU", terms.BUY, terms.LIMIT, 100 * LOT, 100)) == ""
     assert cash.withdrawable() == 0
     assert reason(engine, withdrawal(1)) == "INSUFFICIENT_CASH"
+
+
+# What a quote may use
+
+
+def test_a_new_quote_may_use_the_money_and_the_gold_of_the_one_that_it_replaces_and_no_more() -> None:
+    """Each quote asks for all money (10,000 g at 1,000.00) and for all gold."""
+    engine = market()
+
+    def quote(quote_id: str, *, more_grams: int = 0, more_gold: int = 0) -> commands.QuoteSet:
+        bought, sold = (10_000 + more_grams) * LOT, CASH + more_gold * LOT
+        return commands.QuoteSet("ann", quote_id, "AU", 100_000, bought, 100_001, sold)
+
+    assert reason(engine, quote("q1")) == ""
+    assert reason(engine, quote("q2", more_grams=1)) == "INSUFFICIENT_CASH"
+    assert reason(engine, quote("q2", more_gold=1)) == "INSUFFICIENT_GOLD"
+    assert reason(engine, quote("q2")) == ""
+    validate(engine)
+    assert [engine.state.accounts["ann"].balance(asset).available() for asset in ("CNY", "AU")] == [0, 0]
