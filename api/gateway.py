@@ -25,6 +25,7 @@ from api.sessions.sessions import Sessions
 from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
 from api.view.view import View
+from goldx.hosting.progress import Progress
 from goldx.hosting.settings import Settings
 from goldx.protocol.commands import AnyCommand
 from goldx.retry import is_any_of, retry
@@ -198,9 +199,11 @@ class Gateway:
         self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
 
     async def _fold_history(self) -> None:
+        progress = Progress("gateway")
         while frames := await self._tail_events.read(self.view.sequence, FRAMES_AT_ONCE):
             for frame in frames:
                 self.view.apply(frame, lambda *_: ())
+            progress.report(self.view.sequence)
             await asyncio.sleep(0)
         self.view.start_serving()
         self.tailing = True

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from goldx.retry import is_any_of, retry
 
 START_TIMEOUT: Final = 40.0
+"""Seconds in which a server must answer; one that answers that it is reading its data gets them again."""
+READING_ITS_DATA: Final = (BusyLoadingError, asyncpg.CannotConnectNowError)
+"""The answers of Valkey and of PostgreSQL that do so: with much data it takes as long as it takes."""
 STOP_TIMEOUT: Final = 30.0
 POLL_SECONDS: Final = 0.03
 """How often a starting server is asked whether it is ready."""
@@ -93,11 +96,14 @@ async def start_server(
     server = Server(name, url, process, stop_signal)
 
     def is_starting(error: Exception) -> bool:
+        nonlocal deadline
+        if isinstance(error, READING_ITS_DATA):
+            deadline = clock() + START_TIMEOUT
         unreachable = isinstance(error, OSError | RedisError | asyncpg.PostgresError)
-        return unreachable and process.returncode is None
+        return unreachable and process.returncode is None and clock() < deadline
 
     try:
-        await retry(check, is_starting, repeat(POLL_SECONDS), seconds=deadline - clock())
+        await retry(check, is_starting, repeat(POLL_SECONDS))
     except (OSError, RedisError, asyncpg.PostgresError):
         await server.stop()
         raise ServerFailed(f"{name} did not start: {' '.join(command)}\n{tail(log)}") from None

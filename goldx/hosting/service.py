@@ -14,11 +14,15 @@ from typing import Final
 
 import structlog
 
+from goldx.hosting import progress
 from goldx.hosting.servers import Server, ServerFailed, tail
 from goldx.retry import growing, is_any_of, retry
 
-READY_TIMEOUT: Final = 600.0
-"""Seconds: an engine without a snapshot replays its whole journal before it is ready."""
+PATIENCE: Final = 120.0
+"""Seconds without progress after which a service that is not ready yet is given up.
+
+One that makes progress is waited for, however long it takes: an engine without a snapshot replays its whole journal.
+"""
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
 """Seconds before a server that ended is started again; doubled each time up to the longest."""
@@ -42,9 +46,10 @@ async def start_service(
 ) -> Server:
     """Start ``goldx NAME``, or ``goldx COMMAND``, and return it once it prints its line ``READY ...``.
 
-    Its ``url`` is the one in that line. ``prefix`` goes in front of the command. The child's standard error goes to
-    ``log_file``. It inherits ``lock``, a locked file, so that the lock lasts until the last child has ended. When this
-    process dies, the child is killed: services are made for that, and one that has lost its servers cannot stop in good
+    Until then it may print lines ``PROGRESS ...``: each new one gives it PATIENCE again. Its ``url`` is the one in the
+    line READY. ``prefix`` goes in front of the command. The child's standard error goes to ``log_file``. It inherits
+    ``lock``, a locked file, so that the lock lasts until the last child has ended. When this process dies, the child is
+    killed: services are made for that, and one that has lost its servers cannot stop in good
     order. Raises ServerFailed with the end of the log.
     """
     program = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli"]
@@ -63,14 +68,12 @@ async def start_service(
     server = Server(name, "", process, signal.SIGTERM)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(READY_TIMEOUT):
-            while not (line := await process.stdout.readline()).startswith(b"READY "):
-                if not line:
-                    raise ServerFailed(f"{name} ended before it was ready:\n{tail(log_file)}")
+        line = await _wait_until_ready(name, process.stdout, log_file)
     except (ServerFailed, TimeoutError, asyncio.CancelledError) as error:
         await server.stop()
         if isinstance(error, TimeoutError):
-            raise ServerFailed(f"{name} was not ready after {READY_TIMEOUT:g} s:\n{tail(log_file)}") from None
+            text = f"{name} was not ready, and had made no progress for {PATIENCE:g} s:\n{tail(log_file)}"
+            raise ServerFailed(text) from None
         raise
     found = _URL.search(line.decode(errors="replace"))
     server.url = found[0] if found else ""
@@ -78,6 +81,19 @@ async def start_service(
     _drains.add(drain)
     drain.add_done_callback(_drains.discard)
     return server
+
+
+async def _wait_until_ready(name: str, stdout: asyncio.StreamReader, log_file: Path) -> bytes:
+    """Return the line ``READY ...``. Raises ServerFailed, or TimeoutError after PATIENCE without progress."""
+    reached = b""
+    async with asyncio.timeout(PATIENCE) as patience:
+        while not (line := await stdout.readline()).startswith(b"READY "):
+            if not line:
+                raise ServerFailed(f"{name} ended before it was ready:\n{tail(log_file)}")
+            if line.startswith(progress.PREFIX.encode()) and line != reached:
+                reached = line
+                patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+    return line
 
 
 async def _drain(stdout: asyncio.StreamReader) -> None:

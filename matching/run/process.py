@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
+from goldx.hosting.progress import Progress
 from goldx.hosting.settings import Settings
 from goldx.streams import engines
 from goldx.streams.connection import RedisConnection
@@ -62,8 +63,8 @@ class EngineProcess:
         store = SnapshotStore(self._writing, self._keys)
         self._checkpoints = Checkpoints(store, settings.digest_every, settings.snapshot_every)
         archive = archive_in(settings.archive_dir)
-        entry_applied = self._checkpoints.entry_applied
-        self._recovery = Recovery(self._writing, self._keys, archive, entry_applied, settings.require_replicas)
+        self._progress = Progress("engine")
+        self._recovery = Recovery(self._writing, self._keys, archive, self._entry_applied, settings.require_replicas)
         self._publisher: Publisher | None = None
         """Set while this engine leads."""
         self._standby = standby
@@ -267,6 +268,11 @@ class EngineProcess:
                 await retry_on_outage("giving the lease up", self._lease.release)
         except TimeoutError:
             log.warning("the lease could not be given up; it expires by itself")
+
+    def _entry_applied(self) -> None:
+        self._checkpoints.entry_applied()
+        if not self._announced:
+            self._progress.report(self._recovery.fold.position)
 
     def _announce(self, role: str) -> None:
         """Print the READY line, once: from now on this engine does its work."""

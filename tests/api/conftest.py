@@ -75,7 +75,9 @@ class ShardServices:
             stderr=asyncio.subprocess.DEVNULL,
         )
         assert self._engine.stdout is not None
-        line = await asyncio.wait_for(self._engine.stdout.readline(), 30)
+        line = b"PROGRESS"
+        while line.startswith(b"PROGRESS"):
+            line = await asyncio.wait_for(self._engine.stdout.readline(), 30)
         assert line.startswith(b"READY engine"), line
 
     async def stop_engine(self) -> None:

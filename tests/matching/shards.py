@@ -139,7 +139,9 @@ class EngineRun:
     async def ready(self) -> str:
         """Return its READY line; fail with its log if it ends without one."""
         assert self._process.stdout is not None
-        line = (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode()
+        line = "PROGRESS"
+        while line.startswith("PROGRESS"):
+            line = (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode()
         assert line.startswith("READY engine "), await self.ended()
         return line
 

@@ -10,6 +10,8 @@ from random import Random
 import pytest
 from redis.asyncio import Redis
 
+from goldx.hosting import progress
+from goldx.hosting.settings import Settings
 from goldx.hosting.valkey import start_valkey
 from goldx.protocol.commands import ClockTick
 from goldx.streams.entries import BEGINNING, FIELD
@@ -19,6 +21,7 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from matching.archive import export
+from matching.run.process import EngineProcess
 from tests.matching.shards import engine_process, fill, lead_once, published, traffic
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
@@ -196,3 +199,27 @@ async def test_an_engine_that_waits_for_the_lease_or_the_server_can_be_stopped(
             await asyncio.sleep(0.05)
         await waiting.stop()
         await lonely.stop()
+
+
+async def test_an_engine_that_replays_says_how_far_it_is(
+    redis: Redis,
+    valkey_url: str,
+    shard: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``goldx serve`` waits for it as long as it does."""
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+    positions = await fill(redis, Keys(shard), seed=SEED)
+    stop = asyncio.Event()
+    process = EngineProcess(Settings(shard=shard, allow_weak_durability=True), valkey_url, standby=False)
+    running = asyncio.create_task(process.run(stop))
+    printed: list[str] = []
+    while not any(line.startswith("READY engine") for line in printed):
+        await asyncio.sleep(0.05)
+        printed += capsys.readouterr().out.splitlines()
+    stop.set()
+    await running
+    await process.close()
+    reached = [line for line in printed if line.startswith("PROGRESS engine ")]
+    assert reached == [f"PROGRESS engine {position}" for position in positions]
