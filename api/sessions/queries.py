@@ -1,18 +1,17 @@
 """The methods that only read: the public market, and a member's own orders and holdings."""
 
-from collections.abc import Mapping
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_rows
 from api.edge.rpc import Request
 from api.sessions.session import Method, Session
+from api.sessions.targets import find_order
 from api.view.accounts import Account
 from api.view.candles import INTERVALS, write_candle
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
-from api.view.records import Order
 from api.view.view import View
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS
@@ -54,10 +53,8 @@ class Queries:
         principal = session.principal
         if principal is None or (principal.member is None and "supervise" not in principal.permissions):
             session.require("trade")
-        if account is None:
-            raise Refusal("UNKNOWN_ACCOUNT", f"there is no account {name}")
-        if principal is not None and principal.member is not None and account.member != principal.member:
-            raise Refusal("NOT_PERMITTED", f"account {name} is not of member {principal.member}")
+        if account is None or (principal is not None and principal.member not in (None, account.member)):
+            raise unknown_account(name)
         return account
 
     def _instruments(self, session: Session, request: Request) -> None:
@@ -124,14 +121,15 @@ class Queries:
     def _order(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", "order_id", "client_order_id")
         account = self.account(session, request.params.get("account"))
-        order = self._find(account, request.params)
+        given = [(name, request.params.get(name)) for name in ("order_id", "client_order_id")]
+        order_id, client_order_id = (None if value is None else CODECS[name].read(name, value) for name, value in given)
+        order = find_order(self._view, account, order_id, client_order_id)
         if order is None:
             text = "there is no such order of this account, open or of today"
             raise Refusal("UNKNOWN_ORDER", text)
         request.succeed({"order": write_order(order), "trades": write_trades(order, self._view.fills)})
 
-    def _find(self, account: Account, params: Mapping[str, Any]) -> Order | None:
-        if (order_id := params.get("order_id")) is not None:
-            order = self._view.orders.get(CODECS["order_id"].read("order_id", order_id))
-            return order if order is not None and order.account == account.name else None
-        return account.orders.get(parse_identifier(params.get("client_order_id"), "client_order_id"))
+
+def unknown_account(name: object) -> Refusal:
+    """Return the refusal of a request about an account that is not the member's own, whether it is there or not."""
+    return Refusal("UNKNOWN_ACCOUNT", f"there is no account {name} of yours")

@@ -34,7 +34,8 @@ log = structlog.get_logger()
 
 MAX_CHANNELS: Final = 200
 """Channels of one session."""
-FRAMES_AT_ONCE: Final = 500
+FRAMES_AT_ONCE: Final = 4
+"""Frames that are read and decoded in one turn of the event loop; a full one has thousands of events."""
 PRIVATE_PREFIX: Final = "account."
 CATCH_UP_SECONDS: Final = 10.0
 """How long a subscription waits for this gateway to fold what another gateway may have sent already."""
@@ -189,7 +190,7 @@ class Subscriptions:
                     if name == account.name:
                         count += 1
                         if count > reached:
-                            session.send(channel.render(count, message))
+                            session.send(channel.render(count, self._view.named(message)))
                             reached = count
                 while self._queued(session) > self._queue_pause:
                     await asyncio.sleep(0.01)

@@ -72,7 +72,7 @@ class Targets:
         if isinstance(command, QuoteCancel):
             quoted = any(order.quote_id is not None and order.symbol == command.symbol for order in _live(account))
             return command if quoted or (account.name, command.symbol) in self._unanswered else None
-        order = self.find(account, command.order_id, command.client_order_id)
+        order = find_order(self._view, account, command.order_id, command.client_order_id)
         client_order_id = command.client_order_id
         if order is None:
             coming = command.order_id is None and (account.name, client_order_id) in self._unanswered
@@ -83,27 +83,26 @@ class Targets:
             return replace(command, order_id=order.order_id, client_order_id=None)
         return command
 
-    def find(self, account: Account, order_id: int | None, client_order_id: str | None) -> Order | None:
-        """Return the order that the ids name, open or ended today, None if this gateway knows none. Raises BadValue."""
-        if order_id is None and client_order_id is None:
-            raise BadValue("order_id", None, "given, or client_order_id")
-        order: Order | None = None
-        if order_id is not None:
-            order = self._view.orders.get(order_id)
-            if order is not None and order.account != account.name:
-                order = None
-        named = None if client_order_id is None else account.orders.get(client_order_id)
-        if order_id is None:
-            return named
-        if client_order_id is not None and named is not order:
-            raise BadValue("client_order_id", client_order_id, f"left out, or an id of order {order_id}")
-        return order
-
     def _has_any(self, account: Account, command: OrderCancelAll) -> bool:
         for order in _live(account):
             if command.symbol in (None, order.symbol) and command.side in (None, order.side):
                 return True
         return any(name == account.name for name, _ in self._unanswered)
+
+
+def find_order(view: View, account: Account, order_id: int | None, client_order_id: str | None) -> Order | None:
+    """Return the order of an account that the ids name, open or ended today, None if there is none. Raises BadValue."""
+    if order_id is None and client_order_id is None:
+        raise BadValue("order_id", None, "given, or client_order_id")
+    named = None if client_order_id is None else account.orders.get(client_order_id)
+    if order_id is None:
+        return named
+    order = view.orders.get(order_id)
+    if order is not None and order.account != account.name:
+        order = None
+    if client_order_id is not None and named is not order:
+        raise BadValue("client_order_id", client_order_id, f"left out, or an id of order {order_id}")
+    return order
 
 
 def unknown_order() -> Refusal:

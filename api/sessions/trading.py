@@ -14,13 +14,15 @@ from api.edge.outcome import Outcome, Refusal
 from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
+from api.sessions.queries import unknown_account
+from api.sessions.refused import differences, explain
 from api.sessions.session import Method, Session
-from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, unknown_order
+from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order, unknown_order
 from api.view.accounts import Account
 from api.view.orders import write_order, write_own_trade, write_trades
 from api.view.records import Order, OwnTradeForm
 from api.view.view import View
-from goldx.protocol import events
+from goldx.protocol import events, terms
 from goldx.protocol.commands import (
     BY_METHOD,
     MEMBER_COMMANDS,
@@ -86,10 +88,8 @@ class Trading:
         principal = session.require("trade")
         command: Any = self.read(request.method, request.params, session=session.name)
         account = self._view.accounts.get(command.account)
-        if account is None:
-            raise Refusal("UNKNOWN_ACCOUNT", describe("UNKNOWN_ACCOUNT").text)
-        if account.member != principal.member:
-            raise Refusal("NOT_PERMITTED", f"account {account.name} is not of member {principal.member}")
+        if account is None or account.member != principal.member:
+            raise unknown_account(command.account)
         if isinstance(command, NAMING_COMMANDS):
             self._submit_named(session, request, account, command, current=False)
         else:
@@ -236,12 +236,13 @@ class Trading:
         ]
         if isinstance(command, OrderPlace):
             return self._write(accepted[0])
-        bid, ask = accepted
-        return {
-            "bid": write_order(bid),
-            "ask": write_order(ask),
-            "trades": [trade for order in (bid, ask) for trade in write_trades(order, self._view.fills)],
-        }
+        return self._write_quote(accepted)
+
+    def _write_quote(self, sides: list[Order]) -> dict[str, Any]:
+        """Return the sides of a quote, the bid first, and all their trades in the protocol's form."""
+        names = {terms.BUY: "bid", terms.SELL: "ask"}
+        written: dict[str, Any] = {names[order.side]: write_order(order) for order in sides}
+        return written | {"trades": [trade for order in sides for trade in write_trades(order, self._view.fills)]}
 
     def _replaced(self, outcome: Outcome) -> dict[str, Any]:
         """Return the result of ``order.replace``.
@@ -261,14 +262,48 @@ class Trading:
         """Raise Refusal if the exchange has refused the command."""
         for event in outcome:
             if isinstance(event, events.OrderRejected):
-                order = self._view.orders.get(event.order_id or 0)
-                raise Refusal(event.reason, describe(event.reason).text, **self._write(order))
+                raise self._refusal(command, event.reason, describe(event.reason).text, {})
             if isinstance(event, events.CommandRejected) and event.method == command.method:
                 data = {"subject": event.subject} if event.subject else {}
-                if isinstance(command, QuoteSet) and event.reason == "DUPLICATE_ID":
-                    orders = self._view.accounts[command.account].orders
-                    data |= self._write(orders.get(f"{command.quote_id}/bid"))
-                raise Refusal(event.reason, event.detail or describe(event.reason).text, **data)
+                raise self._refusal(command, event.reason, event.detail or describe(event.reason).text, data)
+
+    def _refusal(self, command: AnyCommand, reason: str, text: str, data: dict[str, Any]) -> Refusal:
+        """Return the refusal of a command, with the field that it is about, or with what has its id already."""
+        if reason == "DUPLICATE_ID":
+            first = self._first(command)
+            if isinstance(command, OrderPlace | QuoteSet) and first:
+                data |= self._write(first[0])
+                if isinstance(command, QuoteSet):
+                    data |= self._write_quote(first)
+                if differs := differences(command, first):
+                    data["differs"] = differs
+                    text = f"the id was used before, with another {', '.join(differs)}"
+            elif first:
+                data |= self._write(first[0])
+            return Refusal(reason, text, **data)
+        order = None
+        if isinstance(command, OrderReplace):
+            order = find_order(self._view, self._account(command), command.order_id, command.client_order_id)
+        symbol = getattr(command, "symbol", None) if order is None else order.symbol
+        found = explain(reason, command, self._view.markets.get(symbol or ""), order)
+        if found is not None:
+            text, more = found
+            data |= more
+        return Refusal(reason, text, **data)
+
+    def _account(self, command: Any) -> Account:
+        return self._view.accounts[command.account]
+
+    def _first(self, command: AnyCommand) -> list[Order]:
+        """Return the orders that have the id of a command already, so far as this gateway knows them."""
+        if isinstance(command, OrderPlace):
+            ids = [command.client_order_id]
+        elif isinstance(command, QuoteSet):
+            ids = [f"{command.quote_id}/bid", f"{command.quote_id}/ask"]
+        else:
+            ids = [getattr(command, "new_client_order_id", None) or ""]
+        orders = self._account(command).orders
+        return [order for name in ids if (order := orders.get(name)) is not None]
 
     def _write(self, order: Order | None) -> dict[str, Any]:
         """Return an order and its trades in the protocol's form; nothing if there is no order."""
@@ -294,7 +329,7 @@ def _written(term: str, value: Any) -> Any:
 
 def _trades_in(outcome: Outcome, order: Order) -> list[OwnTradeForm]:
     return [
-        write_own_trade(event, order.side, order.order_id)
+        write_own_trade(event, order.side, order.order_id, order.client_order_id)
         for event in outcome
         if isinstance(event, events.Trade) and order.order_id in (event.maker_order_id, event.taker_order_id)
     ]

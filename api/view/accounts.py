@@ -106,7 +106,7 @@ class Account:
         """Publish a trade of one of the account's orders."""
         channel = self.channel
         if channel.recording:
-            channel.publish(OwnTrade(event, order.side, order.order_id))
+            channel.publish(OwnTrade(event, order.side, order.order_id, order.client_order_id))
         else:
             channel.sequence += 1
         if channel.sequence % MARK_EVERY == 0:
@@ -123,7 +123,7 @@ class Account:
 
     def _content(self, message: PrivateMessage) -> Content:
         if isinstance(message, OwnTrade):
-            own = asdict(write_own_trade(message.event, message.side, message.order_id))
+            own = asdict(write_own_trade(message.event, message.side, message.order_id, message.client_order_id))
             return Content(message.event.at, {"event": "trade", "sequence": message.sequence, **own})
         out = write_event(message)
         if isinstance(message, HoldingSettled):

@@ -68,7 +68,7 @@ def write_order(order: Order) -> OrderForm:
     )
 
 
-def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
+def write_own_trade(trade: Trade, side: int, order_id: int, client_order_id: str | None) -> OwnTradeForm:
     """Return a trade as the party on one side may see it: without the other party's account and order."""
     as_maker = order_id == trade.maker_order_id
     return OwnTradeForm(
@@ -83,6 +83,8 @@ def write_own_trade(trade: Trade, side: int, order_id: int) -> OwnTradeForm:
         _money(trade.buy_fee if side == terms.BUY else trade.sell_fee),
         _weight(trade.maker_remaining if as_maker else trade.taker_remaining),
         "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
+        trade.buy_account if side == terms.BUY else trade.sell_account,
+        client_order_id,
     )
 
 
@@ -99,5 +101,5 @@ def fills(order: Order, by_id: NumberTable[Fill]) -> list[Fill]:
 
 def write_trades(order: Order, by_id: NumberTable[Fill]) -> list[OwnTradeForm]:
     """Return all trades of an order so far, oldest first, as its owner sees them."""
-    side, order_id = order.side, order.order_id
-    return [write_own_trade(fill.trade, side, order_id) for fill in reversed(fills(order, by_id))]
+    side, order_id, client_order_id = order.side, order.order_id, order.client_order_id
+    return [write_own_trade(fill.trade, side, order_id, client_order_id) for fill in reversed(fills(order, by_id))]

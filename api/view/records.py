@@ -113,6 +113,8 @@ class OwnTradeForm(msgspec.Struct, gc=False, frozen=True):
     fee: str
     remaining: str
     liquidity: str
+    account: str
+    client_order_id: str | None
 
 
 class Placed(msgspec.Struct, gc=False, frozen=True):
@@ -137,11 +139,15 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
 
 class OwnTrade(msgspec.Struct, gc=False, frozen=True):
-    """A trade in the private channel of one of its two parties, whose order and side are given."""
+    """A trade in the private channel of one of its two parties, whose order and side are given.
+
+    ``client_order_id`` is None where it is not known any more: the order ended on an earlier day.
+    """
 
     event: Trade
     side: int
     order_id: int
+    client_order_id: str | None = None
 
     @property
     def sequence(self) -> int:

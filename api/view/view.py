@@ -6,12 +6,14 @@ The same events give the same view, with the same messages and numbers in its ch
 from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
+from msgspec.structs import replace
+
 from api.edge.outcome import Outcome
-from api.view.accounts import Account, OrderOwners, private_messages
+from api.view.accounts import Account, OrderOwners, PrivateMessage, private_messages
 from api.view.channels import Channel
 from api.view.market_data import MarketData
 from api.view.orders import accepted, fills
-from api.view.records import OPEN, Fill, Gap, Order
+from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
 from api.view.tables import NameTable, NumberTable
 from goldx.protocol import events
 from goldx.protocol.events import AnyEvent
@@ -85,6 +87,12 @@ class View:
                     account.publish(message)
 
         return fold
+
+    def named(self, message: PrivateMessage) -> PrivateMessage:
+        """Return a private message that was made again, with the client id of its order if that is still known."""
+        if not isinstance(message, OwnTrade) or (order := self.orders.get(message.order_id)) is None:
+            return message
+        return replace(message, client_order_id=order.client_order_id)
 
     def start_serving(self) -> None:
         """Let subscribers come: from now on a channel without any stops recording after a while."""

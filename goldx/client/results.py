@@ -52,6 +52,8 @@ class OwnTrade(TypedDict):
     fee: str
     remaining: str
     liquidity: str
+    account: str
+    client_order_id: str | None
 
 
 class Placed(TypedDict):

@@ -7,6 +7,7 @@ answers, byte for byte, in every run.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from api.edge.allowance import TokenBucket
 from api.edge.auth import Principal
@@ -44,6 +45,8 @@ UNLIMITED = 1_000_000
 class InProcessGateway:
     """One session at a market in continuous trading. ``fast``: whether the fast path is tried first.
 
+    ``terms`` are those of the instrument, beside its reference price and fees.
+
     ``taken`` has an entry for every message: whether the fast path took it. ``commands`` are those that were placed.
     """
 
@@ -55,6 +58,7 @@ class InProcessGateway:
         burst: int = UNLIMITED,
         accounts: Iterable[tuple[str, str]] = ACCOUNTS,
         symbol: str = SYMBOL,
+        terms: dict[str, Any] = {},  # noqa: B006
     ) -> None:
         self.view = View()
         self.taken: list[bool] = []
@@ -81,7 +85,9 @@ class InProcessGateway:
             hold=lambda _: None,
         )
         self.session.principal = principal
-        opening: list[AnyCommand] = [InstrumentDefine(symbol, reference_price=60_000, maker_fee_bp=1, taker_fee_bp=3)]
+        opening: list[AnyCommand] = [
+            InstrumentDefine(symbol, reference_price=60_000, maker_fee_bp=1, taker_fee_bp=3, **terms)
+        ]
         opening.append(MarketSetPhase(symbol, CONTINUOUS))
         for account, member in accounts:
             opening.append(AccountOpen(account, member))

@@ -129,10 +129,16 @@ def test_the_answer_shows_every_field_of_a_trade_that_its_party_may_see() -> Non
     hidden = {"sequence", "maker_order_id", "taker_order_id", "buy_account", "sell_account", "taker_side"}
     by_side = {"maker_remaining": "remaining", "taker_remaining": "remaining", "buy_fee": "fee", "sell_fee": "fee"}
     shown = {by_side.get(name, name) for name in Trade.__struct_fields__ if name not in hidden}
-    assert set(OwnTradeForm.__struct_fields__) == shown | {"order_id", "side", "liquidity"}
+    assert set(OwnTradeForm.__struct_fields__) == shown | {
+        "order_id",
+        "side",
+        "liquidity",
+        "account",
+        "client_order_id",
+    }
     forms = [
-        write_own_trade(trade, terms.BUY, trade.taker_order_id),
-        write_own_trade(trade, terms.SELL, trade.maker_order_id),
+        write_own_trade(trade, terms.BUY, trade.taker_order_id, "its id"),
+        write_own_trade(trade, terms.SELL, trade.maker_order_id, "its id"),
     ]
     for form in map(msgspec.structs.asdict, forms):
         assert len(set(form.values())) == len(form), "no field is written for another"

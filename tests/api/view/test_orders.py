@@ -29,11 +29,12 @@ async def test_an_order_rests_and_trades_and_both_sides_see_it(desk: Desk) -> No
         assert taken["order"]["status"] == "filled"
         assert (trade["price"], trade["quantity"], trade["amount"]) == ("600.00", "10", "6000.00")
         assert trade["liquidity"] == "taker"
-        assert "account" not in trade
+        assert (trade["account"], trade["client_order_id"]) == (desk.b, taken["order"]["client_order_id"])
         messages = seller.subscribe(f"account.{desk.a}", from_sequence=0)
         own = await next_of(messages, "trade")
         await messages.aclose()
         assert (own["order_id"], own["price"], own["quantity"]) == (resting["order"]["order_id"], "600.00", "10")
+        assert (own["account"], own["client_order_id"]) == (desk.a, "ask-1")
         assert (own["side"], own["liquidity"], own["remaining"]) == ("sell", "maker", "20")
 
         placed = (await seller.call("order.get", account=desk.a, client_order_id="ask-1"))["order"]

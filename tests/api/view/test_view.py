@@ -172,7 +172,7 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
                 liquidity = "taker" if trade.taker_side == order.side else "maker"
                 assert own == {
                     **fields(trade, "trade_id", "symbol", "price", "quantity", "amount"),
-                    **fields(order, "order_id", "side"),
+                    **fields(order, "order_id", "side", "account", "client_order_id"),
                     "at": trade.at,
                     "fee": units.format_money(fee),
                     "remaining": units.format_weight(remaining),
@@ -201,7 +201,9 @@ def test_private_channels_have_the_messages_of_private_messages(seed: int) -> No
             for name, value in private_messages(event, view.owners):
                 if name in view.accounts:
                     sequence = len(made[name]) + 1
-                    made[name].append(json.loads(view.accounts[name].channel.render(sequence, value))["params"])
+                    made[name].append(
+                        json.loads(view.accounts[name].channel.render(sequence, view.named(value)))["params"]
+                    )
     assert sum(map(len, made.values())) > 1_000
     assert {name: reader.messages for name, reader in readers.items()} == made
 

@@ -1,0 +1,121 @@
+"""The details of a refusal by the core: which field it is about, and what would have been allowed.
+
+The core gives a reason in a word. The field follows from the command and the terms of its instrument, which are taken
+as they are when the refusal is answered.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from api.view.market_data import MarketData
+from api.view.records import Order
+from goldx.protocol import terms
+from goldx.protocol.commands import AnyCommand, OrderPlace, OrderReplace, QuoteSet
+from goldx.protocol.events import InstrumentDefined
+from goldx.protocol.limits import price_limits
+from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG, BadValue, format_price, format_weight
+from goldx.protocol.wire import CODECS
+
+EXPLAINED = ("BAD_PRICE", "BAD_QUANTITY", "BAD_VALUE", "PRICE_LIMIT")
+"""Reasons that are about the fields of a command."""
+_PRICES = ("price", "stop_price", "bid_price", "ask_price")
+_QUANTITIES = ("quantity", "display_quantity", "bid_quantity", "ask_quantity")
+
+
+class Fault(NamedTuple):
+    """A field that was not as it must be; ``bounds`` are the terms that say so, as decimal strings."""
+
+    field: str
+    allowed: str
+    bounds: dict[str, str]
+
+
+def explain(
+    reason: str, command: AnyCommand, market: MarketData | None, order: Order | None
+) -> tuple[str, dict[str, Any]] | None:
+    """Return a text and data for the refusal of a command, or None if the reason is not about a field.
+
+    ``market`` is that of the command's instrument, ``order`` the one that it would have replaced.
+    """
+    if reason not in EXPLAINED or market is None or market.defined is None:
+        return None
+    fault = next(_faults(reason, command, market, market.defined, order), None)
+    if fault is None:
+        return None
+    value = getattr(command, fault.field)
+    written = None if value is None else CODECS[fault.field].write(value)
+    data = {"field": fault.field, "value": written, "allowed": fault.allowed, **fault.bounds}
+    return str(BadValue(fault.field, written, fault.allowed)), data
+
+
+def differences(command: OrderPlace | QuoteSet, orders: list[Order]) -> list[str]:
+    """Return the fields in which a repeated command differs from the orders that its id belongs to, as they are now."""
+    if isinstance(command, OrderPlace):
+        names = [name for name in command.__struct_fields__ if name not in ("account", "client_order_id", "session")]
+        return [name for name in names if getattr(command, name) != getattr(orders[0], name)]
+    found = [] if command.symbol == orders[0].symbol else ["symbol"]
+    for order in orders:
+        side = "bid" if order.side == terms.BUY else "ask"
+        fields = {f"{side}_{name}": getattr(order, name) for name in ("price", "quantity")}
+        found += [name for name, value in fields.items() if getattr(command, name) != value]
+    return found
+
+
+def _faults(
+    reason: str, command: Any, market: MarketData, defined: InstrumentDefined, order: Order | None
+) -> Iterator[Fault]:
+    given = {name: value for name in (*_PRICES, *_QUANTITIES) if (value := getattr(command, name, None)) is not None}
+    if reason == "BAD_PRICE":
+        yield from _bad_prices(command, given, defined, order)
+    elif reason == "PRICE_LIMIT":
+        lower, upper = defined.lower_price_limit, defined.upper_price_limit
+        low, high = price_limits(defined.tick, market.reference, defined.price_limit_percent, lower, upper)
+        bounds = {"low": format_price(low), "high": format_price(high)}
+        for name in ("price", "bid_price", "ask_price"):
+            if not low <= given.get(name, low) <= high:
+                yield Fault(name, f"from {bounds['low']} to {bounds['high']}", bounds)
+    elif reason == "BAD_QUANTITY":
+        yield from _bad_quantities(command, given, defined)
+    elif isinstance(command, OrderPlace):
+        yield from _bad_combinations(command)
+
+
+def _bad_prices(
+    command: Any, given: dict[str, int], defined: InstrumentDefined, order: Order | None
+) -> Iterator[Fault]:
+    if isinstance(command, OrderPlace):
+        if command.type == terms.LIMIT and command.price is None:
+            yield Fault("price", "given for a limit order", {})
+        elif command.type == terms.MARKET and command.price is not None:
+            yield Fault("price", "left out for a market order", {})
+    elif isinstance(command, OrderReplace) and order is not None and order.type == terms.MARKET:
+        yield Fault("price", "left out for a market order", {})
+    tick = format_price(defined.tick)
+    for name in _PRICES:
+        if name in given and (given[name] % defined.tick or not 0 < given[name] <= MAX_PRICE_FEN):
+            yield Fault(name, f"a multiple of {tick}", {"tick": tick})
+    if isinstance(command, QuoteSet) and command.bid_price >= command.ask_price:
+        ask = format_price(command.ask_price)
+        yield Fault("bid_price", f"below ask_price, {ask}", {"ask_price": ask})
+
+
+def _bad_quantities(command: Any, given: dict[str, int], defined: InstrumentDefined) -> Iterator[Fault]:
+    most = defined.max_quantity or MAX_WEIGHT_MG
+    bounds = {"lot": format_weight(defined.lot), "max_quantity": format_weight(most)}
+    allowed = f"a multiple of {bounds['lot']}, at most {bounds['max_quantity']}"
+    for name in ("quantity", "bid_quantity", "ask_quantity"):
+        if name in given and (given[name] % defined.lot or not 0 < given[name] <= most):
+            yield Fault(name, allowed, bounds)
+    if "display_quantity" in given:
+        if command.type == terms.MARKET or command.time_in_force in (terms.IOC, terms.FOK):
+            yield Fault("display_quantity", "left out for an order that does not rest", {})
+        yield Fault("display_quantity", f"a multiple of {bounds['lot']}, at most the quantity", {"lot": bounds["lot"]})
+
+
+def _bad_combinations(command: OrderPlace) -> Iterator[Fault]:
+    if command.time_in_force == terms.GTD and command.expire_at is None:
+        yield Fault("expire_at", "given with time_in_force GTD", {})
+    elif command.time_in_force != terms.GTD and command.expire_at is not None:
+        yield Fault("expire_at", "left out unless time_in_force is GTD", {})
+    if command.post_only:
+        yield Fault("post_only", "false for an order that trades at once, and for a stop order", {})
