@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
+from api.edge.key_register import KeyRegister
 from api.edge.outcome import Outcome
 from api.journal.newest_events import NewestEvents
 from api.journal.sequencer import Sequencer
@@ -38,7 +40,8 @@ from goldx.streams.history import WholeEvents, archive_in, last_event
 from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
-from settlement.base import database
+from settlement.base import database, registry
+from settlement.base.key_reader import KeyReader
 
 log = structlog.get_logger()
 
@@ -73,7 +76,9 @@ class Gateway:
         archive = archive_in(settings.archive_dir)
         self._tail_events = WholeEvents(self._tail_redis, self.keys, archive, self._tail_connection)
         self.database = database.connect(database_url)
-        self.authenticator = Authenticator(self.database)
+        reader = KeyReader(database_url)
+        self.register = KeyRegister(reader, self._redis, self.keys, self._write_revocation)
+        self.authenticator = Authenticator(self.register)
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
         """By address: what may be asked without a key, over REST and the WebSocket together."""
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
@@ -105,6 +110,7 @@ class Gateway:
             self.settings.require_replicas,
         )
         await _when_redis_answers(self.sequencer.open)
+        await self.register.open()
         await _when_redis_answers(self._fold_history)
         self.sessions = Sessions(
             self.settings,
@@ -113,12 +119,13 @@ class Gateway:
             self.keys.sessions(self.settings.gateway_id),
             self.view,
             self.sequencer,
-            self.authenticator,
+            self.register,
             self.anonymous,
         )
+        self.register.ended = self.sessions.revoke
         newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
         self.trading = Trading(
-            self.view, self.sequencer, newest.wait, self.authenticator.is_member, self.sessions.spawn
+            self.view, self.sequencer, newest.wait, partial(registry.is_member, self.database), self.sessions.spawn
         )
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
@@ -132,7 +139,7 @@ class Gateway:
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods
-        for work in (self.sequencer.run(), self._tail(), self.sessions.close_stale()):
+        for work in (self.sequencer.run(), self._tail(), self.sessions.close_stale(), self.register.run()):
             task = asyncio.create_task(work)
             task.add_done_callback(self._task_ended)
             self._tasks.append(task)
@@ -144,6 +151,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.register.close()
         await self.sequencer.close()
         self._tail_connection.close()
         await self._redis.aclose()
@@ -177,6 +185,7 @@ class Gateway:
             "refusing": self.sequencer.refusing,
             "sessions": len(self.sessions),
             "trading_day": self.view.trading_day,
+            "keys_age_ms": self.register.age_ms,
             "durability": str(durability._replace(replicas=self.settings.require_replicas)),
             "durable": durability.is_full,
             "engines": [to_builtins(engine) for engine in await read_statuses(self._redis, self.keys)],
@@ -186,6 +195,10 @@ class Gateway:
     def healthy(self) -> bool:
         """Whether commands are taken and the events are followed."""
         return self.tailing and self.sequencer.available
+
+    async def _write_revocation(self, key_id: str, by: str) -> None:
+        async with self.database.begin() as connection:
+            await registry.revoke_key(connection, by, key_id)
 
     async def _check_durability(self) -> None:
         weak, replicas = self.settings.allow_weak_durability, self.settings.require_replicas

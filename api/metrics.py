@@ -38,6 +38,9 @@ class _StatusCollector(Collector):
             yield _sample(GaugeMetricFamily, metric, text, labels, where, status[name])
         lag = status["lag_ms"] / 1_000
         yield _sample(GaugeMetricFamily, "lag_seconds", "Journal's end to the last entry folded.", labels, where, lag)
+        if (age := status["keys_age_ms"]) is not None:
+            text = "Age of what the gateway knows of the registered keys."
+            yield _sample(GaugeMetricFamily, "keys_age_seconds", text, labels, where, age / 1_000)
         takes = int(status["refusing"] is None)
         text = "1 if new orders are taken; the status says why not."
         yield _sample(GaugeMetricFamily, "taking_orders", text, labels, where, takes)

@@ -1,20 +1,23 @@
 """Authentication by registered keys: log-on over the WebSocket, bearer tokens over REST."""
 
+import contextlib
 import secrets
-import time
+from collections.abc import Callable
 from typing import Final
 
 import jwt
-from sqlalchemy.ext.asyncio import AsyncEngine
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from api.edge.key_register import KeyRegister
 from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signature
 from goldx.protocol.units import BadValue
-from settlement.base.registry import Principal, find_principal, is_member
+from settlement.base.registry import Principal
 
-__all__ = ["CACHE_SECONDS", "Authenticator", "NotAuthentic", "Principal", "new_nonce"]
+__all__ = ["Authenticator", "NotAuthentic", "Principal", "new_nonce"]
 
-CACHE_SECONDS: Final = 3.0
-"""A revoked key is still accepted for at most this long."""
+
+NOBODY: Final = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+"""A public key that signs nothing: what claims to be of an unknown key is checked against it, as if it were known."""
 
 
 class NotAuthentic(Exception):
@@ -27,49 +30,55 @@ def new_nonce() -> str:
 
 
 class Authenticator:
-    """Finds the principal of a key in the registry (SQL), and caches it for CACHE_SECONDS."""
+    """Checks signatures against the registered keys.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._cache: dict[str, tuple[Principal, float]] = {}
-        """By key id: the principal, and the monotonic time at which it is to be looked up again."""
+    Raises NotAuthentic, also after a look into the register, since the key may just have been registered; or
+    RegisterAway where that is not possible. A known and an unknown key take the same way to a refusal.
+    """
 
-    async def principal(self, key_id: str) -> Principal | None:
-        """Return the holder of a key, or None if the key is unknown or revoked. Raises SQLAlchemyError and OSError."""
-        cached = self._cache.get(key_id)
-        if cached is not None and time.monotonic() < cached[1]:
-            return cached[0]
-        self._cache.pop(key_id, None)
-        found = await find_principal(self._engine, key_id)
-        if found is not None:
-            self._cache[key_id] = (found, time.monotonic() + CACHE_SECONDS)
-        return found
-
-    async def is_member(self, code: str) -> bool:
-        """Return whether a member firm is registered. Raises SQLAlchemyError and OSError."""
-        return await is_member(self._engine, code)
+    def __init__(self, register: KeyRegister) -> None:
+        self._register = register
 
     async def log_on(self, key_id: str, nonce: str, signature: str) -> Principal:
-        """Return the principal whose key signed the nonce's text. ``signature`` is hexadecimal. Raises NotAuthentic."""
-        principal = await self.principal(key_id)
+        """Return the principal whose key signed the nonce's text. ``signature`` is hexadecimal."""
         try:
             signed = bytes.fromhex(signature)
         except ValueError:
             signed = b""
-        if principal is None or not verify_signature(principal.public_key, signed, nonce.encode()):
-            raise NotAuthentic("the key is not registered, or the signature is not its own over the nonce")
-        return principal
+
+        def check(public_key: bytes) -> None:
+            if not verify_signature(public_key, signed, nonce.encode()):
+                raise NotAuthentic("the key is not registered, or the signature is not its own over the nonce")
+
+        return await self._checked(key_id, check)
 
     async def bearer(self, authorization: str | None) -> Principal:
-        """Return the principal of an ``Authorization: Bearer`` header. Raises NotAuthentic."""
+        """Return the principal of an ``Authorization: Bearer`` header."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAuthentic("a header 'Authorization: Bearer TOKEN' is needed, the token signed by a registered key")
+
+        def check(public_key: bytes) -> None:
+            try:
+                verify_bearer_token(public_key, token)
+            except jwt.InvalidTokenError as error:
+                raise NotAuthentic(f"the token is not valid: {error}") from error
+
         try:
-            principal = await self.principal(key_id_of_token(token))
-            if principal is None:
-                raise NotAuthentic("the token's key is not registered")
-            verify_bearer_token(principal.public_key, token)
+            key_id = key_id_of_token(token)
         except (jwt.InvalidTokenError, BadValue) as error:
             raise NotAuthentic(f"the token is not valid: {error}") from error
-        return principal
+        return await self._checked(key_id, check)
+
+    async def _checked(self, key_id: str, check: Callable[[bytes], None]) -> Principal:
+        """Return the principal of a key whose public half passes the check, which raises NotAuthentic."""
+        with contextlib.suppress(NotAuthentic):
+            return _check(self._register.find(key_id), check)
+        return _check(await self._register.look_up(key_id), check)
+
+
+def _check(principal: Principal | None, check: Callable[[bytes], None]) -> Principal:
+    check(NOBODY if principal is None else principal.public_key)
+    if principal is None:
+        raise NotAuthentic("the key is not registered")
+    return principal

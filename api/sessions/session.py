@@ -71,6 +71,8 @@ class Session:
     ) -> None:
         self.name = name
         self.principal: Principal | None = None
+        self.address = ""
+        """Where the connection comes from."""
         self.nonce: str | None = None
         self.nonce_until = 0.0
         """By the clock: until when the nonce may be used."""

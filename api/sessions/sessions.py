@@ -16,10 +16,10 @@ from typing import Any, Final
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.allowance import Allowances, TokenBucket
 from api.edge.auth import Authenticator, NotAuthentic, Principal, new_nonce
+from api.edge.key_register import KeyRegister
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_flag
 from api.edge.rpc import Request
@@ -27,6 +27,7 @@ from api.journal.pressure import Share
 from api.journal.sequencer import Sequencer
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED
 from api.sessions.link import Link
+from api.sessions.log_ons import LogOns
 from api.sessions.session import Method, Session
 from api.sessions.turns import Turns
 from api.view.view import View
@@ -63,7 +64,7 @@ class Sessions:
         key: str,
         view: View,
         sequencer: Sequencer,
-        authenticator: Authenticator,
+        register: KeyRegister,
         anonymous: Allowances,
     ) -> None:
         self._settings = settings
@@ -72,7 +73,9 @@ class Sessions:
         self._key = key
         self._view = view
         self._sequencer = sequencer
-        self._authenticator = authenticator
+        self._register = register
+        self._authenticator = Authenticator(register)
+        self._log_ons = LogOns(time.monotonic)
         self._anonymous = anonymous
         self._shares: dict[str, Share] = {}
         """By member: the unanswered commands of all its sessions."""
@@ -121,6 +124,7 @@ class Sessions:
             turns=self._turns,
             hold=link.hold,
         )
+        session.address = address
         self._links[session] = link
 
         def lost() -> None:
@@ -167,11 +171,10 @@ class Sessions:
                 await self._redis.hdel(self._key, *names)
 
     async def close_stale(self) -> None:
-        """Close sessions that are silent or within a message for too long or whose key was revoked, until cancelled."""
+        """Close sessions that are silent or within a message for too long, until cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             idle_since = time.monotonic() - self._settings.session_idle_seconds
-            revoked = await self._revoked()
             begun_since = asyncio.get_running_loop().time() - MESSAGE_SECONDS
             for session, link in tuple(self._links.items()):
                 if link.unfinished_since is not None and link.unfinished_since < begun_since:
@@ -180,16 +183,19 @@ class Sessions:
                     continue
                 elif session.last_message_at < idle_since:
                     link.end(IDLE, "silent too long")
-                elif session.principal.key_id in revoked:
-                    link.end(REVOKED, "the key was revoked")
 
-    async def _revoked(self) -> set[str]:
-        keys = {session.principal.key_id for session in self._links if session.principal is not None}
-        try:
-            return {key_id for key_id in keys if await self._authenticator.principal(key_id) is None}
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the registry is not reachable", error=str(error))
-            return set()
+    def revoke(self, key_ids: set[str]) -> None:
+        """End the sessions of revoked keys, and cancel their orders at once, whatever grace they had."""
+        for session, link in tuple(self._links.items()):
+            if session.principal is not None and session.principal.key_id in key_ids:
+                session.cancel_on_disconnect, session.grace_ms = True, 0
+                link.end(REVOKED, "the key was revoked")
+                self._end(session)
+        for name, (principal, task) in tuple(self._in_grace.items()):
+            if principal.key_id in key_ids:
+                task.cancel()
+                del self._in_grace[name]
+                self.spawn(self._close(name, str(principal.member), 0))
 
     def _challenge(self, session: Session, request: Request) -> None:
         check_names(request.params, "key_id")
@@ -210,6 +216,7 @@ class Sessions:
         if nonce is None or time.monotonic() > session.nonce_until:
             text = f"ask for a nonce first (session.challenge); each is good for one log-on within {NONCE_SECONDS} s"
             raise Refusal("NOT_PERMITTED", text)
+        self._log_ons.begin(session)
         self.spawn(self._log_on(session, request, key_id, nonce, signature))
 
     async def _log_on(self, session: Session, request: Request, key_id: str, nonce: str, signature: str) -> None:
@@ -218,13 +225,19 @@ class Sessions:
             if principal.member is not None and not self._resume(session, principal):
                 async with self._registry_calls:
                     await self._redis.hset(self._key, session.name, principal.member)
+                if self._register.find(key_id) is None:
+                    self.spawn(self._deregister(session.name))
+                    raise NotAuthentic("the key was revoked")
         except NotAuthentic as error:
+            self._log_ons.failed(session)
             request.refuse(Refusal("NOT_PERMITTED", str(error)))
             return
-        except (SQLAlchemyError, RedisError, OSError) as error:
+        except (RedisError, OSError) as error:
             log.warning("a log-on failed", error=str(error))
             request.refuse(Refusal("UNAVAILABLE", "log-on is not possible at the moment", retry_after_ms=1_000))
             return
+        finally:
+            self._log_ons.end(session)
         session.principal = principal
         session.bucket, session.reserve = self._new_bucket(), self._new_bucket()
         if principal.member is not None:
@@ -239,6 +252,7 @@ class Sessions:
                 "accounts": self._view.members.get(principal.member or "", []),
                 "permissions": sorted(principal.permissions),
                 "session": session.name,
+                "keys_age_ms": self._register.age_ms,
             }
         )
 

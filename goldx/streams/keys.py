@@ -24,6 +24,10 @@ class Keys:
         """Hash: service instance (a gateway's id, ``settlement``) -> the number of its newest run."""
         self.posted = f"{tag}:posted"
         """The sequence up to which settlement has posted: events after it must not be trimmed."""
+        self.known_keys = f"{tag}:keys"
+        """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
+        self.revocations = f"{tag}:keys:revoked"
+        """Hash: key id -> who revoked it, and when (``goldx.streams.revocations``)."""
 
     def engine(self, name: str) -> str:
         """Return the key of an engine's status; it expires."""

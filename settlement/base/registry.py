@@ -34,16 +34,6 @@ class Principal(NamedTuple):
     permissions: frozenset[str]
 
 
-async def find_principal(engine: AsyncEngine, key_id: str) -> Principal | None:
-    """Return the holder of a key; None if the key is unknown or revoked."""
-    query = select(api_key).where(api_key.c.key_id == key_id, api_key.c.revoked_at.is_(None))
-    async with engine.connect() as connection:
-        row = (await connection.execute(query)).first()
-    if row is None:
-        return None
-    return Principal(row.key_id, row.public_key, row.member, row.staff, frozenset(row.permissions))
-
-
 def _permissions(wanted: Iterable[str], allowed: frozenset[str], whose: str) -> list[str]:
     found = frozenset(wanted)
     if not found or not found <= allowed:

@@ -11,17 +11,23 @@ from pathlib import Path
 
 import click
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.client.keys import Key
 from goldx.hosting import collector, logging
-from goldx.hosting.running import resolve_database_url, resolve_redis_url
+from goldx.hosting.running import NotRunning, resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
+from goldx.protocol.units import parse_identifier
 from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
 from goldx.streams.replicas import NoReplicas
+from goldx.streams.revocations import publish_revocation
 from goldx.streams.segments import BadArchive
 from settlement.base import audit, registry
+from settlement.base.key_reader import KeyReader, RegisterAway
 from settlement.service.commands import in_transaction
 from settlement.service.process import serve
 from settlement.service.writer import SequenceGap, WrongShard, WrongStream
@@ -118,9 +124,43 @@ def create_key(
 @key.command("revoke")
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
-    """End the key KEY_ID at once."""
-    in_transaction(lambda connection: registry.revoke_key(connection, _administrator(), key_id))
-    click.echo(f"key {key_id} is revoked")
+    """End the key KEY_ID at once: its sessions, its orders, and the key in the register.
+
+    The gateways learn it over Redis or Valkey, so it works while the database is away; they write it into the register
+    when that is back.
+    """
+    by = _administrator()
+    known, published = asyncio.run(_publish_revocation(parse_identifier(key_id, "key_id"), by))
+    if not known:
+        if not published:
+            raise click.ClickException("neither the register nor Redis is reachable: nothing was changed")
+        click.echo(f"key {key_id} is revoked at the gateways; they write it into the register when that is back")
+        return
+    in_transaction(lambda connection: registry.revoke_key(connection, by, key_id))
+    click.echo(f"key {key_id} is revoked" + ("" if published else "; Redis is away, the gateways read it in SQL"))
+
+
+async def _publish_revocation(key_id: str, by: str) -> tuple[bool, bool]:
+    """Tell the gateways that a key ends, and return whether the register is reachable, and whether they are told."""
+    settings = Settings()
+    reader = KeyReader(resolve_database_url(settings))
+    try:
+        if key_id not in (await reader.read() or {}):
+            return True, True  # the register refuses it, with the reason
+        reachable = True
+    except RegisterAway as error:
+        click.echo(str(error), err=True)
+        reachable = False
+    finally:
+        reader.close()
+    try:
+        redis = connect(resolve_redis_url(settings))
+        await publish_revocation(redis, Keys(settings.shard), key_id, by)
+        await redis.aclose()
+    except (NotRunning, RedisError, OSError) as error:
+        click.echo(f"the gateways are not told at once: {error}", err=True)
+        return reachable, False
+    return reachable, True
 
 
 @click.group("audit")

@@ -10,6 +10,7 @@ from goldx.client.keys import Key
 from goldx.protocol.units import BadValue
 from settlement.base import audit, database, registry
 from settlement.base.refusal import Refused
+from tests.registered import find_principal
 
 
 async def test_a_key_speaks_for_its_holder_until_it_is_revoked(engine: AsyncEngine) -> None:
@@ -21,16 +22,16 @@ async def test_a_key_speaks_for_its_holder_until_it_is_revoked(engine: AsyncEngi
         await registry.add_key(
             connection, "test", "ops", staff_key.public_bytes, staff_code="op", permissions=["operate"]
         )
-    assert await registry.find_principal(engine, "M1.algo") == registry.Principal(
+    assert await find_principal(engine, "M1.algo") == registry.Principal(
         "M1.algo", key.public_bytes, "M1", None, frozenset(("trade",))
     )
-    assert await registry.find_principal(engine, "ops") == registry.Principal(
+    assert await find_principal(engine, "ops") == registry.Principal(
         "ops", staff_key.public_bytes, None, "op", frozenset(("operate",))
     )
     async with engine.begin() as connection:
         await registry.revoke_key(connection, "test", "M1.algo")
-    assert await registry.find_principal(engine, "M1.algo") is None
-    assert await registry.find_principal(engine, "nobody") is None
+    assert await find_principal(engine, "M1.algo") is None
+    assert await find_principal(engine, "nobody") is None
 
 
 async def test_what_the_registry_refuses(engine: AsyncEngine) -> None:

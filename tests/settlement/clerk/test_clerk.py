@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.client.keys import Key
-from settlement.base import registry
+from tests.registered import find_principal
 from tests.settlement.commands import clerk, goldx
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import SmallExchange, bars
@@ -85,11 +85,11 @@ async def test_keys(engine: AsyncEngine) -> None:
     await goldx("key", "create", "--member", "M1", "--out", "m1.key")
     assert stat.S_IMODE(Path("m1.key").stat().st_mode) == 0o600
     key = Key.load("m1.key")
-    principal = await registry.find_principal(engine, key.key_id)
+    principal = await find_principal(engine, key.key_id)
     assert principal is not None
     assert (principal.member, principal.public_key) == ("M1", key.public_bytes)
     await goldx("key", "create", "--member", "M1", "--out", "m1.key", code=1)
     await goldx("key", "create", "--member", "M1", "--permissions", "settle", "--out", "m2.key", code=1)
     assert not Path("m2.key").exists()
     await goldx("key", "revoke", key.key_id)
-    assert await registry.find_principal(engine, key.key_id) is None
+    assert await find_principal(engine, key.key_id) is None

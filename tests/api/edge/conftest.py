@@ -1,0 +1,20 @@
+"""The exchange with a database of its own."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from goldx.hosting.embedded import temporary_servers
+from tests.api.conftest import Desk, build
+from tests.api.edge.frozen import Venue
+
+
+@pytest_asyncio.fixture
+async def venue() -> AsyncIterator[Venue]:
+    """An exchange with a database of its own, which can be frozen."""
+    async with temporary_servers(durable=False) as (valkey, postgres), contextlib.AsyncExitStack() as cleanup:
+        services = await build(cleanup, valkey.url, postgres.url)
+        desk = Desk(services, await services.start_gateway(), 1)
+        await desk.open()
+        yield Venue(services, desk, postgres)
