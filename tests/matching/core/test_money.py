@@ -46,6 +46,8 @@ def withdrawal(amount: int, asset: str = "CNY", account: str = "ann") -> Holding
 def test_price_limits_are_rounded_inward(definition: dict[str, int], lowest: int, highest: int) -> None:
     engine = market(**definition)
     tick = definition.get("tick", 1)
+    instrument = engine.state.instruments["AU"]
+    assert (instrument.low, instrument.high) == (lowest, highest)
     assert reason(engine, limit("ann", terms.BUY, lowest)) == ""
     assert reason(engine, limit("ann", terms.BUY, lowest - tick)) == "PRICE_LIMIT"
     assert reason(engine, limit("bob", terms.SELL, highest)) == ""
