@@ -3,14 +3,18 @@
 The ground floor imports no upper floor; each package names its commands in pyproject.toml under ``goldx.commands``.
 """
 
+import os
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from goldx.hosting.running import NotRunning
 from goldx.hosting.settings import BadSettings
+
+PRIVATE_UMASK: Final = 0o077
+"""Files and folders that a command makes are for its own user alone: journal, ledger, logs, exports."""
 
 
 class _SettingsRefused(click.ClickException):
@@ -50,8 +54,12 @@ def _commands() -> list[EntryPoint]:
 
 @click.group(cls=_EntryPointGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="goldx")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """GoldX: a spot exchange for non-standard gold."""
+    # What is compiled may be used by whoever may run the program.
+    if context.invoked_subcommand != "build-core":
+        os.umask(PRIVATE_UMASK)
 
 
 if __name__ == "__main__":

