@@ -19,7 +19,7 @@ month. A day is accrued once, after it is over, with the stock that is held at t
 with the same stock. Accruals are kept in millionths of a fen (ufen), which makes a fee per kilogram exact.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -29,8 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue
 from settlement.base import audit, working_days
-from settlement.base.database import now_ms
+from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.steps import SERVICE
 from settlement.base.sub_accounts import owner_of
 from settlement.charges import tariff
 from settlement.documents.load_outs import UNCOLLECTED
@@ -190,11 +191,22 @@ async def charge_umpire(connection: AsyncConnection, account: str, symbol: str, 
 
 
 async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee]) -> int:
-    """Record fees; a document is charged once a day."""
+    """Record fees, and in the audit log how many of that day there are now; a document is charged once a day."""
     rows = [{"day": day, **fee._asdict()} for fee in found if fee.amount_ufen and fee.account != VENUE]
     if rows:
         await connection.execute(insert_or(fee_accrual).on_conflict_do_nothing(), rows)
+        count, total = (await totals(connection, [day]))[day]
+        detail = {"fees": count, "ufen": total}
+        await audit.record(connection, audit.Act(SERVICE, "fees.accrue", f"day:{day.isoformat()}", detail))
     return len(rows)
+
+
+async def totals(connection: AsyncConnection, days: Sequence[date]) -> dict[date, tuple[int, int]]:
+    """Return how many fees were accrued on each of these days, and their sum in ufen."""
+    columns = fee_accrual.c
+    sums = select(columns.day, func.count(), func.sum(columns.amount_ufen)).where(among(columns.day, days))
+    found = {row[0]: (int(row[1]), int(row[2])) for row in await connection.execute(sums.group_by(columns.day))}
+    return {day: found.get(day, (0, 0)) for day in days}
 
 
 async def listing(connection: AsyncConnection, account: str, page: PageRequest = ALL) -> Page[Row[Any]]:

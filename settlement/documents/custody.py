@@ -16,6 +16,8 @@ RECEIPT: Final = Machine(
         "cancel": Step(("LIVE",), "CANCELLED", (ENGINE,), people=2),
     },
 )
+REISSUED: Final = "load-out {} was not collected"
+"""Reason of a receipt under which a load-out has given its lot back, with the number of the load-out."""
 RECEIPT_OPEN: Final = RECEIPT.open
 """The receipt is proposed or live: its lot can have no other one."""
 

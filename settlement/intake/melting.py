@@ -138,6 +138,8 @@ async def combine(connection: AsyncConnection, by: str, parents: Sequence[int], 
         "melt_g": format_cg(melted.weight.cg),
         "loss_g": format_weight(entry["loss_mg"]),
         "alarms": entry["alarms"],
+        **key._asdict(),
+        **{name: getattr(first, name) for name in ("symbol", "form", "account")},
     }
     await lots.record_creation(connection, by, "cast", {child: first.warehouse}, {child: cast})
     records = await provenance.of_lots(connection, list(found))

@@ -57,7 +57,14 @@ async def pre_advise(
     numbers = [int(row.lot_id) for row in added]
     places = dict(zip(numbers, (row.warehouse for row in rows), strict=True))
     details: dict[int, dict[str, Any]] = {
-        number: {"declared_gross_g": format_cg(row.gross_cg), "declared_permille": format_fineness(row.fineness_e5)}
+        number: {
+            "declared_gross_g": format_cg(row.gross_cg),
+            "declared_permille": format_fineness(row.fineness_e5),
+            **row.key._asdict(),
+            "symbol": row.symbol,
+            "form": row.form,
+            "account": row.account,
+        }
         for number, row in zip(numbers, rows, strict=True)
     }
     if other_years:

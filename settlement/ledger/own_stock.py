@@ -25,7 +25,7 @@ from settlement.base.sub_accounts import SUFFIXES, owner_of
 from settlement.documents.kinds import MOVEMENTS, TRADE, StockEffect
 from settlement.ledger.outbox import Item
 from settlement.ledger.posting import Batch
-from settlement.tables.ledger import ledger_account, stock
+from settlement.tables.ledger import ledger_account, ledger_entry, posting, stock
 from settlement.tables.load_outs import load_out
 
 Key = tuple[str, str]
@@ -140,3 +140,50 @@ async def amount(connection: AsyncConnection, account: str, symbol: str) -> int:
     """Return the own stock of an account in a class, in mg."""
     query = select(func.coalesce(func.max(stock.c.own_mg), 0))
     return int(await connection.scalar(query.where(stock.c.account == account, stock.c.symbol == symbol)) or 0)
+
+
+async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
+    """Return own stock and all that was sold of it, in mg, as they follow from the whole ledger."""
+    sheets = select(load_out.c.load_out_no, load_out.c.account, load_out.c.own_mg)
+    parts = {row.load_out_no: (row.account, row.own_mg) for row in await connection.execute(sheets)}
+    columns = (posting.c.sequence, ledger_entry.c.kind, ledger_entry.c.reference)
+    query = select(*columns, ledger_account.c.name, ledger_account.c.asset, posting.c.amount)
+    query = query.join(ledger_account, ledger_account.c.account_id == posting.c.account_id)
+    query = query.join(ledger_entry, ledger_entry.c.sequence == posting.c.sequence)
+    query = query.where(ledger_account.c.kind == "member", ledger_account.c.asset != CASH)
+    found: defaultdict[Key, AccountStock] = defaultdict(lambda: AccountStock(0, 0, 0))
+    moved: defaultdict[Key, int] = defaultdict(int)
+    entry: tuple[int, str, str | None] | None = None
+
+    def follow() -> None:
+        if entry is None:
+            return
+        _, kind, reference = entry
+        account, part = parts[int(str(reference).partition(":")[2])] if kind in _BY_PART else ("", 0)
+        for key, amount in moved.items():
+            share = part if key[0] == account else 0
+            if amount or share:
+                found[key].move(kind, amount, share)
+        moved.clear()
+
+    async for row in await connection.stream(query.order_by(posting.c.sequence, posting.c.line)):
+        if entry is None or row.sequence != entry[0]:
+            follow()
+            entry = (row.sequence, row.kind, row.reference)
+        moved[owner_of(row.name), row.asset] += row.amount
+    follow()
+    return {key: (held.own, held.own_sold) for key, held in found.items()}
+
+
+async def differences(connection: AsyncConnection) -> list[str]:
+    """Return where own stock as it is kept differs from what follows from the whole ledger, as sentences."""
+    right = await recompute(connection)
+    kept = {(row.account, row.symbol): (row.own_mg, row.own_sold_mg) for row in await connection.execute(select(stock))}
+    return [
+        f"own stock of {account} in {symbol}: {there} mg and sold {sold} are kept, {own} and {own_sold} follow"
+        for account, symbol in sorted(right.keys() | kept.keys())
+        for (there, sold), (own, own_sold) in [
+            (kept.get((account, symbol), (0, 0)), right.get((account, symbol), (0, 0)))
+        ]
+        if (there, sold) != (own, own_sold)
+    ]

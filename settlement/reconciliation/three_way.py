@@ -18,6 +18,7 @@ TRADES             entries of trades in the ledger, and the register of trades (
 FEES               fee income, and the fees of all trades with the bills that were paid
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
 UNIDENTIFIED       money or metal that was moved by no document
+HISTORY            the present state and the acts recorded about it, or a document and what was sent and posted for it
 =================  =========================================================================================
 """
 
@@ -35,6 +36,7 @@ from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.documents.custody import BOUND
 from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
+from settlement.reconciliation import documents, histories
 from settlement.reconciliation.breaks import BOOKS, Break, record_run
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
@@ -204,6 +206,14 @@ async def _check_unidentified(connection: AsyncConnection, comparison: _Comparis
         comparison.compare("UNIDENTIFIED", "suspense", asset, 0, balance)
 
 
+async def _check_histories(connection: AsyncConnection, comparison: _Comparison) -> None:
+    facts = histories.Facts()
+    await histories.compare(connection, facts)
+    await documents.compare(connection, facts)
+    comparison.checked += facts.checked
+    comparison.breaks += facts.breaks
+
+
 async def _balance(connection: AsyncConnection, kind: str) -> int:
     total = select(func.coalesce(func.sum(ledger_account.c.balance), 0)).where(ledger_account.c.kind == kind)
     return int(await connection.scalar(total) or 0)
@@ -221,4 +231,5 @@ _CHECKS: Final[tuple[Callable[[AsyncConnection, _Comparison], Awaitable[None]], 
     _check_fees,
     _check_cash,
     _check_unidentified,
+    _check_histories,
 )

@@ -74,7 +74,8 @@ async def _new(connection: AsyncConnection, by: str, status: str, values: Mappin
     row = {**values, "status": status, "opened_at": now_ms(), "opened_by": by}
     added = insert(counter_ticket).values(row).returning(counter_ticket.c.ticket_no)
     number = int((await connection.execute(added)).scalar_one())
-    await audit.record(connection, audit.Act(by, "counter_ticket.open", f"counter_ticket:{number}", {**values}))
+    step = "refuse" if status == "REFUSED" else "open"
+    await audit.record(connection, audit.Act(by, f"counter_ticket.{step}", f"counter_ticket:{number}", {**values}))
     return number
 
 

@@ -28,6 +28,7 @@ from goldx.streams.revocations import publish_revocation
 from goldx.streams.segments import BadArchive
 from settlement.base import audit, registry
 from settlement.base.key_reader import KeyReader, RegisterAway
+from settlement.ledger import chain, own_stock
 from settlement.service.commands import in_transaction
 from settlement.service.process import serve
 from settlement.service.writer import SequenceGap, WrongShard, WrongStream
@@ -168,19 +169,34 @@ def audit_group() -> None:
     """Prove the audit log."""
 
 
-def _head(_context: click.Context, _parameter: click.Parameter, value: str | None) -> audit.Head | None:
+def _head(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, bytes] | None:
     if value is None:
         return None
     number, _, digest = value.partition(":")
     try:
-        return audit.Head(int(number), bytes.fromhex(digest))
+        return int(number), bytes.fromhex(digest)
     except ValueError:
         raise click.BadParameter("must be NUMBER:HASH as an earlier verify printed it") from None
 
 
 @audit_group.command("verify")
-@click.option("--anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end that was kept elsewhere.")
-def verify(anchor: audit.Head | None) -> None:
-    """Read the whole chain; exit 1 at the first entry that is not what was written."""
-    end = in_transaction(lambda connection: audit.verify(connection, anchor))
-    click.echo(f"{end.number} entries, unbroken; the end is {end.number}:{end.hash.hex()}")
+@click.option("--anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end of the log, kept elsewhere.")
+@click.option("--ledger-anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end of the ledger's chain.")
+@click.pass_context
+def verify(context: click.Context, anchor: tuple[int, bytes] | None, ledger_anchor: tuple[int, bytes] | None) -> None:
+    """Read the whole log and the whole ledger; exit 1 at the first entry that is not what was written.
+
+    Own stock is computed again from the ledger, too.
+    """
+
+    async def work(connection: AsyncConnection) -> tuple[audit.Head, chain.Head, list[str]]:
+        log = await audit.verify(connection, None if anchor is None else audit.Head(*anchor))
+        ledger = await chain.verify(connection, None if ledger_anchor is None else chain.Head(*ledger_anchor))
+        return log, ledger, await own_stock.differences(connection)
+
+    log, ledger, wrong = in_transaction(work)
+    click.echo(f"{log.number} entries, unbroken; the end is {log.number}:{log.hash.hex()}")
+    click.echo(f"the ledger is unbroken to event {ledger.sequence}; its end is {ledger.sequence}:{ledger.hash.hex()}")
+    for text in wrong:
+        click.echo(text)
+    context.exit(1 if wrong else 0)

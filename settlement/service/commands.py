@@ -13,6 +13,7 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import connect, migrate
 from settlement.base.refusal import Refused
+from settlement.ledger import chain
 from settlement.workbooks.cells import BadFile
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except (BadValue, Refused, BadFile, audit.BrokenChain, OSError) as error:
+    except (BadValue, Refused, BadFile, audit.BrokenChain, chain.BrokenLedger, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

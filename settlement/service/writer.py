@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.protocol.events import AnyEvent
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
-from settlement.ledger import outbox
+from settlement.ledger import chain, outbox
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
 from settlement.service import movements
@@ -52,6 +52,8 @@ class Ledger:
         self._shard = shard
         self._ids: dict[AccountKey, int] = {}
         self._stocks = OwnStocks()
+        self._chained: bytes | None = None
+        """The hash of the last entry, or None if this writer has not read it."""
         self._posted = -1
         """The sequence that this writer has reached itself; another one means that another has written since."""
 
@@ -97,6 +99,7 @@ class Ledger:
         except BaseException:
             self._ids.clear()
             self._stocks.forget()
+            self._chained = None
             raise
 
     async def _post(self, connection: AsyncConnection, frames: Sequence[EventFrame]) -> int:
@@ -112,6 +115,7 @@ class Ledger:
                 raise SequenceGap(expected, event.sequence)
         if reached != self._posted:
             self._stocks.forget()
+            self._chained = None
         ours = await outbox.find(connection, references_in(events))
         batch = fold(events, ours)
         await self._write_facts(connection, batch)
@@ -127,7 +131,11 @@ class Ledger:
         await self._find_accounts(connection, {line[2] for line in batch.lines})
         ids = self._ids
         lines = [(sequence, number, ids[account], amount) for sequence, number, account, amount in batch.lines]
-        await _copy(connection, "ledger_entry", ("sequence", "kind", "at", "reference"), batch.entries)
+        if batch.entries:
+            previous = self._chained or (await chain.head(connection)).hash
+            entries = chain.linked(previous, batch.entries, lines)
+            self._chained = entries[-1][-1]
+            await _copy(connection, "ledger_entry", ("sequence", "kind", "at", "reference", "hash"), entries)
         await _copy(connection, "posting", ("sequence", "line", "account_id", "amount"), lines)
         await _copy(connection, "trade", _TRADE_COLUMNS, [_trade_row(event) for event in batch.trades])
 

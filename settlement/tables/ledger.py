@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -113,6 +114,7 @@ ledger_entry = Table(
     string("kind"),
     integer("at"),
     string("reference", null=True),
+    Column("hash", LargeBinary),
     one_of("kind", LEDGER_KINDS),
 )
 

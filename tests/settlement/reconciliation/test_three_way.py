@@ -50,11 +50,12 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
                 ("POOL_LEDGER", "AU", "AU", 99_900),
                 ("POOL_ENGINE", "AU", "AU", 99_900),
                 ("RECEIPT", "lot:2", "", 99_900),
+                ("HISTORY", "lot:2 state", "", -1),
             ],
         ),
         (
             ["UPDATE receipt SET status = 'CANCELLED' WHERE lot_id = 2"],
-            [("RECEIPT", "lot:2", "AU", -99_900)],
+            [("RECEIPT", "lot:2", "AU", -99_900), ("HISTORY", "receipt:2 state", "", -1)],
         ),
         (
             [
@@ -75,7 +76,7 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
         (["DELETE FROM trade"], [("TRADES", "trades", "", -1), ("FEES", "fee_income", "CNY", 240)]),
         (
             ["UPDATE cash_transfer SET amount = amount + 1"],
-            [("CASH_DOCUMENTS", "bank_escrow", "CNY", -1)],
+            [("CASH_DOCUMENTS", "bank_escrow", "CNY", -1), ("HISTORY", "cash:1 amounts", "", -1)],
         ),
     ],
     ids=[

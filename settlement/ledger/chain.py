@@ -1,0 +1,85 @@
+"""The chain of the ledger: each entry holds a SHA-256 over itself, its lines and the hash of the entry before it.
+
+Triggers keep entries from being changed; they do not keep anybody from adding one that balances. With the end of the
+chain kept elsewhere (``goldx audit verify`` prints it) it can be proved that no entry was added, changed or left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.tables.ledger import ledger_entry, posting
+
+GENESIS: Final = bytes(32)
+"""Hash before the first entry."""
+
+
+class Head(NamedTuple):
+    """The end of the chain: the sequence of the last entry, and its hash."""
+
+    sequence: int
+    hash: bytes
+
+
+class BrokenLedger(Exception):
+    """The ledger was changed after it was written; ``sequence`` is the first entry that does not fit the chain."""
+
+    def __init__(self, sequence: int, why: str) -> None:
+        super().__init__(f"ledger entry {sequence}: {why}")
+        self.sequence = sequence
+
+
+def _link(previous: bytes, sequence: int, kind: str, at: int, reference: str | None, lines: str) -> bytes:
+    return sha256(previous + f"{sequence}|{kind}|{at}|{reference or ''}|{lines}".encode()).digest()
+
+
+def linked(
+    previous: bytes,
+    entries: Sequence[tuple[int, str, int, str | None]],
+    lines: Iterable[tuple[int, int, int, int]],
+) -> list[tuple[int, str, int, str | None, bytes]]:
+    """Return entries (sequence, kind, time, reference), in order, with their hashes.
+
+    ``lines`` are (sequence, line, account, amount), in the order of both.
+    """
+    written: defaultdict[int, list[str]] = defaultdict(list)
+    for sequence, line, account, amount in lines:
+        written[sequence].append(f"{line}:{account}:{amount}")
+    found = []
+    for sequence, kind, at, reference in entries:
+        previous = _link(previous, sequence, kind, at, reference, ",".join(written.get(sequence, ())))
+        found.append((sequence, kind, at, reference, previous))
+    return found
+
+
+async def head(connection: AsyncConnection) -> Head:
+    """Return the end of the chain; (0, GENESIS) for an empty ledger."""
+    newest = select(ledger_entry.c.sequence, ledger_entry.c.hash).order_by(ledger_entry.c.sequence.desc()).limit(1)
+    row = (await connection.execute(newest)).first()
+    return Head(row.sequence, row.hash or GENESIS) if row else Head(0, GENESIS)
+
+
+async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Head:
+    """Read the whole ledger and return the end of its chain.
+
+    ``anchor`` is an earlier end that was kept elsewhere; it must still be in the chain. Raises BrokenLedger.
+    """
+    line = func.concat_ws(":", posting.c.line, posting.c.account_id, posting.c.amount)
+    lines = func.string_agg(line, aggregate_order_by(literal(","), posting.c.line)).label("lines")
+    query = select(ledger_entry, lines).outerjoin(posting, posting.c.sequence == ledger_entry.c.sequence)
+    query = query.group_by(ledger_entry.c.sequence).order_by(ledger_entry.c.sequence)
+    end = Head(0, GENESIS)
+    async for row in await connection.stream(query):
+        if row.hash != _link(end.hash, row.sequence, row.kind, row.at, row.reference, row.lines or ""):
+            raise BrokenLedger(row.sequence, "it is not what was posted, or an entry before it is missing or was added")
+        end = Head(row.sequence, row.hash)
+        if anchor is not None and anchor.sequence == end.sequence and anchor.hash != end.hash:
+            raise BrokenLedger(row.sequence, "it is not the entry of the anchor")
+    if anchor is not None and anchor.sequence > end.sequence:
+        raise BrokenLedger(end.sequence, f"it is the last one, and the anchor is entry {anchor.sequence}")
+    return end

@@ -1,0 +1,149 @@
+"""Movements compared document by document: what a document says, what was sent for it, and what the ledger posted.
+
+Sums of all documents can agree although single ones are false, where two mistakes cancel out. So each document's own
+holdings and amounts are compared with the legs of its item in the outbox, and each item with the postings of its entry.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import CASH
+from settlement.base.sub_accounts import HOLD, PLEDGE, Legs, sub_account
+from settlement.documents.custody import REISSUED
+from settlement.documents.kinds import MOVEMENTS
+from settlement.documents.machine import Machine
+from settlement.documents.machines import MACHINES
+from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
+from settlement.ledger.outbox import reference_of
+from settlement.reconciliation.histories import Facts
+from settlement.tables.charges import fee_bill
+from settlement.tables.custody import encumbrance, receipt
+from settlement.tables.ledger import cash_transfer, ledger_account, ledger_entry, outbox, posting
+from settlement.tables.load_outs import load_out
+
+
+def _cash(row: Row[Any]) -> Legs:
+    return ((row.account, CASH, row.amount),)
+
+
+def _receipt(row: Row[Any]) -> Legs:
+    return ((row.account, row.symbol, row.fine_mg),)
+
+
+def _receipt_cancel(row: Row[Any]) -> Legs:
+    return ((row.account, row.symbol, -row.fine_mg),)
+
+
+def _fee(row: Row[Any]) -> Legs:
+    return ((row.account, CASH, -row.amount_fen),)
+
+
+def _load_out(row: Row[Any]) -> Legs:
+    """Compute the legs anew, and not by the function that made them."""
+    if row.account == OVER_SHORT_ACCOUNT:
+        return ((row.account, row.symbol, -row.allocated_mg),)
+    legs = (
+        (row.account, row.symbol, -row.ask_mg),
+        (OVER_SHORT_ACCOUNT, row.symbol, row.ask_mg - row.allocated_mg),
+        (row.account, CASH, -row.over_short_fen),
+        (OVER_SHORT_ACCOUNT, CASH, row.over_short_fen),
+    )
+    return tuple(leg for leg in legs if leg[2])
+
+
+def _load_out_cancel(row: Row[Any]) -> Legs:
+    return ((row.account, row.symbol, row.allocated_mg),)
+
+
+def _bound(purpose: str, direction: int) -> Callable[[Row[Any]], Legs]:
+    def legs(row: Row[Any]) -> Legs:
+        amount = direction * row.fine_mg
+        return ((row.account, row.symbol, -amount), (sub_account(row.account, purpose), row.symbol, amount))
+
+    return legs
+
+
+class _Kind(NamedTuple):
+    """How documents of a kind of movement are read: their table, the legs that follow from a row, and the machine.
+
+    ``done``: the step of the machine that says that the movement has been made; none where another one follows it.
+    """
+
+    table: Table
+    legs: Callable[[Row[Any]], Legs]
+    machine: Machine | None = None
+    done: str | None = None
+
+
+KINDS: Final[Mapping[str, _Kind]] = {
+    "cash": _Kind(cash_transfer, _cash, MACHINES["cash"], "complete"),
+    "receipt": _Kind(receipt, _receipt),
+    "receipt_cancel": _Kind(receipt, _receipt_cancel),
+    "fee": _Kind(fee_bill, _fee, MACHINES["fee"], "pay"),
+    "load_out": _Kind(load_out, _load_out),
+    "load_out_cancel": _Kind(load_out, _load_out_cancel),
+    "pledge": _Kind(encumbrance, _bound(PLEDGE, 1)),
+    "pledge_release": _Kind(encumbrance, _bound(PLEDGE, -1)),
+    "legal_hold": _Kind(encumbrance, _bound(HOLD, 1)),
+    "legal_lift": _Kind(encumbrance, _bound(HOLD, -1)),
+}
+
+
+async def compare(connection: AsyncConnection, facts: Facts) -> None:
+    """Compare documents, outbox and ledger, in the caller's snapshot."""
+    items = {row.reference: row for row in await connection.execute(select(outbox))}
+    posted = await _posted(connection)
+    for kind, how in KINDS.items():
+        (key,) = how.table.primary_key.columns
+        rows = {row[0]: row for row in await connection.execute(select(key, how.table))}
+        done = how.machine.steps[how.done].after if how.machine and how.done else None
+        sent = {item.subject for item in items.values() if item.kind == kind}
+        made = {number for number, row in rows.items() if done is not None and row.status == done}
+        for number in sorted(sent | made):
+            reference = reference_of(kind, number)
+            item = items.get(reference)
+            document = rows.get(number)
+            said = "no document" if document is None else _written(how.legs(document))
+            facts.same(f"{reference} amounts", "nothing sent" if item is None else _written(item.legs), said)
+    for reference, item in items.items():
+        entry = _written(item.legs) if item.status == "DONE" else "nothing"
+        facts.same(f"{reference} posted", _written(posted.pop(reference, ())) or "nothing", entry)
+    for reference in sorted(posted):
+        facts.same(f"{reference} posted", _written(posted[reference]), "no document")
+    await _origins(connection, facts, items.keys())
+
+
+async def _posted(connection: AsyncConnection) -> dict[str, list[tuple[str, str, int]]]:
+    """Return what each entry of a document has posted to accounts of members."""
+    columns = (ledger_entry.c.reference, ledger_account.c.name, ledger_account.c.asset, posting.c.amount)
+    query = select(*columns).join(posting, posting.c.sequence == ledger_entry.c.sequence)
+    query = query.join(ledger_account, ledger_account.c.account_id == posting.c.account_id)
+    query = query.where(ledger_entry.c.kind.in_(MOVEMENTS), ledger_account.c.kind == "member")
+    found: defaultdict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    for row in await connection.execute(query):
+        found[str(row.reference)].append((row.name, row.asset, row.amount))
+    return found
+
+
+def _written(legs: Iterable[Iterable[object]]) -> str:
+    """Return legs as they are compared and shown: sorted, each account, asset and amount."""
+    return ", ".join(sorted(" ".join(map(str, leg)) for leg in legs))
+
+
+async def _origins(connection: AsyncConnection, facts: Facts, sent: Collection[str]) -> None:
+    """Compare the receipts that load-outs have given back with the account that each load-out was for.
+
+    Every other live receipt has an item.
+    """
+    accounts = select(load_out.c.load_out_no, load_out.c.account)
+    owners = {REISSUED.format(row[0]): row[1] for row in await connection.execute(accounts)}
+    columns = (receipt.c.receipt_no, receipt.c.account, receipt.c.reason, receipt.c.status)
+    for row in await connection.execute(select(*columns).order_by(receipt.c.receipt_no)):
+        if row.reason in owners:
+            facts.same(f"receipt:{row.receipt_no} account", owners[row.reason], row.account)
+        elif row.status == "LIVE" and reference_of("receipt", row.receipt_no) not in sent:
+            facts.same(f"receipt:{row.receipt_no} origin", "void", "live")
