@@ -69,8 +69,8 @@ class _Frame:
 class Sequencer:
     """The sequencer of one run of a gateway.
 
-    ``writer`` names the gateway and its run. ``position`` returns the journal position up to which events have come.
-    ``available`` is whether the journal takes commands now.
+    ``writer`` names the gateway and its run. ``position`` returns the journal position of the newest events that the
+    gateway has applied. ``available`` is whether the journal takes commands now.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ ROWS_OF_A_UNIT: Final = 20
 MAX_BACKLOG_BYTES: Final = 128 << 10
 """Messages that wait to be handled, above which no more are read."""
 PAUSE_SECONDS: Final = 0.1
-"""For so long nothing is read of a session that has not stopped asking for what it cannot pay."""
+"""The time for which a session that goes on sending requests beyond its rate limit is not read."""
 
 
 class Session:

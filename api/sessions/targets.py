@@ -1,4 +1,4 @@
-"""The orders that cancels and replaces name. What names none is refused before it reaches the journal.
+"""The orders that cancels and replaces name. A command that names none is refused before it reaches the journal.
 
 An order may be named by its number or by any client id that it has had; if both are given they must name the same one.
 A command that was taken and is not answered yet may make the order that the next one names, so that one is let through.

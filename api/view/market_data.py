@@ -60,7 +60,7 @@ class _Checksum:
 
     @property
     def now(self) -> int:
-        """The checksum of the present book, all of whose changes have been published."""
+        """The checksum of the book as it is now. Only to be read when every change of the book has been published."""
         if self._now is None:
             self._now = self._compute()
         self._updates_left = UPDATES_AFTER_READ

@@ -139,7 +139,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
 
 class OwnTrade(msgspec.Struct, gc=False, frozen=True):
-    """A trade in the private channel of one of its two parties, whose order and side are given.
+    """A trade as a message of one party's private channel; ``side`` and ``order_id`` are that party's.
 
     ``client_order_id`` is None where it is not known any more: the order ended on an earlier day.
     """

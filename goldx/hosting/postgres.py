@@ -77,7 +77,7 @@ def _account() -> Account:
 
 
 def _as_account(account: Account, death_signal: str) -> list[str]:
-    """Return the command prefix that gives a program its user id, and the signal it gets when its starter dies."""
+    """Return the command prefix that gives a program its user id, and the signal it gets when its parent ends."""
     # The death signal is set last: a change of user id clears it.
     last = ["setpriv", "--pdeathsig", death_signal]
     if account == "unshare":
@@ -88,9 +88,10 @@ def _as_account(account: Account, death_signal: str) -> list[str]:
 
 
 def _binaries(cluster: Path, account: Account) -> Path:
-    """Return the folder of PostgreSQL's programs: for a cluster those of its version, else the newest on the system.
+    """Return the folder of PostgreSQL's programs: for an existing cluster those of its version.
 
-    Where the system has none, the wheel's. Raises ServerFailed.
+    A new cluster gets the newest version on the system, or that of the wheel if the system has none. Raises
+    ServerFailed if no programs of the cluster's version are installed.
     """
     found = {}
     for folder in SYSTEM_VERSIONS.glob("*/bin"):

@@ -1,8 +1,8 @@
-"""The lease of a shard, which says who leads: it expires, and its epoch only grows.
+"""The lease of a shard: the engine that holds it leads. It expires unless it is renewed.
 
-The lease decides which engine may try to write, the epoch which one may: every write of a leader is checked against the
-epoch by the server in the same step (``matching.run.publisher``). So a leader that was paused for longer than its lease
-can do no harm when it goes on.
+Each lease has a higher epoch than the one before. The lease decides which engine tries to write; the epoch decides
+whether the write is accepted, because the server compares it in the same step (``matching.run.publisher``). So a leader
+that was paused for longer than its lease can do no harm when it goes on.
 """
 
 import asyncio

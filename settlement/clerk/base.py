@@ -64,7 +64,7 @@ def calendar_group() -> None:
 @click.option("--name", required=True, help="Why, such as National Day.")
 @click.pass_obj
 def set_day(by: str, day: str, working: bool, name: str) -> None:
-    """Enter DAY (2026-10-01) as a holiday, or as worked."""
+    """Enter DAY (such as 2026-10-01) as a holiday, or with --working as a working day."""
 
     async def work(connection: AsyncConnection) -> None:
         await working_days.set_day(connection, by, working_days.parse_day("day", day), working, name)
