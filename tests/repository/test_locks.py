@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-REQUIREMENTS = Path(__file__).parents[2] / "requirements"
-PROJECT = tomllib.loads((REQUIREMENTS.parent / "pyproject.toml").read_text())["project"]
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = ROOT / "requirements"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -57,3 +58,17 @@ def test_a_lock_has_a_hash_for_every_file_and_names_no_registry(lock: str) -> No
     assert "://" not in text
     for block in re.split(r"\n(?=\S)", text):
         assert block.startswith("#") or re.search(r"\n    --hash=sha256:[0-9a-f]{64}", block), block[:80]
+
+
+def test_ci_runs_the_tests_that_need_other_engines_after_it_has_installed_them() -> None:
+    """They are skipped where requirements/bench.lock is not installed."""
+    _, installed, after = (ROOT / ".ci/run").read_text().partition("-r requirements/bench.lock")
+    assert installed
+    needing = [
+        path
+        for path in ROOT.glob("tests/**/test_*.py")
+        if re.search(r"^ +pytest\.importorskip\(", path.read_text(), re.MULTILINE)
+    ]
+    assert needing
+    for path in needing:
+        assert str(path.relative_to(ROOT)) in after
