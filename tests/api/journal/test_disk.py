@@ -61,7 +61,7 @@ async def test_no_order_is_lost_when_the_disk_is_full_and_then_has_space_again(
             orders.append(asyncio.create_task(outcomes.order(member, f"n{len(orders)}")))
             await asyncio.sleep(0.05)
         assert "the journal is not reachable" in outcomes.first_refusal
-        assert first.returncode == 1
+        assert await first.wait() == 1
         ballast.unlink()
         await asyncio.gather(*orders)
         while "after" not in outcomes.accepted:
