@@ -42,7 +42,7 @@ class LogOns:
             raise _refusal(f"{MOST_OF_ADDRESS} log-ons are under way from this address", 1_000)
         failures = self._failures.of(session.address)
         if wait_ms := failures.take(self._clock()):
-            raise _refusal(f"too many log-ons of this address have failed; the next is heard in {wait_ms} ms", wait_ms)
+            raise _refusal(f"too many log-ons of this address have failed; the next may come in {wait_ms} ms", wait_ms)
         failures.spend(self._clock(), -1)  # only a failed one is paid
         self._pending.add(session)
         self._by_address[session.address] += 1

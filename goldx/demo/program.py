@@ -1,8 +1,8 @@
 """The base of the demonstration's trading programs: a fair price, a position, and how orders are sent.
 
-A program has only what its member has: its account channel and the answers to its orders. What the news of a day would
-be is a fair price that moves in a seeded walk. Prices are in fen per fine gram, weights in fine milligrams; the client
-takes decimal strings.
+A program knows only what its member knows: its account's channel and the answers to its orders. In the place of news
+there is a fair price that moves in a seeded random walk. Prices are in fen per fine gram, weights in fine milligrams;
+the client takes decimal strings.
 """
 
 import asyncio
