@@ -40,6 +40,7 @@ from goldx.streams.history import WholeEvents, archive_in, last_event
 from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
+from goldx.streams.server_clock import ServerClock
 from settlement.base import database, registry
 from settlement.base.key_reader import KeyReader
 
@@ -83,6 +84,7 @@ class Gateway:
         """By address: what may be asked without a key, over REST and the WebSocket together."""
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
         """By key id: what may be asked over REST."""
+        self.clock = ServerClock(settings.clock_offset_limit_ms)
         self.queries = Queries(self.view)
         self.sequencer: Sequencer
         self.sessions: Sessions
@@ -108,6 +110,7 @@ class Gateway:
             lambda: self.view.position,
             self.settings.disk_reserve_mb,
             self.settings.require_replicas,
+            self.clock,
         )
         await _when_redis_answers(self.sequencer.open)
         await self.register.open()
@@ -183,6 +186,7 @@ class Gateway:
             "lag_ms": max(0, end.ms - position.ms),
             "waiting": self.sequencer.waiting,
             "refusing": self.sequencer.refusing,
+            "clock_offset_ms": self.clock.offset_ms,
             "sessions": len(self.sessions),
             "trading_day": self.view.trading_day,
             "keys_age_ms": self.register.age_ms,

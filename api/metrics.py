@@ -41,6 +41,9 @@ class _StatusCollector(Collector):
         if (age := status["keys_age_ms"]) is not None:
             text = "Age of what the gateway knows of the registered keys."
             yield _sample(GaugeMetricFamily, "keys_age_seconds", text, labels, where, age / 1_000)
+        if (offset := status["clock_offset_ms"]) is not None:
+            text = "The journal's server's clock minus this machine's."
+            yield _sample(GaugeMetricFamily, "clock_offset_seconds", text, labels, where, offset / 1_000)
         takes = int(status["refusing"] is None)
         text = "1 if new orders are taken; the status says why not."
         yield _sample(GaugeMetricFamily, "taking_orders", text, labels, where, takes)

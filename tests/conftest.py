@@ -15,9 +15,11 @@ from sqlalchemy.engine import make_url
 
 from goldx.hosting.embedded import temporary_servers
 from goldx.hosting.servers import Server
+from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
 from tests import wheel as distribution
+from tests.moved_clock import MovedClock
 from tests.scratch import Scratch
 
 # No test asserts a time: on a busy machine an example may take as long as it likes.
@@ -113,3 +115,24 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
     yield url.set(database=name).render_as_string(hide_password=False)
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture
+def moved_clock(tmp_path: Path) -> MovedClock:
+    """The clock of ``moved_valkey``."""
+    return MovedClock(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def moved_valkey(folder: Path, moved_clock: MovedClock) -> AsyncIterator[Server]:
+    """A Valkey whose clock a test sets."""
+    server = await start_valkey(folder / "moved", moved_clock.prefix)
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture
+async def moved_redis(moved_valkey: Server) -> AsyncIterator[Redis]:
+    made = redis_client.connect(moved_valkey.url)
+    yield made
+    await made.aclose()

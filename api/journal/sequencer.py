@@ -30,12 +30,15 @@ from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
+from goldx.streams.server_clock import ServerClock, WrongClock
 
 log = structlog.get_logger()
 
 MAX_FRAME: Final = 2_000
 RECOVERY_PAUSE: Final = 0.2
 APPEND_TIMEOUT: Final = 5.0
+CLOCK_SECONDS: Final = 1.0
+"""Seconds between two measurements of the server's clock."""
 
 ALWAYS_WITH_EVENTS: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel)
 """Commands that always have an event. Others may change nothing, such as ``order.cancel_all`` without open orders."""
@@ -81,11 +84,14 @@ class Sequencer:
         position: Callable[[], Position],
         reserve_mb: int,
         replicas: int = 0,
+        clock: ServerClock | None = None,
     ) -> None:
         self._redis_url = redis_url
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT)
         self._connection = RedisConnection(self._redis)
-        self._journal = Journal(self._redis, keys, replicas, self._connection)
+        self.clock = clock
+        """The server's clock, measured once a second; None where it does not matter."""
+        self._journal = Journal(self._redis, keys, replicas, self._connection, clock)
         self._frame_writer = FrameWriter(writer)
         self._position = position
         self._last = BEGINNING
@@ -128,6 +134,8 @@ class Sequencer:
             raise pressure.refusal(full, loaded=True)
         if pressure.stalled is not None:
             raise pressure.refusal(pressure.stalled)
+        if self.clock is not None and self.clock.trouble is not None:
+            raise pressure.refusal(self.clock.trouble)
         if pressure.disk_full is not None and isinstance(command, REFUSED_ON_FULL_DISK):
             raise pressure.refusal(pressure.disk_full)
         pressure.waiting += 1
@@ -155,7 +163,7 @@ class Sequencer:
         """Why new orders are not taken now, or None."""
         if not self.available:
             return self._trouble or self._pressure.unreachable()
-        return self._pressure.refusing
+        return (self.clock and self.clock.trouble) or self._pressure.refusing
 
     @property
     def waiting(self) -> int:
@@ -173,7 +181,9 @@ class Sequencer:
 
     async def run(self) -> None:
         """Append what is submitted, until cancelled."""
-        watching = asyncio.create_task(self._pressure.watch())
+        watching = [asyncio.create_task(self._pressure.watch())]
+        if self.clock is not None:
+            watching.append(asyncio.create_task(self._watch_clock(self.clock)))
         try:
             while True:
                 await self._wake.wait()
@@ -183,7 +193,8 @@ class Sequencer:
                 if taken:
                     await self._append(taken)
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
     def take_waiting(self, position: Position, count: int) -> Sequence[Callable[[Outcome], object]]:
         """Return the callbacks that wait for the outcomes of a frame of ``count`` commands, in their order.
@@ -212,6 +223,12 @@ class Sequencer:
             if not self._connection.connected:
                 await self._connect()
             position: Position | None = await self._journal.append_raw(data)
+        except WrongClock as error:
+            position = None
+            if self.clock is not None:
+                self.clock.trouble = error.text
+            log.error("nothing is appended: it would be dated wrongly", reason=error.text)
+            self._refuse(frame.answers, frame.shares, error.text)
         except (RedisError, OSError) as error:
             log.warning("an append ended without an answer", frame=self._frame_writer.number, error=str(error))
             refused = isinstance(error, ResponseError)
@@ -229,6 +246,21 @@ class Sequencer:
                 for answer, outcome in zip(answers, early, strict=False):
                     answer(outcome)
         self._early.clear()
+
+    async def _watch_clock(self, clock: ServerClock) -> None:
+        """Measure the server's clock once a second, and log when it goes beyond the limit and when it is back."""
+        while True:
+            before = clock.trouble
+            try:
+                await clock.measure(self._redis, max(self._last, self._position()))
+            except (RedisError, OSError):
+                pass  # the appends say so
+            else:
+                if clock.trouble is not None and before is None:
+                    log.error("commands are refused: they would be dated wrongly", reason=clock.trouble)
+                elif clock.trouble is None and before is not None:
+                    log.info("the server's clock is right again", offset_ms=clock.offset_ms)
+            await asyncio.sleep(CLOCK_SECONDS)
 
     async def _connect(self) -> None:
         """Connect, and read the server's number of the connection over which the next append will go."""

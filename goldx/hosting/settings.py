@@ -128,6 +128,13 @@ class Settings(BaseSettings):
         description="Whether `goldx serve`, on a machine with two or three processors, keeps the gateway on the first, "
         "and Valkey and the engines on the others.",
     )
+    clock_offset_limit_ms: int = Field(
+        default=10_000,
+        ge=0,
+        le=86_400_000,
+        description="How far the clock of the journal's server, which dates every command, may be from that of the "
+        "machine that sends it; beyond it nothing is appended. 0: any distance.",
+    )
     disk_reserve_mb: int = Field(
         default=64,
         ge=0,

@@ -15,31 +15,45 @@ from goldx.streams.entries import BEGINNING, FIELD, Position, as_entries, parse_
 from goldx.streams.frames import CommandFrame, decode_raw_commands, encode
 from goldx.streams.keys import Keys
 from goldx.streams.replicas import NotReplicated, Replicas, confirm_entry
+from goldx.streams.server_clock import CheckedAppend, ServerClock
 
 
 class Journal:
     """The journal, for its writers and readers.
 
     With ``replicas``, an entry counts as appended only when so many replicas have it on their disks. With
-    ``connection``, ``append``, ``wait`` and ``end`` use that one; the other methods use ``redis``.
+    ``connection``, ``append``, ``wait`` and ``end`` use that one; the other methods use ``redis``. With ``clock``,
+    nothing is appended while the server's clock is too far away from this machine's.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, replicas: int = 0, connection: RedisConnection | None = None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        replicas: int = 0,
+        connection: RedisConnection | None = None,
+        clock: ServerClock | None = None,
+    ) -> None:
         self._redis = redis
         self._fast: Redis | RedisConnection = redis if connection is None else connection
         self._key = keys.journal
         self._replicas = Replicas(keys.mark, replicas)
+        self._checked = CheckedAppend(clock, redis, connection) if clock is not None and clock.limit_ms else None
 
     async def append(self, frame: CommandFrame) -> Position:
         """Append one frame and return its id; the frame is then durable under the server's fsync policy.
 
-        Raises redis' errors; after a lost connection or a timeout the outcome is unknown: see ``find``.
+        Raises redis' errors; after a lost connection or a timeout the outcome is unknown: see ``find``. Raises
+        WrongClock where the clock is checked.
         """
         return await self.append_raw(encode(frame))
 
     async def append_raw(self, data: bytes) -> Position:
         """Append an encoded frame, as ``append`` does."""
-        position = parse_entry_id(await self._fast.xadd(self._key, {FIELD: data}))
+        if self._checked is None:
+            position = parse_entry_id(await self._fast.xadd(self._key, {FIELD: data}))
+        else:
+            position = parse_entry_id(await self._checked(self._key, data))
         await self._confirm([(position, data)])
         return position
 

@@ -31,6 +31,7 @@ PASSING_CODES: Final = frozenset(
         "TRYAGAIN",
         "BUSY",
         "UNBLOCKED",
+        "CLOCK",
     )
 )
 """First words of errors that a server gives while it cannot write just now, or has ceased to be the primary."""

@@ -27,6 +27,7 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
 from goldx.streams.redis_client import connect
+from goldx.streams.server_clock import ServerClock
 from matching.run.checkpoints import Checkpoints
 from matching.run.lease import Lease
 from matching.run.publisher import Publisher, StreamBroken
@@ -174,6 +175,7 @@ class EngineProcess:
             recovery.published,
             recovery.previous,
             self._settings.require_replicas,
+            ServerClock(self._settings.clock_offset_limit_ms),
         )
         self._publisher = publisher
         self._set_role(LEADER)

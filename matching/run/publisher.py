@@ -8,7 +8,9 @@ stream.
 
 import asyncio
 from collections import deque
+from typing import Final
 
+import structlog
 from redis.exceptions import ResponseError
 
 from goldx.protocol.commands import ClockTick
@@ -18,8 +20,11 @@ from goldx.streams.entries import Position
 from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
 from goldx.streams.replicas import Replicas, confirm_entry
+from goldx.streams.server_clock import CHECKED_APPEND, ServerClock, WrongClock
 from matching.run.fold import EntryEvents
 from matching.run.lease import Deposed
+
+log = structlog.get_logger()
 
 BATCH_BYTES = 1 << 20
 """The size from which a publication takes no further frame."""
@@ -41,10 +46,13 @@ for j = i, #ARGV, 2 do redis.call('XADD', KEYS[1], ARGV[j] .. '-0', 'f', ARGV[j 
 return last
 """
 
-_TICK = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return redis.error_reply('FENCED a newer epoch leads') end
-return redis.call('XADD', KEYS[1], '*', 'f', ARGV[2])
-"""
+# ARGV: those of CHECKED_APPEND; then the epoch.
+_TICK = (
+    "if redis.call('GET', KEYS[2]) ~= ARGV[4] then return redis.error_reply('FENCED a newer epoch leads') end"
+    + CHECKED_APPEND
+)
+_NO_LIMIT: Final = 1 << 52
+"""A distance of clocks, in ms, that does not occur."""
 
 
 class StreamBroken(RuntimeError):
@@ -66,6 +74,7 @@ class Publisher:
         confirmed: int,
         previous: bytes = NO_FRAME,
         replicas: int = 0,
+        clock: ServerClock | None = None,
     ) -> None:
         self._redis = connection.redis
         self._replicas = Replicas(keys.mark, replicas)
@@ -74,6 +83,7 @@ class Publisher:
         self._events = [keys.events, keys.epoch]
         self._journal = [keys.journal, keys.epoch]
         self._epoch = epoch
+        self._clock = clock or ServerClock(0)
         self.previous = previous
         self._ticks = FrameWriter(f"engine.{epoch}")
         self._pending: deque[tuple[int, bytes]] = deque()
@@ -154,12 +164,25 @@ class Publisher:
         await confirm_entry(self._redis, self._replicas, events, (Position(last, 0), frame))
 
     async def tick(self) -> None:
-        """Append ``clock.tick`` to the journal; a tick too many or too few does no harm. Raises Deposed."""
+        """Append ``clock.tick`` to the journal; a tick too many or too few does no harm. Raises Deposed.
+
+        While the server's clock is too far from this machine's there are no ticks: time stands still, and is not wrong.
+        """
+        clock = self._clock
         frame = self._ticks.make((ClockTick(),))
         try:
-            await self._tick(self._journal, [self._epoch, frame])
+            await self._tick(self._journal, [frame, clock.now_ms(), clock.limit_ms or _NO_LIMIT, self._epoch])
         except ResponseError as error:
             if str(error).startswith("FENCED"):
                 raise Deposed(f"a tick of epoch {self._epoch} was refused: a newer epoch leads") from error
-            raise
+            explained = clock.explain(error)
+            if not isinstance(explained, WrongClock):
+                raise
+            if clock.trouble is None:
+                log.error("the clock of the exchange does not tick: it would be wrong", reason=explained.text)
+            clock.trouble = explained.text
+            return
+        if clock.trouble is not None:
+            log.info("the clock of the exchange ticks again")
+            clock.trouble = None
         self._ticks.arrived()

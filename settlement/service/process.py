@@ -27,6 +27,7 @@ from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
+from goldx.streams.server_clock import ServerClock
 from settlement.base import database, request_keys, working_days
 from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
@@ -86,6 +87,7 @@ class Settlement:
         *,
         allow_weak_durability: bool = False,
         replicas: int = 0,
+        clock_offset_limit_ms: int = 0,
     ) -> None:
         keys = Keys(shard)
         self._database_url = database_url
@@ -97,6 +99,7 @@ class Settlement:
         self._replicas = replicas
         self._sender: Sender
         self._allow_weak = allow_weak_durability
+        self._clock = ServerClock(clock_offset_limit_ms)
         self.durability = "unknown"
         self._reached = 0
         self._frames = FIRST_FRAMES
@@ -135,7 +138,7 @@ class Settlement:
         self._reached = await self._ledger.open()
         await self._ledger.check(self._events)
         run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
-        self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas), run)
+        self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas, clock=self._clock), run)
         await self._publish_reached()
         return self._reached
 
@@ -225,6 +228,7 @@ async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
         settings.archive_dir,
         allow_weak_durability=settings.allow_weak_durability,
         replicas=settings.require_replicas,
+        clock_offset_limit_ms=settings.clock_offset_limit_ms,
     )
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))
