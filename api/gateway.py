@@ -26,6 +26,9 @@ from api.sessions.session import Method
 from api.sessions.sessions import Sessions
 from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
+from api.view import snapshot
+from api.view.snapshot import SnapshotFailed
+from api.view.snapshot_file import SnapshotFile
 from api.view.view import View
 from goldx.hosting.progress import Progress
 from goldx.hosting.settings import Settings
@@ -36,7 +39,7 @@ from goldx.streams.durability import read_durability, require_durability
 from goldx.streams.engines import read_statuses
 from goldx.streams.entries import Position
 from goldx.streams.frames import EventFrame
-from goldx.streams.history import WholeEvents, archive_in, last_event
+from goldx.streams.history import EventsMissing, WholeEvents, archive_in, last_event
 from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
@@ -85,18 +88,23 @@ class Gateway:
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
         """By key id: what may be asked over REST."""
         self.clock = ServerClock(settings.clock_offset_limit_ms)
-        self.queries = Queries(self.view)
+        self.queries: Queries
         self.sequencer: Sequencer
         self.sessions: Sessions
         self.trading: Trading
         self._quick: Quick
         self._methods: dict[str, Method] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        folder = settings.data_dir.absolute() / "views"
+        file = folder / f"{settings.shard}.{settings.gateway_id}.view"
+        self._snapshots = SnapshotFile(file, settings.view_snapshot_every)
         self.tailing = False
         """Whether the event stream is being followed."""
 
     async def start(self) -> None:
-        """Fold the whole event stream, close the sessions of the former run, and begin to serve. Waits for Redis.
+        """Fold the event stream, from the snapshot of the view on, close the sessions of the former run, and serve.
+
+        Waits for Redis.
 
         Raises WeakDurability, NoReplicas, EventsMissing and BadArchive.
         """
@@ -114,7 +122,9 @@ class Gateway:
         )
         await _when_redis_answers(self.sequencer.open)
         await self.register.open()
+        await _when_redis_answers(self._restore_view)
         await _when_redis_answers(self._fold_history)
+        self.queries = Queries(self.view)
         self.sessions = Sessions(
             self.settings,
             writer,
@@ -156,6 +166,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.register.close()
         await self.sequencer.close()
+        await self._snapshots.finish(self.view)
         self._tail_connection.close()
         await self._redis.aclose()
         await self._tail_redis.aclose()
@@ -215,11 +226,30 @@ class Gateway:
         replicas = self.settings.require_replicas
         self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
 
+    async def _restore_view(self) -> None:
+        """Begin with the view of the newest snapshot, if it is of this event stream; else with an empty one."""
+        found = await asyncio.to_thread(self._snapshots.load)
+        if found is None:
+            return
+        view = View()
+        try:
+            frames = await self._tail_events.read(found.sequence - 1, 1)
+            if not frames or not found.ends_with(frames[0]):
+                raise SnapshotFailed(f"the event stream does not have event {found.sequence} as the snapshot does")
+            snapshot.read(found, view)
+        except (SnapshotFailed, EventsMissing) as error:
+            log.warning("the snapshot of the view is passed over", sequence=found.sequence, reason=str(error))
+            return
+        self.view = view
+        self._snapshots.sequence = found.sequence
+        log.info("the view is restored from its snapshot", sequence=found.sequence)
+
     async def _fold_history(self) -> None:
         progress = Progress("gateway")
         while frames := await self._tail_events.read(self.view.sequence, FRAMES_AT_ONCE):
             for frame in frames:
                 self.view.apply(frame, lambda *_: ())
+            self._snapshots.update(self.view)
             progress.report(self.view.sequence)
             await asyncio.sleep(0)
         self.view.start_serving()
@@ -256,6 +286,7 @@ class Gateway:
             frames = await retry(self._next_frames, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)
             for frame in frames:
                 self.view.apply(frame, self.sequencer.take_waiting)
+            self._snapshots.update(self.view)
 
     async def _next_frames(self) -> Sequence[EventFrame]:
         """Wait for the next frames of the event stream. Raises RedisError, OSError and DivergedStream."""

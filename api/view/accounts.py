@@ -46,6 +46,16 @@ class OrderOwners:
             self._numbers.extend([0] * missing)
         self._numbers.append(number * 2 + side)
 
+    def state(self) -> tuple[bytes, list[str]]:
+        """Return all that there is, for ``restore``."""
+        return self._numbers.tobytes(), self._names
+
+    def restore(self, numbers: bytes, names: list[str]) -> None:
+        """Take over what ``state`` returned, into an empty one."""
+        self._numbers.frombytes(numbers)
+        self._names = names
+        self._number_of = {name: number for number, name in enumerate(names)}
+
     def account(self, order_id: int) -> str:
         return self._names[self._numbers[order_id - 1] // 2]
 

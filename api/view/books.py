@@ -8,6 +8,7 @@ over all resting orders, so that it can be computed from the one before or after
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -116,6 +117,21 @@ class Book:
     def orders_checksum(self) -> int:
         """Return the checksum of the present resting orders."""
         return orders_checksum_change(tuple((None, _resting(order)) for order in self.orders.values()))
+
+    @property
+    def last_rank(self) -> int:
+        """The rank that was given last."""
+        return self._last_rank
+
+    def restore(self, orders: Iterable[Order], last_rank: int) -> None:
+        """Put orders, which have their ranks and visible quantities, into an empty book."""
+        for order in orders:
+            self.orders[order.order_id] = order
+            self._add(order, order.visible)
+        for before in self._levels_before:
+            before.clear()
+        self._last_rank = last_rank
+        self._top = (self.best(terms.BUY), self.best(terms.SELL))
 
     def insert(self, order: Order) -> None:
         """Put an order at the end of its level."""

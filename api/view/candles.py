@@ -48,6 +48,16 @@ class Candles:
         self._day = (day - EPOCH).days * DAY_MS - CHINA_OFFSET_MS
         self._until = NEVER if self.kept and self.kept[-1].start == self._day else 0
 
+    def state(self) -> tuple[list[Candle], int, int | None]:
+        """Return all that there is, for ``restore``."""
+        return list(self.kept), self._until, self._day
+
+    def restore(self, kept: list[Candle], until: int, day: int | None) -> None:
+        """Take over what ``state`` returned, into new ones."""
+        self.kept.extend(kept)
+        self._until = until
+        self._day = day
+
     def add(self, at: int, price: int, quantity: int) -> None:
         """Add a trade. Time in ms never runs backward."""
         if at >= self._until:

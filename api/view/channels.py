@@ -77,7 +77,6 @@ class Channel:
         self._beginning = "0-0"
         """The journal position at which the history of the exchange begins."""
         self._epochs: list[tuple[int, str]] = [(0, "0-0.0")]
-        """The epochs of the messages: (the sequence after which it begins, its text), oldest first."""
         self._write = write
         self._snapshot = snapshot
         self._complete = complete
@@ -100,6 +99,22 @@ class Channel:
         if self._epochs[-1][0] == self.sequence:
             self._epochs.pop()
         self._epochs.append((self.sequence, f"{beginning}.{number}"))
+
+    @property
+    def epochs(self) -> list[tuple[int, str]]:
+        """The epochs of the messages: (the sequence after which it begins, its text), oldest first."""
+        return self._epochs
+
+    @property
+    def kept(self) -> deque[Any]:
+        """The values of the newest messages, oldest first."""
+        return self._kept
+
+    def restore(self, beginning: str, sequence: int, epochs: list[tuple[int, str]]) -> None:
+        """Go on, in a new channel, from where another one was."""
+        self._beginning = beginning
+        self.sequence = sequence
+        self._epochs = epochs
 
     def epoch_of(self, sequence: int) -> str:
         """Return the epoch of a message that there is, or with 0 that of the time before the first one."""

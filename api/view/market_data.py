@@ -91,7 +91,8 @@ class MarketData:
         self.book = Book()
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.candles = {interval: Candles(interval) for interval in INTERVALS}
-        self._at = 0
+        self.at = 0
+        """The time of the newest change, in ms."""
         self._status_changed = False
         self._traded = False
         self._levels_checksum = _Checksum(self.book.levels_checksum, levels_checksum_change)
@@ -112,7 +113,7 @@ class MarketData:
         )
         self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
         self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)
-        self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self._at, self.status()))
+        self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self.at, self.status()))
         self.candle_channels = {
             interval: Channel(f"candles.{symbol}.{interval}", _candle_content, partial(self._candle_now, interval))
             for interval in INTERVALS
@@ -191,7 +192,7 @@ class MarketData:
 
     def publish_changes(self, at: int) -> None:
         """Publish the changes of one command, at the time ``at`` in ms."""
-        self._at = at
+        self.at = at
         changes = self.book.take_changes()
         if changes is not None:
             self._publish_book(at, changes)
@@ -235,7 +236,7 @@ class MarketData:
         sides = zip(SIDE_NAMES, BOTH, strict=True)
         levels = {name: [_level(*level) for level in self.book.levels(side, depth)] for name, side in sides}
         channel = self.book_channel
-        book_at = {"symbol": self.symbol, "sequence": channel.sequence, "epoch": channel.epoch, "at": self._at}
+        book_at = {"symbol": self.symbol, "sequence": channel.sequence, "epoch": channel.epoch, "at": self.at}
         return book_at | levels | {"checksum": self._levels_checksum.now}
 
     def recent(self, limit: int) -> list[dict[str, Any]]:
@@ -273,18 +274,18 @@ class MarketData:
                 self.top_channel.sequence += 1
 
     def _levels_now(self) -> Content:
-        return _write_levels(BookUpdate(self._at, self.book.level_insertions(), self._levels_checksum.now))
+        return _write_levels(BookUpdate(self.at, self.book.level_insertions(), self._levels_checksum.now))
 
     def _orders_now(self) -> Content:
         orders = tuple((None, order) for order in self.book.resting())
-        return _write_orders(BookUpdate(self._at, orders, self._orders_checksum.now))
+        return _write_orders(BookUpdate(self.at, orders, self._orders_checksum.now))
 
     def _top_now(self) -> _Top:
-        return self._at, self.book.best(terms.BUY), self.book.best(terms.SELL)
+        return self.at, self.book.best(terms.BUY), self.book.best(terms.SELL)
 
     def _candle_now(self, interval: str) -> Content:
         kept = self.candles[interval].kept
-        return _candle_content((self._at, kept[-1] if kept else None))
+        return _candle_content((self.at, kept[-1] if kept else None))
 
 
 def _same(content: Content) -> Content:

@@ -13,7 +13,7 @@ FILLED: Final = "filled"
 CANCELLED: Final = "cancelled"
 
 
-class Order(msgspec.Struct, gc=False):
+class Order(msgspec.Struct, array_like=True, gc=False):
     """One order. Prices in fen per fine gram, quantities in fine milligrams, money in fen.
 
     ``visible`` is the quantity that the book shows while the order rests. Of the orders at a price, those with a lower
@@ -60,7 +60,7 @@ class Order(msgspec.Struct, gc=False):
         return self.remaining if self.display_quantity is None else min(self.display_quantity, self.remaining)
 
 
-class Fill(msgspec.Struct, gc=False, frozen=True):
+class Fill(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A trade, and the ids of the trades before it of its maker order and of its taker order (0: none).
 
     The trades of an order are a chain, which unlike a list is never copied as it grows.
@@ -154,7 +154,7 @@ class OwnTrade(msgspec.Struct, gc=False, frozen=True):
         return self.event.sequence
 
 
-class Candle(msgspec.Struct, gc=False):
+class Candle(msgspec.Struct, array_like=True, gc=False):
     """Prices in fen per fine gram, volume in fine milligrams; ``start`` in ms."""
 
     start: int

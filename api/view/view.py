@@ -45,8 +45,10 @@ class View:
         self.channels: dict[str, Channel] = {}
         self.beginning = ""
         """The journal position of the first frame: it names the history of this exchange."""
-        self._epoch = 0
+        self.epoch = 0
         """The epoch of the leader that published the newest frame."""
+        self.previous = b""
+        """The hash of the frame before the newest one."""
         self._serving = False
         self._incoming: Order | None = None
         """An accepted order that is not in the book yet."""
@@ -102,7 +104,7 @@ class View:
 
     def _add(self, channel: Channel) -> None:
         self.channels[channel.name] = channel
-        channel.begin_epoch(self.beginning, self._epoch)
+        channel.begin_epoch(self.beginning, self.epoch)
         if self._serving:
             channel.limit_unread()
 
@@ -115,7 +117,8 @@ class View:
         The first callback is called with the events of the first command as soon as these are folded, and so on.
         """
         position = Position(*frame.position)
-        if frame.epoch != self._epoch or not self.beginning:
+        self.previous = frame.previous
+        if frame.epoch != self.epoch or not self.beginning:
             self._begin_epoch(position, frame.epoch)
         handlers = self._handlers
         waiting = take_waiting(position, len(frame.outcomes))
@@ -137,7 +140,7 @@ class View:
 
     def _begin_epoch(self, position: Position, epoch: int) -> None:
         self.beginning = self.beginning or str(position)
-        self._epoch = epoch
+        self.epoch = epoch
         for channel in self.channels.values():
             channel.begin_epoch(self.beginning, epoch)
 
@@ -226,20 +229,28 @@ class View:
         account.publish(event)
 
     def _account_opened(self, event: events.AccountOpened) -> None:
-        account = self.accounts[event.account] = Account(event)
-        self.members.setdefault(event.member, []).append(event.account)
+        self.add_account(Account(event))
+
+    def add_account(self, account: Account) -> None:
+        """Add an account that is not in the view yet."""
+        self.accounts[account.name] = account
+        self.members.setdefault(account.member, []).append(account.name)
         self._add(account.channel)
 
     def _account_retired(self, event: events.AccountRetired) -> None:
         self.members[self.accounts[event.account].member].remove(event.account)
 
+    def add_market(self, market: MarketData) -> None:
+        """Add an instrument that is not in the view yet."""
+        self.markets[market.symbol] = market
+        if self.trading_day is not None:
+            market.begin_day(self.trading_day)
+        for channel in market.channels():
+            self._add(channel)
+
     def _instrument_defined(self, event: events.InstrumentDefined) -> None:
         if event.symbol not in self.markets:
-            market = self.markets[event.symbol] = MarketData(event.symbol)
-            if self.trading_day is not None:
-                market.begin_day(self.trading_day)
-            for channel in market.channels():
-                self._add(channel)
+            self.add_market(MarketData(event.symbol))
         self._market(event).define(event)
 
     def _day_ended(self, event: events.DayEnded) -> None:

@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         default=1_500, ge=200, le=60_000, description="Milliseconds for which a leading engine leads without renewing."
     )
     snapshot_every: int = Field(default=100_000, ge=1, le=10**9, description="Commands between two snapshots.")
+    view_snapshot_every: int = Field(
+        default=100_000,
+        ge=1,
+        le=10**9,
+        description="Events between two snapshots of a gateway's view, in `data_dir`.",
+    )
     digest_every: int = Field(
         default=20_000,
         ge=1,

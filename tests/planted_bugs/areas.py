@@ -97,7 +97,12 @@ AREAS = (
         "view",
         "api/view",
         # Without test_orders.py, which starts an engine.
-        ("tests/api/view/test_market_data.py", "tests/api/view/test_tables.py", "tests/api/view/test_view.py"),
+        (
+            "tests/api/view/test_market_data.py",
+            "tests/api/view/test_snapshot.py",
+            "tests/api/view/test_tables.py",
+            "tests/api/view/test_view.py",
+        ),
         (),
         view.BUGS,
     ),

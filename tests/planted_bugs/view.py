@@ -227,4 +227,47 @@ BUGS = (
         "for chunk in reversed(self._chunks):",
         "for chunk in self._chunks[:-1] or self._chunks:",
     ),
+    Bug(
+        "a restored account reads missed messages from the beginning of time",
+        "snapshot.py",
+        "    account.marks = state.marks\n",
+        "",
+    ),
+    Bug("a restored book gives ranks again", "books.py", "        self._last_rank = last_rank\n", ""),
+    Bug(
+        "the first change of a restored book is the whole book",
+        "books.py",
+        "        for before in self._levels_before:\n            before.clear()\n",
+        "",
+    ),
+    Bug(
+        "a restored candle begins anew",
+        "candles.py",
+        "        self._until = until\n",
+        "        self._until = 0\n",
+    ),
+    Bug(
+        "a restored channel has the newest epoch throughout",
+        "channels.py",
+        "        self._epochs = epochs\n",
+        "        self._epochs = epochs[-1:]\n",
+    ),
+    Bug(
+        "a restored view forgets whose orders there were",
+        "accounts.py",
+        "        self._names = names\n        self._number_of",
+        "        self._number_of",
+    ),
+    Bug(
+        "an altered snapshot is taken",
+        "snapshot.py",
+        "if hashlib.sha256(found.body).hexdigest() != found.checksum:",
+        "if False:",
+    ),
+    Bug(
+        "the snapshot of another program is taken",
+        "snapshot.py",
+        "if (found.version, found.program) != (VERSION, program()):",
+        "if found.version != VERSION:",
+    ),
 )

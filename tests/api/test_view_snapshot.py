@@ -1,0 +1,108 @@
+"""A gateway begins with the snapshot of its view, and folds only what came after it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.app import GatewayServer
+from api.view import snapshot
+from goldx.hosting.servers import Server
+from goldx.streams.history import WholeEvents
+from tests.api.conftest import Desk, ShardServices, build, until
+
+EVERY = 40
+
+
+@contextlib.asynccontextmanager
+async def traded(servers: tuple[Server, Server], folder: Path) -> AsyncIterator[tuple[ShardServices, Path]]:
+    """A shard where a gateway has written snapshots while members traded, and has stopped; and its snapshot's file."""
+    async with contextlib.AsyncExitStack() as cleanup:
+        services = await build(cleanup, servers[0].url, servers[1].url)
+        server = await start(services, folder)
+        desk = Desk(services, server, 1)
+        await desk.open()
+        file = folder / "views" / f"{services.shard}.gateway-1.view"
+        async with services.member(server) as member, services.member(server, "FIRM-B") as other:
+            for number in range(60):
+                await member.place(desk.a, desk.symbol, "sell", "2", f"60{number % 5}.00")
+                await other.place(desk.b, desk.symbol, "buy", "1", "602.00")
+        await until(file.exists)
+        await settled(server)
+        await services.stop_gateway(server)
+        yield services, file
+
+
+async def start(services: ShardServices, folder: Path) -> GatewayServer:
+    return await services.start_gateway(data_dir=folder, view_snapshot_every=EVERY)
+
+
+async def settled(server: GatewayServer) -> None:
+    """Wait until no command is unanswered, those that end the sessions' orders included."""
+    await until(lambda: len(server.gateway.sessions) == 0 and server.gateway.sequencer.waiting == 0)
+    await asyncio.sleep(0.2)
+
+
+def body(server: GatewayServer) -> tuple[int, bytes]:
+    written = snapshot.parse(snapshot.write(server.gateway.view))
+    return written.sequence, written.body
+
+
+async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
+    servers: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with traded(servers, tmp_path) as (services, file):
+        asked: list[int] = []
+        read_raw = WholeEvents.read_raw
+
+        async def recorded(stream: WholeEvents, after: int, count: int = 1_000) -> Any:
+            asked.append(after)
+            return await read_raw(stream, after, count)
+
+        monkeypatch.setattr(WholeEvents, "read_raw", recorded)
+        end = snapshot.parse(file.read_bytes()).sequence
+        restored = await start(services, tmp_path)
+        assert min(asked) == end - 1, "only the last frame of the snapshot, and what came after it, is read"
+        folded = await services.start_gateway("gateway-2", data_dir=tmp_path / "other")
+        await settled(restored)
+        await until(lambda: folded.gateway.view.sequence == restored.gateway.view.sequence)
+        assert body(restored) == body(folded)
+        # Not more than the events between two snapshots are folded again, however long the history is.
+        assert end > 3 * EVERY
+        assert restored.gateway.view.sequence - end <= EVERY
+
+
+async def test_a_snapshot_is_passed_over_that_is_torn_or_of_another_stream(
+    servers: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with traded(servers, tmp_path) as (services, file):
+        whole = file.read_bytes()
+        expected = await services.start_gateway("gateway-2", data_dir=tmp_path / "other")
+        parsed = snapshot.parse(whole)
+        wrong: dict[str, bytes] = {
+            "torn": whole[:-10],
+            "altered": whole[:-10] + bytes(10),
+            "another position": snapshot._encode(replaced(parsed, position=(1, 1))),
+            "another history": snapshot._encode(replaced(parsed, previous=b"x" * 32)),
+            "the future": snapshot._encode(replaced(parsed, sequence=10**9)),
+        }
+        monkeypatch.setattr(snapshot, "read", fail)
+        for name, data in wrong.items():
+            file.write_bytes(data)
+            server = await start(services, tmp_path)
+            await until(lambda: server.gateway.view.sequence == expected.gateway.view.sequence)  # noqa: B023
+            assert body(server) == body(expected), name
+            await services.stop_gateway(server)
+            assert snapshot.parse(file.read_bytes()), "a new one has taken its place"
+
+
+def replaced(parsed: snapshot.Snapshot, **changes: Any) -> snapshot.Snapshot:
+    return msgspec.structs.replace(parsed, **changes)
+
+
+def fail(*_: object) -> None:
+    raise AssertionError("it was read")
