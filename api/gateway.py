@@ -51,6 +51,8 @@ log = structlog.get_logger()
 
 TAIL_TIMEOUT: Final = 10.0
 """Seconds; longer than a blocking read, so that a server that does not answer any more is noticed."""
+LONGEST_SILENCE: Final = 3.0
+"""Seconds after which a server that has not answered a blocking read, of one second, is not followed any more."""
 FRAMES_AT_ONCE: Final = 500
 RETRY_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 15.0
@@ -100,6 +102,8 @@ class Gateway:
         self._snapshots = SnapshotFile(file, settings.view_snapshot_every)
         self.tailing = False
         """Whether the event stream is being followed."""
+        self._heard_at = 0.0
+        """When the server of the event stream has answered last, by the clock of the loop."""
 
     async def start(self) -> None:
         """Fold the event stream, from the snapshot of the view on, close the sessions of the former run, and serve.
@@ -208,8 +212,12 @@ class Gateway:
 
     @property
     def healthy(self) -> bool:
-        """Whether commands are taken and the events are followed."""
-        return self.tailing and self.sequencer.available
+        """Whether commands are taken and the events are followed.
+
+        A server that has stopped is noticed by its silence: reading ends within a second, with events or without.
+        """
+        silent = asyncio.get_running_loop().time() - self._heard_at
+        return self.tailing and silent < LONGEST_SILENCE and self.sequencer.available
 
     async def _write_revocation(self, key_id: str, by: str) -> None:
         async with self.database.begin() as connection:
@@ -254,6 +262,7 @@ class Gateway:
             await asyncio.sleep(0)
         self.view.start_serving()
         self.tailing = True
+        self._heard_at = asyncio.get_running_loop().time()
 
     async def _check_stream(self) -> None:
         """Check after a reconnection that the stream still has the newest event of the view, in the same place.
@@ -294,6 +303,7 @@ class Gateway:
             await self._check_stream()
         frames = await self._tail_events.wait(self.view.sequence, FRAMES_AT_ONCE)
         self.tailing = True
+        self._heard_at = asyncio.get_running_loop().time()
         return frames
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:

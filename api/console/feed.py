@@ -1,32 +1,53 @@
 """The market data that the pages show, kept current by one session with the gateway for all browsers.
 
 When the gateway is away, the feed keeps its last data and reconnects until the gateway is back. The channels then begin
-again with snapshots.
+again with snapshots. A gateway that has stopped, or that no longer follows the market, breaks no connection: so it is
+asked every second.
 """
 
+import asyncio
 from itertools import repeat
 from typing import Final
 
+import httpx
 import structlog
 
 from goldx.client.local_book import LocalBook, follow
 from goldx.client.session import connect
-from goldx.hosting.running import resolve_gateway_url
+from goldx.hosting.running import NotRunning, resolve_gateway_url
 from goldx.hosting.settings import Settings
 from goldx.retry import is_any_of, retry
 
 RETRY_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 1.0
+"""How often the gateway is asked whether it works, over the session and for its health."""
+ANSWER_SECONDS: Final = 2.0
+"""A gateway that has not said in this time that it works does not."""
+
+CONNECTED: Final = "connected"
+STALE: Final = "stale"
+"""There is a connection, but the gateway does not answer, or says that it does not follow the market."""
+CONNECTING: Final = "connecting"
 
 log = structlog.get_logger(__name__)
 
 
 class Feed:
-    """The market data by symbol, in the order of definition. ``connected``: whether the gateway answers."""
+    """The market data by symbol, in the order of definition."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.markets: dict[str, LocalBook] = {}
-        self.connected = False
+        self._connected = False
+        self._works = False
+        """Whether the gateway has said that it works when it was asked last."""
+
+    @property
+    def state(self) -> str:
+        """CONNECTED, STALE or CONNECTING: whether ``markets`` are those of this moment."""
+        if not self._connected:
+            return CONNECTING
+        return CONNECTED if self._works else STALE
 
     async def run(self) -> None:
         """Follow the gateway until cancelled."""
@@ -34,13 +55,28 @@ class Feed:
         def report(error: Exception, _pause: float) -> None:
             log.warning("no gateway", error=str(error) or repr(error))
 
-        # Whatever the error is, the page must come back when the gateway does.
-        await retry(self._follow, is_any_of(Exception), repeat(RETRY_SECONDS), report)
+        checking = asyncio.create_task(self._keep_checking())
+        try:
+            # Whatever the error is, the page must come back when the gateway does.
+            await retry(self._follow, is_any_of(Exception), repeat(RETRY_SECONDS), report)
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
 
     async def _follow(self) -> None:
         try:
-            async with connect(resolve_gateway_url(self._settings)) as client:
-                self.connected = True
+            async with connect(resolve_gateway_url(self._settings), heartbeat_seconds=CHECK_SECONDS) as client:
+                self._connected = True
                 await follow(client, self.markets)
         finally:
-            self.connected = False
+            self._connected = False
+
+    async def _keep_checking(self) -> None:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
+            while True:
+                try:
+                    answer = await client.get(f"{resolve_gateway_url(self._settings)}/health")
+                    self._works = answer.status_code == httpx.codes.OK
+                except (httpx.HTTPError, OSError, NotRunning):
+                    self._works = False
+                await asyncio.sleep(CHECK_SECONDS)

@@ -16,6 +16,9 @@ from goldx.client.results import Message
 from goldx.retry import growing, retry
 
 HEARTBEAT_SECONDS: Final = 10.0
+"""How often a heartbeat is sent, and the time in which it must be answered."""
+READ_SECONDS: Final = 0.1
+LOG_ON_SECONDS: Final = 20.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two attempts to connect again."""
@@ -85,13 +88,18 @@ class _Subscription:
 class Connection:
     """A connection to the gateway at ``url``; with ``reconnect`` it is made again whenever it is lost."""
 
-    def __init__(self, url: str, key: Key | None, reconnect: bool) -> None:
+    def __init__(
+        self, url: str, key: Key | None, reconnect: bool, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    ) -> None:
         self._url = _socket_url(url)
+        self._heartbeat_seconds = heartbeat_seconds
         self._key = key
         self._reconnect = reconnect
         self._socket: ClientConnection | None = None
         self._connected = asyncio.Event()
         self._failure: Exception | None = None
+        self._heard = 0
+        """The number of messages from the gateway."""
         self._ids = itertools.count(1)
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._subscriptions: list[_Subscription] = []
@@ -185,7 +193,8 @@ class Connection:
         reading = asyncio.create_task(self._read(self._socket))
         try:
             if self._key is not None:
-                await self._log_on(self._key)
+                async with asyncio.timeout(LOG_ON_SECONDS):
+                    await self._log_on(self._key)
         except BaseException:
             reading.cancel()
             await self._socket.close()
@@ -216,6 +225,7 @@ class Connection:
             await socket.close()
 
     def _handle(self, message: Message) -> None:
+        self._heard += 1
         if "method" in message:
             self._deliver(message["params"])
         elif (answer := self._calls.get(message["id"])) is not None and not answer.done():
@@ -262,13 +272,26 @@ class Connection:
             subscription.messages.put_nowait(error)
 
     async def _send_heartbeats(self) -> None:
+        """Send heartbeats; a gateway that does not answer one before the next is due has stopped, or is cut off.
+
+        The connection to it would stay as it is: it is broken off.
+        """
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            if self._connected.is_set():
-                try:
-                    await self.call("session.heartbeat", {})
-                except (ConnectionLost, ExchangeError):
-                    continue
+            await asyncio.sleep(self._heartbeat_seconds)
+            socket = self._socket
+            if socket is None or not self._connected.is_set():
+                continue
+            heard = self._heard
+            try:
+                async with asyncio.timeout(self._heartbeat_seconds):
+                    await self._request("session.heartbeat", {})
+            except TimeoutError:
+                # What has come may not be read yet, where this program itself has stood still.
+                await asyncio.sleep(READ_SECONDS)
+                if self._heard == heard:
+                    socket.transport.abort()
+            except (ConnectionLost, ExchangeError):
+                continue
 
 
 def _passes(error: Exception) -> bool:

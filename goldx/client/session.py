@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Final, Self
 
-from goldx.client.connection import Connection
+from goldx.client.connection import HEARTBEAT_SECONDS, Connection
 from goldx.client.keys import Key
 from goldx.client.results import AllCancelled, Cancelled, Holding, Message, Order, Placed
 
@@ -24,8 +24,8 @@ ORDERS_PAGE: Final = 1_000
 class ExchangeClient:
     """A member's session with a gateway. Made by ``connect``; not to be shared between threads."""
 
-    def __init__(self, url: str, key: Key | None, reconnect: bool) -> None:
-        self._connection = Connection(url, key, reconnect)
+    def __init__(self, url: str, key: Key | None, reconnect: bool, heartbeat_seconds: float) -> None:
+        self._connection = Connection(url, key, reconnect, heartbeat_seconds)
 
     async def __aenter__(self) -> Self:
         await self._connection.open()
@@ -132,11 +132,14 @@ class ExchangeClient:
         return self._connection.subscribe(channels, from_sequence, epoch)
 
 
-def connect(url: str, key: Key | None = None, *, reconnect: bool = False) -> ExchangeClient:
+def connect(
+    url: str, key: Key | None = None, *, reconnect: bool = False, heartbeat_seconds: float = HEARTBEAT_SECONDS
+) -> ExchangeClient:
     """Return a client of the gateway at ``http(s)://`` or ``ws(s)://``, to be used in ``async with``.
 
     With a key it logs on; without one it may only read the public market. ``reconnect``: a lost connection is made
-    again, and subscriptions go on where they were; calls in flight at the loss still raise ConnectionLost.
+    again, and subscriptions go on where they were; calls in flight at the loss still raise ConnectionLost. A gateway
+    that does not answer a heartbeat for ``heartbeat_seconds``, after which the next one is due, counts as lost.
     Entering raises OSError, websockets' exceptions, ExchangeError.
     """
-    return ExchangeClient(url, key, reconnect)
+    return ExchangeClient(url, key, reconnect, heartbeat_seconds)

@@ -1,6 +1,8 @@
 """The operators' book page in a real browser, on a real exchange: gateway, engine and console are processes."""
 
+import os
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -74,4 +76,22 @@ async def test_the_page_recovers_after_a_restart_of_the_gateway(running: Running
     async with connect(running.supervisor.gateway_url, running.keys["ALPHA"]) as alpha:
         await place(alpha, "ALPHA.H", "sell", "935.00", "7")
         await expect(level(page, "asks")).to_have_text(re.compile(r"935\.00\s*7"))
+    assert browser.errors == []
+
+
+async def test_the_page_says_that_the_gateway_or_its_server_has_stopped(
+    running: RunningExchange, browser: Browser
+) -> None:
+    """Both break no connection: the page would show an old book as the present one."""
+    page, services = browser.page, running.supervisor.services
+    stale = page.locator(".gx-screen.gx-stale")
+    for service, text in (("valkey", re.compile("行情已停滞")), ("gateway", re.compile("行情已停滞|正在连接网关"))):
+        await expect(stale).to_have_count(0, timeout=30_000)
+        os.kill(services[service].pid, signal.SIGSTOP)
+        try:
+            await expect(page.locator(".gx-state")).to_have_text(text, timeout=20_000)
+            await expect(stale).to_have_count(1)
+        finally:
+            os.kill(services[service].pid, signal.SIGCONT)
+        await expect(page.locator(".gx-state")).to_have_text("已连接", timeout=30_000)
     assert browser.errors == []

@@ -1,0 +1,95 @@
+"""A gateway that has stopped, or does not get the market any more, is noticed though no connection breaks."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from api.app import GatewayServer
+from api.console.feed import CONNECTED, STALE, Feed
+from goldx.client.errors import ConnectionLost
+from goldx.client.session import ExchangeClient, connect
+from goldx.hosting.servers import Server
+from goldx.hosting.settings import Settings
+from tests.api.conftest import Desk, until
+from tests.api.journal.proxied import proxied_gateway
+from tests.faults.proxy import Proxy
+
+NOTICED_SECONDS = 20
+"""Before the limits of the feed and of the client it took the pings of the WebSocket, 40 seconds."""
+
+
+@contextlib.asynccontextmanager
+async def proxied(server: GatewayServer) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy in front of a gateway, and the URL behind which it is."""
+    address = urlsplit(server.url)
+    proxy = Proxy("gateway", ("127.0.0.1", 0), (str(address.hostname), int(address.port or 0)))
+    await proxy.open()
+    yield proxy, f"http://127.0.0.1:{proxy.port}"
+    proxy.release()
+    await proxy.close()
+
+
+@contextlib.asynccontextmanager
+async def running(feed: Feed) -> AsyncIterator[None]:
+    task = asyncio.create_task(feed.run())
+    await soon(lambda: feed.state == CONNECTED)
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def soon(condition: Callable[[], bool]) -> None:
+    await asyncio.wait_for(until(condition), NOTICED_SECONDS)
+
+
+async def order(member: ExchangeClient, desk: Desk, price: str) -> None:
+    await member.place(desk.a, desk.symbol, "sell", "1", price)
+
+
+async def test_a_gateway_that_is_cut_off_without_a_word_is_not_connected(desk: Desk) -> None:
+    async with proxied(desk.server) as (proxy, url), desk.services.member(desk.server) as member:
+        feed = Feed(Settings(gateway_url=url))
+        async with running(feed):
+            await order(member, desk, "601.00")
+            await soon(lambda: feed.markets[desk.symbol].asks(1) == [(60_100, 1_000)])
+            proxy.hold()
+            await soon(lambda: feed.state != CONNECTED)
+            await order(member, desk, "600.50")
+            await soon(lambda: not feed._connected)
+            assert feed.markets[desk.symbol].asks(1) == [(60_100, 1_000)]
+            proxy.release()
+            await soon(lambda: feed.state == CONNECTED and feed.markets[desk.symbol].asks(1) == [(60_050, 1_000)])
+
+
+async def test_a_gateway_that_does_not_get_the_market_is_stale(servers: tuple[Server, Server]) -> None:
+    async with proxied_gateway(*servers) as behind:
+        feed = Feed(Settings(gateway_url=behind.server.url))
+        async with running(feed):
+            behind.proxy.hold()
+            await soon(lambda: feed.state == STALE)
+            behind.proxy.release()
+            await soon(lambda: feed.state == CONNECTED)
+
+
+async def test_a_client_notices_that_its_gateway_has_stopped(desk: Desk) -> None:
+    channel = f"book.{desk.symbol}"
+    async with (
+        proxied(desk.server) as (proxy, url),
+        connect(url, heartbeat_seconds=0.5) as simple,
+        connect(url, desk.services.keys["FIRM-B"], heartbeat_seconds=0.5, reconnect=True) as lasting,
+        desk.services.member(desk.server) as member,
+    ):
+        of_simple, of_lasting = simple.subscribe(channel), lasting.subscribe(channel)
+        first = (await anext(of_simple), await anext(of_lasting))
+        await asyncio.sleep(2)
+        proxy.hold()
+        with pytest.raises(ConnectionLost):
+            await asyncio.wait_for(anext(of_simple), NOTICED_SECONDS)
+        await order(member, desk, "601.00")
+        proxy.release()
+        update = await asyncio.wait_for(anext(of_lasting), NOTICED_SECONDS)
+        assert update["sequence"] == first[1]["sequence"] + 1
+        assert update["data"]["asks"] == [["601.00", "1"]]
