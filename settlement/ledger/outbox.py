@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
@@ -39,9 +39,13 @@ class Item(NamedTuple):
     status: str
 
 
-def reference_of(kind: str, subject: int) -> str:
-    """Return the reference of a document's item, such as ``cash:17`` or ``load_out:3``."""
-    return f"{kind}:{subject}"
+def reference_of(kind: str, subject: int, refused: int = 0) -> str:
+    """Return the reference of a document's item, such as ``cash:17`` or ``load_out:3``.
+
+    ``refused``: how many items of the document the engine has refused before. It applies a reference once, so the next
+    attempt has one of its own: ``receipt_cancel:3:2``.
+    """
+    return f"{kind}:{subject}:{refused + 1}" if refused else f"{kind}:{subject}"
 
 
 async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[tuple[int, Legs]]) -> None:
@@ -49,12 +53,14 @@ async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[t
 
     Raises ValueError for legs that a document of this kind cannot have (``settlement.documents.kinds``).
     """
+    moving = list(moves)
     rows = []
-    for subject, legs in moves:
+    refused = await _refused(connection, kind, [subject for subject, _ in moving])
+    for subject, legs in moving:
         _check_net(kind, legs)
         rows.append(
             {
-                "reference": reference_of(kind, subject),
+                "reference": reference_of(kind, subject, refused.get(subject, 0)),
                 "kind": kind,
                 "subject": subject,
                 "by": by,
@@ -63,6 +69,13 @@ async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[t
             }
         )
     await connection.execute(insert(outbox), rows)
+
+
+async def _refused(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> dict[int, int]:
+    """Return how many items of each of these documents the engine has refused."""
+    query = select(outbox.c.subject, func.count()).where(outbox.c.kind == kind, outbox.c.status == "REFUSED")
+    counts = await connection.execute(query.where(among(outbox.c.subject, subjects)).group_by(outbox.c.subject))
+    return {row[0]: int(row[1]) for row in counts}
 
 
 def _check_net(kind: str, legs: Legs) -> None:

@@ -159,7 +159,7 @@ async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
         if entry is None:
             return
         _, kind, reference = entry
-        account, part = parts[int(str(reference).partition(":")[2])] if kind in _BY_PART else ("", 0)
+        account, part = parts[int(str(reference).split(":")[1])] if kind in _BY_PART else ("", 0)
         for key, amount in moved.items():
             share = part if key[0] == account else 0
             if amount or share:

@@ -95,7 +95,8 @@ KINDS: Final[Mapping[str, _Kind]] = {
 
 async def compare(connection: AsyncConnection, facts: Facts) -> None:
     """Compare documents, outbox and ledger, in the caller's snapshot."""
-    items = {row.reference: row for row in await connection.execute(select(outbox))}
+    items = {row.reference: row for row in await connection.execute(select(outbox).order_by(outbox.c.number))}
+    newest = {(item.kind, item.subject): item for item in items.values()}
     posted = await _posted(connection)
     for kind, how in KINDS.items():
         (key,) = how.table.primary_key.columns
@@ -105,7 +106,7 @@ async def compare(connection: AsyncConnection, facts: Facts) -> None:
         made = {number for number, row in rows.items() if done is not None and row.status == done}
         for number in sorted(sent | made):
             reference = reference_of(kind, number)
-            item = items.get(reference)
+            item = newest.get((kind, number))
             document = rows.get(number)
             said = "no document" if document is None else _written(how.legs(document))
             facts.same(f"{reference} amounts", "nothing sent" if item is None else _written(item.legs), said)

@@ -8,6 +8,10 @@ FREEZE = "reconciliation/vault_freeze.py"
 STATEMENT = "reconciliation/warehouse_statement.py"
 SCALES = "lots/scales.py"
 REPORT = "reconciliation/depository_report.py"
+HISTORIES = "reconciliation/histories.py"
+DOCUMENTS = "reconciliation/documents.py"
+CHAIN = "ledger/chain.py"
+OWN_STOCK = "ledger/own_stock.py"
 
 BUGS = (
     Bug(
@@ -140,4 +144,33 @@ BUGS = (
         'if category in ("Total", s.category)]',
         'if s.category == ("Registered" if category == "Total" else category)]',
     ),
+    Bug(
+        "a lot may lie anywhere",
+        HISTORIES,
+        '        facts.same(f"{about} warehouse", event and event.warehouse, row.warehouse, number)\n',
+        "",
+    ),
+    Bug("locks are lifted by nobody", HISTORIES, "(_lots, _locks, _documents", "(_lots, _documents"),
+    Bug("a deleted document is not missed", HISTORIES, "sorted(states.keys() | recorded)", "sorted(states.keys())"),
+    Bug(
+        "anybody has decided a proposal",
+        HISTORIES,
+        '        facts.same(f"proposal:{number} decider", by, found and found.decided_by)\n',
+        "",
+    ),
+    Bug("deleted fees are not missed", HISTORIES, "_proposals, _fees, _people", "_proposals, _people"),
+    Bug("a document that nothing was sent for is passed over", DOCUMENTS, "sorted(sent | made)", "sorted(sent)"),
+    Bug(
+        "what was posted is what was sent",
+        DOCUMENTS,
+        '_written(posted.pop(reference, ())) or "nothing", entry)',
+        "entry, entry)",
+    ),
+    Bug(
+        "entries of the ledger are not chained",
+        CHAIN,
+        "previous = _link(previous, sequence",
+        "previous = _link(GENESIS, sequence",
+    ),
+    Bug("own stock is what is kept", OWN_STOCK, "if (there, sold) != (own, own_sold)", "if False"),
 )

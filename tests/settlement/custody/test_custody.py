@@ -8,15 +8,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol import terms
-from goldx.protocol.commands import AccountOpen
+from goldx.protocol.commands import AccountOpen, OrderCancelAll
 from goldx.protocol.units import BadValue
 from settlement.base import registry
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.load_outs import application
-from settlement.lots import acceptance, customs, locks, lots
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots import locks, lots
 from settlement.service import movements
-from settlement.workbooks.cells import BadFile
 from tests.settlement.small_exchange import (
     ONE,
     OTHER,
@@ -275,126 +273,19 @@ async def test_a_receipt_whose_gold_is_sold_stays(exchange: SmallExchange) -> No
     assert await find_breaks(exchange) == ()
 
 
-def weighed(scale: str, **grams: str) -> dict[int, GrossWeight]:
-    """Return the weights of lots on arrival, such as ``lot_1="100.00"``."""
-    return {
-        int(name.removeprefix("lot_")): GrossWeight(scale, parse_weight("grams", text)) for name, text in grams.items()
-    }
-
-
-async def shipped(exchange: SmallExchange, lot_ids: list[int]) -> None:
-    """Take transfer 1 to XM2 on its way."""
-    proposal = await do(exchange, transfers.propose, ONE, lot_ids, "XM2", "shortage")
+async def test_a_movement_that_the_engine_has_refused_may_be_tried_again(exchange: SmallExchange) -> None:
+    """A receipt whose gold was in an order is taken back when the order is gone, under a reference of its own."""
+    proposal = await do(exchange, receipt_cancels.propose, ONE, [1, 2, 3], "wrong account")
+    await exchange.engine_runner.order("A.H", terms.SELL, 60_000, 250)
     await do(exchange, movements.approve, OTHER, proposal)
-    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
-
-
-async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
-    proposal = await do(exchange, transfers.propose, ONE, [1, 2], "XM2", "shortage")
-    await refused(exchange, "ILLEGAL_STEP", transfers.ship, ONE, 1, "S-9", "Carrier")
-    await do(exchange, movements.approve, OTHER, proposal)
-    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
-    await refused(exchange, "ILLEGAL_STEP", transfers.cancel, ONE, 1)
-    await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
-    both = weighed("SCALE-2", lot_1="100.00", lot_2="100.02")
-    await refused(exchange, "SAME_PERSON", transfers.receive, ONE, 1, "S-9", both)
-    for some in ({}, weighed("SCALE-2", lot_1="100.00"), {**both, **weighed("SCALE-2", lot_3="100.00")}):
-        with pytest.raises(BadValue, match="one of each lot of the transfer: 1, 2"):
-            await do(exchange, transfers.receive, OTHER, 1, "S-9", some)
-    await refused(exchange, "ELSEWHERE", transfers.receive, OTHER, 1, "S-9", weighed("SCALE-1", lot_1="1", lot_2="1"))
-    assert await find_breaks(exchange) == (), "what is on its way is in the pool"
-    assert await do(exchange, transfers.receive, OTHER, 1, "S-9", both) == (True, {})
-    assert (await steps(exchange, 1))[-4:] == ["lock_transfer", "ship", "receive", "unlock_transfer"]
-    async with exchange.engine.connect() as connection:
-        assert [row.warehouse for row in await lots.listing(connection)] == ["XM2", "XM2", "XM1"]
-    assert await find_breaks(exchange) == ()
-    with pytest.raises(BadValue, match="lots of one warehouse"):
-        await do(exchange, transfers.propose, ONE, [1, 3], "XM2", "shortage")
-    await do(exchange, movements.decline, OTHER, await do(exchange, transfers.propose, ONE, [3], "XM2", "shortage"))
-    third = await do(exchange, transfers.propose, ONE, [3], "XM2", "shortage")
-    await do(exchange, movements.approve, OTHER, third)
-    await do(exchange, transfers.cancel, ONE, 3)
-    await do(exchange, locks.check_free, [1, 2, 3])
-
-
-async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> None:
-    """Neither who received it nor who shipped it ends the freeze."""
-    await shipped(exchange, [1])
-    arrival = await do(exchange, transfers.receive, OTHER, 1, "S-8", weighed("SCALE-2", lot_1="100.00"))
-    assert arrival == (False, {1: "SEAL_DIFF: left under S-9, came under S-8"})
-    why = await refused(exchange, "SAME_PERSON", locks.unfreeze, ONE, [1], "was opened by the customs")
-    assert why == "clerk-1 has shipped lot 1 in transfer 1; another person must end the freeze"
-    await refused(exchange, "SAME_PERSON", locks.unfreeze, OTHER, [1], "was opened by the customs")
-    why = await refused(exchange, "LOCKED", locks.check_free, [1])
-    assert why == "lot 1 is under FREEZE 1: SEAL_DIFF: left under S-9, came under S-8"
-    assert await find_breaks(exchange) == ()
-    await do(exchange, locks.unfreeze, THIRD, [1], "was opened by the customs")
-
-
-async def test_another_weight_freezes_what_arrives(exchange: SmallExchange) -> None:
-    """100.02 g is what the same balance may show of 100.00 g; 0.03 g less is not."""
-    await shipped(exchange, [1, 2])
-    arrival = await do(exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-2", lot_1="99.98", lot_2="99.97"))
-    assert arrival == (True, {2: "WEIGHT_DIFF: 100.00 g in the register, 99.97 g on arrival"})
-    await do(exchange, locks.check_free, [1])
-    await refused(exchange, "LOCKED", locks.check_free, [2])
-    async with exchange.engine.connect() as connection:
-        event = next(one for one in await lots.history(connection, 2) if one.step == "receive")
-    assert (event.detail["weighed_g"], event.detail["scale"]) == ("99.97", "SCALE-2")
-
-
-async def test_lots_go_to_no_warehouse_that_their_class_excludes(exchange: SmallExchange) -> None:
-    waiting = await do(exchange, transfers.propose, ONE, [2], "XM2", "shortage")
-    rule = acceptance.Rule(("NONAPPROVED_BAR",), ("XM1",))
-    await do(exchange, movements.approve, OTHER, await do(exchange, acceptance.propose, ONE, "AU", rule))
-    why = await refused(exchange, "NOT_ACCEPTED", transfers.propose, ONE, [1], "XM2", "shortage")
-    assert why == "lot 1: XM2 is not allowed; AU lies in XM1"
-    await refused(exchange, "NOT_ACCEPTED", movements.approve, OTHER, waiting)
-
-
-async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallExchange) -> None:
-    """Out of the domestic class, over the border, into the bonded one: the two pools never hold the same gold."""
-    await exchange.engine_runner.define("AU-B")
-    await exchange.post()
-    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
-    await refused(exchange, "PERMIT_NEEDED", transfers.propose, ONE, [1], "FTZ", "export")
-    crossing = {"permit": "J-2026-1", "new_symbol": "AU-B"}
-    await refused(exchange, "RECEIPT_LIVE", transfers.propose, ONE, [1], "FTZ", "export", **crossing)
-    await do(exchange, movements.approve, OTHER, await do(exchange, receipt_cancels.propose, ONE, [1], "export"))
     await exchange.round_trip()
-    with pytest.raises(BadValue, match="takes BONDED metal"):
-        await do(exchange, transfers.propose, ONE, [1], "FTZ", "export", permit="J-2026-1", new_symbol="AU")
-    proposal = await do(exchange, transfers.propose, ONE, [1], "FTZ", "export", **crossing)
-    assert await do(exchange, receipts.issuable) == [], "on its way it gets no receipt"
-    await do(exchange, movements.approve, OTHER, proposal)
-    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
-    await do(exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-3", lot_1="100.00"))
-    await do(exchange, movements.approve, OTHER, await do(exchange, receipts.propose_issue, ONE, [1]))
-    await exchange.round_trip()
-    assert (exchange.held("A.H", "AU"), exchange.held("A.H", "AU-B")) == (2 * LOT_MG, LOT_MG)
-    assert await find_breaks(exchange) == ()
-    with pytest.raises(BadValue, match="absent"):
-        await do(exchange, transfers.propose, ONE, [2], "XM2", "shortage", **crossing)
-
-
-async def test_a_class_takes_one_customs_status(exchange: SmallExchange) -> None:
-    await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")
-    with pytest.raises(BadFile, match=r"FTZ is BONDED; AU takes DOMESTIC metal"):
-        await exchange.register([{"serial": "B1", "warehouse": "FTZ"}])
-    await exchange.engine_runner.define("AU-B")
+    assert [await state(exchange, number) for number in (1, 2, 3)] == ["RECEIPTED"] * 3
+    await exchange.engine_runner.run(OrderCancelAll("A.H"))
     await exchange.post()
-    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
-    await exchange.issue([{"serial": "B1", "warehouse": "FTZ", "symbol": "AU-B", "scale": "SCALE-3"}])
-    assert exchange.held("A.H", "AU-B") == LOT_MG
+    for again in (1, 2, 3):
+        proposal = await do(exchange, receipt_cancels.propose, ONE, [again], "wrong account")
+        await do(exchange, movements.approve, OTHER, proposal)
+        await exchange.round_trip()
+        assert await state(exchange, again) == "REGISTERED"
+    assert exchange.held("A.H", "AU") == 0
     assert await find_breaks(exchange) == ()
-
-
-async def test_a_permit_is_used_up(exchange: SmallExchange) -> None:
-    await exchange.engine_runner.define("AU-B")
-    await exchange.post()
-    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
-    numbers = await exchange.register([{"serial": f"C{n}"} for n in range(13)])
-    crossing = {"permit": "J-2026-1", "new_symbol": "AU-B"}
-    for number in numbers[:12]:
-        await do(exchange, transfers.propose, ONE, [number], "FTZ", "export", **crossing)
-    await refused(exchange, "PERMIT_USED_UP", transfers.propose, ONE, numbers[12:], "FTZ", "export", **crossing)
