@@ -39,8 +39,11 @@ START_ERRORS: Final = (WeakDurability, NoReplicas, EventsMissing, BadArchive)
 log = structlog.get_logger()
 
 
-def create_app() -> FastAPI:
-    """Return the application of the gateway in its ``state.gateway``, which it stops when it shuts down."""
+def create_app(*, admission: bool = True) -> FastAPI:
+    """Return the application of the gateway in its ``state.gateway``, which it stops when it shuts down.
+
+    ``admission``: requests have not been admitted yet.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -48,7 +51,8 @@ def create_app() -> FastAPI:
         await app.state.gateway.stop()
 
     app = FastAPI(title="GoldX", version=version("goldx"), description=DESCRIPTION, lifespan=lifespan)
-    app.add_middleware(Admission)
+    if admission:
+        app.add_middleware(Admission)
     problems.install(app)
     app.include_router(rest.router)
     settlement_routes.install(app)

@@ -17,6 +17,7 @@ from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
 from api.edge.key_register import KeyRegister
 from api.edge.outcome import Outcome
+from api.edge.stalls import Stalls
 from api.journal.newest_events import NewestEvents
 from api.journal.sequencer import Sequencer
 from api.sessions.link import Link
@@ -26,6 +27,7 @@ from api.sessions.session import Method
 from api.sessions.sessions import Sessions
 from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
+from api.staff import StaffProcess
 from api.view import snapshot
 from api.view.snapshot import SnapshotFailed
 from api.view.snapshot_file import SnapshotFile
@@ -85,6 +87,9 @@ class Gateway:
         reader = KeyReader(database_url)
         self.register = KeyRegister(reader, self._redis, self.keys, self._write_revocation)
         self.authenticator = Authenticator(self.register)
+        self.stalls = Stalls()
+        self.staff = StaffProcess(settings, redis_url, database_url) if settings.staff_process else None
+        """Answers requests of staff; None: the gateway does so itself."""
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
         """By address: what may be asked without a key, over REST and the WebSocket together."""
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
@@ -156,8 +161,15 @@ class Gateway:
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods
-        for work in (self.sequencer.run(), self._tail(), self.sessions.close_stale(), self.register.run()):
-            task = asyncio.create_task(work)
+        work = (
+            self.sequencer.run(),
+            self._tail(),
+            self.sessions.close_stale(),
+            self.register.run(),
+            self.stalls.watch(),
+        )
+        for each in work:
+            task = asyncio.create_task(each)
             task.add_done_callback(self._task_ended)
             self._tasks.append(task)
         await _when_redis_answers(self.sessions.close_former)
@@ -175,6 +187,8 @@ class Gateway:
         await self._redis.aclose()
         await self._tail_redis.aclose()
         await self.database.dispose()
+        if self.staff is not None:
+            await self.staff.stop()
 
     async def serve_session(self, link: Link, address: str) -> None:
         """Serve one accepted connection from an address to its end."""
@@ -203,6 +217,8 @@ class Gateway:
             "refusing": self.sequencer.refusing,
             "clock_offset_ms": self.clock.offset_ms,
             "sessions": len(self.sessions),
+            "stalls": self.stalls.count,
+            "longest_stall_ms": round(self.stalls.longest() * 1_000),
             "trading_day": self.view.trading_day,
             "keys_age_ms": self.register.age_ms,
             "durability": str(durability._replace(replicas=self.settings.require_replicas)),

@@ -50,6 +50,11 @@ class _StatusCollector(Collector):
         durable = int(status["durable"])
         text = "1 if what is acknowledged is on the disk."
         yield _sample(GaugeMetricFamily, "durability_full", text, labels, where, durable)
+        longest = status["longest_stall_ms"] / 1_000
+        text = "Longest time of the last minute that one piece of work held the loop."
+        yield _sample(GaugeMetricFamily, "longest_stall_seconds", text, labels, where, longest)
+        text = "Times that one piece of work has held the loop for longer than 20 ms."
+        yield _sample(CounterMetricFamily, "loop_stalls", text, labels, where, status["stalls"])
         yield from self._engines()
 
     def _engines(self) -> Iterator[Metric]:

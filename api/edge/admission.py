@@ -18,8 +18,10 @@ from api.edge.allowance import Allowances, TokenBucket
 from api.edge.auth import NotAuthentic, Principal
 from api.edge.problems import problem
 
+COMMAND_BYTES: Final = 64 << 10
+"""The largest body of a command, which is read where members trade."""
 JSON_BYTES: Final = 1 << 20
-"""The largest body but for files."""
+"""The largest body for staff but for files."""
 FILE_BYTES: Final = 32 << 20
 """The largest file that staff may send."""
 BODIES_BYTES: Final = 128 << 20
@@ -30,6 +32,8 @@ WRONG_TOKEN_COST: Final = 5
 """Units that a token costs until it is known to be of a registered key."""
 PRINCIPAL: Final = "goldx.principal"
 """The key of the authenticated principal in an ASGI scope."""
+STAFF_PATHS: Final = ("/v1/settlement", "/v1/certificates", "/docs", "/openapi.json")
+"""Beginnings of the paths of what a process beside the gateway answers (``api.staff``)."""
 FREE_PATHS: Final = ("/health",)
 """Paths for monitors, which cost nothing."""
 
@@ -66,13 +70,13 @@ class Admission:
             return
         gateway = scope["app"].state.gateway
         fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        held = 0
+        for_staff = scope["path"].startswith(STAFF_PATHS)
+        body: list[bytes] = []
         try:
             bucket = await self._bucket(gateway, scope, fields)
             if has_body(fields):
-                body = await self._read(receive, self._largest(scope, fields), fields)
-                held = len(body)
-                receive = _replay(body, receive)
+                largest = _largest(scope[PRINCIPAL], fields, for_staff)
+                body = await self._read(receive, largest, fields)
         except NotAdmitted as refused:
             answer = problem(refused.status, str(refused), refused.reason, refused.headers)
             await answer(scope, receive, send)
@@ -85,9 +89,12 @@ class Admission:
             await send(message)
 
         try:
-            await self._app(scope, receive, billed_send)
+            if for_staff and gateway.staff is not None:
+                await gateway.staff.answer(scope, body, billed_send)
+            else:
+                await self._app(scope, _replay(b"".join(body), receive) if body else receive, billed_send)
         finally:
-            self._held -= held
+            self._held -= sum(map(len, body))
 
     async def _bucket(self, gateway: Any, scope: Scope, fields: dict[bytes, str]) -> TokenBucket:
         """Return the bucket that pays for a request, after the request itself is paid. Raises NotAdmitted."""
@@ -117,14 +124,8 @@ class Admission:
         keys: Allowances = gateway.by_key
         return _paid(keys.of(principal.key_id))
 
-    @staticmethod
-    def _largest(scope: Scope, fields: dict[bytes, str]) -> int:
-        """Return how large a body may be: files are for staff alone, and are not JSON."""
-        json = "json" in fields.get(b"content-type", "")
-        return JSON_BYTES if json or scope[PRINCIPAL].staff is None else FILE_BYTES
-
-    async def _read(self, receive: Receive, largest: int, fields: dict[bytes, str]) -> bytes:
-        """Return a whole body, which counts as held from then on. Raises NotAdmitted and Disconnected."""
+    async def _read(self, receive: Receive, largest: int, fields: dict[bytes, str]) -> list[bytes]:
+        """Return the parts of a body, which counts as held from then on. Raises NotAdmitted and Disconnected."""
         announced = fields.get(b"content-length", "")
         if announced.isdigit():
             self._check(int(announced), largest, int(announced))
@@ -141,7 +142,7 @@ class Admission:
                 size += len(part)
                 self._held += len(part)
                 if not message.get("more_body", False):
-                    return b"".join(parts)
+                    return parts
         except BaseException:
             self._held -= size
             raise
@@ -154,6 +155,13 @@ class Admission:
         if self._held + more > BODIES_BYTES:
             text = "too much is being sent at the same time"
             raise NotAdmitted(HTTPStatus.SERVICE_UNAVAILABLE, text, "UNAVAILABLE", Retry_After="1")
+
+
+def _largest(principal: Principal, fields: dict[bytes, str], for_staff: bool) -> int:
+    """Return how large a body may be: files are for staff alone, and are not JSON."""
+    if not for_staff:
+        return COMMAND_BYTES
+    return JSON_BYTES if "json" in fields.get(b"content-type", "") or principal.staff is None else FILE_BYTES
 
 
 def has_body(fields: dict[bytes, str]) -> bool:

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(
         default=256, ge=1, le=1_000_000, description="Connections from one address at the same time."
     )
+    staff_process: bool = Field(
+        default=True, description="Whether requests of staff are answered by a process of their own beside the gateway."
+    )
     trusted_proxies: str | None = Field(
         default=None,
         pattern=f"^{PROXIES}$",

@@ -41,6 +41,7 @@ class ShardServices:
         self._funded = 0
 
     def settings(self, **values: Any) -> Settings:
+        values = {"staff_process": False, **values}
         return Settings(shard=self.shard, gateway_port=0, allow_weak_durability=True, **values)
 
     async def register(self) -> None:

@@ -51,6 +51,8 @@ async def test_status_and_metrics_agree(services: ShardServices, gateway: Gatewa
     assert samples["goldx_commands_waiting"].value == 0
     assert samples["goldx_durability_full"].value == 1
     assert samples["goldx_taking_orders"].value == 1
+    assert shown["stalls"] <= samples["goldx_loop_stalls_total"].value <= now["stalls"]
+    assert samples["goldx_longest_stall_seconds"].value >= 0
     assert shown["refusing"] is None
     assert samples["goldx_lag_seconds"].value >= 0
     assert samples["goldx_engine_epoch"].value == 1

@@ -1,27 +1,22 @@
 """A migrated database a test, cloned from one template, and beside it the exchange, its REST, its commands."""
 
-import asyncio
-import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
-import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.app import GatewayServer
-from goldx.client.keys import Key
 from goldx.hosting.settings import Settings
-from settlement.base import database, registry, working_days
+from settlement.base import database, working_days
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.publisher import Publisher
-from tests.settlement.rest import Rest
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+from tests.settlement.rest import Rest, serving
+from tests.settlement.small_exchange import SmallExchange
 
 _numbers = itertools.count(1)
 NewDatabase = Callable[[], Awaitable[str]]
@@ -90,25 +85,9 @@ async def exchange(engine: AsyncEngine, engine_runner: EngineRunner, shard: str)
 @pytest_asyncio.fixture
 async def rest(exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str) -> AsyncIterator[Rest]:
     """The REST of a gateway beside it, for two clerks, an operator, an auditor and a member."""
-    keys = {name: Key.generate(name) for name in (ONE, OTHER, "operator", "auditor", "M1")}
-    async with exchange.engine.begin() as connection:
-        await registry.add_staff(connection, "test", "operator", "Operator", ["operate"])
-        await registry.add_staff(connection, "test", "auditor", "Auditor", ["supervise"])
-        await registry.add_member(connection, "test", "M1", "Member one")
-        for name, may in ((ONE, "settle"), (OTHER, "settle"), ("operator", "operate"), ("auditor", "supervise")):
-            public = keys[name].public_bytes
-            await registry.add_key(connection, "test", name, public, staff_code=name, permissions=[may])
-        await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
-    server = GatewayServer(Settings(gateway_port=0, shard=shard), valkey_url, migrated_url)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not serving.done()
-        await asyncio.sleep(0.02)
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
-        yield Rest(http, keys)
-    server.should_exit = True
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+    settings = Settings(gateway_port=0, shard=shard, staff_process=False)
+    async with serving(exchange, settings, valkey_url, migrated_url) as (opened, _):
+        yield opened
 
 
 @pytest.fixture

@@ -1,10 +1,17 @@
 """How a test calls the REST of settlement."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 
+from api.app import GatewayServer
 from goldx.client.keys import Key
+from goldx.hosting.settings import Settings
+from settlement.base import registry
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 JSON = dict[str, Any]
 
@@ -48,3 +55,31 @@ class Rest:
 
     def _authorization(self, who: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._keys[who].bearer_token()}"}
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    exchange: SmallExchange, settings: Settings, valkey_url: str, database_url: str
+) -> AsyncIterator[tuple[Rest, GatewayServer]]:
+    """Start a gateway beside an exchange; there are keys of two clerks, an operator, an auditor and a member."""
+    keys = {name: Key.generate(name) for name in (ONE, OTHER, "operator", "auditor", "M1")}
+    async with exchange.engine.begin() as connection:
+        await registry.add_staff(connection, "test", "operator", "Operator", ["operate"])
+        await registry.add_staff(connection, "test", "auditor", "Auditor", ["supervise"])
+        await registry.add_member(connection, "test", "M1", "Member one")
+        for name, may in ((ONE, "settle"), (OTHER, "settle"), ("operator", "operate"), ("auditor", "supervise")):
+            public = keys[name].public_bytes
+            await registry.add_key(connection, "test", name, public, staff_code=name, permissions=[may])
+        await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
+    server = GatewayServer(settings, valkey_url, database_url)
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not running.done()
+        await asyncio.sleep(0.02)
+    try:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+            yield Rest(http, keys), server
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await running

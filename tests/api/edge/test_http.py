@@ -139,17 +139,18 @@ async def test_a_body_is_not_read_without_a_token(gateway: GatewayServer) -> Non
 
 async def test_a_body_is_read_up_to_a_size(services: ShardServices, gateway: GatewayServer) -> None:
     staff, member = (f"Bearer {services.keys[name].bearer_token()}" for name in ("op", "FIRM-A"))
-    commands = "/v1/operator/commands"
+    commands, settlement = "/v1/operator/commands", "/v1/settlement/bar-lists/declared"
     too_large = str(admission.JSON_BYTES + 1)
     json_type = "application/json"
-    for token, kind, size in (
-        (staff, json_type, too_large),
-        (member, "text/csv", too_large),
-        (staff, "text/csv", str(admission.FILE_BYTES + 1)),
+    for path, token, kind, size in (
+        (commands, staff, json_type, str(admission.COMMAND_BYTES + 1)),
+        (settlement, staff, json_type, too_large),
+        (settlement, member, "text/csv", too_large),
+        (settlement, staff, "text/csv", str(admission.FILE_BYTES + 1)),
     ):
-        head = request("POST", commands, authorization=token, content_type=kind, content_length=size)
+        head = request("POST", path, authorization=token, content_type=kind, content_length=size)
         assert (await answer_to(gateway, head))[0] == 413
-    head = request("POST", commands, authorization=staff, content_type=json_type, transfer_encoding="chunked")
+    head = request("POST", settlement, authorization=staff, content_type=json_type, transfer_encoding="chunked")
     chunk = b"%x\r\n%s\r\n" % (100_000, b" " * 100_000)
     assert (await answer_to(gateway, head, *[chunk] * 12))[0] == 413
 

@@ -1,0 +1,139 @@
+"""The process beside a gateway that answers staff: settlement over REST, and the documentation.
+
+Reading thousands of rows and writing a PDF or a workbook takes seconds of a processor. Members must not wait for that,
+so the gateway passes such requests, once they are admitted, over a unix socket to a process of its own. It is started
+with the first of them, and ends with the gateway (``api.staff_server``).
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+import structlog
+from starlette.types import Scope, Send
+
+from api.edge.admission import PRINCIPAL
+from api.edge.auth import Principal
+from api.edge.problems import problem
+from goldx.hosting.settings import Settings
+
+START_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 170.0
+STOP_SECONDS: Final = 10.0
+PRINCIPAL_FIELD: Final = b"goldx-principal"
+"""The header field with the principal whom the gateway has authenticated. No client can set it."""
+HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect"))
+"""Header fields that belong to one connection (RFC 9110, section 7.6.1)."""
+
+log = structlog.get_logger()
+
+read_principal = msgspec.json.Decoder(Principal).decode
+
+
+class StaffProcess:
+    """The process of one gateway. ``redis_url`` and ``database_url`` are those of the gateway."""
+
+    def __init__(self, settings: Settings, redis_url: str, database_url: str) -> None:
+        values = settings.model_dump(mode="json", exclude_none=True)
+        self._instructions = msgspec.json.encode([values, redis_url, database_url]) + b"\n"
+        self._starting = asyncio.Lock()
+        self._folder: Path | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._client: httpx.AsyncClient | None = None
+
+    async def answer(self, scope: Scope, body: Sequence[bytes], send: Send) -> None:
+        """Pass an admitted request on, and the answer back."""
+        try:
+            async with self._answering(await self._running(), scope, body) as response:
+                headers = [(name, value) for name, value in response.headers.raw if name.lower() not in HOP_BY_HOP]
+                length = response.headers.get("content-length")
+                if length is not None:
+                    headers.append((b"content-length", length.encode()))
+                await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+                async for chunk in response.aiter_raw():
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        except (httpx.HTTPError, OSError) as error:
+            log.warning("the process for staff does not answer", error=str(error) or repr(error))
+            text = "no answer of the process for staff; what was asked for may still happen"
+            refused = problem(504, text, "UNAVAILABLE")
+            await refused(scope, _nothing, send)
+
+    @staticmethod
+    @contextlib.asynccontextmanager
+    async def _answering(
+        client: httpx.AsyncClient, scope: Scope, body: Sequence[bytes]
+    ) -> AsyncIterator[httpx.Response]:
+        async def parts() -> AsyncIterator[bytes]:
+            for part in body:
+                yield part
+
+        own = HOP_BY_HOP | {PRINCIPAL_FIELD}
+        headers = [(name, value) for name, value in scope["headers"] if name not in own]
+        if PRINCIPAL in scope:
+            headers.append((PRINCIPAL_FIELD, msgspec.json.encode(scope[PRINCIPAL])))
+        headers.append((b"content-length", str(sum(map(len, body))).encode()))
+        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        url = httpx.URL(scheme="http", host="gateway", raw_path=target)
+        async with client.stream(scope["method"], url, headers=headers, content=parts()) as response:
+            yield response
+
+    async def _running(self) -> httpx.AsyncClient:
+        """Start the process if it does not run. Raises OSError."""
+        async with self._starting:
+            if self._client is None or self._process is None or self._process.returncode is not None:
+                await self.stop()
+                self._client = await self._start()
+            return self._client
+
+    async def _start(self) -> httpx.AsyncClient:
+        self._folder = Path(tempfile.mkdtemp(prefix="gx"))
+        path = self._folder / "staff.sock"
+        process = self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "api.staff_server",
+            str(path),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(self._instructions)
+        await process.stdin.drain()
+        async with asyncio.timeout(START_SECONDS):
+            while not path.exists():
+                if process.returncode is not None:
+                    raise OSError(f"the process for staff ended at its start with {process.returncode}")
+                await asyncio.sleep(0.02)
+        log.info("the process for staff runs", pid=process.pid)
+        limits = httpx.Limits(max_connections=32, max_keepalive_connections=8)
+        transport = httpx.AsyncHTTPTransport(uds=str(path), limits=limits)
+        return httpx.AsyncClient(transport=transport, timeout=ANSWER_SECONDS, trust_env=False)
+
+    async def stop(self) -> None:
+        """End the process, if it runs."""
+        if self._client is not None:
+            await self._client.aclose()
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._client = self._process = self._folder = None
+
+
+async def _nothing() -> Any:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,112 @@
+"""Requests of staff are answered by a process of their own: no request holds the loop of the members."""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import httpx
+
+from api.app import GatewayServer
+from api.edge.stalls import STALL_SECONDS
+from goldx.hosting.settings import Settings
+from tests.settlement.rest import Rest, serving
+from tests.settlement.small_exchange import ONE, ROW, SmallExchange
+
+BARS = 120
+PAGES = ("/lots", "/stock", "/audit", "/exports/bars?format=xlsx", "/exports/stock?format=xlsx")
+
+
+async def longest_turn(work: Any) -> float:
+    """Return the longest processor time of this thread between two turns of the loop, while ``work`` is under way."""
+    longest, working = 0.0, asyncio.ensure_future(work)
+    gc.collect()
+    gc.disable()
+    try:
+        while not working.done():
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - before)
+    finally:
+        gc.enable()
+    await working
+    return longest
+
+
+def ask(server: GatewayServer, rest: Rest, paths: tuple[str, ...]) -> dict[str, int]:
+    """Ask for paths, as somebody in another thread; return the sizes of the answers."""
+    sizes = {}
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
+        for path in paths:
+            answer = http.get(path, headers=rest._authorization("auditor"))
+            assert answer.status_code == 200, (path, answer.text)
+            sizes[path] = len(answer.content)
+    return sizes
+
+
+async def test_no_request_holds_the_loop_of_the_members(
+    exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str
+) -> None:
+    await exchange.issue([{**ROW, "serial": f"S{number}"} for number in range(BARS)])
+    settings = Settings(gateway_port=0, shard=shard)
+    async with serving(exchange, settings, valkey_url, migrated_url) as (rest, server):
+        assert server.gateway.staff is not None
+        await asyncio.to_thread(ask, server, rest, ("/v1/settlement/status",))  # starts the process
+        process = server.gateway.staff._process
+        assert process is not None
+        paths = tuple(f"/v1/settlement{path}" for path in PAGES)
+        paths += ("/openapi.json", "/docs", "/v1/instruments", "/v1/status", "/metrics", "/health")
+        longest = await longest_turn(asyncio.to_thread(ask, server, rest, paths))
+        assert longest < STALL_SECONDS
+        file = b"serial\n" + b"".join(b"S%d\n" % number for number in range(5_000))
+        previewed = await rest("auditor", "POST", "/bar-lists/declared/preview", content=file)
+        assert previewed["rows"] == 5_000
+    assert process.returncode is not None, "it ends with the gateway"
+
+
+async def test_answers_are_those_of_the_gateway_itself(
+    rest: Rest, migrated_url: str, valkey_url: str, shard: str
+) -> None:
+    own = await rest("auditor", "GET", "/audit")
+    refused = await rest("M1", "GET", "/audit", 403)
+    settings = Settings(gateway_port=0, shard=shard, gateway_id="second")
+    server = GatewayServer(settings, valkey_url, migrated_url)
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+        passed_on = Rest(http, rest._keys)
+        assert await passed_on("auditor", "GET", "/audit") == own
+        assert await passed_on("M1", "GET", "/audit", 403) == refused
+        await passed_on("auditor", "GET", "/lots/abc", 422)
+        forged = {"goldx-principal": json.dumps(["auditor", "", None, "auditor", ["supervise"]])}
+        assert (await http.get("/v1/settlement/audit", headers=forged)).status_code == 401
+        warehouse = {"code": "XM2", "name": "Two", "place": "Xiamen"}
+        await passed_on(ONE, "POST", "/warehouses", 422, json={})
+        await passed_on(ONE, "POST", "/warehouses", 422, content=json.dumps(warehouse).encode() + b"x")
+
+        staff = server.gateway.staff
+        assert staff is not None
+        assert staff._process is not None
+        os.kill(staff._process.pid, signal.SIGKILL)
+        await staff._process.wait()
+        assert await passed_on("auditor", "GET", "/audit") == own, "it is started again"
+    server.should_exit = True
+    await running
+
+
+async def test_the_process_ends_with_a_gateway_that_is_killed(
+    exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str
+) -> None:
+    settings = Settings(gateway_port=0, shard=shard)
+    async with serving(exchange, settings, valkey_url, migrated_url) as (rest, server):
+        await rest("auditor", "GET", "/audit")
+        staff = server.gateway.staff
+        assert staff is not None
+        assert staff._process is not None
+        assert staff._process.stdin is not None
+        staff._process.stdin.close()  # as the system does when the gateway is gone
+        await staff._process.wait()
