@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldx.protocol.terms import BUY, GTC, SELL
@@ -48,6 +48,7 @@ def queues(side: Side) -> list[tuple[int, list[int]]]:
     st.sampled_from((BUY, SELL)),
     st.lists(st.tuples(st.sampled_from(("join", "leave", "requeue")), st.integers(1, 6), st.integers(0, 50))),
 )
+@settings(deadline=None)
 def test_a_side_has_its_prices_in_order_and_a_queue_at_each(which: int, steps: list[tuple[str, int, int]]) -> None:
     side = Side(which)
     plain: dict[int, list[Order]] = {}

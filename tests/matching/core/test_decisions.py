@@ -1,0 +1,121 @@
+"""Decisions of the venue: the end of a day, terms, references, and what is taken out of use."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from goldx.protocol import commands, events, terms
+from goldx.protocol.commands import AnyCommand
+from matching.core.engine import Engine
+from tests.matching.core.driving import apply
+from tests.matching.core.test_stories import LOT, market, place
+from tests.matching.core.validator import validate
+
+CLOSE = commands.MarketSetPhase("X", terms.CLOSED)
+
+
+def reasons(engine: Engine, *given: AnyCommand, at: int = 3) -> list[str]:
+    """Return the reason for which each command is refused; an empty text for one that is not."""
+    firsts = [apply(engine, at, command)[0] for command in given]
+    return [e.reason if isinstance(e, events.OrderRejected | events.CommandRejected) else "" for e in firsts]
+
+
+def end_day(day: str) -> commands.MarketEndDay:
+    return commands.MarketEndDay(day, rules=terms.END_OF_DAY_RULES)
+
+
+@pytest.mark.parametrize(
+    ("hour", "first"),
+    [(15, "2026-11-24"), (16, "2026-11-25")],
+    ids=["a minute before midnight in China", "a minute after it"],
+)
+def test_the_next_trading_day_is_bounded_by_the_date_in_china(hour: int, first: str) -> None:
+    engine = market()
+    minute = 59 if hour == 15 else 1
+    at = int(datetime(2026, 11, 24, hour, minute, tzinfo=UTC).timestamp()) * 1_000
+    too_early, last = ("2026-11-23", "2026-12-24") if hour == 15 else ("2026-11-24", "2026-12-25")
+    beyond = f"2026-12-{int(last[-2:]) + 1}"
+    assert reasons(engine, CLOSE, end_day(too_early), end_day(beyond), at=at) == ["", "BAD_VALUE", "BAD_VALUE"]
+    assert reasons(engine, end_day(first), end_day(first), at=at) == ["", "BAD_VALUE"]
+    assert reasons(engine, end_day(last), at=at) == [""]
+
+
+def test_a_trading_day_that_older_rules_let_lie_in_the_far_future_ends() -> None:
+    engine = market()
+    at = int(datetime(2026, 11, 24, 7, 30, tzinfo=UTC).timestamp()) * 1_000
+    apply(engine, at, commands.MarketEndDay("9999-12-31"))
+    assert reasons(engine, CLOSE, end_day("2026-11-25"), at=at) == ["", ""]
+    assert engine.state.trading_day == "2026-11-25"
+
+
+def test_an_instrument_is_retired_when_nobody_has_anything_of_it_and_can_be_defined_again() -> None:
+    engine = market()
+    retire = commands.InstrumentRetire("X")
+    place(engine, "A-1", terms.SELL, 100, 1)
+    assert reasons(engine, retire, CLOSE, retire) == ["PHASE", "", "PHASE"]
+    assert reasons(engine, commands.MarketCancelOrders("X", "it is retired"), retire) == ["", "BAD_VALUE"]
+    out = [commands.HoldingAdjust(account, "X", -100 * LOT, f"out-{account}") for account in ("A", "A2", "B", "C")]
+    assert reasons(engine, *out[:3], retire, out[3], retire, retire) == ["", "", "", "BAD_VALUE", "", "", "RETIRED"]
+    engine = Engine.restore(engine.snapshot())
+    opening, moving = commands.MarketSetPhase("X", terms.PRE_OPEN), commands.MarketSetReference("X", 100)
+    assert reasons(engine, opening, moving) == ["RETIRED", "RETIRED"]
+    assert reasons(engine, commands.InstrumentDefine("X", given=()), opening, moving) == ["", "", ""]
+    validate(engine)
+
+
+def test_an_account_is_retired_when_it_is_empty_and_stays_so() -> None:
+    """Also when its member is killed and restored, and when money comes in later, which can be taken out again."""
+    engine = market()
+    retire = commands.AccountRetire("C")
+    order = commands.OrderPlace("C", "o", "X", terms.BUY, terms.LIMIT, LOT, 100)
+    stop = commands.OrderPlace("C", "stop", "X", terms.BUY, terms.MARKET, LOT, stop_price=100)
+    assert reasons(engine, stop, retire) == ["", "BAD_VALUE"]
+    gone = [commands.HoldingAdjust("C", "CNY", -(10**6), "m"), commands.HoldingAdjust("C", "X", -100 * LOT, "g")]
+    assert reasons(engine, *gone, retire) == ["", "", "BAD_VALUE"], "a market stop reserves nothing and is open"
+    assert reasons(engine, commands.OrderCancelAll("C"), retire, retire) == ["", "", "RETIRED"]
+    engine = Engine.restore(engine.snapshot())
+    back, out = (commands.HoldingAdjust("C", "CNY", sign * 10**6, f"back{sign}") for sign in (1, -1))
+    quote = commands.QuoteSet("C", "q", "X", 90, LOT, 110, LOT)
+    assert reasons(engine, back, order, quote) == ["", "RETIRED", "RETIRED"]
+    assert reasons(engine, commands.MemberKill("mC"), order) == ["", "KILLED"]
+    assert reasons(engine, commands.MemberRestore("mC"), order, out) == ["", "RETIRED", ""]
+    assert reasons(engine, commands.AccountOpen("C", "mC")) == ["DUPLICATE_ID"]
+
+
+def give(engine: Engine, price: int, by: str) -> str:
+    """Give a reference price within ten percent; return the event."""
+    return apply(engine, 3, commands.MarketSetReference("X", price, by, 10))[0].event
+
+
+def test_a_far_reference_is_followed_by_another_person_who_gives_the_same() -> None:
+    """Far is measured from the last price; exactly ten percent is not far."""
+    engine = market(reference_price=200)
+    place(engine, "B-1", terms.SELL, 100, 1)
+    place(engine, "C-1", terms.BUY, 100, 1)
+    assert [give(engine, 110, "ada"), give(engine, 90, "ada")] == ["reference.changed"] * 2
+    assert [give(engine, 111, "ada"), give(engine, 111, "ada"), give(engine, 112, "ben")] == ["reference.proposed"] * 3
+    assert engine.state.instruments["X"].reference == 90
+    engine = Engine.restore(engine.snapshot())
+    assert [give(engine, 112, "ben"), give(engine, 112, "ada")] == ["reference.proposed", "reference.changed"]
+    assert [give(engine, 112, "ben")] == ["reference.proposed"], "what was followed is no proposal any more"
+
+
+def test_a_proposed_reference_ends_with_the_day() -> None:
+    engine = market(reference_price=100)
+    assert give(engine, 200, "ada") == "reference.proposed"
+    apply(engine, 3, commands.MarketEndDay("2026-11-25"))
+    assert [give(engine, 200, "ben"), give(engine, 200, "ada")] == ["reference.proposed", "reference.changed"]
+
+
+def test_an_order_that_the_venue_cancels_frees_what_it_reserved_and_says_why() -> None:
+    engine = market()
+    place(engine, "A-1", terms.SELL, 110, 1)
+    place(engine, "B-1", terms.BUY, 90, 1)
+    apply(engine, 2, commands.OrderPlace("C", "stop", "X", terms.BUY, terms.LIMIT, LOT, 95, stop_price=120))
+    apply(engine, 2, commands.MarketSetPhase("X", terms.HALTED))
+    only_b = apply(engine, 3, commands.MarketCancelOrders("X", "a mistake of B", "B"))
+    found = only_b + apply(engine, 3, commands.MarketCancelOrders("X", "a new tick"))
+    cancelled = [(e.account, e.reason, e.detail) for e in found if isinstance(e, events.OrderCancelled)]
+    assert cancelled == [("B", "VENUE", "a mistake of B"), ("A", "VENUE", "a new tick"), ("C", "VENUE", "a new tick")]
+    assert not engine.state.orders
+    validate(engine)
