@@ -17,8 +17,8 @@ SEED = SystemRandom().randrange(1 << 32)
 async def test_a_slow_journal_limits_the_unanswered_commands(
     proxied: ProxiedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = 300
-    monkeypatch.setattr(pressure, "MAX_WAITING", limit)
+    monkeypatch.setattr(pressure, "MAX_WAITING", 300)
+    limit = 100  # of one session of one member: as many as its member has left, which has as many as are free
     outcomes, highest = OrderOutcomes(proxied), 0
     async with proxied.member() as member:
         orders: list[asyncio.Task[None]] = []
@@ -35,7 +35,7 @@ async def test_a_slow_journal_limits_the_unanswered_commands(
             assert proxied.server.gateway.sequencer.waiting == 0
         assert highest == limit
         assert len(outcomes.accepted) == 3 * limit
-        assert "300 commands of this gateway wait" in outcomes.first_refusal
+        assert "100 commands of this session wait" in outcomes.first_refusal
         await outcomes.check(member)
 
 
