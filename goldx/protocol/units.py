@@ -11,7 +11,9 @@ money       CNY                    fen                 10**17
 fineness    parts per 100,000      the same integer    100,000
 ==========  =====================  ==================  =========
 
-The bounds keep price x weight, and sums of a billion of them, inside a signed 64-bit integer.
+The value of one trade, price x weight / 1,000, is so at most 10**18 fen. All accounts together have at most ``MAX_SUM``
+of an asset: settlement refuses what would bring more, so every holding and every value is inside a signed 64-bit
+integer. The ledger's balances are wider still, and post whatever a stream may hold.
 """
 
 import json
@@ -25,6 +27,8 @@ MG_PER_GRAM: Final = 1_000
 MAX_PRICE_FEN: Final = 10**9
 MAX_WEIGHT_MG: Final = 10**12
 MAX_MONEY_FEN: Final = 10**17
+MAX_SUM: Final = 10**18
+"""The most of one asset, in fen or fine milligrams, on one account and on all accounts together."""
 FINENESS_ONE: Final = 100_000
 """Pure gold, in parts per 100,000."""
 BASIS_POINTS: Final = 10_000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from goldx.protocol.units import CASH, MAX_MONEY_FEN
+from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_SUM
 from matching.core.holdings import Balance
 from matching.core.state import State
 from matching.core.tags import HOLDING_ADJUSTED, HOLDING_SETTLED
 
-MAX_TOTAL: Final = 10 * MAX_MONEY_FEN
-"""The largest balance that an adjustment may lead to, fen or fine mg: sums then stay within a signed 64-bit integer."""
+MAX_TOTAL: Final = MAX_SUM
+"""The largest balance that an adjustment may lead to, fen or fine mg."""
 
 
 def adjust(state: State, command: tuple[Any, ...]) -> None:

@@ -8,7 +8,7 @@ member, ``CUSTODY``, has no key and never gets one.
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.commands import AccountOpen
@@ -49,12 +49,28 @@ def openings(legs: Legs, opened: Iterable[str], by: str) -> list[AccountOpen]:
     return [AccountOpen(name, CUSTODY_MEMBER, owner=owner_of(name), by=by) for name in wanted if name not in there]
 
 
+def is_trading_account() -> ColumnElement[bool]:
+    """Return the condition that an account is a member's or the venue's own, into which money and metal may come.
+
+    A sub-account is not: what is in it came from its owner's trading account, by a pledge or an order.
+    """
+    of_custody = or_(
+        trading_account.c.member == CUSTODY_MEMBER,
+        *(trading_account.c.account.endswith(suffix, autoescape=True) for suffix in SUFFIXES),
+    )
+    return not_(of_custody)
+
+
 async def check_trading_account(connection: AsyncConnection, account: str) -> str:
     """Return the member of a trading account. Raises BadValue for an unknown one and for a sub-account."""
-    member = await connection.scalar(select(trading_account.c.member).where(trading_account.c.account == account))
-    if member is None or member == CUSTODY_MEMBER or owner_of(account) != account:
+    wanted = select(trading_account.c.member, is_trading_account().label("trades"))
+    row = (await connection.execute(wanted.where(trading_account.c.account == account))).first()
+    if row is not None and not row.trades:
+        allowed = f"a trading account: into this one gold comes from {owner_of(account)} alone, by a pledge or an order"
+        raise BadValue("account", account, allowed)
+    if row is None:
         raise BadValue("account", account, "a trading account that the exchange has opened")
-    return str(member)
+    return str(row.member)
 
 
 async def check_sub_account(connection: AsyncConnection, account: str) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import format_amount, parse_money
+from goldx.protocol.units import BadValue, format_amount, parse_money
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import clerk, propose, show
 from settlement.clerk.options import PAGE, combined
@@ -22,15 +22,18 @@ TRANSFER = combined(
     "transfer",
     _Transfer,
     click.option("--account", required=True),
-    click.option("--amount", required=True, help="CNY, such as 1000000.00"),
+    click.option("--amount", required=True, help="CNY, more than zero, such as 1000000.00"),
     click.option("--bank-reference", required=True, help="The escrow bank's number of the transfer."),
 )
 
 
 def _propose_cash(by: str, transfer: _Transfer, sign: int) -> None:
     async def work(connection: AsyncConnection) -> int:
-        amount_fen = sign * abs(parse_money(transfer.amount))
-        return await cash.propose(connection, by, transfer.account, amount_fen, transfer.bank_reference)
+        amount_fen = parse_money(transfer.amount)
+        if amount_fen <= 0:
+            allowed = "more than zero: cash-in says that money comes in, cash-out that it goes out"
+            raise BadValue("amount", transfer.amount, allowed)
+        return await cash.propose(connection, by, transfer.account, sign * amount_fen, transfer.bank_reference)
 
     propose(by, work)
 

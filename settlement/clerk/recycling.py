@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import format_money, format_price, format_weight, parse_price
+from goldx.protocol.units import format_money, format_price, format_weight, parse_money, parse_price
 from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
@@ -51,7 +51,7 @@ def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: 
     """Post a two-way price for a form."""
 
     async def work(connection: AsyncConnection) -> int:
-        change = parse_decimal("adjustment", adjustment, 2, -(10**7), 10**7, "CNY per fine gram")
+        change = parse_money(adjustment, "adjustment")
         ratio = parse_decimal("payable", payable, 3, 1, 100_000, "per cent")
         prices = (parse_price(bid, "bid"), parse_price(ask, "ask"), change, ratio)
         return await two_way.post(connection, by, two_way.PostedPrice(poster, form, *prices))

@@ -19,8 +19,8 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.charges import accruals
-from settlement.documents.custody import RECEIPT, RECEIPT_OPEN
-from settlement.ledger import outbox
+from settlement.documents.custody import RECEIPT, RECEIPT_OPEN, RECEIPT_UNDER_WAY
+from settlement.ledger import balances, outbox
 from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
 from settlement.tables.lots import lot, lot_lock
@@ -33,7 +33,7 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
     """Propose receipts for registered lots, in the depositors' names; return the proposal's number.
 
     Raises BadValue for an unknown lot or none at all, Refused for one that is not registered, has a receipt or is
-    locked.
+    locked, and where all accounts together would have too much of a class (SUM_TOO_LARGE).
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one registered lot")
@@ -60,6 +60,11 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
     except IntegrityError as error:
         raise Refused("RECEIPT_EXISTS", "one of the lots has a receipt already, proposed or live") from error
     numbers = sorted(int(row.receipt_no) for row in added)
+    for symbol in sorted(fine):
+        coming = select(func.sum(receipt.c.fine_mg)).where(
+            receipt.c.symbol == symbol, receipt.c.status.in_(RECEIPT_UNDER_WAY)
+        )
+        await balances.check_room(connection, symbol, int(await connection.scalar(coming) or 0))
     summary = {"lots": len(rows), "fine_g": {symbol: format_weight(mg) for symbol, mg in sorted(fine.items())}}
     return await proposals.propose(connection, by, "receipt", numbers, summary)
 

@@ -16,6 +16,8 @@ CASH_TRANSFER: Final = Machine(
 )
 BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline", "refuse"))
 """No other transfer of money may have the same bank reference."""
+CASH_UNDER_WAY: Final = CASH_TRANSFER.open
+"""The transfer may yet move money: it is proposed, or on its way to the engine."""
 
 OUTBOX_UNSENT: Final = ("PENDING", "SENDING")
 """The item waits to be appended to the journal, or its append may not have arrived."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.arithmetic import format_cg, format_fineness
-from settlement.base.sub_accounts import CUSTODY_MEMBER
+from settlement.base.sub_accounts import is_trading_account
 from settlement.base.texts import mark
 from settlement.documents.lots import GONE
 from settlement.intake.bar_columns import YEARS
@@ -89,7 +89,7 @@ class _Register(NamedTuple):
     @classmethod
     async def read(cls, connection: AsyncConnection, keys: Sequence[BarKey], other_years: bool) -> "_Register":
         classes = await acceptance.terms(connection)
-        members = select(trading_account.c.account).where(trading_account.c.member != CUSTODY_MEMBER)
+        members = select(trading_account.c.account).where(is_trading_account())
         return cls(
             classes,
             frozenset((await connection.execute(members)).scalars()),
@@ -109,7 +109,7 @@ class _Register(NamedTuple):
             against = declared_problems(terms, row.form, row.warehouse, row.gross_cg, row.fineness_e5)
             problems += [(_COLUMN[about], text) for about, text in against.items()]
         if row.account not in self.accounts:
-            problems.append(("account", f"{row.account!r} is not an account that the exchange opened"))
+            problems.append(("account", f"{row.account!r} is not a trading account that the exchange opened"))
         there = self.customs_of_warehouses.get(row.warehouse)
         if there is None:
             problems.append(("warehouse", f"{row.warehouse!r} is not a warehouse"))

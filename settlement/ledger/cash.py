@@ -2,32 +2,37 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, BadValue, format_money
-from settlement.base import proposals
+from settlement.base import audit, proposals
+from settlement.base.refusal import Refused
 from settlement.base.steps import advance
+from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
-from settlement.documents.ledger import CASH_TRANSFER
-from settlement.ledger import arrears, outbox
-from settlement.tables.ledger import cash_transfer, trading_account
+from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
+from settlement.ledger import arrears, balances, outbox
+from settlement.tables.ledger import cash_transfer
 
 
 async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
     """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
-    Raises BadValue for an unknown account, an amount of zero, and a bank reference that is already in use; Refused
-    (ARREAR) for money out of an account with a bill that it could not pay.
+    Raises BadValue for an account that is unknown or no trading account, an amount of zero, and a bank reference that
+    is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR), and where the
+    venue would owe or pay more than it can (SUM_TOO_LARGE, INSUFFICIENT_ESCROW).
     """
     if amount_fen == 0 or abs(amount_fen) > MAX_MONEY_FEN:
-        raise BadValue("amount", format_money(amount_fen), "an amount of money that is not zero")
+        largest = format_money(MAX_MONEY_FEN)
+        raise BadValue("amount", format_money(amount_fen), f"an amount of money that is not zero, up to {largest}")
+    await audit.lock(connection)
+    await check_trading_account(connection, account)
+    await _check_sums(connection, amount_fen)
     if amount_fen < 0:
         await arrears.check_none(connection, account)
     printable("bank_reference", bank_reference, 64)
-    if await connection.scalar(select(trading_account.c.account).where(trading_account.c.account == account)) is None:
-        raise BadValue("account", account, "a trading account that the exchange has opened")
     row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}
     try:
         added = await connection.execute(insert(cash_transfer).values(row).returning(cash_transfer.c.cash_id))
@@ -38,10 +43,28 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
     return await proposals.propose(connection, by, "cash", [number], summary)
 
 
+async def _check_sums(connection: AsyncConnection, amount_fen: int = 0) -> None:
+    """Raise Refused where all transfers under way, and this one, would pass what the venue can owe or pay out.
+
+    No document may so lead to an event that the ledger cannot post.
+    """
+    amount, under_way = cash_transfer.c.amount, cash_transfer.c.status.in_(CASH_UNDER_WAY)
+    coming = int(await connection.scalar(select(func.sum(amount)).where(under_way, amount > 0)) or 0)
+    going = -int(await connection.scalar(select(func.sum(amount)).where(under_way, amount < 0)) or 0)
+    await balances.check_room(connection, CASH, coming + max(amount_fen, 0))
+    going += max(-amount_fen, 0)
+    escrow = -await balances.of_kind(connection, "bank_escrow", CASH)
+    if going > escrow:
+        text = f"the escrow bank holds {format_money(escrow)} CNY; with this, {format_money(going)} would go out of it"
+        raise Refused("INSUFFICIENT_ESCROW", text)
+
+
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Queue the change of the holding for the engine. Raises Refused (ARREAR) as ``propose`` does."""
+    """Queue the change of the holding for the engine. Raises as ``propose`` does."""
     rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
+    await _check_sums(connection)
     for row in rows.values():
+        await check_trading_account(connection, row.account)
         if row.amount < 0:
             await arrears.check_none(connection, row.account)
     moves = [(number, ((row.account, CASH, row.amount),)) for number, row in rows.items()]

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base import audit
+from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import mark, printable
 from settlement.lots import warehouses
 from settlement.tables.base import member
-from settlement.tables.ledger import trading_account
 from settlement.tables.recycling import counter
 
 
@@ -19,10 +19,9 @@ async def add(
     connection: AsyncConnection, by: str, code: str, member_code: str, account: str, place: str, name: str
 ) -> None:
     """Register a member's counter: it buys for ``account`` and delivers to warehouse ``place``. Raises BadValue."""
-    owner = select(trading_account.c.member).where(trading_account.c.account == account)
     if await connection.scalar(select(member.c.member).where(member.c.member == member_code)) is None:
         raise BadValue("member", member_code, "the code of a member")
-    if await connection.scalar(owner) != member_code:
+    if await check_trading_account(connection, account) != member_code:
         raise BadValue("account", account, f"a trading account of {member_code}")
     await warehouses.customs_of(connection, place)
     row = {"counter": mark("counter", parse_identifier(code, "counter")), "member": member_code, "account": account}

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.terms import FORMS
-from goldx.protocol.units import FINENESS_ONE, BadValue, format_price
+from goldx.protocol.units import FINENESS_ONE, BadValue, format_money, format_price
 from settlement.base import audit, working_days
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -21,6 +21,9 @@ from settlement.tables.recycling import posted_price
 
 VENUE: Final = "VENUE"
 """Poster of the price that counts where a member has posted none."""
+
+MOST_ADJUSTMENT: Final = 10**7
+"""The largest adjustment up or down, in fen per fine gram."""
 
 
 class PostedPrice(NamedTuple):
@@ -44,6 +47,9 @@ async def post(connection: AsyncConnection, by: str, price: PostedPrice) -> int:
         raise BadValue("form", price.form, "one of " + ", ".join(FORMS))
     if not 0 < price.bid <= price.ask:
         raise BadValue("bid", format_price(price.bid), f"more than zero and at most the ask, {format_price(price.ask)}")
+    if abs(price.adjustment) > MOST_ADJUSTMENT:
+        limit = format_money(MOST_ADJUSTMENT)
+        raise BadValue("adjustment", format_money(price.adjustment), f"CNY per fine gram from -{limit} to {limit}")
     if price.bid + price.adjustment <= 0:
         raise BadValue("adjustment", price.adjustment, "such that something is left of the bid")
     if not 0 < price.payable_e5 <= FINENESS_ONE:

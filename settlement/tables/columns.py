@@ -2,14 +2,26 @@
 
 Units: money fen, gold fine mg, weights as read from a scale in 0.01 g (``_cg``), fineness in parts per 100,000
 (``_e5``), replicate results in parts per million (``_ppm``), times ms since the epoch (``_at``). Everything is BIGINT
-with a CHECK; no float and no NUMERIC anywhere.
+with a CHECK, and no float anywhere; balances and holdings, which are sums, are wider (``Sum``).
 
 What no CHECK can hold (postings sum to zero, histories are append-only) is held by triggers in the migrations.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, MetaData, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Identity,
+    MetaData,
+    Numeric,
+    Text,
+    TypeDecorator,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -20,6 +32,29 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+class Sum(TypeDecorator[int]):
+    """A whole number that is the sum of others: 38 digits, more than all sequences of a stream can add up to.
+
+    A ledger whose balance could overflow would stop for ever at the event that makes it.
+    """
+
+    impl = Numeric(38, 0)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        """Return the number as the driver takes it."""
+        return None if value is None else Decimal(value)
+
+    def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Return the number as a whole one."""
+        return None if value is None else int(value)
+
+
+def total(name: str, *, default: int | None = None) -> Column[int]:
+    """Return a column of sums; 0 is a valid default."""
+    return Column(name, Sum, nullable=False, server_default=None if default is None else text(str(default)))
 
 
 def integer(name: str, *, null: bool = False, default: int | None = None) -> Column[int]:

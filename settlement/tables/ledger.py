@@ -27,7 +27,7 @@ from settlement.documents.ledger import (
     OUTBOX_OPEN,
     OUTBOX_UNSENT,
 )
-from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string
+from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string, total
 
 ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
 """A trading account's, or one of the venue's own; ``settlement.ledger.posting`` describes each."""
@@ -68,10 +68,10 @@ engine_holding = Table(
     metadata,
     Column("account", Text, primary_key=True),
     Column("asset", Text, primary_key=True),
-    integer("total"),
-    integer("reserved"),
-    integer("locked"),
-    integer("unwithdrawable"),
+    total("total"),
+    total("reserved"),
+    total("locked"),
+    total("unwithdrawable"),
     integer("sequence"),
 )
 
@@ -100,7 +100,7 @@ ledger_account = Table(
     string("name"),
     string("kind"),
     string("asset"),
-    integer("balance", default=0),
+    total("balance", default=0),
     UniqueConstraint("kind", "name", "asset"),
     one_of("kind", ACCOUNT_KINDS),
     CheckConstraint("kind NOT IN ('member', 'fee_income') OR balance >= 0", name="prepaid_never_negative"),

@@ -6,7 +6,7 @@ Units as in ``settlement.tables.columns``.
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, text
 
 from settlement.documents.reconciliation import BREAK_OPEN, CORRECTED
-from settlement.tables.columns import integer, metadata, number, one_of, string
+from settlement.tables.columns import integer, metadata, number, one_of, string, total
 
 NOT_CORRECTED = f"status <> {CORRECTED!r}"
 
@@ -29,8 +29,8 @@ recon_break = Table(
     string("kind"),
     string("subject"),
     string("asset"),
-    integer("expected"),
-    integer("found"),
+    total("expected"),
+    total("found"),
     string("owner"),
     string("status"),
     integer("opened_at"),
