@@ -1,35 +1,65 @@
-"""Proposals, which wait for a second person, and the audit log."""
+"""Proposals, which wait for a second person, documents of every kind, and the audit log."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base import audit, proposals
-from settlement.service import movements
+from settlement.service import documents, movements
 
 router = new_router()
 
-PROPOSAL = Projection(" ".join(proposals.Proposal._fields))
+DECIDED = Projection(" ".join(proposals.Proposal._fields))
+DocumentKind = Annotated[str, Field(json_schema_extra={"enum": list(documents.TABLES)})]
+"""The kinds of documents."""
 ENTRY = Projection("number at actor action subject detail hash")
 
 
+def _shown(found: documents.Shown) -> dict[str, Any]:
+    return {**found._asdict(), "answers": [answer._asdict() for answer in found.answers], "settled": found.settled}
+
+
 @router.get("/proposals")
-async def get_proposals(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List the proposals that wait for a second person, oldest first."""
-    return listed("proposals", PROPOSAL, await proposals.waiting(connection, page))
+async def get_proposals(_: Reader, connection: Transaction, page: ThePage, status: str = "PROPOSED") -> dict[str, Any]:
+    """List proposals with their lots and accounts, oldest first: those that wait for a second person, or others."""
+    return listed("proposals", _shown, await documents.proposals_with_lots(connection, page, status=status))
+
+
+@router.get("/proposals/{number}")
+async def get_proposal(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Return a proposal with its lots and accounts, and what the engine has answered; `settled`: that was all."""
+    return _shown(await documents.show_proposal(connection, number))
+
+
+@router.get("/documents")
+async def get_documents(
+    _: Reader, connection: Transaction, page: ThePage, kind: DocumentKind, status: str | None = None
+) -> dict[str, Any]:
+    """List the documents of a kind by number, each with its state and the reason of its end."""
+    found = await documents.listing(connection, kind, page, status=status)
+    return listed("documents", lambda row: row._asdict(), found)
+
+
+@router.get("/documents/{kind}/{number}")
+async def get_document(_: Reader, connection: Transaction, kind: DocumentKind, number: Number) -> dict[str, Any]:
+    """Return a document with its lots, the proposals about it, and the engine's answers."""
+    found = await documents.show(connection, kind, number)
+    return {**found._asdict(), "answers": [answer._asdict() for answer in found.answers]}
 
 
 @router.post("/proposals/{number}/approve")
 async def approve(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
     """Approve another person's proposal; what it is about goes to the engine."""
-    return PROPOSAL(await movements.approve(connection, by, number))
+    return DECIDED(await movements.approve(connection, by, number))
 
 
 @router.post("/proposals/{number}/decline")
 async def decline(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
     """End a proposal without effect."""
-    return PROPOSAL(await movements.decline(connection, by, number))
+    return DECIDED(await movements.decline(connection, by, number))
 
 
 @router.get("/audit")

@@ -24,6 +24,7 @@ class Proposal(NamedTuple):
     summary: Mapping[str, Any]
     status: str
     proposed_by: str
+    decided_by: str | None = None
 
 
 _COLUMNS = tuple(proposal.c[name] for name in Proposal._fields)
@@ -31,7 +32,7 @@ _COLUMNS = tuple(proposal.c[name] for name in Proposal._fields)
 
 def _proposal(row: Row[Any]) -> Proposal:
     return Proposal(
-        row.proposal_id, row.kind, tuple(row.subjects), row.summary, status=row.status, proposed_by=row.proposed_by
+        row.proposal_id, row.kind, tuple(row.subjects), row.summary, row.status, row.proposed_by, row.decided_by
     )
 
 
@@ -63,7 +64,7 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     await connection.execute(update(proposal).where(proposal.c.proposal_id == proposal_id).values(values))
     subject = f"proposal:{proposal_id}"
     await audit.record(connection, audit.Act(by, f"{row.kind}.{decision.lower()}", subject, {"from": row.proposed_by}))
-    return _proposal(row)._replace(status=decision)
+    return _proposal(row)._replace(status=decision, decided_by=by)
 
 
 async def lapse(connection: AsyncConnection, by: str, kind: str, subjects: Sequence[int]) -> None:
@@ -81,7 +82,22 @@ async def lapse(connection: AsyncConnection, by: str, kind: str, subjects: Seque
 
 async def waiting(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Proposal]:
     """Return the proposals that nobody has decided yet, oldest first."""
-    query = select(*_COLUMNS).where(proposal.c.status == "PROPOSED")
+    return await listing(connection, page, status="PROPOSED")
+
+
+async def find(connection: AsyncConnection, proposal_id: int) -> Proposal:
+    """Return a proposal. Raises BadValue for an unknown number."""
+    row = (await connection.execute(select(*_COLUMNS).where(proposal.c.proposal_id == proposal_id))).first()
+    if row is None:
+        raise BadValue("proposal", proposal_id, "the number of a proposal")
+    return _proposal(row)
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str) -> Page[Proposal]:
+    """Return the proposals of a status, oldest first. Raises BadValue for an unknown status."""
+    if status not in PROPOSAL.states:
+        raise BadValue("status", status, "one of " + ", ".join(PROPOSAL.states))
+    query = select(*_COLUMNS).where(proposal.c.status == status)
     rows = await fetch(connection, query, (proposal.c.proposal_id,), page)
     return Page(map(_proposal, rows), rows.next)
 

@@ -14,9 +14,11 @@ from tests.settlement.filled import HOLIDAYS, fill
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, SmallExchange
 
-PARAMS: dict[str, dict[str, str]] = {"/fees/accruals": {"account": "A.H"}}
+PARAMS: dict[str, dict[str, str]] = {"/documents": {"kind": "receipt"}, "/fees/accruals": {"account": "A.H"}}
 """Parameters that a listing requires."""
 ONE_DOCUMENT = {
+    "/proposals/{number}",
+    "/documents/{kind}/{number}",
     "/lots/{number}",
     "/certificates/{number}",
     "/certificates/{number}/pdf",
@@ -79,7 +81,7 @@ async def pages(rest: Rest, path: str, limit: int) -> tuple[list[Any], int]:
 def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     found = routes()
     assert {path for path, names in found.items() if not {"after", "limit"} <= names} == ONE_DOCUMENT
-    assert len(found) - len(ONE_DOCUMENT) == 26
+    assert len(found) - len(ONE_DOCUMENT) == 27
 
 
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
@@ -117,9 +119,13 @@ async def test_a_row_that_comes_between_two_pages_is_read_once(rest: Rest) -> No
 @pytest.mark.usefixtures("configured_database")
 async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
     await fill(exchange, rest)
-    needed = {"fees list": ("--account", "A.H"), "calendar list": ("--year", str(HOLIDAYS[0].year))}
+    needed = {
+        "documents": ("receipt",),
+        "fees list": ("--account", "A.H"),
+        "calendar list": ("--year", str(HOLIDAYS[0].year)),
+    }
     found = listings(commands)
-    assert len(found) == 23
+    assert len(found) == 24
     for typed in sorted(set(found) - NO_ROWS):
         words = (*typed.split(), *needed.get(typed, ()))
         whole = (await clerk(ONE, *words)).splitlines()

@@ -1,0 +1,268 @@
+"""Documents of every kind, listed and shown: state, reason, proposals, and what the engine has answered.
+
+A document is approved here and answered by the engine later, so its clerk has to be able to see what came of it, and
+whoever approves a proposal, which lots and accounts it is about.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Column, LargeBinary, Row, Select, Table, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from goldx.protocol.units import BadValue, format_money, format_price, format_weight
+from settlement.base import proposals
+from settlement.base.arithmetic import format_cg, format_fineness
+from settlement.base.database import among
+from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.proposals import Proposal
+from settlement.documents.kinds import MOVEMENTS
+from settlement.documents.ledger import OUTBOX_OPEN
+from settlement.documents.machines import MACHINES
+from settlement.tables.assays import assay_exchange
+from settlement.tables.base import proposal
+from settlement.tables.charges import fee_bill, tariff
+from settlement.tables.custody import encumbrance, receipt, transfer, transfer_lot
+from settlement.tables.ledger import cash_transfer, outbox
+from settlement.tables.load_outs import claim, load_out, load_out_lot
+from settlement.tables.lots import acceptance, lot, provenance
+from settlement.tables.recycling import aml_report, counter_ticket
+
+PAUSE: Final = 0.2
+"""Seconds between two looks at a proposal that is waited for."""
+
+TABLES: Final[Mapping[str, Table]] = {
+    "cash": cash_transfer,
+    "receipt": receipt,
+    "pledge": encumbrance,
+    "legal_hold": encumbrance,
+    "transfer": transfer,
+    "load_out": load_out,
+    "claim": claim,
+    "tariff": tariff,
+    "fee": fee_bill,
+    "acceptance": acceptance,
+    "provenance": provenance,
+    "exchange": assay_exchange,
+    "counter_ticket": counter_ticket,
+    "aml_report": aml_report,
+}
+"""The table of each kind of document that has a number and a status."""
+
+_DOCUMENT_OF: Final = {
+    "receipt_cancel": "receipt",
+    "pledge_release": "pledge",
+    "legal_lift": "legal_hold",
+    "load_out_cancel": "load_out",
+    "pickup_code": "load_out",
+}
+"""Kinds of proposal about a document whose kind has another name."""
+_OF_LOTS: Final = ("lot_lift", "lot_return", "weight_correction")
+"""Kinds of proposal whose subjects are lots."""
+
+_UNITS: Final = {
+    "mg": ("g", format_weight),
+    "cg": ("g", format_cg),
+    "fen": ("cny", format_money),
+    "e5": ("permille", format_fineness),
+}
+
+
+def _table(kind: str) -> Table:
+    if kind not in TABLES:
+        raise BadValue("kind", kind, "one of " + ", ".join(TABLES))
+    return TABLES[kind]
+
+
+def _number(table: Table) -> Column[int]:
+    (key,) = table.primary_key.columns
+    return key
+
+
+def _query(kind: str) -> Select[Any]:
+    table = _table(kind)
+    shown = [column for column in table.c if not isinstance(column.type, LargeBinary)]
+    query = select(*shown)
+    return query.where(table.c.kind == kind.upper()) if table is encumbrance else query
+
+
+def written(kind: str, row: Row[Any]) -> dict[str, Any]:
+    """Return what a document says, each quantity as a decimal string in the unit that its name ends with."""
+    found: dict[str, Any] = {}
+    for name, value in row._mapping.items():
+        stem, _, unit = name.rpartition("_")
+        if isinstance(value, date):
+            found[name] = value.isoformat()
+        elif value is not None and unit in _UNITS:
+            word, write = _UNITS[unit]
+            found[f"{stem}_{word}"] = write(value)
+        elif (kind, name) == ("cash", "amount"):
+            found[name] = format_money(value)
+        elif (kind, name) == ("load_out", "price"):
+            found[name] = format_price(value)
+        else:
+            found[name] = value
+    return found
+
+
+class Listed(NamedTuple):
+    """A document in a listing: its number, its state, and what it says."""
+
+    number: int
+    status: str
+    says: Mapping[str, Any]
+
+
+async def listing(
+    connection: AsyncConnection, kind: str, page: PageRequest = ALL, *, status: str | None = None
+) -> Page[Listed]:
+    """Return the documents of a kind by number; of one ``status`` if it is given. Raises BadValue."""
+    table, query = _table(kind), _query(kind)
+    if status is not None:
+        if status not in MACHINES[kind].states:
+            raise BadValue("status", status, "one of " + ", ".join(MACHINES[kind].states))
+        query = query.where(table.c.status == status)
+    rows = await fetch(connection, query, (_number(table),), page)
+    return Page((Listed(row[0], row.status, written(kind, row)) for row in rows), rows.next)
+
+
+class Answer(NamedTuple):
+    """The engine's answer about a document: state of its item in the outbox, and the reason of a refusal."""
+
+    reference: str
+    status: str
+    reason: str | None
+    sequence: int | None
+
+
+class Document(NamedTuple):
+    """A document with its lots, the proposals about it, and the engine's answers."""
+
+    kind: str
+    number: int
+    status: str
+    says: Mapping[str, Any]
+    lots: Sequence[int]
+    proposals: Sequence[Mapping[str, Any]]
+    answers: Sequence[Answer]
+
+
+async def show(connection: AsyncConnection, kind: str, number: int) -> Document:
+    """Return a document with all that is known of its way. Raises BadValue for an unknown kind or number."""
+    row = (await connection.execute(_query(kind).where(_number(_table(kind)) == number))).first()
+    if row is None:
+        raise BadValue(kind, number, f"the number of a {kind.replace('_', ' ')}")
+    kinds = [kind, *(name for name, of in _DOCUMENT_OF.items() if of == kind)]
+    about = proposal.c.subjects.op("@>")(literal([number], proposal.c.subjects.type))
+    query = select(proposal).where(proposal.c.kind.in_(kinds), about).order_by(proposal.c.proposal_id)
+    shown = ("proposal_id", "kind", "status", "proposed_by", "proposed_at", "decided_by", "decided_at")
+    found = [{name: getattr(row, name) for name in shown} for row in await connection.execute(query)]
+    lots = (await _lots_and_accounts(connection, kind, [number]))[0]
+    return Document(
+        kind, number, row.status, written(kind, row), lots, found, await _answers(connection, kinds, [number])
+    )
+
+
+async def _answers(connection: AsyncConnection, kinds: Iterable[str], subjects: Sequence[int]) -> list[Answer]:
+    query = select(outbox).where(outbox.c.kind.in_(tuple(kinds)), among(outbox.c.subject, subjects))
+    rows = await connection.execute(query.order_by(outbox.c.number))
+    return [Answer(row.reference, row.status, row.reason, row.sequence) for row in rows]
+
+
+class Shown(NamedTuple):
+    """A proposal as its approver sees it: with the lots and accounts that it is about.
+
+    ``answers`` are the engine's, of those of its documents that went there. The summary is as it was proposed.
+    """
+
+    proposal_id: int
+    kind: str
+    subjects: Sequence[int]
+    summary: Mapping[str, Any]
+    status: str
+    proposed_by: str
+    decided_by: str | None
+    lots: Sequence[int]
+    accounts: Sequence[str]
+    answers: Sequence[Answer]
+
+    @property
+    def settled(self) -> bool:
+        """Return whether nothing more can come of it: it is decided, and the engine has answered what went there."""
+        return self.status != "PROPOSED" and all(answer.status not in OUTBOX_OPEN for answer in self.answers)
+
+
+async def proposals_with_lots(
+    connection: AsyncConnection, page: PageRequest = ALL, *, status: str = "PROPOSED"
+) -> Page[Shown]:
+    """Return the proposals of a status, oldest first, with their lots and accounts. Raises BadValue."""
+    rows = await proposals.listing(connection, page, status=status)
+    return Page([await _shown(connection, row) for row in rows], rows.next)
+
+
+async def show_proposal(connection: AsyncConnection, number: int) -> Shown:
+    """Return a proposal, whatever became of it. Raises BadValue for an unknown number."""
+    return await _shown(connection, await proposals.find(connection, number))
+
+
+async def _shown(connection: AsyncConnection, row: Proposal) -> Shown:
+    lots, accounts = await _lots_and_accounts(connection, row.kind, row.subjects)
+    answers = []
+    if row.status == "APPROVED" and row.kind in MOVEMENTS:
+        answers = await _answers(connection, [row.kind], row.subjects)
+    about = (row.proposal_id, row.kind, list(row.subjects), row.summary, row.status, row.proposed_by, row.decided_by)
+    return Shown(*about, lots, accounts, answers)
+
+
+async def _lots_and_accounts(
+    connection: AsyncConnection, kind: str, subjects: Sequence[int]
+) -> tuple[list[int], list[str]]:
+    """Return the lots and the trading accounts that documents are about, each in its order."""
+    name = _DOCUMENT_OF.get(kind, kind)
+    numbers: list[int] = list(subjects) if kind in _OF_LOTS else []
+    accounts: set[str] = set()
+    if (table := TABLES.get(name)) is not None:
+        of = among(_number(table), subjects)
+        if (inside := _INSIDE.get(name)) is not None:
+            wanted = select(inside.c.lot_id).where(among(inside.c[_number(table).name], subjects))
+            numbers += (await connection.execute(wanted)).scalars()
+        if "lots" in table.c:
+            for several in (await connection.execute(select(table.c.lots).where(of))).scalars():
+                numbers += several
+        if "lot_id" in table.c:
+            numbers += (await connection.execute(select(table.c.lot_id).where(of))).scalars()
+        if "account" in table.c:
+            accounts |= set((await connection.execute(select(table.c.account).where(of))).scalars())
+    if numbers and not accounts:
+        owners = select(lot.c.account).where(among(lot.c.lot_id, numbers))
+        accounts |= set((await connection.execute(owners)).scalars())
+    return sorted(set(numbers)), sorted(accounts)
+
+
+_INSIDE: Final[Mapping[str, Table]] = {"load_out": load_out_lot, "transfer": transfer_lot}
+"""Tables of the lots of a document."""
+
+
+async def wait_for(engine: AsyncEngine, number: int, seconds: float) -> Shown:
+    """Return a proposal once nothing more can come of it, or as it stands after ``seconds``."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    while True:
+        async with engine.connect() as connection:
+            found = await show_proposal(connection, number)
+        if found.settled or clock() >= until:
+            return found
+        await asyncio.sleep(PAUSE)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return numbers, which are in order, as ``1-400, 403``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
