@@ -11,7 +11,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, WebSocket
 
-from api import rest, settlement_routes
+from api import documentation, rest, settlement_routes
 from api.edge import problems
 from api.edge.admission import Admission
 from api.edge.connections import Connections, raise_file_limit
@@ -50,12 +50,20 @@ def create_app(*, admission: bool = True) -> FastAPI:
         yield
         await app.state.gateway.stop()
 
-    app = FastAPI(title="GoldX", version=version("goldx"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="GoldX",
+        version=version("goldx"),
+        description=DESCRIPTION,
+        docs_url=None,  # FastAPI's own page loads scripts from other hosts
+        redoc_url=None,
+        lifespan=lifespan,
+    )
     if admission:
         app.add_middleware(Admission)
     problems.install(app)
     app.include_router(rest.router)
     settlement_routes.install(app)
+    documentation.install(app)
 
     @app.websocket("/ws")
     async def members(websocket: WebSocket) -> None:

@@ -1,0 +1,73 @@
+"""The documentation at ``/docs`` names every route, and loads nothing from another host."""
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api import documentation
+from api.app import GatewayServer, create_app
+
+
+class Loads(HTMLParser):
+    """Collects what a browser loads for a page, and where its links lead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids.add(str(value))
+            elif name in ("src", "href", "srcset", "data", "action", "poster"):
+                (self.links if tag == "a" else self.loaded).append(str(value))
+
+
+async def test_the_documentation_loads_nothing(gateway: GatewayServer) -> None:
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+        answer = await http.get("/docs")
+        schema = (await http.get("/openapi.json")).json()
+        assert (await http.get("/redoc")).status_code == 404
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    page = Loads()
+    page.feed(answer.text)
+    assert page.loaded == []
+    assert "<script" not in answer.text
+    assert not re.search(r"url\(|@import", answer.text)
+    hosts = {urlsplit(link).netloc for link in page.links}
+    assert hosts == {""}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= page.ids
+    for path, operations in schema["paths"].items():
+        assert path.replace("&", "&amp;") in answer.text
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                assert parameter["name"] in answer.text
+
+
+def test_what_stands_in_a_route_is_text() -> None:
+    app = FastAPI(title="<script>alert(1)</script>", docs_url=None, redoc_url=None)
+
+    @app.get("/x", tags=["<b>"])
+    def route(value: str = "<i>") -> dict[str, str]:
+        """Return `a<b`."""
+        return {"value": value}
+
+    page = documentation.write(app.openapi())
+    assert "<script" not in page
+    assert "<i>" not in page
+    assert "<b>" not in page
+    assert "<code>a&lt;b</code>" in page
+
+
+@pytest.mark.parametrize("admission", [True, False])
+def test_no_application_has_the_pages_that_load_from_other_hosts(admission: bool) -> None:
+    app = create_app(admission=admission)
+    assert app.redoc_url is None
+    assert app.docs_url is None
