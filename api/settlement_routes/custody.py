@@ -17,7 +17,7 @@ from api.settlement_routes.access import (
     new_router,
 )
 from api.settlement_routes.rows import Projection
-from goldx.protocol.units import parse_weight
+from goldx.protocol.units import BadValue, parse_weight
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.lots import scales
 from settlement.lots.scales import GrossWeight
@@ -63,6 +63,7 @@ class LegalHoldRequest(Strict):
     lots: list[LotNumber] = Field(default=[], description="lots that the order names")
     authority: str
     document: str
+    everything: bool = Field(default=False, description="all free grams, and the lots of open load-outs")
 
 
 class TransferRequest(Strict):
@@ -164,8 +165,12 @@ async def get_holds(_: Reader, connection: Transaction, page: ThePage, status: s
 @router.post("/holds")
 async def propose_hold(by: Clerk, connection: Transaction, request: LegalHoldRequest) -> dict[str, int]:
     """Propose a legal hold."""
-    gold = (request.account, request.symbol, parse_weight(request.weight, "weight"))
-    order = (request.authority, request.document, request.lots)
+    of, order = (request.account, request.symbol), (request.authority, request.document, request.lots)
+    if request.everything:
+        if request.lots or request.weight != "0":
+            raise BadValue("everything", True, "false where a weight or lots are given")
+        return {"proposal": await legal_holds.propose_everything(connection, by, *of, *order[:2])}
+    gold = (*of, parse_weight(request.weight, "weight"))
     return {"proposal": await legal_holds.propose(connection, by, *gold, *order)}
 
 

@@ -141,13 +141,25 @@ def hold_group() -> None:
 @click.option("--lot", "lot_ids", type=int, multiple=True)
 @click.option("--authority", required=True)
 @click.option("--document", required=True, help="Number of the order.")
+@click.option("--everything", is_flag=True, help="All free grams of the class, and the lots of open load-outs.")
 @click.pass_obj
 def hold_propose(
-    by: str, account: str, symbol: str, weight: str, lot_ids: tuple[int, ...], authority: str, document: str
+    by: str,
+    account: str,
+    symbol: str,
+    weight: str,
+    lot_ids: tuple[int, ...],
+    authority: str,
+    document: str,
+    everything: bool,
 ) -> None:
     """Propose a legal hold."""
+    if everything and (lot_ids or weight != "0"):
+        raise click.UsageError("--everything names neither weight nor lots")
 
     async def work(connection: AsyncConnection) -> int:
+        if everything:
+            return await legal_holds.propose_everything(connection, by, account, symbol, authority, document)
         fine_mg = parse_weight(weight, "weight")
         return await legal_holds.propose(connection, by, account, symbol, fine_mg, authority, document, lot_ids)
 

@@ -1,12 +1,13 @@
 """Legal holds (法律冻结): an authority's order binds grams of an account, lots, or both, until it is lifted.
 
 Named lots are locked from the proposal on, in addition to other locks. Grams in open orders cannot be held: the
-operator kills the member first, which cancels its orders. A hold of lots alone moves no grams.
+operator kills the member first, which cancels its orders. A hold of lots alone moves no grams. A hold of everything
+takes what the account has free of a class, and the lots by which metal may still leave to it.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,9 +19,11 @@ from settlement.base.spelling import same
 from settlement.base.texts import printable
 from settlement.custody import encumbrances
 from settlement.custody.encumbrances import LEGAL_HOLD
+from settlement.documents.load_outs import STOPPABLE
 from settlement.ledger import holdings
 from settlement.lots import locks, lots
 from settlement.tables.custody import encumbrance
+from settlement.tables.load_outs import load_out, load_out_lot
 
 
 async def propose(
@@ -69,6 +72,25 @@ async def propose(
     made = added.one()
     await locks.lay(connection, by, "LEGAL_HOLD", chosen, f"order {document} of {authority}", made.encumbrance_no)
     return await proposals.propose(connection, by, "legal_hold", [made.encumbrance_no], encumbrances.described(made))
+
+
+async def propose_everything(
+    connection: AsyncConnection, by: str, account: str, symbol: str, authority: str, document: str
+) -> int:
+    """Propose to hold all that an account has of a class; return the proposal's number.
+
+    That is every gram which is in no order, and every lot of a load-out that has not left and is not held already.
+    Raises as ``propose``, also where there is nothing.
+    """
+    await audit.lock(connection)
+    fine_mg = await holdings.unbound(connection, account, symbol)
+    leaving = select(load_out_lot.c.lot_id).join(load_out, load_out.c.load_out_no == load_out_lot.c.load_out_no)
+    leaving = leaving.where(load_out.c.account == account, load_out.c.symbol == symbol)
+    leaving = leaving.where(load_out.c.status.in_(STOPPABLE))
+    ids = sorted((await connection.execute(leaving)).scalars())
+    held = await locks.on_lots(connection, ids)
+    free = [lot_id for lot_id in ids if LEGAL_HOLD.lock not in [row.kind for row in held.get(lot_id, [])]]
+    return await propose(connection, by, account, symbol, fine_mg, authority, document, free)
 
 
 async def propose_lifting(connection: AsyncConnection, by: str, number: int, document: str) -> int:

@@ -26,6 +26,8 @@ LOAD_OUT: Final = Machine(
 )
 UNSETTLED: Final = LOAD_OUT.within("apply", "complete", "refuse", "decline")
 """The gold is still on the account, and promised to the load-out."""
+STOPPABLE: Final = LOAD_OUT.within("apply", "refuse", "decline", "release", "approve_cancel", "expire")
+"""Metal may still leave by the load-out."""
 UNCOLLECTED: Final = LOAD_OUT.within("complete", "release", "approve_cancel", "expire")
 """The gold has left the account and the metal waits for its collector."""
 

@@ -24,9 +24,7 @@ async def check_available(
     goes ``before_applications``. The engine, which knows nothing of them, decides in the end; this refuses earlier and
     with a clear text.
     """
-    held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == asset)
-    row = (await connection.execute(held)).first()
-    free = max(row.total - row.reserved - row.locked - row.unwithdrawable, 0) if row else 0
+    free = await unbound(connection, account, asset)
     taken = 0 if before_applications else await promised(connection, account, asset)
     available = max(free - taken, 0)
     if available < amount:
@@ -35,6 +33,13 @@ async def check_available(
         less = f", as {shown(taken)} are promised to load-outs" if taken else ""
         text = f"account {account} needs {shown(amount)} {unit} of {asset} and has {has}{less}"
         raise Refused(f"INSUFFICIENT_{what}", text)
+
+
+async def unbound(connection: AsyncConnection, account: str, asset: str) -> int:
+    """Return what the engine would let an account move out, in fen or fine mg: not reserved by orders, nor locked."""
+    held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == asset)
+    row = (await connection.execute(held)).first()
+    return max(row.total - row.reserved - row.locked - row.unwithdrawable, 0) if row else 0
 
 
 async def promised(connection: AsyncConnection, account: str, asset: str) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.units import BadValue
 from settlement.base import proposals, working_days
 from settlement.custody import legal_holds
 from settlement.intake import intake
@@ -100,6 +101,26 @@ async def test_metal_is_stopped_at_every_step(exchange: SmallExchange, hold: str
                 await connection.execute(text("UPDATE lot SET state = 'RELEASED' WHERE lot_id = 2"))
         await free(2)
         await do(exchange, handing_over.release, OTHER, 2)
+    assert await find_breaks(exchange) == ()
+
+
+async def test_an_order_stops_everything_of_an_account_at_once(exchange: SmallExchange) -> None:
+    """Its free grams, its application, and what waits at the counter for its collector; nothing of another account."""
+    settled = await completed(exchange, "A.H", LOT_MG)
+    assert await do(exchange, handing_over.sign, ONE, settled, CODE, COLLECTOR_ID) is None
+    waiting = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))
+    others = await completed(exchange, "B.H", LOT_MG)
+    order = ("A.H", "AU", "Court of Xiamen")
+    hold = await do(exchange, legal_holds.propose_everything, ONE, *order, "C-1")
+    await refused(exchange, "LOCKED", handing_over.release, OTHER, settled)
+    await refused(exchange, "LOCKED", movements.approve, OTHER, waiting)
+    await do(exchange, movements.approve, OTHER, hold)
+    await exchange.round_trip()
+    assert (exchange.held("A.H", "AU"), exchange.held("A.H.HOLD", "AU")) == (0, 3 * LOT_MG)
+    assert sorted(row.lot_id for row in await do(exchange, locks.listing, kind="LEGAL_HOLD")) == [1, 2]
+    with pytest.raises(BadValue, match="weight"):
+        await do(exchange, legal_holds.propose_everything, ONE, *order, "C-2")
+    assert await do(exchange, handing_over.sign, ONE, others, CODE, COLLECTOR_ID) is None
     assert await find_breaks(exchange) == ()
 
 
