@@ -17,6 +17,7 @@ from api.edge.admission import Admission
 from api.edge.connections import Connections, raise_file_limit
 from api.edge.http import LimitedHttp
 from api.gateway import Gateway
+from api.sessions.gateway_lease import GatewayIdTaken
 from api.sessions.link import Link, link_of
 from goldx.hosting.settings import Settings
 from goldx.streams.durability import WeakDurability
@@ -33,7 +34,7 @@ grams, money CNY, all as decimal strings. Staff authenticate with `Authorization
 with their own Ed25519 key. Errors are problem details (RFC 9457)."""
 
 
-START_ERRORS: Final = (WeakDurability, NoReplicas, EventsMissing, BadArchive)
+START_ERRORS: Final = (WeakDurability, NoReplicas, EventsMissing, BadArchive, GatewayIdTaken)
 """Errors that end the start of a gateway with a message for the operator: waiting would not help."""
 
 log = structlog.get_logger()
@@ -115,6 +116,7 @@ class GatewayServer(uvicorn.Server):
             await gateway.start()
         except START_ERRORS as error:
             log.critical("the gateway stops", kind=type(error).__name__, reason=str(error))
+            await gateway.disconnect()
             self._fail()
             return
         self.app.state.gateway = gateway

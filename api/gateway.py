@@ -1,8 +1,9 @@
 """The gateway: it assembles view, sequencer and sessions, and follows the event stream."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
@@ -16,13 +17,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
 from api.edge.key_register import KeyRegister
-from api.edge.outcome import Outcome
+from api.edge.outcome import Outcome, Refusal
 from api.edge.stalls import Stalls
 from api.journal.newest_events import NewestEvents
 from api.journal.sequencer import Sequencer
+from api.sessions.gateway_lease import GatewayLease
 from api.sessions.link import Link
 from api.sessions.queries import Queries
 from api.sessions.quick import Quick
+from api.sessions.registrations import Registrations
 from api.sessions.session import Method
 from api.sessions.sessions import Sessions
 from api.sessions.subscriptions import Subscriptions
@@ -90,6 +93,7 @@ class Gateway:
         self.stalls = Stalls()
         self.staff = StaffProcess(settings, redis_url, database_url) if settings.staff_process else None
         """Answers requests of staff; None: the gateway does so itself."""
+        self._lease = GatewayLease(self._redis, self.keys, settings.gateway_id)
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
         """By address: what may be asked without a key, over REST and the WebSocket together."""
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
@@ -118,6 +122,8 @@ class Gateway:
         Raises WeakDurability, NoReplicas, EventsMissing and BadArchive.
         """
         await _when_redis_answers(self._check_durability)
+        await _when_redis_answers(self._lease.claim)
+        self._begin(self._lease.run())
         await _when_redis_answers(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
         self.sequencer = Sequencer(
@@ -137,14 +143,14 @@ class Gateway:
         self.sessions = Sessions(
             self.settings,
             writer,
-            self._redis,
-            self.keys.sessions(self.settings.gateway_id),
+            Registrations(self._redis, self.keys, self.settings.gateway_id),
             self.view,
             self.sequencer,
             self.register,
             self.anonymous,
         )
         self.register.ended = self.sessions.revoke
+        self._lease.lost = lambda name: self.sessions.spawn(self.sessions.ends.close_all(name))
         newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
         self.trading = Trading(
             self.view, self.sequencer, newest.wait, partial(registry.is_member, self.database), self.sessions.spawn
@@ -161,34 +167,42 @@ class Gateway:
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods
-        work = (
-            self.sequencer.run(),
-            self._tail(),
-            self.sessions.close_stale(),
-            self.register.run(),
-            self.stalls.watch(),
-        )
-        for each in work:
-            task = asyncio.create_task(each)
-            task.add_done_callback(self._task_ended)
-            self._tasks.append(task)
-        await _when_redis_answers(self.sessions.close_former)
+        sessions = (self.sessions.close_stale(), self.sessions.ends.follow())
+        for work in (self.sequencer.run(), self._tail(), self.register.run(), self.stalls.watch(), *sessions):
+            self._begin(work)
+        self.sessions.spawn(self.sessions.ends.close_all(self.settings.gateway_id))
 
     async def stop(self) -> None:
         """Close all sessions, and append what is still waiting to the journal."""
-        await self.sessions.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.register.close()
+        with contextlib.suppress(Refusal, RedisError, OSError, TimeoutError):
+            left = await self.sessions.stop()
+            await self._lease.release(sessions_left=left)
+        await self._cancel_tasks()
         await self.sequencer.close()
         await self._snapshots.finish(self.view)
+        await self.disconnect()
+
+    async def disconnect(self) -> None:
+        """Drop the connections to the servers; that is all there is to do for a gateway that has not started."""
+        await self._cancel_tasks()
+        await self.register.close()
         self._tail_connection.close()
         await self._redis.aclose()
         await self._tail_redis.aclose()
         await self.database.dispose()
         if self.staff is not None:
             await self.staff.stop()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a part of the gateway. If it fails, the gateway cannot go on."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._task_ended)
+        self._tasks.append(task)
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def serve_session(self, link: Link, address: str) -> None:
         """Serve one accepted connection from an address to its end."""

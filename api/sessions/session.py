@@ -70,6 +70,8 @@ class Session:
         hold: Callable[[bool], None],
     ) -> None:
         self.name = name
+        self.holder = name
+        """The name of the connection, unlike any other, however the session is called after its log-on."""
         self.principal: Principal | None = None
         self.address = ""
         """Where the connection comes from."""

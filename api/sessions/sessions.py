@@ -1,20 +1,13 @@
-"""The sessions of a gateway: log-on, idle time, and cancelling a session's orders after its end.
-
-A logged-on member session is registered in Redis before it can place an order. When it has ended, and its grace has
-passed without the same key logging on again, ``session.close`` goes to the journal and the registration is removed. A
-gateway that was killed closes the registered sessions of its former run when it starts.
-"""
+"""The sessions of a gateway: log-on, idle time, and what is asked of them. ``api.sessions.ends`` has their ends."""
 
 import asyncio
-import contextlib
 import itertools
+import re
 import time
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.edge.allowance import Allowances, TokenBucket
@@ -25,16 +18,16 @@ from api.edge.params import check_names, check_whole, read_flag
 from api.edge.rpc import Request
 from api.journal.pressure import Share
 from api.journal.sequencer import Sequencer
-from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED
+from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED, TAKEN_OVER
+from api.sessions.ends import Ends
 from api.sessions.link import Link
 from api.sessions.log_ons import LogOns
+from api.sessions.registrations import Registrations
 from api.sessions.session import Method, Session
 from api.sessions.turns import Turns
 from api.view.view import View
 from goldx.hosting.settings import Settings
-from goldx.protocol.commands import SessionClose
 from goldx.protocol.units import BadValue, parse_identifier
-from goldx.retry import is_any_of, retry
 
 log = structlog.get_logger()
 
@@ -43,25 +36,18 @@ NONCE_SECONDS: Final = 30
 """The time for a log-on after its challenge."""
 MESSAGE_SECONDS: Final = 30
 """The time in which a message that has begun must end."""
-RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 1.0
-MAX_REGISTRY_CALLS: Final = 32
-"""Calls to the registry in Redis at the same time: each takes a connection of the pool, and the others wait."""
+SESSION_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
 
 
 class Sessions:
-    """All sessions of one run of a gateway.
-
-    ``prefix`` names the gateway and its run; the names of the sessions begin with it. ``key`` is the hash in Redis
-    with the registrations: session -> member.
-    """
+    """All sessions of one run of a gateway. ``prefix`` names the gateway and its run, and so every connection."""
 
     def __init__(
         self,
         settings: Settings,
         prefix: str,
-        redis: Redis,
-        key: str,
+        registrations: Registrations,
         view: View,
         sequencer: Sequencer,
         register: KeyRegister,
@@ -69,10 +55,7 @@ class Sessions:
     ) -> None:
         self._settings = settings
         self._prefix = prefix
-        self._redis = redis
-        self._key = key
         self._view = view
-        self._sequencer = sequencer
         self._register = register
         self._authenticator = Authenticator(register)
         self._log_ons = LogOns(time.monotonic)
@@ -83,10 +66,8 @@ class Sessions:
         self._turns = Turns(time.monotonic, loop.call_soon, loop.call_later)
         self._numbers = itertools.count(1)
         self._links: dict[Session, Link] = {}
-        self._in_grace: dict[str, tuple[Principal, asyncio.Task[None]]] = {}
-        """By name: sessions that have ended and that the same key may still resume."""
-        self._registry_calls = asyncio.Semaphore(MAX_REGISTRY_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.ends = Ends(registrations, settings.gateway_id, sequencer, register, self.spawn, self._drop)
         self.methods: dict[str, Method] = {
             "session.challenge": self._challenge,
             "session.logon": self._logon,
@@ -146,29 +127,15 @@ class Sessions:
         if (link := self._links.get(session)) is not None:
             link.end(CANNOT_RESUME, reason)
 
-    async def close_former(self) -> None:
-        """Close the sessions that the former run of this gateway left registered. Raises RedisError."""
-        former: dict[Any, Any] = await self._redis.hgetall(self._key)
-        for name, member in former.items():
-            self.spawn(self._close(name.decode(), member.decode(), 0))
-
-    async def stop(self) -> None:
-        """Close all sessions at once, without grace."""
-        names = list(self._in_grace)
-        members = [str(principal.member) for principal, _ in self._in_grace.values()]
+    async def stop(self) -> bool:
+        """End all sessions; return whether some are left in their grace. Raises as ``Ends.stop``."""
         for session in tuple(self._links):
-            if session.cancel_on_disconnect and session.principal is not None and session.principal.member:
-                names.append(session.name)
-                members.append(session.principal.member)
             session.end()
-        for task in tuple(self._tasks):
-            task.cancel()
-        with contextlib.suppress(Refusal, RedisError, OSError, TimeoutError):
-            for member, name in zip(members, names, strict=True):
-                self._sequencer.submit(SessionClose(member, name), lambda _: None)
-            await asyncio.wait_for(self._sequencer.drain(), 5.0)
-            if names and self._sequencer.available:
-                await self._redis.hdel(self._key, *names)
+        try:
+            return await self.ends.stop()
+        finally:
+            for task in tuple(self._tasks):
+                task.cancel()
 
     async def close_stale(self) -> None:
         """Close sessions that are silent or within a message for too long, until cancelled."""
@@ -191,11 +158,7 @@ class Sessions:
                 session.cancel_on_disconnect, session.grace_ms = True, 0
                 link.end(REVOKED, "the key was revoked")
                 self._end(session)
-        for name, (principal, task) in tuple(self._in_grace.items()):
-            if principal.key_id in key_ids:
-                task.cancel()
-                del self._in_grace[name]
-                self.spawn(self._close(name, str(principal.member), 0))
+        self.ends.hurry(key_ids)
 
     def _challenge(self, session: Session, request: Request) -> None:
         check_names(request.params, "key_id")
@@ -205,11 +168,14 @@ class Sessions:
         request.succeed({"nonce": session.nonce})
 
     def _logon(self, session: Session, request: Request) -> None:
-        check_names(request.params, "key_id", "signature")
+        check_names(request.params, "key_id", "signature", "session")
         key_id = parse_identifier(request.params.get("key_id"), "key_id")
         signature = request.params.get("signature")
         if not isinstance(signature, str) or len(signature) != 128:
             raise BadValue("signature", signature, "128 hexadecimal characters: Ed25519 over the nonce's text")
+        wanted = request.params.get("session")
+        if wanted is not None and not (isinstance(wanted, str) and SESSION_NAME.fullmatch(wanted)):
+            raise BadValue("session", wanted, "1 to 63 characters of A-Z a-z 0-9 . _ -")
         if session.principal is not None:
             raise Refusal("NOT_PERMITTED", f"this session is logged on as {session.principal.key_id} already")
         nonce, session.nonce = session.nonce, None
@@ -217,20 +183,25 @@ class Sessions:
             text = f"ask for a nonce first (session.challenge); each is good for one log-on within {NONCE_SECONDS} s"
             raise Refusal("NOT_PERMITTED", text)
         self._log_ons.begin(session)
-        self.spawn(self._log_on(session, request, key_id, nonce, signature))
+        self.spawn(self._log_on(session, request, key_id, nonce, signature, wanted))
 
-    async def _log_on(self, session: Session, request: Request, key_id: str, nonce: str, signature: str) -> None:
+    async def _log_on(
+        self, session: Session, request: Request, key_id: str, nonce: str, signature: str, wanted: str | None
+    ) -> None:
         try:
             principal = await self._authenticator.log_on(key_id, nonce, signature)
-            if principal.member is not None and not self._resume(session, principal):
-                async with self._registry_calls:
-                    await self._redis.hset(self._key, session.name, principal.member)
+            if principal.member is not None:
+                await self.ends.claim(session, principal, wanted)
                 if self._register.find(key_id) is None:
-                    self.spawn(self._deregister(session.name))
+                    session.cancel_on_disconnect, session.grace_ms = True, 0
+                    self.ends.end(session, principal)
                     raise NotAuthentic("the key was revoked")
         except NotAuthentic as error:
             self._log_ons.failed(session)
             request.refuse(Refusal("NOT_PERMITTED", str(error)))
+            return
+        except Refusal as refusal:
+            request.refuse(refusal)
             return
         except (RedisError, OSError) as error:
             log.warning("a log-on failed", error=str(error))
@@ -251,20 +222,12 @@ class Sessions:
                 "staff": principal.staff,
                 "accounts": self._view.members.get(principal.member or "", []),
                 "permissions": sorted(principal.permissions),
-                "session": session.name,
+                "session": session.name.rpartition("/")[2],
+                "cancel_on_disconnect": session.cancel_on_disconnect,
+                "grace_ms": session.grace_ms,
                 "keys_age_ms": self._register.age_ms,
             }
         )
-
-    def _resume(self, session: Session, principal: Principal) -> bool:
-        """Resume the ended session of the same key, with its orders, if its grace has not passed."""
-        for name, (former, task) in self._in_grace.items():
-            if former.key_id == principal.key_id:
-                task.cancel()
-                del self._in_grace[name]
-                session.name = name
-                return True
-        return False
 
     def _heartbeat(self, _: Session, request: Request) -> None:
         check_names(request.params)
@@ -276,7 +239,17 @@ class Sessions:
         enabled = read_flag(request.params, "enabled")
         grace = check_whole("grace_ms", request.params.get("grace_ms", 0), 0, MAX_GRACE_MS)
         session.cancel_on_disconnect, session.grace_ms = enabled, grace
-        request.succeed({"enabled": enabled, "grace_ms": grace})
+        self.spawn(self._keep_settings(session, request))
+
+    async def _keep_settings(self, session: Session, request: Request) -> None:
+        """Answer when the settings are where a gateway finds them that closes the session in place of this one."""
+        try:
+            await self.ends.keep_settings(session)
+        except (RedisError, OSError) as error:
+            log.warning("settings of a session are not kept", error=str(error))
+            request.refuse(Refusal("UNAVAILABLE", "the settings hold at this gateway alone", retry_after_ms=1_000))
+            return
+        request.succeed({"enabled": session.cancel_on_disconnect, "grace_ms": session.grace_ms})
 
     def _end(self, session: Session) -> None:
         session.end()
@@ -285,26 +258,11 @@ class Sessions:
             self._after_end(session, session.principal)
 
     def _after_end(self, session: Session, principal: Principal) -> None:
-        """Cancel the orders of an ended session after its grace, or keep them if it asked for that."""
-        if principal.member is None:
-            return
-        if not session.cancel_on_disconnect:
-            self.spawn(self._deregister(session.name))
-            return
-        task = self.spawn(self._close(session.name, principal.member, session.grace_ms))
-        if session.grace_ms:
-            self._in_grace[session.name] = (principal, task)
+        if principal.member is not None:
+            self.ends.end(session, principal)
 
-    async def _close(self, name: str, member: str, grace_ms: int) -> None:
-        await asyncio.sleep(grace_ms / 1_000)
-        self._in_grace.pop(name, None)
-        close = partial(self._sequencer.place, SessionClose(member, name))
-        await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
-        await self._deregister(name)
-
-    async def _deregister(self, name: str) -> None:
-        async def delete() -> None:
-            async with self._registry_calls:
-                await self._redis.hdel(self._key, name)
-
-        await retry(delete, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))
+    def _drop(self, session: Session) -> None:
+        """End the connection of a session that the same key has taken over elsewhere, and leave its orders."""
+        if (link := self._links.pop(session, None)) is not None:
+            link.end(TAKEN_OVER, "the session goes on over another connection")
+        session.end()

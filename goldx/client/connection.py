@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two attempts to connect again."""
 NONCE_LENGTH: Final = 64
+AT_DISCONNECT: Final = "session.cancel_on_disconnect"
+TAKEN_OVER: Final = 4004
+"""The close code of a session that goes on over another connection: this one is not made again."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -106,6 +110,10 @@ class Connection:
         self._followed: set[str] = set()
         """The channels to which the present session is subscribed."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._session = uuid.uuid4().hex
+        """The name under which each connection logs on: so a lost session is had back with its orders."""
+        self._at_disconnect: dict[str, Any] | None = None
+        """The last ``session.cancel_on_disconnect``: a new connection asks for the same."""
         self.identity: dict[str, Any] = {}
         """The answer to the log-on: member, accounts, permissions, session."""
 
@@ -133,7 +141,10 @@ class Connection:
             if self._failure is not None:
                 raise ConnectionLost(str(self._failure)) from self._failure
             await self._connected.wait()
-        return await self._request(method, params)
+        result = await self._request(method, params)
+        if method == AT_DISCONNECT:
+            self._at_disconnect = params
+        return result
 
     async def subscribe(
         self,
@@ -195,6 +206,8 @@ class Connection:
             if self._key is not None:
                 async with asyncio.timeout(LOG_ON_SECONDS):
                     await self._log_on(self._key)
+                    if self._at_disconnect is not None:
+                        await self._request(AT_DISCONNECT, self._at_disconnect)
         except BaseException:
             reading.cancel()
             await self._socket.close()
@@ -207,7 +220,8 @@ class Connection:
         if len(nonce) != NONCE_LENGTH or not all(character in "0123456789abcdef" for character in nonce):
             raise ExchangeError("-32603", "the gateway's nonce is not one; nothing was signed", {})
         signature = key.sign(nonce.encode()).hex()
-        self.identity = await self._request("session.logon", {"key_id": key.key_id, "signature": signature})
+        log_on = {"key_id": key.key_id, "signature": signature, "session": self._session}
+        self.identity = await self._request("session.logon", log_on)
 
     async def _read(self, socket: ClientConnection) -> None:
         """Handle messages until the connection ends; then every call that waits for an answer fails."""
@@ -243,8 +257,10 @@ class Connection:
         """Wait until the connection ends; then fail, or connect again and go on with the subscriptions."""
         while True:
             await asyncio.gather(self._reading, return_exceptions=True)
-            if not self._reconnect:
-                self._fail(ConnectionLost("the connection ended"))
+            taken_over = self._socket is not None and self._socket.close_code == TAKEN_OVER
+            if taken_over or not self._reconnect:
+                text = "the session goes on over another connection" if taken_over else "the connection ended"
+                self._fail(ConnectionLost(text))
                 return
             try:
                 await retry(self._reopen, _passes, growing(FIRST_PAUSE, LONGEST_PAUSE))

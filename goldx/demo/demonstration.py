@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from websockets.exceptions import WebSocketException
 
 from goldx.client.keys import Key
 from goldx.client.local_book import follow
@@ -22,7 +24,11 @@ from goldx.demo.traders_process import TradersProcess
 from goldx.demo.trading import Plan, Progress, Seat
 from goldx.hosting.supervisor import Supervisor
 from goldx.protocol import units
+from goldx.retry import is_any_of, retry
 
+AWAY: Final = (OSError, WebSocketException)
+"""Errors of a gateway that is away for a while."""
+AGAIN_SECONDS: Final = 0.5
 STEPS: Final = (
     "Starting the exchange",
     "Staff, members and their keys",
@@ -120,13 +126,16 @@ class Demonstration:
 
     async def until_quoted(self, traders: TradersProcess) -> None:
         """Wait until every instrument has two levels of bids and of asks. Raises StaffFailed, TradersFailed."""
-        async with connect(self._supervisor.gateway_url) as client:
 
-            async def quoted() -> bool:
+        async def quoted() -> bool:
+            async with connect(self._supervisor.gateway_url) as client:
                 books = [await client.call("market.book", symbol=i["symbol"], depth=2) for i in scenario.INSTRUMENTS]
                 return all(len(book[side]) == 2 for book in books for side in ("bids", "asks"))
 
-            await _first(staff.wait_until(quoted, "the makers to quote"), traders.failed())
+        async def patient() -> bool:
+            return await retry(quoted, is_any_of(*AWAY), repeat(AGAIN_SECONDS), seconds=staff.WAIT_SECONDS)
+
+        await _first(staff.wait_until(patient, "the makers to quote"), traders.failed())
 
     def show_progress(self, progress: Progress) -> None:
         """Put a report of the traders into the state."""
@@ -144,8 +153,11 @@ class Demonstration:
         self._state.note = note
 
     async def _follow_market(self) -> None:
-        async with connect(self._supervisor.gateway_url) as client:
-            await follow(client, self._state.books)
+        async def follow_once() -> None:
+            async with connect(self._supervisor.gateway_url) as client:
+                await follow(client, self._state.books)
+
+        await retry(follow_once, is_any_of(*AWAY), repeat(AGAIN_SECONDS))
 
     async def _open(self, operator: Operator) -> list[Record]:
         """Go through pre-open and an auction, into which members enter orders, to continuous trading from its price."""

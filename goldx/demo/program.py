@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
 
-from goldx.client.errors import ExchangeError
+from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.results import Placed
 from goldx.client.session import ExchangeClient
 from goldx.demo.record import Record
@@ -20,6 +20,8 @@ from goldx.protocol import units
 
 AGAIN_SECONDS: Final = 0.5
 """How long a program waits before it goes on after a refusal that passes."""
+NO_ANSWER: Final = "NO_ANSWER"
+"""The reason under which a record counts orders whose connection ended before the answer."""
 FAIR_STEP_SECONDS: Final = 0.2
 """The fair price moves five times a second."""
 
@@ -120,7 +122,7 @@ class Program(ABC):
                 client_order_id=self.position.client_id(),
                 **more,
             )
-        except ExchangeError as refusal:
+        except (ExchangeError, ConnectionLost) as refusal:
             await self._count_refusal(refusal)
             return None
         self.record.latencies.append((time.perf_counter_ns() - sent) // 1_000)
@@ -131,17 +133,18 @@ class Program(ABC):
         """Send a command about an order that may have ended, and return whether the exchange accepted it."""
         try:
             await self.client.call(method, account=self.record.account, **params)
-        except ExchangeError as refusal:
+        except (ExchangeError, ConnectionLost) as refusal:
             await self._count_refusal(refusal)
             return False
         self.record.changes += 1
         return True
 
-    async def _count_refusal(self, refusal: ExchangeError) -> None:
-        """Count a refusal, and wait where the exchange cannot take more for now."""
+    async def _count_refusal(self, refusal: ExchangeError | ConnectionLost) -> None:
+        """Count a refusal or a lost answer, and wait where the exchange cannot take more for now."""
+        reason = refusal.reason if isinstance(refusal, ExchangeError) else NO_ANSWER
         counts = self.record.refused
-        counts[refusal.reason] = counts.get(refusal.reason, 0) + 1
-        if refusal.reason in ("UNAVAILABLE", "RATE_LIMITED"):
+        counts[reason] = counts.get(reason, 0) + 1
+        if reason in ("UNAVAILABLE", "RATE_LIMITED", NO_ANSWER):
             await self.pause(AGAIN_SECONDS)
 
     async def pause(self, seconds: float) -> None:

@@ -5,7 +5,9 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import date
+from functools import partial
 from importlib.resources import as_file, files
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,8 +17,10 @@ from goldx.client.keys import Key
 from goldx.demo import scenario
 from goldx.demo.shell import Shell
 from goldx.protocol import units
+from goldx.retry import is_any_of, retry
 
 WAIT_SECONDS: Final = 60.0
+AGAIN_SECONDS: Final = 0.5
 JOURNAL: Final = "journal.jsonl"
 EVENTS: Final = "events.jsonl"
 
@@ -39,13 +43,21 @@ class Operator:
         await self._http.aclose()
 
     async def get(self, path: str) -> Any:
-        """Return the answer to a GET. Raises StaffFailed with the problem."""
-        return self._read(await self._http.get(path, headers=self._headers()))
+        """Return the answer to a GET; while the gateway is away, wait for it. Raises StaffFailed with the problem."""
+        passes = is_any_of(httpx.TransportError)
+        get = partial(self._http.get, path)
+        return self._read(
+            await retry(lambda: get(headers=self._headers()), passes, repeat(AGAIN_SECONDS), seconds=WAIT_SECONDS)
+        )
 
     async def command(self, method: str, **params: Any) -> Any:
         """Give one command of the venue and return its answer. Raises StaffFailed with the reason of a refusal."""
         body = {"method": method, "params": params}
-        return self._read(await self._http.post("/v1/operator/commands", json=body, headers=self._headers()))
+        post = partial(self._http.post, "/v1/operator/commands", json=body)
+        passes = is_any_of(httpx.ConnectError)  # nothing was sent
+        return self._read(
+            await retry(lambda: post(headers=self._headers()), passes, repeat(AGAIN_SECONDS), seconds=WAIT_SECONDS)
+        )
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.bearer_token()}"}

@@ -11,13 +11,13 @@ from itertools import repeat
 
 import msgspec
 
-from goldx.client.errors import ExchangeError
+from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
 from goldx.demo.program import AGAIN_SECONDS, FairPrice, Position, Program
 from goldx.demo.record import Record
 from goldx.demo.strategies import Broker, MarketMaker, Opener, Taker
-from goldx.retry import retry
+from goldx.retry import is_any_of, retry
 
 REPORT_SECONDS = 0.25
 
@@ -93,7 +93,7 @@ async def _run_seat(seat: Seat, plan: Plan, position: Position, stop: asyncio.Ev
     Orders that rest at the end are cancelled, but for those of the opening. When all seats are idle, one more request
     is sent, whose answer comes after every message of the private channel: none is missed.
     """
-    async with connect(plan.url, Key.load(seat.key)) as client:
+    async with connect(plan.url, Key.load(seat.key), reconnect=True) as client:
         for asset, holding in (await client.holdings(seat.account)).items():
             position.set_holding(asset, holding)
         listening = asyncio.create_task(_listen(client, position))
@@ -102,7 +102,7 @@ async def _run_seat(seat: Seat, plan: Plan, position: Position, stop: asyncio.Ev
             if not plan.opening:
                 await _cancel_all(client, seat.account)
             await idle.wait()
-            await client.call("session.heartbeat")
+            await retry(lambda: client.call("session.heartbeat"), is_any_of(ConnectionLost), repeat(AGAIN_SECONDS))
             await asyncio.sleep(0.1)
         finally:
             listening.cancel()
@@ -116,7 +116,7 @@ async def _cancel_all(client: ExchangeClient, account: str) -> None:
             await client.cancel_all(account)
 
     def is_unavailable(error: Exception) -> bool:
-        return isinstance(error, ExchangeError) and error.reason == "UNAVAILABLE"
+        return isinstance(error, ConnectionLost) or (isinstance(error, ExchangeError) and error.reason == "UNAVAILABLE")
 
     await retry(cancel, is_unavailable, repeat(AGAIN_SECONDS))
 

@@ -24,6 +24,8 @@ class Keys:
         """Hash: service instance (a gateway's id, ``settlement``) -> the number of its newest run."""
         self.posted = f"{tag}:posted"
         """The sequence up to which settlement has posted: events after it must not be trimmed."""
+        self.gateways = f"{tag}:gateways"
+        """Hash: gateway -> an entry that changes while it runs (``api.sessions.gateway_lease``)."""
         self.known_keys = f"{tag}:keys"
         """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
         self.revocations = f"{tag}:keys:revoked"
@@ -34,8 +36,8 @@ class Keys:
         return f"{self.engines}:{name}"
 
     def sessions(self, gateway: str) -> str:
-        """Return the key of a gateway's live sessions, a hash: session -> member.
+        """Return the key of a gateway's sessions, a hash: session -> registration.
 
-        A gateway that is restarted closes these first.
+        A gateway that is restarted closes these first, each after its grace.
         """
         return f"{self.runs}:{gateway}:sessions"

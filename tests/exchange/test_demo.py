@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +41,33 @@ async def test_the_whole_exchange_agrees_with_itself(folder: Path) -> None:
     assert "always" in outcome["durability"], "every acknowledged order was on the disk"
     assert outcome["replay"] == "the journal gives exactly what was published"
     assert processes_of(folder) == []
+
+
+def gateway_of(folder: Path) -> int:
+    """Return the process id of the gateway that works on a data directory."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if words.endswith(b"goldx.cli\0gateway\0") and str(folder).encode() in environment:
+            return int(process.name)
+    raise AssertionError("no gateway runs")
+
+
+async def test_it_survives_the_loss_of_its_gateway(folder: Path) -> None:
+    arguments = ("--seconds", "12", "--json", "--data-dir", str(folder / "data"))
+    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stdout=-1, stderr=-1)
+    assert process.stderr is not None
+    while b"Trading" not in (line := await process.stderr.readline()):
+        assert line, "it ended before it traded"
+    await asyncio.sleep(4)
+    os.kill(gateway_of(folder), signal.SIGKILL)
+    printed, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    outcome = json.loads(printed.splitlines()[-1])
+    assert outcome["disagreements"] == []
+    assert outcome["breaks"] == 0
 
 
 async def test_a_termination_signal_stops_everything(folder: Path) -> None:

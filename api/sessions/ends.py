@@ -1,0 +1,225 @@
+"""The ends of members' sessions: taken over, kept for their grace, or closed with their orders, by whichever gateway.
+
+A session is registered in Redis before it can place an order (``api.sessions.registrations``). When it has ended, and
+its grace has passed without the same key logging on again under the same name, ``session.close`` goes to the journal
+and the registration is removed. What a gateway that was killed or has stopped leaves registered is closed by its next
+run, or by another gateway that notices.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from api.edge.auth import Principal
+from api.edge.key_register import KeyRegister
+from api.edge.outcome import Refusal
+from api.journal.sequencer import Sequencer
+from api.sessions.registrations import Found, Registration, Registrations
+from api.sessions.session import Session
+from goldx.protocol.commands import SessionClose
+from goldx.retry import is_any_of, retry
+
+log = structlog.get_logger()
+
+RETRY_SECONDS: Final = 0.5
+CHECK_SECONDS: Final = 1.0
+CLAIM_ATTEMPTS: Final = 20
+CLAIM_PAUSE: Final = 0.2
+MAX_CALLS: Final = 32
+"""Log-ons and ends that use Redis at the same time: each takes a connection of the pool, and the others wait."""
+STOP_SECONDS: Final = 5.0
+
+
+class Ends:
+    """The registered sessions of this gateway.
+
+    ``drop`` ends the connection of a session that another log-on has taken over.
+    """
+
+    def __init__(
+        self,
+        registrations: Registrations,
+        gateway: str,
+        sequencer: Sequencer,
+        register: KeyRegister,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        drop: Callable[[Session], None],
+    ) -> None:
+        self._registrations = registrations
+        self._gateway = gateway
+        self._sequencer = sequencer
+        self._register = register
+        self._spawn = spawn
+        self._drop = drop
+        self._held: dict[str, Session] = {}
+        """By name: the sessions of this gateway that live."""
+        self._waiting: dict[str, tuple[str, asyncio.Event]] = {}
+        """By name: sessions in their grace, with their key, and what ends the grace at once."""
+        self._calls = asyncio.Semaphore(MAX_CALLS)
+        self._ending: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def claim(self, session: Session, principal: Principal, wanted: str | None) -> None:
+        """Register a session under its key and the name that it wants, and take that over from whoever has it.
+
+        Raises Refusal (UNAVAILABLE) and redis' errors.
+        """
+        name = f"{principal.key_id}/{wanted or session.holder}"
+        new = Registration(str(principal.member), principal.key_id, session.holder)
+        async with self._calls:
+            taken = new if wanted is None else await self._take(name, new)
+            if taken is new:
+                await self._registrations.put(name, new)
+                if wanted is not None and await self._registrations.find(name, elsewhere=True) is not None:
+                    await self._registrations.remove(name, new.holder)
+                    raise Refusal("UNAVAILABLE", f"session {wanted} logs on twice at once", retry_after_ms=1_000)
+        self._let_go(name)
+        session.name, session.cancel_on_disconnect, session.grace_ms = name, taken.cancel, taken.grace_ms
+        self._held[name] = session
+
+    async def _take(self, name: str, new: Registration) -> Registration:
+        """Return the registration with which a session of that name was taken over; ``new`` if there is none."""
+        for _ in range(CLAIM_ATTEMPTS):
+            found = await self._registrations.find(name)
+            if found is None:
+                return new
+            if not found.registration.closing:
+                taken = new._replace(cancel=found.registration.cancel, grace_ms=found.registration.grace_ms)
+                if await self._registrations.take(name, found, taken):
+                    return taken
+            await asyncio.sleep(CLAIM_PAUSE)
+        raise Refusal("UNAVAILABLE", "the session's orders are just being cancelled", retry_after_ms=1_000)
+
+    def _let_go(self, name: str) -> None:
+        """Forget a session that another log-on has taken over."""
+        if (session := self._held.pop(name, None)) is not None:
+            self._drop(session)
+        if (waiting := self._waiting.get(name)) is not None:
+            waiting[1].set()  # its task finds that the session has another holder
+
+    async def keep_settings(self, session: Session) -> None:
+        """Register what is to happen at the session's end. Raises redis' errors."""
+        known = Registration("", "", session.holder)
+        cancel, grace_ms = session.cancel_on_disconnect, session.grace_ms
+        await self._registrations.change(session.name, known, cancel=cancel, grace_ms=grace_ms)
+
+    def end(self, session: Session, principal: Principal) -> None:
+        """Cancel the orders of an ended session after its grace, or keep them if it asked for that."""
+        if self._held.get(session.name) is not session:
+            return
+        del self._held[session.name]
+        if not session.cancel_on_disconnect:
+            self._start(self._deregister(session.name, session.holder))
+            return
+        known = Registration(str(principal.member), principal.key_id, session.holder, True, session.grace_ms, _now_ms())
+        self._start(self._end(session.name, known))
+
+    def hurry(self, key_ids: set[str]) -> None:
+        """End the grace of these keys' sessions."""
+        for key_id, now in self._waiting.values():
+            if key_id in key_ids:
+                now.set()
+
+    async def close_all(self, gateway: str) -> None:
+        """Close the sessions that a gateway has left, each after its grace."""
+
+        async def read() -> dict[str, Found]:
+            return await self._registrations.of(gateway)
+
+        for name, found in (await self._insist(read)).items():
+            if name not in self._held:
+                self._start(self._close(name, found.registration, gateway))
+
+    async def follow(self) -> None:
+        """Drop the sessions that other gateways have taken from this one, until cancelled."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            with contextlib.suppress(RedisError, OSError):
+                for name in await self._registrations.taken():
+                    held, found = self._held.get(name), await self._registrations.find(name)
+                    if held is None or found is None or found.registration.holder != held.holder:
+                        self._let_go(name)
+
+    async def stop(self) -> bool:
+        """Close the sessions without grace, let those with one wait for their key, and return whether any are left.
+
+        Raises redis' errors, Refusal and TimeoutError.
+        """
+        self._stopping = True
+        for _, now in self._waiting.values():
+            now.set()
+        if self._ending:
+            await asyncio.wait(tuple(self._ending), timeout=STOP_SECONDS)
+        closing = []
+        for name, session in self._held.items():
+            known = Registration("", "", session.holder)
+            if session.cancel_on_disconnect and session.grace_ms:
+                await self._registrations.change(name, known, ended_at=_now_ms())
+                continue
+            if session.cancel_on_disconnect and session.principal is not None:
+                self._sequencer.submit(SessionClose(str(session.principal.member), name), lambda _: None)
+            closing.append((name, session.holder))
+        await asyncio.wait_for(self._sequencer.drain(), STOP_SECONDS)
+        if self._sequencer.available:
+            for name, holder in closing:
+                await self._registrations.remove(name, holder)
+        return bool(await self._registrations.of(self._gateway))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._spawn(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, name: str, known: Registration) -> None:
+        async def mark() -> bool:
+            return await self._registrations.change(name, known, ended_at=known.ended_at)
+
+        if known.grace_ms and not await self._insist(mark):
+            return
+        await self._close(name, known, self._gateway)
+
+    async def _close(self, name: str, known: Registration, gateway: str) -> None:
+        """Cancel a session's orders after its grace, unless it is taken over meanwhile."""
+        revoked = known.key_id and self._register.find(known.key_id) is None and not self._register.away
+        seconds = 0.0 if revoked or known.closing else known.grace_left()
+        if seconds:
+            now = asyncio.Event()
+            self._waiting[name] = (known.key_id, now)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(now.wait(), seconds)
+            if self._waiting.get(name, ("", None))[1] is now:
+                del self._waiting[name]
+            if self._stopping:
+                return
+
+        async def mark() -> bool:
+            return await self._registrations.change(name, known, gateway, closing=True)
+
+        if not await self._insist(mark):
+            return
+        close = partial(self._sequencer.place, SessionClose(known.member, name))
+        await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
+        await self._deregister(name, known.holder, gateway)
+
+    async def _deregister(self, name: str, holder: str, gateway: str | None = None) -> None:
+        await self._insist(partial(self._registrations.remove, name, holder, gateway))
+
+    async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what a call of Redis returns, and repeat it while Redis is away."""
+
+        async def one() -> Any:
+            async with self._calls:
+                return await call()
+
+        return await retry(one, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,110 @@
+"""The gateways of a shard watch each other: a gateway's name is used once, and who is lost is noticed.
+
+A gateway changes its entry in a hash on Redis or Valkey twice a second. Whoever sees an entry stand still through many
+of its own reads, one after the other, removes it: the gateway is lost, and its sessions are closed. If it only slept,
+it finds its entry gone and ends. Reads are counted, not seconds, so that an outage of the server, or a sleep of the
+watcher, makes nobody lost.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.sessions.registrations import REMOVE_IF
+from goldx.streams.keys import Keys
+
+log = structlog.get_logger()
+
+BEAT_SECONDS: Final = 0.5
+CLAIM_READS: Final = 6
+"""Reads in which the entry of a former run must stand still before its name is used again."""
+LOST_READS: Final = 20
+STOPPED: Final = b"stopped"
+"""The entry of a gateway that has stopped in good order and left sessions in their grace."""
+
+
+class GatewayIdTaken(RuntimeError):
+    """Raised at the start of a gateway whose name another one uses."""
+
+
+class GatewayLost(RuntimeError):
+    """Raised when another has taken this gateway's name, or has closed its sessions because it did not move."""
+
+
+class GatewayLease:
+    """The entry of one gateway, and its watch over the others.
+
+    Others are watched once ``lost`` is set, which is called with the name of a lost one.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._gateway = gateway
+        self._token = secrets.token_hex(8)
+        self._beats = count(1)
+        self._remove = redis.register_script(REMOVE_IF)
+        self._seen: dict[str, tuple[bytes, int]] = {}
+        """By gateway: its entry, and the reads in which it has stood still."""
+        self.lost: Callable[[str], object] | None = None
+
+    async def claim(self) -> None:
+        """Take the gateway's name; wait if a former run may still have it. Raises GatewayIdTaken and redis' errors."""
+        former = await self._entry()
+        for _ in range(CLAIM_READS if former not in (None, STOPPED) else 0):
+            await asyncio.sleep(BEAT_SECONDS)
+            if await self._entry() != former:
+                raise GatewayIdTaken(
+                    f"gateway_id: {self._gateway!r} is used by a gateway that runs; it must be a name of its own"
+                )
+        await self._beat()
+
+    async def run(self) -> None:
+        """Keep the entry and watch the others, until cancelled. Raises GatewayLost."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                entries: dict[Any, Any] = await self._redis.hgetall(self._keys.gateways)
+                own = entries.pop(self._gateway.encode(), b"")
+                if own.partition(b":")[0].decode() != self._token:
+                    raise GatewayLost(
+                        f"another has taken the name {self._gateway} or has closed the sessions of this gateway, "
+                        "which did not move for too long"
+                    )
+                await self._beat()
+                if self.lost is not None:
+                    await self._watch({name.decode(): entry for name, entry in entries.items()}, self.lost)
+            except (RedisError, OSError) as error:
+                log.warning("the gateways cannot be watched", error=str(error))
+                self._seen.clear()
+
+    async def release(self, *, sessions_left: bool) -> None:
+        """Give the name back; sessions left in their grace are closed by whoever notices. Raises redis' errors."""
+        if sessions_left:
+            await self._redis.hset(self._keys.gateways, self._gateway, STOPPED.decode())
+        else:
+            await self._redis.hdel(self._keys.gateways, self._gateway)
+
+    async def _watch(self, entries: dict[str, bytes], lost: Callable[[str], object]) -> None:
+        for name in self._seen.keys() - entries.keys():
+            del self._seen[name]
+        for name, entry in entries.items():
+            former, reads = self._seen.get(name, (b"", 0))
+            self._seen[name] = (entry, reads + 1 if former == entry else 0)
+            stands_still = self._seen[name][1] >= LOST_READS or entry == STOPPED
+            if stands_still and await self._remove(keys=[self._keys.gateways], args=[name, entry]):
+                log.warning("a gateway is lost, its sessions are closed", gateway=name)
+                lost(name)
+
+    async def _entry(self) -> bytes | None:
+        found: bytes | None = await self._redis.hget(self._keys.gateways, self._gateway)  # type: ignore[assignment]
+        return found
+
+    async def _beat(self) -> None:
+        await self._redis.hset(self._keys.gateways, self._gateway, f"{self._token}:{next(self._beats)}")

@@ -1,0 +1,138 @@
+"""The sessions of members on Redis or Valkey: whose they are, which gateway has them, and what happens at their end.
+
+A session is known by its key and its name, ``KEY/NAME``, at every gateway of the shard. Each gateway has a hash,
+session -> registration. A registration changes only if it is as its changer knows it, checked by the server in the same
+step: so a session that another gateway has taken over is never closed by the one that had it.
+"""
+
+import time
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from goldx.streams.keys import Keys
+
+_MOVE: Final = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+if KEYS[1] ~= KEYS[2] then redis.call('RPUSH', KEYS[3], ARGV[1]) end
+return 1
+"""
+
+REMOVE_IF: Final = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+"""Removes a field of a hash if it has a value."""
+
+
+class Registration(NamedTuple):
+    """A registered session. ``holder`` names the connection that has it, unlike any other.
+
+    ``ended_at``: when its connection ended, in ms since the epoch; None while it lives. ``closing``: its grace has
+    passed and its orders are being cancelled; nobody can have it back.
+    """
+
+    member: str
+    key_id: str
+    holder: str
+    cancel: bool = True
+    grace_ms: int = 0
+    ended_at: int | None = None
+    closing: bool = False
+
+    def grace_left(self) -> float:
+        """Return the seconds until the session's orders are cancelled; a crash counts as an end now."""
+        passed = 0 if self.ended_at is None else max(0, time.time_ns() // 1_000_000 - self.ended_at)
+        return max(0, self.grace_ms - passed) / 1_000
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Registration).decode
+
+
+def read(data: bytes) -> Registration:
+    """Return a registration. Older ones, and those of older archives, are the member's code alone."""
+    return _decode(data) if data.startswith(b"[") else Registration(data.decode(), "", "")
+
+
+class Found(NamedTuple):
+    """A registration as it was found at a gateway."""
+
+    gateway: str
+    data: bytes
+    registration: Registration
+
+
+class Registrations:
+    """The registrations of a shard, for one gateway. Every method raises redis' errors."""
+
+    def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._gateway = gateway
+        self._move = redis.register_script(_MOVE)
+        self._remove = redis.register_script(REMOVE_IF)
+
+    async def find(self, name: str, *, elsewhere: bool = False) -> Found | None:
+        """Return a session's registration, at whatever gateway it is, or only at another one."""
+        gateways = [writer for writer in await self.gateways() if not (elsewhere and writer == self._gateway)]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for gateway in gateways:
+                pipe.hget(self._keys.sessions(gateway), name)
+            found: list[Any] = await pipe.execute() if gateways else []
+        for gateway, data in zip(gateways, found, strict=True):
+            if data is not None:
+                return Found(gateway, data, read(data))
+        return None
+
+    async def gateways(self) -> list[str]:
+        """Return the names of all that have ever run in the shard."""
+        found: Any = await self._redis.hkeys(self._keys.runs)
+        return sorted(name.decode() for name in found)
+
+    async def of(self, gateway: str) -> dict[str, Found]:
+        """Return the sessions of a gateway by name."""
+        found: dict[Any, Any] = await self._redis.hgetall(self._keys.sessions(gateway))
+        return {name.decode(): Found(gateway, data, read(data)) for name, data in found.items()}
+
+    async def put(self, name: str, registration: Registration) -> None:
+        """Register a session at this gateway."""
+        await self._redis.hset(self._keys.sessions(self._gateway), name, _encode(registration).decode())
+
+    async def take(self, name: str, found: Found, registration: Registration) -> bool:
+        """Move a session to this gateway, unless it has changed since it was found; return whether it was moved."""
+        keys = [self._keys.sessions(gateway) for gateway in (found.gateway, self._gateway)]
+        keys.append(self._taken(found.gateway))
+        return bool(await self._move(keys=keys, args=[name, found.data, _encode(registration)]))
+
+    async def change(self, name: str, found: Registration, gateway: str | None = None, **fields: Any) -> bool:
+        """Change fields of a session; return False if it has another holder now, or somebody else closes it."""
+        key = self._keys.sessions(gateway or self._gateway)
+        while True:
+            data: Any = await self._redis.hget(key, name)
+            if data is None:
+                return False
+            registration = read(data)
+            if registration.holder != found.holder or registration.closing > found.closing:
+                return False
+            changed = _encode(registration._replace(**fields))
+            if await self._move(keys=[key, key, key], args=[name, data, changed]):
+                return True
+
+    async def remove(self, name: str, holder: str, gateway: str | None = None) -> None:
+        """Remove a session that is closed, or that asked for nothing at its end, unless it has another holder now."""
+        key = self._keys.sessions(gateway or self._gateway)
+        data: Any = await self._redis.hget(key, name)
+        if data is not None and read(data).holder == holder:
+            await self._remove(keys=[key], args=[name, data])
+
+    async def taken(self) -> list[str]:
+        """Return the sessions that other gateways have taken from this one since the last call."""
+        found: Any = await self._redis.lpop(self._taken(self._gateway), 1_000)
+        return [name.decode() for name in found or ()]
+
+    def _taken(self, gateway: str) -> str:
+        return f"{self._keys.sessions(gateway)}:taken"
