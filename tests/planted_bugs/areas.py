@@ -12,6 +12,7 @@ from tests.planted_bugs import (
     protocol,
     reconciliation,
     sequencer,
+    server_clock,
     view,
 )
 from tests.planted_bugs.bug import Area
@@ -57,6 +58,13 @@ AREAS = (
         ),
         ("-k", "not forked and not child"),  # what takes snapshots in processes of their own
         leading.BUGS,
+    ),
+    Area(
+        "server clock",
+        "goldx/streams",
+        ("tests/goldx/streams/test_server_clock.py",),
+        (),
+        server_clock.BUGS,
     ),
     Area(
         "compiled build",

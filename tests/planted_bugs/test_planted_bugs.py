@@ -27,6 +27,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "core",
         "protocol",
         "leading",
+        "server clock",
         "compiled build",
         "posting",
         "reconciliation",

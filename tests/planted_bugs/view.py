@@ -217,8 +217,8 @@ BUGS = (
     Bug(
         "the candles of a new instrument go by the calendar",
         "view.py",
-        "                market.begin_day(self.trading_day)\n",
-        "                pass\n",
+        "            market.begin_day(self.trading_day)\n",
+        "            pass\n",
     ),
     Bug("a trade at a candle's end still belongs to it", "candles.py", "if at >= self._until:", "if at > self._until:"),
     Bug(
