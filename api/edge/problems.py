@@ -17,6 +17,8 @@ from api.edge.auth import NotAuthentic
 from api.edge.outcome import Refusal
 from goldx.protocol.reasons import describe
 from goldx.protocol.units import BadValue
+from settlement.base import database_errors
+from settlement.base.database_errors import Meaning, meaning_of
 
 log = structlog.get_logger()
 
@@ -88,8 +90,16 @@ def install(app: FastAPI) -> None:
         log.warning("a server is away", error=str(error))
         return problem(503, "a server behind the gateway is not reachable", "UNAVAILABLE", {"Retry-After": "1"})
 
+    @app.exception_handler(SQLAlchemyError)
+    async def _database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        meaning = meaning_of(error)
+        if meaning is Meaning.AWAY:
+            return await _server_away(request, error)
+        if meaning is Meaning.MISTAKE:
+            return await _unexpected(request, error)
+        return problem(meaning.value, database_errors.describe(error), meaning.name)
+
     app.add_exception_handler(RedisError, _server_away)
-    app.add_exception_handler(SQLAlchemyError, _server_away)
     app.add_exception_handler(ConnectionError, _server_away)
 
     @app.exception_handler(Exception)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies import TheGateway, ThePrincipal, principal_of
@@ -83,13 +83,46 @@ class KeyedRoute(APIRoute):
 
 def new_router() -> APIRouter:
     """Return a router under ``/v1/settlement`` that documents the refusals of settlement."""
-    return APIRouter(prefix="/v1/settlement", tags=["settlement"], responses=PROBLEMS, route_class=KeyedRoute)
+    return APIRouter(
+        prefix="/v1/settlement",
+        tags=["settlement"],
+        responses=PROBLEMS,
+        route_class=KeyedRoute,
+        dependencies=[Depends(_check_texts)],
+    )
+
+
+def _check_texts(request: Request) -> None:
+    """Raise BadValue, naming the parameter, for a text in path or query that no document can contain."""
+    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+        if isinstance(value, str) and not value.isprintable():
+            raise BadValue(name, value, "printable text")
+
+
+def _check_storable(field: str, value: object) -> None:
+    """Raise BadValue, naming the field, for a text or a number in a body that the database cannot keep."""
+    if isinstance(value, str) and ("\0" in value or any("\ud800" <= char <= "\udfff" for char in value)):
+        raise BadValue(field, value, "text without NUL and of whole characters")
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise BadValue(field, value, f"a whole number up to {LARGEST_NUMBER}")
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _check_storable(f"{field}.{name}" if field else str(name), part)
+    elif isinstance(value, list):
+        for part in value:
+            _check_storable(field, part)
 
 
 class Strict(BaseModel):
     """A request body that refuses fields it does not know."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, body: Any) -> Any:
+        _check_storable("", body)
+        return body
 
 
 LotNumber = Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]

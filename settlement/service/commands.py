@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.hosting.running import resolve_database_url
@@ -12,6 +13,7 @@ from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import connect, migrate
+from settlement.base.database_errors import Meaning, describe, meaning_of
 from settlement.base.refusal import Refused
 from settlement.ledger import chain
 from settlement.workbooks.cells import BadFile
@@ -38,6 +40,10 @@ def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except (BadValue, Refused, BadFile, audit.BrokenChain, chain.BrokenLedger, OSError) as error:
         raise click.ClickException(str(error)) from error
+    except SQLAlchemyError as error:
+        if meaning_of(error) is Meaning.MISTAKE:
+            raise
+        raise click.ClickException(describe(error)) from error
 
 
 def in_transaction(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

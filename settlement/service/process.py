@@ -16,7 +16,7 @@ import structlog
 from asyncpg import InterfaceError, InternalClientError, PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from goldx.hosting.settings import Settings
 from goldx.retry import growing, retry
@@ -29,6 +29,7 @@ from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
 from goldx.streams.server_clock import ServerClock
 from settlement.base import database, request_keys, working_days
+from settlement.base.database_errors import Meaning, meaning_of
 from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application, cancels
@@ -48,22 +49,13 @@ BEHIND_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts while a server is away; doubled each time."""
 
-_OUTAGES = ("08", "40", "53", "57")
-"""SQLSTATE classes that pass: connection, serialization and deadlock, resources, operator intervention."""
-
 
 def is_outage(error: BaseException) -> bool:
     """Return whether waiting may help: a server is away or starting, or two transactions collided."""
     if redis_passes(error):
         return True
-    if isinstance(error, PostgresError):
-        return str(error.sqlstate or "").startswith(_OUTAGES)
-    if isinstance(error, InterfaceError | InternalClientError):
-        # The driver raises these for a connection that the server has ended between two operations.
-        return not isinstance(error, ValueError)
-    if isinstance(error, DBAPIError):
-        cause = error.orig and error.orig.__cause__
-        return error.connection_invalidated or (cause is not None and is_outage(cause))
+    if isinstance(error, SQLAlchemyError | PostgresError | InterfaceError | InternalClientError):
+        return meaning_of(error) is Meaning.AWAY
     return False
 
 
