@@ -99,6 +99,11 @@ class DueDiligenceRequest(Strict):
     findings: str
 
 
+class NameRequest(Strict):
+    name: str
+    document: str = Field(description="the paper that proves it")
+
+
 class ReportDecisionRequest(Strict):
     step: Literal["confirm", "dismiss", "file"]
     reference: str
@@ -223,6 +228,13 @@ async def get_tickets(
 async def get_ticket(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return a ticket with its seller, masked, and its items."""
     return await _ticket(connection, number)
+
+
+@router.post("/sellers/{number}/name")
+async def correct_name(by: Clerk, connection: Transaction, number: Number, request: NameRequest) -> dict[str, int]:
+    """Record the right name of a seller whose number is known with another one; not by who recorded that."""
+    await sellers.correct_name(connection, by, number, request.name, request.document)
+    return {"seller": number}
 
 
 @router.post("/sellers/{number}/due-diligence")

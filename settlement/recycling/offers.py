@@ -23,6 +23,7 @@ from settlement.documents.recycling import COUNTER_TICKET
 from settlement.intake import pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
+from settlement.lots import acceptance, customs, warehouses
 from settlement.lots.provenance import Record
 from settlement.recycling import aml, counters, tickets, two_way
 from settlement.tables.recycling import counter_item, posted_price
@@ -40,6 +41,7 @@ async def make(connection: AsyncConnection, by: str, ticket_no: int) -> int:
     row = await tickets.find(connection, ticket_no, lock=True)
     place = await counters.find(connection, row.counter)
     allow(COUNTER_TICKET, "offer", ticket_no, row.status)
+    await check_taken(connection, ticket_no, place.warehouse)
     total = 0
     for item in await tickets.items_of(connection, ticket_no):
         price = await two_way.current(connection, place.member, item.form)
@@ -53,6 +55,24 @@ async def make(connection: AsyncConnection, by: str, ticket_no: int) -> int:
         raise Refused("NO_GOLD", f"the items of ticket {ticket_no} are worth less than a fen")
     await tickets.take_step(connection, by, "offer", ticket_no, {"offered_by": by, "offered_fen": total})
     return total
+
+
+async def check_taken(connection: AsyncConnection, ticket_no: int, place: str) -> None:
+    """Raise Refused (NOT_ACCEPTED) for an item that no class would take as a lot: it must not be paid for.
+
+    A class takes it by its form, its screened fineness and its weight, in the counter's warehouse ``place``.
+    """
+    classes = await acceptance.terms(connection)
+    takes = await customs.of_classes(connection, classes)
+    status = await warehouses.customs_of(connection, place)
+    there = [terms for symbol, terms in classes.items() if takes[symbol] == status]
+    for item in await tickets.items_of(connection, ticket_no):
+        about = (item.form, place, item.gross_cg, item.xrf_e5)
+        against = [acceptance.declared_problems(terms, *about) for terms in there]
+        if all(against):
+            nearest = min(against, key=len, default={"": f"no class takes {status} metal"})
+            why = "; ".join(nearest.values())
+            raise Refused("NOT_ACCEPTED", f"ticket {ticket_no}, line {item.line}: no class takes this item: {why}")
 
 
 async def accept(connection: AsyncConnection, by: str, ticket_no: int) -> None:
@@ -94,6 +114,7 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
     allow(COUNTER_TICKET, "pay", ticket_no, row.status)
     check_another(COUNTER_TICKET, "pay", ticket_no, by, row.offered_by)
     await _check_of_today(connection, ticket_no)
+    await check_taken(connection, ticket_no, (await counters.find(connection, row.counter)).warehouse)
     day = working_days.today()
     if method == "CASH":
         await aml.before_cash(connection, by, row.seller_id, row.offered_fen, day)

@@ -1,23 +1,26 @@
 """Sellers of old gold at a counter: recognized by a hash, shown masked, and examined where the law asks for it.
 
-The venue keeps a salted hash of a person's identity document, masked number and name, and the record of due diligence;
+The venue keeps salted hashes of a person's identity document and name, both masked, and the record of due diligence;
 the copy of the document stays with the member, under the reference given here. There is one salt for the whole venue,
 so that a seller is the same at every member's counter; scrypt makes guessing numbers from the hash slow.
 """
 
 import asyncio
+import hmac
 import re
 import secrets
 from hashlib import scrypt
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import audit, identity_numbers
 from settlement.base.database import now_ms
+from settlement.base.refusal import Refused
+from settlement.base.spelling import fold
 from settlement.base.texts import masked, printable
 from settlement.tables.recycling import ID_TYPES, due_diligence, identity_salt, seller
 
@@ -48,9 +51,13 @@ def checked(id_type: str, number: str, name: str) -> Identity:
         if re.fullmatch(r"[A-Z0-9]{5,20}", compared) is None:
             raise BadValue("id_number", "*" * len(compared), "5 to 20 letters and digits")
         identity_numbers.check_if_resident_id("id_number", compared)
-    if not 1 <= len(name.strip()) <= 64 or not name.isprintable():
-        raise BadValue("name", "*" * len(name), "printable text of 1 to 64 characters")
+    _check_name(name)
     return Identity(id_type, compared, name.strip())
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name.strip()) <= 64 or not name.isprintable() or not fold(name):
+        raise BadValue("name", "*" * len(name), "printable text of 1 to 64 characters")
 
 
 def masked_number(number: str) -> str:
@@ -61,30 +68,65 @@ def masked_number(number: str) -> str:
     return masked(number, 3 if len(number) > 8 else 0, 2)
 
 
-async def _hash(connection: AsyncConnection, identity: Identity) -> bytes:
+async def _hash(connection: AsyncConnection, text: str) -> bytes:
     fresh = insert_or(identity_salt).values(one=1, salt=secrets.token_bytes(32)).on_conflict_do_nothing()
     await connection.execute(fresh)
     salt = (await connection.execute(select(identity_salt.c.salt))).scalar_one()
-    text = f"{identity.id_type}:{identity.number}".encode()
-    return await asyncio.to_thread(scrypt, text, salt=salt, n=2**14, r=8, p=1)
+    return await asyncio.to_thread(scrypt, text.encode(), salt=salt, n=2**14, r=8, p=1)
+
+
+async def _hash_of_name(connection: AsyncConnection, seller_hash: bytes, name: str) -> bytes:
+    """Return the hash of a person's name, which differs for two people of the same name."""
+    return await _hash(connection, f"{seller_hash.hex()}:{fold(name)}")
 
 
 async def recognize(connection: AsyncConnection, by: str, identity: Identity) -> Row[Any]:
-    """Return the seller with this identity document, who is registered if new."""
-    digest = await _hash(connection, identity)
+    """Return the seller with this identity document, who is registered if new.
+
+    Raises Refused (OTHER_NAME) where the document's number is known with another name. Nobody is told the known one.
+    """
+    digest = await _hash(connection, f"{identity.id_type}:{identity.number}")
+    named = await _hash_of_name(connection, digest, identity.name)
     values = {
         "identity_hash": digest,
         "id_type": identity.id_type,
         "masked_number": masked_number(identity.number),
         "masked_name": masked(identity.name, 1),
         "first_seen": now_ms(),
+        "name_hash": named,
+        "named_by": by,
     }
     added = insert_or(seller).values(values).on_conflict_do_nothing().returning(seller.c.seller_id)
     number = await connection.scalar(added)
     if number is not None:
         shown = {key: values[key] for key in ("id_type", "masked_number", "masked_name")}
         await audit.record(connection, audit.Act(by, "seller.add", f"seller:{number}", shown))
-    return (await connection.execute(select(seller).where(seller.c.identity_hash == digest))).one()
+    row = (await connection.execute(select(seller).where(seller.c.identity_hash == digest))).one()
+    if row.name_hash is None and row.masked_name == values["masked_name"]:
+        # Registered when names were not hashed: what is known of the name is all that can be compared.
+        learnt = update(seller).where(seller.c.seller_id == row.seller_id)
+        await connection.execute(learnt.values(name_hash=named, named_by=by))
+    elif row.name_hash is None or not hmac.compare_digest(row.name_hash, named):
+        text = f"this number is that of seller {row.seller_id}, who has another name: one of the two is wrong"
+        raise Refused("OTHER_NAME", text)
+    return row
+
+
+async def correct_name(connection: AsyncConnection, by: str, seller_id: int, name: str, document: str) -> None:
+    """Record a seller's right name, by the paper that proves it: it was mistyped, or the person has a new one.
+
+    Raises BadValue; Refused (SAME_PERSON) for who recorded the name that is replaced.
+    """
+    _check_name(name)
+    printable("document", document, 64)
+    row = await find(connection, seller_id, lock=True)
+    if row.named_by == by:
+        raise Refused("SAME_PERSON", f"{by} has recorded the name of seller {seller_id}; another person corrects it")
+    named = await _hash_of_name(connection, row.identity_hash, name.strip())
+    values = {"name_hash": named, "masked_name": masked(name.strip(), 1), "named_by": by}
+    await connection.execute(update(seller).where(seller.c.seller_id == seller_id).values(values))
+    about = {"from": row.masked_name, "to": values["masked_name"], "document": document}
+    await audit.record(connection, audit.Act(by, "seller.correct_name", f"seller:{seller_id}", about))
 
 
 async def find(connection: AsyncConnection, seller_id: int, *, lock: bool = False) -> Row[Any]:

@@ -42,6 +42,8 @@ seller = Table(
     string("masked_number"),
     string("masked_name"),
     integer("first_seen"),
+    Column("name_hash", LargeBinary),
+    string("named_by", null=True),
     one_of("id_type", ID_TYPES),
 )
 

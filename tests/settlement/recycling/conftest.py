@@ -13,7 +13,7 @@ from tests.settlement.small_exchange import ONE, SmallExchange
 @pytest_asyncio.fixture
 async def exchange(exchange: SmallExchange) -> SmallExchange:
     """Two members with a counter each, a class for old gold, today's price, and a calendar that knows the year."""
-    await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL")
+    await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL", 58_500)
     await exchange.post()
     async with exchange.engine.begin() as connection:
         for code in ("A", "B"):

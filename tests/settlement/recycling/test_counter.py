@@ -20,7 +20,7 @@ from settlement.tables.recycling import counter_ticket, seller
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from tests.settlement.commands import clerk
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, refused
 
 FIRST = Identity("RESIDENT_ID", "11010519491231002X", "甲某某")
 SECOND = Identity("PASSPORT", "E12345678", "Seller Two")
@@ -80,7 +80,7 @@ def test_a_masked_number_shows_five_characters_of_a_long_number_and_two_of_a_sho
 async def test_a_seller_is_recognized_by_a_hash_and_no_secret_is_kept(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
         one = await sellers.recognize(connection, ONE, FIRST)
-        again = await sellers.recognize(connection, ONE, FIRST._replace(name="甲"))
+        again = await sellers.recognize(connection, ONE, FIRST._replace(name="甲 某某"))
         other = await sellers.recognize(connection, ONE, SECOND)
         assert one.seller_id == again.seller_id != other.seller_id
         assert (one.masked_number, one.masked_name) == ("110*************2X", "甲**")
@@ -314,8 +314,8 @@ async def test_items_become_lots_with_the_ticket_as_their_proof(exchange: SmallE
         await audit.verify(connection)
         low = await ticket(connection, items=[(1_000, 75_000)])
         await offers.pay(connection, OTHER, low, "TRANSFER", "T-2")
-        with pytest.raises(BadFile, match="outside the band"):
-            await offers.deliver(connection, ONE, [low], {"SCRAP_JEWEL": "SCRAP"})
+        with pytest.raises(BadFile, match="SCRAP_JEWEL is not allowed"):
+            await offers.deliver(connection, ONE, [low], {"SCRAP_JEWEL": "AU"})
 
 
 async def test_the_counter_by_the_clerks_command(exchange: SmallExchange, configured_database: None) -> None:  # noqa: ARG001
@@ -341,3 +341,54 @@ async def test_the_counter_by_the_clerks_command(exchange: SmallExchange, config
     await clerk(ONE, "counter", "report", "1", "file", "--reference", "CAMLMAC-1")
     assert "lots 1" in await clerk(ONE, "counter", "deliver", "1", "--symbol", "SCRAP_JEWEL=SCRAP")
     assert "DELIVERED" in await clerk(ONE, "counter", "tickets", "--counter", "CA")
+
+
+async def test_a_known_number_with_another_name_is_refused_until_a_colleague_corrects_it(
+    exchange: SmallExchange,
+) -> None:
+    first = await do(exchange, sellers.recognize, ONE, FIRST)
+    for spelled in ("甲某某", " 甲 某某 "):
+        same = await do(exchange, sellers.recognize, OTHER, FIRST._replace(name=spelled))
+        assert same.seller_id == first.seller_id
+    for name in ("乙某某", "甲某", "甲大某"):
+        said = await refused(exchange, "OTHER_NAME", sellers.recognize, ONE, FIRST._replace(name=name))
+        assert "甲" not in said
+    await refused(exchange, "SAME_PERSON", sellers.correct_name, ONE, first.seller_id, "甲大某", "REGISTER-7")
+    with pytest.raises(BadValue, match="name"):
+        await do(exchange, sellers.correct_name, OTHER, first.seller_id, " ", "REGISTER-7")
+    await do(exchange, sellers.correct_name, OTHER, first.seller_id, "甲大某", "REGISTER-7")
+    assert (await do(exchange, sellers.recognize, ONE, FIRST._replace(name="甲大某"))).seller_id == first.seller_id
+    await refused(exchange, "OTHER_NAME", sellers.recognize, ONE, FIRST)
+
+
+async def test_a_name_from_before_is_compared_by_what_is_known_of_it(exchange: SmallExchange) -> None:
+    first = await do(exchange, sellers.recognize, ONE, FIRST)
+    async with exchange.engine.begin() as connection:
+        await connection.execute(update(seller).values(name_hash=None, named_by=None))
+    await refused(exchange, "OTHER_NAME", sellers.recognize, ONE, FIRST._replace(name="乙某某"))
+    assert (await do(exchange, sellers.recognize, ONE, FIRST)).seller_id == first.seller_id
+    await refused(exchange, "OTHER_NAME", sellers.recognize, ONE, FIRST._replace(name="甲大大"))
+
+
+@pytest.mark.parametrize(
+    ("item", "e5", "why"),
+    [
+        (tickets.Item("ingot", "", "DORE", 10_000, "own"), 99_900, "DORE is not allowed"),
+        (tickets.Item("ring", "", "SCRAP_JEWEL", 10_000, "own"), 50_000, "outside the band of SCRAP"),
+    ],
+)
+async def test_an_item_that_no_class_takes_gets_no_offer_and_no_money(
+    exchange: SmallExchange, item: tickets.Item, e5: int, why: str
+) -> None:
+    await do(exchange, two_way.post, ONE, two_way.PostedPrice("VENUE", "DORE", 60_000, 61_000, 0, 99_000))
+    number = await do(exchange, tickets.open_ticket, ONE, "CA", FIRST, "COPY-1", "CLEAR", "UN")
+    await do(exchange, tickets.add_item, ONE, number, item)
+    await do(exchange, tickets.screen, ONE, number, {1: e5})
+    assert why in await refused(exchange, "NOT_ACCEPTED", offers.make, ONE, number)
+
+
+async def test_an_item_that_no_class_takes_any_more_is_not_paid(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
+        number = await ticket(connection)
+        await connection.execute(text("UPDATE instrument SET form = 'GRAIN' WHERE symbol = 'SCRAP'"))
+    await refused(exchange, "NOT_ACCEPTED", offers.pay, OTHER, number, "TRANSFER", "T-1")
