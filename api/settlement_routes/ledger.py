@@ -6,9 +6,9 @@ from pydantic import Field
 
 from api.dependencies import TheGateway
 from api.listing import ThePage, listed
-from api.settlement_routes.access import AnyStaff, Clerk, Reader, Strict, Transaction, new_router
+from api.settlement_routes.access import AnyStaff, Clerk, Number, Reader, Strict, Transaction, new_router
 from goldx.protocol.units import format_amount, parse_money
-from settlement.ledger import balances, cash, progress
+from settlement.ledger import balances, cash, corrections, fee_payouts, progress
 
 router = new_router()
 
@@ -17,6 +17,20 @@ class CashRequest(Strict):
     account: str
     amount: str = Field(description="CNY; negative takes money out", examples=["1000000.00"])
     bank_reference: str
+
+
+class FeePayoutRequest(Strict):
+    amount: str = Field(description="CNY, more than zero", examples=["1000.00"])
+    reason: str
+
+
+class ClaimPaymentRequest(FeePayoutRequest):
+    document: str = Field(description="number of the paper that proves it")
+
+
+class CorrectionRequest(ClaimPaymentRequest):
+    from_account: str | None = Field(default=None, description="has the money; absent: it went out by no document")
+    to_account: str | None = Field(default=None, description="gets it; absent: it came in by no document")
 
 
 def _balance(row: Any) -> dict[str, Any]:
@@ -42,3 +56,25 @@ async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) 
     """Return how far settlement is: sequences posted and last published, trades posted, what waits for the engine."""
     reached = await progress.read(connection)
     return {**reached._asdict(), "last_sequence": await gateway.events.last_sequence()}
+
+
+@router.post("/corrections")
+async def propose_correction(by: Clerk, connection: Transaction, request: CorrectionRequest) -> dict[str, int]:
+    """Propose to move money between trading accounts, or from or to what no document stands behind."""
+    amount, accounts = parse_money(request.amount), (request.from_account, request.to_account)
+    number = await corrections.propose(connection, by, *accounts, amount, request.reason, request.document)
+    return {"proposal": number}
+
+
+@router.post("/corrections/claims/{number}")
+async def pay_claim(by: Clerk, connection: Transaction, number: Number, request: ClaimPaymentRequest) -> dict[str, int]:
+    """Propose to pay an upheld claim out of the venue's own account."""
+    amount = parse_money(request.amount)
+    proposal = await corrections.pay_claim(connection, by, number, amount, request.reason, request.document)
+    return {"proposal": proposal}
+
+
+@router.post("/corrections/fees")
+async def pay_out_fees(by: Clerk, connection: Transaction, request: FeePayoutRequest) -> dict[str, int]:
+    """Propose to pay fee income out to the venue's own account."""
+    return {"proposal": await fee_payouts.propose(connection, by, parse_money(request.amount), request.reason)}

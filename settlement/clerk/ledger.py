@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_amount, parse_money
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import clerk, propose, show
-from settlement.clerk.options import PAGE, combined
-from settlement.ledger import balances, cash
+from settlement.clerk.options import NUMBER, PAGE, REASON, combined
+from settlement.ledger import balances, cash, corrections, fee_payouts
 
 
 class _Transfer(NamedTuple):
@@ -52,6 +52,62 @@ def cash_in(by: str, transfer: _Transfer) -> None:
 def cash_out(by: str, transfer: _Transfer) -> None:
     """Propose money that is to go out from the escrow bank."""
     _propose_cash(by, transfer, -1)
+
+
+@clerk.group("correct")
+def correct_group() -> None:
+    """Correct what stands on the wrong account: one person proposes with the reason, another approves."""
+
+
+AMOUNT = click.option("--amount", required=True, help="CNY, more than zero.")
+DOCUMENT = click.option("--document", required=True, help="Number of the paper that proves it.")
+
+
+@correct_group.command("money")
+@click.option("--from", "from_account", help="Account that has the money; left out: it went out by no document.")
+@click.option("--to", "to_account", help="Account that gets it; left out: it came in by no document.")
+@AMOUNT
+@REASON
+@DOCUMENT
+@click.pass_obj
+def correct_money(
+    by: str, from_account: str | None, to_account: str | None, amount: str, reason: str, document: str
+) -> None:
+    """Propose to move money from one trading account to another, or from or to what no document stands behind."""
+
+    async def work(connection: AsyncConnection) -> int:
+        fen = parse_money(amount)
+        return await corrections.propose(connection, by, from_account, to_account, fen, reason, document)
+
+    propose(by, work)
+
+
+@correct_group.command("claim")
+@NUMBER
+@AMOUNT
+@REASON
+@DOCUMENT
+@click.pass_obj
+def pay_claim(by: str, number: int, amount: str, reason: str, document: str) -> None:
+    """Propose to pay the upheld claim NUMBER out of the venue's own account."""
+
+    async def work(connection: AsyncConnection) -> int:
+        return await corrections.pay_claim(connection, by, number, parse_money(amount), reason, document)
+
+    propose(by, work)
+
+
+@correct_group.command("fees")
+@AMOUNT
+@REASON
+@click.pass_obj
+def pay_out_fees(by: str, amount: str, reason: str) -> None:
+    """Propose to pay fee income out to the venue's own account."""
+
+    async def work(connection: AsyncConnection) -> int:
+        return await fee_payouts.propose(connection, by, parse_money(amount), reason)
+
+    propose(by, work)
 
 
 @clerk.command("balances")

@@ -80,6 +80,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", Movement()),
     "load_out": Kind("settlement.load_outs.application", Movement(gold=Net.OUT, own_stock=StockEffect.GIVES_PART)),
     "load_out_cancel": Kind("settlement.load_outs.cancels", Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART)),
+    "correction": Kind("settlement.ledger.corrections", Movement(cash=Net.EITHER, cash_against="suspense")),
+    "fee_payout": Kind("settlement.ledger.fee_payouts", Movement(cash=Net.IN, cash_against="fee_income")),
     "fee": Kind("settlement.charges.bills", Movement(cash=Net.OUT, cash_against="fee_income")),
     "transfer": Kind("settlement.custody.transfers"),
     "pickup_code": Kind("settlement.load_outs.handing_over"),

@@ -18,6 +18,11 @@ BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline"
 """No other transfer of money may have the same bank reference."""
 CASH_UNDER_WAY: Final = CASH_TRANSFER.open
 """The transfer may yet move money: it is proposed, or on its way to the engine."""
+CORRECTION: Final = Machine("correction", CASH_TRANSFER.steps)
+FEE_PAYOUT: Final = Machine("fee_payout", CASH_TRANSFER.steps)
+"""Both go the way of a transfer of money."""
+CORRECTION_COUNTS: Final = CORRECTION.without(CORRECTION.after("decline", "refuse"))
+"""The correction moves money, or may yet; a claim has one such payment."""
 
 OUTBOX_UNSENT: Final = ("PENDING", "SENDING")
 """The item waits to be appended to the journal, or its append may not have arrived."""

@@ -12,6 +12,8 @@ MACHINES: Final[Mapping[str, Machine]] = {
         lots.LOT,
         kinds.PROPOSAL,
         ledger.CASH_TRANSFER,
+        ledger.CORRECTION,
+        ledger.FEE_PAYOUT,
         custody.RECEIPT,
         custody.PLEDGE,
         custody.LEGAL_HOLD,

@@ -6,10 +6,10 @@ Signs: a positive amount credits an account, a negative one debits it; per entry
 ledger account   its balance                                                     sign
 ===============  ==============================================================  ========
 ``member``       what the venue owes a trading account, in money or in metal      >= 0
-``fee_income``   fees that the venue has earned                                   >= 0
+``fee_income``   fees that the venue has earned and not paid out                  >= 0
 ``bank_escrow``  members' and venue's money at the escrow bank                    <= 0
 ``vault``        fine gold of a class under live receipts in the warehouses       <= 0
-``suspense``     moved by no document of settlement: always a break               any
+``suspense``     moved by no document of settlement: a break until corrected      any
 ===============  ==============================================================  ========
 """
 

@@ -7,7 +7,8 @@ umpire. The claim is upheld where the umpire finds less than the certificates by
 form (domain sheet 3.5), else dismissed; a lot is claimed about once. Weight and visible faults are settled at the
 counter, before anybody signs.
 
-Where a claim is upheld the venue pays its debt like any other money, by ``cash-in``; the claim is the reason.
+Where a claim is upheld the venue pays its debt out of its own account, by a correction that names the claim
+(``settlement.ledger.corrections``).
 """
 
 from collections.abc import Sequence

@@ -22,7 +22,15 @@ from settlement.ledger.outbox import reference_of
 from settlement.reconciliation.histories import Facts
 from settlement.tables.charges import fee_bill
 from settlement.tables.custody import encumbrance, receipt
-from settlement.tables.ledger import cash_transfer, ledger_account, ledger_entry, outbox, posting
+from settlement.tables.ledger import (
+    cash_transfer,
+    correction,
+    fee_payout,
+    ledger_account,
+    ledger_entry,
+    outbox,
+    posting,
+)
 from settlement.tables.load_outs import load_out
 
 
@@ -40,6 +48,15 @@ def _receipt_cancel(row: Row[Any]) -> Legs:
 
 def _fee(row: Row[Any]) -> Legs:
     return ((row.account, CASH, -row.amount_fen),)
+
+
+def _correction(row: Row[Any]) -> Legs:
+    legs = ((row.from_account, CASH, -row.amount_fen), (row.to_account, CASH, row.amount_fen))
+    return tuple(leg for leg in legs if leg[0])
+
+
+def _fee_payout(row: Row[Any]) -> Legs:
+    return ((row.account, CASH, row.amount_fen),)
 
 
 def _load_out(row: Row[Any]) -> Legs:
@@ -83,6 +100,8 @@ KINDS: Final[Mapping[str, _Kind]] = {
     "cash": _Kind(cash_transfer, _cash, MACHINES["cash"], "complete"),
     "receipt": _Kind(receipt, _receipt),
     "receipt_cancel": _Kind(receipt, _receipt_cancel),
+    "correction": _Kind(correction, _correction, MACHINES["correction"], "complete"),
+    "fee_payout": _Kind(fee_payout, _fee_payout, MACHINES["fee_payout"], "complete"),
     "fee": _Kind(fee_bill, _fee, MACHINES["fee"], "pay"),
     "load_out": _Kind(load_out, _load_out),
     "load_out_cancel": _Kind(load_out, _load_out_cancel),

@@ -41,6 +41,8 @@ from settlement.tables.lots import custody_event, lot, lot_lock
 KIND: Final = "HISTORY"
 TABLES: Final[Mapping[str, Table]] = {
     "cash": ledger.cash_transfer,
+    "correction": ledger.correction,
+    "fee_payout": ledger.fee_payout,
     "receipt": custody.receipt,
     "pledge": custody.encumbrance,
     "legal_hold": custody.encumbrance,

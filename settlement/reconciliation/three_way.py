@@ -44,6 +44,7 @@ from settlement.tables.custody import encumbrance, receipt
 from settlement.tables.ledger import (
     cash_transfer,
     engine_holding,
+    fee_payout,
     ledger_account,
     ledger_entry,
     posting,
@@ -187,8 +188,9 @@ async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> N
     fees = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
     paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
     billed = await connection.scalar(paid)
-    income = await _balance(connection, "fee_income")
-    comparison.compare("FEES", "fee_income", CASH, int(fees or 0) + int(billed or 0), income)
+    payouts = select(func.coalesce(func.sum(fee_payout.c.amount_fen), 0)).where(fee_payout.c.status == "DONE")
+    earned = int(fees or 0) + int(billed or 0) - int(await connection.scalar(payouts) or 0)
+    comparison.compare("FEES", "fee_income", CASH, earned, await _balance(connection, "fee_income"))
 
 
 async def _check_cash(connection: AsyncConnection, comparison: _Comparison) -> None:

@@ -25,7 +25,7 @@ from settlement.tables.assays import assay_exchange
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
 from settlement.tables.custody import encumbrance, receipt, transfer, transfer_lot
-from settlement.tables.ledger import cash_transfer, outbox
+from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
 from settlement.tables.load_outs import claim, load_out, load_out_lot
 from settlement.tables.lots import acceptance, lot, provenance
 from settlement.tables.recycling import aml_report, counter_ticket
@@ -35,6 +35,8 @@ PAUSE: Final = 0.2
 
 TABLES: Final[Mapping[str, Table]] = {
     "cash": cash_transfer,
+    "correction": correction,
+    "fee_payout": fee_payout,
     "receipt": receipt,
     "pledge": encumbrance,
     "legal_hold": encumbrance,
@@ -233,8 +235,8 @@ async def _lots_and_accounts(
                 numbers += several
         if "lot_id" in table.c:
             numbers += (await connection.execute(select(table.c.lot_id).where(of))).scalars()
-        if "account" in table.c:
-            accounts |= set((await connection.execute(select(table.c.account).where(of))).scalars())
+        for column in (table.c[name] for name in ("account", "from_account", "to_account") if name in table.c):
+            accounts |= set((await connection.execute(select(column).where(of, column.is_not(None)))).scalars())
     if numbers and not accounts:
         owners = select(lot.c.account).where(among(lot.c.lot_id, numbers))
         accounts |= set((await connection.execute(owners)).scalars())

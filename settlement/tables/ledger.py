@@ -23,6 +23,9 @@ from settlement.documents.kinds import LEDGER_KINDS, MOVEMENTS
 from settlement.documents.ledger import (
     BANK_REFERENCE_USED,
     CASH_TRANSFER,
+    CORRECTION,
+    CORRECTION_COUNTS,
+    FEE_PAYOUT,
     OUTBOX_CLOSED,
     OUTBOX_OPEN,
     OUTBOX_UNSENT,
@@ -168,6 +171,43 @@ cash_transfer = Table(
         unique=True,
         postgresql_where=text(is_in("status", BANK_REFERENCE_USED)),
     ),
+)
+
+correction = Table(
+    "correction",
+    metadata,
+    number("correction_no"),
+    Column("from_account", Text, ForeignKey("trading_account.account")),
+    Column("to_account", Text, ForeignKey("trading_account.account")),
+    integer("amount_fen"),
+    Column("claim_no", BigInteger, ForeignKey("claim.claim_no")),
+    string("why"),
+    string("document"),
+    string("status"),
+    string("reason", null=True),
+    one_of("status", CORRECTION.states),
+    CheckConstraint("amount_fen > 0", name="amount"),
+    CheckConstraint("from_account IS NOT NULL OR to_account IS NOT NULL", name="some_account"),
+    CheckConstraint("from_account <> to_account", name="two_accounts"),
+    Index(
+        "uq_correction_claim_no",
+        "claim_no",
+        unique=True,
+        postgresql_where=text(is_in("status", CORRECTION_COUNTS)),
+    ),
+)
+
+fee_payout = Table(
+    "fee_payout",
+    metadata,
+    number("payout_no"),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    integer("amount_fen"),
+    string("why"),
+    string("status"),
+    string("reason", null=True),
+    one_of("status", FEE_PAYOUT.states),
+    CheckConstraint("amount_fen > 0", name="amount"),
 )
 
 stock = Table(

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
+from settlement.ledger import corrections
 from settlement.load_outs import claims, handing_over
 from settlement.lots import locks
 from settlement.service import movements
@@ -19,6 +20,7 @@ from tests.settlement.small_exchange import (
     OTHER,
     SmallExchange,
     do,
+    find_breaks,
     refused,
 )
 
@@ -72,3 +74,20 @@ async def test_a_claim_has_a_window(exchange: SmallExchange) -> None:
     await do(exchange, handing_over.release, OTHER, number)
     await push_back(exchange, number, 10)
     await refused(exchange, "TOO_LATE", claims.open_claim, ONE, number, [1], "too late", seal_whole=True)
+
+
+async def test_an_upheld_claim_is_paid_once_out_of_the_venues_own_account(exchange: SmallExchange) -> None:
+    await entered_calendar(exchange)
+    number = await released(exchange, "A.H", LOT_MG)
+    await do(exchange, claims.open_claim, ONE, number, [1], "assay of the buyer is lower", seal_whole=True)
+    payment = (corrections.pay_claim, ONE, 1, 12_345, "difference of fineness", "AWARD-1")
+    await refused(exchange, "ILLEGAL_STEP", *payment)
+    await do(exchange, claims.send, ONE, 1, "LAB-U")
+    await exchange.approve(await do(exchange, claims.propose, ONE, 1, 99_860, 30_000))
+    had = exchange.held("VENUE"), exchange.held("A.H")
+    await exchange.approve(await do(exchange, *payment))
+    await exchange.round_trip()
+    assert (exchange.held("VENUE"), exchange.held("A.H")) == (had[0] - 12_345, had[1] + 12_345)
+    with pytest.raises(BadValue, match="claim"):
+        await do(exchange, *payment)
+    assert not [found for found in await find_breaks(exchange) if found.asset == "CNY"]
