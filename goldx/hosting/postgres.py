@@ -26,6 +26,11 @@ PRIVATE_HOME: Final = Path("/var/lib/goldx")
 OLDEST_VERSION: Final = 15
 SYSTEM_VERSIONS: Final = Path("/usr/lib/postgresql")
 
+OWNER: Final = "goldx"
+"""The role that owns the database and its tables; it is a superuser."""
+SERVICES_ROLE: Final = "goldx_services"
+"""The role of settlement, the gateways and the commands: it owns nothing and cannot switch a trigger off."""
+
 Account: TypeAlias = Literal["self", "unshare", "setpriv"]
 """How PostgreSQL gets a user id other than root's."""
 
@@ -33,6 +38,7 @@ Account: TypeAlias = Literal["self", "unshare", "setpriv"]
 async def start_postgres(directory: Path, *, durable: bool = True) -> Server:
     """Start PostgreSQL on a cluster in ``directory`` (made at the first start) with a database ``goldx``.
 
+    The server's URL is that of the OWNER; there is SERVICES_ROLE as well (``services_url``).
     ``durable=False`` switches fsync off: for tests alone. Raises ServerFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -57,15 +63,22 @@ async def start_postgres(directory: Path, *, durable: bool = True) -> Server:
         command += ["-c", option]
 
     async def make_database() -> None:
-        connection = await asyncpg.connect(host=str(sockets), user="goldx", database="postgres")
+        connection = await asyncpg.connect(host=str(sockets), user=OWNER, database="postgres")
         try:
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", SERVICES_ROLE):
+                await connection.execute(f"CREATE ROLE {SERVICES_ROLE} LOGIN")
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'goldx'"):
                 await connection.execute("CREATE DATABASE goldx")
         finally:
             await connection.close()
 
-    url = f"postgresql+asyncpg://goldx@/goldx?host={sockets}"
+    url = f"postgresql+asyncpg://{OWNER}@/goldx?host={sockets}"
     return await start_server("PostgreSQL", url, command, log, make_database, signal.SIGINT)
+
+
+def services_url(owner_url: str) -> str:
+    """Return the URL of an embedded server for SERVICES_ROLE, given that of its owner."""
+    return owner_url.replace(f"//{OWNER}@", f"//{SERVICES_ROLE}@", 1)
 
 
 @cache
@@ -151,7 +164,7 @@ async def _initialise(binaries: Path, cluster: Path, account: Account) -> None:
     partial.mkdir(mode=0o700)
     if account == "setpriv":
         os.chown(partial, NOBODY, NOBODY)
-    options = ["-D", str(partial), "-U", "goldx", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+    options = ["-D", str(partial), "-U", OWNER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
     process = await asyncio.create_subprocess_exec(
         *_as_account(account, "TERM"),
         str(binaries / "initdb"),

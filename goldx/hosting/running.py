@@ -4,6 +4,7 @@ import fcntl
 import json
 from pathlib import Path
 
+from goldx.hosting.passwords import kept_password, with_password
 from goldx.hosting.settings import PREFIX, Settings
 
 
@@ -18,7 +19,10 @@ def run_folder(settings: Settings) -> Path:
 
 def resolve_redis_url(settings: Settings) -> str:
     """Return the URL of Redis: the setting, else that of the running exchange. Raises NotRunning."""
-    return settings.redis_url or _url_of_running(settings, "redis_url")
+    if settings.redis_url:
+        return settings.redis_url
+    url, secret = _url_of_running(settings, "redis_url"), kept_password(settings.data_dir, "valkey")
+    return with_password(url, secret) if secret else url
 
 
 def resolve_database_url(settings: Settings) -> str:

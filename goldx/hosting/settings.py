@@ -56,6 +56,18 @@ class Settings(BaseSettings):
         description="PostgreSQL 15 or newer; unset: the embedded one of `data_dir`.",
         examples=["postgresql+asyncpg://user:password@host:5432/goldx"],
     )
+    database_owner_url: str | None = Field(
+        default=None,
+        pattern=f"^{DATABASE_URL}$",
+        description="The database as its owner, for `goldx settlement --migrate`; unset: `database_url` is it.",
+        examples=["postgresql+asyncpg://owner:password@host:5432/goldx"],
+    )
+    redis_memory_mb: int = Field(
+        default=0,
+        ge=0,
+        le=100_000_000,
+        description="Memory at which the embedded Valkey refuses to write; 0: 60 % of the machine's or container's.",
+    )
     shard: str = Field(
         default="0", pattern=r"^[A-Za-z0-9]{1,16}$", description="Name of the shard, part of every Redis key."
     )

@@ -9,18 +9,21 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
+from goldx.hosting.passwords import password, without_password
 from goldx.hosting.placement import placement_prefix
-from goldx.hosting.postgres import start_postgres
+from goldx.hosting.postgres import services_url, start_postgres
 from goldx.hosting.running import run_folder
-from goldx.hosting.servers import Server, lock_file
+from goldx.hosting.servers import Server, ServerFailed, lock_file
 from goldx.hosting.service import RestartedServer, rotate_logs, start_service
 from goldx.hosting.settings import PREFIX, Settings
 from goldx.hosting.valkey import start_valkey
@@ -34,6 +37,8 @@ Settlement makes the tables that the gateway reads.
 """
 COMMANDS: Final = {"standby": ("engine", "--standby")}
 """Service -> the arguments of ``goldx`` that start it, where they are not its name."""
+OWNER_URL: Final = "database_owner_url"
+USERS_OF_TABLES: Final = frozenset(("settlement", "gateway"))
 LOCK_TIMEOUT: Final = 30.0
 MEGABYTE: Final = 1_000_000
 
@@ -75,7 +80,9 @@ class Supervisor:
             self._log_folder.mkdir(parents=True, exist_ok=True)
             rotation = asyncio.create_task(rotate_logs(self._log_folder, self.settings.log_file_mb * MEGABYTE))
             stack.push_async_callback(_cancel, rotation)
-            for stage in STAGES:
+            for number, stage in enumerate(STAGES):
+                if number == 1:
+                    await self._migrate()
                 children = [
                     RestartedServer(name, start, self._report_change)
                     for name in stage
@@ -107,7 +114,15 @@ class Supervisor:
 
     @property
     def database_url(self) -> str:
-        return self.settings.database_url or self._children["postgres"].server.url
+        """The URL of PostgreSQL for the services, which do not own its tables where there is an owner's URL."""
+        return self.settings.database_url or services_url(self._children["postgres"].server.url)
+
+    @property
+    def database_owner_url(self) -> str | None:
+        """The URL of PostgreSQL for whoever owns its tables; None where only one URL is known."""
+        if self.settings.database_url:
+            return self.settings.database_owner_url
+        return self._children["postgres"].server.url
 
     @property
     def gateway_url(self) -> str:
@@ -120,8 +135,8 @@ class Supervisor:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which a ``goldx`` command works on this exchange."""
-        values = {name: getattr(self.settings, name) for name in Settings.model_fields}
+        """The environment in which a ``goldx`` command works on this exchange; it lacks the database owner's URL."""
+        values = {name: getattr(self.settings, name) for name in Settings.model_fields if name != OWNER_URL}
         values |= {"data_dir": self.data_dir, "redis_url": self.redis_url, "database_url": self.database_url}
         for name in ("gateway", "console"):
             if child := self._children.get(name):
@@ -130,7 +145,8 @@ class Supervisor:
                     values[f"{name}_port"] = urlsplit(child.server.url).port
         with contextlib.suppress(KeyError, RuntimeError):
             values["gateway_url"] = self.gateway_url
-        return os.environ | {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
+        inherited = {name: value for name, value in os.environ.items() if name != PREFIX + OWNER_URL.upper()}
+        return inherited | {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
     async def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a service's process and return when it has ended.
@@ -156,7 +172,10 @@ class Supervisor:
         """Return the function that starts a server or service, or None if it is not wanted here."""
         prefix = placement_prefix(name) if self.settings.keep_apart else ()
         if name == "valkey":
-            return None if self.settings.redis_url else partial(start_valkey, self.data_dir / "valkey", prefix)
+            if self.settings.redis_url:
+                return None
+            secret, memory = password(self.data_dir, "valkey"), self.settings.redis_memory_mb
+            return partial(start_valkey, self.data_dir / "valkey", prefix, password=secret, memory_mb=memory)
         if name == "postgres":
             return None if self.settings.database_url else partial(start_postgres, self.data_dir / "postgres")
         unset = {"standby": not self.settings.standby, "archiver": self.settings.archive_dir is None}
@@ -164,6 +183,20 @@ class Supervisor:
             return None
         file = self._log_folder / f"{name}.jsonl"
         return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), prefix)
+
+    async def _migrate(self) -> None:
+        """Make or migrate the tables as their owner, which no service is. Raises ServerFailed."""
+        owner = self.database_owner_url
+        if owner is None or not USERS_OF_TABLES.intersection(self._wanted):
+            return
+        environment = self.environment | {PREFIX + OWNER_URL.upper(): owner}
+        command = (sys.executable, "-m", "goldx.cli", "settlement", "--migrate")
+        process = await asyncio.create_subprocess_exec(
+            "setpriv", "--pdeathsig", "KILL", *command, env=environment, stdout=PIPE, stderr=STDOUT
+        )
+        printed, _ = await process.communicate()
+        if process.returncode:
+            raise ServerFailed(f"the database was not migrated:\n{printed.decode(errors='replace').rstrip()}")
 
     def _report_change(self, line: str) -> None:
         """Report a change, and write the URLs for the commands that look for this exchange.
@@ -178,6 +211,8 @@ class Supervisor:
         for name in ("redis_url", "database_url", "gateway_url", "console_url"):
             with contextlib.suppress(KeyError, RuntimeError):
                 found.setdefault(name, getattr(self, name))
+        if found.get("redis_url"):
+            found["redis_url"] = without_password(str(found["redis_url"]))
         partial_file = self._services_file.with_suffix(".partial")
         partial_file.write_text(json.dumps(found, indent=1) + "\n")
         partial_file.replace(self._services_file)

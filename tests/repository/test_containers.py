@@ -1,20 +1,27 @@
 """docker-compose.yml starts commands that exist, with settings that exist, and checks the health of each service."""
 
+import asyncio
+import os
 import re
 import shutil
 import socket
 import tempfile
 from importlib.metadata import entry_points
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from click.testing import CliRunner
+from redis.exceptions import RedisError
 
 from goldx.__main__ import SUPPORTED
 from goldx.cli import main
 from goldx.hosting.settings import Settings
+from goldx.hosting.valkey import valkey_binary
+from goldx.retry import is_any_of, retry
+from goldx.streams.redis_client import connect
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())
@@ -22,7 +29,7 @@ OURS = sorted(name for name, service in COMPOSE["services"].items() if "build" i
 
 
 def test_every_service_has_a_container_and_the_engine_a_standby() -> None:
-    assert sorted([*(entry.name for entry in entry_points(group="goldx.health")), "standby"]) == OURS
+    assert sorted([*(entry.name for entry in entry_points(group="goldx.health")), "standby", "migration"]) == OURS
     assert COMPOSE["services"]["standby"]["command"] == ["engine", "--standby"]
 
 
@@ -32,12 +39,13 @@ def test_a_service_runs_a_command_that_exists_with_settings_that_exist(
 ) -> None:
     service = COMPOSE["services"][name]
     command = service["command"][0]
-    assert name in (command, "standby")
+    assert name in (command, "standby", "migration")
     assert CliRunner().invoke(main, [*service["command"], "--help"]).exit_code == 0
-    assert service["healthcheck"]["test"] == ["CMD", "goldx", "health", command]
+    if name != "migration":
+        assert service["healthcheck"]["test"] == ["CMD", "goldx", "health", command]
     for variable, value in service["environment"].items():
         assert variable.startswith("GOLDX_")
-        monkeypatch.setenv(variable, value.split("${")[0] + "secret@postgres:5432/goldx" if "${" in value else value)
+        monkeypatch.setenv(variable, re.sub(r"\$\{.*?\}", "secret", value))
     settings = Settings()
     assert settings.model_fields_set >= {v.removeprefix("GOLDX_").lower() for v in service["environment"]}
 
@@ -57,9 +65,42 @@ def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
         assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
-def test_valkey_syncs_its_file_before_it_acknowledges() -> None:
-    command = " ".join(COMPOSE["services"]["valkey"]["command"])
-    assert "--appendonly yes --appendfsync always" in command
+async def test_valkey_asks_for_its_password_syncs_its_file_and_refuses_when_full(folder: Path) -> None:
+    """The command of the container, run as it stands with the embedded server's program."""
+    (folder / "valkey-server").symlink_to(valkey_binary())
+    command = [part.replace("$$", "$") for part in COMPOSE["services"]["valkey"]["command"]]
+    command[-1] = command[-1].replace(
+        "valkey-server -", f"valkey-server - --port 0 --unixsocket {folder}/s --dir {folder}"
+    )
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "GOLDX_REDIS_PASSWORD": "of-this-test"}
+    process = await asyncio.create_subprocess_exec(
+        "setpriv", "--pdeathsig", "KILL", *command, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    client, stranger = connect(f"unix://:of-this-test@{folder}/s"), connect(f"unix://{folder}/s")
+    async with asyncio.timeout(30):
+        await retry(client.ping, is_any_of(RedisError, OSError), repeat(0.05))
+    with pytest.raises(RedisError, match="HELLO must be called with the client already authenticated"):
+        await stranger.ping()
+    found = await client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "save")
+    assert found == {
+        "appendonly": "yes", "appendfsync": "always", "maxmemory": str(2_500 << 20), "maxmemory-policy": "noeviction",
+        "save": "",
+    }  # fmt: skip
+    assert "of-this-test" not in Path(f"/proc/{process.pid}/cmdline").read_text()
+    await client.aclose()
+    await stranger.aclose()
+    process.terminate()
+    assert await process.wait() == 0
+
+
+def test_only_who_needs_it_reaches_a_server_or_has_the_password_of_the_owner() -> None:
+    services = COMPOSE["services"]
+    assert not set(services["console"]["networks"]) & set(services["valkey"]["networks"])
+    assert "GOLDX_REDIS_URL" not in services["console"]["environment"]
+    has_owners = [name for name, service in services.items() if "OWNER_PASSWORD" in str(service.get("environment"))]
+    assert sorted(has_owners) == ["migration", "postgres"]
+    for name in ("settlement", "gateway", "engine", "standby", "archiver"):
+        assert "//goldx_services:" in services[name]["environment"]["GOLDX_DATABASE_URL"]
 
 
 def test_health_names_the_service_when_the_server_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
