@@ -23,7 +23,7 @@ from tests.faults.processes import RestartedProcess, ServerProcess, ServiceProce
 from tests.faults.proxy import Proxy
 from tests.faults.schedule import ENGINES, GATEWAYS, Fault
 
-SETTINGS = {"lease_ms": "800", "snapshot_every": "200"}
+SETTINGS = {"lease_ms": "800", "snapshot_every": "200", "view_snapshot_every": "500"}
 START_SECONDS = 60.0
 
 

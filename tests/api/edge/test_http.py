@@ -199,3 +199,22 @@ async def test_a_nonce_is_good_for_a_while(
     member = services.member(gateway)
     with pytest.raises(Exception, match="within -1 s"):
         await member._connection._open_socket()
+
+
+async def test_a_body_of_any_depth_is_refused_and_not_a_failure(
+    services: ShardServices, gateway: GatewayServer
+) -> None:
+    """The error must not fail on a value that could just be read."""
+    for depth in (20, *range(850, 1_000, 10), 20_000):
+        value = "[" * depth + "]" * depth
+        body = f'{{"method":"market.set_phase","params":{{"symbol":{value},"phase":"closed"}}}}'.encode()
+        head = request(
+            "POST",
+            "/v1/operator/commands",
+            authorization=f"Bearer {services.keys['op'].bearer_token()}",
+            content_type="application/json",
+            content_length=str(len(body)),
+            connection="close",
+        )
+        status, problem = await answer_to(gateway, head, body)
+        assert status in (400, 422), (depth, problem)
