@@ -23,7 +23,7 @@ from api.sessions.queries import Queries
 from api.sessions.session import Method, Session
 from api.sessions.subscribed import Start, Subscribed, read_start
 from api.view.accounts import Account, private_messages
-from api.view.channels import Channel
+from api.view.channels import Channel, SnapshotInParts
 from api.view.view import View
 from goldx.protocol.units import BadValue
 from goldx.streams.event_stream import EventStream
@@ -120,15 +120,8 @@ class Subscriptions:
             else:
                 self._begin(session, start.channel, start.sequence)
 
-        def step() -> bool:
-            start = costly.popleft()
-            if start in session.beginning:
-                session.beginning.discard(start)
-                self._begin(session, start.channel, start.sequence)
-            return bool(costly) and not session.ended
-
         if costly:
-            session.work(step)
+            session.work(_Beginning(session, costly, self._begin).step)
 
     def _unsubscribe(self, session: Session, request: Request) -> None:
         check_names(request.params, "channels")
@@ -149,16 +142,21 @@ class Subscriptions:
             raise BadValue("channels", name, f"a channel of a defined instrument or account: {kinds}")
         return channel
 
-    def _begin(self, session: Session, channel: Channel, start: int | None) -> None:
+    def _begin(
+        self, session: Session, channel: Channel, start: int | None, parts: SnapshotInParts | None = None
+    ) -> None:
         if (old := session.channels.get(channel.name)) is not None:
             if not channel.has_snapshots if start is None else start >= old.start:
                 return  # the session has been sent, or is being sent, all that comes after it
             old.channel.unsubscribe(session)
-        subscribed = Subscribed(channel, channel.sequence if start is None else start)
+        reached = channel.sequence if parts is None else parts.sequence
+        subscribed = Subscribed(channel, reached if start is None else start)
         session.channels[channel.name] = subscribed
         if start is not None and channel.name.startswith(PRIVATE_PREFIX) and start + 1 < channel.oldest:
             account = self._view.accounts[channel.name.removeprefix(PRIVATE_PREFIX)]
             self._spawn(self._catch_up(session, account, subscribed))
+        elif parts is not None:
+            parts.subscribe(session)
         else:
             channel.subscribe(session, start)
 
@@ -198,6 +196,35 @@ class Subscriptions:
                         return
         if session.has(subscribed):
             channel.subscribe(session, reached)
+
+
+class _Beginning:
+    """Begins subscriptions one after the other, and large snapshots piece by piece."""
+
+    def __init__(self, session: Session, starts: deque[Start], begin: Callable[..., None]) -> None:
+        self._session = session
+        self._starts = starts
+        self._begin = begin
+        self._parts: SnapshotInParts | None = None
+
+    def step(self) -> bool:
+        """Do the next piece, and return whether there is more to do."""
+        start, session = self._starts[0], self._session
+        if start in session.beginning and not session.ended:
+            if self._parts is None:
+                self._parts = start.channel.snapshot_in_parts(start.sequence)
+                if self._parts is not None:
+                    return True
+            elif self._parts.step():
+                return True
+            elif not self._parts.is_current:
+                self._parts = None  # so much has changed meanwhile that it has to begin again
+                return True
+            session.beginning.discard(start)
+            self._begin(session, start.channel, start.sequence, self._parts)
+        self._parts = None
+        self._starts.popleft()
+        return bool(self._starts) and not session.ended
 
 
 def _names(params: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ KEPT messages only counts them, as nobody could resume with an older one: at a b
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -18,6 +18,8 @@ import msgspec
 KEPT: Final = 1_024
 """The number of messages that a channel keeps."""
 NO_LIMIT: Final = 1 << 62
+PART_ROWS: Final = 500
+"""Rows of a snapshot that are written in one piece of work."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -54,12 +56,67 @@ def message(
     return encode({"jsonrpc": "2.0", "method": "channel.message", "params": params})
 
 
+class SnapshotInParts:
+    """A snapshot of a book that is written piece by piece, while the book goes on changing.
+
+    ``rows`` are those of the moment, ``write`` gives the side of a row and its form, and ``checksum`` that of a row.
+    ``finish`` gets the checksum of all rows before the messages after the snapshot are sent.
+    """
+
+    def __init__(
+        self,
+        channel: "Channel",
+        at: int,
+        rows: Sequence[Any],
+        write: Callable[[Any], tuple[int, Any]],
+        checksum: Callable[[Any], int],
+        finish: Callable[[int, int], None],
+    ) -> None:
+        self.sequence = channel.sequence
+        self._channel = channel
+        self._epoch = channel.epoch
+        self._at = at
+        self._rows = rows
+        self._write = write
+        self._checksum_of = checksum
+        self._finish = finish
+        self._written = 0
+        self._checksum = 0
+        self._sides: tuple[list[bytes], list[bytes]] = ([], [])
+        channel.recording = True
+        channel.limit_unread()
+
+    def step(self) -> bool:
+        """Write the next rows, and return whether there are more."""
+        for row in self._rows[self._written : self._written + PART_ROWS]:
+            side, form = self._write(row)
+            self._sides[side].append(encode(form))
+            self._checksum ^= self._checksum_of(row)
+        self._written += PART_ROWS
+        return self._written < len(self._rows)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all messages after the snapshot are still kept."""
+        return self._channel.keeps_after(self.sequence)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Begin a subscription with the snapshot, which must be whole and current, and what came after it."""
+        self._finish(self.sequence, self._checksum)
+        bids, asks = (b"[" + b",".join(side) + b"]" for side in self._sides)
+        data = msgspec.Raw(b'{"bids":' + bids + b',"asks":' + asks + b"}")
+        content = Content(self._at, data, self._checksum)
+        subscriber.send(message(self._channel.name, self.sequence, None, content, self._epoch))
+        self._channel.subscribe(subscriber, self.sequence)
+
+
 class Channel:
     """One channel.
 
     ``write`` makes the content of a kept value. ``snapshot`` makes the content of the present state, for channels that
     have snapshots. ``complete`` is called with kept values, newest first, before they are written. A channel that is
-    ``lasting`` keeps its messages even if it has no subscriber for long. ``rows`` counts the rows of a snapshot.
+    ``lasting`` keeps its messages even if it has no subscriber for long. ``rows`` counts the rows of a snapshot,
+    ``in_parts`` begins one that is too large to be written at once.
     """
 
     def __init__(
@@ -70,6 +127,7 @@ class Channel:
         complete: Callable[[Iterator[Any]], None] | None = None,
         lasting: bool = False,
         rows: Callable[[], int] | None = None,
+        in_parts: Callable[[], SnapshotInParts] | None = None,
     ) -> None:
         self.name = name
         self.sequence = 0
@@ -82,6 +140,7 @@ class Channel:
         self._complete = complete
         self._lasting = lasting
         self._rows = rows
+        self._in_parts = in_parts
         self.recording = True
         """Whether the next message is to be published; otherwise it is only counted: ``sequence`` grows by one."""
         self._unread_left = NO_LIMIT
@@ -173,17 +232,23 @@ class Channel:
                     self._written[number] = data
             yield data
 
-    def _keeps_after(self, sequence: int) -> bool:
+    def keeps_after(self, sequence: int) -> bool:
         """Return whether all messages after ``sequence``, which there must have been, are kept."""
         return self.oldest <= sequence + 1 <= self.sequence + 1
 
     def rows_to_begin(self, from_sequence: int | None) -> int:
         """Return how many rows or messages a subscription begins with."""
-        if from_sequence is not None and self._keeps_after(from_sequence):
+        if from_sequence is not None and self.keeps_after(from_sequence):
             return self.sequence - from_sequence
         if self._snapshot is None:
             return 0 if from_sequence is None else 1 + len(self._kept)
         return 1 if self._rows is None else 1 + self._rows()
+
+    def snapshot_in_parts(self, from_sequence: int | None) -> SnapshotInParts | None:
+        """Return the large snapshot that a subscription begins with, None if it begins with little or with messages."""
+        if self._in_parts is None or (from_sequence is not None and self.keeps_after(from_sequence)):
+            return None
+        return self._in_parts() if self.rows_to_begin(None) > PART_ROWS else None
 
     def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
         """Begin a subscription.
@@ -191,7 +256,7 @@ class Channel:
         It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None. Where
         there are no snapshots, a message of type ``gap`` stands for the messages that are no longer kept.
         """
-        if from_sequence is not None and self._keeps_after(from_sequence):
+        if from_sequence is not None and self.keeps_after(from_sequence):
             for data in self.after(from_sequence):
                 subscriber.send(data)
         elif self._snapshot is not None:

@@ -4,11 +4,23 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from copy import copy
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from api.view.books import BOTH, Book, Changes, Level, levels_checksum_change, orders_checksum_change
+from api.view.books import (
+    BOTH,
+    Book,
+    Changes,
+    Level,
+    LevelChange,
+    RestingOrder,
+    level_checksum,
+    levels_checksum_change,
+    order_checksum,
+    orders_checksum_change,
+)
 from api.view.candles import INTERVALS, Candles, write_candle
-from api.view.channels import NO_LIMIT, Channel, Content
+from api.view.channels import NO_LIMIT, Channel, Content, SnapshotInParts
 from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
 from goldx.protocol import terms, units
 from goldx.protocol.events import (
@@ -66,6 +78,15 @@ class _Checksum:
         self._updates_left = UPDATES_AFTER_READ
         return self._now
 
+    def seed(self, channel: Channel, sequence: int, checksum: int) -> None:
+        """Take over the checksum of the book as it was after the update ``sequence``, from which on all are kept."""
+        if self._now is None:
+            for update in islice(channel.kept, len(channel.kept) - (channel.sequence - sequence), None):
+                checksum ^= self._difference(update.changes)
+                update.checksum = checksum
+            self._now = checksum
+            self._updates_left = UPDATES_AFTER_READ
+
     def complete(self, newest_first: Iterator[BookUpdate]) -> None:
         """Fill in the missing checksums of updates that begin with the newest one."""
         newer: BookUpdate | None = None
@@ -103,6 +124,7 @@ class MarketData:
             self._levels_now,
             self._levels_checksum.complete,
             rows=lambda: self.book.count_levels(NO_LIMIT),
+            in_parts=self._levels_in_parts,
         )
         self.orders_channel = Channel(
             f"orders_book.{symbol}",
@@ -110,6 +132,7 @@ class MarketData:
             self._orders_now,
             self._orders_checksum.complete,
             rows=lambda: len(self.book.orders),
+            in_parts=self._orders_in_parts,
         )
         self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
         self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)
@@ -280,6 +303,17 @@ class MarketData:
         orders = tuple((None, order) for order in self.book.resting())
         return _write_orders(BookUpdate(self.at, orders, self._orders_checksum.now))
 
+    def _levels_in_parts(self) -> SnapshotInParts:
+        channel, seed = self.book_channel, self._levels_checksum.seed
+        rows = self.book.level_insertions()
+        return SnapshotInParts(channel, self.at, rows, _level_row, _level_row_checksum, partial(seed, channel))
+
+    def _orders_in_parts(self) -> SnapshotInParts:
+        channel, seed = self.orders_channel, self._orders_checksum.seed
+        return SnapshotInParts(
+            channel, self.at, self.book.resting(), _order_row, order_checksum, partial(seed, channel)
+        )
+
     def _top_now(self) -> _Top:
         return self.at, self.book.best(terms.BUY), self.book.best(terms.SELL)
 
@@ -298,6 +332,21 @@ def _price(fen: int | None) -> str | None:
 
 def _level(price: int, quantity: int) -> tuple[str, str]:
     return units.format_price(price), units.format_weight(quantity)
+
+
+def _level_row(level: LevelChange) -> tuple[int, Any]:
+    side, price, _, quantity = level
+    return side, _level(price, quantity)
+
+
+def _level_row_checksum(level: LevelChange) -> int:
+    side, price, _, quantity = level
+    return level_checksum(side, price, quantity)
+
+
+def _order_row(order: RestingOrder) -> tuple[int, Any]:
+    order_id, side, price, quantity, rank = order
+    return side, (order_id, *_level(price, quantity), rank)
 
 
 def _write_levels(update: BookUpdate) -> Content:

@@ -1,12 +1,9 @@
 """Requests of staff are answered by a process of their own: no request holds the loop of the members."""
 
 import asyncio
-import gc
 import json
 import os
 import signal
-import time
-from typing import Any
 
 import httpx
 
@@ -15,25 +12,10 @@ from api.edge.stalls import STALL_SECONDS
 from goldx.hosting.settings import Settings
 from tests.settlement.rest import Rest, serving
 from tests.settlement.small_exchange import ONE, ROW, SmallExchange
+from tests.turns import longest_turn
 
 BARS = 120
 PAGES = ("/lots", "/stock", "/audit", "/exports/bars?format=xlsx", "/exports/stock?format=xlsx")
-
-
-async def longest_turn(work: Any) -> float:
-    """Return the longest processor time of this thread between two turns of the loop, while ``work`` is under way."""
-    longest, working = 0.0, asyncio.ensure_future(work)
-    gc.collect()
-    gc.disable()
-    try:
-        while not working.done():
-            before = time.thread_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - before)
-    finally:
-        gc.enable()
-    await working
-    return longest
 
 
 def ask(server: GatewayServer, rest: Rest, paths: tuple[str, ...]) -> dict[str, int]:
@@ -59,7 +41,13 @@ async def test_no_request_holds_the_loop_of_the_members(
         assert process is not None
         paths = tuple(f"/v1/settlement{path}" for path in PAGES)
         paths += ("/openapi.json", "/docs", "/v1/instruments", "/v1/status", "/metrics", "/health")
-        longest = await longest_turn(asyncio.to_thread(ask, server, rest, paths))
+        sizes: dict[str, int] = {}
+
+        async def work() -> None:
+            sizes.update(await asyncio.to_thread(ask, server, rest, paths))
+
+        longest = await longest_turn(work())
+        assert set(sizes) == set(paths)
         assert longest < STALL_SECONDS
         file = b"serial\n" + b"".join(b"S%d\n" % number for number in range(5_000))
         previewed = await rest("auditor", "POST", "/bar-lists/declared/preview", content=file)

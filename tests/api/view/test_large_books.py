@@ -1,0 +1,111 @@
+"""A large book is sent in pieces of work; a subscriber's book is whole and current all the same."""
+
+from typing import Any
+
+import pytest
+
+from api.view.channels import KEPT, PART_ROWS
+from goldx.protocol import terms
+from goldx.protocol.events import OrderCancelled
+from tests.api.view.test_market_data import Market, Reader, subscribed
+
+ORDERS = 3 * PART_ROWS // 2
+SIDES = {"A.H": (terms.BUY, -1), "B.H": (terms.SELL, 1)}
+
+
+class LargeMarket(Market):
+    """A market with so many orders on each side that a snapshot has several parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders = 0
+        for _ in range(ORDERS):
+            self.add("A.H")
+            self.add("B.H")
+
+    def add(self, account: str) -> None:
+        """Place an order at a price of its own."""
+        self.orders += 1
+        side, sign = SIDES[account]
+        self.apply(self.place(self.orders, account, side, 60_000 + sign * self.orders, 1_000 + self.orders))
+
+    def cancel(self, order_id: int) -> None:
+        order = self.view.orders[order_id]
+        about = (order_id, order.account, order.client_order_id, "AU", order.remaining, "USER")
+        self.apply(OrderCancelled(self.next(), self.at, *about))
+
+
+def book_of(messages: list[dict[str, Any]]) -> tuple[set[Any], int]:
+    """Return what stands in the book after messages, and its checksum."""
+    rows: dict[Any, Any] = {}
+    for message in messages:
+        for side, found in message["data"].items():
+            for row in found:
+                key, quantity = (side, row[0]), row[1] if len(row) == 2 else row[2]
+                rows[key] = tuple(row)
+                if quantity == "0":
+                    del rows[key]
+    return set(rows.items()), messages[-1]["checksum"]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("name", ["book.AU", "orders_book.AU"])
+def test_a_book_may_change_while_its_snapshot_is_written(name: str, watched: bool) -> None:
+    market = LargeMarket()
+    channel = market.view.channels[name]
+    if watched:
+        subscribed(market, name)
+    parts = channel.snapshot_in_parts(None)
+    assert parts is not None
+    while parts.step():
+        market.add("A.H")
+        market.cancel(market.orders - 1)
+    assert parts.is_current
+    late = Reader()
+    parts.subscribe(late)
+    snapshot, *updates = late.messages
+    assert snapshot["type"] == "snapshot"
+    assert len(updates) > 2
+    assert [message["previous"] for message in updates] == [message["sequence"] - 1 for message in updates]
+    assert updates[0]["previous"] == snapshot["sequence"]
+    market.cancel(1)
+    market.add("B.H")
+    now = subscribed(market, name)
+    assert book_of(late.messages) == book_of(now)
+    book = market.view.markets["AU"].book
+    whole = book.levels_checksum() if name == "book.AU" else book.orders_checksum()
+    assert late.messages[-1]["checksum"] == whole
+    assert late.messages[-1]["sequence"] == now[0]["sequence"]
+
+
+def test_a_snapshot_in_parts_is_the_same_message() -> None:
+    market = LargeMarket()
+    for name in ("book.AU", "orders_book.AU"):
+        parts, reader = market.view.channels[name].snapshot_in_parts(None), Reader()
+        assert parts is not None
+        while parts.step():
+            pass
+        parts.subscribe(reader)
+        assert reader.messages == subscribed(market, name)
+
+
+def test_a_snapshot_is_out_of_date_when_what_came_after_it_is_not_kept() -> None:
+    market = LargeMarket()
+    parts = market.view.channels["book.AU"].snapshot_in_parts(None)
+    assert parts is not None
+    for _ in range(KEPT // 2 - 1):
+        market.add("A.H")
+        market.cancel(market.orders)
+    assert parts.is_current
+    for _ in range(2):
+        market.add("A.H")
+    assert not parts.is_current
+
+
+def test_a_small_book_and_a_resumed_one_have_no_parts() -> None:
+    small, large = Market(), LargeMarket()
+    assert small.view.channels["book.AU"].snapshot_in_parts(None) is None
+    book = large.view.channels["book.AU"]
+    assert book.snapshot_in_parts(book.sequence - 1) is None
+    assert book.snapshot_in_parts(0) is not None
+    assert large.view.channels["top.AU"].snapshot_in_parts(None) is None
