@@ -23,7 +23,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from goldx.streams.segments import EVENTS, JOURNAL, BadArchive
 from matching.archive import export
-from matching.archive.archiver import HOUR, Archiver, Retention
+from matching.archive.archiver import HOUR, Archiver, Pass, Retention
 from matching.archive.restore import NotRestored, restore
 from matching.archive.sources import Archived, Server, Source
 from matching.run.fold import CoreFailed
@@ -120,7 +120,8 @@ def _print_proof(proof: Proof) -> None:
 @click.option("--archive", "folder", type=_FOLDER, metavar="DIR", help="Default: the setting archive_dir.")
 @click.option("--retain", type=_Duration(), metavar="TIME", help="What stays on the server: 90s, 30m, 36h, 7d.")
 @click.option("--retain-entries", type=click.IntRange(min=0), default=0, metavar="N", help="And at least so many.")
-def archive_command(folder: Path | None, retain: int | None, retain_entries: int) -> None:
+@click.option("--new", "new_archive", is_flag=True, help="Begin a new archive although there was another one.")
+def archive_command(folder: Path | None, retain: int | None, retain_entries: int, new_archive: bool) -> None:
     """Write what is new into the archive, then trim from the server what is older than the retention.
 
     Nothing is trimmed that is not archived, that no snapshot covers, or that settlement has not posted.
@@ -131,7 +132,11 @@ def archive_command(folder: Path | None, retain: int | None, retain_entries: int
         raise click.UsageError("say where: --archive DIR, or the setting archive_dir")
     retention = Retention(settings.archive_after_hours * HOUR if retain is None else retain, retain_entries)
     replicas = settings.require_replicas
-    done = _on_streams(lambda redis, keys, _: Archiver(redis, keys, archive, retention, replicas).run())
+
+    def make_pass(redis: Redis, keys: Keys, _: Archive | None) -> Awaitable[Pass]:
+        return Archiver(redis, keys, archive, retention, replicas, new_archive=new_archive).run()
+
+    done = _on_streams(make_pass)
     for verb, counts in (("archived", done.archived), ("trimmed", done.trimmed)):
         click.echo(f"{verb} {counts[JOURNAL]} journal entries and {counts[EVENTS]} event frames")
     click.echo(f"{done.segments} segments; anchor {done.hash}")

@@ -26,6 +26,8 @@ class Keys:
         """The sequence up to which settlement has posted: events after it must not be trimmed."""
         self.gateways = f"{tag}:gateways"
         """Hash: gateway -> an entry that changes while it runs (``api.sessions.gateway_lease``)."""
+        self.archived = f"{tag}:archived"
+        """How many segments the shard's archive had after the last pass: one with fewer is not that archive."""
         self.known_keys = f"{tag}:keys"
         """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
         self.revocations = f"{tag}:keys:revoked"

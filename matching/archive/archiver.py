@@ -64,27 +64,52 @@ class Pass(NamedTuple):
 
 
 class Archiver:
-    """The archiver of one shard. Every method raises redis' errors, OSError and BadArchive."""
+    """The archiver of one shard. Every method raises redis' errors, OSError and BadArchive.
 
-    def __init__(self, redis: Redis, keys: Keys, archive: Archive, retention: Retention, replicas: int = 0) -> None:
+    With ``new_archive`` a folder is taken that does not have the segments of earlier passes.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        archive: Archive,
+        retention: Retention,
+        replicas: int = 0,
+        *,
+        new_archive: bool = False,
+    ) -> None:
         self._redis = redis
         self._replicas = Replicas(keys.mark, replicas)
         self._keys = keys
         self._archive = archive
         self._retention = retention
+        self._new_archive = new_archive
         self._streams = {JOURNAL: keys.journal, EVENTS: keys.events}
 
     async def run(self) -> Pass:
         """Make one pass. Raises ArchiveInUse if another one is under way."""
+        await self._check_folder()
         with self._archive.writing():
             # The events first: the commands behind them are in the journal by then.
             ends = {EVENTS: await extent(self._redis, self._keys.events, self._replicas)}
             ends[JOURNAL] = await extent(self._redis, self._keys.journal, self._replicas)
             archived = {stream: await self._copy(stream, ends[stream]) for stream in (JOURNAL, EVENTS)}
+            await self._redis.set(self._keys.archived, len(await asyncio.to_thread(self._archive.segments)))
             trimmed = {stream: await self._trim(stream, ends) for stream in (JOURNAL, EVENTS)}
             for header, segment_hash in self._archive.headers(newest_first=True):
                 return Pass(archived, trimmed, segment_hash, header.number)
         return Pass(archived, trimmed, "", 0)
+
+    async def _check_folder(self) -> None:
+        """Check that the folder has the segments of the last pass: a disk may not be mounted. Raises BadArchive."""
+        written: Any = await self._redis.get(self._keys.archived)
+        found = len(await asyncio.to_thread(self._archive.segments))
+        if found < int(written or 0) and not self._new_archive:
+            raise BadArchive(
+                f"the archive in {self._archive.folder} has {found} segments, but {int(written)} were written for "
+                f"shard {self._keys.shard}: is its disk mounted? To begin another: `goldx journal archive --new`"
+            )
 
     async def _copy(self, stream: str, end: Extent) -> int:
         """Copy a stream up to ``end`` into the archive; return how many entries that were."""

@@ -17,7 +17,7 @@ from goldx.streams.frames import decode_commands, decode_events
 from goldx.streams.keys import Keys
 from goldx.streams.segments import JOURNAL
 from matching.archive.replay import read_line, write_line
-from matching.archive.sources import Server, Source, compare, extent
+from matching.archive.sources import Server, Source, compare, extent, missing_on_server
 from matching.core.engine import Engine
 from matching.run.fold import EntryEvents, Fold
 
@@ -74,7 +74,7 @@ async def verify(redis: Redis, keys: Keys, archive: Archive | None = None) -> Ve
     difference = None
     if archive is not None:
         archived = await asyncio.to_thread(archive.count_before, JOURNAL, had.first)
-        difference = await compare(archive, redis, keys)
+        difference = await compare(archive, redis, keys) or await missing_on_server(archive, redis, keys)
     if gone != archived:
         has = f"the archive has {archived}" if archive is not None else "no archive is given"
         difference = f"{gone} of the {had.added} journal entries come before {had.first} on the server, and {has}"

@@ -155,6 +155,20 @@ async def compare(archive: Archive, redis: Redis, keys: Keys) -> str | None:
     return None
 
 
+async def missing_on_server(archive: Archive, redis: Redis, keys: Keys) -> str | None:
+    """Describe the stream that goes on in the archive after the server's end, or return None."""
+    for stream, key in ((JOURNAL, keys.journal), (EVENTS, keys.events)):
+        # The archive first: what is in it by then, the server had before.
+        newest = await asyncio.to_thread(archive.newest, stream)
+        end = await extent(redis, key)
+        if newest is not None and newest.end > end.last:
+            return (
+                f"the archive has the {stream} up to {newest.end}, the server only up to {end.last}: "
+                f"{newest.total - end.added} archived entries are missing on the server"
+            )
+    return None
+
+
 async def _entries_up_to(redis: Redis, key: str, end: Position) -> AsyncIterator[Entry]:
     after = BEGINNING
     while entries := as_entries(await redis.xrange(key, f"({after}", str(end), count=ENTRIES_PER_READ)):

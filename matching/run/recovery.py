@@ -22,6 +22,7 @@ from goldx.streams.event_stream import EventStream
 from goldx.streams.history import WholeJournal
 from goldx.streams.keys import Keys
 from goldx.streams.replicas import Replicas
+from goldx.streams.segments import JOURNAL
 from matching.core.engine import Engine
 from matching.run.fold import EntryEvents, Fold
 from matching.run.publisher import PENDING_BYTES, Publisher, StreamBroken
@@ -83,6 +84,7 @@ class Recovery:
         self._replicas = Replicas(keys.mark, replicas)
         self._keys = keys
         self._entry_applied = entry_applied
+        self._archive = archive
         self._journal = WholeJournal(redis, keys, archive, replicas)
         self._events = EventStream(redis, keys)
         self._newest: EventBody = b""
@@ -171,10 +173,17 @@ class Recovery:
     async def catch_up(self, publisher: Publisher) -> None:
         """Apply the rest of what the journal has now, for the new leader, and check that nothing is missing.
 
-        Raises StreamBroken and CoreFailed.
+        Raises StreamBroken, CoreFailed and what reading the archive raises.
         """
         fold = self.fold
+        # The archive first: what is in it by then, the journal had before.
+        archived = None if self._archive is None else await asyncio.to_thread(self._archive.newest, JOURNAL)
         end, total = await self._extent()
+        if self._archive is not None and archived is not None and archived.end > end:
+            raise StreamBroken(
+                f"the archive in {self._archive.folder} has the journal up to {archived.end}, the server only up to "
+                f"{end}: orders that were acknowledged are missing on the server. Restore it: `goldx journal restore`"
+            )
         while fold.position < end:
             entries = await self._journal.read(fold.position, ENTRIES_PER_READ)
             known = [(position, data) for position, data in entries if position <= end]
