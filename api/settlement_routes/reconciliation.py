@@ -39,8 +39,9 @@ async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[
     return listed("breaks", aged, await breaks.open_breaks(connection, page))
 
 
-def _bars(data: bytes, reading: Reading) -> list[warehouse_statement.StatementBar]:
-    return warehouse_statement.read(sheets.read(data, reading.sheet), reading)
+async def _bars(data: bytes, reading: Reading) -> list[warehouse_statement.StatementBar]:
+    table = await sheets.read_async(data, reading.sheet)
+    return await asyncio.to_thread(warehouse_statement.read, table, reading)
 
 
 def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
@@ -52,7 +53,7 @@ async def preview_statement(
     _: Reader, connection: Transaction, warehouse: str, file: File, reading: TheReading
 ) -> dict[str, Any]:
     """Return where a warehouse's statement of its bars differs from the register; changes nothing."""
-    bars = await asyncio.to_thread(_bars, file, reading)
+    bars = await _bars(file, reading)
     return _outcome(await warehouse_statement.compare(connection, warehouse, bars))
 
 
@@ -67,7 +68,7 @@ async def take_statement(
     name: str = "upload",
 ) -> dict[str, Any]:
     """Hold a warehouse's statement of a day against the register: differences become breaks, the file is kept."""
-    bars = await asyncio.to_thread(_bars, file, reading)
+    bars = await _bars(file, reading)
     return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars))
 
 
@@ -76,7 +77,7 @@ async def take_report(
     by: Clerk, connection: Transaction, file: File, sheet: str | None = None, name: str = "upload"
 ) -> dict[str, Any]:
     """Take in a depository's report if every row and total holds; figures in thousandths of its unit."""
-    report = depository_report.read(await asyncio.to_thread(sheets.read, file, sheet))
+    report = depository_report.read(await sheets.read_async(file, sheet))
     number = await depository_report.keep(connection, by, name, file, report)
     stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in report.stocks]
     return {"file": number, "about": report.about, "stocks": stocks, "total": report.total()._asdict()}

@@ -53,7 +53,7 @@ async def preview(connection: AsyncConnection, kind: str, data: bytes, reading: 
     before = await files.known(connection, kind, data)
     number = None if before is None else int(before.file_no)
     try:
-        table = await asyncio.to_thread(sheets.read, data, reading.sheet)
+        table = await sheets.read_async(data, reading.sheet)
     except BadFile as bad:
         return Preview(digest, "unreadable", "", 0, 0, bad.errors, number)
     try:
@@ -97,7 +97,7 @@ async def take_in(
     with every bad row, Refused (FILE_KNOWN) for a file that was taken in before, and what the steps raise.
     """
     await files.check_new(connection, kind, data)
-    rows = await _read(kind, await asyncio.to_thread(sheets.read, data, reading.sheet), reading)
+    rows = await _read(kind, await sheets.read_async(data, reading.sheet), reading)
     if problems := await _problems(connection, rows, reading):
         raise BadFile(problems)
     numbers: list[int] = []

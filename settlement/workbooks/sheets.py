@@ -1,133 +1,90 @@
-"""Tables as people send them, read as rows of cells: CSV in its dialects, XLSX and XLS."""
+"""Tables as people send them, read as rows of cells in a process of their own.
 
-import csv
-import io
-import re
-import zipfile
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Final
+A workbook of a kilobyte can ask for any memory and time. The process that reads it has limits on both; where it goes
+beyond one it ends, and the file is refused. It has none of this process's settings, so no passwords either.
+"""
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from tempfile import TemporaryFile
+from typing import IO, Final
 
-from settlement.workbooks.cells import DATE, NUMBER, BadFile, Cell, Row, RowError, Table, without_trailing_zeros
+from settlement.workbooks.cells import BadFile, Cell, Row, RowError, Table
+from settlement.workbooks.formats import MAX_BYTES
+from settlement.workbooks.reader import MAX_CPU_SECONDS, MAX_FOUND, MAX_MEMORY
 
-MAX_BYTES: Final = 32 * 1024 * 1024
-MAX_UNPACKED: Final = 512 * 1024 * 1024
-"""Bytes that a workbook may unpack to: a small file of zeros can be made to fill any memory."""
-MAX_ROWS: Final = 100_000
-MAX_COLUMNS: Final = 200
+MAX_SECONDS: Final = 120
+"""Seconds after which the process is killed, whatever it waits for."""
+AT_ONCE: Final = 2
+"""Files of ``read_async`` that are read at once in one gateway; others wait their turn."""
 
-SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
+_READERS: Final = ThreadPoolExecutor(AT_ONCE, "file")
+_KEPT_SETTINGS: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+
+
+async def read_async(data: bytes, sheet: str | None = None) -> Table:
+    """Return what ``read`` does; the event loop goes on, and threads for other work stay free."""
+    return await asyncio.get_running_loop().run_in_executor(_READERS, read, data, sheet)
 
 
 def read(data: bytes, sheet: str | None = None) -> Table:
     """Return the rows that hold anything; ``sheet`` names one where a workbook has several. Raises BadFile."""
     if len(data) > MAX_BYTES:
-        raise _bad_file(f"{len(data)} bytes; at most {MAX_BYTES} are read")
-    if data.startswith(b"PK\x03\x04"):
-        _check_unpacked(data)
-        return _workbook("XLSX", data, sheet)
-    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return _workbook("XLS", data, sheet)
-    if sheet is not None:
-        raise _bad_file(f"a CSV has no sheets, so there is no {sheet!r}")
-    return _csv(data)
-
-
-def _bad_file(problem: str, line: int = 1) -> BadFile:
-    return BadFile([RowError(line, "file", problem)])
-
-
-def _csv(data: bytes) -> Table:
-    text, encoding = _decode(data)
-    lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    separator = _separator(first)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[Row] = []
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                _check_size(len(rows) + 1, len(cells), reader.line_num)
-                rows.append(Row(reader.line_num, tuple(Cell(cell.strip()) for cell in cells)))
-    except csv.Error as error:
-        raise BadFile([RowError(reader.line_num, "row", str(error))]) from error
-    return Table("CSV", f"{encoding}, separated by {SEPARATORS[separator]}", rows)
-
-
-def _decode(data: bytes) -> tuple[str, str]:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _refused(f"{len(data)} bytes; at most {MAX_BYTES} are read")
+    command = [sys.executable, "-m", "settlement.workbooks.reader", *([] if sheet is None else [sheet])]
+    settings = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
+    with TemporaryFile() as given, TemporaryFile() as found:
+        given.write(data)
+        given.seek(0)
         try:
-            return data.decode("utf-16"), "UTF-16"
-        except UnicodeDecodeError as error:
-            raise _bad_file(f"byte {error.start} is not UTF-16 text, as the file's first bytes promise") from error
-    try:
-        return data.decode("utf-8-sig"), "UTF-8"
-    except UnicodeDecodeError as bad:
-        try:
-            return data.decode("gb18030"), "GB18030"
-        except UnicodeDecodeError:
-            line = data.count(b"\n", 0, bad.start) + 1
-            raise _bad_file(f"byte {bad.start} is neither UTF-8 nor GB18030 text", line) from bad
+            done = subprocess.run(
+                command,
+                stdin=given,
+                stdout=found,
+                stderr=subprocess.PIPE,
+                env=settings,
+                timeout=MAX_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _refused(f"it takes longer than {MAX_SECONDS} seconds to read") from error
+        if done.returncode:
+            raise _refused(_why(done.returncode, done.stderr))
+        found.seek(0)
+        return _table(found)
 
 
-def _separator(line: str) -> str:
-    """Return the separator that is most frequent outside quotes; a comma if there is none."""
-    bare = re.sub(r'"[^"]*"', "", line)
-    return max(SEPARATORS, key=bare.count)
+def _refused(problem: str) -> BadFile:
+    return BadFile([RowError(1, "file", problem)])
 
 
-def _check_size(rows: int, columns: int, line: int) -> None:
-    if rows > MAX_ROWS:
-        raise _bad_file(f"more than {MAX_ROWS} rows", line)
-    if columns > MAX_COLUMNS:
-        raise _bad_file(f"more than {MAX_COLUMNS} columns", line)
+def _why(code: int, said: bytes) -> str:
+    """Return why the reading process ended by itself. Raises RuntimeError where that was no limit."""
+    if code == -signal.SIGKILL:
+        return "reading it was ended for want of memory or time"
+    if code == -signal.SIGXCPU:
+        return f"it takes more than {MAX_CPU_SECONDS} seconds of computing to read"
+    if code == -signal.SIGABRT or b"MemoryError" in said:
+        return f"it takes more than {MAX_MEMORY // 2**20} MiB of memory to read"
+    if b"File too large" in said:
+        return f"it holds more than {MAX_FOUND // 2**20} MiB of cells"
+    if b"PanicException" in said:
+        return "it is not a readable workbook"
+    raise RuntimeError(f"the process that reads files ended with {code}: {said.decode(errors='replace')[-2000:]}")
 
 
-def _check_unpacked(data: bytes) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise _bad_file("it begins like an XLSX and is not one") from error
-    if size > MAX_UNPACKED:
-        raise _bad_file(f"it unpacks to {size} bytes; at most {MAX_UNPACKED} are read")
-
-
-def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheet = _sheet(book, wanted)
-        _check_size(sheet.total_height, sheet.total_width, sheet.total_height)
-        found = sheet.to_python(skip_empty_area=False)
-    except (CalamineError, zipfile.BadZipFile) as error:
-        raise _bad_file(f"it is not a readable {kind}: {error}") from error
-    rows = [Row(line, tuple(_cell(value) for value in values)) for line, values in enumerate(found, 1)]
-    rows = [row for row in rows if any(cell.text for cell in row.cells)]
-    return Table(kind, f"sheet {sheet.name!r}", rows)
-
-
-def _sheet(book: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
-    visible = [meta.name for meta in book.sheets_metadata if meta.visible == SheetVisibleEnum.Visible]
-    if wanted is not None:
-        if wanted not in visible:
-            raise _bad_file(f"there is no sheet {wanted!r}; there are {', '.join(map(repr, visible))}")
-        return book.get_sheet_by_name(wanted)
-    filled = [sheet for sheet in map(book.get_sheet_by_name, visible) if sheet.height]
-    if len(filled) > 1:
-        names = ", ".join(repr(sheet.name) for sheet in filled)
-        raise _bad_file(f"several sheets hold something, {names}: one must be named")
-    if not filled:
-        raise _bad_file("no rows")
-    return filled[0]
-
-
-def _cell(value: Any) -> Cell:
-    if isinstance(value, bool):
-        return Cell(str(value).upper())
-    if isinstance(value, int | float):
-        return Cell(without_trailing_zeros(Decimal(repr(value))), NUMBER)
-    if isinstance(value, datetime | date):
-        return Cell(value.isoformat()[:10], DATE)
-    return Cell(str(value).strip())
+def _table(found: IO[bytes]) -> Table:
+    """Return what the process has written: a line of the table's head or of errors, then a line a row."""
+    head = json.loads(found.readline())
+    if "errors" in head:
+        raise BadFile([RowError(*error) for error in head["errors"]])
+    rows = []
+    for text in found:
+        line, cells = json.loads(text)
+        rows.append(Row(line, tuple(Cell(*cell) for cell in cells)))
+    return Table(head["format"], head["dialect"], rows)

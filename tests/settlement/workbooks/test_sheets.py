@@ -11,7 +11,7 @@ import pytest
 from openpyxl import Workbook
 
 from goldx.protocol.units import BadValue
-from settlement.workbooks import cells, sheets, writing
+from settlement.workbooks import cells, formats, sheets, writing
 from settlement.workbooks.cells import DATE, NUMBER, BadFile, Cell
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_read_is_said(data: bytes, problem: str) -> None:
 def test_a_small_file_that_unpacks_to_a_large_one_is_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/sheet.xml", "w") as member:
-        for _ in range(sheets.MAX_UNPACKED // 2**20 + 1):
+        for _ in range(formats.MAX_UNPACKED // 2**20 + 1):
             member.write(bytes(2**20))
     assert len(out.getvalue()) < 2**20
     with pytest.raises(BadFile, match="unpacks"):

@@ -1,0 +1,43 @@
+"""The process that reads one file: ``python -m settlement.workbooks.reader [SHEET]``, the file on standard input.
+
+It writes lines of JSON: the format and dialect and then each row, or all errors.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import IO, Final
+
+from settlement.workbooks.cells import BadFile
+from settlement.workbooks.formats import parse
+
+MAX_MEMORY: Final = 2**30
+"""Bytes of address space that the process may have."""
+MAX_CPU_SECONDS: Final = 40
+MAX_FOUND: Final = 128 * 2**20
+"""Bytes that it may write: one long text can stand in every cell of a small file."""
+FIRST_TO_END: Final = Path("/proc/self/oom_score_adj")
+"""Where a machine or container has no memory left, this process ends and not the gateway that started it."""
+
+
+def main(arguments: list[str], given: IO[bytes], out: IO[str]) -> None:
+    """Read the file within the limits and write what it holds."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FOUND, MAX_FOUND))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    FIRST_TO_END.write_text("1000")
+    try:
+        table = parse(given.read(), *arguments)
+    except BadFile as bad:
+        print(json.dumps({"errors": bad.errors}), file=out)
+        return
+    print(json.dumps({"format": table.format, "dialect": table.dialect}), file=out)
+    for line, cells in table.rows:
+        print(json.dumps([line, cells]), file=out)
+    out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], sys.stdin.buffer, sys.stdout)
