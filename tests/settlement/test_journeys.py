@@ -188,12 +188,13 @@ async def test_money_is_refused_before_and_by_the_engine(exchange: SmallExchange
         with pytest.raises(BadValue, match=why):
             async with exchange.engine.begin() as connection:
                 await cash.propose(connection, ONE, account, amount, bank_reference)
+    await exchange.pay_in("B.H", 1_000, "bank-3")
     async with exchange.engine.begin() as connection:
         number = await cash.propose(connection, ONE, "A.H", -500, "bank-2")
     await exchange.approve(number)
     await exchange.round_trip()
-    assert await column(exchange, cash_transfer, "status") == ["DONE", "REFUSED"]
-    assert await column(exchange, cash_transfer, "reason") == [None, "INSUFFICIENT_CASH"]
+    assert await column(exchange, cash_transfer, "status") == ["DONE", "DONE", "REFUSED"]
+    assert await column(exchange, cash_transfer, "reason") == [None, None, "INSUFFICIENT_CASH"]
     assert exchange.held("A.H") == 100
     assert await find_breaks(exchange) == ()
 
