@@ -8,6 +8,7 @@ from tests.planted_bugs import (
     core,
     leading,
     load_out,
+    money,
     posting,
     protocol,
     reconciliation,
@@ -80,6 +81,17 @@ AREAS = (
         ("tests/settlement/ledger/test_posting.py", "tests/settlement/ledger/test_ledger.py"),
         ("-k", "not any_trading"),  # generated: it would shrink each failure
         posting.BUGS,
+    ),
+    Area(
+        "money",
+        "settlement",
+        (
+            "tests/settlement/ledger/test_sums.py",
+            "tests/settlement/ledger/test_corrections.py",
+            "tests/settlement/base/test_spelling.py",
+        ),
+        (),
+        money.BUGS,
     ),
     Area(
         "reconciliation",

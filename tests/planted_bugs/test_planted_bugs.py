@@ -30,6 +30,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "server clock",
         "compiled build",
         "posting",
+        "money",
         "reconciliation",
         "load-out",
         "sequencer",
