@@ -30,6 +30,8 @@ WITHOUT_FILLS = ("bookkeeping alone", "bookkeeping alone compiled", "liquibook u
 """Engines that have no fills, or report none."""
 PREFIX = {"order-matching": 2_000, "pyorderbook": 20_000, "lightmatchingengine": 20_000}
 """The length of the flow for slow engines; their fills are compared with ours on a flow of that length."""
+PEER_LIMIT_S = 10
+"""Processor time after which a peer takes no part in a flow; the race is to end in minutes."""
 CANCEL_HEAVY_PREFIX = {"liquibook": 20_000, "liquibook unheard": 20_000, "lightmatchingengine": 5_000}
 
 
@@ -60,11 +62,15 @@ class Worker:
             env={**os.environ, SWITCH: build},
         )
 
-    def run(self, engine: str, flow: str, messages: int, seed: int) -> dict[str, Any]:
-        """Run an engine on a flow; return the worker's answer. Raises RuntimeError if the process died."""
+    def run(self, engine: str, flow: str, messages: int, seed: int, limit_s: float = 0) -> dict[str, Any]:
+        """Run an engine on a flow; return the worker's answer. Raises RuntimeError if the process died.
+
+        An engine is stopped after ``limit_s`` of processor time; 0: it is not stopped.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {"engine": engine, "flow": flow, "messages": messages, "seed": seed, "collector": self._collector}
+        request["limit_s"] = limit_s
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -111,7 +117,7 @@ def race(
                 length = min(messages, _longest(flow, name))
                 if length not in fills:
                     fills[length] = interpreted.run("goldx", flow, length, seed)["fills"]
-                answer = worker.run(engine, flow, length, seed)
+                answer = worker.run(engine, flow, length, seed, PEER_LIMIT_S if name in peers else 0)
                 if "missing" in answer:
                     missing[name] = answer["missing"]
                     continue
@@ -119,7 +125,7 @@ def race(
                     raise FillsDiffer(f"{name} on {flow}: other fills than goldx")
                 rates.setdefault(name, Rates()).per_s.append(length / answer["seconds"])
     for name, why in missing.items():
-        print(f"{name} takes no part: {why}", file=sys.stderr)
+        print(f"{name} takes no part in {flow}: {why}", file=sys.stderr)
     for name, parts in BOUNDS.items():
         if all(part in rates for part in parts):
             both = zip(*(rates[part].per_s for part in parts), strict=True)

@@ -1,19 +1,32 @@
 """A process that runs engines on request. With one interpreted and one compiled, both builds can take turns.
 
-Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine", "collector"}`` -> ``{"seconds", "fills",
-"count"}``, where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed whole.
+Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine", "collector", "limit_s"}`` ->
+``{"seconds", "fills", "count"}``, where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed
+whole, or that takes longer than ``limit_s`` of processor time (0: no limit).
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 from functools import lru_cache
 from hashlib import sha256
+from typing import Final, NoReturn
 
 from benchmarks.matching import flows
 from benchmarks.matching.engines import ENGINES
+
+INSTALL: Final = "`.venv/bin/uv pip install --require-hashes -r requirements/bench.lock` installs the peers"
+
+
+class TooSlow(Exception):
+    """Raised in an engine that has used its processor time."""
+
+
+def _stop(*_: object) -> NoReturn:
+    raise TooSlow
 
 
 @lru_cache(maxsize=16)
@@ -27,6 +40,7 @@ def main() -> None:
     With ``collector`` Python's garbage collector works as it does by default, for every engine alike, on what that
     engine allocates: what is there before a run is exempt from it. Without, it is off.
     """
+    signal.signal(signal.SIGPROF, _stop)
     for line in sys.stdin:
         request = json.loads(line)
         flow = _flow(request["flow"], request["messages"], request["seed"])
@@ -35,9 +49,14 @@ def main() -> None:
         if not request["collector"]:
             gc.disable()
         try:
+            signal.setitimer(signal.ITIMER_PROF, request["limit_s"])
             seconds, fills = ENGINES[request["engine"]](flow)
-        except ImportError as error:
-            print(json.dumps({"missing": str(error)}), flush=True)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        except (ImportError, TooSlow) as error:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            slow = f"it needs more than {request['limit_s']} s of processor time for {request['messages']:,} messages"
+            why = slow if isinstance(error, TooSlow) else f"{error}; {INSTALL}"
+            print(json.dumps({"missing": why}), flush=True)
             continue
         gc.enable()
         gc.unfreeze()

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from benchmarks.command import bench
 from benchmarks.matching import flows
 from benchmarks.matching.engines import ENGINES
+from benchmarks.matching.run import Worker
 
 
 def test_the_command_ends_with_one_json_object() -> None:
@@ -19,6 +20,20 @@ def test_the_command_ends_with_one_json_object() -> None:
     assert flow["identical_fills"] is True
     assert {"goldx", "goldx full", "bound", "liquibook"} <= set(flow["engines"])
     assert set(flow["engines"]["goldx full"]) == {"median_per_s", "min_per_s", "max_per_s"}
+
+
+def test_an_engine_that_takes_too_long_takes_no_part_and_the_next_one_runs() -> None:
+    with Worker("interpreted", collector=True) as worker:
+        assert worker.run("goldx full", "thin", 20_000, 1, 0.02) == {
+            "missing": "it needs more than 0.02 s of processor time for 20,000 messages"
+        }
+        assert worker.run("goldx full", "thin", 200, 1)["count"] > 0
+
+
+def test_a_peer_that_is_not_installed_says_how_to_install_it() -> None:
+    with Worker("interpreted", collector=True) as worker:
+        answer = worker.run("liquibook", "thin", 200, 1)
+    assert "seconds" in answer or "requirements/bench.lock` installs the peers" in answer["missing"]
 
 
 @pytest.mark.parametrize("engine", ["goldx full", "liquibook", "lightmatchingengine", "pyorderbook"])
