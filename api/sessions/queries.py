@@ -1,15 +1,19 @@
 """The methods that only read: the public market, and a member's own orders and holdings."""
 
+from collections import deque
 from itertools import islice
 from typing import Final
 
+from msgspec import Raw
+
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_rows
-from api.edge.rpc import Request
+from api.edge.rpc import Request, encode
 from api.sessions.session import Method, Session
 from api.sessions.targets import find_order
 from api.view.accounts import Account
 from api.view.candles import INTERVALS, write_candle
+from api.view.channels import PART_ROWS
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
 from api.view.view import View
@@ -116,7 +120,21 @@ class Queries:
             live.pop()
         session.charge(len(live))
         page = {"next": live[-1].order_id if more else None} if limited else {}
-        request.succeed({"orders": [write_order(order) for order in live], **page})
+        if len(live) <= PART_ROWS:
+            request.succeed({"orders": [write_order(order) for order in live], **page})
+            return
+        parts: list[bytes] = []
+        left = deque(live)
+
+        def step() -> bool:
+            """Write the next orders, each as it is now; one that has ended meanwhile is left out."""
+            taken = [left.popleft() for _ in range(min(PART_ROWS, len(left)))]
+            parts.extend(encode(write_order(order)) for order in taken if order.live)
+            if not left and not session.ended:
+                request.succeed({"orders": Raw(b"[" + b",".join(parts) + b"]"), **page})
+            return bool(left) and not session.ended
+
+        session.work(step)
 
     def _order(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", "order_id", "client_order_id")

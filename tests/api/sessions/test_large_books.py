@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 from websockets.sync.client import connect as open_socket
 
@@ -72,4 +73,32 @@ async def test_no_subscription_holds_the_loop(desk: Desk) -> None:
 
     longest = await longest_turn(work())
     assert result == ["answer", f"orders_book.{desk.symbol}", f"book.{desk.symbol}"]
+    assert longest < STALL_SECONDS
+
+
+async def test_no_list_of_orders_holds_the_loop(desk: Desk) -> None:
+    count = 6_000
+    await place_many(desk, count)
+    address, key = f"{desk.server.url}/ws".replace("http", "ws"), desk.services.keys["FIRM-B"]
+
+    def ask() -> list[int]:
+        with open_socket(address, max_size=None, proxy=None) as connection:
+
+            def result(method: str, **params: str) -> Any:
+                connection.send(json.dumps(call(method, params)))
+                return json.loads(connection.recv())["result"]
+
+            nonce = result("session.challenge", key_id=key.key_id)["nonce"]
+            result("session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex())
+            orders = result("order.list", account=desk.b)["orders"]
+            return [order["order_id"] for order in orders]
+
+    found: list[int] = []
+
+    async def work() -> None:
+        found.extend(await asyncio.to_thread(ask))
+
+    longest = await longest_turn(work())
+    assert found == list(desk.server.gateway.view.accounts[desk.b].live)
+    assert len(found) == count
     assert longest < STALL_SECONDS
