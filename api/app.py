@@ -57,6 +57,7 @@ def create_app(*, admission: bool = True) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,  # FastAPI's own page loads scripts from other hosts
         redoc_url=None,
+        redirect_slashes=False,  # it would answer with a URL of whatever Host the request names
         lifespan=lifespan,
     )
     if admission:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from api.console.feed import Feed
+from api.console.origin import SameOrigin
 from api.console.page import build
 from api.edge.connections import Connections, raise_file_limit
 from api.edge.http import LimitedHttp
@@ -33,7 +34,8 @@ def console() -> None:
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:
-    site = FastAPI(title="GoldX console", docs_url=None, redoc_url=None, openapi_url=None)
+    site = FastAPI(title="GoldX console", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    site.add_middleware(SameOrigin)
     feed = Feed(settings)
     ui.page("/", title="GoldX", favicon="🟡")(build(feed))
     ui.run_with(site, title="GoldX", dark=True, tailwind=False, show_welcome_message=False)

@@ -1,5 +1,6 @@
 """Errors over REST as problem details (RFC 9457). Programs read ``reason``."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -43,7 +44,14 @@ def problem(
     body["detail"] = detail
     if reason is not None:
         body["reason"] = reason
-    return JSONResponse(body | more, status, headers, MEDIA_TYPE)
+    return _Escaped(body | more, status, headers, MEDIA_TYPE)
+
+
+class _Escaped(JSONResponse):
+    """JSON in ASCII: it may quote what was sent, also halves of surrogate pairs, which UTF-8 does not have."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def documented(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

@@ -23,10 +23,17 @@ def verify_bearer_token(public_bytes: bytes, token: str) -> None:
     Raises jwt.InvalidTokenError.
     """
     key = Ed25519PublicKey.from_public_bytes(public_bytes)
-    claims = jwt.decode(
-        token, key, algorithms=["EdDSA"], audience=AUDIENCE, leeway=5, options={"require": ["exp", "iat", "aud"]}
-    )
-    if claims["exp"] - claims["iat"] > TOKEN_SECONDS:
+    try:
+        claims = jwt.decode(
+            token, key, algorithms=["EdDSA"], audience=AUDIENCE, leeway=5, options={"require": ["exp", "iat", "aud"]}
+        )
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        # What is signed may be anything that is JSON, such as a list for a time or a number without end.
+        raise jwt.InvalidTokenError("a claim has not the form that it should have") from error
+    for name in ("exp", "iat"):
+        if type(claims[name]) not in (int, float):
+            raise jwt.InvalidTokenError(f"{name} is not a number")
+    if not claims["exp"] - claims["iat"] <= TOKEN_SECONDS:
         raise jwt.InvalidTokenError(f"the token lives longer than {TOKEN_SECONDS} seconds")
 
 
@@ -35,4 +42,8 @@ def key_id_of_token(token: str) -> str:
 
     Raises jwt.InvalidTokenError, or BadValue for an id that is not an identifier.
     """
-    return parse_identifier(jwt.get_unverified_header(token).get("kid"), "kid")
+    try:
+        header = jwt.get_unverified_header(token)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise jwt.InvalidTokenError("its header has not the form that it should have") from error
+    return parse_identifier(header.get("kid"), "kid")

@@ -10,6 +10,7 @@ from api.settlement_routes.access import Clerk, Number, Reader, Strict, Transact
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money, parse_price
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
+from settlement.base.paging import LARGEST_NUMBER
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 
 router = new_router()
@@ -90,7 +91,7 @@ class PaymentRequest(Strict):
 
 
 class DeliveryRequest(Strict):
-    tickets: list[int]
+    tickets: list[Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]] = Field(min_length=1)
     symbols: dict[str, str] = Field(description="class by form", examples=[{"SCRAP_JEWEL": "AU-SCRAP"}])
 
 

@@ -42,14 +42,19 @@ def shown_time(at: int) -> str:
     return datetime.fromtimestamp(at // 1_000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
+FIRST_DAY: Final = date(1900, 1, 1)
+LAST_DAY: Final = date(9998, 12, 31)
+"""Days that people may name; before, between and after them there is room for a time zone and for a next day."""
+
+
 def parse_day(field: str, text: str) -> date:
-    """Return the date that a text such as ``2026-11-24`` names. Raises BadValue."""
+    """Return the date that a text such as ``2026-11-24`` names, from FIRST_DAY to LAST_DAY. Raises BadValue."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
         day = None
-    if day is None or day.isoformat() != text:
-        raise BadValue(field, text, "a date such as 2026-11-24")
+    if day is None or day.isoformat() != text or not FIRST_DAY <= day <= LAST_DAY:
+        raise BadValue(field, text, f"a date such as 2026-11-24, from {FIRST_DAY} to {LAST_DAY}")
     return day
 
 

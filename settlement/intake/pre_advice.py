@@ -35,6 +35,8 @@ async def pre_advise(
     BadFile, with every row that names an unknown account, class or warehouse, is not of a form, fineness, size or place
     that its class takes, has a provenance that is not well formed, or is in the register already.
     """
+    if not rows:
+        raise BadValue("rows", [], "at least one lot")
     await audit.lock(connection)
     if errors := await problems(connection, rows, other_years=other_years):
         raise BadFile(sorted(errors))

@@ -137,6 +137,8 @@ async def deliver(
     consumer's gold, and the document that proves it is the ticket. Returns the lots by ticket. Raises BadFile with
     every item that its class does not take.
     """
+    if not ticket_nos:
+        raise BadValue("tickets", [], "at least one ticket")
     rows: list[Declared] = []
     lines: list[tuple[int, int]] = []
     for ticket_no in ticket_nos:

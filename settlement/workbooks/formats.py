@@ -6,8 +6,11 @@ billion. So this runs in a process with limits, which ``settlement.workbooks.she
 
 import csv
 import io
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +18,7 @@ from typing import Any, Final
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 from settlement.workbooks.cells import DATE, NUMBER, BadFile, Cell, Row, RowError, Table, without_trailing_zeros
+from settlement.workbooks.writing import plain
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_UNPACKED: Final = 512 * 1024 * 1024
@@ -25,6 +29,22 @@ MAX_CELLS: Final = 2_000_000
 """Rows that hold anything, times the columns of each."""
 
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
+DAMAGED: Final = (
+    CalamineError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    struct.error,
+    RuntimeError,
+)
+"""Errors of the libraries that read packed files, at a file that is cut, altered or encrypted."""
 
 
 def parse(data: bytes, sheet: str | None = None) -> Table:
@@ -56,7 +76,7 @@ def _csv(data: bytes) -> Table:
             if any(cell.strip() for cell in cells):
                 total += len(cells)
                 _check_size(len(rows) + 1, len(cells), total, reader.line_num)
-                rows.append(Row(reader.line_num, tuple(Cell(cell.strip()) for cell in cells)))
+                rows.append(Row(reader.line_num, tuple(Cell(plain(cell.strip())) for cell in cells)))
     except csv.Error as error:
         raise BadFile([RowError(reader.line_num, "row", str(error))]) from error
     return Table("CSV", f"{encoding}, separated by {SEPARATORS[separator]}", rows)
@@ -99,7 +119,7 @@ def _check_archive(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(item.file_size for item in archive.infolist())
             names = set(archive.namelist())
-    except zipfile.BadZipFile as error:
+    except DAMAGED as error:
         raise _bad_file("it begins like an XLSX and is not one") from error
     if size > MAX_UNPACKED:
         raise _bad_file(f"it unpacks to {size} bytes; at most {MAX_UNPACKED} are read")
@@ -114,7 +134,7 @@ def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
         height, width = sheet.total_height, sheet.total_width
         _check_size(height, width, height * width, height)
         found = sheet.to_python(skip_empty_area=False)
-    except (CalamineError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise _bad_file(f"it is not a readable {kind}: {error}") from error
     rows = [Row(line, tuple(_cell(value) for value in values)) for line, values in enumerate(found, 1)]
     rows = [row for row in rows if any(cell.text for cell in row.cells)]

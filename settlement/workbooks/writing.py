@@ -2,14 +2,17 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from goldx.protocol.units import BadValue
 
 Out: TypeAlias = str | int | Decimal | None
 """Content of a written cell; a Decimal keeps its places."""
+_COMPUTED: Final = tuple("=+-@")
+"""First characters of a text that a spreadsheet would compute."""
 
 
 def write(kind: str, title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
@@ -24,7 +27,9 @@ def write(kind: str, title: str, heading: Sequence[str], rows: Iterable[Sequence
 def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
     """Return a table as CSV: UTF-8 with a byte order mark, so that spreadsheets show Chinese; comma separated.
 
-    Text that a spreadsheet would compute (it begins with = + - or @) gets an apostrophe before it.
+    Text that a spreadsheet would compute (it begins with = + - or @, of any width, also after blanks and signs that
+    are not shown) gets an apostrophe before it, and so does text that begins with an apostrophe: ``plain`` takes one
+    away, and nothing else is altered.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -33,9 +38,20 @@ def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
+def is_computed(text: str) -> bool:
+    """Return whether a spreadsheet might take a text for a formula."""
+    shown = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign)[0] not in "CZ")
+    return shown.startswith(_COMPUTED)
+
+
+def plain(text: str) -> str:
+    """Return the text of a cell without the apostrophe that ``write_csv`` puts before some."""
+    return text[1:] if text.startswith("'") and (text.startswith("''") or is_computed(text[1:])) else text
+
+
 def _csv_text(value: str | int | Decimal) -> str:
     if isinstance(value, str):
-        return "'" + value if value[:1] in tuple("=+-@") else value
+        return "'" + value if value.startswith("'") or is_computed(value) else value
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 

@@ -1,6 +1,8 @@
 """Bearer tokens: what a client's key signs is verified, and nothing else is."""
 
+import json
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -45,3 +47,13 @@ def test_a_token_that_outlives_a_minute_is_refused() -> None:
     token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": "OPS-1"})
     with pytest.raises(jwt.InvalidTokenError, match="longer than 60"):
         verify_bearer_token(key.public_bytes, token)
+
+
+@pytest.mark.parametrize("name", ["exp", "iat"])
+@pytest.mark.parametrize("value", ["soon", str(int(time.time())), [1], {"a": 1}, None, True, float("inf"), 10**400])
+def test_a_time_that_is_no_number_is_refused(name: str, value: Any) -> None:
+    key = Key.generate("OPS-1")
+    claims = {"aud": AUDIENCE, "iat": int(time.time()), "exp": int(time.time()) + 30, name: value}
+    signed = jwt.api_jws.encode(json.dumps(claims).encode(), key.private, algorithm="EdDSA", headers={"kid": "OPS-1"})
+    with pytest.raises(jwt.InvalidTokenError):
+        verify_bearer_token(key.public_bytes, signed)

@@ -139,7 +139,36 @@ def test_what_is_written_reads_the_same(kind: str) -> None:
     found = sheets.read(data)
     assert [cell.text for cell in found.rows[0].cells] == ["编号", "g", "n", "x"]
     first, second = found.rows[1].cells, found.rows[2].cells
-    assert first[0] == Cell("=1+1" if kind == "xlsx" else "'=1+1")
+    assert first[0] == Cell("=1+1")
     assert second[0] == Cell("007")
     assert [cells.decimal_text("g", row[1], 3).rstrip("0") for row in (first, second)] == ["1000.5", "0.001"]
     assert second[3].text == "足金"
+
+
+COMPUTED = ("=1+1", "+1", "-1", "@A1", "＝1", "＋1", "－1", "＠A1", " =1", "\u3000=1", "\t=1", "\u200b=1", "\ufeff=1")
+
+
+@pytest.mark.parametrize("text", COMPUTED)
+def test_what_a_spreadsheet_would_compute_is_marked_and_reads_back(text: str) -> None:
+    data = writing.write_csv(["name"], [[text]])
+    assert data.decode("utf-8-sig").splitlines()[1].lstrip('"').startswith("'")
+    assert texts(data)[1] == [text]
+
+
+@pytest.mark.parametrize("text", ["'s-Hertogenbosch", "''", "'=1", "''=1", "plain", "1-2", "旧金"])
+def test_an_apostrophe_of_the_text_itself_reads_back(text: str) -> None:
+    assert texts(writing.write_csv(["name"], [[text]]))[1] == [text]
+
+
+def test_damaged_workbooks_are_refused() -> None:
+    """A workbook that is cut, or has a byte altered, at any place is read or refused, and nothing else."""
+    whole = workbook(["a", "b"], ["1", "2"])
+    damaged = [whole[:end] for end in range(4, len(whole), 97)]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(4, len(whole), 41)]
+    refused = 0
+    for data in damaged:
+        try:
+            formats.parse(data)
+        except BadFile:
+            refused += 1
+    assert refused > len(damaged) // 2
