@@ -21,6 +21,7 @@ from api.edge.outcome import Outcome, Refusal
 from api.edge.stalls import Stalls
 from api.journal.newest_events import NewestEvents
 from api.journal.sequencer import Sequencer
+from api.sessions.act_log import ActLog
 from api.sessions.gateway_lease import GatewayLease
 from api.sessions.link import Link
 from api.sessions.queries import Queries
@@ -93,6 +94,7 @@ class Gateway:
         self.stalls = Stalls()
         self.staff = StaffProcess(settings, redis_url, database_url) if settings.staff_process else None
         """Answers requests of staff; None: the gateway does so itself."""
+        self._acts = ActLog(self._redis, self.keys, settings.gateway_id)
         self._lease = GatewayLease(self._redis, self.keys, settings.gateway_id)
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
         """By address: what may be asked without a key, over REST and the WebSocket together."""
@@ -148,12 +150,18 @@ class Gateway:
             self.sequencer,
             self.register,
             self.anonymous,
+            self._acts,
         )
         self.register.ended = self.sessions.revoke
         self._lease.lost = lambda name: self.sessions.spawn(self.sessions.ends.close_all(name))
         newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
         self.trading = Trading(
-            self.view, self.sequencer, newest.wait, partial(registry.is_member, self.database), self.sessions.spawn
+            self.view,
+            self.sequencer,
+            newest.wait,
+            partial(registry.is_member, self.database),
+            self.sessions.spawn,
+            self._acts,
         )
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
@@ -168,7 +176,14 @@ class Gateway:
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods
         sessions = (self.sessions.close_stale(), self.sessions.ends.follow())
-        for work in (self.sequencer.run(), self._tail(), self.register.run(), self.stalls.watch(), *sessions):
+        for work in (
+            self.sequencer.run(),
+            self._tail(),
+            self.register.run(),
+            self.stalls.watch(),
+            self._acts.run(),
+            *sessions,
+        ):
             self._begin(work)
         self.sessions.spawn(self.sessions.ends.close_all(self.settings.gateway_id))
 
@@ -177,6 +192,8 @@ class Gateway:
         with contextlib.suppress(Refusal, RedisError, OSError, TimeoutError):
             left = await self.sessions.stop()
             await self._lease.release(sessions_left=left)
+        with contextlib.suppress(RedisError, OSError):
+            await self._acts.drain()
         await self._cancel_tasks()
         await self.sequencer.close()
         await self._snapshots.finish(self.view)

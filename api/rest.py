@@ -13,6 +13,7 @@ from api.edge.params import MAX_ROWS
 from api.edge.problems import documented
 from api.listing import ThePage, listed, page_dependency
 from api.metrics import write
+from api.sessions.act_log import take_reason
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
 from api.view.market_data import MarketData, write_public_trade
 from goldx.protocol.units import BadValue
@@ -91,7 +92,8 @@ async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str
 async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> dict[str, Any]:
     """Place one command of the venue, and return its events. Needs the permission `operate`.
 
-    The holder of the token is recorded in `by`. `instrument.preview` places nothing and returns what
+    `reason` among the parameters says why; it goes to the audit log with the command. The holder of the token is
+    recorded in `by`. `instrument.preview` places nothing and returns what
     `instrument.define` with its parameters would change, in `preview`. Gold and money move through settlement alone.
     """
     if "operate" not in principal.permissions:
@@ -100,6 +102,8 @@ async def operator_command(gateway: TheGateway, principal: ThePrincipal, command
         return {"events": [], "preview": gateway.trading.preview(command.params)}
     if command.method not in OPERATOR_METHODS:
         raise BadValue("method", command.method, "one of " + ", ".join(OPERATOR_METHODS))
-    placed = Trading.read(command.method, command.params, by=str(principal.staff))
+    params, reason = take_reason(command.method, command.params)
+    placed = Trading.read(command.method, params, by=str(principal.staff))
     await gateway.trading.check_member(placed)
+    await gateway.trading.record(principal, placed, reason)
     return gateway.trading.operator_result(placed, await gateway.command(placed))

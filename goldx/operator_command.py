@@ -16,14 +16,16 @@ from goldx.protocol.units import BadValue
 @click.argument("method")
 @click.argument("params", default="{}")
 @click.option("--key", "key_file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--reason", required=True, help="Why; it is in the audit log.")
 @click.option("--url", help="The gateway; without it, the setting gateway_url or the running `goldx serve`.")
-def operator(method: str, params: str, key_file: Path, url: str | None) -> None:
+def operator(method: str, params: str, key_file: Path, reason: str, url: str | None) -> None:
     """Give one command of the venue and print its events, one JSON object a line.
 
-    Example: goldx operator market.set_phase '{"symbol": "AU-SCRAP", "phase": "continuous"}' --key operator-1.pem
+    Example: goldx operator market.set_phase '{"symbol": "AU-SCRAP", "phase": "continuous"}'
+    --reason opening --key operator-1.pem
     """
     try:
-        body = {"method": method, "params": json.loads(params)}
+        body = {"method": method, "params": json.loads(params) | {"reason": reason}}
         token = Key.load(key_file).bearer_token()
     except (json.JSONDecodeError, BadValue) as error:
         raise click.BadParameter(str(error)) from error

@@ -73,6 +73,7 @@ class Session:
         self.holder = name
         """The name of the connection, unlike any other, however the session is called after its log-on."""
         self.principal: Principal | None = None
+        self.end_reason = "the connection ended"
         self.address = ""
         """Where the connection comes from."""
         self.nonce: str | None = None

@@ -18,6 +18,7 @@ from api.edge.params import check_names, check_whole, read_flag
 from api.edge.rpc import Request
 from api.journal.pressure import Share
 from api.journal.sequencer import Sequencer
+from api.sessions.act_log import ActLog
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED, TAKEN_OVER
 from api.sessions.ends import Ends
 from api.sessions.link import Link
@@ -52,8 +53,10 @@ class Sessions:
         sequencer: Sequencer,
         register: KeyRegister,
         anonymous: Allowances,
+        acts: ActLog,
     ) -> None:
         self._settings = settings
+        self._acts = acts
         self._prefix = prefix
         self._view = view
         self._register = register
@@ -131,6 +134,9 @@ class Sessions:
         """End all sessions; return whether some are left in their grace. Raises as ``Ends.stop``."""
         for session in tuple(self._links):
             session.end()
+            if session.principal is not None:
+                session.end_reason = "the gateway stops"
+                self._acts.ended(session, session.principal)
         try:
             return await self.ends.stop()
         finally:
@@ -149,14 +155,16 @@ class Sessions:
                 elif session.principal is None:
                     continue
                 elif session.last_message_at < idle_since:
-                    link.end(IDLE, "silent too long")
+                    session.end_reason = "silent too long"
+                    link.end(IDLE, session.end_reason)
 
     def revoke(self, key_ids: set[str]) -> None:
         """End the sessions of revoked keys, and cancel their orders at once, whatever grace they had."""
         for session, link in tuple(self._links.items()):
             if session.principal is not None and session.principal.key_id in key_ids:
                 session.cancel_on_disconnect, session.grace_ms = True, 0
-                link.end(REVOKED, "the key was revoked")
+                session.end_reason = "the key was revoked"
+                link.end(REVOKED, session.end_reason)
                 self._end(session)
         self.ends.hurry(key_ids)
 
@@ -198,6 +206,7 @@ class Sessions:
                     raise NotAuthentic("the key was revoked")
         except NotAuthentic as error:
             self._log_ons.failed(session)
+            self._acts.failed(session, key_id, str(error))
             request.refuse(Refusal("NOT_PERMITTED", str(error)))
             return
         except Refusal as refusal:
@@ -210,6 +219,7 @@ class Sessions:
         finally:
             self._log_ons.end(session)
         session.principal = principal
+        self._acts.logged_on(session, principal)
         session.bucket, session.reserve = self._new_bucket(), self._new_bucket()
         if principal.member is not None:
             session.share = Share(self._shares.setdefault(principal.member, Share()))
@@ -258,11 +268,15 @@ class Sessions:
             self._after_end(session, session.principal)
 
     def _after_end(self, session: Session, principal: Principal) -> None:
+        self._acts.ended(session, principal)
         if principal.member is not None:
             self.ends.end(session, principal)
 
     def _drop(self, session: Session) -> None:
         """End the connection of a session that the same key has taken over elsewhere, and leave its orders."""
         if (link := self._links.pop(session, None)) is not None:
-            link.end(TAKEN_OVER, "the session goes on over another connection")
+            session.end_reason = "the session goes on over another connection"
+            link.end(TAKEN_OVER, session.end_reason)
+            if session.principal is not None:
+                self._acts.ended(session, session.principal)
         session.end()

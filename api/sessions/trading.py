@@ -4,16 +4,19 @@ Each method checks the session's permission and the form of the request, hands t
 the answer from the events of the command.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.edge.auth import Principal
 from api.edge.outcome import Outcome, Refusal
 from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
+from api.sessions.act_log import ActLog, take_reason
 from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain
 from api.sessions.session import Method, Session
@@ -63,7 +66,7 @@ class Trading:
     """``methods`` maps the names of methods to their functions, for the sessions.
 
     ``wait_for_events`` is ``NewestEvents.wait``. ``is_member`` looks a member firm up in the registry; None where there
-    is no registry. ``spawn`` runs a coroutine.
+    is no registry. ``spawn`` runs a coroutine. ``acts`` records what operators do; None where nobody asks.
     """
 
     def __init__(
@@ -73,12 +76,16 @@ class Trading:
         wait_for_events: Callable[[Then], None],
         is_member: Callable[[str], Awaitable[bool]] | None,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        acts: ActLog | None = None,
     ) -> None:
         self._view = view
         self._sequencer = sequencer
         self._wait_for_events = wait_for_events
         self._is_member = is_member
         self._spawn = spawn
+        self._acts = acts
+        self._in_order = asyncio.Lock()
+        """Held while an operator's command is recorded and placed, so that they stay in their order."""
         self.targets = Targets(view)
         self.methods: dict[str, Method] = {command.method: self._member for command in MEMBER_COMMANDS}
         self.methods |= dict.fromkeys(OPERATOR_METHODS, self._operator)
@@ -130,18 +137,25 @@ class Trading:
 
     def _operator(self, session: Session, request: Request) -> None:
         principal = session.require("operate")
-        command = self.read(request.method, request.params, by=str(principal.staff))
-        if isinstance(command, AccountOpen):
-            self._spawn(self._open_account(session, request, command))
-        else:
-            self._submit(session, request, command, self.operator_result)
+        params, reason = take_reason(request.method, request.params)
+        command = self.read(request.method, params, by=str(principal.staff))
+        self._spawn(self._operate(session, request, principal, command, reason))
 
-    async def _open_account(self, session: Session, request: Request, command: AccountOpen) -> None:
+    async def _operate(
+        self, session: Session, request: Request, principal: Principal, command: AnyCommand, reason: str
+    ) -> None:
         try:
-            await self.check_member(command)
-            self._submit(session, request, command, self.operator_result)
+            async with self._in_order:
+                await self.check_member(command)
+                await self.record(principal, command, reason)
+                self._submit(session, request, command, self.operator_result)
         except Refusal as refusal:
             request.refuse(refusal)
+
+    async def record(self, principal: Principal, command: AnyCommand, reason: str) -> None:
+        """Record an operator's command, which is then placed. Raises Refusal (UNAVAILABLE)."""
+        if self._acts is not None:
+            await self._acts.command(principal, command, reason)
 
     async def check_member(self, command: AnyCommand) -> None:
         """Raise Refusal if a command opens an account for a firm that the registry does not have, or if it is away."""
@@ -162,7 +176,8 @@ class Trading:
 
     def preview(self, params: dict[str, Any]) -> dict[str, Any]:
         """Return what ``instrument.define`` with these parameters would change, and what stands in its way."""
-        command: Any = self.read(InstrumentDefine.method, params, by="")
+        terms = {name: value for name, value in params.items() if name != "reason"}
+        command: Any = self.read(InstrumentDefine.method, terms, by="")
         market = self._view.markets.get(command.symbol)
         before = {} if market is None else market.instrument()
         names = command.given if market is not None else TERMS

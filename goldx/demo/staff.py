@@ -52,7 +52,7 @@ class Operator:
 
     async def command(self, method: str, **params: Any) -> Any:
         """Give one command of the venue and return its answer. Raises StaffFailed with the reason of a refusal."""
-        body = {"method": method, "params": params}
+        body = {"method": method, "params": {"reason": "the demonstration", **params}}
         post = partial(self._http.post, "/v1/operator/commands", json=body)
         passes = is_any_of(httpx.ConnectError)  # nothing was sent
         return self._read(

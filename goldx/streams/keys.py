@@ -24,6 +24,8 @@ class Keys:
         """Hash: service instance (a gateway's id, ``settlement``) -> the number of its newest run."""
         self.posted = f"{tag}:posted"
         """The sequence up to which settlement has posted: events after it must not be trimmed."""
+        self.acts = f"{tag}:acts"
+        """Stream: acts of people on their way to the audit log (``goldx.streams.acts``)."""
         self.gateways = f"{tag}:gateways"
         """Hash: gateway -> an entry that changes while it runs (``api.sessions.gateway_lease``)."""
         self.archived = f"{tag}:archived"

@@ -33,6 +33,7 @@ from settlement.base.database_errors import Meaning, meaning_of
 from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application, cancels
+from settlement.service.recorded_acts import write_acts
 from settlement.service.writer import Ledger, StreamBehind
 
 log = structlog.get_logger()
@@ -161,6 +162,7 @@ class Settlement:
         now = asyncio.get_running_loop().time()
         if self._ahead is None and now - self._flushed >= OUTBOX_MS / 1_000:
             await self._sender.flush()
+            await write_acts(self._engine, self._redis, self._keys)
             self._flushed = now
             await self._begin_day(working_days.today())
 

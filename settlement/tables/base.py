@@ -90,6 +90,14 @@ request_key = Table(
     Index("ix_request_key_at", "at"),
 )
 
+acts_read = Table(
+    "acts_read",
+    metadata,
+    Column("shard", Text, primary_key=True),
+    string("entry"),
+)
+"""By shard: the newest act of its gateways that the audit log has."""
+
 calendar_day = Table(
     "calendar_day",
     metadata,

@@ -122,7 +122,7 @@ class ShardServices:
         """Return the answer to one command of the operator."""
         headers = {"Authorization": f"Bearer {self.keys['op'].bearer_token()}"}
         async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
-            body = {"method": method, "params": params}
+            body = {"method": method, "params": {"reason": "a test", **params}}
             return await http.post("/v1/operator/commands", json=body, headers=headers)
 
     async def operate(self, server: GatewayServer, method: str, **params: Any) -> list[dict[str, Any]]:

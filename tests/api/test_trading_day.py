@@ -104,7 +104,9 @@ async def test_a_reference_far_from_the_last_price_takes_two_persons(own_desk: D
     assert desk.server.gateway.view.markets[desk.symbol].reference == 61_000
     second = await desk.services.add_operator("op-2")
     async with connect(desk.server.url, second) as operator:
-        assert names((await operator.call("market.set_reference", **wrong))["events"]) == ["reference.changed"]
+        assert names((await operator.call("market.set_reference", reason="a test", **wrong))["events"]) == [
+            "reference.changed"
+        ]
 
 
 async def test_orders_that_stand_in_the_way_are_cancelled_by_the_venue_and_their_owner_sees_why(own_desk: Desk) -> None:
@@ -151,11 +153,11 @@ async def test_an_account_is_opened_for_a_registered_member_alone(own_desk: Desk
     assert (reason, "FIRM-X" in text) == ("UNKNOWN_MEMBER", True)
     async with connect(own_desk.server.url, own_desk.services.keys["op"]) as operator:
         with pytest.raises(ExchangeError) as refused:
-            await operator.call("account.open", account="X.H", member="FIRM-X")
+            await operator.call("account.open", account="X.H", member="FIRM-X", reason="a test")
         assert refused.value.reason == "UNKNOWN_MEMBER"
-        assert names((await operator.call("account.open", account="A.2", member="FIRM-A"))["events"]) == [
-            "account.opened"
-        ]
+        assert names(
+            (await operator.call("account.open", account="A.2", member="FIRM-A", reason="a test"))["events"]
+        ) == ["account.opened"]
     assert "X.H" not in own_desk.server.gateway.view.accounts
 
 

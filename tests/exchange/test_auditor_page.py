@@ -40,11 +40,12 @@ async def prepare(supervisor: Supervisor, shell: Shell, folder: Path) -> None:
     trading = (
         "goldx key create --member ALPHA --out alpha.pem",
         "goldx key create --member VENUE --out venue.pem",
-        "goldx operator instrument.define '{}' --key operator-1.pem".format(
+        "goldx operator instrument.define '{}' --reason set-up --key operator-1.pem".format(
             '{"symbol": "AU-KARAT", "form": "KARAT_ALLOY", "min_fineness": 37500, "max_fineness": 91700, '
             '"reference_price": "925.00", "maker_fee_bp": 2, "taker_fee_bp": 5}'
         ),
-        'goldx operator market.set_phase \'{"symbol": "AU-KARAT", "phase": "continuous"}\' --key operator-1.pem',
+        'goldx operator market.set_phase \'{"symbol": "AU-KARAT", "phase": "continuous"}\' '
+        "--reason opening --key operator-1.pem",
     )
     for command in (*first_day, *trading):
         _, *words = shlex.split(command)

@@ -103,7 +103,9 @@ async def prepare(supervisor: Supervisor) -> list[Member]:
     ]
     async with httpx.AsyncClient(base_url=supervisor.gateway_url, trust_env=False, headers=headers, timeout=20) as http:
         for method, params in orders:
-            answer = await http.post("/v1/operator/commands", json={"method": method, "params": params})
+            answer = await http.post(
+                "/v1/operator/commands", json={"method": method, "params": {"reason": "a test", **params}}
+            )
             assert answer.status_code == 200, answer.text
     redis = redis_client.connect(supervisor.redis_url)
     deposits = (

@@ -101,7 +101,9 @@ class Campaign:
         url = self._stack.direct_url(schedule.GATEWAYS[0])
         async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers, timeout=20) as http:
             while True:
-                answer = await http.post("/v1/operator/commands", json={"method": method, "params": params})
+                answer = await http.post(
+                    "/v1/operator/commands", json={"method": method, "params": {"reason": "a test", **params}}
+                )
                 if answer.status_code == 200:
                     return
                 # The gateway may be recovering; then the command is not in the journal and can be repeated.

@@ -1,0 +1,123 @@
+"""The record of people's acts at a gateway, on its way to the audit log: log-ons and failed ones, ends, commands.
+
+An operator's command is recorded, with its reason, before it goes to the journal: without the record it is not placed.
+Log-ons and ends are recorded beside them, in their order. Of the failed log-ons of a flood only some are recorded, each
+with the number of those before it that are not.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.edge.allowance import TokenBucket
+from api.edge.auth import Principal
+from api.edge.outcome import Refusal
+from api.sessions.session import Session
+from goldx.protocol.commands import BY_METHOD, AnyCommand
+from goldx.protocol.units import BadValue
+from goldx.protocol.wire import write_command
+from goldx.retry import is_any_of, retry
+from goldx.streams.acts import RecordedAct, append_act
+from goldx.streams.keys import Keys
+
+log = structlog.get_logger()
+
+FAILURES_A_SECOND: Final = 1
+FAILURES_AT_ONCE: Final = 100
+"""Failed log-ons that a gateway records, of all addresses together."""
+LONGEST_REASON: Final = 200
+MOST_WAITING: Final = 100_000
+RETRY_SECONDS: Final = 0.5
+
+
+def take_reason(method: str, params: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the parameters of an operator's command, and the reason among them. Raises BadValue.
+
+    Only a command that has a reason itself keeps it.
+    """
+    reason = params.get("reason")
+    if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise BadValue("reason", reason, f"why, in 1 to {LONGEST_REASON} printable characters; it is in the audit log")
+    own = "reason" in BY_METHOD[method].__struct_fields__
+    return {name: value for name, value in params.items() if own or name != "reason"}, reason.strip()
+
+
+class ActLog:
+    """Records acts at one gateway."""
+
+    def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._gateway = gateway
+        self._waiting: deque[RecordedAct] = deque(maxlen=MOST_WAITING)
+        self._wake = asyncio.Event()
+        self._failures = TokenBucket(FAILURES_A_SECOND, FAILURES_AT_ONCE, time.monotonic())
+        self._unrecorded = 0
+
+    def logged_on(self, session: Session, principal: Principal) -> None:
+        """Record a log-on."""
+        detail = {"session": session.name, "address": session.address}
+        self._add(principal.staff or str(principal.member), "session.log_on", principal.key_id, detail)
+
+    def failed(self, session: Session, key_id: str, why: str) -> None:
+        """Record a log-on that was refused."""
+        log.info("a log-on was refused", key_id=key_id, address=session.address, reason=why)
+        if self._failures.take(time.monotonic()):
+            self._failures.spend(time.monotonic(), -1)  # a flood is recorded once a second all the same
+            self._unrecorded += 1
+            return
+        detail: dict[str, Any] = {"address": session.address, "reason": why}
+        if self._unrecorded:
+            detail["unrecorded_before"], self._unrecorded = self._unrecorded, 0
+        self._add("unknown", "session.refused", key_id, detail)
+
+    def ended(self, session: Session, principal: Principal) -> None:
+        """Record the end of a session that was logged on."""
+        detail = {"session": session.name, "address": session.address, "reason": session.end_reason}
+        self._add(principal.staff or str(principal.member), "session.end", principal.key_id, detail)
+
+    async def command(self, principal: Principal, command: AnyCommand, reason: str) -> None:
+        """Record an operator's command before it is placed. Raises Refusal (UNAVAILABLE)."""
+        written = write_command(command)
+        params = written["params"]
+        subject = next((str(params[name]) for name in ("symbol", "account", "member") if params.get(name)), "market")
+        detail = {"key_id": principal.key_id, "reason": reason, "params": params}
+        try:
+            await append_act(self._redis, self._keys, self._act(str(principal.staff), command.method, subject, detail))
+        except (RedisError, OSError) as error:
+            log.warning("an operator's command cannot be recorded", error=str(error))
+            text = "the command cannot be recorded at the moment, and was not placed"
+            raise Refusal("UNAVAILABLE", text, retry_after_ms=1_000) from error
+
+    async def run(self) -> None:
+        """Append what waits, until cancelled."""
+        while True:
+            await self._wake.wait()
+            while self._waiting:
+                act = self._waiting[0]
+                await retry(
+                    lambda act=act: append_act(self._redis, self._keys, act),  # type: ignore[misc]
+                    is_any_of(RedisError, OSError),
+                    itertools.repeat(RETRY_SECONDS),
+                )
+                self._waiting.popleft()
+            self._wake.clear()
+
+    async def drain(self) -> None:
+        """Append what waits, once. Raises redis' errors."""
+        while self._waiting:
+            await append_act(self._redis, self._keys, self._waiting.popleft())
+
+    def _add(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
+        self._waiting.append(self._act(actor, action, subject, detail))
+        self._wake.set()
+
+    def _act(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> RecordedAct:
+        at = time.time_ns() // 1_000_000
+        return RecordedAct(at, actor, action, subject, {"gateway": self._gateway, **detail})
