@@ -64,7 +64,7 @@ async def test_a_private_channel_resumes_from_the_archive(servers: tuple[Server,
             "gateway",
             env=os.environ
             | {f"GOLDX_{name}": value for name, value in environment.items()}
-            | {"GOLDX_GATEWAY_PORT": "0"},
+            | {"GOLDX_GATEWAY_PORT": "0", "GOLDX_GATEWAY_ID": "gateway-3"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
