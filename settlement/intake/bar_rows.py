@@ -11,15 +11,18 @@ from goldx.protocol.units import BadValue
 from settlement.base.spelling import fold
 from settlement.intake.bar_columns import ALTERNATIVES, KEY, NUMBERS, OPTIONAL, CellReader
 from settlement.workbooks.cells import (
+    COMMA,
+    POINT,
     TEXT,
     BadFile,
     Cell,
     Row,
     RowError,
     Table,
-    decimal_comma,
+    decimal_mark,
     find_heading,
     normal_heading,
+    number_text,
 )
 from settlement.workbooks.headings import HEADINGS
 
@@ -80,13 +83,13 @@ def rows_of(
     if len(numbered) < 2:
         raise BadFile([RowError(1, "file", "no rows")])
     body = [(row.line, _cells(row, heading)) for row in numbered[1:]]
-    comma = _has_decimal_comma(body, reading)
+    mark = _decimal_mark(body, reading)
     given = {name: Cell(text) for name, text in reading.given.items()}
     errors: list[RowError] = []
     found: list[Found] = []
     lines: dict[BarKey, int] = {}
     for line, row in body:
-        values, bad = _values(line, {**row, **given}, wanted, comma)
+        values, bad = _values(line, {**row, **given}, wanted, mark)
         errors += bad
         if bad:
             continue
@@ -105,7 +108,7 @@ def rows_of(
 
 
 def _values(
-    line: int, cells: Mapping[str, Cell], wanted: Mapping[str, CellReader], comma: bool
+    line: int, cells: Mapping[str, Cell], wanted: Mapping[str, CellReader], mark: str
 ) -> tuple[dict[str, Any], list[RowError]]:
     values: dict[str, Any] = {}
     errors: list[RowError] = []
@@ -113,9 +116,9 @@ def _values(
         if column not in cells:
             continue
         cell = cells[column]
-        if comma and column in NUMBERS:
-            cell = cell._replace(text=cell.text.replace(",", "."))
         try:
+            if column in NUMBERS and cell.kind == TEXT:
+                cell = cell._replace(text=number_text(column, cell.text, mark))
             values[column] = read(column, cell)
         except BadValue as error:
             errors.append(RowError(line, column, str(error)))
@@ -161,11 +164,11 @@ def _cells(row: Row, heading: list[str | None]) -> dict[str, Cell]:
     return {name: cell for name, cell in zip(heading, row.cells, strict=True) if name is not None}
 
 
-def _has_decimal_comma(body: list[tuple[int, dict[str, Cell]]], reading: Reading) -> bool:
+def _decimal_mark(body: list[tuple[int, dict[str, Cell]]], reading: Reading) -> str:
     if reading.comma is not None:
-        return reading.comma
+        return COMMA if reading.comma else POINT
     texts = [cell.text for _, row in body for name, cell in row.items() if name in NUMBERS and cell.kind == TEXT]
     try:
-        return decimal_comma(texts)
+        return decimal_mark("number", texts)
     except BadValue as error:
         raise BadFile([RowError(body[0][0], "numbers", str(error))]) from error

@@ -165,7 +165,10 @@ class _Body:
             place = self._places[column]
             try:
                 cell = row.cells[place] if place < len(row.cells) else cells.Cell("")
-                found.append(_thousandths(column, cells.decimal_text(column, cell, 3)))
+                text = cells.decimal_text(column, cell, 3)
+                if cell.kind == cells.TEXT:
+                    text = cells.number_text(column, text, cells.POINT)
+                found.append(_thousandths(column, text))
             except BadValue as error:
                 self._errors.append(RowError(row.line, column, str(error)))
         return Figures(*found) if len(found) == len(COLUMNS) else None
@@ -183,7 +186,7 @@ class _Body:
 
 
 def _thousandths(field: str, text: str) -> int:
-    return parse_decimal(field, text.replace(",", ""), 3, -_LARGEST, _LARGEST, "troy ounces")
+    return parse_decimal(field, text, 3, -_LARGEST, _LARGEST, "troy ounces")
 
 
 def shown(thousandths: int) -> str:

@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
 from goldx.protocol.units import BadValue
@@ -103,27 +103,63 @@ def decimal_text(field: str, cell: Cell, places: int) -> str:
     if cell.kind != NUMBER:
         return cell.text
     held = float(cell.text)
-    stated = Decimal(cell.text).quantize(Decimal(1).scaleb(-places))
+    try:
+        stated = Decimal(cell.text).quantize(Decimal(1).scaleb(-places))
+    except InvalidOperation as error:
+        raise BadValue(field, cell.text[:40], "a number of at most 22 digits before the point") from error
     if abs(float(stated) - held) > NOISE_ULPS * math.ulp(held):
         raise BadValue(field, cell.text, f"a number of at most {places} decimals: the cell holds more than it may show")
     return without_trailing_zeros(stated)
 
 
-def decimal_comma(texts: Iterable[str]) -> bool:
-    """Return whether the numbers of a file are written with a decimal comma (``401,125``).
+POINT, COMMA = ".", ","
+_PLAIN: Final = {POINT: re.compile(r"-?[0-9]+(\.[0-9]+)?"), COMMA: re.compile(r"-?[0-9]+(,[0-9]+)?")}
+_GROUPED: Final = {
+    POINT: re.compile(r"-?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?"),
+    COMMA: re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?"),
+}
+_ONE_GROUP: Final = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
+"""Digits that may be thousands or decimals: ``1,250``."""
 
-    They are where no number has a point and at least one comma cannot separate thousands. Raises BadValue where it
-    cannot be known: ``1,250`` alone may be either.
+
+def decimal_mark(field: str, texts: Iterable[str]) -> str:
+    """Return the decimal mark of all numbers of a file that people typed: POINT or COMMA.
+
+    It is the point where every number is one with it, else the only mark with which every number is one. Raises
+    BadValue, which calls the number ``field``, where it cannot be known: ``1,250`` alone may be either.
     """
-    commas = [text for text in texts if "," in text]
-    if not commas or any("." in text for text in texts):
-        return False
-    if any(re.fullmatch(r"-?[0-9]+,[0-9]+", text) is None for text in commas):
-        return False
-    if all(re.fullmatch(r"-?[1-9][0-9]{0,2},[0-9]{3}", text) for text in commas):
+    marked = [text for text in texts if "," in text or "." in text]
+    if all(_PLAIN[POINT].fullmatch(text) for text in marked):
+        return POINT
+    possible = [mark for mark in (POINT, COMMA) if all(_is_number(text, mark) for text in marked)]
+    if len(possible) == 2:
         allowed = "written with a point, or with a decimal comma that is declared: it may be either"
-        raise BadValue("number", commas[0], allowed)
-    return True
+        raise BadValue(field, next(text for text in marked if "," in text), allowed)
+    return possible[0] if possible else POINT
+
+
+def _is_number(text: str, mark: str) -> bool:
+    if _PLAIN[mark].fullmatch(text):
+        return True
+    return _GROUPED[mark].fullmatch(text) is not None and (mark == POINT or not _ONE_GROUP.fullmatch(text))
+
+
+def number_text(field: str, text: str, mark: str) -> str:
+    """Return a number that people typed with decimal ``mark`` as it is with a point and without marks of thousands.
+
+    The other mark may stand before groups of three digits, and not before a single group alone, which may be decimals.
+    A text without marks is returned as it is. Raises BadValue.
+    """
+    if _PLAIN[mark].fullmatch(text):
+        return text.replace(COMMA, POINT)
+    other = COMMA if mark == POINT else POINT
+    if _GROUPED[mark].fullmatch(text) and not _ONE_GROUP.fullmatch(text):
+        return text.replace(other, "").replace(COMMA, POINT)
+    if POINT in text or COMMA in text:
+        name = "point" if mark == POINT else "comma"
+        allowed = f"a number with a decimal {name} and no marks of thousands, or with all of them: 1{other}250{mark}00"
+        raise BadValue(field, text, allowed)
+    return text
 
 
 def without_trailing_zeros(number: Decimal) -> str:

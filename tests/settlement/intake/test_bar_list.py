@@ -2,9 +2,11 @@
 
 import pytest
 
-from settlement.intake.bar_rows import BarKey
+from settlement.intake import bar_list
+from settlement.intake.bar_rows import BarKey, Reading
 from settlement.lots.provenance import Record
 from settlement.lots.scales import Weight
+from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from tests.settlement import bar_lists
 from tests.settlement.small_exchange import bars
@@ -40,7 +42,7 @@ def test_both_groups_of_columns_are_read_from_one_file() -> None:
         ({"symbol": "AU 9"}, "symbol"),
         ({"form": "RING"}, "form"),
         ({"account": "名"}, "account"),
-        ({"gross_g": "1,000.05"}, "gross_g"),
+        ({"gross_g": "1,00.05"}, "gross_g"),
         ({"gross_g": "1e3"}, "gross_g"),
         ({"gross_g": "12000.055"}, "gross_g"),
         ({"fineness_permille": "1000.01"}, "fineness_permille"),
@@ -93,3 +95,13 @@ def test_every_bad_row_is_reported_at_once() -> None:
 def test_a_file_of_the_wrong_shape_is_refused(spoil: object, where: list[tuple[int, str]]) -> None:
     assert callable(spoil)
     assert problems(spoil(bars([{}])))[:2] == where
+
+
+def test_a_point_is_no_decimal_mark_beside_a_decimal_comma() -> None:
+    """The point of ``1.250`` beside a declared comma is refused: it may be thousands or a slip."""
+    table = sheets.read(bars([{"gross_g": "1.250", "fineness_permille": "999.5"}]))
+    with pytest.raises(BadFile) as bad:
+        bar_list.declared_rows(table, Reading(comma=True))
+    assert [(error.line, error.column) for error in bad.value.errors] == [(2, "fineness_permille"), (2, "gross_g")]
+    typed = sheets.read(bars([{"gross_g": "1250", "fineness_permille": "999"}]))
+    assert bar_list.declared_rows(typed, Reading(comma=True))[0].gross_cg == 125_000

@@ -102,3 +102,9 @@ def test_a_real_report_is_correct_to_the_thousandth() -> None:
     assert depository_report.shown(report.total("Registered").total) == "114262775.060"
     assert depository_report.shown(report.total("Eligible").net) == "-1736840.422"
     assert report.total().total == 416_424_863_242
+
+
+@pytest.mark.parametrize("typed", ["1,0,0", "100,0", "10,0.0", "1,250"])
+def test_a_mark_that_is_not_before_a_group_of_three_is_refused(typed: str) -> None:
+    with pytest.raises(BadFile, match=rf'line 4, previous: previous: "{typed}" is not'):
+        read(changed(3, 2, typed))

@@ -86,14 +86,62 @@ def test_a_number_cell_that_holds_more_than_it_may_show_is_refused(held: float, 
         cells.decimal_text("gross", Cell(repr(held), NUMBER), places)
 
 
-def test_a_decimal_comma_is_found_where_it_can_only_be_one() -> None:
-    assert cells.decimal_comma(["619,20", "1614,6", "5"])
-    assert cells.decimal_comma(["401,125", "995,8"])
-    assert not cells.decimal_comma(["401.125", "995,8"])
-    assert not cells.decimal_comma(["1,000,000"])
-    assert not cells.decimal_comma(["5"])
+def test_the_decimal_mark_is_found_where_it_can_only_be_one() -> None:
+    assert cells.decimal_mark("gross", ["619,20", "1614,6", "5"]) == ","
+    assert cells.decimal_mark("gross", ["401,125", "995,8"]) == ","
+    assert cells.decimal_mark("gross", ["1.401,125", "995"]) == ","
+    assert cells.decimal_mark("gross", ["401.125", "995,8"]) == ".", "neither fits: each bad number is named by its row"
+    assert cells.decimal_mark("gross", ["1,000,000"]) == "."
+    assert cells.decimal_mark("gross", ["1,250", "999.5"]) == "."
+    assert cells.decimal_mark("gross", ["401.125", "5"]) == "."
     with pytest.raises(BadValue, match="either"):
-        cells.decimal_comma(["1,250", "401,125"])
+        cells.decimal_mark("gross", ["1,250", "401,125"])
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "read"),
+    [
+        ("1000.05", ".", "1000.05"),
+        ("1,250.5", ".", "1250.5"),
+        ("-1,000,000", ".", "-1000000"),
+        ("1000,05", ",", "1000.05"),
+        ("1.250,5", ",", "1250.5"),
+        ("401,125", ",", "401.125"),
+        ("1250", ",", "1250"),
+        ("x", ",", "x"),
+    ],
+)
+def test_a_typed_number_is_read_by_its_mark(text: str, mark: str, read: str) -> None:
+    assert cells.number_text("gross", text, mark) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("1.250", ","),
+        ("999.5", ","),
+        ("1.25,5", ","),
+        ("1,250.5", ","),
+        ("1,250", "."),
+        ("12,34", "."),
+        ("1,2,3.5", "."),
+        ("1,2345.5", "."),
+        ("0,250.5", "."),
+        ("1.250,5", "."),
+        (",5", ","),
+        ("5.", "."),
+    ],
+)
+def test_a_typed_number_with_marks_in_other_places_is_refused(text: str, mark: str) -> None:
+    with pytest.raises(BadValue, match="gross"):
+        cells.number_text("gross", text, mark)
+
+
+@pytest.mark.parametrize("held", [1e300, -1e300, 1e24])
+def test_a_number_cell_beyond_any_quantity_is_refused(held: float) -> None:
+    cell = sheets.read(workbook(["x"], [held])).rows[1].cells[0]
+    with pytest.raises(BadValue, match="at most 22 digits"):
+        cells.decimal_text("gross", cell, 5)
 
 
 def test_one_of_several_sheets_must_be_named() -> None:
