@@ -103,6 +103,18 @@ def test_only_who_needs_it_reaches_a_server_or_has_the_password_of_the_owner() -
         assert "//goldx_services:" in services[name]["environment"]["GOLDX_DATABASE_URL"]
 
 
+def test_a_gateway_can_write_the_snapshots_of_its_view_and_begin_with_them_in_a_new_container() -> None:
+    """They are in ``views`` of the data directory. The container's own files are read-only, and end with it."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (data_dir,) = re.findall(r"GOLDX_DATA_DIR=(\S+)", dockerfile)
+    gateway = COMPOSE["services"]["gateway"]
+    mounted = dict(volume.split(":", 1) for volume in gateway["volumes"])
+    assert gateway["read_only"]
+    assert mounted["views"] == f"{data_dir}/views", "and not read-only"
+    assert "views" in COMPOSE["volumes"]
+    assert f"{data_dir}/views" in re.findall(r"install --directory --owner goldx .*", dockerfile)[0].split()
+
+
 def test_health_names_the_service_when_the_server_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDX_REDIS_URL", f"unix://{tmp_path}/missing.sock")
     found = CliRunner().invoke(main, ["health", "engine"])
