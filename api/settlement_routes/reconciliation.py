@@ -7,7 +7,6 @@ from api.dependencies import TheGateway
 from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, File, Reader, TheDay, TheReading, Transaction, new_router
 from api.settlement_routes.rows import Projection
-from settlement.base.database import now_ms
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement
 from settlement.workbooks import sheets
@@ -29,12 +28,10 @@ async def reconcile(by: Reader, gateway: TheGateway, _: Transaction) -> dict[str
 
 @router.get("/breaks")
 async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List breaks that are not corrected, oldest first, with their age in days and who is responsible at it."""
-    now = now_ms()
+    """List breaks that are not corrected, oldest first, with their age in working days and who is responsible at it."""
 
     def aged(row: Any) -> dict[str, Any]:
-        days, responsible = breaks.age(row.opened_at, now)
-        return {**BREAK(row), "days": days, "whose": responsible}
+        return {**BREAK(row), "days": row.days, "whose": breaks.responsible(row.days)}
 
     return listed("breaks", aged, await breaks.open_breaks(connection, page))
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
-from settlement.base.database import now_ms
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import READERS, act, clerk, may, show
@@ -31,21 +30,25 @@ def described(found: breaks.Break | Row[Any]) -> str:
 
 
 def _break(row: Row[Any]) -> Iterable[object]:
-    days, responsible = breaks.age(row.opened_at, now_ms())
-    return row.break_id, row.owner, row.status, f"{days} days", responsible, described(row)
+    explained = (f"explained: {row.explanation}",) if row.explanation else ()
+    whose = breaks.responsible(row.days)
+    return row.break_id, row.owner, row.status, f"{row.days} working days", whose, described(row), *explained
 
 
 @clerk.command("breaks")
 @PAGE
 @click.pass_obj
 def list_breaks(by: str, page: PageRequest) -> None:
-    """Show open breaks, tab separated: number, owner, status, age, who is responsible at that age, difference."""
+    """Show open breaks: number, owner, status, age, who is responsible at that age, difference, explanation.
+
+    They are separated by tabs. An explained break that has grown or changed is OPEN again and keeps its explanation.
+    """
     show(by, page, breaks.open_breaks, _break)
 
 
 @clerk.command("explain")
 @NUMBER
-@click.option("--owner", required=True, help="Who deals with it.")
+@click.option("--owner", required=True, help="Who deals with it: the code of one of the staff.")
 @click.option("--explanation", required=True)
 @click.pass_obj
 def explain(by: str, number: int, owner: str, explanation: str) -> None:

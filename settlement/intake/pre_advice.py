@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, Row, Text, and_, func, insert, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Row, Text, and_, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
@@ -23,6 +23,8 @@ from settlement.tables.lots import lot, lot_lock
 from settlement.workbooks.cells import BadFile, RowError
 
 _SAY_SO: Final = "correct the year, or say that it is another bar (--other-years, `other_years`)"
+HERE: Final = lot.c.state.not_in(GONE)
+"""The lot is here or to come."""
 _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
 
 
@@ -159,6 +161,13 @@ async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> di
     return {key: row for key, row in await _find_by_number(connection, compared) if key in set(compared)}
 
 
+async def find_gone(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[Any]]:
+    """Return those of these bars that were here and have left, each with its newest lot, by ``BarKey.compared``."""
+    compared = [key.compared for key in keys]
+    rows = await _find_by_number(connection, compared, lot.c.state.in_(GONE))
+    return {key: row for key, row in sorted(rows, key=lambda found: found[1].lot_id) if key in set(compared)}
+
+
 async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, BarKey]:
     """Return, by ``BarKey.compared``, those of these bars that have the mark and number of another one.
 
@@ -177,14 +186,16 @@ async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) 
     return others
 
 
-async def _find_by_number(connection: AsyncConnection, compared: Sequence[BarKey]) -> list[tuple[BarKey, Row[Any]]]:
-    """Return the lots that are here, or to come, with the mark and number of one of these bars, whatever their year."""
+async def _find_by_number(
+    connection: AsyncConnection, compared: Sequence[BarKey], state: ColumnElement[bool] = HERE
+) -> list[tuple[BarKey, Row[Any]]]:
+    """Return the lots, by default those here or to come, with mark and number of a bar, whatever its year."""
     several = func.unnest(
         literal([key.refiner for key in compared], ARRAY(Text)), literal([key.serial for key in compared], ARRAY(Text))
     )
     wanted = several.table_valued("refiner", "serial").render_derived(name="wanted")
     same = and_(func.folded(lot.c.refiner) == wanted.c.refiner, func.folded(lot.c.serial) == wanted.c.serial)
-    query = select(lot).join(wanted, same).where(lot.c.state.not_in(GONE)).distinct()
+    query = select(lot).join(wanted, same).where(state).distinct()
     rows = await connection.execute(query)
     return [(BarKey(row.refiner, row.serial, row.year).compared, row) for row in rows]
 

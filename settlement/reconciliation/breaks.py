@@ -1,28 +1,31 @@
 """Breaks: differences that a reconciliation finds, each with a number, an owner and an age until it is gone.
 
 A run has a scope: the books, or one warehouse's statement. What a run finds again stays the break it was; what it does
-not find again is corrected.
+not find again is corrected. A break is known again by its scope, kind, subject, asset and lot. One that was
+explained is open again as soon as it is another difference than the explained one, or a larger one.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Row, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_amount, format_weight
-from settlement.base import audit
+from settlement.base import audit, registry
 from settlement.base.arithmetic import format_fineness
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.texts import printable
+from settlement.base.working_days import today
 from settlement.documents.reconciliation import CORRECTED
 from settlement.tables.ledger import progress
-from settlement.tables.reconciliation import NOT_CORRECTED, recon_break, recon_run
+from settlement.tables.reconciliation import recon_break, recon_run
 
 BOOKS: Final = "books"
 """Scope of the runs that compare ledger, receipts and engine."""
-DAY_MS: Final = 86_400_000
 AGEING: Final = (
     (5, "notice to the regulator"),
     (3, "risk"),
@@ -30,7 +33,18 @@ AGEING: Final = (
     (1, "its owner"),
     (0, "matching"),
 )
-"""The desk that has to deal with a break, by its age in days (domain sheet 8.4)."""
+"""The desk that has to deal with a break, by its age in working days (domain sheet 8.4)."""
+LONGEST_EXPLANATION: Final = 500
+DAYS: Final = """
+(SELECT count(*) FROM generate_series(
+    (to_timestamp(recon_break.opened_at / 1000) AT TIME ZONE 'Asia/Shanghai')::date + 1, CAST(:today AS date), '1 day'
+) AS later (at) LEFT JOIN calendar_day ON calendar_day.day = later.at::date
+WHERE coalesce(calendar_day.working, extract(isodow FROM later.at) < 6))
+"""
+"""The age of a break: working days since the day in Shanghai on which it opened, up to today.
+
+In a year whose holidays are not entered every Monday to Friday counts: a break rather is too old than never passed on.
+"""
 
 
 class Break(NamedTuple):
@@ -67,10 +81,15 @@ def shown(unit: str, asset: str, number: int) -> str:
     return str(number) if unit == "count" else ("as in the register" if number else "otherwise")
 
 
-def age(opened_at: int, now: int) -> tuple[int, str]:
-    """Return the days since a break opened, and who has to deal with it by now. Both times in ms since the epoch."""
-    days = max(now - opened_at, 0) // DAY_MS
-    return days, next(who for least, who in AGEING if days >= least)
+def days_old(day: date | None = None) -> ColumnElement[int]:
+    """Return the age in working days of a row of ``recon_break`` on a day, by default today, for a query."""
+    at = (day or today()).isoformat()
+    return literal_column(DAYS.replace(":today", f"'{at}'"), Integer).label("days")
+
+
+def responsible(days: int) -> str:
+    """Return who has to deal with a break of so many working days."""
+    return next(who for least, who in AGEING if days >= least)
 
 
 async def record_run(
@@ -88,49 +107,85 @@ async def record_run(
     run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope}
     added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
     run_id = int((await connection.execute(added)).scalar_one())
-    await _store(connection, by, run_id, scope, breaks)
-    detail = {**counts, "at": sequence, "scope": scope}
+    reopened = await _store(connection, by, run_id, scope, breaks)
+    detail = {**counts, "at": sequence, "scope": scope, **({"reopened": reopened} if reopened else {})}
     await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", detail))
     return run_id
 
 
-async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break]) -> None:
-    """Open new breaks with ``by`` as their owner, keep known ones open, and correct those that are gone."""
+_Identity: TypeAlias = tuple[str, str, str, int | None]
+_NEWEST: Final = ("expected", "found", "unit", "note", "lot_id")
+"""Columns that a run writes anew when it finds a break again."""
+
+
+async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break]) -> list[int]:
+    """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
+
+    Return the numbers of those that were explained and are open again.
+    """
     now = now_ms()
-    rows = [
-        {
-            **found._asdict(),
-            "owner": by,
-            "status": "OPEN",
-            "opened_at": now,
-            "first_run": run_id,
-            "last_run": run_id,
-            "scope": scope,
-        }
-        for found in breaks
-    ]
-    if rows:
-        statement = upsert(recon_break)
-        changing = ("expected", "found", "unit", "note", "lot_id", "last_run")
-        again = statement.on_conflict_do_update(
-            index_elements=["kind", "subject", "asset"],
-            index_where=text(NOT_CORRECTED),
-            set_={name: statement.excluded[name] for name in changing},
-        )
-        await connection.execute(again, rows)
-    gone = update(recon_break).where(recon_break.c.status != CORRECTED, recon_break.c.last_run < run_id)
-    gone = gone.where(recon_break.c.scope == scope)
+    here = (recon_break.c.status != CORRECTED) & (recon_break.c.scope == scope)
+    rows = await connection.execute(select(recon_break).where(here).order_by(recon_break.c.break_id))
+    known: dict[_Identity, Row[Any]] = {(row.kind, row.subject, row.asset, row.lot_id): row for row in rows}
+    opened, again, reopened = [], [], []
+    for found in _numbered(breaks):
+        # One that named no lot so far may name it now.
+        names = ((found.kind, found.subject, found.asset, number) for number in (found.lot_id, None))
+        row = next((known.pop(name) for name in names if name in known), None)
+        values = {**found._asdict(), "last_run": run_id}
+        if row is None:
+            new = {"owner": by, "status": "OPEN", "opened_at": now, "first_run": run_id, "scope": scope}
+            opened.append({**values, **new})
+            continue
+        status = "OPEN" if _is_another(row, found) else row.status
+        if status != row.status:
+            reopened.append(int(row.break_id))
+        newest = {f"new_{name}": values[name] for name in (*_NEWEST, "last_run")}
+        again.append({"number": row.break_id, "new_status": status, **newest})
+    if again:
+        changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*_NEWEST, "last_run", "status")}
+        one = update(recon_break).where(recon_break.c.break_id == bindparam("number"))
+        await connection.execute(one.values(changed), again)
+    if opened:
+        await connection.execute(insert(recon_break), opened)
+    gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
     await connection.execute(gone.values(status=CORRECTED, closed_at=now))
+    return reopened
 
 
-async def open_breaks(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
-    """Return the breaks that are not corrected, oldest first."""
-    query = select(recon_break).where(recon_break.c.status != CORRECTED)
+def _numbered(breaks: Sequence[Break]) -> Iterator[Break]:
+    """Number the subjects of what one run has found more than once, so that none of it is lost."""
+    times: Counter[_Identity] = Counter()
+    for found in breaks:
+        name = (found.kind, found.subject, found.asset, found.lot_id)
+        times[name] += 1
+        yield found if times[name] == 1 else found._replace(subject=f"{found.subject} ({times[name]})")
+
+
+def _is_another(row: Row[Any], found: Break) -> bool:
+    """Return whether a known break is no longer what was explained: larger, the other way, or said otherwise."""
+    before, after = row.found - row.expected, found.found - found.expected
+    if found.unit == "match" and row.note != found.note:
+        return True
+    return bool(row.unit != found.unit or abs(after) > abs(before) or (after > 0) != (before > 0))
+
+
+async def open_breaks(connection: AsyncConnection, page: PageRequest = ALL, day: date | None = None) -> Page[Row[Any]]:
+    """Return the breaks that are not corrected, oldest first, each with its age on ``day`` (default: today)."""
+    query = select(recon_break, days_old(day)).where(recon_break.c.status != CORRECTED)
     return await fetch(connection, query, (recon_break.c.break_id,), page)
 
 
 async def explain(connection: AsyncConnection, by: str, break_id: int, owner: str, explanation: str) -> None:
-    """Record who deals with a break and what is known of it. Raises BadValue if there is no such open break."""
+    """Record which of the staff deals with a break and what is known of it.
+
+    Raises BadValue for an owner who is none of the staff, and if there is no such open break.
+    """
+    printable("explanation", explanation, LONGEST_EXPLANATION)
+    try:
+        await registry.staff_permissions(connection, owner)
+    except BadValue as error:
+        raise BadValue("owner", owner, error.allowed) from error
     await audit.lock(connection)
     still_open = update(recon_break).where(recon_break.c.break_id == break_id, recon_break.c.status != CORRECTED)
     values = {"owner": owner, "explanation": explanation, "status": "EXPLAINED"}

@@ -1,4 +1,4 @@
-"""A vault hands nothing out while a break that concerns it is three days old or older (domain sheet 8.4).
+"""A vault hands nothing out while a break that concerns it is three working days old (domain sheet 8.4).
 
 A break concerns a vault if the vault's statement shows it, or if the books disagree about a lot that lies there or was
 there last. It ends with the statement or the reconciliation that does not find it again; no explanation ends it.
@@ -9,10 +9,9 @@ from typing import Final
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
 from settlement.documents.reconciliation import CORRECTED
-from settlement.reconciliation.breaks import BOOKS, DAY_MS, age, statement_scope
+from settlement.reconciliation.breaks import BOOKS, days_old, statement_scope
 from settlement.tables.lots import lot
 from settlement.tables.reconciliation import recon_break
 
@@ -24,11 +23,11 @@ async def check(connection: AsyncConnection, place: str) -> None:
     columns = recon_break.c
     lot_there = select(lot.c.lot_id).where(lot.c.lot_id == columns.lot_id, lot.c.warehouse == place).exists()
     concerns = or_(columns.scope == statement_scope(place), (columns.scope == BOOKS) & lot_there)
-    now = now_ms()
-    query = select(columns.break_id, columns.kind, columns.subject, columns.opened_at).where(
-        columns.status != CORRECTED, columns.opened_at <= now - AFTER_DAYS * DAY_MS, concerns
-    )
+    days = days_old()
+    query = select(columns.break_id, columns.kind, columns.subject, days).select_from(recon_break)
+    query = query.where(columns.status != CORRECTED, days >= AFTER_DAYS, concerns)
     if (row := (await connection.execute(query.order_by(columns.break_id).limit(1))).first()) is not None:
-        days, _ = age(row.opened_at, now)
         named = f"break {row.break_id} ({row.kind}, {row.subject})"
-        raise Refused("VAULT_FROZEN", f"{named} is {days} days old: nothing leaves {place} until it is gone")
+        raise Refused(
+            "VAULT_FROZEN", f"{named} is {row.days} working days old: nothing leaves {place} until it is gone"
+        )

@@ -5,34 +5,43 @@ kind of break         difference
 ====================  =========================================================================================
 MISSING_AT_WAREHOUSE  the register has the lot there, the statement has not
 TIMING                the register has the lot there under a transfer to another warehouse, the statement has not
-UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, or has handed out
+UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, expects, or has handed out (with its lot)
 LOCATION_DIFF         the register has the bar in another warehouse
 DUPLICATE_SERIAL      the statement has one bar more than once
 WEIGHT_DIFF           gross weight, beyond what the same balance may differ
+WEIGHT_DRIFT          gross weight of all bars whose own difference may be, which together are too light or heavy
 FINENESS_DIFF         fineness; it comes from one certificate, so there is no tolerance
+OWNER_DIFF            whose the bar is: the account or its member
 STATUS_DIFF           free, receipted, pledged, frozen, waiting for its collector
 SEAL_DIFF             the seal
 CUSTOMS_DIFF          bonded or domestic
 ====================  =========================================================================================
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import isqrt
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue
-from settlement.base.spelling import same
+from goldx.protocol.units import BadValue, parse_identifier
+from settlement.base.arithmetic import format_cg
+from settlement.base.spelling import fold, same
 from settlement.base.texts import printable
-from settlement.documents.lots import AT_WAREHOUSE, PROMISED
+from settlement.documents.load_outs import LOAD_OUT
+from settlement.documents.lots import AT_WAREHOUSE, GONE, PROMISED
 from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.lots import scales, warehouses
 from settlement.reconciliation import breaks
 from settlement.reconciliation.breaks import Break, statement_scope
+from settlement.tables.custody import receipt
+from settlement.tables.ledger import trading_account
+from settlement.tables.load_outs import load_out, load_out_lot
 from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock
 from settlement.workbooks import cells
 
@@ -59,6 +68,7 @@ class StatementBar(NamedTuple):
     status: str | None
     seal: str | None
     customs: str | None
+    owner: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -85,6 +95,10 @@ def _seal(field: str, cell: cells.Cell) -> str | None:
     return printable(field, cells.plain_text(field, cell), 64) if cell.text else None
 
 
+def _owner(field: str, cell: cells.Cell) -> str | None:
+    return parse_identifier(cells.plain_text(field, cell), field) if cell.text else None
+
+
 def _customs(field: str, cell: cells.Cell) -> str | None:
     return str(bar_columns.one_of(CUSTOMS)(field, cell)) if cell.text else None
 
@@ -94,7 +108,12 @@ _COLUMNS: Final[Mapping[str, CellReader]] = {
     "status": _status,
     "seal": _seal,
     "customs": _customs,
+    "owner": _owner,
 }
+
+
+_STATED: Final = ("status", "seal", "customs", "owner")
+"""Columns that a statement may lack, in the order of the fields of StatementBar."""
 
 
 def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
@@ -102,25 +121,33 @@ def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:
         weight = bar_columns.weight_and_fineness(values)
-        return StatementBar(line, key, *weight, values.get("status"), values.get("seal"), values.get("customs"))
+        return StatementBar(line, key, *weight, *(values.get(name) for name in _STATED))
 
     return bar_rows.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
 
 
 class _Register(NamedTuple):
-    """The register's records of one warehouse: customs status, lots, and seals and locks by lot."""
+    """The register's records of one warehouse: customs status, lots, and by lot seals, locks and owners.
+
+    ``members``: the member whose each account is.
+    """
 
     customs: str
     lots: Mapping[BarKey, Row[Any]]
     seals: Mapping[int, str]
     locks: Mapping[int, set[str]]
+    owners: Mapping[int, str]
+    members: Mapping[str, str | None]
 
     @classmethod
     async def read(cls, connection: AsyncConnection, place: str) -> "_Register":
         """Read them. Raises BadValue for an unknown warehouse."""
         customs = await warehouses.customs_of(connection, place)
         lots = await _lots_at(connection, place)
-        return cls(customs, lots, await _seals(connection, place), await _locks(connection, place))
+        seals, locks = await _seals(connection, place), await _locks(connection, place)
+        accounts = await connection.execute(select(trading_account.c.account, trading_account.c.member))
+        members = {row[0]: row[1] for row in accounts}
+        return cls(customs, lots, seals, locks, await _owners(connection, place), members)
 
     def line(self, line: int, key: BarKey) -> StatementBar:
         """Return the line that the statement should have about a lot."""
@@ -128,7 +155,12 @@ class _Register(NamedTuple):
         fineness = row.fineness_e5 or row.declared_fineness_e5
         status = _expected_status(row, self.locks.get(row.lot_id, set()))
         typed = BarKey(row.refiner, row.serial, row.year)
-        return StatementBar(line, typed, _weight(row), fineness, status, self.seals.get(row.lot_id), self.customs)
+        seal, owner = self.seals.get(row.lot_id), self.owners.get(row.lot_id, row.account)
+        return StatementBar(line, typed, _weight(row), fineness, status, seal, self.customs, owner)
+
+    def is_owner(self, name: str, account: str) -> bool:
+        """Return whether a name in a statement is an account or its member."""
+        return any(same(name, code) for code in (account, self.members.get(account)) if code)
 
 
 async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> Outcome:
@@ -137,8 +169,10 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
     stated: dict[BarKey, list[StatementBar]] = {}
     for line in lines:
         stated.setdefault(line.key.compared, []).append(line)
-    others = await pre_advice.find_by_key(connection, [key for key in stated if key not in register.lots])
+    strange = [key for key in stated if key not in register.lots]
+    others = {**await pre_advice.find_gone(connection, strange), **await pre_advice.find_by_key(connection, strange)}
     found: list[Break] = []
+    single: list[tuple[Row[Any], StatementBar]] = []
     for key, several in stated.items():
         row = register.lots.get(key)
         subject = _subject(place, key, row)
@@ -147,19 +181,37 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
             where = "lines " + ", ".join(str(line.line) for line in several)
             found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
         if row is not None:
-            found += _differences(subject, row, several[0], register.line(several[0].line, key))
+            right = register.line(several[0].line, key)
+            found += _differences(subject, row, several[0], right)
+            found += _owner_difference(register, subject, row, several[0], right)
+            if len(several) == 1:
+                single.append((row, several[0]))
         else:
             found.append(_not_here(subject, several[0], others.get(key)))
     for key, row in register.lots.items():
         if key not in stated:
             found.append(_missing(_subject(place, key, row), row, register.locks.get(row.lot_id, set())))
+    found += _drift(place, single)
     weights = (sum(line.gross_cg for line in lines), sum(map(_weight, register.lots.values())))
     return Outcome(None, len(lines), len(register.lots), *weights, tuple(found))
 
 
 def _subject(place: str, key: BarKey, row: Row[Any] | None) -> str:
     """Return the subject of a bar's breaks, which does not change with the spelling of a statement."""
-    return f"{place} {str(key).upper() if row is None else BarKey(row.refiner, row.serial, row.year)}"
+    if row is None:
+        parts = [_capitals(key.refiner), _capitals(key.serial)]
+    else:
+        # Without the quotes, the bar 1 of the mark "HX A" and the bar "A 1" of HX would have one text.
+        parts = [
+            json.dumps(part, ensure_ascii=False) if " " in part or '"' in part else part
+            for part in (row.refiner, row.serial)
+        ]
+    return " ".join((place, *parts, *([str(key.year)] if key.year else [])))
+
+
+def _capitals(folded: str) -> str:
+    """Return a folded text in capital letters, where these are letters of the same number."""
+    return folded.upper() if fold(folded.upper()) == folded else folded
 
 
 async def expected(connection: AsyncConnection, place: str) -> list[StatementBar]:
@@ -174,7 +226,11 @@ def _not_here(subject: str, line: StatementBar, other: Row[Any] | None) -> Break
     if other is not None and other.state in AT_WAREHOUSE:
         note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
         return Break("LOCATION_DIFF", subject, other.symbol, 0, gross_mg, "gross_mg", note, other.lot_id)
-    return Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, gross_mg, "gross_mg", f"line {line.line}")
+    note, number = f"line {line.line}", None
+    if other is not None:
+        where = "last in" if other.state in GONE else "in"
+        note, number = f"{note}: lot {other.lot_id} is {other.state} {where} {other.warehouse}", other.lot_id
+    return Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, gross_mg, "gross_mg", note, number)
 
 
 def _missing(subject: str, row: Row[Any], locks: set[str]) -> Break:
@@ -201,6 +257,22 @@ async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]
     for row in await connection.execute(query.where(lot.c.warehouse == place, lot_lock.c.lifted_at.is_(None))):
         found.setdefault(row.lot_id, set()).add(row.kind)
     return found
+
+
+async def _owners(connection: AsyncConnection, place: str) -> dict[int, str]:
+    """Return the account whose each lot is: that of its live receipt, or of the load-out that it is promised to.
+
+    A lot with neither is its depositor's.
+    """
+    joined = receipt.join(lot, lot.c.lot_id == receipt.c.lot_id)
+    query = select(receipt.c.lot_id, receipt.c.account).select_from(joined)
+    query = query.where(lot.c.warehouse == place, receipt.c.status == "LIVE")
+    found = {row[0]: row[1] for row in await connection.execute(query)}
+    joined = load_out_lot.join(lot, lot.c.lot_id == load_out_lot.c.lot_id)
+    joined = joined.join(load_out, load_out.c.load_out_no == load_out_lot.c.load_out_no)
+    query = select(load_out_lot.c.lot_id, load_out.c.account).select_from(joined)
+    query = query.where(lot.c.warehouse == place, lot.c.state.in_(PROMISED), load_out.c.status.not_in(LOAD_OUT.final))
+    return {**found, **{row[0]: row[1] for row in await connection.execute(query)}}
 
 
 async def _seals(connection: AsyncConnection, place: str) -> dict[int, str]:
@@ -241,6 +313,34 @@ def _differences(subject: str, row: Row[Any], stated: StatementBar, right: State
             note = f"{name}: {here} in the register, {there} there"
             found.append(Break(kind, subject, row.symbol, 1, 0, "match", note, row.lot_id))
     return found
+
+
+def _owner_difference(
+    register: _Register, subject: str, row: Row[Any], stated: StatementBar, right: StatementBar
+) -> list[Break]:
+    """Return the break of a bar that the statement says is another's."""
+    if stated.owner is None or right.owner is None or register.is_owner(stated.owner, right.owner):
+        return []
+    note = f"lot {row.lot_id}: {right.owner} in the register, {stated.owner} there"
+    return [Break("OWNER_DIFF", subject, row.symbol, 1, 0, "match", note, row.lot_id)]
+
+
+def _drift(place: str, bars: Sequence[tuple[Row[Any], StatementBar]]) -> list[Break]:
+    """Return the break of bars that each differ within the tolerance, and together by more than chance explains.
+
+    Weights that are off by chance cancel out. Of n of them, spread evenly over their tolerance, the sum is seldom off
+    by more than three standard deviations, the root of three times the sum of the squares of the tolerances.
+    """
+    weighed = [(_weight(row), line.gross_cg) for row, line in bars if row.gross_cg is not None]
+    within = [(right, there) for right, there in weighed if abs(there - right) <= scales.tolerance_cg(right)]
+    allowed = isqrt(3 * sum(scales.tolerance_cg(right) ** 2 for right, _ in within))
+    expected, there = sum(right for right, _ in within), sum(there for _, there in within)
+    if abs(there - expected) <= allowed:
+        return []
+    much = f"{format_cg(abs(there - expected))} g too {'light' if there < expected else 'heavy'}"
+    chance = f"up to {format_cg(allowed)} g may be chance"
+    note = f"{len(within)} bars, each within its tolerance, are {much} together; {chance}"
+    return [Break("WEIGHT_DRIFT", place, "", expected * 10, there * 10, "gross_mg", note)]
 
 
 async def take_in(

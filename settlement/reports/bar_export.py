@@ -35,7 +35,7 @@ LBMA: Final = (
     "Fine weight (troy ounces)",
     "Year of Manufacture",
 )
-COUNT: Final = ("refiner", "serial", "year", "gross_g", "fineness_permille", "status", "seal", "customs")
+COUNT: Final = ("refiner", "serial", "year", "gross_g", "fineness_permille", "status", "seal", "customs", "owner")
 LAYOUTS: Final = ("declared", "lbma")
 
 
@@ -98,6 +98,7 @@ async def count_list(connection: AsyncConnection, place: str, kind: str) -> byte
             line.status,
             line.seal,
             line.customs,
+            line.owner,
         )
         for line in await warehouse_statement.expected(connection, place)
     ]

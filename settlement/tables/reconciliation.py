@@ -44,10 +44,12 @@ recon_break = Table(
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id")),
     one_of("status", (*BREAK_OPEN, CORRECTED)),
     Index(
-        "uq_recon_break_kind_subject_asset",
+        "uq_recon_break_scope_kind_subject_asset_lot",
+        "scope",
         "kind",
         "subject",
         "asset",
+        text("coalesce(lot_id, 0)"),
         unique=True,
         postgresql_where=text(NOT_CORRECTED),
     ),

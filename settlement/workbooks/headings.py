@@ -92,6 +92,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "replicate_3": ("平行样3",),
     "replicate_4": ("平行样4",),
     "status": ("state", "状态", "仓单状态"),
+    "owner": ("depositor", "货主", "存货人", "所有人"),
     "customs": ("customs status", "海关状态", "保税状态"),
 }
 

@@ -65,16 +65,36 @@ BUGS = (
         "    _check_cash,\n",
     ),
     Bug("only what exceeds the other side is a break", THREE_WAY, "if expected != found:", "if expected < found:"),
-    Bug(
-        "a run corrects the breaks of other scopes", BREAKS, "    gone = gone.where(recon_break.c.scope == scope)\n", ""
-    ),
+    Bug("a run corrects the breaks of other scopes", BREAKS, " & (recon_break.c.scope == scope)", ""),
     Bug(
         "a run corrects the breaks that it found",
         BREAKS,
         "recon_break.c.last_run < run_id)",
         "recon_break.c.last_run <= run_id)",
     ),
-    Bug("a break that is found again keeps its last run", BREAKS, '"lot_id", "last_run")', '"lot_id")'),
+    Bug(
+        "a break that is found again keeps its last run", BREAKS, '_NEWEST, "last_run", "status")', '_NEWEST, "status")'
+    ),
+    Bug("an explained break may grow a little", BREAKS, "abs(after) > abs(before)", "abs(after) > 2 * abs(before)"),
+    Bug("an explained break may turn round", BREAKS, " or (after > 0) != (before > 0)", ""),
+    Bug("an explained seal may be another", BREAKS, 'found.unit == "match" and', 'found.unit == "fineness_e5" and'),
+    Bug("weekends make a break older", BREAKS, "extract(isodow FROM later.at) < 6", "true"),
+    Bug("holidays make a break older", BREAKS, "coalesce(calendar_day.working, ", "coalesce(NULL::boolean, "),
+    Bug("anybody is the owner of a break", BREAKS, "await registry.staff_permissions(connection, owner)", "pass"),
+    Bug("two lots of one text are one break", BREAKS, "for number in (found.lot_id, None))", "for number in (None,))"),
+    Bug("bars of marks with blanks are one break", STATEMENT, """if " " in part or '"' in part""", "if False"),
+    Bug("bars that are all light are no drift", STATEMENT, "if abs(there - expected) <=", "if there - expected <="),
+    Bug("a drift may be larger", STATEMENT, "isqrt(3 *", "isqrt(4 *"),
+    Bug("the owner of a promised bar is its depositor", STATEMENT, "return {**found, **{row[0]", "return {**{row[0]"),
+    Bug(
+        "whose a bar is does not matter", STATEMENT, "right.owner is None or register", "right is None or not register"
+    ),
+    Bug(
+        "a bar that has left is not named",
+        STATEMENT,
+        "{**await pre_advice.find_gone(connection, strange), **await",
+        "{**await",
+    ),
     Bug(
         "a break is a day too old before it is passed on", BREAKS, "if days >= least)", "if days > least or not least)"
     ),

@@ -20,6 +20,7 @@ from settlement.reports import bar_export
 from settlement.service import movements
 from settlement.workbooks import sheets
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, sheet
+from tests.settlement.reconciliation.conftest import opened_before
 from tests.settlement.small_exchange import (
     CODE,
     COLLECTOR_ID,
@@ -163,17 +164,20 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
         lines = warehouse_statement.read(sheets.read(data), Reading())
         return len((await do(exchange, warehouse_statement.take_in, ONE, "XM1", FAR, "count.csv", data, lines)).breaks)
 
-    async def pass_hours(hours: int) -> None:
-        earlier = text(f"UPDATE recon_break SET opened_at = opened_at - {hours * 3_600_000}")
+    async def pass_days(days: int) -> None:
+        earlier = text(f"UPDATE recon_break SET opened_at = {opened_before(days)}")
         await do(exchange, AsyncConnection.execute, earlier)
 
     assert await state(b"".join(count[:-1])) == 1
-    await pass_hours(71)
+    await pass_days(2)
     await do(exchange, vault_freeze.check, "XM1")
-    await pass_hours(1)
+    await pass_days(3)
     await do(exchange, vault_freeze.check, "XM2")
     why = await refused(exchange, "VAULT_FROZEN", handing_over.release, OTHER, number)
-    assert why == "break 1 (MISSING_AT_WAREHOUSE, XM1 HX V 2024) is 3 days old: nothing leaves XM1 until it is gone"
+    assert (
+        why
+        == "break 1 (MISSING_AT_WAREHOUSE, XM1 HX V 2024) is 3 working days old: nothing leaves XM1 until it is gone"
+    )
     await refused(exchange, "VAULT_FROZEN", application.apply, ONE, load_out_application("A.H", LOT_MG))
     await refused(exchange, "VAULT_FROZEN", movements.approve, OTHER, waiting)
     await do(exchange, handing_over.withdraw_signature, ONE, number)
@@ -187,9 +191,9 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     async with exchange.engine.begin() as connection:
         found = [breaks.Break("HOLDING", "A.H", "AU", 1, 2), breaks.Break("RECEIPT", "lot:7", "AU", 1, 2, lot_id=7)]
         await breaks.record_run(connection, ONE, breaks.BOOKS, 2, found[:1])
-    await pass_hours(100)
+    await pass_days(4)
     await do(exchange, vault_freeze.check, "XM1")
     await do(exchange, breaks.record_run, ONE, breaks.BOOKS, 2, found)
-    await pass_hours(100)
+    await pass_days(4)
     assert "RECEIPT, lot:7" in await refused(exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(exchange, vault_freeze.check, "XM2")

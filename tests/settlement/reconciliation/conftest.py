@@ -16,6 +16,15 @@ from tests.settlement.small_exchange import FAR, ONE, SmallExchange, do, load_ou
 LOT_MG = 99_900
 
 
+def opened_before(days: int) -> int:
+    """Return the beginning of the last day that is so many Mondays to Fridays back, in ms since the epoch."""
+    day = working_days.today()
+    while days:
+        days -= day.weekday() < 5
+        day -= timedelta(days=1)
+    return working_days.midnight(day)
+
+
 @pytest_asyncio.fixture
 async def traded_exchange(exchange: SmallExchange) -> SmallExchange:
     """Two lots under receipt, money, and a trade with fees."""

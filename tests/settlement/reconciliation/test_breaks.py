@@ -1,25 +1,30 @@
 """Breaks name the lot that they are about, and nothing reads it out of texts."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.units import BadValue
 from settlement.base import working_days
+from settlement.base.paging import ALL
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import breaks, vault_freeze, warehouse_statement
 from settlement.reconciliation.breaks import BOOKS, Break, statement_scope
 from settlement.reports import stock_report
 from settlement.workbooks import sheets
-from tests.settlement.small_exchange import ONE, SmallExchange, do, refused
+from tests.settlement.reconciliation.conftest import opened_before
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, refused
 
 HEADING = "refiner,serial,year,gross_g,fineness_permille,status"
 
 
-async def make_old(stocked_exchange: SmallExchange, hours: int = 96) -> None:
-    """Make the breaks so many hours older."""
-    earlier = text(f"UPDATE recon_break SET opened_at = opened_at - {hours * 3_600_000}")
-    await do(stocked_exchange, AsyncConnection.execute, earlier)
+async def make_old(stocked_exchange: SmallExchange, working_days: int = 4) -> None:
+    """Let the breaks have opened so many Mondays to Fridays ago."""
+    opened_at = opened_before(working_days)
+    await do(stocked_exchange, AsyncConnection.execute, text(f"UPDATE recon_break SET opened_at = {opened_at}"))
 
 
 async def test_a_break_freezes_the_vault_of_its_lot_and_not_of_its_texts(stocked_exchange: SmallExchange) -> None:
@@ -38,9 +43,9 @@ async def test_a_vault_is_frozen_on_the_third_day_whatever_is_explained(stocked_
     """Domain sheet 8.4."""
     missing = Break("MISSING_AT_WAREHOUSE", "XM1 HX A1 2024", "AU", 1, 0)
     await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, [missing])
-    await make_old(stocked_exchange, 71)
+    await make_old(stocked_exchange, 2)
     await do(stocked_exchange, vault_freeze.check, "XM1")
-    await make_old(stocked_exchange, 1)
+    await make_old(stocked_exchange, 3)
     await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(stocked_exchange, breaks.explain, ONE, 1, ONE, "is looked for")
     await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
@@ -103,3 +108,97 @@ async def test_a_break_can_only_name_a_lot_of_the_register(stocked_exchange: Sma
         await do(
             stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [Break("RECEIPT", "lot:99", "AU", 1, 2, lot_id=99)]
         )
+
+
+MISSING = Break("MISSING_AT_WAREHOUSE", "XM1 HX A1 2024", "AU", 100_000, 0, "gross_mg", "lot 1 is RECEIPTED", 1)
+LIGHT = Break("WEIGHT_DIFF", "XM1 HX A1 2024", "AU", 100_000, 99_900, "gross_mg", "lot 1", 1)
+SEAL = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", "lot 1: S-1 in the register, S-2 there", 1)
+
+
+@pytest.mark.parametrize(
+    ("explained", "found_next", "status"),
+    [
+        (LIGHT, LIGHT, "EXPLAINED"),
+        (LIGHT, LIGHT._replace(found=99_950), "EXPLAINED"),
+        (LIGHT, LIGHT._replace(found=99_890), "OPEN"),
+        (LIGHT, LIGHT._replace(found=0), "OPEN"),
+        (LIGHT, LIGHT._replace(found=100_050), "OPEN"),
+        (SEAL, SEAL, "EXPLAINED"),
+        (SEAL, SEAL._replace(note="lot 1: S-1 in the register, S-3 there"), "OPEN"),
+    ],
+    ids=[
+        "the same",
+        "smaller",
+        "a little larger",
+        "a thousand times larger",
+        "the other way",
+        "same seal",
+        "third seal",
+    ],
+)
+async def test_an_explained_break_is_open_again_when_it_grows_or_is_another(
+    stocked_exchange: SmallExchange, explained: Break, found_next: Break, status: str
+) -> None:
+    scope = statement_scope("XM1")
+    await do(stocked_exchange, breaks.record_run, ONE, scope, 1, [explained])
+    await do(stocked_exchange, breaks.explain, ONE, 1, OTHER, "dust")
+    run = await do(stocked_exchange, breaks.record_run, ONE, scope, 1, [found_next])
+    (row,) = await do(stocked_exchange, breaks.open_breaks)
+    assert (row.break_id, row.status, row.explanation, row.owner) == (1, status, "dust", OTHER)
+    (act, *_) = await do(
+        stocked_exchange,
+        AsyncConnection.execute,
+        text(f"SELECT detail FROM audit_log WHERE action = 'reconcile' AND subject = 'recon_run:{run}'"),
+    )
+    assert ('"reopened":[1]' in act.detail) is (status == "OPEN")
+
+
+async def test_the_owner_of_a_break_is_one_of_the_staff(stocked_exchange: SmallExchange) -> None:
+    await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [MISSING])
+    for owner in ("nobody", "A", "", ONE.upper()):
+        with pytest.raises(BadValue, match=r"owner: .* the code of one of the staff"):
+            await do(stocked_exchange, breaks.explain, ONE, 1, owner, "is looked for")
+    for explanation in ("", "two\nlines", "x" * 501):
+        with pytest.raises(BadValue, match="explanation: "):
+            await do(stocked_exchange, breaks.explain, ONE, 1, ONE, explanation)
+    (row,) = await do(stocked_exchange, breaks.open_breaks)
+    assert (row.owner, row.status, row.explanation) == (ONE, "OPEN", None)
+
+
+async def test_a_break_ages_by_working_days(stocked_exchange: SmallExchange) -> None:
+    """A Wednesday before a week of holidays whose Saturday is worked, and a Friday in a year without holidays."""
+    await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [MISSING])
+    for day in range(1, 9):
+        await do(stocked_exchange, working_days.set_day, ONE, date(2026, 10, day), False, "National Day")
+    await do(stocked_exchange, working_days.set_day, ONE, date(2026, 10, 10), True, "worked for National Day")
+    for opened, expected in (
+        (date(2026, 9, 30), {date(2026, 9, 30): 0, date(2026, 10, 8): 0, date(2026, 10, 9): 1, date(2026, 10, 12): 3}),
+        (date(2027, 1, 1), {date(2026, 12, 31): 0, date(2027, 1, 3): 0, date(2027, 1, 4): 1, date(2027, 1, 8): 5}),
+    ):
+        last = working_days.midnight(opened) + 86_399_999
+        await do(stocked_exchange, AsyncConnection.execute, text(f"UPDATE recon_break SET opened_at = {last}"))
+        for at, days in expected.items():
+            (row,) = await do(stocked_exchange, breaks.open_breaks, ALL, at)
+            assert row.days == days, (opened, at)
+
+
+async def test_what_one_run_finds_are_as_many_breaks(stocked_exchange: SmallExchange) -> None:
+    """Of one text, in one scope and in two, about two lots, and the same altogether."""
+    several = [MISSING, MISSING._replace(lot_id=2), MISSING._replace(lot_id=2, expected=5)]
+    for _ in range(2):
+        await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 3, several)
+        await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [MISSING])
+    rows = await do(stocked_exchange, breaks.open_breaks)
+    assert [(row.break_id, row.scope, row.lot_id, row.expected) for row in rows] == [
+        (1, "statement:XM1", 1, 100_000),
+        (2, "statement:XM1", 2, 100_000),
+        (3, "statement:XM1", 2, 5),
+        (4, "books", 1, 100_000),
+    ]
+
+
+async def test_a_break_that_named_no_lot_keeps_its_number_when_it_names_one(stocked_exchange: SmallExchange) -> None:
+    for lot_id in (None, 1, 1):
+        await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [MISSING._replace(lot_id=lot_id)])
+    (row,) = await do(stocked_exchange, breaks.open_breaks)
+    assert (row.break_id, row.lot_id) == (1, 1)

@@ -65,3 +65,31 @@ async def test_a_bar_that_stands_twice_under_two_spellings_is_named_before_it_is
         await connection.execute(text("UPDATE lot SET state = 'CANCELLED' WHERE serial = 'a417'"))
     await database.migrate(database_url)
     await engine.dispose()
+
+
+async def test_breaks_keep_their_number_under_the_new_text_of_a_mark_with_blanks(database_url: str) -> None:
+    engine = database.connect(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0020")
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(LOT.text.replace("'1', '2', '3'", "'A 1', 'A2', 'B\"3'")))
+        for number, subject in enumerate(("XM1 HX A 1", "XM1 HX A2", 'XM1 HX B"3', "XM1 HX Z 9"), 1):
+            row = {"subject": subject, "scope": "statement:XM1", "note": ""}
+            await connection.execute(BREAK, row)
+            if number < 4:
+                await connection.execute(text(f"UPDATE recon_break SET lot_id = {number} WHERE break_id = {number}"))
+        await connection.execute(
+            text("INSERT INTO ledger_account (name, kind, asset, balance) VALUES ('', 'vault', 'AU', 0)")
+        )
+        await connection.execute(BREAK, {"subject": "vault", "scope": "books", "note": ""})
+        await connection.execute(text("UPDATE recon_break SET kind = 'POSTINGS' WHERE subject = 'vault'"))
+    await database.migrate(database_url)
+    async with engine.connect() as connection:
+        assert await subjects(connection) == {
+            'XM1 HX "A 1"': 1,
+            "XM1 HX A2": 2,
+            'XM1 HX "B\\"3"': 3,
+            "XM1 HX Z 9": None,
+            "ledger:vault": None,
+        }
+    await engine.dispose()
