@@ -153,7 +153,7 @@ class Gateway:
             self._acts,
         )
         self.register.ended = self.sessions.revoke
-        self._lease.lost = lambda name: self.sessions.spawn(self.sessions.ends.close_all(name))
+        self._lease.lost = lambda name: self.sessions.spawn(self.sessions.ends.close_left(name))
         newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
         self.trading = Trading(
             self.view,
@@ -185,7 +185,7 @@ class Gateway:
             *sessions,
         ):
             self._begin(work)
-        self.sessions.spawn(self.sessions.ends.close_all(self.settings.gateway_id))
+        self.sessions.spawn(self.sessions.ends.close_left(self.settings.gateway_id))
 
     async def stop(self) -> None:
         """Close all sessions, and append what is still waiting to the journal."""

@@ -62,6 +62,8 @@ class Ends:
         """By name: the sessions of this gateway that live."""
         self._waiting: dict[str, tuple[str, asyncio.Event]] = {}
         """By name: sessions in their grace, with their key, and what ends the grace at once."""
+        self._closing: set[tuple[str, str]] = set()
+        """Names and holders of the sessions that are being closed, or in the grace before that."""
         self._calls = asyncio.Semaphore(MAX_CALLS)
         self._ending: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -134,8 +136,17 @@ class Ends:
             return await self._registrations.of(gateway)
 
         for name, found in (await self._insist(read)).items():
-            if name not in self._held:
+            if name not in self._held and (name, found.registration.holder) not in self._closing:
                 self._start(self._close(name, found.registration, gateway))
+
+    async def close_left(self, lost: str) -> None:
+        """Close the sessions of a lost gateway and of all others that do not run, each after its grace.
+
+        It is done for all of them whenever one is lost, since the lost one may have been closing those of another.
+        """
+        await self.close_all(lost)
+        for gateway in await self._insist(self._registrations.unwatched):
+            await self.close_all(gateway)
 
     async def follow(self) -> None:
         """Drop the sessions that other gateways have taken from this one, until cancelled."""
@@ -149,6 +160,8 @@ class Ends:
 
     async def stop(self) -> bool:
         """Close the sessions without grace, let those with one wait for their key, and return whether any are left.
+
+        Those of gateways that do not run count too: this one may have been closing them.
 
         Raises redis' errors, Refusal and TimeoutError.
         """
@@ -170,7 +183,8 @@ class Ends:
         if self._sequencer.available:
             for name, holder in closing:
                 await self._registrations.remove(name, holder)
-        return bool(await self._registrations.of(self._gateway))
+        left = [await self._registrations.of(name) for name in (self._gateway, *await self._registrations.unwatched())]
+        return any(left)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(work)
@@ -187,6 +201,13 @@ class Ends:
 
     async def _close(self, name: str, known: Registration, gateway: str) -> None:
         """Cancel a session's orders after its grace, unless it is taken over meanwhile."""
+        self._closing.add((name, known.holder))
+        try:
+            await self._close_after_grace(name, known, gateway)
+        finally:
+            self._closing.discard((name, known.holder))
+
+    async def _close_after_grace(self, name: str, known: Registration, gateway: str) -> None:
         revoked = known.key_id and self._register.find(known.key_id) is None and not self._register.away
         seconds = 0.0 if revoked or known.closing else known.grace_left()
         if seconds:

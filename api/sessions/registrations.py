@@ -93,6 +93,12 @@ class Registrations:
         found: Any = await self._redis.hkeys(self._keys.runs)
         return sorted(name.decode() for name in found)
 
+    async def unwatched(self) -> list[str]:
+        """Return the names of all that have run in the shard and have no entry: they do not run (``GatewayLease``)."""
+        found: Any = await self._redis.hkeys(self._keys.gateways)
+        watched = {name.decode() for name in found}
+        return [name for name in await self.gateways() if name not in watched]
+
     async def of(self, gateway: str) -> dict[str, Found]:
         """Return the sessions of a gateway by name."""
         found: dict[Any, Any] = await self._redis.hgetall(self._keys.sessions(gateway))

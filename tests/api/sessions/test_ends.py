@@ -177,6 +177,33 @@ async def test_a_gateway_that_slept_too_long_ends_and_its_orders_do(
     await program.__aexit__(None, None, None)
 
 
+async def test_sessions_of_a_lost_gateway_are_closed_though_who_noticed_it_is_lost_too(desk: Desk) -> None:
+    lost, second = OtherGateway(desk.services, "gateway-lost"), OtherGateway(desk.services, "gateway-second")
+    url = await lost.start()
+    program, patient = (connect(url, desk.services.keys["FIRM-A"]) for _ in range(2))
+    for client, grace, name in ((program, 0, "left"), (patient, 60_000, "in-grace")):
+        await client.__aenter__()
+        await client.call("session.cancel_on_disconnect", enabled=True, grace_ms=grace)
+        await place(client, desk, name)
+    redis, keys = redis_client.connect(desk.services.valkey_url), Keys(desk.services.shard)
+    await lost.kill()
+    await redis.hdel(keys.gateways, "gateway-lost")  # as somebody does who notices it
+    await second.start()
+    await until(lambda: status(desk, "left") == "ended")
+    second.process.terminate()
+    await second.process.wait()
+    waiting = desk.server.gateway.sessions.ends._waiting
+    await until(lambda: bool(waiting))
+    assert status(desk, "in-grace") == "open"
+    for _, now in waiting.values():
+        now.set()
+    await until(lambda: status(desk, "in-grace") == "ended")
+    await until_gone(redis, keys.sessions("gateway-lost"))
+    await redis.aclose()
+    for client in (program, patient):
+        await client.__aexit__(None, None, None)
+
+
 async def test_the_next_run_of_a_killed_gateway_closes_its_sessions_after_their_grace(desk: Desk) -> None:
     other = OtherGateway(desk.services, "gateway-again")
     url = await other.start()
