@@ -64,7 +64,10 @@ async def take_statement(
     reading: TheReading,
     name: str = "upload",
 ) -> dict[str, Any]:
-    """Hold a warehouse's statement of a day against the register: differences become breaks, the file is kept."""
+    """Hold a warehouse's statement of a day against the register: differences become breaks, the file is kept.
+
+    Breaks that it does not show end when a second person takes in the same file for the same day (``second``).
+    """
     bars = await _bars(file, reading)
     return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars))
 

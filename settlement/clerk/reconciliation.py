@@ -96,6 +96,7 @@ def take_statement(
 ) -> None:
     """Hold a warehouse's statement FILE (CSV, XLSX or XLS) against the register; exit 1 if anything differs.
 
+    Breaks that a statement does not show end when a second person takes in the same file for the same day.
     A depository's report of its totals is known by its headings: its totals are computed again, and it is kept.
     """
     by: str = context.obj
@@ -117,6 +118,8 @@ def take_statement(
         f"{warehouse}: {outcome.bars} bars, {format_cg(outcome.gross_cg)} g gross on the statement; "
         f"{outcome.lots} lots, {format_cg(outcome.lots_gross_cg)} g in the register: {len(outcome.breaks)} breaks"
     )
+    if outcome.run_id is not None and not outcome.second:
+        click.echo("breaks that it does not show end when another person takes in the same file for the same day")
     context.exit(1 if outcome.breaks else 0)
 
 

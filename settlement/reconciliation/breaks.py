@@ -93,12 +93,19 @@ def responsible(days: int) -> str:
 
 
 async def record_run(
-    connection: AsyncConnection, by: str, scope: str, checked: int, breaks: Sequence[Break], sequence: int | None = None
+    connection: AsyncConnection,
+    by: str,
+    scope: str,
+    checked: int,
+    breaks: Sequence[Break],
+    sequence: int | None = None,
+    *,
+    corrects: bool = True,
 ) -> int:
     """Store a run and its breaks, correct those of the same scope that it did not find again; return its number.
 
     ``checked`` is how many figures were compared; ``sequence`` the event at which the books were read, by default the
-    last one posted.
+    last one posted. Without ``corrects`` what was not found again stays open.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -107,7 +114,7 @@ async def record_run(
     run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope}
     added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
     run_id = int((await connection.execute(added)).scalar_one())
-    reopened = await _store(connection, by, run_id, scope, breaks)
+    reopened = await _store(connection, by, run_id, scope, breaks, corrects=corrects)
     detail = {**counts, "at": sequence, "scope": scope, **({"reopened": reopened} if reopened else {})}
     await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", detail))
     return run_id
@@ -118,7 +125,9 @@ _NEWEST: Final = ("expected", "found", "unit", "note", "lot_id")
 """Columns that a run writes anew when it finds a break again."""
 
 
-async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break]) -> list[int]:
+async def _store(
+    connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break], *, corrects: bool
+) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
     Return the numbers of those that were explained and are open again.
@@ -148,8 +157,9 @@ async def _store(connection: AsyncConnection, by: str, run_id: int, scope: str, 
         await connection.execute(one.values(changed), again)
     if opened:
         await connection.execute(insert(recon_break), opened)
-    gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
-    await connection.execute(gone.values(status=CORRECTED, closed_at=now))
+    if corrects:
+        gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
+        await connection.execute(gone.values(status=CORRECTED, closed_at=now))
     return reopened
 
 

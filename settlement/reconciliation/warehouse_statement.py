@@ -28,6 +28,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, parse_identifier
+from settlement.base import audit
 from settlement.base.arithmetic import format_cg
 from settlement.base.spelling import fold, same
 from settlement.base.texts import printable
@@ -37,7 +38,7 @@ from settlement.intake import bar_columns, bar_rows, files, pre_advice
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.lots import scales, warehouses
-from settlement.reconciliation import breaks
+from settlement.reconciliation import breaks, statement_order
 from settlement.reconciliation.breaks import Break, statement_scope
 from settlement.tables.custody import receipt
 from settlement.tables.ledger import trading_account
@@ -72,7 +73,10 @@ class StatementBar(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A comparison: bars of the statement, lots of the register, both gross weights in 0.01 g, and the breaks."""
+    """A comparison: bars of the statement, lots of the register, both gross weights in 0.01 g, and the breaks.
+
+    ``second``: a second person has entered the statement, and the breaks that it does not show have ended.
+    """
 
     run_id: int | None
     bars: int
@@ -80,6 +84,7 @@ class Outcome(NamedTuple):
     gross_cg: int
     lots_gross_cg: int
     breaks: tuple[Break, ...]
+    second: bool = False
 
 
 def _status(field: str, cell: cells.Cell) -> str | None:
@@ -348,13 +353,15 @@ async def take_in(
 ) -> Outcome:
     """Compare a statement, record the differences as breaks of this warehouse, and keep the file as it came.
 
-    Raises Refused (FILE_KNOWN) where the same file was taken in for the same warehouse and ``day`` before.
+    Breaks that it does not show end when a second person takes in the same file. Raises what ``is_second`` raises.
     """
-    about = f"{place} {day.isoformat()}"
-    await files.check_new(connection, "statement", data, about)
+    await audit.lock(connection)
+    second = await statement_order.is_second(connection, by, place, day, data)
     outcome = await compare(connection, place, lines)
     checked = outcome.bars + outcome.lots
-    run_id = await breaks.record_run(connection, by, statement_scope(place), checked, outcome.breaks)
+    scope = statement_scope(place)
+    run_id = await breaks.record_run(connection, by, scope, checked, outcome.breaks, corrects=second)
     result = {"run": run_id, "warehouse": place, "day": day.isoformat(), "breaks": len(outcome.breaks)}
-    await files.keep(connection, by, "statement", name, data, len(lines), result, about)
-    return outcome._replace(run_id=run_id)
+    about = statement_order.about(place, day, second=second)
+    await files.keep(connection, by, statement_order.KIND, name, data, len(lines), result, about)
+    return outcome._replace(run_id=run_id, second=second)

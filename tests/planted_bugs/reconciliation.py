@@ -7,6 +7,7 @@ BREAKS = "reconciliation/breaks.py"
 FREEZE = "reconciliation/vault_freeze.py"
 STATEMENT = "reconciliation/warehouse_statement.py"
 SCALES = "lots/scales.py"
+ORDER = "reconciliation/statement_order.py"
 REPORT = "reconciliation/depository_report.py"
 HISTORIES = "reconciliation/histories.py"
 DOCUMENTS = "reconciliation/documents.py"
@@ -192,5 +193,9 @@ BUGS = (
         "previous = _link(previous, sequence",
         "previous = _link(GENESIS, sequence",
     ),
+    Bug("an older statement undoes a newer one", ORDER, "if newest is not None and", "if newest is None and"),
+    Bug("a statement may be of a day to come", ORDER, "if day > today():", "if day > date.max:"),
+    Bug("one person is two", ORDER, "if first.taken_by == by:", "if first.taken_by is None:"),
+    Bug("one person's statement ends breaks", BREAKS, "    if corrects:\n", "    if True:\n"),
     Bug("own stock is what is kept", OWN_STOCK, "if (there, sold) != (own, own_sold)", "if False"),
 )

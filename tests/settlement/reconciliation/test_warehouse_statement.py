@@ -1,11 +1,12 @@
 """A warehouse's statement against the register: every kind of difference, and how breaks open and end."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files, pre_advice
@@ -43,6 +44,12 @@ async def test_a_statement_that_agrees_has_no_breaks(stocked_exchange: SmallExch
     assert await compared(stocked_exchange, *BARS) == []
     assert await compared(stocked_exchange, *reversed(BARS)) == []
     assert await compared(stocked_exchange, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
+
+
+async def taken(exchange: SmallExchange, by: str, place: str, day: date, *rows: str) -> warehouse_statement.Outcome:
+    data = csv(*rows)
+    lines = warehouse_statement.read(sheets.read(data), Reading())
+    return await do(exchange, warehouse_statement.take_in, by, place, day, "s.csv", data, lines)
 
 
 DIFFERENCES: list[tuple[list[str], list[tuple[str, str, int, int]]]] = [
@@ -192,11 +199,8 @@ def test_the_tolerance_of_a_weight(gross_cg: int, allowed: int) -> None:
 async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(
     stocked_exchange: SmallExchange,
 ) -> None:
-    async def take(place: str, *rows: str) -> warehouse_statement.Outcome:
-        data = csv(*rows)
-        lines = warehouse_statement.read(sheets.read(data), Reading())
-        async with stocked_exchange.engine.begin() as connection:
-            return await warehouse_statement.take_in(connection, ONE, place, DAY, "s.csv", data, lines)
+    async def take(place: str, *rows: str, by: str = ONE) -> warehouse_statement.Outcome:
+        return await taken(stocked_exchange, by, place, DAY, *rows)
 
     first = await take("XM1", BARS[0])
     await take("XM2", "HX,B1,2024,100.00,998.00,,,")
@@ -211,6 +215,10 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
     with pytest.raises(Refused, match="as file 1"):
         await take("XM1", BARS[0])
     await take("XM1", *BARS)
+    async with stocked_exchange.engine.connect() as connection:
+        rows = await breaks.open_breaks(connection)
+    assert [row.scope for row in rows] == ["statement:XM1", "statement:XM2"]
+    await take("XM1", *BARS, by=OTHER)
     async with stocked_exchange.engine.connect() as connection:
         assert [row.scope for row in await breaks.open_breaks(connection)] == ["statement:XM2"]
         kept = await files.listing(connection)
@@ -253,7 +261,11 @@ async def test_a_statement_from_the_command_line() -> None:
     Path("statement.xlsx").write_bytes(workbook(heading, *rows))
     await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--preview")
     assert await clerk(ONE, "breaks") != ""
-    await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1")
+    output = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1")
+    assert "end when another person takes in the same file" in output
+    assert await clerk(ONE, "breaks") != ""
+    output = await clerk("clerk-2", "statement", "statement.xlsx", "--warehouse", "XM1")
+    assert "another person" not in output
     assert await clerk(ONE, "breaks") == ""
     await goldx("clerk", "--as", ONE, "statement", "statement.xlsx", code=2)
 
@@ -270,3 +282,40 @@ async def test_working_days_follow_the_table(stocked_exchange: SmallExchange) ->
         assert await working_days.after(connection, date(2026, 9, 30), 5) == date(2026, 10, 14)
         assert await working_days.after(connection, date(2026, 11, 20), 5) == date(2026, 11, 27)
         assert [day.working for day in await working_days.days(connection, 2026)] == [False] * 8 + [True]
+
+
+async def test_an_older_statement_does_not_undo_a_newer_one(stocked_exchange: SmallExchange) -> None:
+    today = working_days.today()
+    earlier, tomorrow = today - timedelta(days=8), today + timedelta(days=1)
+    await taken(stocked_exchange, ONE, "XM1", today, BARS[0])
+    for by in (ONE, OTHER):
+        with pytest.raises(Refused, match=f"file 1 is the statement of {today}, which is newer") as found:
+            await taken(stocked_exchange, by, "XM1", earlier, *BARS)
+        assert found.value.reason == "STATEMENT_OLDER"
+        for day in (tomorrow, date(2099, 1, 1)):
+            with pytest.raises(BadValue, match=f"day: .* until today, {today}"):
+                await taken(stocked_exchange, by, "XM1", day, *BARS)
+    assert len(await do(stocked_exchange, breaks.open_breaks)) == 1
+    await do(stocked_exchange, files.keep, ONE, "statement", "far.csv", b"", 0, {}, "XM2 2099-01-01")
+    await taken(stocked_exchange, ONE, "XM2", earlier, "HX,B1,2024,100.00,999.00,,,")
+
+
+async def test_a_statement_ends_breaks_when_two_people_have_entered_it(stocked_exchange: SmallExchange) -> None:
+    today = working_days.today()
+
+    async def is_open() -> bool:
+        return bool(await do(stocked_exchange, breaks.open_breaks))
+
+    await taken(stocked_exchange, ONE, "XM1", today, BARS[0])
+    first = await taken(stocked_exchange, ONE, "XM1", today, *BARS)
+    assert (first.breaks, first.second, await is_open()) == ((), False, True)
+    with pytest.raises(Refused, match="taken in by clerk-1 as file 2"):
+        await taken(stocked_exchange, ONE, "XM1", today, *BARS)
+    with pytest.raises(Refused, match=r"file 2, .* was taken in after it") as found:
+        await taken(stocked_exchange, OTHER, "XM1", today, BARS[0])
+    assert (found.value.reason, await is_open()) == ("STATEMENT_OLDER", True)
+    second = await taken(stocked_exchange, OTHER, "XM1", today, *BARS)
+    assert (second.second, await is_open()) == (True, False)
+    for by in (ONE, OTHER, "clerk-3"):
+        with pytest.raises(Refused, match="taken in by clerk-2 as file 3"):
+            await taken(stocked_exchange, by, "XM1", today, *BARS)
