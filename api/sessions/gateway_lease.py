@@ -28,6 +28,14 @@ LOST_READS: Final = 20
 STOPPED: Final = b"stopped"
 """The entry of a gateway that has stopped in good order and left sessions in their grace."""
 
+_CHANGE: Final = """
+local entry = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if string.sub(entry, 1, #ARGV[2]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+"""Changes an entry that begins with a token: one that was removed, or is another's, is not written over."""
+
 
 class GatewayIdTaken(RuntimeError):
     """Raised at the start of a gateway whose name another one uses."""
@@ -49,6 +57,7 @@ class GatewayLease:
         self._gateway = gateway
         self._token = secrets.token_hex(8)
         self._beats = count(1)
+        self._change = redis.register_script(_CHANGE)
         self._remove = redis.register_script(REMOVE_IF)
         self._seen: dict[str, tuple[bytes, int]] = {}
         """By gateway: its entry, and the reads in which it has stood still."""
@@ -63,7 +72,7 @@ class GatewayLease:
                 raise GatewayIdTaken(
                     f"gateway_id: {self._gateway!r} is used by a gateway that runs; it must be a name of its own"
                 )
-        await self._beat()
+        await self._redis.hset(self._keys.gateways, self._gateway, self._entry_of_next_beat())
 
     async def run(self) -> None:
         """Keep the entry and watch the others, until cancelled. Raises GatewayLost."""
@@ -71,13 +80,13 @@ class GatewayLease:
             await asyncio.sleep(BEAT_SECONDS)
             try:
                 entries: dict[Any, Any] = await self._redis.hgetall(self._keys.gateways)
-                own = entries.pop(self._gateway.encode(), b"")
-                if own.partition(b":")[0].decode() != self._token:
+                entries.pop(self._gateway.encode(), None)
+                entry = self._entry_of_next_beat()
+                if not await self._change(keys=[self._keys.gateways], args=[self._gateway, f"{self._token}:", entry]):
                     raise GatewayLost(
                         f"another has taken the name {self._gateway} or has closed the sessions of this gateway, "
                         "which did not move for too long"
                     )
-                await self._beat()
                 if self.lost is not None:
                     await self._watch({name.decode(): entry for name, entry in entries.items()}, self.lost)
             except (RedisError, OSError) as error:
@@ -106,5 +115,5 @@ class GatewayLease:
         found: bytes | None = await self._redis.hget(self._keys.gateways, self._gateway)  # type: ignore[assignment]
         return found
 
-    async def _beat(self) -> None:
-        await self._redis.hset(self._keys.gateways, self._gateway, f"{self._token}:{next(self._beats)}")
+    def _entry_of_next_beat(self) -> str:
+        return f"{self._token}:{next(self._beats)}"
