@@ -19,7 +19,7 @@ from settlement.workbooks import cells, sheets
 from tests.settlement import bar_lists
 from tests.settlement.commands import clerk
 from tests.settlement.intake.test_imports import GIVEN
-from tests.settlement.small_exchange import ONE, SmallExchange
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 
 async def test_an_exported_list_reads_again(exchange: SmallExchange) -> None:
@@ -105,7 +105,8 @@ async def test_the_stock_report_adds_up_and_a_past_day_stays_the_same(exchange: 
         assert (line.in_dispute, line.free) == (fine["A2"], fine["007"] + fine["A3"])
         assert line.fine_total == sum(line[-8:])
         lines = warehouse_statement.read(sheets.read(b"".join(count)), Reading())
-        await warehouse_statement.take_in(connection, ONE, "XM1", today, "count.csv", b"".join(count), lines)
+        for by in (ONE, OTHER):
+            await warehouse_statement.take_in(connection, by, "XM1", today, "count.csv", b"".join(count), lines)
         (line,) = await stock_report.report(connection, working_days.today())
         assert (line.in_dispute, line.free) == (0, fine["007"] + fine["A2"] + fine["A3"])
 
