@@ -57,6 +57,7 @@ class ActLog:
         self._gateway = gateway
         self._waiting: deque[RecordedAct] = deque(maxlen=MOST_WAITING)
         self._wake = asyncio.Event()
+        self._appending = asyncio.Lock()
         self._failures = TokenBucket(FAILURES_A_SECOND, FAILURES_AT_ONCE, time.monotonic())
         self._unrecorded = 0
 
@@ -99,20 +100,17 @@ class ActLog:
         """Append what waits, until cancelled."""
         while True:
             await self._wake.wait()
-            while self._waiting:
-                act = self._waiting[0]
-                await retry(
-                    lambda act=act: append_act(self._redis, self._keys, act),  # type: ignore[misc]
-                    is_any_of(RedisError, OSError),
-                    itertools.repeat(RETRY_SECONDS),
-                )
-                self._waiting.popleft()
-            self._wake.clear()
+            await retry(self.drain, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))
 
     async def drain(self) -> None:
-        """Append what waits, once. Raises redis' errors."""
-        while self._waiting:
-            await append_act(self._redis, self._keys, self._waiting.popleft())
+        """Append what waits. Raises redis' errors; what is not appended then waits on."""
+        async with self._appending:
+            self._wake.clear()
+            while self._waiting:
+                act = self._waiting[0]
+                await append_act(self._redis, self._keys, act)
+                if self._waiting[0] is act:  # else it has been dropped meanwhile for a newer one
+                    self._waiting.popleft()
 
     def _add(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
         self._waiting.append(self._act(actor, action, subject, detail))

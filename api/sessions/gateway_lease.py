@@ -61,6 +61,7 @@ class GatewayLease:
         self._remove = redis.register_script(REMOVE_IF)
         self._seen: dict[str, tuple[bytes, int]] = {}
         """By gateway: its entry, and the reads in which it has stood still."""
+        self._released = asyncio.Event()
         self.lost: Callable[[str], object] | None = None
 
     async def claim(self) -> None:
@@ -75,14 +76,17 @@ class GatewayLease:
         await self._redis.hset(self._keys.gateways, self._gateway, self._entry_of_next_beat())
 
     async def run(self) -> None:
-        """Keep the entry and watch the others, until cancelled. Raises GatewayLost."""
-        while True:
+        """Keep the entry and watch the others, until cancelled or released. Raises GatewayLost."""
+        while not self._released.is_set():
             await asyncio.sleep(BEAT_SECONDS)
             try:
                 entries: dict[Any, Any] = await self._redis.hgetall(self._keys.gateways)
                 entries.pop(self._gateway.encode(), None)
                 entry = self._entry_of_next_beat()
-                if not await self._change(keys=[self._keys.gateways], args=[self._gateway, f"{self._token}:", entry]):
+                kept = await self._change(keys=[self._keys.gateways], args=[self._gateway, f"{self._token}:", entry])
+                if self._released.is_set():
+                    return
+                if not kept:
                     raise GatewayLost(
                         f"another has taken the name {self._gateway} or has closed the sessions of this gateway, "
                         "which did not move for too long"
@@ -95,6 +99,7 @@ class GatewayLease:
 
     async def release(self, *, sessions_left: bool) -> None:
         """Give the name back; sessions left in their grace are closed by whoever notices. Raises redis' errors."""
+        self._released.set()
         if sessions_left:
             await self._redis.hset(self._keys.gateways, self._gateway, STOPPED.decode())
         else:

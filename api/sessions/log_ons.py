@@ -13,18 +13,17 @@ from api.sessions.session import Session
 
 MOST: Final = 512
 """Log-ons under way in a gateway."""
-MOST_OF_ADDRESS: Final = 256
-"""Log-ons under way from one address: as many as it may have connections."""
 FAILURES_A_SECOND: Final = 1
 FAILURES_AT_ONCE: Final = 20
 """Failed log-ons of an address until it has to pause, for a second each."""
 
 
 class LogOns:
-    """The log-ons that are under way. ``clock`` gives seconds."""
+    """The log-ons that are under way, at most ``most_of_address`` from one address. ``clock`` gives seconds."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], most_of_address: int) -> None:
         self._clock = clock
+        self._most_of_address = most_of_address
         self._pending: set[Session] = set()
         self._by_address: Counter[str] = Counter()
         self._failures = Allowances(FAILURES_A_SECOND, FAILURES_AT_ONCE, clock)
@@ -38,8 +37,8 @@ class LogOns:
             raise _refusal("a log-on of this session is under way", 1_000)
         if len(self._pending) >= MOST:
             raise _refusal(f"{MOST} log-ons are under way at this gateway", 1_000)
-        if self._by_address[session.address] >= MOST_OF_ADDRESS:
-            raise _refusal(f"{MOST_OF_ADDRESS} log-ons are under way from this address", 1_000)
+        if self._by_address[session.address] >= self._most_of_address:
+            raise _refusal(f"{self._most_of_address} log-ons are under way from this address", 1_000)
         failures = self._failures.of(session.address)
         if wait_ms := failures.take(self._clock()):
             raise _refusal(f"too many log-ons of this address have failed; the next may come in {wait_ms} ms", wait_ms)

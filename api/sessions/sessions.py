@@ -61,7 +61,7 @@ class Sessions:
         self._view = view
         self._register = register
         self._authenticator = Authenticator(register)
-        self._log_ons = LogOns(time.monotonic)
+        self._log_ons = LogOns(time.monotonic, settings.connections_per_address)
         self._anonymous = anonymous
         self._shares: dict[str, Share] = {}
         """By member: the unanswered commands of all its sessions."""

@@ -41,7 +41,8 @@ class ShardServices:
         self._funded = 0
 
     def settings(self, **values: Any) -> Settings:
-        values = {"staff_process": False, **values}
+        # All clients of the tests come from one address.
+        values = {"staff_process": False, "connections_per_address": 1_000, **values}
         return Settings(shard=self.shard, gateway_port=0, allow_weak_durability=True, **values)
 
     async def register(self) -> None:

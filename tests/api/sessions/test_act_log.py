@@ -1,5 +1,6 @@
 """Log-ons, failed ones, ends of sessions and operators' commands with their reasons are in the audit log, each once."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -89,6 +90,25 @@ async def test_a_command_without_a_reason_is_not_placed(own_desk: Desk, reason: 
         placed = await member.place(own_desk.a, own_desk.symbol, "buy", price="500.00", quantity="1")
         assert placed["order"]["status"] == "open"
     assert "member.kill" not in [row.action for row in await audited(services)]
+
+
+async def test_what_waits_is_recorded_once_though_the_gateway_stops_meanwhile(valkey_url: str, shard: str) -> None:
+    redis, keys = redis_client.connect(valkey_url), Keys(shard)
+    acts = ActLog(redis, keys, "gateway-1")
+    for number in range(50):
+        acts._add("FIRM-A", "session.end", f"key-{number}", {})
+    working = asyncio.create_task(acts.run())
+    await until(lambda: len(acts._waiting) < 50)
+    await acts.drain()
+    assert not acts._waiting
+    await asyncio.sleep(0)
+    assert not working.done()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    written: Any = await redis.xrange(keys.acts)
+    entries = [b"".join(fields.values()) for _, fields in written]
+    assert [sum(f'key-{number}"'.encode() in entry for entry in entries) for number in range(50)] == [1] * 50
+    await redis.aclose()
 
 
 async def test_of_a_flood_of_failed_log_ons_the_rest_is_counted(valkey_url: str, shard: str) -> None:

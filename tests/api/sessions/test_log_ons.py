@@ -17,6 +17,7 @@ from tests.api.conftest import Desk, ShardServices
 from tests.api.sessions.in_process import InProcessGateway
 
 ATTEMPTS = 3_000
+OF_ADDRESS = 256
 
 
 def pair(number: int) -> list[str]:
@@ -81,17 +82,17 @@ async def test_an_address_that_fails_too_often_has_to_pause(services: ShardServi
 
 def test_log_ons_are_bounded_for_a_session_for_an_address_and_in_all() -> None:
     gateway = InProcessGateway(fast=True)
-    pending = LogOns(lambda: 0.0)
+    pending = LogOns(lambda: 0.0, OF_ADDRESS)
     first = gateway.session
     pending.begin(first)
     with pytest.raises(Refusal, match="of this session is under way"):
         pending.begin(first)
-    others = [InProcessGateway(fast=True).session for _ in range(log_ons.MOST_OF_ADDRESS)]
+    others = [InProcessGateway(fast=True).session for _ in range(OF_ADDRESS)]
     for session in others[1:]:
         pending.begin(session)
     with pytest.raises(Refusal, match="from this address"):
         pending.begin(others[0])
-    more = [InProcessGateway(fast=True).session for _ in range(log_ons.MOST - log_ons.MOST_OF_ADDRESS + 1)]
+    more = [InProcessGateway(fast=True).session for _ in range(log_ons.MOST - OF_ADDRESS + 1)]
     for number, session in enumerate(more[1:]):
         session.address = f"10.0.0.{number % 2}"
         pending.begin(session)

@@ -78,6 +78,7 @@ async def storm(desk: Desk, count: int) -> None:
         while True:
             await trader.call("session.heartbeat")
             beats += 1
+            await asyncio.sleep(0.001)  # heartbeats have a limit of their own
 
     await until(lambda: all(client.book or client.private for client in clients))
     dropped = set(server.gateway.sessions._links) - before
