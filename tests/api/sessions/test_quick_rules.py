@@ -133,9 +133,9 @@ RULES: dict[str, st.SearchStrategy[list[bytes]]] = {
     "the account of a cancel": values(*ACCOUNTS).map(lambda value: [*RESTING, cancelling(account=value, order_id=1)]),
     "the order id of a cancel": target("order_id", *NUMBERS),
     "the client id of a cancel": target("client_order_id", *IDENTIFIERS),
-    "both ids of a cancel": st.tuples(values(*NUMBERS), values(*IDENTIFIERS)).map(
-        lambda ids: [*RESTING, cancelling(order_id=ids[0], client_order_id=ids[1])]
-    ),
+    "both ids of a cancel": st.one_of(
+        st.sampled_from([(1, "bid"), (2, "ask"), (1, "ask")]), st.tuples(values(*NUMBERS), values(*IDENTIFIERS))
+    ).map(lambda ids: [*RESTING, cancelling(order_id=ids[0], client_order_id=ids[1])]),
     "the answers of a market": st.lists(st.one_of(ORDERS, ORDERS, CANCELS), min_size=1, max_size=30),
 }
 
