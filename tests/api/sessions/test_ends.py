@@ -192,11 +192,10 @@ async def test_sessions_of_a_lost_gateway_are_closed_though_who_noticed_it_is_lo
     await until(lambda: status(desk, "left") == "ended")
     second.process.terminate()
     await second.process.wait()
-    waiting = desk.server.gateway.sessions.ends._waiting
-    await until(lambda: bool(waiting))
+    waiting, session = desk.server.gateway.sessions.ends._waiting, f"FIRM-A.key/{patient.identity['session']}"
+    await until(lambda: session in waiting)
     assert status(desk, "in-grace") == "open"
-    for _, now in waiting.values():
-        now.set()
+    waiting[session][1].set()
     await until(lambda: status(desk, "in-grace") == "ended")
     await until_gone(redis, keys.sessions("gateway-lost"))
     await redis.aclose()
