@@ -82,8 +82,14 @@ def check_answers(audit: Audit, members: Iterable[Member]) -> None:
 def _check_request(request: Request, sent: list[SentRequest], audit: Audit) -> None:
     applied = audit.commands.get(request, [])
     # A gateway that knows of no such open order refuses what names it, and does not trouble the journal.
-    answered = [one for one in sent if one.answer is not None or one.reason not in (None, "UNKNOWN_ORDER", *NOT_PLACED)]
-    unknown = sum(one.answer is None and one.reason in (None, "UNKNOWN_ORDER") for one in sent)
+    # Nor does a cancel of all orders where there is none.
+    nothing = [one for one in sent if one.answer == {"orders": []}]
+    answered = [
+        one
+        for one in sent
+        if one not in nothing and (one.answer is not None or one.reason not in (None, "UNKNOWN_ORDER", *NOT_PLACED))
+    ]
+    unknown = len(nothing) + sum(one.answer is None and one.reason in (None, "UNKNOWN_ORDER") for one in sent)
     assert len(answered) <= len(applied) <= len(answered) + unknown, (
         f"{request} stands in the journal {len(applied)} times; its member was answered {len(answered)} times and "
         f"does not know the outcome of {unknown}: {sent}"
