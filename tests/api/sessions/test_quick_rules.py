@@ -134,7 +134,8 @@ RULES: dict[str, st.SearchStrategy[list[bytes]]] = {
     "the order id of a cancel": target("order_id", *NUMBERS),
     "the client id of a cancel": target("client_order_id", *IDENTIFIERS),
     "both ids of a cancel": st.one_of(
-        st.sampled_from([(1, "bid"), (2, "ask"), (1, "ask")]), st.tuples(values(*NUMBERS), values(*IDENTIFIERS))
+        st.sampled_from([(1, "bid"), (1, "ask"), (1, None), (None, "bid")]),
+        st.tuples(values(*NUMBERS), values(*IDENTIFIERS)),
     ).map(lambda ids: [*RESTING, cancelling(order_id=ids[0], client_order_id=ids[1])]),
     "the answers of a market": st.lists(st.one_of(ORDERS, ORDERS, CANCELS), min_size=1, max_size=30),
 }
