@@ -25,7 +25,10 @@ def operator(method: str, params: str, key_file: Path, reason: str, url: str | N
     --reason opening --key operator-1.pem
     """
     try:
-        body = {"method": method, "params": json.loads(params) | {"reason": reason}}
+        given = json.loads(params)
+        if not isinstance(given, dict):
+            raise BadValue("params", given, "a JSON object")
+        body = {"method": method, "params": given | {"reason": reason}}
         token = Key.load(key_file).bearer_token()
     except (json.JSONDecodeError, BadValue) as error:
         raise click.BadParameter(str(error)) from error
@@ -36,8 +39,18 @@ def operator(method: str, params: str, key_file: Path, reason: str, url: str | N
     except httpx.HTTPError as error:
         raise click.ClickException(f"{base}: {error}") from error
     if answer.is_error:
-        raise click.ClickException(f"{answer.status_code}: {answer.text}")
+        raise click.ClickException(_refusal(answer))
     if (preview := answer.json().get("preview")) is not None:
         click.echo(json.dumps(preview, ensure_ascii=False))
     for event in answer.json()["events"]:
         click.echo(json.dumps(event, ensure_ascii=False))
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """Return what the gateway says of a refusal, or the whole answer if it is not one of a gateway."""
+    try:
+        problem = answer.json()
+        reason, detail = problem.get("reason"), problem["detail"]
+    except (ValueError, LookupError, AttributeError):
+        return f"{answer.status_code}: {answer.text}"
+    return f"{reason}: {detail}" if reason else detail

@@ -41,6 +41,8 @@ def with_password(url: str, secret: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return the URL of a server on a unix socket without its password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    """Return the URL of a server without its password; an empty one stays empty."""
+    scheme, mark, rest = url.partition("://")
+    before, at, after = rest.rpartition("@")
+    user = before.partition(":")[0]
+    return f"{scheme}{mark}{user + at if user else ''}{after}"

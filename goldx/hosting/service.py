@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from goldx.hosting import progress
+from goldx.hosting.passwords import without_password
 from goldx.hosting.servers import Server, ServerFailed, tail
 from goldx.retry import growing, is_any_of, retry
 
@@ -139,7 +140,7 @@ class RestartedServer:
         """Start it for the first time. Raises ServerFailed."""
         self._server = await self._start()
         self._ready.set()
-        self._report(f"{self.name} is ready, process {self.server.pid} {self.server.url}".rstrip())
+        self._report(f"{self.name} is ready, process {self.server.pid} {without_password(self.server.url)}".rstrip())
         self._task = asyncio.create_task(self._restart_when_ended())
 
     async def ready(self) -> None:

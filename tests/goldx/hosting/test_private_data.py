@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from goldx.hosting.passwords import without_password
 from goldx.hosting.running import NotRunning, resolve_database_url
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
@@ -67,13 +68,17 @@ async def test_what_serve_writes_is_for_its_user_alone(folder: Path) -> None:
         sys.executable, "-c", program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert serve.stdout is not None
+    shown = b""
     while not (line := await serve.stdout.readline()).startswith(b"READY serve"):
         assert line, "serve ended before it was ready"
+        shown += line
     archive = [sys.executable, "-m", "goldx.cli", "journal", "archive"]
     archived = await asyncio.create_subprocess_exec(*archive, env=environment, stdout=subprocess.PIPE)
     await archived.communicate()
     serve.terminate()
-    await serve.communicate()
+    shown += line + b"".join(await serve.communicate())
+    assert b"valkey is ready" in shown
+    assert (data / "secrets/valkey").read_bytes() not in shown
     assert {"valkey", "postgres", "log", "run"} <= {path.name for path in data.iterdir()}
     assert open_to_others(data) == {}
     assert any((folder / "archive").iterdir())
@@ -92,6 +97,20 @@ async def test_a_password_of_the_settings_is_in_no_run_file_and_no_argument(fold
             assert SECRET not in Path(f"/proc/{pid}/cmdline").read_text()
         with pytest.raises(NotRunning, match="is in its settings alone: set GOLDX_DATABASE_URL here too"):
             resolve_database_url(Settings(data_dir=folder / "data"))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("unix://:secret@/run/valkey.sock", "unix:///run/valkey.sock"),
+        ("postgresql+asyncpg://goldx:secret@/goldx?host=/run", "postgresql+asyncpg://goldx@/goldx?host=/run"),
+        ("postgresql+asyncpg://goldx@/goldx?host=/run", "postgresql+asyncpg://goldx@/goldx?host=/run"),
+        ("http://127.0.0.1:8600", "http://127.0.0.1:8600"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
 
 
 def test_passwords_and_the_values_of_sql_are_not_logged(database_url: str) -> None:
