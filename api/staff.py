@@ -49,19 +49,26 @@ class StaffProcess:
         self._client: httpx.AsyncClient | None = None
 
     async def answer(self, scope: Scope, body: Sequence[bytes], send: Send) -> None:
-        """Pass an admitted request on, and the answer back."""
+        """Pass an admitted request on, and the answer back.
+
+        If the process ends while it answers, the answer stays incomplete, and the server ends the connection.
+        """
+        begun = False
         try:
             async with self._answering(await self._running(), scope, body) as response:
                 headers = [(name, value) for name, value in response.headers.raw if name.lower() not in HOP_BY_HOP]
                 length = response.headers.get("content-length")
                 if length is not None:
                     headers.append((b"content-length", length.encode()))
+                begun = True
                 await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
                 async for chunk in response.aiter_raw():
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
         except (httpx.HTTPError, OSError) as error:
             log.warning("the process for staff does not answer", error=str(error) or repr(error))
+            if begun:
+                return
             text = "no answer of the process for staff; what was asked for may still happen"
             refused = problem(504, text, "UNAVAILABLE")
             await refused(scope, _nothing, send)

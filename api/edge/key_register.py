@@ -198,7 +198,11 @@ class KeyRegister:
             log.warning("the copy of the keys cannot be read", error=str(error))
             return
         if principals is not None and read_at is not None:
-            self._principals = {principal.key_id: principal for principal in _decode(principals)}
+            try:
+                self._principals = {principal.key_id: principal for principal in _decode(principals)}
+            except msgspec.MsgspecError as error:
+                log.warning("the copy of the keys is of another version and is not used", error=str(error))
+                return
             self._read_at_ms = int(read_at)
             log.warning("the keys are those of the copy", age_ms=self.age_ms, keys=len(self._principals))
 

@@ -78,9 +78,15 @@ class Ends:
         async with self._calls:
             taken = new if wanted is None else await self._take(name, new)
             if taken is new:
-                await self._registrations.put(name, new)
-                if wanted is not None and await self._registrations.find(name, elsewhere=True) is not None:
+                twice = not await self._registrations.put(name, new)
+                if (
+                    not twice
+                    and wanted is not None
+                    and await self._registrations.find(name, elsewhere=True) is not None
+                ):
                     await self._registrations.remove(name, new.holder)
+                    twice = True
+                if twice:
                     raise Refusal("UNAVAILABLE", f"session {wanted} logs on twice at once", retry_after_ms=1_000)
         self._let_go(name)
         session.name, session.cancel_on_disconnect, session.grace_ms = name, taken.cancel, taken.grace_ms

@@ -104,9 +104,10 @@ class Registrations:
         found: dict[Any, Any] = await self._redis.hgetall(self._keys.sessions(gateway))
         return {name.decode(): Found(gateway, data, read(data)) for name, data in found.items()}
 
-    async def put(self, name: str, registration: Registration) -> None:
-        """Register a session at this gateway."""
-        await self._redis.hset(self._keys.sessions(self._gateway), name, _encode(registration).decode())
+    async def put(self, name: str, registration: Registration) -> bool:
+        """Register a session at this gateway, unless one of that name is registered here; return whether it was."""
+        key = self._keys.sessions(self._gateway)
+        return bool(await self._redis.hsetnx(key, name, _encode(registration).decode()))
 
     async def take(self, name: str, found: Found, registration: Registration) -> bool:
         """Move a session to this gateway, unless it has changed since it was found; return whether it was moved."""

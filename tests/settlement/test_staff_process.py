@@ -4,11 +4,14 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
 import httpx
 
 from api.app import GatewayServer
 from api.edge.stalls import STALL_SECONDS
+from api.staff import StaffProcess
 from goldx.hosting.settings import Settings
 from tests.settlement.rest import Rest, serving
 from tests.settlement.small_exchange import ONE, ROW, SmallExchange
@@ -98,3 +101,29 @@ async def test_the_process_ends_with_a_gateway_that_is_killed(
         assert staff._process.stdin is not None
         staff._process.stdin.close()  # as the system does when the gateway is gone
         await staff._process.wait()
+
+
+async def test_an_answer_that_breaks_off_is_begun_once(folder: Path) -> None:
+    """Uvicorn ends the connection of an incomplete answer; a second beginning would be an error of its own."""
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789")
+        await writer.drain()
+        writer.close()
+
+    staff = StaffProcess(Settings(), "unix:///nowhere", "postgresql+asyncpg:///nowhere")
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "raw_path": b"/v1/settlement/lots", "query_string": b"", "headers": []}
+    async with await asyncio.start_unix_server(break_off, folder / "s"):
+        staff._process = await asyncio.create_subprocess_exec("sleep", "60")
+        staff._client = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(folder / "s")))
+        await staff.answer(scope, [], send)
+        await staff.stop()
+    assert [message["type"] for message in sent].count("http.response.start") == 1
+    assert sent[0]["status"] == 200
+    assert all(message.get("more_body", True) for message in sent), "nothing says that the answer is complete"

@@ -8,6 +8,8 @@ import pytest
 from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
+from goldx.streams import redis_client
+from goldx.streams.keys import Keys
 from settlement.base import database, registry
 from tests.api.conftest import until
 from tests.api.edge.frozen import Venue, frozen
@@ -59,6 +61,19 @@ async def test_a_gateway_that_starts_without_the_database_knows_the_keys_of_the_
             stranger = connect(other.url, Key.generate("unknown.key"))
             with pytest.raises(ExchangeError, match="UNAVAILABLE"):
                 await stranger.__aenter__()
+
+
+async def test_a_copy_that_cannot_be_read_is_not_used_and_ends_no_gateway(venue: Venue) -> None:
+    services, desk = venue.services, venue.desk
+    await until(lambda: desk.server.gateway.register._copied_at > 0)
+    with frozen(venue.postgres):
+        redis = redis_client.connect(services.valkey_url)
+        await redis.hset(Keys(services.shard).known_keys, "principals", b'[{"of": "another version"}]')
+        await redis.aclose()
+        other = await services.start_gateway("gateway-2")
+        assert other.gateway.register.age_ms is None
+        with pytest.raises(ExchangeError, match="UNAVAILABLE"):
+            await services.member(other).__aenter__()
 
 
 async def test_a_key_is_revoked_while_the_database_is_frozen_and_the_register_learns_it(venue: Venue) -> None:

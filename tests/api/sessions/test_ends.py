@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from api.app import GatewayServer
 from api.sessions import gateway_lease
-from goldx.client.errors import ConnectionLost
+from api.sessions.registrations import read
+from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.session import ExchangeClient, connect
 from goldx.streams import redis_client
 from goldx.streams.keys import Keys
@@ -137,6 +138,25 @@ async def ask_on(client: ExchangeClient) -> None:
     while True:
         await client.call("session.heartbeat")
         await asyncio.sleep(0.01)
+
+
+async def test_of_log_ons_at_once_under_one_name_the_registered_one_has_the_session(desk: Desk) -> None:
+    ends, keys = desk.server.gateway.sessions.ends, Keys(desk.services.shard)
+    redis = redis_client.connect(desk.services.valkey_url)
+    for number in range(10):
+        clients = [desk.services.member(desk.server) for _ in range(3)]
+        for client in clients:
+            client._connection._session = f"twin-{number}"
+        found = await asyncio.gather(*(client.__aenter__() for client in clients), return_exceptions=True)
+        refused = [error for error in found if isinstance(error, BaseException)]
+        assert all(isinstance(error, ExchangeError | ConnectionLost) for error in refused), refused
+        name = f"FIRM-A.key/twin-{number}"
+        registered = read(await redis.hget(keys.sessions("gateway-1"), name))  # type: ignore[arg-type]
+        assert ends._held[name].holder == registered.holder
+        for client in clients:
+            await client.__aexit__(None, None, None)
+        await until(lambda name=name: name not in ends._held)  # type: ignore[misc]
+    await redis.aclose()
 
 
 async def test_a_gateway_that_dies_for_good_is_noticed_by_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
