@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.edge.allowance import Allowances, TokenBucket
 from api.edge.auth import NotAuthentic, Principal
+from api.edge.connections import client_of
 from api.edge.problems import problem
 
 COMMAND_BYTES: Final = 64 << 10
@@ -100,7 +101,7 @@ class Admission:
         """Return the bucket that pays for a request, after the request itself is paid. Raises NotAdmitted."""
         anonymous: Allowances = gateway.anonymous
         client = scope.get("client")
-        address = client[0] if client else ""
+        address = client_of(client[0]) if client else ""
         authorization = fields.get(b"authorization")
         if authorization is None:
             if has_body(fields):

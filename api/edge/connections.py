@@ -3,11 +3,31 @@
 import resource
 from collections import Counter
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 RESERVED_FILES: Final = 128
 """Files that a gateway needs besides its clients' connections."""
+IPV6_PREFIX: Final = 64
+"""The length of the prefix that one subscriber of IPv6 has to itself (RFC 6177, section 2; RFC 4291, 2.5.4)."""
+
+
+@lru_cache(4_096)
+def client_of(address: str) -> str:
+    """Return what limits per address count by: an IPv4 address, or the network of an IPv6 address.
+
+    What is no address, such as the empty text of a unix socket, is returned as it is.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((int(parsed), IPV6_PREFIX), strict=False))
 
 
 class Connections:
@@ -27,18 +47,20 @@ class Connections:
         """Count a connection, or return why there may be no other one."""
         if self.open >= self._most:
             return f"{self._most} connections are open already"
-        if self._by_address[address] >= self._most_of_address and not self._is_proxy(address):
+        client = client_of(address)
+        if self._by_address[client] >= self._most_of_address and not self._is_proxy(address):
             return f"{self._most_of_address} connections of this address are open already"
         self.open += 1
-        self._by_address[address] += 1
+        self._by_address[client] += 1
         return None
 
     def leave(self, address: str) -> None:
         """Count a connection as ended."""
+        client = client_of(address)
         self.open -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self._by_address[client] -= 1
+        if not self._by_address[client]:
+            del self._by_address[client]
 
     def _is_proxy(self, address: str) -> bool:
         return bool(self._proxies) and any(ip_address(address) in network for network in self._proxies)

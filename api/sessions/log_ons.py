@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from api.edge.allowance import Allowances
+from api.edge.connections import client_of
 from api.edge.outcome import Refusal
 from api.sessions.session import Session
 
@@ -37,25 +38,27 @@ class LogOns:
             raise _refusal("a log-on of this session is under way", 1_000)
         if len(self._pending) >= MOST:
             raise _refusal(f"{MOST} log-ons are under way at this gateway", 1_000)
-        if self._by_address[session.address] >= self._most_of_address:
+        client = client_of(session.address)
+        if self._by_address[client] >= self._most_of_address:
             raise _refusal(f"{self._most_of_address} log-ons are under way from this address", 1_000)
-        failures = self._failures.of(session.address)
+        failures = self._failures.of(client)
         if wait_ms := failures.take(self._clock()):
             raise _refusal(f"too many log-ons of this address have failed; the next may come in {wait_ms} ms", wait_ms)
         failures.spend(self._clock(), -1)  # only a failed one is paid
         self._pending.add(session)
-        self._by_address[session.address] += 1
+        self._by_address[client] += 1
 
     def end(self, session: Session) -> None:
         """Count a log-on that has ended."""
+        client = client_of(session.address)
         self._pending.discard(session)
-        self._by_address[session.address] -= 1
-        if not self._by_address[session.address]:
-            del self._by_address[session.address]
+        self._by_address[client] -= 1
+        if not self._by_address[client]:
+            del self._by_address[client]
 
     def failed(self, session: Session) -> None:
         """Let the session's address pay for a log-on that has failed."""
-        self._failures.of(session.address).spend(self._clock())
+        self._failures.of(client_of(session.address)).spend(self._clock())
 
 
 def _refusal(text: str, wait_ms: int) -> Refusal:

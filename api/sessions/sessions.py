@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from api.edge.allowance import Allowances, TokenBucket
 from api.edge.auth import Authenticator, NotAuthentic, Principal, new_nonce
+from api.edge.connections import client_of
 from api.edge.key_register import KeyRegister
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_flag
@@ -102,9 +103,9 @@ class Sessions:
             methods,
             fast_path,
             link.push,
-            self._anonymous.of(address),
+            self._anonymous.of(client_of(address)),
             time.monotonic,
-            reserve=self._anonymous.of(f"log-on {address}"),
+            reserve=self._anonymous.of(f"log-on {client_of(address)}"),
             turns=self._turns,
             hold=link.hold,
         )
