@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Text, and_, func, insert, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Row, Text, and_, exists, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
@@ -25,6 +25,10 @@ from settlement.workbooks.cells import BadFile, RowError
 _SAY_SO: Final = "correct the year, or say that it is another bar (--other-years, `other_years`)"
 HERE: Final = lot.c.state.not_in(GONE)
 """The lot is here or to come."""
+DISPUTED: Final = exists().where(
+    lot_lock.c.lot_id == lot.c.lot_id, lot_lock.c.kind == "CLAIM", lot_lock.c.lifted_at.is_(None)
+)
+"""The lot has left and is under a quality claim."""
 _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permille", "weight": "gross_g"}
 
 
@@ -171,12 +175,12 @@ async def find_gone(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict
 async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, BarKey]:
     """Return, by ``BarKey.compared``, those of these bars that have the mark and number of another one.
 
-    The other differs by its year alone, or has none. It is in the register, or stands among ``keys`` too.
+    The other differs by its year alone, or has none. It is here or to come, or disputed, or stands among ``keys`` too.
     """
     by_number: defaultdict[tuple[str, str], dict[BarKey, BarKey]] = defaultdict(dict)
     for key in keys:
         by_number[key.compared[:2]][key.compared] = key
-    for found, row in await _find_by_number(connection, [key.compared for key in keys]):
+    for found, row in await _find_by_number(connection, [key.compared for key in keys], or_(HERE, DISPUTED)):
         by_number[found[:2]][found] = BarKey(row.refiner, row.serial, row.year)
     others = {}
     for several in by_number.values():
@@ -202,9 +206,6 @@ async def _find_by_number(
 
 async def find_disputed(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, int]:
     """Return, by ``BarKey.compared``, those of these bars that have left and are under a claim, with the lot."""
-    columns = (lot.c.lot_id, lot.c.refiner, lot.c.serial, lot.c.year)
-    claimed = select(*columns).join(lot_lock, lot_lock.c.lot_id == lot.c.lot_id)
-    claimed = claimed.where(lot_lock.c.kind == "CLAIM", lot_lock.c.lifted_at.is_(None))
-    rows = await connection.execute(claimed)
-    found = {BarKey(row.refiner, row.serial, row.year).compared: int(row.lot_id) for row in rows}
-    return {key: found[key] for key in {key.compared for key in keys} if key in found}
+    compared = [key.compared for key in keys]
+    rows = await _find_by_number(connection, compared, DISPUTED)
+    return {key: int(row.lot_id) for key, row in rows if key in set(compared)}

@@ -12,6 +12,8 @@ from settlement.ledger import corrections
 from settlement.load_outs import claims, handing_over
 from settlement.lots import locks
 from settlement.service import movements
+from settlement.workbooks.cells import BadFile
+from tests.settlement.intake.lot_steps import advised
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released
 from tests.settlement.small_exchange import (
     CODE,
@@ -42,6 +44,9 @@ async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) 
     await refused(exchange, "LOCKED", *opening, seal_whole=True)
     with pytest.raises(Exception, match="under a quality claim: lot 1"):
         await exchange.register([{"serial": "A0"}])
+    for year in ("", "2023"):
+        with pytest.raises(BadFile, match="may be HX A0 2024"):
+            await advised(exchange, serial="A0", year=year)
     await refused(exchange, "ILLEGAL_STEP", claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
     for laboratory, why in (("UMPIRE-LAB", "a registered laboratory"), ("LAB-A", "it has assayed lot 1")):
         with pytest.raises(BadValue, match=why):
