@@ -32,7 +32,10 @@ STEP: Final = "explain_screening"
 
 
 class Alarm(NamedTuple):
-    """A screening and a finding that are too far apart, both in e5; who made them; and the number of the finding."""
+    """A screening and a finding that are too far apart, both in e5, and the number of the finding.
+
+    ``people`` are all who have screened or assayed the lot, and who made the finding.
+    """
 
     screened_e5: int
     found_e5: int
@@ -57,7 +60,7 @@ async def alarms(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[in
             continue
         newest = screenings[-1]
         if abs(newest.reported_e5 - final.final_e5) > LIMIT_E5[known[lot_id].form]:
-            made_by = frozenset((newest.by, final.by))
+            made_by = frozenset((final.by, *(entry.by for entry in entries)))
             found[lot_id] = Alarm(newest.reported_e5, final.final_e5, made_by, final.finding_no)
     explained = await _explained(connection, list(found))
     return {lot_id: alarm for lot_id, alarm in found.items() if (lot_id, alarm.finding_no) not in explained}

@@ -3,7 +3,7 @@
 import pytest
 
 from goldx.protocol.units import BadValue
-from settlement.assays import assay, certificates
+from settlement.assays import assay, certificates, two_parties
 from settlement.assays.assay import Result
 from settlement.intake import fabrication, intake, melting, pre_advice, screening_alarms, weight_corrections
 from settlement.intake.bar_rows import BarKey
@@ -37,6 +37,21 @@ async def test_an_assay_far_from_the_screening_is_explained_by_a_third_person(ex
     await do(exchange, screening_alarms.explain, THIRD, number, "screened through its paint; bar drilled, whole")
     await refused(exchange, "ILLEGAL_STEP", screening_alarms.explain, THIRD, number, "again")
     await do(exchange, intake.register, ONE, [number])
+
+
+async def test_none_of_the_parties_that_assayed_explains_the_difference(exchange: SmallExchange) -> None:
+    """Party A's result is entered by one person, party B's by another, who so makes the finding."""
+    number = await screened(exchange)
+    drawn = [SealedSample(party, f"P-{party}", 500) for party in ("A", "B", "UMPIRE")]
+    await do(exchange, sampling.draw, ONE, {number: drawn})
+    opened = await do(exchange, two_parties.begin, ONE, number, "LAB-A", "LAB-B")
+    ppm, nonces = (884_300, 884_100), {"A": "a" * 32, "B": "b" * 32}
+    for party, nonce in nonces.items():
+        await do(exchange, two_parties.commit, ONE, opened, party, two_parties.commitment(number, ppm, nonce))
+    for party, person in (("A", OTHER), ("B", THIRD)):
+        await do(exchange, two_parties.reveal, person, opened, party, ppm, nonces[party], f"P-{party}")
+    for person in (ONE, OTHER, THIRD):
+        await refused(exchange, "SAME_PERSON", screening_alarms.explain, person, number, "is mixed scrap")
 
 
 @pytest.mark.parametrize(("xrf", "explained"), [(99_900, True), (98_900, True), (98_800, False)])
