@@ -86,7 +86,13 @@ BUGS = (
     Bug("bars of marks with blanks are one break", STATEMENT, """if " " in part or '"' in part""", "if False"),
     Bug("bars that are all light are no drift", STATEMENT, "if abs(there - expected) <=", "if there - expected <="),
     Bug("a drift may be larger", STATEMENT, "isqrt(3 *", "isqrt(4 *"),
-    Bug("the owner of a promised bar is its depositor", STATEMENT, "return {**found, **{row[0]", "return {**{row[0]"),
+    Bug("the owner of a receipted bar is its depositor", STATEMENT, "return {**found, **{row[0]", "return {**{row[0]"),
+    Bug(
+        "the owner of a promised bar is its receipt's",
+        STATEMENT,
+        "return {**found, **{row[0]",
+        "return found or {**{row[0]",
+    ),
     Bug(
         "whose a bar is does not matter", STATEMENT, "right.owner is None or register", "right is None or not register"
     ),

@@ -11,7 +11,7 @@ from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
-from settlement.load_outs import application
+from settlement.load_outs import application, cancels
 from settlement.lots import locks, lots, scales
 from settlement.reconciliation import breaks, three_way, warehouse_statement
 from settlement.reports import bar_export
@@ -162,6 +162,12 @@ async def test_a_wrong_owner_is_found(stocked_exchange: SmallExchange) -> None:
     promised = await do(stocked_exchange, bar_export.count_list, "XM1", "csv")
     assert sorted(line.rpartition(b",")[2] for line in promised.splitlines()[1:]) == [b"A.H", b"B.H"]
     assert [b.kind for b in await differences(stocked_exchange, count)] == ["STATUS_DIFF", "OWNER_DIFF"]
+    await stocked_exchange.round_trip()
+    await stocked_exchange.approve(await do(stocked_exchange, cancels.propose, ONE, 1))
+    await stocked_exchange.round_trip()
+    received_back = await do(stocked_exchange, bar_export.count_list, "XM1", "csv")
+    assert sorted(line.rpartition(b",")[2] for line in received_back.splitlines()[1:]) == [b"A.H", b"B.H"]
+    assert [b.kind for b in await differences(stocked_exchange, count)] == ["OWNER_DIFF"]
 
 
 async def test_bars_that_are_all_a_little_light_are_a_drift(exchange: SmallExchange) -> None:
