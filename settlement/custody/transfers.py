@@ -193,7 +193,9 @@ async def receive(
     frozen = _doubts(held, weighed, row.seal, seal)
     already = {lot_id for lot_id, kinds in (await locks.on_lots(connection, ids)).items() if _has_freeze(kinds)}
     for lot_id, reason in frozen.items():
-        if lot_id not in already:
+        if lot_id in already:
+            await locks.add_doubt(connection, by, lot_id, reason, number)
+        else:
             await locks.freeze(connection, by, [lot_id], reason, number)
     return Arrival(same(seal, row.seal), frozen)
 

@@ -122,11 +122,19 @@ async def freeze(
     await lay(connection, by, "FREEZE", lot_ids, reason, transfer_no)
 
 
+async def add_doubt(connection: AsyncConnection, by: str, lot_id: int, doubt: str, transfer_no: int) -> None:
+    """Add a doubt about a transfer to the freeze that lies on a lot already."""
+    frozen = (lot_lock.c.lot_id == lot_id, lot_lock.c.kind == "FREEZE", lot_lock.c.lifted_at.is_(None))
+    live = update(lot_lock).where(*frozen)
+    await connection.execute(live.values(reason=lot_lock.c.reason + f"; {doubt}", subject=transfer_no))
+    await lots.record_event(connection, by, "lock_freeze", [lot_id], {"reason": doubt, "document": transfer_no})
+
+
 async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
     """End the freeze of lots.
 
-    Raises Refused for a lot that is not frozen, for who froze it, and for who shipped the transfer that the doubt is
-    about (SAME_PERSON).
+    Raises Refused for a lot that is not frozen, for who froze it, and for who shipped or received the transfer that the
+    doubt is about (SAME_PERSON).
     """
     printable("reason", reason, 200)
     await lots.find(connection, lot_ids, lock=True)
@@ -137,13 +145,20 @@ async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int],
             raise Refused("ILLEGAL_STEP", f"lot {lot_id} is not frozen")
         if frozen.by == by:
             raise Refused("SAME_PERSON", f"{by} has frozen lot {lot_id}; another person must end it")
-        shipper = select(transfer.c.shipped_by).where(transfer.c.transfer_no == frozen.subject)
-        if frozen.subject is not None and await connection.scalar(shipper) == by:
-            text = f"{by} has shipped lot {lot_id} in transfer {frozen.subject}; another person must end the freeze"
-            raise Refused("SAME_PERSON", text)
+        await _check_not_of_transfer(connection, by, lot_id, frozen.subject)
     live = update(lot_lock).where(among(lot_lock.c.lot_id, lot_ids), lot_lock.c.kind == "FREEZE")
     await connection.execute(live.where(lot_lock.c.lifted_at.is_(None)).values(lifted_by=by, lifted_at=now_ms()))
     await lots.record_event(connection, by, "unlock_freeze", lot_ids, {"reason": reason})
+
+
+async def _check_not_of_transfer(connection: AsyncConnection, by: str, lot_id: int, transfer_no: int | None) -> None:
+    """Raise Refused (SAME_PERSON) for who shipped or received the transfer that a freeze is about, if any."""
+    people = select(transfer.c.shipped_by, transfer.c.received_by).where(transfer.c.transfer_no == transfer_no)
+    row = (await connection.execute(people)).first()
+    if row is not None and by in row:
+        did = "shipped" if by == row.shipped_by else "received"
+        text = f"{by} has {did} lot {lot_id} in transfer {transfer_no}; another person must end the freeze"
+        raise Refused("SAME_PERSON", text)
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, kind: str | None = None) -> Page[Row[Any]]:

@@ -76,6 +76,22 @@ async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> No
     await do(exchange, locks.unfreeze, THIRD, [1], "was opened by the customs")
 
 
+async def test_a_freeze_on_the_way_does_not_hide_a_broken_seal(exchange: SmallExchange) -> None:
+    """A freeze that was laid meanwhile, for whatever reason, is ended by nobody who shipped or received the lot."""
+    await shipped(exchange, [1])
+    await do(exchange, locks.freeze, THIRD, [1], "papers are missing")
+    arrival = await do(exchange, transfers.receive, OTHER, 1, "S-8", weighed("SCALE-2", lot_1="100.00"))
+    assert arrival == (False, {1: "SEAL_DIFF: left under S-9, came under S-8"})
+    for person, did in ((ONE, "shipped"), (OTHER, "received")):
+        why = await refused(exchange, "SAME_PERSON", locks.unfreeze, person, [1], "papers have come")
+        assert why == f"{person} has {did} lot 1 in transfer 1; another person must end the freeze"
+    await refused(exchange, "SAME_PERSON", locks.unfreeze, THIRD, [1], "papers have come")
+    why = await refused(exchange, "LOCKED", locks.check_free, [1])
+    assert why == "lot 1 is under FREEZE 1: papers are missing; SEAL_DIFF: left under S-9, came under S-8"
+    assert (await steps(exchange, 1))[-3:] == ["receive", "unlock_transfer", "lock_freeze"]
+    assert await find_breaks(exchange) == ()
+
+
 async def test_another_weight_freezes_what_arrives(exchange: SmallExchange) -> None:
     """100.02 g is what the same balance may show of 100.00 g; 0.03 g less is not."""
     await shipped(exchange, [1, 2])
