@@ -37,6 +37,23 @@ def test_spellings_of_one_number_have_one_form() -> None:
     assert not same("A000417", "A00417")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("BẢO TÍN", "bảo tín"),
+        ("ẼB-1", "ẽb-1"),
+        ("A000417", "A000417\ufe0f"),
+        ("A000417", "A0\u034f00417"),
+        ("A000417", "A000417\u3164"),
+        ("A000417", "\u2800A000417"),
+    ],
+    ids=["Vietnamese", "tilde", "variation selector", "grapheme joiner", "Hangul filler", "blank of Braille"],
+)
+def test_small_letters_and_what_nobody_sees_tell_no_two_numbers_apart(one: str, other: str) -> None:
+    assert (one + other).isprintable()
+    assert same(one, other)
+
+
 async def test_the_database_folds_as_the_program_does(engine: AsyncEngine) -> None:
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)

@@ -51,18 +51,27 @@ async def test_breaks_get_the_lots_that_their_texts_named(database_url: str) -> 
     await engine.dispose()
 
 
-async def test_a_bar_that_stands_twice_under_two_spellings_is_named_before_it_is_migrated(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("revision", "first", "second"),
+    [("0014", "A 417", "a417"), ("0021", "BẢO 417", "bảo417")],
+    ids=["ASCII", "Vietnamese"],
+)
+async def test_a_bar_that_stands_twice_under_two_spellings_is_named_before_it_is_migrated(
+    database_url: str, revision: str, first: str, second: str
+) -> None:
     engine = database.connect(database_url)
-    twice = LOT.text.replace("'1', '2', '3'", "'A 417', 'a417'")
+    twice = LOT.text.replace("'1', '2', '3'", f"'{first}', '{second}'")
     async with engine.begin() as connection:
-        await connection.run_sync(upgrade, "0014")
+        await connection.run_sync(upgrade, revision)
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text(twice))
-    with pytest.raises(ValueError, match=r"two spellings of one number.*HX A 417.*HX a417"):
+    with pytest.raises(
+        ValueError, match=rf"uq_lot_refiner_serial_year has two spellings.*{second}|HX {first}.*HX {second}"
+    ):
         await database.migrate(database_url)
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text("UPDATE lot SET state = 'CANCELLED' WHERE serial = 'a417'"))
+        await connection.execute(text(f"UPDATE lot SET state = 'CANCELLED' WHERE serial = '{second}'"))
     await database.migrate(database_url)
     await engine.dispose()
 
