@@ -14,7 +14,7 @@ from goldx.hosting.running import NotRunning
 from goldx.hosting.settings import BadSettings
 
 PRIVATE_UMASK: Final = 0o077
-"""Files and folders that a command makes are for its own user alone: journal, ledger, logs, exports."""
+"""Only its own user can read the files and folders that a command creates: journal, ledger, logs, exports."""
 
 
 class _SettingsRefused(click.ClickException):
@@ -57,7 +57,7 @@ def _commands() -> list[EntryPoint]:
 @click.pass_context
 def main(context: click.Context) -> None:
     """GoldX: a spot exchange for non-standard gold."""
-    # What is compiled may be used by whoever may run the program.
+    # Everybody who may run the program may read the compiled modules.
     if context.invoked_subcommand != "build-core":
         os.umask(PRIVATE_UMASK)
 

@@ -16,7 +16,7 @@ from goldx.protocol.units import BadValue
 @click.argument("method")
 @click.argument("params", default="{}")
 @click.option("--key", "key_file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--reason", required=True, help="Why; it is in the audit log.")
+@click.option("--reason", required=True, help="The reason, which the audit log records.")
 @click.option("--url", help="The gateway; without it, the setting gateway_url or the running `goldx serve`.")
 def operator(method: str, params: str, key_file: Path, reason: str, url: str | None) -> None:
     """Give one command of the venue and print its events, one JSON object a line.
@@ -47,7 +47,7 @@ def operator(method: str, params: str, key_file: Path, reason: str, url: str | N
 
 
 def _refusal(answer: httpx.Response) -> str:
-    """Return what the gateway says of a refusal, or the whole answer if it is not one of a gateway."""
+    """Return the text of a gateway's refusal, or the whole answer if it is none."""
     try:
         problem = answer.json()
         reason, detail = problem.get("reason"), problem["detail"]

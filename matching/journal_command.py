@@ -119,8 +119,8 @@ def _print_proof(proof: Proof) -> None:
 @journal.command("archive")
 @click.option("--archive", "folder", type=_FOLDER, metavar="DIR", help="Default: the setting archive_dir.")
 @click.option("--retain", type=_Duration(), metavar="TIME", help="What stays on the server: 90s, 30m, 36h, 7d.")
-@click.option("--retain-entries", type=click.IntRange(min=0), default=0, metavar="N", help="And at least so many.")
-@click.option("--new", "new_archive", is_flag=True, help="Begin a new archive although there was another one.")
+@click.option("--retain-entries", type=click.IntRange(min=0), default=0, metavar="N", help="And at least N entries.")
+@click.option("--new", "new_archive", is_flag=True, help="Begin a new archive although there is an older one.")
 def archive_command(folder: Path | None, retain: int | None, retain_entries: int, new_archive: bool) -> None:
     """Write what is new into the archive, then trim from the server what is older than the retention.
 

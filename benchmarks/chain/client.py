@@ -33,7 +33,7 @@ class Refused(RuntimeError):
 
 
 class Overrun(Refused):
-    """Raised when the server answered a message by UNAVAILABLE: it could not follow the offered rate."""
+    """Raised when the server answered a message with UNAVAILABLE because it could not keep up with the offered rate."""
 
 
 class Session(asyncio.Protocol):
@@ -207,7 +207,7 @@ class Load:
             self._sessions.append(session)
 
     def close(self) -> None:
-        """End all connections: after a failure nobody knows which answers are still to come."""
+        """End all connections, since after a failure it is not known which answers are still to come."""
         for session in self._sessions:
             session.close()
         self._sessions.clear()

@@ -31,7 +31,7 @@ SHARES: Final = (0.25, 0.5, 0.75)
 """The offered rates of the open loop, as parts of the highest sustained rate."""
 OPEN_SESSIONS: Final = 10
 DRAIN_SECONDS: Final = 2
-"""Pause after an overrun, in which the server answers what it took."""
+"""Pause after an overrun, in which the server answers the orders that it has accepted."""
 SINGLE_SHARE: Final = 20
 """A window of a single request, which is bound by latency, gets this many times fewer messages."""
 PACKED: Final = (1, 64, 1_024)
@@ -77,7 +77,7 @@ class Side:
 
 
 def ratios(one: Side, other: Side, name: str) -> dict[str, Any]:
-    """Return median and spread of a figure of one server to that of another, round by round.
+    """Return median and spread of the ratio of a figure between two servers, round by round.
 
     Rounds with an overrun are left out; nothing is returned if none remains.
     """

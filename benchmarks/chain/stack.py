@@ -32,8 +32,7 @@ CASH_FEN = 10**15
 GOLD_MG = 10**11
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SETTINGS: Final = "session_rate = 1000000\nsession_burst = 1000000\nsession_idle_seconds = 3600\n"
-"""Settings of the measured exchange: its limits of rates are out of reach, and sessions stay open that wait for their
-window, on a slow machine for minutes."""
+"""Settings of the measured exchange: no rate limit is reached, and sessions may wait minutes for their window."""
 
 
 class RunningExchange(NamedTuple):

@@ -128,7 +128,7 @@ async def _statement(engine: AsyncEngine, count: int) -> float:
 
 
 async def _import(engine: AsyncEngine, rows: int, report: Callable[[str], None]) -> dict[str, float]:
-    """Return the seconds that a bar list of so many rows takes to be previewed and taken in."""
+    """Return the seconds that the preview and the intake of a bar list take."""
     heading = ("refiner", "serial", "gross_g", "fineness_permille")
     bars = [("NEW", f"N{n:06}", writing.scaled(100_000 + n % 5, 2), writing.scaled(99_950, 2)) for n in range(rows)]
     data = writing.write("xlsx", "Bars", heading, bars)

@@ -31,7 +31,7 @@ WITHOUT_FILLS = ("bookkeeping alone", "bookkeeping alone compiled", "liquibook u
 PREFIX = {"order-matching": 2_000, "pyorderbook": 20_000, "lightmatchingengine": 20_000}
 """The length of the flow for slow engines; their fills are compared with ours on a flow of that length."""
 PEER_LIMIT_S = 10
-"""Processor time after which a peer takes no part in a flow; the race is to end in minutes."""
+"""Processor time after which a peer is left out of a flow, so that the race ends within minutes."""
 CANCEL_HEAVY_PREFIX = {"liquibook": 20_000, "liquibook unheard": 20_000, "lightmatchingengine": 5_000}
 
 

@@ -1,8 +1,8 @@
 """A process that runs engines on request. With one interpreted and one compiled, both builds can take turns.
 
-Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine", "collector", "limit_s"}`` ->
-``{"seconds", "fills", "count"}``, where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed
-whole, or that takes longer than ``limit_s`` of processor time (0: no limit).
+Requests and answers are JSON lines: ``{"flow", "messages", "seed", "engine", "collector", "limit_s"}`` -> ``{"seconds",
+"fills", "count"}``, where ``fills`` is a digest; or ``{"missing": why}`` for a peer that is not installed completely,
+or that takes longer than ``limit_s`` of processor time (0: no limit).
 """
 
 from __future__ import annotations

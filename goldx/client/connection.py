@@ -26,16 +26,16 @@ LONGEST_PAUSE: Final = 5.0
 NONCE_LENGTH: Final = 64
 AT_DISCONNECT: Final = "session.cancel_on_disconnect"
 TAKEN_OVER: Final = 4004
-"""The close code of a session that goes on over another connection: this one is not made again."""
+"""The close code when another connection has taken over the session: the client does not reconnect."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
 class _Subscription:
-    """One ``subscribe``: its channels, the newest sequence had of each, and the messages that wait to be read.
+    """One ``subscribe``: its channels, the newest sequence received from each, and the messages not read yet.
 
-    ``epochs`` are those of the sequences in ``reached``, where they are known.
+    ``epochs`` has the known epochs of the sequences in ``reached``.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class _Subscription:
         self.messages.put_nowait(message)
 
     def start(self, others: Iterable["_Subscription"]) -> tuple[dict[str, int], dict[str, str]]:
-        """Return where the channels are to begin: the sequences, and their epochs as far as they are known.
+        """Return the sequences after which the channels begin, and their epochs where known.
 
-        ``others`` are the other subscriptions of the connection: of a channel that several follow, all get the messages
-        that one of them lacks.
+        ``others`` are the other subscriptions of the connection. A channel that several follow begins after the oldest
+        sequence among them.
         """
         sequences = {channel: sequence for channel, sequence in self.reached.items() if sequence >= 0}
         epochs = {channel: epoch for channel, epoch in self.epochs.items() if channel in sequences}
@@ -81,7 +81,7 @@ class _Subscription:
         return sequences, epochs
 
     def begin(self, channel: str, sequence: int, epoch: str | None) -> None:
-        """Take the present of a channel as its beginning, unless it has one."""
+        """Set a channel's present sequence as its beginning, unless it has a beginning."""
         if channel not in self.reached:
             counted = channel.startswith(("account.", "trades."))
             self.reached[channel] = sequence if counted else -1
@@ -111,7 +111,7 @@ class Connection:
         """The channels to which the present session is subscribed."""
         self._tasks: list[asyncio.Task[None]] = []
         self._session = uuid.uuid4().hex
-        """The name under which each connection logs on: so a lost session is had back with its orders."""
+        """The session name of every log-on, so that a new connection resumes the session with its orders."""
         self._at_disconnect: dict[str, Any] | None = None
         """The last ``session.cancel_on_disconnect``: a new connection asks for the same."""
         self.identity: dict[str, Any] = {}
@@ -166,10 +166,10 @@ class Connection:
             self._subscriptions.remove(subscription)
 
     async def _begin(self, subscription: _Subscription) -> None:
-        """Begin a subscription, in a new session too. Raises ExchangeError, and ConnectionLost."""
+        """Begin a subscription, or begin it again in a new session. Raises ExchangeError, and ConnectionLost."""
         sequences, epochs = subscription.start(other for other in self._subscriptions if other is not subscription)
         if again := [channel for channel in sequences if channel in self._followed]:
-            # A session gets nothing twice, and what another subscription has had already is wanted here.
+            # The gateway sends no message twice, but this subscription lacks some that another one has received.
             await self.call("channel.unsubscribe", {"channels": again})
         params: dict[str, Any] = {"channels": list(subscription.channels)}
         if sequences:
@@ -178,7 +178,7 @@ class Connection:
         self._followed.update(subscription.channels)
         for channel, sequence in answer["channels"].items():
             if sequences.get(channel, 0) > sequence:
-                # The gateway does not know this error, and would leave out what comes after its present.
+                # A gateway of an older version does not refuse this, and would skip messages.
                 text = f"{channel} ends with sequence {sequence}, and {sequences[channel]} comes after that"
                 raise ExchangeError("CANNOT_RESUME", text, {"channel": channel, "sequence": sequence})
             subscription.begin(channel, sequence, answer.get("epochs", {}).get(channel))
@@ -288,9 +288,9 @@ class Connection:
             subscription.messages.put_nowait(error)
 
     async def _send_heartbeats(self) -> None:
-        """Send heartbeats; a gateway that does not answer one before the next is due has stopped, or is cut off.
+        """Send heartbeats, and abort a connection whose heartbeat is not answered before the next one is due.
 
-        The connection to it would stay as it is: it is broken off.
+        The gateway has then stopped or is cut off, which need not end the connection.
         """
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
@@ -302,7 +302,7 @@ class Connection:
                 async with asyncio.timeout(self._heartbeat_seconds):
                     await self._request("session.heartbeat", {})
             except TimeoutError:
-                # What has come may not be read yet, where this program itself has stood still.
+                # If this program itself was paused, the answer may have arrived without being read yet.
                 await asyncio.sleep(READ_SECONDS)
                 if self._heard == heard:
                     socket.transport.abort()

@@ -18,7 +18,7 @@ from goldx.client.keys import Key
 from goldx.client.results import AllCancelled, Cancelled, Holding, Message, Order, Placed
 
 ORDERS_PAGE: Final = 1_000
-"""Orders that are asked for at once."""
+"""Orders in one page of ``order.list``."""
 
 
 class ExchangeClient:
@@ -107,7 +107,7 @@ class ExchangeClient:
         return holdings
 
     async def orders(self, account: str, symbol: str | None = None) -> list[Order]:
-        """Return the account's open orders, which are asked for in pages: one that ends meanwhile may be missing."""
+        """Return the account's open orders. They are read in pages: an order that ends meanwhile may be missing."""
         orders: list[Order] = []
         after: int | None = 0
         while after is not None:
@@ -124,10 +124,10 @@ class ExchangeClient:
     ) -> AsyncGenerator[Message, None]:
         """Yield the messages of channels, which are described by ``goldx.client.results.Message``.
 
-        ``from_sequence`` is the last sequence already had, for all channels or by channel, and ``epoch`` the epoch that
-        stood beside it. Raises ExchangeError (CANNOT_RESUME) if the exchange does not have that message; a message of
-        type ``gap`` says how many are no longer kept. With ``reconnect=True`` the
-        messages go on after a lost connection where they were; without it they end with ConnectionLost.
+        ``from_sequence`` is the last sequence received, for all channels or by channel, and ``epoch`` the epoch of that
+        message. Raises ExchangeError (CANNOT_RESUME) if the exchange does not have that message; a message of type
+        ``gap`` says how many are no longer kept. With ``reconnect=True`` the messages continue after a lost connection;
+        without it they end with ConnectionLost.
         """
         return self._connection.subscribe(channels, from_sequence, epoch)
 
@@ -137,9 +137,9 @@ def connect(
 ) -> ExchangeClient:
     """Return a client of the gateway at ``http(s)://`` or ``ws(s)://``, to be used in ``async with``.
 
-    With a key it logs on; without one it may only read the public market. ``reconnect``: a lost connection is made
-    again, and subscriptions go on where they were; calls in flight at the loss still raise ConnectionLost. A gateway
-    that does not answer a heartbeat for ``heartbeat_seconds``, after which the next one is due, counts as lost.
-    Entering raises OSError, websockets' exceptions, ExchangeError.
+    With a key it logs on; without one it may only read the public market. With ``reconnect`` a lost connection is
+    replaced and subscriptions continue; calls in flight at the loss still raise ConnectionLost. A heartbeat is sent
+    every ``heartbeat_seconds``; if it is not answered in that time, the connection counts as lost. Entering raises
+    OSError, websockets' exceptions, ExchangeError.
     """
     return ExchangeClient(url, key, reconnect, heartbeat_seconds)

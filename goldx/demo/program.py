@@ -1,8 +1,8 @@
 """The base of the demonstration's trading programs: a fair price, a position, and how orders are sent.
 
-A program knows only what its member knows: its account's channel and the answers to its orders. In the place of news
-there is a fair price that moves in a seeded random walk. Prices are in fen per fine gram, weights in fine milligrams;
-the client takes decimal strings.
+A program knows only what its member knows: its account's channel and the answers to its orders. Instead of news there
+is a fair price that moves in a seeded random walk. Prices are in fen per fine gram, weights in fine milligrams; the
+client takes decimal strings.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from goldx.protocol import units
 AGAIN_SECONDS: Final = 0.5
 """How long a program waits before it goes on after a refusal that passes."""
 NO_ANSWER: Final = "NO_ANSWER"
-"""The reason under which a record counts orders whose connection ended before the answer."""
+"""The reason for which orders are counted whose connection ended before the answer."""
 FAIR_STEP_SECONDS: Final = 0.2
 """The fair price moves five times a second."""
 

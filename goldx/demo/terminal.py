@@ -18,9 +18,9 @@ from goldx.protocol import units
 
 MOST_LEVELS: Final = 15
 WIDE: Final = 130
-"""From so many columns on the last trades are shown."""
+"""The least number of columns at which the last trades are shown."""
 HIGH: Final = 32
-"""From so many lines on the holdings are shown."""
+"""The least number of lines at which the holdings are shown."""
 LAST_TRADES: Final = 40
 BAR: Final = 14
 """Width of the longest depth bar, in characters."""
@@ -48,7 +48,7 @@ class TerminalDisplay:
 
 
 def render(state: DisplayState, width: int, height: int) -> RenderableType:
-    """Return the screen of so many columns and lines; a low one has no holdings, a narrow one no last trades."""
+    """Return the screen in the given size; a low one has no holdings, a narrow one no last trades."""
     holdings = len(state.holdings) + 4 if state.holdings and height >= HIGH else 0
     levels = max(2, min(MOST_LEVELS, (height - holdings - 8) // 2))
     layout = Layout()

@@ -1,4 +1,4 @@
-"""Files written by a forked child while the process goes on: the child has the state as it was at the fork."""
+"""Files written by a forked child, which has the state as it was at the fork, while the process continues."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ class ForkFailed(RuntimeError):
 
 
 class ForkedFile:
-    """A file in the making: the constructor forks, and the child calls ``write`` with the file and ends.
+    """A file being written: the constructor forks, and the child calls ``write`` with the file and ends.
 
-    The process is held up for the time of the fork. Where every processor is needed, a child that computes would take
-    one from the orders, whatever its priority; so it is let run a small part of the time only, until ``stop_pacing``.
-    The file is in ``folder``, or among the temporary files, and has no name. ``processor_seconds`` is what it cost,
-    once it is done.
+    The process is blocked only during the fork. On a busy machine a computing child would take a processor from the
+    orders, whatever its priority; so until ``stop_pacing`` it runs for a small part of the time only. The file is in
+    ``folder``, or in the directory for temporary files, and has no name. ``processor_seconds`` is the child's processor
+    time, once it has ended.
     """
 
     def __init__(self, write: Callable[[BinaryIO], object], folder: Path | None = None) -> None:
@@ -38,7 +38,7 @@ class ForkedFile:
         self._file = tempfile.TemporaryFile(prefix="goldx-fork-", dir=folder)  # noqa: SIM115
         self._paced = True
         self._ends_with_parent = mmap.mmap(-1, 1)
-        """Shared with the child: not 0 once it is sure to end with its parent, and may be stopped."""
+        """Shared with the child, which sets it once it is certain to end with its parent and may be stopped."""
         parent = os.getpid()
         self._child = os.fork()
         if self._child == 0:
@@ -62,13 +62,13 @@ class ForkedFile:
             self.processor_seconds = used.ru_utime + used.ru_stime
             if status != 0:
                 code = os.waitstatus_to_exitcode(status)
-                raise ForkFailed(f"the process that writes it down ended with {code}")
+                raise ForkFailed(f"the process that writes it ended with {code}")
             self._file.seek(0)
             cleanup.pop_all()
         return self._file
 
     def stop_pacing(self) -> None:
-        """Let the child run all the time from now on, because somebody waits for it."""
+        """Stop pausing the child, because somebody waits for the file."""
         self._paced = False
         self._send(signal.SIGCONT)
 
@@ -91,7 +91,7 @@ def _write_and_exit(
 ) -> None:
     """Write the file and end, in the child: nothing of the parent's loop, connections or handlers may run here.
 
-    The child ends with its parent: one that is stopped would stay for ever, and with it the locks it has inherited.
+    The child ends with its parent: a stopped child would otherwise stay for ever and keep the locks it has inherited.
     """
     code = 1
     try:

@@ -10,10 +10,10 @@ import structlog
 _SECRETS: Final = (
     (re.compile(r"(://[^\s:/@]*):\S+@"), r"\1:***@"),
     (re.compile(r"(password=)[^&\s'\"]+"), r"\1***"),
-    # What PostgreSQL and its client say about the values of a row or a parameter.
+    # The forms in which PostgreSQL and its client report the values of a row or a parameter.
     (re.compile(r"(DETAIL:\s+|query argument \$\d+: ).*"), r"\1***"),
 )
-"""Passwords and the values of SQL in texts of errors, and what is written in their place."""
+"""Patterns of passwords and SQL values in texts of errors, and their replacements."""
 
 
 def without_secrets(text: str) -> str:

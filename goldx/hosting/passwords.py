@@ -12,7 +12,7 @@ def password(data_dir: Path, name: str) -> str:
         return file.read_text()
     except FileNotFoundError:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Under another name until it is complete: a start that is killed here leaves no half of a password.
+    # The file gets its name only when complete, so that a start killed here leaves no half of a password.
     partial = file.with_suffix(".partial")
     write_private(partial, secrets.token_urlsafe(32))
     partial.replace(file)
@@ -20,14 +20,14 @@ def password(data_dir: Path, name: str) -> str:
 
 
 def write_private(file: Path, content: str) -> None:
-    """Write a file that nobody but its owner can read, at no moment."""
+    """Write a file that only its owner can read, from the moment of its creation."""
     file.unlink(missing_ok=True)
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
         new.write(content)
 
 
 def kept_password(data_dir: Path, name: str) -> str | None:
-    """Return the password of a server, or None where none was made."""
+    """Return the password of a server, or None if it has none."""
     try:
         return (data_dir / "secrets" / name).read_text()
     except FileNotFoundError:

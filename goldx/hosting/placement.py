@@ -12,7 +12,7 @@ from typing import Final
 GATEWAY: Final = "gateway"
 BEHIND_GATEWAY: Final = ("valkey", "engine", "standby")
 ENOUGH_PROCESSORS: Final = 4
-"""With at least so many processors no process is restricted."""
+"""The least number of processors at which no process is restricted."""
 
 
 def processors_of(name: str) -> frozenset[int]:

@@ -29,17 +29,17 @@ SYSTEM_VERSIONS: Final = Path("/usr/lib/postgresql")
 OWNER: Final = "goldx"
 """The role that owns the database and its tables; it is a superuser."""
 SERVICES_ROLE: Final = "goldx_services"
-"""The role of settlement, the gateways and the commands: it owns nothing and cannot switch a trigger off."""
+"""The role of settlement, the gateways and the commands: it owns nothing and cannot disable a trigger."""
 
 Account: TypeAlias = Literal["self", "unshare", "setpriv"]
 """How PostgreSQL gets a user id other than root's."""
 
 
 async def start_postgres(directory: Path, *, durable: bool = True) -> Server:
-    """Start PostgreSQL on a cluster in ``directory`` (made at the first start) with a database ``goldx``.
+    """Start PostgreSQL on a cluster in ``directory`` (created at the first start) with a database ``goldx``.
 
-    The server's URL is that of the OWNER; there is SERVICES_ROLE as well (``services_url``).
-    ``durable=False`` switches fsync off: for tests alone. Raises ServerFailed.
+    The server's URL logs in as OWNER; ``services_url`` gives the one for SERVICES_ROLE, which is created too.
+    ``durable=False`` disables fsync, for tests only. Raises ServerFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     cluster = directory / "cluster"
@@ -55,7 +55,7 @@ async def start_postgres(directory: Path, *, durable: bool = True) -> Server:
         await _initialise(binaries, cluster, account)
     command = [*_as_account(account, "INT"), str(binaries / "postgres"), "-D", str(cluster), "-k", str(sockets)]
     options = ["listen_addresses=", "unix_socket_permissions=0700", "max_connections=200"]
-    # The server's log is not the place for what a clerk typed: no DETAIL with the values of a row.
+    # Values that a clerk typed must not reach the server's log: no DETAIL with the values of a row.
     options += ["log_error_verbosity=terse"]
     if not durable:
         options += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
@@ -90,7 +90,7 @@ def _account() -> Account:
 
 
 def _as_account(account: Account, death_signal: str) -> list[str]:
-    """Return the command prefix that gives a program its user id, and the signal it gets when its parent ends."""
+    """Return the command prefix that sets a program's user id, and the signal it gets when its parent ends."""
     # The death signal is set last: a change of user id clears it.
     last = ["setpriv", "--pdeathsig", death_signal]
     if account == "unshare":
@@ -101,7 +101,7 @@ def _as_account(account: Account, death_signal: str) -> list[str]:
 
 
 def _binaries(cluster: Path, account: Account) -> Path:
-    """Return the folder of PostgreSQL's programs: for an existing cluster those of its version.
+    """Return the folder of PostgreSQL's programs, of an existing cluster's version.
 
     A new cluster gets the newest version on the system, or that of the wheel if the system has none. Raises
     ServerFailed if no programs of the cluster's version are installed.

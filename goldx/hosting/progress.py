@@ -1,4 +1,4 @@
-"""Progress of a service that takes long to be ready, for the process that waits for it."""
+"""Progress reports of a service that takes long to start, for the process that waits for it."""
 
 import time
 from typing import Final
@@ -9,9 +9,9 @@ EVERY_SECONDS: Final = 1.0
 
 
 class Progress:
-    """Prints how far a service has come, at most every EVERY_SECONDS, and only if it has come further.
+    """Prints the progress of a service at most every EVERY_SECONDS, and only if it has advanced.
 
-    Whoever has started the service waits as long as there are such lines (``goldx.hosting.service``).
+    The process that started the service waits as long as such lines come (``goldx.hosting.service``).
     """
 
     def __init__(self, service: str) -> None:

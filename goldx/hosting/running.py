@@ -53,5 +53,5 @@ def _url_of_running(settings: Settings, name: str) -> str:
         raise NotRunning(f"{name} is not known yet: the exchange on {settings.data_dir} is still starting") from None
     if value is None:
         set_here = f"set {PREFIX}{name.upper()} here too"
-        raise NotRunning(f"{name} of the exchange on {settings.data_dir} is in its settings alone: {set_here}")
+        raise NotRunning(f"{name} of the exchange on {settings.data_dir} is only in its own settings: {set_here}")
     return str(value)

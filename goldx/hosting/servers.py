@@ -25,9 +25,9 @@ from redis.exceptions import BusyLoadingError, RedisError
 from goldx.retry import is_any_of, retry
 
 START_TIMEOUT: Final = 40.0
-"""Seconds in which a server must answer. They begin anew whenever it answers that it is still reading its data."""
+"""Seconds in which a server must answer, counted anew whenever it answers that it is still reading its data."""
 READING_ITS_DATA: Final = (BusyLoadingError, asyncpg.CannotConnectNowError)
-"""The errors with which Valkey and PostgreSQL answer while they read their data, which has no limit of time."""
+"""The errors with which Valkey and PostgreSQL answer while they read their data, which may take any time."""
 STOP_TIMEOUT: Final = 30.0
 POLL_SECONDS: Final = 0.03
 """How often a starting server is asked whether it is ready."""
@@ -114,11 +114,11 @@ async def start_server(
 
 
 async def lock_file(path: Path, seconds: float, passes: Callable[[Exception], bool] | None = None) -> int:
-    """Lock a file, which is made if need be, and return its descriptor; wait up to ``seconds`` for another holder.
+    """Lock a file, creating it if necessary, and return its descriptor; wait up to ``seconds`` for another holder.
 
-    A process that inherits the descriptor holds the lock too: it is free when the last of them has ended. So a new
-    server never meets an older one whose parent was killed and that is still shutting down.
-    Raises BlockingIOError, and at once where ``passes`` is false for it.
+    A process that inherits the descriptor holds the lock too, until the last of them has ended. So a new server does
+    not start while an older one, whose parent was killed, is still shutting down. Raises BlockingIOError after
+    ``seconds``, or at once if ``passes`` is false for it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 

@@ -20,15 +20,15 @@ from goldx.hosting.servers import Server, ServerFailed, tail
 from goldx.retry import growing, is_any_of, retry
 
 PATIENCE: Final = 120.0
-"""Seconds without progress after which a service that is not ready yet is given up.
+"""Seconds without progress after which the start of a service counts as failed.
 
-One that makes progress is waited for, however long it takes: an engine without a snapshot replays its whole journal.
+A start that makes progress may take any time: an engine without a snapshot replays its whole journal.
 """
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
 """Seconds before a server that ended is started again; doubled each time up to the longest."""
 STEADY: Final = 30.0
-"""A server that has run for so many seconds is steady: its next pause is the first one again."""
+"""Seconds of running after which a server counts as steady: its next pause is the first one again."""
 CHECK_LOG_EVERY: Final = 5.0
 
 log = structlog.get_logger(__name__)
@@ -47,11 +47,11 @@ async def start_service(
 ) -> Server:
     """Start ``goldx NAME``, or ``goldx COMMAND``, and return it once it prints its line ``READY ...``.
 
-    Until then it may print lines ``PROGRESS ...``: each new one gives it PATIENCE again. Its ``url`` is the one in the
+    Until then it may print lines ``PROGRESS ...``; PATIENCE counts from the newest one. Its ``url`` is taken from the
     line READY. ``prefix`` goes in front of the command. The child's standard error goes to ``log_file``. It inherits
     ``lock``, a locked file, so that the lock lasts until the last child has ended. When this process dies, the child is
-    killed: services are made for that, and one that has lost its servers cannot stop in good
-    order. Raises ServerFailed with the end of the log.
+    killed: services are built to survive that, and one that has lost its servers cannot stop cleanly anyway. Raises
+    ServerFailed with the end of the log.
     """
     program = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "goldx.cli"]
     with log_file.open("ab") as output:

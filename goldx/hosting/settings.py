@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     database_owner_url: str | None = Field(
         default=None,
         pattern=f"^{DATABASE_URL}$",
-        description="The database as its owner, for `goldx settlement --migrate`; unset: `database_url` is it.",
+        description="URL of the database's owner, for `goldx settlement --migrate`; default: `database_url`.",
         examples=["postgresql+asyncpg://owner:password@host:5432/goldx"],
     )
     redis_memory_mb: int = Field(
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         description="Requests a second of one address without a key, over all its connections.",
     )
     anonymous_burst: int = Field(
-        default=1_000, ge=1, le=1_000_000, description="Requests of one address without a key that may come at once."
+        default=1_000, ge=1, le=1_000_000, description="Requests of one address without a key that may come in a burst."
     )
     connections: int = Field(
         default=4_000,
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     trusted_proxies: str | None = Field(
         default=None,
         pattern=f"^{PROXIES}$",
-        description="Addresses of proxies, with commas between. Their `X-Forwarded-For` is believed, and their "
+        description="Addresses of proxies, with commas between. Their `X-Forwarded-For` is trusted, and their "
         "connections are not limited by `connections_per_address`.",
     )
     gateway_url: str | None = Field(

@@ -114,12 +114,12 @@ class Supervisor:
 
     @property
     def database_url(self) -> str:
-        """The URL of PostgreSQL for the services, which do not own its tables where there is an owner's URL."""
+        """The URL of PostgreSQL for the services; if there is an owner's URL, they do not own the tables."""
         return self.settings.database_url or services_url(self._children["postgres"].server.url)
 
     @property
     def database_owner_url(self) -> str | None:
-        """The URL of PostgreSQL for whoever owns its tables; None where only one URL is known."""
+        """The URL of PostgreSQL for the owner of its tables; None if only one URL is known."""
         if self.settings.database_url:
             return self.settings.database_owner_url
         return self._children["postgres"].server.url
@@ -185,7 +185,7 @@ class Supervisor:
         return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), prefix)
 
     async def _migrate(self) -> None:
-        """Make or migrate the tables as their owner, which no service is. Raises ServerFailed."""
+        """Create or migrate the tables as their owner; no service logs in as the owner. Raises ServerFailed."""
         owner = self.database_owner_url
         if owner is None or not USERS_OF_TABLES.intersection(self._wanted):
             return
@@ -201,7 +201,7 @@ class Supervisor:
     def _report_change(self, line: str) -> None:
         """Report a change, and write the URLs for the commands that look for this exchange.
 
-        URLs of the settings are left out: they may have a password.
+        URLs from the settings are left out because they may contain a password.
         """
         self._report(line)
         found: dict[str, str | None] = {"pid": str(os.getpid())}

@@ -35,9 +35,8 @@ async def start_valkey(
 ) -> Server:
     """Start Valkey with its append-only file in ``directory``.
 
-    ``prefix`` goes in front of the command, such as ``taskset``. ``password`` is asked of everybody, and is in the
-    server's URL. Writes are refused above ``memory_mb``; 0: MEMORY_SHARE of the memory that there is.
-    Raises ServerFailed.
+    ``prefix`` goes in front of the command, such as ``taskset``. Every client needs ``password``, which is in the
+    server's URL. Writes are refused above ``memory_mb``; 0: MEMORY_SHARE of the available memory. Raises ServerFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     socket = socket_folder(directory) / "valkey.sock"
@@ -54,13 +53,13 @@ async def start_valkey(
         "auto-aof-rewrite-min-size": "1gb",
         "logfile": str(log),
         "daemonize": "no",
-        # Refused writes are an outage that passes; a server that the kernel has killed comes back to the same memory.
+        # Refused writes are an outage that passes; a server killed by the kernel starts again with the same memory.
         "maxmemory": f"{memory_mb or int(memory_of_machine() * MEMORY_SHARE) // MEGABYTE}mb",
         "maxmemory-policy": "noeviction",
     }
     if password is not None:
         options["requirepass"] = password
-    # In a file, because everybody on the machine can read a process's arguments.
+    # The password is in a file because everybody on the machine can read a process's arguments.
     configuration = directory / "valkey.conf"
     write_private(configuration, "".join(f'{name} "{value}"\n' for name, value in options.items()))
     command = [*prefix, "setpriv", "--pdeathsig", "TERM", str(valkey_binary()), str(configuration)]

@@ -109,8 +109,8 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     ``upper_price_limit`` are absolute and win over it. ``same_day_reuse_percent``: the share of the day's sale proceeds
     that may be withdrawn the same day (all of it may be traded with).
 
-    ``given``, which the gateway sets, names the terms that the request gave; of an instrument that is known all others
-    stay, and so does the reference price. None, in journals that are older than the field: all terms are new.
+    ``given``, which the gateway sets, names the terms in the request; all other terms of a known instrument, and its
+    reference price, stay as they are. None, in journals that are older than the field: all terms are replaced.
     """
 
     method: ClassVar[str] = "instrument.define"
@@ -187,7 +187,7 @@ class MarketSetReference(OperatorCommand, tag=13, frozen=True):
     """Changes the reference price.
 
     ``largest_change_percent``, which the gateway sets: a price further away from the last one (before the first trade:
-    from the reference) only becomes the reference when another person gives the same command. None: any price does.
+    from the reference) becomes the reference only when a second person sends the same command. None: no limit.
     """
 
     method: ClassVar[str] = "market.set_reference"
@@ -224,10 +224,10 @@ class ClockTick(VenueCommand, tag=17, frozen=True):
 class MarketEndDay(OperatorCommand, tag=18, frozen=True):
     """Ends the trading day: DAY orders expire, resale locks come a day nearer their end, old client ids become free.
 
-    ``next_trading_day`` is an ISO date. ``rules``, which the gateway sets, says by which rules the day ends. 0, in
-    journals that are older than the field: any later day, in any phase, and only ids of open orders stay taken. 1: a
-    weekday of the next weeks, with every instrument closed; an id stays taken until the end of the trading day after
-    the one in which it was first used.
+    ``next_trading_day`` is an ISO date. ``rules``, which the gateway sets, is the version of the rules by which the day
+    ends. 0, in journals that are older than the field: any later day, in any phase, and only ids of open orders stay
+    taken. 1: a weekday of the next weeks, with every instrument closed; an id stays taken until the end of the trading
+    day after the one in which it was first used.
     """
 
     method: ClassVar[str] = "market.end_day"
@@ -237,7 +237,7 @@ class MarketEndDay(OperatorCommand, tag=18, frozen=True):
 
 
 class InstrumentRetire(OperatorCommand, tag=19, frozen=True):
-    """Takes an instrument out of use: it stays closed. ``instrument.define`` brings it back."""
+    """Takes an instrument out of use: it stays closed. ``instrument.define`` puts it back into use."""
 
     method: ClassVar[str] = "instrument.retire"
     symbol: str

@@ -251,9 +251,9 @@ class IcebergRefreshed(Event, tag=21, frozen=True):
 
 
 class ReferenceProposed(Event, tag=22, frozen=True):
-    """A reference price far from the last one was given by one person. The reference is as before.
+    """One person has proposed a reference price far from the last one. The reference is unchanged.
 
-    It changes when somebody other than ``by`` gives the same command, while the trading day lasts.
+    It changes when somebody other than ``by`` sends the same command on the same trading day.
     """
 
     event: ClassVar[str] = "reference.proposed"

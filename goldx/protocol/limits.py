@@ -8,7 +8,7 @@ def price_limits(
 ) -> tuple[int, int]:
     """Return the lowest and the highest price that is allowed, in fen per fine gram, rounded inward to the tick.
 
-    ``lower`` and ``upper`` are fixed limits, which go before those that ``percent`` of ``reference`` gives.
+    ``lower`` and ``upper`` are fixed limits, which take precedence over ``percent`` of ``reference``.
     """
     if percent is not None and reference:
         if lower is None:

@@ -39,9 +39,9 @@ CLIENT: Final = 1
 ACCOUNT_KINDS: Final = ("house", "client")
 
 END_OF_DAY_RULES: Final = 1
-"""The newest rules for the end of a trading day, by which gateways have it ended; ``MarketEndDay.rules`` has them."""
+"""The version of the rules for the end of a trading day that gateways send in ``MarketEndDay.rules``."""
 LARGEST_REFERENCE_CHANGE_PERCENT: Final = 10
-"""A gateway lets one person move a reference price by so much; for more it takes a second one."""
+"""The largest change of a reference price that one person may make; a larger one takes a second person."""
 
 FORMS: Final = ("SCRAP_JEWEL", "KARAT_ALLOY", "DORE", "NONAPPROVED_BAR", "GRAIN")
 """Forms of gold an instrument may accept (domain sheet 3.1)."""

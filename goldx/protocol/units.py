@@ -11,9 +11,9 @@ money       CNY                    fen                 10**17
 fineness    parts per 100,000      the same integer    100,000
 ==========  =====================  ==================  =========
 
-The value of one trade, price x weight / 1,000, is so at most 10**18 fen. All accounts together have at most ``MAX_SUM``
-of an asset: settlement refuses what would bring more, so every holding and every value is inside a signed 64-bit
-integer. The ledger's balances are wider still, and post whatever a stream may hold.
+So the value of one trade, price x weight / 1,000, is at most 10**18 fen. All accounts together have at most ``MAX_SUM``
+of an asset, as settlement refuses larger sums, so every holding and every value fits into a signed 64-bit integer. The
+ledger's balances are wide enough for the sum of all events of a stream.
 """
 
 import json
@@ -50,7 +50,7 @@ class BadValue(ValueError):
 
 
 def as_json(value: object) -> str:
-    """Return a value as JSON text for people. Anything can be shown, also what is no JSON."""
+    """Return a value as JSON text for people. Values that JSON does not have are shown, too."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):

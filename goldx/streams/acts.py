@@ -1,7 +1,7 @@
 """Acts on their way to the audit log: log-ons, failed ones, ends of sessions, and the commands of operators.
 
-Gateways append them to a stream on Redis or Valkey; settlement writes them into the audit log, each once, and takes
-them off the stream. So an act is recorded although the database is away when it happens.
+Gateways append them to a stream on Redis or Valkey; settlement writes each of them once into the audit log, and removes
+it from the stream. So acts are recorded even while the database is away.
 """
 
 from typing import Any, NamedTuple

@@ -21,9 +21,9 @@ from goldx.streams.server_clock import CheckedAppend, ServerClock
 class Journal:
     """The journal, for its writers and readers.
 
-    With ``replicas``, an entry counts as appended only when so many replicas have it on their disks. With
-    ``connection``, ``append``, ``wait`` and ``end`` use that one; the other methods use ``redis``. With ``clock``,
-    nothing is appended while the server's clock is too far away from this machine's.
+    An entry counts as appended only when ``replicas`` replicas have it on their disks. With ``connection``, the methods
+    ``append``, ``wait`` and ``end`` use that connection; the others use ``redis``. With ``clock``, nothing is appended
+    while the server's clock is too far away from this machine's.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class Keys:
         self.gateways = f"{tag}:gateways"
         """Hash: gateway -> an entry that changes while it runs (``api.sessions.gateway_lease``)."""
         self.archived = f"{tag}:archived"
-        """How many segments the shard's archive had after the last pass: one with fewer is not that archive."""
+        """The number of segments in the shard's archive after its last pass; a folder with fewer is another archive."""
         self.known_keys = f"{tag}:keys"
         """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
         self.revocations = f"{tag}:keys:revoked"
@@ -42,6 +42,6 @@ class Keys:
     def sessions(self, gateway: str) -> str:
         """Return the key of a gateway's sessions, a hash: session -> registration.
 
-        A gateway that is restarted closes these first, each after its grace.
+        A restarted gateway first closes these sessions, each after its grace.
         """
         return f"{self.runs}:{gateway}:sessions"

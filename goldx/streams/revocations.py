@@ -1,8 +1,8 @@
 """Revocations of keys on Redis or Valkey, which reach every gateway although the database is away.
 
-Whoever revokes a key publishes it here. A gateway that reads it ends the key's sessions, and writes the revocation into
-the register of keys in the database if it is not there yet. A key id is never used again, so a revocation is never
-wrong later; it is dropped after KEPT_MS, when the register has had it for long.
+Every revocation is published here. Each gateway then ends the key's sessions, and writes the revocation into the
+register of keys in the database if it is not there yet. A revocation stays valid because key ids are never reused; it
+is dropped after KEPT_MS, long after the register has it.
 """
 
 import time
@@ -40,5 +40,5 @@ async def read_revocations(redis: Redis, keys: Keys) -> dict[str, Revocation]:
 
 
 async def drop_revocations(redis: Redis, keys: Keys, names: list[str]) -> None:
-    """Remove revocations that the register has had for long. Raises redis' errors."""
+    """Remove revocations that have long been in the register. Raises redis' errors."""
     await redis.hdel(keys.revocations, *names)

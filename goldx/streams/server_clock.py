@@ -1,10 +1,10 @@
 """The clock of the journal's server, which dates every command, compared with the clock of the machine that writes.
 
-An entry of the journal has the time at which its server appends it, and never an earlier one than the entry before.
-So a server whose clock is set back stops the exchange's time, and one whose clock is set forward ends orders that were
-good till a time, for good. Neither shows by itself. Therefore every writer says with each frame what time it is, and
-the server appends nothing when its own clock, or its newest entry, is further away from that than a limit. Which of
-the two clocks is wrong is for people to find out; until then nothing is dated wrongly.
+An entry of the journal has the time at which its server appends it, and never an earlier time than the entry before. So
+a server whose clock is set back stops the exchange's time, and one whose clock is set forward expires GTD orders too
+early, which cannot be undone. Neither shows by itself. Therefore every writer sends its own time with each frame, and
+the server appends nothing while its clock, or its newest entry, differs from that time by more than a limit. People
+must find out which clock is wrong; until then nothing gets a wrong date.
 """
 
 import time
@@ -35,7 +35,7 @@ return redis.call('XADD', KEYS[1], '*', 'f', ARGV[1])
 
 
 class WrongClock(ResponseError):
-    """Raised when nothing was appended because it would have been dated wrongly. It may pass by waiting.
+    """Raised when an append was refused because its date would be wrong. A later append may succeed.
 
     ``text`` is the reason for people; the error's own text begins with the code, as the server's errors do.
     """
@@ -45,7 +45,7 @@ class WrongClock(ResponseError):
         whose = "the newest entry of the journal" if what == "journal" else "the clock of the journal's server"
         self.text = (
             f"{whose} is {seconds:.1f} s {side} this machine's clock, and at most {limit_ms / 1_000:.1f} s are allowed "
-            "(clock_offset_limit_ms): what is sent now would be dated wrongly"
+            "(clock_offset_limit_ms): commands sent now would get a wrong date"
         )
         super().__init__(f"CLOCK {self.text}")
         self.offset_ms = offset_ms
@@ -54,8 +54,8 @@ class WrongClock(ResponseError):
 class ServerClock:
     """Compares the server's clock with this machine's. ``limit_ms`` 0 allows every difference.
 
-    ``now`` returns this machine's time in seconds since the epoch. ``offset_ms`` is what the server's clock was ahead
-    when it was measured last, None before. ``trouble`` says why nothing may be appended, or is None.
+    ``now`` returns this machine's time in seconds since the epoch. ``offset_ms`` is by how much the server's clock was
+    ahead at the last measurement, None before the first. ``trouble`` says why nothing may be appended, or is None.
     """
 
     def __init__(self, limit_ms: int, now: Callable[[], float] = time.time) -> None:

@@ -66,7 +66,7 @@ class Pass(NamedTuple):
 class Archiver:
     """The archiver of one shard. Every method raises redis' errors, OSError and BadArchive.
 
-    With ``new_archive`` a folder is taken that does not have the segments of earlier passes.
+    ``new_archive`` allows a folder that lacks the segments of earlier passes.
     """
 
     def __init__(

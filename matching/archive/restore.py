@@ -25,9 +25,9 @@ from matching.run.snapshots import Snapshot
 
 ENTRIES_PER_WRITE = 500
 EPOCHS_SKIPPED: Final = 1_000
-"""Epochs that no leader gets after a restore, more than there may have been after the end of the archive.
+"""Epochs that are skipped at a restore: more than there may have been since the end of the archive.
 
-What they published is lost, and members who have seen it must notice that their sequences have other epochs now.
+Messages published in those epochs are lost, and members who have seen them must notice that the epochs differ.
 """
 _STAGED: Final = ("journal", "events", "snapshots", "digests")
 
@@ -185,7 +185,7 @@ async def _commit(redis: Redis, keys: Keys, staged: Keys, live: dict[str, Extent
 
 
 async def _put_shard_state(redis: Redis, keys: Keys, archive: Archive) -> None:
-    """Set what the archive keeps besides the streams; run numbers never fall behind the archive's."""
+    """Set the values that the archive keeps besides the streams; run numbers never fall behind the archive's."""
     shard_state = next((header.shard_state for header, _ in archive.headers(newest_first=True)), ShardState())
     epoch: Any = await redis.get(keys.epoch)
     await redis.set(keys.epoch, max(shard_state.epoch + EPOCHS_SKIPPED, int(epoch or 0)))

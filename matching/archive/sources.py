@@ -156,9 +156,9 @@ async def compare(archive: Archive, redis: Redis, keys: Keys) -> str | None:
 
 
 async def missing_on_server(archive: Archive, redis: Redis, keys: Keys) -> str | None:
-    """Describe the stream that goes on in the archive after the server's end, or return None."""
+    """Describe the stream in which the archive is ahead of the server, or return None."""
     for stream, key in ((JOURNAL, keys.journal), (EVENTS, keys.events)):
-        # The archive first: what is in it by then, the server had before.
+        # The archive is read first, so that the server already has what is in it.
         newest = await asyncio.to_thread(archive.newest, stream)
         end = await extent(redis, key)
         if newest is not None and newest.end > end.last:

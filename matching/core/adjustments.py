@@ -10,7 +10,7 @@ from matching.core.state import State
 from matching.core.tags import HOLDING_ADJUSTED, HOLDING_SETTLED
 
 MAX_TOTAL: Final = MAX_SUM
-"""The largest balance that an adjustment may lead to, fen or fine mg."""
+"""The largest balance that an adjustment may produce, in fen or fine mg."""
 
 
 def adjust(state: State, command: tuple[Any, ...]) -> None:

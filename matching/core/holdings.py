@@ -104,7 +104,7 @@ class Member:
         self.accounts: list[Account] = []
 
     def refuse(self, reason: str) -> None:
-        """Refuse new orders of all its accounts for a reason, or take them again if it is empty."""
+        """Refuse new orders of all its accounts for a reason, or accept them again if the reason is empty."""
         self.refusal = reason
         for account in self.accounts:
             account.find_refusal()
@@ -113,9 +113,9 @@ class Member:
 class Account:
     """An account of a member. Accounts with the same ``owner`` never trade with each other.
 
-    ``ids`` holds every client id that is taken, ``older_ids`` those among them that were used before this trading day,
-    ``quotes`` the id of the newest quote in each symbol. ``refusal`` is the reason why its new orders are refused, its
-    member's or RETIRED, or empty.
+    ``ids`` holds every client id that is taken, ``older_ids`` those of them that were used before this trading day,
+    ``quotes`` the id of the newest quote in each symbol. ``refusal`` is the reason why its new orders are refused (its
+    member's, or RETIRED), or empty.
     """
 
     __slots__ = (

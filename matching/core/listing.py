@@ -16,8 +16,9 @@ _REFERENCE_PRICE: Final = TERMS.index("reference_price")
 def define(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``instrument.define``: a new instrument, or new terms for one that is closed and without open orders.
 
-    Of the terms of a known instrument those that are ``given`` are replaced, all if None. The reference price stays
-    if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use again.
+    The terms of a known instrument that are in ``given`` are replaced, all terms if it is None. The reference price
+    stays if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use
+    again.
     """
     _, symbol, *values, _, given = command
     instrument = state.instruments.get(symbol)
@@ -76,7 +77,7 @@ def set_reference(state: State, command: tuple[Any, ...]) -> None:
 
 
 def _is_far(instrument: Instrument, price: int, percent: int) -> bool:
-    """Return whether a price differs by more than so many percent from the last price, or else from the reference."""
+    """Return whether a price differs by more than ``percent`` from the last price, or else from the reference."""
     centre = instrument.last or instrument.reference
     return centre > 0 and abs(price - centre) * 100 > centre * percent
 

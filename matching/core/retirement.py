@@ -1,4 +1,4 @@
-"""Taking instruments and accounts out of use; and the venue's cancelling of orders that stand in the way of that."""
+"""Taking instruments and accounts out of use, and cancelling orders that prevent it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
 
 
 def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``instrument.retire`` to one that is closed, without open orders, and of which nobody holds anything."""
+    """Apply ``instrument.retire`` to an instrument that is closed, has no open orders and is held by nobody."""
     _, symbol, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:

@@ -4,8 +4,8 @@ What can be derived from the rest is not written: levels, best prices, indexes, 
 cannot contradict itself, and restoring one checks everything that is cached.
 
 Each record has a function that writes it and below it the one that reads it; both name its parts in the same order.
-Parts that older versions did not know come last, and are left out where there is nothing in them: so a state that an
-older version could have has the bytes, and the digest, that it gave it.
+Parts that older versions did not know come last and are left out if empty. So a state that an older version could have
+keeps the bytes, and the digest, that the older version gave it.
 """
 
 from __future__ import annotations

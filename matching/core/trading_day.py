@@ -14,7 +14,7 @@ from matching.core.state import NO_ORDER, State
 from matching.core.tags import DAY_ENDED
 
 LONGEST_BREAK_DAYS: Final = 30
-"""So many days from today the next trading day may be: longer than any holiday, and far less than a wrong year."""
+"""The most days from today to the next trading day: more than any holiday, and far less than a mistyped year."""
 CHINA_OFFSET_MS: Final = 8 * 3_600_000
 """China Standard Time is UTC+8."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 : the times that it is added to are shifted already
@@ -65,7 +65,7 @@ def _wrong_day(state: State, text: str) -> str:
     """Return what is wrong with a next trading day, or an empty text.
 
     It is a weekday after the present trading day, not before today in China, and at most LONGEST_BREAK_DAYS from today.
-    A present trading day beyond that, which older rules allowed, bounds nothing: or no day could ever end again.
+    A present trading day later than that, which older rules allowed, is ignored, or no day could ever end again.
     """
     today = _EPOCH + timedelta(milliseconds=state.now + CHINA_OFFSET_MS)
     earliest, latest = today.date(), today.date() + timedelta(LONGEST_BREAK_DAYS)
@@ -86,7 +86,7 @@ def _read_day(text: str) -> date | None:
 
 
 def _free_ids(state: State, account: Account, *, keep_a_day: bool) -> None:
-    """Let the client ids be used again that were used before this day or, without ``keep_a_day``, today as well.
+    """Free the client ids that were used before this day or, without ``keep_a_day``, today as well.
 
     Ids of open orders stay taken.
     """

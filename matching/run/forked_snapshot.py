@@ -7,7 +7,7 @@ from matching.run.snapshots import Snapshot, SnapshotFailed
 
 
 class ForkedSnapshot(ForkedFile):
-    """A snapshot in the making: the constructor forks, and the child writes down the state as it is then.
+    """A snapshot being written: the constructor forks, and the child writes the state as it is at the fork.
 
     Without ``with_state`` it is a digest.
     """

@@ -2,7 +2,7 @@
 
 Each lease has a higher epoch than the one before. The lease decides which engine tries to write; the epoch decides
 whether the write is accepted, because the server compares it in the same step (``matching.run.publisher``). So a leader
-that was paused for longer than its lease can do no harm when it goes on.
+that was paused for longer than its lease can do no harm when it continues.
 """
 
 import asyncio

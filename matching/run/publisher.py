@@ -52,7 +52,7 @@ _TICK = (
     + CHECKED_APPEND
 )
 _NO_LIMIT: Final = 1 << 52
-"""A distance of clocks, in ms, that does not occur."""
+"""A difference of clocks, in ms, that does not occur."""
 
 
 class StreamBroken(RuntimeError):
@@ -166,7 +166,7 @@ class Publisher:
     async def tick(self) -> None:
         """Append ``clock.tick`` to the journal; a tick too many or too few does no harm. Raises Deposed.
 
-        While the server's clock is too far from this machine's there are no ticks: time stands still, and is not wrong.
+        While the clocks of the server and this machine differ too much, no tick is appended: time stands still.
         """
         clock = self._clock
         frame = self._ticks.make((ClockTick(),))
@@ -179,7 +179,7 @@ class Publisher:
             if not isinstance(explained, WrongClock):
                 raise
             if clock.trouble is None:
-                log.error("the clock of the exchange does not tick: it would be wrong", reason=explained.text)
+                log.error("the clock of the exchange does not tick: its time would be wrong", reason=explained.text)
             clock.trouble = explained.text
             return
         if clock.trouble is not None:

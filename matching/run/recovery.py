@@ -171,12 +171,12 @@ class Recovery:
         self._held_bytes = 0
 
     async def catch_up(self, publisher: Publisher) -> None:
-        """Apply the rest of what the journal has now, for the new leader, and check that nothing is missing.
+        """Apply the remaining entries of the journal for the new leader, and check that none is missing.
 
         Raises StreamBroken, CoreFailed and what reading the archive raises.
         """
         fold = self.fold
-        # The archive first: what is in it by then, the journal had before.
+        # The archive is read first, so that the journal already has what is in it.
         archived = None if self._archive is None else await asyncio.to_thread(self._archive.newest, JOURNAL)
         end, total = await self._extent()
         if self._archive is not None and archived is not None and archived.end > end:

@@ -95,7 +95,7 @@ async def test_a_password_of_the_settings_is_in_no_run_file_and_no_argument(fold
         assert json.loads((folder / "data/run/services.json").read_text())["database_url"] is None
         for pid in [server.pid for server in supervisor.services.values()]:
             assert SECRET not in Path(f"/proc/{pid}/cmdline").read_text()
-        with pytest.raises(NotRunning, match="is in its settings alone: set GOLDX_DATABASE_URL here too"):
+        with pytest.raises(NotRunning, match="is only in its own settings: set GOLDX_DATABASE_URL here too"):
             resolve_database_url(Settings(data_dir=folder / "data"))
 
 
