@@ -165,6 +165,7 @@ def _reading(
     return Reading(columns, sheet, None if decimal is None else decimal == "comma", other_years)
 
 
+Gone = Annotated[bool, Query(description="Also lots that were released, returned, cancelled or melted away")]
 TheReading = Annotated[Reading, Depends(_reading)]
 """How a file is read."""
 

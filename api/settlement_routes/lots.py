@@ -9,6 +9,7 @@ from pydantic import Field
 from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
+    Gone,
     LotsAndReasonRequest,
     Number,
     Reader,
@@ -164,8 +165,9 @@ def _search(
     serial: Annotated[str | None, Query(description="May end in `*`: all that begin so")] = None,
     arrived_from: Annotated[int | None, Query(description="ms since the epoch")] = None,
     arrived_before: Annotated[int | None, Query(description="ms since the epoch")] = None,
+    gone: Gone = False,
 ) -> lots.Search:
-    return lots.Search(state, symbol, account, warehouse, refiner, serial, arrived_from, arrived_before)
+    return lots.Search(state, symbol, account, warehouse, refiner, serial, arrived_from, arrived_before, gone)
 
 
 @router.get("/lots")

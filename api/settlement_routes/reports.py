@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Response
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Reader, TheDay, Transaction, new_router
+from api.settlement_routes.access import Gone, Reader, TheDay, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
 from settlement.lots import lots
@@ -36,9 +36,10 @@ async def export_bars(
     symbol: str | None = None,
     account: str | None = None,
     warehouse: str | None = None,
+    gone: Gone = False,
 ) -> Response:
     """Return lots as a bar list, which can be taken in again."""
-    search = lots.Search(state, symbol, account, warehouse)
+    search = lots.Search(state, symbol, account, warehouse, gone=gone)
     return _file("bars", kind, await bar_export.export(connection, search, layout, kind))
 
 

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -29,6 +30,8 @@ START_TIMEOUT: Final = 40.0
 READING_ITS_DATA: Final = (BusyLoadingError, asyncpg.CannotConnectNowError)
 """The errors with which Valkey and PostgreSQL answer while they read their data, which may take any time."""
 STOP_TIMEOUT: Final = 30.0
+LONGEST_LINE: Final = 300
+"""Characters of a line of a log that are shown where a server did not start; the log has them all."""
 POLL_SECONDS: Final = 0.03
 """How often a starting server is asked whether it is ready."""
 
@@ -134,8 +137,23 @@ async def lock_file(path: Path, seconds: float, passes: Callable[[Exception], bo
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a log."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    """Return the last lines of a log, each without its traceback and not longer than LONGEST_LINE."""
+    return "\n".join(map(_shortened, log.read_text(errors="replace").splitlines()[-lines:]))
+
+
+def last_line(text: str) -> str:
+    """Return the last line of an error's text that says something."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _shortened(line: str) -> str:
+    """Return what a line of a log says: of a JSON object its event, kind and reason or error."""
+    with contextlib.suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict) and "event" in entry:
+            said = (entry.get(name) for name in ("event", "kind", "reason", "error"))
+            line = ": ".join(" ".join(str(text).split()) for text in said if text)
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
 
 
 def wheel_folder(package: str) -> Path:

@@ -12,11 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from goldx.hosting import progress
 from goldx.hosting.passwords import without_password
-from goldx.hosting.servers import Server, ServerFailed, tail
+from goldx.hosting.servers import Server, ServerFailed, last_line, tail
 from goldx.retry import growing, is_any_of, retry
 
 PATIENCE: Final = 120.0
@@ -30,8 +28,6 @@ LONGEST_PAUSE: Final = 10.0
 STEADY: Final = 30.0
 """Seconds of running after which a server counts as steady: its next pause is the first one again."""
 CHECK_LOG_EVERY: Final = 5.0
-
-log = structlog.get_logger(__name__)
 
 _URL = re.compile(r"https?://\S+")
 _drains: set[asyncio.Task[None]] = set()
@@ -180,5 +176,5 @@ class RestartedServer:
             self._report(f"{self.name} is ready again, process {self.server.pid}")
 
     def _report_failure(self, error: Exception, pause: float) -> None:
-        log.error("not started", name=self.name, error=str(error))
-        self._report(f"{self.name} did not start and is tried again in {pause:g} s")
+        # The whole error is the end of the server's own log, which stays there.
+        self._report(f"{self.name} did not start and is tried again in {pause:g} s: {last_line(str(error))}")

@@ -15,7 +15,7 @@ from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_finenes
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import midnight, parse_day, shown_time
 from settlement.clerk.group import act, clerk, joined, propose, read, show
-from settlement.clerk.options import DAY, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
+from settlement.clerk.options import DAY, GONE, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
 from settlement.intake import melting
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
@@ -251,9 +251,10 @@ def _search(
     serial: str | None,
     first: str | None,
     before: str | None,
+    gone: bool,
 ) -> lots.Search:
     days = (_midnight("from", first), _midnight("before", before))
-    return lots.Search(state, symbol, account, warehouse, refiner, serial, *days)
+    return lots.Search(state, symbol, account, warehouse, refiner, serial, *days, gone)
 
 
 SEARCH = combined(
@@ -267,6 +268,7 @@ SEARCH = combined(
     click.option("--serial", help="May end in *: all that begin so."),
     click.option("--from", "first", help="Arrived on this day (2026-11-24) or later."),
     click.option("--before", help="Arrived before this day."),
+    GONE,
 )
 
 

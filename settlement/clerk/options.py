@@ -47,6 +47,7 @@ NUMBER = click.argument("number", type=int)
 LOT = click.argument("lot_id", type=int)
 LOTS = click.argument("lot_ids", metavar="LOTS", type=int, nargs=-1, required=True)
 REASON = click.option("--reason", required=True)
+GONE = click.option("--gone", is_flag=True, help="Also lots that were released, returned, cancelled or melted away.")
 DAY = click.DateTime(["%Y-%m-%d"])
 
 PAGE = combined(

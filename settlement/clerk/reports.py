@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.working_days import parse_day, today
 from settlement.clerk.group import clerk, read
-from settlement.clerk.options import write_new
+from settlement.clerk.options import GONE, write_new
 from settlement.lots import lots
 from settlement.reports import account_statement, bar_export, stock_report
 
@@ -35,12 +35,20 @@ def _write(by: str, out: Path, make: Callable[[AsyncConnection, str], Awaitable[
 @click.option("--symbol")
 @click.option("--account")
 @click.option("--warehouse")
+@GONE
 @click.pass_obj
 def export_bars(
-    by: str, out: Path, layout: str, state: str | None, symbol: str | None, account: str | None, warehouse: str | None
+    by: str,
+    out: Path,
+    layout: str,
+    state: str | None,
+    symbol: str | None,
+    account: str | None,
+    warehouse: str | None,
+    gone: bool,
 ) -> None:
     """Write lots as a bar list, which import-bars reads again: `declared`, or as London lists them."""
-    search = lots.Search(state, symbol, account, warehouse)
+    search = lots.Search(state, symbol, account, warehouse, gone=gone)
     _write(by, out, lambda connection, kind: bar_export.export(connection, search, layout, kind))
 
 

@@ -79,6 +79,7 @@ lot = Table(
         unique=True,
         postgresql_where=text(not_in("state", GONE)),
     ),
+    Index("ix_lot_here", "lot_id", postgresql_where=text(not_in("state", GONE))),
     Index("ix_lot_symbol_warehouse_state", "symbol", "warehouse", "state", "lot_id"),
     Index("ix_lot_state_lot_id", "state", "lot_id"),
     Index("ix_lot_account_lot_id", "account", "lot_id"),

@@ -49,6 +49,16 @@ async def test_a_working_day_over_rest(exchange: SmallExchange, rest: Rest) -> N
     assert (await rest(ONE, "POST", "/load-outs/1/release"))["lots"] == taken[:2]
     assert (await rest("auditor", "GET", f"/lots/{taken[0]}"))["history"][-1]["step"] == "release"
 
+    async def listed(**wanted: str) -> list[int]:
+        file = await rest.content("auditor", "/exports/bars", **wanted)
+        numbers = [row["lot_id"] for row in (await rest("auditor", "GET", "/lots", params=wanted))["lots"]]
+        assert len(numbers) == len(file.splitlines()) - 1
+        return numbers
+
+    assert await listed() == taken[2:], "what was released is not here any more"
+    assert await listed(gone="true") == taken
+    assert await listed(state="RELEASED") == taken[:2]
+
     assert (await rest("auditor", "POST", "/reconciliations"))["breaks"] == []
     held = (await rest("auditor", "GET", "/balances", params={"account": "B.H"}))["balances"]
     assert {row["asset"]: row["balance"] for row in held} == {"CNY": "939994.00", "AU": "100"}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
-from goldx.hosting.servers import ServerFailed
+from goldx.hosting.servers import ServerFailed, last_line, tail
 from goldx.hosting.service import rotate_logs
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
@@ -161,7 +162,10 @@ async def test_a_service_that_cannot_start_is_named_and_the_others_are_stopped(f
     assert lines[-1] == "valkey has stopped"
 
 
-async def test_failed_restarts_are_reported_until_one_succeeds(folder: Path) -> None:
+async def test_failed_restarts_are_reported_until_one_succeeds(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each failed attempt is one line with the reason; nothing else is printed."""
     lines: list[str] = []
     async with Supervisor(settings_of(folder), services=(), report=lines.append) as supervisor:
         file = folder / "data/valkey/appendonlydir/appendonly.aof.1.incr.aof"
@@ -173,9 +177,29 @@ async def test_failed_restarts_are_reported_until_one_succeeds(folder: Path) -> 
                 await asyncio.sleep(0.05)
         file.write_bytes(whole)
         await supervisor.ready("valkey")
+        failed = [line for line in lines if "is tried again in" in line]
+        assert all(re.search(r" in [0-9.]+ s: .*Bad file format reading the append only file", line) for line in failed)
+        assert not any("\n" in line or len(line) > 400 for line in failed)
+        assert capsys.readouterr() == ("", "")
         assert [line for line in lines if line.startswith("valkey ended")] == [
             "valkey ended with code -9 and is started again"
         ]
+
+
+async def test_the_end_of_a_log_is_short_whatever_the_log_holds(folder: Path) -> None:
+    """A service that does not start logs a traceback of many kB at each attempt, in one line of JSON."""
+    entry = {
+        "event": "settlement stops",
+        "kind": "OSError",
+        "reason": "no route\nto the host",
+        "exception": "x" * 17_000,
+    }
+    log = folder / "settlement.jsonl"
+    log.write_text(f"{json.dumps(entry)}\n" * 20 + "y" * 17_000 + "\n")
+    shown = tail(log).splitlines()
+    assert shown[:-1] == ["settlement stops: OSError: no route to the host"] * 14
+    assert shown[-1] == "y" * 299 + "…"
+    assert last_line(f"first\n{tail(log, 1)}\n \n") == shown[-1]
 
 
 async def test_logs_stay_small(folder: Path) -> None:

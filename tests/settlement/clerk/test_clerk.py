@@ -68,6 +68,11 @@ async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -
     assert "another person" in await clerk("clerk-2", "load-out", "release", "1", code=1)
     assert "released lots: 1, 2, 3" in await clerk("clerk-1", "load-out", "release", "1")
 
+    assert (await clerk("auditor", "lots")).count("\n") == 7
+    assert (await clerk("auditor", "lots", "--gone")).count("\n") == 10
+    await clerk("auditor", "export", "bars", "--out", "here.csv")
+    await clerk("auditor", "export", "bars", "--gone", "--out", "all.csv")
+    assert [len(Path(file).read_text().splitlines()) for file in ("here.csv", "all.csv")] == [8, 11]
     assert "member\tB.H\tCNY\t819982.00" in await clerk("auditor", "balances", "--account", "B.H")
     report = json.loads(await clerk("auditor", "reconcile", "--json"))
     assert report["breaks"] == []

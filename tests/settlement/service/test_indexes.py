@@ -24,12 +24,18 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
 
 
+async def explained(connection: AsyncConnection, query: Select[Any]) -> list[dict[str, Any]]:
+    """Return the nodes of the planner's plan of a query."""
+    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
+    answer = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}")
+    (found,) = json.loads(json.dumps(answer.scalar_one()))
+    return nodes(found["Plan"])
+
+
 async def scanned(connection: AsyncConnection, query: Select[Any]) -> set[str]:
     """Tables that the planner would read from end to end."""
-    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
-    explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}")
-    (found,) = json.loads(json.dumps(explained.scalar_one()))
-    return {node["Relation Name"] for node in nodes(found["Plan"]) if node["Node Type"] == "Seq Scan"}
+    plan = await explained(connection, query)
+    return {node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"}
 
 
 async def test_every_search_has_an_index(filled: AsyncEngine) -> None:
@@ -42,6 +48,8 @@ async def test_every_search_has_an_index(filled: AsyncEngine) -> None:
     async with filled.connect() as connection:
         for name, query in queries.items():
             assert await scanned(connection, query) == set(), name
+        plan = await explained(connection, paged(Search().query(), lots.LOT_KEY, FIRST))
+        assert {node.get("Index Name") for node in plan} - {None} == {"ix_lot_here"}, "those that are gone are skipped"
         await connection.execute(text("DROP INDEX ix_lot_account_lot_id"))
         by_account = paged(searches(LOTS)["by account"].query(), lots.LOT_KEY, FIRST)
         assert await scanned(connection, by_account) == {"lot"}
@@ -50,11 +58,15 @@ async def test_every_search_has_an_index(filled: AsyncEngine) -> None:
 async def test_searches_find_the_lots_they_describe(filled: AsyncEngine) -> None:
     async with filled.connect() as connection:
 
-        async def numbers(**wanted: Any) -> list[int]:
-            return [row.lot_id for row in await lots.listing(connection, Search(**wanted))]
+        async def numbers(*, gone: bool = True, **wanted: Any) -> list[int]:
+            return [row.lot_id for row in await lots.listing(connection, Search(gone=gone, **wanted))]
 
         assert await numbers(serial="B00002000") == [2_000]
         assert await numbers(serial="B0000200*") == list(range(2_000, 2_010))
+        released = await numbers(serial="B0000200*", state="RELEASED", gone=False)
+        assert {*await numbers(serial="B0000200*", gone=False), *released} == set(range(2_000, 2_010))
+        assert await numbers(serial="B0000200*", gone=False) == [n for n in range(2_000, 2_010) if n not in released]
+        assert released
         assert await numbers(serial="B*", refiner="R7", warehouse="W3") == [
             n for n in range(1, LOTS + 1) if n % 50 == 7 and n // 7 % 8 == 2
         ]
