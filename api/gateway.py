@@ -50,6 +50,8 @@ from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from goldx.streams.server_clock import ServerClock
+from goldx.timetable.calendar_file import CalendarFile
+from goldx.timetable.calendar_file import status as calendar_status
 from settlement.base import database, registry
 from settlement.base.key_reader import KeyReader
 
@@ -111,6 +113,7 @@ class Gateway:
         folder = settings.data_dir.absolute() / "views"
         file = folder / f"{settings.shard}.{settings.gateway_id}.view"
         self._snapshots = SnapshotFile(file, settings.view_snapshot_every)
+        self._calendar_file = None if settings.calendar_file is None else CalendarFile(settings.calendar_file)
         self.tailing = False
         """Whether the event stream is being followed."""
         self._heard_at = 0.0
@@ -251,11 +254,18 @@ class Gateway:
             "stalls": self.stalls.count,
             "longest_stall_ms": round(self.stalls.longest() * 1_000),
             "trading_day": self.view.trading_day,
+            "calendar": await asyncio.to_thread(self._calendar_status),
             "keys_age_ms": self.register.age_ms,
             "durability": str(durability._replace(replicas=self.settings.require_replicas)),
             "durable": durability.is_full,
             "engines": [to_builtins(engine) for engine in await read_statuses(self._redis, self.keys)],
         }
+
+    def _calendar_status(self) -> dict[str, Any] | None:
+        """Return how far the trading calendar goes; None if there is none."""
+        if self._calendar_file is None:
+            return None
+        return calendar_status(self._calendar_file, self.view.trading_day)
 
     @property
     def healthy(self) -> bool:

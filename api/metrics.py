@@ -44,6 +44,9 @@ class _StatusCollector(Collector):
         if (offset := status["clock_offset_ms"]) is not None:
             text = "The journal's server's clock minus this machine's."
             yield _sample(GaugeMetricFamily, "clock_offset_seconds", text, labels, where, offset / 1_000)
+        if (calendar := status["calendar"]) is not None and calendar["days_left"] is not None:
+            text = "Days of the trading calendar after the present trading day."
+            yield _sample(GaugeMetricFamily, "calendar_days_left", text, labels, where, calendar["days_left"])
         takes = int(status["refusing"] is None)
         text = "1 if new orders are taken; the status says why not."
         yield _sample(GaugeMetricFamily, "taking_orders", text, labels, where, takes)

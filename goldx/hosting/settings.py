@@ -176,6 +176,10 @@ class Settings(BaseSettings):
     archive_after_hours: int = Field(
         default=168, ge=0, le=1_000_000, description="How long what is archived stays on the server as well."
     )
+    calendar_file: Path | None = Field(
+        default=None,
+        description="The trading calendar, from which working days come too; unset: working days are entered by hand.",
+    )
     require_replicas: int = Field(
         default=0,
         ge=0,

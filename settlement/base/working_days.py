@@ -1,50 +1,52 @@
-"""Working days: Monday to Friday, except for the days that the operator has entered (domain sheet 5.5).
+"""Working days: Monday to Friday, except for holidays and worked weekends (domain sheet 5.5).
 
-China moves working days around its holidays by a notice each year. So holidays and worked weekends are entered into a
-table by hand, and a deadline in a year without any entry is refused.
+China moves working days around its holidays by a notice each year. Where the exchange has a trading calendar
+(``goldx.timetable.calendar``), its days are taken over into a table here, and there is no other source: nothing can be
+entered by hand, and a deadline beyond its end is refused. Without one, holidays and worked weekends are entered by
+hand, and a deadline in a year without any entry is refused.
 """
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import extract, select
+from sqlalchemy import delete, extract, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
+from goldx.timetable.calendar import HOLIDAY, WORKED_WEEKEND, Calendar
+from goldx.timetable.venue_time import SHANGHAI, day_of, midnight, shown_time, today
 from settlement.base import audit
 from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
-from settlement.tables.base import calendar_day
+from settlement.tables.base import calendar_day, calendar_source
 
-SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
-"""China has had one time and no summer time since 1991."""
-
-
-def today() -> date:
-    """Return the date in Shanghai."""
-    return datetime.now(SHANGHAI).date()
-
-
-def day_of(at: int) -> date:
-    """Return the date in Shanghai of a time in ms since the epoch."""
-    return datetime.fromtimestamp(at // 1_000, SHANGHAI).date()
-
-
-def midnight(day: date) -> int:
-    """Return when a day begins in Shanghai, in ms since the epoch."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).timestamp()) * 1_000
-
-
-def shown_time(at: int) -> str:
-    """Return a time in ms since the epoch as people in Shanghai read it: ``2026-11-24 09:30:00``."""
-    return datetime.fromtimestamp(at // 1_000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
-
+__all__ = (
+    "FIRST_DAY",
+    "LAST_DAY",
+    "SHANGHAI",
+    "Day",
+    "after",
+    "day_of",
+    "days",
+    "is_working",
+    "midnight",
+    "parse_day",
+    "set_day",
+    "shown_time",
+    "take_over",
+    "today",
+)
 
 FIRST_DAY: Final = date(1900, 1, 1)
 LAST_DAY: Final = date(9998, 12, 31)
 """Days that people may name; before, between and after them there is room for a time zone and for a next day."""
+
+
+_SATURDAY: Final = 5
+_TAKE_OVER_LOCK: Final = 0xCA1E
+"""Advisory lock: one process at a time takes a calendar over."""
 
 
 def parse_day(field: str, text: str) -> date:
@@ -59,12 +61,37 @@ def parse_day(field: str, text: str) -> date:
 
 
 async def set_day(connection: AsyncConnection, by: str, day: date, working: bool, name: str) -> None:
-    """Enter a holiday, or a day of a weekend that is worked."""
+    """Enter a holiday, or a day of a weekend that is worked. Raises Refused where there is a trading calendar."""
     printable("name", name, 64)
+    if (bounds := await _bounds(connection)) is not None:
+        text = "working days come from the trading calendar (calendar_file), which runs from {} to {}: change it there"
+        raise Refused("CALENDAR_IN_FILE", text.format(*bounds))
     values = {"day": day, "working": working, "name": name}
     added = insert_or(calendar_day).values(values)
     await connection.execute(added.on_conflict_do_update(index_elements=["day"], set_=values))
     await audit.record(connection, audit.Act(by, "calendar.set", day.isoformat(), {"working": working, "name": name}))
+
+
+async def take_over(connection: AsyncConnection, by: str, calendar: Calendar) -> bool:
+    """Make the days of a trading calendar the working days; return False if they are already."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TAKE_OVER_LOCK})
+    if await connection.scalar(select(calendar_source.c.sha256)) == calendar.sha256:
+        return False
+    await connection.execute(delete(calendar_source))
+    await connection.execute(delete(calendar_day))
+    rows = [
+        {"day": day.day, "working": day.worked, "name": day.notice}
+        for day in calendar.days
+        if day.kind in (HOLIDAY, WORKED_WEEKEND)
+    ]
+    if rows:
+        await connection.execute(insert(calendar_day), rows)
+    source = {"sha256": calendar.sha256, "first_day": calendar.first, "last_day": calendar.last}
+    await connection.execute(insert(calendar_source).values(one=True, **source))
+    await audit.record(
+        connection, audit.Act(by, "calendar.take_over", calendar.sha256, {k: str(source[k]) for k in source})
+    )
+    return True
 
 
 class Day(NamedTuple):
@@ -83,14 +110,22 @@ async def days(connection: AsyncConnection, year: int, page: PageRequest = ALL) 
 
 
 async def is_working(connection: AsyncConnection, day: date) -> bool:
-    """Return whether a day is worked. Raises Refused (CALENDAR_UNKNOWN) in a year without any entry."""
+    """Return whether a day is worked. Raises Refused (CALENDAR_UNKNOWN) for a day outside the trading calendar.
+
+    Without one, in a year without any entry.
+    """
+    bounds = await _bounds(connection)
+    if bounds is not None and not bounds[0] <= day <= bounds[1]:
+        raise Refused("CALENDAR_UNKNOWN", f"the trading calendar runs from {bounds[0]} to {bounds[1]}: not to {day}")
     entered = await connection.scalar(select(calendar_day.c.working).where(calendar_day.c.day == day))
     if entered is not None:
         return bool(entered)
+    if bounds is not None:
+        return day.weekday() < _SATURDAY
     year = select(calendar_day.c.day).where(extract("year", calendar_day.c.day) == day.year).limit(1)
     if await connection.scalar(year) is None:
         raise Refused("CALENDAR_UNKNOWN", f"the calendar has no holiday of {day.year}: its days must be entered first")
-    return day.weekday() < 5
+    return day.weekday() < _SATURDAY
 
 
 async def after(connection: AsyncConnection, day: date, working_days: int) -> date:
@@ -99,3 +134,9 @@ async def after(connection: AsyncConnection, day: date, working_days: int) -> da
         day += timedelta(days=1)
         working_days -= await is_working(connection, day)
     return day
+
+
+async def _bounds(connection: AsyncConnection) -> tuple[date, date] | None:
+    """Return the first and the last day of the trading calendar that was taken over, or None."""
+    found = (await connection.execute(select(calendar_source.c.first_day, calendar_source.c.last_day))).first()
+    return None if found is None else (found[0], found[1])

@@ -28,8 +28,10 @@ from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
 from goldx.streams.server_clock import ServerClock
+from goldx.timetable.calendar_file import CalendarFile
 from settlement.base import database, request_keys, working_days
 from settlement.base.database_errors import Meaning, meaning_of
+from settlement.base.steps import SERVICE
 from settlement.charges import accruals
 from settlement.ledger.outbox import Sender
 from settlement.load_outs import application, cancels
@@ -81,8 +83,10 @@ class Settlement:
         allow_weak_durability: bool = False,
         replicas: int = 0,
         clock_offset_limit_ms: int = 0,
+        calendar_file: Path | None = None,
     ) -> None:
         keys = Keys(shard)
+        self._calendar_file = None if calendar_file is None else CalendarFile(calendar_file)
         self._database_url = database_url
         self._engine = database.connect(database_url)
         self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
@@ -164,12 +168,13 @@ class Settlement:
             await self._sender.flush()
             await write_acts(self._engine, self._redis, self._keys)
             self._flushed = now
-            await self._begin_day(working_days.today())
+            await self.begin_day(working_days.today())
 
-    async def _begin_day(self, today: date) -> None:
+    async def begin_day(self, today: date) -> None:
         """Accrue fees, end load-outs, forget old keys: once a day, in the first idle moment of it in Shanghai."""
         if today == self._day:
             return
+        await self._take_calendar_over()
         async with self._engine.begin() as connection:
             accrued = await accruals.catch_up(connection)
             expired = await cancels.expire(connection, today)
@@ -183,6 +188,19 @@ class Settlement:
             applications_lapsed=len(lapsed),
         )
         self._day = today
+
+    async def _take_calendar_over(self) -> None:
+        """Take the trading calendar over into the working days, if it has changed."""
+        if self._calendar_file is None:
+            return
+        found = await asyncio.to_thread(self._calendar_file.current)
+        if self._calendar_file.problem:
+            log.error("the trading calendar is refused", reason=self._calendar_file.problem)
+        if found is None:
+            return
+        async with self._engine.begin() as connection:
+            if await working_days.take_over(connection, SERVICE, found):
+                log.info("working days come from the trading calendar", first=str(found.first), last=str(found.last))
 
     async def _drop_ahead(self) -> None:
         if self._ahead is not None:
@@ -223,6 +241,7 @@ async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
         allow_weak_durability=settings.allow_weak_durability,
         replicas=settings.require_replicas,
         clock_offset_limit_ms=settings.clock_offset_limit_ms,
+        calendar_file=settings.calendar_file,
     )
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))

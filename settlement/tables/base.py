@@ -106,6 +106,17 @@ calendar_day = Table(
     string("name"),
 )
 
+calendar_source = Table(
+    "calendar_source",
+    metadata,
+    Column("one", Boolean, primary_key=True),
+    string("sha256"),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    CheckConstraint("one", name="one_row"),
+)
+"""The trading calendar that ``calendar_day`` was taken over from; no row where days are entered by hand."""
+
 proposal = Table(
     "proposal",
     metadata,

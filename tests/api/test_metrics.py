@@ -1,6 +1,8 @@
 """The status of the gateway and of the engines, and the same as Prometheus metrics."""
 
 import asyncio
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from api.app import GatewayServer
+from goldx.timetable import calendar
+from goldx.timetable.venue_time import today
 from tests.api.conftest import Desk, ShardServices
 
 
@@ -78,3 +82,17 @@ async def test_status_metrics_and_log_show_refused_orders(
     assert reason == "the journal's disk is nearly full (1 MB left, 64 MB are kept free)"
     events = [line["event"] for line in logged if line["event"].startswith("orders are")]
     assert events == ["orders are refused", "orders are taken again"]
+
+
+async def test_status_and_metrics_say_how_long_the_calendar_lasts(services: ShardServices, tmp_path: Path) -> None:
+    file = tmp_path / "calendar.csv"
+    file.write_text(calendar.write(calendar.draft(today() - timedelta(days=9), today() + timedelta(days=60), "N")))
+    gateway = await services.start_gateway(calendar_file=file)
+    shown = (await get(f"{gateway.url}/v1/status")).json()["calendar"]
+    assert shown["problem"] is None
+    assert shown["days_left"] in (59, 60)
+    assert samples_of(await get(f"{gateway.url}/metrics"))["goldx_calendar_days_left"].value in (59, 60)
+    file.write_text("damaged")
+    again = (await get(f"{gateway.url}/v1/status")).json()["calendar"]
+    assert again["problem"] == "calendar.csv:1:1: the first line must be day,kind,notice"
+    assert again["last"] == shown["last"]
