@@ -79,13 +79,15 @@ def rows_of(
     """
     wanted = {**KEY, **columns}
     numbered = list(find_heading(table, (name for name, column in HEADINGS.items() if column in known)))
-    heading = _heading(numbered[0] if numbered else Row(1, ()), wanted, known, reading.given)
+    heading = _heading(table, numbered[0] if numbered else Row(1, ()), wanted, known, reading.given)
     if len(numbered) < 2:
         raise BadFile([RowError(1, "file", "no rows")])
+    errors = _unreadable(table, numbered[1:], heading)
+    if errors:
+        raise BadFile(errors)
     body = [(row.line, _cells(row, heading)) for row in numbered[1:]]
     mark = _decimal_mark(body, reading)
     given = {name: Cell(text) for name, text in reading.given.items()}
-    errors: list[RowError] = []
     found: list[Found] = []
     lines: dict[BarKey, int] = {}
     for line, row in body:
@@ -126,14 +128,16 @@ def _values(
 
 
 def _heading(
-    row: Row, wanted: Mapping[str, CellReader], known: Sequence[str], given: Mapping[str, str]
+    table: Table, row: Row, wanted: Mapping[str, CellReader], known: Sequence[str], given: Mapping[str, str]
 ) -> list[str | None]:
     """Return the column of each cell, None beyond the last heading. Raises BadFile."""
     columns: list[str | None] = []
     errors: list[RowError] = []
-    for cell in row.cells:
+    for place, cell in enumerate(row.cells):
         column = HEADINGS.get(normal_heading(cell.text)) if cell.text else None
-        if cell.text and column not in known:
+        if cell.text and (error := table.unreadable(row, place, "heading")):
+            errors.append(error)
+        elif cell.text and column not in known:
             errors.append(RowError(row.line, cell.text, "is not a column of such a list"))
         elif column is not None and column in columns:
             errors.append(RowError(row.line, column, "stands there twice"))
@@ -152,6 +156,17 @@ def _heading(
     if errors:
         raise BadFile(errors)
     return columns
+
+
+def _unreadable(table: Table, rows: Sequence[Row], heading: list[str | None]) -> list[RowError]:
+    """Return the cells of these rows that hold no value."""
+    found = []
+    for row in rows:
+        for place, cell in enumerate(row.cells):
+            name = heading[place] if place < len(heading) else None
+            if (cell.text or name is not None) and (error := table.unreadable(row, place, name or "")):
+                found.append(error)
+    return found
 
 
 def _cells(row: Row, heading: list[str | None]) -> dict[str, Cell]:

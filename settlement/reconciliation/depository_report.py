@@ -76,6 +76,8 @@ def read(table: Table) -> Report:
     if at is None:
         wanted = ", ".join(("DEPOSITORY", "PREV TOTAL", "RECEIVED", "WITHDRAWN", "NET CHANGE", "ADJUSTMENT"))
         raise BadFile([RowError(1, "file", f"no row has the headings {wanted}, TOTAL TODAY")])
+    if errors := _unreadable(table, at):
+        raise BadFile(errors)
     places = {_HEADINGS.get(cells.normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
     about = tuple(cell.text for row in table.rows[:at] for cell in row.cells if cell.text)
     return Report(about, tuple(_Body(places).read(table.rows[at + 1 :])))
@@ -87,6 +89,21 @@ async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, rep
     totals = {category: shown(report.total(category).total) for category in CATEGORIES}
     result = {"about": list(report.about), **totals}
     return await files.keep(connection, by, "depository", name, data, len(report.stocks), result)
+
+
+def _unreadable(table: Table, at: int) -> list[RowError]:
+    """Return the cells that hold no value: any in titles and rows, and the merged ones among a row's figures."""
+    heading = table.rows[at].cells
+    names = {place: cells.normal_heading(cell.text) for place, cell in enumerate(heading)}
+    found = []
+    for number, row in enumerate(table.rows):
+        is_row = number > at and any(cell.text for cell in row.cells[1:])
+        for place, cell in enumerate(row.cells):
+            name = names.get(place)
+            if cell.text or (is_row and name):
+                column = _HEADINGS.get(name or "", name or "row")
+                found.append(table.unreadable(row, place, column))
+    return [error for error in found if error is not None]
 
 
 def _heading_at(table: Table) -> int | None:

@@ -1,6 +1,8 @@
 """The cells of a table from outside, what they hold, and what is wrong with them.
 
-A cell knows whether a spreadsheet stored it as text, as a number or as a date. Numbers arrive as binary floating point
+A cell knows whether a spreadsheet stored it as text, as a number, a percentage or a date. It may hold nothing that can
+be read at all: an error, a formula that was not computed, or a part of merged cells. Empty is none of these: each
+reader asks ``unreadable`` of every cell of its rows. Numbers arrive as binary floating point
 whatever the sheet shows, so a number is only taken where it is a decimal of the places that the column allows, up to
 the noise that summing in a spreadsheet leaves (``decimal_text``). What must be text, such as the number on a bar, is
 refused in a number cell: leading zeros and digits beyond the fifteenth are lost there already.
@@ -14,17 +16,26 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
 from goldx.protocol.units import BadValue
+from settlement.workbooks.marks import FORMULA
 
 NOISE_ULPS: Final = 4
 """How many units in the last place of the binary number are noise and not a figure."""
 HEADING_WITHIN: Final = 20
 """The heading is one of so many first rows that hold anything."""
 
-TEXT, NUMBER, DATE = "text", "number", "date"
+TEXT, NUMBER, PERCENTAGE, DATE = "text", "number", "percentage", "date"
+UNREADABLE = "unreadable"
+"""Kind of a cell without a value; its text is what stands there: an error, or a formula after FORMULA."""
+MERGED = "merged"
+"""Kind of a cell that is merged with others, and is not the one of them that has the value; its text is empty."""
 
 
 class Cell(NamedTuple):
-    """One cell: its text, a number without exponent, a date as 2026-11-24; ``kind`` is TEXT, NUMBER or DATE."""
+    """One cell: its text, a number without exponent, a date as 2026-11-24.
+
+    ``kind`` is TEXT, NUMBER, PERCENTAGE (its text is the number that the cell holds, a hundredth of what it shows),
+    DATE, UNREADABLE or MERGED.
+    """
 
     text: str
     kind: str = TEXT
@@ -37,14 +48,6 @@ class Row(NamedTuple):
     cells: tuple[Cell, ...]
 
 
-class Table(NamedTuple):
-    """A file that was read. ``dialect`` tells people how: encoding and separator, or the sheet's name."""
-
-    format: str
-    dialect: str
-    rows: list[Row]
-
-
 class RowError(NamedTuple):
     """An error in one row: its line, the column, and the problem."""
 
@@ -54,6 +57,47 @@ class RowError(NamedTuple):
 
     def __str__(self) -> str:
         return f"line {self.line}, {self.column}: {self.problem}"
+
+
+_COMPUTE: Final = "open the file in a spreadsheet program and save it there, or type the value"
+_CORRECT: Final = "correct it in the spreadsheet, or type the value, and save the file again"
+
+
+def cell_name(line: int, place: int) -> str:
+    """Return the name of a cell, such as ``AB12``, by its line from 1 and its place in the row from 0."""
+    letters, rest = "", place + 1
+    while rest:
+        rest, letter = divmod(rest - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"{letters}{line}"
+
+
+class Table(NamedTuple):
+    """A file that was read. ``dialect`` tells people how: encoding and separator, or the sheet's name."""
+
+    format: str
+    dialect: str
+    rows: list[Row]
+
+    def unreadable(self, row: Row, place: int, column: str) -> RowError | None:
+        """Return what is wrong with a cell that holds no value; None for any other. ``place``: in its row, from 0.
+
+        Every reader asks this of every cell of the rows that it reads, before it takes the cell's text for anything.
+        """
+        cell = row.cells[place]
+        if cell.kind not in (UNREADABLE, MERGED):
+            return None
+        where = (
+            f"cell {place + 1} of the row" if self.format == "CSV" else f"{cell_name(row.line, place)}, {self.dialect}"
+        )
+        if cell.kind == MERGED:
+            problem = f"{where}, is merged with other cells: undo that, and give every row its own value"
+        elif cell.text.startswith(FORMULA):
+            formula = "" if cell.text == FORMULA else f", {cell.text[:60]}"
+            problem = f"{where}, holds a formula without a value{formula}: {_COMPUTE}"
+        else:
+            problem = f"{where}, holds the error {cell.text[:60]}: {_CORRECT}"
+        return RowError(row.line, column or "row", problem)
 
 
 class BadFile(Exception):
@@ -100,6 +144,9 @@ def decimal_text(field: str, cell: Cell, places: int) -> str:
     """
     if cell.kind == DATE:
         raise BadValue(field, cell.text, "a number: the spreadsheet made a date of what stood there")
+    if cell.kind == PERCENTAGE:
+        allowed = "a number that is not shown as a percentage: the cell shows a hundred times what it holds"
+        raise BadValue(field, cell.text, allowed)
     if cell.kind != NUMBER:
         return cell.text
     held = float(cell.text)

@@ -11,13 +11,29 @@ import re
 import struct
 import zipfile
 import zlib
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
-from settlement.workbooks.cells import DATE, NUMBER, BadFile, Cell, Row, RowError, Table, without_trailing_zeros
+from settlement.workbooks import xls, xlsx
+from settlement.workbooks.cells import (
+    DATE,
+    MERGED,
+    NUMBER,
+    PERCENTAGE,
+    TEXT,
+    UNREADABLE,
+    BadFile,
+    Cell,
+    Row,
+    RowError,
+    Table,
+    without_trailing_zeros,
+)
+from settlement.workbooks.marks import Marks, Place, is_error
 from settlement.workbooks.writing import plain
 
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -76,7 +92,7 @@ def _csv(data: bytes) -> Table:
             if any(cell.strip() for cell in cells):
                 total += len(cells)
                 _check_size(len(rows) + 1, len(cells), total, reader.line_num)
-                rows.append(Row(reader.line_num, tuple(Cell(plain(cell.strip())) for cell in cells)))
+                rows.append(Row(reader.line_num, tuple(_text_cell(plain(cell.strip())) for cell in cells)))
     except csv.Error as error:
         raise BadFile([RowError(reader.line_num, "row", str(error))]) from error
     return Table("CSV", f"{encoding}, separated by {SEPARATORS[separator]}", rows)
@@ -134,11 +150,38 @@ def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
         height, width = sheet.total_height, sheet.total_width
         _check_size(height, width, height * width, height)
         found = sheet.to_python(skip_empty_area=False)
+        merged = sheet.merged_cell_ranges or []
+        if kind == "XLSX":
+            marks = xlsx.marks(data, sheet.name)
+        else:
+            marks = xls.marks(data, book.sheet_names.index(sheet.name), len(book.sheet_names))
     except DAMAGED as error:
         raise _bad_file(f"it is not a readable {kind}: {error}") from error
-    rows = [Row(line, tuple(_cell(value) for value in values)) for line, values in enumerate(found, 1)]
-    rows = [row for row in rows if any(cell.text for cell in row.cells)]
-    return Table(kind, f"sheet {sheet.name!r}", rows)
+    cells = [[_cell(value) for value in values] for values in found]
+    _mark(cells, marks, merged)
+    rows = [Row(line, tuple(values)) for line, values in enumerate(cells, 1)]
+    return Table(kind, f"sheet {sheet.name!r}", [row for row in rows if any(cell.text for cell in row.cells)])
+
+
+def _mark(cells: list[list[Cell]], marks: Marks, merged: Sequence[tuple[Place, Place]]) -> None:
+    """Put into the cells what the sheet says of them besides their values."""
+    for (row, column), (last_row, last_column) in merged:
+        for line in cells[row : last_row + 1]:
+            line[column : last_column + 1] = [
+                cell if cell.text else Cell("", MERGED) for cell in line[column : last_column + 1]
+            ]
+    for row, column in marks.percentages:
+        if row < len(cells) and column < len(cells[row]) and cells[row][column].kind == NUMBER:
+            cells[row][column] = cells[row][column]._replace(kind=PERCENTAGE)
+    height = max((row + 1 for row, _ in marks.unreadable), default=0)
+    width = max((column + 1 for _, column in marks.unreadable), default=0)
+    height, width = max(height, len(cells)), max(width, len(cells[0]) if cells else 0)
+    _check_size(height, width, height * width, height)
+    for values in cells:
+        values.extend([Cell("")] * (width - len(values)))
+    cells += [[Cell("")] * width for _ in range(height - len(cells))]
+    for (row, column), text in marks.unreadable.items():
+        cells[row][column] = Cell(text, UNREADABLE)
 
 
 def _sheet(book: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
@@ -163,4 +206,10 @@ def _cell(value: Any) -> Cell:
         return Cell(without_trailing_zeros(Decimal(repr(value))), NUMBER)
     if isinstance(value, datetime | date):
         return Cell(value.isoformat()[:10], DATE)
-    return Cell(str(value).strip())
+    if isinstance(value, time | timedelta):
+        return Cell(str(value), DATE)
+    return _text_cell(str(value).strip())
+
+
+def _text_cell(text: str) -> Cell:
+    return Cell(text, UNREADABLE if is_error(text) else TEXT)
