@@ -43,7 +43,7 @@ log = structlog.get_logger()
 def create_app(*, admission: bool = True) -> FastAPI:
     """Return the application of the gateway in its ``state.gateway``, which it stops when it shuts down.
 
-    ``admission``: requests have not been admitted yet.
+    With ``admission`` the application itself admits requests (``api.edge.admission``).
     """
 
     @contextlib.asynccontextmanager
@@ -57,7 +57,7 @@ def create_app(*, admission: bool = True) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,  # FastAPI's own page loads scripts from other hosts
         redoc_url=None,
-        redirect_slashes=False,  # it would answer with a URL of whatever Host the request names
+        redirect_slashes=False,  # a redirect would go to the host that the request's Host names
         lifespan=lifespan,
     )
     if admission:

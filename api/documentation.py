@@ -1,7 +1,7 @@
-"""The documentation of the REST routes at ``/docs``: one page that loads nothing, made of the application's OpenAPI.
+"""The documentation of the REST routes at ``/docs``: one page, generated from the application's OpenAPI document.
 
-It has no script and no style, font or image of another host, so that it can be read where no other host is reachable,
-and tells none who reads it.
+The page loads no scripts, styles, fonts or images. So it works without the internet, and no other host learns of its
+readers.
 """
 
 import re
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""The page's Content-Security-Policy: a browser loads nothing for it, whatever stands in it."""
+"""The page's Content-Security-Policy: whatever the page contains, browsers load nothing else."""
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 _STYLE: Final = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -26,7 +26,7 @@ code { background: #f3f0e6; padding: 0 .2rem; }
 
 
 def install(app: FastAPI) -> None:
-    """Add the page to an application, all of whose routes are there already."""
+    """Add the page to an application that already has all its other routes."""
     written: list[str] = []
 
     @app.get("/docs", include_in_schema=False)
@@ -42,9 +42,7 @@ def write(schema: dict[str, Any]) -> str:
     title = escape(f"{info['title']} {info['version']}")
     parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{_STYLE}</style>"]
     parts.append(f"<h1>{title}</h1>{_text(info.get('description', ''))}")
-    parts.append(
-        '<p>The same for programs: <a href="openapi.json">openapi.json</a>. Records: <a href="#records">below</a>.'
-    )
+    parts.append('<p>For programs: <a href="openapi.json">openapi.json</a>. Records: <a href="#records">below</a>.')
     by_tag: dict[str, list[str]] = {}
     for path, operations in schema["paths"].items():
         for method in METHODS:

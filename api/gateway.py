@@ -60,7 +60,7 @@ log = structlog.get_logger()
 TAIL_TIMEOUT: Final = 10.0
 """Seconds; longer than a blocking read, so that a server that does not answer any more is noticed."""
 LONGEST_SILENCE: Final = 3.0
-"""Seconds after which a server that has not answered a blocking read, of one second, is not followed any more."""
+"""Seconds without an answer to a blocking read (of one second) after which the server counts as stopped."""
 FRAMES_AT_ONCE: Final = 500
 RETRY_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 15.0
@@ -95,13 +95,13 @@ class Gateway:
         self.authenticator = Authenticator(self.register)
         self.stalls = Stalls()
         self.staff = StaffProcess(settings, redis_url, database_url) if settings.staff_process else None
-        """Answers requests of staff; None: the gateway does so itself."""
+        """Answers requests of staff; if None, the gateway answers them itself."""
         self._acts = ActLog(self._redis, self.keys, settings.gateway_id)
         self._lease = GatewayLease(self._redis, self.keys, settings.gateway_id)
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
-        """By address: what may be asked without a key, over REST and the WebSocket together."""
+        """By address: the allowance for requests without a key, over REST and the WebSocket together."""
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
-        """By key id: what may be asked over REST."""
+        """By key id: the allowance for requests over REST."""
         self.clock = ServerClock(settings.clock_offset_limit_ms)
         self.queries: Queries
         self.sequencer: Sequencer
@@ -117,14 +117,12 @@ class Gateway:
         self.tailing = False
         """Whether the event stream is being followed."""
         self._heard_at = 0.0
-        """When the server of the event stream has answered last, by the clock of the loop."""
+        """The time of the last answer of the event stream's server, by the clock of the loop."""
 
     async def start(self) -> None:
-        """Fold the event stream, from the snapshot of the view on, close the sessions of the former run, and serve.
+        """Fold the events since the snapshot of the view, close the sessions of the former run, and serve.
 
-        Waits for Redis.
-
-        Raises WeakDurability, NoReplicas, EventsMissing and BadArchive.
+        Waits for Redis. Raises WeakDurability, NoReplicas, EventsMissing and BadArchive.
         """
         await _when_redis_answers(self._check_durability)
         await _when_redis_answers(self._lease.claim)
@@ -203,7 +201,7 @@ class Gateway:
         await self.disconnect()
 
     async def disconnect(self) -> None:
-        """Drop the connections to the servers; that is all there is to do for a gateway that has not started."""
+        """Drop the connections to the servers, which are all that a gateway has before its start."""
         await self._cancel_tasks()
         await self.register.close()
         self._tail_connection.close()
@@ -214,7 +212,7 @@ class Gateway:
             await self.staff.stop()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a part of the gateway. If it fails, the gateway cannot go on."""
+        """Run a part of the gateway. If it fails, the gateway ends."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._task_ended)
         self._tasks.append(task)
@@ -269,9 +267,9 @@ class Gateway:
 
     @property
     def healthy(self) -> bool:
-        """Whether commands are taken and the events are followed.
+        """Whether commands are accepted and the events are followed.
 
-        A server that has stopped is noticed by its silence: reading ends within a second, with events or without.
+        A stopped server is noticed by its silence: a read normally ends within a second, with events or without.
         """
         silent = asyncio.get_running_loop().time() - self._heard_at
         return self.tailing and silent < LONGEST_SILENCE and self.sequencer.available
@@ -292,7 +290,7 @@ class Gateway:
         self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
 
     async def _restore_view(self) -> None:
-        """Begin with the view of the newest snapshot, if it is of this event stream; else with an empty one."""
+        """Start from the newest snapshot of the view if it belongs to this event stream, else from an empty view."""
         found = await asyncio.to_thread(self._snapshots.load)
         if found is None:
             return
@@ -300,10 +298,10 @@ class Gateway:
         try:
             frames = await self._tail_events.read(found.sequence - 1, 1)
             if not frames or not found.ends_with(frames[0]):
-                raise SnapshotFailed(f"the event stream does not have event {found.sequence} as the snapshot does")
+                raise SnapshotFailed(f"event {found.sequence} of the event stream is not that of the snapshot")
             snapshot.read(found, view)
         except (SnapshotFailed, EventsMissing) as error:
-            log.warning("the snapshot of the view is passed over", sequence=found.sequence, reason=str(error))
+            log.warning("the snapshot of the view is not used", sequence=found.sequence, reason=str(error))
             return
         self.view = view
         self._snapshots.sequence = found.sequence

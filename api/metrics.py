@@ -39,10 +39,10 @@ class _StatusCollector(Collector):
         lag = status["lag_ms"] / 1_000
         yield _sample(GaugeMetricFamily, "lag_seconds", "Journal's end to the last entry folded.", labels, where, lag)
         if (age := status["keys_age_ms"]) is not None:
-            text = "Age of what the gateway knows of the registered keys."
+            text = "Time since the gateway last read the registered keys."
             yield _sample(GaugeMetricFamily, "keys_age_seconds", text, labels, where, age / 1_000)
         if (offset := status["clock_offset_ms"]) is not None:
-            text = "The journal's server's clock minus this machine's."
+            text = "Clock of the journal's server minus this machine's."
             yield _sample(GaugeMetricFamily, "clock_offset_seconds", text, labels, where, offset / 1_000)
         if (calendar := status["calendar"]) is not None and calendar["days_left"] is not None:
             text = "Days of the trading calendar after the present trading day."
@@ -54,9 +54,9 @@ class _StatusCollector(Collector):
         text = "1 if what is acknowledged is on the disk."
         yield _sample(GaugeMetricFamily, "durability_full", text, labels, where, durable)
         longest = status["longest_stall_ms"] / 1_000
-        text = "Longest time of the last minute that one piece of work held the loop."
+        text = "Longest time in the last minute that one piece of work blocked the loop."
         yield _sample(GaugeMetricFamily, "longest_stall_seconds", text, labels, where, longest)
-        text = "Times that one piece of work has held the loop for longer than 20 ms."
+        text = "Number of times that one piece of work blocked the loop for more than 20 ms."
         yield _sample(CounterMetricFamily, "loop_stalls", text, labels, where, status["stalls"])
         yield from self._engines()
 

@@ -92,9 +92,9 @@ async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str
 async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> dict[str, Any]:
     """Place one command of the venue, and return its events. Needs the permission `operate`.
 
-    `reason` among the parameters says why; it goes to the audit log with the command. The holder of the token is
-    recorded in `by`. `instrument.preview` places nothing and returns what
-    `instrument.define` with its parameters would change, in `preview`. Gold and money move through settlement alone.
+    The parameter `reason` goes to the audit log with the command. The holder of the token is recorded in `by`.
+    `instrument.preview` places nothing and returns in `preview` what `instrument.define` with its parameters would
+    change. Only settlement moves gold and money.
     """
     if "operate" not in principal.permissions:
         raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission 'operate'")

@@ -1,8 +1,8 @@
 """The process beside a gateway that answers staff: settlement over REST, and the documentation.
 
-Reading thousands of rows and writing a PDF or a workbook takes seconds of a processor. Members must not wait for that,
-so the gateway passes such requests, once they are admitted, over a unix socket to a process of its own. It is started
-with the first of them, and ends with the gateway (``api.staff_server``).
+Reading thousands of rows and writing a PDF or a workbook takes seconds of processor time. Members must not wait for
+that, so the gateway passes such requests, once admitted, over a unix socket to a separate process, which starts with
+the first request and ends with the gateway (``api.staff_server``).
 """
 
 import asyncio
@@ -49,9 +49,9 @@ class StaffProcess:
         self._client: httpx.AsyncClient | None = None
 
     async def answer(self, scope: Scope, body: Sequence[bytes], send: Send) -> None:
-        """Pass an admitted request on, and the answer back.
+        """Pass an admitted request to the process, and its answer back.
 
-        If the process ends while it answers, the answer stays incomplete, and the server ends the connection.
+        If the process ends while it answers, the answer stays incomplete and the server closes the connection.
         """
         begun = False
         try:
@@ -69,7 +69,7 @@ class StaffProcess:
             log.warning("the process for staff does not answer", error=str(error) or repr(error))
             if begun:
                 return
-            text = "no answer of the process for staff; what was asked for may still happen"
+            text = "the process for staff did not answer; the request may still be carried out"
             refused = problem(504, text, "UNAVAILABLE")
             await refused(scope, _nothing, send)
 

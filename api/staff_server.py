@@ -1,7 +1,7 @@
 """The process that answers staff beside a gateway (``api.staff``).
 
-It gets the gateway's settings and servers on its standard input, and ends when that ends: with the gateway, however it
-ends. It may use every processor, after the processes on every order's path.
+It gets the gateway's settings and servers on its standard input, and ends when that is closed: whenever the gateway
+ends. It may use every processor, but with lower priority than the processes that handle orders.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ class StaffServices:
 
     @property
     def authenticator(self) -> "StaffServices":
-        """The one that authenticates: the gateway has done so already, if there was a token."""
+        """The authenticator: the gateway has already authenticated requests with a token."""
         return self
 
     async def bearer(self, _: str | None) -> Principal:
-        """Raise NotAuthentic: the gateway has passed on no principal."""
+        """Raise NotAuthentic, because the gateway has passed no principal on."""
         raise NotAuthentic("a header 'Authorization: Bearer TOKEN' is needed, the token signed by a registered key")
 
     async def stop(self) -> None:

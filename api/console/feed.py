@@ -1,8 +1,8 @@
 """The market data that the pages show, kept current by one session with the gateway for all browsers.
 
 When the gateway is away, the feed keeps its last data and reconnects until the gateway is back. The channels then begin
-again with snapshots. A gateway that has stopped, or that no longer follows the market, breaks no connection: so it is
-asked every second.
+again with snapshots. A gateway that hangs, or no longer follows the market, keeps its connections, so the feed asks it
+every second whether it works.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ RETRY_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 1.0
 """How often the gateway is asked whether it works, over the session and for its health."""
 ANSWER_SECONDS: Final = 2.0
-"""A gateway that has not said in this time that it works does not."""
+"""The time without a positive answer after which the gateway counts as not working."""
 
 CONNECTED: Final = "connected"
 STALE: Final = "stale"
@@ -40,11 +40,11 @@ class Feed:
         self.markets: dict[str, LocalBook] = {}
         self._connected = False
         self._works = False
-        """Whether the gateway has said that it works when it was asked last."""
+        """Whether the last answer of the gateway was that it works."""
 
     @property
     def state(self) -> str:
-        """CONNECTED, STALE or CONNECTING: whether ``markets`` are those of this moment."""
+        """CONNECTED, STALE or CONNECTING: whether ``markets`` are current."""
         if not self._connected:
             return CONNECTING
         return CONNECTED if self._works else STALE
@@ -57,7 +57,7 @@ class Feed:
 
         checking = asyncio.create_task(self._keep_checking())
         try:
-            # Whatever the error is, the page must come back when the gateway does.
+            # After any error the page must show data again as soon as the gateway is back.
             await retry(self._follow, is_any_of(Exception), repeat(RETRY_SECONDS), report)
         finally:
             checking.cancel()

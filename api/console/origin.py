@@ -1,4 +1,4 @@
-"""Requests of other sites' pages, which a browser sends to the console with its user's network, are refused."""
+"""The refusal of requests that a page of another site makes in a browser that can reach the console."""
 
 from urllib.parse import urlsplit
 
@@ -8,9 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class SameOrigin:
-    """The ASGI middleware. A request with an ``Origin`` must come from a page of the host that it is sent to.
+    """ASGI middleware that refuses a request whose ``Origin`` is not the host to which it is sent.
 
-    A browser names the origin in every request that opens a WebSocket; a proxy has to pass the ``Host`` on.
+    Browsers send the origin in every request that opens a WebSocket. A proxy must pass the ``Host`` on.
     """
 
     def __init__(self, app: ASGIApp) -> None:

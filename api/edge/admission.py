@@ -1,8 +1,8 @@
-"""Admission of requests over REST: whose one is, how large it is, and whether its sender may ask, before it is read.
+"""Admission of REST requests: the sender, the size and the sender's allowance are checked before the body is read.
 
-A body is read only for a registered key. Everything is billed: a request at once, its answer by its size, what is
-refused too. Without a token the bucket is that of the address, with one that of the key; wrong tokens have one of their
-address, so that they take nothing from others there.
+A body is read only for a registered key. Every request is billed, even if refused: one unit at once, and its answer by
+size. Requests without a token pay from the bucket of their address, others from that of their key; wrong tokens have a
+second bucket of the address, so that they do not use up the allowance of others there.
 """
 
 import time
@@ -20,23 +20,23 @@ from api.edge.connections import client_of
 from api.edge.problems import problem
 
 COMMAND_BYTES: Final = 64 << 10
-"""The largest body of a command, which is read where members trade."""
+"""The largest body of a request that the gateway itself answers."""
 JSON_BYTES: Final = 1 << 20
-"""The largest body for staff but for files."""
+"""The largest body that staff may send, except for files."""
 FILE_BYTES: Final = 32 << 20
 """The largest file that staff may send."""
 BODIES_BYTES: Final = 128 << 20
-"""Bodies that are held at the same time."""
+"""Bytes of bodies that may be in memory at the same time."""
 BILLED_BYTES: Final = 2_048
-"""Bytes of an answer that cost a unit."""
+"""Bytes of an answer that cost one unit."""
 WRONG_TOKEN_COST: Final = 5
-"""Units that a token costs until it is known to be of a registered key."""
+"""Units that a token costs; they are given back once its key turns out to be registered."""
 PRINCIPAL: Final = "goldx.principal"
 """The key of the authenticated principal in an ASGI scope."""
 STAFF_PATHS: Final = ("/v1/settlement", "/v1/certificates", "/docs", "/openapi.json")
-"""Beginnings of the paths of what a process beside the gateway answers (``api.staff``)."""
+"""Prefixes of the paths that a process beside the gateway answers (``api.staff``)."""
 FREE_PATHS: Final = ("/health",)
-"""Paths for monitors, which cost nothing."""
+"""Paths for monitoring, which cost nothing."""
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class NotAdmitted(Exception):
 
 
 class Disconnected(Exception):
-    """Raised when a client ends the connection within a body."""
+    """Raised when a client closes the connection in the middle of a body."""
 
 
 class Admission:
@@ -63,7 +63,7 @@ class Admission:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._held = 0
-        """Bytes of bodies that are held now."""
+        """Bytes of bodies that are in memory now."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in FREE_PATHS:
@@ -98,7 +98,7 @@ class Admission:
             self._held -= sum(map(len, body))
 
     async def _bucket(self, gateway: Any, scope: Scope, fields: dict[bytes, str]) -> TokenBucket:
-        """Return the bucket that pays for a request, after the request itself is paid. Raises NotAdmitted."""
+        """Charge a request, and return the bucket that will pay for its answer. Raises NotAdmitted."""
         anonymous: Allowances = gateway.anonymous
         client = scope.get("client")
         address = client_of(client[0]) if client else ""
@@ -126,7 +126,7 @@ class Admission:
         return _paid(keys.of(principal.key_id))
 
     async def _read(self, receive: Receive, largest: int, fields: dict[bytes, str]) -> list[bytes]:
-        """Return the parts of a body, which counts as held from then on. Raises NotAdmitted and Disconnected."""
+        """Return the parts of a body and count its bytes as held. Raises NotAdmitted and Disconnected."""
         announced = fields.get(b"content-length", "")
         if announced.isdigit():
             self._check(int(announced), largest, int(announced))
@@ -159,7 +159,7 @@ class Admission:
 
 
 def _largest(principal: Principal, fields: dict[bytes, str], for_staff: bool) -> int:
-    """Return how large a body may be: files are for staff alone, and are not JSON."""
+    """Return the largest size of a body: only staff may send files, and files are not JSON."""
     if not for_staff:
         return COMMAND_BYTES
     return JSON_BYTES if "json" in fields.get(b"content-type", "") or principal.staff is None else FILE_BYTES
@@ -180,7 +180,7 @@ def _paid(bucket: TokenBucket, cost: int = 1) -> TokenBucket:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that begins with a body that was read already."""
+    """Return a ``receive`` that first gives a body that has been read already."""
     left = [body]
 
     async def replayed() -> Message:

@@ -1,4 +1,4 @@
-"""Allowances: how much somebody may ask for. Token buckets, and those of addresses and keys."""
+"""Allowances, which limit requests: token buckets, one for each address or key."""
 
 import math
 from collections import OrderedDict
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 MOST_NAMES: Final = 10_000
-"""Buckets that are kept. Of more, those that were used least lately are forgotten."""
+"""The number of buckets that are kept; beyond it the least recently used one is forgotten."""
 
 
 class TokenBucket:
     """Allows ``rate`` units a second, and ``burst`` at once. ``now`` is a time in seconds.
 
-    A request costs a unit or more. What is refused costs a unit too, so that a bucket can be in debt, by what comes
-    back in one second at most.
+    A request costs a unit or more, also if it is refused. So a bucket can be in debt, by at most the units that return
+    in one second.
     """
 
     def __init__(self, rate: int, burst: int, now: float) -> None:
@@ -33,12 +33,12 @@ class TokenBucket:
         return math.ceil((needed - self._tokens) / self._rate * 1_000)
 
     def spend(self, now: float, cost: int = 1) -> None:
-        """Count what was done already, or refused for another reason. A negative cost is given back."""
+        """Count units for something already done, or refused for another reason; a negative cost gives units back."""
         self._fill(now)
         self._spend(cost)
 
     def is_exhausted(self, now: float) -> bool:
-        """Return whether the debt cannot grow any more."""
+        """Return whether the debt has reached its limit."""
         self._fill(now)
         return self._tokens <= -self._rate
 
@@ -60,7 +60,7 @@ class Allowances:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def of(self, name: str) -> TokenBucket:
-        """Return the bucket of a name; all who have the name share it."""
+        """Return the bucket of a name, which all users of the name share."""
         bucket = self._buckets.get(name)
         if bucket is None:
             bucket = self._buckets[name] = TokenBucket(self._rate, self._burst, self._clock())

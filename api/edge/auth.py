@@ -17,7 +17,7 @@ __all__ = ["Authenticator", "NotAuthentic", "Principal", "new_nonce"]
 
 
 NOBODY: Final = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-"""A public key that signs nothing: what claims to be of an unknown key is checked against it, as if it were known."""
+"""A public key of nobody. Signatures of unknown keys are checked against it, to take as long as those of known ones."""
 
 
 class NotAuthentic(Exception):
@@ -32,8 +32,8 @@ def new_nonce() -> str:
 class Authenticator:
     """Checks signatures against the registered keys.
 
-    Raises NotAuthentic, also after a look into the register, since the key may just have been registered; or
-    RegisterAway where that is not possible. A known and an unknown key take the same way to a refusal.
+    Before NotAuthentic is raised the register is read once more, as the key may just have been registered; RegisterAway
+    is raised if that is not possible. Known and unknown keys are refused in the same way.
     """
 
     def __init__(self, register: KeyRegister) -> None:
@@ -48,7 +48,7 @@ class Authenticator:
 
         def check(public_key: bytes) -> None:
             if not verify_signature(public_key, signed, nonce.encode()):
-                raise NotAuthentic("the key is not registered, or the signature is not its own over the nonce")
+                raise NotAuthentic("the key is not registered, or the signature over the nonce is not by this key")
 
         return await self._checked(key_id, check)
 
@@ -71,7 +71,7 @@ class Authenticator:
         return await self._checked(key_id, check)
 
     async def _checked(self, key_id: str, check: Callable[[bytes], None]) -> Principal:
-        """Return the principal of a key whose public half passes the check, which raises NotAuthentic."""
+        """Return the principal of a key if ``check`` accepts its public key; if not, ``check`` raises NotAuthentic."""
         with contextlib.suppress(NotAuthentic):
             return _check(self._register.find(key_id), check)
         return _check(await self._register.look_up(key_id), check)

@@ -1,4 +1,4 @@
-"""The connections of a server: how many there are, in all and from each address."""
+"""The limits on the connections of a server, in all and from each address."""
 
 import resource
 from collections import Counter
@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 RESERVED_FILES: Final = 128
-"""Files that a gateway needs besides its clients' connections."""
+"""File descriptors that a gateway needs besides its clients' connections."""
 IPV6_PREFIX: Final = 64
 """The length of the prefix that one subscriber of IPv6 has to itself (RFC 6177, section 2; RFC 4291, 2.5.4)."""
 
@@ -31,9 +31,9 @@ def client_of(address: str) -> str:
 
 
 class Connections:
-    """Counts connections. ``most`` may be open at the same time, ``most_of_address`` of them from one address.
+    """Counts connections: at most ``most`` at the same time, of which ``most_of_address`` from one address.
 
-    ``proxies`` are addresses or networks for which many come: they are only counted.
+    ``proxies`` are addresses or networks that ``most_of_address`` does not limit.
     """
 
     def __init__(self, most: int, most_of_address: int, proxies: Sequence[str] = ()) -> None:
@@ -44,7 +44,7 @@ class Connections:
         self._by_address: Counter[str] = Counter()
 
     def enter(self, address: str) -> str | None:
-        """Count a connection, or return why there may be no other one."""
+        """Count a connection, or return why it is refused."""
         if self.open >= self._most:
             return f"{self._most} connections are open already"
         client = client_of(address)

@@ -1,8 +1,8 @@
-"""HTTP as a gateway and the console read it: a request has a size and a time, and an address has a number of them.
+"""HTTP as a gateway and the console read it, with limits on the size and time of requests and on connections.
 
-uvicorn's protocol class parses and answers. What is checked here is checked before anything is kept: the size of the
-head, the number of its fields and of the requests that wait, and the time in which a head, a body and an answer must be
-through. A connection that breaks a limit is answered with the reason, and ended.
+uvicorn's protocol class parses and answers. The checks here come before anything is kept: the size of the head, the
+number of its fields and of waiting requests, and the time for a head, a body and an answer. A connection that breaks a
+limit is answered with the reason and closed.
 
 The names of uvicorn's class that are used here are not documented: ``tests/repository/test_private_names.py`` lists
 them.
@@ -23,11 +23,11 @@ HEAD_FIELDS: Final = 100
 HEAD_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 180.0
-"""From the end of a head to the end of the answer."""
+"""The time from the end of a head to the end of the answer."""
 WAITING_REQUESTS: Final = 8
 """Requests that a client may send on one connection before the answer to the first."""
 LINGER_SECONDS: Final = 2.0
-"""How long a client may read its refusal, while what it still sends is dropped."""
+"""The time in which a client may read its refusal; anything that it still sends is dropped."""
 
 
 class TooMuch(Exception):
@@ -35,18 +35,18 @@ class TooMuch(Exception):
 
 
 class LimitedHttp(HttpToolsProtocol):
-    """The protocol class, given to uvicorn as ``http=``. ``with_connections`` makes the one of a server."""
+    """The protocol class, given to uvicorn as ``http=``; ``with_connections`` makes a server's own."""
 
     allowed: Connections
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._address: str | None = None
-        """The address for which the connection is counted, None once it is not."""
+        """The address for which the connection is counted, None while it is not counted."""
         self._in_head = True
         self._in_body = False
         self._head_bytes = 0
-        """Bytes that have come since the last request ended, while the next head is not complete."""
+        """Bytes received since the end of the last request, while the next head is not complete."""
         self._field_bytes = 0
         self._refusal: bytes | None = None
         self._ending = False
@@ -55,7 +55,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     @classmethod
     def with_connections(cls, allowed: Connections) -> "type[LimitedHttp]":
-        """Return the protocol class whose connections are counted by ``allowed``."""
+        """Return a protocol class whose connections ``allowed`` counts."""
         return type("CountedHttp", (cls,), {"allowed": allowed})
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -78,7 +78,7 @@ class LimitedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _leave(self) -> None:
-        """Stop counting the connection and its time."""
+        """Stop counting the connection, and its time limits."""
         self._stop_timers()
         if self._address is not None:
             self.allowed.leave(self._address)
@@ -158,7 +158,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._answer_limit = self.loop.call_later(ANSWER_SECONDS, self._abort)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser has refused: with the limit that was broken, or because it is not HTTP."""
+        """Answer a request that the parser has refused: it broke a limit, or is not HTTP."""
         if self._refusal is None:
             self._refusal = _response(HTTPStatus.BAD_REQUEST, msg)
         self._end()
@@ -173,7 +173,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._end()
 
     def _too_slow(self, part: str, seconds: float) -> None:
-        """End a connection whose request has not come in time."""
+        """End a connection whose request was not complete in time."""
         self._read_limit = None
         if self.transport.is_closing():
             return
@@ -192,7 +192,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Write no more, drop what still comes, and end soon: a reset would take the answer away from its reader."""
+        """Stop writing, drop further input, and close a little later: an immediate reset could destroy the answer."""
         self._ending = True
         self._stop_timers()
         self.flow.resume_reading()

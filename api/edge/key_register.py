@@ -1,8 +1,8 @@
-"""The registered keys as a gateway knows them, whether the database is there or not.
+"""The registered keys as a gateway knows them, also while the database is away.
 
-They are read from the register in SQL every second and kept in memory, so that a log-on waits for no database. A copy
-on Redis or Valkey serves a gateway that starts while the database is away. Revocations come over Redis or Valkey as
-well (``goldx.streams.revocations``), at once and without the database.
+They are read from the register in SQL twice a second and kept in memory, so that a log-on needs no database. A copy on
+Redis or Valkey serves a gateway that starts while the database is away. Revocations come over Redis or Valkey as well
+(``goldx.streams.revocations``), at once and without the database.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ log = structlog.get_logger()
 
 POLL_SECONDS: Final = 0.5
 READ_PAUSE: Final = 0.05
-"""The shortest time between two reads, whoever asks for them."""
+"""The shortest time between two reads, however many log-ons ask for one."""
 COPY_SECONDS: Final = 10.0
-"""How often the copy learns that it is still what the register says."""
+"""How often the time in the copy is renewed while the keys are unchanged."""
 _PRINCIPALS: Final = b"principals"
 _READ_AT: Final = b"read_at"
 
@@ -35,13 +35,13 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Principal]).decode
 
 WriteRevocation = Callable[[str, str], Awaitable[None]]
-"""Writes into the register that a key was revoked, by whom. Raises BadValue if it knows that, or no such key."""
+"""Writes a revocation and its author into the register. Raises BadValue if the key is revoked already or unknown."""
 
 
 class KeyRegister:
-    """The keys, by key id. ``ended`` is called with those that have just been revoked.
+    """The keys, by key id. ``ended`` is called with keys that have just been revoked.
 
-    ``write`` writes a revocation into the register in SQL that came without it.
+    ``write`` writes a revocation that the register in SQL lacks into it.
     """
 
     def __init__(self, reader: KeyReader, redis: Redis, keys: Keys, write: WriteRevocation) -> None:
@@ -57,7 +57,7 @@ class KeyRegister:
         self._writing: asyncio.Task[None] | None = None
         self._copied_at = 0.0
         self._changed = False
-        """Whether the copy is older than what was read."""
+        """Whether the copy lacks what was read last."""
         self.ended: Callable[[set[str]], None] = lambda _: None
 
     async def open(self) -> None:
@@ -68,7 +68,7 @@ class KeyRegister:
             await self._read_copy()
 
     async def run(self) -> None:
-        """Keep the keys as they are in the register, until cancelled."""
+        """Keep the keys up to date with the register, until cancelled."""
         await asyncio.gather(self._follow_revocations(), self._follow_register())
 
     async def _follow_revocations(self) -> None:
@@ -96,12 +96,12 @@ class KeyRegister:
 
     @property
     def age_ms(self) -> int | None:
-        """How long ago the keys were read from the register; None if they never were."""
+        """The time since the keys were read from the register; None if they never were."""
         return None if self._read_at_ms is None else max(0, _now_ms() - self._read_at_ms)
 
     @property
     def away(self) -> bool:
-        """Whether the register could not be read the last time."""
+        """Whether the last attempt to read the register failed."""
         return self._away
 
     def find(self, key_id: str) -> Principal | None:
@@ -109,17 +109,17 @@ class KeyRegister:
         return None if key_id in self._revoked else self._principals.get(key_id)
 
     async def look_up(self, key_id: str) -> Principal | None:
-        """Return the holder of a key after a look into the register. Raises RegisterAway if that is not possible."""
+        """Return the holder of a key after reading the register. Raises RegisterAway if that is not possible."""
         if key_id in self._revoked:
             return None
         for _ in range(2):  # a read that is under way may have begun before the key was registered
             await self.refresh()
         if self._away:
-            raise RegisterAway("the register of keys is not reachable, and what is known here does not fit the key")
+            raise RegisterAway("the register of keys is not reachable, and the keys known here do not include this one")
         return self.find(key_id)
 
     async def refresh(self) -> None:
-        """Read the register. All who ask while it is being read share one read, so nobody can make it many."""
+        """Read the register. Callers share a read that is under way, so many log-ons cause few reads."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         await asyncio.wait((self._reading,))
@@ -131,7 +131,7 @@ class KeyRegister:
             found = await self._reader.read()
         except RegisterAway as error:
             if not self._away:
-                log.warning("the register of keys is away: the keys are those read last", age_ms=self.age_ms)
+                log.warning("the register of keys is away: the keys read last stay in use", age_ms=self.age_ms)
                 log.info("why the register is away", error=str(error))
             self._away = True
             return
@@ -159,7 +159,7 @@ class KeyRegister:
             self.ended(ended)
 
     def _write_revocations(self) -> None:
-        """Write into the register what was revoked without it, beside the reading."""
+        """Write revocations that the register lacks into it, while reading continues."""
         unwritten = {key: self._revoked[key].by for key in self._revoked.keys() & self._principals.keys()}
         if unwritten and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write_all(unwritten))
@@ -170,7 +170,7 @@ class KeyRegister:
                 await self._write(key_id, by)
             except BadValue:
                 continue  # another gateway was faster
-            except Exception as error:  # whatever SQL says: it is tried again after the next read
+            except Exception as error:  # after any error: it is tried again after the next read
                 log.warning("a revocation is not in the register yet", key_id=key_id, error=str(error))
 
     async def _copy(self) -> None:
@@ -204,7 +204,7 @@ class KeyRegister:
                 log.warning("the copy of the keys is of another version and is not used", error=str(error))
                 return
             self._read_at_ms = int(read_at)
-            log.warning("the keys are those of the copy", age_ms=self.age_ms, keys=len(self._principals))
+            log.warning("the keys were read from the copy", age_ms=self.age_ms, keys=len(self._principals))
 
 
 def _now_ms() -> int:

@@ -48,7 +48,7 @@ def problem(
 
 
 class _Escaped(JSONResponse):
-    """JSON in ASCII: it may quote what was sent, also halves of surrogate pairs, which UTF-8 does not have."""
+    """JSON in ASCII, because it may quote halves of surrogate pairs, which UTF-8 cannot encode."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")

@@ -20,11 +20,11 @@ REFUSED: Final = -32000
 MAX_BATCH: Final = 100
 """The largest number of requests in a batch."""
 LARGEST_ID: Final = 10**100
-"""Whole numbers below it may be ids of requests, and its negative ones above."""
+"""Whole numbers between its negative and this one may be ids of requests."""
 SHOWN: Final = 200
-"""The longest text of a refused value that an error repeats."""
+"""The most characters of a refused value that an error repeats."""
 MAX_NESTING: Final = 16
-"""Objects and lists inside each other in one message. A batch of calls has four levels."""
+"""Levels of objects and lists in one message. A batch of calls has four."""
 
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -70,7 +70,7 @@ def handle(raw: bytes, send: Send, call: Call, bill: Callable[[], object]) -> "B
     """Read one message and call ``call`` for its request, or return the batch that it is.
 
     ``send`` gets the answer to a single request when it is given, and the answers of a batch when all are given.
-    ``bill`` is called for a message or a request that is not well-formed, and is answered here.
+    ``bill`` is called for a malformed message or request, which is answered here.
     """
     try:
         message = _decode(raw)
@@ -96,7 +96,7 @@ def handle(raw: bytes, send: Send, call: Call, bill: Callable[[], object]) -> "B
 
 
 def _is_too_deep(message: Any) -> bool:
-    """Return whether a message has more than MAX_NESTING levels: values of it could not be written down again."""
+    """Return whether a message has more than MAX_NESTING levels, which an answer could not repeat."""
     level: list[Any] = [message] if isinstance(message, dict | list) else []
     for _ in range(MAX_NESTING):
         level = [part for whole in level for part in (whole.values() if isinstance(whole, dict) else whole)]
@@ -120,11 +120,11 @@ class Batch:
         self._bill = bill
         self._unanswered = 0
         self._only_commands = True
-        """Whether all that is unanswered are commands."""
+        """Whether all unanswered requests are commands."""
         self._in_step = False
         self._answers: list[bytes] = []
         self.wake: Callable[[], None] = lambda: None
-        """Called when the next request need not wait any longer."""
+        """Called when the next request need no longer wait."""
 
     @property
     def ready(self) -> bool:
@@ -216,7 +216,7 @@ def _problem(message: Any) -> str | None:
 
 
 def _shown(value: Any) -> Any:
-    """Return a refused value as an error repeats it: as it came, or the beginning of its JSON text if it is long."""
+    """Return a refused value as an error repeats it: unchanged, or the beginning of its JSON text if it is long."""
     try:
         text = encode(value)
     except (OverflowError, RecursionError):

@@ -1,4 +1,4 @@
-"""How long the event loop of a gateway is held by one piece of work: everybody else waits for so long."""
+"""How long single pieces of work block the event loop of a gateway, and with it all other work."""
 
 import asyncio
 import time
@@ -7,18 +7,18 @@ from typing import Final
 
 CHECK_SECONDS: Final = 0.005
 STALL_SECONDS: Final = 0.02
-"""No request may hold the loop longer."""
+"""The longest time that one request may block the loop."""
 REMEMBERED_SECONDS: Final = 60.0
 
 
 class Stalls:
-    """Watches the loop. ``count`` is the number of stalls so far, ``held`` the seconds of all of them together."""
+    """Watches the loop. ``count`` is the number of stalls so far, ``held`` their seconds in total."""
 
     def __init__(self) -> None:
         self.count = 0
         self.held = 0.0
         self._recent: deque[tuple[float, float]] = deque()
-        """When the stalls of the last minute were, and their seconds."""
+        """Times and lengths, in seconds, of the stalls of the last minute."""
 
     def longest(self) -> float:
         """Return the seconds of the longest stall of the last minute, 0 if there was none."""
@@ -26,7 +26,7 @@ class Stalls:
         return max((seconds for _, seconds in self._recent), default=0.0)
 
     async def watch(self) -> None:
-        """Measure, until cancelled, how late the loop comes back."""
+        """Measure until cancelled by how much the loop is late."""
         while True:
             before = time.monotonic()
             await asyncio.sleep(CHECK_SECONDS)

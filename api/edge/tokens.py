@@ -28,8 +28,8 @@ def verify_bearer_token(public_bytes: bytes, token: str) -> None:
             token, key, algorithms=["EdDSA"], audience=AUDIENCE, leeway=5, options={"require": ["exp", "iat", "aud"]}
         )
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        # What is signed may be anything that is JSON, such as a list for a time or a number without end.
-        raise jwt.InvalidTokenError("a claim has not the form that it should have") from error
+        # A claim may be any JSON value, such as a list for a time, or an endless number.
+        raise jwt.InvalidTokenError("a claim has the wrong form") from error
     for name in ("exp", "iat"):
         if type(claims[name]) not in (int, float):
             raise jwt.InvalidTokenError(f"{name} is not a number")
@@ -45,5 +45,5 @@ def key_id_of_token(token: str) -> str:
     try:
         header = jwt.get_unverified_header(token)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise jwt.InvalidTokenError("its header has not the form that it should have") from error
+        raise jwt.InvalidTokenError("its header has the wrong form") from error
     return parse_identifier(header.get("kid"), "kid")

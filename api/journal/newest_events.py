@@ -1,7 +1,7 @@
 """Waiting until the view of a gateway has every event that there is.
 
-A member can know of an order before this gateway does: through another gateway that has its events already. So before a
-gateway says that there is no such order, it reads how far the event stream is, and waits until it is there itself.
+A member can know of an order before this gateway does, through another gateway that is ahead. So before a gateway
+answers that there is no such order, it reads the end of the event stream and waits until its view has reached it.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ RETRY_MS: Final = 1_000
 log = structlog.get_logger()
 
 Then = Callable[[bool], None]
-"""Gets whether the view is known to have every event."""
+"""A function that is told whether the view is known to have every event."""
 
 
 class NewestEvents:
-    """Calls functions when the view has the events that were there when they came.
+    """Calls functions once the view has all events that existed when they were handed over.
 
-    ``newest`` reads the sequence of the newest event, once for all that wait. ``spawn`` runs a coroutine.
+    ``newest`` reads the sequence of the newest event, once for all waiting functions. ``spawn`` runs a coroutine.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class NewestEvents:
     def wait(self, then: Then) -> None:
         """Call ``then`` in one of the next turns of the loop. Raises Refusal (UNAVAILABLE) if too many wait."""
         if len(self._waiting) >= MAX_WAITING:
-            raise Refusal("UNAVAILABLE", f"{MAX_WAITING} requests wait for events already", retry_after_ms=RETRY_MS)
+            raise Refusal("UNAVAILABLE", f"{MAX_WAITING} requests already wait for events", retry_after_ms=RETRY_MS)
         self._waiting.append(then)
         if not self._running:
             self._running = True
@@ -63,7 +63,7 @@ class NewestEvents:
             self._running = False
 
     async def _is_current(self) -> bool:
-        """Wait until the view has the events that there are now; return whether that was possible in time."""
+        """Wait until the view has all present events; return whether that was possible in time."""
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 newest = await self._newest()

@@ -30,11 +30,11 @@ TROUBLE_RETRY_MS: Final = 1_000
 MEGABYTE: Final = 1 << 20
 
 CANCEL_PLACES: Final = 2_000
-"""Places for cancels when orders have taken all others, and as many again for the venue when cancels have."""
+"""Places for cancels when orders have taken all others, and as many more for the venue when cancels have."""
 
 
 class Share:
-    """Somebody's unanswered commands; those of a session count for its member too."""
+    """The unanswered commands of a session or a member; those of a session count for its member too."""
 
     __slots__ = ("member", "waiting")
 
@@ -43,7 +43,7 @@ class Share:
         self.waiting = 0
 
     def add(self, count: int) -> None:
-        """Count commands as taken, or as answered where the number is negative."""
+        """Count commands as accepted, or as answered if the number is negative."""
         self.waiting += count
         if self.member is not None:
             self.member.waiting += count
@@ -122,11 +122,11 @@ class Pressure:
         return f"the journal is not reachable: {self.disk_full}" if self.disk_full else "the journal is not reachable"
 
     def why_full(self, share: "Share | None", spare: int) -> str | None:
-        """Return why no command of a share is taken now, or None.
+        """Return why no command of a share is accepted now, or None.
 
-        A member may have as many unanswered commands as there are free places, so that one alone leaves half of them
-        to others, and others come in however many it sends. Of these a session may have as many as its member has
-        left. ``spare`` are the places beyond those of orders. The venue (None) has no share.
+        A member may have as many unanswered commands as there are free places; so one member takes at most half of
+        them, and others always find places. A session may have as many as its member has left. ``spare`` are the places
+        beyond those of orders. The venue (None) has no share.
         """
         free = MAX_WAITING + spare - self.waiting
         if free <= 0:
@@ -148,7 +148,7 @@ class Pressure:
         return f"{self.waiting} commands of this gateway wait for their answers already"
 
     def refusal(self, why: str, *, loaded: bool = False) -> Refusal:
-        """Return a refusal (UNAVAILABLE) with the milliseconds after which another attempt makes sense.
+        """Return a refusal (UNAVAILABLE) with the milliseconds after which to try again.
 
         If too many commands are unanswered (``loaded``), that is the time in which they should be answered.
         """

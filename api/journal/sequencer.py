@@ -55,10 +55,10 @@ Answer = Callable[[Outcome | Refusal], None]
 
 
 class _Frame:
-    """The unanswered commands of one frame: ``answers[i]`` takes the outcome of the i-th command.
+    """The unanswered commands of one frame: ``answers[i]`` is called with the outcome of the i-th command.
 
-    ``shares`` are those of the members who sent them. ``since`` is the number of checks of the back-pressure when the
-    frame was made.
+    ``shares`` are those of their senders. ``since`` is the number of checks of the back-pressure when the frame was
+    made.
     """
 
     __slots__ = ("answers", "shares", "since")
@@ -73,7 +73,7 @@ class Sequencer:
     """The sequencer of one run of a gateway.
 
     ``writer`` names the gateway and its run. ``position`` returns the journal position of the newest events that the
-    gateway has applied. ``available`` is whether the journal takes commands now.
+    gateway has applied. ``available`` is whether the journal accepts commands now.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Sequencer:
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT)
         self._connection = RedisConnection(self._redis)
         self.clock = clock
-        """The server's clock, measured once a second; None where it does not matter."""
+        """The server's clock, measured once a second; None if it is not checked."""
         self._journal = Journal(self._redis, keys, replicas, self._connection, clock)
         self._frame_writer = FrameWriter(writer)
         self._position = position
@@ -121,9 +121,9 @@ class Sequencer:
         await self._redis.aclose()
 
     def submit(self, command: AnyCommand, answer: Answer, share: Share | None = None) -> None:
-        """Take one command; ``answer`` is called with its outcome. ``share`` is that of a member's session.
+        """Accept one command; ``answer`` is called with its outcome. ``share`` is that of a member's session.
 
-        Raises Refusal (UNAVAILABLE) if it cannot be taken; then it is not placed.
+        Raises Refusal (UNAVAILABLE) if it cannot be accepted; then it is not placed.
         """
         pressure = self._pressure
         if not self.available:
@@ -227,7 +227,7 @@ class Sequencer:
             position = None
             if self.clock is not None:
                 self.clock.trouble = error.text
-            log.error("nothing is appended: it would be dated wrongly", reason=error.text)
+            log.error("nothing is appended: it would get a wrong date", reason=error.text)
             self._refuse(frame.answers, frame.shares, error.text)
         except (RedisError, OSError) as error:
             log.warning("an append ended without an answer", frame=self._frame_writer.number, error=str(error))
@@ -248,16 +248,16 @@ class Sequencer:
         self._early.clear()
 
     async def _watch_clock(self, clock: ServerClock) -> None:
-        """Measure the server's clock once a second, and log when it goes beyond the limit and when it is back."""
+        """Measure the server's clock once a second, and log when it leaves the limit and when it returns."""
         while True:
             before = clock.trouble
             try:
                 await clock.measure(self._redis, max(self._last, self._position()))
             except (RedisError, OSError):
-                pass  # the appends say so
+                pass  # the appends report it
             else:
                 if clock.trouble is not None and before is None:
-                    log.error("commands are refused: they would be dated wrongly", reason=clock.trouble)
+                    log.error("commands are refused: they would get a wrong date", reason=clock.trouble)
                 elif clock.trouble is None and before is not None:
                     log.info("the server's clock is right again", offset_ms=clock.offset_ms)
             await asyncio.sleep(CLOCK_SECONDS)

@@ -1,8 +1,8 @@
-"""The record of people's acts at a gateway, on its way to the audit log: log-ons and failed ones, ends, commands.
+"""The acts of people at a gateway, on their way to the audit log: log-ons, failed ones, ends, commands.
 
-An operator's command is recorded, with its reason, before it goes to the journal: without the record it is not placed.
-Log-ons and ends are recorded beside them, in their order. Of the failed log-ons of a flood only some are recorded, each
-with the number of those before it that are not.
+An operator's command is recorded, with its reason, before it goes to the journal; if that fails it is not placed.
+Log-ons and ends of sessions are recorded in the order in which they happen. In a flood of failed log-ons only some are
+recorded, each with the number of unrecorded ones before it.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ log = structlog.get_logger()
 
 FAILURES_A_SECOND: Final = 1
 FAILURES_AT_ONCE: Final = 100
-"""Failed log-ons that a gateway records, of all addresses together."""
+"""Failed log-ons that a gateway records at once, from all addresses together."""
 LONGEST_REASON: Final = 200
 MOST_WAITING: Final = 100_000
 RETRY_SECONDS: Final = 0.5
 
 
 def take_reason(method: str, params: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the parameters of an operator's command, and the reason among them. Raises BadValue.
+    """Return the parameters of an operator's command, and its reason. Raises BadValue.
 
-    Only a command that has a reason itself keeps it.
+    The reason stays among the parameters only if the command has such a field.
     """
     reason = params.get("reason")
     if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
-        raise BadValue("reason", reason, f"why, in 1 to {LONGEST_REASON} printable characters; it is in the audit log")
+        raise BadValue("reason", reason, f"1 to {LONGEST_REASON} printable characters, for the audit log")
     own = "reason" in BY_METHOD[method].__struct_fields__
     return {name: value for name, value in params.items() if own or name != "reason"}, reason.strip()
 
@@ -70,7 +70,7 @@ class ActLog:
         """Record a log-on that was refused."""
         log.info("a log-on was refused", key_id=key_id, address=session.address, reason=why)
         if self._failures.take(time.monotonic()):
-            self._failures.spend(time.monotonic(), -1)  # a flood is recorded once a second all the same
+            self._failures.spend(time.monotonic(), -1)  # even during a flood one is recorded every second
             self._unrecorded += 1
             return
         detail: dict[str, Any] = {"address": session.address, "reason": why}
@@ -97,19 +97,19 @@ class ActLog:
             raise Refusal("UNAVAILABLE", text, retry_after_ms=1_000) from error
 
     async def run(self) -> None:
-        """Append what waits, until cancelled."""
+        """Append the waiting acts, until cancelled."""
         while True:
             await self._wake.wait()
             await retry(self.drain, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))
 
     async def drain(self) -> None:
-        """Append what waits. Raises redis' errors; what is not appended then waits on."""
+        """Append the waiting acts. Raises redis' errors; acts that were not appended keep waiting."""
         async with self._appending:
             self._wake.clear()
             while self._waiting:
                 act = self._waiting[0]
                 await append_act(self._redis, self._keys, act)
-                if self._waiting[0] is act:  # else it has been dropped meanwhile for a newer one
+                if self._waiting[0] is act:  # else it was dropped meanwhile for a newer one
                     self._waiting.popleft()
 
     def _add(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""The ends of members' sessions: taken over, kept for their grace, or closed with their orders, by whichever gateway.
+"""The ends of members' sessions: taken over, kept for their grace, or closed with their orders.
 
 A session is registered in Redis before it can place an order (``api.sessions.registrations``). When it has ended, and
-its grace has passed without the same key logging on again under the same name, ``session.close`` goes to the journal
-and the registration is removed. What a gateway that was killed or has stopped leaves registered is closed by its next
-run, or by another gateway that notices.
+its grace has passed without a log-on with its key and name, ``session.close`` goes to the journal and the registration
+is removed. Sessions that a stopped or killed gateway leaves registered are closed by its next run, or by another
+gateway that notices.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ CHECK_SECONDS: Final = 1.0
 CLAIM_ATTEMPTS: Final = 20
 CLAIM_PAUSE: Final = 0.2
 MAX_CALLS: Final = 32
-"""Log-ons and ends that use Redis at the same time: each takes a connection of the pool, and the others wait."""
+"""Log-ons and ends that may use Redis at the same time, each with a connection of the pool; others wait."""
 STOP_SECONDS: Final = 5.0
 
 
@@ -59,9 +59,9 @@ class Ends:
         self._spawn = spawn
         self._drop = drop
         self._held: dict[str, Session] = {}
-        """By name: the sessions of this gateway that live."""
+        """By name: the connected sessions of this gateway."""
         self._waiting: dict[str, tuple[str, asyncio.Event]] = {}
-        """By name: sessions in their grace, with their key, and what ends the grace at once."""
+        """By name: sessions in their grace, with their key and an event that ends the grace at once."""
         self._closing: set[tuple[str, str]] = set()
         """Names and holders of the sessions that are being closed, or in the grace before that."""
         self._calls = asyncio.Semaphore(MAX_CALLS)
@@ -69,7 +69,7 @@ class Ends:
         self._stopping = False
 
     async def claim(self, session: Session, principal: Principal, wanted: str | None) -> None:
-        """Register a session under its key and the name that it wants, and take that over from whoever has it.
+        """Register a session under its key and the wanted name, taking over an existing session of that name.
 
         Raises Refusal (UNAVAILABLE) and redis' errors.
         """
@@ -87,7 +87,7 @@ class Ends:
                     await self._registrations.remove(name, new.holder)
                     twice = True
                 if twice:
-                    raise Refusal("UNAVAILABLE", f"session {wanted} logs on twice at once", retry_after_ms=1_000)
+                    raise Refusal("UNAVAILABLE", f"session {wanted} is logging on elsewhere now", retry_after_ms=1_000)
         self._let_go(name)
         session.name, session.cancel_on_disconnect, session.grace_ms = name, taken.cancel, taken.grace_ms
         self._held[name] = session
@@ -103,7 +103,7 @@ class Ends:
                 if await self._registrations.take(name, found, taken):
                     return taken
             await asyncio.sleep(CLAIM_PAUSE)
-        raise Refusal("UNAVAILABLE", "the session's orders are just being cancelled", retry_after_ms=1_000)
+        raise Refusal("UNAVAILABLE", "the session's orders are being cancelled", retry_after_ms=1_000)
 
     def _let_go(self, name: str) -> None:
         """Forget a session that another log-on has taken over."""
@@ -136,7 +136,7 @@ class Ends:
                 now.set()
 
     async def close_all(self, gateway: str) -> None:
-        """Close the sessions that a gateway has left, each after its grace."""
+        """Close the sessions that a gateway left registered, each after its grace."""
 
         async def read() -> dict[str, Found]:
             return await self._registrations.of(gateway)
@@ -148,7 +148,7 @@ class Ends:
     async def close_left(self, lost: str) -> None:
         """Close the sessions of a lost gateway and of all others that do not run, each after its grace.
 
-        It is done for all of them whenever one is lost, since the lost one may have been closing those of another.
+        All are included because the lost gateway may have been closing the sessions of another one.
         """
         await self.close_all(lost)
         for gateway in await self._insist(self._registrations.unwatched):
@@ -165,11 +165,10 @@ class Ends:
                         self._let_go(name)
 
     async def stop(self) -> bool:
-        """Close the sessions without grace, let those with one wait for their key, and return whether any are left.
+        """Close the sessions without grace, leave those with grace registered, and return whether any are left.
 
-        Those of gateways that do not run count too: this one may have been closing them.
-
-        Raises redis' errors, Refusal and TimeoutError.
+        Sessions of gateways that do not run count too, as this one may have been closing them. Raises redis' errors,
+        Refusal and TimeoutError.
         """
         self._stopping = True
         for _, now in self._waiting.values():
@@ -239,7 +238,7 @@ class Ends:
         await self._insist(partial(self._registrations.remove, name, holder, gateway))
 
     async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Return what a call of Redis returns, and repeat it while Redis is away."""
+        """Return the result of a call of Redis, repeating the call while Redis is away."""
 
         async def one() -> Any:
             async with self._calls:

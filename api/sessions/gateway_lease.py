@@ -1,9 +1,9 @@
-"""The gateways of a shard watch each other: a gateway's name is used once, and who is lost is noticed.
+"""The gateways of a shard watch each other, to close the sessions of a lost one, and no two have the same name.
 
-A gateway changes its entry in a hash on Redis or Valkey twice a second. Whoever sees an entry stand still through many
-of its own reads, one after the other, removes it: the gateway is lost, and its sessions are closed. If it only slept,
-it finds its entry gone and ends. Reads are counted, not seconds, so that an outage of the server, or a sleep of the
-watcher, makes nobody lost.
+A gateway changes its entry in a hash on Redis or Valkey twice a second. A gateway that reads another's entry unchanged
+many times in a row removes the entry and closes the other's sessions. If the other one was only paused, it finds its
+entry gone and ends. Reads are counted, not seconds, so that an outage of the server, or a pause of the watcher itself,
+does not make gateways count as lost.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 
 BEAT_SECONDS: Final = 0.5
 CLAIM_READS: Final = 6
-"""Reads in which the entry of a former run must stand still before its name is used again."""
+"""Reads in which a former run's entry must be unchanged before the name is used again."""
 LOST_READS: Final = 20
 STOPPED: Final = b"stopped"
-"""The entry of a gateway that has stopped in good order and left sessions in their grace."""
+"""The entry of a gateway that has stopped cleanly and left sessions in their grace."""
 
 _CHANGE: Final = """
 local entry = redis.call('HGET', KEYS[1], ARGV[1]) or ''
@@ -34,7 +34,7 @@ if string.sub(entry, 1, #ARGV[2]) ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
-"""Changes an entry that begins with a token: one that was removed, or is another's, is not written over."""
+"""Changes an entry only if it begins with the caller's token: not if it was removed, or belongs to another run."""
 
 
 class GatewayIdTaken(RuntimeError):
@@ -42,13 +42,13 @@ class GatewayIdTaken(RuntimeError):
 
 
 class GatewayLost(RuntimeError):
-    """Raised when another has taken this gateway's name, or has closed its sessions because it did not move."""
+    """Raised when another gateway has taken this one's name, or has closed its sessions as its entry did not change."""
 
 
 class GatewayLease:
     """The entry of one gateway, and its watch over the others.
 
-    Others are watched once ``lost`` is set, which is called with the name of a lost one.
+    Other gateways are watched once ``lost`` is set; it is called with the name of a lost one.
     """
 
     def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
@@ -60,7 +60,7 @@ class GatewayLease:
         self._change = redis.register_script(_CHANGE)
         self._remove = redis.register_script(REMOVE_IF)
         self._seen: dict[str, tuple[bytes, int]] = {}
-        """By gateway: its entry, and the reads in which it has stood still."""
+        """By gateway: its entry, and the number of reads in which it was unchanged."""
         self._released = asyncio.Event()
         self.lost: Callable[[str], object] | None = None
 
@@ -71,7 +71,7 @@ class GatewayLease:
             await asyncio.sleep(BEAT_SECONDS)
             if await self._entry() != former:
                 raise GatewayIdTaken(
-                    f"gateway_id: {self._gateway!r} is used by a gateway that runs; it must be a name of its own"
+                    f"gateway_id: {self._gateway!r} is used by a running gateway; each gateway needs a name of its own"
                 )
         await self._redis.hset(self._keys.gateways, self._gateway, self._entry_of_next_beat())
 
@@ -88,8 +88,8 @@ class GatewayLease:
                     return
                 if not kept:
                     raise GatewayLost(
-                        f"another has taken the name {self._gateway} or has closed the sessions of this gateway, "
-                        "which did not move for too long"
+                        f"another gateway has taken the name {self._gateway}, or has closed the sessions of this one, "
+                        "which did not update its entry for too long"
                     )
                 if self.lost is not None:
                     await self._watch({name.decode(): entry for name, entry in entries.items()}, self.lost)

@@ -24,16 +24,16 @@ from api.sessions.close_codes import SLOW_CONSUMER
 EXTENSION: Final = "goldx.link"
 """The key of the link in the ``extensions`` of its ASGI scope."""
 LIMITS_IN_A_TURN: Final = 16
-"""How many times ``queue_limit`` may be queued in one turn of the event loop, for a client that is not behind."""
+"""The multiple of ``queue_limit`` that may be queued in one turn of the event loop for a client that is not behind."""
 
 
 class Link(WebSocketsSansIOProtocol):
     """The protocol class, given to uvicorn as ``ws=``."""
 
     queue_limit = 4 << 20
-    """Bytes that may wait for longer than a turn: a client that reads too slowly for it is cut off."""
+    """Bytes that may wait for longer than a turn; a client that leaves more unread is cut off."""
     allowed: Connections | None = None
-    """Counts the connection, if there is one."""
+    """Counts the connection, if it is set."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,12 +45,12 @@ class Link(WebSocketsSansIOProtocol):
         self._out: list[bytes] = []
         self._queued = 0
         self._behind = 0
-        """The bytes that were queued when the last turn that had any ended, and could not be written."""
+        """The bytes that could not be written at the end of the last turn in which any were queued."""
         self._scheduled = False
         self._address: str | None = None
         """The address for which the connection is counted."""
         self.unfinished_since: float | None = None
-        """Since when, by the clock of the loop, a message has begun that has not ended; None if none has."""
+        """The time, by the clock of the loop, at which an incomplete message began; None if there is none."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -78,8 +78,8 @@ class Link(WebSocketsSansIOProtocol):
     def push(self, data: bytes) -> None:
         """Send one message, in this turn of the event loop or as soon as the client reads.
 
-        A client that has left more than ``queue_limit`` bytes unread is cut off (SLOW_CONSUMER). Only what waited
-        before this turn counts: however much one request or one event gives a client to read, it has not been slow yet.
+        A client that has left more than ``queue_limit`` bytes unread is cut off (SLOW_CONSUMER). Only bytes from
+        earlier turns count: a client is not slow because one request or event gives it much to read.
         """
         if self.close_sent or self.disconnected:
             return
@@ -97,8 +97,8 @@ class Link(WebSocketsSansIOProtocol):
     def end(self, code: int, reason: str) -> None:
         """End the session, and close the connection after what has been written.
 
-        What a slow client has not let be written is dropped, so that it reads the close as soon as it reads on. One
-        that does not read it either is cut off after a while.
+        Messages that a slow client has left unread are dropped, so that it finds the close as soon as it reads again. A
+        client that does not read the close either is cut off after a while.
         """
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
@@ -111,7 +111,7 @@ class Link(WebSocketsSansIOProtocol):
         self._end_session()
 
     def keepalive_timeout(self) -> None:
-        """Close the connection: a client that does not answer a ping does not read (SLOW_CONSUMER)."""
+        """Close the connection of a client that does not answer a ping, and so does not read (SLOW_CONSUMER)."""
         self.pong_timer = None
         self.pending_ping_payload = None
         self.end(SLOW_CONSUMER, "slow consumer: a ping was not answered")

@@ -1,6 +1,6 @@
-"""How many log-ons may be under way: one of a session, a few of an address, and a number of the whole gateway.
+"""The limits on log-ons under way: one for each session, a few for each address, and a number for the gateway.
 
-A failed log-on is paid by its address. An address that has failed too often has to pause, and so does whoever guesses.
+A failed log-on is charged to its address. An address with too many failures must wait, which slows down guessing.
 """
 
 from collections import Counter
@@ -16,11 +16,11 @@ MOST: Final = 512
 """Log-ons under way in a gateway."""
 FAILURES_A_SECOND: Final = 1
 FAILURES_AT_ONCE: Final = 20
-"""Failed log-ons of an address until it has to pause, for a second each."""
+"""Failed log-ons of an address after which each further one costs it a second of waiting."""
 
 
 class LogOns:
-    """The log-ons that are under way, at most ``most_of_address`` from one address. ``clock`` gives seconds."""
+    """The log-ons under way, at most ``most_of_address`` from one address. ``clock`` gives seconds."""
 
     def __init__(self, clock: Callable[[], float], most_of_address: int) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class LogOns:
         failures = self._failures.of(client)
         if wait_ms := failures.take(self._clock()):
             raise _refusal(f"too many log-ons of this address have failed; the next may come in {wait_ms} ms", wait_ms)
-        failures.spend(self._clock(), -1)  # only a failed one is paid
+        failures.spend(self._clock(), -1)  # only a failed one is charged
         self._pending.add(session)
         self._by_address[client] += 1
 
@@ -57,7 +57,7 @@ class LogOns:
             del self._by_address[client]
 
     def failed(self, session: Session) -> None:
-        """Let the session's address pay for a log-on that has failed."""
+        """Charge a failed log-on to the session's address."""
         self._failures.of(client_of(session.address)).spend(self._clock())
 
 

@@ -21,7 +21,7 @@ from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS
 
 FIELDS_OF_AN_INSTRUMENT: Final = 5
-"""As many rows as an instrument in a list costs."""
+"""The cost of an instrument in a list, in rows."""
 LARGEST_ORDER_ID: Final = (1 << 63) - 1
 
 
@@ -107,7 +107,7 @@ class Queries:
         wanted = None if symbol is None else self.market(symbol).symbol
         after = check_whole("after", request.params.get("after", 0), 0, LARGEST_ORDER_ID)
         limited = request.params.get("limit") is not None
-        # One more than the page shows whether there is another page.
+        # One more than the page, which shows whether there is another page.
         most = read_rows(request.params, "limit", 1) + 1 if limited else len(account.live)
         matching = (
             order
@@ -149,5 +149,5 @@ class Queries:
 
 
 def unknown_account(name: object) -> Refusal:
-    """Return the refusal of a request about an account that is not the member's own, whether it is there or not."""
+    """Return the refusal of a request about another member's account, the same as for an account that is unknown."""
     return Refusal("UNKNOWN_ACCOUNT", f"there is no account {name} of yours")

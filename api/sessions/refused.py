@@ -1,7 +1,6 @@
-"""The details of a refusal by the core: which field it is about, and what would have been allowed.
+"""The details of a refusal by the core: the field that caused it, and the values that are allowed.
 
-The core gives a reason in a word. The field follows from the command and the terms of its instrument, which are taken
-as they are when the refusal is answered.
+The core gives one word as the reason. The field is found from the command and the present terms of its instrument.
 """
 
 from collections.abc import Iterator
@@ -17,13 +16,13 @@ from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG, BadValue, format_
 from goldx.protocol.wire import CODECS
 
 EXPLAINED = ("BAD_PRICE", "BAD_QUANTITY", "BAD_VALUE", "PRICE_LIMIT")
-"""Reasons that are about the fields of a command."""
+"""Reasons that concern a field of the command."""
 _PRICES = ("price", "stop_price", "bid_price", "ask_price")
 _QUANTITIES = ("quantity", "display_quantity", "bid_quantity", "ask_quantity")
 
 
 class Fault(NamedTuple):
-    """A field that was not as it must be; ``bounds`` are the terms that say so, as decimal strings."""
+    """A field with a value that is not allowed; ``bounds`` are the terms that limit it, as decimal strings."""
 
     field: str
     allowed: str
@@ -33,9 +32,9 @@ class Fault(NamedTuple):
 def explain(
     reason: str, command: AnyCommand, market: MarketData | None, order: Order | None
 ) -> tuple[str, dict[str, Any]] | None:
-    """Return a text and data for the refusal of a command, or None if the reason is not about a field.
+    """Return a text and data for the refusal of a command, or None if the reason does not concern a field.
 
-    ``market`` is that of the command's instrument, ``order`` the one that it would have replaced.
+    ``market`` is that of the command's instrument, ``order`` the order that it would have replaced.
     """
     if reason not in EXPLAINED or market is None or market.defined is None:
         return None
@@ -49,7 +48,7 @@ def explain(
 
 
 def differences(command: OrderPlace | QuoteSet, orders: list[Order]) -> list[str]:
-    """Return the fields in which a repeated command differs from the orders that its id belongs to, as they are now."""
+    """Return the fields in which a repeated command differs from the present state of the orders with its id."""
     if isinstance(command, OrderPlace):
         names = [name for name in command.__struct_fields__ if name not in ("account", "client_order_id", "session")]
         return [name for name in names if getattr(command, name) != getattr(orders[0], name)]

@@ -1,8 +1,8 @@
-"""The sessions of members on Redis or Valkey: whose they are, which gateway has them, and what happens at their end.
+"""The sessions of members on Redis or Valkey: their member, their gateway, and what happens at their end.
 
-A session is known by its key and its name, ``KEY/NAME``, at every gateway of the shard. Each gateway has a hash,
-session -> registration. A registration changes only if it is as its changer knows it, checked by the server in the same
-step: so a session that another gateway has taken over is never closed by the one that had it.
+A session is identified by its key and its name, ``KEY/NAME``, at every gateway of the shard. Each gateway has a hash,
+session -> registration. The server changes a registration only if the caller knows its present value; so a gateway
+never closes a session that another one has taken over.
 """
 
 import time
@@ -25,14 +25,14 @@ REMOVE_IF: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """
-"""Removes a field of a hash if it has a value."""
+"""Removes a field of a hash if it has the given value."""
 
 
 class Registration(NamedTuple):
-    """A registered session. ``holder`` names the connection that has it, unlike any other.
+    """A registered session. ``holder`` is the unique name of its connection.
 
-    ``ended_at``: when its connection ended, in ms since the epoch; None while it lives. ``closing``: its grace has
-    passed and its orders are being cancelled; nobody can have it back.
+    ``ended_at``: when its connection ended, in ms since the epoch; None while it is connected. ``closing``: its grace
+    has passed and its orders are being cancelled; it can no longer be resumed.
     """
 
     member: str
@@ -54,12 +54,12 @@ _decode = msgspec.json.Decoder(Registration).decode
 
 
 def read(data: bytes) -> Registration:
-    """Return a registration. Older ones, and those of older archives, are the member's code alone."""
+    """Return a registration. Registrations of older versions, also in archives, consist of the member's code only."""
     return _decode(data) if data.startswith(b"[") else Registration(data.decode(), "", "")
 
 
 class Found(NamedTuple):
-    """A registration as it was found at a gateway."""
+    """A registration, and the gateway at which it was found."""
 
     gateway: str
     data: bytes
@@ -77,7 +77,7 @@ class Registrations:
         self._remove = redis.register_script(REMOVE_IF)
 
     async def find(self, name: str, *, elsewhere: bool = False) -> Found | None:
-        """Return a session's registration, at whatever gateway it is, or only at another one."""
+        """Return a session's registration at any gateway, or with ``elsewhere`` only at another one."""
         gateways = [writer for writer in await self.gateways() if not (elsewhere and writer == self._gateway)]
         async with self._redis.pipeline(transaction=False) as pipe:
             for gateway in gateways:
@@ -89,12 +89,12 @@ class Registrations:
         return None
 
     async def gateways(self) -> list[str]:
-        """Return the names of all that have ever run in the shard."""
+        """Return the names of all gateways that have ever run in the shard."""
         found: Any = await self._redis.hkeys(self._keys.runs)
         return sorted(name.decode() for name in found)
 
     async def unwatched(self) -> list[str]:
-        """Return the names of all that have run in the shard and have no entry: they do not run (``GatewayLease``)."""
+        """Return the names of the shard's former gateways that do not run, as they have no entry (``GatewayLease``)."""
         found: Any = await self._redis.hkeys(self._keys.gateways)
         watched = {name.decode() for name in found}
         return [name for name in await self.gateways() if name not in watched]
@@ -105,7 +105,7 @@ class Registrations:
         return {name.decode(): Found(gateway, data, read(data)) for name, data in found.items()}
 
     async def put(self, name: str, registration: Registration) -> bool:
-        """Register a session at this gateway, unless one of that name is registered here; return whether it was."""
+        """Register a session at this gateway, and return True, unless one of that name is registered here already."""
         key = self._keys.sessions(self._gateway)
         return bool(await self._redis.hsetnx(key, name, _encode(registration).decode()))
 
@@ -116,7 +116,7 @@ class Registrations:
         return bool(await self._move(keys=keys, args=[name, found.data, _encode(registration)]))
 
     async def change(self, name: str, found: Registration, gateway: str | None = None, **fields: Any) -> bool:
-        """Change fields of a session; return False if it has another holder now, or somebody else closes it."""
+        """Change fields of a session; return False if it has another holder now, or another gateway is closing it."""
         key = self._keys.sessions(gateway or self._gateway)
         while True:
             data: Any = await self._redis.hget(key, name)
@@ -130,7 +130,7 @@ class Registrations:
                 return True
 
     async def remove(self, name: str, holder: str, gateway: str | None = None) -> None:
-        """Remove a session that is closed, or that asked for nothing at its end, unless it has another holder now."""
+        """Remove a session that is closed, or that wants no cancel at its end, unless it has another holder now."""
         key = self._keys.sessions(gateway or self._gateway)
         data: Any = await self._redis.hget(key, name)
         if data is not None and read(data).holder == holder:

@@ -36,15 +36,15 @@ CANCEL_METHODS: Final = frozenset(
         "channel.unsubscribe",
     )
 )
-"""Methods that a session pays from its reserve, so that it can always cancel what it has placed."""
+"""Methods that a session pays from its reserve, so that it can always cancel its orders."""
 LOG_ON_METHODS: Final = frozenset(("session.challenge", "session.logon"))
-"""Methods that are paid from the reserve before the log-on."""
+"""Methods paid from the reserve before the log-on."""
 ROWS_OF_A_UNIT: Final = 20
-"""Rows of an answer, or messages of a channel, that cost as much as a request."""
+"""Rows of an answer, or messages of a channel, that cost one unit."""
 MAX_BACKLOG_BYTES: Final = 128 << 10
-"""Messages that wait to be handled, above which no more are read."""
+"""The number of waiting messages above which no more are read."""
 PAUSE_SECONDS: Final = 0.1
-"""The time for which a session that goes on sending requests beyond its rate limit is not read."""
+"""The time for which a session is not read that keeps sending requests beyond its rate limit."""
 
 
 class Session:
@@ -71,20 +71,20 @@ class Session:
     ) -> None:
         self.name = name
         self.holder = name
-        """The name of the connection, unlike any other, however the session is called after its log-on."""
+        """The unique name of the connection; the session may get another name at its log-on."""
         self.principal: Principal | None = None
         self.end_reason = "the connection ended"
         self.address = ""
-        """Where the connection comes from."""
+        """The address from which the connection comes."""
         self.nonce: str | None = None
         self.nonce_until = 0.0
-        """By the clock: until when the nonce may be used."""
+        """The time, by the clock, until which the nonce may be used."""
         self.cancel_on_disconnect = True
         self.grace_ms = 0
         self.channels: dict[str, Subscribed] = {}
         """Subscriptions by the name of the channel."""
         self.beginning: set[Start] = set()
-        """Subscriptions that begin in one of the next turns."""
+        """Subscriptions that will begin in one of the next turns."""
         self.last_message_at = clock()
         self.ended = False
         self.bucket = bucket
@@ -146,7 +146,7 @@ class Session:
             self._hold(True)
 
     def work(self, step: Callable[[], bool]) -> None:
-        """Call ``step`` until it has no more work, beside what the client asks for next."""
+        """Call ``step`` until it has no more work, while further requests are handled."""
         self._turns.later(step)
 
     def _wake(self, batch: rpc.Batch) -> None:
@@ -173,7 +173,7 @@ class Session:
         self.beginning.clear()
 
     def has(self, subscribed: Subscribed) -> bool:
-        """Return whether a subscription has not ended, nor begun anew."""
+        """Return whether a subscription still exists and has not begun anew."""
         return self.channels.get(subscribed.channel.name) is subscribed
 
     def _call(self, request: Request) -> None:
@@ -201,12 +201,12 @@ class Session:
         self._take(self.reserve if method in reserved else self.bucket, 1)
 
     def charge(self, rows: int) -> None:
-        """Take what an answer of so many rows costs beyond a unit. Raises Refusal (RATE_LIMITED)."""
+        """Take the cost of an answer of ``rows`` rows beyond its first unit. Raises Refusal (RATE_LIMITED)."""
         if rows >= ROWS_OF_A_UNIT:
             self._take(self.bucket, rows // ROWS_OF_A_UNIT)
 
     def bill(self, units: int = 1) -> None:
-        """Take units for what was refused already, even if the session has none left."""
+        """Take units for a refused request, even if the session has none left."""
         self.bucket.spend(self._clock(), units)
 
     def _take(self, bucket: TokenBucket, cost: int) -> None:

@@ -1,4 +1,4 @@
-"""The sessions of a gateway: log-on, idle time, and what is asked of them. ``api.sessions.ends`` has their ends."""
+"""The sessions of a gateway: log-on, idle time and methods. Their ends are in ``api.sessions.ends``."""
 
 import asyncio
 import itertools
@@ -37,13 +37,13 @@ MAX_GRACE_MS: Final = 60_000
 NONCE_SECONDS: Final = 30
 """The time for a log-on after its challenge."""
 MESSAGE_SECONDS: Final = 30
-"""The time in which a message that has begun must end."""
+"""The time in which a message must be complete once it has begun."""
 CHECK_SECONDS: Final = 1.0
 SESSION_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
 
 
 class Sessions:
-    """All sessions of one run of a gateway. ``prefix`` names the gateway and its run, and so every connection."""
+    """All sessions of one run of a gateway. ``prefix`` names that run; names of connections begin with it."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Sessions:
         fast_path: Callable[[Session, bytes], bool],
         ended: Callable[[], None],
     ) -> None:
-        """Begin a session on a connection that was accepted from an address. ``ended`` is called at its end."""
+        """Begin a session on a connection accepted from an address. ``ended`` is called at its end."""
         session = Session(
             f"{self._prefix}.{next(self._numbers)}",
             methods,
@@ -145,14 +145,14 @@ class Sessions:
                 task.cancel()
 
     async def close_stale(self) -> None:
-        """Close sessions that are silent or within a message for too long, until cancelled."""
+        """Close sessions that are silent, or leave a message incomplete, for too long, until cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             idle_since = time.monotonic() - self._settings.session_idle_seconds
             begun_since = asyncio.get_running_loop().time() - MESSAGE_SECONDS
             for session, link in tuple(self._links.items()):
                 if link.unfinished_since is not None and link.unfinished_since < begun_since:
-                    link.end(IDLE, "a message has not ended in time")
+                    link.end(IDLE, "a message was not complete in time")
                 elif session.principal is None:
                     continue
                 elif session.last_message_at < idle_since:
@@ -160,7 +160,7 @@ class Sessions:
                     link.end(IDLE, session.end_reason)
 
     def revoke(self, key_ids: set[str]) -> None:
-        """End the sessions of revoked keys, and cancel their orders at once, whatever grace they had."""
+        """End the sessions of revoked keys, and cancel their orders at once, without their grace."""
         for session, link in tuple(self._links.items()):
             if session.principal is not None and session.principal.key_id in key_ids:
                 session.cancel_on_disconnect, session.grace_ms = True, 0
@@ -253,12 +253,12 @@ class Sessions:
         self.spawn(self._keep_settings(session, request))
 
     async def _keep_settings(self, session: Session, request: Request) -> None:
-        """Answer when the settings are where a gateway finds them that closes the session in place of this one."""
+        """Store the settings where another gateway that closes the session will find them, then answer."""
         try:
             await self.ends.keep_settings(session)
         except (RedisError, OSError) as error:
-            log.warning("settings of a session are not kept", error=str(error))
-            request.refuse(Refusal("UNAVAILABLE", "the settings hold at this gateway alone", retry_after_ms=1_000))
+            log.warning("settings of a session were not stored", error=str(error))
+            request.refuse(Refusal("UNAVAILABLE", "only this gateway has the settings yet", retry_after_ms=1_000))
             return
         request.succeed({"enabled": session.cancel_on_disconnect, "grace_ms": session.grace_ms})
 
@@ -274,7 +274,7 @@ class Sessions:
             self.ends.end(session, principal)
 
     def _drop(self, session: Session) -> None:
-        """End the connection of a session that the same key has taken over elsewhere, and leave its orders."""
+        """End the connection of a session that was taken over elsewhere, and leave its orders."""
         if (link := self._links.pop(session, None)) is not None:
             session.end_reason = "the session goes on over another connection"
             link.end(TAKEN_OVER, session.end_reason)

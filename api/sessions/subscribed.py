@@ -1,4 +1,4 @@
-"""Subscriptions of a session, and the place where one is to begin."""
+"""Subscriptions of a session, and the sequence after which each begins."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,9 +9,10 @@ from goldx.protocol.units import BadValue
 
 
 class Subscribed:
-    """One channel of a session, which has been sent, or is being sent, all messages after ``start``.
+    """One channel of a session, to which all messages after ``start`` have been sent or are being sent.
 
-    Two subscriptions to one channel are different objects: work that was begun for one is not taken for the other's.
+    A new subscription to the same channel is another object, so that work begun for the old one is not mixed up with
+    it.
     """
 
     def __init__(self, channel: Channel, start: int) -> None:
@@ -20,7 +21,7 @@ class Subscribed:
 
 
 class Start(NamedTuple):
-    """Where a subscription is to begin: after ``sequence``, None for the present; ``epoch`` is that of the sequence."""
+    """The beginning of a subscription: after ``sequence``, of ``epoch``; None for the present."""
 
     channel: Channel
     sequence: int | None
@@ -28,11 +29,11 @@ class Start(NamedTuple):
 
     @property
     def ahead(self) -> bool:
-        """Whether it is after a message that this gateway does not have yet, or that there never was."""
+        """Whether this gateway does not have the message ``sequence`` yet, or there never was one."""
         return self.sequence is not None and self.sequence > self.channel.sequence
 
     def check(self) -> None:
-        """Raise Refusal (CANNOT_RESUME) if the channel has not this sequence, or not in this epoch."""
+        """Raise Refusal (CANNOT_RESUME) if the channel does not have this sequence in this epoch."""
         channel, sequence = self.channel, self.sequence
         if sequence is None:
             return
@@ -46,10 +47,9 @@ class Start(NamedTuple):
 
 
 def read_start(params: Mapping[str, Any], channel: Channel) -> Start:
-    """Return where a channel is to begin. Raises BadValue.
+    """Return the beginning of a channel's subscription. Raises BadValue.
 
-    ``from_sequence`` and ``epoch`` are one value for all channels of the request, or an object with a value for some
-    of them.
+    ``from_sequence`` and ``epoch`` are one value for all channels of the request, or an object with values by channel.
     """
     sequence = _value(params, "from_sequence", channel.name)
     if sequence is not None and (not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 0):

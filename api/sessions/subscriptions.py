@@ -1,11 +1,11 @@
-"""Subscribing to channels, and resuming where a subscriber was.
+"""Subscribing to channels, and resuming after the last message received.
 
-A sequence that the channel has not reached, or that has another epoch there, is refused: what came after it would be
-lost without a word. A gateway that is behind another one catches up before it says so.
+A sequence that the channel has not reached, or that has another epoch there, is refused, because messages after it
+would be lost silently. A gateway that is behind another one catches up before it refuses.
 
 A private channel loses nothing: messages that are no longer kept are made again from the event stream, with the same
-numbers. A public channel that cannot resume begins with a snapshot instead, or says how many messages are gone. A
-session that is subscribed already gets nothing twice, unless it asks for what came before its subscription.
+numbers. A public channel that cannot resume begins with a snapshot instead, or says how many messages are missing. A
+subscribed session gets no message twice, unless it asks for messages from before its subscription.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ log = structlog.get_logger()
 MAX_CHANNELS: Final = 200
 """Channels of one session."""
 FRAMES_AT_ONCE: Final = 4
-"""Frames that are read and decoded in one turn of the event loop; a full one has thousands of events."""
+"""Frames that are read and decoded in one turn of the event loop; a full frame has thousands of events."""
 PRIVATE_PREFIX: Final = "account."
 CATCH_UP_SECONDS: Final = 10.0
-"""How long a subscription waits for this gateway to fold what another gateway may have sent already."""
+"""How long a subscription waits for this gateway to fold events that another gateway may have published already."""
 
 
 class Subscriptions:
@@ -81,7 +81,7 @@ class Subscriptions:
             self._begin_all(session, request, starts)
 
     async def _begin_when_caught_up(self, session: Session, request: Request, starts: Sequence[Start]) -> None:
-        """Begin, or refuse to, when the view has all that was in the event stream at the time of the request."""
+        """Begin or refuse once the view has all events that were in the stream at the time of the request."""
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 end = await self._stream.last_sequence()
@@ -101,7 +101,7 @@ class Subscriptions:
     def _begin_all(self, session: Session, request: Request, starts: Sequence[Start]) -> None:
         """Answer the request and begin its subscriptions. Raises Refusal and BadValue; then none has begun.
 
-        What begins with messages begins in the next turns.
+        Subscriptions that begin with messages do so in the next turns.
         """
         for start in starts:
             start.check()
@@ -147,7 +147,7 @@ class Subscriptions:
     ) -> None:
         if (old := session.channels.get(channel.name)) is not None:
             if not channel.has_snapshots if start is None else start >= old.start:
-                return  # the session has been sent, or is being sent, all that comes after it
+                return  # all messages after it have been sent to the session, or are being sent
             old.channel.unsubscribe(session)
         reached = channel.sequence if parts is None else parts.sequence
         subscribed = Subscribed(channel, reached if start is None else start)
@@ -161,7 +161,7 @@ class Subscriptions:
             channel.subscribe(session, start)
 
     async def _catch_up(self, session: Session, account: Account, subscribed: Subscribed) -> None:
-        """Send the messages after its start, read again from the event stream, up to those that the channel keeps."""
+        """Send messages reread from the event stream, from the subscription's start to those that the channel keeps."""
         channel, reached = account.channel, subscribed.start
         count, after = account.mark(reached)
         while reached + 1 < channel.oldest:
@@ -218,7 +218,7 @@ class _Beginning:
             elif self._parts.step():
                 return True
             elif not self._parts.is_current:
-                self._parts = None  # so much has changed meanwhile that it has to begin again
+                self._parts = None  # too much has changed meanwhile: it has to begin again
                 return True
             session.beginning.discard(start)
             self._begin(session, start.channel, start.sequence, self._parts)

@@ -1,7 +1,7 @@
 """The orders that cancels and replaces name. A command that names none is refused before it reaches the journal.
 
 An order may be named by its number or by any client id that it has had; if both are given they must name the same one.
-A command that was taken and is not answered yet may make the order that the next one names, so that one is let through.
+A command that is not answered yet may place the order that the next one names; such a next one is accepted.
 """
 
 from typing import Any, Final, TypeAlias
@@ -26,24 +26,24 @@ from goldx.protocol.units import BadValue
 
 NamingCommand: TypeAlias = OrderCancel | OrderCancelAll | OrderReplace | QuoteCancel
 NAMING_COMMANDS: Final = (OrderCancel, OrderCancelAll, OrderReplace, QuoteCancel)
-"""Commands about orders that are there already."""
+"""Commands about existing orders."""
 
 
 class Targets:
-    """Finds what the members' commands name, in the view and in what is not answered yet."""
+    """Finds the orders that members' commands name, in the view and among unanswered commands."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self._unanswered: dict[tuple[str, str], int] = {}
-        """How many unanswered commands may make an order, by account and client id, or symbol of a quote."""
+        """The number of unanswered commands that may place an order, by account and client id, or symbol of a quote."""
 
     def took(self, command: AnyCommand) -> None:
-        """Remember a command that may make an order, until ``answered``."""
+        """Remember a command that may place an order, until ``answered``."""
         if (key := _key(command)) is not None:
             self._unanswered[key] = self._unanswered.get(key, 0) + 1
 
     def answered(self, command: AnyCommand) -> None:
-        """Forget a command: what came of it is in the view."""
+        """Forget a command, as its outcome is in the view."""
         if (key := _key(command)) is not None:
             left = self._unanswered[key] - 1
             if left:
@@ -52,7 +52,7 @@ class Targets:
                 del self._unanswered[key]
 
     def is_open(self, account: Account, order_id: int | None, client_order_id: str | None) -> bool:
-        """Return whether one of the two ids names an open order by its present name, or one that may come to be."""
+        """Return whether an id is the present one of an open order, or of one that an unanswered command may place."""
         if client_order_id is None:
             return order_id in account.live and account.live[order_id].quote_id is None
         if order_id is not None:
@@ -91,7 +91,7 @@ class Targets:
 
 
 def find_order(view: View, account: Account, order_id: int | None, client_order_id: str | None) -> Order | None:
-    """Return the order of an account that the ids name, open or ended today, None if there is none. Raises BadValue."""
+    """Return the order of an account with these ids, open or ended today; None if there is none. Raises BadValue."""
     if order_id is None and client_order_id is None:
         raise BadValue("order_id", None, "given, or client_order_id")
     named = None if client_order_id is None else account.orders.get(client_order_id)

@@ -56,7 +56,7 @@ SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_perc
 TERMS: Final = InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
 PREVIEW: Final = "instrument.preview"
-"""The method that shows what ``instrument.define`` would change."""
+"""The method that returns what ``instrument.define`` would change."""
 
 MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 """Makes the result of a request from its command and the events of it. Raises Refusal."""
@@ -66,7 +66,8 @@ class Trading:
     """``methods`` maps the names of methods to their functions, for the sessions.
 
     ``wait_for_events`` is ``NewestEvents.wait``. ``is_member`` looks a member firm up in the registry; None where there
-    is no registry. ``spawn`` runs a coroutine. ``acts`` records what operators do; None where nobody asks.
+    is no registry. ``spawn`` runs a coroutine. ``acts`` records the commands of operators; None where there are no
+    operators.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Trading:
         self._spawn = spawn
         self._acts = acts
         self._in_order = asyncio.Lock()
-        """Held while an operator's command is recorded and placed, so that they stay in their order."""
+        """Held while an operator's command is recorded and placed, so that records and commands have the same order."""
         self.targets = Targets(view)
         self.methods: dict[str, Method] = {command.method: self._member for command in MEMBER_COMMANDS}
         self.methods |= dict.fromkeys(OPERATOR_METHODS, self._operator)
@@ -105,9 +106,9 @@ class Trading:
     def _submit_named(
         self, session: Session, request: Request, account: Account, command: NamingCommand, *, current: bool
     ) -> None:
-        """Submit a command if it names something, or wait for the newest events to be sure that it does not.
+        """Submit a command if it names something; before it is refused, wait for the newest events.
 
-        ``current``: the view has these events. Raises BadValue and Refusal.
+        ``current`` says that the view has them. Raises BadValue and Refusal.
         """
         found = self.targets.resolve(account, command)
         if found is not None:
@@ -127,7 +128,7 @@ class Trading:
     ) -> None:
         try:
             if not known:
-                text = "the events are not reachable; whether there is such an order is not known"
+                text = "the events are not reachable, so it is not known whether there is such an order"
                 raise Refusal("UNAVAILABLE", text, retry_after_ms=RETRY_MS)
             self._submit_named(session, request, account, command, current=True)
         except Refusal as refusal:
@@ -175,7 +176,7 @@ class Trading:
         request.succeed(self.preview(request.params))
 
     def preview(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Return what ``instrument.define`` with these parameters would change, and what stands in its way."""
+        """Return what ``instrument.define`` with these parameters would change, and what prevents it."""
         terms = {name: value for name, value in params.items() if name != "reason"}
         command: Any = self.read(InstrumentDefine.method, terms, by="")
         market = self._view.markets.get(command.symbol)
@@ -283,7 +284,7 @@ class Trading:
                 raise self._refusal(command, event.reason, event.detail or describe(event.reason).text, data)
 
     def _refusal(self, command: AnyCommand, reason: str, text: str, data: dict[str, Any]) -> Refusal:
-        """Return the refusal of a command, with the field that it is about, or with what has its id already."""
+        """Return the refusal of a command, with the field concerned, or with the orders that have its id already."""
         if reason == "DUPLICATE_ID":
             first = self._first(command)
             if isinstance(command, OrderPlace | QuoteSet) and first:
@@ -310,7 +311,7 @@ class Trading:
         return self._view.accounts[command.account]
 
     def _first(self, command: AnyCommand) -> list[Order]:
-        """Return the orders that have the id of a command already, so far as this gateway knows them."""
+        """Return the orders known to this gateway that already have the id of a command."""
         if isinstance(command, OrderPlace):
             ids = [command.client_order_id]
         elif isinstance(command, QuoteSet):

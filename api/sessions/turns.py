@@ -1,6 +1,6 @@
-"""How sessions share the event loop: each turn of the loop has a slice of time for their requests, and no more.
+"""How sessions share the event loop: in each turn of the loop their requests get one slice of time.
 
-So that nobody waits for another's requests longer than a slice, whatever they ask for and however many ask at once.
+So no session waits longer than a slice for the requests of others, however large or many they are.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from typing import Any, Final
 SLICE_SECONDS: Final = 0.005
 
 Step = Callable[[], bool]
-"""Does a small piece of work, and returns whether there is more of it."""
+"""Does a small piece of work, and returns whether there is more."""
 
 
 class Turns:
@@ -29,7 +29,7 @@ class Turns:
         self._clock = clock
         self._call_soon = call_soon
         self._until: float | None = None
-        """When the slice of this turn ends; None while nobody has worked in it."""
+        """The end of this turn's slice; None while no work was done in it."""
         self._waiting: deque[Step] = deque()
 
     def start(self, step: Step) -> None:
@@ -54,7 +54,7 @@ class Turns:
         return self._until
 
     def _turn(self) -> None:
-        """Begin a turn: do a piece of everybody's work after the other, while the slice lasts."""
+        """Begin a turn: do a piece of work of each session in turn, while the slice lasts."""
         if not self._waiting:
             self._until = None
             return

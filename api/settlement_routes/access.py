@@ -39,13 +39,13 @@ _KEY_PARAMETER: Final = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "maxLength": request_keys.LONGEST_KEY},
-    "description": "A key of the caller for this request: repeated with it, the request is answered as before and "
-    "nothing is done again",
+    "description": "A key that the caller chooses for this request. Repeated with it, the request gets the same answer "
+    "and nothing is done again",
 }
 
 
 class _Answered(Exception):
-    """The request was answered under its key before."""
+    """The request was answered before under its key."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(str(answer.status))
@@ -53,7 +53,7 @@ class _Answered(Exception):
 
 
 class KeyedRoute(APIRoute):
-    """A route whose POST may carry a key, under which it is answered once (``settlement.base.request_keys``)."""
+    """A route whose POST may carry a key, under which it is done once (``settlement.base.request_keys``)."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         if "POST" in (more.get("methods") or ()):
@@ -61,7 +61,7 @@ class KeyedRoute(APIRoute):
         super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, which keeps its answer before the transaction is committed."""
+        """Return the handler of the route, which stores its answer before the transaction is committed."""
         handle = super().get_route_handler()
 
         async def handle_once(request: Request) -> Response:
@@ -93,14 +93,14 @@ def new_router() -> APIRouter:
 
 
 def _check_texts(request: Request) -> None:
-    """Raise BadValue, naming the parameter, for a text in path or query that no document can contain."""
+    """Raise BadValue, naming the parameter, for a text in path or query that the database cannot store."""
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         if isinstance(value, str) and not value.isprintable():
             raise BadValue(name, value, "printable text")
 
 
 def _check_storable(field: str, value: object) -> None:
-    """Raise BadValue, naming the field, for a text or a number in a body that the database cannot keep."""
+    """Raise BadValue, naming the field, for a text or a number in a body that the database cannot store."""
     if isinstance(value, str) and ("\0" in value or any("\ud800" <= char <= "\udfff" for char in value)):
         raise BadValue(field, value, "text without NUL and of whole characters")
     if isinstance(value, int) and abs(value) > LARGEST_NUMBER:

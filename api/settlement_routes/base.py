@@ -1,4 +1,4 @@
-"""Proposals, which wait for a second person, documents of every kind, and the audit log."""
+"""Routes for proposals, documents of every kind, and the audit log."""
 
 from typing import Annotated, Any
 
@@ -24,13 +24,13 @@ def _shown(found: documents.Shown) -> dict[str, Any]:
 
 @router.get("/proposals")
 async def get_proposals(_: Reader, connection: Transaction, page: ThePage, status: str = "PROPOSED") -> dict[str, Any]:
-    """List proposals with their lots and accounts, oldest first: those that wait for a second person, or others."""
+    """List proposals with their lots and accounts, oldest first: those that wait, or those of another status."""
     return listed("proposals", _shown, await documents.proposals_with_lots(connection, page, status=status))
 
 
 @router.get("/proposals/{number}")
 async def get_proposal(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Return a proposal with its lots and accounts, and what the engine has answered; `settled`: that was all."""
+    """Return a proposal with its lots and accounts, and the engine's answers; `settled`: there will be no more."""
     return _shown(await documents.show_proposal(connection, number))
 
 

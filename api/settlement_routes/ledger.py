@@ -29,8 +29,12 @@ class ClaimPaymentRequest(FeePayoutRequest):
 
 
 class CorrectionRequest(ClaimPaymentRequest):
-    from_account: str | None = Field(default=None, description="has the money; absent: it went out by no document")
-    to_account: str | None = Field(default=None, description="gets it; absent: it came in by no document")
+    from_account: str | None = Field(
+        default=None, description="pays; absent: money that went without a document comes back"
+    )
+    to_account: str | None = Field(
+        default=None, description="is paid; absent: money that came without a document goes back"
+    )
 
 
 def _balance(row: Any) -> dict[str, Any]:
@@ -60,7 +64,7 @@ async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) 
 
 @router.post("/corrections")
 async def propose_correction(by: Clerk, connection: Transaction, request: CorrectionRequest) -> dict[str, int]:
-    """Propose to move money between trading accounts, or from or to what no document stands behind."""
+    """Propose to move money between trading accounts, or to correct money that came or went without a document."""
     amount, accounts = parse_money(request.amount), (request.from_account, request.to_account)
     number = await corrections.propose(connection, by, *accounts, amount, request.reason, request.document)
     return {"proposal": number}

@@ -87,7 +87,7 @@ class UmpireRequest(Strict):
 class ClaimDecisionRequest(Strict):
     fineness_permille: str = Field(examples=["998.60"])
     fee: str = Field(description="what the umpire costs, CNY", examples=["300.00"])
-    upheld: bool | None = Field(default=None, description="as expected; default: as the figures say")
+    upheld: bool | None = Field(default=None, description="the expected decision; default: that of the figures")
 
 
 @router.post("/load-outs")

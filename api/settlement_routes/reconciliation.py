@@ -28,7 +28,7 @@ async def reconcile(by: Reader, gateway: TheGateway, _: Transaction) -> dict[str
 
 @router.get("/breaks")
 async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List breaks that are not corrected, oldest first, with their age in working days and who is responsible at it."""
+    """List breaks that are not corrected, oldest first, with age in working days and who is responsible at that age."""
 
     def aged(row: Any) -> dict[str, Any]:
         return {**BREAK(row), "days": row.days, "whose": breaks.responsible(row.days)}
@@ -64,7 +64,7 @@ async def take_statement(
     reading: TheReading,
     name: str = "upload",
 ) -> dict[str, Any]:
-    """Hold a warehouse's statement of a day against the register: differences become breaks, the file is kept.
+    """Compare a warehouse's statement of a day with the register; differences become breaks, and the file is kept.
 
     Breaks that it does not show end when a second person takes in the same file for the same day (``second``).
     """

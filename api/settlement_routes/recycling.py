@@ -233,7 +233,7 @@ async def get_ticket(_: Reader, connection: Transaction, number: Number) -> dict
 
 @router.post("/sellers/{number}/name")
 async def correct_name(by: Clerk, connection: Transaction, number: Number, request: NameRequest) -> dict[str, int]:
-    """Record the right name of a seller whose number is known with another one; not by who recorded that."""
+    """Correct the name recorded for a seller's number; the person who recorded it may not do this."""
     await sellers.correct_name(connection, by, number, request.name, request.document)
     return {"seller": number}
 

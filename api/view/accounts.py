@@ -47,11 +47,11 @@ class OrderOwners:
         self._numbers.append(number * 2 + side)
 
     def state(self) -> tuple[bytes, list[str]]:
-        """Return all that there is, for ``restore``."""
+        """Return everything, for ``restore``."""
         return self._numbers.tobytes(), self._names
 
     def restore(self, numbers: bytes, names: list[str]) -> None:
-        """Take over what ``state`` returned, into an empty one."""
+        """Restore what ``state`` returned, into an empty object."""
         self._numbers.frombytes(numbers)
         self._names = names
         self._number_of = {name: number for number, name in enumerate(names)}

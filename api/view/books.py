@@ -99,7 +99,7 @@ class Book:
         return [(price, quantities[price]) for price, _ in zip(ordered, range(count), strict=False)]
 
     def count_levels(self, depth: int) -> int:
-        """Return how many levels of both sides are among the best ``depth`` of each."""
+        """Return the number of levels of both sides together, at most ``depth`` on each."""
         return sum(min(depth, len(prices)) for prices in self._prices)
 
     def resting(self) -> list[RestingOrder]:
@@ -120,7 +120,7 @@ class Book:
 
     @property
     def last_rank(self) -> int:
-        """The rank that was given last."""
+        """The last rank given."""
         return self._last_rank
 
     def restore(self, orders: Iterable[Order], last_rank: int) -> None:

@@ -1,8 +1,8 @@
 """Candles: the prices and volume of one instrument by interval.
 
-The candle of a day is that of the trading day, which ends with ``market.end_day`` and not at midnight: what trades in
-the evening after it belongs to the next one. It starts at the midnight in China with which the day's date begins.
-Before the first trading day has begun, days are those of the calendar in China.
+The candle of a day is that of the trading day, which ends with ``market.end_day`` and not at midnight: evening trades
+after it belong to the next trading day. A day's candle is dated at the midnight in China with which its date begins.
+Before the first trading day has begun, the days are calendar days in China.
 """
 
 from collections import deque
@@ -34,12 +34,12 @@ class Candles:
         self._until = 0
         """The time in ms at which the newest candle ends."""
         self._day: int | None = None
-        """When the present trading day begins, in ms, if this is about days and one has begun."""
+        """The beginning of the present trading day, in ms, if these are daily candles and a day has begun."""
 
     def begin_day(self, trading_day: str) -> None:
-        """Begin a trading day, an ISO date: it has the trades from now on, until the next one begins.
+        """Begin a trading day, an ISO date: trades from now on belong to it, until the next one begins.
 
-        A text that is no date, which no gateway lets pass, begins nothing.
+        A text that is no date, which no gateway accepts, is ignored.
         """
         try:
             day = date.fromisoformat(trading_day)
@@ -49,11 +49,11 @@ class Candles:
         self._until = NEVER if self.kept and self.kept[-1].start == self._day else 0
 
     def state(self) -> tuple[list[Candle], int, int | None]:
-        """Return all that there is, for ``restore``."""
+        """Return everything, for ``restore``."""
         return list(self.kept), self._until, self._day
 
     def restore(self, kept: list[Candle], until: int, day: int | None) -> None:
-        """Take over what ``state`` returned, into new ones."""
+        """Restore what ``state`` returned, into empty candles."""
         self.kept.extend(kept)
         self._until = until
         self._day = day

@@ -1,9 +1,11 @@
 """Channels: numbered messages about one subject, such as a book or an account, for subscribers.
 
 A channel's messages are a function of the event stream alone: numbered from 1 without a gap, the same at every gateway
-and after every restart. A channel keeps its newest messages, so that a subscriber that was away goes on where it was.
-Beside every sequence stands its epoch, a text that names the history of the exchange and the leader that published the
-message: a sequence with another epoch belongs to a history that was lost, or to another exchange.
+and after every restart. A channel keeps its newest messages, so that a subscriber that was away can resume.
+
+Every sequence has an epoch, a text that names the history of the exchange and the leader that published the message: a
+sequence with another epoch belongs to a history that was lost, or to another exchange.
+
 Messages are kept as plain values and are encoded when a subscriber gets them. A channel that has had no subscriber for
 KEPT messages only counts them, as nobody could resume with an older one: at a busy gateway nearly all channels do.
 """
@@ -57,9 +59,9 @@ def message(
 
 
 class SnapshotInParts:
-    """A snapshot of a book that is written piece by piece, while the book goes on changing.
+    """A snapshot of a book that is written piece by piece, while the book keeps changing.
 
-    ``rows`` are those of the moment, ``write`` gives the side of a row and its form, and ``checksum`` that of a row.
+    ``rows`` are the present rows, ``write`` gives the side of a row and its form, and ``checksum`` that of a row.
     ``finish`` gets the checksum of all rows before the messages after the snapshot are sent.
     """
 
@@ -101,7 +103,7 @@ class SnapshotInParts:
         return self._channel.keeps_after(self.sequence)
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Begin a subscription with the snapshot, which must be whole and current, and what came after it."""
+        """Begin a subscription with the snapshot, which must be complete and current, and the messages after it."""
         self._finish(self.sequence, self._checksum)
         bids, asks = (b"[" + b",".join(side) + b"]" for side in self._sides)
         data = msgspec.Raw(b'{"bids":' + bids + b',"asks":' + asks + b"}")
@@ -150,7 +152,7 @@ class Channel:
         """Encoded messages by sequence, kept once a second subscriber has resumed with them."""
 
     def begin_epoch(self, beginning: str, number: int) -> None:
-        """Let all messages from now on have the epoch of a leader.
+        """Give all messages from now on the epoch of a leader.
 
         ``beginning`` is the journal position at which the history begins, ``number`` the leader's epoch.
         """
@@ -170,13 +172,13 @@ class Channel:
         return self._kept
 
     def restore(self, beginning: str, sequence: int, epochs: list[tuple[int, str]]) -> None:
-        """Go on, in a new channel, from where another one was."""
+        """Continue, in a new channel, the numbering of a former one."""
         self._beginning = beginning
         self.sequence = sequence
         self._epochs = epochs
 
     def epoch_of(self, sequence: int) -> str:
-        """Return the epoch of a message that there is, or with 0 that of the time before the first one."""
+        """Return the epoch of an existing message, or with 0 that of the time before the first one."""
         for start, epoch in reversed(self._epochs):
             if start < sequence:
                 return epoch
@@ -233,11 +235,11 @@ class Channel:
             yield data
 
     def keeps_after(self, sequence: int) -> bool:
-        """Return whether all messages after ``sequence``, which there must have been, are kept."""
+        """Return whether all messages after ``sequence``, a sequence that was reached, are kept."""
         return self.oldest <= sequence + 1 <= self.sequence + 1
 
     def rows_to_begin(self, from_sequence: int | None) -> int:
-        """Return how many rows or messages a subscription begins with."""
+        """Return the number of rows or messages with which a subscription begins."""
         if from_sequence is not None and self.keeps_after(from_sequence):
             return self.sequence - from_sequence
         if self._snapshot is None:
@@ -245,7 +247,7 @@ class Channel:
         return 1 if self._rows is None else 1 + self._rows()
 
     def snapshot_in_parts(self, from_sequence: int | None) -> SnapshotInParts | None:
-        """Return the large snapshot that a subscription begins with, None if it begins with little or with messages."""
+        """Return the large snapshot with which a subscription begins; None for a small one, and for messages."""
         if self._in_parts is None or (from_sequence is not None and self.keeps_after(from_sequence)):
             return None
         return self._in_parts() if self.rows_to_begin(None) > PART_ROWS else None
@@ -253,8 +255,8 @@ class Channel:
     def subscribe(self, subscriber: Subscriber, from_sequence: int | None) -> None:
         """Begin a subscription.
 
-        It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None. Where
-        there are no snapshots, a message of type ``gap`` stands for the messages that are no longer kept.
+        It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None. A
+        channel without snapshots sends a message of type ``gap`` for the messages that are no longer kept.
         """
         if from_sequence is not None and self.keeps_after(from_sequence):
             for data in self.after(from_sequence):
@@ -267,7 +269,7 @@ class Channel:
         self.recording = True
 
     def _send_after_gap(self, subscriber: Subscriber, from_sequence: int) -> None:
-        """Say how many messages are no longer kept, and send those that are. The gap has the time of its end."""
+        """Send a gap with the number of messages no longer kept and the time of its end, then the kept messages."""
         last = self.oldest - 1
         at = self._write(self._kept[0]).at if self._kept else 0
         content = Content(at, {"missed": last - from_sequence})

@@ -72,14 +72,14 @@ class _Checksum:
 
     @property
     def now(self) -> int:
-        """The checksum of the book as it is now. Only to be read when every change of the book has been published."""
+        """The checksum of the present book. It may be read only when every change of the book has been published."""
         if self._now is None:
             self._now = self._compute()
         self._updates_left = UPDATES_AFTER_READ
         return self._now
 
     def seed(self, channel: Channel, sequence: int, checksum: int) -> None:
-        """Take over the checksum of the book as it was after the update ``sequence``, from which on all are kept."""
+        """Set the checksum of the book as of the update ``sequence``; all later updates must be kept."""
         if self._now is None:
             for update in islice(channel.kept, len(channel.kept) - (channel.sequence - sequence), None):
                 checksum ^= self._difference(update.changes)
@@ -160,7 +160,7 @@ class MarketData:
         self._status_changed = True
 
     def begin_day(self, trading_day: str) -> None:
-        """Begin a trading day, an ISO date: the trades from now on are of its candle."""
+        """Begin a trading day, an ISO date: trades from now on belong to its candle."""
         self.candles["1d"].begin_day(trading_day)
 
     def set_phase(self, event: PhaseChanged) -> None:

@@ -48,7 +48,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     last_trade: int = 0
     """Id of the newest trade, 0 before the first; each ``Fill`` names the trade before it."""
     past: bool = False
-    """Whether it had ended when the last trading day ended: the view forgets it when the present one ends."""
+    """Whether it had ended before the present trading day, at whose end the view forgets it."""
 
     @property
     def live(self) -> bool:
@@ -141,7 +141,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 class OwnTrade(msgspec.Struct, gc=False, frozen=True):
     """A trade as a message of one party's private channel; ``side`` and ``order_id`` are that party's.
 
-    ``client_order_id`` is None where it is not known any more: the order ended on an earlier day.
+    ``client_order_id`` is None if it is no longer known because the order ended on an earlier day.
     """
 
     event: Trade

@@ -1,11 +1,11 @@
-"""Snapshots of a gateway's view, as bytes and back. They shorten its start and never define the truth.
+"""Snapshots of a gateway's view, as bytes and back. They shorten the start of a gateway, whose source is the events.
 
-What can be derived from the rest is not written: levels, best prices, checksums, and the messages that channels keep.
-So a channel begins after a restart with a snapshot, or reads the messages again from the event stream; only the trades
-channels, which can do neither, have theirs in the snapshot.
+Derived data is not written: levels, best prices, checksums, and the messages that channels keep. After a restart a
+channel therefore begins with a snapshot, or rereads messages from the event stream. The trades channels can do neither,
+so their messages are in the snapshot.
 
-A snapshot that is torn, altered, or of another program is refused: another program might have folded the same events
-into something else.
+A snapshot that is incomplete, altered, or of another version of the program is refused: another version might have
+folded the same events differently.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _COMPRESSION: Final = 1
 
 
 class SnapshotFailed(RuntimeError):
-    """A snapshot is not valid; the message says why."""
+    """Raised when a snapshot is not valid; the message says why."""
 
 
 class _Channel(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -47,7 +47,7 @@ class _Account(msgspec.Struct, array_like=True, frozen=True, gc=False):
     owner: str
     holdings: list[events.HoldingChanged]
     names: list[tuple[str, int]]
-    """Client id and order id, in the order of their use."""
+    """Client ids and order ids, in the order of first use."""
     live: list[int]
     channel: _Channel
     marks: list[int]
@@ -86,9 +86,9 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     """The view after event ``sequence``, the last one of the frame of the journal entry at ``position``.
 
-    ``previous`` is the hash of the event frame before that one, which stands for the whole history before it.
-    ``program`` is the SHA-256 of the program that folded it, ``checksum`` that of ``body``, in hexadecimal; ``body`` is
-    compressed by zlib.
+    ``previous`` is the hash of the event frame before that one, and so covers all earlier frames. ``program`` is the
+    SHA-256 of the program that folded it, ``checksum`` that of ``body``, in hexadecimal; ``body`` is compressed by
+    zlib.
     """
 
     version: str
@@ -139,7 +139,7 @@ def write(view: View) -> bytes:
 
 
 def parse(data: bytes) -> Snapshot:
-    """Return a stored snapshot that is whole and of this program. Raises SnapshotFailed."""
+    """Return a stored snapshot that is complete and of this program. Raises SnapshotFailed."""
     try:
         found = _decode(data)
     except msgspec.MsgspecError as error:
@@ -152,12 +152,12 @@ def parse(data: bytes) -> Snapshot:
 
 
 def read(snapshot: Snapshot, view: View) -> None:
-    """Put the state of a snapshot into an empty view. Raises SnapshotFailed; then the view may not be used."""
+    """Put the state of a snapshot into an empty view. Raises SnapshotFailed; the view must not be used after that."""
     try:
         with collector.paused():
             _read(_decode_view(zlib.decompress(snapshot.body)), view)
     except (msgspec.MsgspecError, zlib.error, LookupError, ValueError) as error:
-        raise SnapshotFailed(f"the view does not take it: {error!r}") from error
+        raise SnapshotFailed(f"the view cannot be restored from it: {error!r}") from error
     view.sequence = snapshot.sequence
     view.position = Position(*snapshot.position)
     view.previous = snapshot.previous

@@ -16,20 +16,20 @@ from goldx.hosting.forked import ForkedFile, ForkFailed
 log = structlog.get_logger()
 
 WORTH_AT_STOP: Final = 10
-"""At a clean stop a snapshot is written for a tenth of the events that it takes otherwise."""
+"""At a clean stop a tenth of the usual number of events is enough for a snapshot to be written."""
 
 
 class SnapshotFile:
-    """The file, and when it is written: every ``every`` events, by a forked child (``goldx.hosting.forked``).
+    """The file, which a forked child writes every ``every`` events (``goldx.hosting.forked``).
 
-    A snapshot is only replaced by a whole one.
+    Only a complete snapshot replaces the one before it.
     """
 
     def __init__(self, path: Path, every: int) -> None:
         self._path = path
         self._every = every
         self.sequence = 0
-        """The sequence of the snapshot in the file, as far as this run knows."""
+        """The sequence of the snapshot in the file, if this run knows it."""
         self._forked: ForkedFile | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -40,16 +40,16 @@ class SnapshotFile:
         except FileNotFoundError:
             return None
         except (OSError, SnapshotFailed) as error:
-            log.warning("the snapshot of the view is passed over", file=str(self._path), reason=str(error))
+            log.warning("the snapshot of the view is not used", file=str(self._path), reason=str(error))
             return None
 
     def update(self, view: View) -> None:
-        """Begin to write a snapshot of a view between two frames, if it is time for one."""
+        """Begin to write a snapshot of a view between two frames, if one is due."""
         if view.sequence - self.sequence >= self._every and (self._writing is None or self._writing.done()):
             self._begin(view)
 
     async def finish(self, view: View) -> None:
-        """Wait for the snapshot that is being written, and write one of the last state if it is worth it."""
+        """Wait for the snapshot that is being written, and write one of the last state if it has enough new events."""
         if self._writing is not None and self._forked is not None:
             self._forked.stop_pacing()
             await self._writing
@@ -70,7 +70,7 @@ class SnapshotFile:
         self._writing = asyncio.create_task(self._finish(self._forked, sequence))
 
     async def _finish(self, forked: ForkedFile, sequence: int) -> None:
-        """Put what a child has written into place. What fails is only logged: the next one is as good."""
+        """Put a child's snapshot into place. A failure is only logged: the next snapshot will replace it."""
         try:
             with await forked.file() as file:
                 size = await asyncio.to_thread(self._replace, file)
@@ -81,7 +81,7 @@ class SnapshotFile:
         log.info("snapshot of the view", sequence=sequence, size=size, processor_seconds=seconds)
 
     def _replace(self, file: BinaryIO) -> int:
-        """Put a snapshot in the place of the one before it, on the disk; return its size."""
+        """Replace the snapshot on the disk by a new one; return its size."""
         partial = self._path.with_suffix(".partial")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as output:

@@ -36,9 +36,9 @@ class View:
         self.markets: dict[str, MarketData] = {}
         self.accounts: dict[str, Account] = {}
         self.members: dict[str, list[str]] = {}
-        """By member: its accounts that are in use, in the order of opening."""
+        """By member: its accounts in use, in the order of opening."""
         self.orders = NumberTable[Order]()
-        """By id: open orders, and those that ended in this trading day or the one before."""
+        """By id: open orders, and those that ended on this trading day or the one before."""
         self.fills = NumberTable[Fill]()
         """By trade id: the trades of these orders."""
         self.owners = OrderOwners()
@@ -91,7 +91,7 @@ class View:
         return fold
 
     def named(self, message: PrivateMessage) -> PrivateMessage:
-        """Return a private message that was made again, with the client id of its order if that is still known."""
+        """Return a private message made again from the events, with its order's client id if that is still known."""
         if not isinstance(message, OwnTrade) or (order := self.orders.get(message.order_id)) is None:
             return message
         return replace(message, client_order_id=order.client_order_id)
@@ -254,7 +254,7 @@ class View:
         self._market(event).define(event)
 
     def _day_ended(self, event: events.DayEnded) -> None:
-        """Drop the orders that had ended a day ago, and their client ids: till then a member may repeat them."""
+        """Drop the orders that ended before this day, and their client ids: members could repeat them until now."""
         self.trading_day = event.next_trading_day
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)

@@ -1,4 +1,4 @@
-"""A server whose clock is set forward or back: nothing is appended that would be dated wrongly."""
+"""A server whose clock is set forward or back: nothing is appended that would get a wrong date."""
 
 import time
 
