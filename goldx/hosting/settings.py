@@ -180,6 +180,10 @@ class Settings(BaseSettings):
         default=None,
         description="The trading calendar, from which working days come too; unset: working days are entered by hand.",
     )
+    timetable_file: Path | None = Field(
+        default=None,
+        description="The compiled timetable (`goldx timetable compile`), which `goldx serve` then follows.",
+    )
     require_replicas: int = Field(
         default=0,
         ge=0,

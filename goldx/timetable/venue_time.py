@@ -1,5 +1,6 @@
 """The venue's time: Asia/Shanghai, which has had one time and no summer time since 1991."""
 
+import time
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
@@ -9,6 +10,11 @@ SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 def today() -> date:
     """Return the date in Shanghai by this machine's clock."""
     return datetime.now(SHANGHAI).date()
+
+
+def now_ms() -> int:
+    """Return this machine's time in ms since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def midnight(day: date) -> int:

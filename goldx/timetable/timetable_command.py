@@ -1,0 +1,128 @@
+"""``goldx timetable``: compiles, shows and follows the timetable."""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from goldx.hosting.settings import Settings
+from goldx.protocol import terms
+from goldx.timetable import compiled, random_end
+from goldx.timetable.authored import BadTimetable
+from goldx.timetable.calendar import OutsideCalendar
+from goldx.timetable.calendar_command import DAY, FILE, read_calendar
+from goldx.timetable.compiled import DayPlan, Timetable
+from goldx.timetable.venue_time import now_ms, shown_time
+
+_TIMETABLE = click.option("--timetable", "file", type=FILE, help="A compiled timetable; default: timetable_file.")
+
+
+@click.group()
+def timetable() -> None:
+    """Compile and show the timetable."""
+
+
+def read_timetable(file: Path | None) -> Timetable:
+    """Return a compiled timetable, or the one of the settings. Raises ClickException."""
+    found = file or Settings().timetable_file
+    if found is None:
+        raise click.ClickException("there is no timetable: name a compiled one, or set timetable_file")
+    try:
+        return compiled.read(found)
+    except (BadTimetable, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@timetable.command("compile")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--calendar", "calendar_file", type=FILE, help="Default: the setting calendar_file.")
+@click.option("--out", type=FILE, help="Default: the setting timetable_file.")
+def compile_command(source: Path, calendar_file: Path | None, out: Path | None) -> None:
+    """Check the timetable SOURCE with the calendar, and write both into one compiled file; print its hash."""
+    target = out or Settings().timetable_file
+    if target is None:
+        raise click.ClickException("say where to: --out FILE, or the setting timetable_file")
+    try:
+        found = compiled.compile_timetable(source.read_text(encoding="utf-8"), read_calendar(calendar_file))
+        partial = target.with_name(target.name + ".partial")
+        partial.write_bytes(found.write())
+        os.replace(partial, target)
+    except BadTimetable as error:
+        raise click.ClickException("the timetable is refused:\n  " + "\n  ".join(error.problems)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{target}: {len(found.instruments)} instruments, days {found.calendar.first} to {found.calendar.last}")
+    click.echo(f"sha256 {found.sha256}")
+
+
+@timetable.command("plan")
+@click.option("--day", type=DAY, help="A trading day; default: the present one, by this machine's clock.")
+@click.option("--symbol", help="One instrument alone.")
+@_TIMETABLE
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def plan_command(day: date | None, symbol: str | None, file: Path | None, as_json: bool) -> None:
+    """Show the plan of a trading day: when each instrument enters which phase. A step by lot has a latest time too."""
+    found = read_timetable(file)
+    try:
+        plan = found.plan(day or found.day_at(now_ms()))
+    except (OutsideCalendar, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    if symbol is not None and symbol not in plan.steps:
+        raise click.ClickException(f"{symbol} is not in the timetable; there are {', '.join(plan.steps)}")
+    rows = _rows(plan, symbol)
+    if as_json:
+        shown = {"day": str(plan.day), "ends_at": shown_time(plan.ends_at), "sha256": found.sha256, "steps": rows}
+        click.echo(json.dumps(shown, ensure_ascii=False))
+        return
+    click.echo(f"trading day {plan.day}, timetable {found.sha256}")
+    headings = ("instrument", "from", "at the latest", "state", "phase")
+    table = [
+        headings,
+        *((*(str(row[name] or "-") for name in ("symbol", "at", "latest", "state", "phase")),) for row in rows),
+    ]
+    table.append(("all", shown_time(plan.ends_at), "-", "end of the day", "-"))
+    widths = [max(len(line[column]) for line in table) for column in range(len(headings))]
+    for line in table:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _rows(plan: DayPlan, symbol: str | None) -> list[dict[str, Any]]:
+    steps = [step for found, steps in plan.steps.items() if symbol in (None, found) for step in steps]
+    return [
+        {
+            "symbol": step.symbol,
+            "at": shown_time(step.planned_at),
+            "latest": shown_time(step.planned_at + step.window_ms) if step.window_ms else None,
+            "state": step.state,
+            "phase": terms.PHASES[step.phase],
+            "planned_at": step.planned_at,
+        }
+        for step in sorted(steps, key=lambda step: step.planned_at)
+    ]
+
+
+@timetable.command("draw")
+@click.option("--day", type=DAY, required=True, help="A trading day that has ended.")
+@click.option("--key", "key_text", required=True, metavar="HEX", help="The key of that day, as it was published.")
+@_TIMETABLE
+def draw_command(day: date, key_text: str, file: Path | None) -> None:
+    """Compute the random ends of a day again from its published key, and the commitment that it must have had."""
+    found = read_timetable(file)
+    try:
+        key = bytes.fromhex(key_text)
+        plan = found.plan(day)
+    except (OutsideCalendar, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    if len(key) != random_end.KEY_BYTES:
+        raise click.BadParameter(f"{random_end.KEY_BYTES} bytes in hexadecimal", param_hint="--key")
+    click.echo(f"commitment {random_end.commitment(key)}")
+    for row in _rows(plan, None):
+        if row["latest"] is not None:
+            steps = (step for step in plan.steps[row["symbol"]] if step.planned_at == row["planned_at"])
+            window = next(steps).window_ms
+            drawn = random_end.draw(key, day, row["symbol"], row["planned_at"], window)
+            at = row["planned_at"] + drawn
+            click.echo(f"{row['symbol']}  {row['state']}  {shown_time(at)}.{at % 1000:03}")
