@@ -1,15 +1,15 @@
 """``goldx operator``: one command of the venue, through a gateway's REST."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import httpx
 
-from goldx.client.keys import Key
-from goldx.hosting.running import resolve_gateway_url
-from goldx.hosting.settings import Settings
-from goldx.protocol.units import BadValue
+if TYPE_CHECKING:
+    import httpx
 
 
 @click.command()
@@ -24,6 +24,14 @@ def operator(method: str, params: str, key_file: Path, reason: str, url: str | N
     Example: goldx operator market.set_phase '{"symbol": "AU-SCRAP", "phase": "continuous"}'
     --reason opening --key operator-1.pem
     """
+    # Loaded here, so that --help does without them.
+    import httpx
+
+    from goldx.client.keys import Key
+    from goldx.hosting.running import resolve_gateway_url
+    from goldx.hosting.settings import Settings
+    from goldx.protocol.units import BadValue
+
     try:
         given = json.loads(params)
         if not isinstance(given, dict):

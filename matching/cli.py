@@ -10,8 +10,9 @@ import uvloop
 from redis.exceptions import RedisError
 
 from goldx.hosting import collector
+from goldx.hosting.errors import NotRunning
 from goldx.hosting.logging import configure
-from goldx.hosting.running import NotRunning, resolve_redis_url
+from goldx.hosting.running import resolve_redis_url
 from goldx.hosting.settings import Settings
 from goldx.streams.archive import Archive
 from goldx.streams.durability import WeakDurability

@@ -13,8 +13,9 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from goldx.hosting.errors import NotRunning
 from goldx.hosting.logging import configure
-from goldx.hosting.running import NotRunning, resolve_redis_url
+from goldx.hosting.running import resolve_redis_url
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.streams.archive import Archive, ArchiveInUse, Proof

@@ -14,7 +14,8 @@ import structlog
 
 from goldx.client.local_book import LocalBook, follow
 from goldx.client.session import connect
-from goldx.hosting.running import NotRunning, resolve_gateway_url
+from goldx.hosting.errors import NotRunning
+from goldx.hosting.running import resolve_gateway_url
 from goldx.hosting.settings import Settings
 from goldx.retry import is_any_of, retry
 

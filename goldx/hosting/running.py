@@ -4,12 +4,9 @@ import fcntl
 import json
 from pathlib import Path
 
+from goldx.hosting.errors import NotRunning
 from goldx.hosting.passwords import kept_password, with_password
 from goldx.hosting.settings import PREFIX, Settings
-
-
-class NotRunning(RuntimeError):
-    """Neither a setting nor a running ``goldx serve`` says where a server is."""
 
 
 def run_folder(settings: Settings) -> Path:

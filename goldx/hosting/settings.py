@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from goldx.streams import sentinel
+from goldx.hosting.errors import BadSettings
 
 PREFIX = "GOLDX_"
 OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
@@ -26,14 +26,6 @@ DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"
 HOST = r"[A-Za-z0-9.:_-]{1,253}"
 PROXIES = r"[0-9A-Fa-f.:/,]{2,400}"
-
-
-class BadSettings(ValueError):
-    """Settings that are not allowed: ``problems`` names each with its value and what is allowed."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class Settings(BaseSettings):
@@ -205,7 +197,10 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _sentinel_url(cls, value: str | None) -> str | None:
-        if value is not None and value.startswith(sentinel.SCHEME):
+        if value is not None and value.startswith("redis+sentinel:"):
+            # Redis' client takes longer to load than most commands of a clerk take.
+            from goldx.streams import sentinel
+
             sentinel.parse(value)
         return value
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money, format_weight, parse_money, parse_price, parse_weight
-from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties, valuation
+from settlement.assays import assay, certificates, laboratories, two_parties, valuation
 from settlement.assays.assay import STANDARDS, Result
 from settlement.assays.laboratories import Bias
 from settlement.assays.valuation import BASES, Figure, Terms
@@ -254,6 +254,9 @@ def certificate_group() -> None:
 @click.pass_obj
 def print_certificate(by: str, number: int, out: Path) -> None:
     """Write certificate NUMBER as PDF."""
+    # Only this command needs the fonts and the writer of PDF.
+    from settlement.assays import certificate_pdf
+
     found = read(by, lambda connection: certificates.find(connection, number))
     out.write_bytes(certificate_pdf.render(found))
     click.echo(f"{out}: certificate {number}, SHA-256 {found.hash.hex()}")

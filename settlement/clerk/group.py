@@ -2,17 +2,26 @@
 
 Each runs in one transaction in the name of the member of staff that ``--as`` gives, after that person's permissions
 were checked. What is refused ends the command with its reason and changes nothing.
+
+The database is loaded when a command uses it, the module of a command when the command is called.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.base import registry
-from settlement.base.paging import LONGEST, Page, PageRequest
-from settlement.service.commands import in_transaction
+from goldx.lazy_group import LazyGroup, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from settlement.base.paging import Page, PageRequest
 
 T = TypeVar("T")
 
@@ -20,10 +29,32 @@ ACTORS: Final = ("settle",)
 """Permissions that let somebody act."""
 READERS: Final = ("settle", "supervise")
 """Permissions that let somebody read."""
+MODULES: Final = {
+    "assays": "assay certificate laboratory value",
+    "base": "approve calendar decline document documents proposal proposals",
+    "charges": "fees tariff",
+    "custody": "cancel-receipt hold issue pledge transfer",
+    "intake": "arrive cancel-advice certify correct-weight files import-bars lift melt melt-explain melts pre-advise "
+    "process quarantine register reject return screen screening-explain weigh",
+    "ledger": "balances cash-in cash-out correct",
+    "load_outs": "claim load-out",
+    "lots": "acceptance class-customs events freeze locks lot lots provenance provenance-accept sample scale unfreeze "
+    "warehouse-add",
+    "reconciliation": "breaks explain reconcile statement",
+    "recycling": "counter",
+    "reports": "export",
+    "service": "states",
+}
+"""The modules of this package, with the names of the commands that each adds to the group."""
 
 
-@click.group()
-@click.option("--as", "name", required=True, envvar="GOLDX_CLERK", help="Who acts: the code of one of the staff.")
+@cache
+def _places() -> Mapping[str, Place]:
+    return {name: Place(f"{__package__}.{module}") for module, names in MODULES.items() for name in names.split()}
+
+
+@click.group(cls=LazyGroup, places=_places)
+@click.option("--as", "name", default="", envvar="GOLDX_CLERK", help="Who acts: the code of one of the staff.")
 @click.pass_context
 def clerk(context: click.Context, name: str) -> None:
     """Settle by hand: money, bars, receipts, withdrawals, reconciliation."""
@@ -32,12 +63,24 @@ def clerk(context: click.Context, name: str) -> None:
 
 async def may(connection: AsyncConnection, name: str, *permissions: str) -> None:
     """End the command if a member of staff holds none of the permissions. Raises BadValue for an unknown code."""
+    from settlement.base import registry
+
     held = await registry.staff_permissions(connection, name)
     if not held & set(permissions):
         raise click.ClickException(f"{name} has none of the permissions {', '.join(permissions)}")
 
 
+def check_actor(name: str) -> None:
+    """End the command if ``--as`` does not say who acts."""
+    if not name:
+        raise click.UsageError("--as must say who acts: goldx clerk --as NAME ..., or set GOLDX_CLERK")
+
+
 def _run(by: str, permissions: Iterable[str], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    from settlement.service.commands import in_transaction
+
+    check_actor(by)
+
     async def run(connection: AsyncConnection) -> T:
         await may(connection, by, *permissions)
         return await work(connection)
@@ -71,6 +114,8 @@ def show(
     A cell that is None or empty is printed as ``-``. All rows are printed if the page has no limit; otherwise, where
     more rows follow, how to get them is printed to the standard error.
     """
+
+    from settlement.base.paging import LONGEST, PageRequest
 
     async def run(connection: AsyncConnection) -> int:
         after, shown = page.after, 0

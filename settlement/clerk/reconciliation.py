@@ -14,7 +14,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
-from settlement.clerk.group import READERS, act, clerk, may, show
+from settlement.clerk.group import READERS, act, check_actor, clerk, may, show
 from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING, contents
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement
@@ -63,6 +63,8 @@ def explain(by: str, number: int, owner: str, explanation: str) -> None:
 def reconcile(context: click.Context, as_json: bool) -> None:
     """Compare ledger, warehouse and engine; exit 1 if anything disagrees."""
     by: str = context.obj
+
+    check_actor(by)
 
     async def work(engine: AsyncEngine) -> three_way.Report:
         async with engine.connect() as connection:

@@ -6,27 +6,16 @@ An item is written in the same transaction as the decision behind it, so that ne
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
 from goldx.protocol.units import CASH
-from goldx.streams.chains import FrameWriter
-from goldx.streams.entries import parse_entry_id
-from goldx.streams.journal import Journal
-from settlement.base import sub_accounts
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS
-from settlement.documents.ledger import OUTBOX_UNSENT
-from settlement.tables.ledger import outbox, trading_account
-
-_PER_FRAME = 500
-_SENDER_LOCK = 0x5E4D
-"""Advisory lock: one service sends at a time, should two be running."""
+from settlement.tables.ledger import outbox
 
 
 class Item(NamedTuple):
@@ -96,7 +85,7 @@ async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[s
         return {}
     columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.status)
     rows = await connection.execute(select(*columns).where(among(outbox.c.reference, references)))
-    return {row.reference: Item(row[0], row[1], row[2], _legs(row[3]), row[4]) for row in rows}
+    return {row.reference: Item(row[0], row[1], row[2], legs_of(row[3]), row[4]) for row in rows}
 
 
 async def close(
@@ -113,82 +102,6 @@ async def close(
         await connection.execute(closing, rows)
 
 
-def _legs(stored: list[list[str | int]]) -> Legs:
+def legs_of(stored: list[list[str | int]]) -> Legs:
+    """Return the legs of an item as its row holds them."""
     return tuple((str(account), str(asset), int(amount)) for account, asset, amount in stored)
-
-
-def _command(reference: str, legs: Legs, by: str) -> HoldingAdjust | HoldingSettle:
-    if len(legs) == 1:
-        return HoldingAdjust(*legs[0], reference=reference, by=by)
-    return HoldingSettle(reference=reference, legs=tuple(Leg(*leg) for leg in legs), by=by)
-
-
-class Sender:
-    """Appends waiting items to the journal, oldest first.
-
-    One run of the service is one writer; an append of unknown outcome ends the run, and the next has another number.
-
-    An item is PENDING, then SENDING under the number of a frame that is about to be appended, then SENT. Where the
-    append's outcome is unknown (a lost connection, a kill), the frame is looked for in the journal.
-    """
-
-    def __init__(self, engine: AsyncEngine, journal: Journal, run: int) -> None:
-        self._engine = engine
-        self._journal = journal
-        self._frames = FrameWriter(f"settlement.{run}")
-
-    async def flush(self) -> int:
-        """Send the waiting items and return how many. Call it only when the event stream has been read to its end."""
-        async with self._engine.begin() as guard:
-            if not await guard.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SENDER_LOCK}):
-                return 0
-            await self._recover()
-            return await self._send()
-
-    async def _send(self) -> int:
-        """Number the next frame, record it and the journal's end before it on its items, and append it."""
-        query = select(outbox.c.reference, outbox.c.legs, outbox.c.by).where(outbox.c.status == "PENDING")
-        async with self._engine.connect() as connection:
-            waiting = (await connection.execute(query.order_by(outbox.c.number).limit(_PER_FRAME))).all()
-        if not waiting:
-            return 0
-        items = [row.reference for row in waiting]
-        commands = await self._commands(waiting)
-        end = await self._journal.end()
-        frame = self._frames.make(commands)
-        numbered = {"writer": self._frames.writer, "frame": self._frames.number}
-        await self._mark(items, status="SENDING", journal_end=str(end), **numbered)
-        await self._journal.append_raw(frame)
-        self._frames.arrived()
-        await self._mark(items, status="SENT", sent_at=now_ms())
-        return len(items)
-
-    async def _commands(self, waiting: Sequence[Any]) -> tuple[AnyCommand, ...]:
-        """Return one command per item, after those that open the sub-accounts it needs."""
-        named = {str(account) for row in waiting for account, _, _ in row.legs}
-        query = select(trading_account.c.account).where(among(trading_account.c.account, named))
-        async with self._engine.connect() as connection:
-            opened = set((await connection.execute(query)).scalars())
-        commands: list[AnyCommand] = []
-        for row in waiting:
-            legs = _legs(row.legs)
-            openings = sub_accounts.openings(legs, opened, row.by)
-            opened.update(opening.account for opening in openings)
-            commands += [*openings, _command(row.reference, legs, row.by)]
-        return tuple(commands)
-
-    async def _recover(self) -> None:
-        sending = select(outbox).where(outbox.c.status == "SENDING").order_by(outbox.c.number)
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(sending)).all()
-        for (writer, frame, end), group in groupby(rows, key=lambda row: (row.writer, row.frame, row.journal_end)):
-            found = await self._journal.find(writer, frame, parse_entry_id(end.encode()))
-            items = [row.reference for row in group]
-            await self._mark(items, status="PENDING" if found is None else "SENT", sent_at=found and found.ms)
-
-    async def _mark(self, references: list[str], **values: object) -> None:
-        still_open = outbox.c.status.in_(OUTBOX_UNSENT)
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(outbox).where(among(outbox.c.reference, references), still_open).values(**values)
-            )

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.client.keys import Key
 from goldx.hosting import collector, logging
-from goldx.hosting.running import NotRunning, resolve_database_url, resolve_redis_url
+from goldx.hosting.errors import NotRunning
+from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.streams.durability import WeakDurability

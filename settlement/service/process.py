@@ -33,7 +33,7 @@ from settlement.base import database, request_keys, working_days
 from settlement.base.database_errors import Meaning, meaning_of
 from settlement.base.steps import SERVICE
 from settlement.charges import accruals
-from settlement.ledger.outbox import Sender
+from settlement.ledger.sender import Sender
 from settlement.load_outs import application, cancels
 from settlement.service.recorded_acts import write_acts
 from settlement.service.writer import Ledger, StreamBehind

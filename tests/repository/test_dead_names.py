@@ -27,6 +27,7 @@ NAMED_IN_TEXT = re.compile(r'"[a-z_.]+:(\w+)"')
 CALLED_FROM_OUTSIDE = {
     "capture_signals",  # uvicorn
     "convert",  # click
+    "format_commands",
     "process_bind_param",  # SQLAlchemy
     "process_result_value",
     "settings_customise_sources",  # pydantic-settings

@@ -82,7 +82,11 @@ def options_of(command: click.Command) -> set[str]:
 
 def default_of(command: click.Command) -> list[click.Command]:
     """The commands of a group, one of which it may choose when none is named."""
-    return list(command.commands.values()) if isinstance(command, click.Group) else []
+    if not isinstance(command, click.Group):
+        return []
+    context = click.Context(command)
+    found = (command.get_command(context, name) for name in command.list_commands(context))
+    return [one for one in found if one is not None]
 
 
 def wrong_words(words: list[str]) -> str:

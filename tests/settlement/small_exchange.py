@@ -16,7 +16,7 @@ from settlement.base.refusal import Refused
 from settlement.custody import receipts
 from settlement.intake import fabrication, pre_advice
 from settlement.ledger import cash
-from settlement.ledger.outbox import Sender
+from settlement.ledger.sender import Sender
 from settlement.load_outs import application
 from settlement.lots import scales, warehouses
 from settlement.reconciliation import three_way

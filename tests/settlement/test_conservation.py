@@ -22,7 +22,7 @@ from settlement.custody import encumbrances, legal_holds, pledges, receipt_cance
 from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.lots import IN_POOL
 from settlement.ledger import cash
-from settlement.ledger.outbox import Sender
+from settlement.ledger.sender import Sender
 from settlement.load_outs import application, cancels, handing_over
 from settlement.lots import locks, lots, scales, warehouses
 from settlement.lots.scales import GrossWeight, Weight

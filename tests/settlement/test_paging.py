@@ -53,7 +53,9 @@ def routes() -> dict[str, set[str]]:
 def listings(group: click.Group, words: tuple[str, ...] = ()) -> dict[str, click.Command]:
     """Return the commands that have ``--after``, by what is typed."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
         if isinstance(command, click.Group):
             found |= listings(command, (*words, name))
         elif any("--after" in option.opts for option in command.params):

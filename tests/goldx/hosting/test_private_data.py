@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from goldx.hosting.errors import NotRunning
 from goldx.hosting.passwords import without_password
-from goldx.hosting.running import NotRunning, resolve_database_url
+from goldx.hosting.running import resolve_database_url
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 

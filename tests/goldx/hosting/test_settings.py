@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from goldx.cli import main
-from goldx.hosting.running import NotRunning, resolve_redis_url, run_folder
-from goldx.hosting.settings import BadSettings, Settings
+from goldx.hosting.errors import BadSettings, NotRunning
+from goldx.hosting.running import resolve_redis_url, run_folder
+from goldx.hosting.settings import Settings
 from goldx.settings_command import markdown_table
 
 pytestmark = pytest.mark.usefixtures("empty_working_folder")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 
-from goldx.hosting.settings import BadSettings, Settings, masked
+from goldx.hosting.errors import BadSettings
+from goldx.hosting.settings import Settings, masked
 from goldx.retry import is_any_of, retry
 from goldx.streams import redis_client
 from goldx.streams.sentinel import Address, parse

@@ -1,0 +1,13 @@
+"""Errors that every command may end with; nothing is imported to know them."""
+
+
+class BadSettings(ValueError):
+    """Settings that are not allowed: ``problems`` names each with its value and what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class NotRunning(RuntimeError):
+    """Neither a setting nor a running ``goldx serve`` says where a server is."""
