@@ -42,9 +42,9 @@ there marked as general knowledge to be verified)."""
 
 
 class Result(NamedTuple):
-    """A laboratory's report: its code, replicates in ppm, the seal of the sample that it has assayed, the standard.
+    """A laboratory's report: its code, replicates in ppm, the seal of the assayed sample, and the standard.
 
-    Without a standard it is the usual one of the form.
+    If ``standard`` is None, it is the usual one of the form.
     """
 
     laboratory: str
@@ -152,7 +152,8 @@ async def record(
 ) -> dict[int, tuple[int, int]]:
     """Record results of a party's samples; return by lot the number of the assay and the reported fineness in e5.
 
-    Raises Refused: NO_SAMPLE, WRONG_SEAL for a report about a sample with another seal, and as ``check_replicates``.
+    Raises Refused: NO_SAMPLE, WRONG_SEAL if the report is about a sample with another seal, and as
+    ``check_replicates``.
     """
     await laboratories.check(connection, {result.laboratory for result in results.values()})
     found = await lots.find(connection, list(results))

@@ -149,9 +149,9 @@ async def reveal(
 ) -> str:
     """Record the replicates that a party had committed to; return the exchange's state after it.
 
-    ``seal`` is that of the sample which its laboratory has assayed. Raises BadValue, Refused where not both have
-    committed or it is revealed already (ILLEGAL_STEP), they differ from the commitment (WRONG_REVEAL), the sample was
-    another one (WRONG_SEAL), or the results may not be averaged.
+    ``seal`` is that of the sample which its laboratory has assayed. Raises BadValue; Refused if a party has not
+    committed or this one has revealed already (ILLEGAL_STEP), the replicates differ from the commitment (WRONG_REVEAL),
+    the sample was another one (WRONG_SEAL), or the results may not be averaged.
     """
     found = await find(connection, number, lock=True)
     if found.row.status != "COMMITTED":

@@ -63,9 +63,9 @@ async def head(connection: AsyncConnection) -> Head:
 async def lock(connection: AsyncConnection) -> None:
     """Wait for every other transaction that changes documents, and keep the others waiting to the end of this one.
 
-    An act ends with its entry here, and entries are chained, so transactions take turns in any case. Whoever locks
-    documents takes its turn first, and then the documents in the order of their numbers: two transactions that hold
-    what the other one needs cannot come about, and what was read after the turn is as it will be written.
+    Every act ends with an entry here, and entries are chained, so transactions run one after the other in any case. A
+    transaction that locks documents calls this first, and then locks them in the order of their numbers. So
+    transactions cannot deadlock, and rows read after this call are unchanged when they are written.
     """
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
 

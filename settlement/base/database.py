@@ -22,7 +22,7 @@ def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
     """Return an engine for ``postgresql+asyncpg://...``. Raises BadValue for any other kind of URL."""
     if not url.startswith("postgresql+asyncpg://"):
         raise BadValue("database_url", url.partition("@")[2] or url, "a URL that starts with postgresql+asyncpg://")
-    # Errors go into logs, parameters (names, identity papers, bank accounts) do not.
+    # Errors go into logs, but parameters (names, identity papers, bank accounts) must not.
     return create_async_engine(url, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True)
 
 
@@ -37,9 +37,9 @@ def now_ms() -> int:
 
 
 async def migrate(url: str) -> None:
-    """Migrate a database to this program's schema in one transaction; do nothing if it is there already.
+    """Migrate a database to this program's schema in one transaction; do nothing if it has that schema.
 
-    Raises Refused: NEWER_DATABASE for one that a newer program has migrated, NOT_MIGRATED where this user may not.
+    Raises Refused: NEWER_DATABASE if a newer program has migrated it, NOT_MIGRATED if this user may not migrate it.
     """
     engine = connect(url)
     try:

@@ -1,7 +1,7 @@
-"""The meaning of an error of the database: away, or an answer about what was asked.
+"""The meaning of an error of the database: an outage, or an answer to the request.
 
-PostgreSQL says it by the SQLSTATE of its error. A caller's mistake is not an outage: whoever is told to try again later
-would do so for ever.
+The SQLSTATE of PostgreSQL's error tells which. A caller's mistake is not an outage: a caller that is told to try again
+later would do so for ever.
 """
 
 from enum import Enum
@@ -13,16 +13,16 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 
 class Meaning(Enum):
-    """The meaning of an error of the database, with the HTTP status that says the same."""
+    """The meaning of an error of the database, with the matching HTTP status."""
 
     UNKNOWN = 404
-    """Something that was named is not there."""
+    """A named object does not exist."""
     CONFLICT = 409
-    """Something that is there already, or its state, does not allow it."""
+    """An existing object, or its state, does not allow the change."""
     BAD_VALUE = 422
-    """A value is not one that the database can keep."""
+    """The database cannot store a value."""
     MISTAKE = 500
-    """The program has asked for what it should not."""
+    """The program has sent a wrong statement."""
     AWAY = 503
     """The server is away, starting, or has given way to another transaction: waiting helps."""
 
@@ -35,12 +35,13 @@ _BY_STATE: Final = (
     ("23503", Meaning.UNKNOWN),
     ("23", Meaning.CONFLICT),
 )
-"""The first of these beginnings that a SQLSTATE has counts: connection, serialization and deadlock, resources, locks,
-operator intervention; data; integrity."""
+"""Prefixes of SQLSTATEs, of which the first match counts: connection, serialization and deadlock, resources, locks,
+operator intervention; data; integrity.
+"""
 
 
 def meaning_of(error: BaseException) -> Meaning:
-    """Return what an error of SQLAlchemy or of its driver means."""
+    """Return the meaning of an error of SQLAlchemy or of its driver."""
     if isinstance(error, NoFreeConnection):
         return Meaning.AWAY
     if isinstance(error, DBAPIError):
@@ -60,7 +61,7 @@ def meaning_of(error: BaseException) -> Meaning:
 
 
 def describe(error: SQLAlchemyError) -> str:
-    """Return what an error says to the person who has asked: the rule or the value, and no row's content."""
+    """Return the text of an error for the caller: it names the rule or the value, and no content of rows."""
     cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else None
     meaning = meaning_of(error)
     rule = getattr(cause, "constraint_name", None)

@@ -1,7 +1,6 @@
-"""Reading the register of keys over a connection of its own, for a gateway that asks every second.
+"""Reading the register of keys over a separate connection, for a gateway that reads it all the time.
 
-What waits for a connection of the pool, or for a server that does not answer, does not hold this up, and a read never
-takes longer than a few seconds: the connection is dropped then.
+So a read never waits for the connection pool. After a few seconds without an answer the connection is dropped.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from settlement.base.registry import Principal
 
 READ_SECONDS: Final = 2.0
 
-# The sum of the transactions that wrote the rows changes with every row that is written.
+# The sum of the ids of the transactions that wrote the rows changes with every written row.
 _STATE: Final = "SELECT count(*), sum(xmin::text::bigint) FROM api_key"
 _LIVE: Final = "SELECT key_id, public_key, member, staff, permissions FROM api_key WHERE revoked_at IS NULL"
 

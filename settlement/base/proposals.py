@@ -68,9 +68,9 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
 
 
 async def lapse(connection: AsyncConnection, by: str, kind: str, subjects: Sequence[int]) -> None:
-    """End the waiting proposals of a kind about these documents, which have ended without a decision.
+    """End the waiting proposals of a kind about documents that have ended without a decision.
 
-    They count as declined, as their proposers could have declined them; ``by`` is recorded as who did it.
+    The proposals count as declined, by ``by``.
     """
     about = proposal.c.subjects.op("&&")(literal(list(subjects), proposal.c.subjects.type))
     ending = update(proposal).where(proposal.c.kind == kind, proposal.c.status == "PROPOSED", about)

@@ -1,8 +1,8 @@
-"""Keys of requests: who repeats a request under its key gets the first answer, and nothing is done a second time.
+"""Keys of requests: a request that is repeated under its key gets the first answer, and is not carried out again.
 
-The key, the request's hash and the answer are written in the transaction of what the request did, so that either all of
-them are there or none. A request can hold a pick-up code, which few digits make easy to guess from a plain hash; so the
-hash is salted and slow, like that of the code itself.
+The key, the request's hash and the answer are written in the request's own transaction, so that all or none of its
+effects exist. A request can contain a pick-up code, whose few digits are easy to guess from a plain hash; so the hash
+is salted and slow, like that of the code itself.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ from settlement.base.texts import printable
 from settlement.tables.base import request_key
 
 KEPT_DAYS: Final = 30
-"""Days for which an answer can be asked for again."""
+"""Days for which an answer is kept."""
 LONGEST_KEY: Final = 64
 
 
 class Answer(NamedTuple):
-    """The answer that a request was given: its HTTP status and its body."""
+    """The answer to a request: HTTP status and body."""
 
     status: int
     body: str
 
 
 async def begin(connection: AsyncConnection, holder: str, key: str, request: bytes) -> Answer | None:
-    """Take a key for a request; return the answer that the same request has got under it before.
+    """Take a key for a request; return the earlier answer if the same request was answered under it before.
 
-    While another transaction works under the key this waits for its end. Raises BadValue for a malformed key, Refused
-    (KEY_REUSED) where the key belongs to another request.
+    If another transaction is using the key, this waits for its end. Raises BadValue for a malformed key, Refused
+    (KEY_REUSED) if the key belongs to another request.
     """
     printable("Idempotency-Key", key, LONGEST_KEY)
     salt = secrets.token_bytes(16)
@@ -52,7 +52,7 @@ async def begin(connection: AsyncConnection, holder: str, key: str, request: byt
 
 
 async def finish(connection: AsyncConnection, holder: str, key: str, answer: Answer) -> None:
-    """Keep the answer of the request that has taken the key, in the same transaction."""
+    """Store the answer of the request that has taken the key, in the same transaction."""
     mine = (request_key.c.holder == holder, request_key.c.key == key)
     await connection.execute(update(request_key).where(*mine).values(status=answer.status, answer=answer.body))
 

@@ -1,7 +1,7 @@
-"""The database's roles: one owns the tables and migrates them, the services use another, which can do less.
+"""The database's roles: the owner, which migrates the tables, and a role with fewer rights for the services.
 
-A role that owns a table can switch its triggers off, and a superuser can do so for every table; then nothing would be
-append-only. The services' role can do neither.
+The owner of a table can disable its triggers, and a superuser those of every table; then nothing would be append-only.
+The services' role is neither.
 """
 
 import base64
@@ -30,7 +30,7 @@ _RIGHTS: Final = (
 
 
 async def admit(owner_url: str, url: str) -> None:
-    """Give the role of ``url`` the use of all tables, and make it, with its password, where it does not exist.
+    """Grant the role of ``url`` the use of all tables, creating it with its password if it does not exist.
 
     Raises BadValue for a role that is a superuser or owns tables.
     """
@@ -69,12 +69,12 @@ async def _require_lesser(connection: AsyncConnection, wanted: URL) -> None:
 def _creation(role: str, wanted: URL) -> str:
     if not wanted.password:
         return f"CREATE ROLE {role} LOGIN"
-    # A verifier in place of the password: the statement may end in the server's log.
+    # A verifier instead of the password, as the statement may get into the server's log.
     return f"CREATE ROLE {role} LOGIN PASSWORD '{_verifier(str(wanted.password))}'"
 
 
 def _verifier(password: str) -> str:
-    """Return what PostgreSQL keeps of a password (SCRAM-SHA-256, RFC 5802)."""
+    """Return the verifier that PostgreSQL stores for a password (SCRAM-SHA-256, RFC 5802)."""
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

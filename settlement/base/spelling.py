@@ -1,12 +1,12 @@
-"""The form in which numbers and codes that people type are compared, however they were typed.
+"""The folded form, in which typed numbers and codes are compared.
 
-One bar is ``A000417``, ``a000417``, full width, ``'A000417`` out of a spreadsheet or ``A 000417`` off a scan. What was
-typed is kept; two spellings are one number where their folded forms are equal. The database has the same function,
-``folded``, under its unique indexes, so that a second spelling is refused whoever adds it.
+``A000417``, ``a000417``, full width, ``'A000417`` from a spreadsheet and ``A 000417`` from a scan are one bar. Numbers
+are stored as typed; two spellings are one number if their folded forms are equal. The database's unique indexes use the
+same function, ``folded``, so that they refuse a second spelling from any source.
 
-Folded is: NFKC, nothing that nobody sees, no apostrophe in front, small letters of Latin (also those of Vietnamese and
-other languages with many accents), Greek, Cyrillic and Armenian, one kind of hyphen. The lists are closed, so that no
-version of Python or Unicode and no locale of a server changes it.
+Folding means: NFKC, no invisible signs, no leading apostrophe, small letters of Latin (also those of Vietnamese and
+other languages with many accents), Greek, Cyrillic and Armenian, one kind of hyphen. The lists are fixed, so that no
+version of Python or Unicode and no locale of a server changes the result.
 """
 
 import unicodedata
@@ -25,7 +25,7 @@ INVISIBLE: Final = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800"
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
-"""Blanks that NFKC does not make an ordinary one, what has no width, and fillers and selectors that show nothing."""
+"""Blanks that NFKC does not turn into an ordinary one, signs without width, and invisible fillers and selectors."""
 
 _WIDE: Final[Mapping[int, str | None]] = {
     **LETTERS,
@@ -40,7 +40,7 @@ _ASCII: Final[Mapping[int, str | None]] = {
 
 
 def fold(typed: str) -> str:
-    """Return the form in which a typed number or code is compared."""
+    """Return the folded form of a typed number or code."""
     text = typed if typed.isascii() else unicodedata.normalize("NFKC", typed).translate(_WIDE)
     return text.translate(_ASCII).lstrip("'")
 

@@ -50,9 +50,9 @@ def openings(legs: Legs, opened: Iterable[str], by: str) -> list[AccountOpen]:
 
 
 def is_trading_account() -> ColumnElement[bool]:
-    """Return the condition that an account is a member's or the venue's own, into which money and metal may come.
+    """Return the condition that an account is a trading account, which may receive money and metal.
 
-    A sub-account is not: what is in it came from its owner's trading account, by a pledge or an order.
+    A sub-account is not: its gold comes from its owner's trading account, by a pledge or an order.
     """
     of_custody = or_(
         trading_account.c.member == CUSTODY_MEMBER,
@@ -66,7 +66,7 @@ async def check_trading_account(connection: AsyncConnection, account: str) -> st
     wanted = select(trading_account.c.member, is_trading_account().label("trades"))
     row = (await connection.execute(wanted.where(trading_account.c.account == account))).first()
     if row is not None and not row.trades:
-        allowed = f"a trading account: into this one gold comes from {owner_of(account)} alone, by a pledge or an order"
+        allowed = f"a trading account: this one receives gold only from {owner_of(account)}, by a pledge or an order"
         raise BadValue("account", account, allowed)
     if row is None:
         raise BadValue("account", account, "a trading account that the exchange has opened")

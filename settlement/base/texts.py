@@ -6,7 +6,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.spelling import fold
 
 COMPUTED: Final = tuple("=+-@")
-"""First characters of a text that a spreadsheet would compute."""
+"""First characters of texts that a spreadsheet would evaluate."""
 
 
 def printable(field: str, text: str, longest: int, least: int = 1) -> str:
@@ -17,9 +17,9 @@ def printable(field: str, text: str, longest: int, least: int = 1) -> str:
 
 
 def mark(field: str, text: str) -> str:
-    """Return the mark of a maker, a number on a bar or a seal: printable text that no spreadsheet would compute.
+    """Return the mark of a maker, a number on a bar or a seal: printable text that no spreadsheet would evaluate.
 
-    Raises BadValue. Every mark that is taken in can so be written to a file and read again.
+    So every mark can be written to a file and read again. Raises BadValue.
     """
     if not 1 <= len(text) <= 32 or not text.isprintable() or not fold(text) or fold(text).startswith(COMPUTED):
         raise BadValue(field, text, "printable text of 1 to 32 characters that does not begin with = + - or @")

@@ -41,7 +41,7 @@ __all__ = (
 
 FIRST_DAY: Final = date(1900, 1, 1)
 LAST_DAY: Final = date(9998, 12, 31)
-"""Days that people may name; before, between and after them there is room for a time zone and for a next day."""
+"""The first and last day that people may enter; time zones and a next day stay within the range of dates."""
 
 
 _SATURDAY: Final = 5
@@ -129,7 +129,7 @@ async def is_working(connection: AsyncConnection, day: date) -> bool:
 
 
 async def after(connection: AsyncConnection, day: date, working_days: int) -> date:
-    """Return the day that is so many working days after ``day``, which does not count itself."""
+    """Return the day that is a number of working days after ``day``, which does not count itself."""
     while working_days:
         day += timedelta(days=1)
         working_days -= await is_working(connection, day)

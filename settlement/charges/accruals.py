@@ -60,12 +60,12 @@ class Fee(NamedTuple):
 
 
 def per_kg_day(mg: int, fen_per_kg: int) -> int:
-    """Return a fee per kilogram for so many mg, exact, in ufen."""
+    """Return a fee per kilogram for a weight in mg, exact, in ufen."""
     return mg * fen_per_kg
 
 
 def per_gram(mg: int, fen_per_g: int) -> int:
-    """Return a fee per gram for so many mg, exact, in ufen."""
+    """Return a fee per gram for a weight in mg, exact, in ufen."""
     return mg * fen_per_g * 1_000
 
 
@@ -161,7 +161,7 @@ async def charge_load_in(connection: AsyncConnection, weights_cg: Mapping[tuple[
 
 
 async def charge_load_out(connection: AsyncConnection, sheet: Row[Any], weight_cg: int) -> None:
-    """Charge a load-out that leaves: handling, its last day of storage, freight and insurance of bought title."""
+    """Charge a released load-out: handling, its last day of storage, freight and insurance of bought title."""
     rates = await tariff.on(connection, working_days.today())
     who, subject = (sheet.account, sheet.symbol), f"load_out:{sheet.load_out_no}"
     kg, bought = whole_kilograms(weight_cg), sheet.ask_mg - sheet.own_mg
@@ -176,7 +176,7 @@ async def charge_load_out(connection: AsyncConnection, sheet: Row[Any], weight_c
 
 
 async def charge_late_cancel(connection: AsyncConnection, sheet: Row[Any]) -> None:
-    """Charge freight and insurance of a load-out that was cancelled after its day, or has expired, and nothing else."""
+    """Charge only freight and insurance of a load-out that was cancelled after its day or has expired."""
     rate = (await tariff.on(connection, working_days.today()))["FREIGHT_INSURANCE"]
     subject = f"load_out_cancel:{sheet.load_out_no}"
     who = (sheet.account, sheet.symbol, "FREIGHT_INSURANCE")
@@ -191,7 +191,7 @@ async def charge_umpire(connection: AsyncConnection, account: str, symbol: str, 
 
 
 async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee]) -> int:
-    """Record fees, and in the audit log how many of that day there are now; a document is charged once a day."""
+    """Record fees, at most once a day for a document, and log the new number of that day's fees in the audit log."""
     rows = [{"day": day, **fee._asdict()} for fee in found if fee.amount_ufen and fee.account != VENUE]
     if rows:
         await connection.execute(insert_or(fee_accrual).on_conflict_do_nothing(), rows)
@@ -202,7 +202,7 @@ async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee]) -
 
 
 async def totals(connection: AsyncConnection, days: Sequence[date]) -> dict[date, tuple[int, int]]:
-    """Return how many fees were accrued on each of these days, and their sum in ufen."""
+    """Return by day the number of fees accrued, and their sum in ufen."""
     columns = fee_accrual.c
     sums = select(columns.day, func.count(), func.sum(columns.amount_ufen)).where(among(columns.day, days))
     found = {row[0]: (int(row[1]), int(row[2])) for row in await connection.execute(sums.group_by(columns.day))}

@@ -1,7 +1,7 @@
 """Bills: the accrued fees of an account, added up, rounded once and paid through the journal.
 
-A bill is rounded half up to the fen. An account that has not the money for it is in arrear, as no balance goes below
-zero: the next bill contains the amount, and until it is paid the account loads nothing out and takes out no money
+A bill is rounded half up to the fen. An account without the money for it is in arrear, as no balance goes below zero:
+the next bill includes the amount, and until it is paid the account takes out neither metal nor money
 (``settlement.ledger.arrears``).
 """
 

@@ -1,4 +1,4 @@
-"""``goldx clerk``: what waits for a second person, documents and their ends, and the calendar of working days."""
+"""``goldx clerk``: proposals, documents, and the calendar of working days."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from settlement.service.commands import on_database
 @PAGE
 @click.pass_obj
 def list_proposals(by: str, status: str, page: PageRequest) -> None:
-    """Show what waits for a second person, tab separated: number, kind, by whom, summary, lots, accounts."""
+    """Show proposals that wait for a second person, tab separated: number, kind, by whom, summary, lots, accounts."""
     show(
         by,
         page,
@@ -44,7 +44,7 @@ def _json(value: object) -> str:
 @NUMBER
 @click.pass_obj
 def show_proposal(by: str, number: int) -> None:
-    """Show the proposal NUMBER, its lots and accounts, and what came of it, tab separated."""
+    """Show the proposal NUMBER, its lots and accounts, and its outcome, tab separated."""
     found = read(by, lambda connection: documents.show_proposal(connection, number))
     decided = f"by {found.decided_by}" if found.decided_by else "by nobody yet"
     click.echo(f"{found.kind}\t{found.status}\tproposed by {found.proposed_by}\tdecided {decided}")
@@ -61,11 +61,11 @@ def _echo_answers(answers: Iterable[documents.Answer]) -> None:
 
 @clerk.command("documents")
 @click.argument("kind", type=click.Choice(list(documents.TABLES)))
-@click.option("--status", help="Only those in this state; `states KIND` has them.")
+@click.option("--status", help="Only those in this state; `states KIND` lists the states.")
 @PAGE
 @click.pass_obj
 def list_documents(by: str, kind: str, status: str | None, page: PageRequest) -> None:
-    """Show the documents of a KIND, tab separated: number, state, what it says with the reason of its end."""
+    """Show the documents of a KIND, tab separated: number, state, contents with the reason of its end."""
     show(
         by,
         page,
@@ -79,7 +79,7 @@ def list_documents(by: str, kind: str, status: str | None, page: PageRequest) ->
 @NUMBER
 @click.pass_obj
 def show_document(by: str, kind: str, number: int) -> None:
-    """Show one document, its lots, the proposals about it and what the engine answered, tab separated."""
+    """Show one document, its lots, the proposals about it and the engine's answers, tab separated."""
     found = read(by, lambda connection: documents.show(connection, kind, number))
     click.echo(f"{kind}\t{number}\t{found.status}")
     for name, value in found.says.items():
@@ -94,13 +94,13 @@ def show_document(by: str, kind: str, number: int) -> None:
 
 @clerk.command("approve")
 @click.argument("numbers", type=int, nargs=-1, required=True)
-@click.option("--wait", "waits", is_flag=True, help="Wait for the engine, and say what came of it.")
+@click.option("--wait", "waits", is_flag=True, help="Wait for the engine's answers and print them.")
 @click.option("--seconds", type=click.IntRange(1), default=60, show_default=True, help="How long to wait at most.")
 @click.pass_obj
 def approve(by: str, numbers: tuple[int, ...], waits: bool, seconds: int) -> None:
     """Approve other people's proposals NUMBERS, all or none.
 
-    With --wait the command ends with code 1 if the engine refuses, or has not answered in time.
+    With --wait the exit code is 1 if the engine refuses, or has not answered in time.
     """
 
     async def work(connection: AsyncConnection) -> None:
@@ -114,7 +114,7 @@ def approve(by: str, numbers: tuple[int, ...], waits: bool, seconds: int) -> Non
 
 
 def _say_what_came(numbers: tuple[int, ...], seconds: int) -> None:
-    """Print what became of approved proposals; end with code 1 unless all of it is done."""
+    """Print the outcome of approved proposals; exit with code 1 unless everything is done."""
 
     async def work(engine: AsyncEngine) -> list[documents.Shown]:
         return [await documents.wait_for(engine, number, seconds) for number in numbers]
@@ -122,7 +122,7 @@ def _say_what_came(numbers: tuple[int, ...], seconds: int) -> None:
     bad = False
     for found in on_database(work):
         if not found.answers:
-            click.echo(f"proposal {found.proposal_id}: {found.kind} is done; nothing of it goes to the engine")
+            click.echo(f"proposal {found.proposal_id}: {found.kind} is done; the engine is not concerned")
         for answer in found.answers:
             bad |= answer.status != "DONE"
             said = {"DONE": "done", "REFUSED": f"refused by the engine: {answer.reason}"}

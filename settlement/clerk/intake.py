@@ -222,7 +222,7 @@ def return_lot(by: str, lot_id: int, collector: str) -> None:
 
 @clerk.command("screening-explain")
 @LOT
-@click.option("--text", required=True, help="Why X-ray and assay are so far apart.")
+@click.option("--text", required=True, help="Why X-ray and assay differ so much.")
 @click.pass_obj
 def screening_explain(by: str, lot_id: int, text: str) -> None:
     """Explain the difference between X-ray and assay of a lot that other people have screened and assayed."""
@@ -233,7 +233,7 @@ def screening_explain(by: str, lot_id: int, text: str) -> None:
 @clerk.command("correct-weight")
 @LOT
 @click.option("--scale", required=True, help="The balance on which the lot was weighed again.")
-@click.option("--grams", required=True, help="As the balance shows it.")
+@click.option("--grams", required=True, help="The weight that the balance shows.")
 @REASON
 @click.pass_obj
 def correct_weight(by: str, lot_id: int, scale: str, grams: str, reason: str) -> None:

@@ -56,7 +56,7 @@ def cash_out(by: str, transfer: _Transfer) -> None:
 
 @clerk.group("correct")
 def correct_group() -> None:
-    """Correct what stands on the wrong account: one person proposes with the reason, another approves."""
+    """Correct money on the wrong account: one person proposes with the reason, another approves."""
 
 
 AMOUNT = click.option("--amount", required=True, help="CNY, more than zero.")
@@ -64,8 +64,12 @@ DOCUMENT = click.option("--document", required=True, help="Number of the paper t
 
 
 @correct_group.command("money")
-@click.option("--from", "from_account", help="Account that has the money; left out: it went out by no document.")
-@click.option("--to", "to_account", help="Account that gets it; left out: it came in by no document.")
+@click.option(
+    "--from", "from_account", help="Account that pays; left out: money that went without a document comes back."
+)
+@click.option(
+    "--to", "to_account", help="Account that is paid; left out: money that came without a document goes back."
+)
 @AMOUNT
 @REASON
 @DOCUMENT
@@ -73,7 +77,7 @@ DOCUMENT = click.option("--document", required=True, help="Number of the paper t
 def correct_money(
     by: str, from_account: str | None, to_account: str | None, amount: str, reason: str, document: str
 ) -> None:
-    """Propose to move money from one trading account to another, or from or to what no document stands behind."""
+    """Propose to move money between trading accounts, or to correct money that came or went without a document."""
 
     async def work(connection: AsyncConnection) -> int:
         fen = parse_money(amount)

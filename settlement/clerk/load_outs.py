@@ -160,10 +160,10 @@ def claim_send(by: str, number: int, laboratory: str) -> None:
 @NUMBER
 @click.option("--fineness", required=True, help="The umpire's result, per mille.")
 @click.option("--fee", required=True, help="What the umpire costs, CNY.")
-@click.option("--upheld/--dismissed", default=None, help="As you expect; default: as the figures say.")
+@click.option("--upheld/--dismissed", default=None, help="The decision that you expect; default: that of the figures.")
 @click.pass_obj
 def claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool | None) -> None:
-    """Propose the decision of claim NUMBER by the umpire's result; who was wrong pays the umpire."""
+    """Propose the decision of claim NUMBER by the umpire's result; the losing side pays the umpire."""
 
     async def work(connection: AsyncConnection) -> int:
         e5 = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")

@@ -54,7 +54,7 @@ PAGE = combined(
     "page",
     PageRequest,
     click.option("--after", help="Only what follows this row, as `more follow` gives it."),
-    click.option("--limit", type=click.IntRange(min=1), help="At most so many rows; default: all."),
+    click.option("--limit", type=click.IntRange(min=1), help="The most rows to show; default: all."),
 )
 """Which part of a listing is shown; a ``PageRequest``."""
 
@@ -97,7 +97,7 @@ SET = click.option(
 OTHER_YEARS = click.option(
     "--other-years",
     is_flag=True,
-    help="What has the mark and number of a known bar, and another year or none, is another bar.",
+    help="A bar with the mark and number of a known one, but another year or none, is another bar.",
 )
 
 

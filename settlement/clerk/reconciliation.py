@@ -96,10 +96,10 @@ def take_statement(
     only_preview: bool,
     reading: Reading,
 ) -> None:
-    """Hold a warehouse's statement FILE (CSV, XLSX or XLS) against the register; exit 1 if anything differs.
+    """Compare a warehouse's statement FILE (CSV, XLSX or XLS) with the register; exit 1 if anything differs.
 
-    Breaks that a statement does not show end when a second person takes in the same file for the same day.
-    A depository's report of its totals is known by its headings: its totals are computed again, and it is kept.
+    Breaks that a statement does not show end when a second person takes in the same file for the same day. A
+    depository's report of totals is recognized by its headings; its totals are recomputed, and the file is kept.
     """
     by: str = context.obj
     data = contents(file)

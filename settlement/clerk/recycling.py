@@ -194,11 +194,11 @@ def due_diligence(by: str, seller: int, document: str, findings: str) -> None:
 
 @counter_group.command("correct-name")
 @click.argument("seller", type=int)
-@click.option("--name", prompt=True, hide_input=True, help="The right name; asked for if it is not given.")
+@click.option("--name", prompt=True, hide_input=True, help="The right name; the command asks for it if not given.")
 @click.option("--document", required=True, help="The paper that proves it.")
 @click.pass_obj
 def correct_name(by: str, seller: int, name: str, document: str) -> None:
-    """Record the right name of SELLER, whose number is known with another one; not by who recorded that."""
+    """Correct the name recorded for SELLER's number; the person who recorded it may not do this."""
     act(by, lambda connection: sellers.correct_name(connection, by, seller, name, document))
     click.echo(f"seller {seller} has another name")
 

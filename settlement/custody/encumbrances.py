@@ -102,7 +102,7 @@ def _legs(kind: EncumbranceKind, row: Row[Any], direction: int) -> Legs:
 
 
 def _check_third(kind: EncumbranceKind, by: str, rows: Sequence[Row[Any]]) -> None:
-    """Refuse who entered the first side of a pledge or of its release; the database refuses who entered the second."""
+    """Refuse the person who entered the first side of a pledge or release; the database refuses that of the second."""
     for row in rows:
         if kind is PLEDGE and row.entered_by == by:
             text = f"pledge {row.encumbrance_no}: {by} has entered one side; to approve it takes a third person"
@@ -130,7 +130,7 @@ class Placing(_Sending):
     """Decisions about binding gold."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-        """Queue the grams' move to the sub-account. Raises Refused (SAME_PERSON) for who entered either side."""
+        """Queue the grams' move to the sub-account. Raises Refused (SAME_PERSON) for a person who entered a side."""
         rows = await step(connection, self._kind, by, "approve", subjects)
         _check_third(self._kind, by, rows)
         if still := await self._send(connection, by, self._kind.name, rows, 1):
@@ -160,7 +160,7 @@ class Releasing(_Sending):
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
         """Queue the grams' way back. A pledge is refused (LOCKED) while an authority holds one of its lots.
 
-        Raises Refused (SAME_PERSON) for who entered either side.
+        Raises Refused (SAME_PERSON) for a person who entered either side.
         """
         rows = await step(connection, self._kind, by, "approve_release", subjects)
         _check_third(self._kind, by, rows)

@@ -2,7 +2,7 @@
 
 Named lots are locked from the proposal on, in addition to other locks. Grams in open orders cannot be held: the
 operator kills the member first, which cancels its orders. A hold of lots alone moves no grams. A hold of everything
-takes what the account has free of a class, and the lots by which metal may still leave to it.
+takes the account's free grams of a class, and the lots with which metal may still leave to it.
 """
 
 from collections.abc import Sequence
@@ -77,10 +77,10 @@ async def propose(
 async def propose_everything(
     connection: AsyncConnection, by: str, account: str, symbol: str, authority: str, document: str
 ) -> int:
-    """Propose to hold all that an account has of a class; return the proposal's number.
+    """Propose to hold everything that an account has of a class; return the proposal's number.
 
-    That is every gram which is in no order, and every lot of a load-out that has not left and is not held already.
-    Raises as ``propose``, also where there is nothing.
+    That is every gram outside orders, and every lot of a load-out that has not left and is not held already. Raises as
+    ``propose``, also if there is nothing to hold.
     """
     await audit.lock(connection)
     fine_mg = await holdings.unbound(connection, account, symbol)

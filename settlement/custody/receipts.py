@@ -32,8 +32,8 @@ DECLINED: Final = "DECLINED"
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
     """Propose receipts for registered lots, in the depositors' names; return the proposal's number.
 
-    Raises BadValue for an unknown lot or none at all, Refused for one that is not registered, has a receipt or is
-    locked, and where all accounts together would have too much of a class (SUM_TOO_LARGE).
+    Raises BadValue for an unknown lot or no lot; Refused for a lot that is not registered, has a receipt or is locked,
+    and if all accounts together would have too much of a class (SUM_TOO_LARGE).
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one registered lot")
@@ -89,7 +89,7 @@ async def check_none(connection: AsyncConnection, lot_ids: Sequence[int]) -> Non
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Queue the fine gold for the engine, and charge the taking in of the lots.
+    """Queue the fine gold for the engine, and charge the load-in of the lots.
 
     Raises Refused (LOCKED) where a lot was frozen or held meanwhile.
     """
@@ -108,7 +108,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def _approved_before(connection: AsyncConnection, lot_ids: Sequence[int], but: Sequence[int]) -> set[int]:
-    """Return the lots that another receipt was approved for before, so that their taking in was charged."""
+    """Return the lots for which another receipt was approved before, so that their load-in was charged."""
     approved_once = or_(receipt.c.status == "CANCELLED", and_(receipt.c.status == "VOID", receipt.c.reason != DECLINED))
     query = select(receipt.c.lot_id).where(among(receipt.c.lot_id, lot_ids), approved_once)
     return set((await connection.execute(query.where(receipt.c.receipt_no.not_in(but)))).scalars())

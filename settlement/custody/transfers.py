@@ -1,9 +1,9 @@
 """Transfers (调拨): lots travel from one warehouse to another.
 
 The states are those of domain sheet 2.1 (made, shipped out, received, cancelled). Lots on the way stay in the pool and
-are locked (TRANSFER); their warehouse is the one they left until they arrive. There each is weighed: under another
-seal, or with another weight than two readings of one balance may have, they arrive frozen, and neither who received nor
-who shipped them ends that.
+are locked (TRANSFER); until they arrive, their warehouse is the one that they left. Each lot is weighed on arrival. If
+seal or weight differs (the weight by more than two readings of one balance may), lots arrive frozen, and neither the
+person who received them nor the one who shipped them may end that.
 
 **Across the customs border** metal gets another class, since a class takes metal of one customs status
 (``settlement.lots.customs``). So only lots without a live receipt cross it (``settlement.custody.receipt_cancels``
@@ -49,10 +49,9 @@ async def propose(
 ) -> int:
     """Propose to move lots that lie in one warehouse; return the proposal's number.
 
-    Raises BadValue for what is unknown, Refused where a lot is locked (LOCKED), promised or not registered
-    (ILLEGAL_STEP), where the customs status would change without permit and class (PERMIT_NEEDED) or with a live
-    receipt (RECEIPT_LIVE), where its class does not take a lot there (NOT_ACCEPTED, OUTSIDE_BAND), or a permit is used
-    up (PERMIT_USED_UP).
+    Raises BadValue for unknown names; Refused if a lot is locked (LOCKED), promised or not registered (ILLEGAL_STEP),
+    if the customs status would change without permit and class (PERMIT_NEEDED) or with a live receipt (RECEIPT_LIVE),
+    if the class does not take a lot there (NOT_ACCEPTED, OUTSIDE_BAND), or if a permit is used up (PERMIT_USED_UP).
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
@@ -120,9 +119,9 @@ async def _check_accepted(
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Allow the warehouse to let the lots go.
+    """Allow the warehouse to ship the lots.
 
-    Raises Refused where one was frozen or held meanwhile (LOCKED), or its class has ceased to take it there.
+    Raises Refused if a lot was frozen or held meanwhile (LOCKED), or its class no longer takes it there.
     """
     rows = await advance(connection, transfer, TRANSFER, by, "approve", subjects)
     for number, row in rows.items():
@@ -158,7 +157,7 @@ async def ship(connection: AsyncConnection, by: str, number: int, seal: str, car
 
 
 class Arrival(NamedTuple):
-    """Whether lots arrived under the seal that they left under, and why some of them are frozen, by lot."""
+    """Whether lots arrived under the seal of their departure, and by lot why some are frozen."""
 
     seal_whole: bool
     frozen: Mapping[int, str]
@@ -167,10 +166,11 @@ class Arrival(NamedTuple):
 async def receive(
     connection: AsyncConnection, by: str, number: int, seal: str, weighed: Mapping[int, GrossWeight]
 ) -> Arrival:
-    """Record that the lots arrive in their new warehouse, weighed there, and across the border with their new class.
+    """Record that the lots have arrived and were weighed; across the border they get their new class.
 
-    Under another seal all of them arrive frozen, with another weight than in the register those that have it. Raises
-    BadValue unless each lot is weighed; Refused for who shipped them (SAME_PERSON), and as ``scales.check`` does.
+    If the seal differs all of them arrive frozen; a lot whose weight differs from the register arrives frozen. Raises
+    BadValue unless each lot is weighed; Refused for the person who shipped them (SAME_PERSON), and as ``scales.check``
+    does.
     """
     mark("seal", seal)
     values = {"received_by": by, "received_at": now_ms()}

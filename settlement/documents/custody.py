@@ -17,7 +17,7 @@ RECEIPT: Final = Machine(
     },
 )
 REISSUED: Final = "load-out {} was not collected"
-"""Reason of a receipt under which a load-out has given its lot back, with the number of the load-out."""
+"""Reason of a receipt for a lot that came back from a load-out, with the number of the load-out."""
 RECEIPT_OPEN: Final = RECEIPT.open
 """The receipt is proposed or live: its lot can have no other one."""
 RECEIPT_UNDER_WAY: Final = RECEIPT.within("propose", "issue", "decline", "refuse")

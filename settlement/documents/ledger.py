@@ -20,7 +20,7 @@ CASH_UNDER_WAY: Final = CASH_TRANSFER.open
 """The transfer may yet move money: it is proposed, or on its way to the engine."""
 CORRECTION: Final = Machine("correction", CASH_TRANSFER.steps)
 FEE_PAYOUT: Final = Machine("fee_payout", CASH_TRANSFER.steps)
-"""Both go the way of a transfer of money."""
+"""The states of both are those of a transfer of money."""
 CORRECTION_COUNTS: Final = CORRECTION.without(CORRECTION.after("decline", "refuse"))
 """The correction moves money, or may yet; a claim has one such payment."""
 

@@ -64,7 +64,7 @@ PROMISED: Final = LOT.within("allocate", "deallocate", "release", "restore")
 LOCKABLE: Final = LOT.before("issue", "allocate")
 """The lot is in the register, with or without a receipt, and promised to nobody."""
 STOPPABLE: Final = LOT.within("register", "release", "consume", "quarantine")
-"""The lot is in the register and in its vault, promised or not: doubt or an order stops it at once."""
+"""The lot is in the register and in its vault, promised or not; a freeze or a hold stops it at once."""
 HANDED_OUT: Final = LOT.after("release")
 """A load-out took the lot away; a quality claim may be about it."""
 PROVENANCE_CLOSED: Final = union(LOT.within("register", "consume", "quarantine"), GONE)

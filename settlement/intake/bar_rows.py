@@ -28,9 +28,9 @@ from settlement.workbooks.headings import HEADINGS
 
 
 class BarKey(NamedTuple):
-    """The key of a bar in the world: maker or mark, number, year stamped on it (0: none).
+    """The key of a bar outside the exchange: maker or mark, number, year stamped on it (0: none).
 
-    It has them as they were typed; bars are compared by ``compared``.
+    The values are as typed; bars are compared by ``compared``.
     """
 
     refiner: str
@@ -47,9 +47,10 @@ class BarKey(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Options of reading a file: columns ``given`` beside it for all its rows, the sheet of a workbook, and whether its
-    numbers have a decimal ``comma`` (None: as the numbers themselves show). ``other_years``: bars whose mark and number
-    are known with another year, or without one, are other bars."""
+    """Options for reading a file: columns ``given`` beside it for all its rows, the sheet of a workbook, and whether
+    its numbers have a decimal ``comma`` (None: as the numbers show). ``other_years``: bars whose mark and number are
+    known with another year, or without one, are other bars.
+    """
 
     given: Mapping[str, str] = {}
     sheet: str | None = None

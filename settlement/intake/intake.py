@@ -93,7 +93,7 @@ async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) 
 
 
 async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
-    """Return the lots that may not be registered yet, and why: provenance, or an alarm without an explanation."""
+    """Return by lot why it may not be registered yet: provenance, or an unexplained alarm."""
     found = await provenance.obstacles(connection, lot_ids) | await melting.unexplained(connection, lot_ids)
     return found | await screening_alarms.unexplained(connection, lot_ids)
 
@@ -124,11 +124,11 @@ async def reject(connection: AsyncConnection, by: str, lot_id: int, reason: str)
 
 
 async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: str, authority: str) -> str:
-    """Hold a lot at once, by one person, for money laundering or the police: no step can be taken with it.
+    """Stop a lot at once, on one person's decision, for suspected money laundering or the police.
 
-    ``authority`` names who orders the hold, or the number of its order. A lot whose gold is, or may soon be, on an
-    account, or promised to a load-out, keeps its state and is frozen; another person ends that with ``unfreeze``.
-    Return the name of the hold, QUARANTINED or FREEZE.
+    ``authority`` names who orders the hold, or the number of the order. A lot whose gold is, or may soon be, on an
+    account or promised to a load-out keeps its state and is frozen; another person ends that with ``unfreeze``. Return
+    the name of the hold, QUARANTINED or FREEZE.
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
     detail = {"reason": printable("reason", reason, 200), "authority": printable("authority", authority, 200)}

@@ -24,7 +24,7 @@ from settlement.workbooks.cells import BadFile, RowError
 
 _SAY_SO: Final = "correct the year, or say that it is another bar (--other-years, `other_years`)"
 HERE: Final = lot.c.state.not_in(GONE)
-"""The lot is here or to come."""
+"""The lot is here or expected."""
 DISPUTED: Final = exists().where(
     lot_lock.c.lot_id == lot.c.lot_id, lot_lock.c.kind == "CLAIM", lot_lock.c.lifted_at.is_(None)
 )
@@ -35,11 +35,11 @@ _COLUMN = {"form": "form", "warehouse": "warehouse", "fineness": "fineness_permi
 async def pre_advise(
     connection: AsyncConnection, by: str, rows: Sequence[Declared], *, other_years: bool = False
 ) -> list[int]:
-    """Register the lots of a bar list that are to come, and return their numbers.
+    """Register the expected lots of a bar list, and return their numbers.
 
     ``other_years``: a bar whose mark and number are known with another year, or without one, is another bar. Raises
-    BadFile, with every row that names an unknown account, class or warehouse, is not of a form, fineness, size or place
-    that its class takes, has a provenance that is not well formed, or is in the register already.
+    BadFile with every row that names an unknown account, class or warehouse, does not have a form, fineness, size or
+    place that its class takes, has a malformed provenance, or is in the register already.
     """
     if not rows:
         raise BadValue("rows", [], "at least one lot")
@@ -139,7 +139,7 @@ class _Register(NamedTuple):
 
 
 def _problems_of_key(key: BarKey) -> list[tuple[str, str]]:
-    """Return what is wrong with a mark, a number or a year, whichever way it came."""
+    """Return what is wrong with a mark, a number or a year."""
     problems = []
     for field, text in (("refiner", key.refiner), ("serial", key.serial)):
         try:
@@ -160,22 +160,22 @@ async def problems(
 
 
 async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[Any]]:
-    """Return those of these bars that are here now, or to come, with their lots, by ``BarKey.compared``."""
+    """Return the lots of these bars that are here or expected, by ``BarKey.compared``."""
     compared = [key.compared for key in keys]
     return {key: row for key, row in await _find_by_number(connection, compared) if key in set(compared)}
 
 
 async def find_gone(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[Any]]:
-    """Return those of these bars that were here and have left, each with its newest lot, by ``BarKey.compared``."""
+    """Return the newest lots of these bars that were here and have left, by ``BarKey.compared``."""
     compared = [key.compared for key in keys]
     rows = await _find_by_number(connection, compared, lot.c.state.in_(GONE))
     return {key: row for key, row in sorted(rows, key=lambda found: found[1].lot_id) if key in set(compared)}
 
 
 async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, BarKey]:
-    """Return, by ``BarKey.compared``, those of these bars that have the mark and number of another one.
+    """Return, by ``BarKey.compared``, the bars whose mark and number another bar has, with that other bar.
 
-    The other differs by its year alone, or has none. It is here or to come, or disputed, or stands among ``keys`` too.
+    The other differs only by its year, or has none. It is here, expected or disputed, or among ``keys`` too.
     """
     by_number: defaultdict[tuple[str, str], dict[BarKey, BarKey]] = defaultdict(dict)
     for key in keys:
@@ -193,7 +193,7 @@ async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) 
 async def _find_by_number(
     connection: AsyncConnection, compared: Sequence[BarKey], state: ColumnElement[bool] = HERE
 ) -> list[tuple[BarKey, Row[Any]]]:
-    """Return the lots, by default those here or to come, with mark and number of a bar, whatever its year."""
+    """Return the lots with mark and number of a bar in any year; by default only lots here or expected."""
     several = func.unnest(
         literal([key.refiner for key in compared], ARRAY(Text)), literal([key.serial for key in compared], ARRAY(Text))
     )
@@ -205,7 +205,7 @@ async def _find_by_number(
 
 
 async def find_disputed(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, int]:
-    """Return, by ``BarKey.compared``, those of these bars that have left and are under a claim, with the lot."""
+    """Return the lots of these bars that have left and are under a claim, by ``BarKey.compared``."""
     compared = [key.compared for key in keys]
     rows = await _find_by_number(connection, compared, DISPUTED)
     return {key: int(row.lot_id) for key, row in rows if key in set(compared)}

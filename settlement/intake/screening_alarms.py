@@ -1,9 +1,9 @@
-"""Alarms of the X-ray screening: a lot whose assay is far from what the surface showed is not what it looked like.
+"""Alarms of the X-ray screening: the assay of a lot is far from what its surface showed.
 
-A screening never sets a fineness (domain sheet 3.4), but it was made of the metal that came in. Where the finding lies
-further from it than ``LIMIT_E5`` a sample may have been exchanged, a number mistyped, or the lot be plated or filled.
-The lot is not registered, and not melted with others, before a person who has neither screened nor assayed it has
-explained the difference. The explanation is an event in the lot's history and holds for that finding alone.
+A screening never sets a fineness (domain sheet 3.4), but it was made on the metal that came in. If the finding differs
+from it by more than ``LIMIT_E5``, a sample may have been exchanged, a number mistyped, or the lot be plated or filled.
+Until a person who has neither screened nor assayed the lot has explained the difference, it is not registered, and not
+melted with others. The explanation is an event in the lot's history and applies to that finding only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ LIMIT_E5: Final[Mapping[str, int]] = {
     "GRAIN": 1_000,
     "NONAPPROVED_BAR": 1_000,
 }
-"""How far screening and finding may be apart, in e5: 100 per mille for mixed scrap, 10 for bars (our figures)."""
+"""The largest difference of screening and finding, in e5: 100 per mille for mixed scrap, 10 for bars (our figures)."""
 STEP: Final = "explain_screening"
 
 
 class Alarm(NamedTuple):
-    """A screening and a finding that are too far apart, both in e5, and the number of the finding.
+    """A screening and a finding that differ too much, both in e5, and the number of the finding.
 
-    ``people`` are all who have screened or assayed the lot, and who made the finding.
+    ``people`` are all persons who have screened or assayed the lot, or made the finding.
     """
 
     screened_e5: int
@@ -49,7 +49,7 @@ class Alarm(NamedTuple):
 
 
 async def alarms(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, Alarm]:
-    """Return the alarms of lots that have one and of which nobody has explained it, by lot."""
+    """Return the unexplained alarms of lots, by lot."""
     known = await lots.find(connection, lot_ids)
     findings = await assay.findings(connection, lot_ids)
     found = {}
@@ -75,7 +75,7 @@ async def _explained(connection: AsyncConnection, lot_ids: Sequence[int]) -> set
 
 
 async def unexplained(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
-    """Return the lots that may not go on, and why."""
+    """Return by lot why it may not proceed."""
     found = await alarms(connection, lot_ids)
     return {lot_id: f"{alarm}, and nobody has explained it" for lot_id, alarm in found.items()}
 
@@ -83,13 +83,14 @@ async def unexplained(connection: AsyncConnection, lot_ids: Sequence[int]) -> di
 async def explain(connection: AsyncConnection, by: str, lot_id: int, explanation: str) -> None:
     """Record the explanation of a lot's alarm.
 
-    Raises BadValue; Refused: ILLEGAL_STEP for a lot without an open alarm, SAME_PERSON for who screened or assayed it.
+    Raises BadValue; Refused: ILLEGAL_STEP for a lot without an open alarm, SAME_PERSON for a person who screened or
+    assayed it.
     """
     printable("explanation", explanation, 200)
     await lots.find(connection, [lot_id], lock=True)
     alarm = (await alarms(connection, [lot_id])).get(lot_id)
     if alarm is None:
-        raise Refused("ILLEGAL_STEP", f"lot {lot_id} has no alarm of its screening that waits for an explanation")
+        raise Refused("ILLEGAL_STEP", f"lot {lot_id} has no unexplained alarm of its screening")
     if by in alarm.people:
         text = f"{by} has screened or assayed lot {lot_id}; another person must explain the difference"
         raise Refused("SAME_PERSON", text)

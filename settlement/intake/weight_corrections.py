@@ -1,7 +1,7 @@
 """Corrections of a gross weight: the lot is weighed again by one person, and another one approves the new weight.
 
-A weight that was mistyped counts until its lot is melted or certified: a melt weighs it again, and a certificate fixes
-its fine gold for good. The history keeps both weights.
+A weight can be corrected until its lot is melted or certified: a melt weighs the lot again, and a certificate fixes its
+fine gold permanently. The history keeps both weights.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ STEP = "correct_weight"
 async def propose(connection: AsyncConnection, by: str, lot_id: int, found: GrossWeight, reason: str) -> int:
     """Propose another gross weight for a lot and return the proposal's number.
 
-    Raises BadValue; Refused: ILLEGAL_STEP for a lot that is not weighed, or is melted or certified, TOO_HEAVY where its
-    samples would weigh as much, and as ``scales.check`` does.
+    Raises BadValue; Refused: ILLEGAL_STEP for a lot that is not weighed, or is melted or certified; TOO_HEAVY if its
+    samples weigh as much; and as ``scales.check`` does.
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
     was, now = _check(row), format_cg(found.weight.cg)
@@ -47,7 +47,7 @@ async def propose(connection: AsyncConnection, by: str, lot_id: int, found: Gros
 
 
 def _check(row: Row[Any]) -> str:
-    """Return the weight of a lot as it is written. Raises Refused (ILLEGAL_STEP) where it cannot be corrected."""
+    """Return the present weight of a lot. Raises Refused (ILLEGAL_STEP) if it cannot be corrected."""
     if row.state not in WEIGHT_OPEN or row.melt_cg is not None:
         melted = "melted" if row.melt_cg is not None else row.state
         text = f"lot {row.lot_id} is {melted}; its weight is corrected while it is {' or '.join(WEIGHT_OPEN)}, unmelted"
@@ -62,10 +62,9 @@ async def _check_samples(connection: AsyncConnection, lot_id: int, gross_cg: int
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Let the new weight count.
+    """Set the new weight.
 
-    Raises Refused where the lot has been melted or certified (ILLEGAL_STEP), or weighed again (WEIGHT_CHANGED)
-    meanwhile.
+    Raises Refused if the lot has meanwhile been melted or certified (ILLEGAL_STEP), or weighed again (WEIGHT_CHANGED).
     """
     agreed = await proposals.newest(connection, "weight_correction", subjects)
     for lot_id, row in (await lots.find(connection, subjects, lock=True)).items():

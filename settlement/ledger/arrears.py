@@ -1,4 +1,4 @@
-"""Arrears: an account that could not pay a bill takes out neither metal nor money until it is paid."""
+"""Arrears: an account that could not pay a bill can take out neither metal nor money until the bill is paid."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +10,7 @@ from settlement.tables.charges import fee_bill
 
 
 async def check_none(connection: AsyncConnection, account: str) -> None:
-    """Raise Refused (ARREAR) for an account with an unpaid bill that it could not pay, or with one in its place."""
+    """Raise Refused (ARREAR) for an account that could not pay a bill, if that or its successor is unpaid."""
     unpaid = fee_bill.c.status.in_(BILL_UNPAID)
     query = select(fee_bill).where(fee_bill.c.account == account, fee_bill.c.arrear, unpaid)
     if (row := (await connection.execute(query)).first()) is not None:

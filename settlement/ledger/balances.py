@@ -11,7 +11,7 @@ from settlement.base.refusal import Refused
 from settlement.tables.ledger import ledger_account
 
 OWED: Final = ("member", "fee_income")
-"""The kinds of accounts whose balances the venue owes; what stands against them is at the bank or in the vaults."""
+"""The kinds of accounts whose balances the venue owes; their counterparts are at the bank or in the vaults."""
 
 
 async def of_kind(connection: AsyncConnection, kind: str, asset: str) -> int:
@@ -22,14 +22,16 @@ async def of_kind(connection: AsyncConnection, kind: str, asset: str) -> int:
 
 
 async def check_room(connection: AsyncConnection, asset: str, coming: int) -> None:
-    """Raise Refused (SUM_TOO_LARGE) where all accounts together would get more than MAX_SUM of an asset.
+    """Raise Refused (SUM_TOO_LARGE) if all accounts together would have more than MAX_SUM of an asset.
 
-    ``coming`` is what is on its way to them, in fen or fine mg.
+    ``coming`` is the amount on its way to them, in fen or fine mg.
     """
     owed = sum([await of_kind(connection, kind, asset) for kind in OWED])
     if owed + coming > MAX_SUM:
         shown = format_amount(owed + coming, asset)
-        text = f"all accounts together would have {shown} of {asset}; at most {format_amount(MAX_SUM, asset)} are kept"
+        text = (
+            f"all accounts together would have {shown} of {asset}; at most {format_amount(MAX_SUM, asset)} are allowed"
+        )
         raise Refused("SUM_TOO_LARGE", text)
 
 

@@ -21,8 +21,8 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
     """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
     Raises BadValue for an account that is unknown or no trading account, an amount of zero, and a bank reference that
-    is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR), and where the
-    venue would owe or pay more than it can (SUM_TOO_LARGE, INSUFFICIENT_ESCROW).
+    is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR), and if the venue
+    would owe or pay more than it can (SUM_TOO_LARGE, INSUFFICIENT_ESCROW).
     """
     if amount_fen == 0 or abs(amount_fen) > MAX_MONEY_FEN:
         largest = format_money(MAX_MONEY_FEN)
@@ -44,9 +44,9 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
 
 
 async def _check_sums(connection: AsyncConnection, amount_fen: int = 0) -> None:
-    """Raise Refused where all transfers under way, and this one, would pass what the venue can owe or pay out.
+    """Raise Refused if all transfers under way, with this one, exceed what the venue can owe or pay out.
 
-    No document may so lead to an event that the ledger cannot post.
+    So no document leads to an event that the ledger cannot post.
     """
     amount, under_way = cash_transfer.c.amount, cash_transfer.c.status.in_(CASH_UNDER_WAY)
     coming = int(await connection.scalar(select(func.sum(amount)).where(under_way, amount > 0)) or 0)

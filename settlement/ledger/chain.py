@@ -1,7 +1,7 @@
 """The chain of the ledger: each entry holds a SHA-256 over itself, its lines and the hash of the entry before it.
 
-Triggers keep entries from being changed; they do not keep anybody from adding one that balances. With the end of the
-chain kept elsewhere (``goldx audit verify`` prints it) it can be proved that no entry was added, changed or left out.
+Triggers prevent changes of entries, but not the addition of an entry that balances. A copy of the chain's end, kept
+elsewhere (``goldx audit verify`` prints it), proves that no entry was added, changed or left out.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ class Head(NamedTuple):
 
 
 class BrokenLedger(Exception):
-    """The ledger was changed after it was written; ``sequence`` is the first entry that does not fit the chain."""
+    """Raised when the ledger was changed after it was written; ``sequence`` is the first entry that does not fit."""
 
     def __init__(self, sequence: int, why: str) -> None:
         super().__init__(f"ledger entry {sequence}: {why}")

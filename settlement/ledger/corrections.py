@@ -1,11 +1,11 @@
-"""Corrections: money that stands on the wrong account, proposed by one person with the reason and approved by another.
+"""Corrections of money on the wrong account, proposed by one person with the reason and approved by another.
 
-Nothing is posted that the engine has not published, so a correction is a movement of holdings like any other, with an
-entry of its own. The bank's money stays as it is: a correction makes none and loses none. It goes
+Only events of the engine are posted, so a correction is a movement of holdings like any other, with an entry of its
+own. It never changes the amount of money at the bank. It moves money
 
-- from one trading account to another, where money was booked to the wrong one;
+- from one trading account to another, if money was booked to the wrong one;
 - from the venue's own account to the holder of an upheld quality claim;
-- from or to one account against ``suspense``, where money came or went by no document, and never beyond that.
+- between an account and ``suspense``, up to the amount that came or went without a document.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ async def propose(
 ) -> int:
     """Propose a correction by the number of the ``document`` that proves it; return the proposal's number.
 
-    Without one of the accounts it is against ``suspense``. Raises BadValue; Refused: INSUFFICIENT_CASH where the first
-    account has not the money, NOTHING_TO_CORRECT where ``suspense`` has not so much to give or to take back.
+    If one of the accounts is None, the other side is ``suspense``. Raises BadValue; Refused: INSUFFICIENT_CASH if the
+    first account lacks the money, NOTHING_TO_CORRECT if ``suspense`` has less to give or to take back.
     """
     if not 0 < amount_fen <= MAX_MONEY_FEN:
         raise BadValue("amount", format_money(amount_fen), f"CNY, more than zero, up to {format_money(MAX_MONEY_FEN)}")
@@ -62,21 +62,21 @@ async def propose(
     try:
         added = await connection.execute(insert(correction).values(row).returning(correction.c.correction_no))
     except IntegrityError as error:
-        raise BadValue("claim", claim_no, "one that no payment is proposed or made for") from error
+        raise BadValue("claim", claim_no, "a claim without a proposed or made payment") from error
     number = int(added.scalar_one())
     summary = {**about, "amount": format_money(amount_fen), "reason": why, "document": document}
     return await proposals.propose(connection, by, "correction", [number], summary)
 
 
 async def _check_suspense(connection: AsyncConnection, change_fen: int = 0) -> None:
-    """Raise Refused where ``suspense``, with all corrections under way and this change, would pass zero."""
+    """Raise Refused if ``suspense``, with all corrections under way and this change, would pass zero."""
     signed = select(func.sum(correction.c.amount_fen)).where(correction.c.status.in_(CORRECTION.open))
     given = int(await connection.scalar(signed.where(correction.c.to_account.is_(None))) or 0)
     taken = int(await connection.scalar(signed.where(correction.c.from_account.is_(None))) or 0)
     now = await balances.of_kind(connection, "suspense", CASH)
     giving, taking = given + max(change_fen, 0), taken + max(-change_fen, 0)
     if giving > max(-now, 0) or taking > max(now, 0):
-        text = f"by no document {format_money(-now)} CNY came in; corrections cannot pass that"
+        text = f"without a document {format_money(-now)} CNY came in; corrections cannot exceed that"
         raise Refused("NOTHING_TO_CORRECT", text)
 
 
@@ -93,7 +93,7 @@ async def pay_claim(
     if row is None:
         raise BadValue("claim", claim_no, "the number of a claim")
     if row.status != "DECIDED" or not row.upheld:
-        raise Refused("ILLEGAL_STEP", f"claim {claim_no} is not upheld: only a decided claim that is right is paid")
+        raise Refused("ILLEGAL_STEP", f"claim {claim_no} is not upheld: only claims decided as upheld are paid")
     where = (OVER_SHORT_ACCOUNT, row.account)
     return await propose(connection, by, *where, amount_fen, why, document, claim_no=claim_no)
 

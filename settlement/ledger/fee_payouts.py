@@ -23,7 +23,7 @@ from settlement.tables.ledger import fee_payout
 async def propose(connection: AsyncConnection, by: str, amount_fen: int, why: str) -> int:
     """Propose to pay fee income out to the venue's account; return the proposal's number.
 
-    Raises BadValue, and Refused (INSUFFICIENT_FEES) for more than was earned and not paid out yet.
+    Raises BadValue, and Refused (INSUFFICIENT_FEES) for more than the fees earned and not yet paid out.
     """
     if amount_fen <= 0:
         raise BadValue("amount", format_money(amount_fen), "CNY, more than zero")
@@ -42,7 +42,7 @@ async def _check_earned(connection: AsyncConnection, amount_fen: int = 0) -> Non
     wanted = int(await connection.scalar(under_way) or 0) + amount_fen
     earned = await balances.of_kind(connection, "fee_income", CASH)
     if wanted > earned:
-        text = f"fees of {format_money(earned)} CNY are there; with this, {format_money(wanted)} would be paid out"
+        text = f"fees of {format_money(earned)} CNY are available; with this, {format_money(wanted)} would be paid out"
         raise Refused("INSUFFICIENT_FEES", text)
 
 

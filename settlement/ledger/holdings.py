@@ -18,11 +18,11 @@ OVER_SHORT_ACCOUNT: Final = "VENUE"
 async def check_available(
     connection: AsyncConnection, account: str, asset: str, amount: int, *, before_applications: bool = False
 ) -> None:
-    """Raise Refused (INSUFFICIENT_GOLD, INSUFFICIENT_CASH) where an account has less than ``amount`` available.
+    """Raise Refused (INSUFFICIENT_GOLD, INSUFFICIENT_CASH) if an account has less than ``amount`` available.
 
-    ``amount`` is in fen or fine mg. What applications for load-outs wait for is promised to them, unless what asks
-    goes ``before_applications``. The engine, which knows nothing of them, decides in the end; this refuses earlier and
-    with a clear text.
+    ``amount`` is in fen or fine mg. Amounts promised to applications for load-outs are not available, unless the caller
+    goes ``before_applications``. The engine, which does not know of applications, decides in the end; this check
+    refuses earlier and with a clear text.
     """
     free = await unbound(connection, account, asset)
     taken = 0 if before_applications else await promised(connection, account, asset)
@@ -36,16 +36,16 @@ async def check_available(
 
 
 async def unbound(connection: AsyncConnection, account: str, asset: str) -> int:
-    """Return what the engine would let an account move out, in fen or fine mg: not reserved by orders, nor locked."""
+    """Return the amount that the engine lets an account move out, in fen or fine mg: not reserved, and not locked."""
     held = select(engine_holding).where(engine_holding.c.account == account, engine_holding.c.asset == asset)
     row = (await connection.execute(held)).first()
     return max(row.total - row.reserved - row.locked - row.unwithdrawable, 0) if row else 0
 
 
 async def promised(connection: AsyncConnection, account: str, asset: str) -> int:
-    """Return what open applications for load-outs will take from a holding, in fen or fine mg.
+    """Return the amount that open applications for load-outs will take from a holding, in fen or fine mg.
 
-    Of the venue's own account that is also the over weight that it will sell, and the money for short weight.
+    For the venue's own account this includes the over weight that it will sell, and the money for short weight.
     """
     columns = load_out.c
     mine: ColumnElement[int] = columns.over_short_fen if asset == CASH else columns.ask_mg

@@ -31,8 +31,8 @@ class Item(NamedTuple):
 def reference_of(kind: str, subject: int, refused: int = 0) -> str:
     """Return the reference of a document's item, such as ``cash:17`` or ``load_out:3``.
 
-    ``refused``: how many items of the document the engine has refused before. It applies a reference once, so the next
-    attempt has one of its own: ``receipt_cancel:3:2``.
+    ``refused``: the number of the document's items that the engine has refused before. The engine applies a reference
+    once, so each further attempt gets a new one: ``receipt_cancel:3:2``.
     """
     return f"{kind}:{subject}:{refused + 1}" if refused else f"{kind}:{subject}"
 

@@ -143,7 +143,7 @@ async def amount(connection: AsyncConnection, account: str, symbol: str) -> int:
 
 
 async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
-    """Return own stock and all that was sold of it, in mg, as they follow from the whole ledger."""
+    """Return own stock and the amount sold of it, in mg, computed from the whole ledger."""
     sheets = select(load_out.c.load_out_no, load_out.c.account, load_out.c.own_mg)
     parts = {row.load_out_no: (row.account, row.own_mg) for row in await connection.execute(sheets)}
     columns = (posting.c.sequence, ledger_entry.c.kind, ledger_entry.c.reference)
@@ -176,11 +176,11 @@ async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
 
 
 async def differences(connection: AsyncConnection) -> list[str]:
-    """Return where own stock as it is kept differs from what follows from the whole ledger, as sentences."""
+    """Return sentences on where the stored own stock differs from that computed from the whole ledger."""
     right = await recompute(connection)
     kept = {(row.account, row.symbol): (row.own_mg, row.own_sold_mg) for row in await connection.execute(select(stock))}
     return [
-        f"own stock of {account} in {symbol}: {there} mg and sold {sold} are kept, {own} and {own_sold} follow"
+        f"own stock of {account} in {symbol}: {there} mg and sold {sold} stored, {own} and {own_sold} by the ledger"
         for account, symbol in sorted(right.keys() | kept.keys())
         for (there, sold), (own, own_sold) in [
             (kept.get((account, symbol), (0, 0)), right.get((account, symbol), (0, 0)))

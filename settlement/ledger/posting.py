@@ -9,7 +9,7 @@ ledger account   its balance                                                    
 ``fee_income``   fees that the venue has earned and not paid out                  >= 0
 ``bank_escrow``  members' and venue's money at the escrow bank                    <= 0
 ``vault``        fine gold of a class under live receipts in the warehouses       <= 0
-``suspense``     moved by no document of settlement: a break until corrected      any
+``suspense``     movements without a document of settlement: breaks               any
 ===============  ==============================================================  ========
 """
 

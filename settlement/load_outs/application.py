@@ -224,8 +224,8 @@ async def _origin(connection: AsyncConnection, request: Application) -> tuple[in
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Send the legs of the load-outs to the engine.
 
-    Raises Refused: VAULT_FROZEN, LOCKED for lots that were frozen or held meanwhile, and TOO_LATE once the window is
-    over, when the sheet can only be declined.
+    Raises Refused: VAULT_FROZEN, LOCKED for lots that were frozen or held meanwhile, and TOO_LATE after the window,
+    when the sheet can only be declined.
     """
     rows = await advance(connection, load_out, LOAD_OUT, by, "approve", subjects)
     await load_outs.check_not_held(connection, subjects)
@@ -248,7 +248,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def lapse(connection: AsyncConnection, today: date) -> list[int]:
-    """End the applications that nobody has approved in their window, free their lots, and return their numbers."""
+    """End the applications that were not approved in their window, free their lots, and return their numbers."""
     await audit.lock(connection)
     query = select(load_out.c.load_out_no).where(load_out.c.status == "APPLIED", load_out.c.until_day < today)
     numbers = sorted((await connection.execute(query)).scalars())

@@ -1,14 +1,13 @@
-"""The end of a settled load-out without a collector: the member cancels it, or its time runs out.
+"""The end of a settled load-out that is not collected: the member cancels it, or it expires.
 
 The lots return to the pool under new receipts in the account's name, and the account gets all their fine gold. The
-over/short trade stands: it was a purchase or a sale at the price of its day, and giving it back could be more than the
-venue or the member has. Before the engine has settled, declining the proposal does it, without any of this.
+over/short trade stands: it was a purchase or a sale at the price of its day, and reversing it could take more than the
+venue or the member has. Before the engine has settled the load-out, declining the proposal is enough.
 
-A cancel that is proposed on the day of application is free, whenever it is approved; later, and when the system ends
-the sheet, freight and insurance are charged (domain sheet 2.3: sub-codes exist for the member's next-day and the
-system's cancel, none for the same day). Nothing else is: handling, storage and freight of a load-out are charged when
-it leaves. Expiry needs no second person: it gives an owner back what is theirs, on the day that the sheet itself
-names.
+A cancel proposed on the day of application is free, even if approved later. For a later one, and for expiry, freight
+and insurance are charged (domain sheet 2.3: sub-codes exist for the member's next-day and the system's cancel, none for
+the same day). Nothing else is charged: handling, storage and freight of a load-out are due when it leaves. Expiry needs
+no second person, because it returns the owner's gold on the day that the sheet names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +36,7 @@ _ENDS = {"CANCELLING": "cancel", "EXPIRING": "expired"}
 async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int:
     """Propose to cancel a settled load-out for its member and return the proposal's number.
 
-    Raises Refused (LOCKED) for lots that are frozen or held: their gold would be free to be sold.
+    Raises Refused (LOCKED) for lots that are frozen or held, as their gold could then be sold.
     """
     row = await load_outs.find(connection, load_out_no)
     await load_outs.check_not_held(connection, [load_out_no])
@@ -66,10 +65,10 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def expire(connection: AsyncConnection, today: date) -> list[int]:
-    """End the sheets whose overdue days are over on ``today`` and return their numbers. The service itself does it.
+    """End the sheets whose overdue days are over on ``today``, and return their numbers. The service calls this.
 
-    A signature or a cancel that was only proposed does not keep a sheet. One with a lot that is frozen or held waits
-    until it is free.
+    A sheet ends even if it is signed or its cancel is proposed. A sheet with a frozen or held lot waits until that is
+    lifted.
     """
     await audit.lock(connection)
     days = (await tariff.on(connection, today))["OVERDUE_DAYS"]
@@ -91,7 +90,7 @@ async def _send(connection: AsyncConnection, by: str, subjects: Sequence[int]) -
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Put the lots back into the pool, each under a new receipt, and charge what came late.
+    """Put the lots back into the pool, each under a new receipt, and charge a late cancel or expiry.
 
     The engine has credited the gold.
     """
@@ -118,7 +117,7 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 
 
 async def _was_proposed_late(connection: AsyncConnection, number: int) -> bool:
-    """Return what the person who approved the cancel read about its charge."""
+    """Return the charge that the approver of the cancel was shown."""
     return bool((await proposals.newest(connection, "load_out_cancel", [number])).summary["charged"])
 
 

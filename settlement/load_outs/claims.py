@@ -1,13 +1,13 @@
 """Quality claims (质量异议): the holder of a lot that has left disputes its certificate.
 
-A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole
-(domain sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory, which is
-accredited and has not assayed the lots before; two people decide by its result, and the side that was wrong pays the
-umpire. The claim is upheld where the umpire finds less than the certificates by more than the splitting limit of the
-form (domain sheet 3.5), else dismissed; a lot is claimed about once. Weight and visible faults are settled at the
-counter, before anybody signs.
+A claim is open to the holder of the load-out within CLAIM_DAYS working days of its release, with the seal whole (domain
+sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory, which is accredited and has
+not assayed the lots before; two people decide by its result, and the side that was wrong pays the umpire. The claim is
+upheld if the umpire finds less than the certificates by more than the splitting limit of the form (domain sheet 3.5),
+else dismissed; there is at most one decided claim about a lot. Weight and visible faults are settled at the counter
+before the signatures.
 
-Where a claim is upheld the venue pays its debt out of its own account, by a correction that names the claim
+The venue pays an upheld claim out of its own account, by a correction that names the claim
 (``settlement.ledger.corrections``).
 """
 
@@ -41,9 +41,8 @@ async def open_claim(
 ) -> int:
     """Open a claim about lots of a released load-out and return its number.
 
-    Raises BadValue for a lot that is not of the load-out, Refused before the release (ILLEGAL_STEP), after the window
-    (TOO_LATE), with a broken seal (SEAL_BROKEN), where a claim is open already (LOCKED), or was decided
-    (CLAIM_DECIDED).
+    Raises BadValue for a lot that is not of the load-out; Refused before the release (ILLEGAL_STEP), after the window
+    (TOO_LATE), with a broken seal (SEAL_BROKEN), if a claim is open already (LOCKED), or was decided (CLAIM_DECIDED).
     """
     printable("reason", reason, 64)
     row = await load_outs.find(connection, load_out_no)
@@ -102,10 +101,10 @@ async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: 
 async def propose(
     connection: AsyncConnection, by: str, claim_no: int, umpire_e5: int, fee_fen: int, *, upheld: bool | None = None
 ) -> int:
-    """Propose the decision that follows from the umpire's fineness and return the proposal's number.
+    """Propose the decision that follows from the umpire's fineness, and return the proposal's number.
 
-    The losing side pays the fee. ``upheld`` says what the proposer expects; BadValue is raised where the figures say
-    the other thing.
+    The losing side pays the fee. ``upheld`` is the decision that the proposer expects; BadValue is raised if the
+    figures say otherwise.
     """
     if not 1 <= umpire_e5 <= FINENESS_ONE:
         raise BadValue("fineness", format_fineness(umpire_e5), "0.01 to 1000 per mille")
@@ -117,7 +116,7 @@ async def propose(
     if upheld is not None and upheld is not found:
         limits = ", ".join(sorted({format_fineness(SPLIT_LIMIT_E5[held.form]) for held in certified.values()}))
         certificates = ", ".join(sorted({format_fineness(held.fineness_e5) for held in certified.values()}))
-        follows = f"{found}: certified are {certificates} per mille, and up to {limits} less is the same"
+        follows = f"{found}: certified are {certificates} per mille, and up to {limits} less is allowed"
         raise BadValue("upheld", upheld, follows)
     payer = "VENUE" if found else "MEMBER"
     values = {"umpire_e5": umpire_e5, "umpire_fee_fen": fee_fen, "upheld": found, "payer": payer}
@@ -141,7 +140,7 @@ async def propose(
 
 
 def _is_short(held: Row[Any], umpire_e5: int) -> bool:
-    """Return whether the umpire's fineness is below the certificate's by more than two results may differ."""
+    """Return whether the umpire's fineness is too far below the certificate's: by more than two results may differ."""
     return bool(held.fineness_e5 - umpire_e5 > SPLIT_LIMIT_E5[held.form])
 
 
@@ -167,5 +166,5 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 
 async def find(connection: AsyncConnection, claim_no: int) -> Row[Any]:
-    """Return a claim. Raises BadValue if there is none of that number."""
+    """Return a claim. Raises BadValue for an unknown number."""
     return (await load(connection, claim, CLAIM, [claim_no]))[claim_no]

@@ -28,8 +28,9 @@ async def sign(
     """Give the first signature, against code and identity paper.
 
     Returns the refusal of a wrong code or paper (WRONG_CODE, WRONG_COLLECTOR); both are counted, so the caller commits
-    before it reports the refusal. Raises BadValue for an unknown sheet; Refused: ILLEGAL_STEP for one that is not in
-    SUCCESS, TOO_EARLY before its window opens, CODE_BLOCKED, VAULT_FROZEN, and LOCKED for lots that are frozen or held.
+    before it reports the refusal. Raises BadValue for an unknown sheet; Refused: ILLEGAL_STEP for a sheet that is not
+    in SUCCESS, TOO_EARLY before its window opens, CODE_BLOCKED, VAULT_FROZEN, and LOCKED for lots that are frozen or
+    held.
     """
     row = await load_outs.find(connection, load_out_no)
     allow(LOAD_OUT, "sign", load_out_no, row.status)
@@ -66,7 +67,7 @@ async def withdraw_signature(connection: AsyncConnection, by: str, load_out_no: 
 
 
 async def release(connection: AsyncConnection, by: str, load_out_no: int) -> list[int]:
-    """Give the second signature, hand the lots over, charge it, and return their numbers.
+    """Give the second signature, hand the lots over, charge the load-out, and return the lots' numbers.
 
     Raises Refused: SAME_PERSON for the first signer, LOCKED for lots that are held, VAULT_FROZEN.
     """

@@ -15,7 +15,7 @@ from settlement.tables.load_outs import load_out, load_out_lot
 
 
 async def find(connection: AsyncConnection, load_out_no: int, *, lock: bool = True) -> Row[Any]:
-    """Return a load-out sheet, locked until the transaction ends. Raises BadValue if there is none of that number.
+    """Return a load-out sheet, locked until the transaction ends. Raises BadValue for an unknown number.
 
     Without ``lock`` it is only read.
     """

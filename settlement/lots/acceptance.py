@@ -80,7 +80,7 @@ async def check(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
 
 
 def refuse(taken: Terms, row: Row[Any], fineness_e5: int, fine_mg: int, place: str | None = None) -> None:
-    """Refuse a lot of that fineness and fine weight where the terms do not take it; ``place``: where it will lie."""
+    """Refuse a lot whose fineness or fine weight the terms do not take; ``place`` is its future warehouse."""
     for topic, text in taken.objections(row.form, place or row.warehouse, fineness_e5, fine_mg).items():
         reason = "OUTSIDE_BAND" if topic == "fineness" else "NOT_ACCEPTED"
         raise Refused(reason, f"lot {row.lot_id}: {text}")

@@ -1,4 +1,4 @@
-"""Locks on lots: the metal of a locked lot goes to nobody.
+"""Locks on lots: the metal of a locked lot cannot be given to anybody.
 
 ==============  ==========================================  =================================================
 lock            laid by                                     lifted by
@@ -12,9 +12,9 @@ lock            laid by                                     lifted by
 ==============  ==========================================  =================================================
 
 A locked lot stays in the pool: its receipt is live and its gold counts. It cannot be allocated to a load-out, moved,
-pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock, and on a lot that a
-load-out has: nothing is approved, signed, handed over, cancelled or expires then. A trigger of the database refuses to
-allocate a locked lot, and to hand out one that is frozen or held.
+pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock, and on a lot in a
+load-out, which can then not be approved, signed, handed over or cancelled, and does not expire. A trigger of the
+database refuses to allocate a locked lot, and to hand out one that is frozen or held.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ OVER_OTHERS = ("FREEZE", "LEGAL_HOLD")
 
 
 def is_held(lot_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Return the condition that the lot of a number is frozen or held."""
+    """Return the condition that the lot with a number is frozen or held."""
     return exists().where(lot_lock.c.lot_id == lot_id, lot_lock.c.lifted_at.is_(None), lot_lock.c.kind.in_(OVER_OTHERS))
 
 
@@ -114,7 +114,7 @@ async def freeze(
 ) -> None:
     """Freeze lots at once, on one person's decision, for doubt about metal, seal or papers. No gold moves.
 
-    ``transfer_no`` is the transfer that the doubt is about.
+    ``transfer_no`` is the transfer that gave rise to the doubt.
     """
     if not lot_ids:
         raise BadValue("lots", list(lot_ids), "at least one lot")
@@ -123,7 +123,7 @@ async def freeze(
 
 
 async def add_doubt(connection: AsyncConnection, by: str, lot_id: int, doubt: str, transfer_no: int) -> None:
-    """Add a doubt about a transfer to the freeze that lies on a lot already."""
+    """Add a doubt about a transfer to the existing freeze of a lot."""
     frozen = (lot_lock.c.lot_id == lot_id, lot_lock.c.kind == "FREEZE", lot_lock.c.lifted_at.is_(None))
     live = update(lot_lock).where(*frozen)
     await connection.execute(live.values(reason=lot_lock.c.reason + f"; {doubt}", subject=transfer_no))
@@ -133,8 +133,8 @@ async def add_doubt(connection: AsyncConnection, by: str, lot_id: int, doubt: st
 async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int], reason: str) -> None:
     """End the freeze of lots.
 
-    Raises Refused for a lot that is not frozen, for who froze it, and for who shipped or received the transfer that the
-    doubt is about (SAME_PERSON).
+    Raises Refused for a lot that is not frozen, and (SAME_PERSON) for the person who froze it, or who shipped or
+    received the transfer in doubt.
     """
     printable("reason", reason, 200)
     await lots.find(connection, lot_ids, lock=True)

@@ -171,7 +171,7 @@ class Search(NamedTuple):
 
 
 def _has_serial(wanted: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a serial is the wanted one, however it is spelled, or begins as one with a ``*``."""
+    """Return the conditions that a serial is the wanted one in any spelling, or with ``*`` begins like it."""
     serial, start = func.folded(lot.c.serial, type_=Text()), fold(wanted.removesuffix("*"))
     if not wanted.endswith("*"):
         return (serial == start,)

@@ -62,7 +62,7 @@ class Weighing(NamedTuple):
 
 
 def tolerance_cg(gross_cg: int) -> int:
-    """Return how far two readings of one balance may differ, in 0.01 g (domain sheet 8.3).
+    """Return the largest difference of two readings of one balance, in 0.01 g (domain sheet 8.3).
 
     That is 0.02 g up to 1 kg, 0.05 g up to 5 kg, and 0.1 g above.
     """

@@ -1,8 +1,8 @@
 """Breaks: differences that a reconciliation finds, each with a number, an owner and an age until it is gone.
 
-A run has a scope: the books, or one warehouse's statement. What a run finds again stays the break it was; what it does
-not find again is corrected. A break is known again by its scope, kind, subject, asset and lot. One that was
-explained is open again as soon as it is another difference than the explained one, or a larger one.
+A run has a scope: the books, or one warehouse's statement. A break that a run finds again stays the same break; one
+that it does not find again is corrected. A break is identified by its scope, kind, subject, asset and lot. An explained
+break is open again as soon as the difference is another one than the explained one, or a larger one.
 """
 
 from collections import Counter
@@ -43,7 +43,7 @@ WHERE coalesce(calendar_day.working, extract(isodow FROM later.at) < 6))
 """
 """The age of a break: working days since the day in Shanghai on which it opened, up to today.
 
-In a year whose holidays are not entered every Monday to Friday counts: a break rather is too old than never passed on.
+In a year whose holidays are not entered every Monday to Friday counts, so that breaks are not passed on too late.
 """
 
 
@@ -88,7 +88,7 @@ def days_old(day: date | None = None) -> ColumnElement[int]:
 
 
 def responsible(days: int) -> str:
-    """Return who has to deal with a break of so many working days."""
+    """Return the desk that has to deal with a break of an age in working days."""
     return next(who for least, who in AGEING if days >= least)
 
 
@@ -104,8 +104,8 @@ async def record_run(
 ) -> int:
     """Store a run and its breaks, correct those of the same scope that it did not find again; return its number.
 
-    ``checked`` is how many figures were compared; ``sequence`` the event at which the books were read, by default the
-    last one posted. Without ``corrects`` what was not found again stays open.
+    ``checked`` is the number of figures compared; ``sequence`` the event at which the books were read, by default the
+    last one posted. Without ``corrects``, breaks that were not found again stay open.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -122,7 +122,7 @@ async def record_run(
 
 _Identity: TypeAlias = tuple[str, str, str, int | None]
 _NEWEST: Final = ("expected", "found", "unit", "note", "lot_id")
-"""Columns that a run writes anew when it finds a break again."""
+"""Columns that a run updates when it finds a break again."""
 
 
 async def _store(
@@ -130,7 +130,7 @@ async def _store(
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
-    Return the numbers of those that were explained and are open again.
+    Return the numbers of explained breaks that are open again.
     """
     now = now_ms()
     here = (recon_break.c.status != CORRECTED) & (recon_break.c.scope == scope)
@@ -138,7 +138,7 @@ async def _store(
     known: dict[_Identity, Row[Any]] = {(row.kind, row.subject, row.asset, row.lot_id): row for row in rows}
     opened, again, reopened = [], [], []
     for found in _numbered(breaks):
-        # One that named no lot so far may name it now.
+        # A break without a lot may name its lot from now on.
         names = ((found.kind, found.subject, found.asset, number) for number in (found.lot_id, None))
         row = next((known.pop(name) for name in names if name in known), None)
         values = {**found._asdict(), "last_run": run_id}
@@ -164,7 +164,7 @@ async def _store(
 
 
 def _numbered(breaks: Sequence[Break]) -> Iterator[Break]:
-    """Number the subjects of what one run has found more than once, so that none of it is lost."""
+    """Number the subjects of breaks that one run has found more than once, so that none is lost."""
     times: Counter[_Identity] = Counter()
     for found in breaks:
         name = (found.kind, found.subject, found.asset, found.lot_id)
@@ -173,7 +173,7 @@ def _numbered(breaks: Sequence[Break]) -> Iterator[Break]:
 
 
 def _is_another(row: Row[Any], found: Break) -> bool:
-    """Return whether a known break is no longer what was explained: larger, the other way, or said otherwise."""
+    """Return whether a known break differs from the explained one: larger, of the other sign, or with another text."""
     before, after = row.found - row.expected, found.found - found.expected
     if found.unit == "match" and row.note != found.note:
         return True

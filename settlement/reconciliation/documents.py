@@ -1,7 +1,7 @@
-"""Movements compared document by document: what a document says, what was sent for it, and what the ledger posted.
+"""Movements compared document by document: the document, its item in the outbox, and the ledger's postings.
 
-Sums of all documents can agree although single ones are false, where two mistakes cancel out. So each document's own
-holdings and amounts are compared with the legs of its item in the outbox, and each item with the postings of its entry.
+Two mistakes can cancel out in the sums of all documents. So each document's holdings and amounts are compared with the
+legs of its item in the outbox, and each item with the postings of its entry.
 """
 
 from collections import defaultdict
@@ -60,7 +60,7 @@ def _fee_payout(row: Row[Any]) -> Legs:
 
 
 def _load_out(row: Row[Any]) -> Legs:
-    """Compute the legs anew, and not by the function that made them."""
+    """Computes the legs again, by other code than that which made them."""
     if row.account == OVER_SHORT_ACCOUNT:
         return ((row.account, row.symbol, -row.allocated_mg),)
     legs = (
@@ -87,7 +87,7 @@ def _bound(purpose: str, direction: int) -> Callable[[Row[Any]], Legs]:
 class _Kind(NamedTuple):
     """How documents of a kind of movement are read: their table, the legs that follow from a row, and the machine.
 
-    ``done``: the step of the machine that says that the movement has been made; none where another one follows it.
+    ``done``: the step of the machine after which the movement has been made; none if another movement follows it.
     """
 
     table: Table
@@ -138,7 +138,7 @@ async def compare(connection: AsyncConnection, facts: Facts) -> None:
 
 
 async def _posted(connection: AsyncConnection) -> dict[str, list[tuple[str, str, int]]]:
-    """Return what each entry of a document has posted to accounts of members."""
+    """Return by document the postings of its entry to accounts of members."""
     columns = (ledger_entry.c.reference, ledger_account.c.name, ledger_account.c.asset, posting.c.amount)
     query = select(*columns).join(posting, posting.c.sequence == ledger_entry.c.sequence)
     query = query.join(ledger_account, ledger_account.c.account_id == posting.c.account_id)
@@ -150,12 +150,12 @@ async def _posted(connection: AsyncConnection) -> dict[str, list[tuple[str, str,
 
 
 def _written(legs: Iterable[Iterable[object]]) -> str:
-    """Return legs as they are compared and shown: sorted, each account, asset and amount."""
+    """Return legs in the form in which they are compared and shown: sorted, each with account, asset and amount."""
     return ", ".join(sorted(" ".join(map(str, leg)) for leg in legs))
 
 
 async def _origins(connection: AsyncConnection, facts: Facts, sent: Collection[str]) -> None:
-    """Compare the receipts that load-outs have given back with the account that each load-out was for.
+    """Compare the receipts of lots that came back from load-outs with the account of each load-out.
 
     Every other live receipt has an item.
     """

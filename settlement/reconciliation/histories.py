@@ -1,4 +1,4 @@
-"""The present state compared with its history: what no recorded act has brought about is a break (kind HISTORY).
+"""The present state compared with its history: a state without a recorded act is a break (kind HISTORY).
 
 ====================  =========================================================================================
 compared              with
@@ -12,9 +12,8 @@ accrued fees          the number and the sum that the audit log has for each day
 staff and keys        the permissions that the audit log last gave
 ====================  =========================================================================================
 
-Custody events and audit log cannot be changed (triggers; the log is chained besides), so whoever changes a table by
-hand has to leave a trace there. Movements are compared document by document in
-``settlement.reconciliation.documents``.
+Custody events and audit log cannot be changed (by triggers; the log is chained, too), so a change of a table by hand
+differs from them. Movements are compared document by document in ``settlement.reconciliation.documents``.
 """
 
 import json
@@ -57,7 +56,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "exchange": assays.assay_exchange,
     "acceptance": lots.acceptance,
 }
-"""The documents whose steps are in the audit log, by machine; lots have custody events, proposals their own acts."""
+"""The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}
 _DECISIONS: Final[Mapping[str, str]] = {"approved": "APPROVED", "declined": "DECLINED", "lapsed": "DECLINED"}
 """State of a proposal after each act that decides it."""
@@ -65,14 +64,14 @@ _IDENTITY: Final = ("refiner", "serial", "year", "form", "account")
 
 
 class Facts:
-    """Counts facts that are compared and collects the breaks."""
+    """Counts the compared facts and collects the breaks."""
 
     def __init__(self) -> None:
         self.checked = 0
         self.breaks: list[Break] = []
 
     def same(self, subject: str, recorded: object, kept: object, lot_id: int | None = None) -> None:
-        """Compare what the history records with what the table has."""
+        """Compare the history's record with the table's value."""
         self.checked += 1
         if recorded != kept:
             note = f"{recorded} by its history, {kept} in the table"
@@ -116,7 +115,7 @@ def _grams(cg: int | None) -> str | None:
 
 
 async def _recorded(connection: AsyncConnection, *steps: str) -> dict[int, Any]:
-    """Return the detail of the last of these steps of each lot; of a later class only where it changed."""
+    """Return the detail of each lot's last of these steps; for a later class only if it changed."""
     wanted = select(custody_event.c.lot_id, custody_event.c.detail).where(custody_event.c.step.in_(steps))
     if steps == ("receive",):
         wanted = wanted.where(custody_event.c.detail.has_key("symbol"))
@@ -192,7 +191,7 @@ async def _proposals(connection: AsyncConnection, facts: Facts) -> None:
         for word, after in _DECISIONS.items():
             if word in done:
                 state, by = after, done[word]
-        if by == SERVICE:  # It has lapsed, which counts as declined by its proposer.
+        if by == SERVICE:  # The proposal has lapsed, which counts as declined by its proposer.
             by = done.get("propose")
         facts.same(f"proposal:{number} state", state, found and found.status)
         facts.same(f"proposal:{number} decider", by, found and found.decided_by)
@@ -212,7 +211,7 @@ async def _fees(connection: AsyncConnection, facts: Facts) -> None:
 
 
 async def _people(connection: AsyncConnection, facts: Facts) -> None:
-    """Compare permissions with the newest act of the log that gave some, and the life of keys with theirs."""
+    """Compare permissions with the newest act that granted some, and the state of keys with the acts about them."""
     for prefix, table, key in (("staff.", staff, staff.c.staff), ("key.", api_key, api_key.c.key_id)):
         log = select(audit_log.c.subject, audit_log.c.detail).where(audit_log.c.action.startswith(prefix))
         log = log.where(audit_log.c.detail.contains('"permissions":')).order_by(audit_log.c.number)

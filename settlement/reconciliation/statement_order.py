@@ -1,7 +1,8 @@
-"""Whether a warehouse's statement may be taken in now, and whether it has been entered by two people.
+"""Whether a warehouse's statement may be taken in now, and whether two people have entered it.
 
-Statements of a warehouse are taken in by their day, never one of a day to come or from before the newest. What one
-person enters opens breaks and ends none; the same file from a second person ends those that it no longer shows.
+Statements of a warehouse are taken in by the order of their days; future days, and days before the newest statement,
+are refused. The first entry of a statement opens breaks; the same file from a second person ends those that it does not
+show.
 """
 
 from datetime import date
@@ -21,15 +22,15 @@ SECOND: Final = "again"
 
 
 def about(place: str, day: date, *, second: bool = False) -> str:
-    """Return what the file of a statement is about: the warehouse, the day, and whether it is the second entry."""
+    """Return the subject of a statement's file: the warehouse, the day, and whether it is the second entry."""
     return " ".join((place, day.isoformat(), *([SECOND] if second else [])))
 
 
 async def is_second(connection: AsyncConnection, by: str, place: str, day: date, data: bytes) -> bool:
     """Return whether this is the second person's entry of a statement.
 
-    Raises BadValue for a day to come, and Refused: FILE_KNOWN where the same person, or two people, have entered it,
-    and STATEMENT_OLDER where a newer one, or another one of that day, was taken in meanwhile.
+    Raises BadValue for a future day, and Refused: FILE_KNOWN if the same person, or two people, have entered it, and
+    STATEMENT_OLDER if a newer one, or another one of that day, was taken in meanwhile.
     """
     if day > today():
         raise BadValue("day", day.isoformat(), f"the day of the statement, until today, {today()}")
@@ -40,7 +41,7 @@ async def is_second(connection: AsyncConnection, by: str, place: str, day: date,
             await files.check_new(connection, KIND, data, about(place, day))
     stated = func.split_part(file.c.about, " ", 2)
     of_place = (file.c.kind == KIND) & (func.split_part(file.c.about, " ", 1) == place)
-    # One of a day to come, taken in by an earlier version, must not shut out those until then.
+    # A statement of a future day, taken in by an earlier version, must not block those until then.
     query = select(file.c.file_no, stated.label("day")).where(of_place, stated <= today().isoformat())
     query = query.order_by(stated.desc(), file.c.file_no.desc())
     newest = (await connection.execute(query.limit(1))).first()

@@ -17,7 +17,7 @@ CUSTOMS_DIFF       fine gold of a class that lies in warehouses of the other cus
 TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
 FEES               fee income, and the fees of all trades with the bills that were paid
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
-UNIDENTIFIED       money or metal that was moved by no document
+UNIDENTIFIED       money or metal that was moved without a document
 HISTORY            the present state and the acts recorded about it, or a document and what was sent and posted for it
 =================  =========================================================================================
 """

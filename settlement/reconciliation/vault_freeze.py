@@ -1,7 +1,7 @@
 """A vault hands nothing out while a break that concerns it is three working days old (domain sheet 8.4).
 
 A break concerns a vault if the vault's statement shows it, or if the books disagree about a lot that lies there or was
-there last. It ends with the statement or the reconciliation that does not find it again; no explanation ends it.
+there last. The statement or reconciliation that no longer finds the break ends the freeze; an explanation does not.
 """
 
 from typing import Final

@@ -8,10 +8,10 @@ TIMING                the register has the lot there under a transfer to another
 UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, expects, or has handed out (with its lot)
 LOCATION_DIFF         the register has the bar in another warehouse
 DUPLICATE_SERIAL      the statement has one bar more than once
-WEIGHT_DIFF           gross weight, beyond what the same balance may differ
-WEIGHT_DRIFT          gross weight of all bars whose own difference may be, which together are too light or heavy
+WEIGHT_DIFF           gross weight, by more than two readings of one balance may differ
+WEIGHT_DRIFT          gross weight of all bars within their tolerance, if together they are too light or heavy
 FINENESS_DIFF         fineness; it comes from one certificate, so there is no tolerance
-OWNER_DIFF            whose the bar is: the account or its member
+OWNER_DIFF            the owner of the bar: the account or its member
 STATUS_DIFF           free, receipted, pledged, frozen, waiting for its collector
 SEAL_DIFF             the seal
 CUSTOMS_DIFF          bonded or domestic
@@ -134,7 +134,7 @@ def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
 class _Register(NamedTuple):
     """The register's records of one warehouse: customs status, lots, and by lot seals, locks and owners.
 
-    ``members``: the member whose each account is.
+    ``members``: the member by account.
     """
 
     customs: str
@@ -202,11 +202,11 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
 
 
 def _subject(place: str, key: BarKey, row: Row[Any] | None) -> str:
-    """Return the subject of a bar's breaks, which does not change with the spelling of a statement."""
+    """Return the subject of a bar's breaks, which does not depend on the spelling in a statement."""
     if row is None:
         parts = [_capitals(key.refiner), _capitals(key.serial)]
     else:
-        # Without the quotes, the bar 1 of the mark "HX A" and the bar "A 1" of HX would have one text.
+        # Without the quotes, bar "1" of mark "HX A" and bar "A 1" of mark "HX" would have the same text.
         parts = [
             json.dumps(part, ensure_ascii=False) if " " in part or '"' in part else part
             for part in (row.refiner, row.serial)
@@ -215,7 +215,7 @@ def _subject(place: str, key: BarKey, row: Row[Any] | None) -> str:
 
 
 def _capitals(folded: str) -> str:
-    """Return a folded text in capital letters, where these are letters of the same number."""
+    """Return a folded text in capital letters, unless that would make it another number."""
     return folded.upper() if fold(folded.upper()) == folded else folded
 
 
@@ -265,9 +265,9 @@ async def _locks(connection: AsyncConnection, place: str) -> dict[int, set[str]]
 
 
 async def _owners(connection: AsyncConnection, place: str) -> dict[int, str]:
-    """Return the account whose each lot is: that of its live receipt, or of the load-out that it is promised to.
+    """Return the owner's account by lot: that of its live receipt, or of the load-out to which it is promised.
 
-    A lot with neither is its depositor's.
+    A lot with neither belongs to its depositor.
     """
     joined = receipt.join(lot, lot.c.lot_id == receipt.c.lot_id)
     query = select(receipt.c.lot_id, receipt.c.account).select_from(joined)
@@ -323,7 +323,7 @@ def _differences(subject: str, row: Row[Any], stated: StatementBar, right: State
 def _owner_difference(
     register: _Register, subject: str, row: Row[Any], stated: StatementBar, right: StatementBar
 ) -> list[Break]:
-    """Return the break of a bar that the statement says is another's."""
+    """Return the break of a bar for which the statement names another owner."""
     if stated.owner is None or right.owner is None or register.is_owner(stated.owner, right.owner):
         return []
     note = f"lot {row.lot_id}: {right.owner} in the register, {stated.owner} there"
@@ -333,8 +333,8 @@ def _owner_difference(
 def _drift(place: str, bars: Sequence[tuple[Row[Any], StatementBar]]) -> list[Break]:
     """Return the break of bars that each differ within the tolerance, and together by more than chance explains.
 
-    Weights that are off by chance cancel out. Of n of them, spread evenly over their tolerance, the sum is seldom off
-    by more than three standard deviations, the root of three times the sum of the squares of the tolerances.
+    Chance errors mostly cancel out. If each error is spread evenly over its tolerance, their sum seldom exceeds three
+    standard deviations, the root of three times the sum of the squares of the tolerances.
     """
     weighed = [(_weight(row), line.gross_cg) for row, line in bars if row.gross_cg is not None]
     within = [(right, there) for right, there in weighed if abs(there - right) <= scales.tolerance_cg(right)]
@@ -351,7 +351,7 @@ def _drift(place: str, bars: Sequence[tuple[Row[Any], StatementBar]]) -> list[Br
 async def take_in(
     connection: AsyncConnection, by: str, place: str, day: date, name: str, data: bytes, lines: Sequence[StatementBar]
 ) -> Outcome:
-    """Compare a statement, record the differences as breaks of this warehouse, and keep the file as it came.
+    """Compare a statement, record the differences as breaks of this warehouse, and keep the file unchanged.
 
     Breaks that it does not show end when a second person takes in the same file. Raises what ``is_second`` raises.
     """

@@ -58,17 +58,17 @@ async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last
 
 
 async def before_cash(connection: AsyncConnection, by: str, seller_id: int, fen: int, day: date) -> None:
-    """Raise Refused (DUE_DILIGENCE) unless ``by`` may pay so much cash to a seller now.
+    """Raise Refused (DUE_DILIGENCE) unless ``by`` may pay this amount of cash to a seller now.
 
-    Due diligence is another person's: who pays does not judge alone whom. Locks the seller to the end of the
-    transaction, so that two counters cannot pay at once.
+    Due diligence must be done by another person than the payer. Locks the seller to the end of the transaction, so that
+    two counters cannot pay at once.
     """
     await sellers.find(connection, seller_id, lock=True)
     total = fen + sum(row.offered_fen for row in await cash_on(connection, seller_id, day, day))
     if total >= LARGE_FEN and not await sellers.has_due_diligence(connection, seller_id, by):
         text = (
             f"seller {seller_id} would have {format_money(total)} CNY in cash today, at all counters; "
-            f"from {format_money(LARGE_FEN)} on due diligence comes first, by another person than {by}"
+            f"{format_money(LARGE_FEN)} or more needs due diligence first, by another person than {by}"
         )
         raise Refused("DUE_DILIGENCE", text)
 

@@ -1,8 +1,8 @@
 """Offers for the items of a ticket: priced, paid, and delivered to the warehouse as lots.
 
 An offer follows from the posted two-way price and is kept with all the figures behind it; a screening sets the price at
-the counter and never a lot's fineness. It holds on its day, as the price does; on a later one it is made again. The
-person who made an offer does not pay it out. Cash has rules of its own (``settlement.recycling.aml``).
+the counter and never a lot's fineness. It is valid on its day only, like the price; on a later day it must be made
+again. The person who made an offer may not pay it out. Cash has rules of its own (``settlement.recycling.aml``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ async def make(connection: AsyncConnection, by: str, ticket_no: int) -> int:
 
 
 async def check_taken(connection: AsyncConnection, ticket_no: int, place: str) -> None:
-    """Raise Refused (NOT_ACCEPTED) for an item that no class would take as a lot: it must not be paid for.
+    """Raise Refused (NOT_ACCEPTED) for an item that no class would take as a lot, as it must not be paid for.
 
     A class takes it by its form, its screened fineness and its weight, in the counter's warehouse ``place``.
     """
@@ -103,8 +103,8 @@ class Payment(NamedTuple):
 async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str, reference: str) -> Payment:
     """Pay an accepted offer out, in cash or by transfer. The person who made the offer may not.
 
-    Raises BadValue, and Refused: SAME_PERSON, OFFER_EXPIRED after the day of the offer, DUE_DILIGENCE where cash of
-    the day reaches the amount of the measure and nobody else has looked into the seller, CALENDAR_UNKNOWN where the
+    Raises BadValue, and Refused: SAME_PERSON, OFFER_EXPIRED after the day of the offer, DUE_DILIGENCE if the day's cash
+    reaches the amount of the measure and nobody else has done due diligence on the seller, CALENDAR_UNKNOWN if the
     report's due date is not known.
     """
     if method not in METHODS:

@@ -83,7 +83,7 @@ async def _hash_of_name(connection: AsyncConnection, seller_hash: bytes, name: s
 async def recognize(connection: AsyncConnection, by: str, identity: Identity) -> Row[Any]:
     """Return the seller with this identity document, who is registered if new.
 
-    Raises Refused (OTHER_NAME) where the document's number is known with another name. Nobody is told the known one.
+    Raises Refused (OTHER_NAME) if the document's number is known with another name, which is not disclosed.
     """
     digest = await _hash(connection, f"{identity.id_type}:{identity.number}")
     named = await _hash_of_name(connection, digest, identity.name)
@@ -103,7 +103,7 @@ async def recognize(connection: AsyncConnection, by: str, identity: Identity) ->
         await audit.record(connection, audit.Act(by, "seller.add", f"seller:{number}", shown))
     row = (await connection.execute(select(seller).where(seller.c.identity_hash == digest))).one()
     if row.name_hash is None and row.masked_name == values["masked_name"]:
-        # Registered when names were not hashed: what is known of the name is all that can be compared.
+        # Registered before names were hashed: only the masked name can be compared.
         learnt = update(seller).where(seller.c.seller_id == row.seller_id)
         await connection.execute(learnt.values(name_hash=named, named_by=by))
     elif row.name_hash is None or not hmac.compare_digest(row.name_hash, named):
@@ -115,7 +115,7 @@ async def recognize(connection: AsyncConnection, by: str, identity: Identity) ->
 async def correct_name(connection: AsyncConnection, by: str, seller_id: int, name: str, document: str) -> None:
     """Record a seller's right name, by the paper that proves it: it was mistyped, or the person has a new one.
 
-    Raises BadValue; Refused (SAME_PERSON) for who recorded the name that is replaced.
+    Raises BadValue; Refused (SAME_PERSON) for the person who recorded the name that is replaced.
     """
     _check_name(name)
     printable("document", document, 64)
@@ -157,7 +157,7 @@ async def record_due_diligence(
 
 
 async def has_due_diligence(connection: AsyncConnection, seller_id: int, payer: str) -> bool:
-    """Return whether there is due diligence on a seller that is still valid, by another person than the payer."""
+    """Return whether another person than the payer has done due diligence on a seller that is still valid."""
     since = now_ms() - DUE_DILIGENCE_DAYS * 86_400_000
     query = select(due_diligence.c.due_diligence_no)
     query = query.where(due_diligence.c.seller_id == seller_id, due_diligence.c.at >= since)

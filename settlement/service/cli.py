@@ -69,7 +69,7 @@ def _migrate(settings: Settings) -> None:
     "--migrate",
     "only_migrate",
     is_flag=True,
-    help="Make or migrate the tables as their owner (database_owner_url), let the user of database_url use them, and "
+    help="Create or migrate the tables as their owner (database_owner_url), let the user of database_url use them, and "
     "end.",
 )
 def settlement(only_migrate: bool) -> None:
@@ -156,8 +156,8 @@ def create_key(
 def revoke_key(key_id: str) -> None:
     """End the key KEY_ID at once: its sessions, its orders, and the key in the register.
 
-    The gateways learn it over Redis or Valkey, so it works while the database is away; they write it into the register
-    when that is back.
+    The gateways are notified over Redis or Valkey, so this works while the database is away; they write the revocation
+    into the register when that is back.
     """
     by = _administrator()
     known, published = asyncio.run(_publish_revocation(parse_identifier(key_id, "key_id"), by))
@@ -171,12 +171,12 @@ def revoke_key(key_id: str) -> None:
 
 
 async def _publish_revocation(key_id: str, by: str) -> tuple[bool, bool]:
-    """Tell the gateways that a key ends, and return whether the register is reachable, and whether they are told."""
+    """Notify the gateways that a key ends; return whether the register is reachable, and whether they were notified."""
     settings = Settings()
     reader = KeyReader(resolve_database_url(settings))
     try:
         if key_id not in (await reader.read() or {}):
-            return True, True  # the register refuses it, with the reason
+            return True, True  # the register will refuse it, with the reason
         reachable = True
     except RegisterAway as error:
         click.echo(str(error), err=True)
@@ -188,7 +188,7 @@ async def _publish_revocation(key_id: str, by: str) -> tuple[bool, bool]:
         await publish_revocation(redis, Keys(settings.shard), key_id, by)
         await redis.aclose()
     except (NotRunning, RedisError, OSError) as error:
-        click.echo(f"the gateways are not told at once: {error}", err=True)
+        click.echo(f"the gateways were not notified at once: {error}", err=True)
         return reachable, False
     return reachable, True
 
@@ -213,9 +213,9 @@ def _head(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option("--ledger-anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end of the ledger's chain.")
 @click.pass_context
 def verify(context: click.Context, anchor: tuple[int, bytes] | None, ledger_anchor: tuple[int, bytes] | None) -> None:
-    """Read the whole log and the whole ledger; exit 1 at the first entry that is not what was written.
+    """Read the whole log and the whole ledger; exit 1 at the first entry that does not fit.
 
-    Own stock is computed again from the ledger, too.
+    Own stock is recomputed from the ledger, too.
     """
 
     async def work(connection: AsyncConnection) -> tuple[audit.Head, chain.Head, list[str]]:

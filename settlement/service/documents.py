@@ -1,7 +1,7 @@
-"""Documents of every kind, listed and shown: state, reason, proposals, and what the engine has answered.
+"""Documents of every kind, listed and shown: state, reason, proposals, and the engine's answers.
 
-A document is approved here and answered by the engine later, so its clerk has to be able to see what came of it, and
-whoever approves a proposal, which lots and accounts it is about.
+A document is approved here and answered by the engine later, so its clerk must be able to see the outcome. The approver
+of a proposal must see the lots and accounts concerned.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from settlement.tables.lots import acceptance, lot, provenance
 from settlement.tables.recycling import aml_report, counter_ticket
 
 PAUSE: Final = 0.2
-"""Seconds between two looks at a proposal that is waited for."""
+"""Seconds between two checks of a proposal whose outcome is waited for."""
 
 TABLES: Final[Mapping[str, Table]] = {
     "cash": cash_transfer,
@@ -91,7 +91,7 @@ def _query(kind: str) -> Select[Any]:
 
 
 def written(kind: str, row: Row[Any]) -> dict[str, Any]:
-    """Return what a document says, each quantity as a decimal string in the unit that its name ends with."""
+    """Return the contents of a document, each quantity as a decimal string in the unit that its name ends with."""
     found: dict[str, Any] = {}
     for name, value in row._mapping.items():
         stem, _, unit = name.rpartition("_")
@@ -110,7 +110,7 @@ def written(kind: str, row: Row[Any]) -> dict[str, Any]:
 
 
 class Listed(NamedTuple):
-    """A document in a listing: its number, its state, and what it says."""
+    """A document in a listing: number, state and contents."""
 
     number: int
     status: str
@@ -120,7 +120,7 @@ class Listed(NamedTuple):
 async def listing(
     connection: AsyncConnection, kind: str, page: PageRequest = ALL, *, status: str | None = None
 ) -> Page[Listed]:
-    """Return the documents of a kind by number; of one ``status`` if it is given. Raises BadValue."""
+    """Return the documents of a kind by number, or only those of one ``status``. Raises BadValue."""
     table, query = _table(kind), _query(kind)
     if status is not None:
         if status not in MACHINES[kind].states:
@@ -152,7 +152,7 @@ class Document(NamedTuple):
 
 
 async def show(connection: AsyncConnection, kind: str, number: int) -> Document:
-    """Return a document with all that is known of its way. Raises BadValue for an unknown kind or number."""
+    """Return a document with its proposals and answers. Raises BadValue for an unknown kind or number."""
     row = (await connection.execute(_query(kind).where(_number(_table(kind)) == number))).first()
     if row is None:
         raise BadValue(kind, number, f"the number of a {kind.replace('_', ' ')}")
@@ -174,9 +174,10 @@ async def _answers(connection: AsyncConnection, kinds: Iterable[str], subjects: 
 
 
 class Shown(NamedTuple):
-    """A proposal as its approver sees it: with the lots and accounts that it is about.
+    """A proposal as its approver sees it, with the lots and accounts concerned.
 
-    ``answers`` are the engine's, of those of its documents that went there. The summary is as it was proposed.
+    ``answers`` are the engine's, for those of its documents that were sent there. The summary is that of the time of
+    the proposal.
     """
 
     proposal_id: int
@@ -192,7 +193,7 @@ class Shown(NamedTuple):
 
     @property
     def settled(self) -> bool:
-        """Return whether nothing more can come of it: it is decided, and the engine has answered what went there."""
+        """Return whether the outcome is final: it is decided, and the engine has answered everything sent there."""
         return self.status != "PROPOSED" and all(answer.status not in OUTBOX_OPEN for answer in self.answers)
 
 
@@ -205,7 +206,7 @@ async def proposals_with_lots(
 
 
 async def show_proposal(connection: AsyncConnection, number: int) -> Shown:
-    """Return a proposal, whatever became of it. Raises BadValue for an unknown number."""
+    """Return a proposal in any state. Raises BadValue for an unknown number."""
     return await _shown(connection, await proposals.find(connection, number))
 
 
@@ -221,7 +222,7 @@ async def _shown(connection: AsyncConnection, row: Proposal) -> Shown:
 async def _lots_and_accounts(
     connection: AsyncConnection, kind: str, subjects: Sequence[int]
 ) -> tuple[list[int], list[str]]:
-    """Return the lots and the trading accounts that documents are about, each in its order."""
+    """Return the lots and the trading accounts of documents, each sorted."""
     name = _DOCUMENT_OF.get(kind, kind)
     numbers: list[int] = list(subjects) if kind in _OF_LOTS else []
     accounts: set[str] = set()
@@ -248,7 +249,7 @@ _INSIDE: Final[Mapping[str, Table]] = {"load_out": load_out_lot, "transfer": tra
 
 
 async def wait_for(engine: AsyncEngine, number: int, seconds: float) -> Shown:
-    """Return a proposal once nothing more can come of it, or as it stands after ``seconds``."""
+    """Return a proposal once its outcome is final, or in its state after ``seconds``."""
     clock = asyncio.get_running_loop().time
     until = clock() + seconds
     while True:
@@ -260,7 +261,7 @@ async def wait_for(engine: AsyncEngine, number: int, seconds: float) -> Shown:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Return numbers, which are in order, as ``1-400, 403``."""
+    """Return sorted numbers as ``1-400, 403``."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:

@@ -171,7 +171,7 @@ class Settlement:
             await self.begin_day(working_days.today())
 
     async def begin_day(self, today: date) -> None:
-        """Accrue fees, end load-outs, forget old keys: once a day, in the first idle moment of it in Shanghai."""
+        """Accrue fees, end load-outs, forget old keys: once a day, in its first idle moment (Shanghai time)."""
         if today == self._day:
             return
         await self._take_calendar_over()

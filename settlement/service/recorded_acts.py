@@ -1,4 +1,4 @@
-"""Writing the acts that gateways have recorded into the audit log, each once."""
+"""Writing the acts recorded by gateways into the audit log, each once."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ AT_ONCE: Final = 500
 
 
 async def write_acts(engine: AsyncEngine, redis: Redis, keys: Keys) -> int:
-    """Write what is new into the audit log and return how many acts those were.
+    """Write new acts into the audit log and return their number.
 
     The position reached is written in the same transaction. Raises redis' errors and SQLAlchemyError.
     """

@@ -157,7 +157,8 @@ class Ledger:
             await connection.execute(insert(trading_account).on_conflict_do_nothing(), rows)
         for event in batch.instruments:
             values = {c.name: getattr(event, c.name) for c in instrument.c if c.name != "last_price"}
-            # Without the key: a row whose key might change is locked against documents that name it.
+            # The key is not among the updated columns, as a row whose key might change is locked against documents that
+            # name it.
             terms = {name: value for name, value in values.items() if name != "symbol"}
             defined = insert(instrument).values(values)
             await connection.execute(defined.on_conflict_do_update(index_elements=["symbol"], set_=terms))

@@ -1,10 +1,10 @@
-"""Columns and rules that the tables of settlement are made of.
+"""Columns and rules of the tables of settlement.
 
 Units: money fen, gold fine mg, weights as read from a scale in 0.01 g (``_cg``), fineness in parts per 100,000
 (``_e5``), replicate results in parts per million (``_ppm``), times ms since the epoch (``_at``). Everything is BIGINT
 with a CHECK, and no float anywhere; balances and holdings, which are sums, are wider (``Sum``).
 
-What no CHECK can hold (postings sum to zero, histories are append-only) is held by triggers in the migrations.
+Rules that no CHECK can express (postings sum to zero, histories are append-only) are triggers in the migrations.
 """
 
 from collections.abc import Iterable
@@ -35,16 +35,16 @@ metadata = MetaData(
 
 
 class Sum(TypeDecorator[int]):
-    """A whole number that is the sum of others: 38 digits, more than all sequences of a stream can add up to.
+    """A whole number that is a sum: 38 digits, more than all events of a stream can add up to.
 
-    A ledger whose balance could overflow would stop for ever at the event that makes it.
+    A ledger whose balance could overflow would stop for ever at that event.
     """
 
     impl = Numeric(38, 0)
     cache_ok = True
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        """Return the number as the driver takes it."""
+        """Return the number in the form that the driver takes."""
         return None if value is None else Decimal(value)
 
     def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002

@@ -21,7 +21,7 @@ from settlement.workbooks.marks import FORMULA
 NOISE_ULPS: Final = 4
 """How many units in the last place of the binary number are noise and not a figure."""
 HEADING_WITHIN: Final = 20
-"""The heading is one of so many first rows that hold anything."""
+"""The number of first non-empty rows among which the heading is searched."""
 
 TEXT, NUMBER, PERCENTAGE, DATE = "text", "number", "percentage", "date"
 UNREADABLE = "unreadable"
@@ -170,10 +170,10 @@ _ONE_GROUP: Final = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
 def decimal_mark(field: str, texts: Iterable[str]) -> str:
-    """Return the decimal mark of all numbers of a file that people typed: POINT or COMMA.
+    """Return the decimal mark of all typed numbers in a file: POINT or COMMA.
 
-    It is the point where every number is one with it, else the only mark with which every number is one. Raises
-    BadValue, which calls the number ``field``, where it cannot be known: ``1,250`` alone may be either.
+    It is the point if every text is a number with it, else the only mark with which every text is one. Raises BadValue,
+    which calls the number ``field``, if this is not certain: ``1,250`` alone may be either.
     """
     marked = [text for text in texts if "," in text or "." in text]
     if all(_PLAIN[POINT].fullmatch(text) for text in marked):
@@ -192,10 +192,10 @@ def _is_number(text: str, mark: str) -> bool:
 
 
 def number_text(field: str, text: str, mark: str) -> str:
-    """Return a number that people typed with decimal ``mark`` as it is with a point and without marks of thousands.
+    """Return a number typed with the decimal ``mark``, with a point instead and without marks of thousands.
 
-    The other mark may stand before groups of three digits, and not before a single group alone, which may be decimals.
-    A text without marks is returned as it is. Raises BadValue.
+    The other mark may stand before groups of three digits, but not before the only group, which may be decimals. A text
+    without marks is returned as it is. Raises BadValue.
     """
     if _PLAIN[mark].fullmatch(text):
         return text.replace(COMMA, POINT)

@@ -1,7 +1,7 @@
 """The formats of tables as people send them, read as rows of cells: CSV in its dialects, XLSX and XLS.
 
-What a workbook takes to read is known only when it has been read: two cells at opposite corners are a sheet of 17
-billion. So this runs in a process with limits, which ``settlement.workbooks.sheets`` starts, and nowhere else.
+The cost of reading a workbook is known only afterwards: two cells at opposite corners make a sheet of 17 billion. So
+this runs only in a process with limits, which ``settlement.workbooks.sheets`` starts.
 """
 
 import csv
@@ -38,11 +38,11 @@ from settlement.workbooks.writing import plain
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_UNPACKED: Final = 512 * 1024 * 1024
-"""Bytes that a workbook may unpack to: a small file of zeros can be made to fill any memory."""
+"""Bytes to which a workbook may unpack: a small file of zeros could fill any memory."""
 MAX_ROWS: Final = 100_000
 MAX_COLUMNS: Final = 200
 MAX_CELLS: Final = 2_000_000
-"""Rows that hold anything, times the columns of each."""
+"""Non-empty rows, times the columns of each."""
 
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
 DAMAGED: Final = (
@@ -60,11 +60,11 @@ DAMAGED: Final = (
     struct.error,
     RuntimeError,
 )
-"""Errors of the libraries that read packed files, at a file that is cut, altered or encrypted."""
+"""Errors of the libraries for packed files at a file that is cut, altered or encrypted."""
 
 
 def parse(data: bytes, sheet: str | None = None) -> Table:
-    """Return the rows that hold anything; ``sheet`` names one where a workbook has several. Raises BadFile."""
+    """Return the non-empty rows; ``sheet`` names the sheet of a workbook with several. Raises BadFile."""
     if data.startswith(b"PK\x03\x04"):
         _check_archive(data)
         return _workbook("XLSX", data, sheet)
@@ -115,7 +115,7 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 
 def _separator(line: str) -> str:
-    """Return the separator that is most frequent outside quotes; a comma if there is none."""
+    """Return the most frequent separator outside quotes; a comma if there is none."""
     bare = re.sub(r'"[^"]*"', "", line)
     return max(SEPARATORS, key=bare.count)
 
@@ -130,7 +130,7 @@ def _check_size(rows: int, columns: int, cells: int, line: int) -> None:
 
 
 def _check_archive(data: bytes) -> None:
-    """Raise BadFile unless it is an XLSX (other formats are ZIP archives too) that unpacks to what may be read."""
+    """Raise BadFile unless it is an XLSX (other formats are ZIP archives too) within the size limit when unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(item.file_size for item in archive.infolist())
@@ -193,7 +193,7 @@ def _sheet(book: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
     filled = [sheet for sheet in map(book.get_sheet_by_name, visible) if sheet.height]
     if len(filled) > 1:
         names = ", ".join(repr(sheet.name) for sheet in filled)
-        raise _bad_file(f"several sheets hold something, {names}: one must be named")
+        raise _bad_file(f"several sheets are not empty, {names}: one must be named")
     if not filled:
         raise _bad_file("no rows")
     return filled[0]

@@ -16,13 +16,13 @@ MAX_MEMORY: Final = 2**30
 """Bytes of address space that the process may have."""
 MAX_CPU_SECONDS: Final = 40
 MAX_FOUND: Final = 128 * 2**20
-"""Bytes that it may write: one long text can stand in every cell of a small file."""
+"""Bytes that it may write: a small file can have one long text in every cell."""
 FIRST_TO_END: Final = Path("/proc/self/oom_score_adj")
-"""Where a machine or container has no memory left, this process ends and not the gateway that started it."""
+"""If a machine or container has no memory left, this process is killed, not the gateway that started it."""
 
 
 def main(arguments: list[str], given: IO[bytes], out: IO[str]) -> None:
-    """Read the file within the limits and write what it holds."""
+    """Read the file within the limits and write its contents."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FOUND, MAX_FOUND))

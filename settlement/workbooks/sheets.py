@@ -1,7 +1,7 @@
 """Tables as people send them, read as rows of cells in a process of their own.
 
-A workbook of a kilobyte can ask for any memory and time. The process that reads it has limits on both; where it goes
-beyond one it ends, and the file is refused. It has none of this process's settings, so no passwords either.
+A workbook of a kilobyte can take any amount of memory and time. The process that reads it has limits on both; if it
+exceeds one it ends, and the file is refused. It gets no settings of this process, and so no passwords.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from settlement.workbooks.formats import MAX_BYTES
 from settlement.workbooks.reader import MAX_CPU_SECONDS, MAX_FOUND, MAX_MEMORY
 
 MAX_SECONDS: Final = 120
-"""Seconds after which the process is killed, whatever it waits for."""
+"""Seconds after which the process is killed."""
 AT_ONCE: Final = 2
-"""Files of ``read_async`` that are read at once in one gateway; others wait their turn."""
+"""Files that ``read_async`` reads at the same time in one gateway; others wait."""
 
 _READERS: Final = ThreadPoolExecutor(AT_ONCE, "file")
 _KEPT_SETTINGS: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
 async def read_async(data: bytes, sheet: str | None = None) -> Table:
-    """Return what ``read`` does; the event loop goes on, and threads for other work stay free."""
+    """Do the same as ``read`` without blocking the event loop, or the threads for other work."""
     return await asyncio.get_running_loop().run_in_executor(_READERS, read, data, sheet)
 
 
@@ -64,7 +64,7 @@ def _refused(problem: str) -> BadFile:
 
 
 def _why(code: int, said: bytes) -> str:
-    """Return why the reading process ended by itself. Raises RuntimeError where that was no limit."""
+    """Return why the reading process ended by itself. Raises RuntimeError if no limit was the cause."""
     if code == -signal.SIGKILL:
         return "reading it was ended for want of memory or time"
     if code == -signal.SIGXCPU:
@@ -79,7 +79,7 @@ def _why(code: int, said: bytes) -> str:
 
 
 def _table(found: IO[bytes]) -> Table:
-    """Return what the process has written: a line of the table's head or of errors, then a line a row."""
+    """Return the process's output: a line with the table's head or the errors, then one line for each row."""
     head = json.loads(found.readline())
     if "errors" in head:
         raise BadFile([RowError(*error) for error in head["errors"]])

@@ -12,7 +12,7 @@ from goldx.protocol.units import BadValue
 Out: TypeAlias = str | int | Decimal | None
 """Content of a written cell; a Decimal keeps its places."""
 _COMPUTED: Final = tuple("=+-@")
-"""First characters of a text that a spreadsheet would compute."""
+"""First characters of texts that a spreadsheet would evaluate."""
 
 
 def write(kind: str, title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
@@ -27,9 +27,9 @@ def write(kind: str, title: str, heading: Sequence[str], rows: Iterable[Sequence
 def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
     """Return a table as CSV: UTF-8 with a byte order mark, so that spreadsheets show Chinese; comma separated.
 
-    Text that a spreadsheet would compute (it begins with = + - or @, of any width, also after blanks and signs that
-    are not shown) gets an apostrophe before it, and so does text that begins with an apostrophe: ``plain`` takes one
-    away, and nothing else is altered.
+    Text that a spreadsheet would evaluate (it begins with = + - or @, of any width, also after blanks and invisible
+    signs) gets a leading apostrophe, and so does text that begins with an apostrophe. ``plain`` removes one apostrophe
+    and changes nothing else.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -45,7 +45,7 @@ def is_computed(text: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """Return the text of a cell without the apostrophe that ``write_csv`` puts before some."""
+    """Return the text of a cell without the apostrophe that ``write_csv`` may have added."""
     return text[1:] if text.startswith("'") and (text.startswith("''") or is_computed(text[1:])) else text
 
 

@@ -1,4 +1,4 @@
-"""Keys under which a request may be repeated, with the answer that it was given"""
+"""Keys under which requests may be repeated, with their answers"""
 
 import sqlalchemy as sa
 from alembic import op

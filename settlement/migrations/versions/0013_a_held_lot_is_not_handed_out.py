@@ -7,7 +7,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-# A load-out that the engine has settled becomes WITHDRAWN whatever lies on its lots: its gold has left the account.
+# A load-out that the engine has settled becomes WITHDRAWN even if its lots are locked: its gold has left the account.
 LOCKED_LOTS_STAY = """
 CREATE OR REPLACE FUNCTION locked_lots_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""Numbers that people type are unique in one folded form, however they are spelled"""
+"""Numbers that people type are unique in their folded form"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -59,11 +59,11 @@ REPLACED = (
 
 
 def _check(table: str, key: str, typed: tuple[str, ...], where: str | None) -> None:
-    """Raise ValueError with what is there twice: which of the two is right, a person has to decide."""
+    """Raise ValueError with the duplicates: a person has to decide which of the two is right."""
     shown = ", ".join(typed)
     query = f"SELECT array_agg(concat_ws(' ', {shown}))::text FROM {table} WHERE {where or 'true'}"
     if found := op.get_bind().execute(sa.text(f"{query} GROUP BY {key} HAVING count(*) > 1 LIMIT 10")).scalars().all():
-        why = "two spellings of one number; end all but one of each with the program of before"
+        why = "two spellings of one number; end all but one of each with the previous version of the program"
         raise ValueError(f"{table} has {why}: {' '.join(found)}")
 
 

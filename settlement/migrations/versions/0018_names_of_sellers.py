@@ -1,4 +1,4 @@
-"""A seller's name is recognized by a hash, too, and somebody stands behind it"""
+"""A seller's name is recognized by a hash, too, and the person who recorded it is known"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -13,7 +13,7 @@ STATES = "status IN ('PROPOSED', 'SENDING', 'DECLINED', 'DONE', 'REFUSED')"
 
 
 def _allow(table: str) -> None:
-    """Add the kinds to those that the table's CHECK has."""
+    """Add kinds to the table's CHECK."""
     name = f"ck_{table}_kind_known"
     found = sa.text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name")
     before = op.get_bind().execute(found, {"name": name}).scalar_one()

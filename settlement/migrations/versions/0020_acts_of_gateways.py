@@ -1,4 +1,4 @@
-"""How far the acts that gateways record are in the audit log"""
+"""The newest act recorded by gateways that the audit log has"""
 
 import sqlalchemy as sa
 from alembic import op

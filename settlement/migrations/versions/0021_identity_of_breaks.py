@@ -1,4 +1,4 @@
-"""A break is known again by its scope and its lot, too, and its text tells apart bars whose marks have blanks"""
+"""A break is identified by its scope and its lot, too, and its text distinguishes bars whose marks have blanks"""
 
 import sqlalchemy as sa
 from alembic import op

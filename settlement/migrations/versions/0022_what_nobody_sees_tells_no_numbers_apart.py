@@ -1,4 +1,4 @@
-"""Numbers are compared in small letters of every Latin language, and without what nobody sees"""
+"""Numbers are compared in small letters of every Latin language, and without invisible signs"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,13 +39,13 @@ INDEXES = sa.text(
 
 
 def _reindex(index: str) -> None:
-    """Raise ValueError with what is there twice: which of the two is right, a person has to decide."""
+    """Raise ValueError with the duplicates: a person has to decide which of the two is right."""
     connection = op.get_bind()
     try:
         with connection.begin_nested():
             connection.execute(sa.text(f"REINDEX INDEX {index}"))
     except sa.exc.IntegrityError as error:
-        why = "two spellings of one number; end all but one of each with the program of before"
+        why = "two spellings of one number; end all but one of each with the previous version of the program"
         found = getattr(error.orig.__cause__, "detail", error.orig) if error.orig else error
         raise ValueError(f"{index} has {why}: {found}") from error
 

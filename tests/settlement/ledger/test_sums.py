@@ -120,7 +120,7 @@ async def test_accounts_of_bound_gold_take_no_money_lots_or_counters(exchange: S
     async with exchange.engine.begin() as connection:
         await registry.add_member(connection, "test", "A", "A")
     for act in entering.values():
-        with pytest.raises(BadValue, match=r"gold comes from A\.H alone"):
+        with pytest.raises(BadValue, match=r"receives gold only from A\.H"):
             await do(exchange, act)
     with pytest.raises(BadFile, match="is not a trading account"):
         await advised(exchange, serial="X", account="A.H.HOLD")

@@ -55,7 +55,7 @@ async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) 
     proposal = await do(exchange, claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
     await do(exchange, movements.decline, OTHER, proposal)
     for umpire_e5, wrong in ((99_860, False), (99_879, False), (99_880, True), (99_950, True)):
-        with pytest.raises(BadValue, match=r"certified are 999\.00 per mille, and up to 0\.20 less is the same"):
+        with pytest.raises(BadValue, match=r"certified are 999\.00 per mille, and up to 0\.20 less is allowed"):
             await do(exchange, claims.propose, ONE, 1, umpire_e5, 30_000, upheld=wrong)
     proposal = await do(exchange, claims.propose, ONE, 1, 99_880, 30_000)
     await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)

@@ -76,7 +76,7 @@ DAMAGE: list[tuple[str, list[str]]] = [
     ("UPDATE cash_transfer SET status = 'DECLINED' WHERE cash_id = 5", ["cash:5 state PROPOSED by its"]),
     ("DELETE FROM fee_accrual WHERE kind = 'STORAGE_BOUGHT'", ["fees 3 fees of"]),
     ("UPDATE fee_accrual SET amount_ufen = 1 WHERE kind = 'LOAD_IN'", ["fees 1 fees of"]),
-    ("UPDATE stock SET own_mg = 0", ["own stock of A.H in AU: 0 mg and sold 150000 are kept"]),
+    ("UPDATE stock SET own_mg = 0", ["own stock of A.H in AU: 0 mg and sold 150000 stored"]),
     ("UPDATE stock SET own_sold_mg = 0", ["own stock of A.H in AU"]),
     ("UPDATE lot_lock SET lifted_by = 'x', lifted_at = 1", ["lot:6 FREEZE locked by its history, not locked"]),
     ("DELETE FROM lot_lock WHERE kind = 'TRANSFER'", ["lot:4 TRANSFER locked by its history, not locked"]),

@@ -328,7 +328,7 @@ async def test_the_counter_by_the_clerks_command(exchange: SmallExchange, config
     assert "ticket 1: 100037.95 CNY" in await clerk(ONE, "counter", "offer", "1")
     await clerk(ONE, "counter", "accept", "1")
     pay = ("counter", "pay", "1", "--method", "CASH", "--reference", "V-1")
-    assert "due diligence comes first" in await clerk(OTHER, *pay, code=1)
+    assert "needs due diligence first" in await clerk(OTHER, *pay, code=1)
     await clerk(ONE, "counter", "due-diligence", "1", "--document", "CDD-1", "--findings", "heir, will seen")
     assert "report 1 follows" in await clerk(OTHER, *pay)
     shown = await clerk("clerk-1", "counter", "show", "1")

@@ -83,7 +83,7 @@ async def test_approve_waits_and_says_what_came_of_it(exchange: SmallExchange) -
     assert "no answer of the engine yet" in said
     (lot,) = await exchange.register([{}])
     held = await do(exchange, legal_holds.propose, ONE, "A.H", "AU", 0, "COURT", "C-1", [lot])
-    assert "nothing of it goes to the engine" in await clerk(OTHER, "approve", str(held), "--wait")
+    assert "the engine is not concerned" in await clerk(OTHER, "approve", str(held), "--wait")
 
 
 async def test_an_approver_sees_lots_and_accounts(exchange: SmallExchange, rest: Rest) -> None:
