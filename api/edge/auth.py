@@ -9,7 +9,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.edge.key_register import KeyRegister
-from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signature
+from api.edge.tokens import key_id_of_token, verify_bearer_token
+from goldx.client.keys import verify_signature
 from goldx.protocol.units import BadValue
 from settlement.base.registry import Principal
 

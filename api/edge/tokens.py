@@ -1,20 +1,10 @@
-"""Signatures and bearer tokens of members and staff, verified against public keys (made by ``goldx.client.keys``)."""
+"""Bearer tokens of members and staff, verified against public keys (made by ``goldx.client.keys``)."""
 
 import jwt
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from goldx.client.keys import AUDIENCE, TOKEN_SECONDS
 from goldx.protocol.units import parse_identifier
-
-
-def verify_signature(public_bytes: bytes, signature: bytes, message: bytes) -> bool:
-    """Return whether a signature over a message was made by the key with this public half."""
-    try:
-        Ed25519PublicKey.from_public_bytes(public_bytes).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def verify_bearer_token(public_bytes: bytes, token: str) -> None:

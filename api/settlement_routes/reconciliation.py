@@ -1,14 +1,36 @@
-"""The reconciliation and its breaks, statements of warehouses and reports of depositories."""
+"""The reconciliation and its breaks, statements and keys of warehouses, and reports of depositories."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+from pydantic import Field
 
 from api.dependencies import TheGateway
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, File, Reader, TheDay, TheReading, Transaction, new_router
+from api.settlement_routes.access import (
+    Clerk,
+    File,
+    Number,
+    Reader,
+    ReasonRequest,
+    Strict,
+    TheDay,
+    TheReading,
+    Transaction,
+    new_router,
+)
 from api.settlement_routes.rows import Projection
+from goldx.client.keys import fingerprint, parse_signature
 from settlement.intake.bar_rows import Reading
-from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement
+from settlement.reconciliation import (
+    breaks,
+    depository_report,
+    statement_file,
+    three_way,
+    warehouse_keys,
+    warehouse_statement,
+)
 from settlement.workbooks import sheets
 
 router = new_router()
@@ -17,6 +39,14 @@ BREAK = Projection(
     "break_id kind subject asset expected found unit note lot_id scope owner status "
     "explanation opened_at closed_at first_run last_run"
 )
+
+KEY = Projection("key_no warehouse status reason end_reason")
+
+
+class WarehouseKeyRequest(Strict):
+    warehouse: str
+    public_key: str = Field(description="The public half of an Ed25519 key in PEM")
+    reason: str
 
 
 @router.post("/reconciliations")
@@ -36,9 +66,20 @@ async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[
     return listed("breaks", aged, await breaks.open_breaks(connection, page))
 
 
-async def _bars(data: bytes, reading: Reading) -> list[warehouse_statement.StatementBar]:
+def _signature(
+    signature: Annotated[
+        str | None, Query(description="Of the warehouse's key over the file: 128 hexadecimal digits")
+    ] = None,
+) -> bytes | None:
+    return None if signature is None else parse_signature(signature.encode())
+
+
+TheSignature = Annotated[bytes | None, Depends(_signature)]
+
+
+async def _bars(data: bytes, reading: Reading) -> list[statement_file.StatementBar]:
     table = await sheets.read_async(data, reading.sheet)
-    return await asyncio.to_thread(warehouse_statement.read, table, reading)
+    return await asyncio.to_thread(statement_file.read, table, reading)
 
 
 def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
@@ -47,11 +88,17 @@ def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
 
 @router.post("/statements/{warehouse}/preview")
 async def preview_statement(
-    _: Reader, connection: Transaction, warehouse: str, file: File, reading: TheReading
+    _: Reader,
+    connection: Transaction,
+    warehouse: str,
+    day: TheDay,
+    file: File,
+    reading: TheReading,
+    signature: TheSignature,
 ) -> dict[str, Any]:
     """Return where a warehouse's statement of its bars differs from the register; changes nothing."""
     bars = await _bars(file, reading)
-    return _outcome(await warehouse_statement.compare(connection, warehouse, bars))
+    return _outcome(await warehouse_statement.preview(connection, warehouse, day, file, bars, signature))
 
 
 @router.post("/statements/{warehouse}")
@@ -62,14 +109,40 @@ async def take_statement(
     day: TheDay,
     file: File,
     reading: TheReading,
+    signature: TheSignature,
     name: str = "upload",
 ) -> dict[str, Any]:
     """Compare a warehouse's statement of a day with the register; differences become breaks, and the file is kept.
 
-    Breaks that it does not show end when a second person takes in the same file for the same day (``second``).
+    Breaks that it does not show end when the warehouse has signed it (``signed_by``: its key), or when a second person
+    takes in the same file for the same day (``second``).
     """
     bars = await _bars(file, reading)
-    return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars))
+    return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars, signature))
+
+
+@router.get("/warehouse-keys")
+async def get_keys(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the keys that warehouses sign their statements with, by number; ended and declined ones too."""
+
+    def shown(row: Any) -> dict[str, Any]:
+        return {**KEY(row), "fingerprint": fingerprint(row.public_key)}
+
+    return listed("keys", shown, await warehouse_keys.listing(connection, page))
+
+
+@router.post("/warehouse-keys")
+async def propose_key(by: Clerk, connection: Transaction, request: WarehouseKeyRequest) -> dict[str, int]:
+    """Propose a key with which a warehouse signs its statements."""
+    about = (request.warehouse, request.public_key, request.reason)
+    return {"proposal": await warehouse_keys.propose(connection, by, *about)}
+
+
+@router.post("/warehouse-keys/{number}/end")
+async def end_key(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
+    """End a key: nothing that it signs is taken any more."""
+    await warehouse_keys.end(connection, by, number, request.reason)
+    return {"key": number}
 
 
 @router.post("/depository-reports")

@@ -18,7 +18,7 @@ from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application
 from settlement.lots import lots
 from settlement.lots.lots import EventSearch, Search
-from settlement.reconciliation import warehouse_statement
+from settlement.reconciliation import statement_file, warehouse_statement
 from settlement.workbooks import sheets, writing
 
 DAY: Final = date(2026, 1, 1)
@@ -120,7 +120,7 @@ async def _statement(engine: AsyncEngine, count: int) -> float:
     data = writing.write("xlsx", "Statement", heading, rows)
     started = time.perf_counter()
     async with engine.begin() as connection:
-        lines = warehouse_statement.read(sheets.read(data), Reading())
+        lines = statement_file.read(sheets.read(data), Reading())
         outcome = await warehouse_statement.take_in(connection, CLERK, "W3", DAY, "statement.xlsx", data, lines)
     if outcome.breaks or not count:
         raise RuntimeError(f"a statement written from the register differs from it: {outcome.breaks[:3]}")

@@ -10,18 +10,21 @@ A key file is a PKCS#8 PEM block under a line that names the key, readable by it
 import os
 import time
 from base64 import urlsafe_b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from goldx.protocol.units import BadValue, parse_identifier
 
 AUDIENCE: Final = "goldx"
 TOKEN_SECONDS: Final = 60
 """The longest life of a bearer token; a client signs a new one for every few requests."""
+SIGNATURE_BYTES: Final = 64
 
 
 class Key(NamedTuple):
@@ -78,6 +81,47 @@ class Key(NamedTuple):
         claims = {"aud": AUDIENCE, "sub": self.key_id, "iat": now, "exp": now + TOKEN_SECONDS}
         signed = b".".join(_base64url(msgspec.json.encode(part)) for part in (header, claims))
         return (signed + b"." + _base64url(self.sign(signed))).decode()
+
+
+def parse_public_key(pem: str) -> bytes:
+    """Return the 32 bytes of an Ed25519 public key in PEM, as ``openssl pkey -pubout`` writes it. Raises BadValue."""
+    try:
+        public = serialization.load_pem_public_key(pem.encode(errors="replace"))
+    except (ValueError, UnsupportedAlgorithm):
+        public = None
+    if not isinstance(public, Ed25519PublicKey):
+        allowed = "the public half of an Ed25519 key in PEM (BEGIN PUBLIC KEY)"
+        raise BadValue("public_key", pem.partition("\n")[0][:40], allowed)
+    return public.public_bytes_raw()
+
+
+def fingerprint(public_bytes: bytes) -> str:
+    """Return the SHA-256 of a public key as people compare it: of its DER form, in hexadecimal digits."""
+    public = Ed25519PublicKey.from_public_bytes(public_bytes)
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return sha256(der).hexdigest()
+
+
+def parse_signature(data: bytes) -> bytes:
+    """Return the 64 bytes of an Ed25519 signature, given as they are or as hexadecimal digits. Raises BadValue."""
+    if len(data) == SIGNATURE_BYTES:
+        return data
+    try:
+        signature = bytes.fromhex(data.decode())
+    except ValueError:
+        signature = b""
+    if len(signature) != SIGNATURE_BYTES:
+        raise BadValue("signature", f"{len(data)} bytes", "an Ed25519 signature: 64 bytes, or 128 hexadecimal digits")
+    return signature
+
+
+def verify_signature(public_bytes: bytes, signature: bytes, message: bytes) -> bool:
+    """Return whether a signature over a message was made by the key with this public half."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_bytes).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _base64url(data: bytes) -> bytes:

@@ -19,6 +19,7 @@ from settlement.base.database import now_ms
 from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.base.texts import printable
 from settlement.tables.base import PERMISSIONS, api_key, member, staff
+from settlement.tables.reconciliation import warehouse_key
 
 MEMBER_PERMISSIONS = frozenset(("trade",))
 STAFF_PERMISSIONS = frozenset(PERMISSIONS) - MEMBER_PERMISSIONS
@@ -101,6 +102,9 @@ async def add_key(
     else:
         held = await staff_permissions(connection, str(staff_code))
         granted = _permissions(permissions, held, f"what {staff_code} may do")
+    of_warehouse = select(warehouse_key.c.warehouse).where(warehouse_key.c.public_key == public_key)
+    if await connection.scalar(of_warehouse) is not None:
+        raise BadValue("public_key", key_id, "a key that no warehouse signs its statements with")
     row = {"key_id": parse_identifier(key_id, "key_id"), "public_key": public_key, "permissions": granted}
     holding = {"member": member_code, "staff": staff_code, "created_at": now_ms()}
     try:

@@ -40,7 +40,7 @@ MODULES: Final = {
     "load_outs": "claim load-out",
     "lots": "acceptance class-customs events freeze locks lot lots provenance provenance-accept sample scale unfreeze "
     "warehouse-add",
-    "reconciliation": "breaks explain reconcile statement",
+    "reconciliation": "breaks explain reconcile statement warehouse-key",
     "recycling": "counter",
     "reports": "export",
     "service": "states",

@@ -1,4 +1,4 @@
-"""``goldx clerk``: the reconciliation and its breaks, statements of warehouses and reports of depositories."""
+"""``goldx clerk``: the reconciliation and its breaks, statements and keys of warehouses, reports of depositories."""
 
 import json
 from collections.abc import Iterable
@@ -10,14 +10,22 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from goldx.client.keys import fingerprint, parse_signature
 from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
-from settlement.clerk.group import READERS, act, check_actor, clerk, may, show
+from settlement.clerk.group import READERS, act, check_actor, clerk, may, propose, show
 from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING, contents
 from settlement.intake.bar_rows import Reading
-from settlement.reconciliation import breaks, depository_report, three_way, warehouse_statement
+from settlement.reconciliation import (
+    breaks,
+    depository_report,
+    statement_file,
+    three_way,
+    warehouse_keys,
+    warehouse_statement,
+)
 from settlement.service.commands import on_database
 from settlement.workbooks import cells, sheets
 
@@ -85,6 +93,11 @@ def reconcile(context: click.Context, as_json: bool) -> None:
 @FILE
 @click.option("--warehouse", help="The warehouse that the statement is of; not for a depository's report.")
 @click.option("--day", help="The day it is of, such as 2026-11-24; default: today.")
+@click.option(
+    "--signature",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File with the signature of the warehouse's key over FILE, as it is or in hexadecimal digits.",
+)
 @PREVIEW
 @READING
 @click.pass_context
@@ -93,13 +106,15 @@ def take_statement(
     file: Path,
     warehouse: str | None,
     day: str | None,
+    signature: Path | None,
     only_preview: bool,
     reading: Reading,
 ) -> None:
     """Compare a warehouse's statement FILE (CSV, XLSX or XLS) with the register; exit 1 if anything differs.
 
-    Breaks that a statement does not show end when a second person takes in the same file for the same day. A
-    depository's report of totals is recognized by its headings; its totals are recomputed, and the file is kept.
+    Breaks that a statement does not show end when the warehouse has signed it with its key, or when a second person
+    takes in the same file for the same day. A depository's report of totals is recognized by its headings; its totals
+    are recomputed, and the file is kept.
     """
     by: str = context.obj
     data = contents(file)
@@ -108,19 +123,22 @@ def take_statement(
         if depository_report.is_report(table):
             _take_depository_report(by, file.name, data, depository_report.read(table), only_preview)
             return
-        bars = warehouse_statement.read(table, reading)
+        bars = statement_file.read(table, reading)
     except cells.BadFile as error:
         raise click.ClickException(str(error)) from error
     if warehouse is None:
         raise click.UsageError("--warehouse must name the warehouse that the statement is of")
-    outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), only_preview)
+    signed = None if signature is None else _signature(contents(signature))
+    outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), signed, only_preview)
     for found in outcome.breaks:
         click.echo(described(found))
     click.echo(
         f"{warehouse}: {outcome.bars} bars, {format_cg(outcome.gross_cg)} g gross on the statement; "
         f"{outcome.lots} lots, {format_cg(outcome.lots_gross_cg)} g in the register: {len(outcome.breaks)} breaks"
     )
-    if outcome.run_id is not None and not outcome.second:
+    if outcome.signed_by is not None:
+        click.echo(f"signed with key {outcome.signed_by} of {warehouse}")
+    if outcome.run_id is not None and not outcome.ends_breaks:
         click.echo("breaks that it does not show end when another person takes in the same file for the same day")
     context.exit(1 if outcome.breaks else 0)
 
@@ -132,19 +150,27 @@ def _date(text: str | None) -> date:
         raise click.ClickException(str(error)) from error
 
 
+def _signature(data: bytes) -> bytes:
+    try:
+        return parse_signature(data)
+    except BadValue as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _take_bars(
     by: str,
     name: str,
     data: bytes,
-    bars: list[warehouse_statement.StatementBar],
+    bars: list[statement_file.StatementBar],
     warehouse: str,
     day: date,
+    signature: bytes | None,
     only_preview: bool,
 ) -> warehouse_statement.Outcome:
     async def work(connection: AsyncConnection) -> warehouse_statement.Outcome:
         if only_preview:
-            return await warehouse_statement.compare(connection, warehouse, bars)
-        return await warehouse_statement.take_in(connection, by, warehouse, day, name, data, bars)
+            return await warehouse_statement.preview(connection, warehouse, day, data, bars, signature)
+        return await warehouse_statement.take_in(connection, by, warehouse, day, name, data, bars, signature)
 
     return act(by, work)
 
@@ -166,3 +192,46 @@ def _take_depository_report(
         click.echo("\t".join((title, "", *map(depository_report.shown, report.total(category)))))
     depositories = {stock.depository for stock in report.stocks}
     click.echo(f"{len(report.stocks)} rows of {len(depositories)} depositories; all totals hold")
+
+
+@clerk.group("warehouse-key")
+def warehouse_key_group() -> None:
+    """The keys that warehouses sign their statements with."""
+
+
+@warehouse_key_group.command("propose")
+@click.argument("warehouse")
+@click.option(
+    "--public-key",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The public half of its Ed25519 key in PEM, as openssl pkey -pubout writes it.",
+)
+@click.option("--reason", required=True, help="How the key has come, and with whom its fingerprint was compared.")
+@click.pass_obj
+def propose_key(by: str, warehouse: str, public_key: Path, reason: str) -> None:
+    """Propose a key with which WAREHOUSE signs its statements."""
+    pem = contents(public_key).decode(errors="replace")
+    propose(by, lambda connection: warehouse_keys.propose(connection, by, warehouse, pem, reason))
+
+
+def _key(row: Row[Any]) -> Iterable[object]:
+    return row.key_no, row.warehouse, row.status, fingerprint(row.public_key), row.reason, row.end_reason
+
+
+@warehouse_key_group.command("list")
+@PAGE
+@click.pass_obj
+def list_keys(by: str, page: PageRequest) -> None:
+    """Show the keys of warehouses, tab separated: number, warehouse, state, fingerprint, reasons it began and ended."""
+    show(by, page, warehouse_keys.listing, _key)
+
+
+@warehouse_key_group.command("end")
+@NUMBER
+@click.option("--reason", required=True)
+@click.pass_obj
+def end_key(by: str, number: int, reason: str) -> None:
+    """End the key NUMBER: nothing that it signs is taken any more."""
+    act(by, lambda connection: warehouse_keys.end(connection, by, number, reason))
+    click.echo(f"key {number} has ended")

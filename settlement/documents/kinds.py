@@ -92,6 +92,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "lot_lift": Kind("settlement.intake.intake:Lift"),
     "lot_return": Kind("settlement.intake.intake:Return"),
     "weight_correction": Kind("settlement.intake.weight_corrections"),
+    "warehouse_key": Kind("settlement.reconciliation.warehouse_keys"),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from settlement.documents import assays, charges, custody, kinds, ledger, load_outs, lots, recycling
+from settlement.documents import assays, charges, custody, kinds, ledger, load_outs, lots, reconciliation, recycling
 from settlement.documents.machine import Machine
 
 MACHINES: Final[Mapping[str, Machine]] = {
@@ -28,5 +28,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
         assays.ASSAY_EXCHANGE,
         assays.ASSAY_PARTY,
         lots.ACCEPTANCE,
+        reconciliation.WAREHOUSE_KEY,
     )
 }

@@ -151,7 +151,7 @@ GIVEN: Final = ("symbol", "form", "account", "warehouse", "origin", *PAPERS)
 ALTERNATIVES: Final = (tuple(GROSS), tuple(FINENESS))
 """Columns of which a list has exactly one."""
 OPTIONAL: Final = frozenset(
-    ("year", "fine_g", "fine_oz", "melt_g", *PAPERS, *REPLICATES[2:], "status", "seal", "customs", "owner")
+    ("year", "fine_g", "fine_oz", "melt_g", *PAPERS, *REPLICATES[2:], "status", "seal", "customs", "owner", "day")
 )
 NUMBERS: Final = frozenset((*WEIGHT, "weighed_g", "xrf_permille", "melt_g", "sample_g", *REPLICATES))
 """Columns of decimal numbers, which may be written with a decimal comma."""

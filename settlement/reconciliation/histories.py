@@ -10,6 +10,7 @@ state of a document   the last step of the document in the audit log, or a first
 proposer, decider     the acts on the proposal in the audit log
 accrued fees          the number and the sum that the audit log has for each day
 staff and keys        the permissions that the audit log last gave
+keys of warehouses    the fingerprint and the warehouse that were proposed
 ====================  =========================================================================================
 
 Custody events and audit log cannot be changed (by triggers; the log is chained, too), so a change of a table by hand
@@ -25,6 +26,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.client.keys import fingerprint
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among
 from settlement.base.steps import SERVICE
@@ -32,7 +34,7 @@ from settlement.charges import accruals
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
 from settlement.reconciliation.breaks import Break
-from settlement.tables import assays, charges, custody, ledger, load_outs, lots, recycling
+from settlement.tables import assays, charges, custody, ledger, load_outs, lots, reconciliation, recycling
 from settlement.tables.base import api_key, audit_log, proposal, staff
 from settlement.tables.custody import encumbrance
 from settlement.tables.lots import custody_event, lot, lot_lock
@@ -55,6 +57,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "provenance": lots.provenance,
     "exchange": assays.assay_exchange,
     "acceptance": lots.acceptance,
+    "warehouse_key": reconciliation.warehouse_key,
 }
 """The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}
@@ -80,7 +83,7 @@ class Facts:
 
 async def compare(connection: AsyncConnection, facts: Facts) -> None:
     """Compare everything with its history, in the caller's snapshot."""
-    for check in (_lots, _locks, _documents, _proposals, _fees, _people):
+    for check in (_lots, _locks, _documents, _proposals, _fees, _people, _warehouse_keys):
         await check(connection, facts)
 
 
@@ -224,3 +227,15 @@ async def _people(connection: AsyncConnection, facts: Facts) -> None:
     revoked = select(api_key.c.key_id).where(api_key.c.revoked_at.is_not(None))
     for name in sorted(ended ^ set((await connection.execute(revoked)).scalars())):
         facts.same(f"key {name}", "revoked" if name in ended else "valid", "valid" if name in ended else "revoked")
+
+
+async def _warehouse_keys(connection: AsyncConnection, facts: Facts) -> None:
+    log = select(audit_log.c.detail).where(audit_log.c.action == "warehouse_key.propose")
+    log = log.where(audit_log.c.subject.startswith("proposal:"))
+    proposed = {}
+    for detail in map(json.loads, (await connection.execute(log)).scalars()):
+        proposed[detail["key"]] = f"{detail['warehouse']} {detail['fingerprint']}"
+    keys = reconciliation.warehouse_key
+    for row in await connection.execute(select(keys).order_by(keys.c.key_no)):
+        kept = f"{row.warehouse} {fingerprint(row.public_key)}"
+        facts.same(f"warehouse_key:{row.key_no} fingerprint", proposed.get(row.key_no), kept)

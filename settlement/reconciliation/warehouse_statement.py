@@ -22,60 +22,34 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from math import isqrt
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue, parse_identifier
+from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.arithmetic import format_cg
 from settlement.base.spelling import fold, same
-from settlement.base.texts import printable
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.documents.lots import AT_WAREHOUSE, GONE, PROMISED
-from settlement.intake import bar_columns, bar_rows, files, pre_advice
-from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
-from settlement.intake.bar_rows import BarKey, Reading
+from settlement.intake import files, pre_advice
+from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales, warehouses
-from settlement.reconciliation import breaks, statement_order
+from settlement.reconciliation import breaks, statement_order, warehouse_keys
 from settlement.reconciliation.breaks import Break, statement_scope
+from settlement.reconciliation.statement_file import STATUSES, StatementBar
 from settlement.tables.custody import receipt
 from settlement.tables.ledger import trading_account
 from settlement.tables.load_outs import load_out, load_out_lot
-from settlement.tables.lots import CUSTOMS, custody_event, lot, lot_lock
-from settlement.workbooks import cells
-
-STATUSES: Final = ("UNREGISTERED", "REGISTERED", "RECEIPTED", "PLEDGED", "FROZEN", "LOAD_OUT", "REJECTED")
-"""The status that a statement may give for a bar."""
-_STATUS_WORDS: Final[Mapping[str, str]] = {
-    "未登记": "UNREGISTERED",
-    "已登记": "REGISTERED",
-    "已注册仓单": "RECEIPTED",
-    "质押": "PLEDGED",
-    "冻结": "FROZEN",
-    "待提货": "LOAD_OUT",
-    "拒收": "REJECTED",
-}
-
-
-class StatementBar(NamedTuple):
-    """One line of a statement; None where the statement has no such column."""
-
-    line: int
-    key: BarKey
-    gross_cg: int
-    fineness_e5: int
-    status: str | None
-    seal: str | None
-    customs: str | None
-    owner: str | None = None
+from settlement.tables.lots import custody_event, lot, lot_lock
 
 
 class Outcome(NamedTuple):
     """A comparison: bars of the statement, lots of the register, both gross weights in 0.01 g, and the breaks.
 
-    ``second``: a second person has entered the statement, and the breaks that it does not show have ended.
+    ``second``: a second person has entered the statement; ``signed_by``: the number of the warehouse's key that it is
+    signed with. In both cases the breaks that it does not show have ended.
     """
 
     run_id: int | None
@@ -85,50 +59,12 @@ class Outcome(NamedTuple):
     lots_gross_cg: int
     breaks: tuple[Break, ...]
     second: bool = False
+    signed_by: int | None = None
 
-
-def _status(field: str, cell: cells.Cell) -> str | None:
-    if not cell.text:
-        return None
-    word = _STATUS_WORDS.get(cell.text, cell.text.upper())
-    if word not in STATUSES:
-        raise BadValue(field, cell.text, "one of " + ", ".join((*STATUSES, *_STATUS_WORDS)))
-    return word
-
-
-def _seal(field: str, cell: cells.Cell) -> str | None:
-    return printable(field, cells.plain_text(field, cell), 64) if cell.text else None
-
-
-def _owner(field: str, cell: cells.Cell) -> str | None:
-    return parse_identifier(cells.plain_text(field, cell), field) if cell.text else None
-
-
-def _customs(field: str, cell: cells.Cell) -> str | None:
-    return str(bar_columns.one_of(CUSTOMS)(field, cell)) if cell.text else None
-
-
-_COLUMNS: Final[Mapping[str, CellReader]] = {
-    **WEIGHT,
-    "status": _status,
-    "seal": _seal,
-    "customs": _customs,
-    "owner": _owner,
-}
-
-
-_STATED: Final = ("status", "seal", "customs", "owner")
-"""Columns that a statement may lack, in the order of the fields of StatementBar."""
-
-
-def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
-    """Return the lines of a statement. Raises BadFile with every bad row; a bar that is listed twice is a break."""
-
-    def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:
-        weight = bar_columns.weight_and_fineness(values)
-        return StatementBar(line, key, *weight, *(values.get(name) for name in _STATED))
-
-    return bar_rows.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
+    @property
+    def ends_breaks(self) -> bool:
+        """Return whether it is proved that the statement is the warehouse's."""
+        return self.second or self.signed_by is not None
 
 
 class _Register(NamedTuple):
@@ -348,20 +284,74 @@ def _drift(place: str, bars: Sequence[tuple[Row[Any], StatementBar]]) -> list[Br
     return [Break("WEIGHT_DRIFT", place, "", expected * 10, there * 10, "gross_mg", note)]
 
 
+async def preview(
+    connection: AsyncConnection,
+    place: str,
+    day: date,
+    data: bytes,
+    lines: Sequence[StatementBar],
+    signature: bytes | None = None,
+) -> Outcome:
+    """Compare a statement and change nothing. Raises BadValue for an unknown warehouse, and what ``_check`` raises."""
+    signed_by = await _check(connection, place, day, data, lines, signature)
+    return (await compare(connection, place, lines))._replace(signed_by=signed_by)
+
+
+async def _check(
+    connection: AsyncConnection,
+    place: str,
+    day: date,
+    data: bytes,
+    lines: Sequence[StatementBar],
+    signature: bytes | None,
+) -> int | None:
+    """Return the number of the key that a statement is signed with, None for one without a signature.
+
+    Raises BadValue where the file itself says another day, or where a signed one says none: a signature proves what
+    stands in the file alone. Raises what ``warehouse_keys.signer`` raises.
+    """
+    days = {line.day for line in lines}
+    if others := sorted(str(other) for other in days - {day, None}):
+        raise BadValue("day", day.isoformat(), f"the day that the file says it is of, {', '.join(others)}")
+    if signature is None:
+        return None
+    number = await warehouse_keys.signer(connection, place, data, signature)
+    if days != {day}:
+        why = "what the column `day` of a signed file says in every row, as the signature proves nothing else"
+        raise BadValue("day", day.isoformat(), why)
+    return number
+
+
 async def take_in(
-    connection: AsyncConnection, by: str, place: str, day: date, name: str, data: bytes, lines: Sequence[StatementBar]
+    connection: AsyncConnection,
+    by: str,
+    place: str,
+    day: date,
+    name: str,
+    data: bytes,
+    lines: Sequence[StatementBar],
+    signature: bytes | None = None,
 ) -> Outcome:
     """Compare a statement, record the differences as breaks of this warehouse, and keep the file unchanged.
 
-    Breaks that it does not show end when a second person takes in the same file. Raises what ``is_second`` raises.
+    Breaks that it does not show end when the warehouse's key has signed the file, or a second person takes in the same
+    one. Raises what ``_check``, ``statement_order.is_second`` and ``statement_order.check_signed`` raise.
     """
     await audit.lock(connection)
-    second = await statement_order.is_second(connection, by, place, day, data)
-    outcome = await compare(connection, place, lines)
+    signed_by = await _check(connection, place, day, data, lines, signature)
+    if signed_by is None:
+        second = await statement_order.is_second(connection, by, place, day, data)
+        entry = statement_order.SECOND if second else ""
+    else:
+        await statement_order.check_signed(connection, place, day, data)
+        second, entry = False, statement_order.SIGNED
+    outcome = (await compare(connection, place, lines))._replace(second=second, signed_by=signed_by)
     checked = outcome.bars + outcome.lots
     scope = statement_scope(place)
-    run_id = await breaks.record_run(connection, by, scope, checked, outcome.breaks, corrects=second)
+    run_id = await breaks.record_run(connection, by, scope, checked, outcome.breaks, corrects=outcome.ends_breaks)
     result = {"run": run_id, "warehouse": place, "day": day.isoformat(), "breaks": len(outcome.breaks)}
-    about = statement_order.about(place, day, second=second)
+    if signature is not None:
+        result |= {"signed_by": signed_by, "signature": signature.hex()}
+    about = statement_order.about(place, day, entry)
     await files.keep(connection, by, statement_order.KIND, name, data, len(lines), result, about)
-    return outcome._replace(run_id=run_id, second=second)
+    return outcome._replace(run_id=run_id)

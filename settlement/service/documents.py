@@ -28,6 +28,7 @@ from settlement.tables.custody import encumbrance, receipt, transfer, transfer_l
 from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
 from settlement.tables.load_outs import claim, load_out, load_out_lot
 from settlement.tables.lots import acceptance, lot, provenance
+from settlement.tables.reconciliation import warehouse_key
 from settlement.tables.recycling import aml_report, counter_ticket
 
 PAUSE: Final = 0.2
@@ -46,6 +47,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "tariff": tariff,
     "fee": fee_bill,
     "acceptance": acceptance,
+    "warehouse_key": warehouse_key,
     "provenance": provenance,
     "exchange": assay_exchange,
     "counter_ticket": counter_ticket,

@@ -1,11 +1,11 @@
-"""The tables of reconciliation runs and of the differences they find.
+"""The tables of reconciliation runs, of the differences they find, and of the keys that warehouses sign with.
 
 Units as in ``settlement.tables.columns``.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, text
 
-from settlement.documents.reconciliation import BREAK_OPEN, CORRECTED
+from settlement.documents.reconciliation import BREAK_OPEN, CORRECTED, WAREHOUSE_KEY
 from settlement.tables.columns import integer, metadata, number, one_of, string, total
 
 NOT_CORRECTED = f"status <> {CORRECTED!r}"
@@ -53,4 +53,19 @@ recon_break = Table(
         unique=True,
         postgresql_where=text(NOT_CORRECTED),
     ),
+)
+
+warehouse_key = Table(
+    "warehouse_key",
+    metadata,
+    number("key_no"),
+    Column("warehouse", Text, ForeignKey("warehouse.warehouse"), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    string("reason"),
+    string("status"),
+    string("end_reason", null=True),
+    one_of("status", WAREHOUSE_KEY.states),
+    CheckConstraint("length(public_key) = 32", name="public_key_ed25519"),
+    CheckConstraint("(status = 'ENDED') = (end_reason IS NOT NULL)", name="ended_for_a_reason"),
+    Index("uq_warehouse_key_public_key", "public_key", unique=True, postgresql_where=text("status <> 'DECLINED'")),
 )

@@ -94,6 +94,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("state", "状态", "仓单状态"),
     "owner": ("depositor", "货主", "存货人", "所有人"),
     "customs": ("customs status", "海关状态", "保税状态"),
+    "day": ("date", "statement date", "日期", "对账日期", "截至日期"),
 }
 
 HEADINGS: Final[Mapping[str, str]] = {

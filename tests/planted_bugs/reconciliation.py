@@ -8,6 +8,7 @@ FREEZE = "reconciliation/vault_freeze.py"
 STATEMENT = "reconciliation/warehouse_statement.py"
 SCALES = "lots/scales.py"
 ORDER = "reconciliation/statement_order.py"
+KEYS = "reconciliation/warehouse_keys.py"
 REPORT = "reconciliation/depository_report.py"
 HISTORIES = "reconciliation/histories.py"
 DOCUMENTS = "reconciliation/documents.py"
@@ -201,7 +202,33 @@ BUGS = (
     ),
     Bug("an older statement undoes a newer one", ORDER, "if newest is not None and", "if newest is None and"),
     Bug("a statement may be of a day to come", ORDER, "if day > today():", "if day > date.max:"),
-    Bug("one person is two", ORDER, "if first.taken_by == by:", "if first.taken_by is None:"),
+    Bug("one person is two", ORDER, "first.taken_by == by:", "first.taken_by is None:"),
     Bug("one person's statement ends breaks", BREAKS, "    if corrects:\n", "    if True:\n"),
+    Bug("a signed statement ends no breaks", STATEMENT, "self.second or self.signed_by is not None", "self.second"),
+    Bug("any key signs any warehouse's statement", KEYS, "if row.warehouse != place:", "if False:"),
+    Bug(
+        "an ended key signs",
+        KEYS,
+        "if row.status == _ENDED:\n            raise",
+        "if row.status == _ENDED:\n            return 1\n            raise",
+    ),
+    Bug("a key signs before it is approved", KEYS, "if row.status != _LIVE:", "if row.status == _ENDED:"),
+    Bug("a signature covers nothing", KEYS, "signature, data)", "signature, b'')"),
+    Bug(
+        "a clerk's key may be the warehouse's",
+        KEYS,
+        "if await connection.scalar(select(api_key",
+        "if not await connection.scalar(select(api_key",
+    ),
+    Bug("a signed statement is of any day", STATEMENT, "if days != {day}:", "if not days:"),
+    Bug("a file is of another day than it says", STATEMENT, "days - {day, None}", "days - days"),
+    Bug("a signed statement is taken in twice", ORDER, "for entry in (SECOND, SIGNED):", "for entry in (SECOND,):"),
+    Bug(
+        "two signed statements are of one day",
+        ORDER,
+        "await connection.scalar(query)) is not None",
+        "await connection.scalar(query)) == 0",
+    ),
+    Bug("another key than was proposed", HISTORIES, "proposed.get(row.key_no), kept)", "kept, kept)"),
     Bug("own stock is what is kept", OWN_STOCK, "if (there, sold) != (own, own_sold)", "if False"),
 )

@@ -2,9 +2,10 @@
 
 from datetime import date, timedelta
 
+from goldx.client.keys import Key
 from settlement.base import registry, working_days
 from tests.settlement.rest import Rest
-from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars
+from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, public_pem
 
 ACCOUNTS = ("A.H", "B.H", "C.H")
 FORMS = ("NONAPPROVED_BAR", "SCRAP_JEWEL", "GRAIN")
@@ -36,6 +37,10 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
     await _approve(exchange, rest, (await rest(ONE, "POST", "/fees/bills"))["proposal"])
     statement = b"refiner,serial,year,gross_g,fineness_permille\nHX,unknown,2024,100.00,999.00\n"
     await rest(ONE, "POST", "/statements/XM1", content=statement, headers=CSV)
+    for number in range(3):
+        public = public_pem(Key.generate(f"XM1-{number}"))
+        key = {"warehouse": "XM1", "public_key": public, "reason": "compared by telephone"}
+        await _approve(exchange, rest, (await rest(ONE, "POST", "/warehouse-keys", json=key))["proposal"])
 
 
 async def _approve(exchange: SmallExchange, rest: Rest, proposal: int) -> None:

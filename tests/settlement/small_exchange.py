@@ -7,8 +7,10 @@ from datetime import date
 from typing import Any, TypeVar
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from goldx.client.keys import Key
 from goldx.protocol.units import CASH
 from settlement.assays import laboratories
 from settlement.base import registry
@@ -65,6 +67,11 @@ def bars(rows: Sequence[Mapping[str, str]]) -> bytes:
     writer.writeheader()
     writer.writerows([{**row, "sample_seal": row["sample_seal"] or f"P-{row['serial']}"} for row in whole])
     return out.getvalue().encode()
+
+
+def public_pem(key: Key) -> str:
+    """Return the public half of a key in PEM, as a warehouse sends it."""
+    return key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def load_out_application(account: str, ask_mg: int, **more: Any) -> application.Application:

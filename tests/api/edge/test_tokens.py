@@ -7,17 +7,8 @@ from typing import Any
 import jwt
 import pytest
 
-from api.edge.tokens import key_id_of_token, verify_bearer_token, verify_signature
+from api.edge.tokens import key_id_of_token, verify_bearer_token
 from goldx.client.keys import AUDIENCE, TOKEN_SECONDS, Key
-
-
-def test_a_signature_is_verified_against_the_key_that_made_it() -> None:
-    key = Key.generate("FIRM-A.algo-1")
-    signature = key.sign(b"nonce")
-    assert verify_signature(key.public_bytes, signature, b"nonce")
-    assert not verify_signature(key.public_bytes, signature, b"another")
-    assert not verify_signature(Key.generate("B").public_bytes, signature, b"nonce")
-    assert not verify_signature(b"no key", signature, b"nonce")
 
 
 def test_a_token_is_verified_against_the_key_it_names() -> None:

@@ -20,7 +20,7 @@ from settlement.lots import lots, sampling, scales, warehouses
 from settlement.lots.lots import Search
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
-from settlement.reconciliation import warehouse_statement
+from settlement.reconciliation import statement_file, warehouse_statement
 from settlement.reports import bar_export
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
@@ -178,6 +178,6 @@ async def test_a_count_list_is_read_by_its_own_register(exchange: SmallExchange,
         await do(exchange, pre_advice.pre_advise, ONE, [row._replace(key=BarKey("HX", "C", 5))])
     async with exchange.engine.connect() as connection:
         listed = await bar_export.count_list(connection, "XM1", kind)
-        lines = warehouse_statement.read(sheets.read(listed, None), Reading())
+        lines = statement_file.read(sheets.read(listed, None), Reading())
         found = await warehouse_statement.compare(connection, "XM1", lines)
     assert (found.bars, found.lots, found.breaks) == (2, 2, ())

@@ -15,7 +15,7 @@ from settlement.intake import intake
 from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application, cancels, handing_over
 from settlement.lots import locks, warehouses
-from settlement.reconciliation import breaks, vault_freeze, warehouse_statement
+from settlement.reconciliation import breaks, statement_file, vault_freeze, warehouse_statement
 from settlement.reports import bar_export
 from settlement.service import movements
 from settlement.workbooks import sheets
@@ -160,7 +160,7 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     count = (await do(exchange, bar_export.count_list, "XM1", "csv")).splitlines(keepends=True)
 
     async def state(data: bytes) -> int:
-        lines = warehouse_statement.read(sheets.read(data), Reading())
+        lines = statement_file.read(sheets.read(data), Reading())
         day = working_days.today()
         for by in (ONE, OTHER):
             done = await do(exchange, warehouse_statement.take_in, by, "XM1", day, "count.csv", data, lines)

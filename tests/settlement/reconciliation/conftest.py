@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import pytest_asyncio
 
+from goldx.client.keys import Key
 from settlement.base import registry, working_days
 from settlement.charges import accruals
 from settlement.custody import legal_holds, transfers
 from settlement.ledger import cash
 from settlement.load_outs import application, cancels
 from settlement.lots import locks, scales, warehouses
+from settlement.reconciliation import warehouse_keys
 from settlement.recycling import counters, tickets
-from tests.settlement.small_exchange import FAR, ONE, SmallExchange, do, load_out_application
+from tests.settlement.small_exchange import FAR, ONE, SmallExchange, do, load_out_application, public_pem
 
 LOT_MG = 99_900
 
@@ -69,5 +71,7 @@ async def busy_exchange(exchange: SmallExchange) -> SmallExchange:
     await exchange.approve(await do(exchange, transfers.propose, ONE, [4], "XM2", "shortage"))
     await exchange.pay_in("A.H", -5_000, "bank-out")
     await do(exchange, cash.propose, ONE, "A.H", 700, "bank-later")
+    public = public_pem(Key.generate("XM1"))
+    await exchange.approve(await do(exchange, warehouse_keys.propose, ONE, "XM1", public, "compared by telephone"))
     await exchange.round_trip()
     return exchange

@@ -13,7 +13,7 @@ from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application, cancels
 from settlement.lots import locks, lots, scales
-from settlement.reconciliation import breaks, three_way, warehouse_statement
+from settlement.reconciliation import breaks, statement_file, three_way, warehouse_statement
 from settlement.reports import bar_export
 from settlement.workbooks import sheets
 from tests.settlement import bar_lists
@@ -31,7 +31,7 @@ def csv(*rows: str) -> bytes:
 
 
 async def differences(exchange: SmallExchange, data: bytes) -> tuple[breaks.Break, ...]:
-    lines = warehouse_statement.read(sheets.read(data), Reading())
+    lines = statement_file.read(sheets.read(data), Reading())
     async with exchange.engine.connect() as connection:
         return (await warehouse_statement.compare(connection, "XM1", lines)).breaks
 
@@ -48,7 +48,7 @@ async def test_a_statement_that_agrees_has_no_breaks(stocked_exchange: SmallExch
 
 async def taken(exchange: SmallExchange, by: str, place: str, day: date, *rows: str) -> warehouse_statement.Outcome:
     data = csv(*rows)
-    lines = warehouse_statement.read(sheets.read(data), Reading())
+    lines = statement_file.read(sheets.read(data), Reading())
     return await do(exchange, warehouse_statement.take_in, by, place, day, "s.csv", data, lines)
 
 

@@ -13,7 +13,7 @@ from settlement.intake.bar_rows import Reading
 from settlement.lots import lots
 from settlement.lots.lots import EVERY_LOT, Search
 from settlement.lots.provenance import Record
-from settlement.reconciliation import warehouse_statement
+from settlement.reconciliation import statement_file, warehouse_statement
 from settlement.reports import account_statement, bar_export, stock_report
 from settlement.workbooks import cells, sheets
 from tests.settlement import bar_lists
@@ -42,7 +42,7 @@ async def test_an_exported_list_reads_again(exchange: SmallExchange) -> None:
 
             count = await bar_export.count_list(connection, "XM1", kind)
             outcome = await warehouse_statement.compare(
-                connection, "XM1", warehouse_statement.read(sheets.read(count), Reading())
+                connection, "XM1", statement_file.read(sheets.read(count), Reading())
             )
             assert (outcome.bars, outcome.breaks) == (5, ())
         wrong = (await bar_export.export(connection, Search(state="REGISTERED"), "lbma", "csv")).replace(
@@ -99,12 +99,12 @@ async def test_the_stock_report_adds_up_and_a_past_day_stays_the_same(exchange: 
     async with exchange.engine.begin() as connection:
         count = (await bar_export.count_list(connection, "XM1", "csv")).splitlines(keepends=True)
         without = b"".join(line for line in count if b"A2" not in line)
-        lines = warehouse_statement.read(sheets.read(without), Reading())
+        lines = statement_file.read(sheets.read(without), Reading())
         await warehouse_statement.take_in(connection, ONE, "XM1", today, "count.csv", without, lines)
         (line,) = await stock_report.report(connection, working_days.today())
         assert (line.in_dispute, line.free) == (fine["A2"], fine["007"] + fine["A3"])
         assert line.fine_total == sum(line[-8:])
-        lines = warehouse_statement.read(sheets.read(b"".join(count)), Reading())
+        lines = statement_file.read(sheets.read(b"".join(count)), Reading())
         for by in (ONE, OTHER):
             await warehouse_statement.take_in(connection, by, "XM1", today, "count.csv", b"".join(count), lines)
         (line,) = await stock_report.report(connection, working_days.today())

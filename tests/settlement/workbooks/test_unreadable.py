@@ -12,7 +12,7 @@ from openpyxl import Workbook
 from goldx.protocol.units import BadValue
 from settlement.intake import bar_list
 from settlement.intake.bar_rows import Reading
-from settlement.reconciliation import depository_report, warehouse_statement
+from settlement.reconciliation import depository_report, statement_file
 from settlement.workbooks import cells, formats
 from settlement.workbooks.cells import DATE, MERGED, NUMBER, PERCENTAGE, TEXT, UNREADABLE, BadFile, Cell, Row, Table
 from tests.settlement.reconciliation.test_depository_report import ROWS
@@ -38,7 +38,7 @@ def measured(table: Table) -> object:
 
 
 def statement(table: Table) -> object:
-    return warehouse_statement.read(table, Reading())
+    return statement_file.read(table, Reading())
 
 
 def table_of(row: dict[str, Any]) -> Table:
