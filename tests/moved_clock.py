@@ -1,4 +1,4 @@
-"""A server whose clock a test sets: a library that is loaded before all others adds seconds to the time."""
+"""A server whose clock a test sets: a preloaded library adds seconds to its time."""
 
 import asyncio
 import mmap
@@ -63,7 +63,7 @@ class MovedClock:
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc")
         if compiler is None:
-            pytest.skip("there is no C compiler, with which a library that moves a server's clock is made")
+            pytest.skip("there is no C compiler to build the library that moves a server's clock")
         source, library, seconds = folder / "clock.c", folder / "clock.so", folder / "seconds"
         source.write_text(_SOURCE)
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
@@ -73,7 +73,7 @@ class MovedClock:
         self.prefix = ["env", f"LD_PRELOAD={library}", f"MOVED_CLOCK={seconds}"]
 
     async def set(self, redis: Redis, seconds: int) -> None:
-        """Set the server's clock so many seconds ahead of the right time, or behind it, and wait until it is."""
+        """Set the server's clock a number of seconds ahead of the right time (or behind it), and wait until it is."""
         self._seconds[:] = struct.pack("<q", seconds)
         while abs((await redis.time())[0] - time.time() - seconds) > 1.5:
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""How long one turn of the event loop takes its thread."""
+"""The longest processor time of one turn of the event loop."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ from typing import Any
 async def longest_turn(work: Coroutine[Any, Any, None]) -> float:
     """Return the longest processor time of this thread between two turns of the loop, while ``work`` is under way.
 
-    What runs in other threads does not count, nor what others do with the processor meanwhile.
+    Other threads and other processes do not count.
     """
     longest, working = 0.0, asyncio.ensure_future(work)
     gc.collect()

@@ -207,7 +207,7 @@ async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
 
 @pytest_asyncio.fixture
 async def own_desk(servers: tuple[Server, Server]) -> AsyncIterator[Desk]:
-    """The one instrument of an exchange of its own, so that all instruments can be closed."""
+    """The only instrument of a separate exchange, so that all instruments can be closed."""
     async with contextlib.AsyncExitStack() as cleanup:
         services = await build(cleanup, servers[0].url, servers[1].url)
         desk = Desk(services, await services.start_gateway(), 1)

@@ -13,7 +13,7 @@ from api.app import GatewayServer, create_app
 
 
 class Loads(HTMLParser):
-    """Collects what a browser loads for a page, and where its links lead."""
+    """Collects what a browser loads for a page, and the targets of its links."""
 
     def __init__(self) -> None:
         super().__init__()

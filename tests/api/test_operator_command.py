@@ -1,4 +1,4 @@
-"""``goldx operator`` prints events, and what the gateway says of a refusal."""
+"""``goldx operator`` prints events, or the gateway's text of a refusal."""
 
 import asyncio
 import json

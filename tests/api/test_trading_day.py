@@ -1,4 +1,4 @@
-"""The decisions of an operator at a real gateway: the end of a day, terms, references, what is taken out of use."""
+"""Decisions of an operator at a real gateway: the end of a day, terms, references, retirements."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -61,7 +61,7 @@ async def test_a_day_ends_when_all_is_closed_and_for_a_weekday_ahead(own_desk: D
         assert (reason, "Monday to Friday" in text) == ("BAD_VALUE", True), day
     assert names(await days.operate("market.end_day", next_trading_day=days.next.isoformat())) == ["day.ended"]
     reason, _ = await days.refused("market.end_day", next_trading_day=days.next.isoformat())
-    assert reason == "BAD_VALUE", "the day after the present one is later than it"
+    assert reason == "BAD_VALUE", "the next day must be later than the present one"
     for field in ("rules", "by", "given"):
         reason, text = await days.refused("market.end_day", next_trading_day="2026-11-30", **{field: 0})
         assert (reason, field in text) == ("BAD_VALUE", True)
@@ -162,7 +162,7 @@ async def test_an_account_is_opened_for_a_registered_member_alone(own_desk: Desk
 
 
 async def test_a_days_candle_has_the_trades_of_the_trading_day(own_desk: Desk) -> None:
-    """Two trades of one evening, with the end of the day between them."""
+    """The trading day ends between two trades of one evening."""
     days, desk = Days(own_desk), own_desk
     async with desk.services.member(desk.server) as seller, desk.services.member(desk.server, "FIRM-B") as buyer:
         for price in ("600.00", "610.00"):
@@ -181,7 +181,7 @@ async def test_a_days_candle_has_the_trades_of_the_trading_day(own_desk: Desk) -
 
 
 async def test_an_order_that_is_repeated_after_the_end_of_the_day_is_placed_once(own_desk: Desk) -> None:
-    """The first answer was lost. The repetition a day later is refused, and carries what came of the first."""
+    """The first answer was lost. The repetition a day later is refused, with the outcome of the first."""
     days, desk = Days(own_desk), own_desk
     async with desk.services.member(desk.server) as seller, desk.services.member(desk.server, "FIRM-B") as buyer:
         await seller.place(desk.a, desk.symbol, "sell", "30", "600.00")

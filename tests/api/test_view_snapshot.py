@@ -1,4 +1,4 @@
-"""A gateway begins with the snapshot of its view, and folds only what came after it."""
+"""A gateway starts from the snapshot of its view, and folds only newer events."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ EVERY = 40
 
 @contextlib.asynccontextmanager
 async def traded(servers: tuple[Server, Server], folder: Path) -> AsyncIterator[tuple[ShardServices, Path]]:
-    """A shard where a gateway has written snapshots while members traded, and has stopped; and its snapshot's file."""
+    """A shard whose gateway wrote snapshots while members traded, and has stopped; and its snapshot file."""
     async with contextlib.AsyncExitStack() as cleanup:
         services = await build(cleanup, servers[0].url, servers[1].url)
         server = await start(services, folder)
@@ -42,7 +42,7 @@ async def start(services: ShardServices, folder: Path) -> GatewayServer:
 
 
 async def settled(server: GatewayServer) -> None:
-    """Wait until no command is unanswered, those that end the sessions' orders included."""
+    """Wait until all commands are answered, including those that end the sessions' orders."""
     await until(lambda: len(server.gateway.sessions) == 0 and server.gateway.sequencer.waiting == 0)
     await asyncio.sleep(0.2)
 
@@ -66,12 +66,12 @@ async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
         monkeypatch.setattr(WholeEvents, "read_raw", recorded)
         end = snapshot.parse(file.read_bytes()).sequence
         restored = await start(services, tmp_path)
-        assert min(asked) == end - 1, "only the last frame of the snapshot, and what came after it, is read"
+        assert min(asked) == end - 1, "only the last frame of the snapshot, and later ones, are read"
         folded = await services.start_gateway("gateway-2", data_dir=tmp_path / "other")
         await settled(restored)
         await until(lambda: folded.gateway.view.sequence == restored.gateway.view.sequence)
         assert body(restored) == body(folded)
-        # Not more than the events between two snapshots are folded again, however long the history is.
+        # However long the history, at most the events between two snapshots are folded again.
         assert end > 3 * EVERY
         assert restored.gateway.view.sequence - end <= EVERY
 

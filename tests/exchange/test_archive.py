@@ -22,7 +22,7 @@ SERVICES = ("engine", "settlement", "archiver", "gateway")
 
 
 async def trade(supervisor: Supervisor, members: list[Member], more: int) -> None:
-    """Let the members trade until each has so many more answers; every request has then been handled."""
+    """Let the members trade until each has ``more`` more answers; every request has then been handled."""
     before = [len(member.answers) for member in members]
     trading = [
         asyncio.create_task(member.trade(supervisor.gateway_url, Random(f"{SEED} {member.firm} {member.number}")))

@@ -1,4 +1,4 @@
-"""The services have no more rights on the servers than they need, and the servers ask who comes."""
+"""The services have no more rights on the servers than they need, and the servers ask for passwords."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ FORBIDDEN = (
 
 
 async def expect_least_rights(url: str) -> None:
-    """Check that the role of a URL can do the services' work and cannot switch off what holds the records."""
+    """Check that the role of a URL can do the services' work and cannot disable the protection of records."""
     engine = database.connect(url)
     async with engine.begin() as connection:
         await registry.add_member(connection, "test", "ALPHA", "Alpha")

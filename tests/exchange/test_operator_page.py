@@ -12,7 +12,7 @@ from tests.exchange.test_by_hand import TO_THE_ENGINE, check, lines_to_type, unt
 
 
 def next_weekday() -> date:
-    """Return a date that may be the next trading day now, in place of the page's."""
+    """Return a date that may be the next trading day now, instead of the date on the page."""
     days = [(datetime.now(UTC) + timedelta(hours=8 + 24 * ahead)).date() for ahead in (1, 2, 3)]
     return next(day for day in days if day.weekday() < 5)
 

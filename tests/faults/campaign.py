@@ -168,7 +168,7 @@ class Campaign:
                 raise
 
     async def _end_day(self, number: int) -> None:
-        """End the trading day while a next one may be named: orders of the day before are forgotten."""
+        """End the trading day, as long as a next one is allowed: orders of the day before are forgotten."""
         today = (datetime.now(UTC) + timedelta(hours=8)).date()
         ahead = [day for day in (today + timedelta(days) for days in range(1, 29)) if day.weekday() < 5]
         if number // DAY_EVERY > len(ahead):

@@ -81,8 +81,8 @@ def check_answers(audit: Audit, members: Iterable[Member]) -> None:
 
 def _check_request(request: Request, sent: list[SentRequest], audit: Audit) -> None:
     applied = audit.commands.get(request, [])
-    # A gateway that knows of no such open order refuses what names it, and does not trouble the journal.
-    # Nor does a cancel of all orders where there is none.
+    # A gateway refuses commands that name no open order, and cancels of all orders if there is none; neither reaches
+    # the journal.
     nothing = [one for one in sent if one.answer == {"orders": []}]
     answered = [
         one

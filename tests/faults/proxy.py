@@ -60,7 +60,7 @@ class Proxy:
             end.pass_on()
 
     def call_after(self, pieces: int, action: Callable[[], None]) -> None:
-        """Call ``action`` after so many more pieces of traffic."""
+        """Call ``action`` after ``pieces`` more pieces of traffic."""
         self._pieces_left = pieces
         self._action = action
 

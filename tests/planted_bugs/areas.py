@@ -57,7 +57,7 @@ AREAS = (
             "tests/matching/run/test_leader.py",
             "tests/matching/run/test_recovery.py",
         ),
-        ("-k", "not forked and not child"),  # what takes snapshots in processes of their own
+        ("-k", "not forked and not child"),  # tests that take snapshots in separate processes
         leading.BUGS,
     ),
     Area(

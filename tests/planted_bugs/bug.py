@@ -26,4 +26,4 @@ class Area(NamedTuple):
     """Other arguments of pytest."""
     bugs: tuple[Bug, ...]
     may_hang: bool = True
-    """Whether a bug counts as noticed when its tests do not end: where tests wait for other processes they may."""
+    """Whether a bug counts as noticed if its tests do not end, as tests that wait for other processes may."""

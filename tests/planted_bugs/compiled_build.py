@@ -1,4 +1,4 @@
-"""Bugs in which build of the compiled modules is used, and in making one."""
+"""Bugs in the choice of the build of the compiled modules, and in building."""
 
 from tests.planted_bugs.bug import Bug
 

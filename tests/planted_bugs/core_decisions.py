@@ -1,4 +1,4 @@
-"""Bugs in the core: the end of a day, terms, references, and what the venue takes out of use."""
+"""Bugs in the core: the end of a day, terms, references, retirements."""
 
 from tests.planted_bugs.bug import Bug
 

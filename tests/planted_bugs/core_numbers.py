@@ -1,4 +1,4 @@
-"""Bugs in the core that show in large numbers or in seldom figures of money; client ids, orders, terms."""
+"""Bugs in the core that show only with large numbers or rare amounts of money; client ids, orders, terms."""
 
 from tests.planted_bugs.bug import Bug
 

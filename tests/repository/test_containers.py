@@ -70,7 +70,7 @@ def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
 
 
 async def test_valkey_asks_for_its_password_syncs_its_file_and_refuses_when_full(folder: Path) -> None:
-    """The command of the container, run as it stands with the embedded server's program."""
+    """The container's command, run unchanged with the embedded server's program."""
     (folder / "valkey-server").symlink_to(valkey_binary())
     command = [part.replace("$$", "$") for part in COMPOSE["services"]["valkey"]["command"]]
     command[-1] = command[-1].replace(
@@ -108,7 +108,7 @@ def test_only_who_needs_it_reaches_a_server_or_has_the_password_of_the_owner() -
 
 
 def test_a_gateway_can_write_the_snapshots_of_its_view_and_begin_with_them_in_a_new_container() -> None:
-    """They are in ``views`` of the data directory. The container's own files are read-only, and end with it."""
+    """They are in ``views`` of the data directory; the container's own files are read-only and do not outlive it."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     (data_dir,) = re.findall(r"GOLDX_DATA_DIR=(\S+)", dockerfile)
     gateway = COMPOSE["services"]["gateway"]

@@ -144,7 +144,7 @@ PRIVATE_NAMES = (
 
 
 def names_of(found: Any) -> set[str]:
-    """Attributes of an object, and those that its methods set when they are called."""
+    """Attributes of an object, and those that its methods set."""
     functions = [found] if inspect.isfunction(found) else inspect.getmembers_static(type(found), inspect.isfunction)
     codes = [function.__code__ for function in (item[1] if isinstance(item, tuple) else item for item in functions)]
     return {*dir(found), *(name for code in codes for name in code.co_names)}

@@ -75,7 +75,7 @@ OF_CLERKS = (
 OF_PARTS = tuple(st.tuples(st.just(name)) for name in ("send", "advance", "post", "restart"))
 """One step of settlement or of the engine, where the test itself is the process."""
 KILLS = st.tuples(st.just("kill"), st.integers(0, 1_500))
-"""``kill -9`` of the process after so many ms, and a start again."""
+"""``kill -9`` of the process after a number of ms, and a new start."""
 _shards = itertools.count(1)
 
 

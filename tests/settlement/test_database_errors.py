@@ -1,4 +1,4 @@
-"""Mistakes of a caller that only the database sees are answered as such, and never as an outage."""
+"""Mistakes of a caller that only the database notices are answered as mistakes, and never as an outage."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ async def test_arguments_that_the_driver_cannot_send_are_bad_values(engine: Asyn
 
 
 async def test_over_rest_a_conflict_is_no_outage(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that no module foresees, made by a route that inserts what is there already."""
+    """An error that no module foresees, from a route that inserts an existing row."""
 
     async def add(connection: AsyncConnection, *_: Any) -> None:
         await connection.execute(text(NUMBERED + "('XM1', '', '', 'DOMESTIC')"))

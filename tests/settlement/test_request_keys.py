@@ -1,4 +1,4 @@
-"""A request that is repeated under its key does nothing again, and gets the answer that it got."""
+"""A request that is repeated under its key is not carried out again, and gets its first answer."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ async def count(exchange: SmallExchange, table: Any) -> int:
 
 
 def test_every_post_of_settlement_takes_a_key() -> None:
-    """It says so in its documentation, and works in the transaction in which the answer is kept."""
+    """Its documentation says so, and it works in the transaction that stores the answer."""
     posts = [
         route
         for folder in FOLDERS
@@ -76,7 +76,7 @@ async def test_of_two_at_the_same_time_one_is_done(exchange: SmallExchange, rest
 
 
 async def test_a_repeated_application_makes_no_second_sheet(exchange: SmallExchange, rest: Rest) -> None:
-    """A wrong code, whose refusal is an answer, is counted once, too; and no code can be guessed from the hash."""
+    """A repeated request with a wrong code counts once, too; and no code can be guessed from the hash."""
     await exchange.issue([{"serial": "A1"}, {"serial": "A2"}])
     asked = {"account": "A.H", "symbol": "AU", "warehouse": "XM1", "weight": "99.9", "collector": "Carrier"}
     shown = {"collector_id": COLLECTOR_ID, "pickup_code": CODE}

@@ -1,4 +1,4 @@
-"""Requests of staff are answered by a process of their own: no request holds the loop of the members."""
+"""A separate process answers requests of staff, so that none of them blocks the members' event loop."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ PAGES = ("/lots", "/stock", "/audit", "/exports/bars?format=xlsx", "/exports/sto
 
 
 def ask(server: GatewayServer, rest: Rest, paths: tuple[str, ...]) -> dict[str, int]:
-    """Ask for paths, as somebody in another thread; return the sizes of the answers."""
+    """Request paths, in another thread than the gateway's; return the sizes of the answers."""
     sizes = {}
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         for path in paths:
@@ -99,7 +99,7 @@ async def test_the_process_ends_with_a_gateway_that_is_killed(
         assert staff is not None
         assert staff._process is not None
         assert staff._process.stdin is not None
-        staff._process.stdin.close()  # as the system does when the gateway is gone
+        staff._process.stdin.close()  # as the system does when the gateway has ended
         await staff._process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Many clerks at once, each doing anything with any document: nobody waits for ever, and nothing is gained or lost."""
+"""Many clerks at once, with random acts on random documents: none waits for ever, and nothing is gained or lost."""
 
 import asyncio
 import itertools
@@ -101,7 +101,7 @@ class Storm(Clerks):
         await self._act(intake.propose_lift, ONE, lot, "withdrawn")
 
     async def _scrap(self) -> None:
-        """Two bags are melted into one, which two laboratories assay."""
+        """Two bags are melted into one lot, which two laboratories assay."""
         name = next(self._names)
         bags = [await screened(self._exchange, "100.00", serial=f"{id(self)}-{name}-{n}", **SCRAP) for n in (1, 2)]
         weight = MeltWeight("SCALE-1", parse_weight("grams", "199.00"))

@@ -1,4 +1,4 @@
-"""Requests that are well formed and mean nothing are refused with the field, never answered with 500."""
+"""Well-formed requests with senseless values are refused with the field's name, never answered with 500."""
 
 from typing import Any
 

@@ -82,7 +82,7 @@ async def test_the_page_recovers_after_a_restart_of_the_gateway(running: Running
 async def test_the_page_says_that_the_gateway_or_its_server_has_stopped(
     running: RunningExchange, browser: Browser
 ) -> None:
-    """Both break no connection: the page would show an old book as the present one."""
+    """Neither ends the connection, so without a check the page would show an old book as the present one."""
     page, services = browser.page, running.supervisor.services
     stale = page.locator(".gx-screen.gx-stale")
     for service, text in (("valkey", re.compile("行情已停滞")), ("gateway", re.compile("行情已停滞|正在连接网关"))):

@@ -1,4 +1,4 @@
-"""A gateway that has stopped, or does not get the market any more, is noticed though no connection breaks."""
+"""A gateway that hangs, or no longer follows the market, is noticed although no connection ends."""
 
 import asyncio
 import contextlib
@@ -18,12 +18,12 @@ from tests.api.journal.proxied import proxied_gateway
 from tests.faults.proxy import Proxy
 
 NOTICED_SECONDS = 20
-"""Before the limits of the feed and of the client it took the pings of the WebSocket, 40 seconds."""
+"""Without the limits of the feed and of the client only the WebSocket's pings would notice it, after 40 seconds."""
 
 
 @contextlib.asynccontextmanager
 async def proxied(server: GatewayServer) -> AsyncIterator[tuple[Proxy, str]]:
-    """A proxy in front of a gateway, and the URL behind which it is."""
+    """A proxy in front of a gateway, and its URL."""
     address = urlsplit(server.url)
     proxy = Proxy("gateway", ("127.0.0.1", 0), (str(address.hostname), int(address.port or 0)))
     await proxy.open()

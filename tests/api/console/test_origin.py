@@ -1,4 +1,4 @@
-"""The console's socket is opened for its own pages alone."""
+"""Only the console's own pages can open its socket."""
 
 import asyncio
 import os

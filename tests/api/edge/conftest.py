@@ -1,4 +1,4 @@
-"""The exchange with a database of its own."""
+"""The exchange of tests that freeze its database."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from tests.api.edge.frozen import Venue
 
 @pytest_asyncio.fixture
 async def venue() -> AsyncIterator[Venue]:
-    """An exchange with a database of its own, which can be frozen."""
+    """An exchange whose own database can be frozen."""
     async with temporary_servers(durable=False) as (valkey, postgres), contextlib.AsyncExitStack() as cleanup:
         services = await build(cleanup, valkey.url, postgres.url)
         desk = Desk(services, await services.start_gateway(), 1)

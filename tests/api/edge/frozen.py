@@ -1,4 +1,4 @@
-"""An exchange whose database can be frozen: stopped without ending, so that connections stay and nobody answers."""
+"""An exchange whose database can be frozen: its processes are stopped, so that connections stay without answers."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ def _tree(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def frozen(server: Server) -> Iterator[None]:
-    """Stop a server's processes without ending them: connections stay, and nobody answers."""
+    """Stop a server's processes without ending them: connections stay, without answers."""
     stopped = _tree(server.pid)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
@@ -50,7 +50,7 @@ class Venue:
         await redis.aclose()
 
     async def revoke(self, key_id: str) -> str:
-        """Type ``goldx key revoke`` and return what it prints."""
+        """Run ``goldx key revoke`` and return its output."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")}
         environment |= {
             "GOLDX_REDIS_URL": self.services.valkey_url,

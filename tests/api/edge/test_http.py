@@ -1,4 +1,4 @@
-"""A gateway reads little before it knows who asks: a head and a body have a size and a time, connections a number."""
+"""A gateway limits what it reads from unknown clients: size and time of heads and bodies, number of connections."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ async def connected(server: GatewayServer) -> AsyncIterator[Connection]:
 
 
 async def answer_to(server: GatewayServer, *parts: bytes) -> tuple[int, dict[str, Any]]:
-    """Send parts of a request, and return the status and the body of the answer when the gateway has ended it."""
+    """Send parts of a request; return status and body of the answer once the gateway has closed the connection."""
     async with connected(server) as (reader, writer):
         for part in parts:
             writer.write(part)
@@ -130,7 +130,7 @@ async def test_a_half_sent_message_ends_its_connection(gateway: GatewayServer, m
 async def test_a_body_is_not_read_without_a_token(gateway: GatewayServer) -> None:
     head = request("POST", "/v1/settlement/bar-lists/declared", content_length=str(300 << 20))
     async with connected(gateway) as (reader, writer):
-        writer.write(head)  # and nothing of the body
+        writer.write(head)  # without any of the body
         status, body = parsed(await reader.read())
     assert (status, body["reason"]) == (401, "NOT_PERMITTED")
     wrong = request("POST", "/v1/operator/commands", authorization="Bearer x.y.z", transfer_encoding="chunked")
@@ -204,7 +204,7 @@ async def test_a_nonce_is_good_for_a_while(
 async def test_a_body_of_any_depth_is_refused_and_not_a_failure(
     services: ShardServices, gateway: GatewayServer
 ) -> None:
-    """The error must not fail on a value that could just be read."""
+    """Values that can just be parsed must not make the error itself fail."""
     for depth in (20, *range(850, 1_000, 10), 20_000):
         value = "[" * depth + "]" * depth
         body = f'{{"method":"market.set_phase","params":{{"symbol":{value},"phase":"closed"}}}}'.encode()

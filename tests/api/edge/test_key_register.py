@@ -1,4 +1,4 @@
-"""Keys without the database: the market can be stopped, keys log on and are revoked, and the age of it all shows."""
+"""Keys without the database: the market can be stopped, keys log on and are revoked, and their age is shown."""
 
 import asyncio
 

@@ -17,7 +17,7 @@ from tests.api.journal.proxied import OrderOutcomes, proxied_gateway
 
 
 def fill(folder: Path, leave: int) -> Path:
-    """Write a file that leaves so many bytes of a file system free; return its path."""
+    """Write a file that leaves the given number of bytes of a file system free; return its path."""
     ballast = folder / "ballast"
     free = shutil.disk_usage(folder).free
     ballast.write_bytes(bytes(max(0, free - leave)))

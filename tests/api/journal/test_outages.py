@@ -18,7 +18,7 @@ async def test_a_slow_journal_limits_the_unanswered_commands(
     proxied: ProxiedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pressure, "MAX_WAITING", 300)
-    limit = 100  # of one session of one member: as many as its member has left, which has as many as are free
+    limit = 100  # a third: a session may have as many as its member has left, a member as many as are free
     outcomes, highest = OrderOutcomes(proxied), 0
     async with proxied.member() as member:
         orders: list[asyncio.Task[None]] = []

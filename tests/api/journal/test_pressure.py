@@ -88,7 +88,7 @@ async def test_orders_are_refused_while_the_disk_has_less_than_the_reserve(redis
 
 
 def fill(pressure: Pressure, share: Share | None, spare: int = 0) -> int:
-    """Take commands of a share until one is refused; return how many were taken."""
+    """Take commands of a share until one is refused; return the number taken."""
     taken = 0
     while pressure.why_full(share, spare) is None:
         pressure.waiting += 1
@@ -103,7 +103,7 @@ def test_a_member_takes_no_more_than_it_leaves_to_others() -> None:
     greedy, modest = Share(), Share()
     sessions = [Share(greedy) for _ in range(6)]
     taken = [fill(pressure, session) for session in sessions]
-    assert all(taken), "each session gets places, whatever the others of its member take"
+    assert all(taken), "each session gets places, however many the member's others take"
     others, pressure.waiting = pressure.waiting, MAX_WAITING - greedy.waiting
     assert (
         pressure.why_full(Share(greedy), 0)

@@ -80,7 +80,7 @@ async def test_events_may_come_before_the_append_is_answered(journaled: Journale
 
 
 async def lost(journaled: Journaled, pieces: int) -> None:
-    """Place two commands in a frame whose connection is cut after so many pieces, and one that waits meanwhile."""
+    """Place two commands in a frame whose connection is cut after a number of pieces, and one that waits meanwhile."""
     journaled.proxy.call_after(pieces, journaled.proxy.cut)
     journaled.submit("a")
     journaled.submit("b")

@@ -36,7 +36,7 @@ async def metrics(desk: Desk) -> dict[str, float]:
 
 
 async def offset_of_metrics(desk: Desk, seconds: int) -> dict[str, float]:
-    """Return the metrics once they show that the clock has been measured anew."""
+    """Return the metrics once they show a new measurement of the clock."""
     while abs((found := await metrics(desk))["goldx_clock_offset_seconds"] - seconds) > LIMIT_MS / 1_000:
         await asyncio.sleep(0.2)
     return found
@@ -51,7 +51,7 @@ async def test_commands_are_refused_rather_than_dated_wrongly(
     capfd: pytest.CaptureFixture[str],
     moved: int,
 ) -> None:
-    """An order that is good for another half an hour does not end, whatever is sent and however the clock ticks."""
+    """An order that is good for another half an hour does not expire, whatever commands and ticks come."""
     async with desk_on(moved_valkey.url, servers[1].url) as desk, desk.services.member(desk.server) as member:
         expire_at = int(time.time() * 1_000) + 1_800_000
         good_till: dict[str, Any] = {"time_in_force": "GTD", "expire_at": expire_at}

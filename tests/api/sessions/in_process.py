@@ -45,9 +45,9 @@ UNLIMITED = 1_000_000
 class InProcessGateway:
     """One session at a market in continuous trading. ``fast``: whether the fast path is tried first.
 
-    ``terms`` are those of the instrument, beside its reference price and fees.
+    ``terms`` are those of the instrument, besides its reference price and fees.
 
-    ``taken`` has an entry for every message: whether the fast path took it. ``commands`` are those that were placed.
+    ``taken`` has an entry for every message: whether the fast path took it. ``commands`` are the placed commands.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A logged-on connection without the member's client, which has an order of its own for what it sends and gets."""
+"""A logged-on connection without the member's client, whose requests and messages a test handles itself."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from tests.api.conftest import ShardServices
 
 @contextlib.asynccontextmanager
 async def logged_on(services: ShardServices, server: GatewayServer) -> AsyncIterator[ClientConnection]:
-    """A connection of the first member, without the client that leaves out what it has had already."""
+    """A connection of the first member, without the client, which would drop messages received twice."""
     key = services.keys["FIRM-A"]
     async with connect(server.url.replace("http", "ws") + "/ws", proxy=None, max_size=None) as connection:
         nonce = (await ask(connection, "session.challenge", key_id=key.key_id))["nonce"]

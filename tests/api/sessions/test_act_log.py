@@ -20,7 +20,7 @@ from tests.api.sessions.in_process import InProcessGateway
 
 
 async def audited(services: ShardServices) -> list[Any]:
-    """Write what gateways have recorded, and return the whole audit log, whose chain is whole."""
+    """Write the acts recorded by gateways, check the audit log's chain, and return the whole log."""
     engine, redis = database.connect(services.database_url), redis_client.connect(services.valkey_url)
     while await write_acts(engine, redis, Keys(services.shard)):
         pass

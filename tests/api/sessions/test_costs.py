@@ -1,4 +1,4 @@
-"""Requests cost what their answers cost, refused ones cost too, and nobody's requests hold up the others'."""
+"""Requests are charged by their answers, refused ones too, and no session's requests delay those of others."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from tests.api.sessions.in_process import ACCOUNT, InProcessGateway
 from tests.api.sessions.test_quick_rules import cancelling, placing
 
 LEVELS = 600
-"""Levels of a side in the tests of cost, and orders."""
+"""Levels, each with one order, on a side of the book in the tests of cost."""
 
 
 def call(method: str, params: Any = None, request_id: Any = 1) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class TestBuckets:
     def test_a_request_may_cost_several_units(self) -> None:
         bucket = TokenBucket(10, 100, 0.0)
         assert bucket.take(0.0, 60) == 0
-        assert bucket.take(0.0, 60) == 2_100, "40 are left, one is spent by the refusal"
+        assert bucket.take(0.0, 60) == 2_100, "40 are left, and the refusal costs one"
         assert bucket.take(2.1, 60) == 0
 
     def test_a_full_bucket_pays_once_for_what_costs_more(self) -> None:
@@ -208,7 +208,7 @@ async def test_anonymous_requests_are_billed_by_their_rows_for_the_whole_address
 
 
 async def test_expensive_batches_do_not_hold_up_a_member(desk: Desk) -> None:
-    """Twenty connections ask for books without end; a member's requests are answered between theirs."""
+    """Twenty connections keep asking for books; a member's requests are answered between theirs."""
     await deepen(desk)
     services = desk.services
     server = await services.start_gateway("open", anonymous_rate=1_000_000, anonymous_burst=1_000_000)

@@ -1,4 +1,4 @@
-"""A session's orders when its connection, its gateway or other programs with its key come and go."""
+"""A session's orders when its connection or gateway ends, or other programs use its key."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ async def place(client: ExchangeClient, desk: Desk, name: str) -> None:
 
 
 def status(desk: Desk, name: str, server: GatewayServer | None = None) -> str:
-    """Return the state of an order, as a gateway knows it."""
+    """Return the state of an order according to a gateway."""
     view = (server or desk.server).gateway.view
     order = view.accounts[desk.a].orders.get(name)
     return "unknown" if order is None else "open" if order.live else "ended"
@@ -43,7 +43,7 @@ async def back(client: ExchangeClient, before: dict[str, Any]) -> None:
 
 
 class OtherGateway:
-    """A gateway as a process of its own, which can be killed."""
+    """A gateway in a separate process, which can be killed."""
 
     def __init__(self, services: ShardServices, name: str) -> None:
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith("GOLDX_")} | {
@@ -134,7 +134,7 @@ async def test_a_session_that_logs_on_elsewhere_ends_the_first_connection_and_ke
 
 
 async def ask_on(client: ExchangeClient) -> None:
-    """Ask until the connection has ended for good."""
+    """Send requests until the connection has ended and is not replaced."""
     while True:
         await client.call("session.heartbeat")
         await asyncio.sleep(0.01)
@@ -176,7 +176,7 @@ async def test_a_gateway_that_dies_for_good_is_noticed_by_another(desk: Desk, mo
 
 
 async def until_gone(redis: Any, key: str) -> None:
-    """Wait until a key is not there."""
+    """Wait until a key does not exist."""
     while await redis.exists(key):
         await asyncio.sleep(0.02)
 
@@ -207,7 +207,7 @@ async def test_sessions_of_a_lost_gateway_are_closed_though_who_noticed_it_is_lo
         await place(client, desk, name)
     redis, keys = redis_client.connect(desk.services.valkey_url), Keys(desk.services.shard)
     await lost.kill()
-    await redis.hdel(keys.gateways, "gateway-lost")  # as somebody does who notices it
+    await redis.hdel(keys.gateways, "gateway-lost")  # as a gateway does that notices it
     await second.start()
     await until(lambda: status(desk, "left") == "ended")
     second.process.terminate()

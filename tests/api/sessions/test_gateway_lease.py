@@ -1,4 +1,4 @@
-"""The entry of a gateway that was removed, or is another's, is never written over."""
+"""A gateway never writes over its entry once that was removed or belongs to another run."""
 
 import asyncio
 from typing import Any

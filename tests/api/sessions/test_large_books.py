@@ -1,4 +1,4 @@
-"""Clients that subscribe to a large book while it changes; no subscription holds the loop."""
+"""Clients that subscribe to a large book while it changes; no subscription blocks the loop."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A flood of log-ons takes neither memory nor the place of honest ones."""
+"""A flood of log-ons does not fill memory, nor prevent honest log-ons."""
 
 import asyncio
 import json

@@ -28,7 +28,7 @@ def call(method: Any, params: Any = None, number: Any = 1) -> dict[str, Any]:
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """Return a call with a parameter of so many levels."""
+    """Return a call with a parameter of ``depth`` levels."""
     value: Any = "x"
     for number in range(depth):
         value = [value] if number % 2 else {"a": value}
@@ -89,7 +89,7 @@ async def test_malformed_messages_get_errors_and_the_connection_survives(gateway
 
 
 async def test_a_connection_survives_nesting_of_any_depth(gateway: GatewayServer) -> None:
-    """Whatever can just be read must not be too deep to be written into the error."""
+    """A message that can just be parsed must not be nested too deeply to be repeated in the error."""
     async with socket(gateway) as connection:
         for depth in (*range(15, 40), *range(850, 1_010, 3)):
             value = "[" * depth + "]" * depth

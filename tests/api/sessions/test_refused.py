@@ -1,4 +1,4 @@
-"""A refusal says which field it is about, and what would have been allowed; a repeated id says what differs."""
+"""A refusal names the field and the allowed values; the refusal of a repeated id names the differences."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Resuming channels: what the exchange cannot go on from is an error, and nothing is sent twice."""
+"""Resuming channels: a sequence from which this is impossible is an error, and no message is sent twice."""
 
 import asyncio
 import json
@@ -99,7 +99,7 @@ async def test_a_client_that_connects_again_in_another_history_gets_an_error(des
 
 
 async def sequences(connection: ClientConnection, newest: int, channel: str) -> list[int]:
-    """Return the sequences of the messages of a channel up to the newest one, and what still comes after it."""
+    """Return the sequences of a channel's messages up to the newest one, and of any that follow."""
     found: list[int] = []
     while not found or found[-1] != newest:
         message = json.loads(await connection.recv())
@@ -122,7 +122,7 @@ async def test_the_past_is_sent_once(desk: Desk) -> None:
         for start in ({"from_sequence": 0}, {"from_sequence": 0}, {"from_sequence": 3}, {}):
             await connection.send(request("channel.subscribe", **params, **start))
         assert await sequences(connection, newest, channel.name) == list(range(1, newest + 1))
-        # It is sent again to one who says that it does not have it any more, and to one who asks for what came before.
+        # It is sent again to a session that has unsubscribed, and to one that asks for earlier messages.
         assert await ask(connection, "channel.unsubscribe", **params)
         await connection.send(request("channel.subscribe", **params, from_sequence=3))
         assert await sequences(connection, newest, channel.name) == list(range(4, newest + 1))
@@ -131,7 +131,7 @@ async def test_the_past_is_sent_once(desk: Desk) -> None:
 
 
 async def test_the_past_that_is_read_again_is_sent_once(desk: Desk) -> None:
-    """Not twice either to one who ends the subscription and begins it again, while the past is being read."""
+    """No message is sent twice either if the subscription is ended and begun again while the past is being read."""
     channel = desk.server.gateway.view.accounts[desk.a].channel
     async with desk.services.member(desk.server) as member:
         while channel.oldest == 1:

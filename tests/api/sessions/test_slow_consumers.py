@@ -1,4 +1,4 @@
-"""A client that does not read is cut off with code 4001, and one that is given much to read at once is not."""
+"""A client that does not read is cut off with code 4001; a client that gets much to read at once is not."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from tests.api.conftest import Desk, ShardServices, until
 from tests.api.sessions.raw import ask, logged_on, request
 
 ORDERS = 400
-"""Their list, and the messages of their end, are each larger than the least ``session_queue_kb``, 64."""
+"""The list of so many orders, and the messages of their end, each exceed the least ``session_queue_kb``, 64."""
 
 
 def socket(server: GatewayServer) -> connect:
@@ -22,7 +22,7 @@ def socket(server: GatewayServer) -> connect:
 
 
 async def close_code(connection: ClientConnection) -> int:
-    """Read on to the end, and return the code that the gateway has sent."""
+    """Read to the end, and return the gateway's close code."""
 
     async def read_on() -> None:
         while True:
@@ -64,7 +64,7 @@ async def test_what_a_client_asks_for_at_once_does_not_cut_it_off(services: Shar
 
 
 async def ask_between(connection: ClientConnection, method: str) -> object:
-    """Return the result of a method; messages of channels before it are passed over."""
+    """Return the result of a method, ignoring messages of channels before it."""
     await connection.send(request(method))
     while "result" not in (message := json.loads(await connection.recv())):
         pass
@@ -136,14 +136,14 @@ async def test_a_client_that_does_not_read_is_cut_off_and_no_other_is(services: 
 
 
 async def test_a_client_that_stops_reading_is_a_slow_consumer(services: ShardServices, desk: Desk) -> None:
-    """Its orders end with its session, which does not wait for it to read the close."""
+    """Its orders end with its session, even before it reads the close."""
     server = await services.start_gateway("pinging")
     server.config.ws_ping_interval = server.config.ws_ping_timeout = 0.3
     async with logged_on(services, server) as stopped:
         order = {"account": desk.a, "symbol": desk.symbol, "side": "buy", "type": "limit", "price": "500.00"}
         await ask(stopped, "order.place", **order, quantity="1", client_order_id="rests")
         await asyncio.sleep(1)
-        assert await ask(stopped, "session.heartbeat") == {}, "one that answers pings goes on"
+        assert await ask(stopped, "session.heartbeat") == {}, "a client that answers pings stays connected"
         stopped.transport.pause_reading()
         await until(lambda: not server.gateway.view.accounts[desk.a].live)
         stopped.transport.resume_reading()

@@ -40,7 +40,7 @@ PREPARED = [
     placing(client_order_id="other", account=OTHER_ACCOUNT),
     placing(client_order_id="other"),
 ]
-"""Orders 1 and 2 are open and ended, the account of the third is of another member."""
+"""Order 1 is open, order 2 has ended, and order 3 is of another member's account."""
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -1,4 +1,4 @@
-"""A large book is sent in pieces of work; a subscriber's book is whole and current all the same."""
+"""A large book is sent in several pieces of work; a subscriber's book is nevertheless complete and current."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SIDES = {"A.H": (terms.BUY, -1), "B.H": (terms.SELL, 1)}
 
 
 class LargeMarket(Market):
-    """A market with so many orders on each side that a snapshot has several parts."""
+    """A market with enough orders on each side for a snapshot in several parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class LargeMarket(Market):
 
 
 def book_of(messages: list[dict[str, Any]]) -> tuple[set[Any], int]:
-    """Return what stands in the book after messages, and its checksum."""
+    """Return the book after messages, and its checksum."""
     rows: dict[Any, Any] = {}
     for message in messages:
         for side, found in message["data"].items():

@@ -197,7 +197,7 @@ def test_an_order_keeps_all_its_trades_on_either_side() -> None:
 
 
 def test_an_order_that_has_ended_is_kept_for_one_more_day_and_an_open_one_as_long_as_it_is() -> None:
-    """Of two orders that traded one is filled; its owner may repeat it until the next day has ended."""
+    """A filled order can be repeated until the next trading day has ended."""
     market = Market()
     rest_and_trade(market)
     filled, left = market.view.orders[2], market.view.orders[1]

@@ -60,7 +60,7 @@ def test_a_build_belongs_to_its_sources(tmp_path: Path) -> None:
 
 
 class Package:
-    """A package with one module, and a folder beside it, in an empty root."""
+    """A package with one module, and a folder next to it, in an empty root."""
 
     def __init__(self, root: Path, name: str = "package") -> None:
         self.home = root / name
@@ -73,7 +73,7 @@ class Package:
         return Compiled(self.home, modules, along=along)
 
     def pretend_build(self) -> Compiled:
-        """Return the package with an empty folder where the build of the present sources would be."""
+        """Return the package with an empty folder in the place of the build of its present sources."""
         found = self.compiled()
         (found.folder / "package").mkdir(parents=True)
         return self.compiled()
@@ -86,7 +86,7 @@ def test_a_build_belongs_to_the_python_and_to_the_modules_that_are_compiled(
     before = package.compiled().folder
     (package.home / "other.py").write_text("B = 1")
     with_other = package.compiled().folder
-    assert with_other != before, "the constants of a module beside it may be built in"
+    assert with_other != before, "constants of a neighbouring module may be compiled in"
     assert package.compiled(modules=("module", "other")).folder != with_other
     monkeypatch.setattr(sys, "version", "3.99.0 another")
     assert package.compiled().folder != with_other

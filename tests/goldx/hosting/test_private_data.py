@@ -1,4 +1,4 @@
-"""Nobody but the user who runs the exchange can read its data, and secrets are in no run file, argument or log."""
+"""Only the user who runs the exchange can read its data, and no run file, argument or log contains secrets."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ asyncio.run(main())
 
 
 def open_to_others(folder: Path) -> dict[str, str]:
-    """Return what is in a folder, or is the folder, and has a permission for anybody but its owner."""
+    """Return a folder and its contents as far as others than their owner have a permission."""
     found = {}
     for path in (folder, *folder.rglob("*")):
         mode = path.lstat().st_mode

@@ -1,4 +1,4 @@
-"""A service or a server that is being started is waited for as long as it makes progress, and no longer."""
+"""The start of a service or a server may take any time while it makes progress, and fails without progress."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ async def test_a_service_that_repeats_itself_is_not(folder: Path, monkeypatch: p
 
 
 async def test_a_server_that_reads_its_data_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a large file Valkey takes longer than the time in which it must answer at all."""
+    """Reading a large file, Valkey needs longer than the time in which it must answer."""
     monkeypatch.setattr(servers, "START_TIMEOUT", PATIENCE)
     clock = asyncio.get_running_loop().time
     loaded = clock() + 3 * PATIENCE

@@ -68,7 +68,7 @@ async def test_a_clock_that_is_off_within_the_limit_is_followed_and_ids_never_go
 async def test_a_journal_that_is_ahead_of_the_right_time_takes_nothing_until_time_has_caught_up(
     moved_redis: Redis, moved_clock: MovedClock
 ) -> None:
-    """The server's clock was ahead for a while, for a writer that allowed that, and is right again."""
+    """The server's clock was ahead while a writer without a limit wrote, and is right again."""
     await moved_clock.set(moved_redis, HOUR)
     ahead = await journal(moved_redis, limit_ms=0).append(frame(1))
     await moved_clock.set(moved_redis, 0)

@@ -18,7 +18,7 @@ from tests.matching.shards import leadership
 
 
 async def an_older_past(redis: Redis, keys: Keys, older: Keys) -> None:
-    """Copy what the server has of a shard, so that it can be put back later as an older backup would be."""
+    """Copy a shard's data on the server, to be put back later like an older backup."""
     for name in ("journal", "events", "snapshots", "digests", "epoch"):
         await redis.copy(getattr(keys, name), getattr(older, name), replace=True)
 
@@ -68,7 +68,7 @@ async def test_a_folder_without_the_segments_that_were_written_starts_no_new_cha
     redis: Redis, keys: Keys, tmp_path: Path, valkey_url: str
 ) -> None:
     archive = Archive(tmp_path / "archive")
-    # Nothing was trimmed yet, so that the server alone could begin a new chain.
+    # Nothing was trimmed yet, so the server has everything for a new chain.
     await advance(redis, keys, seed=5)
     settings = {"GOLDX_REDIS_URL": valkey_url, "GOLDX_SHARD": keys.shard, "GOLDX_ARCHIVE_DIR": str(archive.folder)}
     assert (await run_goldx(settings, "journal", "archive")).returncode == 0

@@ -1,7 +1,7 @@
 """Drives the core with Structs: commands in and events out, converted from and to the core's own plain forms.
 
-A broken core may loop for ever. So every command that a test applies has a limit of processor time, and a test fails
-that reaches it.
+A broken core may loop for ever. So every command that a test applies has a limit of processor time; a test that reaches
+the limit fails.
 """
 
 import signal
@@ -17,7 +17,7 @@ from matching.core.engine import Engine
 from matching.core.state import Events
 
 LONGEST_COMMAND_S: Final = 3.0
-"""Processor time after which a command is taken to go on for ever: some hundred times what the longest needs."""
+"""Processor time after which a command counts as endless: about a hundred times that of the longest command."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
@@ -31,7 +31,7 @@ def command_tuple(command: AnyCommand) -> tuple[Any, ...]:
 
 @contextmanager
 def must_end(seconds: float = LONGEST_COMMAND_S) -> Iterator[None]:
-    """Raise AssertionError in the block when it has used so much processor time. Only in the main thread."""
+    """Raise AssertionError in the block when it has used this processor time. Only in the main thread."""
     signal.signal(signal.SIGVTALRM, _give_up)
     outer, _ = signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
@@ -41,7 +41,7 @@ def must_end(seconds: float = LONGEST_COMMAND_S) -> Iterator[None]:
 
 
 def _give_up(_signal: int, _frame: object) -> None:
-    raise AssertionError("the core does not come to an end with a command")
+    raise AssertionError("the core does not finish a command")
 
 
 def apply_plain(engine: Engine, at: int, command: tuple[Any, ...]) -> Events:

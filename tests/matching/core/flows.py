@@ -34,7 +34,7 @@ class Flow:
     used: list[tuple[str, str]] = field(default_factory=list)
     """(account, client_order_id) of the orders placed so far."""
     queued: list[AnyCommand] = field(default_factory=list)
-    """Commands that come next, whatever is drawn."""
+    """Commands that come next, before any drawn ones."""
     orders: int = 0
     references: int = 0
     day: int = 0
@@ -231,7 +231,7 @@ class Flow:
     def set_reference(self) -> AnyCommand:
         largest = self.maybe(50, lambda: self.dice.number(1, 3))
         first = commands.MarketSetReference(self.symbol(), self.price(), self.dice.choose(("ann", "bob")), largest)
-        if self.chance(50):  # somebody, perhaps another, gives the same
+        if self.chance(50):  # the same command, perhaps by another person
             self.queued.append(msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob"))))
         return first
 
@@ -247,7 +247,7 @@ class Flow:
         return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 1)))
 
     def close_and_end_day(self) -> AnyCommand:
-        """Close all instruments and end the day by the newest rules, in the month in which the flow's time begins."""
+        """Close all instruments and end the day by the newest rules, in the month of the flow's first time."""
         self.queued += [commands.MarketSetPhase(symbol, terms.CLOSED) for symbol in SYMBOLS[1:]]
         self.queued.append(commands.MarketEndDay(f"1970-01-{self.dice.number(1, 31):02d}", rules=1))
         if self.chance(50):
@@ -260,7 +260,7 @@ class Flow:
         return commands.MarketCancelOrders(self.symbol(), text, self.maybe(50, self.account))
 
     def retire(self) -> AnyCommand:
-        """Retire an account or an instrument. Those that are traded seldom can be, so there are some that are not."""
+        """Retire an account or an instrument. Traded ones can seldom be retired, so some are never traded."""
         options: tuple[AnyCommand, ...] = (
             commands.AccountRetire(self.dice.choose(("new", "new", "A", "nobody"))),
             commands.InstrumentRetire(self.dice.choose(("V", "V", "X", "Z"))),

@@ -156,7 +156,7 @@ class Model(OrderCommands):
         if phase == terms.CONTINUOUS and instrument.last is not None:
             self.trigger(instrument, [instrument.last])
 
-    # What the venue takes out
+    # Retirement
 
     def do_market_cancel_orders(self, c: commands.MarketCancelOrders) -> None:
         self.instrument(c.symbol)
@@ -290,7 +290,7 @@ class Model(OrderCommands):
                 ended = self.day - 1
                 taken |= {name: account.used_ids[name] for name, day in account.used_on.items() if day == ended}
             account.used_ids = taken
-            # By the older rules nothing is remembered of what was used when: all that is taken counts as of today.
+            # The older rules do not record when an id was used: all taken ids count as used today.
             account.used_on = {n: account.used_on[n] if c.rules == 1 else self.day for n in taken}
             for asset in account.total:
                 self.touch(account, asset)

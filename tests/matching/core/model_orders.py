@@ -21,7 +21,7 @@ class OrderCommands(Books):
         return self.accounts[name]
 
     def use_id(self, account: Account, client_id: str, order_id: int) -> None:
-        """Note that an order has a client id, and since which trading day it is taken."""
+        """Note that an order has a client id, and the trading day on which the id was taken."""
         account.used_ids[client_id] = order_id
         account.used_on.setdefault(client_id, self.day)
 

@@ -32,7 +32,7 @@ class Instrument:
     indicated: tuple[int | None, int | None] = (None, None)
     retired: bool = False
     proposed: tuple[int, str] | None = None
-    """The reference price that one person has given and a second one has not, and by whom it was given."""
+    """The reference price that only one person has given so far, and that person."""
     printed: list[int] = field(default_factory=list)
     """The prices of the trades of the current sweep."""
 

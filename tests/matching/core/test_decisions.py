@@ -1,4 +1,4 @@
-"""Decisions of the venue: the end of a day, terms, references, and what is taken out of use."""
+"""Decisions of the venue: the end of a day, terms, references, retirements."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ CLOSE = commands.MarketSetPhase("X", terms.CLOSED)
 
 
 def reasons(engine: Engine, *given: AnyCommand, at: int = 3) -> list[str]:
-    """Return the reason for which each command is refused; an empty text for one that is not."""
+    """Return for each command the reason for which it is refused, or an empty text."""
     firsts = [apply(engine, at, command)[0] for command in given]
     return [e.reason if isinstance(e, events.OrderRejected | events.CommandRejected) else "" for e in firsts]
 
@@ -64,7 +64,7 @@ def test_an_instrument_is_retired_when_nobody_has_anything_of_it_and_can_be_defi
 
 
 def test_an_account_is_retired_when_it_is_empty_and_stays_so() -> None:
-    """Also when its member is killed and restored, and when money comes in later, which can be taken out again."""
+    """It stays retired when its member is killed and restored; money that comes in later can be withdrawn."""
     engine = market()
     retire = commands.AccountRetire("C")
     order = commands.OrderPlace("C", "o", "X", terms.BUY, terms.LIMIT, LOT, 100)
@@ -88,7 +88,7 @@ def give(engine: Engine, price: int, by: str) -> str:
 
 
 def test_a_far_reference_is_followed_by_another_person_who_gives_the_same() -> None:
-    """Far is measured from the last price; exactly ten percent is not far."""
+    """The distance is measured from the last price; exactly ten percent needs no second person."""
     engine = market(reference_price=200)
     place(engine, "B-1", terms.SELL, 100, 1)
     place(engine, "C-1", terms.BUY, 100, 1)
@@ -97,7 +97,7 @@ def test_a_far_reference_is_followed_by_another_person_who_gives_the_same() -> N
     assert engine.state.instruments["X"].reference == 90
     engine = Engine.restore(engine.snapshot())
     assert [give(engine, 112, "ben"), give(engine, 112, "ada")] == ["reference.proposed", "reference.changed"]
-    assert [give(engine, 112, "ben")] == ["reference.proposed"], "what was followed is no proposal any more"
+    assert [give(engine, 112, "ben")] == ["reference.proposed"], "a proposal that took effect is over"
 
 
 def test_a_proposed_reference_ends_with_the_day() -> None:

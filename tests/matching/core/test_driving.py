@@ -1,4 +1,4 @@
-"""A command that goes on for ever fails the test that applies it."""
+"""An endless command fails the test that applies it."""
 
 import signal
 
@@ -13,7 +13,7 @@ def never_end() -> None:
 
 
 def test_a_block_that_never_ends_fails() -> None:
-    with pytest.raises(AssertionError, match="does not come to an end"), must_end(0.05):
+    with pytest.raises(AssertionError, match="does not finish"), must_end(0.05):
         never_end()
 
 

@@ -1,4 +1,4 @@
-"""Figures that decide about money, each at the value where it starts and at the one beside it."""
+"""Limits that decide about money, each tested at the limit and one unit beyond."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.matching.core.test_state import LOT, limit, market
 from tests.matching.core.validator import validate
 
 CASH = 10**9
-"""Fen that ``market`` gives to each of ann and bob, and as many mg of AU."""
+"""The fen that ``market`` gives to ann and to bob, and the same number of mg of AU."""
 
 
 def reason(engine: Engine, command: Any) -> str:
@@ -38,7 +38,7 @@ def withdrawal(amount: int, asset: str = "CNY", account: str = "ann") -> Holding
         ({"price_limit_percent": 3, "reference_price": 99_999}, 97_000, 102_998),
         ({"price_limit_percent": 10, "reference_price": 10_000}, 9_000, 11_000),
         ({"lower_price_limit": 9_001, "upper_price_limit": 11_004, "tick": 5}, 9_005, 11_000),
-        # An absolute limit wins over the percentage, on its side alone.
+        # An absolute limit wins over the percentage, only on its own side.
         ({"price_limit_percent": 10, "reference_price": 10_001, "lower_price_limit": 8_000}, 8_000, 11_001),
         ({"price_limit_percent": 10, "reference_price": 10_001, "upper_price_limit": 12_000}, 9_001, 12_000),
     ],
@@ -63,7 +63,7 @@ def test_a_new_reference_moves_both_limits_rounded_inward() -> None:
     assert reason(engine, limit("bob", terms.SELL, 11_001)) == ""
 
 
-# What goes out together
+# Withdrawals of several legs
 
 
 @pytest.mark.parametrize("asset", ["CNY", "AU"])
@@ -106,7 +106,7 @@ def test_no_total_grows_beyond_its_bound_in_one_leg_or_in_several() -> None:
     assert reason(engine, HoldingAdjust("ann", "CNY", left, "full")) == ""
 
 
-# What may be withdrawn
+# Withdrawable amounts
 
 
 def sold_with_half_held_back() -> Engine:
@@ -158,7 +158,7 @@ def test_gold_under_the_resale_lock_may_not_be_withdrawn_or_sold() -> None:
 
 
 def test_what_is_reserved_and_held_back_together_leaves_nothing_negative_to_withdraw() -> None:
-    """More is reserved than may be withdrawn: nothing may, and the figure is not below zero."""
+    """More is reserved than could be withdrawn: the withdrawable amount is zero, not negative."""
     engine = sold_with_half_held_back()
     assert reason(engine, commands.OrderPlace("ann", "all", "AU", terms.BUY, terms.LIMIT, CASH // 100 * LOT, 100)) == ""
     cash = engine.state.accounts["ann"].cash
@@ -168,7 +168,7 @@ def test_what_is_reserved_and_held_back_together_leaves_nothing_negative_to_with
     assert reason(engine, withdrawal(1)) == "INSUFFICIENT_CASH"
 
 
-# What a quote may use
+# Money and gold for a quote
 
 
 def test_a_new_quote_may_use_the_money_and_the_gold_of_the_one_that_it_replaces_and_no_more() -> None:

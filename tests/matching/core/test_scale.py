@@ -18,7 +18,7 @@ from tests.matching.core.test_state import FAR, LOT, good_till, limit, market, p
 from tests.matching.core.validator import validate
 
 DEEP = 2 * MAX_NEAR + MAX_NEAR // 4
-"""Prices of one side: after the near ones have come back once, some are still far."""
+"""Prices on one side: so many that some are still outside the near ones after these were refilled once."""
 ENOUGH_TO_SWEEP = FORGOTTEN_ENTRIES + 100
 
 
@@ -56,7 +56,7 @@ def test_a_sweep_of_thousands_of_prices_takes_them_all_best_first(side: int, res
 
 @pytest.mark.parametrize("side", [terms.BUY, terms.SELL])
 def test_prices_that_come_between_while_a_deep_book_is_taken_are_in_their_place(side: int) -> None:
-    """A worse price after the near ones came back is neither the best nor lost."""
+    """A worse price added after the near ones were refilled is neither the best nor lost."""
     engine, prices = deep_book(side, False)
     apply(engine, 2, place("bob", 0, 1 - side, prices[MAX_NEAR + MAX_NEAR // 2], MAX_NEAR + MAX_NEAR // 2))
     worst = prices[-1] + (1 if side == terms.SELL else -1)
@@ -67,7 +67,7 @@ def test_prices_that_come_between_while_a_deep_book_is_taken_are_in_their_place(
 
 
 def test_live_expiries_outlive_thousands_of_dead_ones() -> None:
-    """The timetable is swept of what is over; what is still to come happens at its time, in its order."""
+    """The timetable drops entries that are over; the remaining ones happen at their time and in their order."""
     engine = market()
     for number in range(3):
         apply(engine, 1, good_till(f"live{number}", FAR - number))
@@ -107,7 +107,7 @@ def test_every_one_of_thousands_of_client_ids_stays_taken(restored: bool) -> Non
 
 @pytest.mark.parametrize("others", [0, 300], ids=["by the open orders", "by the client ids"])
 def test_a_kill_cancels_thousands_of_orders_in_the_order_of_their_numbers(others: int) -> None:
-    """It looks for them among all open orders, or by the client ids of the member, whichever are fewer."""
+    """It searches all open orders, or the client ids of the member, whichever are fewer."""
     engine = market()
     for number in range(others):
         apply(engine, 1, place("bob", number, terms.BUY, 90))

@@ -77,7 +77,7 @@ def test_an_interruption_that_starts_while_another_ends_ends_in_time_too() -> No
 
 
 def test_the_older_rules_free_client_ids_with_the_day() -> None:
-    """As in journals that are older than ``MarketEndDay.rules``, which have to give the same events again."""
+    """Journals older than ``MarketEndDay.rules`` do this, and must give the same events again."""
     engine = market()
     apply(engine, 1, limit("ann", terms.BUY, 100))
     apply(engine, 1, limit("ann", terms.BUY, 99, time_in_force=terms.IOC))
@@ -87,7 +87,7 @@ def test_the_older_rules_free_client_ids_with_the_day() -> None:
 
 
 def end_day(engine: Engine, number: int) -> None:
-    """End the trading day by the newest rules; the next one is that day of November 2026."""
+    """End the trading day by the newest rules; the next one is the given day of November 2026."""
     for command in (
         commands.MarketSetPhase("AU", terms.CLOSED),
         commands.MarketEndDay(f"2026-11-{number}", rules=terms.END_OF_DAY_RULES),
@@ -117,7 +117,7 @@ def test_an_order_that_is_repeated_after_the_day_has_ended_is_placed_once(restor
 
 
 def test_every_kind_of_client_id_stays_taken_for_the_next_day() -> None:
-    """Of orders and of quotes, and the old and the new id of an order that was renamed; and as long as it is open."""
+    """This holds for orders and quotes, for both ids of a renamed order, and for as long as an order is open."""
     engine = market()
     apply(engine, 1, limit("ann", terms.BUY, 100))
     (old,) = engine.state.accounts["ann"].ids.items()

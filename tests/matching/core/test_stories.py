@@ -46,7 +46,7 @@ def test_a_decrement_in_an_uncross_leaves_an_iceberg_a_slice() -> None:
     ("offered", "shown"), [(1, 2), (2, 2), (3, 2), (4, 2), (8, 1)], ids=lambda number: f"{number} lots"
 )
 def test_an_iceberg_that_takes_on_entry_then_shows_a_whole_slice(offered: int, shown: int) -> None:
-    """Nine lots, two shown: what it took first does not count against its first slice, whatever it was."""
+    """Nine lots, two shown: a quantity filled on entry does not count against its first slice."""
     engine = market()
     place(engine, "A-offer", terms.SELL, 100, offered)
     place(engine, "B-ice", terms.BUY, 100, 9, display_quantity=2 * LOT)

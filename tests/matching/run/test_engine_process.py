@@ -208,7 +208,7 @@ async def test_an_engine_that_replays_says_how_far_it_is(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """``goldx serve`` waits for it as long as it does."""
+    """``goldx serve`` waits for it as long as it makes progress."""
     monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
     positions = await fill(redis, Keys(shard), seed=SEED)
     stop = asyncio.Event()

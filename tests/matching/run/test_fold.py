@@ -1,4 +1,4 @@
-"""The fold of the journal: what one entry does, whoever applies it."""
+"""The fold of the journal: the effect of one entry."""
 
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ Place = tuple[Position, bytes]
 
 
 def entries(seed: int, count: int = 300) -> list[Place]:
-    """Return frames of one to twenty commands, as they lie in the journal."""
+    """Return frames of one to twenty commands in the form of the journal."""
     return [(Position(1_000 + number, 0), encode(frame)) for number, frame in enumerate(traffic(seed, count))]
 
 
@@ -116,7 +116,7 @@ def test_of_published_events_nothing_is_made_and_of_a_frame_that_ends_behind_the
 
 
 def test_a_command_on_which_the_core_fails_is_named_by_its_place_in_the_frame() -> None:
-    """No JSON gives such a command; another writer's MessagePack may."""
+    """JSON cannot contain such a command, but another writer's MessagePack may."""
     good: list[AnyCommand] = [commands.ClockTick()] * (COMMANDS_PER_BATCH + 5)
     broken = commands.OrderPlace("A", "a", "X", 0, 0, "much", 100)  # type: ignore[arg-type]
     opening: list[AnyCommand] = [commands.InstrumentDefine("X"), commands.AccountOpen("A", "M")]

@@ -16,7 +16,7 @@ from tests.matching.shards import determined, fill, lead_once
 
 LONG = 60_000
 FOR_EVER = 20
-"""Seconds after which nothing more is expected."""
+"""Seconds of silence after which no more messages are expected."""
 
 
 async def test_the_lease_has_one_holder_at_a_time(redis: Redis, shard: str) -> None:

@@ -171,7 +171,7 @@ async def test_a_lot_is_taken_in_once(exchange: SmallExchange) -> None:
 
 
 async def test_the_fees_of_a_load_out(exchange: SmallExchange) -> None:
-    """Handling, its last day of storage, freight of bought title, when it leaves."""
+    """A load-out is charged when it leaves: handling, its last day of storage, freight of bought title."""
     await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
     await exchange.round_trip()
     assert await charged(exchange, "B.H") == {}, "nothing has left"

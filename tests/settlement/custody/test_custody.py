@@ -274,7 +274,7 @@ async def test_a_receipt_whose_gold_is_sold_stays(exchange: SmallExchange) -> No
 
 
 async def test_a_movement_that_the_engine_has_refused_may_be_tried_again(exchange: SmallExchange) -> None:
-    """A receipt whose gold was in an order is taken back when the order is gone, under a reference of its own."""
+    """A receipt whose gold was in an order is taken back once the order has ended, under a new reference."""
     proposal = await do(exchange, receipt_cancels.propose, ONE, [1, 2, 3], "wrong account")
     await exchange.engine_runner.order("A.H", terms.SELL, 60_000, 250)
     await do(exchange, movements.approve, OTHER, proposal)

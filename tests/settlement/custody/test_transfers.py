@@ -1,4 +1,4 @@
-"""Transfers between warehouses: seals, weights, what a class excludes, and the customs border."""
+"""Transfers between warehouses: seals, weights, limits of a class, and the customs border."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def weighed(scale: str, **grams: str) -> dict[int, GrossWeight]:
 
 
 async def shipped(exchange: SmallExchange, lot_ids: list[int]) -> None:
-    """Take transfer 1 to XM2 on its way."""
+    """Ship transfer 1 to XM2."""
     proposal = await do(exchange, transfers.propose, ONE, lot_ids, "XM2", "shortage")
     await do(exchange, movements.approve, OTHER, proposal)
     await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
@@ -47,7 +47,7 @@ async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
         with pytest.raises(BadValue, match="one of each lot of the transfer: 1, 2"):
             await do(exchange, transfers.receive, OTHER, 1, "S-9", some)
     await refused(exchange, "ELSEWHERE", transfers.receive, OTHER, 1, "S-9", weighed("SCALE-1", lot_1="1", lot_2="1"))
-    assert await find_breaks(exchange) == (), "what is on its way is in the pool"
+    assert await find_breaks(exchange) == (), "lots on their way are in the pool"
     assert await do(exchange, transfers.receive, OTHER, 1, "S-9", both) == (True, {})
     assert (await steps(exchange, 1))[-4:] == ["lock_transfer", "ship", "receive", "unlock_transfer"]
     async with exchange.engine.connect() as connection:
@@ -93,7 +93,7 @@ async def test_a_freeze_on_the_way_does_not_hide_a_broken_seal(exchange: SmallEx
 
 
 async def test_another_weight_freezes_what_arrives(exchange: SmallExchange) -> None:
-    """100.02 g is what the same balance may show of 100.00 g; 0.03 g less is not."""
+    """The same balance may show 100.02 g for 100.00 g, but not 0.03 g less."""
     await shipped(exchange, [1, 2])
     arrival = await do(exchange, transfers.receive, OTHER, 1, "S-9", weighed("SCALE-2", lot_1="99.98", lot_2="99.97"))
     assert arrival == (True, {2: "WEIGHT_DIFF: 100.00 g in the register, 99.97 g on arrival"})
@@ -114,7 +114,7 @@ async def test_lots_go_to_no_warehouse_that_their_class_excludes(exchange: Small
 
 
 async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallExchange) -> None:
-    """Out of the domestic class, over the border, into the bonded one: the two pools never hold the same gold."""
+    """A lot crosses the border from the domestic class to the bonded one: the two pools never hold the same gold."""
     await exchange.engine_runner.define("AU-B")
     await exchange.post()
     await do(exchange, customs.assign, ONE, "AU-B", "BONDED")

@@ -65,7 +65,7 @@ async def test_up_to_ten_per_mille_a_bar_is_what_it_looked_like(
 
 
 async def test_a_mistyped_weight_is_corrected_by_two_people(exchange: SmallExchange) -> None:
-    """1000.05 g, typed as 100.05: the lot is weighed again, another person approves, and the history has both."""
+    """1000.05 g was typed as 100.05: the lot is weighed again, another person approves, the history has both."""
     number = await screened(exchange, "100.05", gross_g="1000.05")
     again = GrossWeight("SCALE-1", parse_weight("grams", "1000.05"))
     same = GrossWeight("SCALE-1", parse_weight("grams", "100.05"))

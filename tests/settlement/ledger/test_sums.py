@@ -1,4 +1,4 @@
-"""Sums of money and metal: bounded where people enter them, wide where the ledger adds them up; signs; and accounts."""
+"""Sums of money and metal: limits at their entry, room for every sum in the ledger; signs; and accounts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ from tests.settlement.small_exchange import ONE, SmallExchange, do, refused
 
 def test_the_largest_trade_and_the_largest_sum_are_within_64_bits() -> None:
     assert MAX_PRICE_FEN * MAX_WEIGHT_MG // MG_PER_GRAM <= MAX_SUM
-    assert 4 * MAX_SUM < 2**63, "a trade's value and both fees, from and to accounts that have all there is"
+    assert 4 * MAX_SUM < 2**63, "a trade's value and both fees, between accounts that have the largest sum"
 
 
 async def test_no_sum_of_events_stops_the_ledger(publisher: Publisher, engine: AsyncEngine) -> None:

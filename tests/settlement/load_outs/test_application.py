@@ -133,7 +133,7 @@ async def test_lots_of_other_warehouses_are_not_allocated(exchange: SmallExchang
 
 
 async def test_applications_at_the_same_time_get_lots_of_their_own(exchange: SmallExchange) -> None:
-    """Neither waits for what the other one holds, and the one that comes second chooses among what is left."""
+    """Neither waits for locks of the other, and the second one chooses among the remaining lots."""
     for _ in range(5):
         asked = [do(exchange, application.apply, by, load_out_application("A.H", LOT_MG)) for by in (ONE, OTHER, ONE)]
         made = await asyncio.gather(*asked)

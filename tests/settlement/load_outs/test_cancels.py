@@ -63,7 +63,7 @@ async def test_a_load_out_that_nobody_collects_expires(exchange: SmallExchange) 
 
 
 async def charged(exchange: SmallExchange) -> list[str]:
-    """Return the fees that load-outs have cost."""
+    """Return the fees charged for load-outs."""
     async with exchange.engine.connect() as connection:
         of_load_outs = select(fee_accrual.c.kind).where(fee_accrual.c.subject.startswith("load_out"))
         return sorted((await connection.execute(of_load_outs)).scalars())
@@ -82,7 +82,7 @@ async def test_a_cancel_is_charged_after_the_day_of_application(
 
 
 async def test_a_cancel_costs_what_its_approver_reads(exchange: SmallExchange) -> None:
-    """Proposed on the day of application and approved after midnight, it is free as the proposal says."""
+    """A cancel proposed on the day of application and approved after midnight is free, as the proposal says."""
     number = await completed(exchange, "A.H", LOT_MG)
     proposal = await do(exchange, cancels.propose, ONE, number)
     (waiting,) = await do(exchange, proposals.waiting)
@@ -117,7 +117,7 @@ async def test_neither_a_signature_nor_a_proposal_keeps_a_sheet(exchange: SmallE
     await exchange.round_trip()
     found = await sheet(exchange, number)
     assert (found.status, found.signed_by) == ("EXPIRED", None)
-    assert await do(exchange, proposals.waiting) == [], "what was proposed has lapsed"
+    assert await do(exchange, proposals.waiting) == [], "the proposal has lapsed"
     assert await charged(exchange) == ["FREIGHT_INSURANCE"]
     assert await find_breaks(exchange) == ()
 

@@ -59,7 +59,7 @@ async def test_two_people_and_the_right_code_at_the_counter(exchange: SmallExcha
 
 @pytest.mark.parametrize("hold", ["freeze", "order", "quarantine"])
 async def test_metal_is_stopped_at_every_step(exchange: SmallExchange, hold: str) -> None:
-    """Applied, approved, settled, signed: from the hold on nothing goes on, until another person has ended it."""
+    """A hold stops the load-out at each step (applied, approved, settled, signed) until another person ends it."""
 
     async def stop(lot_id: int) -> None:
         if hold == "freeze":
@@ -86,7 +86,7 @@ async def test_metal_is_stopped_at_every_step(exchange: SmallExchange, hold: str
     await do(exchange, movements.approve, OTHER, proposal)
     await stop(2)
     await exchange.round_trip()
-    assert (await sheet(exchange, 2)).status == "SUCCESS", "the engine had settled: the ledger goes on"
+    assert (await sheet(exchange, 2)).status == "SUCCESS", "the engine had settled, so the ledger continues"
     signing = (handing_over.sign, ONE, 2, CODE, COLLECTOR_ID)
     await refused(exchange, "LOCKED", *signing)
     await refused(exchange, "LOCKED", cancels.propose, ONE, 2)
@@ -105,7 +105,7 @@ async def test_metal_is_stopped_at_every_step(exchange: SmallExchange, hold: str
 
 
 async def test_an_order_stops_everything_of_an_account_at_once(exchange: SmallExchange) -> None:
-    """Its free grams, its application, and what waits at the counter for its collector; nothing of another account."""
+    """It holds the account's free grams, application and uncollected load-outs, and nothing of other accounts."""
     settled = await completed(exchange, "A.H", LOT_MG)
     assert await do(exchange, handing_over.sign, ONE, settled, CODE, COLLECTOR_ID) is None
     waiting = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))

@@ -19,7 +19,7 @@ LOT_MG = 99_900
 
 
 def opened_before(days: int) -> int:
-    """Return the beginning of the last day that is so many Mondays to Fridays back, in ms since the epoch."""
+    """Return the beginning of the last day that is ``days`` Mondays to Fridays back, in ms since the epoch."""
     day = working_days.today()
     while days:
         days -= day.weekday() < 5

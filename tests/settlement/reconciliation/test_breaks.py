@@ -22,7 +22,7 @@ HEADING = "refiner,serial,year,gross_g,fineness_permille,status"
 
 
 async def make_old(stocked_exchange: SmallExchange, working_days: int = 4) -> None:
-    """Let the breaks have opened so many Mondays to Fridays ago."""
+    """Set the opening of the breaks to ``working_days`` Mondays to Fridays ago."""
     opened_at = opened_before(working_days)
     await do(stocked_exchange, AsyncConnection.execute, text(f"UPDATE recon_break SET opened_at = {opened_at}"))
 
@@ -166,7 +166,7 @@ async def test_the_owner_of_a_break_is_one_of_the_staff(stocked_exchange: SmallE
 
 
 async def test_a_break_ages_by_working_days(stocked_exchange: SmallExchange) -> None:
-    """A Wednesday before a week of holidays whose Saturday is worked, and a Friday in a year without holidays."""
+    """One opens on a Wednesday before holidays with a worked Saturday, one on a Friday in a year without holidays."""
     await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [MISSING])
     for day in range(1, 9):
         await do(stocked_exchange, working_days.set_day, ONE, date(2026, 10, day), False, "National Day")
@@ -183,7 +183,7 @@ async def test_a_break_ages_by_working_days(stocked_exchange: SmallExchange) -> 
 
 
 async def test_what_one_run_finds_are_as_many_breaks(stocked_exchange: SmallExchange) -> None:
-    """Of one text, in one scope and in two, about two lots, and the same altogether."""
+    """Breaks with one text stay apart: in one scope and in two, about two lots, and completely equal ones."""
     several = [MISSING, MISSING._replace(lot_id=2), MISSING._replace(lot_id=2, expected=5)]
     for _ in range(2):
         await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 3, several)

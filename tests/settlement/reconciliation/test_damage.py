@@ -1,4 +1,4 @@
-"""Damage by hand in SQL, past the program and not past the triggers: a reconciliation or a proof names it."""
+"""Damage by hand in SQL that the triggers allow: a reconciliation or a proof names it."""
 
 import runpy
 from datetime import timedelta
@@ -22,7 +22,7 @@ LOT_MG = 99_900
 
 
 async def of_histories(connection: AsyncConnection) -> list[str]:
-    """Return what histories, documents, chains and own stock have to say."""
+    """Return the findings about histories, documents, chains and own stock."""
     facts = histories.Facts()
     await histories.compare(connection, facts)
     await documents.compare(connection, facts)
@@ -36,7 +36,7 @@ async def of_histories(connection: AsyncConnection) -> list[str]:
 
 
 async def findings(engine: AsyncEngine) -> list[str]:
-    """Return the breaks of a reconciliation, and what histories have to say."""
+    """Return the breaks of a reconciliation, and the findings about histories."""
     found = [f"{one.kind} {one.subject}" for one in (await three_way.reconcile(engine, ONE)).breaks]
     async with engine.connect() as connection:
         return found + await of_histories(connection)
@@ -100,11 +100,11 @@ DAMAGE: list[tuple[str, list[str]]] = [
     ),
     (ENTRY, ["ledger entry"]),
 ]
-"""Statements, and how the findings about them begin."""
+"""SQL statements, and the beginnings of the findings about them."""
 
 
 async def test_damage_is_named(busy_exchange: SmallExchange) -> None:
-    """Each damage alone, in a transaction that is taken back."""
+    """Each damage is done alone, in a transaction that is rolled back."""
     assert len(DAMAGE) >= 30
     for damage, named in DAMAGE:
         async with busy_exchange.engine.connect() as connection:
@@ -123,7 +123,7 @@ async def test_a_reconciliation_looks_into_histories(busy_exchange: SmallExchang
 
 
 async def test_nothing_is_named_where_nothing_is_damaged(busy_exchange: SmallExchange) -> None:
-    """Not by a program that was started anew either, whose first entry follows the one that the database has last."""
+    """A restarted program, whose first entry follows the last one in the database, does not hide it either."""
     assert await findings(busy_exchange.engine) == []
     busy_exchange.ledger = type(busy_exchange.ledger)(busy_exchange.engine, busy_exchange.shard)
     await busy_exchange.pay_in("A.H", 1, "bank-new")
@@ -136,7 +136,7 @@ def test_every_movement_is_compared() -> None:
 
 @pytest.mark.usefixtures("configured_database")
 async def test_the_chains_are_proved_by_the_auditors_command(busy_exchange: SmallExchange) -> None:
-    """Both ends, kept elsewhere, are found again; a ledger that was cut off and a changed own stock are named."""
+    """Both ends that were kept elsewhere are found again; a cut ledger and a changed own stock are named."""
     printed = (await goldx("audit", "verify")).output.splitlines()
     log, ledger = printed[0].rpartition(" ")[2], printed[1].rpartition(" ")[2]
     await goldx("audit", "verify", "--anchor", log, "--ledger-anchor", ledger)

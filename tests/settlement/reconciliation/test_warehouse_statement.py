@@ -137,7 +137,7 @@ OWNED = HEADING + ",owner"
 
 
 async def test_a_wrong_owner_is_found(stocked_exchange: SmallExchange) -> None:
-    """The account or its member may be named; what is promised to a load-out is the account's that withdraws it."""
+    """The account or its member may be named; a bar promised to a load-out belongs to the withdrawing account."""
     for name, expected in (
         ("A.H", []),
         ("a.h", []),
@@ -171,7 +171,7 @@ async def test_a_wrong_owner_is_found(stocked_exchange: SmallExchange) -> None:
 
 
 async def test_bars_that_are_all_a_little_light_are_a_drift(exchange: SmallExchange) -> None:
-    """24 bars of 2 kg, 1.04 g light together, each by less than the 0.05 g that one may be."""
+    """24 bars of 2 kg are too light by 1.04 g together, each by less than the allowed 0.05 g."""
     await exchange.issue([{"serial": f"D{n}", "gross_g": "2000.00", "weighed_g": "2000.00"} for n in range(24)])
 
     async def drift(*off_cg: int) -> list[tuple[str, str, int]]:

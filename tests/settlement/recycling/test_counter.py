@@ -44,7 +44,7 @@ async def ticket(
 
 
 def worth(fen: int) -> list[tuple[int, int]]:
-    """Items that the venue's price pays just about so much for: 589.05 CNY a gram at 1000 per mille."""
+    """Items for which the venue pays about a given amount: 589.05 CNY a gram at 1000 per mille."""
     return [(fen * 100 // 58_905 + 1, 100_000)]
 
 

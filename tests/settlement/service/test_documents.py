@@ -1,4 +1,4 @@
-"""Documents and proposals, and what came of them: listed, shown and waited for, typed and over REST."""
+"""Documents and proposals with their outcome: listed, shown and waited for, by command and over REST."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def test_every_document_with_a_number_and_states_can_be_listed() -> None:
 
 
 async def refused_cash_out(exchange: SmallExchange) -> None:
-    """Approve a cash-out of money that an order has by then: the engine refuses it."""
+    """Approve a cash-out of money that an order has reserved meanwhile: the engine refuses it."""
     await exchange.pay_in("A.H", 100_000_000, "B-1")
     proposal = await do(exchange, cash.propose, ONE, "A.H", -90_000_000, "O-1")
     await exchange.engine_runner.order("A.H", terms.BUY, 60_000, 1_000)

@@ -1,4 +1,4 @@
-"""Files that ask for more than a reader has: read in a process of their own, refused, and nothing else notices."""
+"""Files that need more than the limits: the reading process refuses them without effect on others."""
 
 import asyncio
 import io
@@ -27,7 +27,7 @@ def changed(data: bytes, part: str, change: Callable[[str], str]) -> bytes:
 
 
 def corners() -> bytes:
-    """A workbook with something in its first cell and in the last that a sheet can have."""
+    """A workbook with values in the first and the last possible cell of a sheet."""
 
     def last(text: str) -> str:
         return text.replace("</sheetData>", '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>')

@@ -90,7 +90,9 @@ def test_the_decimal_mark_is_found_where_it_can_only_be_one() -> None:
     assert cells.decimal_mark("gross", ["619,20", "1614,6", "5"]) == ","
     assert cells.decimal_mark("gross", ["401,125", "995,8"]) == ","
     assert cells.decimal_mark("gross", ["1.401,125", "995"]) == ","
-    assert cells.decimal_mark("gross", ["401.125", "995,8"]) == ".", "neither fits: each bad number is named by its row"
+    assert cells.decimal_mark("gross", ["401.125", "995,8"]) == ".", (
+        "neither fits: each bad number is reported with its row"
+    )
     assert cells.decimal_mark("gross", ["1,000,000"]) == "."
     assert cells.decimal_mark("gross", ["1,250", "999.5"]) == "."
     assert cells.decimal_mark("gross", ["401.125", "5"]) == "."
@@ -209,7 +211,7 @@ def test_an_apostrophe_of_the_text_itself_reads_back(text: str) -> None:
 
 
 def test_damaged_workbooks_are_refused() -> None:
-    """A workbook that is cut, or has a byte altered, at any place is read or refused, and nothing else."""
+    """A workbook that is cut or altered at any byte is either read or refused."""
     whole = workbook(["a", "b"], ["1", "2"])
     damaged = [whole[:end] for end in range(4, len(whole), 97)]
     damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(4, len(whole), 41)]
