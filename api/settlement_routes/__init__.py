@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from api.edge.problems import problem
 from api.settlement_routes import (
     assays,
+    banking,
     base,
     charges,
     custody,
@@ -24,7 +25,7 @@ from api.settlement_routes import (
 from settlement.base.refusal import Refused
 from settlement.workbooks.cells import BadFile
 
-FOLDERS = (lots, intake, assays, custody, charges, load_outs, recycling, reports, ledger, base, reconciliation)
+FOLDERS = (lots, intake, assays, custody, charges, load_outs, recycling, reports, ledger, banking, base, reconciliation)
 """In this order the documentation lists their routes."""
 
 

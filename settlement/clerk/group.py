@@ -31,6 +31,7 @@ READERS: Final = ("settle", "supervise")
 """Permissions that let somebody read."""
 MODULES: Final = {
     "assays": "assay certificate laboratory value",
+    "banking": "bank",
     "base": "approve calendar decline document documents proposal proposals",
     "charges": "fees tariff",
     "custody": "cancel-receipt hold issue pledge transfer",

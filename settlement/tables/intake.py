@@ -54,9 +54,9 @@ melt_parent = Table(
     integer("fine_mg", null=True),
     Index("uq_melt_parent_lot_id", "lot_id", unique=True),
 )
-FILE_KINDS = ("declared", "measured", "statement", "depository")
+FILE_KINDS = ("declared", "measured", "statement", "depository", "bank")
 """The kinds of files: a bar list's declared or measured columns, a warehouse's statement of its bars, a depository's
-report of its totals."""
+report of its totals, a bank's statements."""
 
 file = Table(
     "file",

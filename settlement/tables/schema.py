@@ -2,6 +2,7 @@
 
 from settlement.tables import (
     assays,
+    banking,
     base,
     charges,
     custody,
@@ -16,6 +17,7 @@ from settlement.tables.columns import metadata
 
 __all__ = [
     "assays",
+    "banking",
     "base",
     "charges",
     "custody",

@@ -21,13 +21,18 @@ FIRST_TO_END: Final = Path("/proc/self/oom_score_adj")
 """If a machine or container has no memory left, this process is killed, not the gateway that started it."""
 
 
-def main(arguments: list[str], given: IO[bytes], out: IO[str]) -> None:
-    """Read the file within the limits and write its contents."""
+def limit() -> None:
+    """Set the limits of this process, and let it be the first to be killed if memory is short."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FOUND, MAX_FOUND))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     FIRST_TO_END.write_text("1000")
+
+
+def main(arguments: list[str], given: IO[bytes], out: IO[str]) -> None:
+    """Read the file within the limits and write its contents."""
+    limit()
     try:
         table = parse(given.read(), *arguments)
     except BadFile as bad:

@@ -10,9 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from settlement.workbooks.cells import BadFile, Cell, Row, RowError, Table
 from settlement.workbooks.formats import MAX_BYTES
@@ -23,20 +25,34 @@ MAX_SECONDS: Final = 120
 AT_ONCE: Final = 2
 """Files that ``read_async`` reads at the same time in one gateway; others wait."""
 
+T = TypeVar("T")
+
 _READERS: Final = ThreadPoolExecutor(AT_ONCE, "file")
 _KEPT_SETTINGS: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
 async def read_async(data: bytes, sheet: str | None = None) -> Table:
     """Do the same as ``read`` without blocking the event loop, or the threads for other work."""
-    return await asyncio.get_running_loop().run_in_executor(_READERS, read, data, sheet)
+    return await in_turn(lambda: read(data, sheet))
+
+
+async def in_turn(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns, which reads a file in a process of its own, when its turn has come."""
+    return await asyncio.get_running_loop().run_in_executor(_READERS, work)
 
 
 def read(data: bytes, sheet: str | None = None) -> Table:
     """Return the rows that hold anything; ``sheet`` names one where a workbook has several. Raises BadFile."""
+    with found_by("settlement.workbooks.reader", data, *([] if sheet is None else [sheet])) as found:
+        return _table(found)
+
+
+@contextmanager
+def found_by(reader: str, data: bytes, *arguments: str) -> Iterator[IO[bytes]]:
+    """Run the module ``reader``, which limits itself, on the file, and give what it wrote. Raises BadFile."""
     if len(data) > MAX_BYTES:
         raise _refused(f"{len(data)} bytes; at most {MAX_BYTES} are read")
-    command = [sys.executable, "-m", "settlement.workbooks.reader", *([] if sheet is None else [sheet])]
+    command = [sys.executable, "-m", reader, *arguments]
     settings = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
     with TemporaryFile() as given, TemporaryFile() as found:
         given.write(data)
@@ -56,7 +72,7 @@ def read(data: bytes, sheet: str | None = None) -> Table:
         if done.returncode:
             raise _refused(_why(done.returncode, done.stderr))
         found.seek(0)
-        return _table(found)
+        yield found
 
 
 def _refused(problem: str) -> BadFile:

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from goldx.client.keys import Key
 from settlement.base import registry, working_days
+from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, public_pem
 
@@ -41,6 +42,15 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
         public = public_pem(Key.generate(f"XM1-{number}"))
         key = {"warehouse": "XM1", "public_key": public, "reason": "compared by telephone"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/warehouse-keys", json=key))["proposal"])
+    await _bank(rest)
+
+
+async def _bank(rest: Rest) -> None:
+    for number in range(3):
+        bank = MockBank(0, f"{ACCOUNT}{number}")
+        account = {"account_number": bank.account, "bank": "ICBC", "holder": "Venue"}
+        await rest(ONE, "POST", "/bank-accounts", json=account)
+        await rest(ONE, "POST", "/bank-statements", content=bank.camt(bank.book(Payment(100), Payment(200))))
 
 
 async def _approve(exchange: SmallExchange, rest: Rest, proposal: int) -> None:

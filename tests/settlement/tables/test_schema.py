@@ -15,8 +15,9 @@ from settlement.tables.schema import metadata
 CONSTRAINTS = """
 SELECT t.relname AS of_table, c.conname AS name, pg_get_constraintdef(c.oid) AS definition
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
-WHERE n.nspname = :schema AND t.relname <> 'alembic_version'
+WHERE n.nspname = :schema AND t.relname <> 'alembic_version' AND c.contype <> 't'
 """
+"""Without triggers, which the model of the tables has not."""
 INDEXES = """
 SELECT tablename AS of_table, indexname AS name, indexdef AS definition FROM pg_indexes
 WHERE schemaname = :schema AND tablename <> 'alembic_version'

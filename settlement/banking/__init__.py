@@ -1,0 +1,1 @@
+"""Banks: their statements, read and kept entry by entry."""

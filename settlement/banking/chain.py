@@ -1,0 +1,164 @@
+"""The statements of one account follow one another: each begins with the balance with which the one before ended.
+
+Whether a statement was taken in before is decided by what it says and not by its file: the same days in another format,
+or once more within a longer list, add nothing. A list that begins within the known days and goes on beyond them adds
+what is new, if it has every known entry of its days. What fits neither way is refused, with the amount that is missing
+or the entry that differs.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import format_money
+from settlement.banking.statements import BOOKED, Entry, Statement
+from settlement.base.refusal import Refused
+from settlement.tables.banking import bank_entry, bank_statement
+
+
+class Known(NamedTuple):
+    """An entry that was taken in, and the format that it came in."""
+
+    day: date
+    amount_fen: int
+    bank_reference: str
+    format: str
+
+
+class Account:
+    """The known part of one account: the last balance, its day, and the entries of the last statements in order."""
+
+    def __init__(self, name: str, closing_fen: int | None, last_day: date | None, entries: Sequence[Known]) -> None:
+        self.name = name
+        self.closing_fen = closing_fen
+        self.last_day = last_day
+        self.entries = list(entries)
+
+    def add(self, found: Statement) -> Statement | None:
+        """Add a statement of booked entries; return the part of it that is new, None if there is none.
+
+        Raises Refused: STATEMENT_GAP where one in between is missing, STATEMENT_DIFFERS where it contradicts what was
+        taken in.
+        """
+        new = self._new_part(found)
+        if new is not None:
+            self.closing_fen = new.closing_fen
+            self.last_day = max(new.last_day, self.last_day or new.last_day)
+            self.entries += [_known(entry, found.format) for entry in new.entries]
+        return new
+
+    def _new_part(self, found: Statement) -> Statement | None:
+        if self.closing_fen is None or self.last_day is None:
+            return found
+        starts = self._starts(found)
+        size = len(found.entries)
+        for start in starts:
+            missing, more = _compare(self.entries[start : start + size], found)
+            if not missing and not more and (size or found.last_day <= self.last_day):
+                return None
+        for start in starts:
+            missing, more = _compare(self.entries[start:], found)
+            if not missing and start < len(self.entries):
+                return self._rest(found, more)
+        if len(self.entries) in starts:
+            return found
+        raise self._why(found)
+
+    def _starts(self, found: Statement) -> list[int]:
+        """Return the places among the entries at which the balance is that with which the statement begins."""
+        balance_fen = (self.closing_fen or 0) - sum(entry.amount_fen for entry in self.entries)
+        places = []
+        for place in range(len(self.entries) + 1):
+            before = self.entries[place - 1].day if place else found.first_day
+            if balance_fen == found.opening_fen and before <= found.first_day:
+                places.append(place)
+            balance_fen += self.entries[place].amount_fen if place < len(self.entries) else 0
+        return places
+
+    def _why(self, found: Statement) -> Refused:
+        """Return why a statement neither is known nor goes on."""
+        later = [entry for entry in self.entries if entry.day >= found.first_day]
+        before_fen = (self.closing_fen or 0) - sum(entry.amount_fen for entry in later)
+        begins = f"{self._about(found)} begins with {format_money(found.opening_fen or 0)}"
+        if found.opening_fen == before_fen and (missing := _compare(later, found)[0]):
+            reference = f" ({missing[0].bank_reference})" if missing[0].bank_reference else ""
+            what = f"{format_money(missing[0].amount_fen)} of {missing[0].day}{reference}"
+            return Refused("STATEMENT_DIFFERS", f"{self._about(found)} has not {what}, which was taken in")
+        if later or (self.last_day is not None and found.first_day < self.last_day):
+            text = f"{begins}; before that day the account had {format_money(before_fen)}"
+            return Refused("STATEMENT_DIFFERS", text)
+        moved = format_money((found.opening_fen or 0) - before_fen)
+        ended = f"the one before ended on {self.last_day} with {format_money(before_fen)}"
+        return Refused("STATEMENT_GAP", f"{begins}; {ended}: what moved {moved} in between is missing")
+
+    def _rest(self, found: Statement, more: Sequence[Entry]) -> Statement | None:
+        """Return the statement with the entries alone that are not known. Raises Refused for those of earlier days."""
+        if not more:
+            return None if found.last_day <= (self.last_day or found.last_day) else self._part(found, ())
+        newest = max(entry.day for entry in self.entries)
+        if (early := next((entry for entry in more if entry.day < newest), None)) is not None:
+            text = (
+                f"{self._about(found)} has {format_money(early.amount_fen)} of {early.day} (line {early.line}), which "
+            )
+            raise Refused("STATEMENT_DIFFERS", text + "the statements of those days had not")
+        return self._part(found, more)
+
+    def _part(self, found: Statement, more: Sequence[Entry]) -> Statement:
+        first = min([entry.day for entry in more] or [found.last_day])
+        return found._replace(opening_fen=self.closing_fen, entries=tuple(more), first_day=first)
+
+    def _about(self, found: Statement) -> str:
+        return f"account {self.name}: the statement from {found.first_day} to {found.last_day}"
+
+
+def _known(entry: Entry, form: str) -> Known:
+    return Known(entry.day, entry.amount_fen, entry.bank_reference, form)
+
+
+def _compare(known: Sequence[Known], found: Statement) -> tuple[list[Known], list[Entry]]:
+    """Return the known entries that the statement has not, and its entries that are not known.
+
+    Entries are the same by day and amount and, within one format, by the bank's reference; formats write those in
+    ways of their own.
+    """
+    left = Counter(_key(entry, found.format) for entry in known)
+    more = []
+    for entry in found.entries:
+        exact, loose = (entry.day, entry.amount_fen, entry.bank_reference), (entry.day, entry.amount_fen, None)
+        same = exact if left[exact] > 0 else loose
+        if left[same] > 0:
+            left[same] -= 1
+        else:
+            more.append(entry)
+    missing = []
+    for one in known:
+        if left[_key(one, found.format)] > 0:
+            left[_key(one, found.format)] -= 1
+            missing.append(one)
+    return missing, more
+
+
+def _key(entry: Known, form: str) -> tuple[date, int, str | None]:
+    """Return by what an entry is known again in a statement of that format."""
+    return entry.day, entry.amount_fen, entry.bank_reference if entry.format == form else None
+
+
+async def load(connection: AsyncConnection, account_id: int, name: str, since: date) -> Account:
+    """Return what is known of an account, with the entries of the statements that end on a day or later."""
+    booked = (bank_statement.c.account_id == account_id) & (bank_statement.c.kind == BOOKED)
+    newest = select(bank_statement.c.closing_fen).where(booked).order_by(bank_statement.c.statement_no.desc())
+    closing_fen = await connection.scalar(newest.limit(1))
+    days = select(bank_statement.c.last_day).where(booked).order_by(bank_statement.c.last_day.desc())
+    last_day = await connection.scalar(days.limit(1))
+    entries = (
+        select(bank_entry.c.day, bank_entry.c.amount_fen, bank_entry.c.bank_reference, bank_statement.c.format)
+        .join(bank_statement, bank_statement.c.statement_no == bank_entry.c.statement_no)
+        .where(booked, bank_statement.c.last_day >= since)
+        .order_by(bank_entry.c.statement_no, bank_entry.c.place)
+    )
+    rows = await connection.execute(entries)
+    return Account(name, closing_fen, last_day, [Known(*row) for row in rows])

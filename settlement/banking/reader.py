@@ -1,0 +1,38 @@
+"""The process that reads one bank file of text: ``python -m settlement.banking.reader``, the file on standard input.
+
+It writes one line of JSON: the statements, or all errors (``settlement.banking.statements.Found``).
+"""
+
+import sys
+from typing import IO
+
+import msgspec
+
+from settlement.banking import camt, swift
+from settlement.banking.statements import Found
+from settlement.workbooks.cells import BadFile
+from settlement.workbooks.reader import limit
+
+
+def parse(data: bytes) -> Found:
+    """Return what the file holds, read as XML if it begins like it, else as the text of SWIFT."""
+    try:
+        return Found(tuple(camt.read(data) if is_xml(data) else swift.read(data)))
+    except BadFile as bad:
+        return Found(errors=tuple((error.line, error.column, error.problem) for error in bad.errors))
+
+
+def is_xml(data: bytes) -> bool:
+    """Return whether a file begins like XML, in UTF-8 or UTF-16."""
+    return data[:64].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")
+
+
+def main(given: IO[bytes], out: IO[bytes]) -> None:
+    """Read the file within the limits and write what it holds."""
+    limit()
+    out.write(msgspec.json.encode(parse(given.read())))
+    out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer, sys.stdout.buffer)

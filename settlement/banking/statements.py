@@ -1,0 +1,133 @@
+"""The statements of a bank as every reader of files gives them, and the arithmetic that they must pass.
+
+Amounts are fen, positive where the account gets money. Nothing here guesses: what cannot be read is an error of the
+file, and a statement whose opening balance and entries do not make its closing balance is refused whole.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Final, NamedTuple
+
+from goldx.protocol.units import MAX_MONEY_FEN, BadValue, format_money
+from settlement.workbooks.cells import BadFile, RowError
+
+BOOKED, REPORT, NOTICE = "BOOKED", "REPORT", "NOTICE"
+KINDS: Final = (BOOKED, REPORT, NOTICE)
+"""A statement of booked entries between two balances; a report within the day; a notice of single entries.
+
+Entries of the latter two stand in a statement too, later, so they are kept and shown and count for nothing.
+"""
+LONGEST: Final = 1_000
+"""Characters that are kept of a text of an entry; the file itself is kept whole."""
+
+
+class Item(NamedTuple):
+    """One payment within an entry. An entry has one, or those of a batch, whose amounts sum up to its own."""
+
+    amount_fen: int
+    reference: str = ""
+    """The payer's or our own number: end-to-end id, customer reference, number of the batch."""
+    name: str = ""
+    account: str = ""
+    """The other side's."""
+    virtual_account: str = ""
+    """The number under our account that it was paid to."""
+    text: str = ""
+
+
+class Entry(NamedTuple):
+    """One line of a statement; ``line`` is where it begins in the file, ``day`` when it was booked."""
+
+    line: int
+    day: date
+    value_day: date | None
+    amount_fen: int
+    reversal: bool
+    bank_reference: str
+    code: str
+    """The bank's kind of transaction or, of a returned payment, the reason."""
+    items: tuple[Item, ...]
+
+
+class Statement(NamedTuple):
+    """One statement of one account; balances are None where a report or a notice gives none.
+
+    ``notes`` say what was read otherwise than it stands there, or passed over.
+    """
+
+    format: str
+    kind: str
+    account: str
+    currency: str
+    stated_id: str
+    first_day: date
+    last_day: date
+    opening_fen: int | None
+    closing_fen: int | None
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moved_fen(self) -> int:
+        """The sum of its entries."""
+        return sum(entry.amount_fen for entry in self.entries)
+
+
+class Found(NamedTuple):
+    """All that a reader found in a file: statements, or errors."""
+
+    statements: tuple[Statement, ...] = ()
+    errors: tuple[tuple[int, str, str], ...] = ()
+
+    def checked(self) -> list[Statement]:
+        """Return the statements. Raises BadFile for the errors, and where there is no statement."""
+        if self.errors:
+            raise BadFile([RowError(*error) for error in self.errors])
+        if not self.statements:
+            raise BadFile([RowError(1, "file", "it holds no statement")])
+        return list(self.statements)
+
+
+def fen_of(field: str, number: Decimal | str) -> int:
+    """Return an amount of CNY with a point as fen. Raises BadValue for anything but a number of whole fen."""
+    try:
+        fen = Decimal(number) * 100
+        whole = int(fen)
+    except (InvalidOperation, ValueError, OverflowError) as error:
+        raise BadValue(field, str(number)[:40], "an amount of money") from error
+    if fen != whole or abs(whole) > MAX_MONEY_FEN:
+        allowed = f"whole fen, up to {format_money(MAX_MONEY_FEN)}"
+        raise BadValue(field, str(number)[:40], allowed)
+    return whole
+
+
+def check_arithmetic(line: int, found: Statement) -> None:
+    """Raise BadFile where the opening balance and the entries do not make the closing balance.
+
+    ``line`` is where the statement begins. A report or a notice may have no balances.
+    """
+    if found.opening_fen is None or found.closing_fen is None:
+        if found.kind == BOOKED:
+            raise BadFile([RowError(line, "balance", f"account {found.account}: no opening or no closing balance")])
+        return
+    reached = found.opening_fen + found.moved_fen
+    if reached != found.closing_fen:
+        raise BadFile(
+            [
+                RowError(
+                    line,
+                    "balance",
+                    f"account {found.account}: {format_money(found.opening_fen)} and {len(found.entries)} entries of "
+                    f"{format_money(found.moved_fen)} make {format_money(reached)}, the closing balance is "
+                    f"{format_money(found.closing_fen)}",
+                )
+            ]
+        )
+
+
+def one_text(parts: Iterable[str | None]) -> str:
+    """Return the texts that are not empty as one printable line of at most LONGEST characters, each once."""
+    found = dict.fromkeys(" ".join(part.split()) for part in parts if part)
+    text = " ".join(part for part in found if part)
+    return "".join(char for char in text if char.isprintable())[:LONGEST]
