@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from api.condition import Condition
 from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
 from api.edge.key_register import KeyRegister
@@ -41,12 +42,11 @@ from goldx.hosting.settings import Settings
 from goldx.protocol.commands import AnyCommand
 from goldx.retry import is_any_of, retry
 from goldx.streams.connection import RedisConnection
-from goldx.streams.durability import read_durability, require_durability
-from goldx.streams.engines import read_statuses
+from goldx.streams.durability import require_durability
 from goldx.streams.entries import Position
 from goldx.streams.frames import EventFrame
 from goldx.streams.history import EventsMissing, WholeEvents, archive_in, last_event
-from goldx.streams.journal import Journal, begin_run
+from goldx.streams.journal import begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from goldx.streams.server_clock import ServerClock
@@ -103,6 +103,7 @@ class Gateway:
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)
         """By key id: the allowance for requests over REST."""
         self.clock = ServerClock(settings.clock_offset_limit_ms)
+        self.condition: Condition
         self.queries: Queries
         self.sequencer: Sequencer
         self.sessions: Sessions
@@ -142,6 +143,7 @@ class Gateway:
         await self.register.open()
         await _when_redis_answers(self._restore_view)
         await _when_redis_answers(self._fold_history)
+        await _when_redis_answers(self._observe)
         self.queries = Queries(self.view)
         self.sessions = Sessions(
             self.settings,
@@ -233,30 +235,39 @@ class Gateway:
         return await asyncio.wait_for(self.sequencer.place(command), ANSWER_SECONDS)
 
     async def status(self) -> dict[str, Any]:
-        """Return the status of the gateway and of the engines of its shard. Raises RedisError."""
-        end = await Journal(self._redis, self.keys).end()
-        durability = await read_durability(self._redis)
-        position = self.view.position
+        """Return the status of the gateway and of the engines of its shard: the last one known if the server is away.
+
+        ``server_age_ms`` is the age of what the server has said: position and end of the journal, lag, durability,
+        engines.
+        """
+        condition, staff = self.condition, self.staff
+        await condition.refresh()
+        known = condition.known
         return {
             "shard": self.settings.shard,
             "gateway": self.settings.gateway_id,
             "run": self.run,
+            "trouble": condition.trouble,
+            "server_reachable": condition.reachable,
+            "server_age_ms": condition.known_age_ms,
             "sequence": self.view.sequence,
-            "journal_position": str(position),
-            "journal_end": str(end),
-            "lag_ms": max(0, end.ms - position.ms),
+            "journal_position": str(self.view.position),
+            "journal_end": str(known.journal_end),
+            "lag_ms": known.lag_ms,
             "waiting": self.sequencer.waiting,
             "refusing": self.sequencer.refusing,
             "clock_offset_ms": self.clock.offset_ms,
             "sessions": len(self.sessions),
             "stalls": self.stalls.count,
             "longest_stall_ms": round(self.stalls.longest() * 1_000),
+            "staff_silent_ms": None if staff is None else round(staff.silent * 1_000),
+            "staff_hangs": None if staff is None else staff.hangs,
             "trading_day": self.view.trading_day,
             "calendar": await asyncio.to_thread(self._calendar_status),
             "keys_age_ms": self.register.age_ms,
-            "durability": str(durability._replace(replicas=self.settings.require_replicas)),
-            "durable": durability.is_full,
-            "engines": [to_builtins(engine) for engine in await read_statuses(self._redis, self.keys)],
+            "durability": str(known.durability._replace(replicas=self.settings.require_replicas)),
+            "durable": known.durability.is_full,
+            "engines": [to_builtins(engine) for engine in known.engines.statuses],
         }
 
     def _calendar_status(self) -> dict[str, Any] | None:
@@ -265,18 +276,22 @@ class Gateway:
             return None
         return calendar_status(self._calendar_file, self.view.trading_day)
 
-    @property
-    def healthy(self) -> bool:
-        """Whether commands are accepted and the events are followed.
-
-        A stopped server is noticed by its silence: a read normally ends within a second, with events or without.
-        """
-        silent = asyncio.get_running_loop().time() - self._heard_at
-        return self.tailing and silent < LONGEST_SILENCE and self.sequencer.available
+    def _silence(self) -> float:
+        """Return for how many seconds the event stream's server has not answered, infinity if it is not followed."""
+        return asyncio.get_running_loop().time() - self._heard_at if self.tailing else float("inf")
 
     async def _write_revocation(self, key_id: str, by: str) -> None:
         async with self.database.begin() as connection:
             await registry.revoke_key(connection, by, key_id)
+
+    async def _observe(self) -> None:
+        """Begin to observe the condition of the exchange, and the process for staff. Raises redis' errors."""
+        silence, refusing = self._silence, lambda: self.sequencer.refusing
+        self.condition = Condition(self._redis, self.keys, self.view, silence, LONGEST_SILENCE, refusing)
+        await self.condition.read()
+        self._begin(self.condition.watch())
+        if self.staff is not None:
+            self._begin(self.staff.watch())
 
     async def _check_durability(self) -> None:
         weak, replicas = self.settings.allow_weak_durability, self.settings.require_replicas

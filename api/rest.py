@@ -20,9 +20,9 @@ from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest, cut
 
 router = APIRouter()
-_AWAY: Final = documented({503: "a server behind the gateway is away, nothing was placed"})
-_PROBLEMS: Final = _AWAY | documented(
+_PROBLEMS: Final = documented(
     {
+        503: "a server behind the gateway is away, nothing was placed",
         401: "no valid bearer token",
         403: "the key has not the permission",
         409: "refused by the exchange; `reason` says why",
@@ -44,21 +44,29 @@ class OperatorCommand(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict, examples=[{"symbol": "AU-SCRAP", "phase": "continuous"}])
 
 
-@router.get("/health", tags=["service"], responses=_AWAY)
-async def health(gateway: TheGateway) -> dict[str, str]:
-    """Return 200 if the gateway takes commands and follows the events, otherwise 503."""
-    if not gateway.healthy:
-        raise Refusal("UNAVAILABLE", "the journal or the event stream is not reachable", retry_after_ms=1_000)
-    return {"status": "ok"}
+@router.get("/health", tags=["service"], responses=documented({503: "orders are not taken or not matched"}))
+async def health(gateway: TheGateway) -> dict[str, Any]:
+    """Return 200 if orders are taken and matched as far as this gateway can see, otherwise 503; `detail` says why not.
+
+    `follows_market`, in both answers, is whether what this gateway shows of the market is the present.
+    """
+    condition = gateway.condition
+    follows = condition.not_following is None
+    if (trouble := condition.trouble) is not None:
+        raise Refusal("UNAVAILABLE", trouble, retry_after_ms=1_000, follows_market=follows)
+    return {"status": "ok", "follows_market": follows}
 
 
-@router.get("/v1/status", tags=["service"], responses=_AWAY)
+@router.get("/v1/status", tags=["service"])
 async def status(gateway: TheGateway) -> dict[str, Any]:
-    """Return the status of the gateway and the engines: progress, sessions, durability, why orders are refused."""
+    """Return the status of the gateway and the engines: progress, sessions, durability, what is wrong.
+
+    When the journal's server is away, the answer is the last one known: `server_reachable` and `server_age_ms` say so.
+    """
     return await gateway.status()
 
 
-@router.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses=_AWAY)
+@router.get("/metrics", tags=["service"], response_class=PlainTextResponse)
 async def metrics(gateway: TheGateway) -> Response:
     """Return the status as metrics for Prometheus."""
     return Response(write(await gateway.status()), media_type=CONTENT_TYPE_LATEST)

@@ -2,7 +2,8 @@
 
 Reading thousands of rows and writing a PDF or a workbook takes seconds of processor time. Members must not wait for
 that, so the gateway passes such requests, once admitted, over a unix socket to a separate process, which starts with
-the first request and ends with the gateway (``api.staff_server``).
+the first request and ends with the gateway (``api.staff_server``). One that hangs is ended, and the
+next request starts another.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -27,10 +29,14 @@ from goldx.hosting.settings import Settings
 START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 170.0
 STOP_SECONDS: Final = 10.0
+CHECK_SECONDS: Final = 1.0
+"""How often the process is asked whether it works."""
 PRINCIPAL_FIELD: Final = b"goldx-principal"
 """The header field with the principal whom the gateway has authenticated. No client can set it."""
 HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect"))
 """Header fields that belong to one connection (RFC 9110, section 7.6.1)."""
+
+SOCKET: Final = "staff.sock"
 
 log = structlog.get_logger()
 
@@ -47,6 +53,49 @@ class StaffProcess:
         self._folder: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._client: httpx.AsyncClient | None = None
+        self._patience = settings.staff_patience_seconds
+        self._asked_at: float | None = None
+        self.hangs = 0
+        """How often the process has hung and was ended."""
+
+    @property
+    def silent(self) -> float:
+        """For how many seconds the process has not said that it works although it was asked; 0 if it does not run."""
+        return 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
+
+    async def watch(self) -> None:
+        """Ask the process regularly whether it works, and end it when it hangs, until cancelled."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            process, folder = self._process, self._folder
+            if self._client is not None and process is not None and folder is not None and process.returncode is None:
+                await self._check(process, folder / SOCKET)
+
+    async def _check(self, process: asyncio.subprocess.Process, path: Path) -> None:
+        """Wait for any answer, and end a process that gives none.
+
+        One long piece of work, such as a large file, gives no answer for as long as a request may take; but it uses the
+        processor. One that neither answers nor computes hangs.
+        """
+        asked_at = self._asked_at = standing_since = time.monotonic()
+        used = _processor_time(process.pid)
+        asking = asyncio.create_task(_ask(path))
+        try:
+            while not (await asyncio.wait((asking,), timeout=CHECK_SECONDS))[0]:
+                now, used_now = time.monotonic(), _processor_time(process.pid)
+                if used_now != used:
+                    used, standing_since = used_now, now
+                if now - standing_since >= self._patience or now - asked_at >= ANSWER_SECONDS:
+                    self.hangs += 1
+                    log.error("the process for staff hangs and is ended", pid=process.pid, silent_seconds=self.silent)
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+                    return
+        finally:
+            self._asked_at = None
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     async def answer(self, scope: Scope, body: Sequence[bytes], send: Send) -> None:
         """Pass an admitted request to the process, and its answer back.
@@ -102,7 +151,7 @@ class StaffProcess:
 
     async def _start(self) -> httpx.AsyncClient:
         self._folder = Path(tempfile.mkdtemp(prefix="gx"))
-        path = self._folder / "staff.sock"
+        path = self._folder / SOCKET
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -144,3 +193,23 @@ class StaffProcess:
 
 async def _nothing() -> Any:
     return {"type": "http.disconnect"}
+
+
+async def _ask(path: Path) -> None:
+    """Return when the process gives any answer, or ends: here it is "not found", and shows that its loop turns."""
+    with contextlib.suppress(OSError):
+        reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            writer.write(b"GET /works HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n")
+            await reader.readline()
+        finally:
+            writer.close()
+
+
+def _processor_time(pid: int) -> int:
+    """Return how much of the processor a process has used, in ticks of the system; 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])

@@ -7,14 +7,17 @@ from contextlib import suppress
 
 import click
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
 from nicegui import ui
 
-from api.console.feed import Feed
+from api.console.feed import PRESENT, Feed
 from api.console.origin import SameOrigin
 from api.console.page import build
+from api.console.words import WORDS
 from api.edge.connections import Connections, raise_file_limit
 from api.edge.http import LimitedHttp
+from api.edge.problems import problem
 from goldx.hosting import logging
 from goldx.hosting.settings import Settings
 
@@ -37,6 +40,14 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     site = FastAPI(title="GoldX console", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     site.add_middleware(SameOrigin)
     feed = Feed(settings)
+
+    @site.get("/health")
+    async def health() -> Response:
+        """Return 200 if the page shows the present market, otherwise 503."""
+        if feed.state in PRESENT:
+            return JSONResponse({"status": "ok"})
+        return problem(503, WORDS["en"][feed.state], "UNAVAILABLE")
+
     ui.page("/", title="GoldX", favicon="🟡")(build(feed))
     ui.run_with(site, title="GoldX", dark=True, tailwind=False, show_welcome_message=False)
     connections = Connections(raise_file_limit(settings.connections), settings.connections_per_address)

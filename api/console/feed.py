@@ -29,6 +29,10 @@ CONNECTED: Final = "connected"
 STALE: Final = "stale"
 """There is a connection, but the gateway does not answer, or says that it does not follow the market."""
 CONNECTING: Final = "connecting"
+STANDING: Final = "standing"
+"""The market data are those of this moment, but orders are not taken or not matched."""
+PRESENT: Final = frozenset((CONNECTED, STANDING))
+"""The states in which the market data are those of this moment."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,15 +44,19 @@ class Feed:
         self._settings = settings
         self.markets: dict[str, LocalBook] = {}
         self._connected = False
-        self._works = False
-        """Whether the last answer of the gateway was that it works."""
+        self._follows = False
+        """Whether the last answer of the gateway was that it follows the market."""
+        self._healthy = False
+        """Whether the last answer was that orders are taken and matched as well."""
 
     @property
     def state(self) -> str:
-        """CONNECTED, STALE or CONNECTING: whether ``markets`` are current."""
+        """CONNECTED, STANDING, STALE or CONNECTING: whether ``markets`` are current."""
         if not self._connected:
             return CONNECTING
-        return CONNECTED if self._works else STALE
+        if not self._follows:
+            return STALE
+        return CONNECTED if self._healthy else STANDING
 
     async def run(self) -> None:
         """Follow the gateway until cancelled."""
@@ -77,7 +85,8 @@ class Feed:
             while True:
                 try:
                     answer = await client.get(f"{resolve_gateway_url(self._settings)}/health")
-                    self._works = answer.status_code == httpx.codes.OK
-                except (httpx.HTTPError, OSError, NotRunning):
-                    self._works = False
+                    self._healthy = answer.status_code == httpx.codes.OK
+                    self._follows = bool(answer.json()["follows_market"])
+                except (httpx.HTTPError, OSError, NotRunning, ValueError, LookupError, TypeError):
+                    self._healthy = self._follows = False
                 await asyncio.sleep(CHECK_SECONDS)

@@ -12,7 +12,7 @@ from fastapi import Request
 from nicegui import ui
 from nicegui.element import Element
 
-from api.console.feed import CONNECTED, Feed
+from api.console.feed import CONNECTED, PRESENT, Feed
 from api.console.words import LANGUAGES, WORDS, preferred
 from goldx.client.local_book import LocalBook, Print
 from goldx.protocol import units
@@ -130,9 +130,8 @@ def build(feed: Feed) -> Callable[[Request], None]:
         def refresh() -> None:
             words = WORDS[languages.value]
             state.set_text(words[feed.state])
-            current = feed.state == CONNECTED
-            state.classes(replace="gx-state " + ("gx-on" if current else "gx-off"))
-            screen.classes(remove="gx-stale") if current else screen.classes(add="gx-stale")
+            state.classes(replace="gx-state " + ("gx-on" if feed.state == CONNECTED else "gx-off"))
+            screen.classes(remove="gx-stale") if feed.state in PRESENT else screen.classes(add="gx-stale")
             names = {symbol: _title(market, languages.value) for symbol, market in feed.markets.items()}
             if symbols.options != names:
                 symbols.set_options(names, value=symbols.value or next(iter(names), None))

@@ -93,7 +93,7 @@ class Queries:
     def _status(self, _: Session, request: Request) -> None:
         check_names(request.params, "symbol")
         status = self.market(request.params.get("symbol")).status()
-        request.succeed({**status, "trading_day": self._view.trading_day})
+        request.succeed({**status, "trading_day": self._view.trading_day, "trouble": self._view.trouble})
 
     def _holdings(self, session: Session, request: Request) -> None:
         check_names(request.params, "account")

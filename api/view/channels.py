@@ -143,6 +143,11 @@ class Channel:
         self._lasting = lasting
         self._rows = rows
         self._in_parts = in_parts
+        self.notice: Callable[[bool], Content | None] | None = None
+        """Returns what this gateway has to say, besides the numbered messages, to whoever subscribes, or None.
+
+        Its argument is whether the subscriber goes on from messages, and may have had a notice that is no longer true.
+        """
         self.recording = True
         """Whether the next message is to be published; otherwise it is only counted: ``sequence`` grows by one."""
         self._unread_left = NO_LIMIT
@@ -258,15 +263,28 @@ class Channel:
         It begins with the kept messages after ``from_sequence``, or with a snapshot if that is too old or None. A
         channel without snapshots sends a message of type ``gap`` for the messages that are no longer kept.
         """
-        if from_sequence is not None and self.keeps_after(from_sequence):
+        resumes = from_sequence is not None and self.keeps_after(from_sequence)
+        if from_sequence is not None and resumes:
             for data in self.after(from_sequence):
                 subscriber.send(data)
         elif self._snapshot is not None:
             subscriber.send(message(self.name, self.sequence, None, self._snapshot(), self.epoch))
         elif from_sequence is not None:
             self._send_after_gap(subscriber, from_sequence)
+        if self.notice is not None and (notice := self.notice(resumes)) is not None:
+            subscriber.send(self._notice_message(notice))
         self.subscribers[subscriber] = None
         self.recording = True
+
+    def notify(self, content: Content) -> None:
+        """Send the subscribers a message of type ``notice``, which is not numbered: it repeats the present sequence."""
+        if self.subscribers:
+            data = self._notice_message(content)
+            for subscriber in tuple(self.subscribers):
+                subscriber.send(data)
+
+    def _notice_message(self, content: Content) -> bytes:
+        return message(self.name, self.sequence, self.sequence, content, self.epoch, "notice")
 
     def _send_after_gap(self, subscriber: Subscriber, from_sequence: int) -> None:
         """Send a gap with the number of messages no longer kept and the time of its end, then the kept messages."""

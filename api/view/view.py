@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from api.edge.outcome import Outcome
 from api.view.accounts import Account, OrderOwners, PrivateMessage, private_messages
-from api.view.channels import Channel
+from api.view.channels import Channel, Content
 from api.view.market_data import MarketData
 from api.view.orders import accepted, fills
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
@@ -49,6 +49,9 @@ class View:
         """The epoch of the leader that published the newest frame."""
         self.previous = b""
         """The hash of the frame before the newest one."""
+        self.trouble: str | None = None
+        """Why orders are not taken or not matched now, as this gateway sees it (``api.condition``), or None."""
+        self._troubled_at = 0
         self._serving = False
         self._incoming: Order | None = None
         """An accepted order that is not in the book yet."""
@@ -243,10 +246,27 @@ class View:
     def add_market(self, market: MarketData) -> None:
         """Add an instrument that is not in the view yet."""
         self.markets[market.symbol] = market
+
+        def notice(resumes: bool) -> Content | None:
+            return self._notice(market) if resumes or self.trouble is not None else None
+
+        market.status_channel.notice = notice
         if self.trading_day is not None:
             market.begin_day(self.trading_day)
         for channel in market.channels():
             self._add(channel)
+
+    def announce(self, trouble: str | None, at: int) -> None:
+        """Tell the subscribers of status channels that orders are not taken or not matched, or that they are again.
+
+        No event of the exchange says so: these are notices and not numbered messages, at the gateway's time in ms.
+        """
+        self.trouble, self._troubled_at = trouble, at
+        for market in self.markets.values():
+            market.status_channel.notify(self._notice(market))
+
+    def _notice(self, market: MarketData) -> Content:
+        return Content(self._troubled_at or self.at, {**market.status(), "trouble": self.trouble})
 
     def _instrument_defined(self, event: events.InstrumentDefined) -> None:
         if event.symbol not in self.markets:

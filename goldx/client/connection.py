@@ -54,8 +54,11 @@ class _Subscription:
             self.epochs |= epoch if isinstance(epoch, dict) else dict.fromkeys(channels, epoch)
 
     def deliver(self, message: Message) -> None:
-        """Queue a message, unless it was already received before a reconnection."""
+        """Queue a message, unless it was already received before a reconnection. A notice is not numbered."""
         channel, sequence = message["channel"], message["sequence"]
+        if message["type"] == "notice":
+            self.messages.put_nowait(message)
+            return
         if message["type"] != "snapshot" and sequence <= self.reached.get(channel, -1):
             return
         self.reached[channel] = sequence

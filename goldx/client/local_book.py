@@ -51,6 +51,8 @@ class LocalBook:
         self.rising = True
         self.indicative: tuple[int, int] | None = None
         """Price and quantity of the uncross, as they would be now."""
+        self.trouble: str | None = None
+        """Why orders are not taken or not matched now, as the gateway has said it, or None."""
         self.trades = 0
         self.traded = 0
         self.tape: deque[Print] = deque(maxlen=TAPE)
@@ -78,6 +80,8 @@ class LocalBook:
             self.add_trade(data)
         elif kind == "status":
             self._apply_status(data)
+            if message["type"] != "update":
+                self.trouble = data.get("trouble")
         elif kind == "candles" and data is not None:
             self.trades, self.traded = data["trades"], units.parse_weight(data["volume"])
         self.version += 1

@@ -7,7 +7,11 @@ All are plain dictionaries. Prices (CNY per fine gram), quantities (fine grams) 
 from typing import Any, NotRequired, TypedDict
 
 Message = dict[str, Any]
-"""One message of a channel: channel, type, sequence, previous, epoch, at, data, and for books checksum."""
+"""One message of a channel: channel, type, sequence, previous, epoch, at, data, and for books checksum.
+
+``type`` is snapshot, update, gap, or notice: what the gateway says besides the numbered messages, of ``status.SYMBOL``
+that orders are not taken or not matched (``data["trouble"]``), or are again (None).
+"""
 
 
 class Order(TypedDict):

@@ -35,9 +35,17 @@ def health(service: str) -> None:
 
 
 async def check_url(url: str) -> str:
-    """Return a sentence if a GET is answered with 200. Raises Unhealthy, httpx.HTTPError."""
+    """Return a sentence if a GET is answered with 200. Raises Unhealthy with what the answer says, httpx.HTTPError."""
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
         answer = await client.get(url)
     if answer.status_code != 200:
-        raise Unhealthy(f"{url} answers {answer.status_code}")
+        raise Unhealthy(f"{url} answers {answer.status_code}{_detail(answer)}")
     return f"{url} answers"
+
+
+def _detail(answer: httpx.Response) -> str:
+    """Return why the answer is not 200, if it says so as problem details do (RFC 9457)."""
+    try:
+        return f": {answer.json()['detail']}"
+    except (ValueError, LookupError, TypeError):
+        return ""

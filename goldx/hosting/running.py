@@ -3,10 +3,15 @@
 import fcntl
 import json
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from goldx.hosting.errors import NotRunning
 from goldx.hosting.passwords import kept_password, with_password
 from goldx.hosting.settings import PREFIX, Settings
+
+LOCAL_ADDRESSES: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""For every address of the machine, as a service may listen on it, the one at which it is asked from there."""
 
 
 def run_folder(settings: Settings) -> Path:
@@ -30,6 +35,19 @@ def resolve_database_url(settings: Settings) -> str:
 def resolve_gateway_url(settings: Settings) -> str:
     """Return the ``http://`` URL of a gateway: the setting, else that of the running exchange. Raises NotRunning."""
     return settings.gateway_url or _url_of_running(settings, "gateway_url")
+
+
+def resolve_own_url(settings: Settings, service: str) -> str:
+    """Return the URL at which the ``gateway`` or ``console`` of this machine answers, as its settings have it.
+
+    A port of 0 is one that the system has chosen: the running exchange knows it. A service that listens on every
+    address of the machine is asked at the local one. Raises NotRunning.
+    """
+    host, port = getattr(settings, f"{service}_host"), getattr(settings, f"{service}_port")
+    if not port:
+        port = urlsplit(_url_of_running(settings, f"{service}_url")).port
+    host = LOCAL_ADDRESSES.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _url_of_running(settings: Settings, name: str) -> str:

@@ -103,6 +103,13 @@ class Settings(BaseSettings):
     staff_process: bool = Field(
         default=True, description="Whether requests of staff are answered by a process of their own beside the gateway."
     )
+    staff_patience_seconds: int = Field(
+        default=20,
+        ge=1,
+        le=170,
+        description="The process for staff is ended when it neither answers nor computes for so long; the next request "
+        "starts another.",
+    )
     trusted_proxies: str | None = Field(
         default=None,
         pattern=f"^{PROXIES}$",

@@ -35,6 +35,10 @@ class Keys:
         self.revocations = f"{tag}:keys:revoked"
         """Hash: key id -> who revoked it, and when (``goldx.streams.revocations``)."""
 
+    def heartbeat(self, service: str) -> str:
+        """Return the key that a service which runs keeps alive (``goldx.streams.heartbeats``); it expires."""
+        return f"{self.runs}:{service}:alive"
+
     def engine(self, name: str) -> str:
         """Return the key of an engine's status; it expires."""
         return f"{self.engines}:{name}"

@@ -28,6 +28,7 @@ from goldx.hosting.settings import Settings
 from goldx.streams.archive import MAX_BYTES, MAX_ENTRIES, Archive, ArchiveInUse
 from goldx.streams.entries import BEGINNING, Position, as_entries, parse_entry_id
 from goldx.streams.frames import decode_events
+from goldx.streams.heartbeats import Heartbeat
 from goldx.streams.keys import Keys
 from goldx.streams.outages import redis_passes
 from goldx.streams.redis_client import connect
@@ -263,6 +264,7 @@ async def keep_archiving(settings: Settings, redis_url: str) -> None:
     retention = Retention(settings.archive_after_hours * HOUR)
     archiver = Archiver(redis, Keys(settings.shard), Archive(folder), retention, settings.require_replicas)
     folder.mkdir(parents=True, exist_ok=True)
+    beating = asyncio.create_task(Heartbeat(redis, Keys(settings.shard), "archiver").keep_beating())
     print(f"READY archiver shard={settings.shard} archive={folder.absolute()}", flush=True)
     try:
         while not stop.is_set():
@@ -271,6 +273,7 @@ async def keep_archiving(settings: Settings, redis_url: str) -> None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
     finally:
+        beating.cancel()
         await redis.aclose()
 
 

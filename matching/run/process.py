@@ -314,6 +314,7 @@ class EngineProcess:
             digest=str(checkpoints.last_digest) if checkpoints.last_digest else None,
             durability=self._durability,
             chain_breaks=fold.chain_breaks,
+            unpublished_ms=publisher.unpublished_ms if publisher else 0,
         )
 
 

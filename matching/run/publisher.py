@@ -7,6 +7,7 @@ stream.
 """
 
 import asyncio
+import time
 from collections import deque
 from typing import Final
 
@@ -89,6 +90,8 @@ class Publisher:
         self._pending: deque[tuple[int, bytes]] = deque()
         """The last sequence and the bytes of each frame that is not acknowledged."""
         self._pending_bytes = 0
+        self._waiting_since = 0.0
+        """When the oldest of them came, or the server acknowledged some last, by ``time.monotonic``."""
         self._has_pending = asyncio.Event()
         self._progress = asyncio.Event()
         self.confirmed = confirmed
@@ -97,9 +100,16 @@ class Publisher:
         """Add the next frame; it is sent with the next publication."""
         frame = event_frame(events.body, self._epoch, self.previous)
         self.previous = frame_hash(frame)
+        if not self._pending:
+            self._waiting_since = time.monotonic()
         self._pending.append((events.last, frame))
         self._pending_bytes += len(frame)
         self._has_pending.set()
+
+    @property
+    def unpublished_ms(self) -> int:
+        """For how long events have waited of which the server has acknowledged none, in ms."""
+        return round((time.monotonic() - self._waiting_since) * 1_000) if self._pending else 0
 
     async def wait_for_room(self) -> None:
         """Wait until at most PENDING_BYTES are not acknowledged."""
@@ -152,6 +162,7 @@ class Publisher:
             self._pending.popleft()
             self._pending_bytes -= len(frame)
         self.confirmed = last
+        self._waiting_since = time.monotonic()
         if not self._pending:
             self._has_pending.clear()
         self._progress.set()

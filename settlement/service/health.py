@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from goldx.hosting.health import Unhealthy
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
+from goldx.streams import heartbeats
 from goldx.streams.event_stream import EventStream
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
@@ -18,11 +19,14 @@ PATIENCE = 2.0
 
 
 async def settlement(settings: Settings) -> str:
-    """Return the event posted last. Raises Unhealthy if it stays the same while there are later ones."""
+    """Return the event posted last.
+
+    Raises Unhealthy if it stays the same while there are later ones, and if no settlement runs, though nothing waits.
+    """
     engine = database.connect(resolve_database_url(settings), pool_size=1)
-    redis = connect(resolve_redis_url(settings))
+    redis, keys = connect(resolve_redis_url(settings)), Keys(settings.shard)
     try:
-        published = await EventStream(redis, Keys(settings.shard)).last_sequence()
+        published = await EventStream(redis, keys).last_sequence()
         async with engine.connect() as connection:
             before = (await progress.read(connection)).sequence
         if before < published:
@@ -30,6 +34,10 @@ async def settlement(settings: Settings) -> str:
             async with engine.connect() as connection:
                 if (await progress.read(connection)).sequence == before:
                     raise Unhealthy(f"posted to event {before} of {published}, and it does not move")
+        if not await heartbeats.is_alive(redis, keys, "settlement"):
+            silent = heartbeats.EXPIRES_MS // 1_000
+            found = f"posted to event {before} of {published}, but settlement has done nothing for {silent} s"
+            raise Unhealthy(f"{found}: it does not run, hangs, or waits for a server")
     except SQLAlchemyError as error:
         raise Unhealthy(str(error)) from error
     finally:

@@ -22,6 +22,7 @@ from goldx.hosting.settings import Settings
 from goldx.retry import growing, retry
 from goldx.streams.durability import require_durability
 from goldx.streams.frames import EventFrame
+from goldx.streams.heartbeats import Heartbeat
 from goldx.streams.history import WholeEvents, archive_in, first_event, last_event
 from goldx.streams.journal import Journal, begin_run
 from goldx.streams.keys import Keys
@@ -91,6 +92,7 @@ class Settlement:
         self._engine = database.connect(database_url)
         self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
         self._events = WholeEvents(self._redis, keys, archive_in(archive_dir))
+        self._heartbeat = Heartbeat(self._redis, keys, "settlement")
         self._ledger = Ledger(self._engine, shard)
         self._keys = keys
         self._replicas = replicas
@@ -169,6 +171,7 @@ class Settlement:
             await write_acts(self._engine, self._redis, self._keys)
             self._flushed = now
             await self.begin_day(working_days.today())
+        await self._heartbeat.beat()
 
     async def begin_day(self, today: date) -> None:
         """Accrue fees, end load-outs, forget old keys: once a day, in its first idle moment (Shanghai time)."""

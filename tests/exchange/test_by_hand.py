@@ -31,7 +31,10 @@ def lines_to_type(page: str) -> list[tuple[str, str]]:
 async def until_posted(supervisor: Supervisor) -> None:
     """Wait until the outbox is empty and settlement has posted every event."""
     headers = {"Authorization": f"Bearer {Key.load(Path('operator-1.pem')).bearer_token()}"}
-    async with httpx.AsyncClient(base_url=supervisor.gateway_url, headers=headers, trust_env=False) as browser:
+    # The first request starts the process for staff, which takes its time on a busy machine.
+    async with httpx.AsyncClient(
+        base_url=supervisor.gateway_url, headers=headers, trust_env=False, timeout=60
+    ) as browser:
         while True:
             status = (await browser.get("/v1/settlement/status")).raise_for_status().json()
             if status["sequence"] == status["last_sequence"] and not status["outbox"]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.app import GatewayServer
-from api.console.feed import CONNECTED, STALE, Feed
+from api.console.feed import CONNECTED, PRESENT, STALE, STANDING, Feed
 from goldx.client.errors import ConnectionLost
 from goldx.client.session import ExchangeClient, connect
 from goldx.hosting.servers import Server
@@ -72,6 +72,18 @@ async def test_a_gateway_that_does_not_get_the_market_is_stale(servers: tuple[Se
             await soon(lambda: feed.state == STALE)
             behind.proxy.release()
             await soon(lambda: feed.state == CONNECTED)
+
+
+async def test_a_market_that_stands_still_is_not_stale(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The book is the present one, though nothing is taken: health says both."""
+    feed = Feed(Settings(gateway_url=desk.server.url))
+    async with running(feed):
+        pressure = desk.server.gateway.sequencer._pressure
+        monkeypatch.setattr(pressure, "_free_bytes", lambda: 0)
+        await soon(lambda: feed.state == STANDING)
+        assert feed.state in PRESENT
+        monkeypatch.undo()
+        await soon(lambda: feed.state == CONNECTED)
 
 
 async def test_a_client_notices_that_its_gateway_has_stopped(desk: Desk) -> None:

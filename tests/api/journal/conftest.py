@@ -23,6 +23,7 @@ from goldx.streams.keys import Keys
 from tests.api.conftest import Desk
 from tests.api.journal.journaled import Journaled
 from tests.api.journal.proxied import ProxiedGateway, proxied_gateway
+from tests.api.journal.watched import Watched, watched_gateway
 from tests.faults.proxy import Proxy
 
 _numbers = itertools.count(2)
@@ -77,3 +78,10 @@ async def journaled(redis: Redis, shard: str, folder: Path) -> AsyncIterator[Jou
         await running
     await sequencer.close()
     await proxy.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def watched(servers: tuple[Server, Server]) -> AsyncIterator[Watched]:
+    """A gateway behind a proxy, asked as a monitor asks it."""
+    async with watched_gateway(servers) as found:
+        yield found

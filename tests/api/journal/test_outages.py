@@ -70,11 +70,11 @@ async def test_answers_are_true_when_connections_are_cut_during_appends(proxied:
         for cut in range(12):
             proxied.proxy.call_after(random.randrange(6), proxied.proxy.cut)
             await asyncio.gather(*(outcomes.order(member, f"c{cut}-{n}") for n in range(random.randrange(1, 30))))
-            while proxied.proxy.action_is_due or not proxied.server.gateway.healthy:
+            while proxied.proxy.action_is_due or proxied.server.gateway.condition.trouble is not None:
                 await outcomes.order(member, f"c{cut}-{len(outcomes.accepted)}-{len(outcomes.refused)}")
                 await asyncio.sleep(0.02)
         assert outcomes.accepted
-        await until(lambda: proxied.server.gateway.healthy)
+        await until(lambda: proxied.server.gateway.condition.trouble is None)
         await outcomes.check(member)
 
 
@@ -93,7 +93,7 @@ async def test_a_frame_that_was_appended_without_an_answer_is_not_sent_again(pro
             proxied.proxy.cut()
             proxied.proxy.release()
             await order
-            await until(lambda: proxied.server.gateway.healthy)
+            await until(lambda: proxied.server.gateway.condition.trouble is None)
         assert len(outcomes.accepted) == 5
         assert not outcomes.refused
         await outcomes.check(member)
@@ -112,7 +112,7 @@ async def test_orders_are_refused_while_the_journal_is_not_reachable(proxied: Pr
         assert "the journal is not reachable" in outcomes.first_refusal
         proxied.proxy.release()
         await asyncio.gather(*late)
-        await until(lambda: proxied.server.gateway.healthy)
+        await until(lambda: proxied.server.gateway.condition.trouble is None)
         await outcomes.order(member, "after")
         assert {"before", "after"} <= set(outcomes.accepted)
         await outcomes.check(member)

@@ -31,13 +31,15 @@ EXTRAS = {"post_only", "persist", "expire_at", "display_quantity", "stop_price",
 
 
 class Reader:
-    """A subscriber that keeps what it is sent."""
+    """A subscriber that keeps what it is sent: the numbered messages, and the notices beside them."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.notices: list[dict[str, Any]] = []
 
     def send(self, data: bytes) -> None:
-        self.messages.append(json.loads(data)["params"])
+        message = json.loads(data)["params"]
+        (self.notices if message["type"] == "notice" else self.messages).append(message)
 
 
 def frames(seed: int, steps: int) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
@@ -93,6 +95,7 @@ def check(original: Channel, channel: Channel, reader: Reader, start: int | None
     if start is not None and start >= channel.oldest - 1:
         missed = [json.loads(data)["params"] for data in original.after(start)]
         assert reader.messages == missed
+        assert [notice["data"]["trouble"] for notice in reader.notices] == [None] * channel.name.startswith("status.")
         assert [message["sequence"] for message in missed] == list(range(start + 1, channel.sequence + 1))
     elif start is not None and not channel.has_snapshots:
         gap, *kept = reader.messages

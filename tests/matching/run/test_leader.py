@@ -89,6 +89,23 @@ async def publish(publisher: Publisher, frames: list[EntryEvents]) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_publisher_knows_for_how_long_events_have_waited(
+    redis: Redis, connection: RedisConnection, shard: str
+) -> None:
+    """The status of the leader says it: an engine that applies and cannot publish answers nobody."""
+    keys = Keys(shard)
+    frames = await produced_frames(redis, keys)
+    lease = Lease(redis, keys, LONG)
+    assert await lease.try_acquire()
+    publisher = Publisher(connection, keys, lease.epoch, 0)
+    assert publisher.unpublished_ms == 0
+    publisher.put(frames[0])
+    while not publisher.unpublished_ms:
+        await asyncio.sleep(0.005)
+    await publish(publisher, frames[1:3])
+    assert publisher.unpublished_ms == 0
+
+
 async def test_a_deposed_leaders_events_are_refused_by_the_server(
     redis: Redis, connection: RedisConnection, shard: str
 ) -> None:

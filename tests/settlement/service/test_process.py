@@ -14,13 +14,16 @@ from redis.asyncio import Redis
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from goldx.hosting.health import Unhealthy
 from goldx.hosting.postgres import start_postgres
+from goldx.hosting.settings import Settings
 from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
+from goldx.streams.keys import Keys
 from settlement.base import database
 from settlement.ledger import cash
 from settlement.reconciliation import three_way
-from settlement.service import movements
+from settlement.service import health, movements
 from settlement.service.process import Settlement
 from settlement.service.writer import WrongStream
 from settlement.tables.ledger import outbox, progress, trade
@@ -76,6 +79,23 @@ async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
     found = (await three_way.reconcile(engine, "test")).breaks
     assert {difference.kind for difference in found} == {"UNIDENTIFIED", "POOL_ENGINE"}, "funded by no document"
     assert await service.end(signal.SIGTERM) == 0
+
+
+async def test_that_no_settlement_runs_is_noticed_though_nothing_waits(
+    migrated_url: str, valkey_url: str, redis: Redis, shard: str
+) -> None:
+    settings = Settings(redis_url=valkey_url, database_url=migrated_url, shard=shard)
+    with pytest.raises(Unhealthy, match="posted to event 0 of 0, but settlement has done nothing for 20 s"):
+        await health.settlement(settings)
+    running = Settlement(migrated_url, valkey_url, shard, allow_weak_durability=True)
+    await running.open()
+    working = asyncio.create_task(running.run())
+    while not await redis.exists(Keys(shard).heartbeat("settlement")):
+        await asyncio.sleep(0.01)
+    assert await health.settlement(settings) == "posted to event 0 of 0"
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await running.close()
 
 
 async def test_the_outbox_survives_a_kill(
