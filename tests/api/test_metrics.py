@@ -87,7 +87,7 @@ async def test_status_metrics_and_log_show_refused_orders(
 async def test_status_and_metrics_say_how_long_the_calendar_lasts(services: ShardServices, tmp_path: Path) -> None:
     file = tmp_path / "calendar.csv"
     file.write_text(calendar.write(calendar.draft(today() - timedelta(days=9), today() + timedelta(days=60), "N")))
-    gateway = await services.start_gateway(calendar_file=file)
+    gateway = await services.start_gateway("calendar", calendar_file=file)
     shown = (await get(f"{gateway.url}/v1/status")).json()["calendar"]
     assert shown["problem"] is None
     assert shown["days_left"] in (59, 60)
