@@ -2,7 +2,7 @@
 
     await retry(connect, is_any_of(OSError), growing(0.1, 5.0), report)
 
-What is repeated must be safe to repeat. Only the standard library is imported here.
+The repeated action must be safe to repeat. Only the standard library is imported here.
 """
 
 import asyncio

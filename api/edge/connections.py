@@ -17,7 +17,7 @@ IPV6_PREFIX: Final = 64
 def client_of(address: str) -> str:
     """Return what limits per address count by: an IPv4 address, or the network of an IPv6 address.
 
-    What is no address, such as the empty text of a unix socket, is returned as it is.
+    A text that is no address, such as the empty one of a unix socket, is returned unchanged.
     """
     try:
         parsed = ip_address(address)

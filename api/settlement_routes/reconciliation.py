@@ -68,7 +68,7 @@ async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[
 
 def _signature(
     signature: Annotated[
-        str | None, Query(description="Of the warehouse's key over the file: 128 hexadecimal digits")
+        str | None, Query(description="Signature of the file by the warehouse's key: 128 hexadecimal digits")
     ] = None,
 ) -> bytes | None:
     return None if signature is None else parse_signature(signature.encode())
@@ -123,7 +123,7 @@ async def take_statement(
 
 @router.get("/warehouse-keys")
 async def get_keys(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List the keys that warehouses sign their statements with, by number; ended and declined ones too."""
+    """List the keys with which warehouses sign their statements, by number, including ended and declined ones."""
 
     def shown(row: Any) -> dict[str, Any]:
         return {**KEY(row), "fingerprint": fingerprint(row.public_key)}
@@ -140,7 +140,7 @@ async def propose_key(by: Clerk, connection: Transaction, request: WarehouseKeyR
 
 @router.post("/warehouse-keys/{number}/end")
 async def end_key(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
-    """End a key: nothing that it signs is taken any more."""
+    """End a key: statements that it signs are no longer accepted."""
     await warehouse_keys.end(connection, by, number, request.reason)
     return {"key": number}
 

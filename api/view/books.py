@@ -21,7 +21,7 @@ Level: TypeAlias = tuple[int, int]
 LevelChange: TypeAlias = tuple[int, int, int, int]
 """Side, price, the quantity before and the quantity now; 0 stands for no such level."""
 RestingOrder: TypeAlias = tuple[int, int, int, int, int]
-"""Id, side, price, visible quantity, rank. Of the orders at a price, those with a lower rank trade first."""
+"""Id, side, price, visible quantity, rank. At a price, orders with a lower rank trade first."""
 OrderChange: TypeAlias = tuple[RestingOrder | None, RestingOrder | None]
 """A resting order before and now; None stands for an order that did not, or does not, rest."""
 

@@ -96,14 +96,14 @@ def parse_public_key(pem: str) -> bytes:
 
 
 def fingerprint(public_bytes: bytes) -> str:
-    """Return the SHA-256 of a public key as people compare it: of its DER form, in hexadecimal digits."""
+    """Return the fingerprint of a public key for people to compare: the SHA-256 of its DER form, in hexadecimal."""
     public = Ed25519PublicKey.from_public_bytes(public_bytes)
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return sha256(der).hexdigest()
 
 
 def parse_signature(data: bytes) -> bytes:
-    """Return the 64 bytes of an Ed25519 signature, given as they are or as hexadecimal digits. Raises BadValue."""
+    """Return the 64 bytes of an Ed25519 signature, given as bytes or as hexadecimal digits. Raises BadValue."""
     if len(data) == SIGNATURE_BYTES:
         return data
     try:
@@ -116,7 +116,7 @@ def parse_signature(data: bytes) -> bytes:
 
 
 def verify_signature(public_bytes: bytes, signature: bytes, message: bytes) -> bool:
-    """Return whether a signature over a message was made by the key with this public half."""
+    """Return whether the key with this public half made a signature over a message."""
     try:
         Ed25519PublicKey.from_public_bytes(public_bytes).verify(signature, message)
     except (InvalidSignature, ValueError):

@@ -1,7 +1,7 @@
 """Settings of Python's garbage collector for processes that hold a million objects: no long pause, and little work.
 
-Objects that exist at the start are exempt. Of those allocated later the collector takes more at a time than by Python's
-default, whose many small collections cost a busy gateway a third of its time.
+Objects that exist at the start are exempt. Later ones are collected in larger steps than by Python's default, whose
+many small collections cost a busy gateway a third of its time.
 """
 
 import gc

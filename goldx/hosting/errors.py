@@ -10,4 +10,4 @@ class BadSettings(ValueError):
 
 
 class NotRunning(RuntimeError):
-    """Neither a setting nor a running ``goldx serve`` says where a server is."""
+    """Raised when neither a setting nor a running ``goldx serve`` gives the URL of a server."""

@@ -31,7 +31,7 @@ READING_ITS_DATA: Final = (BusyLoadingError, asyncpg.CannotConnectNowError)
 """The errors with which Valkey and PostgreSQL answer while they read their data, which may take any time."""
 STOP_TIMEOUT: Final = 30.0
 LONGEST_LINE: Final = 300
-"""Characters of a line of a log that are shown where a server did not start; the log has them all."""
+"""The most characters shown of a log's line if a server did not start; the log has the whole line."""
 POLL_SECONDS: Final = 0.03
 """How often a starting server is asked whether it is ready."""
 
@@ -142,12 +142,12 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def last_line(text: str) -> str:
-    """Return the last line of an error's text that says something."""
+    """Return the last non-empty line of an error's text."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def _shortened(line: str) -> str:
-    """Return what a line of a log says: of a JSON object its event, kind and reason or error."""
+    """Return the text of a line of a log; for a JSON object, its event, kind and reason or error."""
     with contextlib.suppress(ValueError):
         entry = json.loads(line)
         if isinstance(entry, dict) and "event" in entry:

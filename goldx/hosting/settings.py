@@ -71,25 +71,28 @@ class Settings(BaseSettings):
     gateway_host: str = Field(default="127.0.0.1", pattern=f"^{HOST}$", description="Where the gateway listens.")
     gateway_port: int = Field(default=8600, ge=0, le=65535, description="Its port; 0: any free one.")
     session_rate: int = Field(
-        default=10_000, ge=1, le=1_000_000, description="Requests a second of one session; cancels are free."
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Units per second for the requests of one session; cancels have as many more.",
     )
     session_burst: int = Field(
-        default=20_000, ge=1, le=1_000_000, description="Requests of one session that may come at once."
+        default=20_000, ge=1, le=1_000_000, description="Units that the requests of one session may use at once."
     )
     session_idle_seconds: int = Field(
-        default=60, ge=1, le=3_600, description="A logged-on session that is silent for so long is closed."
+        default=60, ge=1, le=3_600, description="Seconds of silence after which a logged-on session is closed."
     )
     session_queue_kb: int = Field(
-        default=4_096, ge=64, le=1_048_576, description="What a session may leave untaken before it is cut off."
+        default=4_096, ge=64, le=1_048_576, description="KiB that a session may leave unread before it is cut off."
     )
     anonymous_rate: int = Field(
         default=100,
         ge=1,
         le=1_000_000,
-        description="Requests a second of one address without a key, over all its connections.",
+        description="Units per second of one address without a key, over all its connections.",
     )
     anonymous_burst: int = Field(
-        default=1_000, ge=1, le=1_000_000, description="Requests of one address without a key that may come in a burst."
+        default=1_000, ge=1, le=1_000_000, description="Units that one address without a key may use at once."
     )
     connections: int = Field(
         default=4_000,
@@ -125,7 +128,10 @@ class Settings(BaseSettings):
     console_host: str = Field(default="127.0.0.1", pattern=f"^{HOST}$", description="Where the console listens.")
     console_port: int = Field(default=8601, ge=0, le=65535, description="Its port; 0: any free one.")
     lease_ms: int = Field(
-        default=1_500, ge=200, le=60_000, description="Milliseconds for which a leading engine leads without renewing."
+        default=1_500,
+        ge=200,
+        le=60_000,
+        description="Milliseconds for which an engine leads without renewing its lease.",
     )
     snapshot_every: int = Field(default=100_000, ge=1, le=10**9, description="Commands between two snapshots.")
     view_snapshot_every: int = Field(
@@ -159,7 +165,7 @@ class Settings(BaseSettings):
         default=64,
         ge=0,
         le=1_000_000,
-        description="With less room on the journal's disk, where a gateway can see it, new orders are refused.",
+        description="Free MB on the journal's disk below which new orders are refused, if a gateway can see the disk.",
     )
     allow_weak_durability: bool = Field(
         default=False,
@@ -170,10 +176,10 @@ class Settings(BaseSettings):
         description="Folder of the shard's archive, read by every service; unset: nothing is archived or trimmed.",
     )
     archive_every_seconds: int = Field(
-        default=600, ge=1, le=86_400, description="How often the archiver writes down what is new."
+        default=600, ge=1, le=86_400, description="Seconds between two passes of the archiver."
     )
     archive_after_hours: int = Field(
-        default=168, ge=0, le=1_000_000, description="How long what is archived stays on the server as well."
+        default=168, ge=0, le=1_000_000, description="Hours for which archived entries stay on the server as well."
     )
     calendar_file: Path | None = Field(
         default=None,

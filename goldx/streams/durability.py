@@ -1,8 +1,8 @@
 """The durability of a server: whether a write is on its disk when the server acknowledges it.
 
-The exchange has an order from the moment at which the append to the journal is acknowledged. That is only true of a
-server that has the write on its disk by then. So the server is asked, the answer is published, and a server that
-promises less is refused.
+The exchange has an order once the append to the journal is acknowledged. This holds only if the server has the write on
+its disk by then. So the server is asked for its policy, the answer is published, and a server that promises less is
+refused.
 """
 
 from typing import NamedTuple

@@ -1,12 +1,12 @@
-"""Replicas: what must be on other machines' disks before it counts, where the setting ``require_replicas`` says so.
+"""Replicas: with the setting ``require_replicas`` a write counts only once it is on other machines' disks.
 
-A primary that fails takes with it what its replicas did not have yet. So with N required replicas an append counts only
-when N of them have it on their disks (WAITAOF), and nobody acts on a journal entry before that: the engine reads an
-entry only when it is safe, so every event that is published follows from entries that a failover keeps. Events
-themselves may be lost by a failover; the engine still has them, or makes the same ones again.
+A failing primary loses writes that its replicas do not have yet. So with N required replicas an append counts only when
+N of them have it on their disks (WAITAOF). The engine reads a journal entry only then, so every published event follows
+from entries that survive a failover. Events themselves may be lost by a failover; the engine still has them, or makes
+the same ones again.
 
-The server confirms what a connection wrote. What another connection wrote is confirmed by a mark that is written after
-it, because replicas take everything in one order. In the same step the server shows that it has what is to be
+The server confirms the writes of one connection. Writes of another connection are confirmed by a mark that is written
+after them, because replicas take everything in one order. The same step checks that the server has the write to be
 confirmed, because after a failover it may be another server.
 """
 
@@ -24,8 +24,8 @@ from goldx.streams.outages import error_code
 WAITS_MS: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024)
 """How long the server waits for its replicas each time that it asks them.
 
-A replica that is asked answers what it has on its disk already, which is not yet what came with the question, and
-unasked it reports only once a second. Together less than a connection's timeout.
+A replica answers with what it has on its disk already, without the data that came with the question, and unasked it
+reports only once a second. All questions together take less than a connection's timeout.
 """
 
 

@@ -80,7 +80,7 @@ class BadTimetable(ValueError):
 
 
 class Entry(NamedTuple):
-    """One line of a template: the state begins at a time, or up to ``random_ms`` later by lot.
+    """One line of a template: the state begins at a time, or at random up to ``random_ms`` later.
 
     ``offset_ms`` counts from midnight of the evening's date in a night session, from that of the trading day in a day
     session.
@@ -99,7 +99,7 @@ class Template(NamedTuple):
 
 
 class Authored(NamedTuple):
-    """A timetable file that was read. ``late_ms``: a step that is later is not made up for."""
+    """The contents of a timetable file. A step that is late by more than ``late_ms`` is left out."""
 
     late_ms: int
     end_of_day_ms: int
@@ -108,7 +108,7 @@ class Authored(NamedTuple):
 
 
 def parse(text: str) -> Authored:
-    """Return what a timetable file says. Raises BadTimetable with every fault that was found."""
+    """Return the contents of a timetable file. Raises BadTimetable with every fault."""
     if len(text) > LARGEST_BYTES:
         raise BadTimetable([f"the file: larger than {LARGEST_BYTES} characters"])
     try:
@@ -132,7 +132,7 @@ def parse_time(text: object) -> int | None:
 
 
 class _Reader:
-    """Reads the tree of a TOML file and collects what is wrong with it."""
+    """Reads the tree of a TOML file and collects its faults."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -199,7 +199,7 @@ class _Reader:
             if (seconds := table.get("random_end_seconds")) is not None:
                 random_ms = SECOND * self._whole(f"{where}.random_end_seconds", seconds, 1, LONGEST_RANDOM_SECONDS)
                 if state not in (AUCTION, CLOSING_AUCTION):
-                    self._report(f"{where}.random_end_seconds", "only an auction ends by lot")
+                    self._report(f"{where}.random_end_seconds", "only an auction may have a random end")
         for number, (before, entry) in enumerate(pairwise(entries), 1):
             if entry.offset_ms <= before.offset_ms + before.random_ms:
                 after = "the latest beginning of" if before.random_ms else ""

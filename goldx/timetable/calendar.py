@@ -18,7 +18,7 @@ worked_weekend   no        yes       a Saturday or Sunday that is worked in exch
 ===============  ========  ========  ====================================================================
 
 A trading day is from Monday to Friday (domain sheet 1.2; the matching core has the same rule). Lines that are empty or
-begin with ``#`` are passed over.
+begin with ``#`` are ignored.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ON_WEEKDAYS: Final = frozenset((TRADING, TRADING_NO_NIGHT, HOLIDAY))
 
 HEADER: Final = "day,kind,notice"
 ALERT_DAYS: Final = 30
-"""So many days before its end a calendar is to be continued; the alert begins then."""
+"""The number of days before a calendar's end at which the alert to continue it begins."""
 LARGEST_BYTES: Final = 4_000_000
 LONGEST_NOTICE: Final = 200
 _SATURDAY: Final = 5
@@ -59,11 +59,11 @@ class BadCalendar(ValueError):
 
 
 class OutsideCalendar(LookupError):
-    """A day was asked for that the calendar does not define."""
+    """Raised for a day that the calendar does not define."""
 
 
 class CalendarDay(NamedTuple):
-    """One day: its kind (one of KINDS) and the notice that the kind comes from."""
+    """One day: its kind (one of KINDS) and the notice on which the kind is based."""
 
     day: date
     kind: str
@@ -79,7 +79,7 @@ class CalendarDay(NamedTuple):
 
 
 class Calendar:
-    """The days of a calendar, without a gap. ``sha256`` is the hash of what they say: day, kind and notice of each.
+    """The days of a calendar, without a gap. ``sha256`` is the hash of the day, kind and notice of each.
 
     Every method raises OutsideCalendar rather than guess about a day that is not in it.
     """
@@ -123,7 +123,7 @@ class Calendar:
         return self.previous_trading_day(day)
 
     def days_left(self, day: date) -> int:
-        """Return how many days after a day are still in the calendar; negative when it has ended."""
+        """Return the number of days in the calendar after a day; negative if it ended before."""
         return (self.last - day).days
 
     def _search(self, day: date, step: timedelta) -> date:
@@ -160,10 +160,10 @@ def write(days: Iterable[CalendarDay]) -> str:
 
 
 def draft(first: date, last: date, notice: str, holidays: Iterable[date] = ()) -> list[CalendarDay]:
-    """Return the days from first to last as they are without holidays, for the operator to enter these.
+    """Return the days from first to last as a draft, to which the operator adds the missing holidays.
 
-    Those that are given are entered already, and what follows from them: no night session before the first trading day
-    after one. The first trading day has none either, because the evening before is not in this calendar.
+    The draft has the given holidays, and no night session before the first trading day after one. The first trading day
+    has none either, because the evening before is not in this calendar.
     """
     closed = frozenset(holidays)
     days = []
@@ -181,7 +181,7 @@ def draft(first: date, last: date, notice: str, holidays: Iterable[date] = ()) -
 
 
 class _Reader:
-    """Reads the lines of a calendar one by one and collects what is wrong with them."""
+    """Reads the lines of a calendar one by one and collects their faults."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -192,7 +192,7 @@ class _Reader:
         """Whether a night session may come before the next trading day: not at the beginning, not after a holiday."""
 
     def take(self, number: int, line: str) -> None:
-        """Read a line that has something in it."""
+        """Read a line that is not empty."""
         if not self._header:
             self._header = True
             if line != HEADER:

@@ -1,4 +1,4 @@
-"""The calendar of the settings as the services read it: again whenever the file changes, and how long it lasts."""
+"""The calendar file of the settings, which services read again whenever it changes, and its remaining days."""
 
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from goldx.timetable.venue_time import today
 class CalendarFile:
     """A calendar file that may be replaced while a service runs.
 
-    ``problem`` says what is wrong with the file as it is now, or is None. The last calendar that was right stays.
+    ``problem`` says what is wrong with the present file, or is None. The last valid calendar stays in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,7 +23,7 @@ class CalendarFile:
         self.problem: str | None = None
 
     def current(self) -> Calendar | None:
-        """Return the calendar, read again if the file has changed; None if there never was a right one."""
+        """Return the calendar, read again if the file has changed; None if there never was a valid one."""
         try:
             found = self._path.stat()
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -37,9 +37,9 @@ class CalendarFile:
 
 
 def status(file: CalendarFile, trading_day: str | None) -> dict[str, Any]:
-    """Return the bounds of a calendar, how many of its days come after the trading day, and what is wrong with it.
+    """Return the bounds of a calendar, the number of its days after the trading day, and its fault.
 
-    Before the first trading day, after today.
+    Before the first trading day, days are counted from today.
     """
     calendar = file.current()
     if calendar is None:

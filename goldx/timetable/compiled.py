@@ -23,7 +23,7 @@ FORMAT: Final = 1
 class Step(NamedTuple):
     """A planned change of an instrument's phase. ``planned_at`` in ms since the epoch identifies it.
 
-    It is taken at that time or, by lot, up to ``window_ms`` later.
+    It is made at that time or, at random, up to ``window_ms`` later.
     """
 
     symbol: str
@@ -82,7 +82,7 @@ class Timetable:
         return _canonical(self.content() | {"content_sha256": self.sha256}) + b"\n"
 
     def content(self) -> dict[str, Any]:
-        """Return what the file says, without the hash."""
+        """Return the contents of the file, without the hash."""
         return {
             "format": FORMAT,
             "calendar_sha256": self.calendar.sha256,
@@ -101,7 +101,7 @@ def compile_timetable(text: str, calendar: Calendar) -> Timetable:
 
 
 def read(file: Path) -> Timetable:
-    """Return the timetable in a compiled file. Raises OSError, and BadTimetable for one that is not intact."""
+    """Return the timetable in a compiled file. Raises OSError, and BadTimetable for an altered file."""
     try:
         content = json.loads(file.read_bytes())
         named = content.pop("content_sha256")

@@ -64,7 +64,7 @@ def compile_command(source: Path, calendar_file: Path | None, out: Path | None) 
 @_TIMETABLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def plan_command(day: date | None, symbol: str | None, file: Path | None, as_json: bool) -> None:
-    """Show the plan of a trading day: when each instrument enters which phase. A step by lot has a latest time too."""
+    """Show the plan of a trading day: when each instrument enters which phase. A random step has a latest time, too."""
     found = read_timetable(file)
     try:
         plan = found.plan(day or found.day_at(now_ms()))

@@ -11,7 +11,7 @@ an event without the command behind it. Then it trims whole segments, and only t
 With ``require_replicas`` a pass copies only what the replicas have: a failover may replace what they do not have, and
 an archive never takes anything back.
 
-Whatever ends a pass, a full disk or a kill, it has trimmed nothing that is not archived, and the next one goes on.
+A pass that a full disk or a kill ends has trimmed nothing that is not archived, and the next one continues.
 """
 
 import asyncio

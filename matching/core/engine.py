@@ -84,7 +84,7 @@ class Engine:
 
         A command is the plain form of one of ``goldx.protocol.commands``: its tag, then its fields; trailing fields
         may be missing, as they are in journals older than the field. The events are plain tuples in the field order of
-        ``goldx.protocol.events``. What the exchange refuses is an event too. Only something that is no command raises
+        ``goldx.protocol.events``. A refusal is an event too. Only something that is no command raises
         (KeyError, TypeError, ValueError), before it has changed anything: the commands before it have been applied, and
         ``outcomes`` has grown by as many. Time never runs backward: an earlier ``at`` counts as the latest so far.
         """
@@ -134,7 +134,7 @@ class Engine:
 
 
 def _apply_general(state: State, command: tuple[Any, ...]) -> Events:
-    """Apply any command the general way and return its events. What is due by its time has happened before."""
+    """Apply any command the general way and return its events. Everything due by its time has happened before."""
     tag: int = command[0]
     defaults = _DEFAULTS[tag]
     if len(command) < len(defaults):

@@ -1,8 +1,8 @@
 """Fees, and what a buy has to reserve for them.
 
-A fee is a rate in basis points of a trade's money, in whole fen. What rounding keeps back is not lost: each order
-carries it, in ten-thousandths of a fen, as its *residue* from one of its trades to the next. So the fees of an order
-always add up to the rounded sum, and not to a sum of rounded fees (rule MONEY_HALF_UP, residue kept).
+A fee is a rate in basis points of a trade's money, in whole fen. The rounding error is not lost: each order carries it,
+in ten-thousandths of a fen, as its *residue* from one of its trades to the next. So the fees of an order always add up
+to the rounded sum, and not to a sum of rounded fees (rule MONEY_HALF_UP, residue kept).
 
 >>> from matching.core.fees import fee
 >>> fee(0, 12_345, 1)  # 1.2345 fen

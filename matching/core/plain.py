@@ -3,7 +3,7 @@
 Each is one function that reads from top to bottom and does everything in line, because in Python a call is what costs
 most; so these functions stay long. They return None, before anything has changed, for whatever is uncommon or has to
 be refused. Then the general path in ``placing`` and ``changes`` applies the command; it knows every rule and the reason
-of every refusal. Whatever is done here it could do as well, with the same events and the same state.
+of every refusal. It could do everything that is done here, with the same events and the same state.
 
 Numbers that are both put into events and calculated with have two names here: ``quantity`` is the object from the
 command, ``amount`` the same as an int. The compiled core would otherwise make a new object of it for every event.

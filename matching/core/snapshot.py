@@ -1,7 +1,7 @@
 """The state as bytes and back: MessagePack of nested lists, in an order that follows from the state alone.
 
-What can be derived from the rest is not written: levels, best prices, indexes, price limits in force. So a snapshot
-cannot contradict itself, and restoring one checks everything that is cached.
+Derived data is not written: levels, best prices, indexes, price limits in force. So a snapshot cannot contradict
+itself, and restoring one checks everything that is cached.
 
 Each record has a function that writes it and below it the one that reads it; both name its parts in the same order.
 Parts that older versions did not know come last and are left out if empty. So a state that an older version could have

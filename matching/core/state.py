@@ -20,7 +20,7 @@ NEVER: Final = 1 << 62
 NO_ORDER: Final = 1 << 62
 """The number in a ``Due`` that is about no order. Higher than any order's, so that at one time orders come first."""
 FORGOTTEN_ENTRIES: Final = 1_000
-"""So many entries of orders that are over may be in the timetable, besides two for each open order."""
+"""Entries of ended orders that may stay in the timetable, besides two for each open order."""
 
 
 class Due(NamedTuple):

@@ -1,7 +1,7 @@
 """State = fold of the journal: the core, and how far into the journal it has got.
 
-Whoever needs the state of a shard (the leading engine, recovery, verification) applies journal entries to a ``Fold``,
-one by one in their order, and receives the frame of events that follows from each.
+Each program that needs the state of a shard (the leading engine, recovery, verification) applies journal entries to a
+``Fold``, one by one in their order, and receives the frame of events that follows from each.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 Recovery and standby are the same work: follow the journal, hold back the events that are not published yet, and compare
 what is published with what the journal gives. An engine that becomes the leader publishes what it has held back and
-goes on. Whatever can be wrong with the two streams is found here, before the engine leads: a journal that lacks
-entries, an event stream ahead of what the journal can give, and events that the journal would not give again.
+goes on. Faults of the two streams are found here, before the engine leads: a journal that lacks entries, an event
+stream ahead of what the journal can give, and events that the journal would not give again.
 """
 
 import asyncio

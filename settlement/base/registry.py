@@ -104,7 +104,7 @@ async def add_key(
         granted = _permissions(permissions, held, f"what {staff_code} may do")
     of_warehouse = select(warehouse_key.c.warehouse).where(warehouse_key.c.public_key == public_key)
     if await connection.scalar(of_warehouse) is not None:
-        raise BadValue("public_key", key_id, "a key that no warehouse signs its statements with")
+        raise BadValue("public_key", key_id, "a key with which no warehouse signs statements")
     row = {"key_id": parse_identifier(key_id, "key_id"), "public_key": public_key, "permissions": granted}
     holding = {"member": member_code, "staff": staff_code, "created_at": now_ms()}
     try:

@@ -1,7 +1,7 @@
 """Taking the steps that the state machines allow (``settlement.documents``).
 
-Nothing else decides it: whoever changes a document's state asks its machine here, and a step that the machine does not
-allow is refused with the reason. Of a step's two people the first has proposed it, or is recorded in the document.
+All code that changes a document's state asks its machine here, and a step that the machine does not allow is refused
+with the reason. If a step takes two people, the first one has proposed it, or is recorded in the document.
 """
 
 from collections.abc import Mapping, Sequence

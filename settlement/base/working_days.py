@@ -1,9 +1,9 @@
 """Working days: Monday to Friday, except for holidays and worked weekends (domain sheet 5.5).
 
-China moves working days around its holidays by a notice each year. Where the exchange has a trading calendar
-(``goldx.timetable.calendar``), its days are taken over into a table here, and there is no other source: nothing can be
-entered by hand, and a deadline beyond its end is refused. Without one, holidays and worked weekends are entered by
-hand, and a deadline in a year without any entry is refused.
+China moves working days around its holidays by a notice each year. If the exchange has a trading calendar
+(``goldx.timetable.calendar``), its days are copied into a table here as the only source: nothing can be entered by
+hand, and a deadline beyond its end is refused. Without one, holidays and worked weekends are entered by hand, and a
+deadline in a year without any entry is refused.
 """
 
 from datetime import date, timedelta

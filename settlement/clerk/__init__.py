@@ -1,8 +1,9 @@
 """``goldx clerk``: what a settlement clerk types, from money and bars coming in to metal going out.
 
-The commands act on the database directly, as the member of staff that ``--as`` names. What moves money or metal only
-proposes; another member of staff approves it. There is one module per folder of settlement; it adds its commands to the
-group when it is imported, which is when one of them is called (``settlement.clerk.group`` knows which are where).
+The commands act on the database directly, as the member of staff that ``--as`` names. A command that moves money or
+metal only proposes it; another member of staff approves. There is one module per folder of settlement; it adds its
+commands to the group when it is imported, which is when one of them is called (``settlement.clerk.group`` knows which
+are where).
 """
 
 from settlement.clerk.group import clerk

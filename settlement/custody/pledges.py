@@ -1,8 +1,8 @@
 """Pledges (质押): the pledgor and the pledgee declare separately, are paired, and somebody else approves.
 
-The states follow the exchange practice of domain sheet 2.9 (entered, paired, approved; withdrawn, refused). Whoever
-enters one side's document may not enter the other's. A pledge never passes title: the remedies of an unpaid pledgee are
-a matter of law and courts, not of this register.
+The states follow the exchange practice of domain sheet 2.9 (entered, paired, approved; withdrawn, refused). The person
+who enters one side's document may not enter the other's. A pledge never passes title: the remedies of an unpaid pledgee
+are a matter of law and courts, not of this register.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """The kinds of proposal, each once with all that depends on its kind.
 
-Whatever tells kinds apart reads this table: who decides (``settlement.service.movements``), what the outbox may send,
-what the ledger posts (``settlement.ledger.posting``), how own stock follows (``settlement.ledger.own_stock``), and the
-database's CHECKs (``settlement.tables``). A new kind is a record here, a module that decides it, and a migration of the
-CHECKs.
+All code that distinguishes kinds reads this table: who decides (``settlement.service.movements``), what the outbox may
+send, what the ledger posts (``settlement.ledger.posting``), how own stock follows (``settlement.ledger.own_stock``),
+and the database's CHECKs (``settlement.tables``). A new kind is a record here, a module that decides it, and a
+migration of the CHECKs.
 """
 
 from collections.abc import Mapping

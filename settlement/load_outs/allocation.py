@@ -26,7 +26,7 @@ class Candidate(NamedTuple):
 def choose(pool: Sequence[Candidate], ask_mg: int) -> list[Candidate]:
     """Return the lots that come closest to ``ask_mg``, oldest first; none if nothing comes closer than no lot at all.
 
-    Of two choices equally far from the ask the lower one is taken (nobody is made to buy more without need), then the
+    If two choices are equally far from the ask, the lower one is taken (nobody must buy more without need), then the
     one of fewer lots, then the older ones. The same pool and ask always give the same lots.
     """
     if len(pool) <= EXACT:

@@ -152,7 +152,7 @@ async def unfreeze(connection: AsyncConnection, by: str, lot_ids: Sequence[int],
 
 
 async def _check_not_of_transfer(connection: AsyncConnection, by: str, lot_id: int, transfer_no: int | None) -> None:
-    """Raise Refused (SAME_PERSON) for who shipped or received the transfer that a freeze is about, if any."""
+    """Raise Refused (SAME_PERSON) for a person who shipped or received the transfer in doubt, if any."""
     people = select(transfer.c.shipped_by, transfer.c.received_by).where(transfer.c.transfer_no == transfer_no)
     row = (await connection.execute(people)).first()
     if row is not None and by in row:

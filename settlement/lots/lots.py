@@ -154,7 +154,7 @@ class Search(NamedTuple):
             if value is not None:
                 query = query.where(column == value)
         if self.state is None and not self.gone:
-            # Written as the index ix_lot_here is, or the planner could not use it.
+            # In the form of the index ix_lot_here, or the planner could not use it.
             query = query.where(text(not_in("state", GONE)))
         if self.refiner is not None:
             query = query.where(func.folded(lot.c.refiner) == fold(self.refiner))

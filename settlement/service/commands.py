@@ -24,7 +24,7 @@ T = TypeVar("T")
 def on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
     """Do one piece of work on the configured database, which is migrated first, and return its result.
 
-    What is refused ends the command with the reason; nothing was changed.
+    A refusal ends the command with the reason; nothing was changed.
     """
 
     async def run() -> T:

@@ -115,7 +115,7 @@ calendar_source = Table(
     Column("last_day", Date, nullable=False),
     CheckConstraint("one", name="one_row"),
 )
-"""The trading calendar that ``calendar_day`` was taken over from; no row where days are entered by hand."""
+"""The trading calendar that was copied into ``calendar_day``; no row if days are entered by hand."""
 
 proposal = Table(
     "proposal",

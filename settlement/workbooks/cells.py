@@ -2,10 +2,10 @@
 
 A cell knows whether a spreadsheet stored it as text, as a number, a percentage or a date. It may hold nothing that can
 be read at all: an error, a formula that was not computed, or a part of merged cells. Empty is none of these: each
-reader asks ``unreadable`` of every cell of its rows. Numbers arrive as binary floating point
-whatever the sheet shows, so a number is only taken where it is a decimal of the places that the column allows, up to
-the noise that summing in a spreadsheet leaves (``decimal_text``). What must be text, such as the number on a bar, is
-refused in a number cell: leading zeros and digits beyond the fifteenth are lost there already.
+reader asks ``unreadable`` of every cell of its rows. Numbers arrive as binary floating point whatever the sheet shows,
+so a number is only taken where it is a decimal of the places that the column allows, up to the noise that summing in a
+spreadsheet leaves (``decimal_text``). A value that must be text, such as the number on a bar, is refused in a number
+cell: leading zeros and digits beyond the fifteenth are lost there already.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What a CHECK cannot say: entries balance, balances follow postings, histories are append-only."""
+"""Rules that a CHECK cannot express: entries balance, balances follow postings, histories are append-only."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What binds lots and gold: locks, pledges, legal holds, transfers, and one customs status per class."""
+"""Restrictions of lots and gold: locks, pledges, legal holds, transfers, and one customs status per class."""
 
 import sqlalchemy as sa
 from alembic import op

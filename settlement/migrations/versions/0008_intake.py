@@ -29,7 +29,7 @@ PROPOSAL_KINDS = (
     *("transfer", "acceptance", "provenance", "lot_lift", "lot_return"),
 )
 
-# What was once written stays: a commitment, what it was opened with, a weight, a record of provenance.
+# Written values stay: a commitment, what it was opened with, a weight, a record of provenance.
 KEEP = """
 CREATE FUNCTION keep_columns() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

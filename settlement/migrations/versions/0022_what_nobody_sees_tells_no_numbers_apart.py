@@ -52,6 +52,6 @@ def _reindex(index: str) -> None:
 
 def upgrade() -> None:
     op.execute(FOLDED)
-    # What the indexes hold was folded by the function of before.
+    # The indexes hold values folded by the former function.
     for index in op.get_bind().execute(INDEXES).scalars().all():
         _reindex(index)

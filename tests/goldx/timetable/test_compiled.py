@@ -131,7 +131,11 @@ def test_a_compiled_file_is_read_back_and_refused_when_it_was_altered(tmp_path: 
             '"11:30", state = "lunch"',
             "day[3].state: 'lunch' is not allowed; it must be one of",
         ),
-        ('"11:30", state = "break"', '"11:30", state = "break", random_end_seconds = 5', "only an auction ends by lot"),
+        (
+            '"11:30", state = "break"',
+            '"11:30", state = "break", random_end_seconds = 5',
+            "only an auction may have a random end",
+        ),
         ("random_end_seconds = 30", "random_end_seconds = 0", "night[1].random_end_seconds: 0 is not allowed"),
         ("late_seconds = 120", "late_seconds = true", "late_seconds: True is not allowed; it must be a whole number"),
         ("late_seconds = 120", "", "the file: late_seconds is missing"),

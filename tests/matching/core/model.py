@@ -229,7 +229,7 @@ class Model(OrderCommands):
         member.killed = member.halted = False
         self.emit(events.MemberRestored, c.member)
 
-    # What comes in and goes out
+    # Deposits and withdrawals
 
     def do_holding_adjust(self, c: commands.HoldingAdjust) -> None:
         leg = commands.Leg(c.account, c.asset, c.amount)

@@ -194,7 +194,7 @@ class LotAndLargest(Rule):
 
 
 class Uncommon(Rule):
-    """Whatever is not a plain order is left to the general path, alone or together with others."""
+    """Every command other than a plain order is left to the general path, alone or together with others."""
 
     happens = frozenset(("fast", "general", "BAD_VALUE", "TOO_LATE", "WOULD_TAKE", "CANNOT_FILL", "order.triggered"))
 

@@ -63,7 +63,7 @@ async def test_a_transfer_between_warehouses(exchange: SmallExchange) -> None:
 
 
 async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> None:
-    """Neither who received it nor who shipped it ends the freeze."""
+    """Neither the person who received it nor the one who shipped it may end the freeze."""
     await shipped(exchange, [1])
     arrival = await do(exchange, transfers.receive, OTHER, 1, "S-8", weighed("SCALE-2", lot_1="100.00"))
     assert arrival == (False, {1: "SEAL_DIFF: left under S-9, came under S-8"})
@@ -77,7 +77,7 @@ async def test_a_broken_seal_freezes_what_arrives(exchange: SmallExchange) -> No
 
 
 async def test_a_freeze_on_the_way_does_not_hide_a_broken_seal(exchange: SmallExchange) -> None:
-    """A freeze that was laid meanwhile, for whatever reason, is ended by nobody who shipped or received the lot."""
+    """Nobody who shipped or received the lot may end a freeze that was laid on the way for any reason."""
     await shipped(exchange, [1])
     await do(exchange, locks.freeze, THIRD, [1], "papers are missing")
     arrival = await do(exchange, transfers.receive, OTHER, 1, "S-8", weighed("SCALE-2", lot_1="100.00"))

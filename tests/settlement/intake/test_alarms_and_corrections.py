@@ -40,7 +40,7 @@ async def test_an_assay_far_from_the_screening_is_explained_by_a_third_person(ex
 
 
 async def test_none_of_the_parties_that_assayed_explains_the_difference(exchange: SmallExchange) -> None:
-    """Party A's result is entered by one person, party B's by another, who so makes the finding."""
+    """One person enters party A's result, another party B's, which makes the finding."""
     number = await screened(exchange)
     drawn = [SealedSample(party, f"P-{party}", 500) for party in ("A", "B", "UMPIRE")]
     await do(exchange, sampling.draw, ONE, {number: drawn})

@@ -98,7 +98,7 @@ async def test_a_wrong_or_foreign_signature_is_refused(stocked_exchange: SmallEx
 
 
 async def test_a_signature_is_good_for_the_day_that_the_file_says(stocked_exchange: SmallExchange) -> None:
-    """Neither is an old statement a new one, nor a count list of the venue's own one, though the warehouse signs it."""
+    """An old statement, or the venue's own count list, counts as no new one even if the warehouse signs it."""
     await registered(stocked_exchange)
     await taken(stocked_exchange, ONE, statement(BARS[0], day=""), None)
     yesterday = f"{today() - timedelta(days=1)}"
