@@ -103,7 +103,8 @@ async def pair(
     """Enter the pledgee's side, which must say the same; lock the lots and return the number of the proposal.
 
     Raises BadValue for an unknown pledge, Refused for one that is not waiting (ILLEGAL_STEP), a declaration that
-    differs (NOT_PAIRED), and who entered the other side (SAME_PERSON).
+    differs (NOT_PAIRED), a lot that is no longer the pledgor's (NOT_OWN_LOT), and who entered the other side
+    (SAME_PERSON).
     """
     row = await encumbrances.one(connection, PLEDGE, number)
     for field, declared, expected in (
@@ -114,6 +115,9 @@ async def pair(
         if declared != expected:
             raise Refused("NOT_PAIRED", f"pledge {number}: the pledgee says {field} {declared}, the pledgor {expected}")
     printable("document", document, 64)
+    if row.lots:
+        # A lot that was in a load-out meanwhile may have come back under a receipt of another account.
+        await _fine_of_own_lots(connection, row.account, row.symbol, row.lots, row.fine_mg)
     await encumbrances.step(connection, PLEDGE, by, "pair", [number], counter_document=document)
     await locks.lay(connection, by, "PLEDGE", row.lots, f"pledged to {row.in_favour_of}", number)
     summary = {**encumbrances.described(row), "counter_document": document}

@@ -26,6 +26,7 @@ from settlement.base.refusal import Refused
 from settlement.base.spelling import fold, same
 from settlement.base.steps import advance
 from settlement.base.texts import mark, printable
+from settlement.custody import receipts
 from settlement.documents.custody import TRANSFER
 from settlement.lots import acceptance, customs, locks, lots, scales, warehouses
 from settlement.lots.scales import GrossWeight, Weighing
@@ -50,7 +51,8 @@ async def propose(
     """Propose to move lots that lie in one warehouse; return the proposal's number.
 
     Raises BadValue for unknown names; Refused if a lot is locked (LOCKED), promised or not registered (ILLEGAL_STEP),
-    if the customs status would change without permit and class (PERMIT_NEEDED) or with a live receipt (RECEIPT_LIVE),
+    if the customs status would change without permit and class (PERMIT_NEEDED), with a live receipt (RECEIPT_LIVE) or a
+    proposed one (RECEIPT_EXISTS),
     if the class does not take a lot there (NOT_ACCEPTED, OUTSIDE_BAND), or if a permit is used up (PERMIT_USED_UP).
     """
     if not lot_ids:
@@ -102,6 +104,7 @@ async def _check_crossing(
                 f"lot {row.lot_id} is {row.state}: only a registered lot without a receipt crosses the customs border"
             )
             raise Refused("RECEIPT_LIVE", text)
+    await receipts.check_none(connection, list(chosen))
     used = select(func.count()).where(func.folded(transfer.c.permit) == fold(permit), transfer.c.status != "CANCELLED")
     if (await connection.scalar(used) or 0) >= PERMIT_USES:
         raise Refused("PERMIT_USED_UP", f"permit {permit} has served {PERMIT_USES} transfers, which is all it may")

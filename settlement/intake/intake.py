@@ -127,17 +127,23 @@ async def quarantine(connection: AsyncConnection, by: str, lot_id: int, reason: 
     """Stop a lot at once, on one person's decision, for suspected money laundering or the police.
 
     ``authority`` names who orders the hold, or the number of the order. A lot whose gold is, or may soon be, on an
-    account or promised to a load-out keeps its state and is frozen; another person ends that with ``unfreeze``. Return
-    the name of the hold, QUARANTINED or FREEZE.
+    account, and a lot of a load-out or a transfer, keeps its state and is frozen; another person ends that with
+    ``unfreeze``. Return the name of the hold, QUARANTINED or FREEZE.
     """
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
     detail = {"reason": printable("reason", reason, 200), "authority": printable("authority", authority, 200)}
-    if row.state in STOPPABLE and (row.state != "REGISTERED" or await receipts.open_of(connection, [lot_id])):
+    if row.state in STOPPABLE and (row.state != "REGISTERED" or await _is_bound(connection, lot_id)):
         await locks.freeze(connection, by, [lot_id], f"{authority}: {reason}"[:200])
         return "FREEZE"
     values = {lot_id: {"held_state": row.state}}
     await lots.take(connection, by, "quarantine", [lot_id], values=values, details={lot_id: detail})
     return LOT.steps["quarantine"].after
+
+
+async def _is_bound(connection: AsyncConnection, lot_id: int) -> bool:
+    """Return whether a registered lot has a receipt, or is in a transfer, which has to end as for any other lot."""
+    kinds = {row.kind for row in (await locks.on_lots(connection, [lot_id])).get(lot_id, ())}
+    return bool(await receipts.open_of(connection, [lot_id])) or ("TRANSFER" in kinds and "FREEZE" not in kinds)
 
 
 async def propose_lift(connection: AsyncConnection, by: str, lot_id: int, reason: str) -> int:

@@ -167,6 +167,9 @@ async def _cast(
         raise BadValue("serial", str(key), f"a number of its own: {other} is in the register")
     fine = sum((row.melt_cg or row.gross_cg) * (row.fineness_e5 or row.declared_fineness_e5) for row in rows)
     declared = max(fine * 10 // total_mg, 1)
+    for other_lot in (await pre_advice.find_disputed(connection, [key])).values():
+        allowed = f"a number of its own: lot {other_lot} of that number is under a quality claim"
+        raise BadValue("serial", str(key), allowed)
     mark("refiner", key.refiner)
     mark("serial", key.serial)
     values = {

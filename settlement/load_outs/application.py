@@ -224,13 +224,14 @@ async def _origin(connection: AsyncConnection, request: Application) -> tuple[in
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Send the legs of the load-outs to the engine.
 
-    Raises Refused: VAULT_FROZEN, LOCKED for lots that were frozen or held meanwhile, and TOO_LATE after the window,
-    when the sheet can only be declined.
+    Raises Refused: VAULT_FROZEN, LOCKED for lots that were frozen or held meanwhile, ARREAR for an account that has not
+    paid a bill meanwhile, and TOO_LATE after the window, when the sheet can only be declined.
     """
     rows = await advance(connection, load_out, LOAD_OUT, by, "approve", subjects)
     await load_outs.check_not_held(connection, subjects)
     for number, row in rows.items():
         await vault_freeze.check(connection, row.warehouse)
+        await arrears.check_none(connection, row.account)
         if working_days.today() > row.until_day:
             text = f"load-out {number} was to be collected until {row.until_day.isoformat()}; it can only be declined"
             raise Refused("TOO_LATE", text)

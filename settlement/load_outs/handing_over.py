@@ -85,10 +85,16 @@ async def release(connection: AsyncConnection, by: str, load_out_no: int) -> lis
 async def propose_code(
     connection: AsyncConnection, by: str, load_out_no: int, pickup_code: str, code_again: str
 ) -> int:
-    """Propose a new pick-up code, which also ends a block, and return the proposal's number."""
+    """Propose a new pick-up code, which also ends a block, and return the proposal's number.
+
+    Raises Refused (CODE_WAITS) while another new code waits: whoever replaced it could approve it as well.
+    """
     collectors.check_code(pickup_code, code_again)
     row = await load_outs.find(connection, load_out_no)
     allow(LOAD_OUT, "sign", load_out_no, row.status)
+    if row.new_code_hash is not None:
+        text = f"load-out {load_out_no} has a new code that waits for approval; decline that proposal first"
+        raise Refused("CODE_WAITS", text)
     await _set(connection, [load_out_no], new_code_hash=collectors.hash_secret(pickup_code, row.code_salt))
     summary = {"load_out": load_out_no, "account": row.account, "wrong_codes": row.wrong_codes}
     return await proposals.propose(connection, by, "pickup_code", [load_out_no], summary)
@@ -97,10 +103,12 @@ async def propose_code(
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:  # noqa: ARG001
     """Let the new code hold.
 
-    Raises Refused (NO_CODE) where another proposal has replaced it or been declined meanwhile.
+    Raises Refused: ILLEGAL_STEP for a sheet that does not wait for its collector, NO_CODE if the new code was dropped
+    meanwhile.
     """
     for number in subjects:
         row = await load_outs.find(connection, number)
+        allow(LOAD_OUT, "sign", number, row.status)
         if row.new_code_hash is None:
             raise Refused("NO_CODE", f"load-out {number} has no new code that waits")
     values = {"code_hash": load_out.c.new_code_hash, "new_code_hash": None, "wrong_codes": 0}

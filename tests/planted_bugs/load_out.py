@@ -190,6 +190,12 @@ BUGS = (
         "if not chosen or not set(chosen) <= set(of_load_out):",
         "if not chosen:",
     ),
+    Bug(
+        "a new code replaces another person's",
+        HANDING_OVER,
+        "if row.new_code_hash is not None:\n        text",
+        "if False:\n        text",
+    ),
     Bug("a claim has no last day", CLAIMS, "if today > last:", "if today > last and not last:"),
     Bug(
         "a decided claim leaves its lots locked", CLAIMS, "        await locks.lift(connection, by, LOCK, number)\n", ""

@@ -139,20 +139,23 @@ async def test_an_account_that_cannot_pay_is_in_arrear_and_loads_nothing_out(exc
     await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
 
 
-async def test_an_account_in_arrear_takes_no_money_out(exchange: SmallExchange) -> None:
+async def test_an_account_in_arrear_takes_no_money_and_no_metal_out(exchange: SmallExchange) -> None:
     waiting = await do(exchange, cash.propose, ONE, "B.H", -100, "bank-early")
+    metal = await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
     await do(exchange, accruals.catch_up)
     await exchange.pay_in("B.H", -exchange.held("B.H"), "bank-out")
     await exchange.approve(await billed(exchange))
     await exchange.round_trip()
     await exchange.pay_in("B.H", 100_000, "bank-in")
-    for act in ((cash.propose, ONE, "B.H", -100, "bank-late"), (movements.approve, OTHER, waiting)):
+    late = (cash.propose, ONE, "B.H", -100, "bank-late")
+    for act in (late, (movements.approve, OTHER, waiting), (movements.approve, OTHER, metal)):
         with pytest.raises(Refused) as refused:
             await do(exchange, *act)
         assert refused.value.reason == "ARREAR"
     await exchange.approve(await billed(exchange))
     await exchange.round_trip()
     await do(exchange, movements.approve, OTHER, waiting)
+    await do(exchange, movements.approve, OTHER, metal)
 
 
 async def test_a_lot_is_taken_in_once(exchange: SmallExchange) -> None:

@@ -12,7 +12,7 @@ from goldx.protocol.commands import AccountOpen, OrderCancelAll
 from goldx.protocol.units import BadValue
 from settlement.base import registry
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
-from settlement.load_outs import application
+from settlement.load_outs import application, cancels
 from settlement.lots import locks, lots
 from settlement.service import movements
 from tests.settlement.small_exchange import (
@@ -129,6 +129,19 @@ async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> 
     assert (exchange.held("A.H", "AU"), exchange.held("A.H.PLEDGE", "AU")) == (3 * LOT_MG, 0)
     assert await find_breaks(exchange) == ()
     await do(exchange, ask, ONE, "A.H", 2 * LOT_MG)
+
+
+async def test_a_lot_that_came_back_as_anothers_is_not_pledged(exchange: SmallExchange) -> None:
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.trade("B.H", "A.H", 60_000, 100)
+    number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
+    await exchange.approve(await do(exchange, ask, ONE, "B.H", LOT_MG))
+    await exchange.round_trip()
+    await exchange.approve(await do(exchange, cancels.propose, ONE, 1))
+    await exchange.round_trip()
+    why = await refused(exchange, "NOT_OWN_LOT", pledges.pair, OTHER, number, "BANK", "AU", LOT_MG, "P-2")
+    assert why == "lot 1 has no live receipt of AU in the name of A.H"
+    await do(exchange, pledges.withdraw, ONE, number)
 
 
 async def test_bought_gold_is_pledged_by_weight(exchange: SmallExchange) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from goldx.protocol.units import BadValue
 from settlement.custody import receipt_cancels, receipts, transfers
+from settlement.intake import intake
 from settlement.lots import acceptance, customs, locks, lots
 from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.service import movements
@@ -136,6 +137,34 @@ async def test_metal_crosses_the_customs_border_by_permit_alone(exchange: SmallE
     assert await find_breaks(exchange) == ()
     with pytest.raises(BadValue, match="absent"):
         await do(exchange, transfers.propose, ONE, [2], "XM2", "shortage", **crossing)
+
+
+async def test_a_lot_with_a_proposed_receipt_does_not_cross_the_border(exchange: SmallExchange) -> None:
+    """Its receipt would be live when it arrives: domestic gold on an account, and the lot in the bonded class."""
+    await exchange.engine_runner.define("AU-B")
+    await exchange.post()
+    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
+    (number,) = await exchange.register([{"serial": "C1"}])
+    waiting = await do(exchange, receipts.propose_issue, ONE, [number])
+    crossing = {"permit": "J-2026-1", "new_symbol": "AU-B"}
+    await refused(exchange, "RECEIPT_EXISTS", transfers.propose, ONE, [number], "FTZ", "export", **crossing)
+    await do(exchange, movements.approve, OTHER, waiting)
+    await refused(exchange, "RECEIPT_EXISTS", transfers.propose, ONE, [number], "FTZ", "export", **crossing)
+    await exchange.round_trip()
+    await refused(exchange, "RECEIPT_LIVE", transfers.propose, ONE, [number], "FTZ", "export", **crossing)
+    assert await find_breaks(exchange) == ()
+
+
+async def test_a_lot_that_the_police_stop_on_the_way_arrives(exchange: SmallExchange) -> None:
+    """It is frozen like any lot that is not the venue's alone, so that a broken seal can be recorded."""
+    (number,) = await exchange.register([{"serial": "C1"}])
+    await shipped(exchange, [number])
+    assert await do(exchange, intake.quarantine, THIRD, number, "smuggled", "police 7") == "FREEZE"
+    arrival = await do(exchange, transfers.receive, OTHER, 1, "S-8", weighed("SCALE-2", lot_4="100.00"))
+    assert arrival == (False, {number: "SEAL_DIFF: left under S-9, came under S-8"})
+    why = await refused(exchange, "LOCKED", locks.check_free, [number])
+    assert why == "lot 4 is under FREEZE 1: police 7: smuggled; SEAL_DIFF: left under S-9, came under S-8"
+    assert await find_breaks(exchange) == ()
 
 
 async def test_a_class_takes_one_customs_status(exchange: SmallExchange) -> None:

@@ -8,12 +8,16 @@ from sqlalchemy.exc import IntegrityError
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
+from settlement.intake import melting
+from settlement.intake.bar_rows import BarKey
+from settlement.intake.melting import MeltWeight
 from settlement.ledger import corrections
 from settlement.load_outs import claims, handing_over
 from settlement.lots import locks
+from settlement.lots.scales import parse_weight
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
-from tests.settlement.intake.lot_steps import advised
+from tests.settlement.intake.lot_steps import advised, screened
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released
 from tests.settlement.small_exchange import (
     CODE,
@@ -47,6 +51,10 @@ async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) 
     for year in ("", "2023"):
         with pytest.raises(BadFile, match="may be HX A0 2024"):
             await advised(exchange, serial="A0", year=year)
+    parents = [await screened(exchange, serial=serial) for serial in ("M1", "M2")]
+    melted = MeltWeight("SCALE-1", parse_weight("grams", "200.00"))
+    with pytest.raises(BadValue, match="lot 1 of that number is under a quality claim"):
+        await do(exchange, melting.combine, ONE, parents, BarKey("hx", "a0", 2024), melted)
     await refused(exchange, "ILLEGAL_STEP", claims.propose, ONE, 1, 99_860, 30_000, upheld=True)
     for laboratory, why in (("UMPIRE-LAB", "a registered laboratory"), ("LAB-A", "it has assayed lot 1")):
         with pytest.raises(BadValue, match=why):
@@ -65,7 +73,7 @@ async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) 
     assert await do(exchange, locks.listing) == []
     why = await refused(exchange, "CLAIM_DECIDED", *opening, seal_whole=True)
     assert why == "claim 1 about lot 1 was dismissed, which is final"
-    assert await exchange.register([{"serial": "A0", "sample_seal": "P-again"}]) == [8]
+    assert await exchange.register([{"serial": "A0", "sample_seal": "P-again"}]) == [10]
     with pytest.raises(IntegrityError, match="loser_pays"):
         async with exchange.engine.begin() as connection:
             await connection.execute(text("UPDATE claim SET payer = 'VENUE'"))

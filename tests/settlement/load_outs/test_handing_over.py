@@ -151,6 +151,18 @@ async def test_wrong_codes_block_the_sheet_until_two_people_give_a_new_one(excha
     assert await do(exchange, handing_over.sign, ONE, number, "271828", COLLECTOR_ID) is None
 
 
+async def test_nobody_approves_a_code_that_replaced_another_persons(exchange: SmallExchange) -> None:
+    """One person would replace a colleague's code, approve the colleague's proposal, and know the code."""
+    number = await completed(exchange, "A.H", LOT_MG)
+    proposal = await do(exchange, handing_over.propose_code, ONE, number, "271828", "271828")
+    await refused(exchange, "CODE_WAITS", handing_over.propose_code, OTHER, number, "999999", "999999")
+    await do(exchange, movements.decline, ONE, proposal)
+    again = await do(exchange, handing_over.propose_code, OTHER, number, "999999", "999999")
+    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await refused(exchange, "ILLEGAL_STEP", movements.approve, ONE, again)
+    await do(exchange, movements.decline, ONE, again)
+
+
 async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> None:
     """Three days after its statement lacked a bar nothing leaves, until a statement has it again (domain sheet 8.4)."""
     number = await completed(exchange, "A.H", LOT_MG)
