@@ -23,6 +23,7 @@ from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import decode_events
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
+from goldx.timetable.status import TimetableStatus, read_status
 
 log = structlog.get_logger()
 
@@ -46,6 +47,8 @@ class Known(NamedTuple):
     engines: Engines = NO_ENGINES
     lag_ms: int = 0
     view_lag_ms: int = 0
+    timetable: TimetableStatus | None = None
+    """The status of the service that follows the timetable; None if there is none."""
 
 
 class Condition:
@@ -137,7 +140,8 @@ class Condition:
         engines = await read_engines(self._redis, self._keys)
         view_lag_ms = await self._view_lag(engines.now_ms)
         lag_ms = max(view_lag_ms, await self._engine_lag(engines))
-        self.known = Known(end, durability, engines, lag_ms, view_lag_ms)
+        timetable = await read_status(self._redis, self._keys)
+        self.known = Known(end, durability, engines, lag_ms, view_lag_ms, timetable)
         self._known_at = time.monotonic()
         self.reachable = True
         if engines.trouble is None:

@@ -264,6 +264,7 @@ class Gateway:
             "staff_hangs": None if staff is None else staff.hangs,
             "trading_day": self.view.trading_day,
             "calendar": await asyncio.to_thread(self._calendar_status),
+            "timetable": to_builtins(known.timetable),
             "keys_age_ms": self.register.age_ms,
             "durability": str(known.durability._replace(replicas=self.settings.require_replicas)),
             "durable": known.durability.is_full,

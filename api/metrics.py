@@ -70,6 +70,9 @@ class _StatusCollector(Collector):
         if (calendar := status["calendar"]) is not None and calendar["days_left"] is not None:
             text = "Days of the trading calendar after the present trading day."
             yield _sample(GaugeMetricFamily, "calendar_days_left", text, labels, where, calendar["days_left"])
+        if (timetable := status["timetable"]) is not None:
+            text = "1 if nothing keeps the timetable from being followed; the status says what does."
+            yield _sample(GaugeMetricFamily, "timetable_followed", text, labels, where, int(not timetable["trouble"]))
         for metric, holds, text in (
             ("healthy", status["trouble"] is None, "1 if orders are taken and matched; the status says why not."),
             ("taking_orders", status["refusing"] is None, "1 if new orders are taken; the status says why not."),

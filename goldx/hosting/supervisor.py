@@ -28,9 +28,14 @@ from goldx.hosting.service import RestartedServer, rotate_logs, start_service
 from goldx.hosting.settings import PREFIX, Settings
 from goldx.hosting.valkey import start_valkey
 
-SERVICES: Final = ("engine", "standby", "settlement", "archiver", "gateway", "console")
-"""All services; the standby (a second engine) and the archiver only start where the settings say so."""
-STAGES: Final = (("valkey", "postgres"), ("engine", "standby", "settlement", "archiver"), ("gateway",), ("console",))
+SERVICES: Final = ("engine", "standby", "settlement", "archiver", "timetable", "gateway", "console")
+"""All services; the standby (a second engine), archiver and timetable only start where the settings say so."""
+STAGES: Final = (
+    ("valkey", "postgres"),
+    ("engine", "standby", "settlement", "archiver", "timetable"),
+    ("gateway",),
+    ("console",),
+)
 """The order of the start: a stage starts together, after the stages it needs.
 
 Settlement makes the tables that the gateway reads.
@@ -178,7 +183,11 @@ class Supervisor:
             return partial(start_valkey, self.data_dir / "valkey", prefix, password=secret, memory_mb=memory)
         if name == "postgres":
             return None if self.settings.database_url else partial(start_postgres, self.data_dir / "postgres")
-        unset = {"standby": not self.settings.standby, "archiver": self.settings.archive_dir is None}
+        unset = {
+            "standby": not self.settings.standby,
+            "archiver": self.settings.archive_dir is None,
+            "timetable": self.settings.timetable_file is None,
+        }
         if name not in self._wanted or unset.get(name):
             return None
         file = self._log_folder / f"{name}.jsonl"

@@ -262,6 +262,40 @@ class MarketCancelOrders(OperatorCommand, tag=21, frozen=True):
     by: str = ""
 
 
+class TimetableStep(VenueCommand, tag=22, frozen=True):
+    """Moves an instrument into the phase of its timetable. ``planned_at`` identifies the step, which is taken once.
+
+    It is refused before it is due, and after ``latest_at``.
+    """
+
+    method: ClassVar[str] = "timetable.step"
+    symbol: str
+    phase: int
+    planned_at: int
+    latest_at: int
+    by: str = ""
+
+
+class TimetableHold(OperatorCommand, tag=23, frozen=True):
+    """Holds the timetable of an instrument, whose steps are then refused, or releases it."""
+
+    method: ClassVar[str] = "timetable.hold"
+    symbol: str
+    held: bool
+    by: str = ""
+
+
+class TimetableDelay(OperatorCommand, tag=24, frozen=True):
+    """Delays the steps of an instrument that are planned from ``first_at`` to ``last_at``; 0 ms takes it back."""
+
+    method: ClassVar[str] = "timetable.delay"
+    symbol: str
+    first_at: int
+    last_at: int
+    delay_ms: int
+    by: str = ""
+
+
 AnyCommand: TypeAlias = (
     OrderPlace
     | OrderCancel
@@ -284,6 +318,9 @@ AnyCommand: TypeAlias = (
     | InstrumentRetire
     | AccountRetire
     | MarketCancelOrders
+    | TimetableStep
+    | TimetableHold
+    | TimetableDelay
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

@@ -122,10 +122,16 @@ class HoldingChanged(Event, tag=6, frozen=True):
 
 
 class PhaseChanged(Event, tag=7, frozen=True):
+    """``planned_at`` is the planned time of the timetable's step that was taken, None for any other change.
+
+    A step that finds its phase already there changes nothing else: then ``phase`` is ``previous``.
+    """
+
     event: ClassVar[str] = "phase.changed"
     symbol: str
     phase: int
     previous: int
+    planned_at: int | None = None
 
 
 class InstrumentDefined(Event, tag=8, frozen=True):
@@ -272,6 +278,24 @@ class AccountRetired(Event, tag=24, frozen=True):
     account: str
 
 
+class TimetableHeld(Event, tag=25, frozen=True):
+    """The timetable of an instrument is held from now on, or is no longer."""
+
+    event: ClassVar[str] = "timetable.held"
+    symbol: str
+    held: bool
+
+
+class TimetableDelayed(Event, tag=26, frozen=True):
+    """The steps of an instrument that are planned from ``first_at`` to ``last_at`` are due ``delay_ms`` later."""
+
+    event: ClassVar[str] = "timetable.delayed"
+    symbol: str
+    first_at: int
+    last_at: int
+    delay_ms: int
+
+
 AnyEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -297,6 +321,8 @@ AnyEvent: TypeAlias = (
     | ReferenceProposed
     | InstrumentRetired
     | AccountRetired
+    | TimetableHeld
+    | TimetableDelayed
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

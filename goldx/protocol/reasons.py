@@ -38,6 +38,9 @@ REASONS: Final[dict[str, Reason]] = {
     "KILLED": Reason("the member is killed"),
     "RETIRED": Reason("the venue has taken it out of use"),
     "TOO_LATE": Reason("the time given has passed"),
+    "TOO_EARLY": Reason("the time given has not come yet"),
+    "STEP_TAKEN": Reason("this step of the timetable, or a later one, was taken"),
+    "HELD": Reason("an operator holds the timetable of this instrument"),
     "CANNOT_RESUME": Reason("the channel has not reached this sequence, or not in this epoch; data says where it is"),
     "UNAVAILABLE": Reason("it cannot be taken now and was not placed; retry_after_ms says when to ask again", 503),
 }

@@ -1,39 +1,52 @@
 """``goldx timetable``: compiles, shows and follows the timetable."""
 
+import asyncio
 import json
 import os
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
+import structlog
+from redis.exceptions import RedisError
 
+from goldx.hosting import logging
+from goldx.hosting.running import resolve_redis_url
 from goldx.hosting.settings import Settings
 from goldx.protocol import terms
-from goldx.timetable import compiled, random_end
+from goldx.streams.history import EventsMissing
+from goldx.streams.segments import BadArchive
+from goldx.timetable import compiled, process, random_end
 from goldx.timetable.authored import BadTimetable
 from goldx.timetable.calendar import OutsideCalendar
 from goldx.timetable.calendar_command import DAY, FILE, read_calendar
-from goldx.timetable.compiled import DayPlan, Timetable
+from goldx.timetable.compiled import DayPlan
+from goldx.timetable.deviations_command import delay, hold, release
+from goldx.timetable.options import TIMETABLE, read_timetable
 from goldx.timetable.venue_time import now_ms, shown_time
 
-_TIMETABLE = click.option("--timetable", "file", type=FILE, help="A compiled timetable; default: timetable_file.")
 
-
-@click.group()
-def timetable() -> None:
-    """Compile and show the timetable."""
-
-
-def read_timetable(file: Path | None) -> Timetable:
-    """Return a compiled timetable, or the one of the settings. Raises ClickException."""
-    found = file or Settings().timetable_file
-    if found is None:
-        raise click.ClickException("there is no timetable: name a compiled one, or set timetable_file")
+@click.group(invoke_without_command=True)
+@click.pass_context
+def timetable(context: click.Context) -> None:
+    """Follow the timetable of the settings until SIGTERM; with a command: compile it and show it."""
+    if context.invoked_subcommand is not None:
+        return
+    logging.configure("timetable")
+    settings = Settings()
+    if settings.timetable_file is None:
+        raise click.ClickException("timetable_file is not set: it must be a path")
     try:
-        return compiled.read(found)
-    except (BadTimetable, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        asyncio.run(process.serve(settings, resolve_redis_url(settings), settings.timetable_file))
+    except (BadTimetable, BadArchive, EventsMissing, RedisError, OSError) as error:
+        structlog.get_logger().critical("the timetable stops", kind=type(error).__name__, reason=str(error))
+        sys.exit(1)
+
+
+for _command in (hold, release, delay):
+    timetable.add_command(_command)
 
 
 @timetable.command("compile")
@@ -61,7 +74,7 @@ def compile_command(source: Path, calendar_file: Path | None, out: Path | None) 
 @timetable.command("plan")
 @click.option("--day", type=DAY, help="A trading day; default: the present one, by this machine's clock.")
 @click.option("--symbol", help="One instrument alone.")
-@_TIMETABLE
+@TIMETABLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def plan_command(day: date | None, symbol: str | None, file: Path | None, as_json: bool) -> None:
     """Show the plan of a trading day: when each instrument enters which phase. A random step has a latest time, too."""
@@ -107,7 +120,7 @@ def _rows(plan: DayPlan, symbol: str | None) -> list[dict[str, Any]]:
 @timetable.command("draw")
 @click.option("--day", type=DAY, required=True, help="A trading day that has ended.")
 @click.option("--key", "key_text", required=True, metavar="HEX", help="The key of that day, as it was published.")
-@_TIMETABLE
+@TIMETABLE
 def draw_command(day: date, key_text: str, file: Path | None) -> None:
     """Compute the random ends of a day again from its published key, and the commitment that it must have had."""
     found = read_timetable(file)

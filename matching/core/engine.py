@@ -23,6 +23,7 @@ from matching.core import (
     phases,
     placing,
     plain,
+    planned,
     quotes,
     retirement,
     snapshot,
@@ -56,6 +57,9 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     commands.InstrumentRetire: retirement.retire_instrument,
     commands.AccountRetire: retirement.retire_account,
     commands.MarketCancelOrders: retirement.cancel_orders,
+    commands.TimetableStep: planned.take_step,
+    commands.TimetableHold: planned.hold,
+    commands.TimetableDelay: planned.delay,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

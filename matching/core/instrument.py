@@ -126,6 +126,8 @@ class Instrument:
         "bids",
         "buy_stops",
         "definition",
+        "delay",
+        "held",
         "high",
         "highest_fee",
         "indicated",
@@ -141,6 +143,7 @@ class Instrument:
         "pending_stops",
         "phase",
         "plain",
+        "planned_at",
         "proposed_by",
         "proposed_price",
         "protection",
@@ -176,6 +179,12 @@ class Instrument:
         """The (price, quantity) last published for the running auction."""
         self.interrupted_until: int = 0
         """When a volatility interruption ends; 0 if there is none."""
+        self.planned_at: int = 0
+        """The planned time of the newest step of the timetable that was taken; 0 if none was."""
+        self.held: bool = False
+        """Whether the steps of its timetable are refused."""
+        self.delay: tuple[int, int, int] = (0, 0, 0)
+        """(first, last, ms): steps planned from the first to the last time are due so much later."""
         self.tick: int = 1
         self.lot: int = 1_000
         self.max_quantity: int = MAX_WEIGHT_MG

@@ -42,9 +42,12 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
         change(state, instrument, phase)
 
 
-def change(state: State, instrument: Instrument, phase: int) -> None:
-    """Move an instrument into another phase, and let what crosses trade where the phase says so."""
-    previous = _enter(state, instrument, phase)
+def change(state: State, instrument: Instrument, phase: int, planned_at: int = 0) -> None:
+    """Move an instrument into another phase, and let what crosses trade where the phase says so.
+
+    ``planned_at`` is the planned time of the timetable's step, 0 for any other change.
+    """
+    previous = _enter(state, instrument, phase, planned_at)
     if phase == terms.CONTINUOUS or (phase == terms.CLOSED and previous == terms.AUCTION):
         auction.uncross(state, instrument)
     if phase == terms.CONTINUOUS and instrument.last:
@@ -71,7 +74,7 @@ def refusal(instrument: Instrument, kind: int, time_in_force: int, is_stop: bool
     return "PHASE" if immediate or is_stop else ""
 
 
-def _enter(state: State, instrument: Instrument, phase: int) -> int:
+def _enter(state: State, instrument: Instrument, phase: int, planned_at: int = 0) -> int:
     """Change the phase and publish that; return the previous one."""
     previous = instrument.phase
     instrument.phase = phase
@@ -79,5 +82,8 @@ def _enter(state: State, instrument: Instrument, phase: int) -> int:
     instrument.indicated = (None, None)
     if phase == terms.AUCTION:
         state.changed_auctions[instrument.symbol] = instrument
-    state.emit(PHASE_CHANGED, instrument.symbol, phase, previous)
+    if planned_at:
+        state.emit(PHASE_CHANGED, instrument.symbol, phase, previous, planned_at)
+    else:
+        state.emit(PHASE_CHANGED, instrument.symbol, phase, previous)
     return previous

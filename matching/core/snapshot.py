@@ -152,8 +152,11 @@ def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
         _write_queue(instrument.asks),
         [_write_order(state.orders[number]) for _, number in pending],
     )
+    venue = (instrument.retired, instrument.proposed_price, instrument.proposed_by)
+    if instrument.planned_at or instrument.held or instrument.delay[2]:
+        return (*written, *venue, instrument.planned_at, instrument.held, instrument.delay)
     if instrument.retired or instrument.proposed_price:
-        return (*written, instrument.retired, instrument.proposed_price, instrument.proposed_by)
+        return (*written, *venue)
     return written
 
 
@@ -167,7 +170,11 @@ def _read_instrument(state: State, record: Any) -> None:
     instrument.indicated = (price, quantity)
     instrument.interrupted_until = interrupted_until
     if newer:
-        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer
+        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer[:3]
+    if len(newer) > 3:
+        instrument.planned_at, instrument.held = newer[3:5]
+        first_at, last_at, delay_ms = newer[5]
+        instrument.delay = (first_at, last_at, delay_ms)
     if interrupted_until:
         state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))
     for order_record in (*bids, *asks, *pending):

@@ -58,6 +58,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     for instrument in state.instruments.values():
         instrument.proposed_price = 0
         instrument.proposed_by = ""
+        instrument.delay = (0, 0, 0)
     return None
 
 

@@ -26,6 +26,7 @@ AREAS = (
             "tests/matching/core/test_convention_cases.py",
             "tests/matching/core/test_stories.py",
             "tests/matching/core/test_decisions.py",
+            "tests/matching/core/test_planned.py",
             "tests/matching/core/test_book.py",
             "tests/matching/core/test_plain.py",
             "tests/matching/core/test_against_model.py",

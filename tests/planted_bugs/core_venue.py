@@ -3,6 +3,50 @@
 from tests.planted_bugs.bug import Bug
 
 BUGS = (
+    # The timetable
+    Bug(
+        "a step of the timetable is taken twice",
+        "planned.py",
+        '    elif planned_at <= instrument.planned_at:\n        state.refuse(method, "STEP',
+        '    elif planned_at < instrument.planned_at:\n        state.refuse(method, "STEP',
+    ),
+    Bug("a stale step is taken", "planned.py", "state.now > latest_at", "state.now > latest_at + 100"),
+    Bug(
+        "a delay is forgotten by the core",
+        "planned.py",
+        "planned_at + delay_of(instrument, planned_at)",
+        "planned_at",
+    ),
+    Bug(
+        "a held timetable goes on",
+        "planned.py",
+        "    elif instrument.held:\n",
+        "    elif instrument.held and halted:\n",
+    ),
+    Bug(
+        "a session change ends a halt",
+        "planned.py",
+        "    elif halted and phase != terms.CLOSED:\n",
+        "    elif halted and phase == terms.PRE_OPEN:\n",
+    ),
+    Bug(
+        "an instrument that was halted at the close opens again by itself",
+        "planned.py",
+        "            instrument.held = True\n            state.emit(TIMETABLE_HELD, symbol, True)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "a delay outlives its day",
+        "trading_day.py",
+        "        instrument.delay = (0, 0, 0)\n",
+        "",
+    ),
+    Bug(
+        "a snapshot forgets which step was taken",
+        "snapshot.py",
+        "        instrument.planned_at, instrument.held = newer[3:5]\n",
+        "        instrument.held = newer[4]\n",
+    ),
     # Money and metal
     Bug(
         "a buy reserves no fee",

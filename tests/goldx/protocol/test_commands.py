@@ -27,6 +27,9 @@ TAGS_OF_COMMANDS = {
     "instrument.retire": 19,
     "account.retire": 20,
     "market.cancel_orders": 21,
+    "timetable.step": 22,
+    "timetable.hold": 23,
+    "timetable.delay": 24,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -53,6 +56,8 @@ TAGS_OF_EVENTS = {
     "reference.proposed": 22,
     "instrument.retired": 23,
     "account.retired": 24,
+    "timetable.held": 25,
+    "timetable.delayed": 26,
 }
 
 

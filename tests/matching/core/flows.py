@@ -104,6 +104,7 @@ class Flow:
             *([self.cancel] * 3),
             *([self.quote] * 4),
             *([self.set_phase] * 2),
+            *([self.timetable] * 2),
             self.quote_cancel,
             self.cancel_all,
             self.session_close,
@@ -228,6 +229,22 @@ class Flow:
         phase = self.dice.choose((*range(5), *[terms.CONTINUOUS] * 8, terms.AUCTION))
         return commands.MarketSetPhase(self.symbol(), phase)
 
+    def timetable(self) -> AnyCommand:
+        """Return a step of a timetable, which may be a repeated, a stale or an early one, or a deviation from it."""
+        planned_at = max(0, self.at + self.dice.choose((-600, -10, 0, 0, 0, 10)))
+        phase = self.dice.choose((terms.CONTINUOUS, terms.CONTINUOUS, terms.CONTINUOUS, terms.AUCTION, terms.CLOSED, 4))
+        symbol, by = self.symbol(), self.dice.choose((0, 5, 500))
+        step = commands.TimetableStep(symbol, phase, planned_at, planned_at + self.dice.choose((0, 400, 5_000)))
+        if self.chance(10):
+            self.queued.append(step)
+        if self.chance(15):
+            self.queued += [step, commands.TimetableHold(symbol, False), step]
+            return commands.TimetableHold(symbol, True)
+        if self.chance(15):
+            self.queued.append(step)
+            return commands.TimetableDelay(symbol, planned_at, planned_at + self.dice.choose((0, 700, -1)), by)
+        return step
+
     def set_reference(self) -> AnyCommand:
         largest = self.maybe(50, lambda: self.dice.number(1, 3))
         first = commands.MarketSetReference(self.symbol(), self.price(), self.dice.choose(("ann", "bob")), largest)
@@ -309,6 +326,7 @@ class Flow:
             commands.QuoteCancel(account, "Z"),
             commands.OrderCancelAll("nobody"),
             commands.MarketSetPhase("Z", terms.CLOSED),
+            commands.TimetableStep("Z", terms.CLOSED, self.at, self.at),
             commands.MarketSetReference("Z", price),
             commands.AccountOpen(account, "m9"),
             commands.AccountOpen("new", "m1", terms.CLIENT),

@@ -146,15 +146,60 @@ class Model(OrderCommands):
             raise Refused("PHASE")
         self.set_phase(instrument, c.phase)
 
-    def set_phase(self, instrument: Instrument, phase: int) -> None:
+    def set_phase(self, instrument: Instrument, phase: int, planned_at: int | None = None) -> None:
         """Publish the phase; uncross if this ends an auction or begins trading; then trigger the stops reached."""
         previous = instrument.phase
         instrument.interrupted_until = None
-        self.change_phase(instrument, phase)
+        self.change_phase(instrument, phase, planned_at)
         if phase == terms.CONTINUOUS or (previous == terms.AUCTION and phase == terms.CLOSED):
             self.uncross(instrument)
         if phase == terms.CONTINUOUS and instrument.last is not None:
             self.trigger(instrument, [instrument.last])
+
+    # The timetable
+
+    def in_use(self, symbol: str) -> Instrument:
+        instrument = self.instrument(symbol)
+        if instrument.retired:
+            raise Refused("RETIRED")
+        return instrument
+
+    def do_timetable_step(self, c: commands.TimetableStep) -> None:
+        instrument = self.in_use(c.symbol)
+        times, by = instrument.delayed
+        due = c.planned_at + (by if c.planned_at in times else 0)
+        halted = instrument.phase == terms.HALTED
+        for wrong, reason in (
+            (c.phase not in (terms.CLOSED, terms.PRE_OPEN, terms.AUCTION, terms.CONTINUOUS), "BAD_VALUE"),
+            (c.planned_at <= instrument.planned_at, "STEP_TAKEN"),
+            (self.at > c.latest_at, "TOO_LATE"),
+            (self.at < due, "TOO_EARLY"),
+            (instrument.held, "HELD"),
+            (halted and c.phase != terms.CLOSED, "HALTED"),
+        ):
+            if wrong:
+                raise Refused(reason)
+        instrument.planned_at = c.planned_at
+        self.set_phase(instrument, c.phase, c.planned_at)
+        if halted:
+            instrument.held = True
+            self.emit(events.TimetableHeld, c.symbol, True)
+
+    def do_timetable_hold(self, c: commands.TimetableHold) -> None:
+        instrument = self.in_use(c.symbol)
+        if instrument.held is c.held:
+            raise Refused("BAD_VALUE")
+        instrument.held = c.held
+        self.emit(events.TimetableHeld, c.symbol, c.held)
+
+    def do_timetable_delay(self, c: commands.TimetableDelay) -> None:
+        instrument = self.in_use(c.symbol)
+        if c.first_at > c.last_at or not 0 <= c.delay_ms <= 24 * 3_600_000:
+            raise Refused("BAD_VALUE")
+        if c.first_at <= instrument.planned_at:
+            raise Refused("STEP_TAKEN")
+        instrument.delayed = (range(c.first_at, c.last_at + 1), c.delay_ms)
+        self.emit(events.TimetableDelayed, c.symbol, c.first_at, c.last_at, c.delay_ms)
 
     # Retirement
 
@@ -296,4 +341,5 @@ class Model(OrderCommands):
                 self.touch(account, asset)
         for instrument in self.instruments.values():
             instrument.proposed = None
+            instrument.delayed = (range(0), 0)
         self.emit(events.DayEnded, c.next_trading_day)

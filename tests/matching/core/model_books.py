@@ -189,10 +189,10 @@ class Books:
             return maker.price
         return sorted((maker.price, order.price, middle))[1]
 
-    def change_phase(self, instrument: Instrument, phase: int) -> None:
+    def change_phase(self, instrument: Instrument, phase: int, planned_at: int | None = None) -> None:
         previous, instrument.phase = instrument.phase, phase
         instrument.indicated = None, None
-        self.emit(events.PhaseChanged, instrument.terms.symbol, phase, previous)
+        self.emit(events.PhaseChanged, instrument.terms.symbol, phase, previous, planned_at)
 
     def affordable(self, order: Order, instrument: Instrument, price: int, wanted: int) -> int:
         """Return the most whole lots of ``wanted`` that the available cash pays for, by removing lot by lot."""

@@ -33,6 +33,10 @@ class Instrument:
     retired: bool = False
     proposed: tuple[int, str] | None = None
     """The reference price that only one person has given so far, and that person."""
+    planned_at: int = 0
+    held: bool = False
+    delayed: tuple[range, int] = (range(0), 0)
+    """The planned times of the steps that are delayed, and by how many ms."""
     printed: list[int] = field(default_factory=list)
     """The prices of the trades of the current sweep."""
 

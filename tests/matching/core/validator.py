@@ -30,6 +30,7 @@ def validate(engine: Engine) -> None:
             resting |= check_side(state, instrument, side)
             waiting |= check_stops(state, instrument, side)
         check_crossing(instrument)
+        assert instrument.planned_at <= state.now, f"{instrument.symbol}: a step was taken before its time"
     assert resting.isdisjoint(waiting)
     assert not {id(order) for order in state.free_orders} & {id(order) for order in state.orders.values()}
     assert len({id(order) for order in state.free_orders}) == len(state.free_orders), "an order is done twice"

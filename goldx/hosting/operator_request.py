@@ -1,0 +1,40 @@
+"""One command of an operator, sent to a gateway over REST."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+
+from goldx.client.keys import Key
+from goldx.hosting.running import resolve_gateway_url
+from goldx.hosting.settings import Settings
+
+
+def give_command(method: str, params: dict[str, Any], reason: str, key_file: Path, url: str | None) -> dict[str, Any]:
+    """Send a command, signed with the key in a file, and return the gateway's answer: its events, or a preview.
+
+    Without ``url`` the gateway is that of the settings or of the running exchange. Raises BadValue for a file that
+    holds no key, NotRunning, and ClickException with the gateway's refusal.
+    """
+    body = {"method": method, "params": params | {"reason": reason}}
+    headers = {"Authorization": f"Bearer {Key.load(key_file).bearer_token()}"}
+    base = url or resolve_gateway_url(Settings())
+    try:
+        answer = httpx.post(f"{base}/v1/operator/commands", json=body, headers=headers, timeout=30.0, trust_env=False)
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"{base}: {error}") from error
+    if answer.is_error:
+        raise click.ClickException(_refusal(answer))
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """Return the text of a gateway's refusal, or the whole answer if it is none."""
+    try:
+        problem = answer.json()
+        reason, detail = problem.get("reason"), problem["detail"]
+    except (ValueError, LookupError, AttributeError):
+        return f"{answer.status_code}: {answer.text}"
+    return f"{reason}: {detail}" if reason else str(detail)

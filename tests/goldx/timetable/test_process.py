@@ -1,0 +1,180 @@
+"""The service as a process beside a real engine, on a Valkey whose clock the test sets; kills, and a second service."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import date
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from goldx.hosting.health import Unhealthy
+from goldx.hosting.servers import Server
+from goldx.hosting.settings import Settings
+from goldx.hosting.supervisor import Supervisor
+from goldx.protocol import commands, events, terms
+from goldx.protocol.commands import AnyCommand
+from goldx.retry import is_any_of, retry
+from goldx.streams.acts import read_acts
+from goldx.streams.entries import BEGINNING
+from goldx.streams.event_stream import EventStream
+from goldx.streams.frames import CommandFrame
+from goldx.streams.journal import Journal
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
+from goldx.timetable import random_end
+from goldx.timetable.process import Service
+from goldx.timetable.status import health, read_status
+from tests.goldx.timetable.test_compiled import at, timetable
+from tests.moved_clock import MovedClock
+
+KEYS = Keys("0")
+SYMBOL = "AU-DORE"
+
+
+class Watched:
+    """The exchange of a test: its clock, its journal, and the events that have come."""
+
+    def __init__(self, redis: Redis, clock: MovedClock) -> None:
+        self.redis = redis
+        self._clock = clock
+        self._frames = 0
+        self._events = EventStream(redis, KEYS)
+        self.seen: list[events.AnyEvent] = []
+
+    async def move_to(self, text: str) -> None:
+        await self._clock.set(self.redis, at(text) // 1_000 - int(time.time()))
+
+    async def give(self, *given: AnyCommand) -> None:
+        self._frames += 1
+        await Journal(self.redis, KEYS).append(CommandFrame("test", self._frames, given))
+
+    async def read(self) -> None:
+        after = self.seen[-1].sequence if self.seen else 0
+        for frame in await self._events.read(after):
+            self.seen += [event for outcome in frame.outcomes for event in outcome]
+
+    async def until(self, count: int) -> list[str]:
+        """Wait until so many phases of the instrument have changed; return all of them."""
+        async with asyncio.timeout(60):
+            while len(found := self.phases()) < count:
+                await asyncio.sleep(0.02)
+                await self.read()
+        return found
+
+    def phases(self) -> list[str]:
+        changed = (e for e in self.seen if isinstance(e, events.PhaseChanged) and e.symbol == SYMBOL)
+        return [terms.PHASES[event.phase] for event in changed]
+
+    async def until_day(self, day: str) -> None:
+        async with asyncio.timeout(60):
+            while not any(isinstance(e, events.DayEnded) and e.next_trading_day == day for e in self.seen):
+                await asyncio.sleep(0.02)
+                await self.read()
+
+
+def settings_of(folder: Path, redis_url: str) -> Settings:
+    file = folder / "timetable.json"
+    file.write_bytes(timetable().write())
+    url = redis_url
+    return Settings(data_dir=folder / "data", redis_url=url, timetable_file=file, clock_offset_limit_ms=0)
+
+
+async def followed(settings: Settings) -> str:
+    """Return what the health check says once it holds: moving the clock forward ends the status that was published."""
+    return await retry(lambda: health(settings), is_any_of(Unhealthy), repeat(0.05), seconds=60)
+
+
+@contextlib.asynccontextmanager
+async def second_service(settings: Settings) -> AsyncIterator[None]:
+    """Another service of the same shard, in this process."""
+    assert settings.redis_url is not None
+    assert settings.timetable_file is not None
+    redis = connect(settings.redis_url)
+    service = Service(redis, settings, settings.timetable_file)
+    await service.open()
+
+    async def run() -> None:
+        while True:
+            await asyncio.sleep(await service.step())
+
+    running = asyncio.create_task(run())
+    yield
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await redis.aclose()
+
+
+async def test_a_day_is_followed_once_through_kills_and_beside_a_second_service(
+    folder: Path, moved_valkey: Server, moved_redis: Redis, moved_clock: MovedClock
+) -> None:
+    settings = settings_of(folder, moved_valkey.url)
+    market = Watched(moved_redis, moved_clock)
+    await market.move_to("2026-11-24 08:00:00")
+    async with Supervisor(settings, services=("engine", "timetable")) as supervisor:
+        await market.give(commands.InstrumentDefine(SYMBOL), commands.MarketEndDay("2026-11-24"))
+        await market.move_to("2026-11-24 08:45:00")
+        await market.until(1)
+        await market.move_to("2026-11-24 08:50:00")
+        await market.until(2)
+        await supervisor.kill("timetable")
+        await market.move_to("2026-11-24 09:00:31")
+        await market.until(3)
+        async with second_service(settings):
+            await market.move_to("2026-11-24 11:30:00")
+            await market.until(4)
+            await supervisor.ready()
+            assert "1 instruments have a next step" in await followed(settings)
+            await supervisor.kill("timetable")
+        await market.move_to("2026-11-24 14:00:00")
+        assert await market.until(5) == ["pre_open", "auction", "continuous", "closed", "continuous"]
+        await market.move_to("2026-11-24 15:25:00")
+        await market.until(6)
+        await market.move_to("2026-11-24 15:30:31")
+        await market.until(7)
+        await market.move_to("2026-11-24 15:45:00")
+        await market.until_day("2026-11-25")
+        await followed(settings)
+        found = await read_status(moved_redis, KEYS)
+        assert found is not None
+        assert (found.sha256, found.trading_day) == (timetable().sha256, "2026-11-25")
+        async with asyncio.timeout(30):
+            while len(acts := [act for _, act in await read_acts(moved_redis, KEYS, BEGINNING, 99)]) < 3:
+                await asyncio.sleep(0.05)
+        await supervisor.kill("engine")
+        await supervisor.ready()
+    assert market.phases() == ["pre_open", "auction", "continuous", "closed", "continuous", "auction", "closed"]
+    assert [e for e in market.seen if isinstance(e, events.DayEnded)][1:] != []
+    commit, reveal = (next(a for a in acts if a.action == f"timetable.{what}") for what in ("commit", "reveal"))
+    key = bytes.fromhex(reveal.detail["key"])
+    assert (commit.subject, reveal.subject) == ("2026-11-24", "2026-11-24")
+    assert commit.detail == {"commitment": random_end.commitment(key), "timetable": timetable().sha256}
+    ends = [e for e in market.seen if isinstance(e, events.PhaseChanged) and e.planned_at == at("2026-11-24 15:30:00")]
+    drawn = random_end.draw(key, date(2026, 11, 24), SYMBOL, at("2026-11-24 15:30:00"), 30_000)
+    assert ends[0].at >= at("2026-11-24 15:30:00") + drawn
+
+
+async def test_a_service_refuses_to_start_without_a_timetable_and_keeps_the_old_one_when_the_file_is_damaged(
+    folder: Path, moved_valkey: Server, moved_redis: Redis, moved_clock: MovedClock
+) -> None:
+    settings = settings_of(folder, moved_valkey.url)
+    assert settings.timetable_file is not None
+    with pytest.raises(Unhealthy, match="no service follows the timetable"):
+        await health(settings)
+    market = Watched(moved_redis, moved_clock)
+    await market.move_to("2026-11-24 08:00:00")
+    service = Service(moved_redis, settings, settings.timetable_file)
+    await service.open()
+    await service.step()
+    settings.timetable_file.write_text("damaged")
+    await service.step()
+    assert service.timetable.sha256 == timetable().sha256
+    with pytest.raises(Unhealthy, match="not a compiled timetable"):
+        await health(settings)
+    settings.timetable_file.write_bytes(timetable().write())
+    await service.step()
+    await service.close()
