@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
@@ -30,6 +30,7 @@ from api.sessions.quick import Quick
 from api.sessions.registrations import Registrations
 from api.sessions.session import Method
 from api.sessions.sessions import Sessions
+from api.sessions.stopped_orders import cancel_orders_of_stopped
 from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
 from api.staff import StaffProcess
@@ -54,6 +55,7 @@ from goldx.timetable.calendar_file import CalendarFile
 from goldx.timetable.calendar_file import status as calendar_status
 from settlement.base import database, registry
 from settlement.base.key_reader import KeyReader
+from settlement.service.standings import Standings, write_late
 
 log = structlog.get_logger()
 
@@ -91,7 +93,8 @@ class Gateway:
         self._tail_events = WholeEvents(self._tail_redis, self.keys, archive, self._tail_connection)
         self.database = database.connect(database_url)
         reader = KeyReader(database_url)
-        self.register = KeyRegister(reader, self._redis, self.keys, self._write_revocation)
+        self.register = KeyRegister(reader, self._redis, self.keys, partial(write_late, self.database))
+        self.standings = Standings(database_url, self.database, self._redis, self.keys)
         self.authenticator = Authenticator(self.register)
         self.stalls = Stalls()
         self.staff = StaffProcess(settings, redis_url, database_url) if settings.staff_process else None
@@ -162,7 +165,7 @@ class Gateway:
             self.view,
             self.sequencer,
             newest.wait,
-            partial(registry.is_member, self.database),
+            partial(registry.why_no_account, self.database),
             self.sessions.spawn,
             self._acts,
         )
@@ -178,15 +181,7 @@ class Gateway:
         )
         for part in (self.sessions, self.trading, self.queries, subscriptions):
             self._methods |= part.methods
-        sessions = (self.sessions.close_stale(), self.sessions.ends.follow())
-        for work in (
-            self.sequencer.run(),
-            self._tail(),
-            self.register.run(),
-            self.stalls.watch(),
-            self._acts.run(),
-            *sessions,
-        ):
+        for work in self._work():
             self._begin(work)
         self.sessions.spawn(self.sessions.ends.close_left(self.settings.gateway_id))
 
@@ -212,6 +207,17 @@ class Gateway:
         await self.database.dispose()
         if self.staff is not None:
             await self.staff.stop()
+
+    def _work(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what a gateway does beside its requests."""
+        yield self.sequencer.run()
+        yield self._tail()
+        yield self.register.run()
+        yield self.stalls.watch()
+        yield self._acts.run()
+        yield self.sessions.close_stale()
+        yield self.sessions.ends.follow()
+        yield cancel_orders_of_stopped(self.register, self.view, self.command)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a part of the gateway. If it fails, the gateway ends."""
@@ -280,10 +286,6 @@ class Gateway:
     def _silence(self) -> float:
         """Return for how many seconds the event stream's server has not answered, infinity if it is not followed."""
         return asyncio.get_running_loop().time() - self._heard_at if self.tailing else float("inf")
-
-    async def _write_revocation(self, key_id: str, by: str) -> None:
-        async with self.database.begin() as connection:
-            await registry.revoke_key(connection, by, key_id)
 
     async def _observe(self) -> None:
         """Begin to observe the condition of the exchange, and the process for staff. Raises redis' errors."""

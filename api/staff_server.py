@@ -25,18 +25,21 @@ from goldx.streams.history import WholeEvents, archive_in
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from settlement.base import database
+from settlement.service.standings import Standings
 
 NICENESS: Final = 5
 
 
 class StaffServices:
-    """The parts of a gateway that routes of staff use: registry, database, and the end of the event stream."""
+    """The parts of a gateway that routes of staff use: database, standings, and the end of the event stream."""
 
     def __init__(self, settings: Settings, redis_url: str, database_url: str) -> None:
         self.settings = settings
         self.database = database.connect(database_url)
         self._redis = connect(redis_url)
-        self.events = WholeEvents(self._redis, Keys(settings.shard), archive_in(settings.archive_dir))
+        keys = Keys(settings.shard)
+        self.events = WholeEvents(self._redis, keys, archive_in(settings.archive_dir))
+        self.standings = Standings(database_url, self.database, self._redis, keys)
 
     @property
     def authenticator(self) -> "StaffServices":

@@ -7,11 +7,11 @@ from settlement.base.registry import Principal
 
 
 async def find_principal(engine: AsyncEngine, key_id: str) -> Principal | None:
-    """Return the holder of a key; None if the key is unknown or revoked."""
+    """Return the holder of a key; None if the key may not be used."""
     reader = KeyReader(engine.url.render_as_string(hide_password=False))
     try:
         found = await reader.read()
     finally:
         reader.close()
     assert found is not None
-    return found.get(key_id)
+    return found.principals.get(key_id)

@@ -1,8 +1,8 @@
 """The registered keys as a gateway knows them, also while the database is away.
 
-They are read from the register in SQL twice a second and kept in memory, so that a log-on needs no database. A copy on
-Redis or Valkey serves a gateway that starts while the database is away. Revocations come over Redis or Valkey as well
-(``goldx.streams.revocations``), at once and without the database.
+They are read from the register in SQL every second and kept in memory, so that a log-on waits for no database. A copy
+on Redis or Valkey serves a gateway that starts while the database is away. What is suspended or ended comes over Redis
+or Valkey as well (``goldx.streams.standings``), at once and without the database.
 """
 
 import asyncio
@@ -15,9 +15,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
-from goldx.streams.revocations import KEPT_MS, Revocation, drop_revocations, read_revocations
+from goldx.streams.standings import KEPT_MS, Notice, drop_notices, read_notices
 from settlement.base.key_reader import KeyReader, RegisterAway
 from settlement.base.registry import Principal
 
@@ -34,23 +33,32 @@ _READ_AT: Final = b"read_at"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Principal]).decode
 
-WriteRevocation = Callable[[str, str], Awaitable[None]]
-"""Writes a revocation and its author into the register. Raises BadValue if the key is revoked already or unknown."""
+WriteNotice = Callable[[Notice], Awaitable[None]]
+"""Writes into the register what was suspended or ended without it, unless the register has it."""
 
 
 class KeyRegister:
-    """The keys, by key id. ``ended`` is called with keys that have just been revoked.
+    """The keys, by key id. ``ended`` is called with those that have just been suspended or ended, or their holders.
 
-    ``write`` writes a revocation that the register in SQL lacks into it.
+    ``write`` writes a notice into the register in SQL.
     """
 
-    def __init__(self, reader: KeyReader, redis: Redis, keys: Keys, write: WriteRevocation) -> None:
+    def __init__(self, reader: KeyReader, redis: Redis, keys: Keys, write: WriteNotice) -> None:
         self._reader = reader
         self._redis = redis
         self._keys = keys
         self._write = write
         self._principals: dict[str, Principal] = {}
-        self._revoked: dict[str, Revocation] = {}
+        self._stopped: dict[str, str] = {}
+        """By member that is suspended or ended in the register: by whom."""
+        self._notices: dict[str, Notice] = {}
+        self._blocked: set[tuple[str, str]] = set()
+        """Kinds and codes that notices are about."""
+        self._registered: set[str] = set()
+        """The notices that the register in SQL has."""
+        self._gone: dict[str, int] = {}
+        """Notices that were taken away, with the number of the read after which they no longer hold."""
+        self._reads = 0
         self._read_at_ms: int | None = None
         self._away = False
         self._reading: asyncio.Task[None] | None = None
@@ -62,28 +70,26 @@ class KeyRegister:
 
     async def open(self) -> None:
         """Read the keys from the register, or their copy if the register is away."""
-        await self._poll_revocations()
+        await self._poll_notices()
         await self.refresh()
         if self._read_at_ms is None:
             await self._read_copy()
 
     async def run(self) -> None:
-        """Keep the keys up to date with the register, until cancelled."""
-        await asyncio.gather(self._follow_revocations(), self._follow_register())
+        """Keep the keys as they are in the register, until cancelled."""
+        await asyncio.gather(self._follow_notices(), self._follow_register())
 
-    async def _follow_revocations(self) -> None:
+    async def _follow_notices(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            before = self._live()
-            await self._poll_revocations()
-            self._report_ended(before)
+            await self._poll_notices()
 
     async def _follow_register(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await self.refresh()
             if not self._away:
-                self._write_revocations()
+                self._write_notices()
                 await self._copy()
 
     async def close(self) -> None:
@@ -105,12 +111,28 @@ class KeyRegister:
         return self._away
 
     def find(self, key_id: str) -> Principal | None:
-        """Return the holder of a key; None if the key is revoked, or unknown so far."""
-        return None if key_id in self._revoked else self._principals.get(key_id)
+        """Return the holder of a key; None if it or its holder is suspended or ended, or it is unknown so far."""
+        found = self._principals.get(key_id)
+        return None if found is None or self.is_stopped(key_id, found.member, found.staff) else found
+
+    def is_stopped(self, key_id: str, member: str | None, staff: str | None = None) -> bool:
+        """Return whether a key, or its holder, is known to be suspended or ended, whatever else is known of it."""
+        return member in self._stopped or self._is_blocked(key_id, member, staff)
+
+    def _is_blocked(self, key_id: str, member: str | None, staff: str | None) -> bool:
+        """Return whether there is a notice about a key or its holder."""
+        about = (("key", key_id), ("member", str(member)), ("staff", str(staff)))
+        return bool(self._blocked) and not self._blocked.isdisjoint(about)
+
+    def stopped_members(self) -> dict[str, str]:
+        """Return the members that are suspended or ended, each with who did that."""
+        noticed = {found.code: found.by for found in self._notices.values() if found.kind == "member"}
+        return self._stopped | noticed
 
     async def look_up(self, key_id: str) -> Principal | None:
-        """Return the holder of a key after reading the register. Raises RegisterAway if that is not possible."""
-        if key_id in self._revoked:
+        """Return the holder of a key after a look into the register. Raises RegisterAway if that is not possible."""
+        known = self._principals.get(key_id)
+        if self._is_blocked(key_id, known and known.member, known and known.staff):
             return None
         for _ in range(2):  # a read that is under way may have begun before the key was registered
             await self.refresh()
@@ -139,53 +161,71 @@ class KeyRegister:
             log.info("the register of keys is read again")
         self._away = False
         self._read_at_ms = began
+        self._reads += 1
+        self._forget_notices()
         if found is not None:
             before = self._live()
-            self._principals = found
+            self._principals, self._stopped = found
             self._changed = True
             self._report_ended(before)
 
-    async def _poll_revocations(self) -> None:
+    async def _poll_notices(self) -> None:
         try:
-            self._revoked |= await read_revocations(self._redis, self._keys)
-        except (RedisError, OSError) as error:
-            log.warning("revocations cannot be read", error=str(error))
+            found = await read_notices(self._redis, self._keys)
+        except (RedisError, OSError, msgspec.MsgspecError) as error:
+            log.warning("what was suspended or ended cannot be read", error=str(error))
+            return
+        for change_id in self._notices.keys() - found.keys():
+            # A read of the register that is under way may have begun before the notice was taken away.
+            self._gone.setdefault(change_id, self._reads + 2)
+        if found.keys() - self._notices.keys():
+            before = self._live()
+            self._notices |= found
+            self._blocked = {notice.subject for notice in self._notices.values()}
+            self._report_ended(before)
+
+    def _forget_notices(self) -> None:
+        """Drop notices that were taken away, once the register has had them and was read again after that."""
+        for change_id, read in tuple(self._gone.items()):
+            if change_id in self._registered and self._reads >= read:
+                del self._gone[change_id], self._notices[change_id]
+                self._registered.discard(change_id)
+                self._blocked = {notice.subject for notice in self._notices.values()}
 
     def _live(self) -> set[str]:
-        return self._principals.keys() - self._revoked.keys()
+        return {key_id for key_id in self._principals if self.find(key_id) is not None}
 
     def _report_ended(self, before: set[str]) -> None:
         if ended := before - self._live():
             self.ended(ended)
 
-    def _write_revocations(self) -> None:
-        """Write revocations that the register lacks into it, while reading continues."""
-        unwritten = {key: self._revoked[key].by for key in self._revoked.keys() & self._principals.keys()}
+    def _write_notices(self) -> None:
+        """Write into the register what was suspended or ended without it, beside the reading."""
+        unwritten = [found for found in self._notices.values() if found.change_id not in self._registered]
         if unwritten and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write_all(unwritten))
 
-    async def _write_all(self, unwritten: dict[str, str]) -> None:
-        for key_id, by in unwritten.items():
+    async def _write_all(self, unwritten: list[Notice]) -> None:
+        for notice in unwritten:
             try:
-                await self._write(key_id, by)
-            except BadValue:
-                continue  # another gateway was faster
-            except Exception as error:  # after any error: it is tried again after the next read
-                log.warning("a revocation is not in the register yet", key_id=key_id, error=str(error))
+                await self._write(notice)
+            except Exception as error:  # whatever SQL says: it is tried again after the next read
+                log.warning("the register does not have a suspension or an end yet", notice=notice, error=str(error))
+            else:
+                self._registered.add(notice.change_id)
 
     async def _copy(self) -> None:
         now = time.monotonic()
         if not self._changed and now - self._copied_at < COPY_SECONDS:
             return
-        written = self._revoked.keys() - self._principals.keys()
-        old = [key_id for key_id in written if _now_ms() - self._revoked[key_id].at > KEPT_MS]
+        written = [found for found in self._notices.values() if found.change_id in self._registered]
+        old = [found.change_id for found in written if _now_ms() - found.at > KEPT_MS]
         try:
             values: dict[Any, Any] = {_READ_AT: str(self._read_at_ms)}
             if self._changed or not self._copied_at:
                 values[_PRINCIPALS] = _encode(list(self._principals.values()))
             await self._redis.hset(self._keys.known_keys, mapping=values)
-            if old:
-                await drop_revocations(self._redis, self._keys, old)
+            await drop_notices(self._redis, self._keys, old)
         except (RedisError, OSError) as error:
             log.warning("the copy of the keys cannot be written", error=str(error))
             return

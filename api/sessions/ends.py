@@ -213,8 +213,7 @@ class Ends:
             self._closing.discard((name, known.holder))
 
     async def _close_after_grace(self, name: str, known: Registration, gateway: str) -> None:
-        revoked = known.key_id and self._register.find(known.key_id) is None and not self._register.away
-        seconds = 0.0 if revoked or known.closing else known.grace_left()
+        seconds = 0.0 if known.closing or self._may_not_return(known) else known.grace_left()
         if seconds:
             now = asyncio.Event()
             self._waiting[name] = (known.key_id, now)
@@ -233,6 +232,14 @@ class Ends:
         close = partial(self._sequencer.place, SessionClose(known.member, name))
         await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
         await self._deregister(name, known.holder, gateway)
+
+    def _may_not_return(self, known: Registration) -> bool:
+        """Return whether a session's key may not log on again, as far as that is known."""
+        if not known.key_id:
+            return False
+        if self._register.is_stopped(known.key_id, known.member):
+            return True
+        return self._register.find(known.key_id) is None and not self._register.away
 
     async def _deregister(self, name: str, holder: str, gateway: str | None = None) -> None:
         await self._insist(partial(self._registrations.remove, name, holder, gateway))

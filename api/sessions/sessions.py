@@ -39,6 +39,7 @@ NONCE_SECONDS: Final = 30
 MESSAGE_SECONDS: Final = 30
 """The time in which a message must be complete once it has begun."""
 CHECK_SECONDS: Final = 1.0
+STOPPED: Final = "the key or its holder was suspended or ended"
 SESSION_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
 
 
@@ -160,11 +161,11 @@ class Sessions:
                     link.end(IDLE, session.end_reason)
 
     def revoke(self, key_ids: set[str]) -> None:
-        """End the sessions of revoked keys, and cancel their orders at once, without their grace."""
+        """End the sessions of keys that may not be used any more, and cancel their orders, whatever grace they had."""
         for session, link in tuple(self._links.items()):
             if session.principal is not None and session.principal.key_id in key_ids:
                 session.cancel_on_disconnect, session.grace_ms = True, 0
-                session.end_reason = "the key was revoked"
+                session.end_reason = STOPPED
                 link.end(REVOKED, session.end_reason)
                 self._end(session)
         self.ends.hurry(key_ids)
@@ -204,7 +205,7 @@ class Sessions:
                 if self._register.find(key_id) is None:
                     session.cancel_on_disconnect, session.grace_ms = True, 0
                     self.ends.end(session, principal)
-                    raise NotAuthentic("the key was revoked")
+                    raise NotAuthentic(STOPPED)
         except NotAuthentic as error:
             self._log_ons.failed(session)
             self._acts.failed(session, key_id, str(error))

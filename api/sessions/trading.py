@@ -65,7 +65,7 @@ MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 class Trading:
     """``methods`` maps the names of methods to their functions, for the sessions.
 
-    ``wait_for_events`` is ``NewestEvents.wait``. ``is_member`` looks a member firm up in the registry; None where there
+    ``wait_for_events`` is ``NewestEvents.wait``. ``why_no_account`` asks the registry about a member; None where there
     is no registry. ``spawn`` runs a coroutine. ``acts`` records the commands of operators; None where there are no
     operators.
     """
@@ -75,14 +75,14 @@ class Trading:
         view: View,
         sequencer: Sequencer,
         wait_for_events: Callable[[Then], None],
-        is_member: Callable[[str], Awaitable[bool]] | None,
+        why_no_account: Callable[[str], Awaitable[str | None]] | None,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         acts: ActLog | None = None,
     ) -> None:
         self._view = view
         self._sequencer = sequencer
         self._wait_for_events = wait_for_events
-        self._is_member = is_member
+        self._why_no_account = why_no_account
         self._spawn = spawn
         self._acts = acts
         self._in_order = asyncio.Lock()
@@ -159,17 +159,17 @@ class Trading:
             await self._acts.command(principal, command, reason)
 
     async def check_member(self, command: AnyCommand) -> None:
-        """Raise Refusal if a command opens an account for a firm that the registry does not have, or if it is away."""
-        if not isinstance(command, AccountOpen) or self._is_member is None:
+        """Raise Refusal if a command opens an account for a firm that is not in use, or if the registry is away."""
+        if not isinstance(command, AccountOpen) or self._why_no_account is None:
             return
         try:
-            known = await self._is_member(command.member)
+            why = await self._why_no_account(command.member)
         except (SQLAlchemyError, OSError) as error:
             log.warning("the registry is not reachable", error=str(error))
             text = "the registry of members is not reachable; the account was not opened"
             raise Refusal("UNAVAILABLE", text, retry_after_ms=1_000) from error
-        if not known:
-            raise Refusal("UNKNOWN_MEMBER", f"member: {command.member} is not registered; `goldx member add` does that")
+        if why is not None:
+            raise Refusal("UNKNOWN_MEMBER", f"member: {why}")
 
     def _preview(self, session: Session, request: Request) -> None:
         session.require("operate")

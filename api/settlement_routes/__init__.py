@@ -20,12 +20,27 @@ from api.settlement_routes import (
     lots,
     reconciliation,
     recycling,
+    registry,
     reports,
 )
 from settlement.base.refusal import Refused
 from settlement.workbooks.cells import BadFile
 
-FOLDERS = (lots, intake, assays, custody, charges, load_outs, recycling, reports, ledger, banking, base, reconciliation)
+FOLDERS = (
+    lots,
+    intake,
+    assays,
+    custody,
+    charges,
+    load_outs,
+    recycling,
+    reports,
+    ledger,
+    banking,
+    base,
+    registry,
+    reconciliation,
+)
 """In this order the documentation lists their routes."""
 
 

@@ -203,6 +203,7 @@ async def _transaction(gateway: TheGateway, request: Request) -> AsyncIterator[A
 
 Clerk = Annotated[str, Depends(_holding("settle"))]
 Reader = Annotated[str, Depends(_holding("settle", "supervise"))]
+Operator = Annotated[str, Depends(_holding("operate"))]
 AnyStaff = Annotated[str, Depends(_holding("operate", "settle", "supervise"))]
 # Ends before the response goes out: an answer 200 means committed.
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]

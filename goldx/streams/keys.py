@@ -38,8 +38,8 @@ class Keys:
         """Hash: trading day -> the key with which its random ends are drawn (``goldx.timetable.day_keys``)."""
         self.known_keys = f"{tag}:keys"
         """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
-        self.revocations = f"{tag}:keys:revoked"
-        """Hash: key id -> who revoked it, and when (``goldx.streams.revocations``)."""
+        self.notices = f"{tag}:notices"
+        """Hash: change id -> a member, one of the staff or a key suspended or ended (``goldx.streams.standings``)."""
 
     def heartbeat(self, service: str) -> str:
         """Return the key that a service which runs keeps alive (``goldx.streams.heartbeats``); it expires."""

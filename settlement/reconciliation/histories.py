@@ -10,6 +10,7 @@ state of a document   the last step of the document in the audit log, or a first
 proposer, decider     the acts on the proposal in the audit log
 accrued fees          the number and the sum that the audit log has for each day
 staff and keys        the permissions that the audit log last gave
+members, staff, keys  the last act on their standing in the audit log
 keys of warehouses    the fingerprint and the warehouse that were proposed
 ====================  =========================================================================================
 
@@ -27,12 +28,14 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.client.keys import fingerprint
+from settlement.base import standings
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among
 from settlement.base.steps import SERVICE
 from settlement.charges import accruals
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
+from settlement.documents.registered import STANDINGS
 from settlement.reconciliation.breaks import Break
 from settlement.tables import assays, charges, custody, ledger, load_outs, lots, reconciliation, recycling
 from settlement.tables.base import api_key, audit_log, proposal, staff
@@ -222,11 +225,15 @@ async def _people(connection: AsyncConnection, facts: Facts) -> None:
         rows = {row[0]: sorted(row[1]) for row in await connection.execute(select(key, table.c.permissions))}
         for name in sorted(rows.keys() | given.keys()):
             facts.same(f"{prefix.rstrip('.')} {name} permissions", given.get(name), rows.get(name))
-    query = select(audit_log.c.subject).where(audit_log.c.action == "key.revoke")
-    ended = set((await connection.execute(query)).scalars())
-    revoked = select(api_key.c.key_id).where(api_key.c.revoked_at.is_not(None))
-    for name in sorted(ended ^ set((await connection.execute(revoked)).scalars())):
-        facts.same(f"key {name}", "revoked" if name in ended else "valid", "valid" if name in ended else "revoked")
+    for kind, machine in STANDINGS.items():
+        steps = {f"{kind}.{name}": step.after for name, step in machine.steps.items()}
+        log = select(audit_log.c.subject, audit_log.c.action, audit_log.c.detail).order_by(audit_log.c.number)
+        acts = await connection.execute(log.where(audit_log.c.action.in_(steps)))
+        # An act that was written late says what it led to.
+        recorded = {row.subject: (json.loads(row.detail) or {}).get("status", steps[row.action]) for row in acts}
+        kept = {row[0]: row.status for row in await standings.listing(connection, kind)}
+        for name in sorted(recorded.keys() | kept.keys()):
+            facts.same(f"{kind} {name} standing", recorded.get(name), kept.get(name))
 
 
 async def _warehouse_keys(connection: AsyncConnection, facts: Facts) -> None:

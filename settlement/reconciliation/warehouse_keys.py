@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.client.keys import fingerprint, parse_public_key, verify_signature
 from goldx.protocol.units import BadValue
 from settlement.base import audit, proposals
+from settlement.base.key_points import check_point
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -35,6 +36,7 @@ async def propose(connection: AsyncConnection, by: str, place: str, pem: str, re
     """
     await warehouses.customs_of(connection, place)
     public = parse_public_key(pem)
+    check_point(public)
     row = {"warehouse": place, "public_key": public, "reason": printable("reason", reason, 200)}
     await audit.lock(connection)
     mark = fingerprint(public)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from settlement.documents.kinds import KINDS, PROPOSAL
+from settlement.documents.registered import ACTIVE, STANDINGS, STATUSES
 from settlement.tables.columns import folded, integer, metadata, number, one_of, string
 
 PERMISSIONS = ("trade", "operate", "settle", "supervise")
@@ -31,6 +32,8 @@ member = Table(
     string("name"),
     string("name_zh", default=""),
     integer("created_at"),
+    string("status", default=ACTIVE),
+    one_of("status", STATUSES),
     Index("uq_member_member", text(folded("member")), unique=True),
 )
 
@@ -41,6 +44,8 @@ staff = Table(
     string("name"),
     Column("permissions", ARRAY(Text), nullable=False),
     integer("created_at"),
+    string("status", default=ACTIVE),
+    one_of("status", STATUSES),
     CheckConstraint("permissions <@ ARRAY['operate', 'settle', 'supervise']", name="permissions_known"),
     Index("uq_staff_staff", text(folded("staff")), unique=True),
 )
@@ -54,7 +59,8 @@ api_key = Table(
     Column("staff", Text, ForeignKey("staff.staff")),
     Column("permissions", ARRAY(Text), nullable=False),
     integer("created_at"),
-    integer("revoked_at", null=True),
+    string("status", default=ACTIVE),
+    one_of("status", STATUSES),
     CheckConstraint("length(public_key) = 32", name="public_key_ed25519"),
     CheckConstraint("(member IS NULL) <> (staff IS NULL)", name="one_holder"),
     CheckConstraint(
@@ -63,6 +69,23 @@ api_key = Table(
     ),
     Index("uq_api_key_key_id", text(folded("key_id")), unique=True),
 )
+
+standing_change = Table(
+    "standing_change",
+    metadata,
+    number("change_number"),
+    Column("change_id", Text, nullable=False, unique=True),
+    string("kind"),
+    string("code"),
+    string("status"),
+    string("changed_by"),
+    string("reason"),
+    integer("changed_at"),
+    one_of("kind", STANDINGS),
+    one_of("status", STATUSES),
+    Index("ix_standing_change_kind_code", "kind", "code"),
+)
+"""Each suspension, its end, and the end of a member, one of the staff or a key; ``change_id`` as in its notice."""
 
 audit_log = Table(
     "audit_log",

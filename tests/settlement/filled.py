@@ -65,7 +65,8 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
     await exchange.post()
     today = working_days.today()
     async with exchange.engine.begin() as connection:
-        await registry.add_member(connection, "test", "A", "Member A")
+        for member in ("A", "B"):
+            await registry.add_member(connection, "test", member, f"Member {member}")
         for day in range(20):
             await working_days.set_day(connection, ONE, today + timedelta(days=day), True, "as any day")
         for holiday in HOLIDAYS:

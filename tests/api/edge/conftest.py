@@ -3,16 +3,19 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from goldx.hosting.embedded import temporary_servers
+from settlement.base import key_reader
 from tests.api.conftest import Desk, build
 from tests.api.edge.frozen import Venue
 
 
 @pytest_asyncio.fixture
-async def venue() -> AsyncIterator[Venue]:
-    """An exchange whose own database can be frozen."""
+async def venue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Venue]:
+    """An exchange with a database of its own, which can be frozen; that is noticed sooner than usual."""
+    monkeypatch.setattr(key_reader, "READ_SECONDS", 0.3)
     async with temporary_servers(durable=False) as (valkey, postgres), contextlib.AsyncExitStack() as cleanup:
         services = await build(cleanup, valkey.url, postgres.url)
         desk = Desk(services, await services.start_gateway(), 1)

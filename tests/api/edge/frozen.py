@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from goldx.cli import main
 from goldx.hosting.servers import Server
 from goldx.streams import redis_client
 from goldx.streams.keys import Keys
-from goldx.streams.revocations import publish_revocation
+from goldx.streams.standings import publish_notice
+from settlement.base import standings
 from tests.api.conftest import Desk, ShardServices
 
 
@@ -46,19 +49,18 @@ class Venue:
 
     async def revoke_over_streams(self, key_id: str) -> None:
         redis = redis_client.connect(self.services.valkey_url)
-        await publish_revocation(redis, Keys(self.services.shard), key_id, "op")
+        notice = standings.new_notice("revoke", "key", key_id, "op", "lost")
+        await publish_notice(redis, Keys(self.services.shard), notice)
         await redis.aclose()
 
-    async def revoke(self, key_id: str) -> str:
-        """Run ``goldx key revoke`` and return its output."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")}
+    async def type(self, *words: str, code: int = 0) -> str:
+        """Type a command of ``goldx``, which ends with a code, and return what it prints."""
+        environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GOLDX_")}
         environment |= {
             "GOLDX_REDIS_URL": self.services.valkey_url,
             "GOLDX_DATABASE_URL": self.services.database_url,
             "GOLDX_SHARD": self.services.shard,
         }
-        command = (sys.executable, "-m", "goldx.cli", "key", "revoke", key_id)
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
-        printed, _ = await process.communicate()
-        assert process.returncode == 0, printed
-        return printed.decode()
+        result = await asyncio.to_thread(CliRunner(env=environment).invoke, main, words)
+        assert result.exit_code == code, result.output
+        return result.output

@@ -10,7 +10,7 @@ from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
 from goldx.streams import redis_client
 from goldx.streams.keys import Keys
-from settlement.base import database, registry
+from settlement.base import database, registry, standings
 from tests.api.conftest import until
 from tests.api.edge.frozen import Venue, frozen
 from tests.registered import find_principal
@@ -91,7 +91,7 @@ async def test_a_key_is_revoked_while_the_database_is_frozen_and_the_register_le
         assert len(live) == 2
         with frozen(venue.postgres):
             await until(lambda: desk.server.gateway.register.away)
-            assert "at the gateways" in await venue.revoke("FIRM-A.key")
+            assert "at the gateways" in await venue.type("key", "revoke", "FIRM-A.key", "--reason", "lost")
             await until(lambda: not live)
             with pytest.raises(ConnectionLost):
                 await ask_on(member, desk.a)
@@ -114,7 +114,7 @@ async def test_a_key_that_was_just_registered_logs_on_and_one_revoked_in_sql_is_
     async with connect(desk.server.url, key) as member:
         assert member.identity["member"] == "FIRM-A"
         async with engine.begin() as connection:
-            await registry.revoke_key(connection, "test", key.key_id)
+            await standings.write(connection, standings.new_notice("revoke", "key", key.key_id, "test", "lost"))
         with pytest.raises(ConnectionLost):
             await ask_on(member, desk.a)
     await engine.dispose()

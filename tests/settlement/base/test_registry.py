@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.client.keys import Key
 from goldx.protocol.units import BadValue
-from settlement.base import audit, database, registry
+from settlement.base import audit, database, registry, standings
 from settlement.base.refusal import Refused
 from tests.registered import find_principal
 
@@ -29,18 +29,18 @@ async def test_a_key_speaks_for_its_holder_until_it_is_revoked(engine: AsyncEngi
         "ops", staff_key.public_bytes, None, "op", frozenset(("operate",))
     )
     async with engine.begin() as connection:
-        await registry.revoke_key(connection, "test", "M1.algo")
+        await standings.write(connection, standings.new_notice("revoke", "key", "M1.algo", "test", "lost"))
     assert await find_principal(engine, "M1.algo") is None
     assert await find_principal(engine, "nobody") is None
 
 
 async def test_what_the_registry_refuses(engine: AsyncEngine) -> None:
+    known, other = Key.generate("k").public_bytes, Key.generate("j").public_bytes
     async with engine.begin() as connection:
         await registry.add_member(connection, "test", "M1", "Member one")
         await registry.add_staff(connection, "test", "op", "Operator", ["operate"])
-        await registry.add_key(connection, "test", "k", bytes(32), member_code="M1")
-    other = bytes(31) + b"\x01"
-    refusals: tuple[tuple[str, Callable[[AsyncConnection], Awaitable[None]]], ...] = (
+        await registry.add_key(connection, "test", "k", known, member_code="M1")
+    refusals: tuple[tuple[str, Callable[[AsyncConnection], Awaitable[object]]], ...] = (
         ("member", lambda c: registry.add_member(c, "test", "M1", "Again")),
         ("member", lambda c: registry.add_member(c, "test", "M 1", "Bad code")),
         ("name", lambda c: registry.add_member(c, "test", "M2", "")),
@@ -50,9 +50,9 @@ async def test_what_the_registry_refuses(engine: AsyncEngine) -> None:
         ("holder", lambda c: registry.add_key(c, "test", "j", other)),
         ("member", lambda c: registry.add_key(c, "test", "j", other, member_code="M9")),
         ("key_id", lambda c: registry.add_key(c, "test", "k", other, member_code="M1")),
-        ("key_id", lambda c: registry.add_key(c, "test", "j", bytes(32), member_code="M1")),
-        ("key_id", lambda c: registry.add_key(c, "test", "j", bytes(31), member_code="M1")),
-        ("key_id", lambda c: registry.revoke_key(c, "test", "j")),
+        ("public_key", lambda c: registry.add_key(c, "test", "j", known, member_code="M1")),
+        ("public_key", lambda c: registry.add_key(c, "test", "j", other[:31], member_code="M1")),
+        ("key_id", lambda c: standings.write(c, standings.new_notice("revoke", "key", "j", "test", "lost"))),
     )
     for field, act in refusals:
         with pytest.raises(BadValue) as bad:

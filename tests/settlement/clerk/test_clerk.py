@@ -96,5 +96,5 @@ async def test_keys(engine: AsyncEngine) -> None:
     await goldx("key", "create", "--member", "M1", "--out", "m1.key", code=1)
     await goldx("key", "create", "--member", "M1", "--permissions", "settle", "--out", "m2.key", code=1)
     assert not Path("m2.key").exists()
-    await goldx("key", "revoke", key.key_id)
+    await goldx("key", "revoke", key.key_id, "--reason", "lost")
     assert await find_principal(engine, key.key_id) is None

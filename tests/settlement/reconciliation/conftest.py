@@ -58,7 +58,7 @@ async def busy_exchange(exchange: SmallExchange) -> SmallExchange:
         await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
         await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
         await registry.add_member(connection, "test", "A", "Member A")
-        await registry.add_key(connection, "test", "A.key", bytes(32), member_code="A")
+        await registry.add_key(connection, "test", "A.key", Key.generate("A.key").public_bytes, member_code="A")
         await counters.add(connection, ONE, "C1", "A", "A.H", "XM1", "Counter")
         await tickets.turn_away(connection, ONE, "C1", "would not show a document")
         await locks.freeze(connection, ONE, [6], "stamp looks forged")
