@@ -17,9 +17,8 @@ from settlement.service import movements
 from settlement.tables.charges import accrual_day, fee_accrual
 from settlement.tables.ledger import ledger_account
 from settlement.tables.load_outs import load_out as sheets
+from tests.settlement.load_outs.load_out_steps import LOT_MG, signed
 from tests.settlement.small_exchange import (
-    CODE,
-    COLLECTOR_ID,
     ONE,
     OTHER,
     SmallExchange,
@@ -28,7 +27,6 @@ from tests.settlement.small_exchange import (
     load_out_application,
 )
 
-LOT_MG = 99_900
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
 
 
@@ -178,7 +176,7 @@ async def test_the_fees_of_a_load_out(exchange: SmallExchange) -> None:
     await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
     await exchange.round_trip()
     assert await charged(exchange, "B.H") == {}, "nothing has left"
-    assert await do(exchange, handing_over.sign, ONE, 1, CODE, COLLECTOR_ID) is None
+    await signed(exchange, 1)
     await do(exchange, handing_over.release, OTHER, 1)
     assert await charged(exchange, "B.H") == {
         ("LOAD_OUT", "load_out:1"): (1, 200 * accruals.UFEN),

@@ -34,10 +34,15 @@ async def completed(exchange: SmallExchange, account: str, ask_mg: int, **more: 
         return int(await connection.scalar(select(load_out.c.load_out_no).order_by(load_out.c.load_out_no.desc())) or 0)
 
 
+async def signed(exchange: SmallExchange, number: int) -> None:
+    """Give the first signature of a load-out, against its code and paper."""
+    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+
+
 async def released(exchange: SmallExchange, account: str, ask_mg: int) -> int:
     """Take a load-out to RELEASED and return its number."""
     number = await completed(exchange, account, ask_mg)
-    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await signed(exchange, number)
     await do(exchange, handing_over.release, OTHER, number)
     return number
 

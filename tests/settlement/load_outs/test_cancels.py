@@ -12,7 +12,7 @@ from settlement.lots import lots
 from settlement.service import movements
 from settlement.tables.charges import fee_accrual
 from settlement.tables.custody import receipt
-from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released, sheet
+from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released, sheet, signed
 from tests.settlement.small_exchange import (
     CODE,
     COLLECTOR_ID,
@@ -107,7 +107,7 @@ async def test_bought_title_pays_freight_once_for_leaving_and_once_for_a_late_ca
 async def test_neither_a_signature_nor_a_proposal_keeps_a_sheet(exchange: SmallExchange, state: str) -> None:
     number = await completed(exchange, "A.H", LOT_MG)
     if state == "SIGNED":
-        assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+        await signed(exchange, number)
     else:
         await do(exchange, cancels.propose, ONE, number)
     assert (await sheet(exchange, number)).status == state

@@ -18,10 +18,8 @@ from settlement.lots.scales import parse_weight
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
 from tests.settlement.intake.lot_steps import advised, screened
-from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released
+from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released, signed
 from tests.settlement.small_exchange import (
-    CODE,
-    COLLECTOR_ID,
     ONE,
     OTHER,
     SmallExchange,
@@ -83,7 +81,7 @@ async def test_a_claim_has_a_window(exchange: SmallExchange) -> None:
     await entered_calendar(exchange)
     number = await completed(exchange, "A.H", LOT_MG)
     await refused(exchange, "ILLEGAL_STEP", claims.open_claim, ONE, number, [1], "not yet", seal_whole=True)
-    await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID)
+    await signed(exchange, number)
     await do(exchange, handing_over.release, OTHER, number)
     await push_back(exchange, number, 10)
     await refused(exchange, "TOO_LATE", claims.open_claim, ONE, number, [1], "too late", seal_whole=True)

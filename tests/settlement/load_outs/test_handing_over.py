@@ -19,7 +19,7 @@ from settlement.reconciliation import breaks, statement_file, vault_freeze, ware
 from settlement.reports import bar_export
 from settlement.service import movements
 from settlement.workbooks import sheets
-from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, sheet
+from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, sheet, signed
 from tests.settlement.reconciliation.conftest import opened_before
 from tests.settlement.small_exchange import (
     CODE,
@@ -44,7 +44,7 @@ async def test_two_people_and_the_right_code_at_the_counter(exchange: SmallExcha
     await refused(exchange, "SAME_PERSON", handing_over.release, ONE, number)
     await do(exchange, handing_over.withdraw_signature, ONE, number)
     await refused(exchange, "ILLEGAL_STEP", handing_over.release, OTHER, number)
-    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await signed(exchange, number)
     assert await do(exchange, handing_over.release, OTHER, number) == [1]
     found = await sheet(exchange, number)
     assert (found.status, found.signed_by, found.released_by) == ("RELEASED", ONE, OTHER)
@@ -107,7 +107,7 @@ async def test_metal_is_stopped_at_every_step(exchange: SmallExchange, hold: str
 async def test_an_order_stops_everything_of_an_account_at_once(exchange: SmallExchange) -> None:
     """It holds the account's free grams, application and uncollected load-outs, and nothing of other accounts."""
     settled = await completed(exchange, "A.H", LOT_MG)
-    assert await do(exchange, handing_over.sign, ONE, settled, CODE, COLLECTOR_ID) is None
+    await signed(exchange, settled)
     waiting = await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG))
     others = await completed(exchange, "B.H", LOT_MG)
     order = ("A.H", "AU", "Court of Xiamen")
@@ -120,7 +120,7 @@ async def test_an_order_stops_everything_of_an_account_at_once(exchange: SmallEx
     assert sorted(row.lot_id for row in await do(exchange, locks.listing, kind="LEGAL_HOLD")) == [1, 2]
     with pytest.raises(BadValue, match="weight"):
         await do(exchange, legal_holds.propose_everything, ONE, *order, "C-2")
-    assert await do(exchange, handing_over.sign, ONE, others, CODE, COLLECTOR_ID) is None
+    await signed(exchange, others)
     assert await find_breaks(exchange) == ()
 
 
@@ -158,7 +158,7 @@ async def test_nobody_approves_a_code_that_replaced_another_persons(exchange: Sm
     await refused(exchange, "CODE_WAITS", handing_over.propose_code, OTHER, number, "999999", "999999")
     await do(exchange, movements.decline, ONE, proposal)
     again = await do(exchange, handing_over.propose_code, OTHER, number, "999999", "999999")
-    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await signed(exchange, number)
     await refused(exchange, "ILLEGAL_STEP", movements.approve, ONE, again)
     await do(exchange, movements.decline, ONE, again)
 
@@ -167,7 +167,7 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     """Three days after its statement lacked a bar nothing leaves, until a statement has it again (domain sheet 8.4)."""
     number = await completed(exchange, "A.H", LOT_MG)
     waiting = await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG))
-    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await signed(exchange, number)
     await do(exchange, warehouses.add, ONE, "XM2", "Warehouse two", "Xiamen")
     count = (await do(exchange, bar_export.count_list, "XM1", "csv")).splitlines(keepends=True)
 
@@ -199,7 +199,7 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     await do(exchange, breaks.explain, ONE, 1, OTHER, "is looked for")
     await refused(exchange, "VAULT_FROZEN", application.apply, ONE, load_out_application("A.H", LOT_MG))
     assert await state(b"".join(count)) == 0
-    assert await do(exchange, handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
+    await signed(exchange, number)
     assert await do(exchange, handing_over.release, OTHER, number) == [1]
 
     async with exchange.engine.begin() as connection:
