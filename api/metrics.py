@@ -77,7 +77,7 @@ class _StatusCollector(Collector):
             ("healthy", status["trouble"] is None, "1 if orders are taken and matched; the status says why not."),
             ("taking_orders", status["refusing"] is None, "1 if new orders are taken; the status says why not."),
             ("server_reachable", status["server_reachable"], "1 if the journal's server has answered just now."),
-            ("durability_full", status["durable"], "1 if what is acknowledged is on the disk."),
+            ("durability_full", status["durable"], "1 if every acknowledged command is on the disk."),
         ):
             yield _sample(GaugeMetricFamily, metric, text, labels, where, int(holds))
         yield from self._engines()

@@ -1,4 +1,4 @@
-"""The core's folder is what ``goldx build-core`` compiles of this package (``goldx.hosting.compiled``)."""
+"""``goldx build-core`` compiles the folder ``core`` of this package (``goldx.hosting.compiled``)."""
 
 from pathlib import Path
 

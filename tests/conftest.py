@@ -22,7 +22,7 @@ from tests import wheel as distribution
 from tests.moved_clock import MovedClock
 from tests.scratch import Scratch
 
-# No test asserts a time: on a busy machine an example may take as long as it likes.
+# No test asserts a time: on a busy machine an example may take any time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

@@ -1,4 +1,4 @@
-"""REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of whoever signed the token.
+"""REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of the token's signer.
 
 ``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. One module per
 folder of settlement. Every listing comes in pages (``api.listing``).
@@ -41,11 +41,11 @@ FOLDERS = (
     registry,
     reconciliation,
 )
-"""In this order the documentation lists their routes."""
+"""The routers, in the order of their routes in the documentation."""
 
 
 def install(app: FastAPI) -> None:
-    """Add the routes to the application, and how settlement's refusals are answered."""
+    """Add the routes to the application, and the answers to settlement's refusals."""
     for folder in FOLDERS:
         app.include_router(folder.router)
     app.include_router(assays.public)

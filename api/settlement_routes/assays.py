@@ -134,14 +134,14 @@ async def umpire(by: Clerk, connection: Transaction, number: Number, request: As
 
 @router.post("/exchanges/{number}/void")
 async def void(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
-    """End an exchange that comes to nothing."""
+    """End an exchange without a result."""
     await two_parties.void(connection, by, number, request.reason)
     return {"status": "VOID"}
 
 
 @router.get("/certificates/{number}")
 async def get_certificate(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Return a certificate's text, its SHA-256, and what in it does not follow from the raw replicates (nothing)."""
+    """Return a certificate's text, its SHA-256, and any figures that do not follow from its raw replicates."""
     found = await certificates.find(connection, number)
     differences = await certificates.against_register(connection, found)
     return {"content": found.content, "sha256": found.hash.hex(), "differences": differences}

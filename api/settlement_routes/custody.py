@@ -1,4 +1,4 @@
-"""Receipts, what binds an account's gold, and lots on their way between warehouses."""
+"""Receipts, pledges, legal holds, and transfers between warehouses."""
 
 from typing import Any
 

@@ -105,7 +105,7 @@ class ReturnRequest(Strict):
 
 @router.post("/lots")
 async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceRequest) -> dict[str, int]:
-    """Advise one lot that is to come."""
+    """Advise one expected lot."""
     weight = parse_scale_weight("gross", request.gross)
     permille = parse_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
     key = BarKey(request.refiner, request.serial, request.year)
@@ -223,7 +223,7 @@ async def correct_weight(
 
 @router.post("/lots/{number}/quarantine")
 async def quarantine(by: Clerk, connection: Transaction, number: Number, request: QuarantineRequest) -> dict[str, str]:
-    """Hold a lot at once: money laundering, or the police. A lot in the market keeps its state and is frozen."""
+    """Hold a lot at once, for suspected laundering or the police. A lot in the market keeps its state and is frozen."""
     return {"hold": await intake.quarantine(connection, by, number, request.reason, request.authority)}
 
 
@@ -249,8 +249,8 @@ async def import_bars(
 ) -> dict[str, Any]:
     """Take in a bar list (columns: docs/settlement.md), all or none, and keep the file under `name`.
 
-    `declared`: the lots are advised; `measured`: they arrive and go to the register by what was found of them, but for
-    those that are certified and wait, each with the reason.
+    `declared`: the lots are advised; `measured`: they arrive, are certified from the measurements and registered,
+    except for those that must wait as certified, each with the reason.
     """
     return (await imports.take_in(connection, by, kind, name, file, reading))._asdict()
 

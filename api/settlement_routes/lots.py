@@ -1,4 +1,4 @@
-"""Warehouses, what a class accepts, balances, and lots with what is recorded of and locks them."""
+"""Warehouses, terms of acceptance, balances, and lots with their records and locks."""
 
 from datetime import date
 from typing import Annotated, Any

@@ -240,7 +240,7 @@ async def correct_name(by: Clerk, connection: Transaction, number: Number, reque
 
 @router.post("/sellers/{number}/due-diligence")
 async def look_into(by: Clerk, connection: Transaction, number: Number, request: DueDiligenceRequest) -> dict[str, int]:
-    """Record that a seller was looked into."""
+    """Record due diligence on a seller."""
     return {
         "due_diligence": await sellers.record_due_diligence(connection, by, number, request.document, request.findings)
     }

@@ -18,7 +18,7 @@ from settlement.documents.machine import ENGINE, PROPOSAL, Machine, Step
 from settlement.tables.base import proposal
 
 SERVICE: Final = "settlement"
-"""Actor of what follows from an event or from the calendar: the service itself."""
+"""The actor of steps that follow from an event or from the calendar: the service itself."""
 
 
 def allow(machine: Machine, name: str, number: int, state: str) -> Step:

@@ -216,7 +216,7 @@ def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], s
 @REASON
 @click.pass_obj
 def void(by: str, number: int, reason: str) -> None:
-    """End an exchange that comes to nothing."""
+    """End an exchange without a result."""
     act(by, lambda connection: two_parties.void(connection, by, number, reason))
     click.echo(f"exchange {number} is void")
 

@@ -166,7 +166,7 @@ def set_day(by: str, day: str, working: bool, name: str) -> None:
 @PAGE
 @click.pass_obj
 def list_days(by: str, year: int, page: PageRequest) -> None:
-    """Show the days of a year that are not as their weekday says, tab separated."""
+    """Show the days of a year that differ from their weekday, tab separated."""
     show(
         by,
         page,

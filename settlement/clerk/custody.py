@@ -1,4 +1,4 @@
-"""``goldx clerk``: receipts, what binds an account's gold, and lots on their way between warehouses."""
+"""``goldx clerk``: receipts, pledges, legal holds, and transfers between warehouses."""
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -63,7 +63,7 @@ def pre_advise(
     other_years: bool,
     record: Record,
 ) -> None:
-    """Advise one lot that is to come."""
+    """Advise one expected lot."""
 
     async def work(connection: AsyncConnection) -> list[int]:
         weight = parse_scale_weight("gross", gross)
@@ -252,7 +252,7 @@ def correct_weight(by: str, lot_id: int, scale: str, grams: str, reason: str) ->
 @click.option("--authority", required=True, help="Who orders the hold, or the number of the order.")
 @click.pass_obj
 def quarantine(by: str, lot_id: int, reason: str, authority: str) -> None:
-    """Hold a lot at once: money laundering, or the police."""
+    """Hold a lot at once, for suspected money laundering or the police."""
     hold = act(by, lambda connection: intake.quarantine(connection, by, lot_id, reason, authority))
     how = "in quarantine" if hold == "QUARANTINED" else "frozen; another person ends it with unfreeze"
     click.echo(f"lot {lot_id} is {how}")
@@ -278,7 +278,7 @@ def _take_in(by: str, kind: str, file: Path, reading: Reading) -> imports.Taken:
 
 
 def _preview(by: str, kind: str, file: Path, reading: Reading) -> None:
-    """Print what would be taken in; exit 1 if anything stands against it."""
+    """Print what would be taken in; exit 1 if there is any problem."""
     data = contents(file)
     found = read(by, lambda connection: imports.preview(connection, kind, data, reading))
     for problem in found.problems:

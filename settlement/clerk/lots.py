@@ -1,4 +1,4 @@
-"""``goldx clerk``: warehouses, what a class accepts, balances, and lots with what is recorded of and locks them."""
+"""``goldx clerk``: warehouses, terms of acceptance, balances, and lots with their records and locks."""
 
 import json
 from collections.abc import Iterable
@@ -191,7 +191,7 @@ def accept_provenance(by: str, lot_id: int, due_diligence: str) -> None:
 @REASON
 @click.pass_obj
 def freeze(by: str, lot_ids: tuple[int, ...], reason: str) -> None:
-    """Freeze LOTS at once: their metal goes to nobody."""
+    """Freeze LOTS at once: their metal cannot be given to anybody."""
     act(by, lambda connection: locks.freeze(connection, by, lot_ids, reason))
     click.echo(f"frozen: {joined(lot_ids)}")
 

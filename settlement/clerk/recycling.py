@@ -187,7 +187,7 @@ def refuse(by: str, ticket: int, reason: str, description: str) -> None:
 @click.option("--findings", required=True, help="What was found out about the person and the gold.")
 @click.pass_obj
 def due_diligence(by: str, seller: int, document: str, findings: str) -> None:
-    """Record that SELLER was looked into."""
+    """Record due diligence on SELLER."""
     number = act(by, lambda connection: sellers.record_due_diligence(connection, by, seller, document, findings))
     click.echo(f"due diligence {number} on seller {seller} is recorded")
 

@@ -101,5 +101,5 @@ MOVEMENTS: Final[Mapping[str, Movement]] = {name: kind.movement for name, kind i
 
 TRADE: Final = "trade"
 UNIDENTIFIED: Final = "unidentified"
-"""Kind of a ledger entry that no document of settlement stands behind."""
+"""Kind of a ledger entry without a document of settlement."""
 LEDGER_KINDS: Final = (TRADE, *MOVEMENTS, UNIDENTIFIED)

@@ -1,4 +1,4 @@
-"""Pre-advice: the lots of a bar list that are to come, each checked against the register first."""
+"""Pre-advice: the expected lots of a bar list, each checked against the register first."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -58,7 +58,7 @@ async def open_claim(
     if today > last:
         raise Refused("TOO_LATE", f"load-out {load_out_no} could be claimed about until {last.isoformat()}")
     if not seal_whole:
-        raise Refused("SEAL_BROKEN", "a quality claim needs the seal whole: what is under a broken one proves nothing")
+        raise Refused("SEAL_BROKEN", "a quality claim needs an unbroken seal: metal under a broken one proves nothing")
     await _check_not_decided(connection, chosen)
     values = {
         "load_out_no": load_out_no,

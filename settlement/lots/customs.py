@@ -1,6 +1,6 @@
 """Bonded and domestic metal never net: a grade class takes metal of one customs status, and only that.
 
-A class whose status nobody has set takes DOMESTIC metal. Since engine, ledger and pool are kept by class, gold under
+A class without a set status takes DOMESTIC metal. Since engine, ledger and pool are kept by class, gold under
 bond and gold in free circulation are different assets everywhere (domain sheet 5.8). A trigger of the database refuses
 a lot of a class in a warehouse of the other status. Metal changes its status by a transfer with a
 permit, which gives it another class (``settlement.custody.transfers``).

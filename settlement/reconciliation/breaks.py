@@ -50,8 +50,8 @@ In a year whose holidays are not entered every Monday to Friday counts, so that 
 class Break(NamedTuple):
     """A difference between what one side says (``expected``) and what the other says (``found``).
 
-    ``unit`` is ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, or ``match`` where
-    the two are no numbers and ``note`` tells them. ``lot_id`` is the lot that the break is about, if it is about one.
+    ``unit`` is ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, or ``match`` if
+    the two are no numbers and ``note`` names them. ``lot_id`` is the lot that the break is about, if it is about one.
     ``subject`` and ``note`` are for people.
     """
 

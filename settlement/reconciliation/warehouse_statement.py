@@ -118,7 +118,7 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
         row = register.lots.get(key)
         subject = _subject(place, key, row)
         if len(several) > 1:
-            # About the mark and not about a lot: which of the lines is the lot is what nobody knows.
+            # The break names the mark and no lot, as it is not known which of the lines is the lot.
             where = "lines " + ", ".join(str(line.line) for line in several)
             found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
         if row is not None:

@@ -3,8 +3,8 @@
 - Cash of 100,000 CNY or more to one seller, in one sale or in all of a day, at whichever members' counters: due
   diligence before the money is paid, and a large-value report within five working days.
 - Anything suspicious, at any amount: a report the same day.
-- Sales that stay just below, or that only together reach the amount, are noticed without anybody's doing; a person
-  confirms or dismisses the notice.
+- Sales just below the amount, or that reach it only together, are noticed automatically; a person confirms or dismisses
+  the notice.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``goldx settlement`` and the commands of whoever administers the exchange on its own machine.
+"""``goldx settlement`` and the administrator's commands on the exchange's own machine.
 
 Access to the machine is the authority here, as it is for the database itself; every act is in the audit log all the
 same, under the name of the user of the operating system.

@@ -55,7 +55,7 @@ class Ledger:
         self._chained: bytes | None = None
         """The hash of the last entry, or None if this writer has not read it."""
         self._posted = -1
-        """The sequence that this writer has reached itself; another one means that another has written since."""
+        """The sequence that this writer has reached; a different one means that another writer has written since."""
 
     async def open(self) -> int:
         """Return the sequence reached. Raises WrongShard if the database has settled another shard's events."""

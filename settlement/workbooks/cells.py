@@ -133,7 +133,7 @@ def plain_text(field: str, cell: Cell) -> str:
     Raises BadValue for a cell that a spreadsheet made a number or a date.
     """
     if cell.kind != TEXT:
-        raise BadValue(field, cell.text, f"a text cell: the spreadsheet made a {cell.kind} of what stood there")
+        raise BadValue(field, cell.text, f"a text cell: the spreadsheet made a {cell.kind} of the text")
     return cell.text
 
 
@@ -143,7 +143,7 @@ def decimal_text(field: str, cell: Cell, places: int) -> str:
     Raises BadValue for a date, and for a number with more decimals: a sheet may show it rounded and hold another one.
     """
     if cell.kind == DATE:
-        raise BadValue(field, cell.text, "a number: the spreadsheet made a date of what stood there")
+        raise BadValue(field, cell.text, "a number: the spreadsheet turned it into a date")
     if cell.kind == PERCENTAGE:
         allowed = "a number that is not shown as a percentage: the cell shows a hundred times what it holds"
         raise BadValue(field, cell.text, allowed)

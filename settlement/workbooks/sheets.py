@@ -42,7 +42,7 @@ async def in_turn(work: Callable[[], T]) -> T:
 
 
 def read(data: bytes, sheet: str | None = None) -> Table:
-    """Return the rows that hold anything; ``sheet`` names one where a workbook has several. Raises BadFile."""
+    """Return the non-empty rows; ``sheet`` names the sheet of a workbook with several. Raises BadFile."""
     with found_by("settlement.workbooks.reader", data, *([] if sheet is None else [sheet])) as found:
         return _table(found)
 

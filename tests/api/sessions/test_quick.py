@@ -1,6 +1,6 @@
 """The fast path of plain orders and cancels serves them all, and it knows every field of the schema.
 
-It gives up without a word on what it does not know, so that a new field could make the exchange slower unnoticed.
+It silently leaves unknown messages to the general path, so a new field could make the exchange slower unnoticed.
 ``test_quick_rules`` compares its rules and its answers with those of the general path.
 """
 

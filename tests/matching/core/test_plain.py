@@ -1,7 +1,7 @@
 """The fast path (``matching.core.plain``): it serves every plain order, and gives what the general path gives.
 
-It leaves to the general path what it does not know, without a word, so that a new field in the schema could make the
-exchange slower while every other test stays green.
+It silently leaves everything that it does not know to the general path, so that a new field in the schema could make
+the exchange slower while every other test stays green.
 """
 
 from collections import Counter
