@@ -11,7 +11,8 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, Transaction, new_router
 from api.settlement_routes.access import File as FileBody
 from api.settlement_routes.rows import Projection
-from settlement.banking import accounts, files, imports, profiles
+from goldx.protocol.units import format_money
+from settlement.banking import accounts, bank_reconciliation, deposits, files, imports, profiles
 from settlement.banking.statements import Statement
 from settlement.workbooks import sheets
 
@@ -33,6 +34,25 @@ ITEM = Projection(
     "virtual_account text",
     amount="amount_fen",
 )
+
+
+SUSPENSE = Projection(
+    "item_no statement_no place part day reversal bank_reference code reference name account virtual_account text",
+    amount="amount_fen",
+)
+FOUND = Projection("item_no how account proposal why", amount="amount_fen")
+CLAIM = Projection("item_no account attempts cash_id status reason", amount="amount_fen")
+VIRTUAL_ACCOUNT = Projection("number account added_at added_by")
+
+
+class VirtualAccountRequest(Strict):
+    number: str
+    account: str = Field(description="the trading account that gets what is paid to it")
+
+
+class AssignmentRequest(Strict):
+    account: str = Field(description="the trading account whose money it is")
+    reason: str
 
 
 class BankAccountRequest(Strict):
@@ -120,3 +140,57 @@ async def get_entries(
 ) -> dict[str, Any]:
     """List the payments in statements; those of a batch have one entry (``place``) and a ``part`` each."""
     return listed("payments", ITEM, await imports.items(connection, page, statement=statement))
+
+
+@router.post("/virtual-accounts")
+async def add_virtual_account(by: Clerk, connection: Transaction, request: VirtualAccountRequest) -> dict[str, str]:
+    """Record that what is paid to a virtual account is a trading account's."""
+    await deposits.add_virtual_account(connection, by, request.number, request.account)
+    return {"number": request.number, "account": request.account}
+
+
+@router.get("/virtual-accounts")
+async def get_virtual_accounts(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List virtual accounts."""
+    return listed("virtual_accounts", VIRTUAL_ACCOUNT, await deposits.virtual_accounts(connection, page))
+
+
+@router.post("/bank-matches")
+async def match_payments(by: Clerk, connection: Transaction) -> dict[str, Any]:
+    """Propose the money of every payment whose account can be told, and of every return."""
+    return {"payments": [FOUND(found) for found in await deposits.match(connection, by)]}
+
+
+@router.get("/bank-suspense")
+async def get_suspense(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the payments that no money in or out answers to."""
+    return listed("payments", SUSPENSE, await deposits.suspense(connection, page))
+
+
+@router.post("/bank-suspense/{number}/assign")
+async def assign_payment(
+    by: Clerk, connection: Transaction, number: Number, request: AssignmentRequest
+) -> dict[str, int]:
+    """Propose a payment in suspense as the money of an account."""
+    return {"proposal": await deposits.assign(connection, by, number, request.account, request.reason)}
+
+
+@router.get("/bank-claims")
+async def get_claims(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List what accounts owe since the bank took payments back; the amount is below zero."""
+    return listed("claims", CLAIM, await deposits.claims(connection, page))
+
+
+@router.post("/bank-claims/{number}/collect")
+async def collect_claim(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
+    """Propose once more to take out what an account owes for a payment that the bank took back."""
+    return {"proposal": await deposits.collect(connection, by, number)}
+
+
+@router.post("/bank-reconciliations")
+async def reconcile_bank(by: Clerk, connection: Transaction) -> dict[str, Any]:
+    """Compare the bank's statements with the ledger; differences become breaks of the scope ``bank``."""
+    proof = await bank_reconciliation.reconcile(connection, by)
+    accounts_ = [{"account": name, "day": day, "closing": format_money(fen)} for name, day, fen in proof.accounts]
+    money = {"bank": format_money(proof.bank_fen), "ledger": format_money(proof.ledger_fen)}
+    return {"run_id": proof.run_id, **money, "accounts": accounts_, "breaks": [one._asdict() for one in proof.breaks]}

@@ -8,10 +8,11 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import accounts, files, imports, profiles
+from settlement.banking import accounts, bank_reconciliation, deposits, files, imports, profiles
 from settlement.base.paging import PageRequest
-from settlement.clerk.group import act, clerk, read, show
-from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, SHEET, contents
+from settlement.clerk.group import act, clerk, propose, read, show
+from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, REASON, SHEET, contents
+from settlement.clerk.reconciliation import described as break_described
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 
@@ -174,3 +175,111 @@ def list_entries(by: str, statement: int | None, page: PageRequest) -> None:
         return *numbers, row.day, amount, taken_back, row.bank_reference, row.reference, *sides
 
     show(by, page, lambda connection, part: imports.items(connection, part, statement=statement), cells)
+
+
+@bank_group.command("virtual-account")
+@click.argument("account_number")
+@click.option("--account", required=True, help="The trading account that gets what is paid to it.")
+@click.pass_obj
+def add_virtual_account(by: str, account_number: str, account: str) -> None:
+    """Record that the virtual account ACCOUNT_NUMBER is a trading account's."""
+    act(by, lambda connection: deposits.add_virtual_account(connection, by, account_number, account))
+    click.echo(f"virtual account {account_number} is {account}'s")
+
+
+@bank_group.command("virtual-accounts")
+@PAGE
+@click.pass_obj
+def list_virtual_accounts(by: str, page: PageRequest) -> None:
+    """Show virtual accounts, tab separated: number, trading account."""
+    show(by, page, deposits.virtual_accounts, lambda row: (row.number, row.account))
+
+
+@bank_group.command("match")
+@click.pass_obj
+def match_payments(by: str) -> None:
+    """Propose the money of every payment whose account can be told, and of every return; show what became of each."""
+    for found in act(by, lambda connection: deposits.match(connection, by)):
+        amount = format_money(found.amount_fen)
+        if found.how is None:
+            click.echo(f"payment {found.item_no}\t{amount}\tin suspense\t{found.why}")
+        else:
+            proposal = "" if found.proposal is None else f"\tproposal {found.proposal}"
+            click.echo(f"payment {found.item_no}\t{amount}\t{found.how}\t{found.account}\t{found.why}{proposal}")
+
+
+@bank_group.command("suspense")
+@PAGE
+@click.pass_obj
+def list_suspense(by: str, page: PageRequest) -> None:
+    """Show the payments that no money in or out answers to, tab separated.
+
+    Number, day, amount, whether it takes another one back, bank's reference, reference, name, account, text.
+    """
+    show(
+        by,
+        page,
+        deposits.suspense,
+        lambda row: (
+            row.item_no,
+            row.day,
+            format_money(row.amount_fen),
+            "reversal" if row.reversal else "",
+            row.bank_reference,
+            row.reference,
+            row.name,
+            row.account,
+            row.text,
+        ),
+    )
+
+
+@bank_group.command("assign")
+@NUMBER
+@click.option("--account", required=True, help="The trading account whose money it is.")
+@REASON
+@click.pass_obj
+def assign_payment(by: str, number: int, account: str, reason: str) -> None:
+    """Propose the payment NUMBER, which is in suspense, as the money of an account."""
+    propose(by, lambda connection: deposits.assign(connection, by, number, account, reason))
+
+
+@bank_group.command("claims")
+@PAGE
+@click.pass_obj
+def list_claims(by: str, page: PageRequest) -> None:
+    """Show what accounts owe since the bank took payments back, tab separated.
+
+    Number of the payment, account, amount, status of the last attempt to take it out, why that was refused.
+    """
+    show(
+        by,
+        page,
+        deposits.claims,
+        lambda row: (row.item_no, row.account, format_money(-row.amount_fen), row.status, row.reason),
+    )
+
+
+@bank_group.command("collect")
+@NUMBER
+@click.pass_obj
+def collect_claim(by: str, number: int) -> None:
+    """Propose once more to take out what an account owes for the payment NUMBER."""
+    propose(by, lambda connection: deposits.collect(connection, by, number))
+
+
+@bank_group.command("reconcile")
+@click.pass_context
+def reconcile(context: click.Context) -> None:
+    """Compare the bank's statements with the ledger, payment by payment; exit 1 if anything differs."""
+    by: str = context.obj
+    proof = act(by, lambda connection: bank_reconciliation.reconcile(connection, by))
+    for found in proof.breaks:
+        click.echo(break_described(found))
+    for account, day, closing in proof.accounts:
+        click.echo(f"{account}\t{day}\t{format_money(closing)}")
+    click.echo(
+        f"bank {format_money(proof.bank_fen)}, ledger {format_money(proof.ledger_fen)}, "
+        f"difference {format_money(proof.bank_fen - proof.ledger_fen)}: {len(proof.breaks)} breaks"
+    )
+    context.exit(1 if proof.breaks else 0)

@@ -1,12 +1,16 @@
 """Arrears: an account that could not pay a bill can take out neither metal nor money until the bill is paid."""
 
-from sqlalchemy import select
+from typing import Any
+
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money
 from settlement.base.refusal import Refused
 from settlement.documents.charges import BILL_UNPAID
+from settlement.tables.banking import bank_item, bank_match
 from settlement.tables.charges import fee_bill
+from settlement.tables.ledger import cash_transfer
 
 
 async def check_none(connection: AsyncConnection, account: str) -> None:
@@ -16,3 +20,33 @@ async def check_none(connection: AsyncConnection, account: str) -> None:
     if (row := (await connection.execute(query)).first()) is not None:
         text = f"account {account} has not paid bill {row.bill_no} of {format_money(row.amount_fen)} CNY"
         raise Refused("ARREAR", text)
+    if (owed := (await connection.execute(returns().where(cash_transfer.c.account == account))).first()) is not None:
+        text = f"account {account} owes {format_money(-owed.amount_fen)} CNY, since the bank took back a payment"
+        raise Refused("ARREAR", f"{text} (payment {owed.item_no})")
+
+
+def returns() -> Select[Any]:
+    """Return the query of what accounts owe, since the bank has taken back payments that they were credited.
+
+    A row is a payment that takes money back: its number and amount, the account, how often money out was proposed for
+    it, and the number of the last such document. It is owed until money out for it is done.
+    """
+    tied, money = bank_match.alias(), cash_transfer.alias()
+    done = (
+        select(tied.c.match_no)
+        .join(money, money.c.cash_id == tied.c.cash_id)
+        .where(tied.c.item_no == bank_item.c.item_no, money.c.status == "DONE")
+    )
+    return (
+        select(
+            bank_item.c.item_no,
+            bank_item.c.amount_fen,
+            cash_transfer.c.account,
+            func.count().label("attempts"),
+            func.max(cash_transfer.c.cash_id).label("cash_id"),
+        )
+        .join(bank_match, bank_match.c.item_no == bank_item.c.item_no)
+        .join(cash_transfer, cash_transfer.c.cash_id == bank_match.c.cash_id)
+        .where(bank_match.c.how == "RETURN", bank_item.c.amount_fen < 0, ~exists(done))
+        .group_by(bank_item.c.item_no, bank_item.c.amount_fen, cash_transfer.c.account)
+    )

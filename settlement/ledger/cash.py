@@ -1,6 +1,7 @@
 """Money in and out: from the escrow bank's statement to a member's holding in the engine, and back."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -8,18 +9,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, BadValue, format_money
 from settlement.base import audit, proposals
+from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
 from settlement.ledger import arrears, balances, outbox
+from settlement.tables.banking import bank_match
 from settlement.tables.ledger import cash_transfer
 
 
-async def propose(connection: AsyncConnection, by: str, account: str, amount_fen: int, bank_reference: str) -> int:
+class Payment(NamedTuple):
+    """A payment in a bank's statement, how its account was found, and for a return the payment that it takes back."""
+
+    item_no: int
+    how: str
+    why: str
+    against_item: int | None = None
+
+
+async def propose(
+    connection: AsyncConnection,
+    by: str,
+    account: str,
+    amount_fen: int,
+    bank_reference: str,
+    payment: Payment | None = None,
+) -> int:
     """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
+    ``payment`` is the one in a bank's statement that it answers to; one that the bank took back goes out of an account
+    with arrears too.
     Raises BadValue for an account that is unknown or no trading account, an amount of zero, and a bank reference that
     is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR), and if the venue
     would owe or pay more than it can (SUM_TOO_LARGE, INSUFFICIENT_ESCROW).
@@ -30,7 +51,7 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
     await audit.lock(connection)
     await check_trading_account(connection, account)
     await _check_sums(connection, amount_fen)
-    if amount_fen < 0:
+    if amount_fen < 0 and (payment is None or payment.how != "RETURN"):
         await arrears.check_none(connection, account)
     printable("bank_reference", bank_reference, 64)
     row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}
@@ -40,6 +61,10 @@ async def propose(connection: AsyncConnection, by: str, account: str, amount_fen
         raise BadValue("bank_reference", bank_reference, "a bank reference that is not yet in use") from error
     number = int(added.scalar_one())
     summary = {"account": account, "amount": format_money(amount_fen), "bank_reference": bank_reference}
+    if payment is not None:
+        values = {**payment._asdict(), "cash_id": number, "at": now_ms(), "by": by}
+        await connection.execute(insert(bank_match).values(values))
+        summary |= {"payment": str(payment.item_no), "how": payment.how, "why": payment.why}
     return await proposals.propose(connection, by, "cash", [number], summary)
 
 
@@ -63,9 +88,11 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     """Queue the change of the holding for the engine. Raises as ``propose`` does."""
     rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
     await _check_sums(connection)
+    of_returns = select(bank_match.c.cash_id).where(among(bank_match.c.cash_id, subjects), bank_match.c.how == "RETURN")
+    taken_back = set(await connection.scalars(of_returns))
     for row in rows.values():
         await check_trading_account(connection, row.account)
-        if row.amount < 0:
+        if row.amount < 0 and row.cash_id not in taken_back:
             await arrears.check_none(connection, row.account)
     moves = [(number, ((row.account, CASH, row.amount),)) for number, row in rows.items()]
     await outbox.put(connection, "cash", by, moves)

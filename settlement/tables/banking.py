@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -96,4 +97,39 @@ bank_item = Table(
     string("text"),
     ForeignKeyConstraint(["statement_no", "place"], ["bank_entry.statement_no", "bank_entry.place"]),
     UniqueConstraint("statement_no", "place", "part"),
+)
+
+MATCHES = ("RECORDED", "VIRTUAL", "REFERENCE", "ASSIGNED", "RETURN", "OFFSET")
+"""How a payment is tied to money in or out: recorded before, by virtual account, by reference, by a clerk, as a return.
+
+A payment that was taken back before its money was credited, and the one that took it back, are tied to each other.
+"""
+
+virtual_account = Table(
+    "virtual_account",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    integer("added_at"),
+    string("added_by"),
+    Index("uq_virtual_account_number", text(folded("number")), unique=True),
+)
+
+bank_match = Table(
+    "bank_match",
+    metadata,
+    number("match_no"),
+    Column("item_no", BigInteger, ForeignKey("bank_item.item_no"), nullable=False),
+    Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id")),
+    Column("against_item", BigInteger, ForeignKey("bank_item.item_no")),
+    string("how"),
+    string("why"),
+    integer("at"),
+    string("by"),
+    one_of("how", MATCHES),
+    CheckConstraint("(how = 'OFFSET') = (cash_id IS NULL)", name="moves_money"),
+    CheckConstraint("(how IN ('RETURN', 'OFFSET')) = (against_item IS NOT NULL)", name="takes_back"),
+    Index("uq_bank_match_cash_id", "cash_id", unique=True),
+    Index("ix_bank_match_item_no", "item_no"),
+    Index("ix_bank_match_against_item", "against_item"),
 )

@@ -42,15 +42,25 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
         public = public_pem(Key.generate(f"XM1-{number}"))
         key = {"warehouse": "XM1", "public_key": public, "reason": "compared by telephone"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/warehouse-keys", json=key))["proposal"])
-    await _bank(rest)
+    await _bank(exchange, rest)
 
 
-async def _bank(rest: Rest) -> None:
+async def _bank(exchange: SmallExchange, rest: Rest) -> None:
+    """Three bank accounts; of the first one's payments three are credited and taken back, the others' wait."""
     for number in range(3):
         bank = MockBank(0, f"{ACCOUNT}{number}")
         account = {"account_number": bank.account, "bank": "ICBC", "holder": "Venue"}
         await rest(ONE, "POST", "/bank-accounts", json=account)
-        await rest(ONE, "POST", "/bank-statements", content=bank.camt(bank.book(Payment(100), Payment(200))))
+        await rest(ONE, "POST", "/virtual-accounts", json={"number": f"{ACCOUNT}99{number}", "account": "C.H"})
+        names = [f"C.H {fen}" if number == 0 else "" for fen in (100, 200, 300)]
+        day = bank.book(*(Payment(fen * 100, name) for fen, name in enumerate(names, 1)))
+        await rest(ONE, "POST", "/bank-statements", content=bank.camt(day))
+        if number == 0:
+            for found in (await rest(ONE, "POST", "/bank-matches"))["payments"]:
+                await _approve(exchange, rest, found["proposal"])
+            back = bank.book(*(Payment(-fen * 100, name, reversal=True) for fen, name in enumerate(names, 1)))
+            await rest(ONE, "POST", "/bank-statements", content=bank.camt(back))
+            await rest(ONE, "POST", "/bank-matches")
 
 
 async def _approve(exchange: SmallExchange, rest: Rest, proposal: int) -> None:

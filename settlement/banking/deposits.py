@@ -1,0 +1,318 @@
+"""Payments in a bank's statements, tied to the money in and out that they are.
+
+A payment into the venue's account is a member's by the virtual account that it was paid to, or by the one trading
+account that its reference or text names. Money in is proposed then, for a second person to approve. What names no
+account, or more than one, waits in suspense until a clerk assigns it. A payment that takes back another one takes its
+money back too, in either direction; what the account no longer has, it owes (``settlement.ledger.arrears``).
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, Select, exists, func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue, format_money
+from settlement.banking.statements import BOOKED
+from settlement.base import audit, proposals
+from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.refusal import Refused
+from settlement.base.spelling import fold
+from settlement.base.sub_accounts import check_trading_account, is_trading_account
+from settlement.base.texts import printable
+from settlement.documents.ledger import BANK_REFERENCE_USED
+from settlement.ledger import arrears, cash
+from settlement.tables.banking import bank_entry, bank_item, bank_match, bank_statement, virtual_account
+from settlement.tables.ledger import cash_transfer, trading_account
+
+WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+RETURNED: Final = re.compile(r"[A-Z]{2}[0-9]{2}")
+"""A reason of ISO 20022 for which a payment came back, such as AC04."""
+IN_USE: Final = cash_transfer.c.status.in_(BANK_REFERENCE_USED)
+
+
+class Found(NamedTuple):
+    """The outcome for one payment. Without ``how`` it stays in suspense, and ``why`` says for what reason."""
+
+    item_no: int
+    amount_fen: int
+    how: str | None
+    account: str | None
+    proposal: int | None
+    why: str
+
+
+def payments() -> Select[Any]:
+    """Return the query of all payments in statements of booked entries, with what their entries say."""
+    joined = bank_item.join(
+        bank_entry,
+        (bank_entry.c.statement_no == bank_item.c.statement_no) & (bank_entry.c.place == bank_item.c.place),
+    ).join(bank_statement, bank_statement.c.statement_no == bank_item.c.statement_no)
+    columns = (bank_entry.c.day, bank_entry.c.reversal, bank_entry.c.bank_reference, bank_entry.c.code)
+    return (
+        select(bank_item, *columns, bank_statement.c.account_id)
+        .select_from(joined)
+        .where(bank_statement.c.kind == BOOKED)
+    )
+
+
+def open_payments() -> Select[Any]:
+    """Return the query of the payments that no money in or out, and no return before any, answers to."""
+    tied = (
+        select(bank_match.c.match_no)
+        .outerjoin(cash_transfer, cash_transfer.c.cash_id == bank_match.c.cash_id)
+        .where(bank_match.c.item_no == bank_item.c.item_no, IN_USE | bank_match.c.cash_id.is_(None))
+    )
+    return payments().where(~exists(tied))
+
+
+async def suspense(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the payments that wait to be assigned, by number."""
+    return await fetch(connection, open_payments(), (bank_item.c.item_no,), page)
+
+
+async def add_virtual_account(connection: AsyncConnection, by: str, number: str, account: str) -> None:
+    """Record that what is paid to a virtual account is a trading account's. Raises BadValue."""
+    plain = printable("number", "".join(number.split()), 34, 4)
+    await audit.lock(connection)
+    await check_trading_account(connection, account)
+    values = {"number": plain, "account": account, "added_at": now_ms(), "added_by": by}
+    try:
+        await connection.execute(insert(virtual_account).values(values))
+    except IntegrityError as error:
+        raise BadValue("number", number, "a virtual account that is nobody's yet") from error
+    await audit.record(
+        connection, audit.Act(by, "virtual_account.add", f"virtual_account:{plain}", {"account": account})
+    )
+
+
+async def virtual_accounts(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the virtual accounts by number."""
+    return await fetch(connection, select(virtual_account), (virtual_account.c.number,), page)
+
+
+async def match(connection: AsyncConnection, by: str) -> list[Found]:
+    """Tie every open payment whose account can be told; return what became of each, in the order of time."""
+    await audit.lock(connection)
+    rows = list(await connection.execute(open_payments().order_by(bank_entry.c.day, bank_item.c.item_no)))
+    known = await _Accounts.read(connection)
+    owed = {row.item_no: row.account for row in await connection.execute(arrears.returns())}
+    return [
+        _left(row, f"account {owed[row.item_no]} owes it")
+        if row.item_no in owed
+        else await _match(connection, by, row, known)
+        for row in rows
+    ]
+
+
+class _Accounts(NamedTuple):
+    """Trading accounts by their folded names, and whose each virtual account is."""
+
+    names: Mapping[str, str]
+    virtual: Mapping[str, str]
+
+    @classmethod
+    async def read(cls, connection: AsyncConnection) -> "_Accounts":
+        names = await connection.scalars(select(trading_account.c.account).where(is_trading_account()))
+        rows = await connection.execute(select(virtual_account.c.number, virtual_account.c.account))
+        return cls({fold(name): name for name in names}, {fold(row[0]): row[1] for row in rows})
+
+    def of(self, row: Row[Any]) -> dict[str, list[str]]:
+        """Return the accounts that a payment names, each with how."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        if (account := self.virtual.get(fold(row.virtual_account))) is not None:
+            found[account].append(f"virtual account {row.virtual_account}")
+        for field in ("reference", "text"):
+            words = WORD.findall(unicodedata.normalize("NFKC", getattr(row, field)))
+            for word in dict.fromkeys(word.rstrip("._-") for word in words):
+                if (account := self.names.get(fold(word))) is not None:
+                    found[account].append(f"{field} {word}")
+        return found
+
+
+async def _match(connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts) -> Found:
+    """Tie one payment if its account can be told."""
+    recorded = await _recorded(connection, row)
+    if recorded is not None:
+        why = f"money with the bank's reference {recorded.bank_reference}"
+        values = {"item_no": row.item_no, "cash_id": recorded.cash_id, "how": "RECORDED", "why": why}
+        await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
+        await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{row.item_no}", values))
+        return Found(row.item_no, row.amount_fen, "RECORDED", recorded.account, None, why)
+    if row.reversal or RETURNED.fullmatch(row.code):
+        return await _take_back(connection, by, row)
+    if row.amount_fen < 0:
+        return _left(row, "money out that nobody has recorded")
+    found = known.of(row)
+    if len(found) != 1:
+        named = "; ".join(f"{account} by {', '.join(how)}" for account, how in sorted(found.items()))
+        return _left(row, f"it names several accounts: {named}" if found else "it names no account")
+    ((account, evidence),) = found.items()
+    how = "VIRTUAL" if evidence[0].startswith("virtual") else "REFERENCE"
+    return await _propose(connection, by, row, account, cash.Payment(row.item_no, how, ", ".join(evidence)))
+
+
+def _left(row: Row[Any], why: str) -> Found:
+    return Found(row.item_no, row.amount_fen, None, None, None, why)
+
+
+async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account: str, payment: cash.Payment) -> Found:
+    """Propose the money of a payment. What the rules of money refuse leaves it in suspense, with their reason."""
+    reference = await _reference(connection, row)
+    try:
+        async with connection.begin_nested():
+            number = await cash.propose(connection, by, account, row.amount_fen, reference, payment)
+    except Refused as error:
+        return _left(row, f"{error.reason}: {error}")
+    return Found(row.item_no, row.amount_fen, payment.how, account, number, payment.why)
+
+
+async def _recorded(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | None:
+    """Return money in or out of the same amount that a clerk has recorded with the bank's reference of a payment."""
+    if not row.bank_reference:
+        return None
+    tied = select(bank_match.c.match_no).where(bank_match.c.cash_id == cash_transfer.c.cash_id)
+    query = select(cash_transfer).where(
+        func.folded(cash_transfer.c.bank_reference) == fold(row.bank_reference),
+        cash_transfer.c.amount == row.amount_fen,
+        IN_USE,
+        ~exists(tied),
+    )
+    return (await connection.execute(query)).first()
+
+
+async def _reference(connection: AsyncConnection, row: Row[Any]) -> str:
+    """Return the bank's reference of a payment, with its number where that is in use, or there is none."""
+    if row.bank_reference and row.part == 1:
+        used = select(cash_transfer.c.cash_id).where(
+            func.folded(cash_transfer.c.bank_reference) == fold(row.bank_reference), IN_USE
+        )
+        if await connection.scalar(used.limit(1)) is None:
+            return str(row.bank_reference)
+    return f"{row.bank_reference[:40]} payment {row.item_no}".strip()
+
+
+async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Found:
+    """Take back the money of the payment that another one returns, if only one can be meant."""
+    meant = await _returned(connection, row)
+    if len(meant) != 1:
+        numbers = ", ".join(str(other.item_no) for other in meant)
+        return _left(
+            row, f"it may take back any of the payments {numbers}" if meant else "it takes back no payment here"
+        )
+    (original,) = meant
+    why = f"it takes back payment {original.item_no}"
+    if original.status == "SENDING":
+        return _left(row, f"{why}, whose money is on its way to the engine")
+    if original.status == "DONE":
+        payment = cash.Payment(row.item_no, "RETURN", why, original.item_no)
+        return await _propose(connection, by, row, original.account_name, payment)
+    await cash.declined(connection, by, [original.cash_id])
+    await proposals.lapse(connection, by, "cash", [original.cash_id])
+    pairs = (
+        (row.item_no, original.item_no, why),
+        (original.item_no, row.item_no, f"payment {row.item_no} took it back"),
+    )
+    for item_no, against, reason in pairs:
+        values = {"item_no": item_no, "against_item": against, "how": "OFFSET", "why": reason}
+        await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
+        await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{item_no}", values))
+    return Found(row.item_no, row.amount_fen, "OFFSET", original.account_name, None, why)
+
+
+async def _returned(connection: AsyncConnection, row: Row[Any]) -> Sequence[Row[Any]]:
+    """Return the payments that a return may mean: of the opposite amount, and by the strongest evidence there is.
+
+    That is our own reference or the bank's number of the original, else the other side's account, else its name.
+    """
+    money = cash_transfer.alias()
+    again = bank_match.alias()
+    again_money = cash_transfer.alias()
+    returned = (
+        select(again.c.match_no)
+        .outerjoin(again_money, again_money.c.cash_id == again.c.cash_id)
+        .where(
+            again.c.against_item == bank_item.c.item_no,
+            again_money.c.status.in_(BANK_REFERENCE_USED) | again.c.cash_id.is_(None),
+        )
+    )
+    query = (
+        payments()
+        .add_columns(money.c.cash_id, money.c.status, money.c.account.label("account_name"))
+        .join(bank_match, bank_match.c.item_no == bank_item.c.item_no)
+        .join(money, money.c.cash_id == bank_match.c.cash_id)
+        .where(
+            bank_item.c.amount_fen == -row.amount_fen,
+            bank_statement.c.account_id == row.account_id,
+            bank_entry.c.day <= row.day,
+            money.c.status.in_(BANK_REFERENCE_USED),
+            ~exists(returned),
+        )
+        .order_by(bank_item.c.item_no)
+    )
+    candidates = list(await connection.execute(query))
+    said = fold(f"{row.reference} {row.text}")
+    strengths = [_evidence(row, said, other) for other in candidates]
+    strongest = max(strengths, default=0)
+    return [other for other, strength in zip(candidates, strengths, strict=True) if strength == strongest > 0]
+
+
+def _evidence(row: Row[Any], said: str, other: Row[Any]) -> int:
+    """Return how strongly a return points to another payment: 3 by a number, 2 by the account, 1 by the name, 0."""
+    if other.reference and fold(other.reference) == fold(row.reference):
+        return 3
+    if other.bank_reference and fold(other.bank_reference) in said:
+        return 3
+    if other.account and fold(other.account) == fold(row.account):
+        return 2
+    return int(bool(other.name) and fold(other.name) == fold(row.name))
+
+
+async def assign(connection: AsyncConnection, by: str, item_no: int, account: str, reason: str) -> int:
+    """Propose a payment in suspense as an account's money; return the proposal's number.
+
+    Raises BadValue for a payment that is not in suspense, and what ``settlement.ledger.cash.propose`` raises.
+    """
+    printable("reason", reason, 200)
+    await audit.lock(connection)
+    row = (await connection.execute(open_payments().where(bank_item.c.item_no == item_no))).first()
+    if row is None:
+        raise BadValue("payment", item_no, "the number of a payment in suspense")
+    reference = await _reference(connection, row)
+    payment = cash.Payment(item_no, "ASSIGNED", reason)
+    return await cash.propose(connection, by, account, row.amount_fen, reference, payment)
+
+
+async def claims(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return what accounts owe for payments that the bank has taken back, each with the status of the last attempt."""
+    owed = arrears.returns().subquery("owed")
+    query = select(owed, cash_transfer.c.status, cash_transfer.c.reason).join(
+        cash_transfer, cash_transfer.c.cash_id == owed.c.cash_id
+    )
+    return await fetch(connection, query, (owed.c.item_no,), page)
+
+
+async def collect(connection: AsyncConnection, by: str, item_no: int) -> int:
+    """Propose once more to take out what an account owes for a payment that the bank took back.
+
+    Return the proposal's number. Raises BadValue where nothing is owed, and Refused (ILLEGAL_STEP) while an attempt is
+    under way.
+    """
+    await audit.lock(connection)
+    owed = (await connection.execute(arrears.returns().where(bank_item.c.item_no == item_no))).first()
+    if owed is None:
+        raise BadValue("payment", item_no, "the number of a payment that is owed")
+    status = await connection.scalar(select(cash_transfer.c.status).where(cash_transfer.c.cash_id == owed.cash_id))
+    if status in BANK_REFERENCE_USED:
+        raise Refused("ILLEGAL_STEP", f"cash {owed.cash_id} of {format_money(owed.amount_fen)} is {status} already")
+    row = (await connection.execute(payments().where(bank_item.c.item_no == item_no))).one()
+    last = select(bank_match).where(bank_match.c.cash_id == owed.cash_id)
+    before = (await connection.execute(last)).one()
+    payment = cash.Payment(item_no, "RETURN", before.why, before.against_item)
+    reference = await _reference(connection, row)
+    return await cash.propose(connection, by, owed.account, row.amount_fen, reference, payment)
