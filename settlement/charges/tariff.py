@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import proposals, working_days
 from settlement.base.paging import ALL, Page, PageRequest, cut
+from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.documents.charges import TARIFF
 from settlement.tables.charges import tariff
@@ -89,8 +90,15 @@ async def propose(connection: AsyncConnection, by: str, name: str, value: int, f
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Let the figures hold from their day on."""
-    await advance(connection, tariff, TARIFF, by, "approve", subjects)
+    """Let the figures hold from their day on.
+
+    Raises Refused (TOO_LATE) if that day has begun: its fees may be accrued already.
+    """
+    rows = await advance(connection, tariff, TARIFF, by, "approve", subjects)
+    for number, row in rows.items():
+        if row.from_day <= working_days.today():
+            text = f"tariff {number} was to hold from {row.from_day.isoformat()} on; it can only be declined"
+            raise Refused("TOO_LATE", text)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -130,9 +130,15 @@ class Placing(_Sending):
     """Decisions about binding gold."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-        """Queue the grams' move to the sub-account. Raises Refused (SAME_PERSON) for a person who entered a side."""
+        """Queue the grams' move to the sub-account.
+
+        Raises Refused: SAME_PERSON for a person who entered a side, LOCKED if a lot to be pledged was frozen or held
+        meanwhile.
+        """
         rows = await step(connection, self._kind, by, "approve", subjects)
         _check_third(self._kind, by, rows)
+        if self._kind is PLEDGE:
+            await locks.check_not_held(connection, [lot_id for row in rows for lot_id in row.lots])
         if still := await self._send(connection, by, self._kind.name, rows, 1):
             await self.done(connection, SERVICE, still)
 

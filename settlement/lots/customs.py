@@ -8,7 +8,7 @@ permit, which gives it another class (``settlement.custody.transfers``).
 
 from collections.abc import Iterable
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +16,10 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
+from settlement.documents.custody import TRANSFER
 from settlement.documents.lots import GONE
 from settlement.lots import classes
+from settlement.tables.custody import transfer
 from settlement.tables.lots import CUSTOMS, grade_customs, lot
 
 DOMESTIC = CUSTOMS[0]
@@ -34,13 +36,15 @@ async def of_classes(connection: AsyncConnection, symbols: Iterable[str]) -> dic
 async def assign(connection: AsyncConnection, by: str, symbol: str, customs: str) -> None:
     """Set the customs status of the metal that a class takes.
 
-    Raises BadValue, and Refused (LOTS_THERE) while the class has a lot that is here or to come.
+    Raises BadValue, and Refused (LOTS_THERE) while the class has a lot that is here, to come, or in a transfer into it.
     """
     if customs not in CUSTOMS:
         raise BadValue("customs", customs, "one of " + ", ".join(CUSTOMS))
     await classes.check(connection, symbol)
-    there = select(exists().where(lot.c.symbol == symbol, lot.c.state.not_in(GONE)))
-    if await connection.scalar(there):
+    await audit.lock(connection)
+    there = exists().where(lot.c.symbol == symbol, lot.c.state.not_in(GONE))
+    coming = exists().where(transfer.c.new_symbol == symbol, transfer.c.status.in_(TRANSFER.open))
+    if await connection.scalar(select(or_(there, coming))):
         raise Refused("LOTS_THERE", f"{symbol} has lots; the customs status of a class is fixed before its first one")
     values = {"symbol": symbol, "customs": customs, "set_by": by, "set_at": now_ms()}
     added = insert(grade_customs).values(values)

@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.charges import tariff
 from settlement.service import movements
+from settlement.tables.charges import tariff as tariffs
 from tests.settlement.small_exchange import (
     ONE,
+    OTHER,
     SmallExchange,
     do,
     refused,
@@ -33,3 +36,16 @@ async def test_a_figure_of_the_tariff_is_changed_by_two_people(exchange: SmallEx
         with pytest.raises(BadValue) as bad:
             await do(exchange, tariff.propose, ONE, name, value, day)
         assert bad.value.field == field
+
+
+async def test_a_figure_whose_day_has_begun_is_only_declined(exchange: SmallExchange) -> None:
+    """The fees of that day may be accrued, and those of missed days would get another rate than those before them."""
+    tomorrow = working_days.today() + timedelta(days=1)
+    proposal = await do(exchange, tariff.propose, ONE, "STORAGE_OWN", 999, tomorrow)
+    async with exchange.engine.begin() as connection:
+        await connection.execute(update(tariffs).values(from_day=working_days.today()))
+    why = await refused(exchange, "TOO_LATE", movements.approve, OTHER, proposal)
+    assert why == f"tariff 1 was to hold from {working_days.today()} on; it can only be declined"
+    assert (await do(exchange, tariff.on, tomorrow))["STORAGE_OWN"] == 180
+    await do(exchange, movements.decline, OTHER, proposal)
+    assert (await do(exchange, tariff.on, tomorrow))["STORAGE_OWN"] == 180

@@ -131,6 +131,15 @@ async def test_a_pledge_from_declaration_to_release(exchange: SmallExchange) -> 
     await do(exchange, ask, ONE, "A.H", 2 * LOT_MG)
 
 
+async def test_a_lot_that_was_frozen_meanwhile_is_not_pledged(exchange: SmallExchange) -> None:
+    number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [1])
+    proposal = await do(exchange, pledges.pair, OTHER, number, "BANK", "AU", LOT_MG, "P-2")
+    await do(exchange, locks.freeze, THIRD, [1], "stamp looks forged")
+    await refused(exchange, "LOCKED", movements.approve, THIRD, proposal)
+    await do(exchange, locks.unfreeze, ONE, [1], "is genuine")
+    await do(exchange, movements.approve, THIRD, proposal)
+
+
 async def test_a_lot_that_came_back_as_anothers_is_not_pledged(exchange: SmallExchange) -> None:
     await exchange.pay_in("B.H", 100_000_000, "bank-1")
     await exchange.trade("B.H", "A.H", 60_000, 100)

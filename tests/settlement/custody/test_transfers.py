@@ -179,6 +179,20 @@ async def test_a_class_takes_one_customs_status(exchange: SmallExchange) -> None
     assert await find_breaks(exchange) == ()
 
 
+async def test_the_status_of_a_class_is_fixed_while_metal_is_on_its_way_into_it(exchange: SmallExchange) -> None:
+    await exchange.engine_runner.define("AU-B")
+    await exchange.post()
+    await do(exchange, customs.assign, ONE, "AU-B", "BONDED")
+    lot_ids = await exchange.register([{"serial": "C1"}])
+    crossing = {"permit": "J-2026-1", "new_symbol": "AU-B"}
+    proposal = await do(exchange, transfers.propose, ONE, lot_ids, "FTZ", "export", **crossing)
+    await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU-B", "DOMESTIC")
+    await do(exchange, movements.approve, OTHER, proposal)
+    await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU-B", "DOMESTIC")
+    await do(exchange, transfers.cancel, ONE, 1)
+    await do(exchange, customs.assign, ONE, "AU-B", "DOMESTIC")
+
+
 async def test_a_permit_is_used_up(exchange: SmallExchange) -> None:
     await exchange.engine_runner.define("AU-B")
     await exchange.post()
