@@ -168,6 +168,7 @@ class Gateway:
             partial(registry.why_no_account, self.database),
             self.sessions.spawn,
             self._acts,
+            self._calendar_file,
         )
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(

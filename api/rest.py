@@ -112,6 +112,6 @@ async def operator_command(gateway: TheGateway, principal: ThePrincipal, command
         raise BadValue("method", command.method, "one of " + ", ".join(OPERATOR_METHODS))
     params, reason = take_reason(command.method, command.params)
     placed = Trading.read(command.method, params, by=str(principal.staff))
-    await gateway.trading.check_member(placed)
+    await gateway.trading.check(placed)
     await gateway.trading.record(principal, placed, reason)
     return gateway.trading.operator_result(placed, await gateway.command(placed))

@@ -6,6 +6,7 @@ the answer from the events of the command.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -33,6 +34,7 @@ from goldx.protocol.commands import (
     AccountOpen,
     AnyCommand,
     InstrumentDefine,
+    MarketEndDay,
     OrderCancel,
     OrderCancelAll,
     OrderPlace,
@@ -45,6 +47,8 @@ from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import CODECS, read_command, write_event
+from goldx.timetable.calendar import OutsideCalendar
+from goldx.timetable.calendar_file import CalendarFile
 
 log = structlog.get_logger()
 
@@ -67,7 +71,7 @@ class Trading:
 
     ``wait_for_events`` is ``NewestEvents.wait``. ``why_no_account`` asks the registry about a member; None where there
     is no registry. ``spawn`` runs a coroutine. ``acts`` records the commands of operators; None where there are no
-    operators.
+    operators. ``calendar_file`` says which days are trading days; None where no calendar is kept.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Trading:
         why_no_account: Callable[[str], Awaitable[str | None]] | None,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         acts: ActLog | None = None,
+        calendar_file: CalendarFile | None = None,
     ) -> None:
         self._view = view
         self._sequencer = sequencer
@@ -85,6 +90,7 @@ class Trading:
         self._why_no_account = why_no_account
         self._spawn = spawn
         self._acts = acts
+        self._calendar_file = calendar_file
         self._in_order = asyncio.Lock()
         """Held while an operator's command is recorded and placed, so that records and commands have the same order."""
         self.targets = Targets(view)
@@ -147,7 +153,7 @@ class Trading:
     ) -> None:
         try:
             async with self._in_order:
-                await self.check_member(command)
+                await self.check(command)
                 await self.record(principal, command, reason)
                 self._submit(session, request, command, self.operator_result)
         except Refusal as refusal:
@@ -158,8 +164,19 @@ class Trading:
         if self._acts is not None:
             await self._acts.command(principal, command, reason)
 
-    async def check_member(self, command: AnyCommand) -> None:
-        """Raise Refusal if a command opens an account for a firm that is not in use, or if the registry is away."""
+    async def check(self, command: AnyCommand) -> None:
+        """Raise Refusal for an operator's command that names what the registry or the trading calendar does not have.
+
+        That is an account of a firm that is not in use, or a next trading day that is none.
+        """
+        if isinstance(command, MarketEndDay) and self._calendar_file is not None:
+            calendar = await asyncio.to_thread(self._calendar_file.current)
+            try:
+                if calendar is None:
+                    raise ValueError(f"the trading calendar is refused: {self._calendar_file.problem}")
+                calendar.trading_day(date.fromisoformat(command.next_trading_day))
+            except (OutsideCalendar, ValueError) as error:
+                raise Refusal("BAD_VALUE", f"next_trading_day: {error}") from error
         if not isinstance(command, AccountOpen) or self._why_no_account is None:
             return
         try:

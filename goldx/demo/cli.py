@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
 from goldx.protocol import units
 from goldx.retry import is_any_of, retry
+from goldx.timetable import calendar, venue_time
 
 DRAW_SECONDS: Final = 0.25
 RESTART_SECONDS: Final = 2.0
@@ -51,6 +53,11 @@ FAILURES: Final = (
 """Errors of the exchange or the machine, which are printed in one line instead of a traceback."""
 
 
+DAYS_BEFORE: Final = timedelta(days=31)
+DAYS_AFTER: Final = timedelta(days=400)
+"""The days before and after today that the demonstration's calendar has."""
+
+
 @click.command()
 @click.option("--seconds", type=click.FloatRange(1, 86_400), default=30.0, show_default=True, help="Of trading.")
 @click.option("--json", "as_json", is_flag=True, help="End by itself; the last line is one JSON object.")
@@ -70,6 +77,7 @@ def demo(context: click.Context, seconds: float, as_json: bool, data_dir: Path |
     configured = Settings()
     settings = Settings(
         data_dir=folder,
+        calendar_file=_write_calendar(folder),
         redis_url=None,
         database_url=None,
         gateway_url=None,
@@ -77,6 +85,15 @@ def demo(context: click.Context, seconds: float, as_json: bool, data_dir: Path |
         console_port=0 if as_json else _free_port(configured.console_port),
     )
     context.exit(asyncio.run(_until_stopped(_demonstrate(settings, seconds, seed, as_json))))
+
+
+def _write_calendar(folder: Path) -> Path:
+    """Write a trading calendar around today into a folder and return it; it knows no holidays."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file, day = folder.absolute() / "calendar.csv", venue_time.today()
+    days = calendar.draft(day - DAYS_BEFORE, day + DAYS_AFTER, "the demonstration, without holidays")
+    file.write_text(calendar.write(days), encoding="utf-8")
+    return file
 
 
 async def _until_stopped(work: Coroutine[Any, Any, int]) -> int:

@@ -61,3 +61,22 @@ async def test_status_and_metrics_say_whether_the_timetable_is_followed(desk: De
             metrics = (await http.get("/metrics")).text.splitlines()
             (line,) = [line for line in metrics if line.startswith("goldx_timetable_followed{")]
             assert line.endswith(f" {followed}")
+
+
+async def test_a_day_that_the_calendar_does_not_have_does_not_begin(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "calendar.csv"
+    days = calendar.draft(
+        today() - timedelta(days=15), today() + timedelta(days=12), "N", [today() + timedelta(days=9)]
+    )
+    server = await desk.services.start_gateway("with-calendar", calendar_file=file)
+
+    async def refusal(ahead: int) -> str:
+        day = str(today() + timedelta(days=ahead))
+        answer = await desk.services.ask_operator(server, "market.end_day", {"next_trading_day": day})
+        assert answer.status_code == 409, answer.text
+        return str(answer.json()["detail"])
+
+    assert "the trading calendar is refused: [Errno 2]" in await refusal(9)
+    file.write_text(calendar.write(days))
+    assert "is no trading day but a holiday (N)" in await refusal(9)
+    assert "is not in the calendar, which runs from" in await refusal(13)
