@@ -23,6 +23,7 @@ from goldx.protocol.events import (
     AccountOpened,
     AnyEvent,
     CommandRejected,
+    DayEnded,
     HoldingAdjusted,
     HoldingChanged,
     HoldingSettled,
@@ -39,7 +40,7 @@ from settlement.ledger.outbox import Item
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
-_POSTED = _REFERRING | {HoldingChanged, Trade, AccountOpened, InstrumentDefined, ReferenceChanged}
+_POSTED = _REFERRING | {HoldingChanged, Trade, AccountOpened, InstrumentDefined, ReferenceChanged, DayEnded}
 """The events that settlement writes down. One lookup in a set skips the others, which are most."""
 
 
@@ -64,6 +65,7 @@ class Batch:
     holdings: dict[tuple[str, str], HoldingChanged] = field(default_factory=dict)
     accounts: list[AccountOpened] = field(default_factory=list)
     instruments: list[InstrumentDefined] = field(default_factory=list)
+    days: list[DayEnded] = field(default_factory=list)
     references: dict[str, int] = field(default_factory=dict)
     last_prices: dict[str, int] = field(default_factory=dict)
     done: list[tuple[Item, int]] = field(default_factory=list)
@@ -107,6 +109,8 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
             batch.references.pop(event.symbol, None)
         elif isinstance(event, ReferenceChanged):
             batch.references[event.symbol] = event.price
+        elif isinstance(event, DayEnded):
+            batch.days.append(event)
         elif isinstance(event, CommandRejected) and event.method in _HOLDING_METHODS:
             item = ours.get(event.subject or "")
             if item is not None and item.reference not in closed:

@@ -17,7 +17,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_weight
-from settlement.base import audit, proposals, working_days
+from settlement.base import audit, proposals, trading_days
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import accruals, tariff
@@ -41,7 +41,7 @@ async def propose(connection: AsyncConnection, by: str, load_out_no: int) -> int
     row = await load_outs.find(connection, load_out_no)
     await load_outs.check_not_held(connection, [load_out_no])
     await advance(connection, load_out, LOAD_OUT, by, "propose_cancel", [load_out_no])
-    free = working_days.day_of(row.applied_at) == working_days.today()
+    free = await trading_days.at(connection, row.applied_at) == await trading_days.present(connection)
     summary = {
         "load_out": load_out_no,
         "account": row.account,

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.protocol.events import AnyEvent
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
+from settlement.base import trading_days
 from settlement.ledger import chain, outbox
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
@@ -121,6 +122,7 @@ class Ledger:
         await self._write_facts(connection, batch)
         await self._stocks.follow(connection, batch)
         await self._write_entries(connection, batch)
+        await trading_days.record(connection, batch.days)
         await movements.close(connection, batch.done, batch.refused)
         last: AnyEvent = events[-1]
         await connection.execute(update(progress).where(mine).values(sequence=last.sequence, at=last.at))

@@ -140,6 +140,16 @@ calendar_source = Table(
 )
 """The trading calendar that was copied into ``calendar_day``; no row if days are entered by hand."""
 
+trading_day = Table(
+    "trading_day",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, nullable=False),
+    integer("begun_at"),
+    Index("ix_trading_day_begun_at", "begun_at"),
+)
+"""The trading days that the engine has begun: by the sequence of the event with which each began."""
+
 proposal = Table(
     "proposal",
     metadata,

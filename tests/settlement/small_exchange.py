@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.client.keys import Key
+from goldx.protocol import terms
+from goldx.protocol.commands import MarketEndDay, MarketSetPhase
 from goldx.protocol.units import CASH
 from settlement.assays import laboratories
 from settlement.base import registry
@@ -25,6 +28,7 @@ from settlement.reconciliation import three_way
 from settlement.reconciliation.breaks import Break
 from settlement.service import movements
 from settlement.service.writer import Ledger
+from settlement.tables.base import trading_day
 from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 
@@ -170,3 +174,13 @@ async def refused(
 async def find_breaks(exchange: SmallExchange) -> tuple[Break, ...]:
     """Return the breaks that a reconciliation finds now."""
     return (await three_way.reconcile(exchange.engine, ONE)).breaks
+
+
+async def begin_day(exchange: SmallExchange, day: str) -> int:
+    """End the engine's day, so that another begins, and return when that was in ms."""
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CLOSED), MarketEndDay(day))
+    await exchange.post()
+    async with exchange.engine.connect() as connection:
+        found = await connection.scalar(select(trading_day.c.begun_at).order_by(trading_day.c.sequence.desc()))
+    assert found is not None
+    return int(found)

@@ -1,6 +1,7 @@
 """Load-outs that end without a collector."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -10,8 +11,10 @@ from settlement.ledger import own_stock
 from settlement.load_outs import application, cancels, handing_over
 from settlement.lots import lots
 from settlement.service import movements
+from settlement.tables.base import proposal, trading_day
 from settlement.tables.charges import fee_accrual
 from settlement.tables.custody import receipt
+from settlement.tables.load_outs import load_out
 from tests.settlement.load_outs.load_out_steps import LOT_MG, completed, push_back, released, sheet, signed
 from tests.settlement.small_exchange import (
     CODE,
@@ -19,11 +22,14 @@ from tests.settlement.small_exchange import (
     ONE,
     OTHER,
     SmallExchange,
+    begin_day,
     do,
     find_breaks,
     load_out_application,
     refused,
 )
+
+HOUR = 3_600_000
 
 
 @pytest.mark.parametrize("ask_mg", [LOT_MG, LOT_MG + 500])
@@ -133,3 +139,30 @@ async def test_an_application_that_nobody_approves_gives_its_lots_back(exchange:
     await refused(exchange, "ILLEGAL_STEP", movements.approve, OTHER, proposal)
     assert await charged(exchange) == []
     assert await find_breaks(exchange) == ()
+
+
+async def is_charged(exchange: SmallExchange, number: int) -> Any:
+    """Propose to cancel a load-out, and return whether it is charged."""
+    found = await do(exchange, cancels.propose, ONE, number)
+    async with exchange.engine.connect() as connection:
+        summary = await connection.scalar(select(proposal.c.summary).where(proposal.c.proposal_id == found))
+    assert summary is not None
+    return summary["charged"]
+
+
+async def test_a_load_out_is_cancelled_free_until_its_trading_day_ends(exchange: SmallExchange) -> None:
+    number = await completed(exchange, "A.H", LOT_MG)
+    begun_at = await begin_day(exchange, "2099-12-01")
+    async with exchange.engine.begin() as connection:
+        # It was applied for yesterday evening, when this trading day had begun.
+        await connection.execute(trading_day.update().values(begun_at=begun_at - 30 * HOUR))
+        await connection.execute(load_out.update().values(applied_at=begun_at - 26 * HOUR))
+    assert await is_charged(exchange, number) is False
+
+
+async def test_a_load_out_of_the_trading_day_before_is_charged_though_the_date_is_the_same(
+    exchange: SmallExchange,
+) -> None:
+    number = await completed(exchange, "A.H", LOT_MG)
+    await begin_day(exchange, "2099-12-01")
+    assert await is_charged(exchange, number) is True
