@@ -1,8 +1,8 @@
-"""The condition of the exchange, as one gateway sees it: whether it works, and how far everything is.
+"""The condition of the exchange, as one gateway sees it: whether it works, and the progress of each part.
 
 ``/health``, ``/v1/status``, ``/metrics`` and the channels ``status.SYMBOL`` all report what is found here. The server
-of the journal is asked twice a second, and its last answer is kept: while the server is away, which is when people
-look, they get that answer with its age.
+of the journal is asked twice a second, and its last answer is kept. While the server is away, people get that answer
+with its age.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ log = structlog.get_logger()
 
 CHECK_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 1.0
-"""A server that has not answered in this time counts as away."""
+"""The time without an answer after which a server counts as away."""
 PASSING_SECONDS: Final = 1.0
-"""Trouble with the engines is reported when it lasts so long: a hand-over takes less."""
+"""The time after which trouble with the engines is reported; a hand-over takes less."""
 NO_ENGINES: Final = Engines("", 0, [], {}, None)
 
 
@@ -78,22 +78,22 @@ class Condition:
         self._led_to: str | None = None
         """The journal position up to which an engine is known to have led."""
         self._troubled_since: float | None = 0.0
-        """Since when something is wrong with the engines; at a gateway's start that is not put down to a hand-over."""
+        """The time since which something is wrong with the engines; at a gateway's start no hand-over is assumed."""
         self._known_at = 0.0
         self.known = Known()
         self.reachable = False
-        """Whether the server has answered when it was asked last."""
+        """Whether the server answered the last question."""
 
     @property
     def known_age_ms(self) -> int:
-        """How old ``known`` is."""
+        """The age of ``known``."""
         return round((time.monotonic() - self._known_at) * 1_000)
 
     @property
     def not_following(self) -> str | None:
-        """Why what this gateway shows of the market is not the present, or None.
+        """Why this gateway does not show the present market, or None.
 
-        A server that has stopped is noticed by its silence: reading ends within a second, with events or without.
+        A stopped server is noticed by its silence: a read normally ends within a second, with events or without.
         """
         if self._silence() >= self._longest_silence:
             return "this gateway gets no events: their server is not reachable or does not answer"
@@ -113,7 +113,7 @@ class Condition:
         return self.known.engines.trouble
 
     async def watch(self) -> None:
-        """Ask the server regularly, and tell the subscribers when trouble begins and ends, until cancelled."""
+        """Ask the server regularly, and notify the subscribers when trouble begins and ends, until cancelled."""
         while True:
             await self._try_to_read()
             self._announce()
@@ -130,11 +130,11 @@ class Condition:
                 await self.read()
         except (RedisError, OSError, msgspec.MsgspecError) as error:
             if self.reachable:
-                log.warning("the server does not say how the exchange stands", error=str(error) or repr(error))
+                log.warning("the server does not report the progress of the exchange", error=str(error) or repr(error))
             self.reachable = False
 
     async def read(self) -> None:
-        """Ask the server how everything stands. Raises redis' errors."""
+        """Ask the server for the progress of each part. Raises redis' errors."""
         end = await self._journal.end()
         durability = await read_durability(self._redis)
         engines = await read_engines(self._redis, self._keys)
@@ -157,7 +157,7 @@ class Condition:
         return max(0, now_ms - Position(*decode_events(found[0][1]).position).ms)
 
     async def _engine_lag(self, engines: Engines) -> int:
-        """Return how far the leader is behind, or without one the age of the oldest entry that the last one left."""
+        """Return the lag of the leader or, without one, the age of the oldest entry that the last leader left."""
         leader = engines.leader
         if leader is not None:
             self._led_to = leader.position
@@ -168,7 +168,7 @@ class Condition:
         return max(0, engines.now_ms - parse_entry_id(found[0][0]).ms) if found else 0
 
     def _announce(self) -> None:
-        """Tell the subscribers of the status channels, and the log, when trouble begins and when it is over."""
+        """Notify the subscribers of the status channels, and log, when trouble begins and ends."""
         trouble = self.trouble
         if (trouble is None) == (self._view.trouble is None):
             self._view.trouble = trouble

@@ -242,10 +242,9 @@ class Gateway:
         return await asyncio.wait_for(self.sequencer.place(command), ANSWER_SECONDS)
 
     async def status(self) -> dict[str, Any]:
-        """Return the status of the gateway and of the engines of its shard: the last one known if the server is away.
+        """Return the status of the gateway and of the engines of its shard; the last known one if the server is away.
 
-        ``server_age_ms`` is the age of what the server has said: position and end of the journal, lag, durability,
-        engines.
+        ``server_age_ms`` is the age of the server's answer: position and end of the journal, lag, durability, engines.
         """
         condition, staff = self.condition, self.staff
         await condition.refresh()
@@ -285,7 +284,7 @@ class Gateway:
         return calendar_status(self._calendar_file, self.view.trading_day)
 
     def _silence(self) -> float:
-        """Return for how many seconds the event stream's server has not answered, infinity if it is not followed."""
+        """Return the seconds since the last answer of the event stream's server, infinity if it is not followed."""
         return asyncio.get_running_loop().time() - self._heard_at if self.tailing else float("inf")
 
     async def _observe(self) -> None:

@@ -17,13 +17,13 @@ _GATEWAY_GAUGES = {
 }
 _GATEWAY_SECONDS = {
     "lag_ms": ("lag_seconds", "Age of the oldest command or event that waits for the engine or this gateway, else 0."),
-    "server_age_ms": ("server_known_seconds", "Age of what is said here of the journal's server and of the engines."),
+    "server_age_ms": ("server_known_seconds", "Age of the metrics of the journal's server and of the engines."),
     "keys_age_ms": ("keys_age_seconds", "Time since the gateway last read the registered keys."),
     "clock_offset_ms": ("clock_offset_seconds", "Clock of the journal's server minus this machine's."),
     "longest_stall_ms": ("longest_stall_seconds", "Longest piece of work of the last minute that blocked the loop."),
     "staff_silent_ms": ("staff_silent_seconds", "Time for which the process for staff has not answered, else 0."),
 }
-"""Times that the status has in milliseconds; those that it does not know are left out."""
+"""Times that the status has in milliseconds; unknown ones are left out."""
 _GATEWAY_COUNTERS = {
     "stalls": ("loop_stalls", "Number of times that one piece of work blocked the loop for more than 20 ms."),
     "staff_hangs": ("staff_hangs", "Number of times that the process for staff hung and was ended."),
@@ -38,7 +38,7 @@ _ENGINE_TIMES = {
     "snapshot": ("engine_snapshot_seconds", "Time of the entry at which its last snapshot was taken."),
     "digest": ("engine_digest_seconds", "Time of the entry at which its last digest was published or compared."),
 }
-"""Positions in the journal, as the times (Unix seconds) that they begin with."""
+"""Positions in the journal, as the times (Unix seconds) with which they begin."""
 _ENGINE_COUNTERS = {
     "commands": ("engine_commands", "Commands of the journal that the engine has applied."),
     "chain_breaks": ("engine_chain_breaks", "Frames that did not follow those of the same writer."),
@@ -103,7 +103,7 @@ class _StatusCollector(Collector):
                         seconds = _seconds(value) if metrics is _ENGINE_TIMES else value
                         found.add_metric([shard, str(number), engine["role"]], seconds)
                 yield found
-        info = InfoMetricFamily("goldx_engine", "How durable what the engine acknowledges is.", labels=labels)
+        info = InfoMetricFamily("goldx_engine", "Durability of commands that the engine acknowledges.", labels=labels)
         for number, engine in engines:
             info.add_metric([shard, str(number), engine["role"]], {"durability": engine["durability"]})
         yield info

@@ -56,11 +56,11 @@ class StaffProcess:
         self._patience = settings.staff_patience_seconds
         self._asked_at: float | None = None
         self.hangs = 0
-        """How often the process has hung and was ended."""
+        """The number of times that the process hung and was ended."""
 
     @property
     def silent(self) -> float:
-        """For how many seconds the process has not said that it works although it was asked; 0 if it does not run."""
+        """The seconds for which the process has not answered a check; 0 if it does not run."""
         return 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
 
     async def watch(self) -> None:
@@ -196,7 +196,7 @@ async def _nothing() -> Any:
 
 
 async def _ask(path: Path) -> None:
-    """Return when the process gives any answer, or ends: here it is "not found", and shows that its loop turns."""
+    """Return when the process answers or ends. Even the answer "not found" shows that its event loop runs."""
     with contextlib.suppress(OSError):
         reader, writer = await asyncio.open_unix_connection(path)
         try:
@@ -207,7 +207,7 @@ async def _ask(path: Path) -> None:
 
 
 def _processor_time(pid: int) -> int:
-    """Return how much of the processor a process has used, in ticks of the system; 0 if it has ended."""
+    """Return the processor time of a process, in ticks of the system; 0 if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

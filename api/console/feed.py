@@ -30,9 +30,9 @@ STALE: Final = "stale"
 """There is a connection, but the gateway does not answer, or says that it does not follow the market."""
 CONNECTING: Final = "connecting"
 STANDING: Final = "standing"
-"""The market data are those of this moment, but orders are not taken or not matched."""
+"""The market data are current, but orders are not accepted or not matched."""
 PRESENT: Final = frozenset((CONNECTED, STANDING))
-"""The states in which the market data are those of this moment."""
+"""The states in which the market data are current."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Feed:
         self._follows = False
         """Whether the last answer of the gateway was that it follows the market."""
         self._healthy = False
-        """Whether the last answer was that orders are taken and matched as well."""
+        """Whether the last answer was that orders are accepted and matched, too."""
 
     @property
     def state(self) -> str:

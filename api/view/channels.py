@@ -144,9 +144,9 @@ class Channel:
         self._rows = rows
         self._in_parts = in_parts
         self.notice: Callable[[bool], Content | None] | None = None
-        """Returns what this gateway has to say, besides the numbered messages, to whoever subscribes, or None.
+        """Returns the notice that a new subscriber gets besides the numbered messages, or None.
 
-        Its argument is whether the subscriber goes on from messages, and may have had a notice that is no longer true.
+        Its argument is whether the subscriber resumes, and so may have had a notice that is no longer true.
         """
         self.recording = True
         """Whether the next message is to be published; otherwise it is only counted: ``sequence`` grows by one."""

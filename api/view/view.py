@@ -257,7 +257,8 @@ class View:
             self._add(channel)
 
     def announce(self, trouble: str | None, at: int) -> None:
-        """Tell the subscribers of status channels that orders are not taken or not matched, or that they are again.
+        """Notify the subscribers of status channels that orders are not accepted or not matched, or that they are
+        again.
 
         No event of the exchange says so: these are notices and not numbered messages, at the gateway's time in ms.
         """

@@ -35,7 +35,7 @@ def health(service: str) -> None:
 
 
 async def check_url(url: str) -> str:
-    """Return a sentence if a GET is answered with 200. Raises Unhealthy with what the answer says, httpx.HTTPError."""
+    """Return a sentence if a GET is answered with 200. Raises Unhealthy with the answer's reason, httpx.HTTPError."""
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
         answer = await client.get(url)
     if answer.status_code != 200:

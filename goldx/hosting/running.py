@@ -11,7 +11,7 @@ from goldx.hosting.passwords import kept_password, with_password
 from goldx.hosting.settings import PREFIX, Settings
 
 LOCAL_ADDRESSES: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""For every address of the machine, as a service may listen on it, the one at which it is asked from there."""
+"""The local address at which to ask a service that listens on all addresses of the machine."""
 
 
 def run_folder(settings: Settings) -> Path:

@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         default=20,
         ge=1,
         le=170,
-        description="The process for staff is ended when it neither answers nor computes for so long; the next request "
+        description="Seconds without answer or computing after which the process for staff is ended; the next request "
         "starts another.",
     )
     trusted_proxies: str | None = Field(

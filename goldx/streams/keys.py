@@ -33,7 +33,7 @@ class Keys:
         self.timetable = f"{tag}:timetable"
         """The status of the service that follows the timetable; expires (``goldx.timetable.status``)."""
         self.timetable_state = f"{tag}:timetable:state"
-        """Hash: what that service knows of the market, with the event frame up to which it knows it."""
+        """Hash: the market state of that service, with the event frame up to which it was folded."""
         self.timetable_keys = f"{tag}:timetable:keys"
         """Hash: trading day -> the key with which its random ends are drawn (``goldx.timetable.day_keys``)."""
         self.known_keys = f"{tag}:keys"

@@ -2,8 +2,8 @@
 
 The present step of an instrument is the newest of the trading day's plan that is due. It is taken if the engine has not
 taken it or a later one, and if nothing has changed the phase since it was due: a person who set a phase by hand has
-overtaken the step, and a new instrument waits for its next one. Steps that are later than the timetable allows are not
-made up for, except the present one: the plan for now counts. A halted instrument is left alone until its day's close.
+overtaken the step, and a new instrument waits for its next one. Steps that are later than the timetable allows are left
+out, except the present one: the plan for now counts. A halted instrument is not touched until its day's close.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from goldx.timetable.compiled import DayPlan, Step, Timetable
 from goldx.timetable.market_state import InstrumentState, MarketState
 
 BY: Final = "timetable"
-"""The name under which the commands are given."""
+"""The name under which the commands are sent."""
 
 Draw = Callable[[Step], int]
-"""Returns how many ms after its planned time a step begins by lot."""
+"""Returns the drawn ms from a step's planned time to its beginning."""
 
 
 class Next(NamedTuple):
-    """The next step of an instrument and when it is due, without what is drawn: that is nobody's to know."""
+    """The next step of an instrument and when it is due, without the drawn delay, which is secret."""
 
     step: Step
     due_at: int
@@ -48,7 +48,7 @@ class Decision(NamedTuple):
 
 
 def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw) -> Decision:
-    """Return what is to be done at a time (ms since the epoch, by the exchange's clock)."""
+    """Return the decision at a time (ms since the epoch, by the exchange's clock)."""
     trouble: list[str] = []
     deviations: list[str] = []
     plan = _plan(timetable, market, trouble)

@@ -1,7 +1,7 @@
 """The state of the market as the timetable needs it: the trading day, and each instrument's phase.
 
-``MarketState`` is a fold of the event stream; no clock has a part in it. It is small, so that it can be kept as a
-checkpoint, from which a service goes on.
+``MarketState`` is a fold of the event stream, without a clock. It is small, so that it can be kept as a checkpoint from
+which a service continues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class InstrumentState(msgspec.Struct):
     delay: tuple[int, int, int] = NO_DELAY
 
     def delay_of(self, planned_at: int) -> int:
-        """Return by how many ms a step is delayed."""
+        """Return the delay of a step in ms."""
         first_at, last_at, delay_ms = self.delay
         return delay_ms if first_at <= planned_at <= last_at else 0
 

@@ -40,7 +40,7 @@ from goldx.timetable.status import Coming, TimetableStatus, publish_status
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 0.5
-"""How often the events are read while no step is due."""
+"""Seconds between two reads of the events while no step is due."""
 AFTER_REFUSAL_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.5
 FRAMES_AT_ONCE: Final = 500
@@ -49,7 +49,7 @@ EVENTS_PER_CHECKPOINT: Final = 50_000
 STATUS_SECONDS: Final = 2.0
 LONGEST_NAMES: Final = 20
 AWAITING_SECONDS: Final = 0.05
-NOT_ANSWERED: Final = Decision((), None, (), (), ("no engine has taken what was sent last",))
+NOT_ANSWERED: Final = Decision((), None, (), (), ("no engine has taken the last commands",))
 
 
 class Service:
@@ -92,7 +92,7 @@ class Service:
         await self._follow(Progress("timetable").report)
 
     async def step(self) -> float:
-        """Do what is to be done now; return the seconds until the next time. Raises redis' errors."""
+        """Carry out the present decision; return the seconds until the next one. Raises redis' errors."""
         self._read_again()
         await self._follow()
         seconds, micros = await self._redis.time()

@@ -12,7 +12,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 
 EXPIRES_MS: Final = 10_000
-"""After this time without a new status the service counts as gone."""
+"""The time without a new status after which the service counts as gone."""
 
 
 class Coming(msgspec.Struct, frozen=True):

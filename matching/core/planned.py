@@ -2,8 +2,8 @@
 
 A step is identified by its instrument and the time it was planned for. The core remembers the newest one that it took,
 so a step that comes again, from a second service or after an append of unknown outcome, is refused, and so is every one
-that was planned before. An operator may hold an instrument's timetable or delay a part of it: the core then refuses the
-steps until they are due, whatever whoever sends them knows.
+that was planned before. An operator may hold an instrument's timetable or delay a part of it: the core then refuses
+steps until they are due, even from a service that does not know of it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def delay(state: State, command: tuple[Any, ...]) -> None:
 
 
 def delay_of(instrument: Instrument, planned_at: int) -> int:
-    """Return by how many ms a step of an instrument is delayed."""
+    """Return the delay of an instrument's step in ms."""
     first_at, last_at, delay_ms = instrument.delay
     return delay_ms if first_at <= planned_at <= last_at else 0
 

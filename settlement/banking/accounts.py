@@ -41,7 +41,7 @@ async def add(
     try:
         added = await connection.execute(insert(bank_account).values(values).returning(bank_account.c.account_id))
     except IntegrityError as error:
-        raise BadValue("account_number", account_number, "an account that is not there yet") from error
+        raise BadValue("account_number", account_number, "an account that is not added yet") from error
     account_id = int(added.scalar_one())
     detail = {"account_number": number, "bank": bank, "holder": holder, "profile": profile}
     await audit.record(connection, audit.Act(by, "bank_account.add", f"bank_account:{account_id}", detail))
@@ -49,7 +49,8 @@ async def add(
 
 
 async def find(connection: AsyncConnection, stated: str, currency: str = CASH) -> Row[Any]:
-    """Return the account that a file names, which may put the bank before a stroke and the currency behind the number.
+    """Return the account that a file names; the name may have a bank and a stroke before the number, a currency after
+    it.
 
     Raises BadValue for an account that is not the venue's.
     """
@@ -71,7 +72,7 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 
 
 async def profile(connection: AsyncConnection, account: str | None) -> profiles.Profile | None:
-    """Return how tables of an account's bank are read, without an account where all of the venue's have one profile.
+    """Return the profile for tables of an account's bank; no account is needed if all of the venue's have one profile.
 
     None where it is not known. Raises BadValue for an unknown account.
     """

@@ -44,7 +44,7 @@ Element = Any
 
 
 def read(data: bytes) -> list[Statement]:
-    """Return the statements of a file. Raises BadFile with all that is wrong in it."""
+    """Return the statements of a file. Raises BadFile with all faults."""
     root = _root(data)
     found = next((part for part in root.iter() if _name(part) in MESSAGES), None)
     if found is None:
@@ -154,10 +154,10 @@ def _statement(part: Element, version: str, kind: str) -> Statement:
 
 
 def _whole(part: Element, statement: Statement, notes: list[str]) -> Statement:
-    """Return the statement if balances and totals hold; where they do with reversals turned round, so it is.
+    """Return the statement if balances and totals hold, or hold with the sign of reversals changed.
 
-    By the standard an entry's direction is its own, and RvslInd only says that it takes back another one. Some banks
-    give the direction of the entry that is taken back; the balances tell which. Raises BadFile.
+    By the standard an entry has its own direction, and RvslInd only marks it as a reversal. Some banks give the
+    direction of the reversed entry; the balances show which. Raises BadFile.
     """
     _check_summary(part, statement)
     try:
@@ -167,7 +167,7 @@ def _whole(part: Element, statement: Statement, notes: list[str]) -> Statement:
             raise
         turned = statement._replace(entries=tuple(map(_turned, statement.entries)))
         check_arithmetic(int(part.sourceline or 1), turned)
-        notes.append("reversals have the direction of the entry that they take back; the balances say so")
+        notes.append("reversals have the direction of the reversed entry, as the balances show")
         statement = turned
     return statement._replace(notes=tuple(notes))
 

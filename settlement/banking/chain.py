@@ -1,9 +1,9 @@
 """The statements of one account follow one another: each begins with the balance with which the one before ended.
 
-Whether a statement was taken in before is decided by what it says and not by its file: the same days in another format,
-or once more within a longer list, add nothing. A list that begins within the known days and goes on beyond them adds
-what is new, if it has every known entry of its days. What fits neither way is refused, with the amount that is missing
-or the entry that differs.
+Whether a statement was taken in before is decided by its contents, not by its file: the same days in another format, or
+within a longer list, add nothing. A list that begins within the known days and continues beyond them adds its new
+entries, if it has every known entry of its days. Any other statement is refused, with the missing amount or the
+differing entry.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from settlement.tables.banking import bank_entry, bank_statement
 
 
 class Known(NamedTuple):
-    """An entry that was taken in, and the format that it came in."""
+    """An entry that was taken in, and its format."""
 
     day: date
     amount_fen: int
@@ -80,7 +80,7 @@ class Account:
         return places
 
     def _why(self, found: Statement) -> Refused:
-        """Return why a statement neither is known nor goes on."""
+        """Return why a statement is neither known nor a continuation."""
         later = [entry for entry in self.entries if entry.day >= found.first_day]
         before_fen = (self.closing_fen or 0) - sum(entry.amount_fen for entry in later)
         begins = f"{self._about(found)} begins with {format_money(found.opening_fen or 0)}"
@@ -96,7 +96,7 @@ class Account:
         return Refused("STATEMENT_GAP", f"{begins}; {ended}: what moved {moved} in between is missing")
 
     def _rest(self, found: Statement, more: Sequence[Entry]) -> Statement | None:
-        """Return the statement with the entries alone that are not known. Raises Refused for those of earlier days."""
+        """Return the statement with only its unknown entries. Raises Refused for unknown entries of earlier days."""
         if not more:
             return None if found.last_day <= (self.last_day or found.last_day) else self._part(found, ())
         newest = max(entry.day for entry in self.entries)
@@ -120,7 +120,7 @@ def _known(entry: Entry, form: str) -> Known:
 
 
 def _compare(known: Sequence[Known], found: Statement) -> tuple[list[Known], list[Entry]]:
-    """Return the known entries that the statement has not, and its entries that are not known.
+    """Return the known entries that the statement lacks, and its unknown entries.
 
     Entries are the same by day and amount and, within one format, by the bank's reference; formats write those in
     ways of their own.
@@ -143,12 +143,12 @@ def _compare(known: Sequence[Known], found: Statement) -> tuple[list[Known], lis
 
 
 def _key(entry: Known, form: str) -> tuple[date, int, str | None]:
-    """Return by what an entry is known again in a statement of that format."""
+    """Return the key by which an entry is recognized in a statement of that format."""
     return entry.day, entry.amount_fen, entry.bank_reference if entry.format == form else None
 
 
 async def load(connection: AsyncConnection, account_id: int, name: str, since: date) -> Account:
-    """Return what is known of an account, with the entries of the statements that end on a day or later."""
+    """Return the known part of an account, with the entries of statements that end on a day or later."""
     booked = (bank_statement.c.account_id == account_id) & (bank_statement.c.kind == BOOKED)
     newest = select(bank_statement.c.closing_fen).where(booked).order_by(bank_statement.c.statement_no.desc())
     closing_fen = await connection.scalar(newest.limit(1))

@@ -1,4 +1,4 @@
-"""Statements of banks taken in: read, proved, held against what is known, and kept entry by entry."""
+"""The intake of bank statements: read, proved, compared with known ones, and kept entry by entry."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -63,7 +63,7 @@ async def preview(connection: AsyncConnection, statements: Sequence[Statement]) 
 async def take_in(
     connection: AsyncConnection, by: str, name: str, data: bytes, statements: Sequence[Statement]
 ) -> Outcome:
-    """Keep a bank's file and what is new in its statements, all or nothing.
+    """Keep a bank's file and the new part of its statements, all or nothing.
 
     A file whose statements are all known changes nothing. Raises BadValue for an account that is not the venue's, and
     Refused: STATEMENT_GAP and STATEMENT_DIFFERS, as ``settlement.banking.chain`` does.
@@ -81,7 +81,7 @@ async def take_in(
 
 
 async def _plan(connection: AsyncConnection, statements: Sequence[Statement]) -> list[_Plan]:
-    """Return what is new of each statement, those of an account in the order of their days."""
+    """Return the new part of each statement, those of an account in the order of their days."""
     rows = {found.account: await accounts.find(connection, found.account, found.currency) for found in statements}
     known: dict[int, chain.Account] = {}
     plans = []

@@ -1,8 +1,8 @@
 """Profiles: how the tables of each bank, CSV or XLSX, are read as statements.
 
-A profile is a file in TOML, in the folder ``banks`` beside this module or wherever a clerk keeps one. It says what the
-columns are headed, how an amount gets its sign, how dates are written, what stands above the heading, and which rows at
-the end of a page or the file are no entries. ``settlement.banking.tables`` reads by it.
+A profile is a file in TOML, in the folder ``banks`` beside this module or wherever a clerk keeps one. It gives the
+headings of the columns, the rule for an amount's sign, the form of dates, the values above the heading, and the rows at
+the end of a page or the file that are no entries. ``settlement.banking.tables`` reads by it.
 """
 
 import tomllib
@@ -82,7 +82,7 @@ def find(name: str) -> Profile:
 
 
 def parse(name: str, text: str) -> Profile:
-    """Return a profile from its text. Raises BadValue, naming what is wrong in it."""
+    """Return a profile from its text. Raises BadValue, naming its fault."""
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

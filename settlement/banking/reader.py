@@ -15,7 +15,7 @@ from settlement.workbooks.reader import limit
 
 
 def parse(data: bytes) -> Found:
-    """Return what the file holds, read as XML if it begins like it, else as the text of SWIFT."""
+    """Return the contents of the file, read as XML if it begins like that, else as the text of SWIFT."""
     try:
         return Found(tuple(camt.read(data) if is_xml(data) else swift.read(data)))
     except BadFile as bad:
@@ -28,7 +28,7 @@ def is_xml(data: bytes) -> bool:
 
 
 def main(given: IO[bytes], out: IO[bytes]) -> None:
-    """Read the file within the limits and write what it holds."""
+    """Read the file within the limits and write its contents."""
     limit()
     out.write(msgspec.json.encode(parse(given.read())))
     out.flush()

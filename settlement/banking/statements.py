@@ -1,7 +1,7 @@
 """The statements of a bank as every reader of files gives them, and the arithmetic that they must pass.
 
-Amounts are fen, positive where the account gets money. Nothing here guesses: what cannot be read is an error of the
-file, and a statement whose opening balance and entries do not make its closing balance is refused whole.
+Amounts are fen, positive where the account gets money. Nothing here guesses: unreadable text is an error of the file,
+and a statement whose opening balance and entries do not make its closing balance is refused as a whole.
 """
 
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ BOOKED, REPORT, NOTICE = "BOOKED", "REPORT", "NOTICE"
 KINDS: Final = (BOOKED, REPORT, NOTICE)
 """A statement of booked entries between two balances; a report within the day; a notice of single entries.
 
-Entries of the latter two stand in a statement too, later, so they are kept and shown and count for nothing.
+Entries of the latter two come again in a later statement, so they are kept and shown, but count for nothing.
 """
 LONGEST: Final = 1_000
-"""Characters that are kept of a text of an entry; the file itself is kept whole."""
+"""The most characters kept of an entry's text; the file itself is kept whole."""
 
 
 class Item(NamedTuple):
@@ -32,7 +32,7 @@ class Item(NamedTuple):
     account: str = ""
     """The other side's."""
     virtual_account: str = ""
-    """The number under our account that it was paid to."""
+    """The number under our account to which it was paid."""
     text: str = ""
 
 
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 class Statement(NamedTuple):
     """One statement of one account; balances are None where a report or a notice gives none.
 
-    ``notes`` say what was read otherwise than it stands there, or passed over.
+    ``notes`` name everything that was ignored or not read literally.
     """
 
     format: str

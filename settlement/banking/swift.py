@@ -1,7 +1,7 @@
 """MT940 and MT942 of SWIFT: statements of a customer's account, as text with tags.
 
-The library reads the tags. What it drops in silence is caught here: tags and lines that it does not know, entries
-without a type, texts before the first entry and after the closing balance, and files that are not one of its encodings.
+The library reads the tags. Parts that it drops silently are handled here: tags and lines that it does not know, entries
+without a type, texts before the first entry and after the closing balance, and files in other encodings.
 """
 
 import io
@@ -31,9 +31,9 @@ FRAME: Final = re.compile(r"(\{[1235]:.*|-(\}.*)?|\$|)")
 MOVEMENT: Final = re.compile(
     r"[0-9]{6}([0-9]{4}| {4})?R?[DC][A-Z]?\s?[0-9]{1,12},[0-9]*([SNF][A-Z0-9 ]{3}.*|\n.*|)", re.DOTALL | re.IGNORECASE
 )
-"""An entry from its dates to its type. The library takes an amount up to what it cannot read, and goes on."""
+"""An entry from its dates to its type. The library stops reading an amount at an unknown character, and continues."""
 NO_TYPE: Final = "NONE"
-"""Stands in an entry whose bank gives it no type; without one the library joins it with the next."""
+"""The type of entries that have none; without a type the library joins an entry with the next."""
 
 
 class _Field(NamedTuple):
@@ -250,7 +250,7 @@ def _day(found: date) -> date:
 
 
 def _joined(pages: Sequence[_Page]) -> Iterator[_Page]:
-    """Yield whole statements: a page that ends with a balance in between goes on with the next. Raises BadFile."""
+    """Yield whole statements: a page that ends with an intermediate balance continues on the next. Raises BadFile."""
     whole: _Page | None = None
     for page in pages:
         if whole is None or whole.ends != "62M" or page.begins != "60M":

@@ -89,7 +89,7 @@ def _heading(table: Table, profile: Profile) -> tuple[int, dict[str, list[int]]]
 
 
 def _above(rows: Sequence[Row], profile: Profile) -> dict[str, str]:
-    """Return what stands above the heading: ``label: value`` in one cell, or the value in the cell after the label."""
+    """Return the values above the heading: ``label: value`` in one cell, or the value in the cell after the label."""
     found: dict[str, str] = {}
     for row in rows:
         texts = [cell.text for cell in row.cells if cell.text]
@@ -168,7 +168,7 @@ def _line(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> _
 
 
 def _amount(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> tuple[int, bool]:
-    """Return the signed amount of a row, and whether it takes back another one: then it is written below zero."""
+    """Return the signed amount of a row, and whether it is a reversal, which is written as a negative amount."""
     if profile.sign == "columns":
         both = {field: money(field, _cell(row, columns, field)) for field in ("credit", "debit")}
         given = {field: amount for field, amount in both.items() if amount}
@@ -193,7 +193,7 @@ def _check_footer(
 ) -> Iterator[RowError]:
     """Yield an error where a footer that begins with the profile's first word gives other totals than the rows above.
 
-    Only such a footer is a total of the whole table; those of pages are passed over.
+    Only such a footer is a total of the whole table; those of pages are ignored.
     """
     if profile.sign != "columns" or not next(cell.text for cell in row.cells if cell.text).startswith(
         profile.footers[0]
@@ -294,7 +294,7 @@ def _place(found: tuple[int, Sequence[_Line]]) -> int:
 
 
 def _first_wrong(lines: Sequence[_Line]) -> int | None:
-    """Return the place of the first line that the balance before it and its amount do not lead to."""
+    """Return the place of the first line whose balance does not follow from the one before and its amount."""
     for place in range(1, len(lines)):
         if (lines[place - 1].balance_fen or 0) + lines[place].entry.amount_fen != lines[place].balance_fen:
             return place

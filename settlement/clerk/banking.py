@@ -66,7 +66,7 @@ def take_in(
 ) -> None:
     """Take in a bank's statements FILE: MT940, camt.053, .052, .054, or a table (CSV, XLSX, XLS).
 
-    The statements have to add up and to follow those before. What was taken in already is not taken in again.
+    The statements must add up and continue the earlier ones. Known entries are not taken in again.
     """
     data = contents(file)
 

@@ -87,7 +87,7 @@ async def propose_code(
 ) -> int:
     """Propose a new pick-up code, which also ends a block, and return the proposal's number.
 
-    Raises Refused (CODE_WAITS) while another new code waits: whoever replaced it could approve it as well.
+    Raises Refused (CODE_WAITS) while another new code waits, which the person who replaced it could approve as well.
     """
     collectors.check_code(pickup_code, code_again)
     row = await load_outs.find(connection, load_out_no)

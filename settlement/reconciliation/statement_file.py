@@ -1,4 +1,4 @@
-"""A warehouse's statement of its bars as it is read from a file: the columns of a bar list, and some of its own."""
+"""A warehouse's statement of its bars, read from a file: the columns of a bar list, and some of its own."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -2,7 +2,7 @@
 
 Statements of a warehouse are taken in by the order of their days; future days, and days before the newest statement,
 are refused. The first entry of a statement opens breaks; the same file from a second person ends those that it does not
-show. So does a file that the warehouse has signed, with one entry; one such file is taken in for each day.
+show. A file that the warehouse has signed does so with one entry; one such file is taken in for each day.
 """
 
 from datetime import date
@@ -23,7 +23,7 @@ SIGNED: Final = "signed"
 
 
 def about(place: str, day: date, entry: str = "") -> str:
-    """Return what the file of a statement is about: the warehouse, the day, and SECOND or SIGNED for such an entry."""
+    """Return the subject of a statement's file: the warehouse, the day, and SECOND or SIGNED for such an entry."""
     return " ".join((place, day.isoformat(), *([entry] if entry else [])))
 
 

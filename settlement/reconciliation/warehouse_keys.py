@@ -1,7 +1,7 @@
-"""The Ed25519 keys that warehouses sign their statements with; the venue knows the public halves alone.
+"""The Ed25519 keys with which warehouses sign their statements; the venue knows only the public halves.
 
 A key is proposed for a warehouse by one person and approved by another, who compares its fingerprint with the one that
-the warehouse says over another line. One person ends it; an ended key comes back for no warehouse.
+the warehouse gives over another line. One person can end it; an ended key is never accepted again.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def end(connection: AsyncConnection, by: str, key_no: int, reason: str) -> None:
-    """End a key: from now on nothing that it signs is taken. Raises BadValue, and Refused for one that is not live."""
+    """End a key: statements signed by it are refused from now on. Raises BadValue, and Refused if it is not live."""
     values = {"end_reason": printable("reason", reason, 200)}
     await advance(connection, warehouse_key, WAREHOUSE_KEY, by, "end", [key_no], values)
 
@@ -76,8 +76,7 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 async def signer(connection: AsyncConnection, place: str, data: bytes, signature: bytes) -> int:
     """Return the number of the live key of a warehouse that made a signature over a file.
 
-    Raises BadValue for an unknown warehouse, and Refused (WRONG_SIGNATURE), which says whose the signature is if not
-    the warehouse's.
+    Raises BadValue for an unknown warehouse, and Refused (WRONG_SIGNATURE), which names the key that signed, if known.
     """
     await warehouses.customs_of(connection, place)
     query = select(warehouse_key).where(warehouse_key.c.status != _DECLINED).order_by(warehouse_key.c.key_no)

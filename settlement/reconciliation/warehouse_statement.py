@@ -307,8 +307,8 @@ async def _check(
 ) -> int | None:
     """Return the number of the key that a statement is signed with, None for one without a signature.
 
-    Raises BadValue where the file itself says another day, or where a signed one says none: a signature proves what
-    stands in the file alone. Raises what ``warehouse_keys.signer`` raises.
+    Raises BadValue if the file itself names another day, or a signed one names none, as a signature proves only the
+    contents of the file. Raises what ``warehouse_keys.signer`` raises.
     """
     days = {line.day for line in lines}
     if others := sorted(str(other) for other in days - {day, None}):

@@ -76,8 +76,8 @@ BUGS = (
     Bug(
         "a snapshot forgets who proposed a reference",
         "snapshot.py",
-        "        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer\n",
-        "        instrument.retired, instrument.proposed_price, _ = newer\n",
+        "        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer[:3]\n",
+        "        instrument.retired, instrument.proposed_price, _ = newer[:3]\n",
     ),
     # Out of use
     Bug(

@@ -166,9 +166,9 @@ def test_what_was_missed_is_not_made_up_for_and_the_plan_for_now_counts() -> Non
     day.now = at("2026-11-24 10:00:00")
     day.phases.clear()
     day.follow("2026-11-24 10:00:01")
-    # Neither the auction nor anything else of before: the present state alone, and every step once.
+    # Neither the auction nor earlier steps are taken: only the present state is entered, and every step once.
     assert (day.phases, day.refused) == ([("10:00", "continuous")], [])
-    # A little too late is not stale: what was missed by less than late_seconds is made up for in order.
+    # Steps that are late by less than late_seconds are taken in their order.
     day = Day("2026-11-23 16:00:00", "2026-11-24")
     day.follow("2026-11-24 08:44:00")
     day.now = at("2026-11-24 08:51:00")
@@ -195,7 +195,7 @@ def test_a_stale_step_that_a_sleeping_service_sends_is_refused_by_the_core() -> 
     day.follow("2026-11-24 12:00:00")
     day.give(*sleeping)
     assert set(day.refused) == {"STEP_TAKEN"}
-    # Nobody else was there meanwhile: then it is too late.
+    # If no other service was running, the step is too late.
     alone = Day("2026-11-23 16:00:00", "2026-11-24")
     alone.follow("2026-11-24 08:59:00")
     alone.now = at("2026-11-24 09:00:30")

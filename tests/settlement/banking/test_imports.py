@@ -154,7 +154,7 @@ async def test_only_the_venues_accounts_in_yuan_are_taken(exchange: SmallExchang
     with pytest.raises(BadValue, match="a bank account of the venue"):
         await take(exchange, b"1", found)
     await do(exchange, accounts.add, ONE, "3502 0000 1234 56789", "ICBC Xiamen", "Venue escrow")
-    with pytest.raises(BadValue, match="an account that is not there yet"):
+    with pytest.raises(BadValue, match="an account that is not added yet"):
         await do(exchange, accounts.add, ONE, ACCOUNT, "ICBC Xiamen", "Venue escrow")
     with pytest.raises(BadValue, match="CNY, the currency of account"):
         await take(exchange, b"1", [found[0]._replace(currency="USD")])

@@ -71,7 +71,7 @@ def test_every_format_says_the_same(days: list[list[Booking]], opening: int, ver
     assert [len(statement.entries) for statement in in_swift] == [len(day.bookings) for day in bank.days]
     parts = [[item.amount_fen for item in entry.items] for statement in in_camt for entry in statement.entries]
     assert parts == [[one.amount_fen for one in booking] for day in bank.days for booking in day.bookings]
-    # With a reversal's direction turned round, the balances say so; where they cannot, they hold as it is written.
+    # If a reversal has the direction of the reversed entry the balances show it, else they hold as written.
     for statement in camt.read(bank.camt(*bank.days, version=version, turned=True)):
         assert statement.opening_fen is not None
         assert statement.opening_fen + statement.moved_fen == statement.closing_fen

@@ -156,7 +156,7 @@ async def test_a_lot_with_a_proposed_receipt_does_not_cross_the_border(exchange:
 
 
 async def test_a_lot_that_the_police_stop_on_the_way_arrives(exchange: SmallExchange) -> None:
-    """It is frozen like any lot that is not the venue's alone, so that a broken seal can be recorded."""
+    """It arrives frozen like any lot with a claim of others, so that a broken seal can be recorded."""
     (number,) = await exchange.register([{"serial": "C1"}])
     await shipped(exchange, [number])
     assert await do(exchange, intake.quarantine, THIRD, number, "smuggled", "police 7") == "FREEZE"
