@@ -3,18 +3,21 @@
 import click
 
 from goldx.hosting.settings import PREFIX, Settings, allowed, masked
+from goldx.output import JSON, print_table
 
 
 @click.command()
 @click.option("--table", is_flag=True, help="All settings as a Markdown table instead.")
+@JSON
 def settings(table: bool) -> None:
     """Print the settings in effect, passwords masked."""
     if table:
         click.echo(markdown_table())
         return
     effective = Settings()
-    for name in Settings.model_fields:
-        click.echo(f"{name} = {masked(name, getattr(effective, name)) or '(unset)'}")
+    print_table(
+        "setting value", ((name, masked(name, getattr(effective, name)) or None) for name in Settings.model_fields)
+    )
 
 
 def markdown_table() -> str:

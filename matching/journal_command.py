@@ -18,6 +18,7 @@ from goldx.hosting.logging import configure
 from goldx.hosting.running import resolve_redis_url
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
+from goldx.output import JSON, print_record, wants_json
 from goldx.streams.archive import Archive, ArchiveInUse, Proof
 from goldx.streams.history import EventsMissing, archive_in
 from goldx.streams.keys import Keys
@@ -83,6 +84,7 @@ def events_command(out: BinaryIO, folder: Path | None) -> None:
 
 @journal.command("verify")
 @_archive_alone
+@JSON
 @click.option("--anchor", "anchors", multiple=True, metavar="HASH", help="A hash that was printed earlier.")
 def verify_command(folder: Path | None, anchors: tuple[str, ...]) -> None:
     """Replay the journal and compare with what was published; exit 1 at the first difference.
@@ -93,13 +95,21 @@ def verify_command(folder: Path | None, anchors: tuple[str, ...]) -> None:
     archive = archive_in(folder or Settings().archive_dir)
     if anchors and archive is None:
         raise click.UsageError("--anchor needs an archive: set archive_dir, or give --archive")
+    proof = None
     try:
         if archive is not None:
-            _print_proof(archive.prove(anchors))
+            proof = archive.prove(anchors)
+            _print_proof(proof)
         verdict = _on_streams(export.verify) if folder is None else _on_source(folder, export.verify_source)
     except BadArchive as error:
-        click.echo(f"DIFFERENCE: {error}")
+        if wants_json():
+            print_record({"difference": str(error)})
+        else:
+            click.echo(f"DIFFERENCE: {error}")
         sys.exit(1)
+    if wants_json():
+        print_record({**verdict._asdict(), "anchor": None if proof is None else proof.hash})
+        sys.exit(0 if verdict.difference is None else 1)
     click.echo(
         f"{verdict.entries} journal entries, {verdict.commands} commands, {verdict.events} published events, "
         f"{verdict.digests} published digests; {verdict.unpublished} events wait for publication"
@@ -112,6 +122,8 @@ def verify_command(folder: Path | None, anchors: tuple[str, ...]) -> None:
 
 
 def _print_proof(proof: Proof) -> None:
+    if wants_json():
+        return
     entries = " and ".join(f"{count} entries of the {stream}" for stream, count in proof.entries.items())
     click.echo(f"the archive's chain of {proof.segments} segments is unbroken, with {entries}")
     click.echo(f"anchor {proof.hash}")
@@ -121,6 +133,7 @@ def _print_proof(proof: Proof) -> None:
 @click.option("--archive", "folder", type=_FOLDER, metavar="DIR", help="Default: the setting archive_dir.")
 @click.option("--retain", type=_Duration(), metavar="TIME", help="What stays on the server: 90s, 30m, 36h, 7d.")
 @click.option("--retain-entries", type=click.IntRange(min=0), default=0, metavar="N", help="And at least N entries.")
+@JSON
 @click.option("--new", "new_archive", is_flag=True, help="Begin a new archive although there is an older one.")
 def archive_command(folder: Path | None, retain: int | None, retain_entries: int, new_archive: bool) -> None:
     """Write what is new into the archive, then trim from the server what is older than the retention.
@@ -138,6 +151,11 @@ def archive_command(folder: Path | None, retain: int | None, retain_entries: int
         return Archiver(redis, keys, archive, retention, replicas, new_archive=new_archive).run()
 
     done = _on_streams(make_pass)
+    if wants_json():
+        print_record(
+            {"archived": done.archived, "trimmed": done.trimmed, "segments": done.segments, "anchor": done.hash}
+        )
+        return
     for verb, counts in (("archived", done.archived), ("trimmed", done.trimmed)):
         click.echo(f"{verb} {counts[JOURNAL]} journal entries and {counts[EVENTS]} event frames")
     click.echo(f"{done.segments} segments; anchor {done.hash}")

@@ -166,8 +166,8 @@ async def withdraw(shell: Shell) -> dict[str, Any]:
     number = _proposal(
         await shell.run("clerk", "--as", scenario.CLERK.code, "load-out", "apply", *asked, *where, *secrets)
     )
-    waiting = (await shell.run("clerk", "--as", scenario.CLERK.code, "proposals")).splitlines()
-    summary: dict[str, Any] = next(json.loads(line.split("\t")[3]) for line in waiting if line.split("\t")[0] == number)
+    shown = json.loads(await shell.run("clerk", "--as", scenario.CLERK.code, "proposal", number, "--json"))
+    summary: dict[str, Any] = shown["summary"]
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
     sheet = str(summary["load_out"])
     signature = (

@@ -12,8 +12,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue
+from goldx.protocol.units import BadValue, format_money, format_weight, parse_money, parse_weight
 from settlement.base import proposals, working_days
+from settlement.base.arithmetic import parse_decimal
 from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -44,6 +45,26 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "CLAIM_DAYS": Figure(5, "working days", "domain sheet 2.8"),
 }
 LARGEST: Final = 10**9
+
+
+def shown(name: str, value: int) -> tuple[str, str]:
+    """Return a figure and its unit as people read them: money in CNY, gold in grams."""
+    unit = FIGURES[name].unit
+    if unit.startswith("fen "):
+        return format_money(value), unit.replace("fen", "CNY", 1)
+    if unit.startswith("mg "):
+        return format_weight(value), unit.replace("mg", "g", 1)
+    return str(value), unit
+
+
+def parse(name: str, text: str) -> int:
+    """Return a figure that is written in the unit in which it is shown. Raises BadValue."""
+    unit = FIGURES[name].unit
+    if unit.startswith("fen "):
+        return parse_money(text, "value")
+    if unit.startswith("mg "):
+        return parse_weight(text, "value")
+    return parse_decimal("value", text, 0, 0, LARGEST, unit)
 
 
 async def on(connection: AsyncConnection, day: date) -> dict[str, int]:
@@ -77,7 +98,7 @@ async def propose(connection: AsyncConnection, by: str, name: str, value: int, f
     if name not in FIGURES:
         raise BadValue("name", name, "one of " + ", ".join(FIGURES))
     if not 0 <= value <= LARGEST:
-        raise BadValue("value", value, f"0 to {LARGEST} {FIGURES[name].unit}")
+        raise BadValue("value", shown(name, value)[0], "0 to " + " ".join(shown(name, LARGEST)))
     if from_day <= working_days.today():
         raise BadValue("from_day", from_day.isoformat(), "a day that has not begun")
     row = {"name": name, "value": value, "from_day": from_day, "status": "PROPOSED"}
@@ -85,7 +106,8 @@ async def propose(connection: AsyncConnection, by: str, name: str, value: int, f
         added = await connection.execute(insert(tariff).values(row).returning(tariff.c.tariff_no))
     except IntegrityError as error:
         raise BadValue("from_day", from_day.isoformat(), f"a day for which {name} has no other figure") from error
-    summary = {"name": name, "value": value, "unit": FIGURES[name].unit, "from_day": from_day.isoformat()}
+    figure, unit = shown(name, value)
+    summary = {"name": name, "value": figure, "unit": unit, "from_day": from_day.isoformat()}
     return await proposals.propose(connection, by, "tariff", [int(added.scalar_one())], summary)
 
 

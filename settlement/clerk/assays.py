@@ -9,6 +9,7 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_money, format_weight, parse_money, parse_price, parse_weight
 from settlement.assays import assay, certificates, laboratories, two_parties, valuation
 from settlement.assays.assay import STANDARDS, Result
@@ -81,34 +82,35 @@ def renew_laboratory(by: str, code: str, accreditation: _Accreditation) -> None:
 
 
 def _laboratory(row: Row[Any]) -> Iterable[object]:
-    kinds = f"{'+'.join(row.accreditations)} {row.accreditation_no}"
-    return row.laboratory, row.name, kinds, row.valid_from, row.valid_until
+    return row.laboratory, row.name, row.accreditations, row.accreditation_no, row.valid_from, row.valid_until
 
 
 @laboratory_group.command("list")
 @PAGE
 @click.pass_obj
 def list_laboratories(by: str, page: PageRequest) -> None:
-    """Show laboratories, tab separated: code, name, accreditation, valid from, until."""
-    show(by, page, laboratories.listing, _laboratory)
+    """Show the laboratories and their accreditations."""
+    columns = "laboratory name accreditations accreditation_no valid_from valid_until"
+    show(by, page, columns, laboratories.listing, _laboratory)
 
 
 def _bias(found: Bias) -> Iterable[object]:
     figures = [_permille(number) for number in (found.mean_difference_e7, found.deviation_e7)]
-    return found.laboratory, found.results, *figures, "BIASED" if found.flagged else None
+    return found.laboratory, found.results, *figures, found.flagged
 
 
 @laboratory_group.command("bias")
 @PAGE
 @click.pass_obj
 def show_bias(by: str, page: PageRequest) -> None:
-    """Show each laboratory against the finals, tab separated: code, results, mean difference, deviation, flag."""
-    show(by, page, laboratories.biases, _bias)
+    """Show how far each laboratory's results are from the final ones, and whether it is biased."""
+    columns = "laboratory results mean_difference_permille deviation_permille biased"
+    show(by, page, columns, laboratories.biases, _bias)
 
 
 def _permille(e7: int) -> str:
     sign, size = ("-" if e7 < 0 else ""), abs(e7)
-    return f"{sign}{size // 10_000}.{size % 10_000:04d} per mille"
+    return f"{sign}{size // 10_000}.{size % 10_000:04d}"
 
 
 @clerk.group("assay")
@@ -145,14 +147,14 @@ def open_exchange(by: str, lot_id: int, laboratory_a: str, laboratory_b: str) ->
 
 
 @assay_group.command("commitment")
+@JSON
 @LOT
 @REPLICATES
 @click.option("--nonce", help="32 to 64 hexadecimal digits; default: a new one.")
 def show_commitment(lot_id: int, replicates: tuple[str, ...], nonce: str | None) -> None:
     """Compute what a laboratory commits to. Needs no database: a laboratory runs it on its own machine."""
     secret = nonce or two_parties.new_nonce()
-    click.echo(f"nonce {secret}")
-    click.echo(f"commitment {two_parties.commitment(lot_id, _ppm(replicates), secret).hex()}")
+    print_record({"nonce": secret, "commitment": two_parties.commitment(lot_id, _ppm(replicates), secret).hex()})
 
 
 @assay_group.command("commit")
@@ -222,16 +224,15 @@ def void(by: str, number: int, reason: str) -> None:
 
 
 def _exchange(row: Row[Any]) -> Iterable[object]:
-    limit = f"{format_fineness(row.split_limit_e5)} per mille"
-    return row.exchange_no, row.lot_id, row.status, limit, row.umpire_rule
+    return row.exchange_no, row.lot_id, row.status, format_fineness(row.split_limit_e5), row.umpire_rule
 
 
 @assay_group.command("exchanges")
 @PAGE
 @click.pass_obj
 def list_exchanges(by: str, page: PageRequest) -> None:
-    """Show exchanges, tab separated: number, lot, state, splitting limit, umpire's rule."""
-    show(by, page, two_parties.listing, _exchange)
+    """Show the exchanges of results with their splitting limits."""
+    show(by, page, "exchange lot status split_limit_permille umpire_rule", two_parties.listing, _exchange)
 
 
 class _Certificates(click.Group):
@@ -263,6 +264,7 @@ def print_certificate(by: str, number: int, out: Path) -> None:
 
 
 @certificate_group.command("verify")
+@JSON
 @NUMBER
 @click.argument("sha256")
 @click.pass_context
@@ -273,7 +275,9 @@ def verify(context: click.Context, number: int, sha256: str) -> None:
         return await certificates.check(connection, number, certificates.parse_hash(sha256))
 
     verdict = read(context.obj, work, (*READERS, "operate"))
-    if verdict.status == "VALID":
+    if wants_json():
+        print_record({"certificate": number, "status": verdict.status, "lot_status": verdict.lot_state})
+    elif verdict.status == "VALID":
         click.echo(f"certificate {number} is in the register; its lot is {verdict.lot_state}")
     elif verdict.status == "DIFFERENT":
         click.echo(f"certificate {number} of the register has another SHA-256: this is not what was issued")
@@ -283,6 +287,7 @@ def verify(context: click.Context, number: int, sha256: str) -> None:
 
 
 @certificate_group.command("recompute")
+@JSON
 @click.argument("numbers", type=int, nargs=-1)
 @click.pass_context
 def recompute(context: click.Context, numbers: tuple[int, ...]) -> None:
@@ -298,13 +303,17 @@ def recompute(context: click.Context, numbers: tuple[int, ...]) -> None:
         return len(wanted), wrong
 
     count, wrong = read(context.obj, work)
-    for text in wrong:
-        click.echo(text)
-    click.echo(f"{count} certificates computed again: {len(wrong)} differences")
+    if wants_json():
+        print_record({"certificates": count, "differences": wrong})
+    else:
+        for text in wrong:
+            click.echo(text)
+        click.echo(f"{count} certificates computed again: {len(wrong)} differences")
     context.exit(1 if wrong else 0)
 
 
 @certificate_group.command("show")
+@JSON
 @NUMBER
 @click.pass_obj
 def show_certificate(by: str, number: int) -> None:
@@ -312,12 +321,12 @@ def show_certificate(by: str, number: int) -> None:
     found = read(by, lambda connection: certificates.find(connection, number))
     content = found.content
     fineness, fine = format_fineness(content["finding"]["fineness_e5"]), format_weight(content["fine"]["fine_mg"])
-    click.echo(f"certificate {number}, lot {found.lot_id}: {fineness} per mille, {fine} g fine")
-    click.echo(f"SHA-256 {found.hash.hex()}")
-    click.echo(found.text)
+    about = {"certificate": number, "lot": found.lot_id, "fineness_permille": fineness, "fine_g": fine}
+    print_record({**about, "sha256": found.hash.hex(), "text": found.text})
 
 
 @clerk.command("value")
+@JSON
 @LOT
 @click.option("--price", required=True, help="CNY per fine gram.")
 @click.option("--payable", default="100", show_default=True, help="Per cent of the fine gold, such as 99.5")
@@ -338,7 +347,7 @@ def value(
     refining_base: str,
     assay_fee: str,
 ) -> None:
-    """Value a certified lot, tab separated: figure, amount, unit, rule."""
+    """Value a certified lot: each figure with its unit and rule."""
 
     async def work(connection: AsyncConnection) -> list[Figure]:
         terms = Terms(
@@ -352,6 +361,9 @@ def value(
         )
         return await valuation.write(connection, by, lot_id, terms)
 
-    for figure in act(by, work):
-        amount = (format_weight(figure.amount), "g") if figure.unit == "mg" else (format_money(figure.amount), "CNY")
-        click.echo("\t".join((figure.name, *amount, figure.rule)))
+    print_table("figure amount unit rule", map(_figure, act(by, work)))
+
+
+def _figure(figure: Figure) -> Iterable[object]:
+    amount = (format_weight(figure.amount), "g") if figure.unit == "mg" else (format_money(figure.amount), "CNY")
+    return figure.name, *amount, figure.rule

@@ -7,12 +7,13 @@ from typing import Any
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.output import JSON, Both, print_record, print_table, wants_json
 from goldx.protocol.units import BadValue, format_money
 from settlement.banking import accounts, bank_reconciliation, deposits, files, imports, profiles
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, propose, read, show
 from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, REASON, SHEET, contents
-from settlement.clerk.reconciliation import described as break_described
+from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 
@@ -38,20 +39,21 @@ def add_account(by: str, account_number: str, bank: str, holder: str, profile: s
 @PAGE
 @click.pass_obj
 def list_accounts(by: str, page: PageRequest) -> None:
-    """Show the venue's bank accounts, tab separated: number, account, bank, holder, currency, profile."""
+    """Show the venue's bank accounts, and the profiles that their tables are read by."""
     show(
         by,
         page,
+        "number account bank holder currency profile",
         accounts.listing,
         lambda row: (row.account_id, row.account_number, row.bank, row.holder, row.currency, row.profile),
     )
 
 
 @bank_group.command("profiles")
+@JSON
 def list_profiles() -> None:
-    """Show the profiles by which tables of banks are read, tab separated: name, title."""
-    for name in profiles.shipped():
-        click.echo(f"{name}\t{profiles.find(name).title}")
+    """Show the profiles by which tables of banks are read."""
+    print_table("profile title", ((name, profiles.find(name).title) for name in profiles.shipped()))
 
 
 @bank_group.command("import")
@@ -60,6 +62,7 @@ def list_profiles() -> None:
 @click.option("--account", help="The account that a table is of, where it does not say so.")
 @SHEET
 @PREVIEW
+@JSON
 @click.pass_obj
 def take_in(
     by: str, file: Path, profile: str | None, account: str | None, sheet: str | None, only_preview: bool
@@ -81,10 +84,11 @@ def take_in(
         outcome = act(by, work)
     except BadFile as error:
         raise click.ClickException(str(error)) from error
-    for taken in outcome.statements:
-        click.echo("\t".join(_described(taken)))
-        for note in taken.notes:
-            click.echo(f"\t{note}")
+    if wants_json():
+        print_record({"file": outcome.file_no, "statements": [_described(taken) for taken in outcome.statements]})
+        return
+    rows = [_described(taken) for taken in outcome.statements]
+    print_table(" ".join(rows[0]), (row.values() for row in rows))
     done = "nothing was changed" if outcome.file_no is None else f"kept as file {outcome.file_no}"
     click.echo(f"{len(outcome.statements)} statements, {sum(t.new for t in outcome.statements)} new entries: {done}")
 
@@ -102,18 +106,26 @@ def _profile(name: str) -> profiles.Profile:
         raise BadValue("profile", name, "a file in UTF-8") from error
 
 
-def _money(fen: int | None) -> str:
-    return "-" if fen is None else format_money(fen)
+def _money(fen: int | None) -> str | None:
+    return None if fen is None else format_money(fen)
 
 
-def _described(taken: imports.Taken) -> Iterable[str]:
-    yield taken.account
-    yield f"{taken.format} {taken.kind} {taken.stated_id}".rstrip()
-    yield f"{taken.first_day} to {taken.last_day}"
-    yield f"{_money(taken.opening_fen)} to {_money(taken.closing_fen)}"
-    yield "known" if taken.known else f"{taken.new} of {taken.entries} entries new"
-    if taken.statement_no is not None:
-        yield f"statement {taken.statement_no}"
+def _described(taken: imports.Taken) -> dict[str, object]:
+    return {
+        "statement": taken.statement_no,
+        "account": taken.account,
+        "kind": taken.kind,
+        "format": taken.format,
+        "stated_id": taken.stated_id,
+        "first_day": taken.first_day,
+        "last_day": taken.last_day,
+        "opening_cny": _money(taken.opening_fen),
+        "closing_cny": _money(taken.closing_fen),
+        "entries": taken.entries,
+        "new_entries": taken.new,
+        "known": taken.known,
+        "notes": Both("; ".join(taken.notes), list(taken.notes)),
+    }
 
 
 @bank_group.command("statements")
@@ -121,10 +133,11 @@ def _described(taken: imports.Taken) -> Iterable[str]:
 @PAGE
 @click.pass_obj
 def list_statements(by: str, account: str | None, page: PageRequest) -> None:
-    """Show statements, tab separated: number, account, kind, format, its own number, days, balances, entries, file."""
+    """Show statements with their days, balances and entries."""
     show(
         by,
         page,
+        "statement account kind format stated_id first_day last_day opening_cny closing_cny entries file",
         lambda connection, part: imports.listing(connection, part, account=account),
         lambda row: (
             row.statement_no,
@@ -143,17 +156,29 @@ def list_statements(by: str, account: str | None, page: PageRequest) -> None:
 
 
 @bank_group.command("statement")
+@JSON
 @NUMBER
 @click.pass_obj
 def show_statement(by: str, number: int) -> None:
-    """Show the statement NUMBER and what was noted when it was read, tab separated."""
+    """Show the statement NUMBER, with the notes that were made when it was read."""
     row = read(by, lambda connection: imports.find(connection, number))
-    click.echo(f"account\t{row.account_number}\t{row.kind}\t{row.format}\t{row.stated_id or '-'}")
-    click.echo(f"days\t{row.first_day}\t{row.last_day}")
-    click.echo(f"balances\t{_money(row.opening_fen)}\t{_money(row.closing_fen)}")
-    click.echo(f"entries\t{row.entries}\tfile {row.file_no}\tby {row.taken_by}")
-    for note in row.notes:
-        click.echo(f"note\t{note}")
+    print_record(
+        {
+            "statement": number,
+            "account": row.account_number,
+            "kind": row.kind,
+            "format": row.format,
+            "stated_id": row.stated_id,
+            "first_day": row.first_day,
+            "last_day": row.last_day,
+            "opening_cny": _money(row.opening_fen),
+            "closing_cny": _money(row.closing_fen),
+            "entries": row.entries,
+            "file": row.file_no,
+            "by": row.taken_by,
+            "notes": [{"note": note} for note in row.notes],
+        }
+    )
 
 
 @bank_group.command("entries")
@@ -161,20 +186,17 @@ def show_statement(by: str, number: int) -> None:
 @PAGE
 @click.pass_obj
 def list_entries(by: str, statement: int | None, page: PageRequest) -> None:
-    """Show the payments in statements, tab separated.
-
-    Number, statement, entry, day, amount, whether it takes another one back, the bank's reference, the reference, the
-    other side's name and account, the virtual account, the text.
-    """
+    """Show the payments in statements; a reversal takes another one back, name and account are the other side's."""
 
     def cells(row: Any) -> Iterable[object]:
-        taken_back = "reversal" if row.reversal else ""
         amount = format_money(row.amount_fen)
         sides = (row.name, row.account, row.virtual_account, row.text)
         numbers = (row.item_no, row.statement_no, row.place)
-        return *numbers, row.day, amount, taken_back, row.bank_reference, row.reference, *sides
+        return *numbers, row.day, amount, bool(row.reversal), row.bank_reference, row.reference, *sides
 
-    show(by, page, lambda connection, part: imports.items(connection, part, statement=statement), cells)
+    columns = "number statement entry day amount_cny reversal bank_reference reference name account"
+    columns += " virtual_account text"
+    show(by, page, columns, lambda connection, part: imports.items(connection, part, statement=statement), cells)
 
 
 @bank_group.command("virtual-account")
@@ -191,40 +213,39 @@ def add_virtual_account(by: str, account_number: str, account: str) -> None:
 @PAGE
 @click.pass_obj
 def list_virtual_accounts(by: str, page: PageRequest) -> None:
-    """Show virtual accounts, tab separated: number, trading account."""
-    show(by, page, deposits.virtual_accounts, lambda row: (row.number, row.account))
+    """Show virtual accounts and the trading accounts that they belong to."""
+    show(by, page, "virtual_account account", deposits.virtual_accounts, lambda row: (row.number, row.account))
 
 
 @bank_group.command("match")
+@JSON
 @click.pass_obj
 def match_payments(by: str) -> None:
     """Propose the money of every payment whose account can be told, and of every return; show what became of each."""
-    for found in act(by, lambda connection: deposits.match(connection, by)):
-        amount = format_money(found.amount_fen)
-        if found.how is None:
-            click.echo(f"payment {found.item_no}\t{amount}\tin suspense\t{found.why}")
-        else:
-            proposal = "" if found.proposal is None else f"\tproposal {found.proposal}"
-            click.echo(f"payment {found.item_no}\t{amount}\t{found.how}\t{found.account}\t{found.why}{proposal}")
+    print_table(
+        "payment amount_cny matched_by account reason proposal",
+        (
+            (one.item_no, format_money(one.amount_fen), one.how or "in suspense", one.account, one.why, one.proposal)
+            for one in act(by, lambda connection: deposits.match(connection, by))
+        ),
+    )
 
 
 @bank_group.command("suspense")
 @PAGE
 @click.pass_obj
 def list_suspense(by: str, page: PageRequest) -> None:
-    """Show the payments that no money in or out answers to, tab separated.
-
-    Number, day, amount, whether it takes another one back, bank's reference, reference, name, account, text.
-    """
+    """Show the payments that no money in or out answers to."""
     show(
         by,
         page,
+        "payment day amount_cny reversal bank_reference reference name account text",
         deposits.suspense,
         lambda row: (
             row.item_no,
             row.day,
             format_money(row.amount_fen),
-            "reversal" if row.reversal else "",
+            bool(row.reversal),
             row.bank_reference,
             row.reference,
             row.name,
@@ -248,13 +269,11 @@ def assign_payment(by: str, number: int, account: str, reason: str) -> None:
 @PAGE
 @click.pass_obj
 def list_claims(by: str, page: PageRequest) -> None:
-    """Show what accounts owe since the bank took payments back, tab separated.
-
-    Number of the payment, account, amount, status of the last attempt to take it out, why that was refused.
-    """
+    """Show the money that accounts owe since the bank took payments back, and the last attempt to take it out."""
     show(
         by,
         page,
+        "payment account amount_cny status reason",
         deposits.claims,
         lambda row: (row.item_no, row.account, format_money(-row.amount_fen), row.status, row.reason),
     )
@@ -269,17 +288,22 @@ def collect_claim(by: str, number: int) -> None:
 
 
 @bank_group.command("reconcile")
+@JSON
 @click.pass_context
 def reconcile(context: click.Context) -> None:
     """Compare the bank's statements with the ledger, payment by payment; exit 1 if anything differs."""
     by: str = context.obj
     proof = act(by, lambda connection: bank_reconciliation.reconcile(connection, by))
-    for found in proof.breaks:
-        click.echo(break_described(found))
-    for account, day, closing in proof.accounts:
-        click.echo(f"{account}\t{day}\t{format_money(closing)}")
-    click.echo(
-        f"bank {format_money(proof.bank_fen)}, ledger {format_money(proof.ledger_fen)}, "
-        f"difference {format_money(proof.bank_fen - proof.ledger_fen)}: {len(proof.breaks)} breaks"
-    )
+    columns = "account day closing_cny"
+    rows = [(account, day, format_money(closing)) for account, day, closing in proof.accounts]
+    figures = (proof.bank_fen, proof.ledger_fen, proof.bank_fen - proof.ledger_fen)
+    bank, ledger, difference = map(format_money, figures)
+    if wants_json():
+        accounts = [dict(zip(columns.split(), row, strict=True)) for row in rows]
+        sums = {"bank_cny": bank, "ledger_cny": ledger, "difference_cny": difference}
+        print_record({**sums, "accounts": accounts, "breaks": [break_record(found) for found in proof.breaks]})
+    else:
+        print_breaks(proof.breaks)
+        print_table(columns, rows)
+        click.echo(f"bank {bank}, ledger {ledger}, difference {difference}: {len(proof.breaks)} breaks")
     context.exit(1 if proof.breaks else 0)

@@ -1,13 +1,14 @@
 """``goldx clerk``: proposals, documents, and the calendar of working days."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from goldx.output import JSON, Both, print_record
 from settlement.base import working_days
 from settlement.base.paging import PageRequest
+from settlement.base.units import in_units
 from settlement.clerk.group import act, clerk, joined, read, show
 from settlement.clerk.options import NUMBER, PAGE
 from settlement.documents.kinds import PROPOSAL
@@ -20,43 +21,51 @@ from settlement.service.commands import on_database
 @PAGE
 @click.pass_obj
 def list_proposals(by: str, status: str, page: PageRequest) -> None:
-    """Show proposals that wait for a second person, tab separated: number, kind, by whom, summary, lots, accounts."""
+    """Show proposals that wait for a second person, with their lots and accounts."""
     show(
         by,
         page,
+        "proposal kind proposed_by summary lots accounts",
         lambda connection, part: documents.proposals_with_lots(connection, part, status=status),
         lambda found: (
             found.proposal_id,
             found.kind,
-            f"by {found.proposed_by}",
-            _json(found.summary),
-            documents.ranges(found.lots),
-            ", ".join(found.accounts),
+            found.proposed_by,
+            in_units(found.summary),
+            _ranges(found.lots),
+            found.accounts,
         ),
     )
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _ranges(lots: Sequence[int]) -> Both:
+    return Both(documents.ranges(lots), list(lots))
 
 
 @clerk.command("proposal")
+@JSON
 @NUMBER
 @click.pass_obj
 def show_proposal(by: str, number: int) -> None:
-    """Show the proposal NUMBER, its lots and accounts, and its outcome, tab separated."""
+    """Show the proposal NUMBER, its lots and accounts, and its outcome."""
     found = read(by, lambda connection: documents.show_proposal(connection, number))
-    decided = f"by {found.decided_by}" if found.decided_by else "by nobody yet"
-    click.echo(f"{found.kind}\t{found.status}\tproposed by {found.proposed_by}\tdecided {decided}")
-    click.echo(f"summary\t{_json(found.summary)}")
-    click.echo(f"lots\t{documents.ranges(found.lots) or '-'}")
-    click.echo(f"accounts\t{', '.join(found.accounts) or '-'}")
-    _echo_answers(found.answers)
+    print_record(
+        {
+            "proposal": number,
+            "kind": found.kind,
+            "status": found.status,
+            "proposed_by": found.proposed_by,
+            "decided_by": found.decided_by,
+            "summary": in_units(found.summary),
+            "lots": _ranges(found.lots),
+            "accounts": found.accounts,
+            "engine": _answers(found.answers),
+        }
+    )
 
 
-def _echo_answers(answers: Iterable[documents.Answer]) -> None:
-    for answer in answers:
-        click.echo(f"engine\t{answer.reference}\t{answer.status}\t{answer.reason or '-'}")
+def _answers(answers: Iterable[documents.Answer]) -> list[dict[str, object]]:
+    return [{"reference": one.reference, "status": one.status, "reason": one.reason} for one in answers]
 
 
 @clerk.command("documents")
@@ -65,31 +74,37 @@ def _echo_answers(answers: Iterable[documents.Answer]) -> None:
 @PAGE
 @click.pass_obj
 def list_documents(by: str, kind: str, status: str | None, page: PageRequest) -> None:
-    """Show the documents of a KIND, tab separated: number, state, contents with the reason of its end."""
+    """Show the documents of a KIND: the contents of each, with the reason of its end."""
     show(
         by,
         page,
+        "number status document",
         lambda connection, part: documents.listing(connection, kind, part, status=status),
-        lambda found: (found.number, found.status, _json(found.says)),
+        lambda found: (found.number, found.status, found.says),
     )
 
 
 @clerk.command("document")
+@JSON
 @click.argument("kind", type=click.Choice(list(documents.TABLES)))
 @NUMBER
 @click.pass_obj
 def show_document(by: str, kind: str, number: int) -> None:
-    """Show one document, its lots, the proposals about it and the engine's answers, tab separated."""
+    """Show one document, its lots, the proposals about it and the engine's answers."""
     found = read(by, lambda connection: documents.show(connection, kind, number))
-    click.echo(f"{kind}\t{number}\t{found.status}")
-    for name, value in found.says.items():
-        click.echo(f"{name}\t{'-' if value in (None, '') else value}")
-    click.echo(f"lots\t{documents.ranges(found.lots) or '-'}")
-    for about in found.proposals:
-        decided = about["decided_by"] or "nobody yet"
-        shown = (about["proposal_id"], about["kind"], about["status"], f"by {about['proposed_by']}", f"by {decided}")
-        click.echo("proposal\t" + "\t".join(map(str, shown)))
-    _echo_answers(found.answers)
+    names = ("kind", "status", "proposed_by", "decided_by")
+    print_record(
+        {
+            "document": kind,
+            "number": number,
+            **found.says,
+            "lots": _ranges(found.lots),
+            "proposals": [
+                {"proposal": about["proposal_id"], **{name: about[name] for name in names}} for about in found.proposals
+            ],
+            "engine": _answers(found.answers),
+        }
+    )
 
 
 @clerk.command("approve")
@@ -166,10 +181,11 @@ def set_day(by: str, day: str, working: bool, name: str) -> None:
 @PAGE
 @click.pass_obj
 def list_days(by: str, year: int, page: PageRequest) -> None:
-    """Show the days of a year that differ from their weekday, tab separated."""
+    """Show the days of a year that differ from their weekday."""
     show(
         by,
         page,
+        "day working name",
         lambda connection, part: working_days.days(connection, year, part),
-        lambda found: (found.day, "worked" if found.working else "holiday", found.name),
+        lambda found: (found.day, found.working, found.name),
     )

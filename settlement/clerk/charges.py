@@ -1,19 +1,25 @@
 """``goldx clerk tariff`` and ``goldx clerk fees``: the fees of custody."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import format_money
+from goldx.protocol.units import format_decimal, format_money, format_weight
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
 from settlement.charges import accruals, bills, tariff
 from settlement.clerk.group import act, clerk, propose, show
 from settlement.clerk.options import PAGE
 from settlement.documents.charges import FEE_BILL
+
+UMPIRE: Final = "UMPIRE"
+"""The fee of an umpire, which has no weight."""
+BY_KILOGRAM: Final = ("LOAD_IN", "LOAD_OUT")
+"""Fees by whole kilograms; the others are by milligrams."""
+MG_PER_KG: Final = 1_000_000
 
 
 @clerk.group("tariff")
@@ -26,24 +32,28 @@ def tariff_group() -> None:
 @PAGE
 @click.pass_obj
 def tariff_list(by: str, day: str | None, page: PageRequest) -> None:
-    """Show the figures, tab separated: name, value, unit, where it comes from unless it was changed."""
-
+    """Show the figures with their units, and where each comes from unless it was changed."""
     show(
         by,
         page,
+        "name value unit source",
         lambda connection, part: tariff.listing(connection, today() if day is None else parse_day("on", day), part),
-        lambda one: (one.name, one.value, one.unit, "changed" if one.changed else one.source),
+        lambda one: (one.name, *tariff.shown(one.name, one.value), "changed" if one.changed else one.source),
     )
 
 
 @tariff_group.command("propose")
 @click.argument("name", type=click.Choice(sorted(tariff.FIGURES)))
-@click.argument("value", type=int)
+@click.argument("value")
 @click.option("--from", "day", required=True, help="First day, such as 2026-12-01; not yet begun.")
 @click.pass_obj
-def tariff_propose(by: str, name: str, value: int, day: str) -> None:
-    """Propose VALUE for NAME from a day on."""
-    propose(by, lambda connection: tariff.propose(connection, by, name, value, parse_day("from", day)))
+def tariff_propose(by: str, name: str, value: str, day: str) -> None:
+    """Propose VALUE, in the unit that `tariff list` shows, for NAME from a day on."""
+
+    async def work(connection: AsyncConnection) -> int:
+        return await tariff.propose(connection, by, name, tariff.parse(name, value), parse_day("from", day))
+
+    propose(by, work)
 
 
 @clerk.group("fees")
@@ -78,18 +88,23 @@ def fees_bill(by: str) -> None:
 @PAGE
 @click.pass_obj
 def fees_bills(by: str, status: str | None, page: PageRequest) -> None:
-    """Show bills, tab separated: number, account, CNY, status, reason."""
+    """Show bills."""
     show(
         by,
         page,
+        "bill account amount_cny status reason",
         lambda connection, part: bills.listing(connection, part, status=status),
         lambda row: (row.bill_no, row.account, format_money(row.amount_fen), row.status, row.reason),
     )
 
 
 def _accrual(row: Row[Any]) -> Iterable[object]:
-    fen = f"{row.amount_ufen // accruals.UFEN}.{row.amount_ufen % accruals.UFEN:06d}"
-    return row.day, row.kind, row.symbol, row.quantity, row.rate, fen, row.subject, row.bill_no
+    weight = None
+    if row.kind != UMPIRE:
+        weight = format_weight(row.quantity * (MG_PER_KG if row.kind in BY_KILOGRAM else 1))
+    per = None if row.kind == UMPIRE else tariff.FIGURES[row.kind].unit.removeprefix("fen per ")
+    amount = format_decimal(row.amount_ufen, 8)
+    return row.day, row.kind, row.symbol, weight, format_money(row.rate), per, amount, row.subject, row.bill_no
 
 
 @fees_group.command("list")
@@ -97,5 +112,6 @@ def _accrual(row: Row[Any]) -> Iterable[object]:
 @PAGE
 @click.pass_obj
 def fees_list(by: str, account: str, page: PageRequest) -> None:
-    """Show what an account was charged, tab separated: day, fee, class, quantity, rate, fen, document, bill."""
-    show(by, page, lambda connection, part: accruals.listing(connection, account, part), _accrual)
+    """Show what an account was charged: each fee with its gold, its rate, and the document behind it."""
+    columns = "day fee symbol weight_g rate_cny rate_per amount_cny document bill"
+    show(by, page, columns, lambda connection, part: accruals.listing(connection, account, part), _accrual)

@@ -108,21 +108,24 @@ def pledge_pair_release(by: str, number: int, document: str) -> None:
 @PAGE
 @click.pass_obj
 def pledge_list(by: str, status: str | None, page: PageRequest) -> None:
-    """Show pledges, tab separated: number, account, class, fine grams, lots, pledgee, status."""
-    _show_encumbrances(by, encumbrances.PLEDGE, status, page)
+    """Show pledges with their gold and pledgees."""
+    _show_encumbrances(by, encumbrances.PLEDGE, status, page, "pledge account symbol fine_g lots pledgee status")
 
 
-def _show_encumbrances(by: str, kind: encumbrances.EncumbranceKind, status: str | None, page: PageRequest) -> None:
+def _show_encumbrances(
+    by: str, kind: encumbrances.EncumbranceKind, status: str | None, page: PageRequest, columns: str
+) -> None:
     show(
         by,
         page,
+        columns,
         lambda connection, part: encumbrances.listing(connection, kind, part, status=status),
         lambda row: (
             row.encumbrance_no,
             row.account,
             row.symbol,
             format_weight(row.fine_mg),
-            ",".join(map(str, row.lots)),
+            row.lots,
             row.in_favour_of,
             row.status,
         ),
@@ -180,8 +183,8 @@ def hold_lift(by: str, number: int, document: str) -> None:
 @PAGE
 @click.pass_obj
 def hold_list(by: str, status: str | None, page: PageRequest) -> None:
-    """Show legal holds, tab separated: number, account, class, fine grams, lots, authority, status."""
-    _show_encumbrances(by, encumbrances.LEGAL_HOLD, status, page)
+    """Show legal holds with their gold and authorities."""
+    _show_encumbrances(by, encumbrances.LEGAL_HOLD, status, page, "hold account symbol fine_g lots authority status")
 
 
 @clerk.group("transfer")

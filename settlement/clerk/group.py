@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from goldx.lazy_group import LazyGroup, Place
+from goldx.output import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,14 +108,16 @@ def read(by: str, work: Callable[[AsyncConnection], Awaitable[T]], permissions: 
 def show(
     by: str,
     page: PageRequest,
+    columns: str,
     listing: Callable[[AsyncConnection, PageRequest], Awaitable[Page[T]]],
     cells: Callable[[T], Iterable[object]],
 ) -> int:
-    """Print the rows of a listing, one line each, their ``cells`` separated by tabs; return how many they were.
+    """Print the rows of a listing as a table (``goldx.output``) and return how many they were.
 
-    A cell that is None or empty is printed as ``-``. All rows are printed if the page has no limit; otherwise, where
-    more rows follow, how to get them is printed to the standard error.
+    ``columns`` are the headings, separated by blanks, of the ``cells`` of a row. All rows are printed if the page has
+    no limit; otherwise, where more rows follow, how to get them is printed to the standard error.
     """
+    table = Table(columns)
 
     from settlement.base.paging import LONGEST, PageRequest
 
@@ -123,9 +126,7 @@ def show(
         while True:
             left = LONGEST if page.limit is None else min(page.limit - shown, LONGEST)
             rows = await listing(connection, PageRequest(after, left))
-            for row in rows:
-                click.echo("\t".join("-" if cell in (None, "") else str(cell) for cell in cells(row)))
-            shown += len(rows)
+            shown += table.print(map(cells, rows))
             after = rows.next
             if after is None:
                 return shown

@@ -8,10 +8,12 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.output import JSON, Both, print_record, wants_json
 from goldx.protocol.terms import FORMS
 from goldx.protocol.units import format_weight
 from settlement.base.arithmetic import format_cg, parse_decimal, parse_scale_weight
 from settlement.base.paging import PageRequest
+from settlement.base.units import in_units
 from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import (
     FILE,
@@ -151,7 +153,7 @@ def melt(
 def _melt(row: Row[Any]) -> Iterable[object]:
     weights = [format_weight(mg) for mg in (row.parents_mg, row.child_mg, row.loss_mg)]
     fine = None if row.fine_loss_mg is None else format_weight(row.fine_loss_mg)
-    return row.melt_no, row.lot_id, row.form, *weights, fine, "; ".join(row.alarms), row.explanation
+    return row.melt_no, row.lot_id, row.form, *weights, fine, Both("; ".join(row.alarms), row.alarms), row.explanation
 
 
 @clerk.command("melts")
@@ -159,8 +161,9 @@ def _melt(row: Row[Any]) -> Iterable[object]:
 @PAGE
 @click.pass_obj
 def melts(by: str, alarmed: bool, page: PageRequest) -> None:
-    """Show melts, tab separated: number, lot, form, grams before, after, lost, fine grams lost, alarms, explanation."""
-    show(by, page, lambda connection, part: melting.listing(connection, part, alarmed=alarmed), _melt)
+    """Show melts: what they weighed before and after, what was lost, and what was noticed."""
+    columns = "melt lot form before_g after_g lost_g fine_lost_g alarms explanation"
+    show(by, page, columns, lambda connection, part: melting.listing(connection, part, alarmed=alarmed), _melt)
 
 
 @clerk.command("melt-explain")
@@ -281,6 +284,9 @@ def _preview(by: str, kind: str, file: Path, reading: Reading) -> None:
     """Print what would be taken in; exit 1 if there is any problem."""
     data = contents(file)
     found = read(by, lambda connection: imports.preview(connection, kind, data, reading))
+    if wants_json():
+        print_record({**in_units(found._asdict()), "problems": [one._asdict() for one in found.problems]})
+        click.get_current_context().exit(1 if found.problems or found.known_as is not None else 0)
     for problem in found.problems:
         click.echo(str(problem))
     click.echo(f"{file.name}: {found.format}, {found.dialect}; SHA-256 {found.sha256}")
@@ -295,6 +301,7 @@ def _preview(by: str, kind: str, file: Path, reading: Reading) -> None:
 @clerk.command("import-bars")
 @FILE
 @PREVIEW
+@JSON
 @READING_WITH_COLUMNS
 @click.pass_obj
 def import_bars(by: str, file: Path, only_preview: bool, reading: Reading) -> None:
@@ -302,13 +309,17 @@ def import_bars(by: str, file: Path, only_preview: bool, reading: Reading) -> No
     if only_preview:
         _preview(by, "declared", file, reading)
         return
-    numbers = _take_in(by, "declared", file, reading).lots
-    click.echo(f"{len(numbers)} lots are advised: {numbers[0]} to {numbers[-1]}")
+    taken = _take_in(by, "declared", file, reading)
+    if wants_json():
+        print_record({"file": taken.file, "lots": taken.lots})
+        return
+    click.echo(f"file {taken.file}: {len(taken.lots)} lots are advised: {taken.lots[0]} to {taken.lots[-1]}")
 
 
 @clerk.command("process")
 @FILE
 @PREVIEW
+@JSON
 @READING
 @click.pass_obj
 def process(by: str, file: Path, only_preview: bool, reading: Reading) -> None:
@@ -317,10 +328,14 @@ def process(by: str, file: Path, only_preview: bool, reading: Reading) -> None:
         _preview(by, "measured", file, reading)
         return
     taken = _take_in(by, "measured", file, reading)
+    if wants_json():
+        waiting = [{"lot": number, "obstacle": obstacle} for number, obstacle in taken.waiting.items()]
+        print_record({"file": taken.file, "lots": taken.lots, "waiting": waiting})
+        return
     for number, obstacle in taken.waiting.items():
         click.echo(f"lot {number} is certified and waits: {obstacle}")
     ready = len(taken.lots) - len(taken.waiting)
-    click.echo(f"{ready} lots are weighed, screened, sampled, assayed, certified and registered")
+    click.echo(f"file {taken.file}: {ready} lots are weighed, screened, sampled, assayed, certified and registered")
 
 
 @clerk.group("files")
@@ -332,10 +347,11 @@ def files_group() -> None:
 @PAGE
 @click.pass_obj
 def list_files(by: str, page: PageRequest) -> None:
-    """Show files, tab separated: number, kind, name, rows, by whom, SHA-256."""
+    """Show the files, with their rows and who brought them."""
     show(
         by,
         page,
+        "file kind name rows by sha256",
         files.listing,
         lambda row: (row.file_no, row.kind, row.name, row.rows, row.taken_by, row.sha256.hex()),
     )

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_amount, parse_money
 from settlement.base.paging import PageRequest
+from settlement.base.units import unit_of
 from settlement.clerk.group import clerk, propose, show
 from settlement.clerk.options import NUMBER, PAGE, REASON, combined
 from settlement.ledger import balances, cash, corrections, fee_payouts
@@ -119,10 +120,11 @@ def pay_out_fees(by: str, amount: str, reason: str) -> None:
 @PAGE
 @click.pass_obj
 def list_balances(by: str, account: str | None, page: PageRequest) -> None:
-    """Show the ledger's balances, tab separated: kind, account, asset, balance."""
+    """Show the ledger's balances: CNY in CNY, gold in fine grams."""
     show(
         by,
         page,
+        "kind account asset balance unit",
         lambda connection, part: balances.listing(connection, part, name=account),
-        lambda row: (row.kind, row.name, row.asset, format_amount(row.balance, row.asset)),
+        lambda row: (row.kind, row.name, row.asset, format_amount(row.balance, row.asset), unit_of(row.asset)),
     )

@@ -122,8 +122,9 @@ def _sheet(row: Row[Any]) -> Iterable[object]:
 @PAGE
 @click.pass_obj
 def load_out_list(by: str, status: str | None, page: PageRequest) -> None:
-    """Show sheets, tab separated: number, account, class, warehouse, asked, allocated, type, from, until, status."""
-    show(by, page, lambda connection, part: load_outs.listing(connection, part, status=status), _sheet)
+    """Show the sheets of load-outs: what was asked for and allocated, and when it is collected."""
+    columns = "load_out account symbol warehouse asked_g allocated_g type from until status"
+    show(by, page, columns, lambda connection, part: load_outs.listing(connection, part, status=status), _sheet)
 
 
 @clerk.group("claim")

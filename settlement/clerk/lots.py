@@ -1,6 +1,5 @@
 """``goldx clerk``: warehouses, terms of acceptance, balances, and lots with their records and locks."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,10 +8,12 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.output import JSON, Both, print_record
 from goldx.protocol.terms import FORMS
 from goldx.protocol.units import format_weight, parse_weight
 from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_scale_weight
 from settlement.base.paging import PageRequest
+from settlement.base.units import in_units
 from settlement.base.working_days import midnight, parse_day, shown_time
 from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import DAY, GONE, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
@@ -73,18 +74,19 @@ def propose_acceptance(
 
 
 def _terms(terms: Terms) -> Iterable[object]:
-    band = f"{format_fineness(terms.min_fineness)} to {format_fineness(terms.max_fineness)}"
-    places = ",".join(terms.warehouses) or "every warehouse"
-    least = f"{format_weight(terms.min_fine_mg)} g"
-    return terms.symbol, band, ",".join(terms.forms), places, least, terms.fineness_rule, terms.umpire_rule
+    band = (format_fineness(terms.min_fineness), format_fineness(terms.max_fineness))
+    places = Both(",".join(terms.warehouses) or "every warehouse", list(terms.warehouses))
+    least = format_weight(terms.min_fine_mg)
+    return terms.symbol, *band, list(terms.forms), places, least, terms.fineness_rule, terms.umpire_rule
 
 
 @acceptance_group.command("list")
 @PAGE
 @click.pass_obj
 def list_acceptance(by: str, page: PageRequest) -> None:
-    """Show the terms of all classes, tab separated: class, band, forms, warehouses, minimum lot, rules."""
-    show(by, page, acceptance.listing, _terms)
+    """Show the terms of all classes: band of fineness, forms, warehouses, smallest lot, rules."""
+    columns = "symbol min_fineness_permille max_fineness_permille forms warehouses min_fine_g fineness_rule umpire_rule"
+    show(by, page, columns, acceptance.listing, _terms)
 
 
 @clerk.group("scale")
@@ -126,7 +128,7 @@ def calibrate_scale(by: str, code: str, calibration: str, valid_until: datetime)
 
 
 def _scale(row: Row[Any]) -> Iterable[object]:
-    weights = (f"{format_cg(row.resolution_cg)} g", f"{format_cg(row.capacity_cg)} g")
+    weights = (format_cg(row.resolution_cg), format_cg(row.capacity_cg))
     return row.scale, row.warehouse, *weights, row.calibration, row.calibrated_until
 
 
@@ -134,8 +136,8 @@ def _scale(row: Row[Any]) -> Iterable[object]:
 @PAGE
 @click.pass_obj
 def list_scales(by: str, page: PageRequest) -> None:
-    """Show balances, tab separated: code, warehouse, resolution, capacity, calibration, valid until."""
-    show(by, page, scales.listing, _scale)
+    """Show the balances of the warehouses with their calibrations."""
+    show(by, page, "scale warehouse resolution_g capacity_g calibration valid_until", scales.listing, _scale)
 
 
 @clerk.command("sample")
@@ -211,10 +213,11 @@ def unfreeze(by: str, lot_ids: tuple[int, ...], reason: str) -> None:
 @PAGE
 @click.pass_obj
 def list_locks(by: str, kind: str | None, page: PageRequest) -> None:
-    """Show locked lots, tab separated: lot, lock, document, by, reason."""
+    """Show locked lots: the lock of each, the document behind it, and why."""
     show(
         by,
         page,
+        "lot lock document by reason",
         lambda connection, part: locks.listing(connection, part, kind=kind),
         lambda row: (row.lot_id, row.kind, row.subject, row.by, row.reason),
     )
@@ -239,7 +242,7 @@ def _lot(row: Row[Any]) -> Iterable[object]:
     fineness = format_fineness(row.fineness_e5 or row.declared_fineness_e5)
     fine = None if row.fine_mg is None else format_weight(row.fine_mg)
     key = BarKey(row.refiner, row.serial, row.year)
-    return row.lot_id, key, row.symbol, row.form, row.warehouse, row.state, gross, fineness, fine
+    return row.lot_id, str(key), row.symbol, row.form, row.account, row.warehouse, row.state, gross, fineness, fine
 
 
 def _search(
@@ -277,8 +280,9 @@ SEARCH = combined(
 @PAGE
 @click.pass_obj
 def list_lots(by: str, search: lots.Search, page: PageRequest) -> None:
-    """Show lots, tab separated: number, bar, class, form, warehouse, state, gross, fineness, fine grams."""
-    show(by, page, lambda connection, part: lots.listing(connection, search, part), _lot)
+    """Show lots: where each lies, whose it is, and how much gold it is."""
+    columns = "lot bar symbol form account warehouse status gross_g fineness_permille fine_g"
+    show(by, page, columns, lambda connection, part: lots.listing(connection, search, part), _lot)
 
 
 def _event_search(warehouse: str | None, first: str | None, before: str | None) -> lots.EventSearch:
@@ -299,38 +303,56 @@ EVENT_SEARCH = combined(
 @PAGE
 @click.pass_obj
 def list_events(by: str, search: lots.EventSearch, page: PageRequest) -> None:
-    """Show custody events, tab separated: time, lot, step, state after it, warehouse, by whom."""
+    """Show custody events: what happened to which lot, and its status afterwards."""
     show(
         by,
         page,
+        "time lot step status warehouse by",
         lambda connection, part: lots.events(connection, search, part),
         lambda row: (shown_time(row.at), row.lot_id, row.step, row.state, row.warehouse, row.by),
     )
 
 
 @clerk.command("lot")
+@JSON
 @LOT
 @click.pass_obj
 def show_lot(by: str, lot_id: int) -> None:
     """Show a lot, and everything that has happened to it."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: AsyncConnection) -> dict[str, object]:
         row = (await lots.find(connection, [lot_id]))[lot_id]
         origin = (await provenance.of_lots(connection, [lot_id])).get(lot_id)
-        key = BarKey(row.refiner, row.serial, row.year)
-        click.echo(f"lot {lot_id}\t{key}\t{row.symbol}\t{row.form}\t{row.account}\t{row.warehouse}\t{row.state}")
-        weight = row.melt_cg or row.gross_cg or row.declared_gross_cg
-        fine = "-" if row.fine_mg is None else f"{format_weight(row.fine_mg)} g"
-        fineness = format_fineness(row.fineness_e5 or row.declared_fineness_e5)
-        click.echo(f"weight {format_cg(weight)} g\tfineness {fineness} per mille\tfine {fine}")
-        if origin is not None:
-            lacking = f", lacks {', '.join(origin.missing)}" if origin.missing else ""
-            click.echo(f"provenance {origin.origin}, risk {origin.grade}{lacking}")
-        for parent in await melting.parents_of(connection, lot_id):
-            click.echo(f"parent lot {parent.lot_id}\t{format_weight(parent.weight_mg)} g")
-        for event in await lots.history(connection, lot_id):
-            detail = json.dumps(event.detail, ensure_ascii=False)
-            fields = (shown_time(event.at), event.step, event.state, f"by {event.by}", event.warehouse, detail)
-            click.echo("\t".join(fields))
+        return {
+            "lot": lot_id,
+            "bar": str(BarKey(row.refiner, row.serial, row.year)),
+            "symbol": row.symbol,
+            "form": row.form,
+            "account": row.account,
+            "warehouse": row.warehouse,
+            "status": row.state,
+            "gross_g": format_cg(row.melt_cg or row.gross_cg or row.declared_gross_cg),
+            "fineness_permille": format_fineness(row.fineness_e5 or row.declared_fineness_e5),
+            "fine_g": None if row.fine_mg is None else format_weight(row.fine_mg),
+            "origin": None if origin is None else origin.origin,
+            "risk": None if origin is None else origin.grade,
+            "missing": [] if origin is None else list(origin.missing),
+            "parents": [
+                {"lot": parent.lot_id, "weight_g": format_weight(parent.weight_mg)}
+                for parent in await melting.parents_of(connection, lot_id)
+            ],
+            "history": [_event(event) for event in await lots.history(connection, lot_id)],
+        }
 
-    read(by, work)
+    print_record(read(by, work))
+
+
+def _event(event: Row[Any]) -> dict[str, object]:
+    return {
+        "time": shown_time(event.at),
+        "step": event.step,
+        "status": event.state,
+        "by": event.by,
+        "warehouse": event.warehouse,
+        "detail": in_units(event.detail),
+    }

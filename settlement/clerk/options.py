@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from goldx.output import JSON
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest
 from settlement.intake import bar_columns, bar_rows
@@ -50,13 +51,18 @@ REASON = click.option("--reason", required=True)
 GONE = click.option("--gone", is_flag=True, help="Also lots that were released, returned, cancelled or melted away.")
 DAY = click.DateTime(["%Y-%m-%d"])
 
-PAGE = combined(
+_PAGE = combined(
     "page",
     PageRequest,
     click.option("--after", help="Only what follows this row, as `more follow` gives it."),
     click.option("--limit", type=click.IntRange(min=1), help="The most rows to show; default: all."),
 )
-"""Which part of a listing is shown; a ``PageRequest``."""
+
+
+def PAGE(command: Command) -> Command:  # noqa: N802
+    """Add the options of every listing: its part, which the command gets as a ``PageRequest``, and ``--json``."""
+    return _PAGE(JSON(command))
+
 
 PROVENANCE = combined(
     "record",

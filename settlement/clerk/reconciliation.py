@@ -1,16 +1,16 @@
 """``goldx clerk``: the reconciliation and its breaks, statements and keys of warehouses, reports of depositories."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.client.keys import fingerprint, parse_signature
+from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.base.paging import PageRequest
@@ -29,29 +29,35 @@ from settlement.reconciliation import (
 from settlement.service.commands import on_database
 from settlement.workbooks import cells, sheets
 
+DIFFERENCE: Final = "kind subject asset expected found unit note"
+"""The columns of a break that every command shows."""
 
-def described(found: breaks.Break | Row[Any]) -> str:
-    """Return a break in one line."""
-    expected, there = (breaks.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
-    note = (found.note,) if found.note else ()
-    return "\t".join((found.kind, found.subject, found.asset, f"expected {expected}", f"found {there}", *note))
+
+def _difference(found: breaks.Break | Row[Any]) -> tuple[object, ...]:
+    figures = (breaks.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
+    return found.kind, found.subject, found.asset, *figures, breaks.unit_shown(found.unit, found.asset), found.note
+
+
+def break_record(found: breaks.Break) -> dict[str, object]:
+    """Return a break by the names of its columns."""
+    return dict(zip(DIFFERENCE.split(), _difference(found), strict=True))
 
 
 def _break(row: Row[Any]) -> Iterable[object]:
-    explained = (f"explained: {row.explanation}",) if row.explanation else ()
     whose = breaks.responsible(row.days)
-    return row.break_id, row.owner, row.status, f"{row.days} working days", whose, described(row), *explained
+    return row.break_id, row.owner, row.status, row.days, whose, *_difference(row), row.explanation
 
 
 @clerk.command("breaks")
 @PAGE
 @click.pass_obj
 def list_breaks(by: str, page: PageRequest) -> None:
-    """Show open breaks: number, owner, status, age, who is responsible at that age, difference, explanation.
+    """Show open breaks, their age, and who is responsible at that age.
 
-    They are separated by tabs. An explained break that has grown or changed is OPEN again and keeps its explanation.
+    An explained break that has grown or changed is OPEN again and keeps its explanation.
     """
-    show(by, page, breaks.open_breaks, _break)
+    columns = f"break owner status working_days responsible {DIFFERENCE} explanation"
+    show(by, page, columns, breaks.open_breaks, _break)
 
 
 @clerk.command("explain")
@@ -66,9 +72,9 @@ def explain(by: str, number: int, owner: str, explanation: str) -> None:
 
 
 @clerk.command("reconcile")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@JSON
 @click.pass_context
-def reconcile(context: click.Context, as_json: bool) -> None:
+def reconcile(context: click.Context) -> None:
     """Compare ledger, warehouse and engine; exit 1 if anything disagrees."""
     by: str = context.obj
 
@@ -80,16 +86,23 @@ def reconcile(context: click.Context, as_json: bool) -> None:
         return await three_way.reconcile(engine, by)
 
     report = on_database(work)
-    if as_json:
-        click.echo(json.dumps({**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}))
+    if wants_json():
+        print_record({**report._asdict(), "breaks": [break_record(found) for found in report.breaks]})
     else:
-        for found in report.breaks:
-            click.echo(described(found))
-        click.echo(f"{report.checked} figures compared at sequence {report.sequence}: {len(report.breaks)} breaks")
+        print_breaks(report.breaks)
+        compared = f"{report.checked} figures compared at sequence {report.sequence}"
+        click.echo(f"run {report.run_id}: {compared}: {len(report.breaks)} breaks")
     context.exit(1 if report.breaks else 0)
 
 
+def print_breaks(found: Sequence[breaks.Break]) -> None:
+    """Print breaks as a table, if there are any."""
+    if found:
+        print_table(DIFFERENCE, map(_difference, found))
+
+
 @clerk.command("statement")
+@JSON
 @FILE
 @click.option("--warehouse", help="The warehouse that the statement is of; not for a depository's report.")
 @click.option("--day", help="The day it is of, such as 2026-11-24; default: today.")
@@ -130,17 +143,32 @@ def take_statement(
         raise click.UsageError("--warehouse must name the warehouse that the statement is of")
     signed = None if signature is None else _signature(contents(signature))
     outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), signed, only_preview)
-    for found in outcome.breaks:
-        click.echo(described(found))
+    _print_outcome(warehouse, outcome)
+    context.exit(1 if outcome.breaks else 0)
+
+
+def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome) -> None:
+    weights = (format_cg(outcome.gross_cg), format_cg(outcome.lots_gross_cg))
+    if wants_json():
+        found = {"run_id": outcome.run_id, "warehouse": warehouse, "bars": outcome.bars, "gross_g": weights[0]}
+        found |= {
+            "lots": outcome.lots,
+            "lots_gross_g": weights[1],
+            "ends_breaks": outcome.ends_breaks,
+            "signed_by": outcome.signed_by,
+        }
+        print_record({**found, "breaks": [break_record(one) for one in outcome.breaks]})
+        return
+    print_breaks(outcome.breaks)
     click.echo(
-        f"{warehouse}: {outcome.bars} bars, {format_cg(outcome.gross_cg)} g gross on the statement; "
-        f"{outcome.lots} lots, {format_cg(outcome.lots_gross_cg)} g in the register: {len(outcome.breaks)} breaks"
+        ("" if outcome.run_id is None else f"run {outcome.run_id}: ")
+        + f"{warehouse}: {outcome.bars} bars, {weights[0]} g gross on the statement; "
+        f"{outcome.lots} lots, {weights[1]} g in the register: {len(outcome.breaks)} breaks"
     )
     if outcome.signed_by is not None:
         click.echo(f"signed with key {outcome.signed_by} of {warehouse}")
     if outcome.run_id is not None and not outcome.ends_breaks:
         click.echo("breaks that it does not show end when another person takes in the same file for the same day")
-    context.exit(1 if outcome.breaks else 0)
 
 
 def _date(text: str | None) -> date:
@@ -178,20 +206,24 @@ def _take_bars(
 def _take_depository_report(
     by: str, name: str, data: bytes, report: depository_report.Report, only_preview: bool
 ) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        if not only_preview:
-            await depository_report.keep(connection, by, name, data, report)
+    async def work(connection: AsyncConnection) -> int | None:
+        return None if only_preview else await depository_report.keep(connection, by, name, data, report)
 
-    act(by, work)
+    number = act(by, work)
+    names = ("depository", "category", *depository_report.Figures._fields)
+    totals = (("TOTAL REGISTERED", "Registered"), ("TOTAL ELIGIBLE", "Eligible"), ("COMBINED TOTAL", None))
+    rows = [(stock.depository, stock.category, *map(depository_report.shown, stock.figures)) for stock in report.stocks]
+    rows += [(title, "", *map(depository_report.shown, report.total(category))) for title, category in totals]
+    if wants_json():
+        stocks = [dict(zip(names, row, strict=True)) for row in rows]
+        print_record({"file": number, "about": list(report.about), "stocks": stocks})
+        return
     for line in report.about:
         click.echo(line)
-    for stock in report.stocks:
-        click.echo("\t".join((stock.depository, stock.category, *map(depository_report.shown, stock.figures))))
-    totals = (("TOTAL REGISTERED", "Registered"), ("TOTAL ELIGIBLE", "Eligible"), ("COMBINED TOTAL", None))
-    for title, category in totals:
-        click.echo("\t".join((title, "", *map(depository_report.shown, report.total(category)))))
+    print_table(" ".join(names), rows)
     depositories = {stock.depository for stock in report.stocks}
-    click.echo(f"{len(report.stocks)} rows of {len(depositories)} depositories; all totals hold")
+    kept = "" if number is None else f"file {number}: "
+    click.echo(f"{kept}{len(report.stocks)} rows of {len(depositories)} depositories; all totals hold")
 
 
 @clerk.group("warehouse-key")
@@ -223,8 +255,8 @@ def _key(row: Row[Any]) -> Iterable[object]:
 @PAGE
 @click.pass_obj
 def list_keys(by: str, page: PageRequest) -> None:
-    """Show the keys of warehouses, tab separated: number, warehouse, state, fingerprint, reasons it began and ended."""
-    show(by, page, warehouse_keys.listing, _key)
+    """Show the keys of warehouses, with the reasons why each began and ended."""
+    show(by, page, "key warehouse status fingerprint reason end_reason", warehouse_keys.listing, _key)
 
 
 @warehouse_key_group.command("end")

@@ -8,7 +8,8 @@ import click
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import format_money, format_price, format_weight, parse_money, parse_price
+from goldx.output import JSON, print_record
+from goldx.protocol.units import format_decimal, format_money, format_price, format_weight, parse_money, parse_price
 from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
@@ -61,15 +62,15 @@ def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: 
 
 def _price(row: Row[Any]) -> Iterable[object]:
     figures = (format_price(row.bid), format_price(row.ask), format_money(row.adjustment))
-    return row.price_no, row.poster, row.form, *figures, f"{row.payable_e5 / 1_000:.3f}%"
+    return row.price_no, row.poster, row.form, *figures, format_decimal(row.payable_e5, 3)
 
 
 @counter_group.command("prices")
 @PAGE
 @click.pass_obj
 def list_prices(by: str, page: PageRequest) -> None:
-    """Show the newest posted prices, tab separated: number, poster, form, bid, ask, adjustment, payable."""
-    show(by, page, two_way.listing, _price)
+    """Show the newest posted prices: CNY per fine gram, and what part of the gold is paid for."""
+    show(by, page, "price poster form bid_cny ask_cny adjustment_cny payable_percent", two_way.listing, _price)
 
 
 @counter_group.command("open")
@@ -228,37 +229,55 @@ def deliver(by: str, tickets: tuple[int, ...], symbols: tuple[str, ...]) -> None
         click.echo(f"ticket {ticket}: lots {joined(lots)}")
 
 
-def _item(row: Row[Any]) -> str:
-    fields = [str(row.line), row.description, row.marks, row.form, f"{format_cg(row.gross_cg)} g"]
-    if row.xrf_e5 is not None:
-        fields.append(f"{format_fineness(row.xrf_e5)} per mille")
-    if row.value_fen is not None:
-        fields.append(f"payable {format_weight(row.payable_mg)} g, {format_money(row.value_fen)} CNY")
-    return "\t".join(fields)
+def _item(row: Row[Any]) -> dict[str, object]:
+    return {
+        "line": row.line,
+        "description": row.description,
+        "marks": row.marks,
+        "form": row.form,
+        "gross_g": format_cg(row.gross_cg),
+        "xrf_permille": None if row.xrf_e5 is None else format_fineness(row.xrf_e5),
+        "payable_g": None if row.payable_mg is None else format_weight(row.payable_mg),
+        "value_cny": None if row.value_fen is None else format_money(row.value_fen),
+    }
+
+
+def _who(seller: Row[Any] | None) -> dict[str, object]:
+    names = ("seller_name", "id_type", "id_number")
+    if seller is None:
+        return dict.fromkeys(names)
+    return dict(zip(names, (seller.masked_name, seller.id_type, seller.masked_number), strict=True))
 
 
 @counter_group.command("show")
+@JSON
 @TICKET
 @click.pass_obj
 def show_ticket(by: str, ticket: int) -> None:
     """Show TICKET with its seller, masked, and its items."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: AsyncConnection) -> dict[str, object]:
         row = await tickets.find(connection, ticket)
-        click.echo(f"ticket {ticket} at {row.counter}: {row.status}" + (f", {row.reason}" if row.reason else ""))
-        if row.seller_id is not None:
-            who = await sellers.find(connection, row.seller_id)
-            papers = f"{who.id_type} {who.masked_number}, copy {row.id_copy}"
-            click.echo(f"seller {who.seller_id}: {who.masked_name}, {papers}")
-            click.echo(f"screening against {row.screening_list}: {row.screening}")
-        for found in await tickets.items_of(connection, ticket):
-            click.echo(_item(found))
-        if row.offered_fen is not None:
-            click.echo(f"offer {format_money(row.offered_fen)} CNY by {row.offered_by}")
-        if row.paid_by is not None:
-            click.echo(f"paid in {row.method} by {row.paid_by} on {row.paid_day}, {row.payment_reference}")
+        return {
+            "ticket": ticket,
+            "counter": row.counter,
+            "status": row.status,
+            "reason": row.reason,
+            "seller": row.seller_id,
+            **_who(None if row.seller_id is None else await sellers.find(connection, row.seller_id)),
+            "id_copy": row.id_copy,
+            "screening": row.screening,
+            "screening_list": row.screening_list,
+            "offered_cny": None if row.offered_fen is None else format_money(row.offered_fen),
+            "offered_by": row.offered_by,
+            "method": row.method,
+            "payment_reference": row.payment_reference,
+            "paid_by": row.paid_by,
+            "paid_day": row.paid_day,
+            "items": [_item(found) for found in await tickets.items_of(connection, ticket)],
+        }
 
-    read(by, work)
+    print_record(read(by, work))
 
 
 def _ticket(row: Row[Any]) -> Iterable[object]:
@@ -273,20 +292,19 @@ def _ticket(row: Row[Any]) -> Iterable[object]:
 @PAGE
 @click.pass_obj
 def list_tickets(by: str, code: str | None, status: str | None, seller: int | None, page: PageRequest) -> None:
-    """Show tickets, tab separated: number, counter, seller, status, offer."""
+    """Show tickets with their offers."""
     show(
         by,
         page,
+        "ticket counter seller status offered_cny",
         lambda connection, part: tickets.listing(connection, part, code=code, status=status, seller_id=seller),
         _ticket,
     )
 
 
 def _report(row: Row[Any]) -> Iterable[object]:
-    who = f"seller {row.seller_id}" if row.seller_id else "nobody known"
-    tickets = f"tickets {','.join(map(str, row.tickets))}"
-    money = f"{format_money(row.amount_fen)} CNY"
-    return row.report_no, row.kind, row.reason, who, money, tickets, f"due {row.due_on}", row.status
+    money = format_money(row.amount_fen)
+    return row.report_no, row.kind, row.reason, row.seller_id, money, row.tickets, row.due_on, row.status
 
 
 @counter_group.command("reports")
@@ -298,14 +316,18 @@ def _report(row: Row[Any]) -> Iterable[object]:
 def list_reports(
     context: click.Context, status: str | None, overdue: bool, out: Path | None, page: PageRequest
 ) -> None:
-    """Show large-value and suspicious reports, tab separated; with --overdue exit 1 if there is any."""
+    """Show large-value and suspicious reports; with --overdue exit 1 if there is any."""
     by: str = context.obj
     if out is not None:
         kind = out.suffix.removeprefix(".")
         write_new(out, read(by, lambda connection: aml.export(connection, kind)))
         return
     shown = show(
-        by, page, lambda connection, part: aml.listing(connection, part, status=status, overdue=overdue), _report
+        by,
+        page,
+        "report kind reason seller amount_cny tickets due_on status",
+        lambda connection, part: aml.listing(connection, part, status=status, overdue=overdue),
+        _report,
     )
     context.exit(1 if overdue and shown else 0)
 

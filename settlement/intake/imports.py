@@ -21,8 +21,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 
 class Taken(NamedTuple):
-    """The numbers of a file's lots, and the obstacle of each that is certified and not registered yet."""
+    """The numbers of a file and of its lots, and the obstacle of each that is certified and not registered yet."""
 
+    file: int
     lots: list[int]
     waiting: dict[int, str]
 
@@ -114,5 +115,5 @@ async def take_in(
             waiting |= done.waiting
         progress(start + len(some), len(rows))
     result = {"lots": [min(numbers), max(numbers)]}
-    await files.keep(connection, by, kind, name, data, len(rows), result)
-    return Taken(sorted(numbers), waiting)
+    file = await files.keep(connection, by, kind, name, data, len(rows), result)
+    return Taken(file, sorted(numbers), waiting)

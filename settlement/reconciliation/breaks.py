@@ -19,6 +19,7 @@ from settlement.base.arithmetic import format_fineness
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.texts import printable
+from settlement.base.units import unit_of
 from settlement.base.working_days import today
 from settlement.documents.reconciliation import CORRECTED
 from settlement.tables.ledger import progress
@@ -70,14 +71,19 @@ def statement_scope(warehouse: str) -> str:
     return f"statement:{warehouse}"
 
 
+def unit_shown(unit: str, asset: str) -> str | None:
+    """Return the unit of a break's figures as people read them; None where they are no quantities."""
+    return {"amount": unit_of(asset), "gross_mg": "g", "fineness_e5": "permille"}.get(unit)
+
+
 def shown(unit: str, asset: str, number: int) -> str:
-    """Return a figure of a break as people read it."""
+    """Return a figure of a break as people read it, in the unit of ``unit_shown``."""
     if unit == "amount":
         return format_amount(number, asset)
     if unit == "gross_mg":
-        return f"{format_weight(number)} g gross"
+        return format_weight(number)
     if unit == "fineness_e5":
-        return f"{format_fineness(number)} per mille"
+        return format_fineness(number)
     return str(number) if unit == "count" else ("as in the register" if number else "otherwise")
 
 

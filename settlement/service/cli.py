@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.hosting import collector, logging
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
+from goldx.output import JSON, print_record, wants_json
 from goldx.protocol.units import BadValue
 from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
@@ -113,6 +114,7 @@ def _head(_context: click.Context, _parameter: click.Parameter, value: str | Non
 
 
 @audit_group.command("verify")
+@JSON
 @click.option("--anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end of the log, kept elsewhere.")
 @click.option("--ledger-anchor", callback=_head, metavar="NUMBER:HASH", help="An earlier end of the ledger's chain.")
 @click.pass_context
@@ -128,8 +130,13 @@ def verify(context: click.Context, anchor: tuple[int, bytes] | None, ledger_anch
         return log, ledger, await own_stock.differences(connection)
 
     log, ledger, wrong = in_transaction(work)
-    click.echo(f"{log.number} entries, unbroken; the end is {log.number}:{log.hash.hex()}")
-    click.echo(f"the ledger is unbroken to event {ledger.sequence}; its end is {ledger.sequence}:{ledger.hash.hex()}")
+    ends = (f"{log.number}:{log.hash.hex()}", f"{ledger.sequence}:{ledger.hash.hex()}")
+    if wants_json():
+        found = {"entries": log.number, "end": ends[0], "ledger_sequence": ledger.sequence, "ledger_end": ends[1]}
+        print_record({**found, "differences": wrong})
+        context.exit(1 if wrong else 0)
+    click.echo(f"{log.number} entries, unbroken; the end is {ends[0]}")
+    click.echo(f"the ledger is unbroken to event {ledger.sequence}; its end is {ends[1]}")
     for text in wrong:
         click.echo(text)
     context.exit(1 if wrong else 0)

@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Column, LargeBinary, Row, Select, Table, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.protocol.units import BadValue, format_money, format_price, format_weight
+from goldx.protocol.units import BadValue, format_money, format_price
 from settlement.base import proposals
-from settlement.base.arithmetic import format_cg, format_fineness
 from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.proposals import Proposal
+from settlement.base.units import in_units
+from settlement.charges import tariff as figures
 from settlement.documents.kinds import MOVEMENTS
 from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.machines import MACHINES
@@ -66,13 +67,6 @@ _DOCUMENT_OF: Final = {
 _OF_LOTS: Final = ("lot_lift", "lot_return", "weight_correction")
 """Kinds of proposal whose subjects are lots."""
 
-_UNITS: Final = {
-    "mg": ("g", format_weight),
-    "cg": ("g", format_cg),
-    "fen": ("cny", format_money),
-    "e5": ("permille", format_fineness),
-}
-
 
 def _table(kind: str) -> Table:
     if kind not in TABLES:
@@ -96,19 +90,17 @@ def written(kind: str, row: Row[Any]) -> dict[str, Any]:
     """Return the contents of a document, each quantity as a decimal string in the unit that its name ends with."""
     found: dict[str, Any] = {}
     for name, value in row._mapping.items():
-        stem, _, unit = name.rpartition("_")
         if isinstance(value, date):
             found[name] = value.isoformat()
-        elif value is not None and unit in _UNITS:
-            word, write = _UNITS[unit]
-            found[f"{stem}_{word}"] = write(value)
         elif (kind, name) == ("cash", "amount"):
             found[name] = format_money(value)
+        elif (kind, name) == ("tariff", "value"):
+            found[name], found["unit"] = figures.shown(row.name, value)
         elif (kind, name) == ("load_out", "price"):
             found[name] = format_price(value)
         else:
             found[name] = value
-    return found
+    return in_units(found)
 
 
 class Listed(NamedTuple):

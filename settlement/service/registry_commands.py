@@ -6,7 +6,6 @@ log all the same, under the name of the user of the operating system.
 
 import asyncio
 import getpass
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from goldx.client.keys import Key
 from goldx.hosting.errors import NotRunning
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
+from goldx.output import JSON, print_record, print_table
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
@@ -136,23 +136,30 @@ def add_key(
     )
 
 
-def _when(at: int | None) -> str:
-    return "-" if at is None else datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _when(at: int | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _echo(cells: Iterable[object]) -> None:
-    click.echo("\t".join("-" if cell in (None, "") else str(cell) for cell in cells))
+COLUMNS: Final = {
+    "member": "member name name_zh status since by reason",
+    "staff": "staff name permissions status since by reason",
+    "key": "key holder permissions status since by reason",
+}
 
 
 def _row(kind: str, found: Row[Any]) -> tuple[object, ...]:
-    """Return code, what is particular to the kind, status, and the last change."""
+    """Return code, details of the kind, status, and the last change, as COLUMNS names them."""
     if kind == "member":
         own: tuple[object, ...] = (found.member, found.name, found.name_zh)
     elif kind == "staff":
-        own = (found.staff, found.name, ",".join(found.permissions))
+        own = (found.staff, found.name, list(found.permissions))
     else:
-        own = (found.key_id, found.member or found.staff, ",".join(found.permissions))
+        own = (found.key_id, found.member or found.staff, list(found.permissions))
     return *own, found.status, _when(found.changed_at), found.changed_by, found.reason
+
+
+def _record(kind: str, found: Row[Any]) -> dict[str, object]:
+    return dict(zip(COLUMNS[kind].split(), _row(kind, found), strict=True))
 
 
 def _take(step: str, kind: str, code: str, reason: str) -> Taken:
@@ -213,13 +220,15 @@ def add_commands(group: click.Group, kind: str) -> None:
         group.add_command(command)
     named = {"member": "the member CODE", "staff": "CODE, one of the staff", "key": "the key CODE"}[kind]
 
-    @group.command("list", help="Show all, tab separated: code, what it is, status; since when, by whom, why.")
+    @group.command("list", help="Show all, each with its status: since when, by whom, why.")
+    @JSON
     @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
     def list_all(status: str | None) -> None:
-        for row in in_transaction(lambda connection: standings.listing(connection, kind, status=status)):
-            _echo(_row(kind, row))
+        rows = in_transaction(lambda connection: standings.listing(connection, kind, status=status))
+        print_table(COLUMNS[kind], (_row(kind, row) for row in rows))
 
     @group.command("show", help=f"Show {named}: its row as `list` does, its keys or its public half, its changes.")
+    @JSON
     @click.argument("code")
     def show(code: str) -> None:
         async def work(connection: AsyncConnection) -> tuple[Row[Any], list[Row[Any]], list[Row[Any]]]:
@@ -227,13 +236,16 @@ def add_commands(group: click.Group, kind: str) -> None:
             return row, await standings.keys_of(connection, kind, code), await standings.changes(connection, kind, code)
 
         row, keys, changes = in_transaction(work)
-        _echo(_row(kind, row))
+        record = _record(kind, row)
         if kind == "key":
-            _echo(("public half", row.public_key.hex()))
-        for found in keys:
-            _echo(("key", *_row("key", found)))
-        for change in changes:
-            _echo(("change", _when(change.changed_at), change.status, change.changed_by, change.reason))
+            record["public_half"] = row.public_key.hex()
+        else:
+            record["keys"] = [_record("key", found) for found in keys]
+        record["changes"] = [
+            {"at": _when(one.changed_at), "status": one.status, "by": one.changed_by, "reason": one.reason}
+            for one in changes
+        ]
+        print_record(record)
 
     def add(step: str, text: str) -> None:
         @group.command(step, help=text)

@@ -1,6 +1,7 @@
 """The clerk's page, typed line by line on a new exchange, in each of its languages."""
 
 import asyncio
+import json
 import re
 import shlex
 from pathlib import Path
@@ -71,9 +72,10 @@ async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path
             check(command, await shell.execute(*words), printed)
             if any(word in words for word in TO_THE_ENGINE):
                 await until_posted(supervisor)
-        lots = (await shell.run("clerk", "--as", "clerk-1", "lots", "--gone")).splitlines()
-    forms = {line.split("\t")[3]: line.split("\t")[5] for line in lots}
-    assert forms == {
+        lots = (await shell.run("clerk", "--as", "clerk-1", "lots", "--gone", "--json")).splitlines()
+    rows = [json.loads(line) for line in lots]
+    assert [row["lot"] for row in rows if row["status"] == "CONSUMED"] == [2, 3]
+    assert {row["form"]: row["status"] for row in rows} == {
         "SCRAP_JEWEL": "RELEASED",
         "KARAT_ALLOY": "RECEIPTED",
         "DORE": "RECEIPTED",

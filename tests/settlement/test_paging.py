@@ -1,5 +1,6 @@
 """Every listing, over REST and typed by a clerk, gives each of its rows once and in the same order, page by page."""
 
+import json
 from typing import Any
 
 import click
@@ -134,13 +135,16 @@ async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) 
     assert len(found) == 31
     for typed in sorted(set(found) - NO_ROWS):
         words = (*typed.split(), *needed.get(typed, ()))
-        whole = (await clerk(ONE, *words)).splitlines()
+        headings, *whole = (await clerk(ONE, *words)).splitlines()
         assert len(whole) >= 3, typed
+        objects = [json.loads(line) for line in (await clerk(ONE, *words, "--json")).splitlines()]
+        assert [list(one) for one in objects] == [headings.split("\t")] * len(whole), typed
         limit = len(whole) // 2
         rows: list[str] = []
         after: tuple[str, ...] = ()
         while True:
-            *part, last = (await clerk(ONE, *words, "--limit", str(limit), *after)).splitlines()
+            first, *part, last = (await clerk(ONE, *words, "--limit", str(limit), *after)).splitlines()
+            assert first == headings, typed
             if not last.startswith("more follow: "):
                 rows += [*part, last]
                 break

@@ -66,8 +66,8 @@ def test_urls_of_another_kind_are_refused(name: str) -> None:
 def test_effective_settings_are_printed_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDX_REDIS_URL", "rediss://user:p@ss/word@host:6380/1")
     output = CliRunner().invoke(main, ["settings"]).output
-    assert "redis_url = rediss://user:***@host:6380/1" in output
-    assert "database_url = (unset)" in output
+    assert "redis_url\trediss://user:***@host:6380/1\n" in output
+    assert "database_url\t-\n" in output
 
 
 def test_an_unset_url_is_that_of_the_running_exchange_and_of_no_other() -> None:

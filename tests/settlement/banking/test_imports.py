@@ -1,6 +1,7 @@
 """Statements taken in: each follows the one before, nothing counts twice, a gap or a contradiction is named."""
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -192,25 +193,28 @@ async def test_a_clerk_takes_in_the_banks_files(tmp_path: Path) -> None:
     assert added == f"bank account 1: {ACCOUNT} at ICBC\n"
     (tmp_path / "1.csv").write_bytes(bank.icbc(bank.days[0]))
     preview = await clerk(ONE, "bank", "import", "1.csv", "--preview")
-    assert f"{ACCOUNT}\tCSV BOOKED\t2026-11-23 to 2026-11-23\t100.00 to 105.00\t1 of 1 entries new\n" in preview
+    assert f"-\t{ACCOUNT}\tBOOKED\tCSV\t-\t2026-11-23\t2026-11-23\t100.00\t105.00\t1\t1\tno\t" in preview
     assert "line 5: no entry: 合计" in preview
     assert preview.endswith("1 statements, 1 new entries: nothing was changed\n")
     assert "kept as file 1" in await clerk(ONE, "bank", "import", "1.csv")
     (tmp_path / "2.sta").write_bytes(bank.mt940(*bank.days))
     taken = await clerk(ONE, "bank", "import", "2.sta")
-    assert "\tknown\n" in taken
-    assert "1 of 1 entries new\tstatement 2\n" in taken
+    assert "105.00\t1\t0\tyes\t" in taken
+    assert "\n2\t" in taken
+    assert "\t1\t1\tno\t" in taken
     assert "nothing was changed" in await clerk(ONE, "bank", "import", "2.sta")
-    assert "103.00" in (await clerk(ONE, "bank", "statements")).splitlines()[1]
+    assert "103.00" in (await clerk(ONE, "bank", "statements")).splitlines()[2]
     shown = await clerk(ONE, "bank", "statement", "1")
-    assert "balances\t100.00\t105.00" in shown
-    assert "note\tline 5: no entry: 合计" in shown
-    entries = (await clerk(ONE, "bank", "entries", "--statement", "1")).splitlines()
-    assert entries == ["1\t1\t1\t2026-11-23\t5.00\t-\tB2611230001\t-\t厦门某某珠宝\t6222\t-\t货款"]
+    assert "opening_cny\t100.00\nclosing_cny\t105.00\n" in shown
+    assert "notes:\nnote\nline 5: no entry: 合计" in shown
+    headings, *entries = (await clerk(ONE, "bank", "entries", "--statement", "1")).splitlines()
+    assert headings.split("\t")[3:6] == ["day", "amount_cny", "reversal"]
+    assert entries == ["1\t1\t1\t2026-11-23\t5.00\tno\tB2611230001\t-\t厦门某某珠宝\t6222\t-\t货款"]
     (tmp_path / "3.csv").write_bytes(bank.icbc(bank.days[0]).replace(b'"5.00"', b'"6.00"'))
     assert "line 5, credit" not in await clerk(ONE, "bank", "import", "3.csv", code=1)
     (tmp_path / "own.toml").write_text((profiles.FOLDER / "icbc.toml").read_text())
-    assert "known" in await clerk(ONE, "bank", "import", "1.csv", "--profile", "own.toml", "--preview")
+    again = ("bank", "import", "1.csv", "--profile", "own.toml", "--preview", "--json")
+    assert json.loads(await clerk(ONE, *again))["statements"][0]["known"] is True
     assert "a file, or one of abc" in await clerk(ONE, "bank", "import", "1.csv", "--profile", "own", code=1)
 
 

@@ -48,7 +48,7 @@ async def test_scrap_from_advice_to_a_certificate_on_paper() -> None:
     assert "melt 1 is not explained" in await one("register", "3", code=1)
     await clerk("clerk-2", "melt-explain", "1", "--text", "stones and steel springs")
     await one("register", "3")
-    assert "parent lot 1\t153.47 g" in await one("lot", "3")
+    assert "parents:\nlot\tweight_g\n1\t153.47\n" in await one("lot", "3")
 
     printed = await one("certificate", "1", "--out", "1.pdf")
     assert Path("1.pdf").read_bytes().startswith(b"%PDF-")

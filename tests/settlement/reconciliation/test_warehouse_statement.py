@@ -250,13 +250,13 @@ async def test_a_statement_from_the_command_line() -> None:
     rows = [["HX", "A1", 2024, 100.04, 99.9, "已注册仓单"], ["HX", "A2", 2024, 100.0, 99.9, "冻结"]]
     Path("statement.xlsx").write_bytes(workbook(["XM1 金库存货单"], heading, *rows))
     output = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--day", "2026-11-24", code=1)
-    assert "WEIGHT_DIFF\tXM1 HX A1 2024\tAU\texpected 100 g gross\tfound 100.04 g gross\tlot 1" in output
+    assert "WEIGHT_DIFF\tXM1 HX A1 2024\tAU\t100\t100.04\tg\tlot 1" in output
     assert "lot 2: RECEIPTED in the register, FROZEN there" in output
     assert "2 bars, 200.04 g gross on the statement; 2 lots, 200.00 g in the register: 2 breaks" in output
     await clerk(ONE, "explain", "1", "--owner", "clerk-2", "--explanation", "to be weighed again")
     output = await clerk(ONE, "breaks")
-    assert "1\tclerk-2\tEXPLAINED\t0 working days\tmatching\tWEIGHT_DIFF" in output
-    assert "\tlot 1\texplained: to be weighed again\n" in output
+    assert "1\tclerk-2\tEXPLAINED\t0\tmatching\tWEIGHT_DIFF" in output
+    assert "\tlot 1\tto be weighed again\n" in output
     assert 'owner: "nobody" is not allowed' in await clerk(
         ONE, "explain", "1", "--owner", "nobody", "--explanation", "?", code=1
     )
@@ -266,13 +266,13 @@ async def test_a_statement_from_the_command_line() -> None:
     rows[0][3], rows[1][5] = 100.0, "已注册仓单"
     Path("statement.xlsx").write_bytes(workbook(heading, *rows))
     await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--preview")
-    assert await clerk(ONE, "breaks") != ""
+    assert (await clerk(ONE, "breaks")).count("\n") > 1
     output = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1")
     assert "end when another person takes in the same file" in output
-    assert await clerk(ONE, "breaks") != ""
+    assert (await clerk(ONE, "breaks")).count("\n") > 1
     output = await clerk("clerk-2", "statement", "statement.xlsx", "--warehouse", "XM1")
     assert "another person" not in output
-    assert await clerk(ONE, "breaks") == ""
+    assert (await clerk(ONE, "breaks")).count("\n") == 1, "the headings alone"
     await goldx("clerk", "--as", ONE, "statement", "statement.xlsx", code=2)
 
 

@@ -41,7 +41,8 @@ async def refused_cash_out(exchange: SmallExchange) -> None:
 @pytest.mark.usefixtures("configured_database")
 async def test_a_refused_cash_out_says_so_with_the_engines_reason(exchange: SmallExchange) -> None:
     await refused_cash_out(exchange)
-    _, last = (await clerk(ONE, "documents", "cash")).splitlines()
+    headings, _, last = (await clerk(ONE, "documents", "cash")).splitlines()
+    assert headings == "number\tstatus\tdocument"
     number, status, says = last.split("\t")
     assert (number, status) == ("2", "REFUSED")
     assert json.loads(says) == {
@@ -52,14 +53,14 @@ async def test_a_refused_cash_out_says_so_with_the_engines_reason(exchange: Smal
         "status": "REFUSED",
         "reason": "INSUFFICIENT_CASH",
     }
-    assert (await clerk(ONE, "documents", "cash", "--status", "REFUSED")).count("\n") == 1
+    assert (await clerk(ONE, "documents", "cash", "--status", "REFUSED")).count("\n") == 2
     shown = await clerk(ONE, "document", "cash", "2")
-    assert f"proposal\t2\tcash\tAPPROVED\tby {ONE}\tby {OTHER}" in shown
-    assert "engine\tcash:2\tREFUSED\tINSUFFICIENT_CASH" in shown
+    assert f"\n2\tcash\tAPPROVED\t{ONE}\t{OTHER}\n" in shown
+    assert "engine:\nreference\tstatus\treason\ncash:2\tREFUSED\tINSUFFICIENT_CASH" in shown
     shown = await clerk(ONE, "proposal", "2")
-    assert f"cash\tAPPROVED\tproposed by {ONE}\tdecided by {OTHER}" in shown
+    assert f"kind\tcash\nstatus\tAPPROVED\nproposed_by\t{ONE}\ndecided_by\t{OTHER}\n" in shown
     assert "accounts\tA.H" in shown
-    assert "engine\tcash:2\tREFUSED\tINSUFFICIENT_CASH" in shown
+    assert "\ncash:2\tREFUSED\tINSUFFICIENT_CASH" in shown
 
 
 @pytest.mark.usefixtures("configured_database")
