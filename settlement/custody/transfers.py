@@ -28,6 +28,7 @@ from settlement.base.steps import advance
 from settlement.base.texts import mark, printable
 from settlement.custody import receipts
 from settlement.documents.custody import TRANSFER
+from settlement.documents.lots import LOCKABLE
 from settlement.lots import acceptance, customs, locks, lots, scales, warehouses
 from settlement.lots.scales import GrossWeight, Weighing
 from settlement.tables.custody import transfer, transfer_lot
@@ -147,13 +148,20 @@ async def cancel(connection: AsyncConnection, by: str, number: int) -> None:
 
 
 async def ship(connection: AsyncConnection, by: str, number: int, seal: str, carrier: str) -> list[int]:
-    """Record that the lots leave under a seal with a carrier; return their numbers. Refused (LOCKED) if one is held."""
+    """Record that the lots leave under a seal with a carrier; return their numbers.
+
+    Raises BadValue; Refused if one is frozen or held (LOCKED), or quarantined (ILLEGAL_STEP).
+    """
     mark("seal", seal)
     printable("carrier", carrier, 64)
     values = {"seal": seal, "carrier": carrier, "shipped_by": by, "shipped_at": now_ms()}
     await advance(connection, transfer, TRANSFER, by, "ship", [number], values)
     ids = await lots_of(connection, number)
     await locks.check_not_held(connection, ids)
+    for held in (await lots.find(connection, ids, lock=True)).values():
+        if held.state not in LOCKABLE:
+            text = f"lot {held.lot_id} is {held.state}; to be shipped it must be {' or '.join(LOCKABLE)}"
+            raise Refused("ILLEGAL_STEP", text)
     detail = {"transfer": number, "seal": seal, "carrier": carrier}
     await lots.record_event(connection, by, "ship", ids, detail)
     return ids

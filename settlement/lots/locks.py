@@ -93,7 +93,8 @@ async def lay(
         await check_free(connection, lot_ids)
     at = now_ms()
     rows = [
-        {"lot_id": lot_id, "kind": kind, "subject": subject, "reason": reason, "by": by, "at": at} for lot_id in lot_ids
+        {"lot_id": lot_id, "kind": kind, "subject": subject, "reason": reason, "by": by, "at": at}
+        for lot_id in dict.fromkeys(lot_ids)
     ]
     await connection.execute(insert(lot_lock), rows)
     await lots.record_event(connection, by, f"lock_{kind.lower()}", lot_ids, {"reason": reason, "document": subject})

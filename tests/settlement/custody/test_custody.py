@@ -49,7 +49,7 @@ async def ask(connection: AsyncConnection, by: str, account: str, ask_mg: int) -
 
 
 async def test_a_frozen_lot_can_be_neither_taken_nor_moved(exchange: SmallExchange) -> None:
-    await do(exchange, locks.freeze, ONE, [1, 2], "stamp looks forged")
+    await do(exchange, locks.freeze, ONE, [1, 2, 1], "stamp looks forged")
     await refused(exchange, "NO_FITTING_LOTS", ask, ONE, "A.H", 2 * LOT_MG)
     await refused(exchange, "LOCKED", receipt_cancels.propose, ONE, [1], "mistake")
     await refused(exchange, "LOCKED", pledges.enter, ONE, "A.H", "BANK", "AU", 0, "P-1", [2])

@@ -167,6 +167,19 @@ async def test_a_lot_that_the_police_stop_on_the_way_arrives(exchange: SmallExch
     assert await find_breaks(exchange) == ()
 
 
+async def test_a_quarantined_lot_does_not_leave_by_a_transfer(exchange: SmallExchange) -> None:
+    """The freeze that lay on it before the quarantine has ended."""
+    (number,) = await exchange.register([{"serial": "C1"}])
+    await exchange.approve(await do(exchange, transfers.propose, ONE, [number], "XM2", "shortage"))
+    await do(exchange, locks.freeze, THIRD, [number], "papers are missing")
+    assert await do(exchange, intake.quarantine, THIRD, number, "smuggled", "police 7") == "QUARANTINED"
+    await do(exchange, locks.unfreeze, ONE, [number], "papers have come")
+    why = await refused(exchange, "ILLEGAL_STEP", transfers.ship, ONE, 1, "S-9", "Carrier")
+    assert why == "lot 4 is QUARANTINED; to be shipped it must be REGISTERED or RECEIPTED"
+    await exchange.approve(await do(exchange, intake.propose_lift, ONE, number, "papers are genuine"))
+    await do(exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
+
+
 async def test_a_class_takes_one_customs_status(exchange: SmallExchange) -> None:
     await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")
     with pytest.raises(BadFile, match=r"FTZ is BONDED; AU takes DOMESTIC metal"):
