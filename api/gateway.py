@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
@@ -34,6 +34,7 @@ from api.sessions.stopped_orders import cancel_orders_of_stopped
 from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
 from api.staff import StaffProcess
+from api.startup import RETRY_SECONDS, together, when_redis_answers
 from api.view import snapshot
 from api.view.snapshot import SnapshotFailed
 from api.view.snapshot_file import SnapshotFile
@@ -64,7 +65,6 @@ TAIL_TIMEOUT: Final = 10.0
 LONGEST_SILENCE: Final = 3.0
 """Seconds without an answer to a blocking read (of one second) after which the server counts as stopped."""
 FRAMES_AT_ONCE: Final = 500
-RETRY_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 15.0
 """The time in which a command over REST must be answered."""
 
@@ -128,10 +128,9 @@ class Gateway:
 
         Waits for Redis. Raises WeakDurability, NoReplicas, EventsMissing and BadArchive.
         """
-        await _when_redis_answers(self._check_durability)
-        await _when_redis_answers(self._lease.claim)
-        self._begin(self._lease.run())
-        await _when_redis_answers(self._number_run)
+        await when_redis_answers(self._check_durability)
+        await together(self._claim_name(), self._build_view())
+        await when_redis_answers(self._number_run)
         writer = f"{self.settings.gateway_id}.{self.run}"
         self.sequencer = Sequencer(
             self._redis_url,
@@ -142,11 +141,11 @@ class Gateway:
             self.settings.require_replicas,
             self.clock,
         )
-        await _when_redis_answers(self.sequencer.open)
+        await when_redis_answers(self.sequencer.open)
         await self.register.open()
-        await _when_redis_answers(self._restore_view)
-        await _when_redis_answers(self._fold_history)
-        await _when_redis_answers(self._observe)
+        await when_redis_answers(self._fold_history)
+        self._begin_following()
+        await when_redis_answers(self._observe)
         self.queries = Queries(self.view)
         self.sessions = Sessions(
             self.settings,
@@ -303,6 +302,15 @@ class Gateway:
         if not found.is_full:
             log.warning("the server may acknowledge orders before they are on the disk", durability=self.durability)
 
+    async def _claim_name(self) -> None:
+        """Take the gateway's name, for which a former run may have to be waited for, and keep it."""
+        await when_redis_answers(self._lease.claim)
+        self._begin(self._lease.run())
+
+    async def _build_view(self) -> None:
+        await when_redis_answers(self._restore_view)
+        await when_redis_answers(self._fold_history)
+
     async def _number_run(self) -> None:
         replicas = self.settings.require_replicas
         self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
@@ -330,9 +338,12 @@ class Gateway:
         while frames := await self._tail_events.read(self.view.sequence, FRAMES_AT_ONCE):
             for frame in frames:
                 self.view.apply(frame, lambda *_: ())
-            self._snapshots.update(self.view)
+            if self._lease.claimed:
+                self._snapshots.update(self.view)
             progress.report(self.view.sequence)
             await asyncio.sleep(0)
+
+    def _begin_following(self) -> None:
         self.view.start_serving()
         self.tailing = True
         self._heard_at = asyncio.get_running_loop().time()
@@ -383,12 +394,3 @@ class Gateway:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the gateway cannot go on", exc_info=error)
             self._failed()
-
-
-async def _when_redis_answers(step: Callable[[], Awaitable[None]]) -> None:
-    """Await a step of the start, and repeat it while Redis is away."""
-
-    def report(error: Exception, _pause: float) -> None:
-        log.warning("waiting for Redis", error=str(error))
-
-    await retry(step, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)

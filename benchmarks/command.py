@@ -127,6 +127,22 @@ def recovery(as_json: bool, messages: int, accounts: int, orders: int, rounds: i
         click.echo(json.dumps(found))
 
 
+@bench.command("gateway-start")
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--orders", default=1_000_000, show_default=True, help="Orders in the history, all of one trading day.")
+@click.option("--rounds", default=5, show_default=True, help="How often the gateway is started from its snapshot.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the flow.")
+def gateway_start(as_json: bool, orders: int, rounds: int, seed: int) -> None:
+    """Seconds until a gateway is ready after a long history: from its snapshot, after a kill -9, and without one."""
+    from benchmarks.recovery.gateway import measure
+
+    found = asyncio.run(measure(orders, rounds, seed, lambda line: click.echo(line, err=True)))
+    for name, figure in found.items():
+        click.echo(f"{name}: {figure:,}")
+    if as_json:
+        click.echo(json.dumps(found))
+
+
 @bench.command("settlement-scale")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
 @click.option("--lots", default=100_000, show_default=True, help="Lots in the register.")

@@ -51,6 +51,8 @@ MEASUREMENTS: Final = {
     "growth-interpreted": Measurement(("matching", "--growth", "--json"), INTERPRETED, tables.growth),
     "recovery": Measurement(("recovery", "--json"), COMPILED, tables.parts),
     "recovery-interpreted": Measurement(("recovery", "--json"), INTERPRETED, tables.parts),
+    "gateway-start": Measurement(("gateway-start", "--json"), COMPILED, tables.parts),
+    "gateway-start-interpreted": Measurement(("gateway-start", "--json"), INTERPRETED, tables.parts),
     "settlement": Measurement(("settlement", "--json"), INTERPRETED, tables.parts),
     "settlement-scale": Measurement(("settlement-scale", "--json"), INTERPRETED, tables.lots),
 }

@@ -63,6 +63,8 @@ class GatewayLease:
         """By gateway: its entry, and the number of reads in which it was unchanged."""
         self._released = asyncio.Event()
         self.lost: Callable[[str], object] | None = None
+        self.claimed = False
+        """Whether the name is this gateway's."""
 
     async def claim(self) -> None:
         """Take the gateway's name; wait if a former run may still have it. Raises GatewayIdTaken and redis' errors."""
@@ -74,6 +76,7 @@ class GatewayLease:
                     f"gateway_id: {self._gateway!r} is used by a running gateway; each gateway needs a name of its own"
                 )
         await self._redis.hset(self._keys.gateways, self._gateway, self._entry_of_next_beat())
+        self.claimed = True
 
     async def run(self) -> None:
         """Keep the entry and watch the others, until cancelled or released. Raises GatewayLost."""

@@ -97,19 +97,20 @@ def clocked(messages: Sequence[tuple[Any, ...]], run: Callable[[list[tuple[Any, 
 def prepare(flow: Flow) -> tuple[Engine, list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Return a core with rich accounts and the flow as its commands: those before, and those that are timed."""
     engine = Engine()
-
-    def send(command: AnyCommand) -> None:
-        engine.apply(0, command_tuple(command))
-
-    for name in range(MEMBERS):
-        send(commands.AccountOpen(f"A{name}", f"M{name}"))
-    send(commands.InstrumentDefine("AU"))
-    send(commands.MarketSetPhase("AU", terms.CONTINUOUS))
-    for name in range(MEMBERS):
-        for asset, amount in (("CNY", 10**16), ("AU", 10**14)):
-            send(commands.HoldingAdjust(f"A{name}", asset, amount, f"{name}{asset}"))
+    for command in opening():
+        engine.apply(0, command)
     writer = _CommandWriter()
     return engine, [writer.write(m) for m in flow.before], [writer.write(m) for m in flow.timed]
+
+
+def opening() -> list[tuple[Any, ...]]:
+    """Return the commands that open the market and make the accounts rich."""
+    wanted: list[AnyCommand] = [commands.AccountOpen(f"A{name}", f"M{name}") for name in range(MEMBERS)]
+    wanted += [commands.InstrumentDefine("AU"), commands.MarketSetPhase("AU", terms.CONTINUOUS)]
+    for name in range(MEMBERS):
+        for asset, amount in (("CNY", 10**16), ("AU", 10**14)):
+            wanted.append(commands.HoldingAdjust(f"A{name}", asset, amount, f"{name}{asset}"))
+    return [command_tuple(command) for command in wanted]
 
 
 class _CommandWriter:

@@ -78,10 +78,10 @@ def replay(messages: int, rounds: int, seed: int) -> dict[str, Any]:
 def _fold(engine: Engine, before: list[tuple[Any, ...]], timed: list[tuple[Any, ...]]) -> float:
     for command in before:
         engine.apply(1, command)
-    frames, fold = _frames(timed), Fold(engine, Position(2, 0))
+    entries, fold = frames(timed), Fold(engine, Position(2, 0))
     fold.published = 1 << 62
     start = process_time()
-    for position, data in frames:
+    for position, data in entries:
         fold.apply(position, data)
     return len(timed) / (process_time() - start)
 
@@ -91,13 +91,14 @@ def _core(engine: Engine, before: list[tuple[Any, ...]], timed: list[tuple[Any, 
     return len(timed) / adapters.clocked(timed, partial(adapters.apply_some, engine))
 
 
-def _frames(commands: list[tuple[Any, ...]]) -> list[tuple[Position, bytes]]:
-    frames, previous = [], b""
+def frames(commands: list[tuple[Any, ...]]) -> list[tuple[Position, bytes]]:
+    """Return commands as entries of a journal."""
+    entries, previous = [], b""
     for number, start in enumerate(range(0, len(commands), COMMANDS_PER_FRAME), 1):
         data = encode(("bench.1", number, commands[start : start + COMMANDS_PER_FRAME], previous))
         previous = frame_hash(data)
-        frames.append((Position(2, number), data))
-    return frames
+        entries.append((Position(2, number), data))
+    return entries
 
 
 def venue(accounts: int, orders: int) -> Fold:

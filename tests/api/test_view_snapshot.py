@@ -10,7 +10,11 @@ import msgspec
 import pytest
 
 from api.app import GatewayServer
+from api.sessions.gateway_lease import GatewayLease
 from api.view import snapshot
+from api.view.snapshot_file import SnapshotFile
+from api.view.view import View
+from goldx.hosting.progress import Progress
 from goldx.hosting.servers import Server
 from goldx.streams.history import WholeEvents
 from tests.api.conftest import Desk, ShardServices, build, until
@@ -74,6 +78,37 @@ async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
         # However long the history, at most the events between two snapshots are folded again.
         assert end > 3 * EVERY
         assert restored.gateway.view.sequence - end <= EVERY
+
+
+async def test_the_view_is_built_while_the_name_of_a_former_run_is_waited_for(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that was killed is ready again as soon as both are done, and writes no snapshot before."""
+    claim, update = GatewayLease.claim, SnapshotFile.update
+    events = desk.server.gateway.view.sequence
+    reached: list[int] = []
+    claimed: list[bool] = []
+
+    async def late(lease: GatewayLease) -> None:
+        while max(reached, default=0) < events:
+            await asyncio.sleep(0.01)
+        await claim(lease)
+        claimed.append(True)
+
+    def reports(_: Progress, sequence: int) -> None:
+        reached.append(sequence)
+
+    def updated(file: SnapshotFile, view: View) -> None:
+        assert claimed, "the file may be another gateway's"
+        update(file, view)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GatewayLease, "claim", late)
+        patched.setattr(Progress, "report", reports)
+        patched.setattr(SnapshotFile, "update", updated)
+        second = await desk.services.start_gateway("late", data_dir=tmp_path, view_snapshot_every=1)
+    assert second.gateway.view.sequence >= max(reached) >= events > 0
+    await desk.services.stop_gateway(second)
 
 
 async def test_a_snapshot_is_passed_over_that_is_torn_or_of_another_stream(
