@@ -31,6 +31,8 @@ MARKER = VENV / "goldx-installed.json"
 LOCK = ROOT / ".venv.lock"
 """A lock file that is held while .venv is being made; it is not empty if that was interrupted."""
 PIP: list[object] = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--require-virtualenv"]
+IN_PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+"""The whole suite runs in a process for each core, up to four, each with servers of its own; ``-n 0`` takes one."""
 BROWSER = ("chromium", "fonts-noto-cjk", "libatomic1")
 """Chromium, a font with Chinese, and a library that Playwright's driver is linked with."""
 
@@ -59,7 +61,8 @@ def main(arguments: list[str]) -> None:
         _end("interrupted; the next run starts the set-up again")
     if testing:
         os.chdir(ROOT)
-        os.execv(PYTHON, [str(PYTHON), "-m", "pytest", *arguments[1:]])
+        named = any(Path(word.partition("::")[0]).exists() for word in arguments[1:])
+        os.execv(PYTHON, [str(PYTHON), "-m", "pytest", *(() if named else IN_PARALLEL), *arguments[1:]])
     command_file = VENV / "bin" / "goldx"
     os.execv(command_file, [str(command_file), *arguments])
 

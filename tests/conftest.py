@@ -18,6 +18,7 @@ from goldx.hosting.servers import Server
 from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
+from settlement.base import database
 from tests import wheel as distribution
 from tests.moved_clock import MovedClock
 from tests.scratch import Scratch
@@ -62,6 +63,17 @@ def valkey_url(servers: tuple[Server, Server]) -> str:
 @pytest.fixture(scope="session")
 def postgres_url(servers: tuple[Server, Server]) -> str:
     return servers[1].url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def template(postgres_url: str) -> str:
+    """The name of a database at the newest migration, to be copied."""
+    url = make_url(postgres_url)
+    admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
+    await admin.execute("CREATE DATABASE migrated")
+    await admin.close()
+    await database.migrate(url.set(database="migrated").render_as_string(hide_password=False))
+    return "migrated"
 
 
 @pytest.fixture(scope="session")

@@ -173,17 +173,22 @@ class Desk:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def services(servers: tuple[Server, Server]) -> AsyncIterator[ShardServices]:
+async def services(servers: tuple[Server, Server], template: str) -> AsyncIterator[ShardServices]:
     async with contextlib.AsyncExitStack() as cleanup:
-        yield await build(cleanup, servers[0].url, servers[1].url)
+        yield await build(cleanup, servers[0].url, servers[1].url, template)
 
 
-async def build(cleanup: contextlib.AsyncExitStack, valkey_url: str, postgres_url: str) -> ShardServices:
-    """Return services with a database and a shard of their own, whose engine leads; ``cleanup`` stops them."""
+async def build(
+    cleanup: contextlib.AsyncExitStack, valkey_url: str, postgres_url: str, template: str = "template1"
+) -> ShardServices:
+    """Return services with a shard and a database of their own, whose engine leads; ``cleanup`` stops them.
+
+    The database begins as a copy of ``template``, which saves the migrations if it has them.
+    """
     number = next(_numbers)
     url = make_url(postgres_url)
     admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
-    await admin.execute(f"CREATE DATABASE api_{number}")
+    await admin.execute(f"CREATE DATABASE api_{number} TEMPLATE {template}")
     await admin.close()
     database_url = url.set(database=f"api_{number}").render_as_string(hide_password=False)
     services = ShardServices(valkey_url, database_url, f"api{number}")
@@ -206,10 +211,10 @@ async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
 
 
 @pytest_asyncio.fixture
-async def own_desk(servers: tuple[Server, Server]) -> AsyncIterator[Desk]:
+async def own_desk(servers: tuple[Server, Server], template: str) -> AsyncIterator[Desk]:
     """The only instrument of a separate exchange, so that all instruments can be closed."""
     async with contextlib.AsyncExitStack() as cleanup:
-        services = await build(cleanup, servers[0].url, servers[1].url)
+        services = await build(cleanup, servers[0].url, servers[1].url, template)
         desk = Desk(services, await services.start_gateway(), 1)
         await desk.open()
         yield desk

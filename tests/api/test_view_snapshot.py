@@ -23,10 +23,12 @@ EVERY = 40
 
 
 @contextlib.asynccontextmanager
-async def traded(servers: tuple[Server, Server], folder: Path) -> AsyncIterator[tuple[ShardServices, Path]]:
+async def traded(
+    servers: tuple[Server, Server], template: str, folder: Path
+) -> AsyncIterator[tuple[ShardServices, Path]]:
     """A shard whose gateway wrote snapshots while members traded, and has stopped; and its snapshot file."""
     async with contextlib.AsyncExitStack() as cleanup:
-        services = await build(cleanup, servers[0].url, servers[1].url)
+        services = await build(cleanup, servers[0].url, servers[1].url, template)
         server = await start(services, folder)
         desk = Desk(services, server, 1)
         await desk.open()
@@ -57,9 +59,9 @@ def body(server: GatewayServer) -> tuple[int, bytes]:
 
 
 async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
-    servers: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: tuple[Server, Server], template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with traded(servers, tmp_path) as (services, file):
+    async with traded(servers, template, tmp_path) as (services, file):
         asked: list[int] = []
         read_raw = WholeEvents.read_raw
 
@@ -112,9 +114,9 @@ async def test_the_view_is_built_while_the_name_of_a_former_run_is_waited_for(
 
 
 async def test_a_snapshot_is_passed_over_that_is_torn_or_of_another_stream(
-    servers: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: tuple[Server, Server], template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with traded(servers, tmp_path) as (services, file):
+    async with traded(servers, template, tmp_path) as (services, file):
         whole = file.read_bytes()
         expected = await services.start_gateway("gateway-2", data_dir=tmp_path / "other")
         parsed = snapshot.parse(whole)

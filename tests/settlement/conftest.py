@@ -17,32 +17,22 @@ from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.publisher import Publisher
 from tests.settlement.rest import Rest, serving
 from tests.settlement.small_exchange import SmallExchange
+from tests.settlement.stages import Preparation, Stages, nothing
 
 _numbers = itertools.count(1)
-NewDatabase = Callable[[], Awaitable[str]]
-
-
-@pytest_asyncio.fixture(scope="session")
-async def template(postgres_url: str) -> str:
-    """The name of a database at the newest migration."""
-    url = make_url(postgres_url)
-    admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
-    await admin.execute("CREATE DATABASE settlement_template")
-    await admin.close()
-    await database.migrate(url.set(database="settlement_template").render_as_string(hide_password=False))
-    return "settlement_template"
+NewDatabase = Callable[..., Awaitable[str]]
 
 
 @pytest_asyncio.fixture
 async def new_database(postgres_url: str, template: str) -> AsyncIterator[NewDatabase]:
-    """Make one more migrated, empty database whenever it is called."""
+    """Make one more migrated, empty database whenever it is called, or a copy of the one that is named."""
     url = make_url(postgres_url)
     admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
     made: list[str] = []
 
-    async def make() -> str:
+    async def make(source: str = template) -> str:
         made.append(f"settlement_{next(_numbers)}")
-        await admin.execute(f"CREATE DATABASE {made[-1]} TEMPLATE {template}")
+        await admin.execute(f"CREATE DATABASE {made[-1]} TEMPLATE {source}")
         return url.set(database=made[-1]).render_as_string(hide_password=False)
 
     yield make
@@ -51,9 +41,24 @@ async def new_database(postgres_url: str, template: str) -> AsyncIterator[NewDat
     await admin.close()
 
 
+@pytest.fixture(scope="session")
+def stages(postgres_url: str, valkey_url: str, template: str) -> Stages:
+    return Stages(postgres_url, valkey_url, template)
+
+
+@pytest.fixture
+def preparation() -> Preparation:
+    """Return what is done before a test on the exchange that it gets: nothing, unless a folder says otherwise."""
+    return nothing
+
+
 @pytest_asyncio.fixture
-async def migrated_url(new_database: NewDatabase) -> str:
-    """A migrated, empty database."""
+async def migrated_url(
+    request: pytest.FixtureRequest, new_database: NewDatabase, stages: Stages, preparation: Preparation
+) -> str:
+    """A migrated database: that of ``exchange`` where a test has one, else an empty one."""
+    if "exchange" in request.fixturenames:
+        return await new_database((await stages.reach(preparation)).database)
     return await new_database()
 
 
@@ -75,10 +80,13 @@ def publisher(redis: Redis, shard: str) -> Publisher:
 
 
 @pytest_asyncio.fixture
-async def exchange(engine: AsyncEngine, engine_runner: EngineRunner, shard: str) -> SmallExchange:
-    """A small exchange without lots or money."""
+async def exchange(
+    engine: AsyncEngine, engine_runner: EngineRunner, shard: str, stages: Stages, preparation: Preparation
+) -> SmallExchange:
+    """A small exchange, prepared."""
+    await stages.copy_streams(await stages.reach(preparation), shard)
     made = SmallExchange(engine, engine_runner, shard)
-    await made.build()
+    await made.resume()
     return made
 
 

@@ -16,6 +16,7 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from matching.core.engine import Engine
 
+WRITER = "test"
 FEE_BP = 1
 """Fee of either side of a trade in the classes that ``define`` makes."""
 
@@ -37,7 +38,7 @@ class EngineRunner:
     async def run(self, *commands: AnyCommand) -> None:
         """Append commands as another writer would, and apply them."""
         self._frames += 1
-        await self.journal.append(CommandFrame("test", self._frames, commands))
+        await self.journal.append(CommandFrame(WRITER, self._frames, commands))
         await self.advance()
 
     async def advance(self) -> int:
@@ -53,6 +54,18 @@ class EngineRunner:
                 self._position = position
                 count += len(frame.commands)
         return count
+
+    async def resume(self) -> None:
+        """Take over the journal and the events of another runner, from their beginning."""
+        for published in await self.events.read(0):
+            self._note(published)
+        while entries := await self.journal.read(self._position):
+            for position, data in entries:
+                frame = decode_raw_commands(data)
+                for command in frame.commands:
+                    self.engine.apply(position.ms, tuple(command))
+                self._frames += frame.writer == WRITER
+                self._position = position
 
     async def follow(self) -> None:
         """Apply commands as they come, until cancelled."""

@@ -71,15 +71,24 @@ async def serving(
             public = keys[name].public_bytes
             await registry.add_key(connection, "test", name, public, staff_code=name, permissions=[may])
         await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
+    async with (
+        running(settings, valkey_url, database_url) as server,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as http,
+    ):
+        yield Rest(http, keys), server
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, valkey_url: str, database_url: str) -> AsyncIterator[GatewayServer]:
+    """Run a gateway in this process."""
     server = GatewayServer(settings, valkey_url, database_url)
-    running = asyncio.create_task(server.serve())
+    serve = asyncio.create_task(server.serve())
     while not server.started:
-        assert not running.done()
+        assert not serve.done()
         await asyncio.sleep(0.02)
     try:
-        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
-            yield Rest(http, keys), server
+        yield server
     finally:
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
-            await running
+            await serve

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.client.keys import Key
@@ -29,6 +29,7 @@ from settlement.reconciliation.breaks import Break
 from settlement.service import movements
 from settlement.service.writer import Ledger
 from settlement.tables.base import trading_day
+from settlement.tables.ledger import progress
 from tests.settlement import bar_lists
 from tests.settlement.engine_runner import EngineRunner
 
@@ -87,12 +88,12 @@ def load_out_application(account: str, ask_mg: int, **more: Any) -> application.
 class SmallExchange:
     """Settlement on one side, the matching engine on the other, Valkey between them."""
 
-    def __init__(self, engine: AsyncEngine, engine_runner: EngineRunner, shard: str = "t") -> None:
+    def __init__(self, engine: AsyncEngine, engine_runner: EngineRunner, shard: str = "t", run: int = 1) -> None:
         self.engine = engine
         self.engine_runner = engine_runner
         self.shard = shard
         self.ledger = Ledger(engine, shard)
-        self.sender = Sender(engine, engine_runner.journal, 1)
+        self.sender = Sender(engine, engine_runner.journal, run)
 
     async def build(self) -> None:
         await self.ledger.open()
@@ -106,6 +107,13 @@ class SmallExchange:
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
             for code in ("LAB-A", "LAB-B", "LAB-U"):
                 await laboratories.add(connection, ONE, code, f"Laboratory {code}", ["CNAS"], f"L-{code}", (PAST, FAR))
+
+    async def resume(self) -> None:
+        """Go on with the copy of an exchange of another shard, whose streams this one has."""
+        async with self.engine.begin() as connection:
+            await connection.execute(update(progress).values(shard=self.shard))
+        await self.ledger.open()
+        await self.engine_runner.resume()
 
     async def post(self) -> None:
         """Post all published events."""

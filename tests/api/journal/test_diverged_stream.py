@@ -15,10 +15,12 @@ from tests.api.conftest import Desk, build, until
 
 
 @pytest.mark.parametrize("stream", ["shorter", "different"])
-async def test_a_server_with_another_event_stream_ends_the_gateway(servers: tuple[Server, Server], stream: str) -> None:
+async def test_a_server_with_another_event_stream_ends_the_gateway(
+    servers: tuple[Server, Server], template: str, stream: str
+) -> None:
     """After a failover to a replica that lagged, the server does not have the events that the gateway has folded."""
     async with contextlib.AsyncExitStack() as cleanup:
-        services = await build(cleanup, servers[0].url, servers[1].url)
+        services = await build(cleanup, servers[0].url, servers[1].url, template)
         server = await services.start_gateway()
         await Desk(services, server, 1).open()
         await services.stop_engine()
@@ -39,7 +41,7 @@ async def test_a_server_with_another_event_stream_ends_the_gateway(servers: tupl
 
 
 async def test_an_error_while_events_are_folded_ends_the_gateway(
-    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+    servers: tuple[Server, Server], template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is no outage of the server, although it may have the same class: the view would go on half folded."""
 
@@ -47,7 +49,7 @@ async def test_an_error_while_events_are_folded_ends_the_gateway(
         raise TimeoutError("raised while an answer was made")
 
     async with contextlib.AsyncExitStack() as cleanup:
-        services = await build(cleanup, servers[0].url, servers[1].url)
+        services = await build(cleanup, servers[0].url, servers[1].url, template)
         server = await services.start_gateway()
         desk = Desk(services, server, 1)
         await desk.open()

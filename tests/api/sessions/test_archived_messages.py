@@ -17,10 +17,12 @@ from matching.archive.archiver import Archiver, Retention
 from tests.api.conftest import Desk, build, until
 
 
-async def test_a_private_channel_resumes_from_the_archive(servers: tuple[Server, Server], tmp_path: Path) -> None:
+async def test_a_private_channel_resumes_from_the_archive(
+    servers: tuple[Server, Server], template: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "archive"
     async with contextlib.AsyncExitStack() as cleanup:
-        services = await build(cleanup, servers[0].url, servers[1].url)
+        services = await build(cleanup, servers[0].url, servers[1].url, template)
         keys = Keys(services.shard)
         redis = redis_client.connect(servers[0].url)
         cleanup.push_async_callback(redis.aclose)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-import pytest_asyncio
+import pytest
 
 from goldx.client.keys import Key
 from settlement.base import registry, working_days
@@ -14,6 +14,7 @@ from settlement.lots import locks, scales, warehouses
 from settlement.reconciliation import warehouse_keys
 from settlement.recycling import counters, tickets
 from tests.settlement.small_exchange import FAR, ONE, SmallExchange, do, load_out_application, public_pem
+from tests.settlement.stages import Preparation, nothing
 
 LOT_MG = 99_900
 
@@ -27,28 +28,23 @@ def opened_before(days: int) -> int:
     return working_days.midnight(day)
 
 
-@pytest_asyncio.fixture
-async def traded_exchange(exchange: SmallExchange) -> SmallExchange:
+async def traded(exchange: SmallExchange) -> None:
     """Two lots under receipt, money, and a trade with fees."""
     await exchange.pay_in("B.H", 100_000_000, "bank-1")
     await exchange.issue([{"serial": "A"}, {"serial": "B"}])
     await exchange.trade("B.H", "A.H", 60_000, 20)
-    return exchange
 
 
-@pytest_asyncio.fixture
-async def stocked_exchange(exchange: SmallExchange) -> SmallExchange:
+async def stocked(exchange: SmallExchange) -> None:
     """Lots 1 and 2 under receipt in XM1, lot 3 in XM2."""
     async with exchange.engine.begin() as connection:
         await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
         await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
     elsewhere = {"serial": "B1", "warehouse": "XM2", "scale": "SCALE-2"}
     await exchange.issue([{"serial": "A1"}, {"serial": "A2"}, elsewhere])
-    return exchange
 
 
-@pytest_asyncio.fixture
-async def busy_exchange(exchange: SmallExchange) -> SmallExchange:
+async def busy(exchange: SmallExchange) -> None:
     """Documents of many kinds, in several states."""
     for account in ("A.H", "B.H", "VENUE"):
         await exchange.pay_in(account, 100_000_000, f"bank-{account}")
@@ -74,4 +70,28 @@ async def busy_exchange(exchange: SmallExchange) -> SmallExchange:
     public = public_pem(Key.generate("XM1"))
     await exchange.approve(await do(exchange, warehouse_keys.propose, ONE, "XM1", public, "compared by telephone"))
     await exchange.round_trip()
+
+
+@pytest.fixture
+def preparation(request: pytest.FixtureRequest) -> Preparation:
+    """Return the preparation of the exchange that the test names."""
+    named = {"traded_exchange": traded, "stocked_exchange": stocked, "busy_exchange": busy}
+    return next((named[name] for name in request.fixturenames if name in named), nothing)
+
+
+@pytest.fixture
+def traded_exchange(exchange: SmallExchange) -> SmallExchange:
+    """Two lots under receipt, money, and a trade with fees."""
+    return exchange
+
+
+@pytest.fixture
+def stocked_exchange(exchange: SmallExchange) -> SmallExchange:
+    """Lots 1 and 2 under receipt in XM1, lot 3 in XM2."""
+    return exchange
+
+
+@pytest.fixture
+def busy_exchange(exchange: SmallExchange) -> SmallExchange:
+    """Documents of many kinds, in several states."""
     return exchange

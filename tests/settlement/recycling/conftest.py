@@ -2,16 +2,21 @@
 
 from datetime import date
 
-import pytest_asyncio
+import pytest
 
 from settlement.base import registry, working_days
 from settlement.recycling import counters, two_way
 from settlement.recycling.two_way import PostedPrice
 from tests.settlement.small_exchange import ONE, SmallExchange
+from tests.settlement.stages import Preparation
 
 
-@pytest_asyncio.fixture
-async def exchange(exchange: SmallExchange) -> SmallExchange:
+@pytest.fixture
+def preparation() -> Preparation:
+    return with_counters
+
+
+async def with_counters(exchange: SmallExchange) -> None:
     """Two members with a counter each, a class for old gold, today's price, and a calendar that knows the year."""
     await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL", 58_500)
     await exchange.post()
@@ -23,4 +28,3 @@ async def exchange(exchange: SmallExchange) -> SmallExchange:
         today = working_days.today()
         for year in (today.year, today.year + 1):
             await working_days.set_day(connection, ONE, date(year, 10, 1), False, "National Day")
-    return exchange
