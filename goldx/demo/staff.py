@@ -133,13 +133,13 @@ async def take_in_bars(shell: Shell, report: Callable[[str], None]) -> int:
         await shell.run("clerk", "--as", scenario.CLERK.code, "laboratory", "add", laboratory, *named, *valid)
     with as_file(files("goldx.demo") / "bars.csv") as bars:
         report("pre-advice")
-        arrived = await shell.run("clerk", "--as", scenario.CLERK.code, "import-bars", str(bars))
+        taken = json.loads(await shell.run("clerk", "--as", scenario.CLERK.code, "import-bars", str(bars), "--json"))
         report("being weighed, screened, melted, sampled, assayed, certified, registered")
         await shell.run("clerk", "--as", scenario.CLERK.code, "process", str(bars))
     report("receipts: one clerk proposes, another approves")
     number = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "issue"))
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
-    return int(arrived.split()[0])
+    return len(taken["lots"])
 
 
 async def set_phase(operator: Operator, phase: str) -> None:
