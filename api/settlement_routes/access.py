@@ -20,6 +20,8 @@ from settlement.base.request_keys import Answer
 from settlement.base.working_days import parse_day, today
 from settlement.intake.bar_columns import GIVEN
 from settlement.intake.bar_rows import Reading
+from settlement.workbooks.as_read import AsRead
+from settlement.workbooks.formats import Stated
 
 PROBLEMS: Final = documented(
     {
@@ -150,8 +152,25 @@ Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
 File = Annotated[bytes, Body(media_type="application/octet-stream", description="CSV, XLSX or XLS, as it is")]
 
 
-def _reading(
+def _stated(
     sheet: Annotated[str | None, Query(description="The sheet, where a workbook has several")] = None,
+    encoding: Annotated[
+        Literal["utf-8", "utf-16", "gb18030", "big5", "windows-1252"] | None,
+        Query(description="Of a CSV; default: as its headings show"),
+    ] = None,
+    separator: Annotated[
+        Literal["comma", "semicolon", "tab"] | None, Query(description="Of a CSV; default: as its headings show")
+    ] = None,
+) -> Stated:
+    return Stated(sheet, encoding, separator)
+
+
+TheStated = Annotated[Stated, Depends(_stated)]
+"""The sheet, encoding and separator that a request states."""
+
+
+def _reading(
+    stated: TheStated,
     decimal: Annotated[Literal["point", "comma"] | None, Query(description="Default: as the numbers show")] = None,
     given: Annotated[list[str], Query(alias="set", description="COLUMN=VALUE for every row")] = [],  # noqa: B006
     other_years: Annotated[
@@ -162,10 +181,17 @@ def _reading(
     for column in columns:
         if column not in GIVEN:
             raise BadValue("set", column, "COLUMN=VALUE with one of " + ", ".join(GIVEN))
-    return Reading(columns, sheet, None if decimal is None else decimal == "comma", other_years)
+    return Reading(columns, stated, None if decimal is None else decimal == "comma", other_years)
 
 
 Gone = Annotated[bool, Query(description="Also lots that were released, returned, cancelled or melted away")]
+
+
+def read_as(found: AsRead | None) -> dict[str, Any] | None:
+    """Return a file as it was read as a JSON object."""
+    return None if found is None else found.record()
+
+
 TheReading = Annotated[Reading, Depends(_reading)]
 """How a file is read."""
 

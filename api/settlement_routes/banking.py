@@ -1,6 +1,5 @@
 """The venue's bank accounts, and the statements that their banks send."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -8,13 +7,13 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, Number, Reader, Strict, Transaction, new_router
+from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheStated, Transaction, new_router, read_as
 from api.settlement_routes.access import File as FileBody
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money
 from settlement.banking import accounts, bank_reconciliation, deposits, files, imports, profiles
-from settlement.banking.statements import Statement
 from settlement.workbooks import sheets
+from settlement.workbooks.formats import Stated
 
 router = new_router()
 
@@ -66,7 +65,6 @@ class BankAccountRequest(Strict):
 
 TheProfile = Annotated[str | None, Query(description="How a table is read; default: the account's profile")]
 TheAccount = Annotated[str | None, Query(description="The account that a table is of, where it does not say so")]
-TheSheet = Annotated[str | None, Query(description="The sheet, where a workbook has several")]
 
 
 @router.post("/bank-accounts")
@@ -82,10 +80,10 @@ async def get_accounts(_: Reader, connection: Transaction, page: ThePage) -> dic
 
 
 async def _read(
-    connection: AsyncConnection, data: bytes, profile: str | None, account: str | None, sheet: str | None
-) -> Sequence[Statement]:
+    connection: AsyncConnection, data: bytes, profile: str | None, account: str | None, stated: Stated
+) -> files.Read:
     known = await accounts.profile(connection, account) if profile is None else profiles.find(profile)
-    return await sheets.in_turn(lambda: files.read(data, known, account, sheet))
+    return await sheets.in_turn(lambda: files.read(data, known, account, stated))
 
 
 def _outcome(found: imports.Outcome) -> dict[str, Any]:
@@ -97,12 +95,14 @@ async def preview_statements(
     _: Reader,
     connection: Transaction,
     file: FileBody,
+    stated: TheStated,
     profile: TheProfile = None,
     account: TheAccount = None,
-    sheet: TheSheet = None,
 ) -> dict[str, Any]:
-    """Return what taking in a bank's file would bring: MT940, camt, or a table; changes nothing."""
-    return _outcome(await imports.preview(connection, await _read(connection, file, profile, account, sheet)))
+    """Return what taking in a bank's file would come to, and how a table was read; changes nothing."""
+    found = await _read(connection, file, profile, account, stated)
+    outcome = await imports.preview(connection, found.statements)
+    return {**_outcome(outcome), "as_read": read_as(found.as_read)}
 
 
 @router.post("/bank-statements")
@@ -110,14 +110,14 @@ async def take_statements(
     by: Clerk,
     connection: Transaction,
     file: FileBody,
+    stated: TheStated,
     profile: TheProfile = None,
     account: TheAccount = None,
-    sheet: TheSheet = None,
     name: str = "upload",
 ) -> dict[str, Any]:
     """Take in a bank's file: MT940, camt.053, .052, .054, or a table. What is known already changes nothing."""
-    statements = await _read(connection, file, profile, account, sheet)
-    return _outcome(await imports.take_in(connection, by, name, file, statements))
+    found = await _read(connection, file, profile, account, stated)
+    return _outcome(await imports.take_in(connection, by, name, file, found.statements))
 
 
 @router.get("/bank-statements")

@@ -19,6 +19,7 @@ from api.settlement_routes.access import (
     TheReading,
     Transaction,
     new_router,
+    read_as,
 )
 from api.settlement_routes.lots import ProvenanceRequest
 from api.settlement_routes.rows import Projection
@@ -235,12 +236,12 @@ async def lift(by: Clerk, connection: Transaction, number: Number, request: Reas
 
 @router.post("/bar-lists/{kind}/preview")
 async def preview_bars(
-    _: Reader, connection: Transaction, kind: ListKind, file: File, reading: TheReading
+    by: Reader, connection: Transaction, kind: ListKind, file: File, reading: TheReading, name: str = "upload"
 ) -> dict[str, Any]:
-    """Return what would be taken in, with every problem by row; changes nothing."""
-    found = await imports.preview(connection, kind, file, reading)
+    """Return what taking the file in would come to, with every problem by row and how it was read; changes nothing."""
+    found = await imports.preview(connection, by, kind, name, file, reading)
     problems = [problem._asdict() for problem in found.problems]
-    return {**found._asdict(), "problems": problems}
+    return {**found._asdict(), "problems": problems, "as_read": read_as(found.as_read)}
 
 
 @router.post("/bar-lists/{kind}")

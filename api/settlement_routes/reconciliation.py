@@ -17,14 +17,16 @@ from api.settlement_routes.access import (
     Strict,
     TheDay,
     TheReading,
+    TheStated,
     Transaction,
     new_router,
+    read_as,
 )
 from api.settlement_routes.rows import Projection
 from goldx.client.keys import fingerprint, parse_signature
-from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import (
     breaks,
+    depository_files,
     depository_report,
     statement_file,
     three_way,
@@ -77,28 +79,32 @@ def _signature(
 TheSignature = Annotated[bytes | None, Depends(_signature)]
 
 
-async def _bars(data: bytes, reading: Reading) -> list[statement_file.StatementBar]:
-    table = await sheets.read_async(data, reading.sheet)
-    return await asyncio.to_thread(statement_file.read, table, reading)
-
-
 def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
     return {**found._asdict(), "breaks": [difference._asdict() for difference in found.breaks]}
 
 
+def _report(found: depository_report.Report) -> dict[str, Any]:
+    stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in found.stocks]
+    return {"about": found.about, "stocks": stocks, "total": found.total()._asdict()}
+
+
 @router.post("/statements/{warehouse}/preview")
 async def preview_statement(
-    _: Reader,
+    by: Reader,
     connection: Transaction,
     warehouse: str,
     day: TheDay,
     file: File,
     reading: TheReading,
     signature: TheSignature,
+    name: str = "upload",
 ) -> dict[str, Any]:
-    """Return where a warehouse's statement of its bars differs from the register; changes nothing."""
-    bars = await _bars(file, reading)
-    return _outcome(await warehouse_statement.preview(connection, warehouse, day, file, bars, signature))
+    """Return what taking a warehouse's statement in would come to, and how it was read; changes nothing."""
+    table = await sheets.read_async(file, reading.stated)
+    bars = await asyncio.to_thread(statement_file.read, table, reading)
+    outcome = await warehouse_statement.preview(connection, by, warehouse, day, name, file, bars, signature)
+    layout = await asyncio.to_thread(statement_file.laid_out, table, reading)
+    return {**_outcome(outcome), "as_read": read_as(layout.as_read())}
 
 
 @router.post("/statements/{warehouse}")
@@ -117,7 +123,8 @@ async def take_statement(
     Breaks that it does not show end when the warehouse has signed it (``signed_by``: its key), or when a second person
     takes in the same file for the same day (``second``).
     """
-    bars = await _bars(file, reading)
+    table = await sheets.read_async(file, reading.stated)
+    bars = await asyncio.to_thread(statement_file.read, table, reading)
     return _outcome(await warehouse_statement.take_in(connection, by, warehouse, day, name, file, bars, signature))
 
 
@@ -145,12 +152,20 @@ async def end_key(by: Clerk, connection: Transaction, number: Number, request: R
     return {"key": number}
 
 
+@router.post("/depository-reports/preview")
+async def preview_report(
+    by: Reader, connection: Transaction, file: File, stated: TheStated, name: str = "upload"
+) -> dict[str, Any]:
+    """Return what taking a depository's report in would come to, and how it was read; changes nothing."""
+    report, as_read = await depository_files.read_async(file, stated)
+    await depository_files.preview(connection, by, name, file, report)
+    return {**_report(report), "as_read": read_as(as_read)}
+
+
 @router.post("/depository-reports")
 async def take_report(
-    by: Clerk, connection: Transaction, file: File, sheet: str | None = None, name: str = "upload"
+    by: Clerk, connection: Transaction, file: File, stated: TheStated, name: str = "upload"
 ) -> dict[str, Any]:
     """Take in a depository's report if every row and total holds; figures in thousandths of its unit."""
-    report = depository_report.read(await sheets.read_async(file, sheet))
-    number = await depository_report.keep(connection, by, name, file, report)
-    stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in report.stocks]
-    return {"file": number, "about": report.about, "stocks": stocks, "total": report.total()._asdict()}
+    report, _ = await depository_files.read_async(file, stated)
+    return {"file": await depository_files.keep(connection, by, name, file, report), **_report(report)}

@@ -136,7 +136,7 @@ async def _import(engine: AsyncEngine, rows: int, report: Callable[[str], None])
     reading = Reading({**given, "origin": "BANK", "origin_document": "INV-1"})
     started = time.perf_counter()
     async with engine.begin() as connection:
-        await imports.preview(connection, "declared", data, reading)
+        await imports.preview(connection, CLERK, "declared", "bars.xlsx", data, reading)
     previewed = time.perf_counter()
     async with engine.begin() as connection:
         await imports.take_in(

@@ -63,6 +63,11 @@ class Profile(NamedTuple):
     currencies: Mapping[str, str]
 
     @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings of all columns."""
+        return tuple(name for names in self.columns.values() for name in names)
+
+    @property
     def needed(self) -> tuple[str, ...]:
         """The columns without which a row is no heading."""
         return ("day", *SIGNS[self.sign])

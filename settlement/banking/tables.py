@@ -14,6 +14,8 @@ from goldx.protocol.units import BadValue, format_money
 from settlement.banking.profiles import Profile
 from settlement.banking.statements import BOOKED, Entry, Item, Statement, check_arithmetic, fen_of, one_text
 from settlement.workbooks import cells
+from settlement.workbooks.as_read import AsRead
+from settlement.workbooks.as_read import as_read as shown_as_read
 from settlement.workbooks.cells import BadFile, Cell, Row, RowError, Table, normal_heading
 
 HEADING_WITHIN: Final = 30
@@ -69,6 +71,13 @@ def read(table: Table, profile: Profile, account: str | None = None) -> list[Sta
             ]
         )
     return [_statement(table, profile, number, group, above, notes) for number, group in groups.items()]
+
+
+def as_read(table: Table, profile: Profile) -> AsRead:
+    """Return a table as it was read. Raises BadFile."""
+    place, columns = _heading(table, profile)
+    fields = {at: field for field, places in columns.items() for at in places}
+    return shown_as_read(table, table.rows[place:], [fields.get(at) for at in range(len(table.rows[place].cells))])
 
 
 def _heading(table: Table, profile: Profile) -> tuple[int, dict[str, list[int]]]:

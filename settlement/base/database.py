@@ -5,7 +5,8 @@ go back, restore a backup.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from sqlalchemy import ARRAY, Column, ColumnElement, any_, literal, text
@@ -29,6 +30,19 @@ def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
 def among(column: Column[T], values: Iterable[T]) -> ColumnElement[bool]:
     """Return ``column = ANY(array)``: one parameter for any number of values, where IN needs one for each."""
     return column == any_(literal(list(values), ARRAY(column.type)))
+
+
+@asynccontextmanager
+async def trial(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Take back, at the end, all that is done inside, and keep the caller's transaction.
+
+    A preview does its work in one, so that it is the work itself that says what would come of it.
+    """
+    savepoint = await connection.begin_nested()
+    try:
+        yield
+    finally:
+        await savepoint.rollback()
 
 
 def now_ms() -> int:

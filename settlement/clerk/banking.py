@@ -12,10 +12,12 @@ from goldx.protocol.units import BadValue, format_money
 from settlement.banking import accounts, bank_reconciliation, deposits, files, imports, profiles
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, propose, read, show
-from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, REASON, SHEET, contents
+from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, REASON, STATED, contents
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
+from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.cells import BadFile
+from settlement.workbooks.formats import Stated
 
 
 @clerk.group("bank")
@@ -60,33 +62,34 @@ def list_profiles() -> None:
 @FILE
 @click.option("--profile", help="How a table is read: a name of `bank profiles`, or a file; default: the account's.")
 @click.option("--account", help="The account that a table is of, where it does not say so.")
-@SHEET
+@STATED
 @PREVIEW
 @JSON
 @click.pass_obj
-def take_in(
-    by: str, file: Path, profile: str | None, account: str | None, sheet: str | None, only_preview: bool
-) -> None:
+def take_in(by: str, file: Path, profile: str | None, account: str | None, stated: Stated, only_preview: bool) -> None:
     """Take in a bank's statements FILE: MT940, camt.053, .052, .054, or a table (CSV, XLSX, XLS).
 
     The statements must add up and continue the earlier ones. Known entries are not taken in again.
     """
     data = contents(file)
 
-    async def work(connection: AsyncConnection) -> imports.Outcome:
+    async def work(connection: AsyncConnection) -> tuple[imports.Outcome, AsRead | None]:
         known = await accounts.profile(connection, account) if profile is None else _profile(profile)
-        statements = await sheets.in_turn(lambda: files.read(data, known, account, sheet))
+        found = await sheets.in_turn(lambda: files.read(data, known, account, stated))
         if only_preview:
-            return await imports.preview(connection, statements)
-        return await imports.take_in(connection, by, file.name, data, statements)
+            return await imports.preview(connection, found.statements), found.as_read
+        return await imports.take_in(connection, by, file.name, data, found.statements), None
 
     try:
-        outcome = act(by, work)
+        outcome, as_read = act(by, work)
     except BadFile as error:
         raise click.ClickException(str(error)) from error
     if wants_json():
-        print_record({"file": outcome.file_no, "statements": [_described(taken) for taken in outcome.statements]})
+        record = {"file": outcome.file_no, "statements": [_described(taken) for taken in outcome.statements]}
+        print_record(record if as_read is None else {**record, "as_read": as_read.record()})
         return
+    for line in as_read.lines() if as_read is not None else ():
+        click.echo(line)
     rows = [_described(taken) for taken in outcome.statements]
     print_table(" ".join(rows[0]), (row.values() for row in rows))
     done = "nothing was changed" if outcome.file_no is None else f"kept as file {outcome.file_no}"

@@ -283,18 +283,24 @@ def _take_in(by: str, kind: str, file: Path, reading: Reading) -> imports.Taken:
 def _preview(by: str, kind: str, file: Path, reading: Reading) -> None:
     """Print what would be taken in; exit 1 if there is any problem."""
     data = contents(file)
-    found = read(by, lambda connection: imports.preview(connection, kind, data, reading))
+    found = read(by, lambda connection: imports.preview(connection, by, kind, file.name, data, reading))
     if wants_json():
-        print_record({**in_units(found._asdict()), "problems": [one._asdict() for one in found.problems]})
+        as_read = None if found.as_read is None else found.as_read.record()
+        problems = [one._asdict() for one in found.problems]
+        print_record({**in_units(found._asdict()), "problems": problems, "as_read": as_read})
         click.get_current_context().exit(1 if found.problems or found.known_as is not None else 0)
-    for problem in found.problems:
-        click.echo(str(problem))
     click.echo(f"{file.name}: {found.format}, {found.dialect}; SHA-256 {found.sha256}")
+    for line in found.as_read.lines() if found.as_read is not None else ():
+        click.echo(line)
+    for problem in found.problems:
+        click.echo(f"problem: {problem}")
     if found.known_as is not None:
         click.echo(f"the same file was taken in before, as file {found.known_as}")
     if found.problems or found.known_as is not None:
         click.echo(f"{found.rows} rows, {len(found.problems)} problems: nothing of it would be taken in")
         click.get_current_context().exit(1)
+    for number, obstacle in found.waiting.items():
+        click.echo(f"lot {number} would be certified and wait: {obstacle}")
     click.echo(f"{found.rows} lots, {format_cg(found.gross_cg)} g gross, could be taken in; nothing was")
 
 

@@ -14,6 +14,8 @@ from settlement.base.paging import PageRequest
 from settlement.intake import bar_columns, bar_rows
 from settlement.lots.provenance import Record
 from settlement.tables.lots import ORIGINS
+from settlement.workbooks.csv_files import ENCODINGS, SEPARATORS
+from settlement.workbooks.formats import Stated
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -81,6 +83,10 @@ FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, ex
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Must not exist.")
 PREVIEW = click.option("--preview", "only_preview", is_flag=True, help="Only say what would happen.")
 SHEET = click.option("--sheet", help="The sheet to read, where a workbook has several.")
+ENCODING = click.option("--encoding", type=click.Choice(ENCODINGS), help="Of a CSV; default: as its headings show.")
+SEPARATOR = click.option(
+    "--separator", type=click.Choice(list(SEPARATORS)), help="Of a CSV; default: as its headings show."
+)
 DECIMAL = click.option("--decimal", type=click.Choice(["point", "comma"]), help="Default: as the numbers show.")
 
 
@@ -107,17 +113,31 @@ OTHER_YEARS = click.option(
 )
 
 
-def _reading(sheet: str | None, decimal: str | None) -> bar_rows.Reading:
-    return _reading_with(sheet, decimal, {}, other_years=False)
+def _stated(sheet: str | None, encoding: str | None, separator: str | None) -> Stated:
+    return Stated(sheet, encoding, separator)
 
 
-def _reading_with(sheet: str | None, decimal: str | None, given: dict[str, str], other_years: bool) -> bar_rows.Reading:
-    return bar_rows.Reading(given, sheet, None if decimal is None else decimal == "comma", other_years)
+def _reading(sheet: str | None, encoding: str | None, separator: str | None, decimal: str | None) -> bar_rows.Reading:
+    return _reading_with(sheet, encoding, separator, decimal, {}, other_years=False)
 
 
-READING = combined("reading", _reading, SHEET, DECIMAL)
+def _reading_with(
+    sheet: str | None,
+    encoding: str | None,
+    separator: str | None,
+    decimal: str | None,
+    given: dict[str, str],
+    other_years: bool,
+) -> bar_rows.Reading:
+    comma = None if decimal is None else decimal == "comma"
+    return bar_rows.Reading(given, Stated(sheet, encoding, separator), comma, other_years)
+
+
+STATED = combined("stated", _stated, SHEET, ENCODING, SEPARATOR)
+"""The form of a file; a ``Stated``."""
+READING = combined("reading", _reading, SHEET, ENCODING, SEPARATOR, DECIMAL)
 """How a file is read; a ``Reading``."""
-READING_WITH_COLUMNS = combined("reading", _reading_with, SHEET, DECIMAL, SET, OTHER_YEARS)
+READING_WITH_COLUMNS = combined("reading", _reading_with, SHEET, ENCODING, SEPARATOR, DECIMAL, SET, OTHER_YEARS)
 """The same, with columns that are given beside the file."""
 
 

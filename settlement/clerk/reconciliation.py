@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.client.keys import fingerprint, parse_signature
 from goldx.output import JSON, print_record, print_table, wants_json
@@ -20,6 +20,7 @@ from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING, conte
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import (
     breaks,
+    depository_files,
     depository_report,
     statement_file,
     three_way,
@@ -28,6 +29,7 @@ from settlement.reconciliation import (
 )
 from settlement.service.commands import on_database
 from settlement.workbooks import cells, sheets
+from settlement.workbooks.as_read import AsRead
 
 DIFFERENCE: Final = "kind subject asset expected found unit note"
 """The columns of a break that every command shows."""
@@ -132,10 +134,13 @@ def take_statement(
     by: str = context.obj
     data = contents(file)
     try:
-        table = sheets.read(data, reading.sheet)
+        table = sheets.read(data, reading.stated)
         if depository_report.is_report(table):
-            _take_depository_report(by, file.name, data, depository_report.read(table), only_preview)
+            as_read = _shown(file.name, table, depository_report.as_read(table)) if only_preview else {}
+            _take_depository_report(by, file.name, data, depository_report.read(table), as_read, only_preview)
             return
+        layout = statement_file.laid_out(table, reading)
+        as_read = _shown(file.name, table, layout.as_read()) if only_preview else {}
         bars = statement_file.read(table, reading)
     except cells.BadFile as error:
         raise click.ClickException(str(error)) from error
@@ -143,11 +148,11 @@ def take_statement(
         raise click.UsageError("--warehouse must name the warehouse that the statement is of")
     signed = None if signature is None else _signature(contents(signature))
     outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), signed, only_preview)
-    _print_outcome(warehouse, outcome)
+    _print_outcome(warehouse, outcome, as_read)
     context.exit(1 if outcome.breaks else 0)
 
 
-def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome) -> None:
+def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome, as_read: dict[str, object]) -> None:
     weights = (format_cg(outcome.gross_cg), format_cg(outcome.lots_gross_cg))
     if wants_json():
         found = {"run_id": outcome.run_id, "warehouse": warehouse, "bars": outcome.bars, "gross_g": weights[0]}
@@ -157,7 +162,7 @@ def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome) -> None
             "ends_breaks": outcome.ends_breaks,
             "signed_by": outcome.signed_by,
         }
-        print_record({**found, "breaks": [break_record(one) for one in outcome.breaks]})
+        print_record({**found, "breaks": [break_record(one) for one in outcome.breaks], **as_read})
         return
     print_breaks(outcome.breaks)
     click.echo(
@@ -169,6 +174,16 @@ def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome) -> None
         click.echo(f"signed with key {outcome.signed_by} of {warehouse}")
     if outcome.run_id is not None and not outcome.ends_breaks:
         click.echo("breaks that it does not show end when another person takes in the same file for the same day")
+
+
+def _shown(name: str, table: cells.Table, as_read: AsRead) -> dict[str, object]:
+    """Print a file as it was read; where the output is JSON, return it as a part of that."""
+    if wants_json():
+        return {"as_read": as_read.record()}
+    click.echo(f"{name}: {table.format}, {table.dialect}")
+    for line in as_read.lines():
+        click.echo(line)
+    return {}
 
 
 def _date(text: str | None) -> date:
@@ -195,28 +210,27 @@ def _take_bars(
     signature: bytes | None,
     only_preview: bool,
 ) -> warehouse_statement.Outcome:
-    async def work(connection: AsyncConnection) -> warehouse_statement.Outcome:
-        if only_preview:
-            return await warehouse_statement.preview(connection, warehouse, day, data, bars, signature)
-        return await warehouse_statement.take_in(connection, by, warehouse, day, name, data, bars, signature)
-
-    return act(by, work)
+    take = warehouse_statement.preview if only_preview else warehouse_statement.take_in
+    return act(by, lambda connection: take(connection, by, warehouse, day, name, data, bars, signature))
 
 
 def _take_depository_report(
-    by: str, name: str, data: bytes, report: depository_report.Report, only_preview: bool
+    by: str,
+    name: str,
+    data: bytes,
+    report: depository_report.Report,
+    as_read: dict[str, object],
+    only_preview: bool,
 ) -> None:
-    async def work(connection: AsyncConnection) -> int | None:
-        return None if only_preview else await depository_report.keep(connection, by, name, data, report)
-
-    number = act(by, work)
+    keep = depository_files.preview if only_preview else depository_files.keep
+    number = act(by, lambda connection: keep(connection, by, name, data, report))
     names = ("depository", "category", *depository_report.Figures._fields)
     totals = (("TOTAL REGISTERED", "Registered"), ("TOTAL ELIGIBLE", "Eligible"), ("COMBINED TOTAL", None))
     rows = [(stock.depository, stock.category, *map(depository_report.shown, stock.figures)) for stock in report.stocks]
     rows += [(title, "", *map(depository_report.shown, report.total(category))) for title, category in totals]
     if wants_json():
         stocks = [dict(zip(names, row, strict=True)) for row in rows]
-        print_record({"file": number, "about": list(report.about), "stocks": stocks})
+        print_record({"file": number, "about": list(report.about), "stocks": stocks, **as_read})
         return
     for line in report.about:
         click.echo(line)

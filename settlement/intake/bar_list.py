@@ -11,7 +11,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.intake import bar_columns
 from settlement.intake.bar_columns import REPLICATES
-from settlement.intake.bar_rows import BarKey, Reading, rows_of
+from settlement.intake.bar_rows import BarKey, Layout, Reading, Rows, lay_out, rows_of
 from settlement.lots.provenance import Record
 from settlement.lots.scales import Weight
 from settlement.workbooks.cells import Table
@@ -47,9 +47,20 @@ class Measured(NamedTuple):
     replicates_ppm: tuple[int, ...]
 
 
-def declared_rows(table: Table, reading: Reading) -> list[Declared]:
-    """Return the declared columns of a bar list. Raises BadFile with every bad row."""
-    return rows_of(table, bar_columns.DECLARED, bar_columns.ALL, _declared, reading)
+def laid_out(table: Table, reading: Reading, kind: str) -> Layout:
+    """Return a bar list of a kind, declared or measured, under its headings."""
+    columns = bar_columns.DECLARED if kind == "declared" else bar_columns.MEASURED
+    return lay_out(table, columns, bar_columns.ALL, reading)
+
+
+def declared_rows(layout: Layout, reading: Reading) -> Rows[Declared]:
+    """Return the declared columns of a bar list, and every error of its rows."""
+    return rows_of(layout, bar_columns.DECLARED, _declared, reading)
+
+
+def measured_rows(layout: Layout, reading: Reading) -> Rows[Measured]:
+    """Return the measured columns of a bar list, and every error of its rows."""
+    return rows_of(layout, bar_columns.MEASURED, _measured, reading)
 
 
 def _declared(line: int, key: BarKey, values: Mapping[str, Any]) -> Declared:
@@ -74,11 +85,6 @@ def _declared(line: int, key: BarKey, values: Mapping[str, Any]) -> Declared:
         fineness_e5=fineness_e5,
         provenance=provenance,
     )
-
-
-def measured_rows(table: Table, reading: Reading) -> list[Measured]:
-    """Return the measured columns of a bar list. Raises BadFile with every bad row."""
-    return rows_of(table, bar_columns.MEASURED, bar_columns.ALL, _measured, reading)
 
 
 def _measured(line: int, key: BarKey, values: Mapping[str, Any]) -> Measured:

@@ -8,27 +8,15 @@ row and every total is computed again; errors are named by row.
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from goldx.protocol.units import BadValue, format_decimal
 from settlement.base.arithmetic import parse_decimal
-from settlement.intake import files
 from settlement.workbooks import cells
-from settlement.workbooks.cells import BadFile, Row, RowError, Table
+from settlement.workbooks.as_read import AsRead
+from settlement.workbooks.as_read import as_read as shown_as_read
+from settlement.workbooks.cells import BadFile, Row, RowError, Table, normal_heading
+from settlement.workbooks.headings import DEPOSITORY, FIGURES
 
 COLUMNS: Final = ("previous", "received", "withdrawn", "net", "adjustment", "total")
-_HEADINGS: Final[Mapping[str, str]] = {
-    cells.normal_heading(heading): column
-    for heading, column in (
-        ("PREV TOTAL", "previous"),
-        ("RECEIVED", "received"),
-        ("WITHDRAWN", "withdrawn"),
-        ("NET CHANGE", "net"),
-        ("ADJUSTMENT", "adjustment"),
-        ("TOTAL TODAY", "total"),
-    )
-}
-_DEPOSITORY: Final = "depository"
 _LARGEST: Final = 10**18 - 1
 CATEGORIES: Final = ("Registered", "Eligible")
 _GRAND: Final = {"TOTAL REGISTERED": "Registered", "TOTAL ELIGIBLE": "Eligible", "COMBINED TOTAL": "Total"}
@@ -78,38 +66,38 @@ def read(table: Table) -> Report:
         raise BadFile([RowError(1, "file", f"no row has the headings {wanted}, TOTAL TODAY")])
     if errors := _unreadable(table, at):
         raise BadFile(errors)
-    places = {_HEADINGS.get(cells.normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
+    places = {FIGURES.get(normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
     about = tuple(cell.text for row in table.rows[:at] for cell in row.cells if cell.text)
     return Report(about, tuple(_Body(places).read(table.rows[at + 1 :])))
 
 
-async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, report: Report) -> int:
-    """Keep the file of a correct report with its totals; return its number. Raises Refused (FILE_KNOWN)."""
-    await files.check_new(connection, "depository", data)
-    totals = {category: shown(report.total(category).total) for category in CATEGORIES}
-    result = {"about": list(report.about), **totals}
-    return await files.keep(connection, by, "depository", name, data, len(report.stocks), result)
+def as_read(table: Table) -> AsRead:
+    """Return a report as it was read."""
+    at = _heading_at(table) or 0
+    rows = table.rows[at:]
+    names = [normal_heading(cell.text) for cell in rows[0].cells] if rows else []
+    return shown_as_read(table, rows, [FIGURES.get(name, name) or None for name in names])
 
 
 def _unreadable(table: Table, at: int) -> list[RowError]:
     """Return the cells that hold no value: any in titles and rows, and the merged ones among a row's figures."""
     heading = table.rows[at].cells
-    names = {place: cells.normal_heading(cell.text) for place, cell in enumerate(heading)}
+    names = {place: normal_heading(cell.text) for place, cell in enumerate(heading)}
     found = []
     for number, row in enumerate(table.rows):
         is_row = number > at and any(cell.text for cell in row.cells[1:])
         for place, cell in enumerate(row.cells):
             name = names.get(place)
             if cell.text or (is_row and name):
-                column = _HEADINGS.get(name or "", name or "row")
+                column = FIGURES.get(name or "", name or "row")
                 found.append(table.unreadable(row, place, column))
     return [error for error in found if error is not None]
 
 
 def _heading_at(table: Table) -> int | None:
-    for number, row in enumerate(table.rows[:40]):
-        found = {cells.normal_heading(cell.text) for cell in row.cells}
-        if _DEPOSITORY in found and found >= _HEADINGS.keys():
+    for number, row in enumerate(table.rows[: cells.HEADING_WITHIN]):
+        found = {normal_heading(cell.text) for cell in row.cells}
+        if DEPOSITORY in found and found >= FIGURES.keys():
             return number
     return None
 

@@ -9,7 +9,7 @@ from settlement.base.texts import printable
 from settlement.base.working_days import parse_day
 from settlement.intake import bar_columns, bar_rows
 from settlement.intake.bar_columns import KEY, WEIGHT, CellReader
-from settlement.intake.bar_rows import BarKey, Reading
+from settlement.intake.bar_rows import BarKey, Layout, Reading
 from settlement.tables.lots import CUSTOMS
 from settlement.workbooks import cells
 
@@ -79,11 +79,16 @@ _STATED: Final = ("status", "seal", "customs", "owner", "day")
 """Columns that a statement may lack, in the order of the fields of StatementBar."""
 
 
+def laid_out(table: cells.Table, reading: Reading) -> Layout:
+    """Return a statement under its headings."""
+    return bar_rows.lay_out(table, _COLUMNS, (*KEY, *_COLUMNS), reading)
+
+
 def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
-    """Return the lines of a statement. Raises BadFile with every bad row; a bar that is listed twice is a break."""
+    """Return the lines of a statement. Raises BadFile with every error; a bar that is listed twice is a break."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:
         weight = bar_columns.weight_and_fineness(values)
         return StatementBar(line, key, *weight, *(values.get(name) for name in _STATED))
 
-    return bar_rows.rows_of(table, _COLUMNS, (*KEY, *_COLUMNS), make, reading, unique=False)
+    return bar_rows.rows_of(laid_out(table, reading), _COLUMNS, make, reading, unique=False).whole()

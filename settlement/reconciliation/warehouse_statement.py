@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit
 from settlement.base.arithmetic import format_cg
+from settlement.base.database import trial
 from settlement.base.spelling import fold, same
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.documents.lots import AT_WAREHOUSE, GONE, PROMISED
@@ -284,19 +285,6 @@ def _drift(place: str, bars: Sequence[tuple[Row[Any], StatementBar]]) -> list[Br
     return [Break("WEIGHT_DRIFT", place, "", expected * 10, there * 10, "gross_mg", note)]
 
 
-async def preview(
-    connection: AsyncConnection,
-    place: str,
-    day: date,
-    data: bytes,
-    lines: Sequence[StatementBar],
-    signature: bytes | None = None,
-) -> Outcome:
-    """Compare a statement and change nothing. Raises BadValue for an unknown warehouse, and what ``_check`` raises."""
-    signed_by = await _check(connection, place, day, data, lines, signature)
-    return (await compare(connection, place, lines))._replace(signed_by=signed_by)
-
-
 async def _check(
     connection: AsyncConnection,
     place: str,
@@ -355,3 +343,19 @@ async def take_in(
     about = statement_order.about(place, day, entry)
     await files.keep(connection, by, statement_order.KIND, name, data, len(lines), result, about)
     return outcome._replace(run_id=run_id)
+
+
+async def preview(
+    connection: AsyncConnection,
+    by: str,
+    place: str,
+    day: date,
+    name: str,
+    data: bytes,
+    lines: Sequence[StatementBar],
+    signature: bytes | None = None,
+) -> Outcome:
+    """Do what ``take_in`` does and take it back. Raises what it raises."""
+    async with trial(connection):
+        outcome = await take_in(connection, by, place, day, name, data, lines, signature)
+    return outcome._replace(run_id=None)

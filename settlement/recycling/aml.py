@@ -24,7 +24,7 @@ from settlement.base.texts import printable
 from settlement.documents.recycling import AML_REPORT, REPORT_WAITING
 from settlement.recycling import sellers
 from settlement.tables.recycling import aml_report, counter_ticket, seller
-from settlement.workbooks import formats, writing
+from settlement.workbooks import limits, writing
 
 LARGE_FEN: Final = 10_000_000
 """100,000 CNY in cash."""
@@ -227,6 +227,6 @@ async def export(connection: AsyncConnection, kind: str) -> bytes:
             row.description,
             row.reference,
         )
-        for row in await listing(connection, PageRequest(limit=formats.MAX_ROWS))
+        for row in await listing(connection, PageRequest(limit=limits.MAX_ROWS))
     ]
     return writing.write(kind, "Reports", EXPORT, rows)

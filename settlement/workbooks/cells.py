@@ -11,7 +11,7 @@ cell: leading zeros and digits beyond the fifteenth are lost there already.
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
@@ -20,14 +20,20 @@ from settlement.workbooks.marks import FORMULA
 
 NOISE_ULPS: Final = 4
 """How many units in the last place of the binary number are noise and not a figure."""
-HEADING_WITHIN: Final = 20
+HEADING_WITHIN: Final = 40
 """The number of first non-empty rows among which the heading is searched."""
+
+MANY: Final = 4
+"""So many known headings make a heading whatever stands beside them."""
 
 TEXT, NUMBER, PERCENTAGE, DATE = "text", "number", "percentage", "date"
 UNREADABLE = "unreadable"
 """Kind of a cell without a value; its text is what stands there: an error, or a formula after FORMULA."""
 MERGED = "merged"
 """Kind of a cell that is merged with others, and is not the one of them that has the value; its text is empty."""
+
+
+NO_VALUE: Final = (UNREADABLE, MERGED)
 
 
 class Cell(NamedTuple):
@@ -59,6 +65,11 @@ class RowError(NamedTuple):
         return f"line {self.line}, {self.column}: {self.problem}"
 
 
+_SIMPLIFIED: Final = str.maketrans(
+    "廠煉產編號條錠塊鑄種級態類別賬帳戶倉庫點純來證據單國賣覈驗採礦許資稅憑證簽鉛復複秤磅稱入譜檢熒瑩後樣檢機構狀況貨關總",
+    "厂炼产编号条锭块铸种级态类别账账户仓库点纯来证据单国卖核验采矿许资税凭证签铅复复秤磅称入谱检荧荧后样检机构状况货关总",
+)
+"""Traditional characters of the known headings, and the simplified ones."""
 _COMPUTE: Final = "open the file in a spreadsheet program and save it there, or type the value"
 _CORRECT: Final = "correct it in the spreadsheet, or type the value, and save the file again"
 
@@ -73,11 +84,16 @@ def cell_name(line: int, place: int) -> str:
 
 
 class Table(NamedTuple):
-    """A file that was read. ``dialect`` tells people how: encoding and separator, or the sheet's name."""
+    """A file that was read.
+
+    ``dialect`` tells people how: encoding and separator, or the sheet's name. ``how`` says of each of these what it is,
+    and what shows it.
+    """
 
     format: str
     dialect: str
     rows: list[Row]
+    how: tuple[str, ...] = ()
 
     def unreadable(self, row: Row, place: int, column: str) -> RowError | None:
         """Return what is wrong with a cell that holds no value; None for any other. ``place``: in its row, from 0.
@@ -85,7 +101,7 @@ class Table(NamedTuple):
         Every reader asks this of every cell of the rows that it reads, before it takes the cell's text for anything.
         """
         cell = row.cells[place]
-        if cell.kind not in (UNREADABLE, MERGED):
+        if cell.kind not in NO_VALUE:
             return None
         where = (
             f"cell {place + 1} of the row" if self.format == "CSV" else f"{cell_name(row.line, place)}, {self.dialect}"
@@ -109,22 +125,32 @@ class BadFile(Exception):
 
 
 def normal_heading(text: str) -> str:
-    """Return a heading as it is compared: full-width forms folded, lower case, without spaces and punctuation."""
-    return re.sub(r"[\s_\-.:()\[\]/]+", "", unicodedata.normalize("NFKC", text)).casefold()
+    """Return a heading as it is compared.
 
-
-def find_heading(table: Table, known: Iterable[str]) -> Iterator[Row]:
-    """Return the rows from the heading on: the first row more than half of whose cells are ``known`` headings.
-
-    ``known`` are headings as ``normal_heading`` returns them. Titles above the heading are passed over; where no row is
-    a heading, the first one is taken for it.
+    Full-width forms are folded, letters small, traditional characters simplified; without spaces and punctuation.
     """
-    names = frozenset(known)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[\s_\-.:()\[\]/]+", "", folded).translate(_SIMPLIFIED)
+
+
+def is_heading(texts: Sequence[str], known: Container[str], at_least: int = 2) -> bool:
+    """Return whether a row is the heading: more than half of its texts are ``known`` headings, or MANY of them.
+
+    At least ``at_least`` are; known ones are as ``normal_heading`` returns them.
+    """
+    number = sum(normal_heading(text) in known for text in texts)
+    return number >= at_least and (2 * number > len(texts) or number >= MANY)
+
+
+def find_heading(table: Table, known: Container[str]) -> Sequence[Row]:
+    """Return the rows from the heading on: the first row that ``is_heading``.
+
+    Titles above the heading are passed over; where no row is a heading, the first one is taken for it.
+    """
     for place, row in enumerate(table.rows[:HEADING_WITHIN]):
-        filled = [normal_heading(cell.text) for cell in row.cells if cell.text]
-        if 2 * sum(name in names for name in filled) > len(filled):
-            return iter(table.rows[place:])
-    return iter(table.rows)
+        if is_heading([cell.text for cell in row.cells if cell.text], known):
+            return table.rows[place:]
+    return table.rows
 
 
 def plain_text(field: str, cell: Cell) -> str:

@@ -4,47 +4,40 @@ The cost of reading a workbook is known only afterwards: two cells at opposite c
 this runs only in a process with limits, which ``settlement.workbooks.sheets`` starts.
 """
 
-import csv
 import io
 import lzma
-import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
-from settlement.workbooks import xls, xlsx
+from settlement.workbooks import csv_files, xls, xlsx
 from settlement.workbooks.cells import (
     DATE,
     MERGED,
     NUMBER,
     PERCENTAGE,
-    TEXT,
     UNREADABLE,
-    BadFile,
     Cell,
     Row,
-    RowError,
     Table,
     without_trailing_zeros,
 )
-from settlement.workbooks.marks import Marks, Place, is_error
-from settlement.workbooks.writing import plain
+from settlement.workbooks.csv_files import text_cell
+from settlement.workbooks.headings import ALL
+from settlement.workbooks.limits import check_size, refused
+from settlement.workbooks.marks import Marks, Place
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_UNPACKED: Final = 512 * 1024 * 1024
 """Bytes to which a workbook may unpack: a small file of zeros could fill any memory."""
-MAX_ROWS: Final = 100_000
-MAX_COLUMNS: Final = 200
-MAX_CELLS: Final = 2_000_000
-"""Non-empty rows, times the columns of each."""
 
-SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
+_BEGINNINGS: Final = {b"PK\x03\x04": "XLSX", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "XLS"}
 DAMAGED: Final = (
     CalamineError,
     zipfile.BadZipFile,
@@ -63,70 +56,30 @@ DAMAGED: Final = (
 """Errors of the libraries for packed files at a file that is cut, altered or encrypted."""
 
 
-def parse(data: bytes, sheet: str | None = None) -> Table:
-    """Return the non-empty rows; ``sheet`` names the sheet of a workbook with several. Raises BadFile."""
-    if data.startswith(b"PK\x03\x04"):
+class Stated(NamedTuple):
+    """Statements about a file that come beside it: the sheet of a workbook, encoding and separator of a CSV.
+
+    ``headings`` are known headings of such a file beside those of every table, as ``normal_heading`` returns them.
+    """
+
+    sheet: str | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    headings: Sequence[str] = ()
+
+
+def parse(data: bytes, stated: Stated = Stated()) -> Table:  # noqa: B008
+    """Return the rows that hold anything. Raises BadFile."""
+    workbook = next((name for begin, name in _BEGINNINGS.items() if data.startswith(begin)), None)
+    if workbook is None:
+        if stated.sheet is not None:
+            raise refused(f"a CSV has no sheets, so there is no {stated.sheet!r}")
+        return csv_files.read(data, stated.encoding, stated.separator, ALL.union(stated.headings))
+    if stated.encoding is not None or stated.separator is not None:
+        raise refused(f"it is an {workbook}, which has neither an encoding nor a separator to be stated")
+    if workbook == "XLSX":
         _check_archive(data)
-        return _workbook("XLSX", data, sheet)
-    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return _workbook("XLS", data, sheet)
-    if sheet is not None:
-        raise _bad_file(f"a CSV has no sheets, so there is no {sheet!r}")
-    return _csv(data)
-
-
-def _bad_file(problem: str, line: int = 1) -> BadFile:
-    return BadFile([RowError(line, "file", problem)])
-
-
-def _csv(data: bytes) -> Table:
-    text, encoding = _decode(data)
-    lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    separator = _separator(first)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[Row] = []
-    total = 0
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                total += len(cells)
-                _check_size(len(rows) + 1, len(cells), total, reader.line_num)
-                rows.append(Row(reader.line_num, tuple(_text_cell(plain(cell.strip())) for cell in cells)))
-    except csv.Error as error:
-        raise BadFile([RowError(reader.line_num, "row", str(error))]) from error
-    return Table("CSV", f"{encoding}, separated by {SEPARATORS[separator]}", rows)
-
-
-def _decode(data: bytes) -> tuple[str, str]:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return data.decode("utf-16"), "UTF-16"
-        except UnicodeDecodeError as error:
-            raise _bad_file(f"byte {error.start} is not UTF-16 text, as the file's first bytes promise") from error
-    try:
-        return data.decode("utf-8-sig"), "UTF-8"
-    except UnicodeDecodeError as bad:
-        try:
-            return data.decode("gb18030"), "GB18030"
-        except UnicodeDecodeError:
-            line = data.count(b"\n", 0, bad.start) + 1
-            raise _bad_file(f"byte {bad.start} is neither UTF-8 nor GB18030 text", line) from bad
-
-
-def _separator(line: str) -> str:
-    """Return the most frequent separator outside quotes; a comma if there is none."""
-    bare = re.sub(r'"[^"]*"', "", line)
-    return max(SEPARATORS, key=bare.count)
-
-
-def _check_size(rows: int, columns: int, cells: int, line: int) -> None:
-    if rows > MAX_ROWS:
-        raise _bad_file(f"more than {MAX_ROWS} rows", line)
-    if columns > MAX_COLUMNS:
-        raise _bad_file(f"more than {MAX_COLUMNS} columns", line)
-    if cells > MAX_CELLS:
-        raise _bad_file(f"more than {MAX_CELLS} cells", line)
+    return _workbook(workbook, data, stated.sheet)
 
 
 def _check_archive(data: bytes) -> None:
@@ -136,11 +89,11 @@ def _check_archive(data: bytes) -> None:
             size = sum(item.file_size for item in archive.infolist())
             names = set(archive.namelist())
     except DAMAGED as error:
-        raise _bad_file("it begins like an XLSX and is not one") from error
+        raise refused("it begins like an XLSX and is not one") from error
     if size > MAX_UNPACKED:
-        raise _bad_file(f"it unpacks to {size} bytes; at most {MAX_UNPACKED} are read")
+        raise refused(f"it unpacks to {size} bytes; at most {MAX_UNPACKED} are read")
     if "xl/workbook.xml" not in names or names & {"content.xml", "xl/workbook.bin"}:
-        raise _bad_file("it is a ZIP archive and no XLSX; CSV, XLSX and XLS are read")
+        raise refused("it is a ZIP archive and no XLSX; CSV, XLSX and XLS are read")
 
 
 def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
@@ -148,7 +101,7 @@ def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheet = _sheet(book, wanted)
         height, width = sheet.total_height, sheet.total_width
-        _check_size(height, width, height * width, height)
+        check_size(height, width, height * width, height)
         found = sheet.to_python(skip_empty_area=False)
         merged = sheet.merged_cell_ranges or []
         if kind == "XLSX":
@@ -156,11 +109,13 @@ def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
         else:
             marks = xls.marks(data, book.sheet_names.index(sheet.name), len(book.sheet_names))
     except DAMAGED as error:
-        raise _bad_file(f"it is not a readable {kind}: {error}") from error
+        raise refused(f"it is not a readable {kind}: {error}") from error
     cells = [[_cell(value) for value in values] for values in found]
     _mark(cells, marks, merged)
     rows = [Row(line, tuple(values)) for line, values in enumerate(cells, 1)]
-    return Table(kind, f"sheet {sheet.name!r}", [row for row in rows if any(cell.text for cell in row.cells)])
+    rows = [row for row in rows if any(cell.text for cell in row.cells)]
+    how = f"sheet {sheet.name!r}: " + ("as stated" if wanted is not None else "no other holds anything")
+    return Table(kind, f"sheet {sheet.name!r}", rows, (how,))
 
 
 def _mark(cells: list[list[Cell]], marks: Marks, merged: Sequence[tuple[Place, Place]]) -> None:
@@ -176,7 +131,7 @@ def _mark(cells: list[list[Cell]], marks: Marks, merged: Sequence[tuple[Place, P
     height = max((row + 1 for row, _ in marks.unreadable), default=0)
     width = max((column + 1 for _, column in marks.unreadable), default=0)
     height, width = max(height, len(cells)), max(width, len(cells[0]) if cells else 0)
-    _check_size(height, width, height * width, height)
+    check_size(height, width, height * width, height)
     for values in cells:
         values.extend([Cell("")] * (width - len(values)))
     cells += [[Cell("")] * width for _ in range(height - len(cells))]
@@ -188,14 +143,14 @@ def _sheet(book: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
     visible = [meta.name for meta in book.sheets_metadata if meta.visible == SheetVisibleEnum.Visible]
     if wanted is not None:
         if wanted not in visible:
-            raise _bad_file(f"there is no sheet {wanted!r}; there are {', '.join(map(repr, visible))}")
+            raise refused(f"there is no sheet {wanted!r}; there are {', '.join(map(repr, visible))}")
         return book.get_sheet_by_name(wanted)
     filled = [sheet for sheet in map(book.get_sheet_by_name, visible) if sheet.height]
     if len(filled) > 1:
         names = ", ".join(repr(sheet.name) for sheet in filled)
-        raise _bad_file(f"several sheets are not empty, {names}: one must be named")
+        raise refused(f"several sheets are not empty, {names}: one must be named")
     if not filled:
-        raise _bad_file("no rows")
+        raise refused("no rows")
     return filled[0]
 
 
@@ -208,8 +163,4 @@ def _cell(value: Any) -> Cell:
         return Cell(value.isoformat()[:10], DATE)
     if isinstance(value, time | timedelta):
         return Cell(str(value), DATE)
-    return _text_cell(str(value).strip())
-
-
-def _text_cell(text: str) -> Cell:
-    return Cell(text, UNREADABLE if is_error(text) else TEXT)
+    return text_cell(str(value).strip())

@@ -1,6 +1,7 @@
-"""The headings under which the columns of bar lists and warehouse statements are known.
+"""The headings under which the columns of lists, statements and reports are known.
 
-Beside the names of this project they are those of London's weight lists and Chinese ones.
+Beside the names of this project they are those of London's weight lists and Chinese ones, and COMEX's of a depository's
+report.
 """
 
 from collections.abc import Mapping
@@ -101,3 +102,20 @@ HEADINGS: Final[Mapping[str, str]] = {
     normal_heading(name): column for column, names in _NAMES.items() for name in (column, *names)
 }
 """Column by heading; headings are as ``normal_heading`` returns them."""
+
+DEPOSITORY: Final = normal_heading("DEPOSITORY")
+"""Heading of the first column of a depository's report."""
+FIGURES: Final[Mapping[str, str]] = {
+    normal_heading(heading): column
+    for heading, column in (
+        ("PREV TOTAL", "previous"),
+        ("RECEIVED", "received"),
+        ("WITHDRAWN", "withdrawn"),
+        ("NET CHANGE", "net"),
+        ("ADJUSTMENT", "adjustment"),
+        ("TOTAL TODAY", "total"),
+    )
+}
+"""Column by heading of a depository's report."""
+ALL: Final = frozenset((*HEADINGS, *FIGURES, DEPOSITORY))
+"""The headings of every table that is read."""

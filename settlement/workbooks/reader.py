@@ -1,16 +1,18 @@
-"""The process that reads one file: ``python -m settlement.workbooks.reader [SHEET]``, the file on standard input.
+"""The process that reads one file: ``python -m settlement.workbooks.reader STATED``, the file on standard input.
 
-It writes lines of JSON: the format and dialect and then each row, or all errors.
+STATED is what is stated about the file beside it, as JSON. It writes lines of JSON: the format and dialect and then
+each row, or all errors.
 """
 
 import json
 import resource
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from settlement.workbooks.cells import BadFile
-from settlement.workbooks.formats import parse
+from settlement.workbooks.cells import BadFile, Table
+from settlement.workbooks.formats import Stated, parse
 
 MAX_MEMORY: Final = 2**30
 """Bytes of address space that the process may have."""
@@ -30,17 +32,27 @@ def limit() -> None:
     FIRST_TO_END.write_text("1000")
 
 
-def main(arguments: list[str], given: IO[bytes], out: IO[str]) -> None:
-    """Read the file within the limits and write its contents."""
+def lines_of(table: Table) -> Iterator[str]:
+    """Return the lines that say what a table holds."""
+    yield json.dumps({"format": table.format, "dialect": table.dialect, "how": table.how})
+    for line, cells in table.rows:
+        yield json.dumps([line, cells])
+
+
+def main(
+    arguments: list[str], given: IO[bytes], out: IO[str], written: Callable[[Table], Iterator[str]] = lines_of
+) -> None:
+    """Read the file within the limits and write its contents, or what ``written`` makes of them."""
     limit()
     try:
-        table = parse(given.read(), *arguments)
+        lines = written(parse(given.read(), Stated(*json.loads(arguments[0]))))
+        first = next(lines)
     except BadFile as bad:
         print(json.dumps({"errors": bad.errors}), file=out)
         return
-    print(json.dumps({"format": table.format, "dialect": table.dialect}), file=out)
-    for line, cells in table.rows:
-        print(json.dumps([line, cells]), file=out)
+    print(first, file=out)
+    for line in lines:
+        print(line, file=out)
     out.flush()
 
 

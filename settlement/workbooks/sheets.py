@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import IO, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from settlement.workbooks.cells import BadFile, Cell, Row, RowError, Table
-from settlement.workbooks.formats import MAX_BYTES
+from settlement.workbooks.formats import MAX_BYTES, Stated
+from settlement.workbooks.limits import refused
 from settlement.workbooks.reader import MAX_CPU_SECONDS, MAX_FOUND, MAX_MEMORY
 
 MAX_SECONDS: Final = 120
@@ -25,15 +26,17 @@ MAX_SECONDS: Final = 120
 AT_ONCE: Final = 2
 """Files that ``read_async`` reads at the same time in one gateway; others wait."""
 
+NOTHING: Final = Stated()
+"""Nothing is stated about a file."""
 T = TypeVar("T")
 
 _READERS: Final = ThreadPoolExecutor(AT_ONCE, "file")
 _KEPT_SETTINGS: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
-async def read_async(data: bytes, sheet: str | None = None) -> Table:
+async def read_async(data: bytes, stated: Stated = NOTHING) -> Table:
     """Do the same as ``read`` without blocking the event loop, or the threads for other work."""
-    return await in_turn(lambda: read(data, sheet))
+    return await in_turn(lambda: read(data, stated))
 
 
 async def in_turn(work: Callable[[], T]) -> T:
@@ -41,17 +44,30 @@ async def in_turn(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_READERS, work)
 
 
-def read(data: bytes, sheet: str | None = None) -> Table:
-    """Return the non-empty rows; ``sheet`` names the sheet of a workbook with several. Raises BadFile."""
-    with found_by("settlement.workbooks.reader", data, *([] if sheet is None else [sheet])) as found:
-        return _table(found)
+def read(data: bytes, stated: Stated = NOTHING) -> Table:
+    """Return the non-empty rows; ``stated`` is what is known of the file beside it. Raises BadFile."""
+    with found_by("settlement.workbooks.reader", data, json.dumps(stated)) as found:
+        head = first_of(found)
+        rows = []
+        for text in found:
+            line, cells = json.loads(text)
+            rows.append(Row(line, tuple(Cell(*cell) for cell in cells)))
+    return Table(head["format"], head["dialect"], rows, tuple(head["how"]))
+
+
+def first_of(found: IO[bytes]) -> Any:
+    """Return the first line of what a process wrote, from JSON. Raises BadFile where it has all errors."""
+    first = json.loads(found.readline())
+    if isinstance(first, dict) and "errors" in first:
+        raise BadFile([RowError(*error) for error in first["errors"]])
+    return first
 
 
 @contextmanager
 def found_by(reader: str, data: bytes, *arguments: str) -> Iterator[IO[bytes]]:
     """Run the module ``reader``, which limits itself, on the file, and give what it wrote. Raises BadFile."""
     if len(data) > MAX_BYTES:
-        raise _refused(f"{len(data)} bytes; at most {MAX_BYTES} are read")
+        raise refused(f"{len(data)} bytes; at most {MAX_BYTES} are read")
     command = [sys.executable, "-m", reader, *arguments]
     settings = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
     with TemporaryFile() as given, TemporaryFile() as found:
@@ -68,15 +84,11 @@ def found_by(reader: str, data: bytes, *arguments: str) -> Iterator[IO[bytes]]:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise _refused(f"it takes longer than {MAX_SECONDS} seconds to read") from error
+            raise refused(f"it takes longer than {MAX_SECONDS} seconds to read") from error
         if done.returncode:
-            raise _refused(_why(done.returncode, done.stderr))
+            raise refused(_why(done.returncode, done.stderr))
         found.seek(0)
         yield found
-
-
-def _refused(problem: str) -> BadFile:
-    return BadFile([RowError(1, "file", problem)])
 
 
 def _why(code: int, said: bytes) -> str:
@@ -92,15 +104,3 @@ def _why(code: int, said: bytes) -> str:
     if b"PanicException" in said:
         return "it is not a readable workbook"
     raise RuntimeError(f"the process that reads files ended with {code}: {said.decode(errors='replace')[-2000:]}")
-
-
-def _table(found: IO[bytes]) -> Table:
-    """Return the process's output: a line with the table's head or the errors, then one line for each row."""
-    head = json.loads(found.readline())
-    if "errors" in head:
-        raise BadFile([RowError(*error) for error in head["errors"]])
-    rows = []
-    for text in found:
-        line, cells = json.loads(text)
-        rows.append(Row(line, tuple(Cell(*cell) for cell in cells)))
-    return Table(head["format"], head["dialect"], rows)

@@ -20,6 +20,7 @@ from settlement.base.refusal import Refused
 from settlement.tables.banking import bank_entry, bank_item, bank_statement
 from settlement.tables.intake import file
 from settlement.workbooks import formats
+from settlement.workbooks.formats import Stated
 from tests.settlement.banking.mock_bank import ACCOUNT, Day, MockBank, Payment
 from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
@@ -30,7 +31,8 @@ FORMATS = ("MT940", "camt", "table")
 
 def statements(bank: MockBank, form: str, days: Sequence[Day]) -> list[Statement]:
     if form == "table":
-        return tables.read(formats.parse(bank.icbc(*days)), profiles.find("icbc"))
+        icbc = profiles.find("icbc")
+        return tables.read(formats.parse(bank.icbc(*days), Stated(headings=icbc.headings)), icbc)
     return swift.read(bank.mt940(*days)) if form == "MT940" else camt.read(bank.camt(*days))
 
 
@@ -195,6 +197,9 @@ async def test_a_clerk_takes_in_the_banks_files(tmp_path: Path) -> None:
     preview = await clerk(ONE, "bank", "import", "1.csv", "--preview")
     assert f"-\t{ACCOUNT}\tBOOKED\tCSV\t-\t2026-11-23\t2026-11-23\t100.00\t105.00\t1\t1\tno\t" in preview
     assert "line 5: no entry: 合计" in preview
+    assert "encoding gb18030: the headings in line 3 are known ones in it, such as" in preview
+    stated = await clerk(ONE, "bank", "import", "1.csv", "--preview", "--encoding", "big5", code=1)
+    assert "is not big5 text" in stated or "heading" in stated
     assert preview.endswith("1 statements, 1 new entries: nothing was changed\n")
     assert "kept as file 1" in await clerk(ONE, "bank", "import", "1.csv")
     (tmp_path / "2.sta").write_bytes(bank.mt940(*bank.days))
@@ -226,6 +231,7 @@ async def test_the_banks_files_over_rest(rest: Rest) -> None:
     data = bank.icbc(*bank.days)
     previewed = await rest("auditor", "POST", "/bank-statements/preview", content=data)
     assert (previewed["file"], previewed["statements"][0]["new"]) == (None, 1)
+    assert previewed["as_read"]["rows"][0]["cells"]["credit"] == "5.00"
     assert (await rest("auditor", "POST", "/bank-statements", 403, content=data))["reason"] == "NOT_PERMITTED"
     taken = await rest(ONE, "POST", "/bank-statements", content=data, params={"name": "1.csv"})
     assert (taken["file"], taken["statements"][0]["opening"]) == (1, "100.00")

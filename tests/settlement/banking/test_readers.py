@@ -15,6 +15,7 @@ from settlement.banking import camt, files, profiles, reader, swift, tables
 from settlement.banking.statements import BOOKED, NOTICE, REPORT, Statement
 from settlement.workbooks import formats
 from settlement.workbooks.cells import BadFile
+from settlement.workbooks.formats import Stated
 from tests.settlement.banking.mock_bank import ACCOUNT, MONDAY, Booking, MockBank, Payment
 
 ICBC = profiles.find("icbc")
@@ -37,7 +38,7 @@ DAYS = st.lists(st.lists(payments(), min_size=1, max_size=4), min_size=1, max_si
 
 
 def table(data: bytes) -> list[Statement]:
-    return tables.read(formats.parse(data), ICBC)
+    return tables.read(formats.parse(data, Stated(headings=ICBC.headings)), ICBC)
 
 
 def movements(statements: list[Statement]) -> list[tuple[Any, ...]]:
@@ -290,7 +291,7 @@ def test_a_workbook_is_read_by_the_same_profile_and_number_cells_keep_their_fen(
         book.active.append(row)
     out = io.BytesIO()
     book.save(out)
-    (found,) = files.read(out.getvalue(), ICBC)
+    (found,) = files.read(out.getvalue(), ICBC).statements
     assert (found.format, [entry.amount_fen for entry in found.entries], found.closing_fen) == ("XLSX", [10, 20], 30)
     assert found.first_day == MONDAY
 
@@ -357,9 +358,9 @@ def test_a_file_is_read_in_a_process_of_its_own_whatever_it_is() -> None:
     bank = MockBank(0)
     day = bank.book(Payment(500, "A.H", "Member A", "62220001", "货款"))
     for data in (bank.mt940(day), bank.camt(day), bank.camt(day).decode().encode("utf-16"), bank.icbc(day)):
-        (found,) = files.read(data, ICBC)
+        (found,) = files.read(data, ICBC).statements
         assert found.entries[0].amount_fen == 500
-    assert files.read(bank.camt(day)) == camt.read(bank.camt(day))
+    assert files.read(bank.camt(day)).statements == camt.read(bank.camt(day))
     assert "line 1, document" in errors(lambda: files.read(b"<Document>"))
     assert "a table needs the profile of its bank" in errors(lambda: files.read(bank.icbc(day)))
     bomb = b'<!DOCTYPE a [<!ENTITY a "' + b"x" * 1000 + b'"><!ENTITY b "' + b"&a;" * 1000 + b'">]><a>' + b"&b;" * 1000

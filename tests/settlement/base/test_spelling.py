@@ -178,6 +178,6 @@ async def test_a_count_list_is_read_by_its_own_register(exchange: SmallExchange,
         await do(exchange, pre_advice.pre_advise, ONE, [row._replace(key=BarKey("HX", "C", 5))])
     async with exchange.engine.connect() as connection:
         listed = await bar_export.count_list(connection, "XM1", kind)
-        lines = statement_file.read(sheets.read(listed, None), Reading())
+        lines = statement_file.read(sheets.read(listed), Reading())
         found = await warehouse_statement.compare(connection, "XM1", lines)
     assert (found.bars, found.lots, found.breaks) == (2, 2, ())

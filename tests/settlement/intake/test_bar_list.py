@@ -2,7 +2,6 @@
 
 import pytest
 
-from settlement.intake import bar_list
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.lots.provenance import Record
 from settlement.lots.scales import Weight
@@ -76,19 +75,19 @@ def test_a_bad_measurement_is_named(row: dict[str, str], column: str) -> None:
 
 def test_every_bad_row_is_reported_at_once() -> None:
     rows = [{"serial": "A1"}, {"serial": "A2", "gross_g": "0"}, {"serial": "A1"}, {"form": "X", "origin": "X"}]
-    assert problems(bars(rows)) == [(3, "gross_g"), (4, "serial"), (5, "form"), (5, "origin")]
+    assert problems(bars(rows)) == [(3, "gross_g"), (4, "serial"), (5, "form"), (5, "origin"), (5, "serial")]
 
 
 @pytest.mark.parametrize(
     ("spoil", "where"),
     [
-        (lambda data: data.replace(b"refiner", b"smelter", 1), [(1, "smelter"), (1, "refiner")]),
+        (lambda data: data.replace(b"refiner", b"smelter", 1), [(1, "refiner"), (1, "smelter")]),
         (lambda data: data.replace(b"seal,", b"serial,", 1), [(1, "serial")]),
         (lambda data: data.replace(b"XM1,", b"XM1,,"), [(2, "row")]),
         (lambda data: data.replace(b"XM1,", b'"XM"1,'), [(2, "row")]),
         (lambda data: data.replace(b"XM1", b"\xff\xfe"), [(2, "file")]),
         (lambda data: data[: data.index(b"\n")], [(1, "file")]),
-        (lambda _: b"", [(1, "refiner"), (1, "serial")]),
+        (lambda _: b"", [(1, "file")]),
     ],
     ids=["unknown heading", "heading twice", "one cell more", "bad quoting", "not UTF-8", "no rows", "empty"],
 )
@@ -97,11 +96,53 @@ def test_a_file_of_the_wrong_shape_is_refused(spoil: object, where: list[tuple[i
     assert problems(spoil(bars([{}])))[:2] == where
 
 
+def test_a_row_that_is_too_short_ends_nothing() -> None:
+    """Each short row is named by the first column that it lacks, and what it does have is read, as are all others."""
+    heading = "refiner,serial,year,gross_g,fineness_permille,country"
+    lines = (
+        heading,
+        "HX,A1,2024,1.00,999,CN",
+        "HX,A2,2024,1.00,999",
+        "HX,A3,2024,x",
+        "HX,A4,2024,1.00,999,CN,,",
+        "HX,A5,1,0,0,C",
+    )
+    given = {"symbol": "AU", "form": "GRAIN", "account": "A.H", "warehouse": "XM1", "origin": "BANK"}
+    with pytest.raises(BadFile) as bad:
+        bar_lists.declared_rows(sheets.read("\n".join(lines).encode()), Reading(given))
+    assert [(error.line, error.column) for error in bad.value.errors] == [
+        (3, "country"),
+        (4, "fineness_permille"),
+        (4, "gross_g"),
+        (5, "row"),
+        (6, "fineness_permille"),
+        (6, "gross_g"),
+        (6, "year"),
+    ]
+    assert "5 cells where the heading has 6; there is none for country" in str(bad.value)
+
+
+def test_wrong_headings_hide_no_wrong_rows() -> None:
+    lines = "refiner,serial,colour,gross_g,fineness_permille\nHX,A1,red,x,999\nHX,,red,1.00,999\nHX,A2,red,1.00\n"
+    with pytest.raises(BadFile) as bad:
+        bar_lists.declared_rows(
+            sheets.read(lines.encode()), Reading({"symbol": "AU", "form": "GRAIN", "origin": "BANK"})
+        )
+    assert [(error.line, error.column) for error in bad.value.errors] == [
+        (1, "account"),
+        (1, "colour"),
+        (1, "warehouse"),
+        (2, "gross_g"),
+        (3, "serial"),
+        (4, "fineness_permille"),
+    ]
+
+
 def test_a_point_is_no_decimal_mark_beside_a_decimal_comma() -> None:
     """The point of ``1.250`` beside a declared comma is refused: it may be thousands or a slip."""
     table = sheets.read(bars([{"gross_g": "1.250", "fineness_permille": "999.5"}]))
     with pytest.raises(BadFile) as bad:
-        bar_list.declared_rows(table, Reading(comma=True))
+        bar_lists.declared_rows(table, Reading(comma=True))
     assert [(error.line, error.column) for error in bad.value.errors] == [(2, "fineness_permille"), (2, "gross_g")]
     typed = sheets.read(bars([{"gross_g": "1250", "fineness_permille": "999"}]))
-    assert bar_list.declared_rows(typed, Reading(comma=True))[0].gross_cg == 125_000
+    assert bar_lists.declared_rows(typed, Reading(comma=True))[0].gross_cg == 125_000

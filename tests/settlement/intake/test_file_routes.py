@@ -2,8 +2,9 @@
 
 from settlement.workbooks import sheets
 from tests.settlement import bar_lists
+from tests.settlement.reconciliation.test_depository_report import ROWS
 from tests.settlement.rest import Rest
-from tests.settlement.small_exchange import ONE, SmallExchange
+from tests.settlement.small_exchange import ONE, SmallExchange, bars
 from tests.settlement.workbooks.test_sheets import workbook
 
 
@@ -56,3 +57,43 @@ async def test_files_over_rest(exchange: SmallExchange, rest: Rest, today: str) 
     assert not {event["event_id"] for event in events["events"]} & {event["event_id"] for event in more["events"]}
     report = workbook(["DEPOSITORY", "", "PREV TOTAL"], ["nothing"])
     await rest(ONE, "POST", "/depository-reports", 422, content=report)
+
+
+async def test_previews_over_rest_show_how_a_file_was_read(exchange: SmallExchange, rest: Rest, today: str) -> None:
+    text = bars([{"refiner": "Métaux", "serial": "Ä1"}]).decode().replace(",", ";")
+    data = text.encode("cp1252")
+    where = "/bar-lists/declared/preview"
+    (asked,) = (await rest(ONE, "POST", where, content=data))["problems"]
+    assert (asked["line"], asked["column"]) == (2, "file")
+    assert "state it" in asked["problem"]
+    found = await rest(ONE, "POST", where, params={"encoding": "windows-1252", "separator": "semicolon"}, content=data)
+    assert (found["problems"], found["rows"]) == ([], 1)
+    assert found["as_read"]["how"][:2] == ["encoding windows-1252: as stated", "separator semicolon: as stated"]
+    assert found["as_read"]["words"] == [
+        {"word": "Métaux", "line": 2},
+        {"word": "Ä1", "line": 2},
+        {"word": "P-Ä1", "line": 2},
+    ]
+    assert found["as_read"]["rows"][0]["cells"]["gross_g"] == "100.00"
+    await rest(ONE, "POST", where, 422, params={"encoding": "latin-9"}, content=data)
+
+    await exchange.issue([{"serial": "A1"}])
+    count = await rest.content("auditor", "/exports/counts/XM1", format="csv")
+    (day,) = (await rest("auditor", "POST", "/statements/XM1/preview", content=count))["as_read"]["rows"]
+    assert day["cells"]["serial"] == "A1"
+    await rest(ONE, "POST", "/statements/XM1", params={"day": today}, content=count)
+    again = await rest(ONE, "POST", "/statements/XM1/preview", 409, params={"day": today}, content=count)
+    assert again["reason"] == "FILE_KNOWN"
+
+    report = workbook(*ROWS)
+    found = await rest("auditor", "POST", "/depository-reports/preview", content=report)
+    assert found["as_read"]["rows"][1]["cells"] == {"depository": "Registered", "previous": "100", "received": "10"} | {
+        "withdrawn": "4",
+        "net": "6",
+        "adjustment": "-1",
+        "total": "105",
+    }
+    taken = await rest(ONE, "POST", "/depository-reports", content=report)
+    assert (taken["total"], taken["stocks"]) == (found["total"], found["stocks"])
+    known = await rest(ONE, "POST", "/depository-reports/preview", 409, content=report)
+    assert known["reason"] == "FILE_KNOWN"

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from settlement.base import audit, registry
 from settlement.base.refusal import Refused
 from settlement.intake import files, imports
 from settlement.intake.bar_rows import BarKey, Reading
@@ -66,7 +67,7 @@ def test_a_chinese_list_with_decimal_commas(encoding: str) -> None:
 
 def test_a_comma_that_may_separate_thousands_is_refused_unless_it_is_declared() -> None:
     data = "编号;厂家;毛重（千克）;成色\nA1;HX;1,250;999\nA2;HX;1,300;999\n".encode()
-    assert problems(data, Reading(GIVEN)) == [(2, "numbers")]
+    assert problems(data, Reading(GIVEN)) == [(2, "gross_kg")]
     assert [bar.gross_cg for bar in bar_lists.declared(data, Reading(GIVEN, comma=True))] == [125_000, 130_000]
     assert problems(data, Reading(GIVEN, comma=False)) == [(2, "gross_kg"), (3, "gross_kg")]
 
@@ -111,10 +112,10 @@ async def test_a_preview_names_every_problem_and_changes_nothing(exchange: Small
     await exchange.register([{"serial": "A1"}])
     data = bars([{"serial": "A1"}, {"serial": "A2", "warehouse": "XM9"}, {"serial": "A3"}])
     async with exchange.engine.begin() as connection:
-        found = await imports.preview(connection, "declared", data, Reading())
+        found = await imports.preview(connection, ONE, "declared", "bars.csv", data, Reading())
         assert [(error.line, error.column) for error in found.problems] == [(2, "serial"), (3, "warehouse")]
         assert (found.rows, found.gross_cg, found.format) == (3, 30_000, "CSV")
-        unreadable = await imports.preview(connection, "declared", b"PK\x03\x04", Reading())
+        unreadable = await imports.preview(connection, ONE, "declared", "bars.csv", b"PK\x03\x04", Reading())
         assert [error.column for error in unreadable.problems] == ["file"]
         assert await connection.scalar(select(func.count()).select_from(lot)) == 1
         assert await files.listing(connection) == []
@@ -128,7 +129,7 @@ async def test_a_file_is_kept_as_it_came_and_taken_in_once(exchange: SmallExchan
         kept = await files.original(connection, 1)
         assert (bytes(kept.content), bytes(kept.sha256)) == (data, sha256(data).digest())
         assert (kept.kind, kept.rows, kept.result) == ("declared", 2, {"lots": numbers})
-        found = await imports.preview(connection, "declared", data, Reading())
+        found = await imports.preview(connection, ONE, "declared", "bars.csv", data, Reading())
         assert found.known_as == 1
         with pytest.raises(Refused, match="as file 1"):
             await imports.take_in(connection, ONE, "declared", "other name.csv", data)
@@ -153,3 +154,69 @@ async def test_all_or_nothing(exchange: SmallExchange) -> None:
         )
     assert len(taken.lots) == len(rows)
     assert seen == [(imports.CHUNK, len(rows)), (len(rows), len(rows))]
+
+
+SPOILT = (
+    {"serial": "A2", "scale": "SCALE-9"},
+    {"serial": "A3", "weighed_g": "100.001"},
+    {"serial": "A4", "laboratory": "LAB-9"},
+    {"serial": "A5", "sample_seal": "P-A1"},
+    {"serial": "A6", "weighed_g": "40000.00"},
+    {"serial": "A7", "replicate_1": "100.000"},
+    {"serial": "A9"},
+)
+"""Rows that nothing in the file shows to be wrong: each is refused by another step of the way to the register."""
+
+
+async def test_a_preview_promises_nothing_that_the_run_refuses(exchange: SmallExchange) -> None:
+    """Both name the same rows, all of them, and neither leaves anything behind."""
+    declared = [{"serial": f"A{number}"} for number in (1, 2, 3, 4, 5, 6, 7, 8)]
+    spoilt = bars([{"serial": "A1"}, *SPOILT, {"serial": "A8"}])
+    async with exchange.engine.begin() as connection:
+        await imports.take_in(connection, ONE, "declared", "bars.csv", bars(declared))
+        before = await audit.head(connection)
+        found = await imports.preview(connection, ONE, "measured", "spoilt.csv", spoilt, Reading())
+        with pytest.raises(BadFile) as bad:
+            await imports.take_in(connection, ONE, "measured", "spoilt.csv", spoilt)
+        assert found.problems == bad.value.errors
+        assert {error.line for error in found.problems} >= {3, 4, 5, 6, 7, 9}
+        assert not {error.line for error in found.problems} & {2, 10}, (
+            "the first and the last row are as they should be"
+        )
+        assert await audit.head(connection) == before
+        assert set(await connection.scalars(select(lot.c.state))) == {"PRE_ADVISED"}
+
+
+@pytest.mark.parametrize("kind", ["declared", "measured"])
+async def test_a_preview_finds_what_the_run_then_does(exchange: SmallExchange, kind: str) -> None:
+    data = bars([{"serial": "A1"}, {"serial": "A2"}])
+    async with exchange.engine.begin() as connection:
+        if kind == "measured":
+            await imports.take_in(connection, ONE, "declared", "bars.csv", data)
+        before = await audit.head(connection)
+        found = await imports.preview(connection, ONE, kind, "bars.csv", data, Reading())
+        assert (found.problems, found.rows, found.known_as) == ([], 2, None)
+        assert await audit.head(connection) == before
+        assert len((await imports.take_in(connection, ONE, kind, "bars.csv", data)).lots) == 2
+
+
+async def test_a_preview_refuses_who_may_not_take_the_file_in(exchange: SmallExchange) -> None:
+    async with exchange.engine.begin() as connection:
+        await registry.add_staff(connection, ONE, "auditor", "Auditor", ["supervise"])
+        found = await imports.preview(
+            connection, "auditor", "declared", "bars.csv", bars([{"serial": "A1"}]), Reading()
+        )
+        assert [str(problem)[:27] for problem in found.problems] == ["line 1, file: auditor may n"]
+
+
+async def test_after_many_refused_rows_the_others_are_not_tried(
+    exchange: SmallExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "MOST_PROBLEMS", 2)
+    rows = [{"serial": f"A{number}"} for number in range(6)]
+    async with exchange.engine.begin() as connection:
+        await imports.take_in(connection, ONE, "declared", "bars.csv", bars(rows))
+        data = bars([{**row, "scale": "SCALE-9"} for row in rows])
+        found = await imports.preview(connection, ONE, "measured", "bars.csv", data, Reading())
+    assert [error.line for error in found.problems] == [2, 3, 4]
+    assert found.problems[-1].problem == "this row and those after it were not tried: 2 others were refused"

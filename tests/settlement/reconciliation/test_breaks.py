@@ -78,7 +78,7 @@ async def test_a_bar_that_a_statement_has_twice_is_in_dispute_only_if_its_lot_di
 ) -> None:
     for gross, disputed in (("100.00", 0), ("101.00", 99_900)):
         bars = [*[f"HX,A1,2024,{gross},999.00,"] * 2, "HX,A2,2024,100.00,999.00,"]
-        lines = statement_file.read(sheets.read("\n".join((HEADING, *bars)).encode()), Reading())
+        lines = statement_file.read(sheets.read("\n".join((HEADING, *bars)).encode("utf-8-sig")), Reading())
         found = (await do(stocked_exchange, warehouse_statement.compare, "XM1", lines)).breaks
         assert found[0].kind == "DUPLICATE_SERIAL"
         await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, found)
@@ -98,7 +98,7 @@ async def test_a_bar_that_a_statement_has_twice_is_in_dispute_only_if_its_lot_di
 async def test_a_statement_names_the_lots_of_its_breaks(
     stocked_exchange: SmallExchange, bars: list[str], expected: list[tuple[str, int | None]]
 ) -> None:
-    lines = statement_file.read(sheets.read("\n".join((HEADING, *bars)).encode()), Reading())
+    lines = statement_file.read(sheets.read("\n".join((HEADING, *bars)).encode("utf-8-sig")), Reading())
     found = (await do(stocked_exchange, warehouse_statement.compare, "XM1", lines)).breaks
     assert [(b.kind, b.lot_id) for b in found][: len(expected)] == expected
 

@@ -27,7 +27,7 @@ BARS = ["HX,A1,2024,100.00,999.00,RECEIPTED,S-1,DOMESTIC", "HX,A2,2024,100.00,99
 
 
 def csv(*rows: str) -> bytes:
-    return "\n".join((HEADING, *rows)).encode()
+    return "\n".join((HEADING, *rows)).encode("utf-8-sig")
 
 
 async def differences(exchange: SmallExchange, data: bytes) -> tuple[breaks.Break, ...]:
@@ -265,7 +265,12 @@ async def test_a_statement_from_the_command_line() -> None:
     assert Path("back.xlsx").read_bytes() == Path("statement.xlsx").read_bytes()
     rows[0][3], rows[1][5] = 100.0, "已注册仓单"
     Path("statement.xlsx").write_bytes(workbook(heading, *rows))
-    await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--preview")
+    output = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1", "--preview")
+    assert "sheet 'Bars': no other holds anything\nheadings in line 1\nline 2: refiner=HX serial=A1 year=2024" in output
+    assert "words that are not ASCII: 品牌 (line 1)" in output
+    older = ("statement", "statement.xlsx", "--warehouse", "XM1", "--day", "2026-11-23")
+    for how in ((), ("--preview",)):
+        assert "newer than 2026-11-23" in await clerk(ONE, *older, *how, code=1)
     assert (await clerk(ONE, "breaks")).count("\n") > 1
     output = await clerk(ONE, "statement", "statement.xlsx", "--warehouse", "XM1")
     assert "end when another person takes in the same file" in output

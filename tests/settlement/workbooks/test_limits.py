@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from settlement.workbooks import formats, sheets
+from settlement.workbooks import limits, sheets
 from settlement.workbooks.cells import BadFile
 from tests.settlement.workbooks.test_sheets import workbook
 
@@ -65,9 +65,9 @@ def test_files_that_have_stopped_a_gateway_are_refused(name: str) -> None:
 
 
 def test_a_table_of_too_many_cells_is_refused() -> None:
-    width = formats.MAX_COLUMNS
-    data = (b"," * (width - 1) + b"1\n") * (formats.MAX_CELLS // width + 1)
-    with pytest.raises(BadFile, match=f"more than {formats.MAX_CELLS} cells"):
+    width = limits.MAX_COLUMNS
+    data = (b"," * (width - 1) + b"1\n") * (limits.MAX_CELLS // width + 1)
+    with pytest.raises(BadFile, match=f"more than {limits.MAX_CELLS} cells"):
         sheets.read(data)
 
 

@@ -10,11 +10,11 @@ import pytest
 from openpyxl import Workbook
 
 from goldx.protocol.units import BadValue
-from settlement.intake import bar_list
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import depository_report, statement_file
 from settlement.workbooks import cells, formats
 from settlement.workbooks.cells import DATE, MERGED, NUMBER, PERCENTAGE, TEXT, UNREADABLE, BadFile, Cell, Row, Table
+from tests.settlement import bar_lists
 from tests.settlement.reconciliation.test_depository_report import ROWS
 from tests.settlement.small_exchange import ROW
 from tests.settlement.workbooks import biff
@@ -30,11 +30,11 @@ STATED |= {"fine_g": "", "status": "", "seal": "", "customs": "", "owner": ""}
 
 
 def declared(table: Table) -> object:
-    return bar_list.declared_rows(table, Reading())
+    return bar_lists.declared_rows(table, Reading())
 
 
 def measured(table: Table) -> object:
-    return bar_list.measured_rows(table, Reading())
+    return bar_lists.measured_rows(table, Reading())
 
 
 def statement(table: Table) -> object:
