@@ -209,7 +209,7 @@ class Gateway:
             await self.staff.stop()
 
     def _work(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield what a gateway does beside its requests."""
+        """Yield the tasks of a gateway besides its requests."""
         yield self.sequencer.run()
         yield self._tail()
         yield self.register.run()

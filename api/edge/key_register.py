@@ -34,7 +34,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Principal]).decode
 
 WriteNotice = Callable[[Notice], Awaitable[None]]
-"""Writes into the register what was suspended or ended without it, unless the register has it."""
+"""Writes a suspension or an end that was made without the register into it, unless it is there."""
 
 
 class KeyRegister:
@@ -50,14 +50,14 @@ class KeyRegister:
         self._write = write
         self._principals: dict[str, Principal] = {}
         self._stopped: dict[str, str] = {}
-        """By member that is suspended or ended in the register: by whom."""
+        """By member that is suspended or ended in the register: the person who did it."""
         self._notices: dict[str, Notice] = {}
         self._blocked: set[tuple[str, str]] = set()
         """Kinds and codes that notices are about."""
         self._registered: set[str] = set()
         """The notices that the register in SQL has."""
         self._gone: dict[str, int] = {}
-        """Notices that were taken away, with the number of the read after which they no longer hold."""
+        """Removed notices, with the number of the read of the register after which they no longer hold."""
         self._reads = 0
         self._read_at_ms: int | None = None
         self._away = False
@@ -76,7 +76,7 @@ class KeyRegister:
             await self._read_copy()
 
     async def run(self) -> None:
-        """Keep the keys as they are in the register, until cancelled."""
+        """Keep the keys up to date with the register, until cancelled."""
         await asyncio.gather(self._follow_notices(), self._follow_register())
 
     async def _follow_notices(self) -> None:
@@ -116,7 +116,7 @@ class KeyRegister:
         return None if found is None or self.is_stopped(key_id, found.member, found.staff) else found
 
     def is_stopped(self, key_id: str, member: str | None, staff: str | None = None) -> bool:
-        """Return whether a key, or its holder, is known to be suspended or ended, whatever else is known of it."""
+        """Return whether a key, or its holder, is known to be suspended or ended."""
         return member in self._stopped or self._is_blocked(key_id, member, staff)
 
     def _is_blocked(self, key_id: str, member: str | None, staff: str | None) -> bool:
@@ -125,12 +125,12 @@ class KeyRegister:
         return bool(self._blocked) and not self._blocked.isdisjoint(about)
 
     def stopped_members(self) -> dict[str, str]:
-        """Return the members that are suspended or ended, each with who did that."""
+        """Return the members that are suspended or ended, each with the person who did it."""
         noticed = {found.code: found.by for found in self._notices.values() if found.kind == "member"}
         return self._stopped | noticed
 
     async def look_up(self, key_id: str) -> Principal | None:
-        """Return the holder of a key after a look into the register. Raises RegisterAway if that is not possible."""
+        """Return the holder of a key after reading the register. Raises RegisterAway if that is not possible."""
         known = self._principals.get(key_id)
         if self._is_blocked(key_id, known and known.member, known and known.staff):
             return None
@@ -185,7 +185,7 @@ class KeyRegister:
             self._report_ended(before)
 
     def _forget_notices(self) -> None:
-        """Drop notices that were taken away, once the register has had them and was read again after that."""
+        """Drop removed notices once the register has been read after it got them."""
         for change_id, read in tuple(self._gone.items()):
             if change_id in self._registered and self._reads >= read:
                 del self._gone[change_id], self._notices[change_id]
@@ -200,7 +200,7 @@ class KeyRegister:
             self.ended(ended)
 
     def _write_notices(self) -> None:
-        """Write into the register what was suspended or ended without it, beside the reading."""
+        """Write suspensions and ends that the register lacks into it, while reading continues."""
         unwritten = [found for found in self._notices.values() if found.change_id not in self._registered]
         if unwritten and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write_all(unwritten))

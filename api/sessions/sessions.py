@@ -161,7 +161,7 @@ class Sessions:
                     link.end(IDLE, session.end_reason)
 
     def revoke(self, key_ids: set[str]) -> None:
-        """End the sessions of keys that may not be used any more, and cancel their orders, whatever grace they had."""
+        """End the sessions of keys that may no longer be used, and cancel their orders, without their grace."""
         for session, link in tuple(self._links.items()):
             if session.principal is not None and session.principal.key_id in key_ids:
                 session.cancel_on_disconnect, session.grace_ms = True, 0

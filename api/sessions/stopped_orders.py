@@ -1,8 +1,8 @@
-"""Cancelling the open orders of members that are suspended or ended, whatever settings they were placed with.
+"""Cancelling all open orders of members that are suspended or ended.
 
-The sessions of a member's keys end first, and cancel what they placed; this takes what is left, such as orders that
+The sessions of a member's keys end first, and cancel their orders; this cancels the remaining ones, such as orders that
 outlive their session. Every gateway does it as long as its view shows such an order, so none is forgotten when a
-gateway is lost; of two gateways that do it at once, the second is refused.
+gateway is lost; if two gateways do it at once, the second one is refused.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ REASON: Final = "the member is suspended or ended"
 async def cancel_orders_of_stopped(
     register: KeyRegister, view: View, place: Callable[[AnyCommand], Awaitable[Outcome]]
 ) -> None:
-    """Cancel such orders until cancelled oneself. ``place`` places a command."""
+    """Cancel such orders, until this task is cancelled. ``place`` places a command."""
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         for member, by in register.stopped_members().items():

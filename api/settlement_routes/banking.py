@@ -144,7 +144,7 @@ async def get_entries(
 
 @router.post("/virtual-accounts")
 async def add_virtual_account(by: Clerk, connection: Transaction, request: VirtualAccountRequest) -> dict[str, str]:
-    """Record that what is paid to a virtual account is a trading account's."""
+    """Assign payments to a virtual account to a trading account."""
     await deposits.add_virtual_account(connection, by, request.number, request.account)
     return {"number": request.number, "account": request.account}
 
@@ -157,13 +157,13 @@ async def get_virtual_accounts(_: Reader, connection: Transaction, page: ThePage
 
 @router.post("/bank-matches")
 async def match_payments(by: Clerk, connection: Transaction) -> dict[str, Any]:
-    """Propose the money of every payment whose account can be told, and of every return."""
+    """Propose to book every payment whose account can be determined, and every return."""
     return {"payments": [FOUND(found) for found in await deposits.match(connection, by)]}
 
 
 @router.get("/bank-suspense")
 async def get_suspense(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List the payments that no money in or out answers to."""
+    """List the payments without a matching transfer of money."""
     return listed("payments", SUSPENSE, await deposits.suspense(connection, page))
 
 

@@ -1,8 +1,8 @@
 """A member's own key pair: ``python -m goldx.client.new_key ALPHA-1 --holder ALPHA --out alpha-1.pem``.
 
-The private half goes into the file, readable by its owner alone, and never leaves the member. What is printed is the
-request for the venue: the public half, the key's id and its holder, signed by the key, so that nobody can register the
-public half for somebody else.
+The private half goes into the file, readable by its owner alone, and never leaves the member. The output is the request
+for the venue: the public half, the key's id and its holder, signed by the key, so that nobody can register the public
+half for somebody else.
 """
 
 import argparse
@@ -19,7 +19,7 @@ FIELDS: Final = ("key-id", "holder", "public-key", "signature")
 
 
 def signed_text(key_id: str, holder: str, public_key: bytes) -> bytes:
-    """Return what a request's signature is over; it fits no nonce and no token."""
+    """Return the bytes that a request's signature covers; no nonce and no token has this form."""
     return f"goldx key request\n{key_id}\n{holder}\n{public_key.hex()}".encode()
 
 

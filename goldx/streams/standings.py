@@ -1,9 +1,9 @@
 """Notices on Redis or Valkey that a member, one of the staff or a key was suspended or ended.
 
-They reach every gateway although the database is away. A gateway that reads one ends the sessions, and writes it into
-the register in the database if it is not there yet. A notice holds as long as it stands here: who takes up again what
-was suspended writes its notices into the register and removes them. Notices that the register has had for long are
-dropped after KEPT_MS.
+They reach every gateway even while the database is away. A gateway that reads one ends the sessions, and writes it into
+the register in the database if it is not there yet. A notice applies as long as it is here: the end of a suspension
+writes its notices into the register and removes them. Notices that have long been in the register are dropped after
+KEPT_MS.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Notice(NamedTuple):
 
     @property
     def subject(self) -> tuple[str, str]:
-        """Kind and code of what was suspended or ended."""
+        """Kind and code of the suspended or ended member, person or key."""
         return self.kind, self.code
 
 

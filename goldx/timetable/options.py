@@ -1,4 +1,4 @@
-"""The options that several commands on the timetable have, and the file that one of them names."""
+"""Options shared by commands on the timetable, and reading the file that one of them names."""
 
 from pathlib import Path
 

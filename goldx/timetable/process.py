@@ -1,8 +1,8 @@
 """The service ``goldx timetable``: takes each step at its time, by the clock of the journal's server.
 
-It keeps nothing of its own that could be wrong. What is to be done follows from the events and the time
-(``goldx.timetable.decision``); what was sent is awaited in the events; the core takes a step once. So it may be killed
-anywhere, run twice, or come back days later.
+It has no state of its own that could be wrong. Its decisions follow from the events and the time
+(``goldx.timetable.decision``), it waits for the events of its commands, and the core takes each step once. So it may be
+killed at any moment, run twice, or come back days later.
 """
 
 import asyncio
@@ -150,7 +150,7 @@ class Service:
         return AFTER_REFUSAL_SECONDS if refused else 0.0
 
     async def _await_answer(self) -> list[str]:
-        """Follow the events until those of the last frame have come; return what was refused in it."""
+        """Follow the events until those of the last frame have come; return the refusals in it."""
         refused: list[str] = []
         wanted = self._awaited
 

@@ -184,7 +184,7 @@ class Instrument:
         self.held: bool = False
         """Whether the steps of its timetable are refused."""
         self.delay: tuple[int, int, int] = (0, 0, 0)
-        """(first, last, ms): steps planned from the first to the last time are due so much later."""
+        """(first, last, ms): steps planned from the first to the last time are due that much later."""
         self.tick: int = 1
         self.lot: int = 1_000
         self.max_quantity: int = MAX_WEIGHT_MG

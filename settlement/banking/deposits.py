@@ -1,4 +1,4 @@
-"""Payments in a bank's statements, tied to the money in and out that they are.
+"""Payments in a bank's statements, matched with the transfers of money that they are.
 
 A payment into the venue's account is a member's by the virtual account that it was paid to, or by the one trading
 account that its reference or text names. Money in is proposed then, for a second person to approve. What names no
@@ -62,7 +62,7 @@ def payments() -> Select[Any]:
 
 
 def open_payments() -> Select[Any]:
-    """Return the query of the payments that no money in or out, and no return before any, answers to."""
+    """Return the query of the payments without a matching transfer of money, and not returned before they had one."""
     tied = (
         select(bank_match.c.match_no)
         .outerjoin(cash_transfer, cash_transfer.c.cash_id == bank_match.c.cash_id)
@@ -77,7 +77,7 @@ async def suspense(connection: AsyncConnection, page: PageRequest = ALL) -> Page
 
 
 async def add_virtual_account(connection: AsyncConnection, by: str, number: str, account: str) -> None:
-    """Record that what is paid to a virtual account is a trading account's. Raises BadValue."""
+    """Assign a virtual account to a trading account. Raises BadValue."""
     plain = printable("number", "".join(number.split()), 34, 4)
     await audit.lock(connection)
     await check_trading_account(connection, account)
@@ -97,7 +97,7 @@ async def virtual_accounts(connection: AsyncConnection, page: PageRequest = ALL)
 
 
 async def match(connection: AsyncConnection, by: str) -> list[Found]:
-    """Tie every open payment whose account can be told; return what became of each, in the order of time."""
+    """Match every open payment whose account can be determined; return the outcome of each, in the order of time."""
     await audit.lock(connection)
     rows = list(await connection.execute(open_payments().order_by(bank_entry.c.day, bank_item.c.item_no)))
     known = await _Accounts.read(connection)
@@ -111,7 +111,7 @@ async def match(connection: AsyncConnection, by: str) -> list[Found]:
 
 
 class _Accounts(NamedTuple):
-    """Trading accounts by their folded names, and whose each virtual account is."""
+    """Trading accounts by their folded names, and by their virtual accounts."""
 
     names: Mapping[str, str]
     virtual: Mapping[str, str]
@@ -136,7 +136,7 @@ class _Accounts(NamedTuple):
 
 
 async def _match(connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts) -> Found:
-    """Tie one payment if its account can be told."""
+    """Match one payment if its account can be determined."""
     recorded = await _recorded(connection, row)
     if recorded is not None:
         why = f"money with the bank's reference {recorded.bank_reference}"
@@ -162,7 +162,7 @@ def _left(row: Row[Any], why: str) -> Found:
 
 
 async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account: str, payment: cash.Payment) -> Found:
-    """Propose the money of a payment. What the rules of money refuse leaves it in suspense, with their reason."""
+    """Propose to book a payment. A refusal by the rules of money leaves it in suspense, with the reason."""
     reference = await _reference(connection, row)
     try:
         async with connection.begin_nested():
@@ -198,7 +198,7 @@ async def _reference(connection: AsyncConnection, row: Row[Any]) -> str:
 
 
 async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Found:
-    """Take back the money of the payment that another one returns, if only one can be meant."""
+    """Take back the money of a returned payment, if only one payment can be meant."""
     meant = await _returned(connection, row)
     if len(meant) != 1:
         numbers = ", ".join(str(other.item_no) for other in meant)
@@ -226,7 +226,7 @@ async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Fou
 
 
 async def _returned(connection: AsyncConnection, row: Row[Any]) -> Sequence[Row[Any]]:
-    """Return the payments that a return may mean: of the opposite amount, and by the strongest evidence there is.
+    """Return the payments that a return may mean: of the opposite amount, with the strongest evidence.
 
     That is our own reference or the bank's number of the original, else the other side's account, else its name.
     """

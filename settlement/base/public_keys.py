@@ -1,4 +1,4 @@
-"""Public halves of Ed25519 keys as members send them: read, and checked for being what a key pair can have.
+"""Public halves of Ed25519 keys as members send them: reading, and checking that a key pair can have them.
 
 Three forms are read: the request that ``python -m goldx.client.new_key`` prints, which names the key and its member and
 is signed by the key; a PEM block ``PUBLIC KEY``, as OpenSSL writes it; and 64 hexadecimal characters.
@@ -13,7 +13,7 @@ from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base.key_points import check_point
 
 LONGEST: Final = 4_096
-"""Characters of a request; one that is right has a tenth of them."""
+"""The most characters of a request; a valid one has a tenth of them."""
 ALLOWED: Final = "a request of goldx.client.new_key, a PEM block 'PUBLIC KEY' of Ed25519, or 64 hexadecimal characters"
 _HEX: Final = re.compile("[0-9a-fA-F]{64}")
 

@@ -140,7 +140,7 @@ async def add_public_half(
     staff_code: str | None = None,
     permissions: Iterable[str] = ("trade",),
 ) -> str:
-    """Register what the holder of a key pair has sent, and return its key id. Raises as ``add_key``.
+    """Register a public half sent by the holder of a key pair, and return its key id. Raises as ``add_key``.
 
     The key id is the given one, else the request's, else a free one. A request is refused for another holder than the
     one that its key has signed.

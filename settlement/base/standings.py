@@ -1,8 +1,8 @@
 """The standing of members, staff and keys in the register: in use, suspended, taken up again, ended.
 
-Each change is a ``Notice`` with an id of its own, and is written once, whoever brings it: the command that made it, or
-a gateway that read it on Redis or Valkey while the database was away. Whether a key may be used follows from its own
-standing and from that of its holder.
+Each change is a ``Notice`` with a unique id, and is written once, either by the command that made it, or by a gateway
+that read it on Redis or Valkey while the database was away. Whether a key may be used follows from its own standing and
+from that of its holder.
 """
 
 import secrets
@@ -45,7 +45,7 @@ def step_to(kind: str, status: str) -> str:
 
 
 def check(notice: Notice, status: str) -> None:
-    """Raise Refused (ILLEGAL_STEP) if what has this status may not take the step of a notice."""
+    """Raise Refused (ILLEGAL_STEP) if this status does not allow the step of a notice."""
     name = step_to(notice.kind, notice.status)
     before = STANDINGS[notice.kind].steps[name].before
     if status not in before:
@@ -60,7 +60,7 @@ def unknown(kind: str, code: str) -> BadValue:
 
 
 async def status_of(connection: AsyncConnection, kind: str, code: str) -> str:
-    """Return a standing. Raises BadValue for what is not registered."""
+    """Return a standing. Raises BadValue for an unregistered code."""
     found = await connection.scalar(select(TABLES[kind].c.status).where(key_column(kind) == code))
     if found is None:
         raise unknown(kind, code)
@@ -68,7 +68,7 @@ async def status_of(connection: AsyncConnection, kind: str, code: str) -> str:
 
 
 async def require_active(connection: AsyncConnection, kind: str, code: str) -> None:
-    """Raise BadValue for what is not registered, Refused (NOT_ACTIVE) for what is suspended or ended."""
+    """Raise BadValue for an unregistered code, Refused (NOT_ACTIVE) for a suspended or ended one."""
     status = await status_of(connection, kind, code)
     if status != ACTIVE:
         raise Refused("NOT_ACTIVE", f"{kind} {code} is {status}")
@@ -106,12 +106,12 @@ async def record(connection: AsyncConnection, notice: Notice) -> None:
 
 
 def takes_one(notice: Notice) -> bool:
-    """Return whether a step is one person's everywhere: whatever protects, and a new key is soon made."""
+    """Return whether one person may take a step: each step that protects, as a new key is quickly made."""
     return notice.status == SUSPENDED or (notice.kind == "key" and notice.status == ENDED)
 
 
 async def check_another(connection: AsyncConnection, notice: Notice) -> None:
-    """Raise Refused if a step that takes two people is taken by who suspended it, or without a suspension before it."""
+    """Raise Refused if a step of two people is taken by the person who suspended, or without a suspension before it."""
     if takes_one(notice):
         return
     last = (await changes(connection, notice.kind, notice.code))[-1:]

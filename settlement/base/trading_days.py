@@ -1,4 +1,4 @@
-"""The trading days that the engine has begun, as settlement has read them in the events; no clock has a part in it.
+"""The trading days that the engine has begun, as settlement has read them in the events, without a clock.
 
 An evening belongs to the trading day that has begun by then, so what happens before and after midnight of one night
 session happens on one trading day (domain sheet 1.2). Before the first day that the engine began, the date in Shanghai

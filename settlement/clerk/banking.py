@@ -207,7 +207,7 @@ def list_entries(by: str, statement: int | None, page: PageRequest) -> None:
 @click.option("--account", required=True, help="The trading account that gets what is paid to it.")
 @click.pass_obj
 def add_virtual_account(by: str, account_number: str, account: str) -> None:
-    """Record that the virtual account ACCOUNT_NUMBER is a trading account's."""
+    """Assign the virtual account ACCOUNT_NUMBER to a trading account."""
     act(by, lambda connection: deposits.add_virtual_account(connection, by, account_number, account))
     click.echo(f"virtual account {account_number} is {account}'s")
 
@@ -224,7 +224,7 @@ def list_virtual_accounts(by: str, page: PageRequest) -> None:
 @JSON
 @click.pass_obj
 def match_payments(by: str) -> None:
-    """Propose the money of every payment whose account can be told, and of every return; show what became of each."""
+    """Propose to book every payment whose account can be determined, and every return; show the outcome of each."""
     print_table(
         "payment amount_cny matched_by account reason proposal",
         (
@@ -238,7 +238,7 @@ def match_payments(by: str) -> None:
 @PAGE
 @click.pass_obj
 def list_suspense(by: str, page: PageRequest) -> None:
-    """Show the payments that no money in or out answers to."""
+    """Show the payments without a matching transfer of money."""
     show(
         by,
         page,

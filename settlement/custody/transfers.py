@@ -168,7 +168,7 @@ async def ship(connection: AsyncConnection, by: str, number: int, seal: str, car
 
 
 class Arrival(NamedTuple):
-    """Whether lots arrived under the seal of their departure, and by lot why some are frozen."""
+    """Whether lots arrived under the seal of their departure, and, by lot, why some are frozen."""
 
     seal_whole: bool
     frozen: Mapping[int, str]

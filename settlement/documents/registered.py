@@ -9,7 +9,7 @@ ACTIVE: Final = "ACTIVE"
 SUSPENDED: Final = "SUSPENDED"
 ENDED: Final = "ENDED"
 OPERATOR: Final = ("operate",)
-"""The permission of a step over REST; on the exchange's own machine it is whoever may use that."""
+"""The permission for a step over REST; on the exchange's own machine every user of the machine may take it."""
 
 
 def _machine(kind: str, ending: str) -> Machine:
@@ -31,4 +31,4 @@ STATUSES: Final = STANDINGS["key"].states
 ENDING: Final = {
     kind: next(n for n, step in found.steps.items() if step.after == ENDED) for kind, found in STANDINGS.items()
 }
-"""The name of the step that ends what is of a kind."""
+"""The name of the step that ends a member, a person or a key, by kind."""

@@ -163,7 +163,7 @@ def _record(kind: str, found: Row[Any]) -> dict[str, object]:
 
 
 def _take(step: str, kind: str, code: str, reason: str) -> Taken:
-    """Take a step, with the database migrated if it answers. What is refused ends the command with its reason."""
+    """Take a step, with the database migrated if it answers. A refusal ends the command with its reason."""
 
     async def run() -> Taken:
         settings = Settings()

@@ -33,7 +33,7 @@ class Taken(NamedTuple):
 
 
 class Standings:
-    """Takes the steps of ``settlement.documents.registered``. ``redis`` is None where no server is known."""
+    """Takes the steps of ``settlement.documents.registered``. ``redis`` is None if no server is known."""
 
     def __init__(self, database_url: str, database: AsyncEngine, redis: Redis | None, keys: Keys) -> None:
         self._url = database_url
@@ -52,7 +52,7 @@ class Standings:
         second_person: bool = False,
         reachable: bool = True,
     ) -> Taken:
-        """Take a step. ``second_person``: what takes something up again or ends it is done by another person.
+        """Take a step. ``second_person``: resuming or ending takes another person.
 
         ``reachable``: False if the register is known to be away.
 
@@ -80,7 +80,7 @@ class Standings:
         return Taken(kind, code, notice.status, reachable, noticed)
 
     async def _check(self, notice: Notice, second_person: bool) -> None:
-        """Raise if a step is not allowed, or RegisterAway after a few seconds; a server may be there and not answer."""
+        """Raise if a step is not allowed, or RegisterAway after a few seconds without an answer."""
         reader = KeyReader(self._url)
         try:
             status = await reader.status(notice.kind, notice.code)
@@ -104,7 +104,7 @@ class Standings:
         return True
 
     async def _take_up(self, notice: Notice, second_person: bool) -> Taken:
-        """Write what is not in the register yet, take the notices away, and then take the step in the register."""
+        """Write changes that the register lacks, remove the notices, and then take the step in the register."""
         reader = KeyReader(self._url)
         try:
             if await reader.status(notice.kind, notice.code) is None:
@@ -126,7 +126,7 @@ class Standings:
 
 
 async def write_late(database: AsyncEngine, notice: Notice) -> None:
-    """Write what was published while the register was away. What it does not have is logged and left."""
+    """Write changes that were published while the register was away. Unknown codes are logged and left."""
     try:
         async with database.begin() as connection:
             await standings.write(connection, notice)

@@ -100,8 +100,8 @@ BUGS = (
     Bug(
         "a cancel is charged on the day of application alone",
         CANCELS,
-        "free = working_days.day_of(row.applied_at) == working_days.today()",
-        "free = working_days.day_of(row.applied_at) != working_days.today()",
+        "free = await trading_days.at(connection, row.applied_at) == await trading_days.present(connection)",
+        "free = await trading_days.at(connection, row.applied_at) != await trading_days.present(connection)",
     ),
     Bug(
         "a cancel is charged by the day of its approval",

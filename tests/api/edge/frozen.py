@@ -54,7 +54,7 @@ class Venue:
         await redis.aclose()
 
     async def type(self, *words: str, code: int = 0) -> str:
-        """Type a command of ``goldx``, which ends with a code, and return what it prints."""
+        """Run a command of ``goldx``, check its exit code, and return its output."""
         environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GOLDX_")}
         environment |= {
             "GOLDX_REDIS_URL": self.services.valkey_url,

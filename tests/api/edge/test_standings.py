@@ -77,7 +77,7 @@ async def test_a_member_is_suspended_while_the_database_is_frozen_and_taken_up_a
 
 
 async def test_one_of_the_staff_is_suspended_while_the_database_is_frozen(venue: Venue) -> None:
-    """The session and the token of whoever was suspended end, by a command that is typed."""
+    """A typed command ends the session and the token of a suspended person."""
     services, desk = venue.services, venue.desk
     await services.add_operator("op-2")
     session = services.member(desk.server, "op-2")

@@ -58,7 +58,7 @@ class Watched:
             self.seen += [event for outcome in frame.outcomes for event in outcome]
 
     async def until(self, count: int) -> list[str]:
-        """Wait until so many phases of the instrument have changed; return all of them."""
+        """Wait until the instrument's phase has changed a number of times; return all changes."""
         async with asyncio.timeout(60):
             while len(found := self.phases()) < count:
                 await asyncio.sleep(0.02)
@@ -84,7 +84,7 @@ def settings_of(folder: Path, redis_url: str) -> Settings:
 
 
 async def followed(settings: Settings) -> str:
-    """Return what the health check says once it holds: moving the clock forward ends the status that was published."""
+    """Return the answer of the health check once it passes: moving the clock forward expires the published status."""
     return await retry(lambda: health(settings), is_any_of(Unhealthy), repeat(0.05), seconds=60)
 
 

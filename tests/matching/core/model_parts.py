@@ -36,7 +36,7 @@ class Instrument:
     planned_at: int = 0
     held: bool = False
     delayed: tuple[range, int] = (range(0), 0)
-    """The planned times of the steps that are delayed, and by how many ms."""
+    """The planned times of the delayed steps, and the delay in ms."""
     printed: list[int] = field(default_factory=list)
     """The prices of the trades of the current sweep."""
 
