@@ -65,6 +65,8 @@ TAIL_TIMEOUT: Final = 10.0
 LONGEST_SILENCE: Final = 3.0
 """Seconds without an answer to a blocking read (of one second) after which the server counts as stopped."""
 FRAMES_AT_ONCE: Final = 500
+FRAMES_PER_TURN: Final = 20
+"""Frames of the history that are folded in one turn of the loop."""
 ANSWER_SECONDS: Final = 15.0
 """The time in which a command over REST must be answered."""
 
@@ -325,7 +327,7 @@ class Gateway:
             frames = await self._tail_events.read(found.sequence - 1, 1)
             if not frames or not found.ends_with(frames[0]):
                 raise SnapshotFailed(f"event {found.sequence} of the event stream is not that of the snapshot")
-            snapshot.read(found, view)
+            await asyncio.to_thread(snapshot.read, found, view)
         except (SnapshotFailed, EventsMissing) as error:
             log.warning("the snapshot of the view is not used", sequence=found.sequence, reason=str(error))
             return
@@ -336,12 +338,13 @@ class Gateway:
     async def _fold_history(self) -> None:
         progress = Progress("gateway")
         while frames := await self._tail_events.read(self.view.sequence, FRAMES_AT_ONCE):
-            for frame in frames:
+            for number, frame in enumerate(frames):
                 self.view.apply(frame, lambda *_: ())
+                if number % FRAMES_PER_TURN == 0:
+                    await asyncio.sleep(0)  # the name is waited for, and kept, meanwhile
             if self._lease.claimed:
                 self._snapshots.update(self.view)
             progress.report(self.view.sequence)
-            await asyncio.sleep(0)
 
     def _begin_following(self) -> None:
         self.view.start_serving()

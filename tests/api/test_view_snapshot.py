@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
             return await read_raw(stream, after, count)
 
         monkeypatch.setattr(WholeEvents, "read_raw", recorded)
+        threads: list[threading.Thread] = []
+        read = snapshot.read
+
+        def beside(found: snapshot.Snapshot, view: View) -> None:
+            threads.append(threading.current_thread())
+            read(found, view)
+
+        monkeypatch.setattr(snapshot, "read", beside)
         end = snapshot.parse(file.read_bytes()).sequence
         restored = await start(services, tmp_path)
         assert min(asked) == end - 1, "only the last frame of the snapshot, and later ones, are read"
@@ -77,6 +86,7 @@ async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
         await settled(restored)
         await until(lambda: folded.gateway.view.sequence == restored.gateway.view.sequence)
         assert body(restored) == body(folded)
+        assert [thread is threading.main_thread() for thread in threads] == [False], "the loop keeps the name meanwhile"
         # However long the history, at most the events between two snapshots are folded again.
         assert end > 3 * EVERY
         assert restored.gateway.view.sequence - end <= EVERY
