@@ -22,6 +22,9 @@ from goldx.timetable.market_state import InstrumentState, MarketState
 BY: Final = "timetable"
 """The name under which the commands are sent."""
 
+LOOK_AGAIN_MS: Final = 60_000
+"""The time after which it is decided again where no step is ahead: a wrong trading day of the engine may be over."""
+
 Draw = Callable[[Step], int]
 """Returns the drawn ms from a step's planned time to its beginning."""
 
@@ -41,7 +44,7 @@ class Decision(NamedTuple):
     """
 
     commands: tuple[AnyCommand, ...]
-    wake_at: int | None
+    wake_at: int
     coming: tuple[Next, ...]
     deviations: tuple[str, ...]
     trouble: tuple[str, ...]
@@ -77,9 +80,9 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw) -> D
         commands += _end_day(timetable, market, now, trouble)
     if plan is not None and plan.ends_at > now:
         wakes.append(plan.ends_at)
-    elif not commands and not trouble and plan is None:
-        wakes.append(now + 1_000)
-    return Decision(tuple(commands), min(wakes, default=None), tuple(coming), tuple(deviations), tuple(trouble))
+    return Decision(
+        tuple(commands), min(wakes, default=now + LOOK_AGAIN_MS), tuple(coming), tuple(deviations), tuple(trouble)
+    )
 
 
 def _plan(timetable: Timetable, market: MarketState, trouble: list[str]) -> DayPlan | None:

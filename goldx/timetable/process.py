@@ -49,7 +49,7 @@ EVENTS_PER_CHECKPOINT: Final = 50_000
 STATUS_SECONDS: Final = 2.0
 LONGEST_NAMES: Final = 20
 AWAITING_SECONDS: Final = 0.05
-NOT_ANSWERED: Final = Decision((), None, (), (), ("no engine has taken the last commands",))
+NOT_ANSWERED: Final = Decision((), 0, (), (), ("no engine has taken the last commands",))
 
 
 class Service:
@@ -101,14 +101,13 @@ class Service:
             await self._report(NOT_ANSWERED)
             return AWAITING_SECONDS
         decision = self._decision
-        if decision is None or (decision.wake_at is not None and now >= decision.wake_at):
+        if decision is None or now >= decision.wake_at:
             decision = self._decision = await self._decide(now)
         await self._report(decision)
         if decision.commands:
             self._decision = None
             return await self._send(decision.commands[:COMMANDS_PER_FRAME])
-        wait = POLL_SECONDS if decision.wake_at is None else (decision.wake_at - now) / 1_000
-        return max(0.001, min(POLL_SECONDS, wait))
+        return max(0.001, min(POLL_SECONDS, (decision.wake_at - now) / 1_000))
 
     async def close(self) -> None:
         """Keep the checkpoint. Raises redis' errors."""

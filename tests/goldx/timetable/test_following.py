@@ -83,7 +83,7 @@ class Day:
             if decisions[0].commands:
                 continue
             wake = decisions[0].wake_at
-            if wake is None or wake > end:
+            if wake > end:
                 self.now = max(self.now, end)
                 return
             assert wake > self.now
@@ -309,6 +309,14 @@ def test_a_day_does_not_end_over_an_open_instrument() -> None:
     day.give(MarketSetPhase("AU-OTHER", terms.CLOSED))
     day.follow("2026-11-24 16:00:01")
     assert day.market.trading_day == "2026-11-25"
+
+
+def test_a_wrong_trading_day_is_left_when_it_is_over() -> None:
+    """Somebody has named a holiday: nothing opens on it, and the next trading day begins when it is over."""
+    day = Day("2026-09-30 16:00:00", "2026-10-05")
+    day.follow("2026-10-08 08:46:00")
+    assert (day.market.trading_day, day.phase()) == ("2026-10-08", "pre_open")
+    assert day.refused == []
 
 
 @pytest.mark.parametrize("late", [1, 3_600])
