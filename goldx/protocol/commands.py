@@ -137,6 +137,7 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     same_day_reuse_percent: int = 100
     by: str = ""
     given: tuple[str, ...] | None = None
+    reopening_steps: int | None = None
 
 
 class AccountOpen(OperatorCommand, tag=9, frozen=True):

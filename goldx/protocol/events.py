@@ -157,6 +157,7 @@ class InstrumentDefined(Event, tag=8, frozen=True):
     interruption_ms: int
     resale_lock_days: int
     same_day_reuse_percent: int
+    reopening_steps: int | None = None
 
 
 class AccountOpened(Event, tag=9, frozen=True):
@@ -296,6 +297,20 @@ class TimetableDelayed(Event, tag=26, frozen=True):
     delay_ms: int
 
 
+class AuctionExtended(Event, tag=27, frozen=True):
+    """The auction of an interruption goes on, because its price would lie outside the corridor.
+
+    It ends at ``until`` if its price lies from ``lower_price_limit`` to ``upper_price_limit`` then. Both are None where
+    any price will do.
+    """
+
+    event: ClassVar[str] = "auction.extended"
+    symbol: str
+    until: int
+    lower_price_limit: int | None = None
+    upper_price_limit: int | None = None
+
+
 AnyEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -323,6 +338,7 @@ AnyEvent: TypeAlias = (
     | AccountRetired
     | TimetableHeld
     | TimetableDelayed
+    | AuctionExtended
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -107,7 +107,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), _whole(0, 1_000)),
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
-    **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at"), _time),
+    **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), _time),
     "delay_ms": _whole(0, 86_400_000),
     **dict.fromkeys(("post_only", "persist", "kept_priority", "held"), _flag),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
@@ -127,6 +127,7 @@ CODECS: dict[str, Codec] = {
     "largest_change_percent": _whole(1, 99),
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),
+    "reopening_steps": _whole(1, 9),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),
 }

@@ -35,6 +35,7 @@ class Definition:
         "price_limit_percent",
         "price_rule",
         "reference_price",
+        "reopening_steps",
         "resale_lock_days",
         "same_day_reuse_percent",
         "taker_fee_bp",
@@ -62,6 +63,7 @@ class Definition:
     interruption_ms: int
     resale_lock_days: int
     same_day_reuse_percent: int
+    reopening_steps: int | None
 
     def __init__(self, values: Iterable[Any]) -> None:
         (
@@ -85,7 +87,17 @@ class Definition:
             self.interruption_ms,
             self.resale_lock_days,
             self.same_day_reuse_percent,
+            *newer,
         ) = values
+        self.reopening_steps = newer[0] if newer else None
+
+    def written(self) -> tuple[Any, ...]:
+        """Return the fields in the order of the event, without those at the end that are None.
+
+        So an instrument without terms that older versions did not know has the event and the snapshot that they gave.
+        """
+        found = self.values()
+        return found if self.reopening_steps is not None else found[:-1]
 
     def values(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event."""
@@ -110,6 +122,7 @@ class Definition:
             self.interruption_ms,
             self.resale_lock_days,
             self.same_day_reuse_percent,
+            self.reopening_steps,
         )
 
 
@@ -127,6 +140,7 @@ class Instrument:
         "buy_stops",
         "definition",
         "delay",
+        "extensions",
         "held",
         "high",
         "highest_fee",
@@ -148,6 +162,8 @@ class Instrument:
         "proposed_price",
         "protection",
         "reference",
+        "reopening_centre",
+        "reopening_steps",
         "retired",
         "reuse_percent",
         "sell_stops",
@@ -185,6 +201,12 @@ class Instrument:
         """Whether the steps of its timetable are refused."""
         self.delay: tuple[int, int, int] = (0, 0, 0)
         """(first, last, ms): steps planned from the first to the last time are due that much later."""
+        self.reopening_steps: int = 0
+        """How many times the auction of an interruption may be extended; 0: it ends with whatever price it finds."""
+        self.reopening_centre: int = 0
+        """The price around which the corridor of the present interruption lies; 0 if there is none."""
+        self.extensions: int = 0
+        """How many times the auction of the present interruption has been extended."""
         self.tick: int = 1
         self.lot: int = 1_000
         self.max_quantity: int = MAX_WEIGHT_MG
@@ -216,6 +238,7 @@ class Instrument:
         self.median = definition.price_rule == terms.MEDIAN_PRICE
         self.band = definition.dynamic_band_percent or 0
         self.interruption_ms = definition.interruption_ms
+        self.reopening_steps = definition.reopening_steps or 0
         self.lock_days = definition.resale_lock_days
         self.reuse_percent = definition.same_day_reuse_percent
         self.plain = not (self.median or self.band or self.lock_days) and self.reuse_percent == 100

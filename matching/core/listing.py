@@ -20,7 +20,8 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     stays if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use
     again.
     """
-    _, symbol, *values, _, given = command
+    _, symbol, *values, _, given, reopening_steps = command
+    values.append(reopening_steps)
     instrument = state.instruments.get(symbol)
     detail = ""
     if instrument is not None and given is not None:
@@ -47,7 +48,7 @@ def define(state: State, command: tuple[Any, ...]) -> None:
         instrument.set_reference(kept)
     if instrument.last % instrument.tick:
         instrument.last = 0
-    state.emit(INSTRUMENT_DEFINED, symbol, *definition.values())
+    state.emit(INSTRUMENT_DEFINED, symbol, *definition.written())
 
 
 def set_reference(state: State, command: tuple[Any, ...]) -> None:
@@ -107,6 +108,7 @@ def _wrong_term(symbol: str, definition: Definition) -> str:
         ("price_rule", definition.price_rule, 0, len(terms.PRICE_RULES) - 1),
         ("dynamic_band_percent", definition.dynamic_band_percent, 1, 99),
         ("interruption_ms", definition.interruption_ms, 1_000, 86_400_000),
+        ("reopening_steps", definition.reopening_steps, 1, 9),
         ("resale_lock_days", definition.resale_lock_days, 0, 250),
         ("same_day_reuse_percent", definition.same_day_reuse_percent, 0, 100),
     ):

@@ -23,7 +23,7 @@ from goldx.protocol import terms
 from matching.core import auction, pending_stops
 from matching.core.instrument import Instrument
 from matching.core.state import NO_ORDER, State
-from matching.core.tags import PHASE_CHANGED
+from matching.core.tags import AUCTION_EXTENDED, PHASE_CHANGED
 
 
 def set_phase(state: State, command: tuple[Any, ...]) -> None:
@@ -57,8 +57,40 @@ def change(state: State, instrument: Instrument, phase: int, planned_at: int = 0
 def interrupt(state: State, instrument: Instrument) -> None:
     """Start a volatility interruption: a short auction in place of a trade outside the dynamic price band."""
     _enter(state, instrument, terms.AUCTION)
+    if instrument.reopening_steps:
+        instrument.reopening_centre = instrument.last or instrument.reference
     instrument.interrupted_until = state.now + instrument.interruption_ms
     state.schedule(instrument.interrupted_until, NO_ORDER, instrument.symbol)
+
+
+def end_interruption(state: State, instrument: Instrument) -> None:
+    """End the auction of an interruption, or extend it where its price would lie outside the corridor.
+
+    The corridor is the dynamic price band around the last price before the interruption; with each extension it widens
+    by as much again. After the last one any price will do.
+    """
+    taken = instrument.extensions
+    price, _ = auction.uncrossing(instrument)
+    if price and taken < instrument.reopening_steps and instrument.reopening_centre:
+        lower, upper = corridor(instrument, taken + 1)
+        if not lower <= price <= upper:
+            instrument.extensions = taken + 1
+            instrument.interrupted_until += instrument.interruption_ms
+            state.schedule(instrument.interrupted_until, NO_ORDER, instrument.symbol)
+            if taken + 1 < instrument.reopening_steps:
+                state.emit(
+                    AUCTION_EXTENDED, instrument.symbol, instrument.interrupted_until, *corridor(instrument, taken + 2)
+                )
+            else:
+                state.emit(AUCTION_EXTENDED, instrument.symbol, instrument.interrupted_until)
+            return
+    change(state, instrument, terms.CONTINUOUS)
+
+
+def corridor(instrument: Instrument, width: int) -> tuple[int, int]:
+    """Return the lowest and the highest price of a corridor that is so many bands wide, rounded inward."""
+    centre, percent = instrument.reopening_centre, instrument.band * width
+    return max(1, -(-centre * (100 - percent) // 100)), centre * (100 + percent) // 100
 
 
 def refusal(instrument: Instrument, kind: int, time_in_force: int, is_stop: bool) -> str:
@@ -80,6 +112,8 @@ def _enter(state: State, instrument: Instrument, phase: int, planned_at: int = 0
     instrument.phase = phase
     instrument.interrupted_until = 0
     instrument.indicated = (None, None)
+    instrument.reopening_centre = 0
+    instrument.extensions = 0
     if phase == terms.AUCTION:
         state.changed_auctions[instrument.symbol] = instrument
     if planned_at:

@@ -143,7 +143,7 @@ def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
     pending = [*instrument.buy_stops, *instrument.sell_stops]
     written: tuple[Any, ...] = (
         instrument.symbol,
-        instrument.definition.values(),
+        instrument.definition.written(),
         instrument.phase,
         instrument.last,
         instrument.indicated,
@@ -153,8 +153,11 @@ def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
         [_write_order(state.orders[number]) for _, number in pending],
     )
     venue = (instrument.retired, instrument.proposed_price, instrument.proposed_by)
+    planned = (instrument.planned_at, instrument.held, instrument.delay)
+    if instrument.reopening_centre:
+        return (*written, *venue, *planned, instrument.reopening_centre, instrument.extensions)
     if instrument.planned_at or instrument.held or instrument.delay[2]:
-        return (*written, *venue, instrument.planned_at, instrument.held, instrument.delay)
+        return (*written, *venue, *planned)
     if instrument.retired or instrument.proposed_price:
         return (*written, *venue)
     return written
@@ -175,6 +178,8 @@ def _read_instrument(state: State, record: Any) -> None:
         instrument.planned_at, instrument.held = newer[3:5]
         first_at, last_at, delay_ms = newer[5]
         instrument.delay = (first_at, last_at, delay_ms)
+    if len(newer) > 6:
+        instrument.reopening_centre, instrument.extensions = newer[6:]
     if interrupted_until:
         state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))
     for order_record in (*bids, *asks, *pending):

@@ -109,7 +109,7 @@ def run_due(state: State) -> None:
         if due.order_id == NO_ORDER:
             instrument = state.instruments[due.symbol]
             if instrument.interrupted_until == due.time:
-                phases.change(state, instrument, terms.CONTINUOUS)
+                phases.end_interruption(state, instrument)
                 stops.run_triggered(state)
         else:
             order = state.orders.get(due.order_id)

@@ -3,6 +3,31 @@
 from tests.planted_bugs.bug import Bug
 
 BUGS = (
+    # Reopening after an interruption
+    Bug(
+        "the corridor does not widen",
+        "phases.py",
+        "instrument.reopening_centre, instrument.band * width\n",
+        "instrument.reopening_centre, instrument.band\n",
+    ),
+    Bug(
+        "an auction is extended once too often",
+        "phases.py",
+        "taken < instrument.reopening_steps and",
+        "taken <= instrument.reopening_steps and",
+    ),
+    Bug(
+        "an interruption reopens at any price",
+        "phases.py",
+        "        if not lower <= price <= upper:\n",
+        "        if not lower <= price:\n",
+    ),
+    Bug(
+        "a snapshot forgets how often an auction was extended",
+        "snapshot.py",
+        "        instrument.reopening_centre, instrument.extensions = newer[6:]\n",
+        "        instrument.reopening_centre = newer[6]\n",
+    ),
     # The timetable
     Bug(
         "a step of the timetable is taken twice",

@@ -58,6 +58,7 @@ TAGS_OF_EVENTS = {
     "account.retired": 24,
     "timetable.held": 25,
     "timetable.delayed": 26,
+    "auction.extended": 27,
 }
 
 

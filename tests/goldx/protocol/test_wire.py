@@ -31,7 +31,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), st.integers(0, 1_000)),
     **dict.fromkeys(("min_fineness", "max_fineness"), st.integers(1, 100_000)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), st.integers(1, 99)),
-    **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at"), st.integers(0, wire.MAX_TIME_MS)),
+    **dict.fromkeys(
+        ("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), st.integers(0, wire.MAX_TIME_MS)
+    ),
     "delay_ms": st.integers(0, 86_400_000),
     **dict.fromkeys(("post_only", "persist", "kept_priority", "held"), st.booleans()),
     **dict.fromkeys(("side", "taker_side", "type", "price_rule", "kind"), st.integers(0, 1)),
@@ -44,6 +46,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "largest_change_percent": st.integers(1, 99),
     "rules": st.integers(0, terms.END_OF_DAY_RULES),
     "interruption_ms": st.integers(1_000, 86_400_000),
+    "reopening_steps": st.integers(1, 9),
     "resale_lock_days": st.integers(0, 250),
     "same_day_reuse_percent": st.integers(0, 100),
     "sequence": st.integers(1, 2**53),
@@ -208,6 +211,7 @@ SETTLEMENT: dict[str, Any] = {"reference": "r", "legs": [{"account": "A", "asset
         ("instrument.define", INSTRUMENT, "maker_fee_bp", (0, 1_000), (-1, 1_001)),
         ("instrument.define", INSTRUMENT, "resale_lock_days", (0, 250), (-1, 251)),
         ("instrument.define", INSTRUMENT, "same_day_reuse_percent", (0, 100), (-1, 101)),
+        ("instrument.define", INSTRUMENT, "reopening_steps", (1, 9), (0, 10)),
         ("instrument.define", INSTRUMENT, "interruption_ms", (1_000, 86_400_000), (999, 86_400_001)),
         ("instrument.define", INSTRUMENT, "name", ("", "x" * 64), ("x" * 65, "a\tb", 7)),
         ("instrument.define", INSTRUMENT, "tick", ("0.01",), ("0", "0.001")),

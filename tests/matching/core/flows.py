@@ -77,6 +77,7 @@ class Flow:
             price_rule=choose((terms.MAKER_PRICE, terms.MAKER_PRICE, terms.MEDIAN_PRICE)),
             dynamic_band_percent=self.maybe(20, lambda: number(1, 4)),
             interruption_ms=choose((1_000, 3_000)),
+            reopening_steps=self.maybe(50, lambda: number(1, 3)),
             resale_lock_days=choose((0, 0, 0, 1, 2)),
             same_day_reuse_percent=choose((100, 100, 90, 33, 0)),
         )

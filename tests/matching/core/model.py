@@ -76,10 +76,28 @@ class Model(OrderCommands):
         while due := self.due():
             _, _, number, symbol = min(due)
             if symbol:
-                self.set_phase(self.instruments[symbol], terms.CONTINUOUS)
+                self.end_interruption(self.instruments[symbol])
                 self.run_stops()
             else:
                 self.cancel(next(o for o in self.orders if o.order_id == number), "EXPIRED")
+
+    def end_interruption(self, instrument: Instrument) -> None:
+        """Trade on, unless the auction's price is further from the last price than the corridor is wide."""
+        symbol, steps = instrument.terms.symbol, instrument.terms.reopening_steps or 0
+        found = uncrossing(self.resting(symbol, terms.BUY) + self.resting(symbol, terms.SELL), instrument.reference)
+        middle, bands = instrument.reopening
+        percent = instrument.terms.dynamic_band_percent or 0
+        if found is None or bands > steps or abs(found[0] - middle) * 100 <= middle * percent * bands:
+            self.set_phase(instrument, terms.CONTINUOUS)
+            return
+        assert instrument.interrupted_until is not None
+        instrument.interrupted_until += instrument.terms.interruption_ms
+        instrument.reopening = (middle, bands + 1)
+        allowed = [
+            price for price in range(1, 3 * middle) if abs(price - middle) * 100 <= middle * percent * (bands + 1)
+        ]
+        limits = (allowed[0], allowed[-1]) if bands < steps else ()
+        self.emit(events.AuctionExtended, symbol, instrument.interrupted_until, *limits)
 
     def due(self) -> list[tuple[int, int, int, str]]:
         """Return (when, 0 for an expiry or 1 for the end of an interruption, order id, symbol) of what is due."""

@@ -177,6 +177,7 @@ class Books:
                     return
             if outside_band(instrument, centre, price):
                 instrument.interrupted_until = self.at + instrument.terms.interruption_ms
+                instrument.reopening = (instrument.last or instrument.reference or 0, 1)
                 self.change_phase(instrument, terms.AUCTION)
                 return
             self.trade(maker, order, price, quantity, order.side)

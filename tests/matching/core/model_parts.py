@@ -33,6 +33,8 @@ class Instrument:
     retired: bool = False
     proposed: tuple[int, str] | None = None
     """The reference price that only one person has given so far, and that person."""
+    reopening: tuple[int, int] = (0, 1)
+    """The last price before the interruption, and how many bands wide its corridor is at its next end."""
     planned_at: int = 0
     held: bool = False
     delayed: tuple[range, int] = (range(0), 0)

@@ -47,6 +47,7 @@ INSTRUMENT = InstrumentDefine(
     resale_lock_days=1,
     same_day_reuse_percent=60,
     by="clerk",
+    reopening_steps=3,
 )
 
 
@@ -58,12 +59,12 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
-    _, _, *values, _, _ = command_tuple(INSTRUMENT)
-    definition = Definition(values)
+    _, _, *values, _, _, newest = command_tuple(INSTRUMENT)
+    definition = Definition([*values, newest])
     common = (*Event.__struct_fields__, "symbol")
     names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]
     assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", "by", "given")]
     assert names == list(TERMS)
     for name in names:
         assert getattr(definition, name) == getattr(INSTRUMENT, name), name
-    assert list(definition.values()) == values
+    assert list(definition.values()) == [*values, newest]

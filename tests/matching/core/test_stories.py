@@ -207,3 +207,45 @@ def test_a_post_only_order_may_not_be_replaced_into_the_other_side() -> None:
     (refused,) = apply(engine, 2, commands.OrderReplace("B", client_order_id="B-1", price=101))
     assert isinstance(refused, events.CommandRejected)
     assert refused.reason == "WOULD_TAKE"
+
+
+def interrupted(steps: int) -> Engine:
+    """Return a core whose X was interrupted at 2 ms, around 100, by orders that cross at 110; its band is 2 percent."""
+    engine = market(dynamic_band_percent=2, reference_price=100, interruption_ms=1_000, reopening_steps=steps)
+    place(engine, "A-1", terms.SELL, 110, 1)
+    place(engine, "B-1", terms.BUY, 110, 1)
+    return engine
+
+
+def test_a_corridor_widens_with_each_extension_and_survives_a_snapshot() -> None:
+    engine = interrupted(9)
+    found: list[events.AnyEvent] = []
+    for number in range(1, 9):
+        engine = Engine.restore(engine.snapshot())
+        found += apply(engine, 2 + 1_000 * number, commands.ClockTick())
+        validate(engine)
+    extended = [event for event in found if isinstance(event, events.AuctionExtended)]
+    corridors = [(event.lower_price_limit, event.upper_price_limit) for event in extended]
+    assert corridors == [(96, 104), (94, 106), (92, 108), (90, 110)]
+    assert [event.until for event in extended] == [2_002, 3_002, 4_002, 5_002]
+    assert [event.price for event in found if isinstance(event, events.Trade)] == [110]
+    assert engine.state.instruments["X"].phase == terms.CONTINUOUS
+
+
+def test_after_the_last_extension_any_price_will_do_and_missed_ends_are_made_up_for() -> None:
+    engine = interrupted(1)
+    found = apply(engine, 60_000, commands.ClockTick())
+    names = [event.event for event in found if event.event != "holding.changed"]
+    assert names == ["auction.extended", "phase.changed", "trade"]
+    (extended, *_) = found
+    assert isinstance(extended, events.AuctionExtended)
+    assert (extended.until, extended.lower_price_limit, extended.upper_price_limit) == (2_002, None, None)
+
+
+def test_a_phase_set_by_hand_ends_the_ladder() -> None:
+    engine = interrupted(3)
+    apply(engine, 1_002, commands.ClockTick())
+    apply(engine, 1_003, commands.MarketSetPhase("X", terms.HALTED))
+    apply(engine, 9_000, commands.ClockTick())
+    assert engine.state.instruments["X"].phase == terms.HALTED
+    validate(engine)

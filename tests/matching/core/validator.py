@@ -30,6 +30,10 @@ def validate(engine: Engine) -> None:
             resting |= check_side(state, instrument, side)
             waiting |= check_stops(state, instrument, side)
         check_crossing(instrument)
+        assert instrument.extensions <= instrument.reopening_steps
+        assert not instrument.reopening_centre or instrument.interrupted_until, (
+            f"{instrument.symbol}: a corridor is left"
+        )
         assert instrument.planned_at <= state.now, f"{instrument.symbol}: a step was taken before its time"
     assert resting.isdisjoint(waiting)
     assert not {id(order) for order in state.free_orders} & {id(order) for order in state.orders.values()}
