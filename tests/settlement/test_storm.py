@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from goldx.client.keys import Key
 from goldx.protocol.units import BadValue
 from settlement.assays import two_parties
 from settlement.base import registry, working_days
@@ -17,22 +18,23 @@ from settlement.charges import tariff
 from settlement.intake import intake, melting
 from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
-from settlement.load_outs import claims
+from settlement.load_outs import claims, handing_over
 from settlement.lots import acceptance, sampling
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
-from settlement.reconciliation import breaks
+from settlement.reconciliation import breaks, warehouse_keys, warehouse_statement
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 from settlement.recycling.sellers import Identity
 from settlement.recycling.two_way import PostedPrice
 from settlement.workbooks.cells import BadFile
 from tests.settlement.intake.lot_steps import SCRAP, screened
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, public_pem
 from tests.settlement.test_conservation import Clerks, build_exchange, check_pool
 
 CLERKS: Final = 6
 ACTS: Final = 60
 ACCOUNTS: Final = ("A.H", "B.H", "VENUE")
+KEYS: Final = tuple(Key.generate(f"WAREHOUSE-{number}") for number in range(3))
 SELLERS: Final = (Identity("PASSPORT", "E12345678", "One"), Identity("PASSPORT", "E87654321", "Two"))
 
 
@@ -79,6 +81,11 @@ class Storm(Clerks):
             lambda: self._decide_report(small),
             lambda: self._post_break(dice.sample(("lot:1", "lot:2", "lot:3"), 2)),
             lambda: self._act(breaks.explain, ONE, small, ONE, "is looked into"),
+            self._state,
+            lambda: self._act(warehouse_keys.propose, ONE, "XM1", public_pem(dice.choice(KEYS)), "compared"),
+            lambda: self._sign(dice.choice(KEYS)),
+            lambda: self._act(warehouse_keys.end, ONE, small, "lost"),
+            lambda: self._act(handing_over.propose_code, ONE, small, "271828", "271828"),
             lambda: self._act(tariff.propose, ONE, "OVERDUE", small, date(2099, 1, small)),
             lambda: self._act(acceptance.propose, ONE, "AU", acceptance.Rule(("NONAPPROVED_BAR",))),
         ]
@@ -125,6 +132,19 @@ class Storm(Clerks):
 
     async def _decide_report(self, number: int) -> None:
         await self._act(aml.decide, ONE, number, "confirm", "as noticed")
+
+    async def _state(self) -> None:
+        """Two people take in a statement that lacks a bar."""
+        lines = await self._act(warehouse_statement.expected, "XM1")
+        about = ("XM1", working_days.today(), "s.csv", str(lines).encode(), lines[1:])
+        for by in (ONE, OTHER):
+            await self._act(warehouse_statement.take_in, by, *about)
+
+    async def _sign(self, key: Key) -> None:
+        day = working_days.today()
+        lines = [line._replace(day=day) for line in await self._act(warehouse_statement.expected, "XM1")]
+        data = str(lines).encode()
+        await self._act(warehouse_statement.take_in, ONE, "XM1", day, "s.csv", data, lines, key.sign(data))
 
     async def _post_break(self, subjects: list[str]) -> None:
         found = [breaks.Break("STORM", subject, "AU", 1, 2) for subject in subjects]
