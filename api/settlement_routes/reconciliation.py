@@ -103,8 +103,8 @@ async def preview_statement(
     table = await sheets.read_async(file, reading.stated)
     bars = await asyncio.to_thread(statement_file.read, table, reading)
     outcome = await warehouse_statement.preview(connection, by, warehouse, day, name, file, bars, signature)
-    layout = await asyncio.to_thread(statement_file.laid_out, table, reading)
-    return {**_outcome(outcome), "as_read": read_as(layout.as_read())}
+    as_read = await asyncio.to_thread(lambda: statement_file.laid_out(table, reading).as_read())
+    return {**_outcome(outcome), "as_read": read_as(as_read)}
 
 
 @router.post("/statements/{warehouse}")

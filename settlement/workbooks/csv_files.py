@@ -85,7 +85,8 @@ def _declared(data: bytes, encoding: str | None) -> tuple[_Text, str] | None:
     if marked is not None and stated != marked:
         raise refused(f"its first bytes declare {marked}, and {stated} is stated beside it")
     try:
-        text = data.decode(_CODECS[stated])
+        # A program that joins files leaves the mark of each of them.
+        text = data.decode(_CODECS[stated]).lstrip("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise refused(f"byte {error.start} is not {stated} text", line) from error

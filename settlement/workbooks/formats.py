@@ -38,6 +38,8 @@ MAX_UNPACKED: Final = 512 * 1024 * 1024
 """Bytes to which a workbook may unpack: a small file of zeros could fill any memory."""
 
 _BEGINNINGS: Final = {b"PK\x03\x04": "XLSX", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "XLS"}
+_OTHERS: Final = {b"<": "HTML or XML", b"%PDF": "a PDF", b"{\\rtf": "an RTF"}
+"""Beginnings of files that programs write in place of a table."""
 DAMAGED: Final = (
     CalamineError,
     zipfile.BadZipFile,
@@ -74,6 +76,9 @@ def parse(data: bytes, stated: Stated = Stated()) -> Table:  # noqa: B008
     if workbook is None:
         if stated.sheet is not None:
             raise refused(f"a CSV has no sheets, so there is no {stated.sheet!r}")
+        other = next((name for begin, name in _OTHERS.items() if data.lstrip().startswith(begin)), None)
+        if other is not None:
+            raise refused(f"it is {other}, whatever its name says; CSV, XLSX and XLS are read")
         return csv_files.read(data, stated.encoding, stated.separator, ALL.union(stated.headings))
     if stated.encoding is not None or stated.separator is not None:
         raise refused(f"it is an {workbook}, which has neither an encoding nor a separator to be stated")
@@ -115,7 +120,9 @@ def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
     rows = [Row(line, tuple(values)) for line, values in enumerate(cells, 1)]
     rows = [row for row in rows if any(cell.text for cell in row.cells)]
     how = f"sheet {sheet.name!r}: " + ("as stated" if wanted is not None else "no other holds anything")
-    return Table(kind, f"sheet {sheet.name!r}", rows, (how,))
+    hidden = [str(row.line) for row in rows if row.line - 1 in marks.hidden]
+    notes = [f"hidden rows are read too: {', '.join(hidden)}"] if hidden else []
+    return Table(kind, f"sheet {sheet.name!r}", rows, (how, *notes))
 
 
 def _mark(cells: list[list[Cell]], marks: Marks, merged: Sequence[tuple[Place, Place]]) -> None:
@@ -150,7 +157,7 @@ def _sheet(book: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
         names = ", ".join(repr(sheet.name) for sheet in filled)
         raise refused(f"several sheets are not empty, {names}: one must be named")
     if not filled:
-        raise refused("no rows")
+        raise refused("no rows" if len(visible) == len(book.sheet_names) else "no rows in the sheets that are shown")
     return filled[0]
 
 

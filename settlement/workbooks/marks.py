@@ -20,10 +20,14 @@ _ERROR: Final = re.compile(r"#[^\s#]{1,20}[!?]|#N/A|#N/D|#NV|#GETTING_DATA|##+|E
 
 
 class Marks(NamedTuple):
-    """The cells of one sheet that hold no value that can be read, with what stands there, and the percentages."""
+    """The cells of one sheet that hold no value that can be read, with what stands there, and the percentages.
+
+    ``hidden`` are the rows, from 0, that the sheet does not show.
+    """
 
     unreadable: dict[Place, str]
     percentages: set[Place]
+    hidden: set[int]
 
 
 def is_percentage(number: int, code: str | None) -> bool:

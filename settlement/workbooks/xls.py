@@ -16,6 +16,9 @@ from settlement.workbooks.xlsx import BadWorkbook
 _STREAMS: Final = ("Workbook", "Book")
 _BOF, _EOF, _BOUNDSHEET, _FILEPASS, _XF, _FORMAT = 0x0809, 0x000A, 0x0085, 0x002F, 0x00E0, 0x041E
 _BOOLERR, _FORMULA, _STRING, _NUMBER, _RK, _MULRK = 0x0205, 0x0006, 0x0207, 0x0203, 0x027E, 0x00BD
+_ROW: Final = 0x0208
+_HIDDEN: Final = 0x0020
+"""Flag of a row that is not shown."""
 _BEFORE_STRING: Final = (0x04BC, 0x0221, 0x0236, 0x003C)
 """Records that may stand between a formula and its text: shared formula, array, table, continued."""
 _BIFF8: Final = 0x0600
@@ -51,7 +54,7 @@ def marks(data: bytes, number: int, sheets: int) -> Marks:
             # Deeper ones are the data of charts.
             sheet.record(kind, body)
     sheet.end_text()
-    return Marks(sheet.unreadable, sheet.percentages)
+    return Marks(sheet.unreadable, sheet.percentages, sheet.hidden)
 
 
 def _records(content: bytes, at: int) -> Iterator[tuple[int, bytes]]:
@@ -99,6 +102,7 @@ class _Sheet:
     def __init__(self, percentages: set[int]) -> None:
         self.unreadable: dict[Place, str] = {}
         self.percentages: set[Place] = set()
+        self.hidden: set[int] = set()
         self._styles = percentages
         self._awaited: Place | None = None
 
@@ -107,7 +111,9 @@ class _Sheet:
             self._awaited = None
         elif kind not in _BEFORE_STRING:
             self.end_text()
-        if kind == _BOOLERR:
+        if kind == _ROW and struct.unpack_from("<H", body, 12)[0] & _HIDDEN:
+            self.hidden.add(struct.unpack_from("<H", body)[0])
+        elif kind == _BOOLERR:
             row, column, _, value, is_error = struct.unpack_from("<HHHBB", body)
             if is_error:
                 self.unreadable[row, column] = _ERRORS.get(value, "#ERROR!")

@@ -36,7 +36,7 @@ def marks(data: bytes, sheet: str) -> Marks:
         found = _Sheet(parts.percentages(), stale=parts.is_stale)
         parts.walk(parts.sheet(sheet), found.start, found.text)
     found.end_cell()
-    return Marks(found.unreadable, found.percentages)
+    return Marks(found.unreadable, found.percentages, found.hidden)
 
 
 class _Parts:
@@ -124,6 +124,7 @@ class _Sheet:
     def __init__(self, percentages: frozenset[str], *, stale: bool) -> None:
         self.unreadable: dict[Place, str] = {}
         self.percentages: set[Place] = set()
+        self.hidden: set[int] = set()
         self._styles = percentages
         self._stale = stale
         self._row, self._column = -1, -1
@@ -144,6 +145,8 @@ class _Sheet:
             self.end_cell()
             self._row = int(attributes["r"]) - 1 if "r" in attributes else self._row + 1
             self._column = -1
+            if attributes.get("hidden") in _TRUE:
+                self.hidden.add(self._row)
 
     def text(self, text: str) -> None:
         if self._element == "v" and self._value is not None:

@@ -1,6 +1,8 @@
 """Bar lists from file to register: every dialect, preview, all or nothing, the original kept."""
 
+import json
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
@@ -14,6 +16,7 @@ from settlement.tables.intake import file
 from settlement.tables.lots import lot
 from settlement.workbooks.cells import BadFile
 from tests.settlement import bar_lists
+from tests.settlement.commands import clerk
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
 from tests.settlement.workbooks.test_sheets import workbook
 
@@ -220,3 +223,20 @@ async def test_after_many_refused_rows_the_others_are_not_tried(
         found = await imports.preview(connection, ONE, "measured", "bars.csv", data, Reading())
     assert [error.line for error in found.problems] == [2, 3, 4]
     assert found.problems[-1].problem == "this row and those after it were not tried: 2 others were refused"
+
+
+@pytest.mark.usefixtures("configured_database", "exchange")
+async def test_a_preview_from_the_command_line_shows_the_file_as_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    listed = bars([{"refiner": "Métaux", "serial": "A1"}, {"serial": "A2", "gross_g": "x"}]).decode()
+    path.write_bytes(listed.encode("cp1252"))
+    assert "nothing shows the encoding" in await clerk(ONE, "import-bars", str(path), "--preview", code=1)
+    stated = ("import-bars", str(path), "--preview", "--encoding", "windows-1252")
+    printed = await clerk(ONE, *stated, code=1)
+    assert "encoding windows-1252: as stated\nseparator comma: the headings in line 1" in printed
+    assert "line 2: refiner=Métaux serial=A1" in printed
+    assert "words that are not ASCII: Métaux (line 2)" in printed
+    assert "problem: line 3, gross_g: " in printed
+    found = json.loads(await clerk(ONE, *stated, "--json", code=1))
+    assert found["as_read"]["words"] == [{"word": "Métaux", "line": 2}]
+    assert [(problem["line"], problem["column"]) for problem in found["problems"]] == [(3, "gross_g")]
