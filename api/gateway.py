@@ -30,7 +30,7 @@ from api.sessions.quick import Quick
 from api.sessions.registrations import Registrations
 from api.sessions.session import Method
 from api.sessions.sessions import Sessions
-from api.sessions.stopped_orders import cancel_orders_of_stopped
+from api.sessions.stopped_orders import StoppedOrders
 from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
 from api.staff import StaffProcess
@@ -219,7 +219,7 @@ class Gateway:
         yield self._acts.run()
         yield self.sessions.close_stale()
         yield self.sessions.ends.follow()
-        yield cancel_orders_of_stopped(self.register, self.view, self.command)
+        yield StoppedOrders(self.register, self.view, self.command).follow()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a part of the gateway. If it fails, the gateway ends."""

@@ -51,6 +51,8 @@ class KeyRegister:
         self._principals: dict[str, Principal] = {}
         self._stopped: dict[str, str] = {}
         """By member that is suspended or ended in the register: the person who did it."""
+        self._stopped_keys: dict[str, str] = {}
+        """By key of a member that was suspended or revoked not so long ago: the member."""
         self._notices: dict[str, Notice] = {}
         self._blocked: set[tuple[str, str]] = set()
         """Kinds and codes that notices are about."""
@@ -129,6 +131,12 @@ class KeyRegister:
         noticed = {found.code: found.by for found in self._notices.values() if found.kind == "member"}
         return self._stopped | noticed
 
+    def stopped_keys(self) -> dict[str, str]:
+        """Return the keys that were suspended or revoked not so long ago, each with its member."""
+        noticed = {code: self._principals.get(code) for kind, code in self._blocked if kind == "key"}
+        members = {code: found.member for code, found in noticed.items() if found is not None and found.member}
+        return self._stopped_keys | members
+
     async def look_up(self, key_id: str) -> Principal | None:
         """Return the holder of a key after reading the register. Raises RegisterAway if that is not possible."""
         known = self._principals.get(key_id)
@@ -165,7 +173,7 @@ class KeyRegister:
         self._forget_notices()
         if found is not None:
             before = self._live()
-            self._principals, self._stopped = found
+            self._principals, self._stopped, self._stopped_keys = found
             self._changed = True
             self._report_ended(before)
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final, TypeAlias
 
 import structlog
+from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.auth import Principal
@@ -44,7 +45,7 @@ from goldx.protocol.commands import (
 )
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.reasons import describe
-from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT
+from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import CODECS, read_command, write_event
 from goldx.timetable.calendar import OutsideCalendar
@@ -226,7 +227,10 @@ class Trading:
             "given": [name for name in TERMS if name in params],
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }
-        return read_command(method, params | {name: added[name] for name in added if name in fields})
+        command = read_command(method, params | {name: added[name] for name in added if name in fields})
+        if isinstance(command, OrderPlace) and command.persist:
+            return replace(command, session=OUTLIVES + command.session)
+        return command
 
     def _submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
         def answer(outcome: Outcome | Refusal) -> None:

@@ -95,7 +95,12 @@ class QuoteCancel(MemberCommand, tag=6, frozen=True):
 
 
 class SessionClose(VenueCommand, tag=7, frozen=True):
-    """Ends a session: its orders that were placed without ``persist`` are cancelled (reason DISCONNECT)."""
+    """Ends a session: its orders that were placed without ``persist`` are cancelled (reason DISCONNECT).
+
+    ``session`` is ``KEY/NAME``, or ``KEY/*`` for a key that may not be used any more: then all orders that the key has
+    placed are cancelled, those with ``persist`` too, which have a ``+`` before their session. In older journals they
+    have none, and stay.
+    """
 
     method: ClassVar[str] = "session.close"
     member: str

@@ -17,6 +17,11 @@ FOK: Final = 3
 GTD: Final = 4
 TIMES_IN_FORCE: Final = ("GTC", "DAY", "IOC", "FOK", "GTD")
 
+OUTLIVES: Final = "+"
+"""Before the session of an order that outlives it, so that the key which placed the order stays known."""
+EVERY: Final = "/*"
+"""Behind a key's id: all that it has placed, in whatever session."""
+
 CANCEL_TAKER: Final = 0
 CANCEL_MAKER: Final = 1
 CANCEL_BOTH: Final = 2

@@ -113,7 +113,8 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
     **dict.fromkeys(("name", "name_zh"), _text(64)),
-    **dict.fromkeys(("reference", "by", "session", "reason", "method"), _text(96)),
+    **dict.fromkeys(("reference", "by", "reason", "method"), _text(96)),
+    "session": _text(97),  # a plus, a key id of 32, a slash, and a name of 63
     **dict.fromkeys(("subject", "detail"), _text(300)),
     "asset": _identifier,
     "type": _word(terms.ORDER_TYPES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
+from goldx.protocol.terms import EVERY, OUTLIVES
 from matching.core.holdings import Account, Member
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_OPENED, MEMBER_HALTED, MEMBER_KILLED, MEMBER_RESTORED
@@ -58,11 +59,19 @@ def restore(state: State, command: tuple[Any, ...]) -> None:
 
 
 def close_session(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``session.close``: cancel what the session placed without ``persist``. No such order is no refusal."""
+    """Apply ``session.close``: cancel what the session placed without ``persist``. No such order is no refusal.
+
+    ``KEY/*`` for a session: cancel all that the key placed, in every session and with ``persist`` too.
+    """
     _, name, session = command
     member = state.members.get(name)
     if member is None:
         state.refuse("session.close", "UNKNOWN_MEMBER", None, name)
+    elif session.endswith(EVERY):
+        of_key = session[:-1]
+        for order in state.open_orders(member.accounts):
+            if order.session.removeprefix(OUTLIVES).startswith(of_key):
+                state.cancel(order, "DISCONNECT")
     elif session:
         for order in state.open_orders(member.accounts):
             if order.session == session:

@@ -44,7 +44,8 @@ class Order:
     ``price`` is the limit; for a market order it is the worst price at which it may trade now. ``quantity`` is the
     total, ``remaining`` the part that can still trade, 0 when the order is over. ``reserved`` is what the order has
     reserved of ``balance``: fen for a buy, fine mg for a sell. ``residue`` is what rounding has kept back from the fees
-    so far, in ten-thousandths of a fen (``matching.core.fees``). ``session`` is empty if the order outlives its one.
+    so far, in ten-thousandths of a fen (``matching.core.fees``). ``session`` is that which
+    placed the order, with a ``+`` before it if the order outlives it, and then empty in journals older than that rule.
 
     The constructor makes a blank order and ``reset`` fills it in. Orders that are over are used again
     (``State.free_orders``), because creating and destroying one takes longer than filling it in.

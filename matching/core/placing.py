@@ -17,6 +17,7 @@ from goldx.protocol.terms import (
     IOC,
     LIMIT,
     MARKET,
+    OUTLIVES,
     SELF_TRADE_MODES,
     SELL,
     TIMES_IN_FORCE,
@@ -129,7 +130,8 @@ def place(state: State, command: tuple[Any, ...]) -> None:
         number, account, balance, request.client_order_id, instrument, side, price, quantity, request.time_in_force
     )
     order.reserved = needed
-    order.session = "" if request.persist else request.session
+    if not request.persist or request.session.startswith(OUTLIVES):
+        order.session = request.session
     order.special = _special(request)
     reason = _refusal_by_book(order)
     if reason:

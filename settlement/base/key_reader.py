@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from goldx.streams.standings import KEPT_MS
+from settlement.base.database import now_ms
 from settlement.base.registry import Principal
 from settlement.base.standings import NAMES, TABLES
 from settlement.documents.registered import ACTIVE
@@ -25,6 +27,10 @@ _STOPPED: Final = f"""
 SELECT m.member, (SELECT c.changed_by FROM standing_change c WHERE c.kind = 'member' AND c.code = m.member
 ORDER BY c.change_number DESC LIMIT 1) FROM member m WHERE m.status <> '{ACTIVE}'
 """
+_STOPPED_KEYS: Final = f"""
+SELECT k.key_id, k.member FROM api_key k WHERE k.status <> '{ACTIVE}' AND k.member IS NOT NULL
+AND EXISTS (SELECT FROM standing_change c WHERE c.kind = 'key' AND c.code = k.key_id AND c.changed_at > $1)
+"""
 # The sum of the transactions that wrote the rows changes with every row that is written.
 _STATE: Final = "SELECT " + ", ".join(
     f"(SELECT count(*) FROM {table}), (SELECT sum(xmin::text::bigint) FROM {table})"
@@ -37,10 +43,14 @@ class RegisterAway(ConnectionError):
 
 
 class Known(NamedTuple):
-    """The keys that may be used, by key id, and who suspended or ended each member that is not in use."""
+    """The keys that may be used, by key id, and who suspended or ended each member that is not in use.
+
+    ``stopped_keys``: the members of keys that were suspended or revoked not so long ago.
+    """
 
     principals: dict[str, Principal]
     stopped: dict[str, str]
+    stopped_keys: dict[str, str]
 
 
 class KeyReader:
@@ -59,10 +69,12 @@ class KeyReader:
             return None
         live = await self._fetch(_LIVE)
         stopped = await self._fetch(_STOPPED)
+        stopped_keys = await self._fetch(_STOPPED_KEYS, now_ms() - KEPT_MS)
         self._state = state
         return Known(
             {row[0]: Principal(row[0], row[1], row[2], row[3], frozenset(row[4])) for row in live},
             {row[0]: row[1] for row in stopped},
+            {row[0]: row[1] for row in stopped_keys},
         )
 
     async def status(self, kind: str, code: str) -> str | None:
@@ -75,7 +87,7 @@ class KeyReader:
         """Raise RegisterAway if the database does not answer."""
         await self._fetch("SELECT 1")
 
-    async def _fetch(self, query: str, *values: str) -> list[Any]:
+    async def _fetch(self, query: str, *values: str | int) -> list[Any]:
         watchdog = asyncio.get_running_loop().call_later(2 * READ_SECONDS, self.close)
         try:
             if self._connection is None or self._connection.is_closed():

@@ -3,6 +3,31 @@
 from tests.planted_bugs.bug import Bug
 
 BUGS = (
+    # Sessions and keys
+    Bug(
+        "a revoked key's persistent orders stay",
+        "members.py",
+        "            if order.session.removeprefix(OUTLIVES).startswith(of_key):\n",
+        "            if order.session.startswith(of_key):\n",
+    ),
+    Bug(
+        "the end of a key ends keys that begin alike",
+        "members.py",
+        "        of_key = session[:-1]\n",
+        "        of_key = session[:-2]\n",
+    ),
+    Bug(
+        "a session that ends takes its persistent orders along",
+        "placing.py",
+        "        order.session = request.session\n    order.special",
+        "        order.session = request.session.removeprefix(OUTLIVES)\n    order.special",
+    ),
+    Bug(
+        "the session of a persistent order is kept in journals older than the rule",
+        "placing.py",
+        "    if not request.persist or request.session.startswith(OUTLIVES):\n",
+        "    if request.session:\n",
+    ),
     # Fill or kill
     Bug(
         "fill-or-kill counts own quantity",

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text, update
 from api.app import create_app
 from api.settlement_routes import FOLDERS
 from settlement.base import request_keys
+from settlement.documents.registered import STANDINGS
 from settlement.tables.base import request_key
 from settlement.tables.ledger import cash_transfer
 from tests.settlement.rest import Rest
@@ -27,6 +28,15 @@ async def count(exchange: SmallExchange, table: Any) -> int:
         return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
+WITHOUT_A_DATABASE = tuple(
+    f"/{path}/{{code}}/{step}"
+    for kind, path in (("member", "members"), ("staff", "staff"), ("key", "keys"))
+    for step in STANDINGS[kind].steps
+    if step != "add"
+)
+"""Steps that work while the database is away, and keep no answer; repeated, they say that it is so already."""
+
+
 def test_every_post_of_settlement_takes_a_key() -> None:
     """Its documentation says so, and it works in the transaction that stores the answer."""
     posts = [
@@ -38,6 +48,10 @@ def test_every_post_of_settlement_takes_a_key() -> None:
     assert len(posts) > 70
     documented = create_app().openapi()["paths"]
     for route in posts:
+        if route.path.endswith(WITHOUT_A_DATABASE):
+            parameters = documented[route.path]["post"]["parameters"]
+            assert not [found for found in parameters if found["name"] == "Idempotency-Key"], route.path
+            continue
         names = {name for part in route.dependant.dependencies for name in [getattr(part.call, "__name__", "")]}
         assert "_transaction" in names, route.path
         (parameter,) = [

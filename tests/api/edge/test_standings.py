@@ -10,7 +10,7 @@ from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
 from goldx.client.new_key import request_of
 from goldx.client.session import ExchangeClient, connect
-from settlement.base import database, standings
+from settlement.base import database, registry, standings
 from tests.api.conftest import Desk, until
 from tests.api.edge.frozen import Venue, frozen
 from tests.api.edge.test_key_register import ask_on
@@ -124,6 +124,29 @@ async def test_a_members_own_key_is_registered_over_rest_by_two_people(desk: Des
                 await ask_on(member, desk.a)
     rows = (await ask(desk, "op-3", "GET", "/keys?member=FIRM-A&status=ENDED"))["keys"]
     assert key.key_id in [row["key_id"] for row in rows]
+
+
+async def test_the_orders_of_a_suspended_key_end_whatever_their_settings(desk: Desk) -> None:
+    """Those with `persist`, and those of a session that had asked to keep them; another key's stay."""
+    services = desk.services
+    key = Key.generate(f"FIRM-A.kept-{desk.symbol}")
+    engine = database.connect(services.database_url)
+    async with engine.begin() as connection:
+        await registry.add_key(connection, "test", key.key_id, key.public_bytes, member_code="FIRM-A")
+    await engine.dispose()
+    async with connect(desk.server.url, key) as member:
+        await member.call("session.cancel_on_disconnect", enabled=False)
+        for price, persist in (("500.00", False), ("501.00", True)):
+            await member.place(desk.a, desk.symbol, "buy", price=price, quantity="1", persist=persist)
+    async with services.member(desk.server) as other:
+        kept = await other.place(desk.a, desk.symbol, "buy", price="502.00", quantity="1", persist=True)
+        live = desk.server.gateway.view.accounts[desk.a].live
+        assert len(live) == 3
+        await ask(desk, "op", "POST", f"/keys/{key.key_id}/suspend", reason="case-17")
+        async with asyncio.timeout(30):
+            await until(lambda: len(live) < 2)
+        assert list(live) == [kept["order"]["order_id"]]
+        await other.call("order.cancel", account=desk.a, order_id=kept["order"]["order_id"])
 
 
 async def test_no_account_is_opened_for_a_member_that_is_suspended(own_desk: Desk) -> None:

@@ -175,7 +175,7 @@ ORDER = {
         ("expire_at", -1),
         ("account", "a b"),
         ("account", ""),
-        ("session", "x" * 97),
+        ("session", "x" * 98),
         ("session", "\n"),
         ("surplus", None),
     ],

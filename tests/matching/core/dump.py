@@ -103,7 +103,7 @@ def dump_model(model: Model) -> Dump:
         "orders": {
             order.order_id: {
                 "names": (order.account.name, order.client_order_id, order.symbol),
-                "terms": (order.side, order.price, order.time_in_force, "" if order.persist else order.session),
+                "terms": (order.side, order.price, order.time_in_force, order.kept_session()),
                 "quantities": (order.quantity, order.remaining, 0 if order.pending else order.shown),
                 "money": (could_use(order, model.instruments[order.symbol])[1], order.fee_residue),
                 "waiting": order.pending,

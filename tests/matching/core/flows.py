@@ -137,6 +137,10 @@ class Flow:
     def session(self) -> str:
         return self.dice.choose(("s1", "s2"))
 
+    def named_session(self) -> str:
+        """Return a session of one of two keys, whose ids begin alike, or of an order that outlives its session."""
+        return self.dice.choose(("s1", "k/a", "k/b", "+k/a", "kk/a", "+kk/a"))
+
     def place(self) -> AnyCommand:
         self.orders += 1
         account, client_id = self.account(), f"o{self.orders}"
@@ -163,7 +167,7 @@ class Flow:
             stop_price=self.maybe(15, self.price),
             stp=self.dice.number(0, 3),
             persist=self.chance(20),
-            session=self.session(),
+            session=self.named_session(),
         )
 
     def target(self) -> dict[str, Any]:
@@ -208,7 +212,9 @@ class Flow:
         return commands.QuoteCancel(self.dice.choose(("B", "C")), self.symbol())
 
     def session_close(self) -> AnyCommand:
-        return commands.SessionClose(self.dice.choose(("m1", "m2", "m3", "nobody")), self.session())
+        return commands.SessionClose(
+            self.dice.choose(("m1", "m2", "m3", "nobody")), self.dice.choose(("s1", "s2", "k/a", "k/*"))
+        )
 
     def adjust(self) -> AnyCommand:
         asset = self.dice.choose((units.CASH, *SYMBOLS))

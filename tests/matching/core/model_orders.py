@@ -237,8 +237,12 @@ class OrderCommands(Books):
     def do_session_close(self, c: commands.SessionClose) -> None:
         if c.member not in self.members:
             raise Refused("UNKNOWN_MEMBER")
-        of_session = [o for o in self.orders if (o.account.member, o.session) == (c.member, c.session)]
-        self.cancel_each([o for o in of_session if not o.persist], "DISCONNECT")
+        mine = [o for o in self.orders if o.account.member == c.member and o.kept_session()]
+        if c.session.endswith("/*"):
+            key = c.session.removesuffix("/*")
+            self.cancel_each([o for o in mine if o.session.strip("+").split("/")[0] == key], "DISCONNECT")
+        else:
+            self.cancel_each([o for o in mine if o.session == c.session], "DISCONNECT")
 
     # Quotes
 

@@ -108,6 +108,10 @@ class Order:
     fee_residue: int = 0
     """The amount that rounding has kept back so far, in ten-thousandths of a fen."""
 
+    def kept_session(self) -> str:
+        """Return the session that is kept of the order: none if it outlives it in the form of older journals."""
+        return "" if self.persist and not self.session.startswith("+") else self.session
+
 
 def fee_after(residue: int, amount: int, basis_points: int) -> tuple[int, int]:
     """Return fee (fen) and new residue for one more fill: an order's fees add up to the rounded sum."""
