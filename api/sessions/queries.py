@@ -9,6 +9,7 @@ from msgspec import Raw
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_rows
 from api.edge.rpc import Request, encode
+from api.sessions.refused import refuse
 from api.sessions.session import Method, Session
 from api.sessions.targets import find_order
 from api.view.accounts import Account
@@ -45,7 +46,7 @@ class Queries:
         """Return the market data of an instrument. Raises BadValue, or Refusal (UNKNOWN_SYMBOL)."""
         market = self._view.markets.get(parse_identifier(symbol, "symbol"))
         if market is None:
-            raise Refusal("UNKNOWN_SYMBOL", f"there is no instrument {symbol}")
+            raise refuse("UNKNOWN_SYMBOL", "symbol", symbol)
         return market
 
     def account(self, session: Session, name: object) -> Account:
@@ -143,11 +144,14 @@ class Queries:
         order_id, client_order_id = (None if value is None else CODECS[name].read(name, value) for name, value in given)
         order = find_order(self._view, account, order_id, client_order_id)
         if order is None:
-            text = "there is no such order of this account, open or of today"
-            raise Refusal("UNKNOWN_ORDER", text)
+            field, value = given[0] if order_id is not None else given[1]
+            allowed = "an order of this account, open or of today"
+            raise Refusal(
+                "UNKNOWN_ORDER", str(BadValue(field, value, allowed)), field=field, value=value, allowed=allowed
+            )
         request.succeed({"order": write_order(order), "trades": write_trades(order, self._view.fills)})
 
 
 def unknown_account(name: object) -> Refusal:
     """Return the refusal of a request about another member's account, the same as for an account that is unknown."""
-    return Refusal("UNKNOWN_ACCOUNT", f"there is no account {name} of yours")
+    return refuse("UNKNOWN_ACCOUNT", "account", name)

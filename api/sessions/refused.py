@@ -4,19 +4,29 @@ The core gives one word as the reason. The field is found from the command and t
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from api.edge.outcome import Refusal
 from api.view.market_data import MarketData
 from api.view.records import Order
 from goldx.protocol import terms
-from goldx.protocol.commands import AnyCommand, OrderPlace, OrderReplace, QuoteSet
+from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.limits import price_limits
+from goldx.protocol.reasons import describe
 from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG, BadValue, format_price, format_weight
 from goldx.protocol.wire import CODECS
 
 EXPLAINED = ("BAD_PRICE", "BAD_QUANTITY", "BAD_VALUE", "PRICE_LIMIT")
 """Reasons that concern a field of the command."""
+NAMED: Final = {
+    "UNKNOWN_SYMBOL": (("symbol",), "the symbol of an instrument; market.instruments lists them"),
+    "UNKNOWN_ACCOUNT": (("account",), "an account that there is, and that the key may use"),
+    "UNKNOWN_ORDER": (("order_id", "client_order_id"), "an open order of this account"),
+    "UNKNOWN_MEMBER": (("member",), "a member that has an account"),
+    "TOO_LATE": (("expire_at",), "a time that has not passed"),
+}
+"""By reason: fields of a command, of which the reason concerns the first that was given, and what is allowed."""
 _PRICES = ("price", "stop_price", "bid_price", "ask_price")
 _QUANTITIES = ("quantity", "display_quantity", "bid_quantity", "ask_quantity")
 
@@ -36,6 +46,8 @@ def explain(
 
     ``market`` is that of the command's instrument, ``order`` the order that it would have replaced.
     """
+    if reason in NAMED:
+        return _explain_named(reason, command)
     if reason not in EXPLAINED or market is None or market.defined is None:
         return None
     fault = next(_faults(reason, command, market, market.defined, order), None)
@@ -45,6 +57,30 @@ def explain(
     written = None if value is None else CODECS[fault.field].write(value)
     data = {"field": fault.field, "value": written, "allowed": fault.allowed, **fault.bounds}
     return str(BadValue(fault.field, written, fault.allowed)), data
+
+
+def _explain_named(reason: str, command: AnyCommand) -> tuple[str, dict[str, Any]] | None:
+    fields, allowed = NAMED[reason]
+    if isinstance(command, QuoteCancel) and reason == "UNKNOWN_ORDER":
+        fields, allowed = ("symbol",), "an instrument in which the account has a quote"
+    for field in fields:
+        if (value := getattr(command, field, None)) is not None:
+            written = CODECS[field].write(value)
+            return str(BadValue(field, written, allowed)), {"field": field, "value": written, "allowed": allowed}
+    return None
+
+
+def refuse(reason: str, field: str, value: object) -> Refusal:
+    """Return the refusal of a request whose field has a value that names nothing, for one of the reasons in NAMED."""
+    _, allowed = NAMED[reason]
+    return Refusal(reason, str(BadValue(field, value, allowed)), field=field, value=value, allowed=allowed)
+
+
+def unknown_order(command: OrderCancel | OrderReplace | QuoteCancel) -> Refusal:
+    """Return the refusal of a command that names no open order, as the core gives it."""
+    found = _explain_named("UNKNOWN_ORDER", command)
+    text, data = found or (describe("UNKNOWN_ORDER").text, {})
+    return Refusal("UNKNOWN_ORDER", text, **data)
 
 
 def differences(command: OrderPlace | QuoteSet, orders: list[Order]) -> list[str]:

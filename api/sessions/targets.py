@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
-from api.edge.outcome import Refusal
+from api.sessions.refused import unknown_order
 from api.view.accounts import Account
 from api.view.records import Order
 from api.view.view import View
@@ -21,7 +21,6 @@ from goldx.protocol.commands import (
     QuoteCancel,
     QuoteSet,
 )
-from goldx.protocol.reasons import describe
 from goldx.protocol.units import BadValue
 
 NamingCommand: TypeAlias = OrderCancel | OrderCancelAll | OrderReplace | QuoteCancel
@@ -78,7 +77,7 @@ class Targets:
             coming = command.order_id is None and (account.name, client_order_id) in self._unanswered
             return command if coming else None
         if not order.live or order.quote_id is not None:
-            raise unknown_order()
+            raise unknown_order(command)
         if client_order_id is not None and (command.order_id is not None or order.client_order_id != client_order_id):
             return replace(command, order_id=order.order_id, client_order_id=None)
         return command
@@ -103,11 +102,6 @@ def find_order(view: View, account: Account, order_id: int | None, client_order_
     if client_order_id is not None and named is not order:
         raise BadValue("client_order_id", client_order_id, f"left out, or an id of order {order_id}")
     return order
-
-
-def unknown_order() -> Refusal:
-    """Return the refusal of a command that names no open order."""
-    return Refusal("UNKNOWN_ORDER", describe("UNKNOWN_ORDER").text)
 
 
 def _live(account: Account) -> Any:

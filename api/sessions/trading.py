@@ -20,9 +20,9 @@ from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
 from api.sessions.queries import unknown_account
-from api.sessions.refused import differences, explain
+from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
-from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order, unknown_order
+from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order
 from api.view.accounts import Account
 from api.view.orders import write_order, write_own_trade, write_trades
 from api.view.records import Order, OwnTradeForm
@@ -122,13 +122,13 @@ class Trading:
             self._submit(session, request, found, self._member_result)
             return
         if isinstance(command, OrderCancelAll | QuoteCancel) and command.symbol not in (None, *self._view.markets):
-            raise Refusal("UNKNOWN_SYMBOL", describe("UNKNOWN_SYMBOL").text)
+            raise refuse("UNKNOWN_SYMBOL", "symbol", command.symbol)
         if not current:
             self._wait_for_events(lambda known: self._submit_again(session, request, account, command, known))
         elif isinstance(command, OrderCancelAll):
             request.succeed({"orders": []})
         else:
-            raise unknown_order()
+            raise unknown_order(command)
 
     def _submit_again(
         self, session: Session, request: Request, account: Account, command: NamingCommand, known: bool
@@ -187,7 +187,8 @@ class Trading:
             text = "the registry of members is not reachable; the account was not opened"
             raise Refusal("UNAVAILABLE", text, retry_after_ms=1_000) from error
         if why is not None:
-            raise Refusal("UNKNOWN_MEMBER", f"member: {why}")
+            allowed = "a member that is registered and in use"
+            raise Refusal("UNKNOWN_MEMBER", f"member: {why}", field="member", value=command.member, allowed=allowed)
 
     def _preview(self, session: Session, request: Request) -> None:
         session.require("operate")

@@ -75,4 +75,5 @@ async def test_a_wrong_request_is_a_problem(
 ) -> None:
     answer = await get(desk.server, path.format(symbol=desk.symbol), **query)
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+    assert "NOTHING" not in path or (answer.json()["field"], answer.json()["value"]) == ("symbol", "NOTHING")
     assert answer.headers["content-type"] == "application/problem+json"

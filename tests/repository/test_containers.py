@@ -7,6 +7,7 @@ import shutil
 import socket
 import tempfile
 from importlib.metadata import entry_points
+from ipaddress import ip_address, ip_network
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 from redis.exceptions import RedisError
 
+from api.edge.connections import Connections
 from goldx.__main__ import SUPPORTED
 from goldx.cli import main
 from goldx.hosting.settings import Settings
@@ -95,6 +97,20 @@ async def test_valkey_asks_for_its_password_syncs_its_file_and_refuses_when_full
     await stranger.aclose()
     process.terminate()
     assert await process.wait() == 0
+
+
+def test_the_gateway_trusts_the_proxy_on_its_host_and_nobody_else() -> None:
+    """A connection from the host to a published port has the address of the bridge; containers have others."""
+    (network,) = COMPOSE["networks"]["outside"]["ipam"]["config"]
+    trusted = COMPOSE["services"]["gateway"]["environment"]["GOLDX_TRUSTED_PROXIES"]
+    assert trusted == network["gateway"]
+    assert ip_address(trusted) in ip_network(network["subnet"])
+    assert all(port.startswith("127.0.0.1:") for port in COMPOSE["services"]["gateway"]["ports"])
+    connections = Connections(4, 1, [trusted])
+    assert [connections.enter(trusted) for _ in range(3)] == [None] * 3
+    other = str(ip_address(trusted) + 1)
+    assert connections.enter(other) is None
+    assert connections.enter(other) is not None
 
 
 def test_only_who_needs_it_reaches_a_server_or_has_the_password_of_the_owner() -> None:

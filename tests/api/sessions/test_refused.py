@@ -1,12 +1,15 @@
 """A refusal names the field and the allowed values; the refusal of a repeated id names the differences."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.edge.outcome import Refusal
+from api.sessions.queries import Queries
 from goldx.protocol.commands import InstrumentDefine
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.limits import price_limits
@@ -56,6 +59,23 @@ def error_of(gateway: InProcessGateway, request: bytes) -> dict[str, Any]:
         (replacing(client_order_id="open", price="600.02"), "BAD_PRICE", {"field": "price", "tick": "0.05"}),
         (replacing(client_order_id="open", price="700.00"), "PRICE_LIMIT", {"field": "price", "high": "660.00"}),
         (replacing(order_id=1, price="590.00", quantity="3"), "BAD_QUANTITY", {"field": "quantity"}),
+        (placing(symbol="AU-NONE"), "UNKNOWN_SYMBOL", {"field": "symbol", "value": "AU-NONE"}),
+        (quoting(symbol="AU-NONE"), "UNKNOWN_SYMBOL", {"field": "symbol", "value": "AU-NONE"}),
+        (placing(account="nobody"), "UNKNOWN_ACCOUNT", {"field": "account", "value": "nobody"}),
+        (placing(time_in_force="GTD", expire_at=1), "TOO_LATE", {"field": "expire_at", "value": 1}),
+        (cancelling(order_id=99), "UNKNOWN_ORDER", {"field": "order_id", "value": 99}),
+        (cancelling(client_order_id="gone"), "UNKNOWN_ORDER", {"field": "client_order_id", "value": "gone"}),
+        (replacing(client_order_id="gone", price="590.00"), "UNKNOWN_ORDER", {"field": "client_order_id"}),
+        (
+            message("quote.cancel", {"account": ACCOUNT, "symbol": "AU"}),
+            "UNKNOWN_ORDER",
+            {"field": "symbol", "allowed": "an instrument in which the account has a quote"},
+        ),
+        (
+            message("order.cancel_all", {"account": ACCOUNT, "symbol": "AU-NONE"}),
+            "UNKNOWN_SYMBOL",
+            {"field": "symbol", "value": "AU-NONE"},
+        ),
     ],
 )
 def test_a_refusal_names_the_field_and_what_is_allowed(
@@ -128,11 +148,20 @@ def test_another_members_account_is_as_unknown_as_one_that_is_not_there() -> Non
     other = error_of(gateway, placing(account=OTHER_ACCOUNT))
     nobody = error_of(gateway, placing(account="NOBODY"))
     assert json.dumps(other).replace(OTHER_ACCOUNT, "NOBODY") == json.dumps(nobody)
-    assert other["data"] == {"reason": "UNKNOWN_ACCOUNT"}
+    assert other["data"].keys() == {"reason", "field", "value", "allowed"}
     gateway.session.principal = None
     for account in (ACCOUNT, "NOBODY"):
         assert error_of(gateway, placing(account=account))["data"]["reason"] == "NOT_PERMITTED"
     gateway.session.principal = TRADER
+
+
+def test_a_query_names_what_it_does_not_find() -> None:
+    gateway = InProcessGateway(fast=False)
+    queries = Queries(gateway.view)
+    for find, field in ((queries.market, "symbol"), (partial(queries.account, gateway.session), "account")):
+        with pytest.raises(Refusal, match=f'{field}: "NOTHING" is not allowed') as refused:
+            find("NOTHING")
+        assert refused.value.data.keys() == {"field", "value", "allowed"}
 
 
 def test_errors_print_the_words_of_json() -> None:
