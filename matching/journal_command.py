@@ -129,6 +129,13 @@ def _print_proof(proof: Proof) -> None:
     click.echo(f"anchor {proof.hash}")
 
 
+def _archive(folder: Path | None) -> Archive:
+    archive = archive_in(folder or Settings().archive_dir)
+    if archive is None:
+        raise click.UsageError("--archive DIR, or the setting archive_dir, must name the folder of the archive")
+    return archive
+
+
 @journal.command("archive")
 @click.option("--archive", "folder", type=_FOLDER, metavar="DIR", help="Default: the setting archive_dir.")
 @click.option("--retain", type=_Duration(), metavar="TIME", help="What stays on the server: 90s, 30m, 36h, 7d.")
@@ -141,9 +148,7 @@ def archive_command(folder: Path | None, retain: int | None, retain_entries: int
     Nothing is trimmed that is not archived, that no snapshot covers, or that settlement has not posted.
     """
     settings = Settings()
-    archive = archive_in(folder or settings.archive_dir)
-    if archive is None:
-        raise click.UsageError("say where: --archive DIR, or the setting archive_dir")
+    archive = _archive(folder)
     retention = Retention(settings.archive_after_hours * HOUR if retain is None else retain, retain_entries)
     replicas = settings.require_replicas
 
@@ -162,16 +167,17 @@ def archive_command(folder: Path | None, retain: int | None, retain_entries: int
 
 
 @journal.command("restore")
-@click.argument("folder", type=_FOLDER)
+@click.option("--archive", "folder", type=_FOLDER, metavar="DIR", help="Default: the setting archive_dir.")
 @click.option("--retain", type=_Duration(), metavar="TIME", help="Put back only the newest; default: everything.")
-def restore_command(folder: Path, retain: int | None) -> None:
-    """Rebuild the server's streams from the archive in FOLDER, proved first. Stop the services before.
+def restore_command(folder: Path | None, retain: int | None) -> None:
+    """Rebuild the server's streams from the archive in DIR, proved first. Stop the services before.
 
     A server that has data gets what it lacks at its end, if all that it has is in the archive; otherwise it is refused.
     With --retain the readers of what is older need the archive: set archive_dir.
     """
+    archive = _archive(folder)
     retention = None if retain is None else Retention(retain)
-    done = _on_streams(lambda redis, keys, _: restore(redis, keys, Archive(folder), retention), new_server=True)
+    done = _on_streams(lambda redis, keys, _: restore(redis, keys, archive, retention), new_server=True)
     click.echo(f"put back {done.added[JOURNAL]} journal entries and {done.added[EVENTS]} event frames")
     click.echo(f"up to event {done.verdict.events}; digest {done.verdict.digest}")
 

@@ -145,7 +145,8 @@ async def melt(by: Clerk, connection: Transaction, number: Number, request: Melt
     """Melt it by itself; answer with the melt's alarms."""
     melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
     await melting.melt_each(connection, by, {number: melted}, "remelt" if request.again else "melt")
-    return {"state": "MELTED", "alarms": await melting.newest_alarms(connection, number)}
+    made = await melting.newest(connection, number)
+    return {"state": "MELTED", "melt": made.melt_no, "alarms": made.alarms}
 
 
 @router.post("/melts")
@@ -154,7 +155,8 @@ async def combine(by: Clerk, connection: Transaction, request: CombinationReques
     melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
     key = BarKey(request.refiner, request.serial, 0)
     number = await melting.combine(connection, by, request.lots, key, melted)
-    return {"lot": number, "alarms": await melting.newest_alarms(connection, number)}
+    made = await melting.newest(connection, number)
+    return {"lot": number, "melt": made.melt_no, "alarms": made.alarms}
 
 
 @router.get("/melts")

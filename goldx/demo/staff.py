@@ -129,7 +129,7 @@ async def take_in_bars(shell: Shell, report: Callable[[str], None]) -> int:
         await shell.run("clerk", "--as", scenario.CLERK.code, "scale", "add", scale, *kind, *where)
     for laboratory, name, name_zh in scenario.LABORATORIES:
         named = ("--name", name, "--name-zh", name_zh, "--accreditation", "CMA", "--accreditation", "CNAS")
-        valid = ("--number", f"CNAS-{laboratory}", "--valid-from", "2020-01-01", "--valid-until", until)
+        valid = ("--accreditation-number", f"CNAS-{laboratory}", "--valid-from", "2020-01-01", "--valid-until", until)
         await shell.run("clerk", "--as", scenario.CLERK.code, "laboratory", "add", laboratory, *named, *valid)
     with as_file(files("goldx.demo") / "bars.csv") as bars:
         report("pre-advice")
@@ -158,7 +158,7 @@ async def withdraw(shell: Shell) -> dict[str, Any]:
         scenario.WITHDRAWER,
         "--symbol",
         scenario.WITHDRAWN_SYMBOL,
-        "--weight",
+        "--fine",
         scenario.WITHDRAWN_GRAMS,
     )
     where = ("--warehouse", scenario.WAREHOUSE, "--collector", f"{scenario.WITHDRAWER}, driver")

@@ -23,7 +23,12 @@ from settlement.intake.bar_columns import MAX_PPM
 from settlement.tables.assays import ACCREDITATIONS
 
 REPLICATES = click.option(
-    "--replicate", "replicates", multiple=True, required=True, help="Per mille, at most 3 decimals; two to four."
+    "--replicate",
+    "replicates",
+    multiple=True,
+    required=True,
+    metavar="PERMILLE",
+    help="Per mille, at most 3 decimals; two to four.",
 )
 STANDARD = click.option("--standard", type=click.Choice(list(STANDARDS)), help="Default: the usual one of the form.")
 SEAL = click.option("--seal", required=True, help="Number on the seal of the sample, as the laboratory reports it.")
@@ -53,7 +58,7 @@ ACCREDITATION = combined(
     "accreditation",
     _accreditation,
     click.option("--accreditation", "kinds", multiple=True, required=True, type=click.Choice(ACCREDITATIONS)),
-    click.option("--number", required=True, help="Number of the accreditation."),
+    click.option("--accreditation-number", "number", required=True),
     click.option("--valid-from", required=True, type=DAY),
     click.option("--valid-until", required=True, type=DAY),
 )
@@ -328,13 +333,13 @@ def show_certificate(by: str, number: int) -> None:
 @clerk.command("value")
 @JSON
 @LOT
-@click.option("--price", required=True, help="CNY per fine gram.")
+@click.option("--price", required=True, metavar="CNY", help="CNY per fine gram.")
 @click.option("--payable", default="100", show_default=True, help="Per cent of the fine gold, such as 99.5")
-@click.option("--min-deduction", default="0", help="Fine grams that are not paid at least.")
-@click.option("--adjustment", default="0", help="CNY per payable gram, may be negative.")
-@click.option("--refining", default="0", help="CNY per gram.")
+@click.option("--min-deduction", default="0", metavar="GRAMS", help="Fine grams that are not paid at least.")
+@click.option("--adjustment", default="0", metavar="CNY", help="CNY per payable gram, may be negative.")
+@click.option("--refining", default="0", metavar="CNY", help="CNY per gram.")
 @click.option("--refining-base", default="received", type=click.Choice(BASES), show_default=True)
-@click.option("--assay-fee", default="0", help="CNY.")
+@click.option("--assay-fee", default="0", metavar="CNY", help="CNY.")
 @click.pass_obj
 def value(
     by: str,

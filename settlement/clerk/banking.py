@@ -61,7 +61,7 @@ def list_profiles() -> None:
 @bank_group.command("import")
 @FILE
 @click.option("--profile", help="How a table is read: a name of `bank profiles`, or a file; default: the account's.")
-@click.option("--account", help="The account that a table is of, where it does not say so.")
+@click.option("--bank-account", "account", help="The account that a table is of, where it does not say so.")
 @STATED
 @PREVIEW
 @JSON
@@ -132,7 +132,7 @@ def _described(taken: imports.Taken) -> dict[str, object]:
 
 
 @bank_group.command("statements")
-@click.option("--account", help="Only those of this account.")
+@click.option("--bank-account", "account", help="Only those of this account.")
 @PAGE
 @click.pass_obj
 def list_statements(by: str, account: str | None, page: PageRequest) -> None:

@@ -8,10 +8,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_decimal, format_money, format_weight
+from settlement.base import proposals
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, today
 from settlement.charges import accruals, bills, tariff
-from settlement.clerk.group import act, clerk, propose, show
+from settlement.clerk.group import act, clerk, propose, say_proposed, show
 from settlement.clerk.options import PAGE
 from settlement.documents.charges import FEE_BILL
 
@@ -28,7 +29,7 @@ def tariff_group() -> None:
 
 
 @tariff_group.command("list")
-@click.option("--on", "day", help="The day they hold on; default: today.")
+@click.option("--day", help="The day they hold on; default: today.")
 @PAGE
 @click.pass_obj
 def tariff_list(by: str, day: str | None, page: PageRequest) -> None:
@@ -37,7 +38,7 @@ def tariff_list(by: str, day: str | None, page: PageRequest) -> None:
         by,
         page,
         "name value unit source",
-        lambda connection, part: tariff.listing(connection, today() if day is None else parse_day("on", day), part),
+        lambda connection, part: tariff.listing(connection, today() if day is None else parse_day("day", day), part),
         lambda one: (one.name, *tariff.shown(one.name, one.value), "changed" if one.changed else one.source),
     )
 
@@ -79,8 +80,16 @@ def fees_accrue(by: str, day: str | None) -> None:
 @click.pass_obj
 def fees_bill(by: str) -> None:
     """Propose bills of everything that is owed, arrears included."""
-    number = act(by, lambda connection: bills.propose(connection, by))
-    click.echo("nothing to bill" if number is None else f"proposal {number} waits for another person's approval")
+
+    async def work(connection: AsyncConnection) -> proposals.Proposal | None:
+        number = await bills.propose(connection, by)
+        return None if number is None else await proposals.find(connection, number)
+
+    made = act(by, work)
+    if made is None:
+        click.echo("nothing to bill")
+    else:
+        say_proposed(made)
 
 
 @fees_group.command("bills")

@@ -13,10 +13,10 @@ from settlement.lots.scales import GrossWeight
 
 
 @clerk.command("issue")
-@click.option("--lot", "lot_ids", type=int, multiple=True, help="A lot's number; default: every registered lot.")
+@click.argument("lot_ids", metavar="[LOTS]...", type=int, nargs=-1)
 @click.pass_obj
 def issue_receipts(by: str, lot_ids: tuple[int, ...]) -> None:
-    """Propose receipts for registered lots."""
+    """Propose receipts for LOTS, by default for every registered lot."""
 
     async def work(connection: AsyncConnection) -> int:
         return await receipts.propose_issue(connection, by, lot_ids or await receipts.issuable(connection))
@@ -42,7 +42,7 @@ def pledge_group() -> None:
 @click.option("--account", required=True, help="Of the pledgor.")
 @click.option("--pledgee", required=True, help="A registered member.")
 @click.option("--symbol", required=True)
-@click.option("--weight", default="0", help="Fine grams; or name lots.")
+@click.option("--fine", "weight", default="0", metavar="GRAMS", help="Fine grams; or name lots.")
 @click.option("--lot", "lot_ids", type=int, multiple=True, help="A lot under the pledgor's own receipt.")
 @click.option("--document", required=True, help="Number of the pledgor's declaration.")
 @click.pass_obj
@@ -62,7 +62,7 @@ def pledge_enter(
 @NUMBER
 @click.option("--pledgee", required=True)
 @click.option("--symbol", required=True)
-@click.option("--weight", required=True, help="Fine grams.")
+@click.option("--fine", "weight", required=True, metavar="GRAMS", help="Fine grams.")
 @click.option("--document", required=True, help="Number of the pledgee's declaration.")
 @click.pass_obj
 def pledge_pair(by: str, number: int, pledgee: str, symbol: str, weight: str, document: str) -> None:
@@ -140,7 +140,7 @@ def hold_group() -> None:
 @hold_group.command("propose")
 @click.option("--account", required=True)
 @click.option("--symbol", required=True)
-@click.option("--weight", default="0", help="Fine grams; 0 with lots holds the lots alone.")
+@click.option("--fine", "weight", default="0", metavar="GRAMS", help="Fine grams; 0 with lots holds the lots alone.")
 @click.option("--lot", "lot_ids", type=int, multiple=True)
 @click.option("--authority", required=True)
 @click.option("--document", required=True, help="Number of the order.")
@@ -194,7 +194,7 @@ def transfer_group() -> None:
 
 @transfer_group.command("propose")
 @LOTS
-@click.option("--to", "to_warehouse", required=True, help="Code of the warehouse.")
+@click.option("--warehouse", "to_warehouse", required=True, help="The warehouse that they go to.")
 @click.option("--reason", required=True, help="Such as: shortage, below minimum, above maximum.")
 @click.option("--permit", help="Across the customs border: number of the permit.")
 @click.option("--new-symbol", help="Across the customs border: the class afterwards.")
@@ -223,7 +223,7 @@ def transfer_ship(by: str, number: int, seal: str, carrier: str) -> None:
 @click.option("--seal", required=True, help="The seal as it was found.")
 @click.option("--scale", required=True, help="A balance of the new warehouse.")
 @click.option(
-    "--weight",
+    "--gross",
     "weights",
     type=(int, str),
     multiple=True,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from settlement.base.paging import Page, PageRequest
+    from settlement.base.proposals import Proposal
 
 T = TypeVar("T")
 
@@ -96,8 +97,21 @@ def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
 
 
 def propose(by: str, work: Callable[[AsyncConnection], Awaitable[int]]) -> None:
-    """Do ``work``, which makes a proposal, and print the proposal's number."""
-    click.echo(f"proposal {act(by, work)} waits for another person's approval")
+    """Do ``work``, which makes a proposal, and print the numbers of the proposal and of its documents."""
+    from settlement.base import proposals
+
+    async def run(connection: AsyncConnection) -> proposals.Proposal:
+        return await proposals.find(connection, await work(connection))
+
+    say_proposed(act(by, run))
+
+
+def say_proposed(made: Proposal) -> None:
+    """Print the number of a proposal and those of the documents that it is about."""
+    from settlement.service import documents
+
+    about = f"{made.kind} {documents.ranges(made.subjects)}"
+    click.echo(f"proposal {made.proposal_id} waits for another person's approval: {about}")
 
 
 def read(by: str, work: Callable[[AsyncConnection], Awaitable[T]], permissions: Iterable[str] = READERS) -> T:

@@ -18,6 +18,7 @@ from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import (
     FILE,
     LOT,
+    LOTS,
     NUMBER,
     OTHER_YEARS,
     OUT,
@@ -46,8 +47,8 @@ from settlement.lots.provenance import Record
 @click.option("--form", required=True, type=click.Choice(FORMS))
 @click.option("--account", required=True)
 @click.option("--warehouse", required=True)
-@click.option("--gross", required=True, help="Declared grams.")
-@click.option("--fineness", required=True, help="Declared per mille.")
+@click.option("--gross", required=True, metavar="GRAMS", help="Declared grams.")
+@click.option("--fineness", required=True, metavar="PERMILLE", help="Declared per mille.")
 @OTHER_YEARS
 @PROVENANCE
 @click.pass_obj
@@ -90,13 +91,15 @@ def arrive(by: str, lot_id: int, seal: str) -> None:
 @clerk.command("weigh")
 @LOT
 @click.option("--scale", required=True)
-@click.option("--grams", required=True, help="As the balance shows it, with all its decimals.")
+@click.option(
+    "--gross", "grams", metavar="GRAMS", required=True, help="As the balance shows it, with all its decimals."
+)
 @click.pass_obj
 def weigh(by: str, lot_id: int, scale: str, grams: str) -> None:
     """Record the gross weight of a lot."""
 
     async def work(connection: AsyncConnection) -> None:
-        found = scales.GrossWeight(scale, scales.parse_weight("grams", grams))
+        found = scales.GrossWeight(scale, scales.parse_weight("gross", grams))
         await intake.weigh(connection, by, {lot_id: found})
 
     act(by, work)
@@ -120,9 +123,11 @@ def screen(by: str, lot_id: int, points: tuple[str, ...], instrument: str) -> No
 
 
 @clerk.command("melt")
-@click.argument("lot_ids", type=int, nargs=-1, required=True)
+@LOTS
 @click.option("--scale", required=True)
-@click.option("--grams", required=True, help="The weight after melting, as the balance shows it.")
+@click.option(
+    "--gross", "grams", metavar="GRAMS", required=True, help="The weight after melting, as the balance shows it."
+)
 @click.option("--refiner", help="Mark of the new lot, where several are melted into one.")
 @click.option("--serial", help="Number of the new lot, where several are melted into one.")
 @click.option("--again", is_flag=True, help="Melt a sampled or assayed lot once more.")
@@ -130,23 +135,23 @@ def screen(by: str, lot_id: int, points: tuple[str, ...], instrument: str) -> No
 def melt(
     by: str, lot_ids: tuple[int, ...], scale: str, grams: str, refiner: str | None, serial: str | None, again: bool
 ) -> None:
-    """Melt one lot, or several LOT_IDS into a new one."""
+    """Melt one lot, or several LOTS into a new one."""
     if (len(lot_ids) > 1) != (refiner is not None and serial is not None):
         raise click.UsageError("--refiner and --serial are the new lot's, where several are melted into one")
 
-    async def work(connection: AsyncConnection) -> tuple[int, list[str]]:
-        melted = MeltWeight(scale, scales.parse_weight("grams", grams))
+    async def work(connection: AsyncConnection) -> tuple[int, Row[Any]]:
+        melted = MeltWeight(scale, scales.parse_weight("gross", grams))
         number = lot_ids[0]
         if len(lot_ids) > 1:
             key = BarKey(str(refiner), str(serial), 0)
             number = await melting.combine(connection, by, lot_ids, key, melted)
         else:
             await melting.melt_each(connection, by, {number: melted}, "remelt" if again else "melt")
-        return number, await melting.newest_alarms(connection, number)
+        return number, await melting.newest(connection, number)
 
-    number, alarms = act(by, work)
-    click.echo(f"lot {number} weighs {grams} g after melting")
-    for alarm in alarms:
+    number, made = act(by, work)
+    click.echo(f"melt {made.melt_no}: lot {number} weighs {grams} g after melting")
+    for alarm in made.alarms:
         click.echo(f"alarm: {alarm}")
 
 
@@ -167,26 +172,26 @@ def melts(by: str, alarmed: bool, page: PageRequest) -> None:
 
 
 @clerk.command("melt-explain")
-@click.argument("melt_no", type=int)
-@click.option("--text", required=True)
+@NUMBER
+@click.option("--explanation", "text", required=True)
 @click.pass_obj
-def melt_explain(by: str, melt_no: int, text: str) -> None:
+def melt_explain(by: str, number: int, text: str) -> None:
     """Explain the alarm of a melt that somebody else has made."""
-    act(by, lambda connection: melting.explain(connection, by, melt_no, text))
-    click.echo(f"melt {melt_no} is explained")
+    act(by, lambda connection: melting.explain(connection, by, number, text))
+    click.echo(f"melt {number} is explained")
 
 
 @clerk.command("certify")
-@click.argument("lot_ids", type=int, nargs=-1, required=True)
+@LOTS
 @click.pass_obj
 def certify(by: str, lot_ids: tuple[int, ...]) -> None:
     """Issue the certificates of assayed lots."""
-    act(by, lambda connection: intake.certify(connection, by, lot_ids))
-    click.echo(f"certified: {joined(lot_ids)}")
+    for lot_id, number in act(by, lambda connection: intake.certify(connection, by, lot_ids)).items():
+        click.echo(f"lot {lot_id} is certified: certificate {number}")
 
 
 @clerk.command("register")
-@click.argument("lot_ids", type=int, nargs=-1, required=True)
+@LOTS
 @click.pass_obj
 def register(by: str, lot_ids: tuple[int, ...]) -> None:
     """Enter certified lots into the register."""
@@ -225,7 +230,7 @@ def return_lot(by: str, lot_id: int, collector: str) -> None:
 
 @clerk.command("screening-explain")
 @LOT
-@click.option("--text", required=True, help="Why X-ray and assay differ so much.")
+@click.option("--explanation", "text", required=True, help="Why X-ray and assay differ so much.")
 @click.pass_obj
 def screening_explain(by: str, lot_id: int, text: str) -> None:
     """Explain the difference between X-ray and assay of a lot that other people have screened and assayed."""
@@ -236,14 +241,14 @@ def screening_explain(by: str, lot_id: int, text: str) -> None:
 @clerk.command("correct-weight")
 @LOT
 @click.option("--scale", required=True, help="The balance on which the lot was weighed again.")
-@click.option("--grams", required=True, help="The weight that the balance shows.")
+@click.option("--gross", "grams", metavar="GRAMS", required=True, help="The weight that the balance shows.")
 @REASON
 @click.pass_obj
 def correct_weight(by: str, lot_id: int, scale: str, grams: str, reason: str) -> None:
     """Propose another gross weight for a lot that is neither melted nor certified."""
 
     async def work(connection: AsyncConnection) -> int:
-        found = scales.GrossWeight(scale, scales.parse_weight("grams", grams))
+        found = scales.GrossWeight(scale, scales.parse_weight("gross", grams))
         return await weight_corrections.propose(connection, by, lot_id, found, reason)
 
     propose(by, work)

@@ -23,7 +23,7 @@ TRANSFER = combined(
     "transfer",
     _Transfer,
     click.option("--account", required=True),
-    click.option("--amount", required=True, help="CNY, more than zero, such as 1000000.00"),
+    click.option("--amount", required=True, metavar="CNY", help="CNY, more than zero, such as 1000000.00"),
     click.option("--bank-reference", required=True, help="The escrow bank's number of the transfer."),
 )
 
@@ -60,17 +60,13 @@ def correct_group() -> None:
     """Correct money on the wrong account: one person proposes with the reason, another approves."""
 
 
-AMOUNT = click.option("--amount", required=True, help="CNY, more than zero.")
+AMOUNT = click.option("--amount", required=True, metavar="CNY", help="CNY, more than zero.")
 DOCUMENT = click.option("--document", required=True, help="Number of the paper that proves it.")
 
 
 @correct_group.command("money")
-@click.option(
-    "--from", "from_account", help="Account that pays; left out: money that went without a document comes back."
-)
-@click.option(
-    "--to", "to_account", help="Account that is paid; left out: money that came without a document goes back."
-)
+@click.option("--from-account", help="Account that pays; left out: money that went without a document comes back.")
+@click.option("--to-account", help="Account that is paid; left out: money that came without a document goes back.")
 @AMOUNT
 @REASON
 @DOCUMENT

@@ -26,7 +26,7 @@ def load_out_group() -> None:
 @click.option("--account", required=True)
 @click.option("--symbol", required=True)
 @click.option("--warehouse", required=True)
-@click.option("--weight", required=True, help="Fine grams, such as 3000 or 12.5")
+@click.option("--fine", "weight", required=True, metavar="GRAMS", help="Fine grams, such as 3000 or 12.5")
 @click.option("--collector", required=True, help="Who will come for it.")
 @click.option("--collector-id", required=True, help="Number of the identity paper that will be shown.")
 @click.option("--lots-by", type=click.Choice(LOAD_OUT_ORDERS), default="AGE", show_default=True)
@@ -159,8 +159,8 @@ def claim_send(by: str, number: int, laboratory: str) -> None:
 
 @claim_group.command("decide")
 @NUMBER
-@click.option("--fineness", required=True, help="The umpire's result, per mille.")
-@click.option("--fee", required=True, help="What the umpire costs, CNY.")
+@click.option("--fineness", required=True, metavar="PERMILLE", help="The umpire's result, per mille.")
+@click.option("--fee", required=True, metavar="CNY", help="What the umpire costs, CNY.")
 @click.option("--upheld/--dismissed", default=None, help="The decision that you expect; default: that of the figures.")
 @click.pass_obj
 def claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool | None) -> None:

@@ -1,7 +1,7 @@
 """``goldx clerk``: warehouses, terms of acceptance, balances, and lots with their records and locks."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -51,7 +51,7 @@ def acceptance_group() -> None:
 @click.argument("symbol")
 @click.option("--form", "forms", multiple=True, required=True, type=click.Choice(FORMS))
 @click.option("--warehouse", "warehouses", multiple=True, help="Default: every warehouse.")
-@click.option("--minimum-lot", default="0", help="Fine grams.")
+@click.option("--min-fine", "minimum_lot", default="0", metavar="GRAMS", help="Fine grams.")
 @click.option("--fineness-rule", default=FINENESS_RULES[0], type=click.Choice(FINENESS_RULES), show_default=True)
 @click.option("--umpire-rule", default=UMPIRE_RULES[0], type=click.Choice(UMPIRE_RULES), show_default=True)
 @click.pass_obj
@@ -97,8 +97,8 @@ def scale_group() -> None:
 @scale_group.command("add")
 @click.argument("code")
 @click.option("--warehouse", required=True)
-@click.option("--resolution", required=True, help="Grams, such as 0.01")
-@click.option("--capacity", required=True, help="Grams, such as 10000.00")
+@click.option("--resolution", required=True, metavar="GRAMS", help="Grams, such as 0.01")
+@click.option("--capacity", required=True, metavar="GRAMS", help="Grams, such as 10000.00")
 @CALIBRATION
 @VALID_UNTIL
 @click.pass_obj
@@ -225,16 +225,18 @@ def list_locks(by: str, kind: str | None, page: PageRequest) -> None:
 
 @clerk.command("class-customs")
 @click.argument("symbol")
-@click.argument("status", type=click.Choice(CUSTOMS))
+@click.argument("status", metavar="CUSTOMS", type=click.Choice(CUSTOMS))
 @click.pass_obj
 def class_customs(by: str, symbol: str, status: str) -> None:
-    """Assign class SYMBOL to metal of one customs STATUS; a class that is not assigned takes DOMESTIC metal."""
+    """Assign class SYMBOL to metal of one status of CUSTOMS; a class that is not assigned takes DOMESTIC metal."""
     act(by, lambda connection: customs.assign(connection, by, symbol, status))
     click.echo(f"{symbol} takes {status} metal")
 
 
-def _midnight(field: str, text: str | None) -> int | None:
-    return None if text is None else midnight(parse_day(field, text))
+def _days(first: str | None, last: str | None) -> tuple[int | None, int | None]:
+    """Return the times at which the first day begins and the last one ends."""
+    begins = None if first is None else midnight(parse_day("from", first))
+    return begins, None if last is None else midnight(parse_day("until", last) + timedelta(days=1))
 
 
 def _lot(row: Row[Any]) -> Iterable[object]:
@@ -253,24 +255,24 @@ def _search(
     refiner: str | None,
     serial: str | None,
     first: str | None,
-    before: str | None,
+    last: str | None,
     gone: bool,
 ) -> lots.Search:
-    days = (_midnight("from", first), _midnight("before", before))
+    days = _days(first, last)
     return lots.Search(state, symbol, account, warehouse, refiner, serial, *days, gone)
 
 
 SEARCH = combined(
     "search",
     _search,
-    click.option("--state"),
+    click.option("--status", "state"),
     click.option("--symbol"),
     click.option("--account"),
     click.option("--warehouse"),
     click.option("--refiner"),
     click.option("--serial", help="May end in *: all that begin so."),
     click.option("--from", "first", help="Arrived on this day (2026-11-24) or later."),
-    click.option("--before", help="Arrived before this day."),
+    click.option("--until", "last", help="Arrived on this day or earlier."),
     GONE,
 )
 
@@ -285,8 +287,8 @@ def list_lots(by: str, search: lots.Search, page: PageRequest) -> None:
     show(by, page, columns, lambda connection, part: lots.listing(connection, search, part), _lot)
 
 
-def _event_search(warehouse: str | None, first: str | None, before: str | None) -> lots.EventSearch:
-    return lots.EventSearch(_midnight("from", first), _midnight("before", before), warehouse)
+def _event_search(warehouse: str | None, first: str | None, last: str | None) -> lots.EventSearch:
+    return lots.EventSearch(*_days(first, last), warehouse)
 
 
 EVENT_SEARCH = combined(
@@ -294,7 +296,7 @@ EVENT_SEARCH = combined(
     _event_search,
     click.option("--warehouse"),
     click.option("--from", "first", help="On this day (2026-11-24) or later."),
-    click.option("--before", help="Before this day."),
+    click.option("--until", "last", help="On this day or earlier."),
 )
 
 

@@ -43,9 +43,15 @@ def add_counter(by: str, code: str, member: str, account: str, warehouse: str, n
 @counter_group.command("price")
 @click.option("--poster", default=two_way.VENUE, show_default=True, help="The venue, or a member's code.")
 @click.option("--form", required=True)
-@click.option("--bid", required=True, help="CNY per fine gram that is paid, such as 590.00")
-@click.option("--ask", required=True, help="CNY per fine gram that is taken.")
-@click.option("--adjustment", default="0", show_default=True, help="CNY per fine gram for the form; may be negative.")
+@click.option("--bid", required=True, metavar="CNY", help="CNY per fine gram that is paid, such as 590.00")
+@click.option("--ask", required=True, metavar="CNY", help="CNY per fine gram that is taken.")
+@click.option(
+    "--adjustment",
+    default="0",
+    show_default=True,
+    metavar="CNY",
+    help="CNY per fine gram for the form; may be negative.",
+)
 @click.option("--payable", default="100", show_default=True, help="Per cent of the fine gold that is paid for.")
 @click.pass_obj
 def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: str, payable: str) -> None:
@@ -112,7 +118,7 @@ def turn_away(by: str, code: str, description: str) -> None:
 @click.option("--description", required=True)
 @click.option("--marks", default="", help="Marks on it, such as 足金 or 750.")
 @click.option("--form", default="SCRAP_JEWEL", show_default=True)
-@click.option("--weight", required=True, help="Grams on the counter's balance, such as 12.34")
+@click.option("--gross", "weight", required=True, metavar="GRAMS", help="Grams on the counter's balance, such as 12.34")
 @click.option("--origin", required=True, help="Where the seller says it is from.")
 @click.pass_obj
 def add_item(by: str, ticket: int, description: str, marks: str, form: str, weight: str, origin: str) -> None:

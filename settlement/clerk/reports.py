@@ -31,7 +31,7 @@ def _write(by: str, out: Path, make: Callable[[AsyncConnection, str], Awaitable[
 @export_group.command("bars")
 @OUT
 @click.option("--layout", type=click.Choice(bar_export.LAYOUTS), default="declared", show_default=True)
-@click.option("--state")
+@click.option("--status", "state")
 @click.option("--symbol")
 @click.option("--account")
 @click.option("--warehouse")
@@ -78,13 +78,13 @@ def export_stock(by: str, out: Path, day: str | None) -> None:
 @click.argument("account")
 @OUT
 @click.option("--from", "first", required=True, help="First day, such as 2026-11-01.")
-@click.option("--to", "last", required=True, help="Last day.")
+@click.option("--until", "last", required=True, help="Last day.")
 @click.pass_obj
 def export_account(by: str, account: str, out: Path, first: str, last: str) -> None:
     """Write the ledger's postings of ACCOUNT with the balance after each."""
 
     async def make(connection: AsyncConnection, kind: str) -> bytes:
-        days = (parse_day("from", first), parse_day("to", last))
+        days = (parse_day("from", first), parse_day("until", last))
         return await account_statement.export(connection, account, *days, kind)
 
     _write(by, out, make)

@@ -64,8 +64,8 @@ async def screen(
     await lots.take(connection, by, "screen", list(points_e5), details=details)
 
 
-async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
-    """Fix fineness and fine gold of lots by certificate.
+async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> dict[int, int]:
+    """Fix fineness and fine gold of lots by certificate; return the numbers of the certificates by lot.
 
     Raises Refused: OUTSIDE_BAND or NOT_ACCEPTED where the class does not take the result, NO_GOLD for less than 1 mg.
     """
@@ -90,6 +90,7 @@ async def certify(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) 
         }
     await lots.take(connection, by, "certify", lot_ids, values=values, details=details)
     await melting.close_fine(connection, {number: value["fine_mg"] for number, value in values.items()})
+    return {number: content["certificate"] for number, content in contents.items()}
 
 
 async def obstacles(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:

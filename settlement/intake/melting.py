@@ -246,10 +246,10 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, alarm
     return await fetch(connection, query, (melt.c.melt_no,), page)
 
 
-async def newest_alarms(connection: AsyncConnection, lot_id: int) -> list[str]:
-    """Return the alarms of a lot's last melt."""
-    query = select(melt.c.alarms).where(melt.c.lot_id == lot_id).order_by(melt.c.melt_no.desc()).limit(1)
-    return list((await connection.execute(query)).scalar_one())
+async def newest(connection: AsyncConnection, lot_id: int) -> Row[Any]:
+    """Return a lot's last melt."""
+    query = select(melt).where(melt.c.lot_id == lot_id)
+    return (await connection.execute(query.order_by(melt.c.melt_no.desc()).limit(1))).one()
 
 
 async def parents_of(connection: AsyncConnection, lot_id: int) -> list[Row[Any]]:

@@ -79,7 +79,7 @@ async def test_restarts_on_trimmed_streams_and_after_the_loss_of_the_server(fold
     shutil.rmtree(folder / "data" / "valkey")
     environment = {name: value for name, value in supervisor.environment.items() if name != "GOLDX_REDIS_URL"}
     del environment["GOLDX_DATABASE_URL"]
-    command = (sys.executable, "-m", "goldx.cli", "journal", "restore", str(folder / "archive"))
+    command = (sys.executable, "-m", "goldx.cli", "journal", "restore", "--archive", str(folder / "archive"))
     restoring = await asyncio.create_subprocess_exec(*command, env=environment, stdout=-1, stderr=-1)
     out, errors = await restoring.communicate()
     assert restoring.returncode == 0, errors.decode()

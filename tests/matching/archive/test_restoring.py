@@ -133,7 +133,7 @@ async def test_a_restore_that_was_killed_has_changed_nothing_and_is_repeated(
 ) -> None:
     await archived_shard(redis, keys, archive, passes=3)
     settings = {"GOLDX_REDIS_URL": f"{valkey_url}?db=1", "GOLDX_SHARD": shard}
-    command = (sys.executable, "-m", "goldx.cli", "journal", "restore", str(archive.folder))
+    command = (sys.executable, "-m", "goldx.cli", "journal", "restore", "--archive", str(archive.folder))
     restoring = await asyncio.create_subprocess_exec(*command, env=os.environ | settings, stdout=-1, stderr=-1)
     while not await other.exists(f"{keys.journal}:restoring"):
         assert restoring.returncode is None

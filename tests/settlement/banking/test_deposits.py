@@ -220,7 +220,7 @@ async def test_a_clerk_works_the_list_and_proves_the_day(exchange: SmallExchange
     suspended = (await clerk(ONE, "bank", "suspense")).splitlines()[1:]
     assert suspended == ["2\t2026-11-23\t2.00\tno\tB2611230002\tX\tPayer\t-\t-"]
     assigned = await clerk(ONE, "bank", "assign", "2", "--account", "B.H", "--reason", "letter")
-    assert assigned == "proposal 2 waits for another person's approval\n"
+    assert assigned == "proposal 2 waits for another person's approval: cash 2\n"
     assert '"why": "letter"' in await clerk(OTHER, "proposal", "2")
     await clerk(OTHER, "approve", "1", "2")
     await exchange.round_trip()

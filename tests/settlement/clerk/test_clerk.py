@@ -30,7 +30,7 @@ async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -
     until = ("--valid-until", "2099-12-31")
     scale = ("--warehouse", "XM1", "--resolution", "0.01", "--capacity", "30000.00", "--calibration", "CAL-1")
     await clerk("clerk-1", "scale", "add", "SCALE-1", *scale, *until)
-    accredited = ("--accreditation", "CNAS", "--number", "L1", "--valid-from", "2020-01-01")
+    accredited = ("--accreditation", "CNAS", "--accreditation-number", "L1", "--valid-from", "2020-01-01")
     await clerk("clerk-1", "laboratory", "add", "LAB-A", "--name", "Laboratory A", *accredited, *until)
 
     await clerk("clerk-1", "cash-in", "--account", "B.H", "--amount", "1000000.00", "--bank-reference", "bank-1")
@@ -54,12 +54,12 @@ async def test_a_working_day(engine: AsyncEngine, engine_runner: EngineRunner) -
     assert '"fine_g": {"AU": "999"}' in await clerk("auditor", "proposals")
     await clerk("clerk-2", "approve", "2")
     await exchange.round_trip()
-    assert (await clerk("auditor", "lots", "--state", "RECEIPTED")).count("\n") == 11
+    assert (await clerk("auditor", "lots", "--status", "RECEIPTED")).count("\n") == 11
 
     await exchange.trade("B.H", "A.H", 60_000, 300)
     application = ("--account", "B.H", "--symbol", "AU", "--warehouse", "XM1", "--collector", "Carrier")
     identity = ("--collector-id", "AB-1234567")
-    await clerk("clerk-1", "load-out", "apply", *application, *identity, "--weight", "299.7", "--pickup-code", "271828")
+    await clerk("clerk-1", "load-out", "apply", *application, *identity, "--fine", "299.7", "--pickup-code", "271828")
     await clerk("clerk-2", "approve", "3")
     await exchange.round_trip()
     sign = ("load-out", "sign", "1", *identity, "--pickup-code")

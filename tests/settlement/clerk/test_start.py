@@ -23,7 +23,7 @@ finally:
 """
 OURS = {"goldx", "matching", "settlement", "api", "benchmarks"}
 NOT_FOR_A_LIST = {"redis", "hiredis", "structlog", "rich", "httpx", "websockets", "alembic", "mako", "openpyxl"}
-NOT_FOR_A_LIST |= {"fastapi", "uvicorn", "nicegui", "cryptography", "python_calamine", "segno", "pylopdf_fonts_zh_cn"}
+NOT_FOR_A_LIST |= {"fastapi", "uvicorn", "nicegui", "cryptography", "segno", "pylopdf_fonts_zh_cn"}
 """Packages that a list of lots has no use for."""
 
 

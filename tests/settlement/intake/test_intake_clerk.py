@@ -18,13 +18,13 @@ async def test_scrap_from_advice_to_a_certificate_on_paper() -> None:
     for lot, grams in (("1", "153.47"), ("2", "102.53")):
         declared = ("--serial", lot, "--gross", grams, "--fineness", "750.00")
         assert f"lot {lot} is advised" in await one("pre-advise", *what, *declared, *origin, "--seller-check", "KYC-1")
-        assert "must be ARRIVED" in await one("weigh", lot, "--scale", "SCALE-1", "--grams", grams, code=1)
+        assert "must be ARRIVED" in await one("weigh", lot, "--scale", "SCALE-1", "--gross", grams, code=1)
         await one("arrive", lot, "--seal", f"S-{lot}")
-        assert "coarser" in await one("weigh", lot, "--scale", "SCALE-1", "--grams", grams[:-1], code=1)
-        await one("weigh", lot, "--scale", "SCALE-1", "--grams", grams)
+        assert "coarser" in await one("weigh", lot, "--scale", "SCALE-1", "--gross", grams[:-1], code=1)
+        await one("weigh", lot, "--scale", "SCALE-1", "--gross", grams)
         await one("screen", lot, "--point", "751", "--point", "752", "--point", "750")
     new = ("--scale", "SCALE-1", "--refiner", "XM1", "--serial", "MELT-1")
-    assert "alarm: loss of" in await one("melt", "1", "2", *new, "--grams", "250.00")
+    assert "alarm: loss of" in await one("melt", "1", "2", *new, "--gross", "250.00")
     assert "1\t3\tSCRAP_JEWEL\t256\t250\t6" in await one("melts", "--alarmed")
     samples = [word for party in ("A", "B", "UMPIRE") for word in ("--sample", party, f"P-{party}", "6.00")]
     await one("sample", "3", *samples)
@@ -46,7 +46,7 @@ async def test_scrap_from_advice_to_a_certificate_on_paper() -> None:
     assert "751.10 per mille by NEAREST_MEAN; A pays" in await one("assay", "umpire", "1", *umpire)
     await one("certify", "3")
     assert "melt 1 is not explained" in await one("register", "3", code=1)
-    await clerk("clerk-2", "melt-explain", "1", "--text", "stones and steel springs")
+    await clerk("clerk-2", "melt-explain", "1", "--explanation", "stones and steel springs")
     await one("register", "3")
     assert "parents:\nlot\tweight_g\n1\t153.47\n" in await one("lot", "3")
 

@@ -108,7 +108,9 @@ async def test_fee_income_goes_to_the_venues_account_and_from_there_to_the_bank(
 async def test_corrections_by_command_and_over_rest(exchange: SmallExchange, rest: Rest) -> None:
     await exchange.pay_in("A.H", 10_000, "B-1")
     words = ("--amount", "10.00", "--reason", WHY[0], "--document", WHY[1])
-    assert "proposal 2 waits" in await clerk(ONE, "correct", "money", "--from", "A.H", "--to", "B.H", *words)
+    assert "proposal 2 waits" in await clerk(
+        ONE, "correct", "money", "--from-account", "A.H", "--to-account", "B.H", *words
+    )
     assert "INSUFFICIENT" not in await clerk(ONE, "correct", "fees", "--amount", "1", "--reason", "x", code=1)
     assert "claim: 7" in await clerk(ONE, "correct", "claim", "7", *words, code=1)
     body = {"amount": "10.00", "reason": WHY[0], "document": WHY[1]}

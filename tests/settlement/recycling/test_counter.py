@@ -323,7 +323,7 @@ async def test_the_counter_by_the_clerks_command(exchange: SmallExchange, config
     person = ("--id-type", "RESIDENT_ID", "--id-number", FIRST.number, "--name", FIRST.name)
     papers = ("--id-copy", "COPY-1", "--screening", "CLEAR", "--screening-list", "UN 2026-11")
     assert "ticket 1: seller 1, OPENED" in await clerk(ONE, "counter", "open", "CA", *person, *papers)
-    await clerk(ONE, "counter", "item", "1", "--description", "chain", "--weight", "170.00", "--origin", "mother's")
+    await clerk(ONE, "counter", "item", "1", "--description", "chain", "--gross", "170.00", "--origin", "mother's")
     await clerk(ONE, "counter", "screen", "1", "999")
     assert "ticket 1: 100037.95 CNY" in await clerk(ONE, "counter", "offer", "1")
     await clerk(ONE, "counter", "accept", "1")

@@ -123,12 +123,12 @@ async def test_the_stock_report_adds_up_and_a_past_day_stays_the_same(exchange: 
 
 async def test_exports_by_the_clerks_command(exchange: SmallExchange, configured_database: None) -> None:  # noqa: ARG001
     today = working_days.today().isoformat()
-    await clerk(ONE, "export", "bars", "--out", "bars.xlsx", "--state", "RECEIPTED")
+    await clerk(ONE, "export", "bars", "--out", "bars.xlsx", "--status", "RECEIPTED")
     assert len(bar_lists.declared(Path("bars.xlsx").read_bytes())) == 3
     await clerk(ONE, "export", "bars", "--out", "bars.pdf", code=1)
     await clerk(ONE, "export", "stock", "--out", "stock.csv")
     assert "TOTAL" in Path("stock.csv").read_text(encoding="utf-8-sig")
-    await clerk(ONE, "export", "account", "A.H", "--from", today, "--to", today, "--out", "a.csv")
+    await clerk(ONE, "export", "account", "A.H", "--from", today, "--until", today, "--out", "a.csv")
     assert "receipt:1,AU,99.900," in Path("a.csv").read_text(encoding="utf-8-sig")
     await clerk(ONE, "export", "count", "XM1", "--out", "count.xlsx")
     assert "0 breaks" in await clerk(ONE, "statement", "count.xlsx", "--warehouse", "XM1")
