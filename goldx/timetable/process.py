@@ -31,6 +31,7 @@ from goldx.streams.redis_client import connect
 from goldx.streams.server_clock import ServerClock
 from goldx.timetable import compiled, random_end
 from goldx.timetable.authored import BadTimetable
+from goldx.timetable.calendar_file import CalendarFile
 from goldx.timetable.compiled import Step, Timetable
 from goldx.timetable.day_keys import DayKeys
 from goldx.timetable.decision import Decision, decide
@@ -63,6 +64,7 @@ class Service:
         self._stamp: object = None
         self.timetable: Timetable
         self._file_trouble = ""
+        self._calendar_file = None if settings.calendar_file is None else CalendarFile(settings.calendar_file)
         clock = ServerClock(settings.clock_offset_limit_ms)
         self._journal = Journal(redis, self._keys, settings.require_replicas, clock=clock)
         self._events = WholeEvents(redis, self._keys, archive_in(settings.archive_dir))
@@ -190,7 +192,7 @@ class Service:
             self._kept_at = self.market.sequence
 
     async def _report(self, decision: Decision) -> None:
-        trouble = (*((self._file_trouble,) if self._file_trouble else ()), *decision.trouble)
+        trouble = (*(text for text in (self._file_trouble, self._calendar_trouble()) if text), *decision.trouble)
         if trouble != self._trouble:
             if trouble:
                 log.warning("the timetable is not followed", trouble=trouble)
@@ -205,6 +207,13 @@ class Service:
         day, sequence = self.market.trading_day, self.market.sequence
         status = TimetableStatus(self.timetable.sha256, day, sequence, coming, *names)
         await publish_status(self._redis, self._keys, status)
+
+    def _calendar_trouble(self) -> str:
+        """Return what is wrong where the timetable was compiled with another calendar than settlement follows."""
+        calendar = None if self._calendar_file is None else self._calendar_file.current()
+        if calendar is None or calendar.sha256 == self.timetable.calendar.sha256:
+            return ""
+        return "the timetable was compiled with another calendar than calendar_file: compile it again"
 
     def _read_timetable(self) -> None:
         found = self._file.stat()

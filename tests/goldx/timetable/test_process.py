@@ -28,6 +28,7 @@ from goldx.streams.redis_client import connect
 from goldx.timetable import random_end
 from goldx.timetable.process import Service
 from goldx.timetable.status import health, read_status
+from tests.goldx.timetable.days import text_of
 from tests.goldx.timetable.test_compiled import at, timetable
 from tests.moved_clock import MovedClock
 
@@ -79,8 +80,10 @@ class Watched:
 def settings_of(folder: Path, redis_url: str) -> Settings:
     file = folder / "timetable.json"
     file.write_bytes(timetable().write())
-    url = redis_url
-    return Settings(data_dir=folder / "data", redis_url=url, timetable_file=file, clock_offset_limit_ms=0)
+    calendar = folder / "calendar.csv"
+    calendar.write_text(text_of())
+    files = {"timetable_file": file, "calendar_file": calendar}
+    return Settings(data_dir=folder / "data", redis_url=redis_url, clock_offset_limit_ms=0, **files)
 
 
 async def followed(settings: Settings) -> str:
@@ -177,4 +180,12 @@ async def test_a_service_refuses_to_start_without_a_timetable_and_keeps_the_old_
         await health(settings)
     settings.timetable_file.write_bytes(timetable().write())
     await service.step()
+    with pytest.raises(Unhealthy) as found:
+        await health(settings)
+    assert "another calendar" not in str(found.value)
+    assert settings.calendar_file is not None
+    settings.calendar_file.write_text(text_of().replace("TEST-NOTICE", "ANOTHER", 1))
+    await service.step()
+    with pytest.raises(Unhealthy, match="compiled with another calendar than calendar_file: compile it again"):
+        await health(settings)
     await service.close()
