@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,8 +10,8 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheStated, Transaction, new_router, read_as
 from api.settlement_routes.access import File as FileBody
 from api.settlement_routes.rows import Projection
-from goldx.protocol.units import format_money
-from settlement.banking import accounts, bank_reconciliation, deposits, files, imports, profiles
+from goldx.protocol.units import format_money, parse_money
+from settlement.banking import accounts, answers, bank_reconciliation, deposits, files, imports, payouts, profiles
 from settlement.workbooks import sheets
 from settlement.workbooks.formats import Stated
 
@@ -42,6 +42,22 @@ SUSPENSE = Projection(
 FOUND = Projection("item_no how account proposal why", amount="amount_fen")
 CLAIM = Projection("item_no account attempts cash_id status reason", amount="amount_fen")
 VIRTUAL_ACCOUNT = Projection("number account added_at added_by")
+
+
+ORDER = Projection("cash_id account status end_to_end payee_name payee_account payee_bank payment_file_no answer at by")
+
+
+class PaymentRequest(Strict):
+    account: str
+    amount: str = Field(description="CNY, more than zero", examples=["1000.00"])
+    payee_name: str = Field(description="the name of the account's member, and no other")
+    payee_account: str
+    payee_bank: str = Field(description="the twelve digits of its bank (CNAPS), or its name")
+
+
+class PaymentFileRequest(Strict):
+    bank_account: str
+    format: str = Field(default="pain.001", description="pain.001 or CSV")
 
 
 class VirtualAccountRequest(Strict):
@@ -194,3 +210,41 @@ async def reconcile_bank(by: Clerk, connection: Transaction) -> dict[str, Any]:
     accounts_ = [{"account": name, "day": day, "closing": format_money(fen)} for name, day, fen in proof.accounts]
     money = {"bank": format_money(proof.bank_fen), "ledger": format_money(proof.ledger_fen)}
     return {"run_id": proof.run_id, **money, "accounts": accounts_, "breaks": [one._asdict() for one in proof.breaks]}
+
+
+@router.post("/payment-orders")
+async def order_payment(by: Clerk, connection: Transaction, request: PaymentRequest) -> dict[str, int]:
+    """Propose to pay money of an account to its member's account at a bank."""
+    payee = payouts.Payee(request.payee_name, request.payee_account, request.payee_bank)
+    amount = parse_money(request.amount)
+    return {"proposal": await payouts.order(connection, by, request.account, amount, payee)}
+
+
+@router.get("/payment-orders")
+async def get_orders(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List payments to members, each with the file that has it and the bank's last answer."""
+    found = await payouts.listing(connection, page)
+    return listed("orders", lambda row: {**ORDER(row), "amount": format_money(-row.amount)}, found)
+
+
+@router.post("/payment-files")
+async def send_payments(by: Clerk, connection: Transaction, request: PaymentFileRequest) -> dict[str, Any]:
+    """Put every order that is in no file yet into a new one."""
+    sent = await payouts.send(connection, by, request.bank_account, request.format)
+    return {"file": sent.payment_file_no, "payments": sent.payments, "sum": format_money(sent.sum_fen)}
+
+
+@router.get("/payment-files/{number}/content", response_class=Response)
+async def get_payment_file(_: Clerk, connection: Transaction, number: Number) -> Response:
+    """Return a payment file as it was made, however often."""
+    sent = await payouts.again(connection, number)
+    media_type, ending = ("text/csv", "csv") if sent.format == "CSV" else ("application/xml", "xml")
+    name = f'attachment; filename="payments-{number}.{ending}"'
+    return Response(sent.content, media_type=media_type, headers={"Content-Disposition": name})
+
+
+@router.post("/payment-answers")
+async def take_answers(by: Clerk, connection: Transaction, file: FileBody) -> dict[str, Any]:
+    """Take in the bank's answer (pain.002); the money of a rejected payment is proposed back to its account."""
+    found = await sheets.in_turn(lambda: answers.read(file))
+    return {"answers": [taken._asdict() for taken in await payouts.take_answers(connection, by, found)]}

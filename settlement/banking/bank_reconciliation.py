@@ -11,7 +11,8 @@ DIRECTION_DIFF   both moved under one reference, in opposite directions
 BANK_BALANCE     the balances differ by something else than all of these
 ===============  ====================================================================================
 
-The comparison is a full outer join: by what a payment is tied to, else by the bank's reference.
+The comparison is a full outer join: by what a payment is tied to, else by the bank's reference. A payment that the bank
+has rejected, and the money that came back for it, are no difference: no statement has either.
 """
 
 from typing import Any, Final, NamedTuple
@@ -28,8 +29,12 @@ from settlement.reconciliation.breaks import Break
 SCOPE: Final = "bank"
 
 _DIFFERENCES: Final = text("""
-WITH money AS (
-    SELECT cash_id, account, amount, bank_reference FROM cash_transfer WHERE status = 'DONE'
+WITH rejected AS (
+    SELECT a.cash_id, a.back_cash_id FROM payment_answer a JOIN cash_transfer back ON back.cash_id = a.back_cash_id
+    WHERE back.status = 'DONE' AND NOT EXISTS (SELECT FROM bank_match m WHERE m.cash_id = a.cash_id)
+), money AS (
+    SELECT cash_id, account, amount, bank_reference FROM cash_transfer c WHERE status = 'DONE'
+        AND NOT EXISTS (SELECT FROM rejected WHERE c.cash_id IN (rejected.cash_id, rejected.back_cash_id))
 ), payment AS (
     SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name,
         (SELECT max(m.cash_id) FROM bank_match m JOIN money ON money.cash_id = m.cash_id WHERE m.item_no = i.item_no)

@@ -45,26 +45,27 @@ Element = Any
 
 def read(data: bytes) -> list[Statement]:
     """Return the statements of a file. Raises BadFile with all faults."""
-    root = _root(data)
-    found = next((part for part in root.iter() if _name(part) in MESSAGES), None)
+    root = root_of(data)
+    found = next((part for part in root.iter() if element_name(part) in MESSAGES), None)
     if found is None:
-        raise _bad(root, "document", f"{_name(root)} is no statement of an account: camt.052, .053 and .054 are read")
-    word, kind = MESSAGES[_name(found)]
+        text = f"{element_name(root)} is no statement of an account: camt.052, .053 and .054 are read"
+        raise bad(root, "document", text)
+    word, kind = MESSAGES[element_name(found)]
     space = NAMESPACE.fullmatch(etree.QName(found).namespace or "")
     version = space[1] if space else {BOOKED: "camt.053", REPORT: "camt.052", NOTICE: "camt.054"}[kind]
     statements: list[Statement] = []
     errors: list[RowError] = []
-    for part in _all(found, word):
+    for part in elements(found, word):
         try:
             statements.append(_statement(part, version, kind))
-        except BadFile as bad:
-            errors += bad.errors
+        except BadFile as wrong:
+            errors += wrong.errors
     if errors:
         raise BadFile(errors)
     return statements
 
 
-def _root(data: bytes) -> Element:
+def root_of(data: bytes) -> Element:
     parser = etree.XMLParser(
         resolve_entities=False,
         load_dtd=False,
@@ -78,60 +79,60 @@ def _root(data: bytes) -> Element:
     except etree.XMLSyntaxError as error:
         raise BadFile([RowError(error.lineno or 1, "document", f"it is no readable XML: {error.msg}")]) from error
     if root.getroottree().docinfo.doctype:
-        raise _bad(root, "document", "it has a document type, which no bank's file has")
+        raise bad(root, "document", "it has a document type, which no bank's file has")
     return root
 
 
-def _bad(part: Element, column: str, problem: str) -> BadFile:
+def bad(part: Element, column: str, problem: str) -> BadFile:
     return BadFile([RowError(int(part.sourceline or 1), column, problem)])
 
 
-def _name(part: Element) -> str:
+def element_name(part: Element) -> str:
     return str(etree.QName(part).localname)
 
 
-def _all(part: Element, *path: str) -> list[Element]:
+def elements(part: Element, *path: str) -> list[Element]:
     """Return the elements at a path of local names, each below the one before."""
     found = [part]
     for name in path:
-        found = [child for parent in found for child in parent if _name(child) == name]
+        found = [child for parent in found for child in parent if element_name(child) == name]
     return found
 
 
 def _one(part: Element, *path: str) -> Element | None:
-    return next(iter(_all(part, *path)), None)
+    return next(iter(elements(part, *path)), None)
 
 
-def _text(part: Element | None, *path: str) -> str:
+def text_of(part: Element | None, *path: str) -> str:
     found = None if part is None else _one(part, *path) if path else part
     return "" if found is None else "".join(found.itertext()).strip()
 
 
-def _first(part: Element | None, *paths: tuple[str, ...]) -> str:
+def first_text(part: Element | None, *paths: tuple[str, ...]) -> str:
     """Return the first text that is not empty at one of the paths."""
-    return next((text for path in paths if (text := _text(part, *path))), "")
+    return next((text for path in paths if (text := text_of(part, *path))), "")
 
 
 def _statement(part: Element, version: str, kind: str) -> Statement:
     account = _account(_one(part, "Acct"))
     if not account:
-        raise _bad(part, "Acct/Id", "it does not name the account")
+        raise bad(part, "Acct/Id", "it does not name the account")
     balances = {
-        (_first(found, ("Tp", "CdOrPrtry", "Cd"), ("Tp", "Cd")), _text(found, "Tp", "SubTp", "Cd")): found
-        for found in _all(part, "Bal")
+        (first_text(found, ("Tp", "CdOrPrtry", "Cd"), ("Tp", "Cd")), text_of(found, "Tp", "SubTp", "Cd")): found
+        for found in elements(part, "Bal")
     }
     opening = next((found for (code, _), found in balances.items() if code in OPENING), None)
     closing = next((found for (code, _), found in balances.items() if code in CLOSING), None)
-    currency = _text(part, "Acct", "Ccy") or _currency(part)
+    currency = text_of(part, "Acct", "Ccy") or _currency(part)
     notes: list[str] = []
     errors: list[RowError] = []
     entries: list[Entry] = []
-    for found in _all(part, "Ntry"):
+    for found in elements(part, "Ntry"):
         try:
             if (entry := _entry(found, currency, account, notes)) is not None:
                 entries.append(entry)
-        except BadFile as bad:
-            errors += bad.errors
+        except BadFile as wrong:
+            errors += wrong.errors
     if errors:
         raise BadFile(errors)
     days = [entry.day for entry in entries]
@@ -143,7 +144,7 @@ def _statement(part: Element, version: str, kind: str) -> Statement:
         kind,
         account,
         currency,
-        one_text([_first(part, ("ElctrncSeqNb",), ("LglSeqNb",), ("Id",))])[:64],
+        one_text([first_text(part, ("ElctrncSeqNb",), ("LglSeqNb",), ("Id",))])[:64],
         min(days or ends),
         max(days + ends),
         None if opening is None else _signed(opening),
@@ -181,10 +182,10 @@ def _turned(entry: Entry) -> Entry:
 
 def _check_summary(part: Element, statement: Statement) -> None:
     """Raise BadFile where the summary gives another number of entries than there are."""
-    stated = _text(part, "TxsSummry", "TtlNtries", "NbOfNtries")
-    there = len(_all(part, "Ntry"))
+    stated = text_of(part, "TxsSummry", "TtlNtries", "NbOfNtries")
+    there = len(elements(part, "Ntry"))
     if stated and stated != str(there):
-        raise _bad(
+        raise bad(
             part,
             "NbOfNtries",
             f"account {statement.account}: the summary counts {stated[:15]} entries, {there} stand there",
@@ -193,26 +194,26 @@ def _check_summary(part: Element, statement: Statement) -> None:
 
 def _account(part: Element | None) -> str:
     """Return the number of an account without blanks."""
-    found = _first(part, ("Id", "IBAN"), ("Id", "Othr", "Id"), ("Id", "PrtryAcct", "Id"), ("Id", "BBAN"))
+    found = first_text(part, ("Id", "IBAN"), ("Id", "Othr", "Id"), ("Id", "PrtryAcct", "Id"), ("Id", "BBAN"))
     return "".join(found.split())
 
 
 def _currency(part: Element) -> str:
     """Return the currency of the first balance or entry."""
-    found = next((amount for path in (("Bal", "Amt"), ("Ntry", "Amt")) for amount in _all(part, *path)), None)
+    found = next((amount for path in (("Bal", "Amt"), ("Ntry", "Amt")) for amount in elements(part, *path)), None)
     return "" if found is None else str(found.get("Ccy", ""))
 
 
 def _amount(part: Element) -> int:
     """Return the unsigned amount of an element as fen. Raises BadFile."""
     found = _one(part, "Amt")
-    text = _text(found)
+    text = text_of(found)
     if AMOUNT.fullmatch(text) is None:
-        raise _bad(part if found is None else found, "Amt", f"{text[:40]!r} is no amount of money")
+        raise bad(part if found is None else found, "Amt", f"{text[:40]!r} is no amount of money")
     try:
         return fen_of("amount", text)
     except BadValue as error:
-        raise _bad(part if found is None else found, "Amt", str(error)) from error
+        raise bad(part if found is None else found, "Amt", str(error)) from error
 
 
 def _signed(part: Element) -> int:
@@ -221,57 +222,57 @@ def _signed(part: Element) -> int:
 
 
 def _sign(part: Element) -> int:
-    direction = _text(part, "CdtDbtInd")
+    direction = text_of(part, "CdtDbtInd")
     if direction not in ("CRDT", "DBIT"):
-        raise _bad(part, "CdtDbtInd", f"{direction[:20]!r} must be CRDT or DBIT")
+        raise bad(part, "CdtDbtInd", f"{direction[:20]!r} must be CRDT or DBIT")
     return 1 if direction == "CRDT" else -1
 
 
 def _day(part: Element, *path: str) -> date:
     """Return a date, or the day of a time, at a path. Raises BadFile."""
     found = _one(part, *path)
-    text = _first(found, ("Dt",), ("DtTm",)) or _text(found)
+    text = first_text(found, ("Dt",), ("DtTm",)) or text_of(found)
     matched = DAY.fullmatch(text)
     try:
         return date.fromisoformat(matched[1] if matched else "")
     except ValueError as error:
-        raise _bad(part, "/".join(path), f"{text[:40]!r} is no date") from error
+        raise bad(part, "/".join(path), f"{text[:40]!r} is no date") from error
 
 
 def _entry(part: Element, currency: str, account: str, notes: list[str]) -> Entry | None:
     """Return an entry, None for one that is not booked. Raises BadFile."""
-    status = _first(part, ("Sts", "Cd"), ("Sts", "Prtry"), ("Sts",))
+    status = first_text(part, ("Sts", "Cd"), ("Sts", "Prtry"), ("Sts",))
     signed = _signed(part)
     if status != "BOOK":
         notes.append(f"line {part.sourceline}: {format_money(signed)} is not booked ({status[:20] or 'no status'})")
         return None
-    stated = str(_all(part, "Amt")[0].get("Ccy", ""))
+    stated = str(elements(part, "Amt")[0].get("Ccy", ""))
     if stated != currency:
-        raise _bad(part, "Amt", f"an entry in {stated[:3]!r} on an account in {currency!r}")
-    flag = _text(part, "RvslInd")
+        raise bad(part, "Amt", f"an entry in {stated[:3]!r} on an account in {currency!r}")
+    flag = text_of(part, "RvslInd")
     if flag not in ("", "true", "false", "1", "0"):
-        raise _bad(part, "RvslInd", f"{flag[:20]!r} must be true or false")
+        raise bad(part, "RvslInd", f"{flag[:20]!r} must be true or false")
     value_day = _day(part, "ValDt") if _one(part, "ValDt") is not None else None
     day = _day(part, "BookgDt") if _one(part, "BookgDt") is not None else value_day
     if day is None:
-        raise _bad(part, "BookgDt", "it says neither when it was booked nor its value date")
+        raise bad(part, "BookgDt", "it says neither when it was booked nor its value date")
     returned = next(
         (
             reason
             for path in (("Cd",), ("Prtry",))
             for found in part.iter()
-            if _name(found) == "RtrInf" and (reason := _text(found, "Rsn", *path))
+            if element_name(found) == "RtrInf" and (reason := text_of(found, "Rsn", *path))
         ),
         "",
     )
-    code = one_text([returned or _first(part, ("BkTxCd", "Prtry", "Cd")) or "/".join(_codes(part))])[:64]
+    code = one_text([returned or first_text(part, ("BkTxCd", "Prtry", "Cd")) or "/".join(_codes(part))])[:64]
     return Entry(
         int(part.sourceline),
         day,
         value_day,
         signed,
         flag in ("true", "1"),
-        one_text([_first(part, ("AcctSvcrRef",), ("NtryRef",))])[:64],
+        one_text([first_text(part, ("AcctSvcrRef",), ("NtryRef",))])[:64],
         code,
         tuple(_items(part, signed, currency, account, notes)),
     )
@@ -280,14 +281,14 @@ def _entry(part: Element, currency: str, account: str, notes: list[str]) -> Entr
 def _codes(part: Element) -> Iterator[str]:
     """Yield the ISO code of a transaction: domain, family, sub-family."""
     for path in (("Cd",), ("Fmly", "Cd"), ("Fmly", "SubFmlyCd")):
-        if found := _text(part, "BkTxCd", "Domn", *path):
+        if found := text_of(part, "BkTxCd", "Domn", *path):
             yield found
 
 
 def _items(part: Element, signed: int, currency: str, account: str, notes: list[str]) -> Iterable[Item]:
     """Return the payments of an entry if their amounts are given and make its amount, else one for all of it."""
-    details = [(batch, found) for batch in _all(part, "NtryDtls") for found in _all(batch, "TxDtls")]
-    direction = _text(part, "CdtDbtInd")
+    details = [(batch, found) for batch in elements(part, "NtryDtls") for found in elements(batch, "TxDtls")]
+    direction = text_of(part, "CdtDbtInd")
     sign = 1 if signed > 0 else -1
     if len(details) < 2:
         batch = details[0][0] if details else _one(part, "NtryDtls")
@@ -306,10 +307,10 @@ def _items(part: Element, signed: int, currency: str, account: str, notes: list[
 
 def _part(part: Element, currency: str, sign: int) -> int | None:
     """Return the signed amount of one payment within an entry, None where it is not given in the account's currency."""
-    for owner in (part, *_all(part, "AmtDtls", "TxAmt")):
+    for owner in (part, *elements(part, "AmtDtls", "TxAmt")):
         found = _one(owner, "Amt")
         if found is not None and found.get("Ccy") == currency:
-            own = _text(part, "CdtDbtInd")
+            own = text_of(part, "CdtDbtInd")
             return _amount(owner) * (_sign(part) if own else sign)
     return None
 
@@ -320,19 +321,19 @@ def _item(
     """Return one payment; ``found`` are its details and ``batch`` what it stands in, where the file has them."""
     ultimate, party, other = OTHER_SIDE[direction]
     parties = None if found is None else _one(found, "RltdPties")
-    name = _first(parties, (party, "Pty", "Nm"), (party, "Nm"), (ultimate, "Pty", "Nm"), (ultimate, "Nm"))
+    name = first_text(parties, (party, "Pty", "Nm"), (party, "Nm"), (ultimate, "Pty", "Nm"), (ultimate, "Nm"))
     own = (
         _account(_one(parties, OTHER_SIDE["DBIT" if direction == "CRDT" else "CRDT"][2])) if parties is not None else ""
     )
     theirs = _account(_one(parties, other)) if parties is not None else ""
-    reference = _first(found, ("Refs", "EndToEndId"))
+    reference = first_text(found, ("Refs", "EndToEndId"))
     if reference in ("", "NOTPROVIDED"):
-        reference = _first(found, ("Refs", "InstrId"), ("Refs", "PmtInfId"), ("Refs", "TxId"))
-        reference = reference or _first(batch, ("Btch", "PmtInfId"), ("Btch", "MsgId"))
-    texts = [] if found is None else [_text(text) for text in _all(found, "RmtInf", "Ustrd")]
+        reference = first_text(found, ("Refs", "InstrId"), ("Refs", "PmtInfId"), ("Refs", "TxId"))
+        reference = reference or first_text(batch, ("Btch", "PmtInfId"), ("Btch", "MsgId"))
+    texts = [] if found is None else [text_of(text) for text in elements(found, "RmtInf", "Ustrd")]
     if found is not None:
-        texts += [_text(text) for text in _all(found, "RmtInf", "Strd", "CdtrRefInf", "Ref")]
-        texts.append(_text(found, "AddtlTxInf"))
-    texts.append(_text(part, "AddtlNtryInf"))
+        texts += [text_of(text) for text in elements(found, "RmtInf", "Strd", "CdtrRefInf", "Ref")]
+        texts.append(text_of(found, "AddtlTxInf"))
+    texts.append(text_of(part, "AddtlNtryInf"))
     virtual = "" if own == account else own
     return Item(amount, one_text([reference]), one_text([name]), theirs, virtual, one_text(texts))

@@ -139,7 +139,7 @@ async def _match(connection: AsyncConnection, by: str, row: Row[Any], known: _Ac
     """Match one payment if its account can be determined."""
     recorded = await _recorded(connection, row)
     if recorded is not None:
-        why = f"money with the bank's reference {recorded.bank_reference}"
+        why = f"money with the reference {recorded.bank_reference}"
         values = {"item_no": row.item_no, "cash_id": recorded.cash_id, "how": "RECORDED", "why": why}
         await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
         await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{row.item_no}", values))
@@ -173,17 +173,16 @@ async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account:
 
 
 async def _recorded(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | None:
-    """Return money in or out of the same amount that a clerk has recorded with the bank's reference of a payment."""
-    if not row.bank_reference:
-        return None
+    """Return money in or out of the same amount under the bank's reference of a payment, or under its own."""
+    references = [fold(text) for text in (row.bank_reference, row.reference) if text]
     tied = select(bank_match.c.match_no).where(bank_match.c.cash_id == cash_transfer.c.cash_id)
     query = select(cash_transfer).where(
-        func.folded(cash_transfer.c.bank_reference) == fold(row.bank_reference),
+        func.folded(cash_transfer.c.bank_reference).in_(references),
         cash_transfer.c.amount == row.amount_fen,
         IN_USE,
         ~exists(tied),
     )
-    return (await connection.execute(query)).first()
+    return (await connection.execute(query.order_by(cash_transfer.c.cash_id))).first()
 
 
 async def _reference(connection: AsyncConnection, row: Row[Any]) -> str:

@@ -36,11 +36,12 @@ async def propose(
     amount_fen: int,
     bank_reference: str,
     payment: Payment | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> int:
     """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
     ``payment`` is the one in a bank's statement that it answers to; one that the bank took back goes out of an account
-    with arrears too.
+    with arrears too. ``more`` is shown beside to who decides the proposal.
     Raises BadValue for an account that is unknown or no trading account, an amount of zero, and a bank reference that
     is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR), and if the venue
     would owe or pay more than it can (SUM_TOO_LARGE, INSUFFICIENT_ESCROW).
@@ -60,7 +61,7 @@ async def propose(
     except IntegrityError as error:
         raise BadValue("bank_reference", bank_reference, "a bank reference that is not yet in use") from error
     number = int(added.scalar_one())
-    summary = {"account": account, "amount": format_money(amount_fen), "bank_reference": bank_reference}
+    summary = {**(more or {}), "account": account, "amount": format_money(amount_fen), "bank_reference": bank_reference}
     if payment is not None:
         values = {**payment._asdict(), "cash_id": number, "at": now_ms(), "by": by}
         await connection.execute(insert(bank_match).values(values))

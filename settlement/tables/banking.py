@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -132,4 +133,57 @@ bank_match = Table(
     Index("uq_bank_match_cash_id", "cash_id", unique=True),
     Index("ix_bank_match_item_no", "item_no"),
     Index("ix_bank_match_against_item", "against_item"),
+)
+
+PAYMENT_FORMATS = ("pain.001", "CSV")
+PAYMENT_ANSWERS = ("PENDING", "ACCEPTED", "REJECTED")
+
+payment_order = Table(
+    "payment_order",
+    metadata,
+    Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id"), primary_key=True, autoincrement=False),
+    Column("end_to_end", Text, nullable=False, unique=True),
+    string("payee_name"),
+    string("payee_account"),
+    string("payee_bank"),
+    integer("at"),
+    string("by"),
+)
+
+payment_file = Table(
+    "payment_file",
+    metadata,
+    number("payment_file_no"),
+    Column("account_id", BigInteger, ForeignKey("bank_account.account_id"), nullable=False),
+    string("format"),
+    Column("content", LargeBinary, nullable=False),
+    integer("payments"),
+    integer("sum_fen"),
+    integer("at"),
+    string("by"),
+    one_of("format", PAYMENT_FORMATS),
+)
+
+payment_in_file = Table(
+    "payment_in_file",
+    metadata,
+    Column("cash_id", BigInteger, ForeignKey("payment_order.cash_id"), primary_key=True, autoincrement=False),
+    Column("payment_file_no", BigInteger, ForeignKey("payment_file.payment_file_no"), nullable=False),
+)
+"""An order stands in one file at most, so none is sent to the bank twice."""
+
+payment_answer = Table(
+    "payment_answer",
+    metadata,
+    number("answer_no"),
+    Column("cash_id", BigInteger, ForeignKey("payment_order.cash_id"), nullable=False),
+    string("answer"),
+    string("reason"),
+    Column("back_cash_id", BigInteger, ForeignKey("cash_transfer.cash_id")),
+    integer("at"),
+    string("by"),
+    one_of("answer", PAYMENT_ANSWERS),
+    CheckConstraint("back_cash_id IS NULL OR answer = 'REJECTED'", name="only_rejected_comes_back"),
+    Index("ix_payment_answer_cash_id", "cash_id"),
+    Index("uq_payment_answer_back_cash_id", "back_cash_id", unique=True),
 )

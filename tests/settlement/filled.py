@@ -87,6 +87,9 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
         await rest(ONE, "POST", "/scales", json={"scale": f"FINE-{number}", **scale, "valid_until": "2099-12-31"})
         transfer = {"account": account, "amount": "100000.00", "bank_reference": f"bank-{number}"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/cash", json=transfer))["proposal"])
+    payee = {"payee_name": "Member A", "payee_account": "62220001", "payee_bank": "102393000015"}
+    for _ in range(3):
+        await rest(ONE, "POST", "/payment-orders", json={"account": "A.H", "amount": "0.01", **payee})
 
 
 async def _take_in_bars(exchange: SmallExchange, rest: Rest) -> None:

@@ -24,6 +24,7 @@ ONE_DOCUMENT = {
     "/certificates/{number}",
     "/certificates/{number}/pdf",
     "/bank-statements/{number}",
+    "/payment-files/{number}/content",
     "/load-outs/{number}",
     "/tickets/{number}",
     "/members/{code}",
@@ -88,7 +89,7 @@ async def pages(rest: Rest, path: str, limit: int) -> tuple[list[Any], int]:
 def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     found = routes()
     assert {path for path, names in found.items() if not {"after", "limit"} <= names} == ONE_DOCUMENT
-    assert len(found) - len(ONE_DOCUMENT) == 37
+    assert len(found) - len(ONE_DOCUMENT) == 38
 
 
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
@@ -132,7 +133,7 @@ async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) 
         "calendar list": ("--year", str(HOLIDAYS[0].year)),
     }
     found = listings(commands)
-    assert len(found) == 31
+    assert len(found) == 32
     for typed in sorted(set(found) - NO_ROWS):
         words = (*typed.split(), *needed.get(typed, ()))
         headings, *whole = (await clerk(ONE, *words)).splitlines()

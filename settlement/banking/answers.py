@@ -1,0 +1,82 @@
+"""pain.002 of ISO 20022, the bank's answer to a payment file: ``python -m settlement.banking.answers``.
+
+The module reads one file on standard input within the limits of ``settlement.workbooks.reader`` and writes JSON: the
+answers, or all errors.
+"""
+
+import sys
+from typing import IO, Final, NamedTuple
+
+import msgspec
+
+from settlement.banking.camt import bad, element_name, elements, first_text, root_of, text_of
+from settlement.banking.statements import one_text
+from settlement.workbooks import sheets
+from settlement.workbooks.cells import BadFile, RowError
+from settlement.workbooks.reader import limit
+
+ANSWERS: Final = {
+    **dict.fromkeys(("RJCT", "CANC"), "REJECTED"),
+    **dict.fromkeys(("ACSC", "ACCC"), "ACCEPTED"),
+    **dict.fromkeys(("ACCP", "ACSP", "ACTC", "ACWC", "ACWP", "PDNG", "RCVD", "PATC", "ACFC"), "PENDING"),
+}
+"""By the bank's status of a payment: only a settled one is accepted, and only a rejected one will never be paid."""
+
+
+class Answer(NamedTuple):
+    """The bank's answer to one payment, by its end-to-end id; ``reason`` is the bank's status with its reason."""
+
+    end_to_end: str
+    answer: str
+    reason: str
+
+
+class Found(NamedTuple):
+    """All that was found in a file: answers, or errors."""
+
+    answers: tuple[Answer, ...] = ()
+    errors: tuple[tuple[int, str, str], ...] = ()
+
+
+def parse(data: bytes) -> list[Answer]:
+    """Return the answers of a file. Raises BadFile with all faults."""
+    root = root_of(data)
+    if not any(element_name(part) == "CstmrPmtStsRpt" for part in root.iter()):
+        raise bad(root, "document", f"{element_name(root)} is no answer to a payment file: pain.002 is read")
+    found, errors = [], []
+    for part in (one for one in root.iter() if element_name(one) == "TxInfAndSts"):
+        end_to_end, status = text_of(part, "OrgnlEndToEndId"), text_of(part, "TxSts")
+        if not end_to_end or status not in ANSWERS:
+            errors.append(RowError(int(part.sourceline), "TxSts", f"payment {end_to_end!r} has the status {status!r}"))
+            continue
+        reasons = (first_text(reason, ("Rsn", "Cd"), ("Rsn", "Prtry")) for reason in elements(part, "StsRsnInf"))
+        found.append(Answer(end_to_end, ANSWERS[status], one_text([status, *reasons])))
+    if errors:
+        raise BadFile(errors)
+    if not found:
+        raise bad(root, "TxInfAndSts", "it answers to no single payment: ask the bank for a status of each")
+    return found
+
+
+def read(data: bytes) -> list[Answer]:
+    """Return what ``parse`` does, from a process of its own with limits. Raises BadFile."""
+    with sheets.found_by("settlement.banking.answers", data) as written:
+        found = msgspec.json.decode(written.read(), type=Found)
+    if found.errors:
+        raise BadFile([RowError(*error) for error in found.errors])
+    return list(found.answers)
+
+
+def main(given: IO[bytes], out: IO[bytes]) -> None:
+    """Read the file within the limits and write its answers."""
+    limit()
+    try:
+        found = Found(tuple(parse(given.read())))
+    except BadFile as wrong:
+        found = Found(errors=tuple((error.line, error.column, error.problem) for error in wrong.errors))
+    out.write(msgspec.json.encode(found))
+    out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,237 @@
+"""Money out to members by the bank: ordered, sent in one file, answered, and never paid twice.
+
+An order is money out (``settlement.ledger.cash``) with its payee, approved by a second person; the engine takes the
+money out of the holding first. Then the order goes into one payment file. A file whose answer is lost is fetched again
+as it is, under the same numbers; no other file can have the order. Only a payment that the bank has rejected, and that
+it has not paid by any answer or statement, brings its money back, by a proposal for a second person.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, Select, exists, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue, format_money
+from settlement.banking import accounts, payment_files
+from settlement.banking.answers import Answer
+from settlement.banking.payment_files import Debtor, Instruction
+from settlement.base import audit
+from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.refusal import Refused
+from settlement.base.spelling import same
+from settlement.base.sub_accounts import check_trading_account
+from settlement.base.texts import printable
+from settlement.documents.ledger import BANK_REFERENCE_USED
+from settlement.ledger import cash
+from settlement.tables.banking import (
+    PAYMENT_FORMATS,
+    bank_match,
+    payment_answer,
+    payment_file,
+    payment_in_file,
+    payment_order,
+)
+from settlement.tables.base import member
+from settlement.tables.ledger import cash_transfer
+from settlement.workbooks.cells import BadFile, RowError
+
+SHANGHAI: Final = timezone(timedelta(hours=8))
+MOST: Final = 10_000
+"""Payments in one file."""
+
+
+class Payee(NamedTuple):
+    """The account at a bank that gets the money; the bank is its twelve digits of CNAPS, or its name."""
+
+    name: str
+    account: str
+    bank: str
+
+
+class Sent(NamedTuple):
+    """A payment file: its number, what it holds, and the bytes for the bank."""
+
+    payment_file_no: int
+    format: str
+    payments: int
+    sum_fen: int
+    content: bytes
+
+
+class Taken(NamedTuple):
+    """The outcome of one answer of the bank; ``proposal`` brings the money of a rejected payment back."""
+
+    end_to_end: str
+    answer: str
+    proposal: int | None
+    note: str
+
+
+async def order(connection: AsyncConnection, by: str, account: str, amount_fen: int, payee: Payee) -> int:
+    """Propose to pay an account's money to a payee; return the proposal's number.
+
+    The payee must have the name of the account's member. Raises BadValue, Refused (PAYEE_DIFFERS), and what
+    ``settlement.ledger.cash.propose`` raises.
+    """
+    if amount_fen <= 0:
+        raise BadValue("amount", format_money(amount_fen), "more than zero")
+    printable("payee name", payee.name, 140)
+    number = printable("payee account", "".join(payee.account.split()), 34, 4)
+    printable("payee bank", payee.bank, 140)
+    await audit.lock(connection)
+    await _check_name(connection, account, payee.name)
+    end_to_end = f"W-{secrets.token_hex(7).upper()}"
+    why = f"to {number} of {payee.name} at {payee.bank}"
+    proposal = await cash.propose(connection, by, account, -amount_fen, end_to_end, more={"payee": why})
+    cash_id = await connection.scalar(
+        select(cash_transfer.c.cash_id).where(cash_transfer.c.bank_reference == end_to_end)
+    )
+    values = {
+        "cash_id": cash_id,
+        "end_to_end": end_to_end,
+        "payee_name": payee.name,
+        "payee_account": number,
+        "payee_bank": payee.bank,
+        "at": now_ms(),
+        "by": by,
+    }
+    await connection.execute(insert(payment_order).values(values))
+    return proposal
+
+
+async def _check_name(connection: AsyncConnection, account: str, name: str) -> None:
+    """Raise Refused (PAYEE_DIFFERS) where a payee has another name than the account's member."""
+    code = await check_trading_account(connection, account)
+    row = (await connection.execute(select(member).where(member.c.member == code))).first()
+    names = [text for text in (row.name, row.name_zh) if text] if row is not None else []
+    if not any(same(name, text) for text in names):
+        known = f"is {' or '.join(names)}" if names else "has no name in the register"
+        raise Refused("PAYEE_DIFFERS", f"money of {account} goes to its member alone, who {known}, not to {name}")
+
+
+def _orders() -> Select[Any]:
+    return (
+        select(
+            payment_order,
+            cash_transfer.c.account,
+            cash_transfer.c.amount,
+            cash_transfer.c.status,
+            payment_in_file.c.payment_file_no,
+            select(payment_answer.c.answer)
+            .where(payment_answer.c.cash_id == payment_order.c.cash_id)
+            .order_by(payment_answer.c.answer_no.desc())
+            .limit(1)
+            .scalar_subquery()
+            .label("answer"),
+        )
+        .join(cash_transfer, cash_transfer.c.cash_id == payment_order.c.cash_id)
+        .outerjoin(payment_in_file, payment_in_file.c.cash_id == payment_order.c.cash_id)
+    )
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the orders by the number of their money out, each with its file and the bank's last answer."""
+    return await fetch(connection, _orders(), (payment_order.c.cash_id,), page)
+
+
+async def send(connection: AsyncConnection, by: str, bank_account: str, form: str = "pain.001") -> Sent:
+    """Put every order whose money is out of its holding, and that is in no file yet, into a new file.
+
+    Raises BadValue, and Refused (NO_PAYMENTS) where there is none.
+    """
+    if form not in PAYMENT_FORMATS:
+        raise BadValue("format", form, "one of " + ", ".join(PAYMENT_FORMATS))
+    await audit.lock(connection)
+    account = await accounts.find(connection, bank_account)
+    ready = _orders().where(cash_transfer.c.status == "DONE", payment_in_file.c.cash_id.is_(None))
+    rows = list(await connection.execute(ready.order_by(payment_order.c.cash_id).limit(MOST)))
+    if not rows:
+        raise Refused("NO_PAYMENTS", "no order waits: each is in a file, or its money is not out of its holding yet")
+    payments = [
+        Instruction(row.end_to_end, -row.amount, row.payee_name, row.payee_account, row.payee_bank) for row in rows
+    ]
+    total, now = sum(one.amount_fen for one in payments), now_ms()
+    if form == "CSV":
+        content = payment_files.table(payments)
+    else:
+        # The first order's own number names the message: the order is in this file alone.
+        at = datetime.fromtimestamp(now // 1000, SHANGHAI)
+        debtor = Debtor(account.holder, account.account_number, account.bank)
+        content = payment_files.pain_001(f"F-{rows[0].end_to_end}", at, debtor, payments)
+    values = {
+        "account_id": account.account_id,
+        "format": form,
+        "content": content,
+        "payments": len(rows),
+        "sum_fen": total,
+        "at": now,
+        "by": by,
+    }
+    added = insert(payment_file).values(values).returning(payment_file.c.payment_file_no)
+    number = int((await connection.execute(added)).scalar_one())
+    placed = [{"cash_id": row.cash_id, "payment_file_no": number} for row in rows]
+    await connection.execute(insert(payment_in_file), placed)
+    detail = {"payments": len(rows), "sum": format_money(total), "format": form, "account": account.account_number}
+    await audit.record(connection, audit.Act(by, "payment_file.send", f"payment_file:{number}", detail))
+    return Sent(number, form, len(rows), total, content)
+
+
+async def again(connection: AsyncConnection, number: int) -> Sent:
+    """Return a file as it was made. Raises BadValue for an unknown number."""
+    row = (await connection.execute(select(payment_file).where(payment_file.c.payment_file_no == number))).first()
+    if row is None:
+        raise BadValue("payment file", number, "the number of a payment file")
+    return Sent(row.payment_file_no, row.format, row.payments, row.sum_fen, bytes(row.content))
+
+
+async def take_answers(connection: AsyncConnection, by: str, answers: Sequence[Answer]) -> list[Taken]:
+    """Keep the bank's answers, and propose the money of each rejected payment back; the same answer changes nothing.
+
+    Raises BadFile for a payment that is in no file of ours.
+    """
+    await audit.lock(connection)
+    rows = {
+        row.end_to_end: row for row in await connection.execute(_orders().where(payment_in_file.c.cash_id.is_not(None)))
+    }
+    if strange := [one.end_to_end for one in answers if one.end_to_end not in rows]:
+        raise BadFile([RowError(1, "OrgnlEndToEndId", f"{name!r} is a payment of no file of ours") for name in strange])
+    return [await _take_answer(connection, by, rows[one.end_to_end], one) for one in answers]
+
+
+async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answer: Answer) -> Taken:
+    proposal, back = None, None
+    note = ""
+    if answer.answer == "REJECTED":
+        if await _comes_back(connection, row.cash_id):
+            return Taken(answer.end_to_end, answer.answer, None, "its money comes back already")
+        tied = select(bank_match.c.match_no).where(bank_match.c.cash_id == row.cash_id)
+        if row.answer == "ACCEPTED" or await connection.scalar(tied.limit(1)) is not None:
+            note = "an answer or a statement has it paid, so no money comes back: ask the bank"
+        else:
+            reference = f"{row.end_to_end} rejected"
+            more = {"rejected": answer.reason}
+            proposal = await cash.propose(connection, by, row.account, -row.amount, reference, more=more)
+            query = select(cash_transfer.c.cash_id).where(
+                cash_transfer.c.bank_reference == reference, cash_transfer.c.status.in_(BANK_REFERENCE_USED)
+            )
+            back = await connection.scalar(query)
+    elif row.answer == answer.answer:
+        return Taken(answer.end_to_end, answer.answer, None, "known")
+    values = {"cash_id": row.cash_id, "answer": answer.answer, "reason": answer.reason, "back_cash_id": back}
+    await connection.execute(insert(payment_answer).values({**values, "at": now_ms(), "by": by}))
+    await audit.record(connection, audit.Act(by, "payment_order.answer", f"cash:{row.cash_id}", values))
+    return Taken(answer.end_to_end, answer.answer, proposal, note)
+
+
+async def _comes_back(connection: AsyncConnection, cash_id: int) -> bool:
+    """Return whether the money of an order is back, or a proposal to bring it back waits."""
+    back = (
+        select(payment_answer.c.answer_no)
+        .join(cash_transfer, cash_transfer.c.cash_id == payment_answer.c.back_cash_id)
+        .where(payment_answer.c.cash_id == cash_id, cash_transfer.c.status.in_(BANK_REFERENCE_USED))
+    )
+    return bool(await connection.scalar(select(exists(back))))
