@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 from redis.exceptions import RedisError
 from sqlalchemy import Row
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.client.keys import Key
@@ -26,6 +27,7 @@ from goldx.streams.redis_client import connect
 from settlement.base import registry, standings
 from settlement.base.database import connect as connect_database
 from settlement.base.database import migrate
+from settlement.base.database_errors import Meaning, describe, meaning_of
 from settlement.base.key_reader import KeyReader, RegisterAway
 from settlement.base.public_keys import LONGEST, PublicHalf, parse_public_half
 from settlement.base.refusal import Refused
@@ -195,6 +197,10 @@ def _take(step: str, kind: str, code: str, reason: str) -> Taken:
         return asyncio.run(run())
     except (BadValue, Refused, RedisError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    except SQLAlchemyError as error:
+        if meaning_of(error) is Meaning.MISTAKE:
+            raise
+        raise click.ClickException(describe(error)) from error
 
 
 DONE = {"ACTIVE": "in use again", "SUSPENDED": "suspended", "ENDED": "ended"}

@@ -10,12 +10,14 @@ from typing import NamedTuple
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
 from goldx.streams.standings import Notice, drop_notices, publish_notice, read_notices
 from settlement.base import standings
+from settlement.base.database_errors import Meaning, meaning_of
 from settlement.base.key_reader import KeyReader, RegisterAway
 from settlement.documents.registered import ACTIVE, SUSPENDED
 
@@ -72,12 +74,22 @@ class Standings:
             log.warning("the register of keys is away", error=str(error))
             reachable = False
         noticed = await self._publish(notice)
-        if reachable:
+        registered = reachable and await self._write(notice)
+        if not registered and not noticed:
+            raise RegisterAway("neither the register nor Redis is reachable: nothing was changed")
+        return Taken(kind, code, notice.status, registered, noticed)
+
+    async def _write(self, notice: Notice) -> bool:
+        """Write a notice into the register; return False if the database has gone away meanwhile."""
+        try:
             async with self._database.begin() as connection:
                 await standings.write(connection, notice)
-        elif not noticed:
-            raise RegisterAway("neither the register nor Redis is reachable: nothing was changed")
-        return Taken(kind, code, notice.status, reachable, noticed)
+        except (SQLAlchemyError, OSError) as error:
+            if meaning_of(error) is not Meaning.AWAY:
+                raise
+            log.warning("the register of keys is away", error=str(error))
+            return False
+        return True
 
     async def _check(self, notice: Notice, second_person: bool) -> None:
         """Raise if a step is not allowed, or RegisterAway after a few seconds without an answer."""

@@ -11,11 +11,11 @@ from goldx.client.keys import Key
 from goldx.client.new_key import request_of
 from goldx.protocol.units import BadValue
 from goldx.streams.standings import Notice, publish_notice, read_notices
-from settlement.base import audit, registry, standings
+from settlement.base import audit, database, registry, standings
 from settlement.base.key_reader import KeyReader
 from settlement.base.refusal import Refused
 from settlement.documents.registered import STANDINGS
-from settlement.service.standings import write_late
+from settlement.service.standings import Standings, write_late
 from tests.registered import find_principal
 from tests.settlement.base.register import Register
 from tests.settlement.commands import clerk, goldx
@@ -193,3 +193,15 @@ async def test_a_notice_that_was_published_is_read_as_it_was(register: Register)
     notice = Notice("1", "staff", "op-1", "SUSPENDED", "op-2", "为何", 17)
     await publish_notice(register.redis, register.keys, notice)
     assert await read_notices(register.redis, register.keys) == {"1": notice}
+
+
+async def test_a_database_that_goes_away_after_the_check_learns_it_later(register: Register, migrated_url: str) -> None:
+    away = database.connect("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    desk = Standings(migrated_url, away, register.redis, register.keys)
+    taken = await desk.take("suspend", "key", "M1.key", "op-1", "lost")
+    await away.dispose()
+    assert (taken.status, taken.registered, taken.noticed) == ("SUSPENDED", False, True)
+    (notice,) = (await read_notices(register.redis, register.keys)).values()
+    assert await find_principal(register.engine, "M1.key") is not None
+    await write_late(register.engine, notice)
+    assert await find_principal(register.engine, "M1.key") is None

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.base import database
+from settlement.base import audit, database
 from settlement.migrations.forward import upgrade
 
 BREAK = text(
@@ -101,4 +101,28 @@ async def test_breaks_keep_their_number_under_the_new_text_of_a_mark_with_blanks
             "XM1 HX Z 9": None,
             "ledger:vault": None,
         }
+    await engine.dispose()
+
+
+async def test_revoked_keys_are_ended_by_whom_the_audit_log_names(database_url: str) -> None:
+    engine = database.connect(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0026")
+        await connection.execute(text("INSERT INTO member (member, name, created_at) VALUES ('M1', 'One', 1)"))
+        await connection.execute(
+            text(
+                "INSERT INTO api_key (key_id, public_key, member, permissions, created_at, revoked_at) "
+                "SELECT name, sha256(name::bytea), 'M1', '{trade}', 1, revoked_at "
+                "FROM (VALUES ('live', NULL::bigint), ('known', 17), ('old', 18)) AS given (name, revoked_at)"
+            )
+        )
+        await audit.record(connection, audit.Act("op-1", "key.revoke", "known"))
+    await database.migrate(database_url)
+    async with engine.connect() as connection:
+        keys = await connection.execute(text("SELECT key_id, status FROM api_key ORDER BY key_id"))
+        assert [tuple(row) for row in keys] == [("known", "ENDED"), ("live", "ACTIVE"), ("old", "ENDED")]
+        changes = await connection.execute(
+            text("SELECT code, changed_by, changed_at FROM standing_change ORDER BY code")
+        )
+        assert [tuple(row) for row in changes] == [("known", "op-1", 17), ("old", "unknown", 18)]
     await engine.dispose()
