@@ -282,4 +282,22 @@ BUGS = (
         "if (found.version, found.program) != (VERSION, program()):",
         "if found.version != VERSION:",
     ),
+    Bug(
+        "whoever subscribes meanwhile is not told that the exchange stands still",
+        "view.py",
+        "if resumes or self.trouble is not None else None",
+        "if resumes else None",
+    ),
+    Bug(
+        "whoever resumes is not told that the exchange goes on again",
+        "view.py",
+        "if resumes or self.trouble is not None else None",
+        "if self.trouble is not None else None",
+    ),
+    Bug(
+        "a notice takes a number",
+        "channels.py",
+        "        if self.subscribers:\n            data = self._notice_message(content)\n",
+        "        self.sequence += 1\n        if self.subscribers:\n            data = self._notice_message(content)\n",
+    ),
 )

@@ -276,6 +276,31 @@ def test_a_view_without_subscribers_has_the_same_sequences() -> None:
         assert market.depth(None) == keeping.markets[symbol].depth(None)
 
 
+def test_a_status_channel_says_that_the_exchange_stands_still() -> None:
+    view = View()
+    for frame, _ in frames(SEEDS[0], 300):
+        view.apply(frame, none_waiting)
+    (symbol,) = sorted(view.markets)[:1]
+    channel = view.markets[symbol].status_channel
+    reached = channel.sequence
+    early, late, resumed, over = Reader(), Reader(), Reader(), Reader()
+    channel.subscribe(early, None)
+    assert early.notices == []
+    view.announce("no engine leads", 7)
+    channel.subscribe(late, None)
+    for reader in (early, late):
+        (notice,) = reader.notices
+        assert (notice["sequence"], notice["previous"], notice["at"]) == (reached, reached, 7)
+        assert notice["data"] == {**view.markets[symbol].status(), "trouble": "no engine leads"}
+    view.announce(None, 8)
+    channel.subscribe(over, None)
+    channel.subscribe(resumed, reached)
+    assert over.notices == [], "a snapshot says that all is well"
+    for reader in (early, late, resumed):
+        assert (reader.notices[-1]["data"]["trouble"], reader.notices[-1]["at"]) == (None, 8)
+    assert channel.sequence == reached
+
+
 def test_the_epoch_of_a_sequence_is_that_of_the_leader_who_published_it() -> None:
     view = View()
     readers: dict[str, Reader] = {}
