@@ -314,7 +314,7 @@ def reconcile(context: click.Context) -> None:
 
 @bank_group.command("pay")
 @click.option("--account", required=True, help="The trading account whose money it is.")
-@click.option("--amount", required=True, help="CNY, more than zero.")
+@click.option("--amount", required=True, metavar="CNY", help="CNY, more than zero.")
 @click.option("--payee-name", required=True, help="The name of the account's member, and no other.")
 @click.option("--payee-account", required=True)
 @click.option("--payee-bank", required=True, help="The twelve digits of its bank (CNAPS), or its name.")
@@ -352,25 +352,25 @@ def list_payments(by: str, page: PageRequest) -> None:
 
 @bank_group.command("pay-file")
 @click.option("--bank-account", help="The venue's account that pays; a new file has every order that is in none.")
-@click.option("--again", type=int, help="The number of a file that was made before: it is written as it was.")
+@click.option("--payment-file", type=int, help="The number of a file that was made before: it is written as it was.")
 @click.option("--csv", "as_csv", is_flag=True, help="A table in CSV; default: pain.001.")
 @OUT
 @click.pass_obj
-def pay_file(by: str, bank_account: str | None, again: int | None, as_csv: bool, out: Path) -> None:
+def pay_file(by: str, bank_account: str | None, payment_file: int | None, as_csv: bool, out: Path) -> None:
     """Write a payment file for the bank."""
-    if (bank_account is None) == (again is None):
-        raise click.UsageError("either --bank-account for a new file, or --again for one that was made before")
+    if (bank_account is None) == (payment_file is None):
+        raise click.UsageError("either --bank-account for a new file, or --payment-file for one that was made before")
 
     async def work(connection: AsyncConnection) -> payouts.Sent:
-        if again is not None:
-            return await payouts.again(connection, again)
+        if payment_file is not None:
+            return await payouts.again(connection, payment_file)
         sent = await payouts.send(connection, by, bank_account or "", "CSV" if as_csv else "pain.001")
         # Within the transaction: an order counts as sent only if its file is there.
         write_new(out, sent.content)
         return sent
 
     sent = act(by, work)
-    if again is not None:
+    if payment_file is not None:
         write_new(out, sent.content)
     total = format_money(sent.sum_fen)
     click.echo(f"payment file {sent.payment_file_no}: {sent.payments} payments, {total} CNY, in {out}")

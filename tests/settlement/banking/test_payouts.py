@@ -145,7 +145,7 @@ async def test_a_clerk_pays_members(exchange: SmallExchange, bank: MockBank, tmp
     rows = formats.parse((tmp_path / "1.csv").read_bytes()).rows
     assert [cell.text for cell in rows[1].cells[1:6]] == ["200.00", "CNY", "Member A", "62220001", "ICBC Xiamen"]
     assert "no order waits" in await clerk(ONE, *file, "2.xml", "--bank-account", bank.account, code=1)
-    await clerk(ONE, *file, "2.csv", "--again", "1")
+    await clerk(ONE, *file, "2.csv", "--payment-file", "1")
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
     assert "either --bank-account" in await clerk(ONE, *file, "3.csv", code=2)
     await exchange.approve(3)
