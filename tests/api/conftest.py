@@ -102,9 +102,13 @@ class ShardServices:
         server.should_exit = True
         await self._servers.pop(server)
 
-    async def stop(self) -> None:
+    async def stop_gateways(self, keep: GatewayServer | None = None) -> None:
         for server in tuple(self._servers):
-            await self.stop_gateway(server)
+            if server is not keep:
+                await self.stop_gateway(server)
+
+    async def stop(self) -> None:
+        await self.stop_gateways()
         await self.stop_engine()
 
     def member(self, server: GatewayServer, name: str = "FIRM-A", **more: Any) -> ExchangeClient:
@@ -204,10 +208,13 @@ async def gateway(services: ShardServices) -> GatewayServer:
 
 
 @pytest_asyncio.fixture
-async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
+async def desk(services: ShardServices, gateway: GatewayServer) -> AsyncIterator[Desk]:
+    """An instrument of its own on the shared exchange; gateways that the test starts are stopped after it."""
     opened = Desk(services, gateway, next(_numbers))
     await opened.open()
-    return opened
+    yield opened
+    # Another gateway would take up what the next tests expect of the shared one, such as a lost gateway's sessions.
+    await services.stop_gateways(keep=gateway)
 
 
 @pytest_asyncio.fixture

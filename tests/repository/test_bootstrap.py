@@ -76,7 +76,7 @@ def test_two_at_once_make_one_whole_environment_and_a_changed_lock_renews_it(che
     for process in both:
         out, err = process.communicate()
         assert process.returncode == 0, err
-        assert out.startswith("data_dir = goldx-data\n"), "standard output belongs to the command"
+        assert out.startswith("setting\tvalue\ndata_dir\tgoldx-data\n"), "standard output belongs to the command"
         messages.append(err)
     assert sorted(text.count("goldx: ready after") for text in messages) == [0, 1]
     assert sum("the .venv of an earlier set-up is not whole; starting again" in text for text in messages) == 1
