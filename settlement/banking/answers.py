@@ -5,11 +5,12 @@ answers, or all errors.
 """
 
 import sys
+from collections.abc import Iterator
 from typing import IO, Final, NamedTuple
 
 import msgspec
 
-from settlement.banking.camt import bad, element_name, elements, first_text, root_of, text_of
+from settlement.banking.camt import Element, bad, element_name, elements, first_text, root_of, text_of
 from settlement.banking.statements import one_text
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile, RowError
@@ -18,17 +19,27 @@ from settlement.workbooks.reader import limit
 ANSWERS: Final = {
     **dict.fromkeys(("RJCT", "CANC"), "REJECTED"),
     **dict.fromkeys(("ACSC", "ACCC"), "ACCEPTED"),
-    **dict.fromkeys(("ACCP", "ACSP", "ACTC", "ACWC", "ACWP", "PDNG", "RCVD", "PATC", "ACFC"), "PENDING"),
+    **dict.fromkeys(("ACCP", "ACSP", "ACTC", "ACWC", "ACWP", "PDNG", "RCVD", "PATC", "ACFC", "BLCK"), "PENDING"),
 }
 """By the bank's status of a payment: only a settled one is accepted, and only a rejected one will never be paid."""
 
 
+DUPLICATES: Final = frozenset(("AM05", "DUPL", "DU01", "DU02", "DU03", "DU04", "DU05"))
+"""Reasons of a rejection that is about a second copy alone: the bank has the payment from before, and may pay it."""
+WHOLE: Final = (("OrgnlGrpInfAndSts", "OrgnlMsgId", "GrpSts"), ("OrgnlPmtInfAndSts", "OrgnlPmtInfId", "PmtInfSts"))
+"""The elements that answer to all payments of a file at once, each with those of the file's number and its status."""
+
+
 class Answer(NamedTuple):
-    """The bank's answer to one payment, by its end-to-end id; ``reason`` is the bank's status with its reason."""
+    """The bank's answer to one payment, by its end-to-end id; ``reason`` is the bank's status with its reason.
+
+    Without an end-to-end id it answers to all payments of the file with the number ``message_id``.
+    """
 
     end_to_end: str
     answer: str
     reason: str
+    message_id: str = ""
 
 
 class Found(NamedTuple):
@@ -49,13 +60,31 @@ def parse(data: bytes) -> list[Answer]:
         if not end_to_end or status not in ANSWERS:
             errors.append(RowError(int(part.sourceline), "TxSts", f"payment {end_to_end!r} has the status {status!r}"))
             continue
-        reasons = (first_text(reason, ("Rsn", "Cd"), ("Rsn", "Prtry")) for reason in elements(part, "StsRsnInf"))
-        found.append(Answer(end_to_end, ANSWERS[status], one_text([status, *reasons])))
+        found.append(Answer(end_to_end, *_answer(part, status)))
     if errors:
         raise BadFile(errors)
+    found = found or list(_of_all(root))
     if not found:
         raise bad(root, "TxInfAndSts", "it answers to no single payment: ask the bank for a status of each")
     return found
+
+
+def _answer(part: Element, status: str) -> tuple[str, str]:
+    """Return the answer that a status means with the reasons beside it, and both as text."""
+    reasons = [first_text(reason, ("Rsn", "Cd"), ("Rsn", "Prtry")) for reason in elements(part, "StsRsnInf")]
+    answer = ANSWERS[status]
+    if answer == "REJECTED" and not DUPLICATES.isdisjoint(reasons):
+        answer = "PENDING"
+    return answer, one_text([status, *reasons])
+
+
+def _of_all(root: Element) -> Iterator[Answer]:
+    """Yield the answer to a file as a whole, if the bank gives one status to all of it."""
+    for name, number, status in WHOLE:
+        for part in (one for one in root.iter() if element_name(one) == name):
+            if (given := text_of(part, status)) in ANSWERS and (message_id := text_of(part, number)):
+                yield Answer("", *_answer(part, given), message_id)
+                return
 
 
 def read(data: bytes) -> list[Answer]:

@@ -15,13 +15,16 @@ The comparison is a full outer join: by what a payment is tied to, else by the b
 has rejected, and the money that came back for it, are no difference: no statement has either.
 """
 
-from typing import Any, Final, NamedTuple
+from datetime import date
+from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH
 from settlement.base import audit
+from settlement.base.paging import LARGEST_NUMBER
 from settlement.ledger import balances
 from settlement.reconciliation import breaks
 from settlement.reconciliation.breaks import Break
@@ -29,26 +32,35 @@ from settlement.reconciliation.breaks import Break
 SCOPE: Final = "bank"
 
 _DIFFERENCES: Final = text("""
-WITH rejected AS (
-    SELECT a.cash_id, a.back_cash_id FROM payment_answer a JOIN cash_transfer back ON back.cash_id = a.back_cash_id
-    WHERE back.status = 'DONE' AND NOT EXISTS (SELECT FROM bank_match m WHERE m.cash_id = a.cash_id)
+WITH tied AS (
+    SELECT item_no, cash_id, how FROM bank_match WHERE match_no <= :match_no
+), rejected AS (
+    SELECT a.cash_id, a.back_cash_id FROM payment_answer a
+    JOIN cash_transfer back ON back.cash_id = a.back_cash_id AND back.status = 'DONE'
+    JOIN outbox o ON o.kind = 'cash' AND o.subject = a.back_cash_id AND o.sequence <= :last
+    WHERE a.answer_no <= :answer_no AND NOT EXISTS (SELECT FROM tied WHERE tied.cash_id = a.cash_id)
 ), money AS (
-    SELECT cash_id, account, amount, bank_reference FROM cash_transfer c WHERE status = 'DONE'
-        AND NOT EXISTS (SELECT FROM rejected WHERE c.cash_id IN (rejected.cash_id, rejected.back_cash_id))
+    SELECT c.cash_id, c.account, c.amount, c.bank_reference FROM cash_transfer c
+    JOIN outbox o ON o.kind = 'cash' AND o.subject = c.cash_id AND o.sequence <= :last
+    WHERE c.status = 'DONE' AND NOT EXISTS (SELECT FROM rejected WHERE c.cash_id IN (cash_id, back_cash_id))
 ), payment AS (
     SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name,
-        (SELECT max(m.cash_id) FROM bank_match m JOIN money ON money.cash_id = m.cash_id WHERE m.item_no = i.item_no)
+        (SELECT max(t.cash_id) FROM tied t JOIN money ON money.cash_id = t.cash_id WHERE t.item_no = i.item_no)
             AS cash_id
     FROM bank_item i JOIN bank_entry e USING (statement_no, place) JOIN bank_statement s USING (statement_no)
-    WHERE s.kind = 'BOOKED'
-        AND NOT EXISTS (SELECT FROM bank_match m WHERE m.item_no = i.item_no AND m.how = 'OFFSET')
+    WHERE s.kind = 'BOOKED' AND s.statement_no <= :statement_no AND e.day <= :day
+        AND NOT EXISTS (
+            SELECT FROM bank_match m JOIN bank_item other ON other.item_no = m.against_item
+            JOIN bank_entry there ON (there.statement_no, there.place) = (other.statement_no, other.place)
+            WHERE m.match_no <= :match_no AND m.item_no = i.item_no AND m.how = 'OFFSET' AND there.day <= :day
+        )
 ), untied AS (
     SELECT p.item_no, m.cash_id FROM (
         SELECT min(item_no) AS item_no, folded(bank_reference) AS reference FROM payment
         WHERE cash_id IS NULL AND bank_reference <> '' GROUP BY folded(bank_reference)
     ) p JOIN (
         SELECT cash_id, folded(bank_reference) AS reference FROM money
-        WHERE NOT EXISTS (SELECT FROM bank_match b WHERE b.cash_id = money.cash_id)
+        WHERE NOT EXISTS (SELECT FROM tied b WHERE b.cash_id = money.cash_id)
     ) m USING (reference)
 )
 SELECT p.item_no, p.amount_fen, p.day, p.bank_reference, p.name, m.cash_id, m.account, m.amount,
@@ -58,13 +70,52 @@ WHERE p.amount_fen IS DISTINCT FROM m.amount
 ORDER BY p.day, p.item_no, m.cash_id
 """)
 _BALANCES: Final = text("""
-SELECT a.account_number, f.opening_fen, l.closing_fen, l.last_day FROM bank_account a
+SELECT a.account_number, f.opening_fen, l.closing_fen - coalesce(later.moved, 0) AS closing_fen,
+    least(d.last_day, :day) AS last_day
+FROM bank_account a
 JOIN LATERAL (SELECT opening_fen FROM bank_statement s WHERE s.account_id = a.account_id AND kind = 'BOOKED'
-    ORDER BY statement_no LIMIT 1) f ON true
-JOIN LATERAL (SELECT closing_fen, last_day FROM bank_statement s WHERE s.account_id = a.account_id AND kind = 'BOOKED'
-    ORDER BY statement_no DESC LIMIT 1) l ON true
+    AND statement_no <= :statement_no ORDER BY statement_no LIMIT 1) f ON true
+JOIN LATERAL (SELECT closing_fen FROM bank_statement s WHERE s.account_id = a.account_id AND kind = 'BOOKED'
+    AND statement_no <= :statement_no ORDER BY statement_no DESC LIMIT 1) l ON true
+JOIN LATERAL (SELECT max(last_day) AS last_day FROM bank_statement s WHERE s.account_id = a.account_id
+    AND kind = 'BOOKED' AND statement_no <= :statement_no) d ON true
+LEFT JOIN LATERAL (SELECT CAST(sum(e.amount_fen) AS bigint) AS moved
+    FROM bank_statement s JOIN bank_entry e USING (statement_no)
+    WHERE s.account_id = a.account_id AND s.kind = 'BOOKED' AND s.statement_no <= :statement_no
+    AND s.last_day > :day AND e.day > :day) later ON true
 ORDER BY a.account_id
 """)
+_SILENT: Final = text("""
+SELECT account_number FROM bank_account a WHERE NOT EXISTS (
+    SELECT FROM bank_statement s WHERE s.account_id = a.account_id AND s.kind = 'BOOKED'
+    AND s.statement_no <= :statement_no AND s.last_day >= :day
+) ORDER BY account_id
+""")
+_KNOWN: Final = text("""
+SELECT (SELECT coalesce(max(statement_no), 0) FROM bank_statement), (SELECT coalesce(max(match_no), 0) FROM bank_match),
+    (SELECT coalesce(max(answer_no), 0) FROM payment_answer)
+""")
+_POSTED_AFTER: Final = text("""
+SELECT coalesce(sum(p.amount), 0) FROM posting p JOIN ledger_account a USING (account_id)
+WHERE a.kind = 'bank_escrow' AND a.asset = :asset AND p.sequence > :last
+""")
+
+
+class DayEnd(Protocol):
+    """A trading day whose events are those up to the sequence ``last``."""
+
+    @property
+    def day(self) -> date: ...
+    @property
+    def last(self) -> int: ...
+
+
+class Known(NamedTuple):
+    """The newest statement, match and answer that were known, by their numbers."""
+
+    statement_no: int
+    match_no: int
+    answer_no: int
 
 
 class Proof(NamedTuple):
@@ -80,20 +131,69 @@ class Proof(NamedTuple):
     breaks: tuple[Break, ...]
 
 
+class DayProof(NamedTuple):
+    """The comparison as of a trading day's end.
+
+    ``silent``: the accounts of which no statement reaches the day. ``known``: what the comparison was made with; with
+    it the comparison of a past day can be repeated, whatever came later.
+    """
+
+    day: date
+    last: int
+    known: Known
+    bank_fen: int
+    ledger_fen: int
+    accounts: tuple[tuple[str, str, int], ...]
+    silent: tuple[str, ...]
+    breaks: tuple[Break, ...]
+
+    def content(self) -> bytes:
+        """Return the comparison as JSON, the same bytes for the same comparison."""
+        return msgspec.json.encode({**self._asdict(), "breaks": [one._asdict() for one in self.breaks]})
+
+
 async def compare(connection: AsyncConnection) -> Proof:
     """Compare all statements with the ledger, and change nothing.
 
     The transaction should have its turn (``audit.lock``), or a proposal decided meanwhile may show as a difference.
     """
-    stated = list(await connection.execute(_BALANCES))
+    return await _compare(connection, date.max, LARGEST_NUMBER, await known(connection))
+
+
+async def known(connection: AsyncConnection) -> Known:
+    """Return what is known of the bank now."""
+    return Known(*(await connection.execute(_KNOWN)).one())
+
+
+async def prove(connection: AsyncConnection, day: DayEnd, since: Known | None = None) -> DayProof:
+    """Compare the statements up to a trading day with the ledger at the sequence that ends it, and change nothing.
+
+    A payment that the bank booked on the day and the ledger on a later one, or the other way round, is a difference of
+    the day. ``since`` is what was known when the day was compared before; default: what is known now.
+    """
+    numbers = await known(connection) if since is None else since
+    proof = await _compare(connection, day.day, day.last, numbers)
+    silent = await connection.scalars(_SILENT, {"day": day.day, "statement_no": numbers.statement_no})
+    return DayProof(
+        day.day, day.last, numbers, proof.bank_fen, proof.ledger_fen, proof.accounts, tuple(silent), proof.breaks
+    )
+
+
+async def _compare(connection: AsyncConnection, day: date, last: int, numbers: Known) -> Proof:
+    """Compare what the bank has booked up to a day with what the ledger has posted up to a sequence."""
+    limits = {"day": day, "statement_no": numbers.statement_no}
+    stated = list(await connection.execute(_BALANCES, limits))
     bank = sum(row.closing_fen for row in stated)
-    ledger = -await balances.of_kind(connection, "bank_escrow", CASH)
+    after = int(await connection.scalar(_POSTED_AFTER, {"asset": CASH, "last": last}) or 0)
+    ledger = after - await balances.of_kind(connection, "bank_escrow", CASH)
     found = [
         Break("BANK_ONLY", f"{row.account_number} before its first statement", CASH, 0, row.opening_fen)
         for row in stated
         if row.opening_fen
     ]
-    found += [_break(row) for row in await connection.execute(_DIFFERENCES)]
+    found += [
+        _break(row) for row in await connection.execute(_DIFFERENCES, {**limits, **numbers._asdict(), "last": last})
+    ]
     explained = sum(one.found - one.expected for one in found)
     if bank - ledger != explained:
         found.append(Break("BANK_BALANCE", "all accounts", CASH, ledger + explained, bank))

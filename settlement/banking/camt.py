@@ -246,6 +246,11 @@ def _entry(part: Element, currency: str, account: str, notes: list[str]) -> Entr
     if status != "BOOK":
         notes.append(f"line {part.sourceline}: {format_money(signed)} is not booked ({status[:20] or 'no status'})")
         return None
+    if signed == 0:
+        notes.append(
+            f"line {part.sourceline}: it moves nothing: {one_text([text_of(part, 'AddtlNtryInf')])}".rstrip(": ")
+        )
+        return None
     stated = str(elements(part, "Amt")[0].get("Ccy", ""))
     if stated != currency:
         raise bad(part, "Amt", f"an entry in {stated[:3]!r} on an account in {currency!r}")
@@ -272,10 +277,19 @@ def _entry(part: Element, currency: str, account: str, notes: list[str]) -> Entr
         value_day,
         signed,
         flag in ("true", "1"),
-        one_text([first_text(part, ("AcctSvcrRef",), ("NtryRef",))])[:64],
+        one_text([_bank_reference(part)])[:64],
         code,
         tuple(_items(part, signed, currency, account, notes)),
     )
+
+
+def _bank_reference(part: Element) -> str:
+    """Return the bank's number of an entry: its own, or that of the only payment in it."""
+    found = first_text(part, ("AcctSvcrRef",))
+    details = elements(part, "NtryDtls", "TxDtls")
+    if not found and len(details) == 1:
+        found = text_of(details[0], "Refs", "AcctSvcrRef")
+    return found or text_of(part, "NtryRef")
 
 
 def _codes(part: Element) -> Iterator[str]:

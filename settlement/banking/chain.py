@@ -9,6 +9,7 @@ differing entry.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from itertools import accumulate
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -60,21 +61,32 @@ class Account:
             missing, more = _compare(self.entries[start : start + size], found)
             if not missing and not more and (size or found.last_day <= self.last_day):
                 return None
+        newest = [date.min, *accumulate((entry.day for entry in self.entries), max)]
+        starts = [place for place in starts if newest[place] <= found.first_day]
         for start in starts:
             missing, more = _compare(self.entries[start:], found)
             if not missing and start < len(self.entries):
                 return self._rest(found, more)
-        if len(self.entries) in starts:
+        if len(self.entries) in starts or self._continues(found):
             return found
         raise self._why(found)
+
+    def _continues(self, found: Statement) -> bool:
+        """Return whether a statement continues the last one with entries that are dated back to known days.
+
+        Those must be unknown, each of them: otherwise it may be another list of the known days.
+        """
+        if found.opening_fen != self.closing_fen or found.last_day < (self.last_day or found.last_day):
+            return False
+        known = {(entry.day, entry.amount_fen) for entry in self.entries}
+        return not any((entry.day, entry.amount_fen) in known for entry in found.entries)
 
     def _starts(self, found: Statement) -> list[int]:
         """Return the places among the entries at which the balance is that with which the statement begins."""
         balance_fen = (self.closing_fen or 0) - sum(entry.amount_fen for entry in self.entries)
         places = []
         for place in range(len(self.entries) + 1):
-            before = self.entries[place - 1].day if place else found.first_day
-            if balance_fen == found.opening_fen and before <= found.first_day:
+            if balance_fen == found.opening_fen:
                 places.append(place)
             balance_fen += self.entries[place].amount_fen if place < len(self.entries) else 0
         return places

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
+from settlement.banking import payouts
 from settlement.banking.statements import BOOKED
 from settlement.base import audit, proposals
 from settlement.base.database import now_ms
@@ -31,8 +32,11 @@ from settlement.tables.banking import bank_entry, bank_item, bank_match, bank_st
 from settlement.tables.ledger import cash_transfer, trading_account
 
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RETURNED: Final = re.compile(r"[A-Z]{2}[0-9]{2}")
-"""A reason of ISO 20022 for which a payment came back, such as AC04."""
+RETURNED: Final = re.compile(
+    r"(A[CGM]|BE|CN|DT|ED|FF|FR|M[DS]|R[CFR]|SL|TM)[0-9]{2}"
+    r"|AGNT|CURR|CUST|DUPL|FOCR|NARR|NOAS|NOCM|RUTA|SVNR|TRAC|UPAY"
+)
+"""A reason of ISO 20022 for which a payment came back, such as AC04; a bank's own kinds of transactions look alike."""
 IN_USE: Final = cash_transfer.c.status.in_(BANK_REFERENCE_USED)
 
 
@@ -140,10 +144,9 @@ async def _match(connection: AsyncConnection, by: str, row: Row[Any], known: _Ac
     recorded = await _recorded(connection, row)
     if recorded is not None:
         why = f"money with the reference {recorded.bank_reference}"
-        values = {"item_no": row.item_no, "cash_id": recorded.cash_id, "how": "RECORDED", "why": why}
-        await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
-        await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{row.item_no}", values))
-        return Found(row.item_no, row.amount_fen, "RECORDED", recorded.account, None, why)
+        if note := await payouts.paid(connection, by, recorded.cash_id):
+            why = f"{why}; {note}"
+        return await _tie(connection, by, row, recorded, why)
     if row.reversal or RETURNED.fullmatch(row.code):
         return await _take_back(connection, by, row)
     if row.amount_fen < 0:
@@ -157,18 +160,32 @@ async def _match(connection: AsyncConnection, by: str, row: Row[Any], known: _Ac
     return await _propose(connection, by, row, account, cash.Payment(row.item_no, how, ", ".join(evidence)))
 
 
+async def _tie(connection: AsyncConnection, by: str, row: Row[Any], money: Row[Any], why: str) -> Found:
+    """Tie a payment to money that was recorded before."""
+    values = {"item_no": row.item_no, "cash_id": money.cash_id, "how": "RECORDED", "why": why}
+    await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
+    await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{row.item_no}", values))
+    return Found(row.item_no, row.amount_fen, "RECORDED", money.account, None, why)
+
+
+async def _is_tied(connection: AsyncConnection, cash_id: int) -> bool:
+    return bool(await connection.scalar(select(exists().where(bank_match.c.cash_id == cash_id))))
+
+
 def _left(row: Row[Any], why: str) -> Found:
     return Found(row.item_no, row.amount_fen, None, None, None, why)
 
 
 async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account: str, payment: cash.Payment) -> Found:
-    """Propose to book a payment. A refusal by the rules of money leaves it in suspense, with the reason."""
+    """Propose to book a payment. What the rules of money do not allow stays in suspense, with the reason."""
     reference = await _reference(connection, row)
     try:
         async with connection.begin_nested():
             number = await cash.propose(connection, by, account, row.amount_fen, reference, payment)
     except Refused as error:
         return _left(row, f"{error.reason}: {error}")
+    except BadValue as error:
+        return _left(row, str(error))
     return Found(row.item_no, row.amount_fen, payment.how, account, number, payment.why)
 
 
@@ -187,7 +204,7 @@ async def _recorded(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | No
 
 async def _reference(connection: AsyncConnection, row: Row[Any]) -> str:
     """Return the bank's reference of a payment, with its number where that is in use, or there is none."""
-    if row.bank_reference and row.part == 1:
+    if row.bank_reference and row.part == 1 and len(row.bank_reference) <= cash.LONGEST_REFERENCE:
         used = select(cash_transfer.c.cash_id).where(
             func.folded(cash_transfer.c.bank_reference) == fold(row.bank_reference), IN_USE
         )
@@ -208,6 +225,10 @@ async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Fou
     why = f"it takes back payment {original.item_no}"
     if original.status == "SENDING":
         return _left(row, f"{why}, whose money is on its way to the engine")
+    rejected = await payouts.back_of(connection, original.cash_id)
+    if rejected is not None and not await _is_tied(connection, rejected.cash_id):
+        why += ", which the bank had rejected: its money came back then"
+        return await _tie(connection, by, row, rejected, why)
     if original.status == "DONE":
         payment = cash.Payment(row.item_no, "RETURN", why, original.item_no)
         return await _propose(connection, by, row, original.account_name, payment)

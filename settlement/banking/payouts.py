@@ -18,7 +18,7 @@ from goldx.protocol.units import BadValue, format_money
 from settlement.banking import accounts, payment_files
 from settlement.banking.answers import Answer
 from settlement.banking.payment_files import Debtor, Instruction
-from settlement.base import audit
+from settlement.base import audit, proposals
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
@@ -42,6 +42,8 @@ from settlement.workbooks.cells import BadFile, RowError
 SHANGHAI: Final = timezone(timedelta(hours=8))
 MOST: Final = 10_000
 """Payments in one file."""
+MESSAGE: Final = "F-"
+"""Before the number of a file's first order: the number of the file."""
 
 
 class Payee(NamedTuple):
@@ -161,7 +163,7 @@ async def send(connection: AsyncConnection, by: str, bank_account: str, form: st
         # The first order's own number names the message: the order is in this file alone.
         at = datetime.fromtimestamp(now // 1000, SHANGHAI)
         debtor = Debtor(account.holder, account.account_number, account.bank)
-        content = payment_files.pain_001(f"F-{rows[0].end_to_end}", at, debtor, payments)
+        content = payment_files.pain_001(f"{MESSAGE}{rows[0].end_to_end}", at, debtor, payments)
     values = {
         "account_id": account.account_id,
         "format": form,
@@ -194,12 +196,31 @@ async def take_answers(connection: AsyncConnection, by: str, answers: Sequence[A
     Raises BadFile for a payment that is in no file of ours.
     """
     await audit.lock(connection)
-    rows = {
-        row.end_to_end: row for row in await connection.execute(_orders().where(payment_in_file.c.cash_id.is_not(None)))
-    }
-    if strange := [one.end_to_end for one in answers if one.end_to_end not in rows]:
-        raise BadFile([RowError(1, "OrgnlEndToEndId", f"{name!r} is a payment of no file of ours") for name in strange])
-    return [await _take_answer(connection, by, rows[one.end_to_end], one) for one in answers]
+    found = []
+    for one in answers:
+        rows = await _answered(connection, one)
+        if not rows:
+            field = "OrgnlEndToEndId" if one.end_to_end else "OrgnlMsgId"
+            text = f"{one.end_to_end or one.message_id!r} is a payment of no file of ours"
+            raise BadFile([RowError(1, field, text)])
+        found += [await _take_answer(connection, by, row, one._replace(end_to_end=row.end_to_end)) for row in rows]
+    return found
+
+
+async def _answered(connection: AsyncConnection, answer: Answer) -> Sequence[Row[Any]]:
+    """Return the orders that an answer is about, as they stand now: one, or all of a file."""
+    in_file = payment_in_file.c.cash_id.is_not(None)
+    if answer.end_to_end:
+        return list(await connection.execute(_orders().where(in_file, payment_order.c.end_to_end == answer.end_to_end)))
+    first = answer.message_id.removeprefix(MESSAGE)
+    file_no = (
+        select(payment_in_file.c.payment_file_no)
+        .join(payment_order, payment_order.c.cash_id == payment_in_file.c.cash_id)
+        .where(payment_order.c.end_to_end == first)
+        .scalar_subquery()
+    )
+    query = _orders().where(payment_in_file.c.payment_file_no == file_no).order_by(payment_order.c.cash_id)
+    return list(await connection.execute(query))
 
 
 async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answer: Answer) -> Taken:
@@ -208,8 +229,7 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
     if answer.answer == "REJECTED":
         if await _comes_back(connection, row.cash_id):
             return Taken(answer.end_to_end, answer.answer, None, "its money comes back already")
-        tied = select(bank_match.c.match_no).where(bank_match.c.cash_id == row.cash_id)
-        if row.answer == "ACCEPTED" or await connection.scalar(tied.limit(1)) is not None:
+        if await _is_paid(connection, row.cash_id):
             note = "an answer or a statement has it paid, so no money comes back: ask the bank"
         else:
             reference = f"{row.end_to_end} rejected"
@@ -221,17 +241,48 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
             back = await connection.scalar(query)
     elif row.answer == answer.answer:
         return Taken(answer.end_to_end, answer.answer, None, "known")
+    elif answer.answer == "ACCEPTED":
+        note = await paid(connection, by, row.cash_id)
+    elif answer.reason.startswith("RJCT"):
+        note = "the bank has rejected a second copy alone: what it does with the first one counts"
     values = {"cash_id": row.cash_id, "answer": answer.answer, "reason": answer.reason, "back_cash_id": back}
     await connection.execute(insert(payment_answer).values({**values, "at": now_ms(), "by": by}))
     await audit.record(connection, audit.Act(by, "payment_order.answer", f"cash:{row.cash_id}", values))
     return Taken(answer.end_to_end, answer.answer, proposal, note)
 
 
+async def _is_paid(connection: AsyncConnection, cash_id: int) -> bool:
+    """Return whether any answer of the bank, or a statement, has an order paid."""
+    accepted = exists().where(payment_answer.c.cash_id == cash_id, payment_answer.c.answer == "ACCEPTED")
+    tied = exists().where(bank_match.c.cash_id == cash_id)
+    return bool(await connection.scalar(select(accepted | tied)))
+
+
 async def _comes_back(connection: AsyncConnection, cash_id: int) -> bool:
     """Return whether the money of an order is back, or a proposal to bring it back waits."""
-    back = (
-        select(payment_answer.c.answer_no)
-        .join(cash_transfer, cash_transfer.c.cash_id == payment_answer.c.back_cash_id)
+    return await back_of(connection, cash_id) is not None
+
+
+async def back_of(connection: AsyncConnection, cash_id: int) -> Row[Any] | None:
+    """Return the money that came back, or is proposed to, since the bank rejected an order; None if there is none."""
+    query = (
+        select(cash_transfer)
+        .join(payment_answer, cash_transfer.c.cash_id == payment_answer.c.back_cash_id)
         .where(payment_answer.c.cash_id == cash_id, cash_transfer.c.status.in_(BANK_REFERENCE_USED))
     )
-    return bool(await connection.scalar(select(exists(back))))
+    return (await connection.execute(query)).first()
+
+
+async def paid(connection: AsyncConnection, by: str, cash_id: int) -> str:
+    """End the proposal that would bring the money of an order back, which the bank has paid after all.
+
+    Return a note where money came back, or would have, else nothing.
+    """
+    back = await back_of(connection, cash_id)
+    if back is None:
+        return ""
+    if back.status != "PROPOSED":
+        return f"the bank had rejected it, and its money is back (cash {back.cash_id}): ask the bank"
+    await cash.declined(connection, by, [back.cash_id])
+    await proposals.lapse(connection, by, "cash", [back.cash_id])
+    return f"the bank had rejected it: the proposal to bring its money back (cash {back.cash_id}) has ended"

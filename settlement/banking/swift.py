@@ -26,6 +26,8 @@ KNOWN: Final = frozenset((FIRST, "21", "25", "25P", "28", "28C", "13", "13D", "3
 MANY_LINES: Final = (ENTRY, DETAILS, "NS")
 END: Final = "-"
 OUTSIDE: Final = ""
+FULL_LINE: Final = 65
+"""Characters in a full line of the details of an entry."""
 FRAME: Final = re.compile(r"(\{[1235]:.*|-(\}.*)?|\$|)")
 """Lines around the tags of a message: headers, its end, its trailer."""
 MOVEMENT: Final = re.compile(
@@ -82,13 +84,14 @@ def _fields(text: str) -> Iterator[_Field]:
     within a message and belongs to no tag.
     """
     at: _Field | None = None
+    before = 0
     for number, raw in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         line = raw.rstrip()
         found = TAG.fullmatch(line)
         if found is not None and found["tag"] in KNOWN:
             if at is not None:
                 yield at
-            at = _Field(found["tag"], number, found["text"])
+            at, before = _Field(found["tag"], number, found["text"]), len(found["text"])
         elif FRAME.fullmatch(line):
             if at is not None and line.startswith(END):
                 yield at
@@ -98,7 +101,9 @@ def _fields(text: str) -> Iterator[_Field]:
                 raise BadFile([RowError(number, found["tag"], "it is no tag of MT940")])
             yield _Field(OUTSIDE, number, line)
         elif at.tag in MANY_LINES and (found is None or at.tag == DETAILS):
-            at = at._replace(text=f"{at.text}\n{line}")
+            # A line of full length ends within a word; the blank at which another one ends is stripped.
+            between = "" if at.tag == DETAILS and before == FULL_LINE else "\n"
+            at, before = at._replace(text=f"{at.text}{between}{line}"), len(line)
         else:
             raise BadFile([RowError(number, "line", f"{line[:40]!r} belongs to no tag of MT940")])
     if at is not None:
@@ -149,7 +154,7 @@ def _page(fields: Sequence[_Field]) -> _Page:
     balances = [about.get(f"{kind}_balance") for kind in ("final_closing", "intermediate_closing")]
     closing = next(filter(None, balances), None)
     kind = BOOKED if opening is not None or closing is not None else REPORT
-    entries = _entries([field for field in kept if field.tag == ENTRY], parsed)
+    entries = _entries([field for field in kept if field.tag == ENTRY], parsed, notes)
     days = [entry.day for entry in entries] + [_day(found.date) for found in (opening, closing) if found is not None]
     if not days:
         raise BadFile([RowError(fields[0].line, "20", "it has neither balances nor entries")])
@@ -209,12 +214,15 @@ def _unreadable(fields: Sequence[_Field]) -> RowError:
     return RowError(fields[0].line, FIRST, "the message cannot be read")
 
 
-def _entries(lines: Sequence[_Field], parsed: Any) -> tuple[Entry, ...]:
-    """Return the entries of one message. Raises BadFile for amounts that are not whole fen."""
+def _entries(lines: Sequence[_Field], parsed: Any, notes: list[str]) -> tuple[Entry, ...]:
+    """Return the entries of one message that move money. Raises BadFile for amounts that are not whole fen."""
     entries = []
     for field, transaction in zip(lines, parsed, strict=True):
         data = transaction.data
         amount = _fen(field.line, ENTRY, data["amount"].amount)
+        if amount == 0:
+            notes.append(f"line {field.line}: it moves nothing: {one_text([field.text])}")
+            continue
         value_day = _day(data["date"])
         day = _day(data["entry_date"]) if isinstance(data.get("entry_date"), date) else value_day
         customer = str(data.get("customer_reference") or "")

@@ -1,7 +1,7 @@
 """Money in and out: from the escrow bank's statement to a member's holding in the engine, and back."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +18,9 @@ from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
 from settlement.ledger import arrears, balances, outbox
 from settlement.tables.banking import bank_match
 from settlement.tables.ledger import cash_transfer
+
+LONGEST_REFERENCE: Final = 64
+"""Characters of a bank reference."""
 
 
 class Payment(NamedTuple):
@@ -54,7 +57,7 @@ async def propose(
     await _check_sums(connection, amount_fen)
     if amount_fen < 0 and (payment is None or payment.how != "RETURN"):
         await arrears.check_none(connection, account)
-    printable("bank_reference", bank_reference, 64)
+    printable("bank_reference", bank_reference, LONGEST_REFERENCE)
     row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}
     try:
         added = await connection.execute(insert(cash_transfer).values(row).returning(cash_transfer.c.cash_id))

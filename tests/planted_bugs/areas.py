@@ -95,6 +95,16 @@ AREAS = (
         money.BUGS,
     ),
     Area(
+        "banking",
+        "settlement/banking",
+        (
+            "tests/settlement/banking/test_contradictions.py",
+            "tests/settlement/banking/test_day_proof.py",
+        ),
+        (),
+        money.BANKING_BUGS,
+    ),
+    Area(
         "reconciliation",
         "settlement",
         ("tests/settlement/reconciliation",),

@@ -38,3 +38,48 @@ BUGS = (
     Bug("full width tells two numbers apart", SPELLING, 'unicodedata.normalize("NFKC", typed)', "typed"),
     Bug("nobody is asked about another year", PRE_ADVICE, "if found != key), None)", "if found == ()), None)"),
 )
+
+ANSWERS = "answers.py"
+CHAIN = "chain.py"
+DEPOSITS = "deposits.py"
+PAYMENTS = "payouts.py"
+PROOF = "bank_reconciliation.py"
+
+BANKING_BUGS = (
+    Bug(
+        "a rejected second copy brings the money back",
+        ANSWERS,
+        'answer == "REJECTED" and not DUPLICATES.isdisjoint(reasons)',
+        'answer == "REJECTED" and DUPLICATES == set(reasons)',
+    ),
+    Bug("the last answer alone counts as paid", PAYMENTS, "select(accepted | tied)", "select(tied)"),
+    Bug(
+        "a return after a rejection is credited again",
+        DEPOSITS,
+        "if rejected is not None and not await _is_tied(connection, rejected.cash_id):",
+        "if rejected is None and await _is_tied(connection, original.cash_id) is None:",
+    ),
+    Bug("one payment holds all others up", DEPOSITS, "    except BadValue as error:", "    except KeyError as error:"),
+    Bug(
+        "a kind of transaction is taken for the reason of a return",
+        DEPOSITS,
+        'r"(A[CGM]|BE|CN|DT|ED|FF|FR|M[DS]|R[CFR]|SL|TM)[0-9]{2}"',
+        'r"[A-Z]{2}[0-9]{2}"',
+    ),
+    Bug(
+        "another list of known days counts twice",
+        CHAIN,
+        "return not any((entry.day, entry.amount_fen) in known for entry in found.entries)",
+        "return known is not None",
+    ),
+    Bug("a way back is left open for what was paid", PAYMENTS, 'if back.status != "PROPOSED":', "if back is not None:"),
+    Bug("an account without a statement is not named", PROOF, "s.last_day >= :day", "s.last_day <= :day"),
+    Bug("money of a later day counts", PROOF, "ledger = after - await", "ledger = 0 * after - await"),
+    Bug(
+        "a payment is settled by one of a later day",
+        PROOF,
+        "m.how = 'OFFSET' AND there.day <= :day",
+        "m.how = 'OFFSET'",
+    ),
+)
+"""Bugs in what banks say of payments, and in the proof of the escrow account."""

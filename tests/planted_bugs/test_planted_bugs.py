@@ -31,6 +31,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "compiled build",
         "posting",
         "money",
+        "banking",
         "reconciliation",
         "load-out",
         "sequencer",

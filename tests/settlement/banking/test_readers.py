@@ -365,3 +365,33 @@ def test_a_file_is_read_in_a_process_of_its_own_whatever_it_is() -> None:
     assert "a table needs the profile of its bank" in errors(lambda: files.read(bank.icbc(day)))
     bomb = b'<!DOCTYPE a [<!ENTITY a "' + b"x" * 1000 + b'"><!ENTITY b "' + b"&a;" * 1000 + b'">]><a>' + b"&b;" * 1000
     assert reader.parse(bomb + b"</a>").errors
+
+
+def test_a_word_that_is_broken_at_the_end_of_a_full_line_is_whole_again() -> None:
+    """Else a part of one account's name may be the name of another."""
+    bank = MockBank(0)
+    data = bank.mt940(bank.book(Payment(100, "R"))).decode()
+    lines = (":86:" + "x" * 60 + " ALPH", "A.H and others " + "y" * 49, "next", "B.H")
+    data = data.replace("\r\n:62F", "\r\n" + "\r\n".join(lines) + "\r\n:62F").replace(":86:\r\n", "")
+    (found,) = swift.read(data.encode())
+    assert found.entries[0].items[0].text == "x" * 60 + " ALPHA.H and others " + "y" * 49 + " next B.H"
+
+
+def test_an_entry_that_moves_nothing_is_noted_and_no_entry() -> None:
+    bank = MockBank(0)
+    day = bank.book(Payment(100, "R"))
+    extra = f":61:{day.day:%y%m%d%m%d}C0,00NMSCFREE\r\n"
+    (statement,) = swift.read(bank.mt940(day).decode().replace(":62F", extra + ":62F").encode())
+    assert (len(statement.entries), statement.notes) == (1, ("line 7: it moves nothing: 2611231123C0,00NMSCFREE",))
+    zero = '<Ntry><Amt Ccy="CNY">0</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>'
+    zero += f"<BookgDt><Dt>{day.day}</Dt></BookgDt><AddtlNtryInf>free</AddtlNtryInf></Ntry></Stmt>"
+    (statement,) = camt.read(bank.camt(day).decode().replace("</Stmt>", zero).encode())
+    assert (len(statement.entries), statement.notes) == (1, ("line 2: it moves nothing: free",))
+
+
+def test_the_banks_number_is_that_of_the_only_payment_where_the_entry_has_none() -> None:
+    bank = MockBank(0)
+    data = bank.camt(bank.book(Payment(100, "R"))).decode()
+    number = "<AcctSvcrRef>B2611230001</AcctSvcrRef>"
+    data = data.replace(number, "").replace("<Refs>", f"<Refs>{number}")
+    assert camt.read(data.encode())[0].entries[0].bank_reference == "B2611230001"
