@@ -18,14 +18,17 @@ from settlement.tables.base import trading_day
 
 
 async def record(connection: AsyncConnection, ended: Sequence[DayEnded]) -> None:
-    """Record the trading days that begin with these events. A text that is no date is left out."""
+    """Record the trading days that begin with these events. A text that is no date is left out.
+
+    What engine and ledger had at each of them is kept in the same transaction (``settlement.ledger.day_ends``).
+    """
     rows = []
     for event in ended:
         try:
             day = date.fromisoformat(event.next_trading_day)
         except ValueError:
             continue
-        rows.append({"sequence": event.sequence, "day": day, "begun_at": event.at})
+        rows.append({"sequence": event.sequence, "day": day, "begun_at": event.at, "kept": True})
     if rows:
         await connection.execute(insert(trading_day).on_conflict_do_nothing(), rows)
 

@@ -28,6 +28,7 @@ from goldx.protocol.events import (
     HoldingChanged,
     HoldingSettled,
     InstrumentDefined,
+    PhaseChanged,
     ReferenceChanged,
     Trade,
 )
@@ -40,7 +41,15 @@ from settlement.ledger.outbox import Item
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
-_POSTED = _REFERRING | {HoldingChanged, Trade, AccountOpened, InstrumentDefined, ReferenceChanged, DayEnded}
+_POSTED = _REFERRING | {
+    HoldingChanged,
+    Trade,
+    AccountOpened,
+    InstrumentDefined,
+    ReferenceChanged,
+    PhaseChanged,
+    DayEnded,
+}
 """The events that settlement writes down. One lookup in a set skips the others, which are most."""
 
 
@@ -66,6 +75,7 @@ class Batch:
     accounts: list[AccountOpened] = field(default_factory=list)
     instruments: list[InstrumentDefined] = field(default_factory=list)
     days: list[DayEnded] = field(default_factory=list)
+    phases: list[PhaseChanged] = field(default_factory=list)
     references: dict[str, int] = field(default_factory=dict)
     last_prices: dict[str, int] = field(default_factory=dict)
     done: list[tuple[Item, int]] = field(default_factory=list)
@@ -111,6 +121,8 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
             batch.references[event.symbol] = event.price
         elif isinstance(event, DayEnded):
             batch.days.append(event)
+        elif isinstance(event, PhaseChanged):
+            batch.phases.append(event)
         elif isinstance(event, CommandRejected) and event.method in _HOLDING_METHODS:
             item = ours.get(event.subject or "")
             if item is not None and item.reference not in closed:

@@ -4,7 +4,7 @@ Since the sequence is written in the same transaction as the postings, a batch i
 killed at whatever moment. Most rows go in by COPY; triggers check that entries balance and move the balances.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -12,11 +12,11 @@ from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.protocol.events import AnyEvent
+from goldx.protocol.events import AnyEvent, DayEnded
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
 from settlement.base import trading_days
-from settlement.ledger import chain, outbox
+from settlement.ledger import chain, day_ends, outbox
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
 from settlement.service import movements
@@ -117,17 +117,25 @@ class Ledger:
         if reached != self._posted:
             self._stocks.forget()
             self._chained = None
+        for part in _until_days_end(events):
+            await self._write_part(connection, part)
+        last: AnyEvent = events[-1]
+        await connection.execute(update(progress).where(mine).values(sequence=last.sequence, at=last.at))
+        self._posted = last.sequence
+        return last.sequence
+
+    async def _write_part(self, connection: AsyncConnection, events: Sequence[AnyEvent]) -> None:
+        """Post events of which at most the last one ends a trading day."""
         ours = await outbox.find(connection, references_in(events))
         batch = fold(events, ours)
         await self._write_facts(connection, batch)
         await self._stocks.follow(connection, batch)
         await self._write_entries(connection, batch)
         await trading_days.record(connection, batch.days)
+        await day_ends.record_phases(connection, batch.phases)
+        for ended in batch.days:
+            await day_ends.keep(connection, ended.sequence)
         await movements.close(connection, batch.done, batch.refused)
-        last: AnyEvent = events[-1]
-        await connection.execute(update(progress).where(mine).values(sequence=last.sequence, at=last.at))
-        self._posted = last.sequence
-        return last.sequence
 
     async def _write_entries(self, connection: AsyncConnection, batch: Batch) -> None:
         await self._find_accounts(connection, {line[2] for line in batch.lines})
@@ -186,6 +194,17 @@ class Ledger:
             news = {c.name: c for c in statement.excluded if not engine_holding.c[c.name].primary_key}
             upsert = statement.on_conflict_do_update(index_elements=["account", "asset"], set_=news)
             await connection.execute(upsert, rows)
+
+
+def _until_days_end(events: Sequence[AnyEvent]) -> Iterator[Sequence[AnyEvent]]:
+    """Split events after each one that ends a trading day, so that what there was at that event can be kept."""
+    begin = 0
+    for number, event in enumerate(events, 1):
+        if type(event) is DayEnded:
+            yield events[begin:number]
+            begin = number
+    if begin < len(events):
+        yield events[begin:]
 
 
 async def _copy(

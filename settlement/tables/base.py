@@ -146,9 +146,13 @@ trading_day = Table(
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("day", Date, nullable=False),
     integer("begun_at"),
+    Column("kept", Boolean, nullable=False, server_default=text("false")),
     Index("ix_trading_day_begun_at", "begun_at"),
 )
-"""The trading days that the engine has begun: by the sequence of the event with which each began."""
+"""The trading days that the engine has begun: by the sequence of the event with which each began.
+
+``kept``: what engine and ledger had at that event was kept (``settlement.tables.closing``).
+"""
 
 proposal = Table(
     "proposal",

@@ -1,0 +1,187 @@
+"""The close of trading days: step by step, each in one transaction, missed days one by one, oldest first.
+
+A close can be killed at any moment and started again: steps that are done stay, the one that was under way is run anew,
+and the result is the same. Only one close runs at a time.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, insert, null, select, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from settlement.base import audit
+from settlement.base.database import now_ms
+from settlement.base.refusal import Refused
+from settlement.closing.canonical import canonical, digest
+from settlement.closing.day import Day, over
+from settlement.closing.obstacles import Blocked
+from settlement.closing.steps import STEPS, Step
+from settlement.documents.closing import BLOCKED, CLOSED, CLOSING, DONE, RUNNING
+from settlement.tables.base import trading_day
+from settlement.tables.closing import business_day, close_step
+
+_CLOSE_LOCK: Final = 0xC705E
+"""Advisory lock of the connection of the close that runs."""
+
+
+class Progress(NamedTuple):
+    """A step that has begun or is done: its day, its place among all steps of the day, and its status."""
+
+    day: date
+    step: str
+    number: int
+    steps: int
+    status: str
+
+
+Report = Callable[[Progress], None]
+
+
+async def close(engine: AsyncEngine, by: str, report: Report, until: date | None = None) -> list[date]:
+    """Close the days that are over and not closed, oldest first, up to ``until``; return those that were closed.
+
+    Raises Blocked (DAY_BLOCKED) at the first step that cannot be done, and Refused (CLOSE_RUNNING) while another close
+    runs.
+    """
+    closed: list[date] = []
+    async with _alone(engine):
+        while (day := await _next(engine)) is not None and (until is None or day.day <= until):
+            await _close_one(engine, by, day, report)
+            closed.append(day.day)
+    return closed
+
+
+@asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Hold the lock of the close on a connection of its own, which ends with the process."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _CLOSE_LOCK}):
+            raise Refused("CLOSE_RUNNING", "another close is running: `goldx day status` shows how far it is")
+        try:
+            yield
+        finally:
+            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _CLOSE_LOCK})
+
+
+async def unclosed(connection: AsyncConnection) -> list[Day]:
+    """Return the days that are over and not closed, oldest first."""
+    done = select(business_day.c.day).where(business_day.c.state != CLOSING)
+    closed = set((await connection.execute(done)).scalars())
+    return [day for day in await over(connection) if day.day not in closed]
+
+
+async def _next(engine: AsyncEngine) -> Day | None:
+    async with engine.connect() as connection:
+        return next(iter(await unclosed(connection)), None)
+
+
+async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> None:
+    async with engine.begin() as connection:
+        await _open(connection, by, day)
+    for number, step in enumerate(STEPS, 1):
+        async with engine.connect() as connection:
+            known = await _row(connection, day, step.name)
+        if known is None or known.status != DONE:
+            report(Progress(day.day, step.name, number, len(STEPS), RUNNING))
+            await _run(engine, day, number, step)
+        report(Progress(day.day, step.name, number, len(STEPS), DONE))
+    async with engine.begin() as connection:
+        await audit.lock(connection)
+        hashed = digest(canonical(summary(day, await steps_of(connection, day.day))))
+        values = {"state": CLOSED, "closed_at": now_ms(), "closing_hash": bytes.fromhex(hashed)}
+        await connection.execute(update(business_day).where(business_day.c.day == day.day).values(values))
+        detail = {"first": day.first, "last": day.last, "hash": hashed}
+        await audit.record(connection, audit.Act(by, "day.close", f"day:{day.day.isoformat()}", detail))
+
+
+async def _open(connection: AsyncConnection, by: str, day: Day) -> None:
+    """Record that the close of a day has begun, if it has not."""
+    times = select(trading_day.c.sequence, trading_day.c.begun_at)
+    times = times.where(trading_day.c.sequence.in_((day.first - 1, day.last)))
+    at = {row.sequence: row.begun_at for row in await connection.execute(times)}
+    values = {
+        "day": day.day,
+        "first_sequence": day.first,
+        "last_sequence": day.last,
+        "begun_at": at.get(day.first - 1),
+        "ended_at": at[day.last],
+        "state": CLOSING,
+        "started_at": now_ms(),
+        "started_by": by,
+    }
+    await connection.execute(insert_or(business_day).values(values).on_conflict_do_nothing())
+
+
+async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | None:
+    one = select(close_step).where(close_step.c.day == day.day, close_step.c.step == name)
+    return (await connection.execute(one)).first()
+
+
+async def _run(engine: AsyncEngine, day: Day, number: int, step: Step) -> None:
+    """Run one step in one transaction. Raises Blocked, after recording by what."""
+    begun: dict[str, Any] = {"status": RUNNING, "obstacles": null(), "started_at": now_ms()}
+    this = (close_step.c.day == day.day, close_step.c.step == step.name)
+    async with engine.begin() as connection:
+        if await _row(connection, day, step.name) is None:
+            await connection.execute(insert(close_step).values(day=day.day, step=step.name, position=number, **begun))
+        else:
+            await connection.execute(update(close_step).where(*this).values(begun))
+    async with engine.begin() as connection:
+        found = [] if step.obstacles is None else await step.obstacles(connection, day)
+        if found:
+            blocked: dict[str, Any] = {"status": BLOCKED, "obstacles": [obstacle._asdict() for obstacle in found]}
+            await connection.execute(update(close_step).where(*this).values(blocked))
+        else:
+            output = await step.work(connection, day)
+            done: dict[str, Any] = {"status": DONE, "output": output, "output_hash": bytes.fromhex(digest(output))}
+            inputs = input_hash(day, await steps_of(connection, day.day), number, None)
+            done |= {"input_hash": bytes.fromhex(inputs), "finished_at": now_ms()}
+            await connection.execute(update(close_step).where(*this).values(done))
+    if found:
+        raise Blocked(day.day.isoformat(), found)
+
+
+async def steps_of(connection: AsyncConnection, day: date) -> Sequence[Row[Any]]:
+    """Return the steps of a day's close that have begun, in their order."""
+    query = select(close_step).where(close_step.c.day == day).order_by(close_step.c.position)
+    return (await connection.execute(query)).all()
+
+
+def input_hash(day: Day, steps: Sequence[Row[Any]], position: int, facts: bytes | None) -> str:
+    """Return the hash of what a step is made from: the range of the day, the steps before it, and its facts."""
+    before = [[row.step, row.output_hash.hex()] for row in steps if row.position < position]
+    return digest(canonical([*range_of(day), before, None if facts is None else digest(facts)]))
+
+
+def range_of(day: Day) -> tuple[str, int, int]:
+    """Return a day and its range in the form that is hashed."""
+    return day.day.isoformat(), day.first, day.last
+
+
+def summary(day: Day, steps: Sequence[Row[Any]]) -> dict[str, Any]:
+    """Return what the people who sign a day sign: its range, and the hashes of its steps in their order."""
+    name, first, last = range_of(day)
+    hashes = [[row.step, row.input_hash.hex(), row.output_hash.hex()] for row in steps]
+    return {"day": name, "first": first, "last": last, "steps": hashes}
+
+
+class Status(NamedTuple):
+    """The close of one day: its range, its state (OVER: not begun), and the steps that have begun."""
+
+    day: Day
+    state: str
+    closing_hash: bytes | None
+    steps: Sequence[Row[Any]]
+
+
+async def status(connection: AsyncConnection, day: Day) -> Status:
+    """Return how far the close of a day is."""
+    row = (await connection.execute(select(business_day).where(business_day.c.day == day.day))).first()
+    if row is None:
+        return Status(day, "OVER", None, ())
+    return Status(day, row.state, row.closing_hash, await steps_of(connection, day.day))

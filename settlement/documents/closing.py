@@ -1,0 +1,32 @@
+"""The states of a trading day's close and of its steps, and how a price of the day was found."""
+
+from typing import Final
+
+CLOSING: Final = "CLOSING"
+"""Some steps are not done."""
+CLOSED: Final = "CLOSED"
+"""All steps are done."""
+DAY_STATES: Final = (CLOSING, CLOSED)
+
+RUNNING: Final = "RUNNING"
+"""The step has begun; if the close was killed, it begins again."""
+BLOCKED: Final = "BLOCKED"
+"""Something stands in the way of the step."""
+DONE: Final = "DONE"
+STEP_STATES: Final = (RUNNING, BLOCKED, DONE)
+
+AUCTION: Final = "AUCTION"
+"""The price of the closing auction."""
+WINDOW: Final = "WINDOW"
+"""The average of the last minutes of trading, weighted by quantity."""
+LAST: Final = "LAST"
+"""The day's last price."""
+AVERAGE: Final = "AVERAGE"
+"""The average of the day's trades, weighted by quantity."""
+PREVIOUS: Final = "PREVIOUS"
+"""The price of the day before, as the day has no trade."""
+REFERENCE: Final = "REFERENCE"
+"""The reference price, as there was no trade yet."""
+NO_PRICE: Final = "NONE"
+CLOSING_METHODS: Final = (AUCTION, WINDOW, LAST, PREVIOUS, REFERENCE, NO_PRICE)
+SETTLEMENT_METHODS: Final = (AVERAGE, PREVIOUS, REFERENCE, NO_PRICE)

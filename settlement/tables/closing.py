@@ -1,0 +1,141 @@
+"""The tables of the close: what engine and ledger had at the end of each trading day, steps and prices.
+
+Each ``sequence`` of an end is that of the event that ended the day. A holding, own stock or balance is kept at an end
+only if it has changed since the one before: what an account had at an end is its newest row up to there.
+
+Units as in ``settlement.tables.columns``.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from settlement.documents.closing import CLOSING_METHODS, DAY_STATES, SETTLEMENT_METHODS, STEP_STATES
+from settlement.tables.columns import integer, metadata, one_of, string, total
+
+phase_change = Table(
+    "phase_change",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    integer("at"),
+    string("symbol"),
+    Column("phase", SmallInteger, nullable=False),
+    Column("previous", SmallInteger, nullable=False),
+)
+"""The changes of phase that the engine has published."""
+
+holding_at_end = Table(
+    "holding_at_end",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    total("total"),
+    total("reserved"),
+    total("locked"),
+    total("unwithdrawable"),
+)
+
+stock_at_end = Table(
+    "stock_at_end",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    integer("own_mg"),
+    integer("own_sold_mg"),
+)
+
+instrument_at_end = Table(
+    "instrument_at_end",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("symbol", Text, primary_key=True),
+    integer("reference_price", null=True),
+    integer("last_price", null=True),
+)
+"""All instruments at each end, with the prices that they had."""
+
+balance_at_end = Table(
+    "balance_at_end",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    total("balance"),
+    Index("ix_balance_at_end_sequence", "sequence"),
+)
+"""The balances of the ledger at the end of each closed day; the close writes them."""
+
+business_day = Table(
+    "business_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("first_sequence", BigInteger, nullable=False, unique=True),
+    Column("last_sequence", BigInteger, nullable=False, unique=True),
+    integer("begun_at", null=True),
+    integer("ended_at"),
+    string("state"),
+    integer("started_at"),
+    string("started_by"),
+    integer("closed_at", null=True),
+    Column("closing_hash", LargeBinary),
+    one_of("state", DAY_STATES),
+    CheckConstraint("first_sequence <= last_sequence", name="range"),
+    CheckConstraint("(state = 'CLOSING') = (closing_hash IS NULL)", name="closed_with_its_hash"),
+    CheckConstraint("(closing_hash IS NULL) = (closed_at IS NULL)", name="closed_at_some_time"),
+)
+"""The trading days that are closed or being closed; ``begun_at`` and ``ended_at`` are the engine's times."""
+
+close_step = Table(
+    "close_step",
+    metadata,
+    Column("day", Date, ForeignKey("business_day.day"), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("position", SmallInteger, nullable=False),
+    string("status"),
+    Column("facts", LargeBinary),
+    Column("input_hash", LargeBinary),
+    Column("output", LargeBinary),
+    Column("output_hash", LargeBinary),
+    Column("obstacles", JSONB),
+    integer("started_at"),
+    integer("finished_at", null=True),
+    one_of("status", STEP_STATES),
+    UniqueConstraint("day", "position"),
+    CheckConstraint(
+        "(status = 'DONE') = (output IS NOT NULL AND output_hash IS NOT NULL AND input_hash IS NOT NULL "
+        "AND finished_at IS NOT NULL)",
+        name="done_with_its_output",
+    ),
+    CheckConstraint("(status = 'BLOCKED') = (obstacles IS NOT NULL)", name="blocked_by_something"),
+)
+"""The steps of each day's close. ``facts``: what a step has read that the engine's events do not determine."""
+
+day_price = Table(
+    "day_price",
+    metadata,
+    Column("day", Date, ForeignKey("business_day.day"), primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    integer("closing_price", null=True),
+    string("closing_method"),
+    integer("settlement_price", null=True),
+    string("settlement_method"),
+    Column("inputs", JSONB, nullable=False),
+    one_of("closing_method", CLOSING_METHODS),
+    one_of("settlement_method", SETTLEMENT_METHODS),
+    CheckConstraint("(closing_method = 'NONE') = (closing_price IS NULL)", name="closing_price_or_none"),
+    CheckConstraint("(settlement_method = 'NONE') = (settlement_price IS NULL)", name="settlement_price_or_none"),
+    CheckConstraint("closing_price > 0 AND settlement_price > 0", name="positive"),
+)
+"""Closing and settlement price of each instrument and closed day in fen per gram, with what they were found from."""
