@@ -35,6 +35,7 @@ from api.sessions.subscriptions import Subscriptions
 from api.sessions.trading import Trading
 from api.staff import StaffProcess
 from api.startup import RETRY_SECONDS, together, when_redis_answers
+from api.stopping_breaks import StoppingBreaks
 from api.view import snapshot
 from api.view.snapshot import SnapshotFailed
 from api.view.snapshot_file import SnapshotFile
@@ -94,6 +95,7 @@ class Gateway:
         archive = archive_in(settings.archive_dir)
         self._tail_events = WholeEvents(self._tail_redis, self.keys, archive, self._tail_connection)
         self.database = database.connect(database_url)
+        self._stopping_breaks = StoppingBreaks(self.database)
         reader = KeyReader(database_url)
         self.register = KeyRegister(reader, self._redis, self.keys, partial(write_late, self.database))
         self.standings = Standings(database_url, self.database, self._redis, self.keys)
@@ -273,6 +275,7 @@ class Gateway:
             "calendar": await asyncio.to_thread(self._calendar_status),
             "timetable": to_builtins(known.timetable),
             "keys_age_ms": self.register.age_ms,
+            "breaks_past_limit": await self._stopping_breaks.count(),
             "durability": str(known.durability._replace(replicas=self.settings.require_replicas)),
             "durable": known.durability.is_full,
             "engines": [to_builtins(engine) for engine in known.engines.statuses],
@@ -280,9 +283,8 @@ class Gateway:
 
     def _calendar_status(self) -> dict[str, Any] | None:
         """Return how far the trading calendar goes; None if there is none."""
-        if self._calendar_file is None:
-            return None
-        return calendar_status(self._calendar_file, self.view.trading_day)
+        file = self._calendar_file
+        return None if file is None else calendar_status(file, self.view.trading_day)
 
     def _silence(self) -> float:
         """Return the seconds since the last answer of the event stream's server, infinity if it is not followed."""
@@ -314,8 +316,7 @@ class Gateway:
         await when_redis_answers(self._fold_history)
 
     async def _number_run(self) -> None:
-        replicas = self.settings.require_replicas
-        self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, replicas)
+        self.run = await begin_run(self._redis, self.keys, self.settings.gateway_id, self.settings.require_replicas)
 
     async def _restore_view(self) -> None:
         """Start from the newest snapshot of the view if it belongs to this event stream, else from an empty view."""

@@ -73,6 +73,12 @@ class _StatusCollector(Collector):
         if (timetable := status["timetable"]) is not None:
             text = "1 if nothing keeps the timetable from being followed; the status says what does."
             yield _sample(GaugeMetricFamily, "timetable_followed", text, labels, where, int(not timetable["trouble"]))
+        if (numbers := status["breaks_past_limit"]) is not None:
+            text = "Breaks that stop the next day from opening, by area."
+            breaks = GaugeMetricFamily("goldx_breaks_past_limit", text, labels=(*labels, "area"))
+            for area, number in numbers.items():
+                breaks.add_metric([*where, area], number)
+            yield breaks
         for metric, holds, text in (
             ("healthy", status["trouble"] is None, "1 if orders are taken and matched; the status says why not."),
             ("taking_orders", status["refusing"] is None, "1 if new orders are taken; the status says why not."),

@@ -12,6 +12,7 @@ from api.settlement_routes import (
     assays,
     banking,
     base,
+    breaks,
     charges,
     custody,
     intake,
@@ -40,6 +41,7 @@ FOLDERS = (
     base,
     registry,
     reconciliation,
+    breaks,
 )
 """The routers, in the order of their routes in the documentation."""
 

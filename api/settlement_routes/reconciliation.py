@@ -1,4 +1,4 @@
-"""The reconciliation and its breaks, statements and keys of warehouses, and reports of depositories."""
+"""The reconciliation, statements and keys of warehouses, and reports of depositories."""
 
 import asyncio
 from typing import Annotated, Any
@@ -25,7 +25,6 @@ from api.settlement_routes.access import (
 from api.settlement_routes.rows import Projection
 from goldx.client.keys import fingerprint, parse_signature
 from settlement.reconciliation import (
-    breaks,
     depository_files,
     depository_report,
     statement_file,
@@ -36,11 +35,6 @@ from settlement.reconciliation import (
 from settlement.workbooks import sheets
 
 router = new_router()
-
-BREAK = Projection(
-    "break_id kind subject asset expected found unit note lot_id scope owner status "
-    "explanation opened_at closed_at first_run last_run"
-)
 
 KEY = Projection("key_no warehouse status reason end_reason")
 
@@ -56,16 +50,6 @@ async def reconcile(by: Reader, gateway: TheGateway, _: Transaction) -> dict[str
     """Compare ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
     report = await three_way.reconcile(gateway.database, by)
     return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}
-
-
-@router.get("/breaks")
-async def get_breaks(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List breaks that are not corrected, oldest first, with age in working days and who is responsible at that age."""
-
-    def aged(row: Any) -> dict[str, Any]:
-        return {**BREAK(row), "days": row.days, "whose": breaks.responsible(row.days)}
-
-    return listed("breaks", aged, await breaks.open_breaks(connection, page))
 
 
 def _signature(

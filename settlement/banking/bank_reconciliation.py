@@ -27,9 +27,8 @@ from settlement.base import audit
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.ledger import balances
 from settlement.reconciliation import breaks
+from settlement.reconciliation.break_areas import BANK_SCOPE
 from settlement.reconciliation.breaks import Break
-
-SCOPE: Final = "bank"
 
 _DIFFERENCES: Final = text("""
 WITH tied AS (
@@ -221,5 +220,5 @@ async def reconcile(connection: AsyncConnection, by: str) -> Proof:
     """Compare, and record the differences as breaks of the scope ``bank``."""
     await audit.lock(connection)
     proof = await compare(connection)
-    run_id = await breaks.record_run(connection, by, SCOPE, len(proof.accounts), proof.breaks)
+    run_id = await breaks.record_run(connection, by, BANK_SCOPE, len(proof.accounts), proof.breaks)
     return proof._replace(run_id=run_id)

@@ -29,12 +29,15 @@ T = TypeVar("T")
 
 ACTORS: Final = ("settle",)
 """Permissions that let somebody act."""
+OPERATORS: Final = ("operate",)
+"""Permissions that let somebody change what limits the clerks."""
 READERS: Final = ("settle", "supervise")
 """Permissions that let somebody read."""
 MODULES: Final = {
     "assays": "assay certificate laboratory value",
     "banking": "bank",
     "base": "approve calendar decline document documents proposal proposals",
+    "breaks": "break breaks explain",
     "charges": "fees tariff",
     "custody": "cancel-receipt hold issue pledge transfer",
     "intake": "arrive cancel-advice certify correct-weight files import-bars lift melt melt-explain melts pre-advise "
@@ -43,7 +46,7 @@ MODULES: Final = {
     "load_outs": "claim load-out",
     "lots": "acceptance class-customs events freeze locks lot lots provenance provenance-accept sample scale unfreeze "
     "warehouse-add",
-    "reconciliation": "breaks explain reconcile statement warehouse-key",
+    "reconciliation": "reconcile statement warehouse-key",
     "recycling": "counter",
     "reports": "export",
     "service": "states",
@@ -94,6 +97,11 @@ def _run(by: str, permissions: Iterable[str], work: Callable[[AsyncConnection], 
 def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     """Do ``work`` in the name of somebody who may settle; return its result."""
     return _run(by, ACTORS, work)
+
+
+def tend(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do ``work`` in the name of an operator; return its result."""
+    return _run(by, OPERATORS, work)
 
 
 def propose(by: str, work: Callable[[AsyncConnection], Awaitable[int]]) -> None:

@@ -1,4 +1,4 @@
-"""``goldx clerk``: the reconciliation and its breaks, statements and keys of warehouses, reports of depositories."""
+"""``goldx clerk``: the reconciliation, statements and keys of warehouses, reports of depositories."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -35,42 +35,15 @@ DIFFERENCE: Final = "kind subject asset expected found unit note"
 """The columns of a break that every command shows."""
 
 
-def _difference(found: breaks.Break | Row[Any]) -> tuple[object, ...]:
+def difference(found: breaks.Break | Row[Any]) -> tuple[object, ...]:
+    """Return what the columns of ``DIFFERENCE`` show of a break."""
     figures = (breaks.shown(found.unit, found.asset, number) for number in (found.expected, found.found))
     return found.kind, found.subject, found.asset, *figures, breaks.unit_shown(found.unit, found.asset), found.note
 
 
 def break_record(found: breaks.Break) -> dict[str, object]:
     """Return a break by the names of its columns."""
-    return dict(zip(DIFFERENCE.split(), _difference(found), strict=True))
-
-
-def _break(row: Row[Any]) -> Iterable[object]:
-    whose = breaks.responsible(row.days)
-    return row.break_id, row.owner, row.status, row.days, whose, *_difference(row), row.explanation
-
-
-@clerk.command("breaks")
-@PAGE
-@click.pass_obj
-def list_breaks(by: str, page: PageRequest) -> None:
-    """Show open breaks, their age, and who is responsible at that age.
-
-    An explained break that has grown or changed is OPEN again and keeps its explanation.
-    """
-    columns = f"break owner status working_days responsible {DIFFERENCE} explanation"
-    show(by, page, columns, breaks.open_breaks, _break)
-
-
-@clerk.command("explain")
-@NUMBER
-@click.option("--owner", required=True, help="Who deals with it: the code of one of the staff.")
-@click.option("--explanation", required=True)
-@click.pass_obj
-def explain(by: str, number: int, owner: str, explanation: str) -> None:
-    """Record who deals with the break NUMBER and what is known of it."""
-    act(by, lambda connection: breaks.explain(connection, by, number, owner, explanation))
-    click.echo(f"break {number} is {owner}'s: {explanation}")
+    return dict(zip(DIFFERENCE.split(), difference(found), strict=True))
 
 
 @clerk.command("reconcile")
@@ -100,7 +73,7 @@ def reconcile(context: click.Context) -> None:
 def print_breaks(found: Sequence[breaks.Break]) -> None:
     """Print breaks as a table, if there are any."""
     if found:
-        print_table(DIFFERENCE, map(_difference, found))
+        print_table(DIFFERENCE, map(difference, found))
 
 
 @clerk.command("statement")

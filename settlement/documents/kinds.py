@@ -93,6 +93,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "lot_return": Kind("settlement.intake.intake:Return"),
     "weight_correction": Kind("settlement.intake.weight_corrections"),
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys"),
+    "break_write_off": Kind("settlement.reconciliation.resolutions"),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""
 

@@ -29,5 +29,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
         assays.ASSAY_PARTY,
         lots.ACCEPTANCE,
         reconciliation.WAREHOUSE_KEY,
+        reconciliation.BREAK,
     )
 }

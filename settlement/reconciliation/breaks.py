@@ -1,8 +1,9 @@
 """Breaks: differences that a reconciliation finds, each with a number, an owner and an age until it is gone.
 
-A run has a scope: the books, or one warehouse's statement. A break that a run finds again stays the same break; one
-that it does not find again is corrected. A break is identified by its scope, kind, subject, asset and lot. An explained
-break is open again as soon as the difference is another one than the explained one, or a larger one.
+A run has a scope: the books, the bank, or one warehouse's statement. A break that a run finds again stays the same
+break; one that it does not find again is corrected. A break is identified by its scope, kind, subject, asset and lot. A
+break that is explained or written off is open again as soon as the difference is another one, or a larger one; a
+resolved break is open again if it is found at all. Its age counts from the day on which it was first found.
 """
 
 from collections import Counter
@@ -14,28 +15,16 @@ from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, insert, lit
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_amount, format_weight
-from settlement.base import audit, registry
+from settlement.base import audit
 from settlement.base.arithmetic import format_fineness
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.base.texts import printable
 from settlement.base.units import unit_of
 from settlement.base.working_days import today
-from settlement.documents.reconciliation import CORRECTED
+from settlement.documents.reconciliation import BREAK, CORRECTED
 from settlement.tables.ledger import progress
-from settlement.tables.reconciliation import recon_break, recon_run
+from settlement.tables.reconciliation import break_step, recon_break, recon_run
 
-BOOKS: Final = "books"
-"""Scope of the runs that compare ledger, receipts and engine."""
-AGEING: Final = (
-    (5, "notice to the regulator"),
-    (3, "risk"),
-    (2, "head of operations"),
-    (1, "its owner"),
-    (0, "matching"),
-)
-"""The desk that has to deal with a break, by its age in working days (domain sheet 8.4)."""
-LONGEST_EXPLANATION: Final = 500
 DAYS: Final = """
 (SELECT count(*) FROM generate_series(
     (to_timestamp(recon_break.opened_at / 1000) AT TIME ZONE 'Asia/Shanghai')::date + 1, CAST(:today AS date), '1 day'
@@ -93,11 +82,6 @@ def days_old(day: date | None = None) -> ColumnElement[int]:
     return literal_column(DAYS.replace(":today", f"'{at}'"), Integer).label("days")
 
 
-def responsible(days: int) -> str:
-    """Return the desk that has to deal with a break of an age in working days."""
-    return next(who for least, who in AGEING if days >= least)
-
-
 async def record_run(
     connection: AsyncConnection,
     by: str,
@@ -127,6 +111,7 @@ async def record_run(
 
 
 _Identity: TypeAlias = tuple[str, str, str, int | None]
+_RESOLVED: Final = BREAK.steps["resolve"].after
 _NEWEST: Final = ("expected", "found", "unit", "note", "lot_id")
 """Columns that a run updates when it finds a break again."""
 
@@ -136,7 +121,7 @@ async def _store(
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
-    Return the numbers of explained breaks that are open again.
+    Return the numbers of breaks that are open again.
     """
     now = now_ms()
     here = (recon_break.c.status != CORRECTED) & (recon_break.c.scope == scope)
@@ -152,20 +137,26 @@ async def _store(
             new = {"owner": by, "status": "OPEN", "opened_at": now, "first_run": run_id, "scope": scope}
             opened.append({**values, **new})
             continue
-        status = "OPEN" if _is_another(row, found) else row.status
-        if status != row.status:
+        reopens = row.status in BREAK.before("reopen") and (row.status == _RESOLVED or _is_another(row, found))
+        if reopens:
             reopened.append(int(row.break_id))
         newest = {f"new_{name}": values[name] for name in (*_NEWEST, "last_run")}
-        again.append({"number": row.break_id, "new_status": status, **newest})
+        newest["new_closed_at"] = None if reopens else row.closed_at
+        again.append({"number": row.break_id, "new_status": "OPEN" if reopens else row.status, **newest})
     if again:
-        changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*_NEWEST, "last_run", "status")}
+        columns = (*_NEWEST, "last_run", "status", "closed_at")
+        changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
         one = update(recon_break).where(recon_break.c.break_id == bindparam("number"))
         await connection.execute(one.values(changed), again)
     if opened:
         await connection.execute(insert(recon_break), opened)
     if corrects:
         gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
-        await connection.execute(gone.values(status=CORRECTED, closed_at=now))
+        closed_at = func.coalesce(recon_break.c.closed_at, now)
+        await connection.execute(gone.values(status=CORRECTED, closed_at=closed_at))
+    if reopened:
+        found_again = {"step": "reopen", "text": f"found again by run {run_id}", "at": now, "by": by}
+        await connection.execute(insert(break_step), [{"break_id": number, **found_again} for number in reopened])
     return reopened
 
 
@@ -179,7 +170,7 @@ def _numbered(breaks: Sequence[Break]) -> Iterator[Break]:
 
 
 def _is_another(row: Row[Any], found: Break) -> bool:
-    """Return whether a known break differs from the explained one: larger, of the other sign, or with another text."""
+    """Return whether a known break has become another one: larger, of the other sign, or with another text."""
     before, after = row.found - row.expected, found.found - found.expected
     if found.unit == "match" and row.note != found.note:
         return True
@@ -192,19 +183,10 @@ async def open_breaks(connection: AsyncConnection, page: PageRequest = ALL, day:
     return await fetch(connection, query, (recon_break.c.break_id,), page)
 
 
-async def explain(connection: AsyncConnection, by: str, break_id: int, owner: str, explanation: str) -> None:
-    """Record which of the staff deals with a break and what is known of it.
-
-    Raises BadValue for an owner who is none of the staff, and if there is no such open break.
-    """
-    printable("explanation", explanation, LONGEST_EXPLANATION)
-    try:
-        await registry.staff_permissions(connection, owner)
-    except BadValue as error:
-        raise BadValue("owner", owner, error.allowed) from error
-    await audit.lock(connection)
-    still_open = update(recon_break).where(recon_break.c.break_id == break_id, recon_break.c.status != CORRECTED)
-    values = {"owner": owner, "explanation": explanation, "status": "EXPLAINED"}
-    if (await connection.execute(still_open.values(values).returning(recon_break.c.break_id))).first() is None:
-        raise BadValue("break", break_id, "the number of a break that is not corrected")
-    await audit.record(connection, audit.Act(by, "break.explain", f"break:{break_id}", values))
+async def find(connection: AsyncConnection, break_id: int) -> Row[Any]:
+    """Return a break in any state, with its age today. Raises BadValue."""
+    query = select(recon_break, days_old()).where(recon_break.c.break_id == break_id)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise BadValue("break", break_id, "the number of a break")
+    return row

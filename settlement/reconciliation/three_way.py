@@ -37,7 +37,8 @@ from settlement.documents.custody import BOUND
 from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
 from settlement.reconciliation import documents, histories
-from settlement.reconciliation.breaks import BOOKS, Break, record_run
+from settlement.reconciliation.break_areas import BOOKS
+from settlement.reconciliation.breaks import Break, record_run
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
 from settlement.tables.custody import encumbrance, receipt

@@ -10,8 +10,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.refusal import Refused
-from settlement.documents.reconciliation import CORRECTED
-from settlement.reconciliation.breaks import BOOKS, days_old, statement_scope
+from settlement.documents.reconciliation import BREAK_WAITS
+from settlement.reconciliation.break_areas import BOOKS
+from settlement.reconciliation.breaks import days_old, statement_scope
 from settlement.tables.lots import lot
 from settlement.tables.reconciliation import recon_break
 
@@ -25,7 +26,7 @@ async def check(connection: AsyncConnection, place: str) -> None:
     concerns = or_(columns.scope == statement_scope(place), (columns.scope == BOOKS) & lot_there)
     days = days_old()
     query = select(columns.break_id, columns.kind, columns.subject, days).select_from(recon_break)
-    query = query.where(columns.status != CORRECTED, days >= AFTER_DAYS, concerns)
+    query = query.where(columns.status.in_(BREAK_WAITS), days >= AFTER_DAYS, concerns)
     if (row := (await connection.execute(query.order_by(columns.break_id).limit(1))).first()) is not None:
         named = f"break {row.break_id} ({row.kind}, {row.subject})"
         raise Refused(

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base import working_days
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
 from settlement.documents.lots import CERTIFIED_IN_STOCK, IN_STOCK, PROMISED, UNMELTED
-from settlement.reconciliation.breaks import BOOKS
+from settlement.reconciliation.break_areas import BOOKS
 from settlement.workbooks import writing
 
 

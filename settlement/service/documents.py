@@ -22,6 +22,7 @@ from settlement.charges import tariff as figures
 from settlement.documents.kinds import MOVEMENTS
 from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.machines import MACHINES
+from settlement.reconciliation import breaks
 from settlement.tables.assays import assay_exchange
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
@@ -29,7 +30,7 @@ from settlement.tables.custody import encumbrance, receipt, transfer, transfer_l
 from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
 from settlement.tables.load_outs import claim, load_out, load_out_lot
 from settlement.tables.lots import acceptance, lot, provenance
-from settlement.tables.reconciliation import warehouse_key
+from settlement.tables.reconciliation import recon_break, warehouse_key
 from settlement.tables.recycling import aml_report, counter_ticket
 
 PAUSE: Final = 0.2
@@ -49,6 +50,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "fee": fee_bill,
     "acceptance": acceptance,
     "warehouse_key": warehouse_key,
+    "break": recon_break,
     "provenance": provenance,
     "exchange": assay_exchange,
     "counter_ticket": counter_ticket,
@@ -62,6 +64,7 @@ _DOCUMENT_OF: Final = {
     "legal_lift": "legal_hold",
     "load_out_cancel": "load_out",
     "pickup_code": "load_out",
+    "break_write_off": "break",
 }
 """Kinds of proposal about a document whose kind has another name."""
 _OF_LOTS: Final = ("lot_lift", "lot_return", "weight_correction")
@@ -98,6 +101,8 @@ def written(kind: str, row: Row[Any]) -> dict[str, Any]:
             found[name], found["unit"] = figures.shown(row.name, value)
         elif (kind, name) == ("load_out", "price"):
             found[name] = format_price(value)
+        elif kind == "break" and name in ("expected", "found"):
+            found[name] = breaks.shown(row.unit, row.asset, value)
         else:
             found[name] = value
     return in_units(found)
@@ -229,7 +234,8 @@ async def _lots_and_accounts(
             for several in (await connection.execute(select(table.c.lots).where(of))).scalars():
                 numbers += several
         if "lot_id" in table.c:
-            numbers += (await connection.execute(select(table.c.lot_id).where(of))).scalars()
+            known = select(table.c.lot_id).where(of, table.c.lot_id.is_not(None))
+            numbers += (await connection.execute(known)).scalars()
         for column in (table.c[name] for name in ("account", "from_account", "to_account") if name in table.c):
             accounts |= set((await connection.execute(select(column).where(of, column.is_not(None)))).scalars())
     if numbers and not accounts:

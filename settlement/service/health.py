@@ -13,13 +13,14 @@ from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from settlement.base import database
 from settlement.ledger import progress
+from settlement.reconciliation import past_limits
 
 PATIENCE = 2.0
 """Seconds within which settlement must post at least one of the events that wait."""
 
 
 async def settlement(settings: Settings) -> str:
-    """Return the event posted last.
+    """Return the event posted last, and how many breaks stop the next day, if any do.
 
     Raises Unhealthy if it stays the same while there are later ones, and if no settlement runs, though nothing waits.
     """
@@ -38,9 +39,12 @@ async def settlement(settings: Settings) -> str:
             silent = heartbeats.EXPIRES_MS // 1_000
             found = f"posted to event {before} of {published}, but settlement has done nothing for {silent} s"
             raise Unhealthy(f"{found}: it does not run, hangs, or waits for a server")
+        async with engine.connect() as connection:
+            stopping = sum((await past_limits.count(connection)).values())
     except SQLAlchemyError as error:
         raise Unhealthy(str(error)) from error
     finally:
         await redis.aclose()
         await engine.dispose()
-    return f"posted to event {before} of {published}"
+    stops = f"; breaks that stop the next day: {stopping} (goldx clerk break stops)" if stopping else ""
+    return f"posted to event {before} of {published}{stops}"

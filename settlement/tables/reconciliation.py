@@ -1,11 +1,22 @@
-"""The tables of reconciliation runs, of the differences they find, and of the keys that warehouses sign with.
+"""The tables of reconciliation runs, of breaks and what is done about them, and of the keys that warehouses sign with.
 
 Units as in ``settlement.tables.columns``.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
-from settlement.documents.reconciliation import BREAK_OPEN, CORRECTED, WAREHOUSE_KEY
+from settlement.documents.reconciliation import BREAK, CORRECTED, WAREHOUSE_KEY
 from settlement.tables.columns import integer, metadata, number, one_of, string, total
 
 NOT_CORRECTED = f"status <> {CORRECTED!r}"
@@ -42,7 +53,7 @@ recon_break = Table(
     string("unit", default="amount"),
     string("note", default=""),
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id")),
-    one_of("status", (*BREAK_OPEN, CORRECTED)),
+    one_of("status", BREAK.states),
     Index(
         "uq_recon_break_scope_kind_subject_asset_lot",
         "scope",
@@ -53,6 +64,61 @@ recon_break = Table(
         unique=True,
         postgresql_where=text(NOT_CORRECTED),
     ),
+)
+
+BREAK_STEPS = ("note", "assign", "explain", "resolve", "propose_write_off", "decline_write_off", "write_off", "reopen")
+"""The steps that people take with a break, and the run that opens it again."""
+
+break_step = Table(
+    "break_step",
+    metadata,
+    number("step_no"),
+    Column("break_id", BigInteger, ForeignKey("recon_break.break_id"), nullable=False),
+    string("step"),
+    string("text"),
+    string("document", default=""),
+    integer("at"),
+    string("by"),
+    one_of("step", BREAK_STEPS),
+    CheckConstraint("(step IN ('resolve', 'propose_write_off', 'write_off')) <= (document <> '')", name="by_document"),
+    Index("ix_break_step_break_id", "break_id"),
+)
+BREAK_FILE_KINDS = ("pdf", "png", "jpeg", "xlsx", "csv", "txt")
+LARGEST_BREAK_FILE = 5 * 1024 * 1024
+
+break_file = Table(
+    "break_file",
+    metadata,
+    number("file_no"),
+    Column("break_id", BigInteger, ForeignKey("recon_break.break_id"), nullable=False),
+    string("name"),
+    string("kind"),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    integer("at"),
+    string("by"),
+    one_of("kind", BREAK_FILE_KINDS),
+    CheckConstraint("sha256 = sha256(content)", name="hash_of_content"),
+    CheckConstraint(f"length(content) BETWEEN 1 AND {LARGEST_BREAK_FILE}", name="size"),
+    UniqueConstraint("break_id", "sha256"),
+)
+BREAK_AREAS = ("ENGINE", "LEDGER", "WAREHOUSE", "BANK", "FEE")
+BREAK_LIMITS = ("OWNER", "OPERATIONS", "RISK", "SUPERVISOR", "LIMIT", "WRITE_OFF")
+
+break_limit = Table(
+    "break_limit",
+    metadata,
+    number("limit_no"),
+    string("area"),
+    string("name"),
+    integer("value"),
+    string("reason"),
+    integer("at"),
+    string("by"),
+    one_of("area", BREAK_AREAS),
+    one_of("name", BREAK_LIMITS),
+    CheckConstraint("value >= 0", name="not_negative"),
+    CheckConstraint("area <> 'ENGINE' OR name NOT IN ('LIMIT', 'WRITE_OFF')", name="engine_is_fixed"),
 )
 
 warehouse_key = Table(

@@ -5,6 +5,12 @@ from tests.planted_bugs.bug import Bug
 THREE_WAY = "reconciliation/three_way.py"
 BREAKS = "reconciliation/breaks.py"
 FREEZE = "reconciliation/vault_freeze.py"
+WORK = "reconciliation/break_work.py"
+VALUES = "reconciliation/break_values.py"
+LIMITS = "reconciliation/break_limits.py"
+RESOLUTIONS = "reconciliation/resolutions.py"
+PAST = "reconciliation/past_limits.py"
+AREAS = "reconciliation/break_areas.py"
 STATEMENT = "reconciliation/warehouse_statement.py"
 SCALES = "lots/scales.py"
 ORDER = "reconciliation/statement_order.py"
@@ -82,7 +88,7 @@ BUGS = (
     Bug("an explained seal may be another", BREAKS, 'found.unit == "match" and', 'found.unit == "fineness_e5" and'),
     Bug("weekends make a break older", BREAKS, "extract(isodow FROM later.at) < 6", "true"),
     Bug("holidays make a break older", BREAKS, "coalesce(calendar_day.working, ", "coalesce(NULL::boolean, "),
-    Bug("anybody is the owner of a break", BREAKS, "await registry.staff_permissions(connection, owner)", "pass"),
+    Bug("anybody is the owner of a break", WORK, "await registry.staff_permissions(connection, owner)", "pass"),
     Bug("two lots of one text are one break", BREAKS, "for number in (found.lot_id, None))", "for number in (None,))"),
     Bug("bars of marks with blanks are one break", STATEMENT, """if " " in part or '"' in part""", "if False"),
     Bug("bars that are all light are no drift", STATEMENT, "if abs(there - expected) <=", "if there - expected <="),
@@ -104,10 +110,95 @@ BUGS = (
         "{**await",
     ),
     Bug(
-        "a break is a day too old before it is passed on", BREAKS, "if days >= least)", "if days > least or not least)"
+        "a break is a day too old before it is passed on", LIMITS, "if days >= limits[name])", "if days > limits[name])"
     ),
     Bug("a vault is frozen a day late", FREEZE, "AFTER_DAYS: Final = 3", "AFTER_DAYS: Final = 4"),
-    Bug("an explained break freezes no vault", FREEZE, "columns.status != CORRECTED", 'columns.status == "OPEN"'),
+    Bug("an explained break freezes no vault", FREEZE, "columns.status.in_(BREAK_WAITS)", 'columns.status == "OPEN"'),
+    Bug("a break that is written off freezes the vault", FREEZE, "in_(BREAK_WAITS)", "not_in(['CORRECTED'])"),
+    Bug(
+        "a resolved break stays resolved",
+        BREAKS,
+        "(row.status == _RESOLVED or _is_another(row, found))",
+        "_is_another(row, found)",
+    ),
+    Bug(
+        "a written-off break is open again each time",
+        BREAKS,
+        "row.status == _RESOLVED or",
+        "row.status != 'EXPLAINED' or",
+    ),
+    Bug("a break that is open again stays closed", BREAKS, "None if reopens else row.closed_at", "row.closed_at"),
+    Bug(
+        "a write-off closes at the run that finds it no more",
+        BREAKS,
+        "func.coalesce(recon_break.c.closed_at, now)",
+        "now",
+    ),
+    Bug("an explanation lets engine and ledger differ", PAST, "return status in BREAK_WAITS", "return status == _OPEN"),
+    Bug("breaks stop the day one day late", PAST, "days >= limits[", "days > limits["),
+    Bug("an explained break stops the day", PAST, "return status == _OPEN and days", "return days"),
+    Bug("the engine's pool is of the ledger", AREAS, '("HOLDING", "POOL_ENGINE")', '("HOLDING",)'),
+    Bug("an old correction resolves a break", RESOLUTIONS, "decided < row.opened_at", "decided < 0"),
+    Bug(
+        "a correction that is under way resolves a break",
+        RESOLUTIONS,
+        'if entry.status != "DONE":',
+        "if not entry.status:",
+    ),
+    Bug("any correction resolves a break", RESOLUTIONS, "if not moved & about:", "if not moved | about:"),
+    Bug(
+        "a weight of another lot resolves a break",
+        RESOLUTIONS,
+        "row.lot_id not in found.subjects",
+        "not found.subjects",
+    ),
+    Bug("a proposed weight resolves a break", RESOLUTIONS, 'if found.status != "APPROVED":', "if not found.status:"),
+    Bug("an assay of another lot resolves a break", RESOLUTIONS, "or found.lot_id != row.lot_id", ""),
+    Bug("an old assay resolves a break", RESOLUTIONS, "if found.at < row.opened_at:", "if found.at < 0:"),
+    Bug("an X-ray resolves a break", RESOLUTIONS, ' or found.method != "FIRE_ASSAY"', ""),
+    Bug(
+        "what is written off may have grown",
+        RESOLUTIONS,
+        "if any(agreed.summary[name] != value",
+        "if all(agreed.summary[name] != value",
+    ),
+    Bug("breaks of any value are written off", RESOLUTIONS, "value is None or value > limit", "value is None"),
+    Bug(
+        "the limit is not looked at again",
+        RESOLUTIONS,
+        "        await _check_value(connection, row)\n        now",
+        "        now",
+    ),
+    Bug("engine and ledger are written off", RESOLUTIONS, "if area == ENGINE:", 'if area == "":'),
+    Bug(
+        "two write-offs are proposed at once",
+        RESOLUTIONS,
+        'proposal.c.status == "PROPOSED", about',
+        'proposal.c.status == "NONE", about',
+    ),
+    Bug("a weight counts as pure gold", VALUES, "FINENESS_ONE if about is None else _fineness(about)", "FINENESS_ONE"),
+    Bug(
+        "an older settlement price counts",
+        VALUES,
+        "day_price.c.symbol, day_price.c.day.desc()",
+        "day_price.c.symbol, day_price.c.day",
+    ),
+    Bug(
+        "the reference goes before the last price",
+        VALUES,
+        "reference if last is None else last",
+        "last if reference is None else reference",
+    ),
+    Bug(
+        "limits of ENGINE are changed",
+        LIMITS,
+        "    if _is_fixed(area, name):\n        text",
+        "    if not name:\n        text",
+    ),
+    Bug("desks come in any order", LIMITS, "if order != sorted(order):", "if not order:"),
+    Bug("the first change of a limit holds", LIMITS, "break_limit.c.limit_no.desc()", "break_limit.c.limit_no"),
+    Bug("the name says what a file is", WORK, "if not _IS_KIND[kind](data):", "if not kind:"),
+    Bug("a break may have any number of files", WORK, ">= MOST_FILES:", "> MOST_FILES:"),
     Bug(
         "a break of the books freezes every vault",
         FREEZE,

@@ -22,7 +22,7 @@ from settlement.load_outs import claims, handing_over
 from settlement.lots import acceptance, sampling
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
-from settlement.reconciliation import breaks, warehouse_keys, warehouse_statement
+from settlement.reconciliation import break_work, breaks, warehouse_keys, warehouse_statement
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 from settlement.recycling.sellers import Identity
 from settlement.recycling.two_way import PostedPrice
@@ -80,7 +80,7 @@ class Storm(Clerks):
             lambda: self._sell(dice.choice(SELLERS)),
             lambda: self._decide_report(small),
             lambda: self._post_break(dice.sample(("lot:1", "lot:2", "lot:3"), 2)),
-            lambda: self._act(breaks.explain, ONE, small, ONE, "is looked into"),
+            lambda: self._act(break_work.explain, ONE, small, ONE, "is looked into"),
             self._state,
             lambda: self._act(warehouse_keys.propose, ONE, "XM1", public_pem(dice.choice(KEYS)), "compared"),
             lambda: self._sign(dice.choice(KEYS)),

@@ -21,7 +21,13 @@ from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 KINDS = sorted(MACHINES)
-TABLES = {"cash": "cash_transfer", "fee": "fee_bill", "pledge": "encumbrance", "legal_hold": "encumbrance"}
+TABLES = {
+    "cash": "cash_transfer",
+    "fee": "fee_bill",
+    "break": "recon_break",
+    "pledge": "encumbrance",
+    "legal_hold": "encumbrance",
+}
 """The table of a kind of document, if it has another name."""
 WITHOUT_A_MACHINE = {"lot_lock.by", "melt.by"}
 """Columns of a first person in tables without a state machine."""

@@ -15,7 +15,8 @@ from settlement.intake import intake
 from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application, cancels, handing_over
 from settlement.lots import locks, warehouses
-from settlement.reconciliation import breaks, statement_file, vault_freeze, warehouse_statement
+from settlement.reconciliation import break_work, breaks, statement_file, vault_freeze, warehouse_statement
+from settlement.reconciliation.break_areas import BOOKS
 from settlement.reports import bar_export
 from settlement.service import movements
 from settlement.workbooks import sheets
@@ -196,7 +197,7 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
     await refused(exchange, "VAULT_FROZEN", movements.approve, OTHER, waiting)
     await do(exchange, handing_over.withdraw_signature, ONE, number)
     await refused(exchange, "VAULT_FROZEN", handing_over.sign, ONE, number, CODE, COLLECTOR_ID)
-    await do(exchange, breaks.explain, ONE, 1, OTHER, "is looked for")
+    await do(exchange, break_work.explain, ONE, 1, OTHER, "is looked for")
     await refused(exchange, "VAULT_FROZEN", application.apply, ONE, load_out_application("A.H", LOT_MG))
     assert await state(b"".join(count)) == 0
     await signed(exchange, number)
@@ -204,10 +205,10 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
 
     async with exchange.engine.begin() as connection:
         found = [breaks.Break("HOLDING", "A.H", "AU", 1, 2), breaks.Break("RECEIPT", "lot:7", "AU", 1, 2, lot_id=7)]
-        await breaks.record_run(connection, ONE, breaks.BOOKS, 2, found[:1])
+        await breaks.record_run(connection, ONE, BOOKS, 2, found[:1])
     await pass_days(4)
     await do(exchange, vault_freeze.check, "XM1")
-    await do(exchange, breaks.record_run, ONE, breaks.BOOKS, 2, found)
+    await do(exchange, breaks.record_run, ONE, BOOKS, 2, found)
     await pass_days(4)
     assert "RECEIPT, lot:7" in await refused(exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(exchange, vault_freeze.check, "XM2")

@@ -11,8 +11,9 @@ from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.base.paging import ALL
 from settlement.intake.bar_rows import Reading
-from settlement.reconciliation import breaks, statement_file, vault_freeze, warehouse_statement
-from settlement.reconciliation.breaks import BOOKS, Break, statement_scope
+from settlement.reconciliation import break_work, breaks, statement_file, vault_freeze, warehouse_statement
+from settlement.reconciliation.break_areas import BOOKS
+from settlement.reconciliation.breaks import Break, statement_scope
 from settlement.reports import stock_report
 from settlement.workbooks import sheets
 from tests.settlement.reconciliation.conftest import opened_before
@@ -47,7 +48,7 @@ async def test_a_vault_is_frozen_on_the_third_day_whatever_is_explained(stocked_
     await do(stocked_exchange, vault_freeze.check, "XM1")
     await make_old(stocked_exchange, 3)
     await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
-    await do(stocked_exchange, breaks.explain, ONE, 1, ONE, "is looked for")
+    await do(stocked_exchange, break_work.explain, ONE, 1, ONE, "is looked for")
     await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(stocked_exchange, breaks.record_run, ONE, statement_scope("XM1"), 1, [])
     await do(stocked_exchange, vault_freeze.check, "XM1")
@@ -141,7 +142,7 @@ async def test_an_explained_break_is_open_again_when_it_grows_or_is_another(
 ) -> None:
     scope = statement_scope("XM1")
     await do(stocked_exchange, breaks.record_run, ONE, scope, 1, [explained])
-    await do(stocked_exchange, breaks.explain, ONE, 1, OTHER, "dust")
+    await do(stocked_exchange, break_work.explain, ONE, 1, OTHER, "dust")
     run = await do(stocked_exchange, breaks.record_run, ONE, scope, 1, [found_next])
     (row,) = await do(stocked_exchange, breaks.open_breaks)
     assert (row.break_id, row.status, row.explanation, row.owner) == (1, status, "dust", OTHER)
@@ -157,10 +158,10 @@ async def test_the_owner_of_a_break_is_one_of_the_staff(stocked_exchange: SmallE
     await do(stocked_exchange, breaks.record_run, ONE, BOOKS, 1, [MISSING])
     for owner in ("nobody", "A", "", ONE.upper()):
         with pytest.raises(BadValue, match=r"owner: .* the code of one of the staff"):
-            await do(stocked_exchange, breaks.explain, ONE, 1, owner, "is looked for")
+            await do(stocked_exchange, break_work.explain, ONE, 1, owner, "is looked for")
     for explanation in ("", "two\nlines", "x" * 501):
         with pytest.raises(BadValue, match="explanation: "):
-            await do(stocked_exchange, breaks.explain, ONE, 1, ONE, explanation)
+            await do(stocked_exchange, break_work.explain, ONE, 1, ONE, explanation)
     (row,) = await do(stocked_exchange, breaks.open_breaks)
     assert (row.owner, row.status, row.explanation) == (ONE, "OPEN", None)
 

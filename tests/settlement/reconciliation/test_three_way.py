@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.commands import HoldingAdjust
-from settlement.reconciliation import breaks, three_way
+from settlement.reconciliation import break_work, breaks, three_way
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 
@@ -118,7 +118,7 @@ async def test_a_break_keeps_its_number_and_age_until_it_is_gone(traded_exchange
     async with traded_exchange.engine.begin() as connection:
         (row,) = await breaks.open_breaks(connection)
         assert (row.owner, row.status, row.first_run, row.last_run) == (ONE, "OPEN", first.run_id, first.run_id + 1)
-        await breaks.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
+        await break_work.explain(connection, ONE, row.break_id, OTHER, "planted by a test")
     await three_way.reconcile(traded_exchange.engine, ONE)
     async with traded_exchange.engine.connect() as connection:
         (row,) = await breaks.open_breaks(connection)

@@ -13,7 +13,7 @@ from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application, cancels
 from settlement.lots import locks, lots, scales
-from settlement.reconciliation import breaks, statement_file, three_way, warehouse_statement
+from settlement.reconciliation import break_limits, breaks, statement_file, three_way, warehouse_statement
 from settlement.reports import bar_export
 from settlement.workbooks import sheets
 from tests.settlement import bar_lists
@@ -233,7 +233,7 @@ async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scope
 
 def test_the_age_of_a_break_decides_who_deals_with_it() -> None:
     """Domain sheet 8.4."""
-    assert [breaks.responsible(n) for n in (0, 1, 2, 3, 4, 5, 30)] == [
+    assert [break_limits.desk(n, break_limits.DEFAULTS) for n in (0, 1, 2, 3, 4, 5, 30)] == [
         "matching",
         "its owner",
         "head of operations",
@@ -255,7 +255,7 @@ async def test_a_statement_from_the_command_line() -> None:
     assert "2 bars, 200.04 g gross on the statement; 2 lots, 200.00 g in the register: 2 breaks" in output
     await clerk(ONE, "explain", "1", "--owner", "clerk-2", "--explanation", "to be weighed again")
     output = await clerk(ONE, "breaks")
-    assert "1\tclerk-2\tEXPLAINED\t0\tmatching\tWEIGHT_DIFF" in output
+    assert "1\tWAREHOUSE\tclerk-2\tEXPLAINED\t0\tmatching\tno\t" in output
     assert "\tlot 1\tto be weighed again\n" in output
     assert 'owner: "nobody" is not allowed' in await clerk(
         ONE, "explain", "1", "--owner", "nobody", "--explanation", "?", code=1
