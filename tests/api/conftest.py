@@ -177,7 +177,7 @@ class Desk:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def services(servers: tuple[Server, Server], template: str) -> AsyncIterator[ShardServices]:
+async def shared(servers: tuple[Server, Server], template: str) -> AsyncIterator[ShardServices]:
     async with contextlib.AsyncExitStack() as cleanup:
         yield await build(cleanup, servers[0].url, servers[1].url, template)
 
@@ -203,18 +203,31 @@ async def build(
 
 
 @pytest_asyncio.fixture(scope="session")
-async def gateway(services: ShardServices) -> GatewayServer:
-    return await services.start_gateway()
+async def gateway(shared: ShardServices) -> GatewayServer:
+    return await shared.start_gateway()
 
 
 @pytest_asyncio.fixture
-async def desk(services: ShardServices, gateway: GatewayServer) -> AsyncIterator[Desk]:
-    """An instrument of its own on the shared exchange; gateways that the test starts are stopped after it."""
+async def services(shared: ShardServices, gateway: GatewayServer) -> AsyncIterator[ShardServices]:
+    """The services that tests share. Gateways that a test starts beside the shared one are stopped after it."""
+    assert failures(gateway) == []
+    yield shared
+    # Another gateway would take up what the next tests expect of the shared one, such as a lost gateway's sessions.
+    await shared.stop_gateways(keep=gateway)
+    assert failures(gateway) == []
+
+
+def failures(server: GatewayServer) -> list[str]:
+    """Return the errors with which parts of a gateway have ended."""
+    ended = [task for task in server.gateway._tasks if task.done() and not task.cancelled()]
+    return [repr(error) for task in ended if (error := task.exception()) is not None]
+
+
+@pytest_asyncio.fixture
+async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
     opened = Desk(services, gateway, next(_numbers))
     await opened.open()
-    yield opened
-    # Another gateway would take up what the next tests expect of the shared one, such as a lost gateway's sessions.
-    await services.stop_gateways(keep=gateway)
+    return opened
 
 
 @pytest_asyncio.fixture

@@ -191,7 +191,8 @@ class Audit:
     def session_orders(self) -> dict[int, str]:
         """The session of every open order that ends with its session."""
         orders = self.fold.engine.state.orders.values()
-        return {order.order_id: order.session for order in orders if order.session}
+        ending = (order for order in orders if order.session and not order.session.startswith(terms.OUTLIVES))
+        return {order.order_id: order.session for order in ending}
 
 
 def expected_outcome(request: Request, applied: Applied) -> tuple[Any, ...]:
