@@ -14,6 +14,7 @@ from api.settlement_routes import (
     base,
     breaks,
     charges,
+    closing,
     custody,
     intake,
     ledger,
@@ -33,6 +34,7 @@ FOLDERS = (
     assays,
     custody,
     charges,
+    closing,
     load_outs,
     recycling,
     reports,
@@ -51,6 +53,8 @@ def install(app: FastAPI) -> None:
     for folder in FOLDERS:
         app.include_router(folder.router)
     app.include_router(assays.public)
+    app.include_router(closing.members)
+    app.include_router(closing.public)
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> JSONResponse:

@@ -83,11 +83,11 @@ class KeyedRoute(APIRoute):
         return handle_once
 
 
-def new_router() -> APIRouter:
-    """Return a router under ``/v1/settlement`` that documents the refusals of settlement."""
+def new_router(prefix: str = "/v1/settlement", tag: str = "settlement") -> APIRouter:
+    """Return a router, by default under ``/v1/settlement``, that documents the refusals of settlement."""
     return APIRouter(
-        prefix="/v1/settlement",
-        tags=["settlement"],
+        prefix=prefix,
+        tags=[tag],
         responses=PROBLEMS,
         route_class=KeyedRoute,
         dependencies=[Depends(_check_texts)],
@@ -214,11 +214,18 @@ def _holding(*permissions: str) -> Callable[[Principal], str]:
     return check
 
 
+def _of_member(principal: ThePrincipal) -> Principal:
+    if principal.member is None:
+        raise Refusal("NOT_PERMITTED", f"key {principal.key_id} is not a member's")
+    return principal
+
+
 async def _transaction(gateway: TheGateway, request: Request) -> AsyncIterator[AsyncConnection]:
     async with gateway.database.begin() as connection:
         key = request.headers.get(KEY_HEADER)
         if request.method == "POST" and key is not None:
-            holder = str((await principal_of(request)).staff)
+            principal = await principal_of(request)
+            holder = principal.staff or f"member {principal.member}"
             asked = f"{request.url.path}?{request.url.query}\n".encode() + await request.body()
             answer = await request_keys.begin(connection, holder, key, asked)
             if answer is not None:
@@ -231,5 +238,7 @@ Clerk = Annotated[str, Depends(_holding("settle"))]
 Reader = Annotated[str, Depends(_holding("settle", "supervise"))]
 Operator = Annotated[str, Depends(_holding("operate"))]
 AnyStaff = Annotated[str, Depends(_holding("operate", "settle", "supervise"))]
+TheMember = Annotated[Principal, Depends(_of_member)]
+"""The principal of a request that only a member's key may make."""
 # Ends before the response goes out: an answer 200 means committed.
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]

@@ -45,6 +45,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "CLAIM_DAYS": Figure(5, "working days", "domain sheet 2.8"),
     "CLOSING_WINDOW": Figure(5, "minutes", "house rule: the last minutes that make the closing price"),
     "CLOSING_MINIMUM": Figure(1_000_000, "mg of fine gold", "house rule: the least traded in the closing window"),
+    "STATEMENT_DAYS": Figure(3, "working days", "house rule: until a statement of account counts as accepted"),
 }
 LARGEST: Final = 10**9
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.closing import books, prices
+from settlement.closing import books, bulletin, prices, statements
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 
@@ -28,4 +28,6 @@ class Step(NamedTuple):
 STEPS: Final = (
     Step(books.NAME, books.work, books.obstacles),
     Step(prices.NAME, prices.work),
+    Step(statements.NAME, statements.work),
+    Step(bulletin.NAME, bulletin.work),
 )

@@ -20,6 +20,8 @@ REISSUED: Final = "load-out {} was not collected"
 """Reason of a receipt for a lot that came back from a load-out, with the number of the load-out."""
 RECEIPT_OPEN: Final = RECEIPT.open
 """The receipt is proposed or live: its lot can have no other one."""
+RECEIPT_ISSUED: Final = RECEIPT.after("issue", "reissue", "cancel")
+"""The receipt is or was live."""
 RECEIPT_UNDER_WAY: Final = RECEIPT.within("propose", "issue", "decline", "refuse")
 """The receipt may yet bring gold to its account."""
 

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import Final
 
-from settlement.documents import assays, charges, custody, kinds, ledger, load_outs, lots, reconciliation, recycling
+from settlement.documents import (
+    assays,
+    charges,
+    custody,
+    kinds,
+    ledger,
+    load_outs,
+    lots,
+    reconciliation,
+    recycling,
+    statements,
+)
 from settlement.documents.machine import Machine
 
 MACHINES: Final[Mapping[str, Machine]] = {
@@ -30,5 +41,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
         lots.ACCEPTANCE,
         reconciliation.WAREHOUSE_KEY,
         reconciliation.BREAK,
+        statements.ACCOUNT_STATEMENT,
     )
 }

@@ -120,7 +120,11 @@ WHERE last.state = ANY (:certified) GROUP BY 1, 2, 4
 
 async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
     """Return the stock at the end of a day in Shanghai and the movements of that day; for today those until now."""
-    since, until = working_days.midnight(day), working_days.midnight(day + timedelta(days=1))
+    return await between(connection, working_days.midnight(day), working_days.midnight(day + timedelta(days=1)))
+
+
+async def between(connection: AsyncConnection, since: int, until: int) -> list[StockLine]:
+    """Return the stock just before ``until`` and the movements from ``since`` on, both in ms since the epoch."""
     certified = list(CERTIFIED_IN_STOCK)
     found: dict[tuple[str, str], dict[str, int]] = {}
     values = {"until": until, "certified": certified, "promised": list(PROMISED), "books": BOOKS}

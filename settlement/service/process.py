@@ -34,6 +34,7 @@ from settlement.base import database, request_keys, working_days
 from settlement.base.database_errors import Meaning, meaning_of
 from settlement.base.steps import SERVICE
 from settlement.charges import accruals
+from settlement.closing import statements
 from settlement.ledger.sender import Sender
 from settlement.load_outs import application, cancels
 from settlement.service.recorded_acts import write_acts
@@ -174,7 +175,7 @@ class Settlement:
         await self._heartbeat.beat()
 
     async def begin_day(self, today: date) -> None:
-        """Accrue fees, end load-outs, forget old keys: once a day, in its first idle moment (Shanghai time)."""
+        """Accrue fees, end load-outs, accept statements, forget old keys: once a day, when idle (Shanghai time)."""
         if today == self._day:
             return
         await self._take_calendar_over()
@@ -182,6 +183,7 @@ class Settlement:
             accrued = await accruals.catch_up(connection)
             expired = await cancels.expire(connection, today)
             lapsed = await application.lapse(connection, today)
+            accepted = await statements.accept_due(connection, today)
             await request_keys.forget(connection)
         log.info(
             "a day has begun",
@@ -189,6 +191,7 @@ class Settlement:
             fees=accrued,
             load_outs_expired=len(expired),
             applications_lapsed=len(lapsed),
+            statements_accepted=accepted,
         )
         self._day = today
 

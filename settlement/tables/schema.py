@@ -11,6 +11,7 @@ from settlement.tables import (
     ledger,
     load_outs,
     lots,
+    papers,
     reconciliation,
     recycling,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "load_outs",
     "lots",
     "metadata",
+    "papers",
     "reconciliation",
     "recycling",
 ]

@@ -2,17 +2,33 @@
 
 import csv
 import io
+import re
 import unicodedata
+import zipfile
 from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from goldx.protocol.units import BadValue
 
 Out: TypeAlias = str | int | Decimal | None
 """Content of a written cell; a Decimal keeps its places."""
+_NARROWEST: Final = 10
+_WIDEST: Final = 70
+_DATES: Final = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
+"""The times in the properties of a workbook."""
+_NOT_IN_TITLES: Final = re.compile(r"[\\/*?:\[\]]")
 _COMPUTED: Final = tuple("=+-@")
 """First characters of texts that a spreadsheet would evaluate."""
+
+
+class Sheet(NamedTuple):
+    """A sheet of a workbook: its title, which is cut to what a workbook allows, its heading and its rows."""
+
+    title: str
+    heading: Sequence[str]
+    rows: Sequence[Sequence[Out]]
 
 
 def write(kind: str, title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
@@ -57,18 +73,58 @@ def _csv_text(value: str | int | Decimal) -> str:
 
 def write_xlsx(title: str, heading: Sequence[str], rows: Iterable[Sequence[Out]]) -> bytes:
     """Return a table as a workbook of one sheet: text in text cells, never a formula; numbers show their places."""
+    return _book([(title, heading, rows)])
+
+
+def write_book(sheets: Sequence[Sheet], day: date) -> bytes:
+    """Return a workbook of several sheets; the same sheets and day give the same bytes."""
+    return _dated(_book(sheets, [_widths(sheet) for sheet in sheets]), day)
+
+
+def _widths(sheet: Sheet) -> list[int]:
+    """Return a width for each column that shows its longest text; a Chinese sign is as wide as two others."""
+    found = [_NARROWEST] * len(sheet.heading)
+    for row in (sheet.heading, *sheet.rows):
+        for number, cell in enumerate(row):
+            text = "" if cell is None else str(cell)
+            wide = sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
+            found[number] = max(found[number], min(wide + 2, _WIDEST))
+    return found
+
+
+def _book(
+    sheets: Iterable[tuple[str, Sequence[str], Iterable[Sequence[Out]]]], widths: Sequence[Sequence[int]] = ()
+) -> bytes:
     # Slow to load, and only who writes such a file needs it.
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.utils import get_column_letter
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
-    sheet.freeze_panes = "A2"
-    sheet.append(heading)
-    for row in rows:
-        sheet.append([_formatted(WriteOnlyCell(sheet, value), value) for value in row])
+    for number, (title, heading, rows) in enumerate(sheets):
+        sheet = book.create_sheet(_NOT_IN_TITLES.sub(" ", title)[:31])
+        sheet.freeze_panes = "A2"
+        for place, width in enumerate(widths[number] if widths else (), 1):
+            sheet.column_dimensions[get_column_letter(place)].width = width
+        sheet.append(heading)
+        for row in rows:
+            sheet.append([_formatted(WriteOnlyCell(sheet, value), value) for value in row])
     out = io.BytesIO()
     book.save(out)
+    return out.getvalue()
+
+
+def _dated(book: bytes, day: date) -> bytes:
+    """Return a workbook with a day in place of the times at which it was written."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            data = source.read(entry)
+            if entry.filename == "docProps/core.xml":
+                data = _DATES.sub(rb"\g<1>" + f"{day.isoformat()}T00:00:00Z".encode(), data)
+            dated = zipfile.ZipInfo(entry.filename, (day.year, day.month, day.day, 0, 0, 0))
+            dated.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(dated, data)
     return out.getvalue()
 
 

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from goldx.client.keys import Key
 from settlement.base import registry, working_days
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
+from tests.settlement.closing.days import DAYS, end_day
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, public_pem
 
@@ -43,6 +44,8 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
         key = {"warehouse": "XM1", "public_key": public, "reason": "compared by telephone"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/warehouse-keys", json=key))["proposal"])
     await _bank(exchange, rest)
+    for day in DAYS[:3]:
+        await end_day(exchange, day)
 
 
 async def _bank(exchange: SmallExchange, rest: Rest) -> None:

@@ -33,6 +33,14 @@ class Rest:
         found: JSON = answer.json()
         return found
 
+    async def own(self, who: str, method: str, path: str, status: int = 200, **more: Any) -> JSON:
+        """Call a whole path in the name of a key."""
+        headers = {**self._authorization(who), **more.pop("headers", {})}
+        answer = await self._http.request(method, path, headers=headers, **more)
+        assert answer.status_code == status, answer.text
+        found: JSON = answer.json()
+        return found
+
     async def anybody(self, method: str, path: str, status: int = 200) -> JSON:
         """Call a whole path without a token."""
         answer = await self._http.request(method, path)

@@ -1,0 +1,175 @@
+"""The papers of the close: statements of account for staff and for their members, and bulletins for anybody."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from api.edge.problems import Problem
+from api.listing import ThePage, listed
+from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheMember, Transaction, new_router
+from api.settlement_routes.rows import Projection
+from settlement.base.working_days import parse_day
+from settlement.closing import bulletin, bulletin_paper, statement_paper, statements
+from settlement.closing.paper import Language
+
+router = new_router()
+members = new_router("/v1/statements", "statements")
+public = APIRouter(
+    prefix="/v1/bulletins",
+    tags=["bulletins"],
+    responses={422: {"model": Problem, "description": "a value that is not allowed"}},
+)
+
+STATEMENT = Projection(
+    "statement_no day member account status due_day issued_at settled_by settled_at objection answer hash"
+)
+MEDIA = {
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
+    "csv": "text/csv",
+}
+Kind = Annotated[Literal["pdf", "xlsx", "json"], Query(alias="format")]
+TheLanguage = Annotated[Language, Query(description="Chinese or English")]
+DayOrNone = Annotated[str | None, Query(alias="day", description="A trading day", examples=["2026-11-24"])]
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {media: {} for media in MEDIA.values()}}
+}
+
+
+BULLETIN = Projection("bulletin_no day made_at hash")
+
+
+class AnswerRequest(Strict):
+    answer: str
+
+
+class ObjectionRequest(Strict):
+    objection: str
+
+
+def attached(name: str, kind: str, data: bytes) -> Response:
+    """Return a file as an answer."""
+    headers = {"Content-Disposition": f"attachment; filename={name}.{kind}"}
+    return Response(data, 200, headers, MEDIA[kind])
+
+
+def _content(found: statements.Statement) -> dict[str, Any]:
+    about = {"statement": found.number, "status": found.status, "sha256": found.hash.hex()}
+    return {**about, "content": found.content}
+
+
+def _file(found: statements.Statement, kind: str, language: Language) -> Response:
+    return attached(f"statement-{found.number}", kind, statement_paper.write(found, kind, language))
+
+
+@router.get("/account-statements")
+async def get_statements(
+    _: Reader,
+    connection: Transaction,
+    page: ThePage,
+    day: DayOrNone = None,
+    member: str | None = None,
+    account: str | None = None,
+    status: str | None = None,
+) -> dict[str, Any]:
+    """List statements of account, oldest first, with their states, objections and answers."""
+    of_day = None if day is None else parse_day("day", day)
+    wanted = {"member": member, "account": account, "status": status}
+    found = await statements.listing(connection, page, day=of_day, **wanted)
+    return listed("statements", STATEMENT, found)
+
+
+@router.get("/account-statements/{number}")
+async def get_statement(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Return a statement's content with its SHA-256; money in fen, gold in milligrams."""
+    return _content(await statements.find(connection, number))
+
+
+@router.get("/account-statements/{number}/file", response_class=Response, responses=_FILE)
+async def get_statement_file(
+    _: Reader, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
+) -> Response:
+    """Return a statement as PDF or XLSX, or its content as the SHA-256 is of it."""
+    return _file(await statements.find(connection, number), kind, language)
+
+
+@router.post("/account-statements/{number}/answer")
+async def answer(by: Clerk, connection: Transaction, number: Number, request: AnswerRequest) -> dict[str, str]:
+    """Answer a member's objection; the statement waits again until `due_day`."""
+    due = await statements.answer(connection, by, number, request.answer)
+    return {"status": "ISSUED", "due_day": due.isoformat()}
+
+
+@members.get("")
+async def get_own_statements(
+    who: TheMember,
+    connection: Transaction,
+    page: ThePage,
+    day: DayOrNone = None,
+    account: str | None = None,
+    status: str | None = None,
+) -> dict[str, Any]:
+    """List the statements of the key's member, oldest first."""
+    of_day = None if day is None else parse_day("day", day)
+    wanted = {"account": account, "status": status}
+    found = await statements.listing(connection, page, member=who.member, day=of_day, **wanted)
+    return listed("statements", STATEMENT, found)
+
+
+@members.get("/{number}")
+async def get_own_statement(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Return the content of one of the member's statements with its SHA-256; money in fen, gold in milligrams."""
+    return _content(await statements.find(connection, number, who.member))
+
+
+@members.get("/{number}/file", response_class=Response, responses=_FILE)
+async def get_own_statement_file(
+    who: TheMember, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
+) -> Response:
+    """Return one of the member's statements as PDF or XLSX, or its content as the SHA-256 is of it."""
+    return _file(await statements.find(connection, number, who.member), kind, language)
+
+
+@members.post("/{number}/confirm")
+async def confirm(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Confirm a statement; the member's own confirms those of its accounts of that day that are open, too."""
+    confirmed = await statements.confirm(connection, str(who.member), who.key_id, number)
+    return {"status": "CONFIRMED", "statements": confirmed}
+
+
+@members.post("/{number}/object")
+async def object_to(
+    who: TheMember, connection: Transaction, number: Number, request: ObjectionRequest
+) -> dict[str, str]:
+    """Object to a statement; it is not accepted by the course of time until a clerk has answered."""
+    await statements.object_to(connection, str(who.member), who.key_id, number, request.objection)
+    return {"status": "DISPUTED"}
+
+
+@public.get("")
+async def get_bulletins(connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the days that have a bulletin, oldest first. Needs no token."""
+    return listed("bulletins", BULLETIN, await bulletin.listing(connection, page))
+
+
+@public.get("/{day}")
+async def get_bulletin(connection: Transaction, day: str) -> dict[str, Any]:
+    """Return a bulletin's content with its SHA-256; prices and money in fen, weights in milligrams. Needs no token."""
+    found = await bulletin.find(connection, parse_day("day", day))
+    return {"sha256": found.hash.hex(), "content": found.content}
+
+
+@public.get("/{day}/file", response_class=Response, responses=_FILE)
+async def get_bulletin_file(
+    connection: Transaction,
+    day: str,
+    kind: Annotated[Literal["pdf", "xlsx", "csv", "json"], Query(alias="format")] = "pdf",
+    language: TheLanguage = "zh",
+    part: Annotated[
+        Literal["instruments", "registered", "stock", "breaks"], Query(description="The part that a CSV holds")
+    ] = "instruments",
+) -> Response:
+    """Return a bulletin as PDF or XLSX, a part of it as CSV, or what its SHA-256 is of. Needs no token."""
+    found = await bulletin.find(connection, parse_day("day", day))
+    return attached(f"bulletin-{found.day}", kind, bulletin_paper.write(found, kind, language, part))

@@ -1,0 +1,183 @@
+"""The bulletin of a day: prices with their methods, volumes, gold under receipt, stock of the vaults, open breaks.
+
+A bulletin is made when its day is closed, after the prices; it is public and never changed. Stock is that of the end of
+the day, and its movements are those since the end of the day before; gold under receipt follows from the ledger within
+the day's range of events. A break is open if it was found by the end of the day and not corrected by then.
+
+The hash of the newest signed record before the day is part of the bulletin: so what was signed is known outside.
+"""
+
+from datetime import date
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+from sqlalchemy import Row, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import CASH, BadValue
+from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.closing.canonical import canonical, digest
+from settlement.closing.day import Day, balances_at
+from settlement.closing.differs import PaperDiffers
+from settlement.documents.kinds import TRADE
+from settlement.reports import stock_report
+from settlement.tables.base import trading_day
+from settlement.tables.closing import day_price
+from settlement.tables.ledger import instrument, ledger_account, ledger_entry, posting, trade
+from settlement.tables.papers import bulletin
+from settlement.tables.reconciliation import recon_break
+
+NAME: Final = "bulletin"
+FORMAT: Final = 1
+Listed: TypeAlias = Page[Row[Any]]
+
+
+class Bulletin(NamedTuple):
+    """A bulletin as it is kept."""
+
+    day: date
+    text: str
+    hash: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return the bulletin's content."""
+        found: dict[str, Any] = msgspec.json.decode(self.text)
+        return found
+
+
+async def work(connection: AsyncConnection, day: Day) -> bytes:
+    """Make the bulletin of a day, a step of its close, and return its content; repeated, it changes nothing.
+
+    Raises PaperDiffers if the bulletin was made before with another content.
+    """
+    made = canonical(await content(connection, day))
+    kept = await connection.scalar(select(bulletin.c.hash).where(bulletin.c.day == day.day))
+    if kept is None:
+        values = {"day": day.day, "content": made.decode(), "hash": bytes.fromhex(digest(made)), "made_at": now_ms()}
+        await connection.execute(insert(bulletin).values(values))
+    elif kept.hex() != digest(made):
+        raise PaperDiffers(f"{day.day}: the bulletin was {kept.hex()}, and is now {digest(made)}")
+    return made
+
+
+async def content(connection: AsyncConnection, day: Day) -> dict[str, Any]:
+    """Return the content of a day's bulletin: prices in fen per gram, money in fen, weights in mg."""
+    ended_at, begun_at = [await _ended_at(connection, sequence) for sequence in (day.last, day.first - 1)]
+    stock = await stock_report.between(connection, begun_at + 1, ended_at + 1)
+    return {
+        "format": FORMAT,
+        "paper": NAME,
+        "day": day.day.isoformat(),
+        "first_sequence": day.first,
+        "last_sequence": day.last,
+        "ended_at": ended_at,
+        "instruments": await _instruments(connection, day),
+        "registered": await _registered(connection, day),
+        "stock": [line._asdict() for line in stock],
+        "breaks": await _breaks(connection, ended_at),
+    }
+
+
+async def _ended_at(connection: AsyncConnection, sequence: int) -> int:
+    """Return when a day ended with an event; 0 before the first day."""
+    return int(await connection.scalar(select(trading_day.c.begun_at).where(trading_day.c.sequence == sequence)) or 0)
+
+
+async def _instruments(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:
+    """Return prices and volumes by class, in the order of their codes."""
+    columns = trade.c
+    sums = select(
+        columns.symbol,
+        func.count().label("trades"),
+        func.sum(columns.quantity).label("quantity"),
+        func.sum(columns.amount).label("amount"),
+        func.max(columns.price).label("high"),
+        func.min(columns.price).label("low"),
+        func.min(columns.sequence).label("first"),
+    )
+    traded = sums.where(columns.sequence.between(day.first, day.last)).group_by(columns.symbol).subquery()
+    opening = select(traded, columns.price.label("open")).join(trade, columns.sequence == traded.c.first)
+    volumes = {row.symbol: row for row in await connection.execute(opening)}
+    before = await _previous_settlement(connection, day)
+    query = select(day_price, instrument.c.name, instrument.c.name_zh)
+    query = query.join(instrument, instrument.c.symbol == day_price.c.symbol).where(day_price.c.day == day.day)
+    found = []
+    for row in await connection.execute(query.order_by(day_price.c.symbol)):
+        volume, previous = volumes.get(row.symbol), before.get(row.symbol)
+        change = None if row.settlement_price is None or previous is None else row.settlement_price - previous
+        found.append(
+            {
+                "symbol": row.symbol,
+                "name": row.name,
+                "name_zh": row.name_zh,
+                **{name: getattr(volume, name, None) for name in ("open", "high", "low")},
+                "closing_price": row.closing_price,
+                "closing_method": row.closing_method,
+                "settlement_price": row.settlement_price,
+                "settlement_method": row.settlement_method,
+                "previous_settlement": previous,
+                "change": change,
+                **{name: int(getattr(volume, name, 0)) for name in ("trades", "quantity", "amount")},
+            }
+        )
+    return found
+
+
+async def _previous_settlement(connection: AsyncConnection, day: Day) -> dict[str, int]:
+    last = select(func.max(day_price.c.day)).where(day_price.c.day < day.day).scalar_subquery()
+    query = select(day_price.c.symbol, day_price.c.settlement_price).where(day_price.c.day == last)
+    return {row.symbol: row.settlement_price for row in await connection.execute(query)}
+
+
+async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:
+    """Return the fine gold under receipt by class: at both ends of the day, taken in and given out."""
+    ends = []
+    for sequence in (day.first - 1, day.last):
+        rows = await balances_at(connection, sequence)
+        ends.append({row.asset: -row.balance for row in rows if row.kind == "vault"})
+    vault = (ledger_account.c.kind == "vault", ledger_account.c.asset != CASH, ledger_entry.c.kind != TRADE)
+    moved = select(
+        ledger_account.c.asset,
+        func.sum(func.greatest(-posting.c.amount, 0)).label("taken_in"),
+        func.sum(func.greatest(posting.c.amount, 0)).label("given_out"),
+    )
+    moved = moved.join(posting, posting.c.account_id == ledger_account.c.account_id)
+    moved = moved.join(ledger_entry, ledger_entry.c.sequence == posting.c.sequence)
+    moved = moved.where(posting.c.sequence.between(day.first, day.last), *vault).group_by(ledger_account.c.asset)
+    flows = {row.asset: row for row in await connection.execute(moved)}
+    before, after = ends
+    return [
+        {
+            "symbol": symbol,
+            "previous": before.get(symbol, 0),
+            "taken_in": int(getattr(flows.get(symbol), "taken_in", 0)),
+            "given_out": int(getattr(flows.get(symbol), "given_out", 0)),
+            "total": after.get(symbol, 0),
+        }
+        for symbol in sorted(before.keys() | after.keys())
+    ]
+
+
+async def _breaks(connection: AsyncConnection, ended_at: int) -> list[dict[str, Any]]:
+    """Return the number of breaks that were open when the day ended, by kind."""
+    columns = recon_break.c
+    query = select(columns.kind, func.count().label("open")).where(columns.opened_at <= ended_at)
+    query = query.where(or_(columns.closed_at.is_(None), columns.closed_at > ended_at)).group_by(columns.kind)
+    return [{"kind": row.kind, "open": row.open} for row in await connection.execute(query.order_by(columns.kind))]
+
+
+async def find(connection: AsyncConnection, day: date) -> Bulletin:
+    """Return the bulletin of a day. Raises BadValue for a day that has none."""
+    query = select(bulletin.c.day, bulletin.c.content, bulletin.c.hash).where(bulletin.c.day == day)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise BadValue("day", day.isoformat(), "a trading day that is closed")
+    return Bulletin(*row)
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Listed:
+    """Return the bulletins without their content, oldest first."""
+    query = select(bulletin.c.bulletin_no, bulletin.c.day, bulletin.c.hash, bulletin.c.made_at)
+    return await fetch(connection, query, (bulletin.c.bulletin_no,), page)

@@ -1,0 +1,213 @@
+"""The content of a statement of account: what an account had at both ends of a trading day, and all that moved it.
+
+Everything follows from the ledger, the trades and the engine's holdings within the day's range of events, so the same
+day gives the same content whenever it is computed. Money is in fen, gold in fine mg, times in ms since the epoch.
+
+For money, and for each class of gold with its pledged and held parts:
+
+    closing = opening + everything that is listed
+
+``PaperDiffers`` is raised where that does not hold.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from goldx.protocol.units import CASH
+from settlement.base.sub_accounts import SUFFIXES, owner_of
+from settlement.closing.day import Day, Held
+from settlement.closing.differs import PaperDiffers
+from settlement.closing.statement_sources import Sources
+
+FORMAT: Final = 1
+FEE: Final = "fee"
+"""Kind of a ledger entry that pays a bill of fees."""
+ACCOUNT_KINDS: Final = ("HOUSE", "CLIENT")
+"""By the number that the engine has for each."""
+
+
+def of_account(found: Sources, account: str, trades: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the statement of an account. Raises PaperDiffers."""
+    about = found.accounts[account]
+    moved = found.movements.get(account, ())
+    name, name_zh = found.members.get(about.member, (about.member, ""))
+    symbols = {asset for name, asset in {*found.opening, *found.closing} if asset != CASH and owner_of(name) == account}
+    content = {
+        "format": FORMAT,
+        "paper": "account_statement",
+        "day": found.day.day.isoformat(),
+        "first_sequence": found.day.first,
+        "last_sequence": found.day.last,
+        "ended_at": found.ended_at,
+        "days_to_object": found.days_to_object,
+        "member": about.member,
+        "name": name,
+        "name_zh": name_zh,
+        "account": account,
+        "account_kind": ACCOUNT_KINDS[about.kind],
+        "owner": about.owner,
+        "cash": _cash(found, account, trades, moved),
+        "metal": [_metal(found, account, symbol, trades, moved) for symbol in sorted(symbols)],
+        "trades": list(trades),
+        "movements": list(moved),
+        "lots": list(found.lots.get(account, ())),
+    }
+    check(content)
+    return content
+
+
+def _cash(
+    found: Sources, account: str, trades: Sequence[Mapping[str, Any]], moved: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    money = [record for record in moved if record["asset"] == CASH]
+    bank = [record["amount"] for record in money if record["kind"] == "cash"]
+    bills = [record["amount"] for record in money if record["kind"] == FEE]
+    other = [record["amount"] for record in money if record["kind"] not in ("cash", FEE)]
+    return {
+        "opening": _money(found.opening.get((account, CASH), 0), found.held_before.get((account, CASH))),
+        "paid_in": sum(amount for amount in bank if amount > 0),
+        "paid_out": sum(amount for amount in bank if amount < 0),
+        "bought": -sum(record["amount"] for record in trades if record["side"] == "BUY"),
+        "sold": sum(record["amount"] for record in trades if record["side"] == "SELL"),
+        "trading_fees": -sum(record["fee"] for record in trades),
+        "bills": sum(bills),
+        "other": sum(other),
+        "closing": _money(found.closing.get((account, CASH), 0), found.held.get((account, CASH))),
+    }
+
+
+def _money(balance: int, held: Held | None) -> dict[str, int]:
+    """Return a balance with what of it is available and withdrawable, and what is frozen by each reason."""
+    orders, proceeds = (held.reserved, held.unwithdrawable) if held else (0, 0)
+    available = balance - orders - (held.locked if held else 0)
+    return {
+        "balance": balance,
+        "available": available,
+        "withdrawable": max(available - proceeds, 0),
+        "frozen_orders": orders,
+        "sale_proceeds": proceeds,
+    }
+
+
+def _metal(
+    found: Sources,
+    account: str,
+    symbol: str,
+    trades: Sequence[Mapping[str, Any]],
+    moved: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    mine = [record for record in trades if record["symbol"] == symbol]
+    gold = [record for record in moved if record["asset"] == symbol]
+    net = [(record["kind"], record["amount"] + record["pledged"] + record["held"]) for record in gold]
+    loaded_in = sum(amount for kind, amount in net if kind == "receipt")
+    loaded_out = sum(amount for kind, amount in net if kind in ("load_out", "load_out_cancel", "receipt_cancel"))
+    return {
+        "symbol": symbol,
+        "opening": _gold(found.opening, found.held_before, account, symbol),
+        "bought": sum(record["quantity"] for record in mine if record["side"] == "BUY"),
+        "sold": -sum(record["quantity"] for record in mine if record["side"] == "SELL"),
+        "load_in": loaded_in,
+        "load_out": loaded_out,
+        "other": sum(amount for _, amount in net) - loaded_in - loaded_out,
+        "closing": _gold(found.closing, found.held, account, symbol),
+    }
+
+
+def _gold(
+    balances: Mapping[tuple[str, str], int], held: Mapping[tuple[str, str], Held], account: str, symbol: str
+) -> dict[str, int]:
+    """Return a holding with its pledged and held parts, and what of it is available and withdrawable."""
+    mine = balances.get((account, symbol), 0)
+    pledged, frozen = (balances.get((account + suffix, symbol), 0) for suffix in SUFFIXES)
+    engine = held.get((account, symbol))
+    orders, locked, bound = (engine.reserved, engine.locked, engine.unwithdrawable) if engine else (0, 0, 0)
+    available = mine - orders - locked
+    return {
+        "total": mine + pledged + frozen,
+        "available": available,
+        "withdrawable": max(available - bound, 0),
+        "frozen_orders": orders,
+        "resale_lock": locked,
+        "pledged": pledged,
+        "held": frozen,
+    }
+
+
+def check(content: Mapping[str, Any]) -> None:
+    """Raise PaperDiffers unless what is listed leads from the opening figures to the closing ones."""
+    cash = content["cash"]
+    listed = sum(cash[name] for name in ("paid_in", "paid_out", "bought", "sold", "trading_fees", "bills", "other"))
+    _compare(content, CASH, cash["opening"]["balance"] + listed, cash["closing"]["balance"])
+    for metal in content["metal"]:
+        listed = sum(metal[name] for name in ("bought", "sold", "load_in", "load_out", "other"))
+        _compare(content, metal["symbol"], metal["opening"]["total"] + listed, metal["closing"]["total"])
+
+
+def _compare(content: Mapping[str, Any], asset: str, computed: int, booked: int) -> None:
+    if computed != booked:
+        text = "{} of {} in {}: opening and movements make {}, the ledger has {}"
+        raise PaperDiffers(text.format(content["day"], content["account"], asset, computed, booked))
+
+
+def check_follows(before: Mapping[str, Any] | None, content: Mapping[str, Any]) -> None:
+    """Raise PaperDiffers unless the opening figures are the closing ones of the statement before.
+
+    ``before`` is the account's newest earlier statement, None for its first one, which may open with anything.
+    """
+    if before is None:
+        return
+    closed = {metal["symbol"]: metal["closing"] for metal in before["metal"]}
+    opened = {metal["symbol"]: metal["opening"] for metal in content["metal"]}
+    pairs = [(CASH, before["cash"]["closing"], content["cash"]["opening"])]
+    pairs += [(symbol, closed.get(symbol), opened.get(symbol)) for symbol in sorted(closed.keys() | opened.keys())]
+    for asset, was, now in pairs:
+        if was != now and any((was or {}).values()) | any((now or {}).values()):
+            text = "{} of {} in {}: opens with {}, and that of {} closed with {}"
+            about = (content["day"], content["account"], asset, now, before["day"], was)
+            raise PaperDiffers(text.format(*about))
+
+
+def of_member(day: Day, accounts: Sequence[Mapping[str, Any]], hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the statement of a member: the sums of its accounts, each with the SHA-256 of its own statement.
+
+    ``accounts`` are the contents of their statements, with the number of their trades in place of these.
+    """
+    first = accounts[0]
+    symbols = sorted({metal["symbol"] for content in accounts for metal in content["metal"]})
+    return {
+        "format": FORMAT,
+        "paper": "member_statement",
+        "day": day.day.isoformat(),
+        "first_sequence": day.first,
+        "last_sequence": day.last,
+        **{name: first[name] for name in ("ended_at", "days_to_object", "member", "name", "name_zh")},
+        "cash": _summed([content["cash"] for content in accounts]),
+        "metal": [
+            {
+                "symbol": symbol,
+                **_summed([m for content in accounts for m in content["metal"] if m["symbol"] == symbol]),
+            }
+            for symbol in symbols
+        ],
+        "accounts": [
+            {
+                **{name: content[name] for name in ("account", "account_kind", "owner")},
+                "cash": content["cash"]["closing"]["balance"],
+                "metal": {metal["symbol"]: metal["closing"]["total"] for metal in content["metal"]},
+                "trades": content["trades"],
+                "sha256": hashes[content["account"]],
+            }
+            for content in accounts
+        ],
+    }
+
+
+def _summed(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums of figures of the same shape, of nested ones too."""
+    found: dict[str, Any] = {}
+    for name, value in records[0].items():
+        if isinstance(value, Mapping):
+            found[name] = _summed([record[name] for record in records])
+        elif isinstance(value, int):
+            found[name] = sum(record[name] for record in records)
+    return found

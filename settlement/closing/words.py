@@ -1,0 +1,207 @@
+"""The words of the papers of the close in Chinese and English, and how they write figures, days and times."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+from goldx.protocol.units import CASH, format_decimal, format_money, format_price
+from settlement.base.working_days import shown_time
+from settlement.closing.paper import Language
+
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "page": ("第 {} 页，共 {} 页", "page {} of {}"),
+    "day": ("交易日", "Trading day"),
+    "account_statement": ("客户结算单", "Statement of account"),
+    "member_statement": ("会员结算单", "Statement of member"),
+    "member": ("会员", "Member"),
+    "account": ("交易账户", "Account"),
+    "account_kind": ("账户类别", "Kind of account"),
+    "HOUSE": ("自营", "house"),
+    "CLIENT": ("客户", "client"),
+    "owner": ("客户代码", "Client"),
+    "range": ("成交流水范围", "Events"),
+    "ended_at": ("日终时间", "Day ended at"),
+    "cash": ("资金（元）", "Money (CNY)"),
+    "opening": ("上日结存", "Opening"),
+    "closing": ("当日结存", "Closing"),
+    "item": ("项目", "Item"),
+    "balance": ("结存", "Balance"),
+    "available": ("可用", "Available"),
+    "withdrawable": ("可提", "Withdrawable"),
+    "frozen_orders": ("委托冻结", "Frozen for orders"),
+    "sale_proceeds": ("当日卖出款（次日可提）", "Proceeds of sales, withdrawable from the next day"),
+    "paid_in": ("入金", "Money in"),
+    "paid_out": ("出金", "Money out"),
+    "bought": ("买入", "Bought"),
+    "sold": ("卖出", "Sold"),
+    "trading_fees": ("交易手续费", "Trading fees"),
+    "bills": ("仓储等费用账单", "Bills of fees"),
+    "other": ("其他", "Other"),
+    "metal": ("黄金（克，纯重）", "Gold (fine grams)"),
+    "symbol": ("品种", "Class"),
+    "total": ("合计", "Total"),
+    "resale_lock": ("当日买入锁定", "Resale lock"),
+    "pledged": ("质押", "Pledged"),
+    "held": ("司法冻结", "Legal hold"),
+    "load_in": ("入库", "Load-in"),
+    "load_out": ("出库", "Load-out"),
+    "lots": ("已注册仓单的批次", "Lots under receipt"),
+    "lot": ("批次", "Lot"),
+    "receipt": ("仓单", "Receipt"),
+    "mark": ("标记", "Mark"),
+    "warehouse": ("仓库", "Warehouse"),
+    "fine": ("纯重（克）", "Fine (g)"),
+    "trades": ("成交明细", "Trades"),
+    "trade": ("成交号", "Trade"),
+    "time": ("时间", "Time"),
+    "side": ("买卖", "Side"),
+    "BUY": ("买入", "buy"),
+    "SELL": ("卖出", "sell"),
+    "price": ("价格（元/克）", "Price (CNY/g)"),
+    "quantity": ("数量（克）", "Quantity (g)"),
+    "amount": ("金额（元）", "Amount (CNY)"),
+    "fee": ("手续费（元）", "Fee (CNY)"),
+    "cash_movements": ("资金变动", "Movements of money"),
+    "metal_movements": ("黄金变动", "Movements of gold"),
+    "kind": ("类别", "Kind"),
+    "document": ("单据", "Document"),
+    "bank_reference": ("银行流水号", "Bank reference"),
+    "own": ("本账户（克）", "Own account (g)"),
+    "pledged_g": ("质押（克）", "Pledged (g)"),
+    "held_g": ("司法冻结（克）", "Legal hold (g)"),
+    "sum": ("合计", "Total"),
+    "none": ("无", "none"),
+    "accounts": ("各账户", "Accounts"),
+    "cash_closing": ("资金结存（元）", "Money (CNY)"),
+    "metal_closing": ("黄金结存（克）", "Gold (g)"),
+    "count": ("成交笔数", "Trades"),
+    "hash": ("结算单 SHA-256", "SHA-256 of the statement"),
+    "confirm": (
+        "请在本交易日后 {} 个工作日内通过接口确认或提出异议；逾期未提出异议的，视为认可本结算单。",
+        "Please confirm this statement or object to it over the API; without an objection within {} working days after "
+        "the trading day it counts as accepted.",
+    ),
+    "lots_note": (
+        "批次为以本账户名义注册的仓单所列实物；黄金权益按克计，成交后不指定批次。",
+        "The lots are those of receipts issued to this account. Title is in grams of a class: a trade names no lot.",
+    ),
+    "bulletin": ("每日行情与库存公告", "Bulletin of the day"),
+    "bulletin_about": ("价格、成交量、仓单与库存", "Prices, volumes, gold under receipt and stock"),
+    "instruments": ("行情", "Prices and volumes"),
+    "open": ("开盘价", "Open"),
+    "high": ("最高价", "High"),
+    "low": ("最低价", "Low"),
+    "closing_price": ("收盘价", "Close"),
+    "closing_method": ("收盘价方法", "Close found by"),
+    "settlement_price": ("结算价", "Settlement"),
+    "settlement_method": ("结算价方法", "Settlement found by"),
+    "previous_settlement": ("上日结算价", "Previous settlement"),
+    "change": ("涨跌", "Change"),
+    "method.AUCTION": ("收盘集合竞价", "closing auction"),
+    "method.WINDOW": ("收盘前加权平均", "weighted average of the last minutes"),
+    "method.LAST": ("最后成交价", "last trade"),
+    "method.AVERAGE": ("当日加权平均", "weighted average of the day"),
+    "method.PREVIOUS": ("沿用上日", "as the day before"),
+    "method.REFERENCE": ("参考价", "reference price"),
+    "method.NONE": ("无", "none"),
+    "methods_note": (
+        "价格单位为元/克（纯重）。本市场为实物交割、全额保证的现货市场，无持仓量。",
+        "Prices are in CNY per fine gram. Everything is put up beforehand and delivered at once: there is no open "
+        "interest.",
+    ),
+    "registered": ("仓单黄金（克，纯重）", "Gold under receipt (fine grams)"),
+    "registered_note": (
+        "按账簿统计：注册仓单增加，出库与注销减少；出库撤销计入增加。",
+        "By the ledger: receipts and cancelled load-outs add; load-outs and receipts taken back take away.",
+    ),
+    "previous": ("上日", "Previous"),
+    "taken_in": ("增加", "In"),
+    "given_out": ("减少", "Out"),
+    "net_change": ("净变动", "Net change"),
+    "stock": ("仓库库存（克）", "Stock of the warehouses (grams)"),
+    "gross_and_fine": ("毛重与纯重（纯重自证书签发起计）", "Gross weight, and fine weight from the certificate on"),
+    "made_of": ("纯重合计的构成", "What the fine total is made of"),
+    "form": ("形态", "Form"),
+    "customs": ("海关状态", "Customs"),
+    "DOMESTIC": ("境内", "domestic"),
+    "BONDED": ("保税", "bonded"),
+    "lot_count": ("批次数", "Lots"),
+    "gross_previous": ("毛重上日", "Gross previous"),
+    "gross_in": ("毛重入库", "Gross in"),
+    "gross_out": ("毛重出库", "Gross out"),
+    "melt_loss": ("熔损", "Melt loss"),
+    "gross_total": ("毛重合计", "Gross total"),
+    "fine_previous": ("纯重上日", "Fine previous"),
+    "fine_in": ("纯重入库", "Fine in"),
+    "fine_out": ("纯重出库", "Fine out"),
+    "fine_total": ("纯重合计", "Fine total"),
+    "unreceipted": ("未注册仓单", "No receipt"),
+    "free": ("可用", "Free"),
+    "frozen": ("冻结", "Frozen"),
+    "legal_hold": ("司法冻结", "Legal hold"),
+    "in_dispute": ("争议", "In dispute"),
+    "in_transfer": ("调拨中", "In transfer"),
+    "in_grams": ("（克）", " (g)"),
+    "form.SCRAP_JEWEL": ("旧料/旧金首饰", "old jewellery"),
+    "form.KARAT_ALLOY": ("K金料", "karat alloy"),
+    "form.DORE": ("合质金", "doré"),
+    "form.NONAPPROVED_BAR": ("非认定企业金条", "bars of other makers"),
+    "form.GRAIN": ("金粒", "grain"),
+    "breaks": ("未结差异", "Open breaks"),
+    "open_breaks": ("未结数", "Open"),
+    "kind.cash": ("出入金", "Money in or out"),
+    "kind.receipt": ("入库（仓单注册）", "Load-in (receipt)"),
+    "kind.receipt_cancel": ("仓单注销", "Receipt taken back"),
+    "kind.pledge": ("质押", "Pledge"),
+    "kind.pledge_release": ("解除质押", "Release of a pledge"),
+    "kind.legal_hold": ("司法冻结", "Legal hold"),
+    "kind.legal_lift": ("解除冻结", "End of a legal hold"),
+    "kind.load_out": ("出库（提货）", "Load-out"),
+    "kind.load_out_cancel": ("提货撤销", "Load-out cancelled"),
+    "kind.correction": ("更正", "Correction"),
+    "kind.fee_payout": ("手续费划付", "Payout of fees"),
+    "kind.fee": ("费用账单", "Bill of fees"),
+    "kind.unidentified": ("未识别变动", "Without a document"),
+}
+
+
+def word(language: Language, key: str) -> str:
+    """Return a word of the papers in a language; a key that is not known is its own word."""
+    found = _WORDS.get(key)
+    return key.removeprefix("kind.") if found is None else found[language == "en"]
+
+
+def grouped(text: str) -> str:
+    """Return a decimal string with commas between thousands."""
+    whole, point, fraction = text.partition(".")
+    return f"{int(whole):,}{point}{fraction}" if whole not in ("-0", "-") else text
+
+
+def money(fen: int) -> str:
+    """Return an amount of money in CNY."""
+    return grouped(format_money(fen))
+
+
+def weight(mg: int) -> str:
+    """Return a weight in grams, always with three decimals."""
+    return grouped(format_decimal(mg, 3))
+
+
+def price(fen: int) -> str:
+    """Return a price in CNY per gram."""
+    return grouped(format_price(fen))
+
+
+def amount(number: int, asset: str) -> str:
+    """Return an amount of an asset: money in CNY, gold in fine grams."""
+    return money(number) if asset == CASH else weight(number)
+
+
+def shown_day(language: Language, day: date) -> str:
+    """Return a date as it is usual in a language."""
+    return f"{day.year}年{day.month}月{day.day}日" if language == "zh" else day.isoformat()
+
+
+def moment(at: int) -> str:
+    """Return a time in Shanghai."""
+    return shown_time(at)

@@ -1,0 +1,42 @@
+"""Trading days of a small exchange that are ended and closed."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from goldx.protocol import terms
+from goldx.protocol.commands import MarketSetPhase
+from settlement.closing import close as closing
+from settlement.closing import statements
+from settlement.tables.papers import account_statement
+from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do
+
+DAYS = [f"2099-12-{number:02d}" for number in (1, 2, 3, 4, 7, 8, 9, 10)]
+"""Trading days that a test ends one after the other; what comes before the first is a day, too."""
+
+
+async def end_day(exchange: SmallExchange, next_day: str) -> None:
+    """End the trading day, close it, and open the next one."""
+    await begin_day(exchange, next_day)
+    await closing.close(exchange.engine, ONE, lambda _: None)
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+    await exchange.post()
+
+
+async def statement_of(exchange: SmallExchange, account: str, day: str | None = None) -> statements.Statement:
+    """Return the statement of an account, or of a member, of a day, by default its newest."""
+    columns = account_statement.c
+    query = select(columns.statement_no).where((columns.account == account) | (columns.member == account))
+    query = query.where((columns.account == account) | columns.account.is_(None))
+    if day is not None:
+        query = query.where(columns.day == date.fromisoformat(day))
+    async with exchange.engine.connect() as connection:
+        number = await connection.scalar(query.order_by(columns.day.desc()).limit(1))
+    assert number is not None
+    return await do(exchange, statements.find, number)
+
+
+async def content_of(exchange: SmallExchange, account: str, day: str | None = None) -> dict[str, Any]:
+    """Return the content of a statement."""
+    return (await statement_of(exchange, account, day)).content
