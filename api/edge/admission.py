@@ -33,7 +33,17 @@ WRONG_TOKEN_COST: Final = 5
 """Units that a token costs; they are given back once its key turns out to be registered."""
 PRINCIPAL: Final = "goldx.principal"
 """The key of the authenticated principal in an ASGI scope."""
-STAFF_PATHS: Final = ("/v1/settlement", "/v1/certificates", "/v1/statements", "/v1/bulletins", "/docs", "/openapi.json")
+STAFF_PATHS: Final = (
+    "/v1/settlement",
+    "/v1/certificates",
+    "/v1/statements",
+    "/v1/withdrawals",
+    "/v1/withdrawable",
+    "/v1/payees",
+    "/v1/bulletins",
+    "/docs",
+    "/openapi.json",
+)
 """Prefixes of the paths that a process beside the gateway answers (``api.staff``)."""
 FREE_PATHS: Final = ("/health",)
 """Paths for monitoring, which cost nothing."""

@@ -1,7 +1,8 @@
 """REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of the token's signer.
 
-``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. One module per
-folder of settlement. Every listing comes in pages (``api.listing``).
+``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. What members do with
+their own keys is under ``/v1/statements``, ``/v1/withdrawals`` and ``/v1/payees``. One module per folder of settlement.
+Every listing comes in pages (``api.listing``).
 """
 
 from fastapi import FastAPI, Request
@@ -24,6 +25,7 @@ from api.settlement_routes import (
     recycling,
     registry,
     reports,
+    withdrawals,
 )
 from settlement.base.refusal import Refused
 from settlement.workbooks.cells import BadFile
@@ -40,6 +42,7 @@ FOLDERS = (
     reports,
     ledger,
     banking,
+    withdrawals,
     base,
     registry,
     reconciliation,
@@ -55,6 +58,7 @@ def install(app: FastAPI) -> None:
     app.include_router(assays.public)
     app.include_router(closing.members)
     app.include_router(closing.public)
+    app.include_router(withdrawals.members)
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> JSONResponse:

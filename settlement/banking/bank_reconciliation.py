@@ -12,7 +12,7 @@ BANK_BALANCE     the balances differ by something else than all of these
 ===============  ====================================================================================
 
 The comparison is a full outer join: by what a payment is tied to, else by the bank's reference. A payment that the bank
-has rejected, and the money that came back for it, are no difference: no statement has either.
+has rejected or that was cancelled, and the money that came back for it, are no difference: no statement has either.
 """
 
 from datetime import date
@@ -33,15 +33,19 @@ from settlement.reconciliation.breaks import Break
 _DIFFERENCES: Final = text("""
 WITH tied AS (
     SELECT item_no, cash_id, how FROM bank_match WHERE match_no <= :match_no
-), rejected AS (
+), unpaid AS (
     SELECT a.cash_id, a.back_cash_id FROM payment_answer a
     JOIN cash_transfer back ON back.cash_id = a.back_cash_id AND back.status = 'DONE'
     JOIN outbox o ON o.kind = 'cash' AND o.subject = a.back_cash_id AND o.sequence <= :last
     WHERE a.answer_no <= :answer_no AND NOT EXISTS (SELECT FROM tied WHERE tied.cash_id = a.cash_id)
+    UNION
+    SELECT w.cash_id, w.back_cash_id FROM withdrawal w
+    JOIN cash_transfer back ON back.cash_id = w.back_cash_id AND back.status = 'DONE'
+    JOIN outbox o ON o.kind = 'cash' AND o.subject = w.back_cash_id AND o.sequence <= :last
 ), money AS (
     SELECT c.cash_id, c.account, c.amount, c.bank_reference FROM cash_transfer c
     JOIN outbox o ON o.kind = 'cash' AND o.subject = c.cash_id AND o.sequence <= :last
-    WHERE c.status = 'DONE' AND NOT EXISTS (SELECT FROM rejected WHERE c.cash_id IN (cash_id, back_cash_id))
+    WHERE c.status = 'DONE' AND NOT EXISTS (SELECT FROM unpaid WHERE c.cash_id IN (cash_id, back_cash_id))
 ), payment AS (
     SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name,
         (SELECT max(t.cash_id) FROM tied t JOIN money ON money.cash_id = t.cash_id WHERE t.item_no = i.item_no)

@@ -37,6 +37,7 @@ from settlement.tables.banking import (
 )
 from settlement.tables.base import member
 from settlement.tables.ledger import cash_transfer
+from settlement.tables.withdrawals import withdrawal
 from settlement.workbooks.cells import BadFile, RowError
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
@@ -85,7 +86,7 @@ async def order(connection: AsyncConnection, by: str, account: str, amount_fen: 
     number = printable("payee account", "".join(payee.account.split()), 34, 4)
     printable("payee bank", payee.bank, 140)
     await audit.lock(connection)
-    await _check_name(connection, account, payee.name)
+    await check_name(connection, await check_trading_account(connection, account), payee.name)
     end_to_end = f"W-{secrets.token_hex(7).upper()}"
     why = f"to {number} of {payee.name} at {payee.bank}"
     proposal = await cash.propose(connection, by, account, -amount_fen, end_to_end, more={"payee": why})
@@ -105,14 +106,13 @@ async def order(connection: AsyncConnection, by: str, account: str, amount_fen: 
     return proposal
 
 
-async def _check_name(connection: AsyncConnection, account: str, name: str) -> None:
-    """Raise Refused (PAYEE_DIFFERS) where a payee has another name than the account's member."""
-    code = await check_trading_account(connection, account)
+async def check_name(connection: AsyncConnection, code: str, name: str) -> None:
+    """Raise Refused (PAYEE_DIFFERS) where a payee has another name than the member with this code."""
     row = (await connection.execute(select(member).where(member.c.member == code))).first()
     names = [text for text in (row.name, row.name_zh) if text] if row is not None else []
     if not any(same(name, text) for text in names):
         known = f"is {' or '.join(names)}" if names else "has no name in the register"
-        raise Refused("PAYEE_DIFFERS", f"money of {account} goes to its member alone, who {known}, not to {name}")
+        raise Refused("PAYEE_DIFFERS", f"money of member {code} goes to itself alone, which {known}, not to {name}")
 
 
 def _orders() -> Select[Any]:
@@ -149,7 +149,8 @@ async def send(connection: AsyncConnection, by: str, bank_account: str, form: st
         raise BadValue("format", form, "one of " + ", ".join(PAYMENT_FORMATS))
     await audit.lock(connection)
     account = await accounts.find(connection, bank_account)
-    ready = _orders().where(cash_transfer.c.status == "DONE", payment_in_file.c.cash_id.is_(None))
+    cancelled = exists().where(withdrawal.c.cash_id == payment_order.c.cash_id, withdrawal.c.status == "CANCELLED")
+    ready = _orders().where(cash_transfer.c.status == "DONE", payment_in_file.c.cash_id.is_(None), ~cancelled)
     rows = list(await connection.execute(ready.order_by(payment_order.c.cash_id).limit(MOST)))
     if not rows:
         raise Refused("NO_PAYMENTS", "no order waits: each is in a file, or its money is not out of its holding yet")

@@ -51,6 +51,7 @@ MODULES: Final = {
     "recycling": "counter",
     "reports": "export",
     "service": "states",
+    "withdrawals": "payee withdrawal",
 }
 """The modules of this package, with the names of the commands that each adds to the group."""
 
@@ -105,14 +106,14 @@ def tend(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     return _run(by, OPERATORS, work)
 
 
-def propose(by: str, work: Callable[[AsyncConnection], Awaitable[int]]) -> None:
+def propose(by: str, work: Callable[[AsyncConnection], Awaitable[int]], permissions: Iterable[str] = ACTORS) -> None:
     """Do ``work``, which makes a proposal, and print the numbers of the proposal and of its documents."""
     from settlement.base import proposals
 
     async def run(connection: AsyncConnection) -> proposals.Proposal:
         return await proposals.find(connection, await work(connection))
 
-    say_proposed(act(by, run))
+    say_proposed(_run(by, permissions, run))
 
 
 def say_proposed(made: Proposal) -> None:

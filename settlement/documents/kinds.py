@@ -92,6 +92,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "lot_lift": Kind("settlement.intake.intake:Lift"),
     "lot_return": Kind("settlement.intake.intake:Return"),
     "weight_correction": Kind("settlement.intake.weight_corrections"),
+    "payee_account": Kind("settlement.banking.payees"),
+    "withdrawal_limit": Kind("settlement.banking.withdrawal_limits"),
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys"),
     "break_write_off": Kind("settlement.reconciliation.resolutions"),
 }

@@ -4,22 +4,21 @@ from typing import Final
 
 from settlement.documents.machine import ENGINE, Machine, Step
 
-CASH_TRANSFER: Final = Machine(
-    "cash",
-    {
-        "propose": Step((), "PROPOSED"),
-        "approve": Step(("PROPOSED",), "SENDING", people=2),
-        "decline": Step(("PROPOSED",), "DECLINED"),
-        "complete": Step(("SENDING",), "DONE", (ENGINE,)),
-        "refuse": Step(("SENDING",), "REFUSED", (ENGINE,)),
-    },
-)
+_MONEY: Final = {
+    "propose": Step((), "PROPOSED"),
+    "approve": Step(("PROPOSED",), "SENDING", people=2),
+    "decline": Step(("PROPOSED",), "DECLINED"),
+    "complete": Step(("SENDING",), "DONE", (ENGINE,)),
+    "refuse": Step(("SENDING",), "REFUSED", (ENGINE,)),
+}
+CASH_TRANSFER: Final = Machine("cash", {**_MONEY, "lapse": Step(("PROPOSED",), "DECLINED", (ENGINE,))})
+"""It lapses when the member cancels the withdrawal that it is."""
 BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline", "refuse"))
 """No other transfer of money may have the same bank reference."""
 CASH_UNDER_WAY: Final = CASH_TRANSFER.open
 """The transfer may yet move money: it is proposed, or on its way to the engine."""
-CORRECTION: Final = Machine("correction", CASH_TRANSFER.steps)
-FEE_PAYOUT: Final = Machine("fee_payout", CASH_TRANSFER.steps)
+CORRECTION: Final = Machine("correction", _MONEY)
+FEE_PAYOUT: Final = Machine("fee_payout", _MONEY)
 """The states of both are those of a transfer of money."""
 CORRECTION_COUNTS: Final = CORRECTION.without(CORRECTION.after("decline", "refuse"))
 """The correction moves money, or may yet; a claim has one such payment."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from settlement.documents import (
     assays,
+    banking,
     charges,
     custody,
     kinds,
@@ -42,5 +43,8 @@ MACHINES: Final[Mapping[str, Machine]] = {
         reconciliation.WAREHOUSE_KEY,
         reconciliation.BREAK,
         statements.ACCOUNT_STATEMENT,
+        banking.PAYEE_ACCOUNT,
+        banking.WITHDRAWAL,
+        banking.WITHDRAWAL_LIMIT,
     )
 }

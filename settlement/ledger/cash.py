@@ -11,7 +11,7 @@ from goldx.protocol.units import CASH, MAX_MONEY_FEN, BadValue, format_money
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
-from settlement.base.steps import advance
+from settlement.base.steps import SERVICE, advance
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
@@ -105,6 +105,11 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Close the transfer; no money moves."""
     await advance(connection, cash_transfer, CASH_TRANSFER, by, "decline", subjects)
+
+
+async def lapsed(connection: AsyncConnection, number: int) -> None:
+    """Close a transfer that nobody has decided, since the member has cancelled it; no money moves."""
+    await advance(connection, cash_transfer, CASH_TRANSFER, SERVICE, "lapse", [number])
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

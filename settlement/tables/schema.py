@@ -14,6 +14,7 @@ from settlement.tables import (
     papers,
     reconciliation,
     recycling,
+    withdrawals,
 )
 from settlement.tables.columns import metadata
 
@@ -32,4 +33,5 @@ __all__ = [
     "papers",
     "reconciliation",
     "recycling",
+    "withdrawals",
 ]

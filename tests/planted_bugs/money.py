@@ -44,6 +44,10 @@ CHAIN = "chain.py"
 DEPOSITS = "deposits.py"
 PAYMENTS = "payouts.py"
 PROOF = "bank_reconciliation.py"
+LIMITS = "withdrawal_limits.py"
+PAYEES = "payees.py"
+STATES = "withdrawal_states.py"
+WITHDRAWALS = "withdrawals.py"
 
 BANKING_BUGS = (
     Bug(
@@ -74,6 +78,39 @@ BANKING_BUGS = (
     ),
     Bug("a way back is left open for what was paid", PAYMENTS, 'if back.status != "PROPOSED":', "if back is not None:"),
     Bug("an account without a statement is not named", PROOF, "s.last_day >= :day", "s.last_day <= :day"),
+    Bug(
+        "an order goes out that was cancelled",
+        PAYMENTS,
+        "payment_in_file.c.cash_id.is_(None), ~cancelled)",
+        "payment_in_file.c.cash_id.is_(None))",
+    ),
+    Bug(
+        "what is asked for can be asked for again",
+        WITHDRAWALS,
+        "> found.withdrawable_fen - found.asked_fen",
+        "> found.withdrawable_fen",
+    ),
+    Bug(
+        "what was declined uses up the day",
+        WITHDRAWALS,
+        'withdrawal.c.day == day,\n            withdrawal.c.status.in_(WITHDRAWAL.after("ask", "accept")),',
+        "withdrawal.c.day == day,",
+    ),
+    Bug(
+        "a day has no limit",
+        WITHDRAWALS,
+        "if asked + request.amount_fen > limits.per_day_fen:",
+        "if request.amount_fen > limits.per_day_fen:",
+    ),
+    Bug("a new payee is used at once", PAYEES, "if row.usable_at > now_ms():", "if row.usable_at > 2 * now_ms():"),
+    Bug("another member's account is paid out", WITHDRAWALS, "if owner != member:", "if not owner:"),
+    Bug(
+        "the limits of an account do not go before those of all",
+        LIMITS,
+        "query.order_by(columns.account.is_(None), ",
+        "query.order_by(",
+    ),
+    Bug("money is given back twice", STATES, 'money == "DONE", back.c.cash_id.is_(None)', 'money == "DONE"'),
     Bug("money of a later day counts", PROOF, "ledger = after - await", "ledger = 0 * after - await"),
     Bug(
         "a payment is settled by one of a later day",

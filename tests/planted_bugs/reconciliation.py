@@ -81,7 +81,10 @@ BUGS = (
         "recon_break.c.last_run <= run_id)",
     ),
     Bug(
-        "a break that is found again keeps its last run", BREAKS, '_NEWEST, "last_run", "status")', '_NEWEST, "status")'
+        "a break that is found again keeps its last run",
+        BREAKS,
+        '_NEWEST, "last_run", "status", "closed_at")',
+        '_NEWEST, "status", "closed_at")',
     ),
     Bug("an explained break may grow a little", BREAKS, "abs(after) > abs(before)", "abs(after) > 2 * abs(before)"),
     Bug("an explained break may turn round", BREAKS, " or (after > 0) != (before > 0)", ""),

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from goldx.client.keys import Key
+from settlement.banking import withdrawals
 from settlement.base import registry, working_days
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.closing.days import DAYS, end_day
@@ -93,6 +94,13 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
     payee = {"payee_name": "Member A", "payee_account": "62220001", "payee_bank": "102393000015"}
     for _ in range(3):
         await rest(ONE, "POST", "/payment-orders", json={"account": "A.H", "amount": "0.01", **payee})
+    limits = {"per_payment": "1.00", "per_day": "3.00", "wait_hours": 0}
+    for number in range(3):
+        await _approve(exchange, rest, (await rest("operator", "POST", "/withdrawal-limits", json=limits))["proposal"])
+        own = {"member": "A", "name": "Member A", "account_number": f"6222000{number}", "bank": "ICBC"}
+        await _approve(exchange, rest, (await rest(ONE, "POST", "/payees", json=own))["proposal"])
+        async with exchange.engine.begin() as connection:
+            await withdrawals.ask(connection, "A", "A-1", withdrawals.Request(f"R-{number}", "A.H", 1, number + 1))
 
 
 async def _take_in_bars(exchange: SmallExchange, rest: Rest) -> None:

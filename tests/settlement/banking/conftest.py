@@ -1,10 +1,10 @@
-"""The escrow bank of the tests of payments to members."""
+"""The escrow bank of the tests of payments to members, and a member who may withdraw."""
 
 import pytest_asyncio
 
-from settlement.banking import accounts
+from settlement.banking import accounts, payees, withdrawal_limits
 from settlement.base import registry
-from tests.settlement.banking.bank_days import statement
+from tests.settlement.banking.bank_days import FREE, PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.small_exchange import ONE, SmallExchange, do
 
@@ -19,3 +19,12 @@ async def bank(exchange: SmallExchange) -> MockBank:
     await exchange.approve(found.proposal or 0)
     await exchange.round_trip()
     return made
+
+
+@pytest_asyncio.fixture
+async def ready(exchange: SmallExchange, bank: MockBank) -> MockBank:
+    """The bank with a deposit of A.H, whose member has limits and an account at a bank."""
+    await do(exchange, registry.add_staff, "test", "operator-2", "Operator", ["operate"])
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
+    await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE))
+    return bank

@@ -45,7 +45,7 @@ async def ordered(exchange: SmallExchange, fen: int) -> str:
 async def test_money_goes_to_the_member_alone(exchange: SmallExchange, bank: MockBank) -> None:
     assert bank.balance_fen == 100_000
     why = await refused(exchange, "PAYEE_DIFFERS", payouts.order, ONE, "A.H", 100, PAYEE._replace(name="某某珠宝"))
-    assert why == "money of A.H goes to its member alone, who is Member A or 厦门某某珠宝, not to 某某珠宝"
+    assert why == "money of member A goes to itself alone, which is Member A or 厦门某某珠宝, not to 某某珠宝"
     await refused(exchange, "PAYEE_DIFFERS", payouts.order, ONE, "B.H", 100, PAYEE)
     await do(exchange, payouts.order, ONE, "A.H", 100, PAYEE._replace(name="ＭEMBER A"))
     with pytest.raises(BadValue, match="more than zero"):

@@ -12,7 +12,7 @@ from settlement.base import proposals, registry
 from settlement.base.proposals import Proposal
 from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, allow, authorize, check_another
-from settlement.documents.machine import AS_BEFORE, CLERK, ENGINE, PROPOSAL, Machine
+from settlement.documents.machine import AS_BEFORE, CLERK, ENGINE, MEMBER, OPERATOR, PROPOSAL, Machine
 from settlement.documents.machines import MACHINES
 from settlement.ledger import cash
 from settlement.lots import lots
@@ -76,7 +76,7 @@ def test_a_machine_is_whole(kind: str) -> None:
     for step in machine.steps.values():
         assert set(step.before) <= reached
         assert step.roles
-        assert set(step.roles) <= {CLERK, ENGINE}
+        assert set(step.roles) <= {CLERK, ENGINE, MEMBER, OPERATOR}
         assert step.people in (1, 2)
 
 

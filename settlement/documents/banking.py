@@ -1,0 +1,52 @@
+"""The life of a member's account at a bank, of a withdrawal that a member asks for, and of the limits of both."""
+
+from typing import Final
+
+from settlement.documents.machine import MEMBER, OPERATOR, Machine, Step
+
+PAYEE_ACCOUNT: Final = Machine(
+    "payee_account",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "LIVE", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+        "end": Step(("LIVE",), "ENDED"),
+    },
+)
+PAYEE_APPROVED: Final = PAYEE_ACCOUNT.within("approve")
+"""A second person has approved the account."""
+PAYEE_KNOWN: Final = PAYEE_ACCOUNT.within("propose", "decline", "end")
+"""No second account of the member at a bank has the same number."""
+
+WITHDRAWAL: Final = Machine(
+    "withdrawal",
+    {
+        "ask": Step((), "ASKED", (MEMBER,)),
+        "accept": Step(("ASKED",), "ACCEPTED"),
+        "decline": Step(("ASKED",), "DECLINED"),
+        "cancel": Step(("ASKED", "ACCEPTED"), "CANCELLED", (MEMBER,)),
+    },
+)
+"""Once accepted it is money out like any other, and its state follows from that."""
+WITHDRAWAL_STATES: Final = (
+    *WITHDRAWAL.states,
+    "APPROVED",
+    "REFUSED",
+    "HELD",
+    "SENT",
+    "PAID",
+    "REJECTED",
+    "RETURNED",
+)
+"""The states that a member sees (``settlement.banking.withdrawal_states``)."""
+CANCELLABLE: Final = ("ASKED", "ACCEPTED", "HELD")
+"""The states that a member sees of a withdrawal that it may cancel."""
+
+WITHDRAWAL_LIMIT: Final = Machine(
+    "withdrawal_limit",
+    {
+        "propose": Step((), "PROPOSED", (OPERATOR,)),
+        "approve": Step(("PROPOSED",), "AGREED", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)

@@ -1,0 +1,285 @@
+"""A member asks for its money: within its means and limits, to itself alone, once, and it sees what becomes of it."""
+
+import pytest
+from sqlalchemy import text
+
+from goldx.protocol import terms
+from goldx.protocol.units import BadValue
+from settlement.banking import (
+    answers,
+    bank_reconciliation,
+    payees,
+    payouts,
+    withdrawal_limits,
+    withdrawal_states,
+    withdrawals,
+)
+from settlement.banking.withdrawal_limits import Limits
+from settlement.banking.withdrawals import Request
+from settlement.base import standings
+from settlement.base.standings import new_notice
+from settlement.service import movements
+from tests.settlement.banking.bank_days import FREE, NAME, PAYEE, statement
+from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
+from tests.settlement.banking.test_payouts import pain_002
+from tests.settlement.commands import clerk
+from tests.settlement.rest import Rest
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, refused
+
+ASKED = Request("R-1", "A.H", 20_000, 1)
+
+
+async def ask(exchange: SmallExchange, request: Request = ASKED) -> int:
+    return await do(exchange, withdrawals.ask, "A", "A-1", request)
+
+
+async def state(exchange: SmallExchange, number: int = 1) -> tuple[str, bool]:
+    found = await do(exchange, withdrawal_states.find, number)
+    return found.state, found.money_back
+
+
+async def held(exchange: SmallExchange, request: Request = ASKED) -> str:
+    """Ask for a withdrawal and let two people pass it and the engine take the money; return its end-to-end id."""
+    number = await ask(exchange, request)
+    await exchange.approve(await do(exchange, withdrawals.accept, ONE, number))
+    await exchange.round_trip()
+    return str((await do(exchange, withdrawal_states.find, number)).end_to_end)
+
+
+async def test_a_withdrawal_is_followed_from_the_request_to_the_payment(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    number = await ask(exchange)
+    assert await state(exchange) == ("ASKED", True)
+    proposal = await do(exchange, withdrawals.accept, ONE, number)
+    await refused(exchange, "ILLEGAL_STEP", withdrawals.accept, OTHER, number)
+    assert await state(exchange) == ("ACCEPTED", True)
+    await refused(exchange, "SAME_PERSON", movements.approve, ONE, proposal)
+    await exchange.approve(proposal)
+    assert await state(exchange) == ("APPROVED", True)
+    await refused(exchange, "ILLEGAL_STEP", withdrawals.cancel, "A", number)
+    await exchange.round_trip()
+    assert await state(exchange) == ("HELD", False)
+    assert exchange.held("A.H") == 80_000
+    sent = await do(exchange, payouts.send, ONE, ACCOUNT)
+    assert (sent.payments, sent.sum_fen) == (1, 20_000)
+    assert await state(exchange) == ("SENT", False)
+    await refused(exchange, "ILLEGAL_STEP", withdrawals.cancel, "A", number)
+    name = (await do(exchange, withdrawal_states.find, number)).end_to_end
+    for status, seen in (("ACSP", "SENT"), ("ACSC", "PAID")):
+        await do(exchange, payouts.take_answers, ONE, answers.parse(pain_002((name, status, ""))))
+        assert await state(exchange) == (seen, False)
+    await statement(exchange, ready, Payment(-20_000, name, NAME))
+    assert await state(exchange) == ("PAID", False)
+    (back,) = await statement(exchange, ready, Payment(20_000, name, NAME, reason="AC04"))
+    assert await state(exchange) == ("RETURNED", False)
+    await exchange.approve(back.proposal or 0)
+    await exchange.round_trip()
+    assert await state(exchange) == ("RETURNED", True)
+    assert exchange.held("A.H") == 100_000
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+
+async def test_a_rejected_withdrawal_says_why_and_its_money_is_back(exchange: SmallExchange, ready: MockBank) -> None:
+    assert ready.balance_fen == 100_000
+    name = await held(exchange)
+    await do(exchange, payouts.send, ONE, ACCOUNT)
+    (taken,) = await do(exchange, payouts.take_answers, ONE, answers.parse(pain_002((name, "RJCT", "AC04"))))
+    assert await state(exchange) == ("REJECTED", False)
+    await exchange.approve(taken.proposal or 0)
+    await exchange.round_trip()
+    found = await do(exchange, withdrawal_states.find, 1)
+    assert (found.state, found.money_back, found.reason) == ("REJECTED", True, "RJCT AC04")
+
+
+async def test_a_lost_answer_is_asked_for_again_and_nothing_happens_twice(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    assert ready.balance_fen == 100_000
+    assert [await ask(exchange) for _ in range(3)] == [1, 1, 1]
+    await held(exchange)
+    assert await ask(exchange) == 1
+    for other in (ASKED._replace(amount_fen=20_001), ASKED._replace(payee_no=2)):
+        await refused(exchange, "REFERENCE_REUSED", withdrawals.ask, "A", "A-1", other)
+    await do(exchange, payouts.send, ONE, ACCOUNT)
+    await refused(exchange, "NO_PAYMENTS", payouts.send, ONE, ACCOUNT)
+    assert exchange.held("A.H") == 80_000
+
+
+async def test_only_what_the_engine_lets_go_is_withdrawable(exchange: SmallExchange, ready: MockBank) -> None:
+    """Reserved money and today's sale proceeds are not; what is asked for counts as gone."""
+    assert ready.balance_fen == 100_000
+    await exchange.engine_runner.order("A.H", terms.BUY, 60_000, 1)
+    await exchange.post()
+    found = await do(exchange, withdrawals.withdrawable_of, "A", "A.H")
+    assert found.asked_fen == 0
+    free = found.withdrawable_fen
+    assert 0 < free < 40_000
+    await ask(exchange, ASKED._replace(amount_fen=free - 10))
+    why = await refused(exchange, "NOT_WITHDRAWABLE", withdrawals.ask, "A", "A-1", Request("R-2", "A.H", 11, 1))
+    assert f"{(free - 10) / 100:.2f} are asked for already; 0.11 cannot be withdrawn" in why
+    await ask(exchange, Request("R-2", "A.H", 10, 1))
+
+
+async def test_an_order_after_the_request_makes_the_engine_refuse(exchange: SmallExchange, ready: MockBank) -> None:
+    assert ready.balance_fen == 100_000
+    number = await ask(exchange, ASKED._replace(amount_fen=90_000))
+    proposal = await do(exchange, withdrawals.accept, ONE, number)
+    await exchange.engine_runner.order("A.H", terms.BUY, 60_000, 1)
+    await exchange.approve(proposal)
+    await exchange.round_trip()
+    found = await do(exchange, withdrawal_states.find, number)
+    assert (found.state, found.money_back, found.reason) == ("REFUSED", True, "INSUFFICIENT_CASH")
+
+
+async def test_limits_of_a_payment_and_of_a_trading_day(exchange: SmallExchange, ready: MockBank) -> None:
+    assert ready.balance_fen == 100_000
+    own = Limits(40_000, 50_000, 0)
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", own, "A.H"))
+    assert await do(exchange, withdrawal_limits.of, "A.H") == own
+    assert await do(exchange, withdrawal_limits.of, "B.H") == FREE
+    too_much = ASKED._replace(amount_fen=40_001)
+    why = await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", too_much)
+    assert why == "a withdrawal of A.H may be up to 400.00 CNY, not 400.01"
+    await ask(exchange, ASKED._replace(amount_fen=40_000))
+    more = Request("R-2", "A.H", 10_001, 1)
+    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", more)
+    await ask(exchange, more._replace(amount_fen=10_000))
+    await do(exchange, withdrawals.decline, ONE, 2, "by telephone")
+    await ask(exchange, Request("R-3", "A.H", 10_000, 1))
+    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", Request("R-4", "A.H", 1, 1))
+    await begin_day(exchange, "2026-12-01")
+    await ask(exchange, Request("R-4", "A.H", 1, 1))
+    declined = await do(exchange, withdrawal_states.find, 2)
+    assert (declined.state, declined.reason, declined.money_back) == ("DECLINED", "by telephone", True)
+    for limits, field in (
+        (Limits(-1, 1, 0), "per_payment"),
+        (Limits(2, 1, 0), "per_payment"),
+        (Limits(1, 1, -1), "wait_hours"),
+    ):
+        with pytest.raises(BadValue, match=field):
+            await do(exchange, withdrawal_limits.propose, "operator-2", limits)
+
+
+async def test_an_account_at_a_bank_is_the_members_own_and_waits_for_its_first_use(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    assert ready.balance_fen == 100_000
+    await refused(exchange, "PAYEE_DIFFERS", payees.propose, ONE, "A", PAYEE._replace(name="某某", account="1234"))
+    with pytest.raises(BadValue, match="an account that A does not have yet"):
+        await do(exchange, payees.propose, ONE, "A", PAYEE._replace(account="６２２２ 0001"))
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE._replace(wait_hours=24)))
+    await exchange.approve(
+        await do(exchange, payees.propose, ONE, "A", PAYEE._replace(name="MEMBER a", account="62220002"))
+    )
+    new = ASKED._replace(payee_no=3)
+    await refused(exchange, "PAYEE_WAITS", withdrawals.ask, "A", "A-1", new)
+    async with exchange.engine.begin() as connection:
+        await connection.execute(text("UPDATE payee_account SET usable_at = usable_at - 86400000 WHERE payee_no = 3"))
+    number = await ask(exchange, new)
+    await do(exchange, payees.end, ONE, 3, "closed")
+    with pytest.raises(BadValue, match="the number of a live account of A at a bank"):
+        await do(exchange, withdrawals.accept, ONE, number)
+    other = Request("R-8", "B.H", 1, 1)
+    for member, request in (("A", other), ("B", other), ("A", other._replace(account="C.H"))):
+        with pytest.raises(BadValue):
+            await do(exchange, withdrawals.ask, member, "K", request)
+    notice = new_notice("suspend", "member", "A", "operator-2", "fraud")
+    await do(exchange, standings.write, notice)
+    await refused(exchange, "NOT_ACTIVE", withdrawals.accept, ONE, await ask(exchange, Request("R-9", "A.H", 1, 1)))
+
+
+@pytest.mark.parametrize("when", ["ASKED", "ACCEPTED", "HELD"])
+async def test_a_withdrawal_is_cancelled_until_it_is_with_the_bank(
+    exchange: SmallExchange, ready: MockBank, when: str
+) -> None:
+    assert ready.balance_fen == 100_000
+    number = await ask(exchange)
+    proposal = 0
+    if when != "ASKED":
+        proposal = await do(exchange, withdrawals.accept, ONE, number)
+    if when == "HELD":
+        await exchange.approve(proposal)
+        await exchange.round_trip()
+    with pytest.raises(BadValue, match="the number of a withdrawal"):
+        await do(exchange, withdrawals.cancel, "B", number)
+    for _ in range(2):
+        found = await do(exchange, withdrawals.cancel, "A", number)
+        assert (found.state, found.money_back, found.owed) == ("CANCELLED", when != "HELD", when == "HELD")
+    await refused(exchange, "NO_PAYMENTS", payouts.send, ONE, ACCOUNT)
+    if when == "ACCEPTED":
+        await refused(exchange, "ILLEGAL_STEP", movements.approve, OTHER, proposal)
+    if when != "HELD":
+        await refused(exchange, "ILLEGAL_STEP", withdrawals.give_back, ONE, number)
+        return
+    await do(exchange, movements.decline, OTHER, await do(exchange, withdrawals.give_back, ONE, number))
+    back = await do(exchange, withdrawals.give_back, ONE, number)
+    await refused(exchange, "ILLEGAL_STEP", withdrawals.give_back, ONE, number)
+    await exchange.approve(back)
+    await exchange.round_trip()
+    assert await state(exchange) == ("CANCELLED", True)
+    assert exchange.held("A.H") == 100_000
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+
+@pytest.mark.usefixtures("configured_database", "ready")
+async def test_a_clerk_works_the_list_of_withdrawals(exchange: SmallExchange) -> None:
+    for number in (1, 2):
+        await ask(exchange, ASKED._replace(client_ref=f"R-{number}"))
+    listed = (await clerk(ONE, "withdrawal", "list", "--withdrawal-state", "ASKED")).splitlines()
+    assert listed[1].startswith("1\tA\tA.H\t200.00\tASKED\tno\t")
+    assert "waits for another person's approval: cash 2" in await clerk(ONE, "withdrawal", "accept", "1")
+    assert "is declined" in await clerk(ONE, "withdrawal", "decline", "2", "--reason", "twice")
+    assert "twice" in await clerk(ONE, "withdrawal", "list", "--withdrawal-state", "DECLINED", "--member", "A")
+    limit = ("withdrawal", "limit", "--per-payment", "1.00", "--per-day", "2.00", "--wait-hours", "1")
+    assert "none of the permissions operate" in await clerk(ONE, *limit, code=1)
+    assert "withdrawal_limit 2" in await clerk("operator-2", *limit, "--account", "A.H")
+    assert "2\tA.H\t1.00\t2.00\t1\tPROPOSED" in await clerk(ONE, "withdrawal", "limits")
+    payee = ("payee", "add", "--member", "A", "--payee-name", "Member A", "--payee-account", "62220009")
+    assert "payee_account 2" in await clerk(ONE, *payee, "--payee-bank", "ICBC")
+    assert "has ended" in await clerk(ONE, "payee", "end", "1", "--reason", "closed")
+    assert "ENDED" in await clerk(ONE, "payee", "list", "--member", "A")
+    assert "no money of it" in await clerk(ONE, "withdrawal", "give-back", "2", code=1)
+
+
+async def test_a_member_asks_with_its_own_key(exchange: SmallExchange, ready: MockBank, rest: Rest) -> None:
+    """Nobody else sees its withdrawals, and it sees and cancels no other's."""
+    assert ready.balance_fen == 100_000
+    await exchange.engine_runner.open("M1.H")
+    await exchange.post()
+    await exchange.pay_in("M1.H", 50_000, "V-1")
+    proposed = {"member": "M1", "name": "Member one", "account_number": "62229999", "bank": "ICBC"}
+    await exchange.approve((await rest(ONE, "POST", "/payees", json=proposed))["proposal"])
+    (payee,) = (await rest.own("M1", "GET", "/v1/payees"))["payees"]
+    assert (payee["payee_no"], payee["status"]) == (2, "LIVE")
+    found = await rest.own("M1", "GET", "/v1/withdrawable/M1.H")
+    assert (found["withdrawable"], found["per_payment"]) == ("500.00", "1000.00")
+    body = {"client_ref": "W1", "account": "M1.H", "amount": "200.00", "payee": 2}
+    asked = await rest.own("M1", "POST", "/v1/withdrawals", json=body)
+    assert (asked["state"], asked["amount"], asked["payee_account"]) == ("ASKED", "200.00", "62229999")
+    assert await rest.own("M1", "POST", "/v1/withdrawals", json=body) == asked
+    await rest.own("M1", "POST", "/v1/withdrawals", 409, json={**body, "amount": "200.01"})
+    await rest.own("M1", "POST", "/v1/withdrawals", 422, json={**body, "client_ref": "W2", "account": "A.H"})
+    await rest.own("M1", "POST", "/v1/withdrawals", 422, json={**body, "client_ref": "W2", "payee": 1})
+    await ask(exchange)
+    assert [row["withdrawal_no"] for row in (await rest.own("M1", "GET", "/v1/withdrawals"))["withdrawals"]] == [1]
+    await rest.own("M1", "GET", "/v1/withdrawals/2", 422)
+    await rest.own("M1", "POST", "/v1/withdrawals/2/cancel", 422)
+    assert (await rest("auditor", "GET", "/withdrawals", params={"state": "ASKED"}))["withdrawals"][1]["member"] == "A"
+    await rest.anybody("GET", "/v1/withdrawals", 401)
+    await rest("M1", "GET", "/withdrawals", 403)
+    await rest.own(ONE, "GET", "/v1/withdrawals", 403)
+    limits = {"per_payment": "1.00", "per_day": "2.00", "wait_hours": 1}
+    await rest(ONE, "POST", "/withdrawal-limits", 403, json=limits)
+    await rest("operator", "POST", "/withdrawal-limits", json=limits)
+    await rest(ONE, "POST", "/withdrawals/2/decline", json={"reason": "no"})
+    number = (await rest(ONE, "POST", "/withdrawals/1/accept"))["proposal"]
+    await exchange.approve(number)
+    await exchange.round_trip()
+    assert (await rest.own("M1", "GET", "/v1/withdrawals/1"))["state"] == "HELD"
+    cancelled = await rest.own("M1", "POST", "/v1/withdrawals/1/cancel")
+    assert (cancelled["state"], cancelled["money_back"]) == ("CANCELLED", False)
+    await exchange.approve((await rest(ONE, "POST", "/withdrawals/1/give-back"))["proposal"])
+    await exchange.round_trip()
+    assert (await rest.own("M1", "GET", "/v1/withdrawals/1"))["money_back"] is True
+    await rest(ONE, "POST", "/payees/2/end", json={"reason": "closed"})
