@@ -16,6 +16,7 @@ from api.settlement_routes import (
     breaks,
     charges,
     closing,
+    counts,
     custody,
     intake,
     ledger,
@@ -47,6 +48,7 @@ FOLDERS = (
     registry,
     reconciliation,
     breaks,
+    counts,
 )
 """The routers, in the order of their routes in the documentation."""
 

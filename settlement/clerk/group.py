@@ -40,6 +40,7 @@ MODULES: Final = {
     "breaks": "break breaks explain",
     "charges": "fees tariff",
     "closing": "account-statements bulletin",
+    "counts": "count",
     "custody": "cancel-receipt hold issue pledge transfer",
     "intake": "arrive cancel-advice certify correct-weight files import-bars lift melt melt-explain melts pre-advise "
     "process quarantine register reject return screen screening-explain weigh",

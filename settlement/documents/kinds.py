@@ -95,6 +95,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "payee_account": Kind("settlement.banking.payees"),
     "withdrawal_limit": Kind("settlement.banking.withdrawal_limits"),
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys"),
+    "inventory_count": Kind("settlement.reconciliation.count_sessions"),
     "break_write_off": Kind("settlement.reconciliation.resolutions"),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""

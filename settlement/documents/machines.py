@@ -7,6 +7,7 @@ from settlement.documents import (
     assays,
     banking,
     charges,
+    counts,
     custody,
     kinds,
     ledger,
@@ -46,5 +47,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
         banking.PAYEE_ACCOUNT,
         banking.WITHDRAWAL,
         banking.WITHDRAWAL_LIMIT,
+        counts.INVENTORY_COUNT,
     )
 }

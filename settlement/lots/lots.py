@@ -17,6 +17,7 @@ from settlement.base.spelling import fold
 from settlement.base.steps import allow, authorize
 from settlement.documents.lots import GONE, LOT
 from settlement.documents.machine import AS_BEFORE
+from settlement.lots import counted
 from settlement.tables.columns import not_in
 from settlement.tables.lots import custody_event, lot
 
@@ -78,7 +79,8 @@ async def _record(
     places: Mapping[int, str],
     details: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """Add a custody event and an audit entry for each lot."""
+    """Add a custody event and an audit entry for each lot. Raises Refused (COUNT_OPEN) as ``counted.check`` does."""
+    await counted.check(connection, step, places)
     at = now_ms()
     events = [
         {

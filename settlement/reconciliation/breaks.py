@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_amount, format_weight
 from settlement.base import audit
 from settlement.base.arithmetic import format_fineness
-from settlement.base.database import now_ms
+from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.units import unit_of
 from settlement.base.working_days import today
@@ -60,6 +60,11 @@ def statement_scope(warehouse: str) -> str:
     return f"statement:{warehouse}"
 
 
+def count_scope(warehouse: str) -> str:
+    """Return the scope of the runs that compare what was counted in a warehouse with the register."""
+    return f"count:{warehouse}"
+
+
 def unit_shown(unit: str, asset: str) -> str | None:
     """Return the unit of a break's figures as people read them; None where they are no quantities."""
     return {"amount": unit_of(asset), "gross_mg": "g", "fineness_e5": "permille"}.get(unit)
@@ -91,11 +96,13 @@ async def record_run(
     sequence: int | None = None,
     *,
     corrects: bool = True,
+    only_lots: Sequence[int] | None = None,
 ) -> int:
     """Store a run and its breaks, correct those of the same scope that it did not find again; return its number.
 
     ``checked`` is the number of figures compared; ``sequence`` the event at which the books were read, by default the
-    last one posted. Without ``corrects``, breaks that were not found again stay open.
+    last one posted. Without ``corrects``, breaks that were not found again stay open; with ``only_lots``, those about
+    other lots and about none do.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -104,7 +111,7 @@ async def record_run(
     run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope}
     added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
     run_id = int((await connection.execute(added)).scalar_one())
-    reopened = await _store(connection, by, run_id, scope, breaks, corrects=corrects)
+    reopened = await _store(connection, by, run_id, scope, breaks, corrects=corrects, only_lots=only_lots)
     detail = {**counts, "at": sequence, "scope": scope, **({"reopened": reopened} if reopened else {})}
     await audit.record(connection, audit.Act(by, "reconcile", f"recon_run:{run_id}", detail))
     return run_id
@@ -117,7 +124,14 @@ _NEWEST: Final = ("expected", "found", "unit", "note", "lot_id")
 
 
 async def _store(
-    connection: AsyncConnection, by: str, run_id: int, scope: str, breaks: Sequence[Break], *, corrects: bool
+    connection: AsyncConnection,
+    by: str,
+    run_id: int,
+    scope: str,
+    breaks: Sequence[Break],
+    *,
+    corrects: bool,
+    only_lots: Sequence[int] | None,
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
@@ -152,6 +166,8 @@ async def _store(
         await connection.execute(insert(recon_break), opened)
     if corrects:
         gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
+        if only_lots is not None:
+            gone = gone.where(among(recon_break.c.lot_id, only_lots))
         closed_at = func.coalesce(recon_break.c.closed_at, now)
         await connection.execute(gone.values(status=CORRECTED, closed_at=closed_at))
     if reopened:

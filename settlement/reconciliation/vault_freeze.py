@@ -1,7 +1,8 @@
 """A vault hands nothing out while a break that concerns it is three working days old (domain sheet 8.4).
 
-A break concerns a vault if the vault's statement shows it, or if the books disagree about a lot that lies there or was
-there last. The statement or reconciliation that no longer finds the break ends the freeze; an explanation does not.
+A break concerns a vault if the vault's statement or a count shows it, or if the books disagree about a lot that lies
+there or was there last. The statement, count or reconciliation that no longer finds the break ends the freeze, and two
+people who write it off do; an explanation does not.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base.refusal import Refused
 from settlement.documents.reconciliation import BREAK_WAITS
 from settlement.reconciliation.break_areas import BOOKS
-from settlement.reconciliation.breaks import days_old, statement_scope
+from settlement.reconciliation.breaks import count_scope, days_old, statement_scope
 from settlement.tables.lots import lot
 from settlement.tables.reconciliation import recon_break
 
@@ -23,7 +24,9 @@ async def check(connection: AsyncConnection, place: str) -> None:
     """Refuse (VAULT_FROZEN) for a warehouse with such a break, naming the oldest."""
     columns = recon_break.c
     lot_there = select(lot.c.lot_id).where(lot.c.lot_id == columns.lot_id, lot.c.warehouse == place).exists()
-    concerns = or_(columns.scope == statement_scope(place), (columns.scope == BOOKS) & lot_there)
+    concerns = or_(
+        columns.scope.in_((statement_scope(place), count_scope(place))), (columns.scope == BOOKS) & lot_there
+    )
     days = days_old()
     query = select(columns.break_id, columns.kind, columns.subject, days).select_from(recon_break)
     query = query.where(columns.status.in_(BREAK_WAITS), days >= AFTER_DAYS, concerns)

@@ -26,6 +26,7 @@ from settlement.reconciliation import breaks
 from settlement.tables.assays import assay_exchange
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
+from settlement.tables.counts import inventory_count
 from settlement.tables.custody import encumbrance, receipt, transfer, transfer_lot
 from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
 from settlement.tables.load_outs import claim, load_out, load_out_lot
@@ -51,6 +52,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "acceptance": acceptance,
     "warehouse_key": warehouse_key,
     "break": recon_break,
+    "inventory_count": inventory_count,
     "provenance": provenance,
     "exchange": assay_exchange,
     "counter_ticket": counter_ticket,

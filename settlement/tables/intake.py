@@ -54,9 +54,9 @@ melt_parent = Table(
     integer("fine_mg", null=True),
     Index("uq_melt_parent_lot_id", "lot_id", unique=True),
 )
-FILE_KINDS = ("declared", "measured", "statement", "depository", "bank")
+FILE_KINDS = ("declared", "measured", "statement", "depository", "bank", "count")
 """The kinds of files: a bar list's declared or measured columns, a warehouse's statement of its bars, a depository's
-report of its totals, a bank's statements."""
+report of its totals, a bank's statements, a counter's list or scan."""
 
 file = Table(
     "file",

@@ -11,6 +11,11 @@ LIMITS = "reconciliation/break_limits.py"
 RESOLUTIONS = "reconciliation/resolutions.py"
 PAST = "reconciliation/past_limits.py"
 AREAS = "reconciliation/break_areas.py"
+COUNTS = "reconciliation/count_sessions.py"
+RESULTS = "reconciliation/count_results.py"
+COUNTING = "reconciliation/counting.py"
+COUNT_FILES = "reconciliation/count_files.py"
+COUNTED = "lots/counted.py"
 STATEMENT = "reconciliation/warehouse_statement.py"
 SCALES = "lots/scales.py"
 ORDER = "reconciliation/statement_order.py"
@@ -138,6 +143,68 @@ BUGS = (
         "now",
     ),
     Bug("an explanation lets engine and ledger differ", PAST, "return status in BREAK_WAITS", "return status == _OPEN"),
+    Bug("a count of two lots ends the breaks of all", BREAKS, "if only_lots is not None:", "if only_lots is None:"),
+    Bug(
+        "a count freezes no vault", FREEZE, "(statement_scope(place), count_scope(place))", "(statement_scope(place),)"
+    ),
+    Bug("bars are handed out during a count", COUNTED, '"release",', '"issue",'),
+    Bug("bars come in during a full count", COUNTED, '(columns.extent == "FULL") &', '(columns.extent == "LOTS") &'),
+    Bug("a partial count freezes the warehouse", COUNTED, '(columns.extent == "FULL") &', '(columns.extent != "") &'),
+    Bug(
+        "two counts of a warehouse are open at once",
+        COUNTS,
+        "inventory_count.c.count_no != number",
+        "inventory_count.c.count_no > number",
+    ),
+    Bug("a sample is the first lots", COUNTS, "sorted(sorted(lots, key=place)[:size])", "sorted(lots)[:size]"),
+    Bug("anybody enters what was counted", RESULTS, "if by not in counters_of(row):", "if not by:"),
+    Bug(
+        "the first entry about a bar holds",
+        RESULTS,
+        "query.order_by(count_result.c.result_no)",
+        "query.order_by(count_result.c.result_no.desc())",
+    ),
+    Bug(
+        "an entry leaves the signature valid",
+        RESULTS,
+        "count_signature.c.last_result == await",
+        "count_signature.c.last_result <= await",
+    ),
+    Bug("a bar need not be counted again to sign", RESULTS, "if turn == 2 and (waiting", "if turn == 3 and (waiting"),
+    Bug(
+        "counters may differ in weight",
+        RESULTS,
+        "if abs(one.gross_cg - other.gross_cg) >",
+        "if one.gross_cg - other.gross_cg >",
+    ),
+    Bug("a partial count takes any bar", RESULTS, "row.extent != FULL or turn == 2", "turn == 2"),
+    Bug("a counter closes the count", COUNTING, "if by in count_results.counters_of(row):", "if not by:"),
+    Bug("strange bars are not counted again", COUNTING, " | (typed.keys() - expected.keys())", ""),
+    Bug(
+        "bars that differ are not counted again",
+        COUNTING,
+        "    again |= {key for key, lot_id in expected.items() if lot_id in differing}\n",
+        "",
+    ),
+    Bug(
+        "the first round is the result",
+        COUNTING,
+        "return {**results, **{key: count_results.agreed",
+        "return {**{}, **results} or {**{key: count_results.agreed",
+    ),
+    Bug(
+        "bars outside a partial count are missing",
+        COUNTING,
+        "if one.kind not in _ABSENT or one.lot_id in counted",
+        "if one.kind or one.lot_id in counted",
+    ),
+    Bug(
+        "a line without an entry is a bar that is there",
+        COUNT_FILES,
+        'return any(name in values for name in ("found", "gross_g", "seal"))',
+        "return True",
+    ),
+    Bug("a number that two bars have is the first one's", COUNT_FILES, "if len(known) != 1:", "if len(known) < 1:"),
     Bug("breaks stop the day one day late", PAST, "days >= limits[", "days > limits["),
     Bug("an explained break stops the day", PAST, "return status == _OPEN and days", "return days"),
     Bug("the engine's pool is of the ledger", AREAS, '("HOLDING", "POOL_ENGINE")', '("HOLDING",)'),

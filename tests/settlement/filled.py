@@ -47,6 +47,16 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
     await _bank(exchange, rest)
     for day in DAYS[:3]:
         await end_day(exchange, day)
+    await _count(exchange, rest)
+
+
+async def _count(exchange: SmallExchange, rest: Rest) -> None:
+    """Three counts; the first one is open."""
+    count = {"warehouse": "XM1", "counters": [ONE, OTHER], "reason": "yearly"}
+    for number in range(3):
+        proposal = (await rest(ONE, "POST", "/counts", json={**count, "sample": 3 + number}))["proposal"]
+        if number == 0:
+            await _approve(exchange, rest, proposal)
 
 
 async def _bank(exchange: SmallExchange, rest: Rest) -> None:

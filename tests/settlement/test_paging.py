@@ -15,7 +15,11 @@ from tests.settlement.filled import HOLIDAYS, fill
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, SmallExchange
 
-PARAMS: dict[str, dict[str, str]] = {"/documents": {"kind": "receipt"}, "/fees/accruals": {"account": "A.H"}}
+PARAMS: dict[str, dict[str, str]] = {
+    "/documents": {"kind": "receipt"},
+    "/fees/accruals": {"account": "A.H"},
+    "/count-bars": {"count": "1"},
+}
 """Parameters that a listing requires."""
 ONE_DOCUMENT = {
     "/proposals/{number}",
@@ -23,6 +27,9 @@ ONE_DOCUMENT = {
     "/lots/{number}",
     "/breaks/{number}",
     "/breaks/{number}/files/{file_no}",
+    "/counts/{number}",
+    "/counts/{number}/list",
+    "/counts/{number}/report",
     "/certificates/{number}",
     "/certificates/{number}/pdf",
     "/bank-statements/{number}",
@@ -93,7 +100,7 @@ async def pages(rest: Rest, path: str, limit: int) -> tuple[list[Any], int]:
 def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     found = routes()
     assert {path for path, names in found.items() if not {"after", "limit"} <= names} == ONE_DOCUMENT
-    assert len(found) - len(ONE_DOCUMENT) == 43
+    assert len(found) - len(ONE_DOCUMENT) == 45
 
 
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
@@ -134,10 +141,11 @@ async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) 
     needed = {
         "documents": ("receipt",),
         "fees list": ("--account", "A.H"),
+        "count bars": ("1",),
         "calendar list": ("--year", str(HOLIDAYS[0].year)),
     }
     found = listings(commands)
-    assert len(found) == 38
+    assert len(found) == 40
     for typed in sorted(set(found) - NO_ROWS):
         words = (*typed.split(), *needed.get(typed, ()))
         headings, *whole = (await clerk(ONE, *words)).splitlines()
