@@ -1,11 +1,16 @@
 """The escrow bank of the tests of payments to members, and a member who may withdraw."""
 
+from collections.abc import AsyncIterator
+
 import pytest_asyncio
 
 from settlement.banking import accounts, payees, withdrawal_limits
+from settlement.banking.payouts import Payee
 from settlement.base import registry
-from tests.settlement.banking.bank_days import FREE, PAYEE, statement
+from tests.settlement.banking import outside_bank
+from tests.settlement.banking.bank_days import FREE, NAME, PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
+from tests.settlement.banking.outside_bank import OutsideBank
 from tests.settlement.small_exchange import ONE, SmallExchange, do
 
 
@@ -28,3 +33,17 @@ async def ready(exchange: SmallExchange, bank: MockBank) -> MockBank:
     await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
     await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE))
     return bank
+
+
+@pytest_asyncio.fixture
+async def outside(exchange: SmallExchange) -> AsyncIterator[OutsideBank]:
+    """A bank that others have written; A.H has a deposit, and its member two accounts at banks."""
+    await do(exchange, registry.add_member, "test", "A", "Member A", NAME)
+    await do(exchange, registry.add_staff, "test", "operator-2", "Operator", ["operate"])
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
+    for number in (outside_bank.PAYEE, "NL60ABNA9999876523"):
+        await exchange.approve(await do(exchange, payees.propose, ONE, "A", Payee(NAME, number, "ABN AMRO")))
+    await do(exchange, accounts.add, ONE, outside_bank.VENUE, "Outside bank", "Venue & Co")
+    await exchange.pay_in("A.H", 100_000, "V-1")
+    with outside_bank.running() as opened:
+        yield opened
