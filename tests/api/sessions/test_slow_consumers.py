@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket as sockets
 from typing import Any
 
 import pytest
@@ -17,8 +18,18 @@ ORDERS = 400
 """The list of so many orders, and the messages of their end, each exceed the least ``session_queue_kb``, 64."""
 
 
+SMALL_BUFFER = 4_096
+
+
 def socket(server: GatewayServer) -> connect:
-    return connect(server.url.replace("http", "ws") + "/ws", proxy=None, compression=None, max_size=None)
+    """Connect with small buffers in the system, so that a client that does not read fills them at once."""
+    listening = server.servers[0].sockets[0]
+    listening.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SMALL_BUFFER)  # accepted sockets inherit it
+    own = sockets.socket()
+    own.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, SMALL_BUFFER)
+    own.connect(listening.getsockname())
+    url = server.url.replace("http", "ws") + "/ws"
+    return connect(url, proxy=None, compression=None, max_size=None, sock=own)
 
 
 async def close_code(connection: ClientConnection) -> int:
@@ -160,4 +171,5 @@ async def test_a_client_that_never_reads_the_close_is_cut_off(services: ShardSer
         while len(server.gateway.sessions) == 1:
             await slow.send(request("market.instruments"))
         await until(lambda: link.disconnected)
+        slow.transport.abort()  # a close would wait for an answer that this client does not read
     await services.stop_gateway(server)
