@@ -18,6 +18,7 @@ from api.settlement_routes import (
     closing,
     counts,
     custody,
+    days,
     intake,
     ledger,
     load_outs,
@@ -47,6 +48,7 @@ FOLDERS = (
     base,
     registry,
     reconciliation,
+    days,
     breaks,
     counts,
 )

@@ -18,6 +18,7 @@ from settlement.base import request_keys
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.request_keys import Answer
 from settlement.base.working_days import parse_day, today
+from settlement.documents.closing import CAPACITIES
 from settlement.intake.bar_columns import GIVEN
 from settlement.intake.bar_rows import Reading
 from settlement.workbooks.as_read import AsRead
@@ -237,6 +238,7 @@ async def _transaction(gateway: TheGateway, request: Request) -> AsyncIterator[A
 Clerk = Annotated[str, Depends(_holding("settle"))]
 Reader = Annotated[str, Depends(_holding("settle", "supervise"))]
 Operator = Annotated[str, Depends(_holding("operate"))]
+Signer = Annotated[str, Depends(_holding(*sorted(set(CAPACITIES.values()))))]
 AnyStaff = Annotated[str, Depends(_holding("operate", "settle", "supervise"))]
 TheMember = Annotated[Principal, Depends(_of_member)]
 """The principal of a request that only a member's key may make."""

@@ -15,8 +15,10 @@ UMPIRE              the umpire of a quality claim that was dismissed            
 ==================  ===========================================================================  ==================
 
 The rates are those of the tariff on that day (domain sheet 2.6). Every calendar day counts as one; there is no 30-day
-month. A day is accrued once, after it is over, with the stock that is held at that moment; missed days are caught up
-with the same stock. Accruals are kept in millionths of a fen (ufen), which makes a fee per kilogram exact.
+month. A day is accrued once: by the close of its trading day with the stock at that day's end
+(``settlement.closing.fees``), or, where no trading day was ever closed, after it is over with the stock that is held at
+that moment; missed days are then caught up with the same stock. Accruals are kept in millionths of a fen (ufen), which
+makes a fee per kilogram exact.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,14 +39,19 @@ from settlement.charges import tariff
 from settlement.documents.load_outs import UNCOLLECTED
 from settlement.lots import locks
 from settlement.tables.charges import accrual_day, fee_accrual
+from settlement.tables.closing import business_day
 from settlement.tables.ledger import ledger_account, stock
 from settlement.tables.load_outs import load_out, load_out_lot
 
+Key = tuple[str, str]
+"""Trading account and class."""
 UFEN: Final = 1_000_000
 CG_PER_KG: Final = 100_000
 VENUE: Final = "VENUE"
 """The venue's own account, which is charged nothing."""
 CATCH_UP_DAYS: Final = 366
+SOLD: Final = "sold"
+"""Subject of freight and insurance of own stock that was sold."""
 
 
 class Fee(NamedTuple):
@@ -87,12 +94,31 @@ async def accrue(connection: AsyncConnection, day: date) -> int:
         return 0
     rates = await tariff.on(connection, day)
     found = [*await _storage(connection, rates), *await _sold(connection, rates)]
-    found += await _overdue(connection, rates, day)
+    found += await overdue(connection, rates, day)
     return await _write(connection, day, found)
 
 
+async def write_day(connection: AsyncConnection, day: date, found: Sequence[Fee]) -> None:
+    """Record the fees of a day that the close of a trading day has computed, unless the day is accrued already."""
+    await audit.lock(connection)
+    marked = insert_or(accrual_day).values(day=day, at=now_ms()).on_conflict_do_nothing().returning(accrual_day.c.day)
+    if (await connection.execute(marked)).first() is not None:
+        await _write(connection, day, found)
+
+
+async def accrued(connection: AsyncConnection, days: Sequence[date]) -> set[date]:
+    """Return which of these days are accrued."""
+    query = select(accrual_day.c.day).where(among(accrual_day.c.day, days))
+    return set((await connection.execute(query)).scalars())
+
+
 async def catch_up(connection: AsyncConnection) -> int:
-    """Accrue every day since the last one that was accrued, or yesterday alone; return how many fees there are."""
+    """Accrue every day since the last one that was accrued, or yesterday alone; return how many fees there are.
+
+    Once a trading day was closed, its close and those of the days after it accrue, and this does nothing.
+    """
+    if await connection.scalar(select(business_day.c.day).limit(1)) is not None:
+        return 0
     yesterday = working_days.today() - timedelta(days=1)
     last = await connection.scalar(select(func.max(accrual_day.c.day)))
     first = yesterday if last is None else max(last + timedelta(days=1), yesterday - timedelta(days=CATCH_UP_DAYS))
@@ -104,11 +130,16 @@ async def _storage(connection: AsyncConnection, rates: Mapping[str, int]) -> lis
     columns = ledger_account.c
     held = select(columns.name, columns.asset, columns.balance)
     held = held.where(columns.kind == "member", columns.asset != CASH, columns.balance > 0)
-    totals: dict[tuple[str, str], int] = {}
+    totals: dict[Key, int] = {}
     for name, asset, balance in await connection.execute(held):
         key = (owner_of(name), asset)
         totals[key] = totals.get(key, 0) + balance
     own = {(row.account, row.symbol): row.own_mg for row in await connection.execute(select(stock))}
+    return storage(rates, totals, own)
+
+
+def storage(rates: Mapping[str, int], totals: Mapping[Key, int], own: Mapping[Key, int]) -> list[Fee]:
+    """Return the storage of a day from the gold of accounts in mg, sub-accounts included, and the own stock in it."""
     found = []
     for (account, symbol), total in sorted(totals.items()):
         part = min(own.get((account, symbol), 0), total)
@@ -117,24 +148,40 @@ async def _storage(connection: AsyncConnection, rates: Mapping[str, int]) -> lis
     return found
 
 
+def sold(rates: Mapping[str, int], sold_mg: Mapping[Key, int]) -> list[Fee]:
+    """Return freight and insurance of own stock that was sold and not charged yet, in mg (domain sheet 2.6)."""
+    rate = rates["FREIGHT_INSURANCE"]
+    return [
+        Fee(account, symbol, "FREIGHT_INSURANCE", mg, rate, per_gram(mg, rate), SOLD)
+        for (account, symbol), mg in sorted(sold_mg.items())
+    ]
+
+
+async def charged_as_sold(connection: AsyncConnection, before: date) -> dict[Key, int]:
+    """Return the own stock that was charged as sold for the days before one, in mg, by account and class."""
+    columns = fee_accrual.c
+    sums = select(columns.account, columns.symbol, func.sum(columns.quantity))
+    sums = sums.where(columns.kind == "FREIGHT_INSURANCE", columns.subject == SOLD, columns.day < before)
+    rows = await connection.execute(sums.group_by(columns.account, columns.symbol))
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
 async def _sold(connection: AsyncConnection, rates: Mapping[str, int]) -> list[Fee]:
     """Return freight and insurance of own stock sold since the last day that was accrued (domain sheet 2.6)."""
     charged = select(func.coalesce(func.sum(fee_accrual.c.quantity), 0)).where(
         fee_accrual.c.account == stock.c.account,
         fee_accrual.c.symbol == stock.c.symbol,
         fee_accrual.c.kind == "FREIGHT_INSURANCE",
-        fee_accrual.c.subject == "sold",
+        fee_accrual.c.subject == SOLD,
     )
     uncharged = stock.c.own_sold_mg - charged.scalar_subquery()
     query = select(stock.c.account, stock.c.symbol, uncharged.label("mg")).where(stock.c.own_sold_mg > 0)
-    rate = rates["FREIGHT_INSURANCE"]
-    return [
-        Fee(row.account, row.symbol, "FREIGHT_INSURANCE", int(row.mg), rate, per_gram(int(row.mg), rate), "sold")
-        for row in await connection.execute(query.order_by(stock.c.account, stock.c.symbol))
-    ]
+    rows = await connection.execute(query.order_by(stock.c.account, stock.c.symbol))
+    return sold(rates, {(row.account, row.symbol): int(row.mg) for row in rows})
 
 
-async def _overdue(connection: AsyncConnection, rates: Mapping[str, int], day: date) -> list[Fee]:
+async def overdue(connection: AsyncConnection, rates: Mapping[str, int], day: date) -> list[Fee]:
+    """Return the fees of a day for gold that still waits for its collector after its window."""
     held = exists().where(load_out_lot.c.load_out_no == load_out.c.load_out_no, locks.is_held(load_out_lot.c.lot_id))
     late = select(load_out).where(load_out.c.status.in_(UNCOLLECTED), load_out.c.until_day < day, ~held)
     rate = rates["OVERDUE"]
@@ -190,9 +237,14 @@ async def charge_umpire(connection: AsyncConnection, account: str, symbol: str, 
     await _write(connection, working_days.today(), [fee])
 
 
+def is_charged(fee: Fee) -> bool:
+    """Return whether a fee is recorded: it is more than nothing, and not of the venue's own account."""
+    return fee.amount_ufen > 0 and fee.account != VENUE
+
+
 async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee]) -> int:
     """Record fees, at most once a day for a document, and log the new number of that day's fees in the audit log."""
-    rows = [{"day": day, **fee._asdict()} for fee in found if fee.amount_ufen and fee.account != VENUE]
+    rows = [{"day": day, **fee._asdict()} for fee in found if is_charged(fee)]
     if rows:
         await connection.execute(insert_or(fee_accrual).on_conflict_do_nothing(), rows)
         count, total = (await totals(connection, [day]))[day]

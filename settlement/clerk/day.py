@@ -1,20 +1,24 @@
-"""``goldx day``: the close of trading days."""
+"""``goldx day``: the close of trading days, their signatures and records."""
 
 from __future__ import annotations
 
+import json
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from goldx.output import JSON, print_record, wants_json
+from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
 from settlement.base.working_days import parse_day
-from settlement.clerk.group import READERS, check_actor, may, read, show
+from settlement.clerk.group import READERS, act, check_actor, may, read, show
 from settlement.clerk.options import PAGE
 from settlement.closing import close as closing
-from settlement.closing import day as days
-from settlement.closing import prices
+from settlement.closing import listing, prices, records, signing
+from settlement.closing import why as reasons
+from settlement.closing.left_open import NAME as LEFT_OPEN
+from settlement.documents.closing import CAPACITIES
 from settlement.service.commands import on_database
 
 if TYPE_CHECKING:
@@ -22,12 +26,15 @@ if TYPE_CHECKING:
 
     from settlement.base.paging import PageRequest
 
+ANYBODY: Final = (*READERS, "operate")
+"""Any permission lets somebody look."""
+
 
 @click.group("day")
 @click.option("--as", "name", default="", envvar="GOLDX_CLERK", help="Who acts: the code of one of the staff.")
 @click.pass_context
 def day(context: click.Context, name: str) -> None:
-    """Close trading days: steps, prices, and what stands in the way."""
+    """Close trading days, sign them, and prove their records."""
     context.obj = name
 
 
@@ -62,35 +69,147 @@ def close(by: str, until: date | None) -> None:
         click.echo(f"closed: {', '.join(map(str, closed)) or 'no day is over that is not closed'}")
 
 
+@day.command("list")
+@PAGE
+@click.pass_obj
+def list_days(by: str, page: PageRequest) -> None:
+    """Show the days that are over: OVER, CLOSING, CLOSED (to be signed) or SIGNED."""
+    show(
+        by,
+        page,
+        "day first last state closing_hash record",
+        listing.listing,
+        lambda one: (one.day, one.first, one.last, one.state, _hex(one.closing_hash), _hex(one.record)),
+    )
+
+
 @day.command("status")
 @JSON
 @DATE
 @click.pass_obj
 def status(by: str, date: date) -> None:
-    """Show the range of DATE, its state, and the steps of its close."""
+    """Show the range of DATE, its state, the steps of its close, and who has signed it."""
 
-    async def work(connection: AsyncConnection) -> closing.Status:
-        return await closing.status(connection, await days.find(connection, date))
+    async def work(connection: AsyncConnection) -> listing.Status:
+        return await listing.status(connection, date)
 
-    found = read(by, work, (*READERS, "operate"))
+    found = read(by, work, ANYBODY)
     print_record(
         {
-            "day": found.day.day,
-            "first": found.day.first,
-            "last": found.day.last,
-            "state": found.state,
-            "closing_hash": found.closing_hash.hex() if found.closing_hash else None,
+            **{name: _hex(value) if isinstance(value, bytes) else value for name, value in found.day._asdict().items()},
             "steps": [
                 {
                     "step": row.step,
                     "status": row.status,
-                    "input_hash": row.input_hash.hex() if row.input_hash else None,
-                    "output_hash": row.output_hash.hex() if row.output_hash else None,
+                    "input_hash": _hex(row.input_hash),
+                    "output_hash": _hex(row.output_hash),
                 }
                 for row in found.steps
             ],
+            "signatures": [{"capacity": row.capacity, "signed_by": row.signed_by} for row in found.signatures],
         }
     )
+
+
+def _hex(hashed: bytes | None) -> str | None:
+    return None if hashed is None else hashed.hex()
+
+
+@day.command("why")
+@JSON
+@click.pass_context
+def why(context: click.Context) -> None:
+    """Show what stands in the way of closing and signing, and who can clear it; exit 1 if anything does."""
+    found = read(context.obj, reasons.obstacles, ANYBODY)
+    print_table("step what who", found)
+    context.exit(1 if found else 0)
+
+
+@day.command("left-open")
+@JSON
+@DATE
+@click.pass_obj
+def left_open(by: str, date: date) -> None:
+    """Show what stayed open when DATE was closed, and why."""
+
+    async def work(connection: AsyncConnection) -> list[dict[str, str]]:
+        await signing.find(connection, date)
+        steps = {row.step: row.output for row in await closing.steps_of(connection, date)}
+        return json.loads(steps.get(LEFT_OPEN) or b"[]")  # type: ignore[no-any-return]
+
+    names = ("kind", "subject", "state", "why")
+    print_table(" ".join(names), ([one[name] for name in names] for one in read(by, work, ANYBODY)))
+
+
+@day.command("sign")
+@JSON
+@DATE
+@click.option("--for", "capacity", type=click.Choice(list(CAPACITIES)), required=True, help="In which capacity.")
+@click.pass_obj
+def sign(by: str, date: date, capacity: str) -> None:
+    """Sign the closed day DATE; settlement, warehouse and risk are three different people."""
+
+    async def work(connection: AsyncConnection) -> signing.Signed:
+        return await signing.sign(connection, by, date, capacity)
+
+    signed = act(by, work, CAPACITIES.values())
+    record = None if signed.record is None else signed.record.hex()
+    if wants_json():
+        print_record({"day": date, "capacity": capacity, "missing": list(signed.missing), "record": record})
+    elif record is None:
+        click.echo(f"{date} is signed for {capacity}; still to sign: {', '.join(signed.missing)}")
+    else:
+        click.echo(f"{date} is signed by all three; its record is {record}")
+
+
+def _hash(_context: click.Context, _parameter: click.Parameter, value: str | None) -> bytes | None:
+    try:
+        return None if value is None else bytes.fromhex(value)
+    except ValueError:
+        raise click.BadParameter("must be a hash in hexadecimal digits") from None
+
+
+@day.command("verify")
+@JSON
+@DATE
+@click.option(
+    "--record", "anchor", callback=_hash, metavar="HASH", help="The hash as it was printed or kept elsewhere."
+)
+@click.pass_obj
+def verify(by: str, date: date, anchor: bytes | None) -> None:
+    """Prove that the record of DATE, its steps and all records before it are those that were made."""
+    found = read(by, lambda connection: records.verify(connection, date, anchor), ANYBODY)
+    if wants_json():
+        print_record({"day": date, "record": found.hex()})
+    else:
+        click.echo(f"the record of {date} and all before it are as they were made: {found.hex()}")
+
+
+@day.command("recompute")
+@JSON
+@DATE
+@click.pass_context
+def recompute(context: click.Context, date: date) -> None:
+    """Compute the steps of DATE anew and compare the bytes; exit 1 if any differ. Nothing is changed."""
+    found = read(context.obj, lambda connection: records.recompute(connection, date), ANYBODY)
+    rows = ((one.step, one.same, one.recorded, one.computed, one.why) for one in found)
+    print_table("step same recorded computed why", rows)
+    context.exit(0 if all(one.same for one in found) else 1)
+
+
+@day.command("record")
+@DATE
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new file.")
+@click.pass_obj
+def record(by: str, date: date, out: Path) -> None:
+    """Write the record of DATE to a file: what was signed, and facts and outputs of all steps."""
+    data = read(by, lambda connection: records.archive(connection, date), ANYBODY)
+    try:
+        with out.open("xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise click.ClickException(f"{out} is there already") from error
+    click.echo(f"{out}: the record of {date}, {len(data)} bytes")
 
 
 @day.command("prices")

@@ -97,9 +97,9 @@ def _run(by: str, permissions: Iterable[str], work: Callable[[AsyncConnection], 
     return in_transaction(run)
 
 
-def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    """Do ``work`` in the name of somebody who may settle; return its result."""
-    return _run(by, ACTORS, work)
+def act(by: str, work: Callable[[AsyncConnection], Awaitable[T]], permissions: Iterable[str] = ACTORS) -> T:
+    """Do ``work`` in the name of somebody who may settle, or holds another of ``permissions``; return its result."""
+    return _run(by, permissions, work)
 
 
 def tend(by: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

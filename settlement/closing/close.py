@@ -88,7 +88,7 @@ async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> 
             known = await _row(connection, day, step.name)
         if known is None or known.status != DONE:
             report(Progress(day.day, step.name, number, len(STEPS), RUNNING))
-            await _run(engine, day, number, step)
+            await _run(engine, by, day, number, step)
         report(Progress(day.day, step.name, number, len(STEPS), DONE))
     async with engine.begin() as connection:
         await audit.lock(connection)
@@ -122,7 +122,7 @@ async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | N
     return (await connection.execute(one)).first()
 
 
-async def _run(engine: AsyncEngine, day: Day, number: int, step: Step) -> None:
+async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) -> None:
     """Run one step in one transaction. Raises Blocked, after recording by what."""
     begun: dict[str, Any] = {"status": RUNNING, "obstacles": null(), "started_at": now_ms()}
     this = (close_step.c.day == day.day, close_step.c.step == step.name)
@@ -131,16 +131,19 @@ async def _run(engine: AsyncEngine, day: Day, number: int, step: Step) -> None:
             await connection.execute(insert(close_step).values(day=day.day, step=step.name, position=number, **begun))
         else:
             await connection.execute(update(close_step).where(*this).values(begun))
+    if step.prepare is not None:
+        await step.prepare(engine, by)
     async with engine.begin() as connection:
         found = [] if step.obstacles is None else await step.obstacles(connection, day)
         if found:
             blocked: dict[str, Any] = {"status": BLOCKED, "obstacles": [obstacle._asdict() for obstacle in found]}
             await connection.execute(update(close_step).where(*this).values(blocked))
         else:
-            output = await step.work(connection, day)
-            done: dict[str, Any] = {"status": DONE, "output": output, "output_hash": bytes.fromhex(digest(output))}
-            inputs = input_hash(day, await steps_of(connection, day.day), number, None)
-            done |= {"input_hash": bytes.fromhex(inputs), "finished_at": now_ms()}
+            facts = None if step.facts is None else await step.facts(connection, day)
+            output = await step.run(connection, day, facts)
+            inputs = input_hash(day, await steps_of(connection, day.day), number, facts)
+            done: dict[str, Any] = {"status": DONE, "facts": facts, "output": output, "finished_at": now_ms()}
+            done |= {"input_hash": bytes.fromhex(inputs), "output_hash": bytes.fromhex(digest(output))}
             await connection.execute(update(close_step).where(*this).values(done))
     if found:
         raise Blocked(day.day.isoformat(), found)
@@ -168,20 +171,3 @@ def summary(day: Day, steps: Sequence[Row[Any]]) -> dict[str, Any]:
     name, first, last = range_of(day)
     hashes = [[row.step, row.input_hash.hex(), row.output_hash.hex()] for row in steps]
     return {"day": name, "first": first, "last": last, "steps": hashes}
-
-
-class Status(NamedTuple):
-    """The close of one day: its range, its state (OVER: not begun), and the steps that have begun."""
-
-    day: Day
-    state: str
-    closing_hash: bytes | None
-    steps: Sequence[Row[Any]]
-
-
-async def status(connection: AsyncConnection, day: Day) -> Status:
-    """Return how far the close of a day is."""
-    row = (await connection.execute(select(business_day).where(business_day.c.day == day.day))).first()
-    if row is None:
-        return Status(day, "OVER", None, ())
-    return Status(day, row.state, row.closing_hash, await steps_of(connection, day.day))

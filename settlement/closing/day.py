@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.tables.base import trading_day
-from settlement.tables.closing import balance_at_end, holding_at_end, instrument_at_end
-from settlement.tables.ledger import engine_holding, ledger_account, posting
+from settlement.tables.closing import balance_at_end, holding_at_end, instrument_at_end, stock_at_end
+from settlement.tables.ledger import engine_holding, ledger_account, posting, stock
 
 BEGINNING: Final = 1
 """The sequence of the first event."""
@@ -52,6 +52,15 @@ class Held(NamedTuple):
     reserved: int
     locked: int
     unwithdrawable: int
+
+
+class OwnStock(NamedTuple):
+    """The own stock of an account in a class at the end of a day, and all that it ever sold out of it, in mg."""
+
+    account: str
+    symbol: str
+    own_mg: int
+    own_sold_mg: int
 
 
 class Prices(NamedTuple):
@@ -164,6 +173,17 @@ async def holdings_at(connection: AsyncConnection, day: Day) -> list[Held]:
     found = newest.order_by(kept.sequence.desc()).limit(1).lateral("found")
     query = select(*(found.c[name] for name in Held._fields)).select_from(engine_holding.join(found, true()))
     return [Held(*row) for row in await connection.execute(query.order_by(here.account, here.asset))]
+
+
+async def stocks_at(connection: AsyncConnection, sequence: int) -> list[OwnStock]:
+    """Return the own stock of every account at the end of the day that ended with an event, by account and class."""
+    here, kept = stock.c, stock_at_end.c
+    newest = select(stock_at_end).where(
+        kept.account == here.account, kept.symbol == here.symbol, kept.sequence <= sequence
+    )
+    found = newest.order_by(kept.sequence.desc()).limit(1).lateral("found")
+    query = select(*(found.c[name] for name in OwnStock._fields)).select_from(stock.join(found, true()))
+    return [OwnStock(*row) for row in await connection.execute(query.order_by(here.account, here.symbol))]
 
 
 async def prices_at(connection: AsyncConnection, day: Day) -> list[Prices]:

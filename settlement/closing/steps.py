@@ -1,33 +1,57 @@
 """The steps of a close, in their order.
 
 A step is a function of the connection and the day that writes its rows and returns the canonical bytes of its output.
-The same day gives the same bytes whenever it is run: a step reads what the day's events determine, and the facts that
-were kept for it when it was first run.
+The same day gives the same bytes whenever it is run, since a step reads what the day's events determine. A step that
+needs to know more has facts: they are read once, when the step is first run, kept with it, and given to it ever after.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from settlement.closing import books, bulletin, prices, statements
+from settlement.closing import books, bulletin, fees, left_open, prices, reconciled, statements
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 
 Work = Callable[[AsyncConnection, Day], Awaitable[bytes]]
+WorkWithFacts = Callable[[AsyncConnection, Day, bytes], Awaitable[bytes]]
 
 
 class Step(NamedTuple):
-    """One step of a close. ``obstacles`` returns what stands in its way now."""
+    """One step of a close, with ``work`` or, where it has ``facts``, with ``work_with_facts``.
+
+    ``prepare`` is done before the step's transaction, whenever it is tried. ``obstacles`` returns what stands in the
+    step's way now.
+    """
 
     name: str
-    work: Work
+    work: Work | None = None
+    facts: Work | None = None
+    work_with_facts: WorkWithFacts | None = None
+    prepare: Callable[[AsyncEngine, str], Awaitable[None]] | None = None
     obstacles: Callable[[AsyncConnection, Day], Awaitable[list[Obstacle]]] | None = None
+
+    async def run(self, connection: AsyncConnection, day: Day, facts: bytes | None) -> bytes:
+        """Do the step's work with the facts that were kept for it and return its output."""
+        if self.work_with_facts is not None:
+            return await self.work_with_facts(connection, day, facts or b"")
+        assert self.work is not None
+        return await self.work(connection, day)
 
 
 STEPS: Final = (
-    Step(books.NAME, books.work, books.obstacles),
+    Step(books.NAME, books.work, obstacles=books.obstacles),
     Step(prices.NAME, prices.work),
+    Step(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
     Step(statements.NAME, statements.work),
     Step(bulletin.NAME, bulletin.work),
+    Step(
+        reconciled.NAME,
+        facts=reconciled.facts,
+        work_with_facts=reconciled.work,
+        prepare=reconciled.prepare,
+        obstacles=reconciled.obstacles,
+    ),
+    Step(left_open.NAME, facts=left_open.facts, work_with_facts=left_open.work),
 )

@@ -1,5 +1,6 @@
-"""The states of a trading day's close and of its steps, and how a price of the day was found."""
+"""The states of a trading day's close and of its steps, who signs it, and how a price of the day was found."""
 
+from collections.abc import Mapping
 from typing import Final
 
 CLOSING: Final = "CLOSING"
@@ -7,6 +8,9 @@ CLOSING: Final = "CLOSING"
 CLOSED: Final = "CLOSED"
 """All steps are done."""
 DAY_STATES: Final = (CLOSING, CLOSED)
+
+CAPACITIES: Final[Mapping[str, str]] = {"settlement": "settle", "warehouse": "settle", "risk": "operate"}
+"""The capacities in which three people sign a closed day, each with the permission that it takes."""
 
 RUNNING: Final = "RUNNING"
 """The step has begun; if the close was killed, it begins again."""

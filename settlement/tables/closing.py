@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from settlement.documents.closing import CLOSING_METHODS, DAY_STATES, SETTLEMENT_METHODS, STEP_STATES
-from settlement.tables.columns import integer, metadata, one_of, string, total
+from settlement.documents.closing import CAPACITIES, CLOSING_METHODS, DAY_STATES, SETTLEMENT_METHODS, STEP_STATES
+from settlement.tables.columns import integer, metadata, number, one_of, string, total
 
 phase_change = Table(
     "phase_change",
@@ -139,3 +139,29 @@ day_price = Table(
     CheckConstraint("closing_price > 0 AND settlement_price > 0", name="positive"),
 )
 """Closing and settlement price of each instrument and closed day in fen per gram, with what they were found from."""
+
+day_signature = Table(
+    "day_signature",
+    metadata,
+    Column("day", Date, ForeignKey("business_day.day"), primary_key=True),
+    Column("capacity", Text, primary_key=True),
+    Column("signed_by", Text, ForeignKey("staff.staff"), nullable=False),
+    Column("closing_hash", LargeBinary, nullable=False),
+    integer("signed_at"),
+    one_of("capacity", CAPACITIES),
+    UniqueConstraint("day", "signed_by"),
+)
+"""The signatures of closed days; no person signs a day in two capacities."""
+
+day_record = Table(
+    "day_record",
+    metadata,
+    number("record_no"),
+    Column("day", Date, ForeignKey("business_day.day"), nullable=False, unique=True),
+    Column("previous", LargeBinary, nullable=False, unique=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    integer("made_at"),
+    CheckConstraint("length(previous) = 32 AND length(hash) = 32", name="sha256"),
+)
+"""The records of the days that all three have signed, each chained to the one before by its hash."""

@@ -33,6 +33,8 @@ ONE_DOCUMENT = {
     "/certificates/{number}",
     "/certificates/{number}/pdf",
     "/bank-statements/{number}",
+    "/days/obstacles",
+    "/days/{day}",
     "/payment-files/{number}/content",
     "/load-outs/{number}",
     "/tickets/{number}",
@@ -100,7 +102,7 @@ async def pages(rest: Rest, path: str, limit: int) -> tuple[list[Any], int]:
 def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     found = routes()
     assert {path for path, names in found.items() if not {"after", "limit"} <= names} == ONE_DOCUMENT
-    assert len(found) - len(ONE_DOCUMENT) == 45
+    assert len(found) - len(ONE_DOCUMENT) == 46
 
 
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:

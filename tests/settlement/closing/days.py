@@ -1,19 +1,28 @@
 """Trading days of a small exchange that are ended and closed."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
+from settlement.base import working_days
 from settlement.closing import close as closing
 from settlement.closing import statements
 from settlement.tables.papers import account_statement
 from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do
 
-DAYS = [f"2099-12-{number:02d}" for number in (1, 2, 3, 4, 7, 8, 9, 10)]
+RISK = "risk-1"
+TODAY = working_days.today()
+FIRST, SECOND, THIRD = (str(TODAY + timedelta(days=number)) for number in (1, 2, 5))
+DAYS = [str(TODAY + timedelta(days=number)) for number in range(1, 9)]
 """Trading days that a test ends one after the other; what comes before the first is a day, too."""
+
+
+async def close(exchange: SmallExchange) -> list[str]:
+    """Close all days that are over and return them."""
+    return [day.isoformat() for day in await closing.close(exchange.engine, ONE, lambda _: None)]
 
 
 async def end_day(exchange: SmallExchange, next_day: str) -> None:

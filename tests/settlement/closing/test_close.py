@@ -6,35 +6,15 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol import terms
-from goldx.protocol.commands import MarketSetPhase
 from settlement.base.refusal import Refused
 from settlement.closing import close as closing
 from settlement.closing import day as days
 from settlement.closing import steps
 from settlement.closing.obstacles import Blocked
 from settlement.tables.closing import balance_at_end, business_day, close_step, day_price
+from tests.settlement.closing.days import FIRST, SECOND, THIRD, close
 from tests.settlement.commands import goldx
-from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do
-
-FIRST, SECOND, THIRD = "2099-12-01", "2099-12-02", "2099-12-03"
-
-
-async def close(exchange: SmallExchange) -> list[str]:
-    return [day.isoformat() for day in await closing.close(exchange.engine, ONE, lambda _: None)]
-
-
-async def three_days(exchange: SmallExchange) -> None:
-    """A day with a trade, one without any, and one after it that is not over."""
-    await exchange.pay_in("B.H", 100_000_000, "bank-1")
-    await exchange.issue([{"serial": "A"}, {"serial": "B"}])
-    await begin_day(exchange, FIRST)
-    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
-    await exchange.trade("B.H", "A.H", 60_000, 20)
-    await begin_day(exchange, SECOND)
-    await exchange.pay_in("A.H", 500, "bank-2")
-    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
-    await begin_day(exchange, THIRD)
+from tests.settlement.small_exchange import ONE, SmallExchange, do
 
 
 async def outputs(exchange: SmallExchange) -> dict[tuple[str, str], tuple[bytes, bytes]]:
@@ -43,13 +23,12 @@ async def outputs(exchange: SmallExchange) -> dict[tuple[str, str], tuple[bytes,
         return {(str(row.day), row.step): (row.input_hash, row.output) for row in rows}
 
 
-async def test_missed_days_are_closed_one_by_one_oldest_first(exchange: SmallExchange) -> None:
-    await three_days(exchange)
-    before, *rest = await close(exchange)
+async def test_missed_days_are_closed_one_by_one_oldest_first(three_days_over: SmallExchange) -> None:
+    before, *rest = await close(three_days_over)
     assert rest == [FIRST, SECOND]
     assert before < FIRST
-    assert await close(exchange) == []
-    async with exchange.engine.connect() as connection:
+    assert await close(three_days_over) == []
+    async with three_days_over.engine.connect() as connection:
         rows = (await connection.execute(select(business_day).order_by(business_day.c.day))).all()
         assert [row.first_sequence for row in rows[1:]] == [row.last_sequence + 1 for row in rows[:-1]]
         assert {row.state for row in rows} == {"CLOSED"}
@@ -66,62 +45,59 @@ async def test_missed_days_are_closed_one_by_one_oldest_first(exchange: SmallExc
 
 @pytest.mark.parametrize("number", range(len(steps.STEPS)))
 async def test_a_close_that_ends_in_a_step_is_taken_up_there(
-    exchange: SmallExchange, number: int, monkeypatch: pytest.MonkeyPatch
+    three_days_over: SmallExchange, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step has done its work, and the transaction is not committed."""
-    await three_days(exchange)
     step = steps.STEPS[number]
 
-    async def end(connection: AsyncConnection, day: days.Day) -> bytes:
-        await step.work(connection, day)
+    async def end(connection: AsyncConnection, day: days.Day, facts: bytes | None = None) -> bytes:
+        await step.run(connection, day, facts)
         raise KeyboardInterrupt
 
-    broken = (*steps.STEPS[:number], step._replace(work=end), *steps.STEPS[number + 1 :])
+    ending = step._replace(work=end) if step.facts is None else step._replace(work_with_facts=end)
+    broken = (*steps.STEPS[:number], ending, *steps.STEPS[number + 1 :])
     with monkeypatch.context() as patched:
         patched.setattr(closing, "STEPS", broken)
         with pytest.raises(KeyboardInterrupt):
-            await close(exchange)
-    found = await outputs(exchange)
+            await close(three_days_over)
+    found = await outputs(three_days_over)
     assert [output is None for _, output in found.values()].count(True) == 1
-    assert len(await close(exchange)) == 3
-    whole = await outputs(exchange)
+    assert len(await close(three_days_over)) == 3
+    whole = await outputs(three_days_over)
     assert {key: value for key, value in found.items() if value[1]}.items() <= whole.items()
     assert len(whole) == 3 * len(steps.STEPS)
 
 
-async def test_two_closes_do_not_run_at_once(exchange: SmallExchange) -> None:
-    await three_days(exchange)
-    async with closing._alone(exchange.engine):
+async def test_two_closes_do_not_run_at_once(three_days_over: SmallExchange) -> None:
+    async with closing._alone(three_days_over.engine):
         with pytest.raises(Refused, match="another close is running") as found:
-            await close(exchange)
+            await close(three_days_over)
     assert found.value.reason == "CLOSE_RUNNING"
 
 
-async def test_a_day_is_not_closed_while_engine_and_ledger_differ(exchange: SmallExchange) -> None:
-    await three_days(exchange)
-    async with exchange.engine.begin() as connection:
+async def test_a_day_is_not_closed_while_engine_and_ledger_differ(three_days_over: SmallExchange) -> None:
+    async with three_days_over.engine.begin() as connection:
         await connection.execute(text("ALTER TABLE holding_at_end DISABLE TRIGGER append_only"))
         await connection.execute(
             text("UPDATE holding_at_end SET total = total + 1 WHERE account = 'B.H' AND asset = 'AU'")
         )
-    (before,) = [str(day.day) for day in await do(exchange, days.over)][:1]
+    (before,) = [str(day.day) for day in await do(three_days_over, days.over)][:1]
     with pytest.raises(Blocked, match=f"{FIRST} cannot be closed: books: B.H has 20 of AU in the ledger and 20.001"):
-        await close(exchange)
-    async with exchange.engine.connect() as connection:
+        await close(three_days_over)
+    async with three_days_over.engine.connect() as connection:
         states = {str(row.day): row.state for row in await connection.execute(select(business_day))}
         (blocked,) = (await connection.execute(select(close_step).where(close_step.c.status == "BLOCKED"))).all()
     assert states == {before: "CLOSED", FIRST: "CLOSING"}
     assert [obstacle["step"] for obstacle in blocked.obstacles] == ["books"]
-    async with exchange.engine.begin() as connection:
+    async with three_days_over.engine.begin() as connection:
         await connection.execute(
             text("UPDATE holding_at_end SET total = total - 1 WHERE account = 'B.H' AND asset = 'AU'")
         )
-    assert await close(exchange) == [FIRST, SECOND]
+    assert await close(three_days_over) == [FIRST, SECOND]
 
 
-async def test_what_is_closed_is_not_changed(exchange: SmallExchange) -> None:
-    await three_days(exchange)
-    await close(exchange)
+async def test_what_is_closed_is_not_changed(three_days_over: SmallExchange) -> None:
+    await close(three_days_over)
     for statement in (
         "UPDATE close_step SET output = 'x'",
         "DELETE FROM close_step",
@@ -132,28 +108,28 @@ async def test_what_is_closed_is_not_changed(exchange: SmallExchange) -> None:
         "DELETE FROM holding_at_end",
     ):
         with pytest.raises(Exception, match=r"is refused: (the step is done|the day is closed|it is append-only)"):
-            async with exchange.engine.begin() as connection:
+            async with three_days_over.engine.begin() as connection:
                 await connection.execute(text(statement))
 
 
-async def test_balances_are_kept_for_the_accounts_that_moved(exchange: SmallExchange) -> None:
-    await three_days(exchange)
-    await close(exchange)
-    over = await do(exchange, days.over)
-    async with exchange.engine.connect() as connection:
+async def test_balances_are_kept_for_the_accounts_that_moved(three_days_over: SmallExchange) -> None:
+    await close(three_days_over)
+    over = await do(three_days_over, days.over)
+    async with three_days_over.engine.connect() as connection:
         kept = (await connection.execute(select(balance_at_end.c.sequence))).scalars().all()
     assert [kept.count(day.last) for day in over] == [4, 5, 2], "a day without movements costs nothing"
 
 
-@pytest.mark.usefixtures("configured_database")
-async def test_a_clerk_closes_days_and_looks_at_them(exchange: SmallExchange) -> None:
-    await three_days(exchange)
+@pytest.mark.usefixtures("three_days_over", "configured_database")
+async def test_a_clerk_closes_days_and_looks_at_them() -> None:
     said = (await goldx("day", "--as", ONE, "close", "--until", FIRST)).output.splitlines()
     count = len(steps.STEPS)
     assert said[0].endswith(f"1/{count} books: RUNNING")
     assert said[-2] == f"{FIRST} {count}/{count} {steps.STEPS[-1].name}: DONE"
     assert said[-1].endswith(FIRST)
     assert json.loads((await goldx("day", "--as", ONE, "close", "--json")).output) == {"closed": [SECOND]}
+    rows = [json.loads(line) for line in (await goldx("day", "--as", ONE, "list", "--json")).output.splitlines()]
+    assert [(row["day"], row["state"]) for row in rows[1:]] == [(FIRST, "CLOSED"), (SECOND, "CLOSED")]
     shown = json.loads((await goldx("day", "--as", ONE, "status", "--json", SECOND)).output)
     assert shown["state"] == "CLOSED"
     assert [step["status"] for step in shown["steps"]] == ["DONE"] * count

@@ -1,0 +1,78 @@
+"""The close of trading days: steps, prices, signatures, and what stands in the way."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Depends
+from pydantic import Field
+
+from api.dependencies import TheGateway
+from api.listing import ThePage, listed
+from api.settlement_routes.access import AnyStaff, Clerk, Signer, Strict, Transaction, new_router
+from api.settlement_routes.rows import Projection
+from settlement.base.working_days import parse_day
+from settlement.closing import close, listing, prices, signing, why
+from settlement.documents.closing import CAPACITIES
+
+router = new_router()
+
+DAY = Projection("day first last state closing_hash record")
+STEP = Projection("step position status input_hash output_hash obstacles started_at finished_at")
+SIGNATURE = Projection("capacity signed_by signed_at")
+PRICE = Projection(
+    "symbol closing_method settlement_method inputs", closing="closing_price", settlement="settlement_price"
+)
+
+
+class CloseRequest(Strict):
+    until: str | None = Field(default=None, description="the last day to close; default: all that are over")
+
+
+class SignRequest(Strict):
+    capacity: str = Field(description="one of " + ", ".join(CAPACITIES))
+
+
+def _day(day: str) -> date:
+    return parse_day("day", day)
+
+
+TheTradingDay = Annotated[date, Depends(_day)]
+
+
+@router.get("/days")
+async def get_days(_: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the trading days that are over, oldest first: OVER, CLOSING, CLOSED (to be signed) or SIGNED."""
+    return listed("days", DAY, await listing.listing(connection, page))
+
+
+@router.post("/days/close")
+async def close_days(by: Clerk, gateway: TheGateway, _: Transaction, request: CloseRequest) -> dict[str, list[date]]:
+    """Close the days that are over, oldest first; a refusal with DAY_BLOCKED says what stands in the way."""
+    until = None if request.until is None else parse_day("until", request.until)
+    return {"closed": await close.close(gateway.database, by, lambda _: None, until)}
+
+
+@router.get("/days/obstacles")
+async def get_obstacles(_: AnyStaff, connection: Transaction) -> dict[str, Any]:
+    """Return what stands in the way of closing and signing now, and who can clear it."""
+    return {"obstacles": [found._asdict() for found in await why.obstacles(connection)]}
+
+
+@router.get("/days/{day}")
+async def get_day(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> dict[str, Any]:
+    """Return a day that is over: its steps, its prices with what they were found from, and who has signed it."""
+    found = await listing.status(connection, day)
+    return {
+        **DAY(found.day),
+        "steps": [STEP(row) for row in found.steps],
+        "prices": [PRICE(row) for row in await prices.listing(connection, day=day)],
+        "signatures": [SIGNATURE(row) for row in found.signatures],
+    }
+
+
+@router.post("/days/{day}/sign")
+async def sign_day(by: Signer, connection: Transaction, day: TheTradingDay, request: SignRequest) -> dict[str, Any]:
+    """Sign a closed day; settlement, warehouse and risk are three different people. The last one makes the record."""
+    signed = await signing.sign(connection, by, day, request.capacity)
+    record = None if signed.record is None else signed.record.hex()
+    return {"day": day, "missing": signed.missing, "record": record}

@@ -1,0 +1,58 @@
+"""The days that are over, as people see them: range, state, steps and signatures."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base.paging import ALL, Page, PageRequest, cut
+from settlement.closing import close, day, signing
+from settlement.tables.closing import business_day, day_record
+
+OVER: Final = "OVER"
+"""The day is over, and its close has not begun."""
+SIGNED: Final = "SIGNED"
+"""The day is closed, and has its record."""
+
+
+class Listed(NamedTuple):
+    """A day that is over; ``closing_hash`` is what is signed, ``record`` the hash of its record."""
+
+    day: date
+    first: int
+    last: int
+    state: str
+    closing_hash: bytes | None
+    record: bytes | None
+
+
+class Status(NamedTuple):
+    """A day with the steps that have begun and the signatures that were given."""
+
+    day: Listed
+    steps: Sequence[Row[Any]]
+    signatures: Sequence[Row[Any]]
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Listed]:
+    """Return the days that are over, oldest first."""
+    columns = (business_day.c.day, business_day.c.state, business_day.c.closing_hash, day_record.c.hash)
+    joined = business_day.outerjoin(day_record, day_record.c.day == business_day.c.day)
+    known = {row.day: row for row in await connection.execute(select(*columns).select_from(joined))}
+    found = []
+    for each in await day.over(connection):
+        row = known.get(each.day)
+        if row is None:
+            found.append(Listed(*each, OVER, None, None))
+        else:
+            found.append(Listed(*each, row.state if row.hash is None else SIGNED, row.closing_hash, row.hash))
+    return cut(found, lambda one: one.day.isoformat(), page)
+
+
+async def status(connection: AsyncConnection, date: date) -> Status:
+    """Return how far the close of a day is. Raises BadValue for a day that is not over."""
+    await day.find(connection, date)
+    (found,) = (one for one in await listing(connection) if one.day == date)
+    return Status(found, await close.steps_of(connection, date), await signing.signatures(connection, date))

@@ -1,0 +1,45 @@
+"""The reconciliation of a close: ledger, warehouse and engine are compared, and no break is past its limit."""
+
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from settlement.closing.canonical import canonical
+from settlement.closing.day import Day
+from settlement.closing.obstacles import Obstacle
+from settlement.reconciliation import breaks, past_limits, three_way
+
+NAME: Final = "reconciliation"
+
+
+async def prepare(engine: AsyncEngine, by: str) -> None:
+    """Compare the books now, so that the breaks are those of this moment."""
+    await three_way.reconcile(engine, by)
+
+
+async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:  # noqa: ARG001
+    """Return the breaks that stop the next day now (``settlement.reconciliation.past_limits``)."""
+    return [
+        Obstacle(NAME, f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}", "; or ".join(stop.clear))
+        for stop in await past_limits.past_limit(connection)
+    ]
+
+
+async def facts(connection: AsyncConnection, day: Day) -> bytes:  # noqa: ARG001
+    """Return the breaks that are open now."""
+    names = ("break_id", "scope", "kind", "subject", "asset", "unit", "owner", "status", "explanation")
+    found = [
+        {
+            **{name: getattr(row, name) for name in names},
+            "expected": row.expected,
+            "found": row.found,
+            "working_days": row.days,
+        }
+        for row in await breaks.open_breaks(connection)
+    ]
+    return canonical(found)
+
+
+async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:  # noqa: ARG001
+    """Return the breaks that were open."""
+    return kept

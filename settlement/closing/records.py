@@ -1,0 +1,122 @@
+"""The proof of signed days: the records are those that were made, and a day computed anew has the same bytes."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base.database import trial
+from settlement.base.refusal import Refused
+from settlement.closing import signing
+from settlement.closing.canonical import canonical, digest
+from settlement.closing.close import input_hash, steps_of, summary
+from settlement.closing.day import Day
+from settlement.closing.steps import STEPS
+from settlement.documents.closing import DONE
+from settlement.tables.closing import day_record
+
+
+def _broken(day: date, why: str) -> Refused:
+    return Refused("RECORD_BROKEN", f"the record of {day}: {why}")
+
+
+async def find(connection: AsyncConnection, day: date) -> Row[Any]:
+    """Return the record of a day. Raises BadValue for one without."""
+    row = (await connection.execute(select(day_record).where(day_record.c.day == day))).first()
+    if row is None:
+        raise BadValue("day", day.isoformat(), "a trading day that settlement, warehouse and risk have signed")
+    return row
+
+
+async def verify(connection: AsyncConnection, day: date, anchor: bytes | None = None) -> bytes:
+    """Check the chain of records up to a day, and that day's steps and signatures; return the hash of its record.
+
+    ``anchor`` is that hash as it was printed or kept elsewhere. Raises Refused (RECORD_BROKEN) where anything was
+    changed, and BadValue for a day without a record.
+    """
+    wanted = await find(connection, day)
+    previous = signing.GENESIS
+    chain = select(day_record).where(day_record.c.record_no <= wanted.record_no).order_by(day_record.c.record_no)
+    for row in await connection.execute(chain):
+        if row.previous != previous:
+            raise _broken(row.day, "it does not follow the record before it")
+        if bytes.fromhex(digest(row.content)) != row.hash:
+            raise _broken(row.day, "its content was changed")
+        previous = row.hash
+    if anchor is not None and anchor != wanted.hash:
+        raise _broken(day, f"its hash is {wanted.hash.hex()}, not the one given")
+    closed = await signing.find(connection, day)
+    steps = await steps_of(connection, day)
+    _check_steps(Day(day, closed.first_sequence, closed.last_sequence), closed, steps)
+    for signature in await signing.signatures(connection, day):
+        if signature.closing_hash != closed.closing_hash:
+            raise _broken(day, f"{signature.signed_by} has signed something else")
+    if await signing.content(connection, closed, wanted.previous) != wanted.content:
+        raise _broken(day, "it is not made of the day's steps and signatures")
+    return bytes(wanted.hash)
+
+
+def _check_steps(day: Day, closed: Row[Any], steps: Sequence[Row[Any]]) -> None:
+    """Raise Refused (RECORD_BROKEN) where a step's hashes are not those of its output and of what it was made from."""
+    for row in steps:
+        if row.status != DONE or bytes.fromhex(digest(row.output)) != row.output_hash:
+            raise _broken(day.day, f"the output of the step {row.step} was changed")
+        if bytes.fromhex(input_hash(day, steps, row.position, row.facts)) != row.input_hash:
+            raise _broken(day.day, f"what the step {row.step} was made from was changed")
+    if bytes.fromhex(digest(canonical(summary(day, steps)))) != closed.closing_hash:
+        raise _broken(day.day, "its steps are not those that were signed")
+
+
+class Again(NamedTuple):
+    """A step that was computed anew: the hashes of its output, recorded and computed; else why it was not computed."""
+
+    step: str
+    recorded: str
+    computed: str | None
+    why: str | None
+
+    @property
+    def same(self) -> bool:
+        """Return whether the bytes are the same."""
+        return self.recorded == self.computed
+
+
+async def recompute(connection: AsyncConnection, day: date) -> list[Again]:
+    """Compute every step of a closed day anew, from the events and the facts that were kept; change nothing."""
+    closed = await signing.find(connection, day)
+    known = {step.name: step for step in STEPS}
+    found = []
+    async with trial(connection):
+        for row in await steps_of(connection, day):
+            if row.status != DONE:
+                continue
+            step = known.get(row.step)
+            computed, why = None, None if step is not None else "this program does not have the step"
+            if step is not None:
+                again = Day(day, closed.first_sequence, closed.last_sequence)
+                try:
+                    computed = digest(await step.run(connection, again, row.facts))
+                except Refused as error:
+                    why = str(error)
+            found.append(Again(row.step, row.output_hash.hex(), computed, why))
+    return found
+
+
+async def archive(connection: AsyncConnection, day: date) -> bytes:
+    """Return the record of a day as a file: the record, its hash, and the facts and outputs of its steps.
+
+    It can be checked without the database: the hash of ``record`` is ``sha256``, and each step's hashes are in it.
+    """
+    row = await find(connection, day)
+    steps = [
+        {
+            "step": step.step,
+            "facts": None if step.facts is None else step.facts.decode(),
+            "output": step.output.decode(),
+        }
+        for step in await steps_of(connection, day)
+    ]
+    return canonical({"record": row.content.decode(), "sha256": row.hash.hex(), "steps": steps})

@@ -1,0 +1,65 @@
+"""The obstacles of the next step of the close: what they are, and who can clear them."""
+
+from sqlalchemy import any_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.closing import close, signing
+from settlement.closing.day import Day
+from settlement.closing.obstacles import Obstacle
+from settlement.closing.steps import STEPS
+from settlement.documents.closing import CAPACITIES, CLOSED, DONE
+from settlement.documents.registered import ACTIVE
+from settlement.tables.base import staff
+from settlement.tables.closing import business_day, day_record
+
+
+async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
+    """Return all that keeps the newest day that is over from being signed; nothing if every day is signed.
+
+    Each obstacle is looked at now, not as it was when the close stopped.
+    """
+    unclosed = await close.unclosed(connection)
+    found = await _unsigned(connection)
+    if not unclosed:
+        return found
+    day, *later = unclosed
+    found += await _steps(connection, day)
+    return found + [
+        Obstacle("close", f"{other.day} is over and not closed", f"a clerk, after {day.day}: `goldx day close`")
+        for other in later
+    ]
+
+
+async def _steps(connection: AsyncConnection, day: Day) -> list[Obstacle]:
+    """Return what stands in the way of the steps of the oldest day that is not closed."""
+    done = {row.step for row in await close.steps_of(connection, day.day) if row.status == DONE}
+    found: list[Obstacle] = []
+    for step in STEPS:
+        if step.name not in done and step.obstacles is not None:
+            found += await step.obstacles(connection, day)
+    return found or [Obstacle("close", f"{day.day} is over and not closed", "a clerk: `goldx day close`")]
+
+
+async def _unsigned(connection: AsyncConnection) -> list[Obstacle]:
+    """Return the signatures that are missing, day by day, and who can give them."""
+    query = select(business_day.c.day).outerjoin(day_record, day_record.c.day == business_day.c.day)
+    query = query.where(day_record.c.day.is_(None), business_day.c.state == CLOSED).order_by(business_day.c.day)
+    found = []
+    for day in (await connection.execute(query)).scalars().all():
+        given = await signing.signatures(connection, day)
+        for capacity in CAPACITIES:
+            if capacity not in {one.capacity for one in given}:
+                people = await _holders(connection, CAPACITIES[capacity], {one.signed_by for one in given})
+                who = (
+                    f"{' or '.join(people)}: `goldx day sign {day} --for {capacity}`"
+                    if people
+                    else (f"one more of the staff with the permission {CAPACITIES[capacity]}: `goldx staff add`")
+                )
+                found.append(Obstacle("sign", f"{day} is not signed for {capacity}", who))
+    return found
+
+
+async def _holders(connection: AsyncConnection, permission: str, without: set[str]) -> list[str]:
+    """Return the active staff with a permission, by code."""
+    query = select(staff.c.staff).where(any_(staff.c.permissions) == permission, staff.c.status == ACTIVE)
+    return [code for code in (await connection.execute(query.order_by(staff.c.staff))).scalars() if code not in without]

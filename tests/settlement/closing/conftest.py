@@ -1,0 +1,49 @@
+"""The exchanges of the tests of the close: three days that are over, and the same days closed."""
+
+import pytest
+
+from goldx.protocol import terms
+from goldx.protocol.commands import MarketSetPhase
+from settlement.base import registry
+from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, close
+from tests.settlement.small_exchange import SmallExchange, begin_day, do
+from tests.settlement.stages import Preparation, nothing
+
+
+async def three_days(exchange: SmallExchange) -> None:
+    """A day with money and metal, one with a trade, one without any; the next is not over."""
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.issue([{"serial": "A"}, {"serial": "B"}])
+    await begin_day(exchange, FIRST)
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+    await exchange.trade("B.H", "A.H", 60_000, 20)
+    await begin_day(exchange, SECOND)
+    await exchange.pay_in("A.H", 500, "bank-2")
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+    await begin_day(exchange, THIRD)
+    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle"])
+
+
+async def closed(exchange: SmallExchange) -> None:
+    """The same three days, closed."""
+    await three_days(exchange)
+    await close(exchange)
+
+
+@pytest.fixture
+def preparation(request: pytest.FixtureRequest) -> Preparation:
+    """Return the preparation of the exchange that the test names."""
+    named = {"three_days_over": three_days, "three_days_closed": closed}
+    return next((named[name] for name in request.fixturenames if name in named), nothing)
+
+
+@pytest.fixture
+def three_days_over(exchange: SmallExchange) -> SmallExchange:
+    """Three days are over."""
+    return exchange
+
+
+@pytest.fixture
+def three_days_closed(exchange: SmallExchange) -> SmallExchange:
+    """Three days are over and closed."""
+    return exchange
