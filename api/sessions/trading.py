@@ -24,6 +24,7 @@ from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
 from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order
 from api.view.accounts import Account
+from api.view.market_data import MarketData
 from api.view.orders import write_order, write_own_trade, write_trades
 from api.view.records import Order, OwnTradeForm
 from api.view.view import View
@@ -43,6 +44,7 @@ from goldx.protocol.commands import (
     QuoteCancel,
     QuoteSet,
 )
+from goldx.protocol.dangerous_terms import DEFINITION_RULES, dangerous_terms
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
@@ -210,7 +212,18 @@ class Trading:
             "changes": {name: {"from": before.get(name), "to": after[name]} for name in changed},
             "phase": before.get("phase"),
             "open_orders": sum(order.symbol == command.symbol for order in live),
+            "second_person": self._second_person(command, market),
         }
+
+    def _second_person(self, command: InstrumentDefine, market: MarketData | None) -> list[str]:
+        """Return the terms of a command that one person may not set alone."""
+        others = (one.last or one.reference or 0 for one in self._view.markets.values() if one is not market)
+        if market is None or market.defined is None:
+            new = {name: getattr(command, name) for name in TERMS}
+            return list(dangerous_terms(None, new, command.reference_price or 0, others))
+        old = {name: getattr(market.defined, name) for name in TERMS}
+        given = {name: getattr(command, name) for name in command.given or ()}
+        return list(dangerous_terms(old, old | given, market.last or market.reference or 0, others))
 
     @staticmethod
     def read(method: str, params: dict[str, Any], **set_by_gateway: str) -> AnyCommand:
@@ -224,7 +237,7 @@ class Trading:
         fields = BY_METHOD[method].__struct_fields__
         added: dict[str, Any] = {
             **set_by_gateway,
-            "rules": END_OF_DAY_RULES,
+            "rules": DEFINITION_RULES if method == InstrumentDefine.method else END_OF_DAY_RULES,
             "given": [name for name in TERMS if name in params],
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }

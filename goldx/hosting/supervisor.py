@@ -43,6 +43,10 @@ Settlement makes the tables that the gateway reads.
 COMMANDS: Final = {"standby": ("engine", "--standby")}
 """Service -> the arguments of ``goldx`` that start it, where they are not its name."""
 OWNER_URL: Final = "database_owner_url"
+SERVER_URLS: Final = ("redis_url", "database_url", OWNER_URL)
+"""Settings that contain the passwords of the servers."""
+WITHOUT_SERVERS: Final = frozenset(("console",))
+"""The services that use neither server: they get no URL of one."""
 USERS_OF_TABLES: Final = frozenset(("settlement", "gateway"))
 LOCK_TIMEOUT: Final = 30.0
 MEGABYTE: Final = 1_000_000
@@ -153,6 +157,11 @@ class Supervisor:
         inherited = {name: value for name, value in os.environ.items() if name != PREFIX + OWNER_URL.upper()}
         return inherited | {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
+    def environment_of(self, service: str) -> dict[str, str]:
+        """The environment of a service: ``environment``, for those that use no server without the servers' URLs."""
+        withheld = {PREFIX + name.upper() for name in SERVER_URLS} if service in WITHOUT_SERVERS else set()
+        return {name: value for name, value in self.environment.items() if name not in withheld}
+
     async def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a service's process and return when it has ended.
 
@@ -191,7 +200,7 @@ class Supervisor:
         if name not in self._wanted or unset.get(name):
             return None
         file = self._log_folder / f"{name}.jsonl"
-        return lambda: start_service(name, self.environment, file, self._lock, COMMANDS.get(name, ()), prefix)
+        return lambda: start_service(name, self.environment_of(name), file, self._lock, COMMANDS.get(name, ()), prefix)
 
     async def _migrate(self) -> None:
         """Create or migrate the tables as their owner; no service logs in as the owner. Raises ServerFailed."""

@@ -116,6 +116,9 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
 
     ``given``, which the gateway sets, names the terms in the request; all other terms of a known instrument, and its
     reference price, stay as they are. None, in journals that are older than the field: all terms are replaced.
+
+    ``rules``, which the gateway sets, is the version of the table of terms that take a second person
+    (``goldx.protocol.dangerous_terms``). 0, in journals that are older than the field: one person may set any term.
     """
 
     method: ClassVar[str] = "instrument.define"
@@ -143,6 +146,7 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     by: str = ""
     given: tuple[str, ...] | None = None
     reopening_steps: int | None = None
+    rules: int = 0
 
 
 class AccountOpen(OperatorCommand, tag=9, frozen=True):

@@ -311,6 +311,18 @@ class AuctionExtended(Event, tag=27, frozen=True):
     upper_price_limit: int | None = None
 
 
+class InstrumentProposed(Event, tag=28, frozen=True):
+    """One person has proposed terms that take a second person, ``terms`` among them. Nothing is changed.
+
+    They come into force when somebody other than ``by`` sends the same command on the same trading day.
+    """
+
+    event: ClassVar[str] = "instrument.proposed"
+    symbol: str
+    terms: tuple[str, ...]
+    by: str
+
+
 AnyEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -339,6 +351,7 @@ AnyEvent: TypeAlias = (
     | TimetableHeld
     | TimetableDelayed
     | AuctionExtended
+    | InstrumentProposed
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

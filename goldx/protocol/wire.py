@@ -124,7 +124,7 @@ CODECS: dict[str, Codec] = {
     "kind": _word(terms.ACCOUNT_KINDS),
     "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _unchanged),
     "next_trading_day": Codec(_read_date, _unchanged),
-    "given": Codec(_read_names, list),
+    **dict.fromkeys(("given", "terms"), Codec(_read_names, list)),
     "largest_change_percent": _whole(1, 99),
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),

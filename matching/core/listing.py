@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol import terms
+from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
 from matching.core.instrument import TERMS, Definition, Instrument
 from matching.core.state import State
-from matching.core.tags import INSTRUMENT_DEFINED, REFERENCE_CHANGED, REFERENCE_PROPOSED
+from matching.core.tags import INSTRUMENT_DEFINED, INSTRUMENT_PROPOSED, REFERENCE_CHANGED, REFERENCE_PROPOSED
 
 _REFERENCE_PRICE: Final = TERMS.index("reference_price")
 
@@ -18,9 +19,9 @@ def define(state: State, command: tuple[Any, ...]) -> None:
 
     The terms of a known instrument that are in ``given`` are replaced, all terms if it is None. The reference price
     stays if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use
-    again.
+    again. By rules from 1 on, dangerous terms take two persons.
     """
-    _, symbol, *values, _, given, reopening_steps = command
+    _, symbol, *values, by, given, reopening_steps, rules = command
     values.append(reopening_steps)
     instrument = state.instruments.get(symbol)
     detail = ""
@@ -36,11 +37,14 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     if detail:
         state.refuse("instrument.define", "BAD_VALUE", None, symbol, detail)
         return
-    if instrument is None:
-        instrument = state.instruments[symbol] = Instrument(symbol)
-    elif instrument.phase != terms.CLOSED or instrument.has_open_orders():
+    if instrument is not None and (instrument.phase != terms.CLOSED or instrument.has_open_orders()):
         state.refuse("instrument.define", "PHASE", None, symbol, "it must be closed and without open orders")
         return
+    if rules and _is_proposed(state, symbol, instrument, definition, by):
+        return
+    state.proposed_terms.pop(symbol, None)
+    if instrument is None:
+        instrument = state.instruments[symbol] = Instrument(symbol)
     kept = instrument.reference
     instrument.define(definition)
     instrument.retired = False
@@ -49,6 +53,21 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     if instrument.last % instrument.tick:
         instrument.last = 0
     state.emit(INSTRUMENT_DEFINED, symbol, *definition.written())
+
+
+def _is_proposed(state: State, symbol: str, instrument: Instrument | None, definition: Definition, by: str) -> bool:
+    """Return whether a definition waits for a second person; then it is noted and published."""
+    old = None if instrument is None else dict(zip(TERMS, instrument.definition.values(), strict=True))
+    price = definition.reference_price or 0 if instrument is None else instrument.last or instrument.reference
+    others = [one.last or one.reference for one in state.instruments.values() if one is not instrument]
+    dangerous = dangerous_terms(old, dict(zip(TERMS, definition.values(), strict=True)), price, others)
+    values = definition.values()
+    proposed, first = state.proposed_terms.get(symbol, ((), by))
+    if not dangerous or (proposed == values and first != by):
+        return False
+    state.proposed_terms[symbol] = (values, by)
+    state.emit(INSTRUMENT_PROPOSED, symbol, dangerous, by)
+    return True
 
 
 def set_reference(state: State, command: tuple[Any, ...]) -> None:

@@ -29,23 +29,24 @@ VERSION: Final = "goldx-core-1"
 
 def write(state: State) -> bytes:
     """Return the state between two commands as bytes. O(size of the state)."""
-    return msgspec.msgpack.encode(
-        (
-            VERSION,
-            state.now,
-            state.sequence,
-            state.last_order_id,
-            state.last_trade_id,
-            state.day,
-            state.trading_day,
-            state.fees_collected,
-            list(state.references),
-            list(state.previous_references),
-            [(member.name, member.refusal) for member in state.members.values()],
-            [_write_account(account) for account in state.accounts.values()],
-            [_write_instrument(instrument, state) for instrument in state.instruments.values()],
-        )
+    written: tuple[Any, ...] = (
+        VERSION,
+        state.now,
+        state.sequence,
+        state.last_order_id,
+        state.last_trade_id,
+        state.day,
+        state.trading_day,
+        state.fees_collected,
+        list(state.references),
+        list(state.previous_references),
+        [(member.name, member.refusal) for member in state.members.values()],
+        [_write_account(account) for account in state.accounts.values()],
+        [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
+    if state.proposed_terms:
+        written = (*written, list(state.proposed_terms.items()))
+    return msgspec.msgpack.encode(written)
 
 
 def read(data: bytes) -> State:
@@ -70,6 +71,7 @@ def read(data: bytes) -> State:
         members,
         accounts,
         instruments,
+        *newer,
     ) = parts
     state.at = state.now
     state.references = dict.fromkeys(references)
@@ -81,6 +83,8 @@ def read(data: bytes) -> State:
         _read_account(state, record)
     for record in instruments:
         _read_instrument(state, record)
+    for symbol, (values, by) in newer[0] if newer else ():
+        state.proposed_terms[symbol] = (tuple(values), by)
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()

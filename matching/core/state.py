@@ -59,6 +59,7 @@ class State:
         "now",
         "orders",
         "previous_references",
+        "proposed_terms",
         "references",
         "sequence",
         "timetable",
@@ -90,6 +91,8 @@ class State:
         """The references of this trading day's adjustments."""
         self.previous_references: dict[str, None] = {}
         """Those of the trading day before."""
+        self.proposed_terms: dict[str, tuple[tuple[Any, ...], str]] = {}
+        """By symbol: the terms that only one person has given so far on this trading day, and that person."""
         self.timetable: list[Due] = []
         """A heap."""
         self.next_due: int = NEVER

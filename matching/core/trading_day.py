@@ -55,6 +55,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
         for balance in account.balances.values():
             if balance.start_day(state.day):
                 state.touched.append(balance)
+    state.proposed_terms = {}
     for instrument in state.instruments.values():
         instrument.proposed_price = 0
         instrument.proposed_by = ""

@@ -83,12 +83,13 @@ async def test_one_changed_term_leaves_the_others(own_desk: Desk) -> None:
             "changes": {"name": {"from": "Dore", "to": ""}, "tick": {"from": "0.01", "to": "0.05"}},
             "phase": "closed",
             "open_orders": 0,
+            "second_person": [],
         },
     }
-    (defined,) = await days.operate("instrument.define", symbol=symbol, tick="0.05", price_limit_percent=None)
+    (defined,) = await days.operate("instrument.define", symbol=symbol, tick="0.05", max_quantity=None)
     assert (defined["tick"], defined["maker_fee_bp"], defined["name"]) == ("0.05", 7, "Dore")
     assert defined["reference_price"] == "600.00"
-    assert "price_limit_percent" not in defined
+    assert defined["price_limit_percent"] == 10
     reason, text = await days.refused("instrument.define", symbol=symbol, reference_price="60.00")
     assert (reason, "market.set_reference" in text) == ("BAD_VALUE", True)
 
@@ -107,6 +108,26 @@ async def test_a_reference_far_from_the_last_price_takes_two_persons(own_desk: D
         assert names((await operator.call("market.set_reference", reason="a test", **wrong))["events"]) == [
             "reference.changed"
         ]
+
+
+async def test_dangerous_terms_take_two_persons_and_the_preview_says_so(own_desk: Desk) -> None:
+    days, desk = Days(own_desk), own_desk
+    symbol = desk.symbol
+    await days.operate("market.set_phase", symbol=symbol, phase="closed")
+    wrong = {"symbol": symbol, "taker_fee_bp": 1_000, "tick": "10.00", "name": "Dore"}
+    shown = await desk.services.ask_operator(desk.server, "instrument.preview", wrong)
+    assert shown.json()["preview"]["second_person"] == ["tick", "taker_fee_bp"]
+    new = {"symbol": "NEW", "reference_price": "60.00"}
+    shown = await desk.services.ask_operator(desk.server, "instrument.preview", new)
+    assert shown.json()["preview"]["second_person"] == ["reference_price"]
+    for _ in range(2):
+        (proposed,) = await days.operate("instrument.define", **wrong)
+        assert (proposed["event"], proposed["terms"]) == ("instrument.proposed", ["tick", "taker_fee_bp"])
+    assert desk.server.gateway.view.markets[symbol].instrument()["taker_fee_bp"] == 0
+    second = await desk.services.add_operator("op-2")
+    async with connect(desk.server.url, second) as operator:
+        (defined,) = (await operator.call("instrument.define", reason="a test", **wrong))["events"]
+        assert (defined["event"], defined["taker_fee_bp"], defined["tick"]) == ("instrument.defined", 1_000, "10.00")
 
 
 async def test_orders_that_stand_in_the_way_are_cancelled_by_the_venue_and_their_owner_sees_why(own_desk: Desk) -> None:

@@ -79,6 +79,23 @@ BUGS = (
         "        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer[:3]\n",
         "        instrument.retired, instrument.proposed_price, _ = newer[:3]\n",
     ),
+    # Dangerous terms
+    Bug("one person sets any term", LISTING, "    if rules and _is_proposed(", "    if rules < 0 and _is_proposed("),
+    Bug("older journals ask for a second person", LISTING, "    if rules and _is_proposed(", "    if _is_proposed("),
+    Bug("the first person may define twice", LISTING, "proposed == values and first != by", "proposed == values"),
+    Bug(
+        "a second person may give other terms",
+        LISTING,
+        "proposed == values and first != by",
+        "proposed and first != by",
+    ),
+    Bug("proposed terms outlive their day", DAY, "    state.proposed_terms = {}\n", ""),
+    Bug(
+        "a snapshot forgets who proposed terms",
+        "snapshot.py",
+        "(tuple(values), by)",
+        '(tuple(values), "")',
+    ),
     # Out of use
     Bug(
         "the venue cancels in all instruments", RETIREMENT, "if order.instrument is instrument]", "if order.instrument]"

@@ -114,6 +114,24 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
 
 
+async def test_the_console_has_neither_urls_nor_passwords_of_the_servers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its own settings nor what ``serve`` was started with; the gateway, which needs them, has them."""
+    monkeypatch.setenv("GOLDX_DATABASE_OWNER_URL", f"postgresql+asyncpg://owner:{SECRET}@127.0.0.1/x")
+    settings = Settings(data_dir=folder / "data", gateway_port=0, console_port=0)
+    async with Supervisor(settings, services=("engine", "settlement", "gateway", "console")) as supervisor:
+        held = {
+            name: Path(f"/proc/{supervisor.services[name].pid}/environ").read_text() for name in ("console", "gateway")
+        }
+        secret = (folder / "data/secrets/valkey").read_text().strip()
+        assert secret in held["gateway"]
+        assert supervisor.database_url in held["gateway"]
+        for text in (secret, SECRET, supervisor.database_url, "GOLDX_REDIS_URL", "GOLDX_DATABASE"):
+            assert text not in held["console"]
+        assert f"GOLDX_GATEWAY_URL={supervisor.gateway_url}" in held["console"]
+
+
 def test_passwords_and_the_values_of_sql_are_not_logged(database_url: str) -> None:
     url = make_url(database_url).set(password=SECRET).render_as_string(hide_password=False)
     written = subprocess.run(

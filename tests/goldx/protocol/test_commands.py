@@ -59,6 +59,7 @@ TAGS_OF_EVENTS = {
     "timetable.held": 25,
     "timetable.delayed": 26,
     "auction.extended": 27,
+    "instrument.proposed": 28,
 }
 
 

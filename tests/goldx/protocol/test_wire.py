@@ -42,6 +42,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("name", "name_zh", "reference", "by", "session", "reason", "method", "subject", "detail"), plain),
     "form": st.sampled_from(terms.FORMS),
     "next_trading_day": st.dates().map(lambda day: day.isoformat()),
+    "terms": st.lists(st.sampled_from(["tick", "lot"]), max_size=2, unique=True).map(tuple),
     "given": st.lists(st.sampled_from(["tick", "lot", "max_quantity"]), max_size=3, unique=True).map(tuple),
     "largest_change_percent": st.integers(1, 99),
     "rules": st.integers(0, terms.END_OF_DAY_RULES),

@@ -6,7 +6,7 @@ from goldx.protocol import terms, units
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
-from tests.matching.core.model import Model
+from tests.matching.core.model import TERMS, Model
 
 Dump = dict[str, Any]
 
@@ -16,6 +16,9 @@ def dump_engine(engine: Engine) -> Dump:
     return {
         "counters": (state.sequence, state.last_order_id, state.last_trade_id, state.fees_collected, state.day),
         "trading_day": state.trading_day,
+        "proposed": {
+            s: (dict(zip(TERMS[1:], values, strict=True)), by) for s, (values, by) in state.proposed_terms.items()
+        },
         "instruments": {symbol: _instrument(one) for symbol, one in state.instruments.items()},
         "books": {
             (symbol, side): _queues(one, side)
@@ -87,6 +90,7 @@ def dump_model(model: Model) -> Dump:
     return {
         "counters": (model.sequence, model.last_order_id, model.last_trade_id, model.fees_collected, model.day),
         "trading_day": model.trading_day,
+        "proposed": model.proposed,
         "instruments": {
             symbol: (
                 one.phase,

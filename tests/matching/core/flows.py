@@ -12,6 +12,7 @@ import msgspec
 
 from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
+from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from tests.matching.core.dice import Dice
 
 T = TypeVar("T")
@@ -300,6 +301,10 @@ class Flow:
     def redefine(self) -> AnyCommand:
         made = self.definition(self.symbol())
         assert isinstance(made, commands.InstrumentDefine)
+        if self.chance(60):
+            made = msgspec.structs.replace(made, rules=DEFINITION_RULES, by=self.dice.choose(("ann", "bob")))
+        if self.chance(50):  # the same command, perhaps by another person
+            self.queued.append(msgspec.structs.replace(made, by=self.dice.choose(("ann", "bob"))))
         if self.chance(50):
             return made
         names = tuple(name for name in ("tick", "maker_fee_bp", "dynamic_band_percent", "name") if self.chance(50))

@@ -11,13 +11,14 @@ import msgspec
 
 from goldx.protocol import commands, events, terms, units
 from goldx.protocol.commands import AnyCommand
+from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_orders import OrderCommands
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused
 
 Holding = tuple[int, int, int, int]
-TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given")]
+TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
 
 
 class Model(OrderCommands):
@@ -117,7 +118,9 @@ class Model(OrderCommands):
         moved = False
         if known is not None and c.given is not None:
             in_force = msgspec.structs.replace(known.terms, reference_price=known.reference)
-            c = msgspec.structs.replace(in_force, **{name: getattr(c, name) for name in c.given}, by=c.by, given=None)
+            c = msgspec.structs.replace(
+                in_force, **{name: getattr(c, name) for name in c.given}, by=c.by, given=None, rules=c.rules
+            )
             moved = known.reference is not None and c.reference_price != known.reference
         impossible = (
             moved
@@ -128,10 +131,13 @@ class Model(OrderCommands):
         )
         if impossible:
             raise Refused("BAD_VALUE")
+        if known is not None and (known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders)):
+            raise Refused("PHASE")
+        if c.rules and self.takes_a_second_person(c, known):
+            return
+        self.proposed.pop(c.symbol, None)
         if known is None:
             known = self.instruments[c.symbol] = Instrument(c)
-        elif known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders):
-            raise Refused("PHASE")
         known.terms, known.retired = c, False
         if c.reference_price is not None:
             known.reference = c.reference_price
@@ -139,6 +145,19 @@ class Model(OrderCommands):
             known.last = None
         shown = msgspec.structs.replace(c, reference_price=known.reference)
         self.emit(events.InstrumentDefined, *(getattr(shown, name) for name in TERMS))
+
+    def takes_a_second_person(self, c: commands.InstrumentDefine, known: Instrument | None) -> bool:
+        after = {name: getattr(c, name) for name in TERMS[1:]}
+        before = None if known is None else {name: getattr(known.terms, name) for name in TERMS[1:]}
+        price = c.reference_price if known is None else known.last or known.reference
+        others = [one.last or one.reference or 0 for symbol, one in self.instruments.items() if symbol != c.symbol]
+        asked = dangerous_terms(before, after, price or 0, others)
+        first = self.proposed.get(c.symbol)
+        if not asked or (first is not None and first[0] == after and first[1] != c.by):
+            return False
+        self.proposed[c.symbol] = (after, c.by)
+        self.emit(events.InstrumentProposed, c.symbol, asked, c.by)
+        return True
 
     def do_market_set_reference(self, c: commands.MarketSetReference) -> None:
         instrument = self.instrument(c.symbol)
@@ -357,6 +376,7 @@ class Model(OrderCommands):
             account.used_on = {n: account.used_on[n] if c.rules == 1 else self.day for n in taken}
             for asset in account.total:
                 self.touch(account, asset)
+        self.proposed.clear()
         for instrument in self.instruments.values():
             instrument.proposed = None
             instrument.delayed = (range(0), 0)

@@ -22,6 +22,8 @@ class Books:
         self.instruments: dict[str, Instrument] = {}
         self.members: dict[str, Member] = {}
         self.accounts: dict[str, Account] = {}
+        self.proposed: dict[str, tuple[dict[str, Any], str]] = {}
+        """By symbol: the terms of an instrument that only one person has given so far, and that person."""
         self.orders: list[Order] = []
         self.fees_collected = 0
         self.out: list[AnyEvent] = []

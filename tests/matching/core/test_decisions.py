@@ -1,11 +1,14 @@
 """Decisions of the venue: the end of a day, terms, references, retirements."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 
 from goldx.protocol import commands, events, terms
 from goldx.protocol.commands import AnyCommand
+from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
 from tests.matching.core.driving import apply
 from tests.matching.core.test_stories import LOT, market, place
@@ -105,6 +108,51 @@ def test_a_proposed_reference_ends_with_the_day() -> None:
     assert give(engine, 200, "ada") == "reference.proposed"
     apply(engine, 3, commands.MarketEndDay("2026-11-25"))
     assert [give(engine, 200, "ben"), give(engine, 200, "ada")] == ["reference.proposed", "reference.changed"]
+
+
+def define(engine: Engine, by: str, **terms_of_x: Any) -> str:
+    """Give terms of the instrument X by the newest rules; return the event."""
+    command = commands.InstrumentDefine("X", by=by, given=tuple(terms_of_x), rules=DEFINITION_RULES, **terms_of_x)
+    return apply(engine, 3, command)[0].event
+
+
+def test_a_dangerous_fee_is_followed_by_another_person_who_gives_the_same() -> None:
+    engine = market(reference_price=1_000)
+    apply(engine, 2, commands.MarketSetPhase("X", terms.CLOSED))
+    assert define(engine, "ada", maker_fee_bp=10) == "instrument.defined"
+    assert [define(engine, "ada", maker_fee_bp=100) for _ in range(2)] == ["instrument.proposed"] * 2
+    assert define(engine, "ben", maker_fee_bp=101) == "instrument.proposed", "another figure is another proposal"
+    assert engine.state.instruments["X"].definition.maker_fee_bp == 10
+    engine = Engine.restore(engine.snapshot())
+    assert [define(engine, "ben", maker_fee_bp=101), define(engine, "ada", maker_fee_bp=101)] == [
+        "instrument.proposed",
+        "instrument.defined",
+    ]
+    assert engine.state.instruments["X"].definition.maker_fee_bp == 101
+    assert define(engine, "ada", name="Dore") == "instrument.defined", "what stays as it is was asked already"
+    assert define(engine, "ada", taker_fee_bp=200) == "instrument.proposed"
+    apply(engine, 3, commands.MarketEndDay("2026-11-25"))
+    assert define(engine, "ben", taker_fee_bp=200) == "instrument.proposed", "a proposal ends with its day"
+
+
+def test_a_new_instrument_with_a_dangerous_term_is_not_there_until_a_second_person_defines_it() -> None:
+    engine = market(reference_price=1_000)
+    new = commands.InstrumentDefine("N", reference_price=450, given=("reference_price",), rules=DEFINITION_RULES)
+    ada, ben = (msgspec.structs.replace(new, by=by) for by in ("ada", "ben"))
+    (proposed,) = apply(engine, 3, ada)
+    assert isinstance(proposed, events.InstrumentProposed)
+    assert (proposed.symbol, proposed.terms, proposed.by) == ("N", ("reference_price",), "ada")
+    assert reasons(engine, commands.MarketSetPhase("N", terms.CONTINUOUS)) == ["UNKNOWN_SYMBOL"]
+    assert apply(engine, 3, ben)[0].event == "instrument.defined"
+    assert "N" in engine.state.instruments
+    assert not engine.state.proposed_terms
+
+
+def test_journals_without_rules_let_one_person_set_any_term() -> None:
+    engine = market(reference_price=1_000)
+    apply(engine, 2, commands.MarketSetPhase("X", terms.CLOSED))
+    old = commands.InstrumentDefine("X", maker_fee_bp=1_000, given=("maker_fee_bp",), by="ada")
+    assert apply(engine, 3, old)[0].event == "instrument.defined"
 
 
 def test_an_order_that_the_venue_cancels_frees_what_it_reserved_and_says_why() -> None:

@@ -59,11 +59,11 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
-    _, _, *values, _, _, newest = command_tuple(INSTRUMENT)
+    _, _, *values, _, _, newest, _ = command_tuple(INSTRUMENT)
     definition = Definition([*values, newest])
-    common = (*Event.__struct_fields__, "symbol")
+    common, set_by_gateway = (*Event.__struct_fields__, "symbol"), ("by", "given", "rules")
     names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]
-    assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", "by", "given")]
+    assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", *set_by_gateway)]
     assert names == list(TERMS)
     for name in names:
         assert getattr(definition, name) == getattr(INSTRUMENT, name), name
