@@ -4,6 +4,7 @@ The tests are the quick ones of an area: those that start servers take two secon
 """
 
 from tests.planted_bugs import (
+    closing,
     compiled_build,
     core,
     leading,
@@ -118,6 +119,13 @@ AREAS = (
         ("tests/settlement/load_outs",),
         (),
         load_out.BUGS,
+    ),
+    Area(
+        "closing",
+        "settlement",
+        tuple(f"tests/settlement/closing/test_{name}.py" for name in ("day", "close", "prices", "fees", "signing")),
+        (),
+        closing.BUGS,
     ),
     Area(
         "sequencer",

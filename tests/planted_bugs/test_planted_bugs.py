@@ -34,6 +34,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "banking",
         "reconciliation",
         "load-out",
+        "closing",
         "sequencer",
         "view",
     ]

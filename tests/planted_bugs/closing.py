@@ -1,0 +1,72 @@
+"""Bugs in the close of trading days: ranges, balances, prices, fees, signatures, records."""
+
+from tests.planted_bugs.bug import Bug
+
+DAY = "closing/day.py"
+PRICES = "closing/prices.py"
+FEES = "closing/fees.py"
+SIGNING = "closing/signing.py"
+RECORDS = "closing/records.py"
+
+BUGS = (
+    Bug(
+        "the next day begins with the event that ended the day",
+        DAY,
+        "row.day, row.sequence + 1",
+        "row.day, row.sequence",
+    ),
+    Bug("a date that comes again begins a day", DAY, "if row.day in seen:", "if False:"),
+    Bug(
+        "the posting at the end belongs to the next day",
+        DAY,
+        "posting.c.sequence <= sequence)",
+        "posting.c.sequence < sequence)",
+    ),
+    Bug(
+        "postings are counted beside the balance that has them",
+        DAY,
+        "posting.c.sequence > kept, posting.c.sequence <= sequence",
+        "posting.c.sequence >= kept, posting.c.sequence <= sequence",
+    ),
+    Bug(
+        "an own stock at an end is the newest one",
+        DAY,
+        "kept.symbol == here.symbol, kept.sequence <= sequence",
+        "kept.symbol == here.symbol, kept.sequence <= sequence + 1_000_000",
+    ),
+    Bug("averages are rounded down", PRICES, "* MG_PER_GRAM + self.quantity_mg)", "* MG_PER_GRAM)"),
+    Bug("any quantity makes the window", PRICES, "window.trades and window.quantity_mg >= minimum_mg", "window.trades"),
+    Bug(
+        "the opening auction is taken for the closing one",
+        PRICES,
+        "row.phase == terms.CLOSED and row.previous == terms.AUCTION",
+        "row.previous == terms.AUCTION",
+    ),
+    Bug(
+        "days between two trading days cost what is held after them",
+        FEES,
+        "ends[day.last if each == day.day else day.first - 1]",
+        "ends[day.last]",
+    ),
+    Bug("own stock that was sold is charged again each day", FEES, "mg - charged.get(key, 0)", "mg"),
+    Bug("one person may sign twice", SIGNING, "if other.signed_by == by:", "if False:"),
+    Bug(
+        "days are signed in any order",
+        SIGNING,
+        "if (before := await unsigned_before(connection, row.last_sequence)) is not None:",
+        "if (before := None) is not None:",
+    ),
+    Bug(
+        "anybody signs for risk",
+        SIGNING,
+        "if CAPACITIES[capacity] not in await",
+        "if False and CAPACITIES[capacity] not in await",
+    ),
+    Bug(
+        "a record that was changed is not noticed",
+        RECORDS,
+        "if bytes.fromhex(digest(row.content)) != row.hash:",
+        "if False:",
+    ),
+    Bug("a changed output is not noticed", RECORDS, "bytes.fromhex(digest(row.output)) != row.output_hash", "False"),
+)
