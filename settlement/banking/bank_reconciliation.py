@@ -47,9 +47,7 @@ WITH tied AS (
     JOIN outbox o ON o.kind = 'cash' AND o.subject = c.cash_id AND o.sequence <= :last
     WHERE c.status = 'DONE' AND NOT EXISTS (SELECT FROM unpaid WHERE c.cash_id IN (cash_id, back_cash_id))
 ), payment AS (
-    SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name,
-        (SELECT max(t.cash_id) FROM tied t JOIN money ON money.cash_id = t.cash_id WHERE t.item_no = i.item_no)
-            AS cash_id
+    SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name
     FROM bank_item i JOIN bank_entry e USING (statement_no, place) JOIN bank_statement s USING (statement_no)
     WHERE s.kind = 'BOOKED' AND s.statement_no <= :statement_no AND e.day <= :day
         AND NOT EXISTS (
@@ -57,18 +55,27 @@ WITH tied AS (
             JOIN bank_entry there ON (there.statement_no, there.place) = (other.statement_no, other.place)
             WHERE m.match_no <= :match_no AND m.item_no = i.item_no AND m.how = 'OFFSET' AND there.day <= :day
         )
-), untied AS (
+), pair AS (
+    SELECT t.item_no, t.cash_id FROM tied t JOIN payment USING (item_no) JOIN money USING (cash_id)
+), all_pairs AS (
+    SELECT item_no, cash_id FROM pair UNION ALL
     SELECT p.item_no, m.cash_id FROM (
         SELECT min(item_no) AS item_no, folded(bank_reference) AS reference FROM payment
-        WHERE cash_id IS NULL AND bank_reference <> '' GROUP BY folded(bank_reference)
+        WHERE bank_reference <> '' AND NOT EXISTS (SELECT FROM pair WHERE pair.item_no = payment.item_no)
+        GROUP BY folded(bank_reference)
     ) p JOIN (
         SELECT cash_id, folded(bank_reference) AS reference FROM money
         WHERE NOT EXISTS (SELECT FROM tied b WHERE b.cash_id = money.cash_id)
     ) m USING (reference)
+), posted AS (
+    SELECT p.item_no, min(m.cash_id) AS cash_id, CAST(sum(m.amount) AS bigint) AS amount,
+        string_agg(DISTINCT m.account, ', ') AS account, min(m.bank_reference) AS bank_reference
+    FROM money m LEFT JOIN all_pairs p USING (cash_id)
+    GROUP BY p.item_no, CASE WHEN p.item_no IS NULL THEN m.cash_id END
 )
 SELECT p.item_no, p.amount_fen, p.day, p.bank_reference, p.name, m.cash_id, m.account, m.amount,
     m.bank_reference AS our_reference
-FROM payment p LEFT JOIN untied u USING (item_no) FULL JOIN money m ON m.cash_id = coalesce(p.cash_id, u.cash_id)
+FROM payment p FULL JOIN posted m USING (item_no)
 WHERE p.amount_fen IS DISTINCT FROM m.amount
 ORDER BY p.day, p.item_no, m.cash_id
 """)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import payouts
+from settlement.banking import matching, payouts
 from settlement.banking.statements import BOOKED
 from settlement.base import audit, proposals
 from settlement.base.database import now_ms
@@ -105,11 +105,12 @@ async def match(connection: AsyncConnection, by: str) -> list[Found]:
     await audit.lock(connection)
     rows = list(await connection.execute(open_payments().order_by(bank_entry.c.day, bank_item.c.item_no)))
     known = await _Accounts.read(connection)
+    recorded = await matching.recorded(connection)
     owed = {row.item_no: row.account for row in await connection.execute(arrears.returns())}
     return [
         _left(row, f"account {owed[row.item_no]} owes it")
         if row.item_no in owed
-        else await _match(connection, by, row, known)
+        else await _match(connection, by, row, known, recorded.get(row.item_no))
         for row in rows
     ]
 
@@ -139,14 +140,18 @@ class _Accounts(NamedTuple):
         return found
 
 
-async def _match(connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts) -> Found:
+async def _match(
+    connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts, recorded: matching.Match | None
+) -> Found:
     """Match one payment if its account can be determined."""
-    recorded = await _recorded(connection, row)
+    if recorded is not None and not recorded.cash:
+        return _left(row, recorded.why)
     if recorded is not None:
-        why = f"money with the reference {recorded.bank_reference}"
-        if note := await payouts.paid(connection, by, recorded.cash_id):
-            why = f"{why}; {note}"
-        return await _tie(connection, by, row, recorded, why)
+        for cash_id in recorded.cash:
+            money = (await connection.execute(select(cash_transfer).where(cash_transfer.c.cash_id == cash_id))).one()
+            note = await payouts.paid(connection, by, cash_id)
+            tied = await _tie(connection, by, row, money, f"{recorded.why}; {note}" if note else recorded.why)
+        return tied
     if row.reversal or RETURNED.fullmatch(row.code):
         return await _take_back(connection, by, row)
     if row.amount_fen < 0:
@@ -187,19 +192,6 @@ async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account:
     except BadValue as error:
         return _left(row, str(error))
     return Found(row.item_no, row.amount_fen, payment.how, account, number, payment.why)
-
-
-async def _recorded(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | None:
-    """Return money in or out of the same amount under the bank's reference of a payment, or under its own."""
-    references = [fold(text) for text in (row.bank_reference, row.reference) if text]
-    tied = select(bank_match.c.match_no).where(bank_match.c.cash_id == cash_transfer.c.cash_id)
-    query = select(cash_transfer).where(
-        func.folded(cash_transfer.c.bank_reference).in_(references),
-        cash_transfer.c.amount == row.amount_fen,
-        IN_USE,
-        ~exists(tied),
-    )
-    return (await connection.execute(query.order_by(cash_transfer.c.cash_id))).first()
 
 
 async def _reference(connection: AsyncConnection, row: Row[Any]) -> str:

@@ -101,6 +101,7 @@ AREAS = (
         (
             "tests/settlement/banking/test_contradictions.py",
             "tests/settlement/banking/test_day_proof.py",
+            "tests/settlement/banking/test_matching.py",
             "tests/settlement/banking/test_withdrawals.py",
         ),
         (),

@@ -48,6 +48,7 @@ LIMITS = "withdrawal_limits.py"
 PAYEES = "payees.py"
 STATES = "withdrawal_states.py"
 WITHDRAWALS = "withdrawals.py"
+MATCHING = "matching.py"
 
 BANKING_BUGS = (
     Bug(
@@ -111,6 +112,30 @@ BANKING_BUGS = (
         "query.order_by(",
     ),
     Bug("money is given back twice", STATES, 'money == "DONE", back.c.cash_id.is_(None)', 'money == "DONE"'),
+    Bug(
+        "a near tie is decided",
+        MATCHING,
+        "ELSE of_one AND orders = payments AND place = turn END",
+        "ELSE place = turn END",
+    ),
+    Bug(
+        "weak evidence takes what strong evidence names",
+        MATCHING,
+        "WHERE grade = of_item AND grade = of_money",
+        "WHERE grade = of_item",
+    ),
+    Bug(
+        "a name alone is evidence",
+        MATCHING,
+        "AND i.account = m.payee_account AND i.name = m.payee_name",
+        "AND i.name = m.payee_name",
+    ),
+    Bug(
+        "a file is booked as less than its sum",
+        MATCHING,
+        "ON f.amount = i.amount_fen AND",
+        "ON f.amount <= i.amount_fen AND",
+    ),
     Bug("money of a later day counts", PROOF, "ledger = after - await", "ledger = 0 * after - await"),
     Bug(
         "a payment is settled by one of a later day",
