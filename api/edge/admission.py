@@ -40,6 +40,7 @@ STAFF_PATHS: Final = (
     "/v1/withdrawals",
     "/v1/withdrawable",
     "/v1/payees",
+    "/v1/invoices",
     "/v1/bulletins",
     "/docs",
     "/openapi.json",

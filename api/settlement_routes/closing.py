@@ -9,11 +9,20 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheMember, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
-from settlement.closing import bulletin, bulletin_paper, statement_paper, statements
+from settlement.closing import (
+    bulletin,
+    bulletin_paper,
+    invoice_paper,
+    invoices,
+    statement_paper,
+    statements,
+    tax_profiles,
+)
 from settlement.closing.paper import Language
+from settlement.closing.tax_profiles import Buyer
 
 router = new_router()
-members = new_router("/v1/statements", "statements")
+members = new_router("/v1", "members")
 public = APIRouter(
     prefix="/v1/bulletins",
     tags=["bulletins"],
@@ -37,11 +46,31 @@ _FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
+INVOICE = Projection(
+    "invoice_no day member kind status corrects replaces reason correction_by made_at hash",
+    net="net_fen",
+    tax="tax_fen",
+    total="total_fen",
+)
+BUYER = Projection("profile_no member title tax_number kind period from_day by at")
 BULLETIN = Projection("bulletin_no day made_at hash")
 
 
 class AnswerRequest(Strict):
     answer: str
+
+
+class BuyerRequest(Strict):
+    member: str
+    title: str
+    tax_number: str = ""
+    kind: Literal["ORDINARY", "SPECIAL"] = "ORDINARY"
+    period: Literal["DAY", "MONTH"] = "MONTH"
+
+
+class CorrectionRequest(Strict):
+    reason: str
+    again: bool = False
 
 
 class ObjectionRequest(Strict):
@@ -101,7 +130,91 @@ async def answer(by: Clerk, connection: Transaction, number: Number, request: An
     return {"status": "ISSUED", "due_day": due.isoformat()}
 
 
-@members.get("")
+def _invoice(found: invoices.Invoice) -> dict[str, Any]:
+    about = {"invoice": found.number, "status": found.status, "sha256": found.hash.hex()}
+    return {**about, "content": found.content}
+
+
+@router.get("/invoices")
+async def get_invoices(
+    _: Reader, connection: Transaction, page: ThePage, member: str | None = None, status: str | None = None
+) -> dict[str, Any]:
+    """List invoices of fees by number, red ones too."""
+    return listed("invoices", INVOICE, await invoices.listing(connection, page, member=member, status=status))
+
+
+@router.get("/invoices/{number}")
+async def get_invoice(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Return an invoice's content with its SHA-256."""
+    return _invoice(await invoices.find(connection, number))
+
+
+@router.get("/invoices/{number}/file", response_class=Response, responses=_FILE)
+async def get_invoice_file(
+    _: Reader, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
+) -> Response:
+    """Return an invoice as PDF or XLSX, or its content as the SHA-256 is of it."""
+    found = await invoices.find(connection, number)
+    return attached(f"invoice-{number}", kind, invoice_paper.write(found, kind, language))
+
+
+@router.post("/invoices/{number}/correct")
+async def propose_correction(
+    by: Clerk, connection: Transaction, number: Number, request: CorrectionRequest
+) -> dict[str, str]:
+    """Propose to cancel an invoice out, and to issue it again if `again` is true; another person approves."""
+    await invoices.propose_correction(connection, by, number, request.reason, again=request.again)
+    return {"status": "CORRECTION_PROPOSED"}
+
+
+@router.post("/invoices/{number}/approve-correction")
+async def approve_correction(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Cancel an invoice out; `invoices` are the red one and, if it is issued again, the new one."""
+    return {"status": "CORRECTED", "invoices": await invoices.approve_correction(connection, by, number)}
+
+
+@router.post("/invoices/{number}/decline-correction")
+async def decline_correction(by: Clerk, connection: Transaction, number: Number) -> dict[str, str]:
+    """Let an invoice stand as it is."""
+    await invoices.decline_correction(connection, by, number)
+    return {"status": "ISSUED"}
+
+
+@router.get("/tax-profiles")
+async def get_tax_profiles(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the buyers that members' invoices name, oldest first."""
+    return listed("tax_profiles", BUYER, await tax_profiles.listing(connection, page))
+
+
+@router.post("/tax-profiles")
+async def add_tax_profile(by: Clerk, connection: Transaction, request: BuyerRequest) -> dict[str, str]:
+    """Record the buyer that a member's invoices name from the present trading day on."""
+    buyer = Buyer(request.title, request.tax_number, request.kind, request.period)
+    return {"from_day": (await tax_profiles.add(connection, by, request.member, buyer)).isoformat()}
+
+
+@members.get("/invoices")
+async def get_own_invoices(who: TheMember, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the invoices of the key's member by number."""
+    return listed("invoices", INVOICE, await invoices.listing(connection, page, member=who.member))
+
+
+@members.get("/invoices/{number}")
+async def get_own_invoice(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Return the content of one of the member's invoices with its SHA-256."""
+    return _invoice(await invoices.find(connection, number, who.member))
+
+
+@members.get("/invoices/{number}/file", response_class=Response, responses=_FILE)
+async def get_own_invoice_file(
+    who: TheMember, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
+) -> Response:
+    """Return one of the member's invoices as PDF or XLSX, or its content as the SHA-256 is of it."""
+    found = await invoices.find(connection, number, who.member)
+    return attached(f"invoice-{number}", kind, invoice_paper.write(found, kind, language))
+
+
+@members.get("/statements")
 async def get_own_statements(
     who: TheMember,
     connection: Transaction,
@@ -117,13 +230,13 @@ async def get_own_statements(
     return listed("statements", STATEMENT, found)
 
 
-@members.get("/{number}")
+@members.get("/statements/{number}")
 async def get_own_statement(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return the content of one of the member's statements with its SHA-256; money in fen, gold in milligrams."""
     return _content(await statements.find(connection, number, who.member))
 
 
-@members.get("/{number}/file", response_class=Response, responses=_FILE)
+@members.get("/statements/{number}/file", response_class=Response, responses=_FILE)
 async def get_own_statement_file(
     who: TheMember, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
 ) -> Response:
@@ -131,14 +244,14 @@ async def get_own_statement_file(
     return _file(await statements.find(connection, number, who.member), kind, language)
 
 
-@members.post("/{number}/confirm")
+@members.post("/statements/{number}/confirm")
 async def confirm(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
     """Confirm a statement; the member's own confirms those of its accounts of that day that are open, too."""
     confirmed = await statements.confirm(connection, str(who.member), who.key_id, number)
     return {"status": "CONFIRMED", "statements": confirmed}
 
 
-@members.post("/{number}/object")
+@members.post("/statements/{number}/object")
 async def object_to(
     who: TheMember, connection: Transaction, number: Number, request: ObjectionRequest
 ) -> dict[str, str]:

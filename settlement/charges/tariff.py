@@ -43,6 +43,8 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "OVERDUE_DAYS": Figure(5, "days", "house rule: from the window's end to the expiry; domain sheet 12.4"),
     "CODE_TRIES": Figure(5, "wrong pick-up codes", "house rule"),
     "CLAIM_DAYS": Figure(5, "working days", "domain sheet 2.8"),
+    "VAT_SERVICES": Figure(600, "basis points", "house rule: storage, handling and trading are services at 6%"),
+    "VAT_TRANSPORT": Figure(900, "basis points", "house rule: freight and insurance are transport at 9%"),
     "CLOSING_WINDOW": Figure(5, "minutes", "house rule: the last minutes that make the closing price"),
     "CLOSING_MINIMUM": Figure(1_000_000, "mg of fine gold", "house rule: the least traded in the closing window"),
     "STATEMENT_DAYS": Figure(3, "working days", "house rule: until a statement of account counts as accepted"),

@@ -1,18 +1,28 @@
-"""``goldx clerk account-statements`` and ``goldx clerk bulletin``: the papers of the close."""
+"""``goldx clerk account-statements``, ``bulletin`` and ``invoice``: the papers of the close."""
 
 from pathlib import Path
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue
+from goldx.protocol.units import BadValue, format_money
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day
-from settlement.clerk.group import act, clerk, read, show
-from settlement.clerk.options import NUMBER, PAGE, write_new
-from settlement.closing import bulletin, bulletin_paper, statement_paper, statements
+from settlement.clerk.group import act, clerk, joined, read, show
+from settlement.clerk.options import NUMBER, PAGE, REASON, write_new
+from settlement.closing import (
+    bulletin,
+    bulletin_paper,
+    invoice_paper,
+    invoices,
+    statement_paper,
+    statements,
+    tax_profiles,
+)
 from settlement.closing.paper import LANGUAGES, Language
-from settlement.documents.statements import ACCOUNT_STATEMENT
+from settlement.closing.tax_profiles import Buyer
+from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
+from settlement.tables.papers import INVOICE_KINDS, INVOICE_PERIODS
 
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="A file that must not exist.")
 LANGUAGE = click.option("--language", type=click.Choice(LANGUAGES), default="zh", show_default=True)
@@ -125,3 +135,109 @@ def bulletin_write(by: str, day: str, out: Path, language: Language, part: str) 
         return bulletin_paper.write(await bulletin.find(connection, parse_day("day", day)), kind, language, part)
 
     _written(out, read(by, work))
+
+
+@clerk.group("invoice")
+def invoice_group() -> None:
+    """Invoices of the venue's fees, and the buyers that they name."""
+
+
+@invoice_group.command("list")
+@click.option("--member")
+@click.option("--status", type=click.Choice(INVOICE.states))
+@PAGE
+@click.pass_obj
+def invoice_list(by: str, member: str | None, status: str | None, page: PageRequest) -> None:
+    """Show invoices, red ones too, with the ones that they correct or replace."""
+    show(
+        by,
+        page,
+        "invoice day member kind net_cny tax_cny total_cny status corrects replaces reason",
+        lambda connection, part: invoices.listing(connection, part, member=member, status=status),
+        lambda row: (
+            row.invoice_no,
+            row.day,
+            row.member,
+            row.kind,
+            format_money(row.net_fen),
+            format_money(row.tax_fen),
+            format_money(row.total_fen),
+            row.status,
+            row.corrects,
+            row.replaces,
+            row.reason,
+        ),
+    )
+
+
+@invoice_group.command("write")
+@NUMBER
+@OUT
+@LANGUAGE
+@click.pass_obj
+def invoice_write(by: str, number: int, out: Path, language: Language) -> None:
+    """Write invoice NUMBER as .pdf or .xlsx, or as .json its content, which is what the SHA-256 is of."""
+
+    async def work(connection: AsyncConnection) -> bytes:
+        kind = _ending(out, *invoice_paper.KINDS)
+        return invoice_paper.write(await invoices.find(connection, number), kind, language)
+
+    _written(out, read(by, work))
+
+
+@invoice_group.command("correct")
+@NUMBER
+@REASON
+@click.option("--again", is_flag=True, help="Issue it again, to the buyer that holds by then.")
+@click.pass_obj
+def invoice_correct(by: str, number: int, reason: str, again: bool) -> None:
+    """Propose to cancel invoice NUMBER out by a red one; another person approves."""
+    act(by, lambda connection: invoices.propose_correction(connection, by, number, reason, again=again))
+    click.echo(f"invoice {number} waits for another person: goldx clerk invoice approve-correction {number}")
+
+
+@invoice_group.command("approve-correction")
+@NUMBER
+@click.pass_obj
+def invoice_approve_correction(by: str, number: int) -> None:
+    """Cancel invoice NUMBER out, as another person has proposed."""
+    made = act(by, lambda connection: invoices.approve_correction(connection, by, number))
+    click.echo(f"invoice {number} is cancelled out; issued: {joined(made)}")
+
+
+@invoice_group.command("decline-correction")
+@NUMBER
+@click.pass_obj
+def invoice_decline_correction(by: str, number: int) -> None:
+    """Let invoice NUMBER stand as it is."""
+    act(by, lambda connection: invoices.decline_correction(connection, by, number))
+    click.echo(f"invoice {number} stands")
+
+
+@invoice_group.command("buyer")
+@click.argument("member")
+@click.option("--title", required=True, help="The buyer's name on the invoice.")
+@click.option("--tax-number", default="", help="15 to 20 digits and capital letters; a special invoice needs it.")
+@click.option("--kind", type=click.Choice(INVOICE_KINDS), default="ORDINARY", show_default=True)
+@click.option("--period", type=click.Choice(INVOICE_PERIODS), default="MONTH", show_default=True)
+@click.pass_obj
+def invoice_buyer(by: str, member: str, title: str, tax_number: str, kind: str, period: str) -> None:
+    """Record the buyer that MEMBER's invoices name from the present trading day on."""
+    buyer = Buyer(title, tax_number, kind, period)
+    day = act(by, lambda connection: tax_profiles.add(connection, by, member, buyer))
+    click.echo(f"invoices of {member} name this buyer from {day} on")
+
+
+@invoice_group.command("buyers")
+@PAGE
+@click.pass_obj
+def invoice_buyers(by: str, page: PageRequest) -> None:
+    """Show the buyers that were recorded, oldest first."""
+    columns = "member title tax_number kind period from_day recorded_by"
+    show(
+        by,
+        page,
+        columns,
+        tax_profiles.listing,
+        lambda row: (row.member, row.title, row.tax_number, row.kind, row.period, row.from_day, row.by),
+    )

@@ -39,7 +39,7 @@ MODULES: Final = {
     "base": "approve calendar decline document documents proposal proposals",
     "breaks": "break breaks explain",
     "charges": "fees tariff",
-    "closing": "account-statements bulletin",
+    "closing": "account-statements bulletin invoice",
     "counts": "count",
     "custody": "cancel-receipt hold issue pledge transfer",
     "intake": "arrive cancel-advice certify correct-weight files import-bars lift melt melt-explain melts pre-advise "

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from settlement.closing import books, bulletin, fees, left_open, prices, reconciled, statements
+from settlement.closing import books, bulletin, fees, invoices, left_open, prices, reconciled, statements
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 
@@ -44,6 +44,7 @@ STEPS: Final = (
     Step(books.NAME, books.work, obstacles=books.obstacles),
     Step(prices.NAME, prices.work),
     Step(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
+    Step(invoices.NAME, invoices.work),
     Step(statements.NAME, statements.work),
     Step(bulletin.NAME, bulletin.work),
     Step(

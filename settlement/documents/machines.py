@@ -48,5 +48,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
         banking.WITHDRAWAL,
         banking.WITHDRAWAL_LIMIT,
         counts.INVENTORY_COUNT,
+        statements.INVOICE,
     )
 }

@@ -1,4 +1,4 @@
-"""The life of a statement of account: the member confirms it or objects, and what is not objected to is accepted."""
+"""The life of a statement of account, which its member confirms or objects to, and of an invoice of fees."""
 
 from typing import Final
 
@@ -14,3 +14,15 @@ ACCOUNT_STATEMENT: Final = Machine(
         "accept": Step(("ISSUED",), "ACCEPTED", (ENGINE,)),
     },
 )
+
+INVOICE: Final = Machine(
+    "invoice",
+    {
+        "issue": Step((), "ISSUED", (ENGINE,)),
+        "propose_correction": Step(("ISSUED",), "CORRECTION_PROPOSED"),
+        "decline_correction": Step(("CORRECTION_PROPOSED",), "ISSUED"),
+        "approve_correction": Step(("CORRECTION_PROPOSED",), "CORRECTED", people=2, first="correction_by"),
+        "cancel_out": Step((), "RED"),
+    },
+)
+"""An invoice that is corrected is cancelled out by a red one with a number of its own, and may be issued again."""

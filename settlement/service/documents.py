@@ -31,6 +31,7 @@ from settlement.tables.custody import encumbrance, receipt, transfer, transfer_l
 from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
 from settlement.tables.load_outs import claim, load_out, load_out_lot
 from settlement.tables.lots import acceptance, lot, provenance
+from settlement.tables.papers import invoice
 from settlement.tables.reconciliation import recon_break, warehouse_key
 from settlement.tables.recycling import aml_report, counter_ticket
 
@@ -57,6 +58,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "exchange": assay_exchange,
     "counter_ticket": counter_ticket,
     "aml_report": aml_report,
+    "invoice": invoice,
 }
 """The table of each kind of document that has a number and a status."""
 

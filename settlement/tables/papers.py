@@ -3,9 +3,21 @@
 Units as in ``settlement.tables.columns``.
 """
 
-from sqlalchemy import CheckConstraint, Column, Date, Index, LargeBinary, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 
-from settlement.documents.statements import ACCOUNT_STATEMENT
+from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
 from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
 account_statement = Table(
@@ -48,4 +60,66 @@ bulletin = Table(
     Column("hash", LargeBinary, nullable=False),
     integer("made_at"),
     CheckConstraint("length(hash) = 32", name="hash_sha256"),
+)
+
+INVOICE_KINDS = ("ORDINARY", "SPECIAL")
+INVOICE_PERIODS = ("DAY", "MONTH")
+
+tax_profile = Table(
+    "tax_profile",
+    metadata,
+    number("profile_no"),
+    Column("member", Text, ForeignKey("member.member"), nullable=False),
+    string("title"),
+    string("tax_number"),
+    string("kind"),
+    string("period"),
+    Column("from_day", Date, nullable=False),
+    string("by"),
+    integer("at"),
+    one_of("kind", INVOICE_KINDS),
+    one_of("period", INVOICE_PERIODS),
+    CheckConstraint("kind <> 'SPECIAL' OR tax_number <> ''", name="special_with_number"),
+    Index("ix_tax_profile_member_profile_no", "member", "profile_no"),
+)
+"""The buyer that a member's invoices name, the kind of invoice and how often, from a trading day on."""
+
+invoice = Table(
+    "invoice",
+    metadata,
+    Column("invoice_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, nullable=False),
+    string("member"),
+    string("kind"),
+    integer("first_sequence"),
+    integer("last_sequence"),
+    integer("net_fen"),
+    integer("tax_fen"),
+    integer("total_fen"),
+    string("content"),
+    Column("hash", LargeBinary, nullable=False),
+    string("status"),
+    Column("corrects", BigInteger, ForeignKey("invoice.invoice_no")),
+    Column("replaces", BigInteger, ForeignKey("invoice.invoice_no")),
+    string("reason", null=True),
+    Column("again", Boolean),
+    string("correction_by", null=True),
+    integer("made_at"),
+    one_of("kind", INVOICE_KINDS),
+    one_of("status", INVOICE.states),
+    CheckConstraint("length(hash) = 32", name="hash_sha256"),
+    CheckConstraint("net_fen + tax_fen = total_fen", name="sums"),
+    CheckConstraint("(total_fen < 0) = (corrects IS NOT NULL) AND total_fen <> 0", name="red_is_negative"),
+    CheckConstraint("(status = 'RED') = (corrects IS NOT NULL)", name="red_corrects"),
+    CheckConstraint("status <> 'CORRECTED' OR reason IS NOT NULL AND correction_by IS NOT NULL", name="corrected_why"),
+    Index("uq_invoice_corrects", "corrects", unique=True),
+    Index("uq_invoice_replaces", "replaces", unique=True),
+    Index(
+        "uq_invoice_day_member",
+        "day",
+        "member",
+        unique=True,
+        postgresql_where=text("corrects IS NULL AND replaces IS NULL"),
+    ),
+    Index("ix_invoice_member_invoice_no", "member", "invoice_no"),
 )

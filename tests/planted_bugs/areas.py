@@ -10,6 +10,7 @@ from tests.planted_bugs import (
     leading,
     load_out,
     money,
+    papers,
     posting,
     protocol,
     reconciliation,
@@ -113,6 +114,17 @@ AREAS = (
         ("tests/settlement/reconciliation",),
         (),
         reconciliation.BUGS,
+    ),
+    Area(
+        "papers",
+        "settlement",
+        (
+            "tests/settlement/closing/test_statements.py",
+            "tests/settlement/closing/test_bulletin.py",
+            "tests/settlement/closing/test_invoices.py",
+        ),
+        (),
+        papers.BUGS,
     ),
     Area(
         "load-out",

@@ -45,6 +45,8 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
         key = {"warehouse": "XM1", "public_key": public, "reason": "compared by telephone"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/warehouse-keys", json=key))["proposal"])
     await _bank(exchange, rest)
+    for code in ("A", "B", "C"):
+        await rest(ONE, "POST", "/tax-profiles", json={"member": code, "title": f"Member {code}", "period": "DAY"})
     for day in DAYS[:3]:
         await end_day(exchange, day)
     await _count(exchange, rest)
@@ -89,7 +91,7 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
     await exchange.post()
     today = working_days.today()
     async with exchange.engine.begin() as connection:
-        for member in ("A", "B"):
+        for member in ("A", "B", "C"):
             await registry.add_member(connection, "test", member, f"Member {member}")
         for day in range(20):
             await working_days.set_day(connection, ONE, today + timedelta(days=day), True, "as any day")

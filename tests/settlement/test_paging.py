@@ -44,6 +44,8 @@ ONE_DOCUMENT = {
     "/files/{number}/content",
     "/account-statements/{number}",
     "/account-statements/{number}/file",
+    "/invoices/{number}",
+    "/invoices/{number}/file",
     "/exports/bars",
     "/exports/counts/{warehouse}",
     "/exports/stock",
@@ -102,7 +104,7 @@ async def pages(rest: Rest, path: str, limit: int) -> tuple[list[Any], int]:
 def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     found = routes()
     assert {path for path, names in found.items() if not {"after", "limit"} <= names} == ONE_DOCUMENT
-    assert len(found) - len(ONE_DOCUMENT) == 46
+    assert len(found) - len(ONE_DOCUMENT) == 48
 
 
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
@@ -147,7 +149,7 @@ async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) 
         "calendar list": ("--year", str(HOLIDAYS[0].year)),
     }
     found = listings(commands)
-    assert len(found) == 40
+    assert len(found) == 42
     for typed in sorted(set(found) - NO_ROWS):
         words = (*typed.split(), *needed.get(typed, ()))
         headings, *whole = (await clerk(ONE, *words)).splitlines()

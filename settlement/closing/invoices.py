@@ -1,0 +1,225 @@
+"""Invoices of the venue's fees: made when a day is closed, numbered without gaps, corrected by a red invoice.
+
+A member gets one for each trading day, or for each month with the close of its last trading day, of all trading fees
+and all bills of fees that were paid since its last one. A member that owes nothing gets none. How the tax
+in each fee is found, ``settlement.closing.invoice_lines`` says.
+
+An invoice is never changed. To correct one, a person proposes and another approves: a red invoice with the next number
+and negative amounts cancels it out, and, if that was asked for, a new one names the buyer that holds by then.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+from sqlalchemy import Row, func, insert, null, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.units import BadValue
+from settlement.base import audit, working_days
+from settlement.base.database import now_ms
+from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.base.steps import SERVICE, advance
+from settlement.base.texts import printable
+from settlement.charges import tariff
+from settlement.charges.accruals import VENUE
+from settlement.closing import invoice_lines, tax_profiles
+from settlement.closing.canonical import canonical, digest
+from settlement.closing.day import Day
+from settlement.closing.differs import PaperDiffers
+from settlement.closing.tax_profiles import Buyer
+from settlement.documents.statements import INVOICE
+from settlement.tables.base import trading_day
+from settlement.tables.papers import invoice
+
+NAME: Final = "invoices"
+FORMAT: Final = 1
+LONGEST_REASON: Final = 500
+_NUMBER_LOCK: Final = 0x17F01CE
+"""Advisory lock: invoices are numbered without gaps."""
+Listed: TypeAlias = Page[Row[Any]]
+
+
+class Invoice(NamedTuple):
+    """An invoice as it is kept; ``corrects`` is the number of the one that a red invoice cancels out."""
+
+    number: int
+    day: date
+    member: str
+    text: str
+    hash: bytes
+    status: str
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return the invoice's content."""
+        found: dict[str, Any] = msgspec.json.decode(self.text)
+        return found
+
+
+async def work(connection: AsyncConnection, day: Day) -> bytes:
+    """Make the invoices of a day, a step of its close; return number, member and SHA-256 of each, as JSON.
+
+    Repeated, it makes none again. Raises PaperDiffers if one was made before with other figures.
+    """
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _NUMBER_LOCK})
+    buyers = await tax_profiles.on(connection, day.day)
+    made = await _originals(connection, day)
+    members = {code: 1 for code, buyer in buyers.items() if code != VENUE}
+    if not await _ends_month(connection, day):
+        members = {code: 1 for code in members if buyers[code].period == "DAY"}
+    members |= await _starts(connection, day, members)
+    lines = await invoice_lines.of_range(connection, members, day.last, await tariff.on(connection, day.day))
+    issued: list[tuple[int, str, str]] = []
+    for code in sorted(lines):
+        known = made.get(code)
+        number = await _next(connection) if known is None else known.invoice_no
+        content = _content(number, day.day, code, buyers[code], (members[code], day.last), lines[code])
+        hashed = digest(canonical(content))
+        if known is None:
+            await _write(connection, content)
+        elif known.hash.hex() != hashed:
+            raise PaperDiffers(f"{day.day}: invoice {number} was {known.hash.hex()}, and is now {hashed}")
+        issued.append((number, code, hashed))
+    if left := made.keys() - lines.keys():
+        raise PaperDiffers(f"{day.day}: there are invoices for {', '.join(sorted(left))}, which owed nothing")
+    return canonical({"day": day.day.isoformat(), "invoices": issued})
+
+
+async def _originals(connection: AsyncConnection, day: Day) -> dict[str, Row[Any]]:
+    """Return by member the invoices that the close of a day has made."""
+    query = select(invoice).where(invoice.c.day == day.day, invoice.c.corrects.is_(None), invoice.c.replaces.is_(None))
+    return {row.member: row for row in await connection.execute(query)}
+
+
+async def _ends_month(connection: AsyncConnection, day: Day) -> bool:
+    """Return whether the next trading day is in another month."""
+    following = await connection.scalar(select(trading_day.c.day).where(trading_day.c.sequence == day.last))
+    return following is not None and (following.year, following.month) != (day.day.year, day.day.month)
+
+
+async def _starts(connection: AsyncConnection, day: Day, members: Mapping[str, int]) -> dict[str, int]:
+    """Return the event after those that a member's earlier invoices are about, for each that has any."""
+    columns = invoice.c
+    query = select(columns.member, func.max(columns.last_sequence).label("last")).where(
+        columns.last_sequence < day.last
+    )
+    query = query.where(columns.corrects.is_(None), columns.replaces.is_(None)).group_by(columns.member)
+    return {row.member: row.last + 1 for row in await connection.execute(query) if row.member in members}
+
+
+async def _next(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(select(func.coalesce(func.max(invoice.c.invoice_no), 0) + 1)) or 1)
+
+
+def _content(
+    number: int,
+    day: date,
+    member: str,
+    buyer: Buyer,
+    events: tuple[int, int],
+    lines: Sequence[Mapping[str, Any]],
+    **more: Any,
+) -> dict[str, Any]:
+    sums = {name: sum(line[name] for line in lines) for name in ("net_fen", "tax_fen", "amount_fen")}
+    return {
+        "format": FORMAT,
+        "paper": "invoice",
+        "invoice": number,
+        "day": day.isoformat(),
+        "member": member,
+        "title": buyer.title,
+        "tax_number": buyer.tax_number,
+        "kind": buyer.kind,
+        "first_sequence": events[0],
+        "last_sequence": events[1],
+        "lines": list(lines),
+        **sums,
+        **more,
+    }
+
+
+async def _write(connection: AsyncConnection, content: Mapping[str, Any], status: str = "ISSUED") -> int:
+    made = canonical(content)
+    same = ("member", "kind", "first_sequence", "last_sequence", "net_fen", "tax_fen")
+    values = {
+        **{name: content[name] for name in same},
+        "invoice_no": content["invoice"],
+        "day": date.fromisoformat(content["day"]),
+        "total_fen": content["amount_fen"],
+        "content": made.decode(),
+        "hash": bytes.fromhex(digest(made)),
+        "status": status,
+        "corrects": content.get("corrects"),
+        "replaces": content.get("replaces"),
+        "made_at": now_ms(),
+    }
+    await connection.execute(insert(invoice).values(values))
+    act = "invoice.issue" if status == "ISSUED" else "invoice.cancel_out"
+    detail = {"total_fen": content["amount_fen"], "sha256": digest(made)}
+    await audit.record(connection, audit.Act(SERVICE, act, f"invoice:{content['invoice']}", detail))
+    return int(content["invoice"])
+
+
+async def find(connection: AsyncConnection, number: int, member: str | None = None) -> Invoice:
+    """Return an invoice; for a ``member``, one of its own. Raises BadValue for any other number."""
+    columns = invoice.c
+    query = select(columns.invoice_no, columns.day, columns.member, columns.content, columns.hash, columns.status)
+    row = (await connection.execute(query.where(columns.invoice_no == number))).first()
+    if row is None or member not in (None, row.member):
+        raise BadValue("invoice", number, "the number of an invoice")
+    return Invoice(*row)
+
+
+async def listing(
+    connection: AsyncConnection, page: PageRequest = ALL, *, member: str | None = None, status: str | None = None
+) -> Listed:
+    """Return invoices without their content, by number. Raises BadValue for an unknown status."""
+    if status is not None and status not in INVOICE.states:
+        raise BadValue("status", status, "one of " + ", ".join(INVOICE.states))
+    query = select(*(column for column in invoice.c if column.name != "content"))
+    for name, value in (("member", member), ("status", status)):
+        if value is not None:
+            query = query.where(invoice.c[name] == value)
+    return await fetch(connection, query, (invoice.c.invoice_no,), page)
+
+
+async def propose_correction(connection: AsyncConnection, by: str, number: int, reason: str, *, again: bool) -> None:
+    """Propose to cancel an invoice out, and with ``again`` to issue it anew to the buyer that holds by then."""
+    printable("reason", reason, LONGEST_REASON)
+    await audit.lock(connection)
+    values = {"reason": reason, "again": again, "correction_by": by}
+    await advance(connection, invoice, INVOICE, by, "propose_correction", [number], values)
+
+
+async def decline_correction(connection: AsyncConnection, by: str, number: int) -> None:
+    """Let the invoice stand as it is."""
+    await audit.lock(connection)
+    await advance(connection, invoice, INVOICE, by, "decline_correction", [number])
+    cleared = {"reason": null(), "again": null(), "correction_by": null()}
+    await connection.execute(update(invoice).where(invoice.c.invoice_no == number).values(cleared))
+
+
+async def approve_correction(connection: AsyncConnection, by: str, number: int) -> list[int]:
+    """Cancel an invoice out; return the number of the red one and, if it is issued again, of the new one.
+
+    Raises Refused (SAME_PERSON) for who proposed it.
+    """
+    await audit.lock(connection)
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _NUMBER_LOCK})
+    row = (await advance(connection, invoice, INVOICE, by, "approve_correction", [number]))[number]
+    before = msgspec.json.decode(row.content)
+    today, events = working_days.today(), (row.first_sequence, row.last_sequence)
+    old = Buyer(before["title"], before["tax_number"], row.kind, "")
+    figures = ("base", "net_fen", "tax_fen", "amount_fen")
+    negative = [{**line, **{name: -line[name] for name in figures}} for line in before["lines"]]
+    more = {"corrects": number, "reason": row.reason}
+    red = _content(await _next(connection), today, row.member, old, events, negative, **more)
+    made = [await _write(connection, red, "RED")]
+    if row.again:
+        # From any day on that has begun, so that a change of today is used.
+        new = (await tax_profiles.on(connection, working_days.LAST_DAY))[row.member]
+        content = _content(await _next(connection), today, row.member, new, events, before["lines"], replaces=number)
+        made.append(await _write(connection, content))
+    return made

@@ -1,0 +1,45 @@
+"""Bugs in statements of account, bulletins and invoices."""
+
+from tests.planted_bugs.bug import Bug
+
+CONTENT = "closing/statement_content.py"
+SOURCES = "closing/statement_sources.py"
+STATEMENTS = "closing/statements.py"
+BULLETIN = "closing/bulletin.py"
+INVOICES = "closing/invoices.py"
+LINES = "closing/invoice_lines.py"
+
+BUGS = (
+    Bug("a statement forgets the fees", CONTENT, '"trading_fees": -sum(', '"trading_fees": 0 * sum('),
+    Bug("opening may differ from yesterday's closing", CONTENT, "if was != now and", "if False and"),
+    Bug("pledged gold is not its owner's", CONTENT, '"total": mine + pledged + frozen', '"total": mine + frozen'),
+    Bug("what is frozen for orders is available", CONTENT, "available = balance - orders -", "available = balance -"),
+    Bug("a lot that has left is in the statement", SOURCES, "WHERE newest.alive = 1", "WHERE newest.alive >= 0"),
+    Bug("a member confirms what is another's", STATEMENTS, "member not in (None, row.member)", "member == ''"),
+    Bug("an objection does not stop time", STATEMENTS, 'columns.status == "ISSUED", columns.due', "columns.due"),
+    Bug("a statement is accepted a day early", STATEMENTS, "columns.due_day < today", "columns.due_day <= today"),
+    Bug("a statement is made anew", STATEMENTS, "elif kept.hex() != found:", "elif False:"),
+    Bug(
+        "days to object are calendar days",
+        STATEMENTS,
+        "days -= await working_days.is_working(connection, day)",
+        "days -= 1",
+    ),
+    Bug(
+        "a break that was corrected later is not open",
+        BULLETIN,
+        "columns.closed_at > ended_at",
+        "columns.closed_at < 0",
+    ),
+    Bug(
+        "gold given out is gold taken in",
+        BULLETIN,
+        "func.greatest(posting.c.amount, 0)",
+        "func.greatest(-posting.c.amount, 0)",
+    ),
+    Bug("a fee is invoiced twice", INVOICES, "row.member: row.last + 1", "row.member: 1"),
+    Bug("a month ends every day", INVOICES, "if not await _ends_month(connection, day):", "if False:"),
+    Bug("a red invoice is positive", INVOICES, "name: -line[name]", "name: line[name]"),
+    Bug("a line is rounded by itself", LINES, "half_up(whole, UFEN) - before", "half_up(int(row.ufen), UFEN)"),
+    Bug("the tax comes on top", LINES, "BASIS_POINTS, BASIS_POINTS + bp", "BASIS_POINTS - bp, BASIS_POINTS"),
+)

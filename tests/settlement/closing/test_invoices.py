@@ -1,0 +1,234 @@
+"""Invoices of fees: every fee once with its tax, numbers without gaps, corrected by red ones."""
+
+import io
+import json
+from datetime import date
+from typing import Any
+
+import openpyxl
+import pytest
+from sqlalchemy import select
+
+from goldx.protocol.units import CASH, BadValue
+from settlement.base import registry, working_days
+from settlement.charges import accruals, bills
+from settlement.closing import close as closing
+from settlement.closing import day as days
+from settlement.closing import invoice_paper, invoices, tax_profiles
+from settlement.closing.differs import PaperDiffers
+from settlement.closing.invoice_lines import taxed
+from settlement.closing.paper import LANGUAGES
+from settlement.closing.tax_profiles import Buyer
+from settlement.load_outs import application, handing_over
+from settlement.tables.charges import fee_bill
+from settlement.tables.papers import invoice
+from tests.settlement.closing.days import DAYS, end_day
+from tests.settlement.commands import clerk
+from tests.settlement.rest import Rest
+from tests.settlement.small_exchange import (
+    CODE,
+    COLLECTOR_ID,
+    ONE,
+    OTHER,
+    SmallExchange,
+    begin_day,
+    do,
+    load_out_application,
+    refused,
+)
+
+DAILY = Buyer("Buyer", "91350200MA00000000", "SPECIAL", "DAY")
+LOT_MG = 99_900
+
+
+async def fees(exchange: SmallExchange) -> None:
+    """Trading fees of two members, a load-out handed over, and the paid bills of both."""
+    for code in ("A", "B"):
+        await do(exchange, registry.add_member, "test", code, f"Member {code}", f"会员{code}")
+    for account in ("A.H", "B.H", "VENUE"):
+        await exchange.pay_in(account, 100_000_000, account)
+    await exchange.issue([{"serial": "A"}, {"serial": "B"}])
+    await exchange.trade("B.H", "A.H", 60_000, 20)
+    use = {"declared_use": "NON_INVESTMENT"}
+    await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG, **use)))
+    await exchange.round_trip()
+    await do(exchange, handing_over.sign, ONE, 1, CODE, COLLECTOR_ID)
+    await do(exchange, handing_over.release, OTHER, 1)
+    await do(exchange, accruals.catch_up)
+    await bill(exchange)
+
+
+async def bill(exchange: SmallExchange) -> None:
+    number = await do(exchange, bills.propose, ONE)
+    assert number is not None
+    await exchange.approve(number)
+    await exchange.round_trip()
+
+
+async def kept(exchange: SmallExchange) -> list[Any]:
+    async with exchange.engine.connect() as connection:
+        return list(await connection.execute(select(invoice).order_by(invoice.c.invoice_no)))
+
+
+@pytest.mark.parametrize(
+    ("amount", "bp", "net", "tax"),
+    [(10_600, 600, 10_000, 600), (10_900, 900, 10_000, 900), (1, 600, 1, 0), (100, 600, 94, 6), (-100, 600, -94, -6)],
+)
+def test_the_tax_is_in_the_price(amount: int, bp: int, net: int, tax: int) -> None:
+    assert taxed(amount, bp) == {"rate_bp": bp, "net_fen": net, "tax_fen": tax}
+
+
+async def test_every_fee_is_on_an_invoice_once(exchange: SmallExchange) -> None:
+    await fees(exchange)
+    for code in ("A", "B"):
+        await do(exchange, tax_profiles.add, ONE, code, DAILY)
+    await end_day(exchange, DAYS[0])
+    (day,) = await do(exchange, days.over)
+    rows = await kept(exchange)
+    assert [(row.invoice_no, row.member, row.kind) for row in rows] == [(1, "A", "SPECIAL"), (2, "B", "SPECIAL")]
+    balances = await do(exchange, days.balances_at, day.last)
+    income = sum(found.balance for found in balances if found.kind == "fee_income" and found.asset == CASH)
+    assert sum(row.total_fen for row in rows) == income > 0
+    first = json.loads(rows[0].content)
+    lines = {line["fee"]: line for line in first["lines"]}
+    assert {"TRADING", "LOAD_IN", "LOAD_OUT", "STORAGE_LOAD_OUT", "FREIGHT_INSURANCE"} <= set(lines)
+    assert (lines["TRADING"]["base"], lines["TRADING"]["amount_fen"]) == (1_200_000, 120)
+    assert (lines["LOAD_OUT"]["use"], lines["LOAD_OUT"]["document"]) == ("NON_INVESTMENT", "load_out:1")
+    assert lines["LOAD_IN"]["use"] is None
+    assert all(line["rate_bp"] == (900 if fee == "FREIGHT_INSURANCE" else 600) for fee, line in lines.items())
+    async with exchange.engine.connect() as connection:
+        billed = {row.account: row.amount_fen for row in await connection.execute(select(fee_bill))}
+    custody = [line["amount_fen"] for line in first["lines"] if line["fee"] != "TRADING"]
+    assert sum(custody) == billed["A.H"], "the lines of a bill sum to it"
+    assert all(line["net_fen"] + line["tax_fen"] == line["amount_fen"] for line in first["lines"])
+    await exchange.trade("B.H", "A.H", 61_000, 10)
+    await end_day(exchange, DAYS[1])
+    rows = await kept(exchange)
+    assert [row.invoice_no for row in rows] == [1, 2, 3, 4]
+    assert [row.total_fen for row in rows[2:]] == [61, 61], "nothing comes twice"
+    assert rows[2].first_sequence == rows[0].last_sequence + 1
+    for one in await do(exchange, days.over):
+        assert await do(exchange, invoices.work, one) == await do(exchange, invoices.work, one)
+    assert await kept(exchange) == rows
+
+
+async def test_who_wants_it_gets_one_a_month_with_the_last_day(exchange: SmallExchange) -> None:
+    await fees(exchange)
+    await do(exchange, tax_profiles.add, ONE, "B", DAILY)
+    await begin_day(exchange, "2099-11-27")
+    await closing.close(exchange.engine, ONE, lambda _: None)
+    before = [row.member for row in await kept(exchange)]
+    assert before.count("B") == 1
+    await end_day(exchange, "2099-11-30")
+    assert [row.member for row in await kept(exchange)] == before, "no month has ended, and B owes nothing new"
+    await exchange.trade("B.H", "A.H", 60_000, 10)
+    await end_day(exchange, "2099-12-01")
+    added = (await kept(exchange))[len(before) :]
+    assert [row.member for row in added] == ["A", "B"]
+    assert (added[0].kind, json.loads(added[0].content)["title"]) == ("ORDINARY", "会员A")
+
+
+async def test_a_buyer_is_whole_and_holds_from_the_present_day_on(exchange: SmallExchange) -> None:
+    await do(exchange, registry.add_member, "test", "A", "Member A")
+    wrong = (
+        ("X", DAILY, "member"),
+        ("A", DAILY._replace(title=""), "title"),
+        ("A", DAILY._replace(tax_number=""), "tax_number"),
+        ("A", DAILY._replace(tax_number="123"), "tax_number"),
+        ("A", DAILY._replace(kind="x"), "kind"),
+        ("A", DAILY._replace(period="x"), "period"),
+    )
+    for code, buyer, field in wrong:
+        with pytest.raises(BadValue, match=field):
+            await do(exchange, tax_profiles.add, ONE, code, buyer)
+    await begin_day(exchange, DAYS[0])
+    assert await do(exchange, tax_profiles.add, ONE, "A", DAILY) == date.fromisoformat(DAYS[0])
+    assert (await do(exchange, tax_profiles.on, working_days.today()))["A"].title == "Member A"
+    assert (await do(exchange, tax_profiles.on, date.fromisoformat(DAYS[0])))["A"] == DAILY
+
+
+async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallExchange) -> None:
+    await fees(exchange)
+    for code in ("A", "B"):
+        await do(exchange, tax_profiles.add, ONE, code, DAILY)
+    await end_day(exchange, DAYS[0])
+    await do(exchange, invoices.propose_correction, ONE, 1, "wrong title", again=True)
+    await refused(exchange, "SAME_PERSON", invoices.approve_correction, ONE, 1)
+    await do(exchange, invoices.decline_correction, OTHER, 1)
+    await refused(exchange, "ILLEGAL_STEP", invoices.approve_correction, OTHER, 1)
+    await do(exchange, invoices.propose_correction, ONE, 1, "wrong title", again=True)
+    await do(exchange, tax_profiles.add, ONE, "A", DAILY._replace(title="Right buyer"))
+    assert await do(exchange, invoices.approve_correction, OTHER, 1) == [3, 4]
+    first, _, red, new = await kept(exchange)
+    assert (first.status, red.status, new.status) == ("CORRECTED", "RED", "ISSUED")
+    assert (red.corrects, red.total_fen, red.net_fen, red.tax_fen) == (
+        1,
+        -first.total_fen,
+        -first.net_fen,
+        -first.tax_fen,
+    )
+    assert (new.replaces, new.total_fen) == (1, first.total_fen)
+    assert json.loads(new.content)["title"] == "Right buyer"
+    assert json.loads(red.content)["title"] == "Buyer"
+    await refused(exchange, "ILLEGAL_STEP", invoices.propose_correction, ONE, 1, "again", again=False)
+    await refused(exchange, "ILLEGAL_STEP", invoices.propose_correction, ONE, 3, "the red one", again=False)
+    (day,) = await do(exchange, days.over)
+    assert json.loads(await do(exchange, invoices.work, day))["invoices"][0][0] == 1, "the day is as it was"
+    await exchange.trade("B.H", "A.H", 60_000, 10)
+    await end_day(exchange, DAYS[1])
+    assert [row.invoice_no for row in await kept(exchange)] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_an_invoice_stays_as_it_is(exchange: SmallExchange) -> None:
+    await fees(exchange)
+    await do(exchange, tax_profiles.add, ONE, "A", DAILY)
+    await end_day(exchange, DAYS[0])
+    for statement in ("UPDATE invoice SET total_fen = 1", "DELETE FROM invoice", "UPDATE tax_profile SET title = 'x'"):
+        with pytest.raises(Exception, match="is refused"):
+            await do(exchange, _run, statement)
+    await do(exchange, _run, "ALTER TABLE invoice DISABLE TRIGGER content_kept")
+    await do(exchange, _run, "UPDATE invoice SET hash = sha256('x') WHERE invoice_no = 1")
+    (day,) = await do(exchange, days.over)
+    with pytest.raises(PaperDiffers, match="invoice 1 was"):
+        await do(exchange, invoices.work, day)
+
+
+async def _run(connection: Any, sql: str) -> None:
+    await connection.exec_driver_sql(sql)
+
+
+@pytest.mark.usefixtures("configured_database")
+async def test_files_commands_and_rest(exchange: SmallExchange, rest: Rest, tmp_path: Any) -> None:
+    await exchange.engine_runner.open("M1.H")
+    await fees(exchange)
+    await exchange.pay_in("M1.H", 100_000_000, "M1")
+    await exchange.trade("M1.H", "B.H", 60_000, 5)
+    for member, title in (("M1", "Buyer of M1"), ("A", "公司")):
+        typed = await clerk(ONE, "invoice", "buyer", member, "--title", title, "--period", "DAY")
+        assert typed.startswith(f"invoices of {member} name this buyer from")
+    await end_day(exchange, DAYS[0])
+    (own,) = (await rest.own("M1", "GET", "/v1/invoices"))["invoices"]
+    assert (own["total"], own["kind"]) == ("0.30", "ORDINARY")
+    number = own["invoice_no"]
+    assert (await rest.own("M1", "GET", f"/v1/invoices/{number}"))["content"]["title"] == "Buyer of M1"
+    assert (await rest.own("M1", "GET", "/v1/invoices/1", 422))["reason"] == "BAD_VALUE"
+    assert (await rest(ONE, "GET", "/invoices/1"))["content"]["member"] == "A"
+    found = await do(exchange, invoices.find, 1)
+    for kind in invoice_paper.KINDS:
+        made = {language: invoice_paper.write(found, kind, language) for language in LANGUAGES}
+        assert made["zh"] == invoice_paper.write(found, kind, "zh")
+        assert (made["zh"] == made["en"]) == (kind == "json")
+    await clerk(ONE, "invoice", "write", "1", "--out", "1.pdf")
+    assert (tmp_path / "1.pdf").read_bytes() == invoice_paper.write(found, "pdf", "zh")
+    book = openpyxl.load_workbook(io.BytesIO(invoice_paper.write(found, "xlsx", "en")))
+    assert book["Fees"].max_row == 2 + len(found.content["lines"])
+    await clerk(ONE, "invoice", "correct", "1", "--reason", "twice")
+    approved = await clerk(OTHER, "invoice", "approve-correction", "1")
+    assert approved == f"invoice 1 is cancelled out; issued: {number + 1}\n"
+    headings, *rows = (await clerk(ONE, "invoice", "list", "--status", "RED")).splitlines()
+    shown = dict(zip(headings.split("\t"), rows[0].split("\t"), strict=True))
+    assert (shown["corrects"], shown["total_cny"][0]) == ("1", "-")
+    assert "公司" in await clerk(ONE, "invoice", "buyers")
+    body = {"reason": "x"}
+    assert (await rest(ONE, "POST", f"/invoices/{number}/correct", json=body)) == {"status": "CORRECTION_PROPOSED"}
+    assert (await rest(OTHER, "POST", f"/invoices/{number}/decline-correction")) == {"status": "ISSUED"}
