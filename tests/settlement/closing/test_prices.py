@@ -30,7 +30,7 @@ async def test_the_closing_price_is_that_of_the_auction_else_of_the_window_else_
     await phase(exchange, terms.CONTINUOUS)
     await exchange.trade("B.H", "A.H", 60_000, 30)
     await phase(exchange, terms.AUCTION)
-    await cross(exchange, 61_001, 10)
+    await cross(exchange, 61_002, 10)
     await begin_day(exchange, DAYS[1])
 
     await phase(exchange, terms.AUCTION)
@@ -56,7 +56,7 @@ async def test_the_closing_price_is_that_of_the_auction_else_of_the_window_else_
         for row in (found[day] for day in DAYS[:4])
     ]
     assert shown == [
-        (61_001, "AUCTION", (30 * 60_000 + 10 * 61_001 + 20) // 40, "AVERAGE"),
+        (61_002, "AUCTION", (30 * 60_000 + 10 * 61_002 + 20) // 40, "AVERAGE"),
         (60_500, "LAST", 60_500, "AVERAGE"),
         (60_040, "WINDOW", 60_040, "AVERAGE"),
         (60_300, "LAST", 60_300, "AVERAGE"),
