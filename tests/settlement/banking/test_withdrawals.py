@@ -136,7 +136,8 @@ async def test_limits_of_a_payment_and_of_a_trading_day(exchange: SmallExchange,
     assert ready.balance_fen == 100_000
     own = Limits(40_000, 50_000, 0)
     await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", own, "A.H"))
-    assert await do(exchange, withdrawal_limits.of, "A.H") == own
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
+    assert await do(exchange, withdrawal_limits.of, "A.H") == own, "also where those of all others are newer"
     assert await do(exchange, withdrawal_limits.of, "B.H") == FREE
     too_much = ASKED._replace(amount_fen=40_001)
     why = await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", too_much)
