@@ -33,6 +33,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "money",
         "banking",
         "reconciliation",
+        "papers",
         "load-out",
         "closing",
         "sequencer",
