@@ -16,6 +16,9 @@ STATUS_DIFF        gold in the sub-account of what is pledged or held, and the l
 CUSTOMS_DIFF       fine gold of a class that lies in warehouses of the other customs status
 TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
 FEES               fee income, and the fees of all trades with the bills that were paid
+TRADE_FEE          a trade's fees, and its instrument's rates or the ledger (``settlement.reconciliation.fees``)
+ACCRUAL            an accrued fee, and the tariff in force
+BILL               a bill, and the fees that are on it
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
 UNIDENTIFIED       money or metal that was moved without a document
 HISTORY            the present state and the acts recorded about it, or a document and what was sent and posted for it
@@ -36,7 +39,7 @@ from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.documents.custody import BOUND
 from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
-from settlement.reconciliation import documents, histories
+from settlement.reconciliation import documents, fees, histories
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run
 from settlement.tables.assays import certificate
@@ -187,12 +190,19 @@ async def _check_trades(connection: AsyncConnection, comparison: _Comparison) ->
 
 
 async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> None:
-    fees = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
+    charged = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
     paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
     billed = await connection.scalar(paid)
     payouts = select(func.coalesce(func.sum(fee_payout.c.amount_fen), 0)).where(fee_payout.c.status == "DONE")
-    earned = int(fees or 0) + int(billed or 0) - int(await connection.scalar(payouts) or 0)
+    earned = int(charged or 0) + int(billed or 0) - int(await connection.scalar(payouts) or 0)
     comparison.compare("FEES", "fee_income", CASH, earned, await _balance(connection, "fee_income"))
+
+
+async def _check_rates(connection: AsyncConnection, comparison: _Comparison) -> None:
+    """Compute the fees of trades, accruals and bills again."""
+    checked, found = await fees.compare(connection)
+    comparison.checked += checked
+    comparison.breaks += found
 
 
 async def _check_cash(connection: AsyncConnection, comparison: _Comparison) -> None:
@@ -233,6 +243,7 @@ _CHECKS: Final[tuple[Callable[[AsyncConnection, _Comparison], Awaitable[None]], 
     _check_certificates,
     _check_trades,
     _check_fees,
+    _check_rates,
     _check_cash,
     _check_unidentified,
     _check_histories,

@@ -20,7 +20,15 @@ from settlement.ledger import chain, day_ends, outbox
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
 from settlement.service import movements
-from settlement.tables.ledger import engine_holding, instrument, ledger_account, progress, trade, trading_account
+from settlement.tables.ledger import (
+    engine_holding,
+    fee_rate,
+    instrument,
+    ledger_account,
+    progress,
+    trade,
+    trading_account,
+)
 
 _TRADE_COLUMNS = tuple(column.name for column in trade.c)
 _trade_row = attrgetter(*_TRADE_COLUMNS)
@@ -172,6 +180,9 @@ class Ledger:
             terms = {name: value for name, value in values.items() if name != "symbol"}
             defined = insert(instrument).values(values)
             await connection.execute(defined.on_conflict_do_update(index_elements=["symbol"], set_=terms))
+        if batch.instruments:
+            rates = [{c.name: getattr(event, c.name) for c in fee_rate.c} for event in batch.instruments]
+            await connection.execute(insert(fee_rate), rates)
         for prices, column in ((batch.references, "reference_price"), (batch.last_prices, "last_price")):
             for symbol, price in prices.items():
                 await connection.execute(

@@ -66,6 +66,16 @@ instrument = Table(
     integer("last_price", null=True),
 )
 
+fee_rate = Table(
+    "fee_rate",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    integer("maker_fee_bp"),
+    integer("taker_fee_bp"),
+)
+"""The rates of trading fees of each instrument, from the event on that defined them."""
+
 engine_holding = Table(
     "engine_holding",
     metadata,

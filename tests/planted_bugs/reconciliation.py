@@ -16,6 +16,7 @@ RESULTS = "reconciliation/count_results.py"
 COUNTING = "reconciliation/counting.py"
 COUNT_FILES = "reconciliation/count_files.py"
 COUNTED = "lots/counted.py"
+FEES = "reconciliation/fees.py"
 STATEMENT = "reconciliation/warehouse_statement.py"
 SCALES = "lots/scales.py"
 ORDER = "reconciliation/statement_order.py"
@@ -143,6 +144,28 @@ BUGS = (
         "now",
     ),
     Bug("an explanation lets engine and ledger differ", PAST, "return status in BREAK_WAITS", "return status == _OPEN"),
+    Bug(
+        "a trade has its instrument's present rates",
+        FEES,
+        "WHERE r.symbol = t.symbol AND r.sequence < t.sequence",
+        "WHERE r.symbol = t.symbol",
+    ),
+    Bug(
+        "a fee may be a fen too high",
+        FEES,
+        "(t.amount * rate.maker_fee_bp + 9999)",
+        "(t.amount * rate.maker_fee_bp + 19999)",
+    ),
+    Bug("maker and taker may be swapped", FEES, "coalesce(taker_side, :sell) = :sell", ":sell = :sell"),
+    Bug("fees that only the ledger has are right", FEES, "FROM trade t FULL JOIN", "FROM trade t LEFT JOIN"),
+    Bug("a proposed tariff counts", FEES, " AND r.status = 'AGREED'", ""),
+    Bug("a later tariff counts", FEES, " AND r.from_day <= a.day", ""),
+    Bug(
+        "a bill is what it says",
+        FEES,
+        "CASE WHEN b.status = 'REPLACED' THEN 0 ELSE b.exact_ufen END",
+        "coalesce(f.ufen, 0)",
+    ),
     Bug("a count of two lots ends the breaks of all", BREAKS, "if only_lots is not None:", "if only_lots is None:"),
     Bug(
         "a count freezes no vault", FREEZE, "(statement_scope(place), count_scope(place))", "(statement_scope(place),)"

@@ -1,0 +1,120 @@
+"""Fees computed again: of trades from the rates of their instrument, of accruals from the tariff, of bills from both.
+
+=============  ==============================================================================================
+kind           the two sides that differ
+=============  ==============================================================================================
+TRADE_FEE      the fees of a trade, and what the rates of its instrument allow; or those that the ledger has
+ACCRUAL        an accrued fee, and its quantity at the rate of the tariff on its day
+BILL           a bill, and the fees that are on it
+=============  ==============================================================================================
+
+An order carries the rounding error of its fees from one trade to the next, so the fee of one trade is its rate rounded
+down or up to the fen; that the fees of all trades add up is compared as FEES. In the uncross of an auction one side is
+charged as maker and the other as taker. Trades before the first recorded rates of their instrument are not compared.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.terms import BUY, SELL
+from goldx.protocol.units import BASIS_POINTS, CASH, half_up
+from settlement.charges.accruals import UFEN
+from settlement.charges.tariff import FIGURES
+from settlement.reconciliation.breaks import Break
+
+MOST_NAMED: Final = 1_000
+"""The breaks of each comparison that one run names: a wrong rate makes one of every trade."""
+
+_TRADES: Final = text("""
+WITH allowed AS (
+    SELECT t.trade_id, t.amount, t.buy_fee, t.sell_fee, t.taker_side, rate.maker_fee_bp, rate.taker_fee_bp,
+           t.amount * rate.maker_fee_bp / 10000 AS least_maker, (t.amount * rate.maker_fee_bp + 9999) / 10000 AS maker,
+           t.amount * rate.taker_fee_bp / 10000 AS least_taker, (t.amount * rate.taker_fee_bp + 9999) / 10000 AS taker
+    FROM trade t CROSS JOIN LATERAL (
+        SELECT r.maker_fee_bp, r.taker_fee_bp FROM fee_rate r
+        WHERE r.symbol = t.symbol AND r.sequence < t.sequence ORDER BY r.sequence DESC LIMIT 1
+    ) AS rate
+)
+SELECT trade_id, amount, buy_fee, sell_fee, taker_side, maker_fee_bp, taker_fee_bp FROM allowed WHERE NOT (
+    coalesce(taker_side, :sell) = :sell
+        AND buy_fee BETWEEN least_maker AND maker AND sell_fee BETWEEN least_taker AND taker
+    OR coalesce(taker_side, :buy) = :buy
+        AND buy_fee BETWEEN least_taker AND taker AND sell_fee BETWEEN least_maker AND maker
+) ORDER BY trade_id LIMIT :most
+""")
+
+_LEDGER: Final = text("""
+SELECT t.trade_id, sequence, coalesce(t.buy_fee + t.sell_fee, 0) AS charged, coalesce(f.amount, 0)::bigint AS posted
+FROM trade t FULL JOIN (
+    SELECT p.sequence, sum(p.amount) AS amount FROM ledger_account a JOIN posting p USING (account_id)
+    JOIN ledger_entry e USING (sequence) WHERE a.kind = 'fee_income' AND e.kind = 'trade' GROUP BY p.sequence
+) AS f USING (sequence)
+WHERE coalesce(t.buy_fee + t.sell_fee, 0) <> coalesce(f.amount, 0) ORDER BY sequence LIMIT :most
+""")
+
+_ACCRUALS: Final = text("""
+WITH figure AS (
+    SELECT name, value FROM unnest(CAST(:names AS text[]), CAST(:figures AS bigint[])) AS given (name, value)
+), right_rate AS (
+    SELECT a.accrual_no, a.account, a.kind, a.day, a.quantity, a.rate, a.amount_ufen,
+           CASE WHEN a.kind = 'UMPIRE' THEN a.rate ELSE coalesce((
+               SELECT r.value FROM tariff r WHERE r.name = a.kind AND r.status = 'AGREED' AND r.from_day <= a.day
+               ORDER BY r.from_day DESC LIMIT 1
+           ), figure.value) END AS agreed,
+           CASE WHEN a.kind IN ('LOAD_IN', 'LOAD_OUT', 'UMPIRE') THEN 1000000
+                WHEN a.kind = 'FREIGHT_INSURANCE' THEN 1000 ELSE 1 END AS ufen
+    FROM fee_accrual a LEFT JOIN figure ON figure.name = a.kind
+)
+SELECT accrual_no, account, kind, day, quantity, rate, amount_ufen, agreed, quantity * agreed * ufen AS right_ufen
+FROM right_rate WHERE rate IS DISTINCT FROM agreed OR amount_ufen IS DISTINCT FROM quantity * agreed * ufen
+ORDER BY accrual_no LIMIT :most
+""")
+
+_BILLS: Final = text("""
+SELECT b.bill_no, b.account, b.status, b.exact_ufen, coalesce(f.ufen, 0)::bigint AS ufen
+FROM fee_bill b LEFT JOIN (
+    SELECT bill_no, sum(amount_ufen) AS ufen FROM fee_accrual GROUP BY bill_no
+) AS f USING (bill_no)
+WHERE coalesce(f.ufen, 0) <> CASE WHEN b.status = 'REPLACED' THEN 0 ELSE b.exact_ufen END
+ORDER BY b.bill_no LIMIT :most
+""")
+
+_COUNTED: Final = text(
+    "SELECT (SELECT count(*) FROM trade) + (SELECT count(*) FROM fee_accrual) + (SELECT count(*) FROM fee_bill)"
+)
+
+
+async def compare(connection: AsyncConnection) -> tuple[int, list[Break]]:
+    """Return the number of figures that were computed again, and the breaks, in the caller's snapshot."""
+    most = {"most": MOST_NAMED}
+    found = [_trade(row) for row in await connection.execute(_TRADES, {**most, "buy": BUY, "sell": SELL})]
+    for row in await connection.execute(_LEDGER, most):
+        subject = f"entry:{row.sequence}" if row.trade_id is None else f"trade:{row.trade_id} in the ledger"
+        found.append(Break("TRADE_FEE", subject, CASH, row.charged, row.posted))
+    figures = {"names": list(FIGURES), "figures": [figure.value for figure in FIGURES.values()]}
+    found += [_accrual(row) for row in await connection.execute(_ACCRUALS, {**most, **figures})]
+    found += [_bill(row) for row in await connection.execute(_BILLS, most)]
+    return int(await connection.scalar(_COUNTED) or 0), found
+
+
+def _trade(row: Row[Any]) -> Break:
+    """Return the break of a trade; the expected sum is rounded half up for each side."""
+    rates = (row.maker_fee_bp, row.taker_fee_bp)
+    expected = sum(half_up(row.amount * rate, BASIS_POINTS) for rate in rates)
+    note = f"{row.buy_fee} + {row.sell_fee} fen on {row.amount} fen, at {rates[0]} bp for the maker, {rates[1]} bp"
+    return Break("TRADE_FEE", f"trade:{row.trade_id}", CASH, expected, row.buy_fee + row.sell_fee, note=note)
+
+
+def _accrual(row: Row[Any]) -> Break:
+    expected, found = (half_up(int(ufen), UFEN) for ufen in (row.right_ufen, row.amount_ufen))
+    note = f"{row.account} {row.kind} of {row.day}: {row.right_ufen} millionths of a fen at rate {row.agreed}, "
+    note += f"{row.amount_ufen} accrued at rate {row.rate}"
+    return Break("ACCRUAL", f"accrual:{row.accrual_no}", CASH, expected, found, note=note)
+
+
+def _bill(row: Row[Any]) -> Break:
+    expected, found = half_up(row.ufen, UFEN), 0 if row.status == "REPLACED" else half_up(row.exact_ufen, UFEN)
+    note = f"{row.account}, {row.status}: {row.ufen} millionths of a fen accrued, {row.exact_ufen} on the bill"
+    return Break("BILL", f"bill:{row.bill_no}", CASH, expected, found, note=note)
