@@ -4,6 +4,7 @@ The tests are the quick ones of an area: those that start servers take two secon
 """
 
 from tests.planted_bugs import (
+    breaks,
     closing,
     compiled_build,
     core,
@@ -113,7 +114,7 @@ AREAS = (
         "settlement",
         ("tests/settlement/reconciliation",),
         (),
-        reconciliation.BUGS,
+        (*reconciliation.BUGS, *breaks.BUGS),
     ),
     Area(
         "papers",

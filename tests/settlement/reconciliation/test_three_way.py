@@ -72,8 +72,22 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
             ["INSERT INTO ledger_account (name, kind, asset, balance) VALUES ('C.H', 'member', 'CNY', 5)"],
             [("HOLDING", "C.H", "CNY", -5), ("POSTINGS", "C.H", "CNY", 5)],
         ),
-        (["UPDATE trade SET buy_fee = 0"], [("FEES", "fee_income", "CNY", 120)]),
-        (["DELETE FROM trade"], [("TRADES", "trades", "", -1), ("FEES", "fee_income", "CNY", 240)]),
+        (
+            ["UPDATE trade SET buy_fee = 0"],
+            [
+                ("FEES", "fee_income", "CNY", 120),
+                ("TRADE_FEE", "trade:1", "CNY", -120),
+                ("TRADE_FEE", "trade:1 in the ledger", "CNY", 120),
+            ],
+        ),
+        (
+            ["DELETE FROM trade"],
+            [
+                ("TRADES", "trades", "", -1),
+                ("FEES", "fee_income", "CNY", 240),
+                ("TRADE_FEE", "entry:15", "CNY", 240),
+            ],
+        ),
         (
             ["UPDATE cash_transfer SET amount = amount + 1"],
             [("CASH_DOCUMENTS", "bank_escrow", "CNY", -1), ("HISTORY", "cash:1 amounts", "", -1)],

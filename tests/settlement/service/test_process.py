@@ -77,7 +77,9 @@ async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
     await until_posted(engine, publisher.sequence)
     assert await scalar(engine, select(func.count()).select_from(trade)) == publisher.trades
     found = (await three_way.reconcile(engine, "test")).breaks
-    assert {difference.kind for difference in found} == {"UNIDENTIFIED", "POOL_ENGINE"}, "funded by no document"
+    assert {difference.kind for difference in found} == {"UNIDENTIFIED", "POOL_ENGINE", "TRADE_FEE"}, (
+        "no documents, no rates"
+    )
     assert await service.end(signal.SIGTERM) == 0
 
 
