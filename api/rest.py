@@ -1,6 +1,5 @@
 """REST: the public market, the status of the gateway, and the operators' commands."""
 
-import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -12,13 +11,11 @@ from api.dependencies import TheGateway, ThePrincipal
 from api.edge.outcome import Refusal
 from api.edge.params import MAX_ROWS
 from api.edge.problems import documented
-from api.edge.rpc import encode
 from api.listing import ThePage, listed, page_dependency
 from api.metrics import write
 from api.sessions.act_log import take_reason
-from api.sessions.long_results import long_result
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
-from api.view.market_data import MarketData, write_public_trade
+from api.view.market_data import MarketData
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest, cut
 
@@ -94,13 +91,13 @@ async def book(gateway: TheGateway, symbol: str, depth: Depth = 50) -> dict[str,
 @router.get("/v1/trades/{symbol}", tags=["market"], responses=_NOT_FOUND)
 async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str, Any]:
     """List the newest trades, newest first; the gateway keeps a thousand of an instrument."""
-    newest_first = list(reversed(gateway.queries.market(symbol).trades))
-    rows = cut(newest_first, lambda trade: str(trade.trade_id), page)
-    return listed("trades", write_public_trade, rows, symbol=symbol)
+    market = gateway.queries.market(symbol)
+    rows = cut(list(reversed(market.trades)), lambda trade: str(trade.trade_id), page)
+    return listed("trades", market.write_trade, rows, symbol=symbol)
 
 
 @router.post("/v1/operator/commands", tags=["operator"], responses=_PROBLEMS)
-async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> Any:
+async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> dict[str, Any]:
     """Place one command of the venue, and return its events. Needs the permission `operate`.
 
     The parameter `reason` goes to the audit log with the command. The holder of the token is recorded in `by`.
@@ -115,12 +112,6 @@ async def operator_command(gateway: TheGateway, principal: ThePrincipal, command
         raise BadValue("method", command.method, "one of " + ", ".join(OPERATOR_METHODS))
     params, reason = take_reason(command.method, command.params)
     placed = Trading.read(command.method, params, by=str(principal.staff))
-    await gateway.trading.check(placed)
+    placed = await gateway.trading.check(placed)
     await gateway.trading.record(principal, placed, reason)
-    outcome = await gateway.command(placed)
-    long = long_result(placed, outcome, gateway.view)
-    if long is None:
-        return gateway.trading.operator_result(placed, outcome)
-    while long.step():
-        await asyncio.sleep(0)
-    return Response(encode(long.result()), media_type="application/json")
+    return gateway.trading.operator_result(placed, await gateway.command(placed))

@@ -35,12 +35,14 @@ class Screen(Element, component="screen.js"):
         self._version = -1
         self._trade = 0
         """The id of the newest trade that the browser shows."""
+        self._removed = 0
+        """How many annulled trades had been taken off the tape when the browser got it."""
         self._facts: dict[str, str] = {}
         self._rows: dict[str, list[Row]] = {}
         self._reset()
 
     def _reset(self) -> None:
-        self._trade = 0
+        self._trade = self._removed = 0
         self._facts = {}
         self._rows = {"asks": [("", "", 0)] * LEVELS, "bids": [("", "", 0)] * LEVELS}
 
@@ -67,7 +69,11 @@ class Screen(Element, component="screen.js"):
             if rows != shown:
                 delta[side] = [(index, *row) for index, row in enumerate(rows) if row != shown[index]]
                 self._rows[side] = rows
-        if trades := [_trade_row(trade) for trade in market.tape if trade.trade_id > self._trade]:
+        if market.removed != self._removed:
+            delta["tape"] = [_trade_row(trade) for trade in market.tape]
+            self._removed = market.removed
+            self._trade = market.tape[0].trade_id if market.tape else 0
+        elif trades := [_trade_row(trade) for trade in market.tape if trade.trade_id > self._trade]:
             delta["trades"] = trades[:TAPE]
             self._trade = market.tape[0].trade_id
         if delta:

@@ -37,12 +37,14 @@ export default {
       const rows = () => Array.from({ length: this.levels }, () => ["", "", 0]);
       return { sides: { asks: rows(), bids: rows() }, trades: [], facts: {} };
     },
-    // delta: { reset?, facts?: {...}, asks?: [[index, price, quantity, percent], ...], bids?, trades?: [newest first] }
+    // delta: { reset?, facts?: {...}, asks?: [[index, price, quantity, percent], ...], bids?, trades?: [newest first],
+    // tape?: [all trades, newest first] }
     apply(delta) {
       if (delta.reset) Object.assign(this, this.empty());
       Object.assign(this.facts, delta.facts || {});
       for (const side of ["asks", "bids"])
         for (const [index, ...row] of delta[side] || []) this.sides[side][index] = row;
+      if (delta.tape) this.trades = delta.tape;
       if (delta.trades) this.trades = [...delta.trades, ...this.trades].slice(0, this.tape);
     },
   },

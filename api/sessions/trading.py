@@ -7,7 +7,6 @@ the answer from the events of the command.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
-from functools import partial
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -20,7 +19,6 @@ from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
-from api.sessions.long_results import is_cancel_of, long_result
 from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
@@ -45,6 +43,8 @@ from goldx.protocol.commands import (
     OrderReplace,
     QuoteCancel,
     QuoteSet,
+    TradeBust,
+    TradeTerms,
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, dangerous_terms
 from goldx.protocol.events import InstrumentDefined
@@ -59,13 +59,15 @@ log = structlog.get_logger()
 
 OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 """Methods of a key with the permission ``operate``."""
-SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent")
+SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent", "trade")
 """Fields of commands that no request may give."""
 
 TERMS: Final = InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
 PREVIEW: Final = "instrument.preview"
 """The method that returns what ``instrument.define`` would change."""
+
+_TERMS_OF_TRADE: Final = [name for name in TradeTerms.__struct_fields__ if name != "trading_day"]
 
 MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 """Makes the result of a request from its command and the events of it. Raises Refusal."""
@@ -158,7 +160,7 @@ class Trading:
     ) -> None:
         try:
             async with self._in_order:
-                await self.check(command)
+                command = await self.check(command)
                 await self.record(principal, command, reason)
                 self._submit(session, request, command, self.operator_result)
         except Refusal as refusal:
@@ -169,11 +171,14 @@ class Trading:
         if self._acts is not None:
             await self._acts.command(principal, command, reason)
 
-    async def check(self, command: AnyCommand) -> None:
-        """Raise Refusal for an operator's command that names what the registry or the trading calendar does not have.
+    async def check(self, command: AnyCommand) -> AnyCommand:
+        """Return an operator's command as it goes to the journal: the annulment of a trade with the trade's terms.
 
-        That is an account of a firm that is not in use, or a next trading day that is none.
+        Raises Refusal for a command that names what the registry, the trading calendar or the market does not have: an
+        account of a firm that is not in use, a next trading day that is none, a trade that was not made today.
         """
+        if isinstance(command, TradeBust):
+            return replace(command, trade=self._terms_of(command.trade_id))
         if isinstance(command, MarketEndDay) and self._calendar_file is not None:
             calendar = await asyncio.to_thread(self._calendar_file.current)
             try:
@@ -183,7 +188,7 @@ class Trading:
             except (OutsideCalendar, ValueError) as error:
                 raise Refusal("BAD_VALUE", f"next_trading_day: {error}") from error
         if not isinstance(command, AccountOpen) or self._why_no_account is None:
-            return
+            return command
         try:
             why = await self._why_no_account(command.member)
         except (SQLAlchemyError, OSError) as error:
@@ -193,6 +198,15 @@ class Trading:
         if why is not None:
             allowed = "a member that is registered and in use"
             raise Refusal("UNKNOWN_MEMBER", f"member: {why}", field="member", value=command.member, allowed=allowed)
+        return command
+
+    def _terms_of(self, trade_id: int) -> TradeTerms:
+        """Return the terms of a trade of this trading day. Raises Refusal (UNKNOWN_TRADE)."""
+        fill = self._view.fills.get(trade_id)
+        if fill is None or trade_id <= self._view.last_of_past:
+            raise refuse("UNKNOWN_TRADE", "trade_id", trade_id)
+        terms_of_trade = {name: getattr(fill.trade, name) for name in _TERMS_OF_TRADE}
+        return TradeTerms(**terms_of_trade, trading_day=self._view.trading_day or "")
 
     def _preview(self, session: Session, request: Request) -> None:
         session.require("operate")
@@ -251,10 +265,7 @@ class Trading:
     def _submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
         def answer(outcome: Outcome | Refusal) -> None:
             self.targets.answered(command)
-            if isinstance(outcome, Refusal) or (long := long_result(command, outcome, self._view)) is None:
-                _answer(request, command, outcome, make_result)
-            else:
-                session.work(partial(long.send, session, request))
+            _answer(request, command, outcome, make_result)
 
         self._sequencer.submit(command, answer, session.share)
         self.targets.took(command)
@@ -276,7 +287,9 @@ class Trading:
             return self._replaced(outcome)
         account = command.account  # type: ignore[union-attr]
         cancelled = [
-            write_order(self._view.orders[event.order_id]) for event in outcome if is_cancel_of(event, account)
+            write_order(self._view.orders[event.order_id])
+            for event in outcome
+            if isinstance(event, events.OrderCancelled) and event.account == account and event.reason == "USER"
         ]
         if isinstance(command, OrderCancel):
             return {"order": cancelled[0]}

@@ -9,14 +9,22 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-from msgspec.structs import asdict
+from msgspec import to_builtins
 
 from api.view.channels import Channel, Content
-from api.view.orders import write_own_trade
+from api.view.orders import write_own_bust, write_own_trade
 from api.view.records import Order, OwnTrade
 from api.view.tables import NameTable
 from goldx.protocol import terms, units
-from goldx.protocol.events import AccountOpened, AnyEvent, HoldingChanged, HoldingSettled, SelfTradePrevented, Trade
+from goldx.protocol.events import (
+    AccountOpened,
+    AnyEvent,
+    HoldingChanged,
+    HoldingSettled,
+    SelfTradePrevented,
+    Trade,
+    TradeBusted,
+)
 from goldx.protocol.wire import write_event
 
 MARK_EVERY: Final = 256
@@ -65,7 +73,7 @@ class OrderOwners:
 
 def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str, PrivateMessage]]:
     """Yield the accounts that an event concerns, each with its private message."""
-    if isinstance(event, Trade):
+    if isinstance(event, Trade | TradeBusted):
         buy, sell = own_trades(event, owners.side(event.maker_order_id))
         yield event.buy_account, buy
         yield event.sell_account, sell
@@ -79,8 +87,8 @@ def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str
         yield account_of, event
 
 
-def own_trades(event: Trade, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
-    """Return a trade for its buyer and for its seller."""
+def own_trades(event: Trade | TradeBusted, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
+    """Return a trade, or its annulment, for its buyer and for its seller."""
     buy, sell = event.maker_order_id, event.taker_order_id
     if maker_side == terms.SELL:
         buy, sell = sell, buy
@@ -133,8 +141,12 @@ class Account:
 
     def _content(self, message: PrivateMessage) -> Content:
         if isinstance(message, OwnTrade):
-            own = asdict(write_own_trade(message.event, message.side, message.order_id, message.client_order_id))
-            return Content(message.event.at, {"event": "trade", "sequence": message.sequence, **own})
+            event = message.event
+            of_party = (message.side, message.order_id, message.client_order_id)
+            if isinstance(event, TradeBusted):
+                return Content(event.at, write_own_bust(event, *of_party))
+            own = to_builtins(write_own_trade(event, *of_party))
+            return Content(event.at, {"event": "trade", "sequence": message.sequence, **own})
         out = write_event(message)
         if isinstance(message, HoldingSettled):
             out["legs"] = [leg for leg in out["legs"] if leg["account"] == self.name]

@@ -6,11 +6,14 @@ Before the first trading day has begun, the days are calendar days in China.
 """
 
 from collections import deque
+from collections.abc import Callable
+from copy import copy
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from api.view.records import Candle
 from goldx.protocol import units
+from goldx.protocol.events import Trade, TradeBusted
 
 INTERVALS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000}
 """By name: the length in ms."""
@@ -22,6 +25,13 @@ NEVER: Final = 1 << 62
 """A time later than any that occurs."""
 KEPT: Final = 1_500
 """Candles that are kept of each interval length."""
+
+
+StandingTrades: TypeAlias = Callable[[int, bool], list[Trade]]
+"""Returns the trades of the instrument since a time in ms, newest first, without annulled ones.
+
+The second argument: only those of the present trading day. Older ones than of the day before are not known.
+"""
 
 
 class Candles:
@@ -61,12 +71,8 @@ class Candles:
     def add(self, at: int, price: int, quantity: int) -> None:
         """Add a trade. Time in ms never runs backward."""
         if at >= self._until:
-            if self._day is None:
-                start = at - (at + CHINA_OFFSET_MS) % self._length
-                self._until = start + self._length
-            else:
-                start = self._day
-                self._until = NEVER
+            start = self._start_of(at)
+            self._until = start + self._length if self._day is None else NEVER
             self.kept.append(Candle(start, price, price, price, price, quantity, 1))
             return
         last = self.kept[-1]
@@ -77,6 +83,41 @@ class Candles:
         last.close = price
         last.volume += quantity
         last.trades += 1
+
+    def bust(self, event: TradeBusted, standing: StandingTrades) -> Candle | None:
+        """Take an annulled trade of this trading day out of its candle, and return a copy of that as it is now.
+
+        A candle without trades is not kept any more; the copy then has no volume and no trades. None: the candle is too
+        old to be kept.
+        """
+        start = self._start_of(event.traded_at)
+        candle = next((one for one in reversed(self.kept) if one.start == start), None)
+        if candle is None:
+            return None
+        candle.volume -= event.quantity
+        candle.trades -= 1
+        if not candle.trades:
+            if candle is self.kept[-1]:
+                self._until = 0
+            self.kept.remove(candle)
+        elif event.price in (candle.open, candle.high, candle.low, candle.close):
+            self._find_prices(candle, standing)
+        return copy(candle)
+
+    def _find_prices(self, candle: Candle, standing: StandingTrades) -> None:
+        """Find the prices of a candle in its trades; they stay if not all of them are known any more."""
+        if self._day is None:
+            until = candle.start + self._length
+            prices = [trade.price for trade in standing(candle.start, False) if trade.at < until]
+        else:
+            prices = [trade.price for trade in standing(0, True)]
+        if len(prices) == candle.trades:
+            candle.open, candle.close = prices[-1], prices[0]
+            candle.high, candle.low = max(prices), min(prices)
+
+    def _start_of(self, at: int) -> int:
+        """Return the start of the candle of a trade of the present trading day."""
+        return at - (at + CHINA_OFFSET_MS) % self._length if self._day is None else self._day
 
 
 def write_candle(candle: Candle) -> dict[str, Any]:

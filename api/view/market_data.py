@@ -19,7 +19,7 @@ from api.view.books import (
     order_checksum,
     orders_checksum_change,
 )
-from api.view.candles import INTERVALS, Candles, write_candle
+from api.view.candles import INTERVALS, Candles, StandingTrades, write_candle
 from api.view.channels import NO_LIMIT, Channel, Content, SnapshotInParts
 from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
 from goldx.protocol import terms, units
@@ -32,6 +32,7 @@ from goldx.protocol.events import (
     ReferenceChanged,
     SelfTradePrevented,
     Trade,
+    TradeBusted,
 )
 from goldx.protocol.wire import write_event
 
@@ -111,11 +112,15 @@ class MarketData:
         self.indicated: AuctionIndicated | None = None
         self.book = Book()
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.busted: set[int] = set()
+        """The ids of those of these trades that were annulled."""
         self.candles = {interval: Candles(interval) for interval in INTERVALS}
         self.at = 0
         """The time of the newest change, in ms."""
         self._status_changed = False
         self._traded = False
+        self._corrected: list[tuple[Channel, Candle]] = []
+        """The candles out of which the present command has taken a trade, and their channels."""
         self._levels_checksum = _Checksum(self.book.levels_checksum, levels_checksum_change)
         self._orders_checksum = _Checksum(self.book.orders_checksum, orders_checksum_change)
         self.book_channel = Channel(
@@ -187,6 +192,21 @@ class MarketData:
         self._traded = True
         self.trades_channel.publish(event)
 
+    def bust(self, event: TradeBusted, standing: StandingTrades) -> None:
+        """Take an annulled trade out of the candles and the last price. Orders and book stay as they are."""
+        oldest = self.trades[0].trade_id if self.trades else event.trade_id + 1
+        self.busted = {trade_id for trade_id in (*self.busted, event.trade_id) if trade_id >= oldest}
+        for candles, channel in self._candle_feeds:
+            candle = candles.bust(event, standing)
+            if candle is not None:
+                self._corrected.append((channel, candle))
+        days = self.candles["1d"].kept
+        last = days[-1].close if days else None
+        if last != self.last:
+            self.last = last
+            self._status_changed = True
+        self.trades_channel.publish(event)
+
     def prevent(self, event: SelfTradePrevented, maker: Order, taker: Order) -> None:
         """Reduce both orders without a trade (self-trade prevention mode ``decrement``)."""
         self._reduce(maker, event.quantity, event.maker_remaining)
@@ -219,6 +239,10 @@ class MarketData:
         changes = self.book.take_changes()
         if changes is not None:
             self._publish_book(at, changes)
+        if self._corrected:
+            for channel, candle in self._corrected:
+                channel.publish((at, candle))
+            self._corrected = []
         if self._traded:
             self._traded = False
             for candles, channel in self._candle_feeds:
@@ -265,7 +289,12 @@ class MarketData:
     def recent(self, limit: int) -> list[dict[str, Any]]:
         """Return the newest public trades, newest first."""
         count = min(limit, len(self.trades))
-        return [write_public_trade(self.trades[-number]) for number in range(1, count + 1)]
+        return [self.write_trade(self.trades[-number]) for number in range(1, count + 1)]
+
+    def write_trade(self, trade: Trade) -> dict[str, Any]:
+        """Return one of the newest trades as everybody may see it, with ``busted`` if it was annulled."""
+        written = write_public_trade(trade)
+        return written | {"busted": True} if trade.trade_id in self.busted else written
 
     def _apply_fill(self, order: Order, event: Trade, remaining: int) -> None:
         order.filled += event.quantity
@@ -374,11 +403,14 @@ def _candle_content(candle: tuple[int, Candle | None]) -> Content:
     return Content(at, last and write_candle(last))
 
 
-def write_public_trade(trade: Trade) -> dict[str, Any]:
-    """Return a trade as everybody may see it: without accounts, orders and fees."""
+def write_public_trade(trade: Trade | TradeBusted) -> dict[str, Any]:
+    """Return a trade, or the one that an annulment is about, as everybody may see it.
+
+    That is without accounts, orders and fees.
+    """
     return {
         "trade_id": trade.trade_id,
-        "at": trade.at,
+        "at": trade.traded_at if isinstance(trade, TradeBusted) else trade.at,
         "price": units.format_price(trade.price),
         "quantity": units.format_weight(trade.quantity),
         "amount": units.format_money(trade.amount),
@@ -386,5 +418,8 @@ def write_public_trade(trade: Trade) -> dict[str, Any]:
     }
 
 
-def _trade_content(trade: Trade) -> Content:
-    return Content(trade.at, write_public_trade(trade))
+def _trade_content(trade: Trade | TradeBusted) -> Content:
+    written = write_public_trade(trade)
+    if isinstance(trade, TradeBusted):
+        written |= {"busted": True, "busted_at": trade.at, "reason": trade.reason}
+    return Content(trade.at, written)

@@ -1,11 +1,12 @@
 """Orders made from events, and written in the forms in which their owners see them."""
 
 from functools import lru_cache
+from typing import Any
 
 from api.view.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
 from api.view.tables import NumberTable
 from goldx.protocol import terms, units
-from goldx.protocol.events import OrderAccepted, Trade
+from goldx.protocol.events import OrderAccepted, Trade, TradeBusted
 
 _price = lru_cache(8_192)(units.format_price)
 _weight = lru_cache(8_192)(units.format_weight)
@@ -68,7 +69,9 @@ def write_order(order: Order) -> OrderForm:
     )
 
 
-def write_own_trade(trade: Trade, side: int, order_id: int, client_order_id: str | None) -> OwnTradeForm:
+def write_own_trade(
+    trade: Trade, side: int, order_id: int, client_order_id: str | None, busted: bool = False
+) -> OwnTradeForm:
     """Return a trade as the party on one side may see it: without the other party's account and order."""
     as_maker = order_id == trade.maker_order_id
     return OwnTradeForm(
@@ -85,7 +88,29 @@ def write_own_trade(trade: Trade, side: int, order_id: int, client_order_id: str
         "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
         trade.buy_account if side == terms.BUY else trade.sell_account,
         client_order_id,
+        busted,
     )
+
+
+def write_own_bust(bust: TradeBusted, side: int, order_id: int, client_order_id: str | None) -> dict[str, Any]:
+    """Return the annulment of a trade as the party on one side may see it. ``at`` is the time of the annulment."""
+    return {
+        "event": bust.event,
+        "sequence": bust.sequence,
+        "at": bust.at,
+        "trade_id": bust.trade_id,
+        "traded_at": bust.traded_at,
+        "symbol": bust.symbol,
+        "order_id": order_id,
+        "side": terms.SIDES[side],
+        "price": _price(bust.price),
+        "quantity": _weight(bust.quantity),
+        "amount": _money(bust.amount),
+        "fee": _money(bust.buy_fee if side == terms.BUY else bust.sell_fee),
+        "account": bust.buy_account if side == terms.BUY else bust.sell_account,
+        "client_order_id": client_order_id,
+        "reason": bust.reason,
+    }
 
 
 def fills(order: Order, by_id: NumberTable[Fill]) -> list[Fill]:
@@ -102,4 +127,7 @@ def fills(order: Order, by_id: NumberTable[Fill]) -> list[Fill]:
 def write_trades(order: Order, by_id: NumberTable[Fill]) -> list[OwnTradeForm]:
     """Return all trades of an order so far, oldest first, as its owner sees them."""
     side, order_id, client_order_id = order.side, order.order_id, order.client_order_id
-    return [write_own_trade(fill.trade, side, order_id, client_order_id) for fill in reversed(fills(order, by_id))]
+    newest_first = fills(order, by_id)
+    return [
+        write_own_trade(fill.trade, side, order_id, client_order_id, fill.busted) for fill in reversed(newest_first)
+    ]

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from goldx.protocol.events import Trade
+from goldx.protocol.events import Trade, TradeBusted
 
 OPEN: Final = "open"
 PENDING: Final = "pending"
@@ -69,6 +69,8 @@ class Fill(msgspec.Struct, array_like=True, gc=False, frozen=True):
     trade: Trade
     maker_before: int
     taker_before: int
+    busted: bool = False
+    """Whether the trade was annulled."""
 
 
 class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
@@ -99,8 +101,8 @@ class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-class OwnTradeForm(msgspec.Struct, gc=False, frozen=True):
-    """The protocol's form of a trade, for one of its two parties."""
+class OwnTradeForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """The protocol's form of a trade, for one of its two parties. ``busted`` is left out of one that stands."""
 
     trade_id: int
     at: int
@@ -115,6 +117,7 @@ class OwnTradeForm(msgspec.Struct, gc=False, frozen=True):
     liquidity: str
     account: str
     client_order_id: str | None
+    busted: bool = False
 
 
 class Placed(msgspec.Struct, gc=False, frozen=True):
@@ -139,12 +142,14 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
 
 class OwnTrade(msgspec.Struct, gc=False, frozen=True):
-    """A trade as a message of one party's private channel; ``side`` and ``order_id`` are that party's.
+    """A trade, or its annulment, as a message of one party's private channel.
+
+    ``side`` and ``order_id`` are that party's.
 
     ``client_order_id`` is None if it is no longer known because the order ended on an earlier day.
     """
 
-    event: Trade
+    event: Trade | TradeBusted
     side: int
     order_id: int
     client_order_id: str | None = None

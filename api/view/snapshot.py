@@ -67,7 +67,9 @@ class _Market(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last_rank: int
     channels: list[_Channel]
     trades: list[events.Trade]
-    """The messages that the trades channel keeps."""
+    busted: list[int]
+    messages: list[events.Trade | events.TradeBusted]
+    """What the trades channel keeps."""
 
 
 class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -77,6 +79,8 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     epoch: int
     orders: list[Order]
     fills: list[Fill]
+    last_trade: int
+    last_of_past: int
     owners: tuple[bytes, list[str]]
     accounts: list[_Account]
     members: dict[str, list[str]]
@@ -128,6 +132,8 @@ def write(view: View) -> bytes:
         view.epoch,
         list(view.orders.values()),
         list(view.fills.values()),
+        view.last_trade,
+        view.last_of_past,
         view.owners.state(),
         [_account(account) for account in view.accounts.values()],
         view.members,
@@ -170,6 +176,7 @@ def _read(state: _View, view: View) -> None:
         view.orders.put(order.order_id, order)
     for fill in state.fills:
         view.fills.put(fill.trade.trade_id, fill)
+    view.last_trade, view.last_of_past = state.last_trade, state.last_of_past
     view.owners.restore(*state.owners)
     for account in state.accounts:
         _read_account(account, view)
@@ -230,6 +237,8 @@ def _market(market: MarketData) -> _Market:
         list(market.book.orders),
         market.book.last_rank,
         [_channel(channel) for channel in market.channels()],
+        list(market.trades),
+        sorted(market.busted),
         list(market.trades_channel.kept),
     )
 
@@ -240,7 +249,8 @@ def _read_market(state: _Market, view: View) -> None:
     market.last, market.indicated, market.at = state.last, state.indicated, state.at
     market.retired = state.retired
     market.trades.extend(state.trades)
-    market.trades_channel.kept.extend(state.trades)
+    market.busted.update(state.busted)
+    market.trades_channel.kept.extend(state.messages)
     market.book.restore([view.orders[order_id] for order_id in state.resting], state.last_rank)
     view.add_market(market)
     for candles, candles_state in zip(market.candles.values(), state.candles, strict=True):

@@ -3,7 +3,7 @@
 The same events give the same view, with the same messages and numbers in its channels, at every gateway.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
 from msgspec.structs import replace
@@ -23,18 +23,12 @@ from goldx.streams.frames import EventFrame
 
 PUBLISHED_BY_HANDLER: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The most frequent events. Their handlers publish the messages of ``private_messages`` themselves, which is faster."""
-PART_EVENTS: Final = 500
-"""About so many events of one command, such as the cancels of all orders of a member, are folded at once.
-
-Part of what all gateways have in common: changes of a book are published with each part, and numbered.
-"""
 
 
 class View:
     """The view. ``sequence`` is that of the newest event in it, ``position`` the journal position of its frame."""
 
-    def __init__(self, part_events: int = PART_EVENTS) -> None:
-        self._part_events = part_events
+    def __init__(self) -> None:
         self.sequence = 0
         self.position = BEGINNING
         self.at = 0
@@ -47,6 +41,10 @@ class View:
         """By id: open orders, and those that ended on this trading day or the one before."""
         self.fills = NumberTable[Fill]()
         """By trade id: the trades of these orders."""
+        self.last_trade = 0
+        """The id of the newest trade."""
+        self.last_of_past = 0
+        """The id of the newest trade before the present trading day."""
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
         self.beginning = ""
@@ -66,6 +64,7 @@ class View:
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.OrderAccepted: self._accepted,
             events.Trade: self._traded,
+            events.TradeBusted: self._busted,
             events.OrderCancelled: self._cancelled,
             events.OrderReplaced: self._replaced,
             events.OrderTriggered: self._triggered,
@@ -95,7 +94,7 @@ class View:
                 known(event)
             for name, message in private_messages(event, self.owners):
                 if (account := self.accounts.get(name)) is not None:
-                    account.publish(message)
+                    account.publish(self.named(message))
 
         return fold
 
@@ -120,63 +119,32 @@ class View:
     def apply(
         self, frame: EventFrame, take_waiting: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
     ) -> None:
-        """Fold one frame at once. Raises Gap. See ``parts``."""
-        for _ in self.parts(frame, take_waiting):
-            pass
+        """Fold one frame. Raises Gap.
 
-    def parts(
-        self, frame: EventFrame, take_waiting: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
-    ) -> Iterator[int]:
-        """Fold one frame in parts, and yield the number of events of each. Raises Gap.
-
-        After each part all that clients can read fits together, so requests may be answered meanwhile; ``position``
-        follows at the end of the frame. ``take_waiting`` returns the callbacks that wait for the frame, given its
-        position and its number of commands. The first callback is called with the events of the first command as soon
-        as these are folded, and so on.
+        ``take_waiting`` returns the callbacks that wait for the frame, given its position and its number of commands.
+        The first callback is called with the events of the first command as soon as these are folded, and so on.
         """
         position = Position(*frame.position)
         self.previous = frame.previous
         if frame.epoch != self.epoch or not self.beginning:
             self._begin_epoch(position, frame.epoch)
+        handlers = self._handlers
         waiting = take_waiting(position, len(frame.outcomes))
         count = len(waiting)
-        folded = 0
+        sequence = self.sequence
         for index, outcome in enumerate(frame.outcomes):
-            start = 0
-            while start < len(outcome):
-                end = self._fold(outcome, start)
-                folded += end - start
-                start = end
-                if folded >= self._part_events:
-                    yield folded
-                    folded = 0
+            if outcome:
+                for event in outcome:
+                    if event.sequence != sequence + 1:
+                        raise Gap(f"event {event.sequence} follows event {sequence}")
+                    sequence += 1
+                    handlers[type(event)](event)
+                self.sequence = sequence
+                self.at = event.at
+                self._publish_changes()
             if index < count:
                 waiting[index](outcome)
         self.position = position
-        yield folded
-
-    def _fold(self, outcome: Outcome, start: int) -> int:
-        """Fold the events of a command from ``start`` on, all or a part of them, and return where the next part begins.
-
-        A part ends between two cancels with no order on its way into a book: there the view is whole.
-        """
-        handlers = self._handlers
-        sequence = self.sequence
-        least = start + self._part_events
-        number = start
-        cancelled = events.OrderCancelled
-        for event in outcome[start:] if start else outcome:
-            if number >= least and self._incoming is None and type(event) is cancelled is type(outcome[number - 1]):
-                break
-            if event.sequence != sequence + 1:
-                raise Gap(f"event {event.sequence} follows event {sequence}")
-            sequence += 1
-            number += 1
-            handlers[type(event)](event)
-        self.sequence = sequence
-        self.at = outcome[number - 1].at
-        self._publish_changes()
-        return number
 
     def _begin_epoch(self, position: Position, epoch: int) -> None:
         self.beginning = self.beginning or str(position)
@@ -222,7 +190,7 @@ class View:
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
         trade_id = event.trade_id
         self.fills.put(trade_id, Fill(event, maker.last_trade, taker.last_trade))
-        maker.last_trade = taker.last_trade = trade_id
+        maker.last_trade = taker.last_trade = self.last_trade = trade_id
         self._market(event).trade(event, maker, taker)
         buy, sell = (maker, taker) if maker.side == BUY else (taker, maker)
         self.accounts[event.buy_account].publish_trade(event, buy)
@@ -231,6 +199,24 @@ class View:
             self.accounts[maker.account].live.pop(maker.order_id, None)
         if not event.taker_remaining:
             self.accounts[taker.account].live.pop(taker.order_id, None)
+
+    def _busted(self, event: events.TradeBusted) -> None:
+        """Mark an annulled trade, which is one of this trading day."""
+        if (annulled := self.fills.get(event.trade_id)) is not None:
+            self.fills.put(event.trade_id, replace(annulled, busted=True))
+        symbol = event.symbol
+
+        def standing(since: int, of_day: bool) -> list[events.Trade]:
+            found = []
+            for trade_id in range(self.last_trade, self.last_of_past if of_day else 0, -1):
+                fill = self.fills.get(trade_id)
+                if fill is None or fill.trade.at < since:
+                    break
+                if fill.trade.symbol == symbol and not fill.busted:
+                    found.append(fill.trade)
+            return found
+
+        self._market(event).bust(event, standing)
 
     def _cancelled(self, event: events.OrderCancelled) -> None:
         order = self.orders[event.order_id]
@@ -314,6 +300,7 @@ class View:
     def _day_ended(self, event: events.DayEnded) -> None:
         """Drop the orders that ended before this day, and their client ids: members could repeat them until now."""
         self.trading_day = event.next_trading_day
+        self.last_of_past = self.last_trade
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)
         orders = [(order_id, order) for order_id, order in self.orders.items() if not order.past]

@@ -56,6 +56,8 @@ class LocalBook:
         self.trades = 0
         self.traded = 0
         self.tape: deque[Print] = deque(maxlen=TAPE)
+        self.removed = 0
+        """How many annulled trades have been taken off the tape."""
         self.version = 0
         self._bids: SortedDict[int, int] = SortedDict(int.__neg__)
         self._asks: SortedDict[int, int] = SortedDict()
@@ -76,6 +78,8 @@ class LocalBook:
             self._apply_levels(message)
         elif message["type"] == "gap":
             pass  # trades that are no longer kept
+        elif kind == "trades" and data.get("busted"):
+            self._remove_trade(data["trade_id"])
         elif kind == "trades":
             self.add_trade(data)
         elif kind == "status":
@@ -87,12 +91,20 @@ class LocalBook:
         self.version += 1
 
     def add_trade(self, trade: Mapping[str, Any]) -> None:
-        """Put one public trade on the tape, unless it is there already."""
-        if self.tape and trade["trade_id"] <= self.tape[0].trade_id:
+        """Put one public trade on the tape, unless it is there already or was annulled."""
+        if trade.get("busted") or (self.tape and trade["trade_id"] <= self.tape[0].trade_id):
             return
         price, quantity = units.parse_price(trade["price"]), units.parse_weight(trade["quantity"])
         self.tape.appendleft(Print(trade["trade_id"], trade["at"], price, quantity, trade["taker_side"]))
         self._set_last(price)
+
+    def _remove_trade(self, trade_id: int) -> None:
+        """Take an annulled trade off the tape. The status has the last price that counts now."""
+        standing = [trade for trade in self.tape if trade.trade_id != trade_id]
+        if len(standing) < len(self.tape):
+            self.tape.clear()
+            self.tape.extend(standing)
+            self.removed += 1
 
     def _apply_levels(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "snapshot":
@@ -115,7 +127,9 @@ class LocalBook:
 
     def _apply_status(self, data: Mapping[str, Any]) -> None:
         self.phase = data["phase"]
-        if data["last_price"] is not None:
+        if data["last_price"] is None:
+            self.last = None
+        else:
             self._set_last(units.parse_price(data["last_price"]))
         self.indicative = None
         if data["indicative_price"] is not None:

@@ -58,6 +58,7 @@ class OwnTrade(TypedDict):
     liquidity: str
     account: str
     client_order_id: str | None
+    busted: NotRequired[bool]
 
 
 class Placed(TypedDict):

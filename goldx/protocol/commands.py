@@ -112,7 +112,8 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
 
     ``price_limit_percent`` is a whole percentage around the reference price; ``lower_price_limit`` and
     ``upper_price_limit`` are absolute and win over it. ``same_day_reuse_percent``: the share of the day's sale proceeds
-    that may be withdrawn the same day (all of it may be traded with).
+    that may be withdrawn the same day (all of it may be traded with). ``bust_window_ms``: how long after a trade it may
+    be annulled; None: half an hour, 0: never.
 
     ``given``, which the gateway sets, names the terms in the request; all other terms of a known instrument, and its
     reference price, stay as they are. None, in journals that are older than the field: all terms are replaced.
@@ -147,6 +148,7 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     given: tuple[str, ...] | None = None
     reopening_steps: int | None = None
     rules: int = 0
+    bust_window_ms: int | None = None
 
 
 class AccountOpen(OperatorCommand, tag=9, frozen=True):
@@ -175,6 +177,27 @@ class Leg(msgspec.Struct, array_like=True, gc=False, frozen=True):
     account: str
     asset: str
     amount: int
+
+
+class TradeTerms(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The terms of a trade that a ``trade.bust`` annuls: the trade's event, its time, and its trading day.
+
+    ``trading_day`` is empty before the first one.
+    """
+
+    at: int
+    trading_day: str
+    symbol: str
+    price: int
+    quantity: int
+    amount: int
+    maker_order_id: int
+    taker_order_id: int
+    buy_account: str
+    sell_account: str
+    taker_side: int | None
+    buy_fee: int
+    sell_fee: int
 
 
 class HoldingSettle(VenueCommand, tag=11, frozen=True):
@@ -306,6 +329,20 @@ class TimetableDelay(OperatorCommand, tag=24, frozen=True):
     by: str = ""
 
 
+class TradeBust(OperatorCommand, tag=25, frozen=True):
+    """Annuls a trade of this trading day within its instrument's window, when a second person sends the same command.
+
+    Orders and triggered stops stay as they are. ``reason`` is a text that the parties and the public see. ``trade``,
+    which the gateway sets, has the terms of the trade: the core remembers no trades.
+    """
+
+    method: ClassVar[str] = "trade.bust"
+    trade_id: int
+    reason: str
+    by: str = ""
+    trade: TradeTerms | None = None
+
+
 AnyCommand: TypeAlias = (
     OrderPlace
     | OrderCancel
@@ -331,6 +368,7 @@ AnyCommand: TypeAlias = (
     | TimetableStep
     | TimetableHold
     | TimetableDelay
+    | TradeBust
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

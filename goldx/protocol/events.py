@@ -158,6 +158,7 @@ class InstrumentDefined(Event, tag=8, frozen=True):
     resale_lock_days: int
     same_day_reuse_percent: int
     reopening_steps: int | None = None
+    bust_window_ms: int | None = None
 
 
 class AccountOpened(Event, tag=9, frozen=True):
@@ -323,6 +324,41 @@ class InstrumentProposed(Event, tag=28, frozen=True):
     by: str
 
 
+class TradeBustProposed(Event, tag=29, frozen=True):
+    """One person has asked for the annulment of a trade. It stands until somebody other than ``by`` asks as well."""
+
+    event: ClassVar[str] = "trade.bust_proposed"
+    trade_id: int
+    symbol: str
+    reason: str
+    by: str
+
+
+class TradeBusted(Event, tag=30, frozen=True):
+    """A trade was annulled: money, gold and fees are back. All terms are those of the trade of ``traded_at``.
+
+    ``proposed_by`` has asked for it, ``by`` has agreed and given the ``reason``.
+    """
+
+    event: ClassVar[str] = "trade.busted"
+    trade_id: int
+    symbol: str
+    price: int
+    quantity: int
+    amount: int
+    maker_order_id: int
+    taker_order_id: int
+    buy_account: str
+    sell_account: str
+    taker_side: int | None
+    buy_fee: int
+    sell_fee: int
+    traded_at: int
+    proposed_by: str
+    by: str
+    reason: str
+
+
 AnyEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -352,6 +388,8 @@ AnyEvent: TypeAlias = (
     | TimetableDelayed
     | AuctionExtended
     | InstrumentProposed
+    | TradeBustProposed
+    | TradeBusted
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -48,5 +48,9 @@ END_OF_DAY_RULES: Final = 1
 LARGEST_REFERENCE_CHANGE_PERCENT: Final = 10
 """The largest change of a reference price that one person may make; a larger one takes a second person."""
 
+DEFAULT_BUST_WINDOW_MS: Final = 1_800_000
+"""How long after a trade it may be annulled where the instrument's terms do not say it."""
+LONGEST_BUST_WINDOW_MS: Final = 86_400_000
+
 FORMS: Final = ("SCRAP_JEWEL", "KARAT_ALLOY", "DORE", "NONAPPROVED_BAR", "GRAIN")
 """Forms of gold an instrument may accept (domain sheet 3.1)."""

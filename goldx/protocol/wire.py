@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from goldx.protocol import terms, units
-from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg
+from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg, TradeTerms
 from goldx.protocol.events import AnyEvent, Event, HoldingAdjusted, HoldingChanged
 from goldx.protocol.units import BadValue
 
@@ -108,12 +108,14 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
     **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), _time),
+    **dict.fromkeys(("at", "traded_at"), _time),
     "delay_ms": _whole(0, 86_400_000),
     **dict.fromkeys(("post_only", "persist", "kept_priority", "held"), _flag),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
     **dict.fromkeys(("name", "name_zh"), _text(64)),
-    **dict.fromkeys(("reference", "by", "reason", "method"), _text(96)),
+    **dict.fromkeys(("reference", "by", "proposed_by", "reason", "method"), _text(96)),
+    "trading_day": _text(10),
     "session": _text(97),  # a plus, a key id of 32, a slash, and a name of 63
     **dict.fromkeys(("subject", "detail"), _text(300)),
     "asset": _identifier,
@@ -129,6 +131,7 @@ CODECS: dict[str, Codec] = {
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),
     "reopening_steps": _whole(1, 9),
+    "bust_window_ms": _whole(0, terms.LONGEST_BUST_WINDOW_MS),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),
 }
@@ -151,7 +154,7 @@ def _shape(record: type[msgspec.Struct]) -> _Shape:
     return _Shape(tuple(f.name for f in fields), frozenset(f.name for f in fields if f.required))
 
 
-_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg)}
+_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg, TradeTerms)}
 
 
 def read_command(method: object, params: object) -> AnyCommand:
@@ -189,6 +192,8 @@ def _read_field(record: type[Any], name: str, value: Any, params: Mapping[str, A
         if not isinstance(value, list) or not 1 <= len(value) <= 16:
             raise BadValue(name, value, "a list of 1 to 16 legs")
         return tuple(_read_record(Leg, leg, "legs") for leg in value)
+    if name == "trade":
+        return _read_record(TradeTerms, value, name)
     return CODECS[name].read(name, value)
 
 
@@ -222,6 +227,9 @@ def _write_field(record: Any, name: str, value: Any) -> Any:
             {"account": leg.account, "asset": leg.asset, "amount": units.format_amount(leg.amount, leg.asset)}
             for leg in value
         ]
+    if name == "trade":
+        fields = [(field, getattr(value, field)) for field in value.__struct_fields__]
+        return {field: _write_field(value, field, part) for field, part in fields if part is not None}
     return CODECS[name].write(value)
 
 

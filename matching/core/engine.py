@@ -17,6 +17,7 @@ from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.tags import tag_of
 from matching.core import (
     adjustments,
+    busts,
     changes,
     listing,
     members,
@@ -60,6 +61,7 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     commands.TimetableStep: planned.take_step,
     commands.TimetableHold: planned.hold,
     commands.TimetableDelay: planned.delay,
+    commands.TradeBust: busts.bust,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

@@ -69,10 +69,33 @@ class Balance:
         self.locked += quantity
         self.published_total = UNPUBLISHED
 
+    def unlock(self, quantity: int, until_day: int) -> None:
+        """Free a quantity, at most ``locked_until`` it, that was locked until the trading day of a number."""
+        if quantity and self.locks is not None:
+            left = self.locks[until_day] - quantity
+            if left:
+                self.locks[until_day] = left
+            else:
+                del self.locks[until_day]
+                if not self.locks:
+                    self.locks = None
+            self.locked -= quantity
+            self.published_total = UNPUBLISHED
+
+    def locked_until(self, until_day: int) -> int:
+        """Return the quantity that is locked until the trading day of a number."""
+        return 0 if self.locks is None else self.locks.get(until_day, 0)
+
     def hold_back(self, amount: int) -> None:
         """Forbid the withdrawal of a part of today's sale proceeds before the end of the day."""
         if amount:
             self.unwithdrawable += amount
+            self.published_total = UNPUBLISHED
+
+    def release(self, amount: int) -> None:
+        """Take back ``hold_back`` of an amount, or of what is left of it."""
+        if amount and self.unwithdrawable:
+            self.unwithdrawable = max(0, self.unwithdrawable - amount)
             self.published_total = UNPUBLISHED
 
     def start_day(self, day: int) -> bool:

@@ -20,6 +20,7 @@ class Definition:
     """The terms of an instrument: the fields of ``goldx.protocol.events.InstrumentDefined`` after its symbol."""
 
     __slots__ = (
+        "bust_window_ms",
         "dynamic_band_percent",
         "form",
         "interruption_ms",
@@ -64,6 +65,7 @@ class Definition:
     resale_lock_days: int
     same_day_reuse_percent: int
     reopening_steps: int | None
+    bust_window_ms: int | None
 
     def __init__(self, values: Iterable[Any]) -> None:
         (
@@ -90,6 +92,7 @@ class Definition:
             *newer,
         ) = values
         self.reopening_steps = newer[0] if newer else None
+        self.bust_window_ms = newer[1] if len(newer) > 1 else None
 
     def written(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event, without those at the end that are None.
@@ -97,7 +100,9 @@ class Definition:
         So an instrument without terms that older versions did not know has the event and the snapshot that they gave.
         """
         found = self.values()
-        return found if self.reopening_steps is not None else found[:-1]
+        if self.bust_window_ms is not None:
+            return found
+        return found[:-1] if self.reopening_steps is not None else found[:-2]
 
     def values(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event."""
@@ -123,6 +128,7 @@ class Definition:
             self.resale_lock_days,
             self.same_day_reuse_percent,
             self.reopening_steps,
+            self.bust_window_ms,
         )
 
 

@@ -21,8 +21,8 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     stays if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use
     again. By rules from 1 on, dangerous terms take two persons.
     """
-    _, symbol, *values, by, given, reopening_steps, rules = command
-    values.append(reopening_steps)
+    _, symbol, *values, by, given, reopening_steps, rules, bust_window_ms = command
+    values += (reopening_steps, bust_window_ms)
     instrument = state.instruments.get(symbol)
     detail = ""
     if instrument is not None and given is not None:
@@ -128,6 +128,7 @@ def _wrong_term(symbol: str, definition: Definition) -> str:
         ("dynamic_band_percent", definition.dynamic_band_percent, 1, 99),
         ("interruption_ms", definition.interruption_ms, 1_000, 86_400_000),
         ("reopening_steps", definition.reopening_steps, 1, 9),
+        ("bust_window_ms", definition.bust_window_ms, 0, terms.LONGEST_BUST_WINDOW_MS),
         ("resale_lock_days", definition.resale_lock_days, 0, 250),
         ("same_day_reuse_percent", definition.same_day_reuse_percent, 0, 100),
     ):

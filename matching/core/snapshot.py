@@ -44,7 +44,10 @@ def write(state: State) -> bytes:
         [_write_account(account) for account in state.accounts.values()],
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
-    if state.proposed_terms:
+    if state.busted or state.bust_proposals:
+        proposals = [(number, by, traded) for number, (by, traded) in state.bust_proposals.items()]
+        written = (*written, list(state.proposed_terms.items()), list(state.busted), proposals)
+    elif state.proposed_terms:
         written = (*written, list(state.proposed_terms.items()))
     return msgspec.msgpack.encode(written)
 
@@ -85,6 +88,10 @@ def read(data: bytes) -> State:
         _read_instrument(state, record)
     for symbol, (values, by) in newer[0] if newer else ():
         state.proposed_terms[symbol] = (tuple(values), by)
+    if len(newer) > 1:
+        busted, proposals = newer[1:]
+        state.busted = dict.fromkeys(busted)
+        state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()

@@ -44,6 +44,8 @@ class State:
     __slots__ = (
         "accounts",
         "at",
+        "bust_proposals",
+        "busted",
         "changed_auctions",
         "day",
         "events",
@@ -93,6 +95,10 @@ class State:
         """Those of the trading day before."""
         self.proposed_terms: dict[str, tuple[tuple[Any, ...], str]] = {}
         """By symbol: the terms that only one person has given so far on this trading day, and that person."""
+        self.bust_proposals: dict[int, tuple[str, tuple[Any, ...]]] = {}
+        """By trade id: who has asked for its annulment on this trading day, and its terms as that command had them."""
+        self.busted: dict[int, None] = {}
+        """The trades that were annulled on this trading day. Those of earlier days cannot be annulled any more."""
         self.timetable: list[Due] = []
         """A heap."""
         self.next_due: int = NEVER

@@ -48,6 +48,8 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     state.trading_day = next_trading_day
     state.previous_references = state.references
     state.references = {}
+    state.bust_proposals = {}
+    state.busted = {}
     state.emit(DAY_ENDED, next_trading_day)
     for account in state.accounts.values():
         _free_ids(state, account, keep_a_day=rules > 0)

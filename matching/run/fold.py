@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec.structs import astuple
 
-from goldx.protocol.commands import COMMANDS, AnyCommand, HoldingSettle
+from goldx.protocol.commands import COMMANDS, AnyCommand, HoldingSettle, TradeBust
 from goldx.protocol.tags import tag_of
 from goldx.streams.chains import CommandChains, EventBody, encode_outcomes, event_body
 from goldx.streams.entries import BEGINNING, Position
@@ -60,9 +60,10 @@ def read_frame(data: bytes) -> CommandFrame | None:
 
 def command_tuple(command: AnyCommand) -> tuple[Any, ...]:
     """Return a command in the plain form of the core: what MessagePack decodes to without the type."""
-    if type(command) is HoldingSettle:
+    kind = type(command)
+    if kind is HoldingSettle or kind is TradeBust:  # records within the record
         return _decode_tuple(encode(command))
-    return _TAGS[type(command)] + astuple(command)
+    return _TAGS[kind] + astuple(command)
 
 
 class Fold:

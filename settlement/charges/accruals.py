@@ -149,11 +149,15 @@ def storage(rates: Mapping[str, int], totals: Mapping[Key, int], own: Mapping[Ke
 
 
 def sold(rates: Mapping[str, int], sold_mg: Mapping[Key, int]) -> list[Fee]:
-    """Return freight and insurance of own stock that was sold and not charged yet, in mg (domain sheet 2.6)."""
+    """Return freight and insurance of own stock that was sold and not charged yet, in mg (domain sheet 2.6).
+
+    A sale that was annulled after it was charged counts against the next ones.
+    """
     rate = rates["FREIGHT_INSURANCE"]
     return [
         Fee(account, symbol, "FREIGHT_INSURANCE", mg, rate, per_gram(mg, rate), SOLD)
         for (account, symbol), mg in sorted(sold_mg.items())
+        if mg > 0
     ]
 
 

@@ -21,6 +21,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, balances_at
 from settlement.closing.differs import PaperDiffers
 from settlement.documents.kinds import TRADE
+from settlement.ledger.busts import standing
 from settlement.reports import stock_report
 from settlement.tables.base import trading_day
 from settlement.tables.closing import day_price
@@ -86,7 +87,7 @@ async def _ended_at(connection: AsyncConnection, sequence: int) -> int:
 
 
 async def _instruments(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:
-    """Return prices and volumes by class, in the order of their codes."""
+    """Return prices and volumes by class, in the order of their codes. Annulled trades do not count."""
     columns = trade.c
     sums = select(
         columns.symbol,
@@ -97,7 +98,8 @@ async def _instruments(connection: AsyncConnection, day: Day) -> list[dict[str, 
         func.min(columns.price).label("low"),
         func.min(columns.sequence).label("first"),
     )
-    traded = sums.where(columns.sequence.between(day.first, day.last)).group_by(columns.symbol).subquery()
+    of_day = sums.where(columns.sequence.between(day.first, day.last), standing())
+    traded = of_day.group_by(columns.symbol).subquery()
     opening = select(traded, columns.price.label("open")).join(trade, columns.sequence == traded.c.first)
     volumes = {row.symbol: row for row in await connection.execute(opening)}
     before = await _previous_settlement(connection, day)

@@ -1,5 +1,7 @@
 """The lines of an invoice: trading fees by class, and the fees of custody of bills that were paid, each with its tax.
 
+Fees of annulled trades are left out.
+
 Fees are prices with tax in them: of each line net = amount / (1 + rate), rounded half up to the fen, and the tax is the
 rest. The lines of a bill sum to the bill, which is rounded once: each line is the rounded sum of all lines up to it,
 less what the lines before it are.
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BASIS_POINTS, half_up
 from settlement.base.database import among
 from settlement.charges.accruals import UFEN
+from settlement.ledger.busts import standing
 from settlement.tables.charges import fee_accrual, fee_bill
 from settlement.tables.ledger import outbox, trade, trading_account
 from settlement.tables.load_outs import load_out
@@ -54,7 +57,7 @@ async def _trading(
     connection: AsyncConnection, members: Mapping[str, int], last: int
 ) -> list[tuple[str, dict[str, Any]]]:
     columns, first = trade.c, min(members.values(), default=last)
-    within = columns.sequence.between(first, last)
+    within = columns.sequence.between(first, last) & standing()
     sides = [
         select(account.label("account"), columns.symbol, columns.sequence, columns.amount, fee.label("fee")).where(
             within, fee > 0

@@ -22,6 +22,7 @@ from settlement.charges import tariff
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day, Prices, prices_at
 from settlement.documents.closing import AUCTION, AVERAGE, LAST, NO_PRICE, PREVIOUS, REFERENCE, WINDOW
+from settlement.ledger.busts import standing
 from settlement.tables.base import trading_day
 from settlement.tables.closing import business_day, day_price, phase_change
 from settlement.tables.ledger import trade
@@ -166,12 +167,12 @@ async def _ended(connection: AsyncConnection, day: Day) -> dict[str, _Ended]:
 
 
 async def _traded(connection: AsyncConnection, day: Day, *conditions: ColumnElement[bool]) -> dict[str, Traded]:
-    """Return by instrument what was traded on a day under some conditions."""
+    """Return by instrument what was traded on a day under some conditions, without trades that were annulled."""
     columns = trade.c
     last = func.max(columns.sequence).label("last")
     sums = select(columns.symbol, func.count().label("trades"), func.sum(columns.quantity).label("quantity"))
     sums = sums.add_columns(func.sum(columns.amount).label("amount"), last)
-    sums = sums.where(columns.sequence >= day.first, columns.sequence <= day.last, *conditions)
+    sums = sums.where(columns.sequence >= day.first, columns.sequence <= day.last, standing(), *conditions)
     by_symbol = sums.group_by(columns.symbol).subquery()
     query = select(by_symbol, columns.price).join(trade, columns.sequence == by_symbol.c.last)
     return {

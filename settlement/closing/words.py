@@ -189,6 +189,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "Fees have the tax in them: net = amount / (1 + rate), rounded half up by line; the tax is the rest. "
         "This is the venue's own document: the tax authority's system gives the tax invoice its number.",
     ),
+    "kind.trade_bust": ("撤销成交", "Annulled trade"),
     "kind.cash": ("出入金", "Money in or out"),
     "kind.receipt": ("入库（仓单注册）", "Load-in (receipt)"),
     "kind.receipt_cancel": ("仓单注销", "Receipt taken back"),

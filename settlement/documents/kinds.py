@@ -104,6 +104,8 @@ MOVEMENTS: Final[Mapping[str, Movement]] = {name: kind.movement for name, kind i
 """The kinds that go to the engine; each name is also the first half of an outbox item's reference."""
 
 TRADE: Final = "trade"
+TRADE_BUST: Final = "trade_bust"
+"""Kind of the ledger entry that takes a trade back; its reference is ``trade:`` and the trade's id."""
 UNIDENTIFIED: Final = "unidentified"
 """Kind of a ledger entry without a document of settlement."""
-LEDGER_KINDS: Final = (TRADE, *MOVEMENTS, UNIDENTIFIED)
+LEDGER_KINDS: Final = (TRADE, TRADE_BUST, *MOVEMENTS, UNIDENTIFIED)

@@ -1,5 +1,7 @@
 """Fee income paid out: from the ledger's ``fee_income`` to the venue's own trading account, by two people.
 
+Fees of the present trading day stay: its trades may still be annulled, and then their fees go back.
+
 From there it pays for claims and short weight, or goes to the bank by a cash-out like any member's money.
 """
 
@@ -16,14 +18,17 @@ from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import FEE_PAYOUT
 from settlement.ledger import balances, outbox
+from settlement.ledger.busts import standing
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
-from settlement.tables.ledger import fee_payout
+from settlement.tables.base import trading_day
+from settlement.tables.ledger import fee_payout, trade
 
 
 async def propose(connection: AsyncConnection, by: str, amount_fen: int, why: str) -> int:
     """Propose to pay fee income out to the venue's account; return the proposal's number.
 
-    Raises BadValue, and Refused (INSUFFICIENT_FEES) for more than the fees earned and not yet paid out.
+    Raises BadValue, and Refused (INSUFFICIENT_FEES) for more than the fees earned before the present trading day and
+    not yet paid out.
     """
     if amount_fen <= 0:
         raise BadValue("amount", format_money(amount_fen), "CNY, more than zero")
@@ -40,10 +45,20 @@ async def propose(connection: AsyncConnection, by: str, amount_fen: int, why: st
 async def _check_earned(connection: AsyncConnection, amount_fen: int = 0) -> None:
     under_way = select(func.sum(fee_payout.c.amount_fen)).where(fee_payout.c.status.in_(FEE_PAYOUT.open))
     wanted = int(await connection.scalar(under_way) or 0) + amount_fen
-    earned = await balances.of_kind(connection, "fee_income", CASH)
+    today = await _earned_today(connection)
+    earned = await balances.of_kind(connection, "fee_income", CASH) - today
     if wanted > earned:
         text = f"fees of {format_money(earned)} CNY are available; with this, {format_money(wanted)} would be paid out"
+        if today:
+            text += f"; {format_money(today)} are of this trading day, and its trades may still be annulled"
         raise Refused("INSUFFICIENT_FEES", text)
+
+
+async def _earned_today(connection: AsyncConnection) -> int:
+    """Return the fees of the trades of the present trading day that stand. O(these trades)."""
+    began = select(func.coalesce(func.max(trading_day.c.sequence), 0)).scalar_subquery()
+    fees = select(func.sum(trade.c.buy_fee + trade.c.sell_fee))
+    return int(await connection.scalar(fees.where(trade.c.sequence > began, standing())) or 0)
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -4,7 +4,8 @@ The two cost different storage and leave in different ways (domain sheet 2.1, 2.
 and ledger; how much of it is own stock is kept beside it, by the same events and in the same transaction:
 
 - a receipt adds to own stock, a receipt taken back takes from it;
-- a sale takes bought title first (domain sheet 12.3 leaves the order open) and own stock only as far as it must;
+- a sale takes bought title first (domain sheet 12.3 leaves the order open) and own stock only as far as it must; if
+  the trade is annulled, its seller has that part back as own stock, and the rest as bought title;
 - a load-out takes the part of either that its sheet says; a cancelled one brings the same part back;
 - pledging and holding change nothing: gold in a sub-account is its owner's as before.
 
@@ -12,20 +13,21 @@ Always 0 <= own stock <= the holding, sub-accounts included.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.events import TradeBusted
 from goldx.protocol.units import CASH
 from settlement.base.database import among
 from settlement.base.sub_accounts import SUFFIXES, owner_of
-from settlement.documents.kinds import MOVEMENTS, TRADE, StockEffect
+from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, StockEffect
 from settlement.ledger.outbox import Item
 from settlement.ledger.posting import Batch
-from settlement.tables.ledger import ledger_account, ledger_entry, posting, stock
+from settlement.tables.ledger import ledger_account, ledger_entry, own_sale, posting, stock, trade, trade_bust
 from settlement.tables.load_outs import load_out
 
 Key = tuple[str, str]
@@ -47,8 +49,11 @@ class AccountStock:
         self.own_sold = own_sold
         self.total = total
 
-    def move(self, kind: str, amount: int, part: int) -> None:
-        """Follow one entry: the net change of the holding, and the part of a load-out that is own stock."""
+    def move(self, kind: str, amount: int, part: int) -> int:
+        """Follow one entry: the net change of the holding, and the part of a load-out or of a bust that is own stock.
+
+        Return how much of a sale was own stock.
+        """
         self.total += amount
         before = self.own
         effect = _EFFECTS.get(kind)
@@ -56,11 +61,14 @@ class AccountStock:
             self.own = max(self.own + amount, 0)
         elif effect is StockEffect.GIVES_PART:
             self.own = max(self.own - part, 0)
-        elif effect is StockEffect.REGAINS_PART:
+        elif effect is StockEffect.REGAINS_PART or (kind == TRADE_BUST and amount > 0):
             self.own += part
         self.own = max(min(self.own, self.total), 0)
-        if kind == TRADE:
+        if kind == TRADE_BUST and amount > 0:
+            self.own_sold -= part
+        elif kind in (TRADE, TRADE_BUST):
             self.own_sold += before - self.own
+        return before - self.own if kind == TRADE else 0
 
 
 class OwnStocks:
@@ -82,14 +90,24 @@ class OwnStocks:
         touched = set(keys.values())
         await self._read(connection, touched)
         kinds = {sequence: kind for sequence, kind, _, _ in batch.entries}
-        parts = await _parts(connection, batch.done)
+        parts = await _parts(connection, batch.done) | await _parts_of_busts(connection, batch.busts)
         moved: defaultdict[tuple[int, Key], int] = defaultdict(int)
         for sequence, _, account, amount in gold:
             moved[sequence, keys[account]] += amount
+        sales: dict[int, int] = {}
+        annulled = {bust.sequence: bust.trade_id for bust in batch.busts}
+        sold_by = {event.trade_id: event.sequence for event in batch.trades} if annulled else {}
         for (sequence, key), amount in moved.items():
             part = parts.get((sequence, key[0]), 0)
+            if sequence in annulled and amount > 0:
+                part += sales.get(sold_by.get(annulled[sequence], 0), 0)
             if amount or part:
-                self._known[key].move(kinds[sequence], amount, part)
+                sold = self._known[key].move(kinds[sequence], amount, part)
+                if sold:
+                    sales[sequence] = sold
+        if sales:
+            rows = [{"sequence": sequence, "own_mg": own_mg} for sequence, own_mg in sales.items()]
+            await connection.execute(insert(own_sale), rows)
         await self._write(connection, touched)
 
     async def _read(self, connection: AsyncConnection, wanted: set[Key]) -> None:
@@ -126,7 +144,17 @@ class OwnStocks:
         await connection.execute(statement.on_conflict_do_update(index_elements=["account", "symbol"], set_=news), rows)
 
 
-async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> Mapping[tuple[int, str], int]:
+async def _parts_of_busts(connection: AsyncConnection, busts: Sequence[TradeBusted]) -> dict[tuple[int, str], int]:
+    """Return by (sequence, seller) how much of an annulled sale that is posted already was own stock."""
+    if not busts:
+        return {}
+    query = select(trade.c.trade_id, own_sale.c.own_mg).join(own_sale, own_sale.c.sequence == trade.c.sequence)
+    rows = await connection.execute(query.where(among(trade.c.trade_id, [bust.trade_id for bust in busts])))
+    sold = {row.trade_id: row.own_mg for row in rows}
+    return {(bust.sequence, bust.sell_account): sold[bust.trade_id] for bust in busts if bust.trade_id in sold}
+
+
+async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> dict[tuple[int, str], int]:
     """Return by (sequence, account) how much of a load-out, or of its return, is own stock."""
     sheets = {item.subject: sequence for item, sequence in done if item.kind in _BY_PART}
     if not sheets:
@@ -154,16 +182,28 @@ async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
     found: defaultdict[Key, AccountStock] = defaultdict(lambda: AccountStock(0, 0, 0))
     moved: defaultdict[Key, int] = defaultdict(int)
     entry: tuple[int, str, str | None] | None = None
+    annulled = select(trade.c.sequence, trade.c.trade_id, trade.c.sell_account)
+    annulled = annulled.join(trade_bust, trade_bust.c.trade_id == trade.c.trade_id)
+    busted = {row.sequence: (row.trade_id, row.sell_account) for row in await connection.execute(annulled)}
+    sold_of: dict[int, tuple[str, int]] = {}
+    """By the id of an annulled trade: its seller, and how much of the sale was own stock."""
 
     def follow() -> None:
         if entry is None:
             return
-        _, kind, reference = entry
-        account, part = parts[int(str(reference).split(":")[1])] if kind in _BY_PART else ("", 0)
+        sequence, kind, reference = entry
+        account, part = "", 0
+        if kind in _BY_PART:
+            account, part = parts[int(str(reference).split(":")[1])]
+        elif kind == TRADE_BUST:
+            account, part = sold_of[int(str(reference).split(":")[1])]
         for key, amount in moved.items():
             share = part if key[0] == account else 0
             if amount or share:
-                found[key].move(kind, amount, share)
+                sold = found[key].move(kind, amount, share)
+                if kind == TRADE and sequence in busted and amount < 0:
+                    trade_id, seller = busted[sequence]
+                    sold_of[trade_id] = (seller, sold)
         moved.clear()
 
     async for row in await connection.stream(query.order_by(posting.c.sequence, posting.c.line)):

@@ -31,10 +31,11 @@ from goldx.protocol.events import (
     PhaseChanged,
     ReferenceChanged,
     Trade,
+    TradeBusted,
 )
 from goldx.protocol.units import CASH
 from settlement.base.sub_accounts import Legs
-from settlement.documents.kinds import MOVEMENTS, TRADE, UNIDENTIFIED
+from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import OUTBOX_CLOSED
 from settlement.ledger.outbox import Item
 
@@ -44,6 +45,7 @@ _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
 _POSTED = _REFERRING | {
     HoldingChanged,
     Trade,
+    TradeBusted,
     AccountOpened,
     InstrumentDefined,
     ReferenceChanged,
@@ -71,6 +73,7 @@ class Batch:
     entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
     lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
+    busts: list[TradeBusted] = field(default_factory=list)
     holdings: dict[tuple[str, str], HoldingChanged] = field(default_factory=dict)
     accounts: list[AccountOpened] = field(default_factory=list)
     instruments: list[InstrumentDefined] = field(default_factory=list)
@@ -106,6 +109,8 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
             batch.holdings[event.account, event.asset] = event
         elif isinstance(event, Trade):
             _post_trade(batch, event)
+        elif isinstance(event, TradeBusted):
+            _post_bust(batch, event)
         elif isinstance(event, HoldingAdjusted):
             legs: Legs = ((event.account, event.asset, event.amount),)
             _post_movement(batch, event, legs, ours, closed)
@@ -152,6 +157,21 @@ def _post_trade(batch: Batch, event: Trade) -> None:
         lines.append((sequence, 3, FEES, buy_fee + sell_fee))
     lines.append((sequence, 4, member_account(seller, symbol), -quantity))
     lines.append((sequence, 5, member_account(buyer, symbol), quantity))
+
+
+def _post_bust(batch: Batch, event: TradeBusted) -> None:
+    """Add the postings that take a trade back: each line of the trade with the other sign."""
+    batch.busts.append(event)
+    batch.entries.append((event.sequence, TRADE_BUST, event.at, f"{TRADE}:{event.trade_id}"))
+    buyer, seller, symbol = event.buy_account, event.sell_account, event.symbol
+    lines = [
+        (member_account(buyer, CASH), event.amount + event.buy_fee),
+        (member_account(seller, CASH), event.sell_fee - event.amount),
+        (FEES, -event.buy_fee - event.sell_fee),
+        (member_account(seller, symbol), event.quantity),
+        (member_account(buyer, symbol), -event.quantity),
+    ]
+    _add_lines(batch, event.sequence, lines)
 
 
 def _post_movement(

@@ -38,6 +38,7 @@ from settlement.assays.certificates import recompute
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.documents.custody import BOUND
 from settlement.documents.lots import IN_POOL
+from settlement.ledger.busts import standing
 from settlement.lots.customs import DOMESTIC
 from settlement.reconciliation import documents, fees, histories
 from settlement.reconciliation.break_areas import BOOKS
@@ -54,6 +55,7 @@ from settlement.tables.ledger import (
     posting,
     progress,
     trade,
+    trade_bust,
 )
 from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
 
@@ -187,10 +189,14 @@ async def _check_trades(connection: AsyncConnection, comparison: _Comparison) ->
     entries = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade"))
     trades = await connection.scalar(select(func.count()).select_from(trade))
     comparison.compare("TRADES", "trades", "", int(entries or 0), int(trades or 0))
+    reversals = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade_bust"))
+    busts = await connection.scalar(select(func.count()).select_from(trade_bust))
+    comparison.compare("TRADES", "busts", "", int(reversals or 0), int(busts or 0))
 
 
 async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> None:
-    charged = await connection.scalar(select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)))
+    of_trades = select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)).where(standing())
+    charged = await connection.scalar(of_trades)
     paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
     billed = await connection.scalar(paid)
     payouts = select(func.coalesce(func.sum(fee_payout.c.amount_fen), 0)).where(fee_payout.c.status == "DONE")

@@ -16,7 +16,7 @@ from goldx.protocol.events import AnyEvent, DayEnded
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
 from settlement.base import trading_days
-from settlement.ledger import chain, day_ends, outbox
+from settlement.ledger import busts, chain, day_ends, outbox
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, Batch, fold, references_in
 from settlement.service import movements
@@ -156,6 +156,7 @@ class Ledger:
             await _copy(connection, "ledger_entry", ("sequence", "kind", "at", "reference", "hash"), entries)
         await _copy(connection, "posting", ("sequence", "line", "account_id", "amount"), lines)
         await _copy(connection, "trade", _TRADE_COLUMNS, [_trade_row(event) for event in batch.trades])
+        await busts.record(connection, batch.busts)
 
     async def _find_accounts(self, connection: AsyncConnection, wanted: set[AccountKey]) -> None:
         """Read the ids of ledger accounts; open those that have no posting yet."""

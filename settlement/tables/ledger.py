@@ -106,6 +106,26 @@ trade = Table(
     CheckConstraint("price > 0 AND quantity > 0 AND amount > 0 AND buy_fee >= 0 AND sell_fee >= 0", name="positive"),
 )
 
+trade_bust = Table(
+    "trade_bust",
+    metadata,
+    Column("trade_id", BigInteger, ForeignKey("trade.trade_id"), primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    integer("at"),
+    string("proposed_by"),
+    string("by"),
+    string("reason"),
+    CheckConstraint("proposed_by <> by", name="two_people"),
+)
+
+own_sale = Table(
+    "own_sale",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    integer("own_mg"),
+    CheckConstraint("own_mg > 0", name="positive"),
+)
+
 ledger_account = Table(
     "ledger_account",
     metadata,

@@ -219,3 +219,39 @@ async def test_an_order_that_is_repeated_after_the_end_of_the_day_is_placed_once
         await days.end()
         again = await buyer.place(*order)
         assert again["order"]["order_id"] > first["order"]["order_id"]
+
+
+async def test_a_trade_is_annulled_by_two_persons(own_desk: Desk) -> None:
+    """The terms of the trade come from the gateway; trades, orders and holdings show the annulment."""
+    days, desk = Days(own_desk), own_desk
+    second = await desk.services.add_operator("op-2")
+    async with desk.services.member(desk.server) as ann, desk.services.member(desk.server, "FIRM-B") as bob:
+        before = [await ann.holdings(desk.a), await bob.holdings(desk.b)]
+        await bob.place(desk.b, desk.symbol, "sell", "3", "600.00")
+        bought = await ann.place(desk.a, desk.symbol, "buy", "3", "600.00")
+        number = bought["trades"][0]["trade_id"]
+        for _ in range(2):
+            (asked,) = await days.operate("trade.bust", trade_id=number, reason="mistyped")
+            assert (asked["event"], asked["trade_id"], asked["by"]) == ("trade.bust_proposed", number, "op")
+        async with connect(desk.server.url, second) as operator:
+            answer = await operator.call("trade.bust", trade_id=number, reason="agreed")
+        busted, *holdings = answer["events"]
+        assert (busted["event"], busted["price"], busted["reason"]) == ("trade.busted", "600.00", "agreed")
+        assert (busted["proposed_by"], busted["by"]) == ("op", "op-2")
+        assert names(holdings) == ["holding.changed"] * 4
+        after = [await ann.holdings(desk.a), await bob.holdings(desk.b)]
+        assert [one[asset] for one in after for asset in ("CNY", desk.symbol)] == [
+            one[asset] for one in before for asset in ("CNY", desk.symbol)
+        ]
+        found = await ann.call("order.get", account=desk.a, order_id=bought["order"]["order_id"])
+        assert [one.get("busted") for one in found["trades"]] == [True]
+        assert (found["order"]["filled"], found["order"]["status"]) == ("3", "filled")
+        recent = await ann.call("market.trades", symbol=desk.symbol, limit=1)
+        assert recent["trades"][0]["busted"] is True
+    assert (await days.refused("trade.bust", trade_id=number, reason="x"))[0] == "BUSTED"
+    reason, text = await days.refused("trade.bust", trade_id=number + 1, reason="x")
+    assert (reason, text.startswith("trade_id: ")) == ("UNKNOWN_TRADE", True)
+    reason, text = await days.refused("trade.bust", trade_id=number, reason="x", trade={})
+    assert (reason, "the gateway sets it" in text) == ("BAD_VALUE", True)
+    await days.end()
+    assert (await days.refused("trade.bust", trade_id=number, reason="x"))[0] == "UNKNOWN_TRADE"

@@ -30,6 +30,7 @@ AREAS = (
             "tests/matching/core/test_stories.py",
             "tests/matching/core/test_decisions.py",
             "tests/matching/core/test_planned.py",
+            "tests/matching/core/test_busts.py",
             "tests/matching/core/test_book.py",
             "tests/matching/core/test_plain.py",
             "tests/matching/core/test_against_model.py",
@@ -82,7 +83,11 @@ AREAS = (
     Area(
         "posting",
         "settlement",
-        ("tests/settlement/ledger/test_posting.py", "tests/settlement/ledger/test_ledger.py"),
+        (
+            "tests/settlement/ledger/test_posting.py",
+            "tests/settlement/ledger/test_busts.py",
+            "tests/settlement/ledger/test_ledger.py",
+        ),
         ("-k", "not any_trading"),  # generated: it would shrink each failure
         posting.BUGS,
     ),

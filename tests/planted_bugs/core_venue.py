@@ -28,6 +28,71 @@ BUGS = (
         "        instrument.reopening_centre, instrument.extensions = newer[6:]\n",
         "        instrument.reopening_centre = newer[6]\n",
     ),
+    # Annulled trades
+    Bug(
+        "one person annuls a trade alone",
+        "busts.py",
+        "    if first is None or first[0] == by:\n",
+        "    if first is None:\n",
+    ),
+    Bug(
+        "a trade is annulled twice",
+        "busts.py",
+        "    if trade_id in state.busted:\n",
+        "    if trade_id < 0:\n",
+    ),
+    Bug("an annulled trade is forgotten", "busts.py", "    state.busted[trade_id] = None\n", ""),
+    Bug("the buyer does not get the fee back", "busts.py", "paid.total += amount + buy_fee", "paid.total += amount"),
+    Bug(
+        "the venue keeps the seller's fee of an annulled trade",
+        "busts.py",
+        "state.fees_collected -= buy_fee + sell_fee",
+        "state.fees_collected -= buy_fee",
+    ),
+    Bug(
+        "gold that was bought and sold again goes back",
+        "busts.py",
+        "quantity - self.freed - bought.available()",
+        "quantity - self.freed - bought.total",
+    ),
+    Bug(
+        "money that orders have reserved goes back",
+        "busts.py",
+        "proceeds - self.seller.cash.available()",
+        "proceeds - self.seller.cash.total",
+    ),
+    Bug(
+        "gold that goes back stays under the resale lock",
+        "busts.py",
+        "    bought.unlock(parties.freed, parties.lock_day)\n",
+        "",
+    ),
+    Bug(
+        "proceeds that have gone back stay held back",
+        "busts.py",
+        "    earned.release(parties.held_back)\n",
+        "",
+    ),
+    Bug(
+        "a trade of an earlier trading day is annulled",
+        "busts.py",
+        "    if trading_day != state.trading_day:\n",
+        "    if trading_day > state.trading_day:\n",
+    ),
+    Bug("the window is a millisecond longer", "busts.py", "state.now > until or", "state.now > until + 1 or"),
+    Bug("two persons mean different trades", "busts.py", "first[1] != traded", "first[1][2] != traded[2]"),
+    Bug(
+        "a snapshot forgets who has asked for an annulment",
+        "snapshot.py",
+        "        state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}\n",
+        "",
+    ),
+    Bug(
+        "requests for annulments outlive the day",
+        "trading_day.py",
+        "    state.bust_proposals = {}\n",
+        "",
+    ),
     # The timetable
     Bug(
         "a step of the timetable is taken twice",

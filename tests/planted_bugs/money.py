@@ -33,6 +33,7 @@ BUGS = (
         "(row.from_account, -row.amount_fen)",
         "(row.from_account, row.amount_fen)",
     ),
+    Bug("fees that may go back are paid out", PAYOUTS, "today = await _earned_today(connection)", "today = 0"),
     Bug("fees are paid out twice", PAYOUTS, "int(await connection.scalar(under_way) or 0) + amount_fen", "amount_fen"),
     Bug("blanks tell two numbers apart", SPELLING, '" \\t\\n\\v\\f\\r"', '"\\t\\n\\v\\f\\r"'),
     Bug("full width tells two numbers apart", SPELLING, 'unicodedata.normalize("NFKC", typed)', "typed"),

@@ -3,13 +3,44 @@
 from tests.planted_bugs.bug import Bug
 
 BUGS = (
+    Bug("an annulled trade stays in its candle", "candles.py", "        candle.volume -= event.quantity\n", ""),
     Bug(
-        "a part of a command ends with an order on its way",
-        "view.py",
-        "number >= least and self._incoming is None and",
-        "number >= least and",
+        "an annulled price stays the highest",
+        "candles.py",
+        "in (candle.open, candle.high, candle.low, candle.close)",
+        "in (candle.open, candle.low, candle.close)",
     ),
-    Bug("a part ends anywhere", "view.py", " and type(event) is cancelled is type(outcome[number - 1])", ""),
+    Bug(
+        "a minute without trades goes on",
+        "candles.py",
+        "            if candle is self.kept[-1]:\n                self._until = 0\n",
+        "",
+    ),
+    Bug(
+        "the last price is that of an annulled trade",
+        "market_data.py",
+        "        if last != self.last:\n",
+        "        if self.last is None:\n",
+    ),
+    Bug(
+        "the trades channel keeps silent about annulments",
+        "market_data.py",
+        "            self._status_changed = True\n        self.trades_channel.publish(event)\n",
+        "            self._status_changed = True\n",
+    ),
+    Bug("annulled trades make the prices of a candle", "view.py", " and not fill.busted:", ":"),
+    Bug(
+        "an order does not show that its trade was annulled",
+        "orders.py",
+        "client_order_id, fill.busted) for",
+        "client_order_id) for",
+    ),
+    Bug(
+        "a snapshot forgets which trades were annulled",
+        "snapshot.py",
+        "    market.busted.update(state.busted)\n",
+        "",
+    ),
     Bug(
         "a buyer's best price is the lowest",
         "books.py",
@@ -217,8 +248,8 @@ BUGS = (
     Bug(
         "an answer comes before its events are in the view",
         "view.py",
-        "        self.sequence = sequence\n        self.at = outcome[number - 1].at\n",
-        "        self.at = outcome[number - 1].at\n",
+        "                self.sequence = sequence\n                self.at = event.at\n",
+        "                self.at = event.at\n",
     ),
     Bug("a candle's low follows every trade", "candles.py", "elif price < last.low:", "elif price < last.high:"),
     Bug(
@@ -230,8 +261,8 @@ BUGS = (
     Bug(
         "a day's candle goes by the calendar",
         "candles.py",
-        "            if self._day is None:\n",
-        "            if self._day is None or at:\n",
+        "        return at - (at + CHINA_OFFSET_MS) % self._length if self._day is None else self._day",
+        "        return at - (at + CHINA_OFFSET_MS) % self._length",
     ),
     Bug(
         "the candles of a new instrument go by the calendar",

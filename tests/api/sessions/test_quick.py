@@ -135,10 +135,11 @@ def test_the_answer_shows_every_field_of_a_trade_that_its_party_may_see() -> Non
         "liquidity",
         "account",
         "client_order_id",
+        "busted",
     }
     forms = [
-        write_own_trade(trade, terms.BUY, trade.taker_order_id, "its id"),
-        write_own_trade(trade, terms.SELL, trade.maker_order_id, "its id"),
+        write_own_trade(trade, terms.BUY, trade.taker_order_id, "its id", True),
+        write_own_trade(trade, terms.SELL, trade.maker_order_id, "its id", True),
     ]
     for form in map(msgspec.structs.asdict, forms):
         assert len(set(form.values())) == len(form), "no field is written for another"

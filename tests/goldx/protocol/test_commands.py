@@ -30,6 +30,7 @@ TAGS_OF_COMMANDS = {
     "timetable.step": 22,
     "timetable.hold": 23,
     "timetable.delay": 24,
+    "trade.bust": 25,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -60,6 +61,8 @@ TAGS_OF_EVENTS = {
     "timetable.delayed": 26,
     "auction.extended": 27,
     "instrument.proposed": 28,
+    "trade.bust_proposed": 29,
+    "trade.busted": 30,
 }
 
 

@@ -31,6 +31,7 @@ NOW: dict[str, Any] = {
     "resale_lock_days": 0,
     "same_day_reuse_percent": 100,
     "reopening_steps": None,
+    "bust_window_ms": None,
 }
 
 BOUNDS = [
@@ -55,6 +56,7 @@ BOUNDS = [
     ("name", ("", "Dore"), ()),
     ("name_zh", ("", "合质金"), ()),
     ("reopening_steps", (None, 1, 9), ()),
+    ("bust_window_ms", (None, 0, 86_400_000), ()),  # an annulment itself takes two
     ("reference_price", (PRICE, 1), ()),  # market.set_reference asks
 ]
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goldx.protocol import terms, units, wire
-from goldx.protocol.commands import BY_METHOD, AnyCommand
+from goldx.protocol.commands import BY_METHOD, AnyCommand, Leg, TradeTerms
 from goldx.protocol.events import EVENTS, AnyEvent, Trade
 from goldx.protocol.units import BadValue
 
@@ -40,6 +40,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("phase", "previous", "time_in_force"), st.integers(0, 4)),
     "stp": st.integers(0, 3),
     **dict.fromkeys(("name", "name_zh", "reference", "by", "session", "reason", "method", "subject", "detail"), plain),
+    "proposed_by": plain,
     "form": st.sampled_from(terms.FORMS),
     "next_trading_day": st.dates().map(lambda day: day.isoformat()),
     "terms": st.lists(st.sampled_from(["tick", "lot"]), max_size=2, unique=True).map(tuple),
@@ -48,10 +49,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "rules": st.integers(0, terms.END_OF_DAY_RULES),
     "interruption_ms": st.integers(1_000, 86_400_000),
     "reopening_steps": st.integers(1, 9),
+    "bust_window_ms": st.integers(0, 86_400_000),
+    "trading_day": st.sampled_from(["", "2026-11-24"]),
     "resale_lock_days": st.integers(0, 250),
     "same_day_reuse_percent": st.integers(0, 100),
     "sequence": st.integers(1, 2**53),
-    "at": st.integers(0, wire.MAX_TIME_MS),
+    **dict.fromkeys(("at", "traded_at"), st.integers(0, wire.MAX_TIME_MS)),
 }
 
 
@@ -63,9 +66,9 @@ def records(draw: st.DrawFn, record: type[Any]) -> Any:
         if not field.required and draw(st.booleans()):
             continue
         if field.name == "legs":
-            from goldx.protocol.commands import Leg
-
             values["legs"] = tuple(draw(st.lists(records(Leg), min_size=1, max_size=3)))
+        elif field.name == "trade":
+            values["trade"] = draw(records(TradeTerms))
         else:
             values[field.name] = draw(VALUES[field.name])
     return record(**values)

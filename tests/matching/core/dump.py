@@ -36,6 +36,7 @@ def dump_engine(engine: Engine) -> Dump:
         "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
         "retired": [account.name for account in state.accounts.values() if account.retired],
         "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
+        "busts": (list(state.busted), {number: by for number, (by, _) in state.bust_proposals.items()}),
     }
 
 
@@ -133,6 +134,7 @@ def dump_model(model: Model) -> Dump:
             account.name: {name for name, day in account.used_on.items() if day < model.day}
             for account in model.accounts.values()
         },
+        "busts": (model.busted, {number: by for number, (by, _) in model.asked_for.items()}),
     }
 
 

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from goldx.protocol import commands, terms, units
-from goldx.protocol.commands import AnyCommand
+from goldx.protocol import commands, events, terms, units
+from goldx.protocol.commands import AnyCommand, TradeTerms
 from goldx.protocol.dangerous_terms import DEFINITION_RULES
+from matching.core.engine import Engine
 from tests.matching.core.dice import Dice
+from tests.matching.core.driving import apply
 
 T = TypeVar("T")
 
@@ -39,6 +41,10 @@ class Flow:
     orders: int = 0
     references: int = 0
     day: int = 0
+    engine: Engine = field(default_factory=Engine)
+    """Applies the same commands, to know the trades that a gateway would know."""
+    trades: dict[int, TradeTerms] = field(default_factory=dict)
+    """The terms of all trades by their ids, as a gateway sends them."""
 
     def chance(self, percent: int) -> bool:
         return self.dice.number(1, 100) <= percent
@@ -79,6 +85,7 @@ class Flow:
             dynamic_band_percent=self.maybe(20, lambda: number(1, 4)),
             interruption_ms=choose((1_000, 3_000)),
             reopening_steps=self.maybe(50, lambda: number(1, 3)),
+            bust_window_ms=choose((None, None, 0, 300, 2_000)),
             resale_lock_days=choose((0, 0, 0, 1, 2)),
             same_day_reuse_percent=choose((100, 100, 90, 33, 0)),
         )
@@ -93,10 +100,18 @@ class Flow:
 
     def steps(self, count: int) -> Iterator[tuple[int, AnyCommand]]:
         for command in self.opening():
+            self.follow(command)
             yield self.at, command
         for _ in range(count):
             command = self.step()
+            self.follow(command)
             yield self.at, command
+
+    def follow(self, command: AnyCommand) -> None:
+        """Keep the trades that a command makes."""
+        for event in apply(self.engine, self.at, command):
+            if isinstance(event, events.Trade):
+                self.trades[event.trade_id] = terms_of(event, self.engine.state.trading_day)
 
     @property
     def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
@@ -107,6 +122,7 @@ class Flow:
             *([self.quote] * 4),
             *([self.set_phase] * 2),
             *([self.timetable] * 2),
+            *([self.bust] * 3),
             self.quote_cancel,
             self.cancel_all,
             self.session_close,
@@ -253,6 +269,23 @@ class Flow:
             return commands.TimetableDelay(symbol, planned_at, planned_at + self.dice.choose((0, 700, -1)), by)
         return step
 
+    def bust(self) -> AnyCommand:
+        """Ask for the annulment of a trade, mostly a new one; perhaps a second person, or the same one, does as well.
+
+        Some requests are of no trade, without its terms, with impossible ones, or with others than the first.
+        """
+        number = self.dice.choose([*self.trades][-6:] if self.trades and self.chance(95) else (0, 1, 99_999))
+        given = self.trades.get(number)
+        text = "a wrong price" if self.chance(97) else " "
+        first = commands.TradeBust(number, text, self.dice.choose(("ann", "bob")), given)
+        if given is not None and self.chance(10):
+            odd = self.dice.choose(({"amount": given.amount + 1}, {"at": max(0, given.at - 1)}))
+            first = msgspec.structs.replace(first, trade=msgspec.structs.replace(given, **odd))
+        others = [msgspec.structs.replace(first, by=by, trade=given) for by in ("ann", "bob")]
+        if self.chance(80):
+            self.queued += others if self.chance(30) else others[:: -1 if self.chance(50) else 1][:1]
+        return first
+
     def set_reference(self) -> AnyCommand:
         largest = self.maybe(50, lambda: self.dice.number(1, 3))
         first = commands.MarketSetReference(self.symbol(), self.price(), self.dice.choose(("ann", "bob")), largest)
@@ -356,6 +389,12 @@ class Flow:
             commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
         )
         return self.dice.choose(options)
+
+
+def terms_of(trade: events.Trade, trading_day: str) -> TradeTerms:
+    """Return the terms of a trade of the present trading day, as a gateway sends them with ``trade.bust``."""
+    found = {name: getattr(trade, name) for name in TradeTerms.__struct_fields__ if name != "trading_day"}
+    return TradeTerms(**found, trading_day=trading_day)
 
 
 def owner_of(account: str) -> str | None:

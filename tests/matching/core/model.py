@@ -14,6 +14,7 @@ from goldx.protocol.commands import AnyCommand
 from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
+from tests.matching.core.model_busts import Busts
 from tests.matching.core.model_orders import OrderCommands
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused
 
@@ -21,7 +22,7 @@ Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
 
 
-class Model(OrderCommands):
+class Model(Busts, OrderCommands):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
     def apply(self, at: int, command: AnyCommand) -> list[AnyEvent]:
@@ -365,6 +366,7 @@ class Model(OrderCommands):
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
         self.day += 1
         self.references, self.older_references = [], self.references
+        self.busted, self.asked_for = [], {}
         for account in self.accounts.values():
             account.unwithdrawable = 0
             taken = {o.client_order_id: o.order_id for o in self.orders if o.account is account}

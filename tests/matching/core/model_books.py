@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from goldx.protocol import events, terms, units
+from goldx.protocol.commands import TradeTerms
 from goldx.protocol.events import AnyEvent
 from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
@@ -17,6 +18,11 @@ class Books:
         self.last_order_id = 0
         self.last_trade_id = 0
         self.last_turn = 0
+        self.trades: dict[int, events.Trade] = {}
+        self.busted: list[int] = []
+        """The trades annulled on this trading day."""
+        self.asked_for: dict[int, tuple[str, TradeTerms | None]] = {}
+        """By trade: who has asked for its annulment, and with which terms."""
         self.day = 0
         self.trading_day = ""
         self.instruments: dict[str, Instrument] = {}
@@ -261,6 +267,9 @@ class Books:
             fees[buy.order_id],
             fees[sell.order_id],
         )
+        made = self.out[-1]
+        assert isinstance(made, events.Trade)
+        self.trades[self.last_trade_id] = made
         earned = amount - fees[sell.order_id]
         self.move(buy.account, units.CASH, -amount - fees[buy.order_id])
         self.move(buy.account, maker.symbol, quantity)

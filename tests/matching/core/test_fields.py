@@ -48,6 +48,7 @@ INSTRUMENT = InstrumentDefine(
     same_day_reuse_percent=60,
     by="clerk",
     reopening_steps=3,
+    bust_window_ms=60_000,
 )
 
 
@@ -59,12 +60,13 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
-    _, _, *values, _, _, newest, _ = command_tuple(INSTRUMENT)
-    definition = Definition([*values, newest])
+    _, _, *values, _, _, reopening_steps, _, bust_window_ms = command_tuple(INSTRUMENT)
+    values += (reopening_steps, bust_window_ms)
+    definition = Definition(values)
     common, set_by_gateway = (*Event.__struct_fields__, "symbol"), ("by", "given", "rules")
     names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]
     assert names == [name for name in InstrumentDefine.__struct_fields__ if name not in ("symbol", *set_by_gateway)]
     assert names == list(TERMS)
     for name in names:
         assert getattr(definition, name) == getattr(INSTRUMENT, name), name
-    assert list(definition.values()) == [*values, newest]
+    assert list(definition.values()) == values

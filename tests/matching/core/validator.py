@@ -41,6 +41,9 @@ def validate(engine: Engine) -> None:
     assert set(state.orders) == resting | waiting, "every open order is in a book or waits as a stop"
     assert list(state.orders) == sorted(state.orders)
     check_timetable(state)
+    assert all(0 < number <= state.last_trade_id for number in (*state.busted, *state.bust_proposals))
+    assert state.busted.keys().isdisjoint(state.bust_proposals), "a trade is annulled and proposed"
+    assert state.fees_collected >= 0
     for order in state.orders.values():
         check_order(order)
     for account in state.accounts.values():

@@ -3,7 +3,7 @@
 import pytest
 
 from goldx.protocol import terms
-from goldx.protocol.commands import HoldingAdjust
+from goldx.protocol.commands import HoldingAdjust, MarketEndDay
 from goldx.protocol.units import CASH, BadValue
 from settlement.ledger import balances, cash, corrections, fee_payouts
 from settlement.service import documents, movements
@@ -92,6 +92,9 @@ async def test_fee_income_goes_to_the_venues_account_and_from_there_to_the_bank(
     await exchange.trade("B.H", "A.H", 60_000, 10)
     earned = await do(exchange, balances.of_kind, "fee_income", CASH)
     assert earned > 0
+    await refused(exchange, "INSUFFICIENT_FEES", fee_payouts.propose, ONE, 1, "November")
+    await exchange.engine_runner.run(MarketEndDay("2026-11-25"))
+    await exchange.post()
     await refused(exchange, "INSUFFICIENT_FEES", fee_payouts.propose, ONE, earned + 1, "November")
     first = await do(exchange, fee_payouts.propose, ONE, earned - 1, "November")
     await refused(exchange, "INSUFFICIENT_FEES", fee_payouts.propose, ONE, 2, "November")

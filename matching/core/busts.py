@@ -1,0 +1,131 @@
+"""Annulment of a trade by two persons (``trade.bust``): money, gold and fees go back in one step.
+
+Orders, the last price and the stops that it triggered stay as they are. The core remembers no trades: the command
+carries the terms of the trade, which gateways have from the events, each by itself. So state and speed do not depend on
+the number of trades. Two commands of different persons must have the same terms, and settlement compares the event with
+the trade that it has posted. Whatever the terms are, what one account loses another one or the fees gain.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from goldx.protocol.terms import DEFAULT_BUST_WINDOW_MS
+from goldx.protocol.units import CASH, MAX_WEIGHT_MG, MG_PER_GRAM
+from matching.core.holdings import Account, Balance
+from matching.core.state import State
+from matching.core.tags import TRADE_BUST_PROPOSED, TRADE_BUSTED
+
+METHOD: Final = "trade.bust"
+
+
+class _Parties:
+    """The two accounts of a trade, and what each of them gives back: the buyer gold, the seller money."""
+
+    __slots__ = ("buyer", "freed", "held_back", "lock_day", "missing_cash", "missing_gold", "proceeds", "seller")
+
+    def __init__(self, state: State, traded: tuple[Any, ...]) -> None:
+        _, _, symbol, _, quantity, amount, _, _, buyer, seller, _, _, sell_fee = traded
+        instrument = state.instruments[symbol]
+        self.buyer: Account = state.accounts[buyer]
+        self.seller: Account = state.accounts[seller]
+        proceeds: int = amount - sell_fee
+        self.proceeds: int = proceeds
+        self.held_back: int = proceeds - proceeds * instrument.reuse_percent // 100
+        """What of the proceeds may not be withdrawn today; it is free again when they go back."""
+        self.lock_day: int = state.day + instrument.lock_days
+        self.freed: int = 0
+        """What of the gold is under this day's resale lock, from which it goes back."""
+        bought = self.buyer.balances.get(symbol) or Balance(buyer, symbol)
+        if instrument.lock_days:
+            self.freed = min(quantity, bought.locked_until(self.lock_day))
+        self.missing_gold: int = quantity - self.freed - bought.available()
+        self.missing_cash: int = proceeds - self.seller.cash.available()
+
+    def missing(self, symbol: str) -> tuple[str, str]:
+        """Return (reason, detail) of what the parties do not have to give back, or two empty texts."""
+        reason = detail = ""
+        if self.missing_cash > 0:
+            reason = "INSUFFICIENT_CASH"
+            detail = f"{self.seller.name} lacks {self.missing_cash} of {CASH}"
+        if self.missing_gold > 0:
+            reason = reason or "INSUFFICIENT_GOLD"
+            detail += f"{' and ' if detail else ''}{self.buyer.name} lacks {self.missing_gold} of {symbol}"
+        return reason, f"{detail} in its smallest unit" if detail else ""
+
+
+def bust(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``trade.bust``: note who has asked for it, or annul the trade if another person has."""
+    _, trade_id, text, by, given = command
+    traded: tuple[Any, ...] = () if given is None else tuple(given)
+    subject = str(trade_id)
+    if not traded or not 0 < trade_id <= state.last_trade_id:
+        return state.refuse(METHOD, "UNKNOWN_TRADE", None, subject)
+    if trade_id in state.busted:
+        return state.refuse(METHOD, "BUSTED", None, subject)
+    if not text.strip():
+        return state.refuse(METHOD, "BAD_VALUE", None, subject, "reason: a text for the parties and the public")
+    reason, detail = _refusal(state, traded)
+    if reason:
+        return state.refuse(METHOD, reason, None, subject, detail)
+    first = state.bust_proposals.get(trade_id)
+    if first is not None and first[1] != traded:
+        words = f"trade: {first[0]} has proposed the annulment with other terms"
+        return state.refuse(METHOD, "BAD_VALUE", None, subject, words)
+    symbol: str = traded[2]
+    if first is None or first[0] == by:
+        state.bust_proposals[trade_id] = (by, traded)
+        return state.emit(TRADE_BUST_PROPOSED, trade_id, symbol, text, by)
+    del state.bust_proposals[trade_id]
+    state.busted[trade_id] = None
+    at, _, *rest = traded
+    state.emit(TRADE_BUSTED, trade_id, *rest, at, first[0], by, text)
+    return _return(state, traded)
+
+
+def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
+    """Return (reason, detail) why a trade of these terms cannot be annulled now, or two empty texts."""
+    at, trading_day, symbol, price, quantity, amount, maker, taker, buyer, seller, _, buy_fee, sell_fee = traded
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        return "UNKNOWN_SYMBOL", f"symbol: {symbol[:32]}"
+    for name in (buyer, seller):
+        if name not in state.accounts:
+            return "UNKNOWN_ACCOUNT", f"account: {name[:32]}"
+    if trading_day != state.trading_day:
+        return "TOO_LATE", "its trading day has ended"
+    window = instrument.definition.bust_window_ms
+    until = at + (DEFAULT_BUST_WINDOW_MS if window is None else window)
+    if state.now > until or window == 0:
+        return "TOO_LATE", f"trades of {symbol} may be annulled for so long only: this one until {until}"
+    possible = (
+        (0 <= at <= state.now and buyer != seller and 0 < quantity <= MAX_WEIGHT_MG and price > 0)
+        and (amount > 0 and amount == price * quantity // MG_PER_GRAM)
+        and (0 <= buy_fee <= amount and 0 <= sell_fee <= amount and buy_fee + sell_fee <= state.fees_collected)
+        and (0 < maker <= state.last_order_id and 0 < taker <= state.last_order_id)
+    )
+    if not possible:
+        return "BAD_VALUE", "trade: its terms do not go together"
+    return _Parties(state, traded).missing(symbol)
+
+
+def _return(state: State, traded: tuple[Any, ...]) -> None:
+    """Give money, gold and fees of a trade back, all of which is there."""
+    symbol: str = traded[2]
+    quantity: int = traded[4]
+    amount: int = traded[5]
+    buy_fee: int = traded[11]
+    sell_fee: int = traded[12]
+    parties = _Parties(state, traded)
+    paid = parties.buyer.cash
+    bought = parties.buyer.balance(symbol)
+    sold = parties.seller.balance(symbol)
+    earned = parties.seller.cash
+    bought.unlock(parties.freed, parties.lock_day)
+    earned.release(parties.held_back)
+    paid.total += amount + buy_fee
+    bought.total -= quantity
+    sold.total += quantity
+    earned.total -= parties.proceeds
+    state.fees_collected -= buy_fee + sell_fee
+    state.touched += (paid, bought, sold, earned)
