@@ -7,7 +7,7 @@ from sqlalchemy import Row, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit
+from settlement.base import audit, changes
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.steps import allow, check_another
@@ -50,7 +50,8 @@ async def propose(
 async def decide(connection: AsyncConnection, by: str, proposal_id: int, decision: str) -> Proposal:
     """Decide a proposal, APPROVED or DECLINED, once, and return it.
 
-    Raises BadValue for an unknown one, Refused if it is decided already or would be approved by its proposer.
+    Raises BadValue for an unknown one, Refused if it is decided already, would be approved by its proposer, or was
+    changed by hand since it was proposed.
     """
     await audit.lock(connection)
     wanted = select(*_COLUMNS).where(proposal.c.proposal_id == proposal_id).with_for_update(key_share=True)
@@ -60,6 +61,7 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     allow(PROPOSAL, "approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
     if decision == "APPROVED":
         check_another(PROPOSAL, "approve", proposal_id, by, row.proposed_by)
+        await changes.check_unchanged(connection, proposal_id, row.kind, row.subjects)
     values = {"status": decision, "decided_by": by, "decided_at": now_ms()}
     await connection.execute(update(proposal).where(proposal.c.proposal_id == proposal_id).values(values))
     subject = f"proposal:{proposal_id}"

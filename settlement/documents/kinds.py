@@ -63,40 +63,50 @@ class Kind(NamedTuple):
     """One kind of proposal.
 
     ``decided_by``: the module, or the name in one (``module:name``), that acts on the decision; a string, since this
-    folder imports none of those above it. ``movement``: what goes to the engine on approval, if anything does.
+    folder imports none of those above it. ``table``: the table that the numbers in ``subjects`` are of.
+    ``movement``: what goes to the engine on approval, if anything does.
     """
 
     decided_by: str
+    table: str
     movement: Movement | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "cash": Kind("settlement.ledger.cash", Movement(cash=Net.EITHER)),
-    "receipt": Kind("settlement.custody.receipts", Movement(gold=Net.IN, own_stock=StockEffect.FOLLOWS)),
-    "receipt_cancel": Kind("settlement.custody.receipt_cancels", Movement(gold=Net.OUT, own_stock=StockEffect.FOLLOWS)),
-    "pledge": Kind("settlement.custody.encumbrances:PLEDGING", Movement()),
-    "pledge_release": Kind("settlement.custody.encumbrances:RELEASING_PLEDGE", Movement()),
-    "legal_hold": Kind("settlement.custody.encumbrances:HOLDING", Movement()),
-    "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", Movement()),
-    "load_out": Kind("settlement.load_outs.application", Movement(gold=Net.OUT, own_stock=StockEffect.GIVES_PART)),
-    "load_out_cancel": Kind("settlement.load_outs.cancels", Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART)),
-    "correction": Kind("settlement.ledger.corrections", Movement(cash=Net.EITHER, cash_against="suspense")),
-    "fee_payout": Kind("settlement.ledger.fee_payouts", Movement(cash=Net.IN, cash_against="fee_income")),
-    "fee": Kind("settlement.charges.bills", Movement(cash=Net.OUT, cash_against="fee_income")),
-    "transfer": Kind("settlement.custody.transfers"),
-    "pickup_code": Kind("settlement.load_outs.handing_over"),
-    "claim": Kind("settlement.load_outs.claims"),
-    "tariff": Kind("settlement.charges.tariff"),
-    "acceptance": Kind("settlement.lots.acceptance"),
-    "provenance": Kind("settlement.lots.provenance"),
-    "lot_lift": Kind("settlement.intake.intake:Lift"),
-    "lot_return": Kind("settlement.intake.intake:Return"),
-    "weight_correction": Kind("settlement.intake.weight_corrections"),
-    "payee_account": Kind("settlement.banking.payees"),
-    "withdrawal_limit": Kind("settlement.banking.withdrawal_limits"),
-    "warehouse_key": Kind("settlement.reconciliation.warehouse_keys"),
-    "inventory_count": Kind("settlement.reconciliation.count_sessions"),
-    "break_write_off": Kind("settlement.reconciliation.resolutions"),
+    "cash": Kind("settlement.ledger.cash", "cash_transfer", Movement(cash=Net.EITHER)),
+    "receipt": Kind("settlement.custody.receipts", "receipt", Movement(gold=Net.IN, own_stock=StockEffect.FOLLOWS)),
+    "receipt_cancel": Kind(
+        "settlement.custody.receipt_cancels", "receipt", Movement(gold=Net.OUT, own_stock=StockEffect.FOLLOWS)
+    ),
+    "pledge": Kind("settlement.custody.encumbrances:PLEDGING", "encumbrance", Movement()),
+    "pledge_release": Kind("settlement.custody.encumbrances:RELEASING_PLEDGE", "encumbrance", Movement()),
+    "legal_hold": Kind("settlement.custody.encumbrances:HOLDING", "encumbrance", Movement()),
+    "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", "encumbrance", Movement()),
+    "load_out": Kind(
+        "settlement.load_outs.application", "load_out", Movement(gold=Net.OUT, own_stock=StockEffect.GIVES_PART)
+    ),
+    "load_out_cancel": Kind(
+        "settlement.load_outs.cancels", "load_out", Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART)
+    ),
+    "correction": Kind(
+        "settlement.ledger.corrections", "correction", Movement(cash=Net.EITHER, cash_against="suspense")
+    ),
+    "fee_payout": Kind("settlement.ledger.fee_payouts", "fee_payout", Movement(cash=Net.IN, cash_against="fee_income")),
+    "fee": Kind("settlement.charges.bills", "fee_bill", Movement(cash=Net.OUT, cash_against="fee_income")),
+    "transfer": Kind("settlement.custody.transfers", "transfer"),
+    "pickup_code": Kind("settlement.load_outs.handing_over", "load_out"),
+    "claim": Kind("settlement.load_outs.claims", "claim"),
+    "tariff": Kind("settlement.charges.tariff", "tariff"),
+    "acceptance": Kind("settlement.lots.acceptance", "acceptance"),
+    "provenance": Kind("settlement.lots.provenance", "provenance"),
+    "lot_lift": Kind("settlement.intake.intake:Lift", "lot"),
+    "lot_return": Kind("settlement.intake.intake:Return", "lot"),
+    "weight_correction": Kind("settlement.intake.weight_corrections", "lot"),
+    "payee_account": Kind("settlement.banking.payees", "payee_account"),
+    "withdrawal_limit": Kind("settlement.banking.withdrawal_limits", "withdrawal_limit"),
+    "warehouse_key": Kind("settlement.reconciliation.warehouse_keys", "warehouse_key"),
+    "inventory_count": Kind("settlement.reconciliation.count_sessions", "inventory_count"),
+    "break_write_off": Kind("settlement.reconciliation.resolutions", "recon_break"),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""
 

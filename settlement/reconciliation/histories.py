@@ -12,6 +12,7 @@ accrued fees          the number and the sum that the audit log has for each day
 staff and keys        the permissions that the audit log last gave
 members, staff, keys  the last act on their standing in the audit log
 keys of warehouses    the fingerprint and the warehouse that were proposed
+rows of all tables    the record of their changes (``settlement.base.changes``): a change belongs to an act
 ====================  =========================================================================================
 
 Custody events and audit log cannot be changed (by triggers; the log is chained, too), so a change of a table by hand
@@ -28,7 +29,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.client.keys import fingerprint
-from settlement.base import standings
+from settlement.base import changes, standings
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among
 from settlement.base.steps import SERVICE
@@ -39,6 +40,7 @@ from settlement.documents.registered import STANDINGS
 from settlement.reconciliation.breaks import Break
 from settlement.tables import assays, charges, counts, custody, ledger, load_outs, lots, reconciliation, recycling
 from settlement.tables.base import api_key, audit_log, proposal, staff
+from settlement.tables.changes import watched
 from settlement.tables.custody import encumbrance
 from settlement.tables.lots import custody_event, lot, lot_lock
 
@@ -87,8 +89,15 @@ class Facts:
 
 async def compare(connection: AsyncConnection, facts: Facts) -> None:
     """Compare everything with its history, in the caller's snapshot."""
-    for check in (_lots, _locks, _documents, _proposals, _fees, _people, _warehouse_keys):
+    for check in (_lots, _locks, _documents, _proposals, _fees, _people, _warehouse_keys, _rows):
         await check(connection, facts)
+
+
+async def _rows(connection: AsyncConnection, facts: Facts) -> None:
+    facts.checked += len(watched())
+    for found in await changes.all_differences(connection):
+        lot_id = int(found.key) if found.table == lot.name else None
+        facts.breaks.append(Break(KIND, f"{found.table}:{found.key} row", "", 1, 0, "match", found.note, lot_id))
 
 
 async def _lots(connection: AsyncConnection, facts: Facts) -> None:

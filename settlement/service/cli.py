@@ -20,7 +20,7 @@ from goldx.streams.durability import WeakDurability
 from goldx.streams.history import EventsMissing
 from goldx.streams.replicas import NoReplicas
 from goldx.streams.segments import BadArchive
-from settlement.base import audit, roles
+from settlement.base import audit, changes, roles
 from settlement.base.database import migrate
 from settlement.base.refusal import Refused
 from settlement.ledger import chain, own_stock
@@ -122,13 +122,14 @@ def _head(_context: click.Context, _parameter: click.Parameter, value: str | Non
 def verify(context: click.Context, anchor: tuple[int, bytes] | None, ledger_anchor: tuple[int, bytes] | None) -> None:
     """Read the whole log and the whole ledger; exit 1 at the first entry that does not fit.
 
-    Own stock is recomputed from the ledger, too.
+    Own stock is recomputed from the ledger, and all rows are compared with the record of their changes.
     """
 
     async def work(connection: AsyncConnection) -> tuple[audit.Head, chain.Head, list[str]]:
         log = await audit.verify(connection, None if anchor is None else audit.Head(*anchor))
         ledger = await chain.verify(connection, None if ledger_anchor is None else chain.Head(*ledger_anchor))
-        return log, ledger, await own_stock.differences(connection)
+        rows = [f"{row.table} {row.key}: {row.note}" for row in await changes.all_differences(connection)]
+        return log, ledger, await own_stock.differences(connection) + rows
 
     log, ledger, wrong = in_transaction(work)
     ends = (f"{log.number}:{log.hash.hex()}", f"{ledger.sequence}:{ledger.hash.hex()}")

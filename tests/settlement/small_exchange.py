@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import select, update
+from sqlalchemy import Executable, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.client.keys import Key
@@ -16,7 +16,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import MarketEndDay, MarketSetPhase
 from goldx.protocol.units import CASH
 from settlement.assays import laboratories
-from settlement.base import registry
+from settlement.base import audit, registry
 from settlement.base.refusal import Refused
 from settlement.custody import receipts
 from settlement.intake import fabrication, pre_advice
@@ -167,6 +167,14 @@ async def do(exchange: SmallExchange, act: Callable[..., Awaitable[T]], *values:
     """Do one act in a transaction of its own."""
     async with exchange.engine.begin() as connection:
         return await act(connection, *values, **more)
+
+
+async def rewrite(exchange: SmallExchange, statement: str | Executable) -> Any:
+    """Change the database as an act would, so that it is no damage: for what a test cannot wait for."""
+    async with exchange.engine.begin() as connection:
+        done = await connection.execute(text(statement) if isinstance(statement, str) else statement)
+        await audit.record(connection, audit.Act("test", "test.rewrite", "database"))
+        return done
 
 
 async def refused(

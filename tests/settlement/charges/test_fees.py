@@ -25,6 +25,7 @@ from tests.settlement.small_exchange import (
     do,
     find_breaks,
     load_out_application,
+    rewrite,
 )
 
 RATES = {name: figure.value for name, figure in tariff.FIGURES.items()}
@@ -188,9 +189,8 @@ async def test_the_fees_of_a_load_out(exchange: SmallExchange) -> None:
 async def test_the_fees_of_a_load_out_that_nobody_collects(exchange: SmallExchange) -> None:
     await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("B.H", LOT_MG)))
     await exchange.round_trip()
-    async with exchange.engine.begin() as connection:
-        days = {"from_day": sheets.c.from_day - 7, "until_day": sheets.c.until_day - 7}
-        await connection.execute(update(sheets).values(**days))
+    days = {"from_day": sheets.c.from_day - 7, "until_day": sheets.c.until_day - 7}
+    await rewrite(exchange, update(sheets).values(**days))
     await do(exchange, accruals.catch_up)
     assert (await charged(exchange, "B.H"))["OVERDUE", "load_out:1"] == (LOT_MG, LOT_MG * 360)
     await do(exchange, cancels.expire, working_days.today() + timedelta(days=4))
@@ -202,8 +202,7 @@ async def test_the_fees_of_a_load_out_that_nobody_collects(exchange: SmallExchan
 async def test_a_cancel_is_free_on_its_day_alone(exchange: SmallExchange, days_ago: int, costs: bool) -> None:
     await exchange.approve(await do(exchange, application.apply, ONE, load_out_application("A.H", LOT_MG)))
     await exchange.round_trip()
-    async with exchange.engine.begin() as connection:
-        await connection.execute(update(sheets).values(applied_at=sheets.c.applied_at - days_ago * 86_400_000))
+    await rewrite(exchange, update(sheets).values(applied_at=sheets.c.applied_at - days_ago * 86_400_000))
     await exchange.approve(await do(exchange, cancels.propose, ONE, 1))
     await exchange.round_trip()
     assert (("FREIGHT_INSURANCE", "load_out_cancel:1") in await charged(exchange, "A.H")) == costs

@@ -16,6 +16,7 @@ from tests.settlement.small_exchange import (
     SmallExchange,
     do,
     refused,
+    rewrite,
 )
 
 
@@ -42,8 +43,7 @@ async def test_a_figure_whose_day_has_begun_is_only_declined(exchange: SmallExch
     """The fees of that day may be accrued, and those of missed days would get another rate than those before them."""
     tomorrow = working_days.today() + timedelta(days=1)
     proposal = await do(exchange, tariff.propose, ONE, "STORAGE_OWN", 999, tomorrow)
-    async with exchange.engine.begin() as connection:
-        await connection.execute(update(tariffs).values(from_day=working_days.today()))
+    await rewrite(exchange, update(tariffs).values(from_day=working_days.today()))
     why = await refused(exchange, "TOO_LATE", movements.approve, OTHER, proposal)
     assert why == f"tariff 1 was to hold from {working_days.today()} on; it can only be declined"
     assert (await do(exchange, tariff.on, tomorrow))["STORAGE_OWN"] == 180

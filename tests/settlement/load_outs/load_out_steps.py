@@ -14,6 +14,7 @@ from tests.settlement.small_exchange import (
     SmallExchange,
     do,
     load_out_application,
+    rewrite,
 )
 
 LOT_MG = 99_900
@@ -55,5 +56,4 @@ async def push_back(exchange: SmallExchange, number: int, days: int) -> None:
         "applied_at": load_out.c.applied_at - days * 86_400_000,
         "released_at": load_out.c.released_at - days * 86_400_000,
     }
-    async with exchange.engine.begin() as connection:
-        await connection.execute(update(load_out).where(load_out.c.load_out_no == number).values(values))
+    await rewrite(exchange, update(load_out).where(load_out.c.load_out_no == number).values(values))

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import proposals, working_days
@@ -32,6 +31,7 @@ from tests.settlement.small_exchange import (
     find_breaks,
     load_out_application,
     refused,
+    rewrite,
 )
 
 
@@ -180,8 +180,7 @@ async def test_an_old_break_of_the_vault_freezes_it(exchange: SmallExchange) -> 
         return len(done.breaks)
 
     async def pass_days(days: int) -> None:
-        earlier = text(f"UPDATE recon_break SET opened_at = {opened_before(days)}")
-        await do(exchange, AsyncConnection.execute, earlier)
+        await rewrite(exchange, f"UPDATE recon_break SET opened_at = {opened_before(days)}")
 
     assert await state(b"".join(count[:-1])) == 1
     await pass_days(2)

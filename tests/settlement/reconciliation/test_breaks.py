@@ -17,7 +17,7 @@ from settlement.reconciliation.breaks import Break, statement_scope
 from settlement.reports import stock_report
 from settlement.workbooks import sheets
 from tests.settlement.reconciliation.conftest import opened_before
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, refused
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, refused, rewrite
 
 HEADING = "refiner,serial,year,gross_g,fineness_permille,status"
 
@@ -25,7 +25,7 @@ HEADING = "refiner,serial,year,gross_g,fineness_permille,status"
 async def make_old(stocked_exchange: SmallExchange, working_days: int = 4) -> None:
     """Set the opening of the breaks to ``working_days`` Mondays to Fridays ago."""
     opened_at = opened_before(working_days)
-    await do(stocked_exchange, AsyncConnection.execute, text(f"UPDATE recon_break SET opened_at = {opened_at}"))
+    await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_at}")
 
 
 async def test_a_break_freezes_the_vault_of_its_lot_and_not_of_its_texts(stocked_exchange: SmallExchange) -> None:
@@ -177,7 +177,7 @@ async def test_a_break_ages_by_working_days(stocked_exchange: SmallExchange) -> 
         (date(2027, 1, 1), {date(2026, 12, 31): 0, date(2027, 1, 3): 0, date(2027, 1, 4): 1, date(2027, 1, 8): 5}),
     ):
         last = working_days.midnight(opened) + 86_399_999
-        await do(stocked_exchange, AsyncConnection.execute, text(f"UPDATE recon_break SET opened_at = {last}"))
+        await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {last}")
         for at, days in expected.items():
             (row,) = await do(stocked_exchange, breaks.open_breaks, ALL, at)
             assert row.days == days, (opened, at)

@@ -7,8 +7,6 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.custody import transfers
@@ -28,14 +26,14 @@ from settlement.reconciliation.count_sessions import Extent
 from settlement.service import movements
 from tests.settlement import bar_lists
 from tests.settlement.reconciliation.conftest import opened_before
-from tests.settlement.small_exchange import ONE, OTHER, THIRD, SmallExchange, bars, do, refused
+from tests.settlement.small_exchange import ONE, OTHER, THIRD, SmallExchange, bars, do, refused, rewrite
 
 A1, A2, B1 = (BarKey("HX", serial, 2024) for serial in ("A1", "A2", "B1"))
 RIGHT = (Result(A1, True, 10_000, "S-1"), Result(A2))
 
 
 async def sql(exchange: SmallExchange, statement: str) -> Any:
-    return await do(exchange, AsyncConnection.execute, text(statement))
+    return await rewrite(exchange, statement)
 
 
 async def open_count(exchange: SmallExchange, extent: Extent = count_sessions.ALL_BARS, place: str = "XM1") -> int:

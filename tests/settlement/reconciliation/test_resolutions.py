@@ -4,8 +4,6 @@ import random
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
@@ -26,7 +24,7 @@ from settlement.reports import stock_report
 from settlement.service import movements
 from tests.settlement import bar_lists
 from tests.settlement.reconciliation.conftest import opened_before
-from tests.settlement.small_exchange import ONE, OTHER, THIRD, SmallExchange, bars, do, refused
+from tests.settlement.small_exchange import ONE, OTHER, THIRD, SmallExchange, bars, do, refused, rewrite
 
 XM1 = statement_scope("XM1")
 LIGHT = Break("WEIGHT_DIFF", "XM1 HX A1 2024", "AU", 100_000, 99_900, "gross_mg", "lot 1", 1)
@@ -36,7 +34,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
 
 async def sql(exchange: SmallExchange, statement: str) -> Any:
-    return await do(exchange, AsyncConnection.execute, text(statement))
+    return await rewrite(exchange, statement)
 
 
 async def record(exchange: SmallExchange, scope: str, *found: Break) -> int:

@@ -42,6 +42,7 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
                 ("POOL_ENGINE", "AU", "AU", 5),
                 ("RECEIPT", "lot:1", "AU", 5),
                 ("CERTIFICATE", "lot:1", "AU", -5),
+                ("HISTORY", "lot:1 row", "", -1),
             ],
         ),
         (
@@ -51,18 +52,23 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
                 ("POOL_ENGINE", "AU", "AU", 99_900),
                 ("RECEIPT", "lot:2", "", 99_900),
                 ("HISTORY", "lot:2 state", "", -1),
+                ("HISTORY", "lot:2 row", "", -1),
             ],
         ),
         (
             ["UPDATE receipt SET status = 'CANCELLED' WHERE lot_id = 2"],
-            [("RECEIPT", "lot:2", "AU", -99_900), ("HISTORY", "receipt:2 state", "", -1)],
+            [
+                ("RECEIPT", "lot:2", "AU", -99_900),
+                ("HISTORY", "receipt:2 state", "", -1),
+                ("HISTORY", "receipt:2 row", "", -1),
+            ],
         ),
         (
             [
                 "UPDATE certificate SET content = replace(content, '999000,999000', '999500,999500'), hash = sha256("
                 "convert_to(replace(content, '999000,999000', '999500,999500'), 'UTF8')) WHERE lot_id = 1",
             ],
-            [("CERTIFICATE", "lot:1", "AU", 99_900)],
+            [("CERTIFICATE", "lot:1", "AU", 99_900), ("HISTORY", "certificate:1 row", "", -1)],
         ),
         (
             ["INSERT INTO engine_holding VALUES ('C.H', 'CNY', 5, 0, 0, 0, 1)"],
@@ -90,7 +96,11 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
         ),
         (
             ["UPDATE cash_transfer SET amount = amount + 1"],
-            [("CASH_DOCUMENTS", "bank_escrow", "CNY", -1), ("HISTORY", "cash:1 amounts", "", -1)],
+            [
+                ("CASH_DOCUMENTS", "bank_escrow", "CNY", -1),
+                ("HISTORY", "cash_transfer:1 row", "", -1),
+                ("HISTORY", "cash:1 amounts", "", -1),
+            ],
         ),
     ],
     ids=[

@@ -1,0 +1,113 @@
+"""Rows compared with the record of their changes, which triggers write (``settlement.tables.changes``).
+
+A row is as its history says if each change that came with an act began with the row as the act before had left it, and
+the row is now as the last one left it. So a change by hand is found, also where an act followed on it, and one that was
+taken back is none.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Table, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base.refusal import Refused
+from settlement.documents.kinds import KINDS
+from settlement.tables.base import proposal
+from settlement.tables.changes import FREE, watched
+from settlement.tables.schema import metadata
+
+_DIFFERENCES: Final = """
+WITH act AS (
+    SELECT c.key, c.change_no, c.before, c.digest,
+           lag(c.digest) OVER each_row AS left_at, lead(c.change_no) OVER each_row AS next
+    FROM row_change c JOIN row_act a ON a.transaction = c.transaction AND a.begun = c.begun
+    WHERE c.of_table = :of_table {of_keys}
+    WINDOW each_row AS (PARTITION BY c.key ORDER BY c.change_no)
+), present AS (
+    SELECT c.key, row_digest(c.content) AS digest
+    FROM (
+        SELECT {key} AS key, content
+        FROM (SELECT to_jsonb(r) - '{{{free}}}'::text[] AS content FROM {table} r WHERE {first}) j
+    ) c WHERE true {of_keys}
+), wrong AS (
+    SELECT key FROM act WHERE before IS DISTINCT FROM left_at
+    UNION
+    SELECT coalesce(p.key, a.key) FROM present p FULL JOIN (SELECT * FROM act WHERE next IS NULL) a USING (key)
+    WHERE p.digest IS DISTINCT FROM a.digest
+)
+SELECT w.key, by_hand.changed_by, by_hand.columns, by_hand.before IS NULL AS made, by_hand.digest IS NULL AS gone
+FROM wrong w LEFT JOIN LATERAL (
+    SELECT c.* FROM row_change c WHERE c.of_table = :of_table AND c.key = w.key AND NOT EXISTS (
+        SELECT 1 FROM row_act a WHERE a.transaction = c.transaction AND a.begun = c.begun
+    ) ORDER BY c.change_no DESC LIMIT 1
+) by_hand ON true
+ORDER BY w.key
+"""
+_BESIDE: Final = text(
+    "SELECT DISTINCT later.of_table, later.key FROM row_change first "
+    "JOIN row_change later ON later.transaction = first.transaction AND later.begun = first.begun "
+    "WHERE first.of_table = 'proposal' AND first.key = :number AND first.before IS NULL"
+)
+"""The rows that were written in the transaction that wrote a proposal."""
+
+
+class Difference(NamedTuple):
+    """A row that its history does not account for, and what is known of its change."""
+
+    table: str
+    key: str
+    note: str
+
+
+async def differences(connection: AsyncConnection, table: Table, keys: Sequence[str] | None = None) -> list[Difference]:
+    """Return the rows of a table, or those of these keys, that differ from the record of their changes."""
+    parts = ", ".join(f"content ->> '{column.name}'" for column in table.primary_key.columns)
+    of_keys = "" if keys is None else "AND c.key = ANY (CAST(:keys AS text[]))"
+    key, free = f"concat_ws(':', {parts})", ", ".join(FREE.get(table.name, ()))
+    values: dict[str, object] = {"of_table": table.name}
+    first = "true"
+    if keys is not None:
+        # Found by the index of the primary key, not by reading the whole table.
+        column, *others = table.primary_key.columns
+        first = f"{column.name} = ANY (CAST(:first AS text[])::{column.type.compile(connection.dialect)}[])"
+        values |= {"keys": list(keys), "first": [key.partition(":")[0] if others else key for key in keys]}
+    query = text(_DIFFERENCES.format(table=table.name, key=key, free=free, first=first, of_keys=of_keys))
+    found = []
+    for row in await connection.execute(query, values):
+        if row.changed_by is None:
+            note = "it differs from the record of its changes"
+        else:
+            done = "added" if row.made else "deleted" if row.gone else "changed"
+            of_columns = f" ({', '.join(row.columns)})" if row.columns else ""
+            note = f"{done}{of_columns} by {row.changed_by} in SQL, without an act"
+        found.append(Difference(table.name, row.key, note))
+    return found
+
+
+async def all_differences(connection: AsyncConnection) -> list[Difference]:
+    """Return the rows of all watched tables that differ from the record of their changes."""
+    return [found for table in watched() for found in await differences(connection, table)]
+
+
+async def check_unchanged(connection: AsyncConnection, number: int, kind: str, subjects: Sequence[int]) -> None:
+    """Raise Refused (CHANGED_BY_HAND) if a proposal or what it is about is not as the acts about it left it.
+
+    Looked at are the proposal, all rows that were written with it, its documents, and the rows that belong to these.
+    """
+    rows: dict[str, set[str]] = {proposal.name: {str(number)}}
+    for row in await connection.execute(_BESIDE, {"number": str(number)}):
+        rows.setdefault(row.of_table, set()).add(row.key)
+    about = metadata.tables[KINDS[kind].table]
+    rows.setdefault(about.name, set()).update(map(str, subjects))
+    for table in watched():
+        for column in table.columns:
+            if any(key.column.table is about for key in column.foreign_keys):
+                parts = table.primary_key.columns
+                belonging = await connection.execute(select(*parts).where(column.in_(subjects)))
+                rows.setdefault(table.name, set()).update(":".join(map(str, row)) for row in belonging)
+    for table in watched():
+        if table.name in rows:
+            for found in await differences(connection, table, sorted(rows[table.name])):
+                why = f"{found.table} {found.key}: {found.note}"
+                raise Refused("CHANGED_BY_HAND", f"proposal {number} cannot be approved; {why}")
