@@ -41,7 +41,7 @@ def test_a_token_that_outlives_a_minute_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["exp", "iat"])
-@pytest.mark.parametrize("value", ["soon", str(int(time.time())), [1], {"a": 1}, None, True, float("inf"), 10**400])
+@pytest.mark.parametrize("value", ["soon", "1700000000", [1], {"a": 1}, None, True, float("inf"), 10**400])
 def test_a_time_that_is_no_number_is_refused(name: str, value: Any) -> None:
     key = Key.generate("OPS-1")
     claims = {"aud": AUDIENCE, "iat": int(time.time()), "exp": int(time.time()) + 30, name: value}
