@@ -208,7 +208,8 @@ async def approve_correction(connection: AsyncConnection, by: str, number: int) 
     """
     await audit.lock(connection)
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _NUMBER_LOCK})
-    row = (await advance(connection, invoice, INVOICE, by, "approve_correction", [number]))[number]
+    values = {"corrected_by": by}
+    row = (await advance(connection, invoice, INVOICE, by, "approve_correction", [number], values))[number]
     before = msgspec.json.decode(row.content)
     today, events = working_days.today(), (row.first_sequence, row.last_sequence)
     old = Buyer(before["title"], before["tax_number"], row.kind, "")

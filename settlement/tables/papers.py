@@ -104,6 +104,7 @@ invoice = Table(
     string("reason", null=True),
     Column("again", Boolean),
     string("correction_by", null=True),
+    string("corrected_by", null=True),
     integer("made_at"),
     one_of("kind", INVOICE_KINDS),
     one_of("status", INVOICE.states),
@@ -111,7 +112,9 @@ invoice = Table(
     CheckConstraint("net_fen + tax_fen = total_fen", name="sums"),
     CheckConstraint("(total_fen < 0) = (corrects IS NOT NULL) AND total_fen <> 0", name="red_is_negative"),
     CheckConstraint("(status = 'RED') = (corrects IS NOT NULL)", name="red_corrects"),
+    CheckConstraint("(status = 'CORRECTED') = (corrected_by IS NOT NULL)", name="corrected_by_whom"),
     CheckConstraint("status <> 'CORRECTED' OR reason IS NOT NULL AND correction_by IS NOT NULL", name="corrected_why"),
+    CheckConstraint("corrected_by <> correction_by", name="two_people"),
     Index("uq_invoice_corrects", "corrects", unique=True),
     Index("uq_invoice_replaces", "replaces", unique=True),
     Index(

@@ -61,6 +61,7 @@ def upgrade() -> None:
         _text("reason", null=True),
         sa.Column("again", sa.Boolean(), nullable=True),
         _text("correction_by", null=True),
+        _text("corrected_by", null=True),
         _number("made_at"),
         _check("ck_invoice_kind_known", "kind IN ('ORDINARY', 'SPECIAL')"),
         _check("ck_invoice_status_known", "status IN ('ISSUED', 'CORRECTION_PROPOSED', 'CORRECTED', 'RED')"),
@@ -68,6 +69,8 @@ def upgrade() -> None:
         _check("ck_invoice_sums", "net_fen + tax_fen = total_fen"),
         _check("ck_invoice_red_is_negative", "(total_fen < 0) = (corrects IS NOT NULL) AND total_fen <> 0"),
         _check("ck_invoice_red_corrects", "(status = 'RED') = (corrects IS NOT NULL)"),
+        _check("ck_invoice_corrected_by_whom", "(status = 'CORRECTED') = (corrected_by IS NOT NULL)"),
+        _check("ck_invoice_two_people", "corrected_by <> correction_by"),
         _check(
             "ck_invoice_corrected_why",
             "status <> 'CORRECTED' OR reason IS NOT NULL AND correction_by IS NOT NULL",

@@ -29,7 +29,7 @@ TABLES = {
     "legal_hold": "encumbrance",
 }
 """The table of a kind of document, if it has another name."""
-WITHOUT_A_MACHINE = {"lot_lock.by", "melt.by"}
+WITHOUT_A_MACHINE = {"lot_lock.by", "melt.by", "trade_bust.by"}
 """Columns of a first person in tables without a state machine."""
 SECOND_ELSEWHERE = {"encumbrance.entered_by", "aml_report.made_by"}
 """Columns of a first person whose second is not recorded in the same row."""
