@@ -111,6 +111,8 @@ async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_ex
     resolve = resolutions.resolve
     about = (ONE, 1, "weight", proposal, "weighed again")
     assert "PROPOSED" in await refused(stocked_exchange, "NOT_RESOLVED", resolve, *about)
+    other_lot = (ONE, 1, "assay", int(own[0]), "assayed again")
+    assert "is about lot 1; break 1" in await refused(stocked_exchange, "NOT_RESOLVED", resolve, *other_lot)
     await stocked_exchange.approve(proposal)
     for other, why in ((2, "lot 1"), (3, "no lot")):
         assert f"is about {why}" in await refused(
