@@ -166,6 +166,23 @@ async def test_two_people_write_a_small_break_off(stocked_exchange: SmallExchang
     await refused(stocked_exchange, "ILLEGAL_STEP", break_work.explain, ONE, 1, ONE, "after all")
 
 
+async def test_a_resolved_break_that_is_found_again_is_open_again(stocked_exchange: SmallExchange) -> None:
+    """At the same size, too; a written-off one stays, and has ended when it was written off."""
+    await record(stocked_exchange, XM1, LIGHT, LIGHT._replace(subject="other", lot_id=2))
+    await sql(stocked_exchange, "UPDATE recon_break SET opened_at = 0")
+    (made,) = await sql(stocked_exchange, "SELECT assay_id FROM assay WHERE lot_id = 1 AND method = 'FIRE_ASSAY'")
+    await do(stocked_exchange, resolutions.resolve, ONE, 1, "assay", made[0], "assayed again")
+    await stocked_exchange.approve(await do(stocked_exchange, resolutions.propose_write_off, ONE, 2, "dust"))
+    await sql(stocked_exchange, "UPDATE recon_break SET closed_at = 7 WHERE break_id = 2")
+    await record(stocked_exchange, XM1, LIGHT, LIGHT._replace(subject="other", lot_id=2))
+    assert [await state(stocked_exchange, number) for number in (1, 2)] == ["OPEN", "WRITTEN_OFF"]
+    assert [row.step for row in await do(stocked_exchange, break_work.steps, 1)] == ["resolve", "reopen"]
+    await record(stocked_exchange, XM1)
+    ended = [await do(stocked_exchange, breaks.find, number) for number in (1, 2)]
+    assert [row.status for row in ended] == ["CORRECTED", "CORRECTED"]
+    assert [row.closed_at == 7 for row in ended] == [False, True]
+
+
 class Model:
     """The life of one break, the slow and obvious way: what each run and each person does to it."""
 
