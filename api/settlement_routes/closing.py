@@ -280,7 +280,8 @@ async def get_bulletin_file(
     kind: Annotated[Literal["pdf", "xlsx", "csv", "json"], Query(alias="format")] = "pdf",
     language: TheLanguage = "zh",
     part: Annotated[
-        Literal["instruments", "registered", "stock", "breaks"], Query(description="The part that a CSV holds")
+        Literal["instruments", "registered", "stock", "record", "breaks"],
+        Query(description="What a CSV holds"),
     ] = "instruments",
 ) -> Response:
     """Return a bulletin as PDF or XLSX, a part of it as CSV, or what its SHA-256 is of. Needs no token."""

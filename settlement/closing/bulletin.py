@@ -4,7 +4,8 @@ A bulletin is made when its day is closed, after the prices; it is public and ne
 the day, and its movements are those since the end of the day before; gold under receipt follows from the ledger within
 the day's range of events. A break is open if it was found by the end of the day and not corrected by then.
 
-The hash of the newest signed record before the day is part of the bulletin: so what was signed is known outside.
+The day and hash of the newest signed record are part of the bulletin, so that what was signed is known outside. They
+are read when the step first runs, and kept as its facts.
 """
 
 from datetime import date
@@ -24,7 +25,7 @@ from settlement.documents.kinds import TRADE
 from settlement.ledger.busts import standing
 from settlement.reports import stock_report
 from settlement.tables.base import trading_day
-from settlement.tables.closing import day_price
+from settlement.tables.closing import day_price, day_record
 from settlement.tables.ledger import instrument, ledger_account, ledger_entry, posting, trade
 from settlement.tables.papers import bulletin
 from settlement.tables.reconciliation import recon_break
@@ -48,12 +49,20 @@ class Bulletin(NamedTuple):
         return found
 
 
-async def work(connection: AsyncConnection, day: Day) -> bytes:
+async def facts(connection: AsyncConnection, day: Day) -> bytes:  # noqa: ARG001
+    """Return the day and the hash of the newest signed record, null if there is none, as JSON."""
+    newest = select(day_record.c.day, day_record.c.hash).order_by(day_record.c.record_no.desc()).limit(1)
+    row = (await connection.execute(newest)).first()
+    return canonical(None if row is None else {"day": row.day.isoformat(), "sha256": row.hash.hex()})
+
+
+async def work(connection: AsyncConnection, day: Day, kept_facts: bytes) -> bytes:
     """Make the bulletin of a day, a step of its close, and return its content; repeated, it changes nothing.
 
     Raises PaperDiffers if the bulletin was made before with another content.
     """
-    made = canonical(await content(connection, day))
+    record = msgspec.json.decode(kept_facts) if kept_facts else None
+    made = canonical({**await content(connection, day), "record": record})
     kept = await connection.scalar(select(bulletin.c.hash).where(bulletin.c.day == day.day))
     if kept is None:
         values = {"day": day.day, "content": made.decode(), "hash": bytes.fromhex(digest(made)), "made_at": now_ms()}

@@ -12,7 +12,7 @@ from settlement.workbooks import writing
 from settlement.workbooks.writing import Out, Sheet, scaled
 
 KINDS: Final = ("pdf", "xlsx", "csv", "json")
-PARTS: Final = ("instruments", "registered", "stock", "breaks")
+PARTS: Final = ("instruments", "registered", "stock", "record", "breaks")
 """The parts of a bulletin; a CSV holds one of them."""
 
 Say = Callable[[str], str]
@@ -86,6 +86,9 @@ def render(found: Bulletin, language: Language) -> bytes:
     _stock(paper, content, say)
     paper.heading(say("breaks"))
     _breaks(paper, content, say)
+    if (record := content["record"]) is not None:
+        paper.heading(say("record"))
+        paper.note(f"{shown_day(language, date.fromisoformat(record['day']))}   SHA-256 {record['sha256']}")
     return paper.finish(f"SHA-256 {found.hash.hex()}", say("page"))
 
 
@@ -208,6 +211,7 @@ def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
         for line in content["stock"]
     ]
     grams = say("in_grams")
+    record = content["record"] or {"day": None, "sha256": None}
     return {
         "instruments": Sheet(say("instruments"), tuple(map(say, _INSTRUMENT)), instruments),
         "registered": Sheet(
@@ -218,6 +222,7 @@ def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
             (*map(say, _PLACE), say("lot_count"), *(f"{say(name)}{grams}" for name in weights)),
             stock,
         ),
+        "record": Sheet(say("record"), (say("day"), "SHA-256"), [(record["day"], record["sha256"])]),
         "breaks": Sheet(
             say("breaks"), (say("kind"), say("open_breaks")), [(b["kind"], b["open"]) for b in content["breaks"]]
         ),

@@ -46,7 +46,7 @@ STEPS: Final = (
     Step(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
     Step(invoices.NAME, invoices.work),
     Step(statements.NAME, statements.work),
-    Step(bulletin.NAME, bulletin.work),
+    Step(bulletin.NAME, facts=bulletin.facts, work_with_facts=bulletin.work),
     Step(
         reconciled.NAME,
         facts=reconciled.facts,

@@ -147,6 +147,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "form.DORE": ("合质金", "doré"),
     "form.NONAPPROVED_BAR": ("非认定企业金条", "bars of other makers"),
     "form.GRAIN": ("金粒", "grain"),
+    "record": ("最近一份已签署日终记录", "Newest signed record of a day"),
     "breaks": ("未结差异", "Open breaks"),
     "open_breaks": ("未结数", "Open"),
     "invoice": ("费用发票", "Invoice of fees"),

@@ -11,12 +11,13 @@ import pytest
 from goldx.protocol.units import BadValue
 from settlement.closing import bulletin, bulletin_paper
 from settlement.closing import day as days
-from settlement.closing.canonical import digest
+from settlement.closing.canonical import canonical, digest
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.paper import LANGUAGES
 from settlement.load_outs import application
 from settlement.reconciliation import three_way
 from tests.settlement.closing.days import DAYS, end_day
+from tests.settlement.closing.test_signing import sign_all
 from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, SmallExchange, do, load_out_application
@@ -82,12 +83,12 @@ async def test_it_stays_as_it_was_made_whatever_happens_later(exchange: SmallExc
     await exchange.register([{"serial": "D"}])
     await end_day(exchange, DAYS[2])
     for day, made in zip(await do(exchange, days.over), found, strict=False):
-        assert digest(await do(exchange, bulletin.work, day)) == made.hash.hex()
+        assert digest(await do(exchange, bulletin.work, day, canonical(made.content["record"]))) == made.hash.hex()
     first = (await do(exchange, days.over))[0]
     await do(exchange, _run, "ALTER TABLE bulletin DISABLE TRIGGER append_only")
     await do(exchange, _run, "UPDATE bulletin SET hash = sha256('x')")
     with pytest.raises(PaperDiffers, match="the bulletin was"):
-        await do(exchange, bulletin.work, first)
+        await do(exchange, bulletin.work, first, b"")
 
 
 async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchange: SmallExchange) -> None:
@@ -97,7 +98,7 @@ async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchang
         assert made["zh"] == bulletin_paper.write(found, kind, "zh")
         assert (made["zh"] == made["en"]) == (kind == "json")
     book = openpyxl.load_workbook(io.BytesIO(bulletin_paper.write(found, "xlsx", "en")))
-    assert [name.partition(" ")[0] for name in book.sheetnames] == ["Prices", "Gold", "Stock", "Open"]
+    assert [name.partition(" ")[0] for name in book.sheetnames] == ["Prices", "Gold", "Stock", "Newest", "Open"]
     rows = {
         part: list(csv.reader(io.StringIO(bulletin_paper.write(found, "csv", "en", part).decode("utf-8-sig"))))
         for part in bulletin_paper.PARTS
@@ -134,3 +135,16 @@ async def test_a_clerk_writes_it(exchange: SmallExchange, tmp_path: Any) -> None
         assert (tmp_path / f"b.{kind}").read_bytes() == bulletin_paper.write(found, kind, "en")
     missing = await clerk(ONE, "bulletin", "write", str(date(2099, 1, 1)), "--out", "c.pdf", code=1)
     assert "a trading day that is closed" in missing
+
+
+async def test_it_names_the_newest_signed_record(three_days_closed: SmallExchange) -> None:
+    first, *_ = await do(three_days_closed, days.over)
+    record = await sign_all(three_days_closed, first)
+    await end_day(three_days_closed, DAYS[5])
+    *before, newest = await do(three_days_closed, days.over)
+    found = await do(three_days_closed, bulletin.find, newest.day)
+    assert found.content["record"] == {"day": first.day.isoformat(), "sha256": record.hex()}
+    assert (await do(three_days_closed, bulletin.find, before[-1].day)).content["record"] is None
+    written = bulletin_paper.write(found, "csv", "en", "record").decode("utf-8-sig").splitlines()
+    assert written == ["Trading day,SHA-256", f"{first.day},{record.hex()}"]
+    assert bulletin_paper.write(found, "pdf", "en").startswith(b"%PDF")
