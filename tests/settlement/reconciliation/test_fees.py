@@ -135,4 +135,4 @@ async def test_a_wrong_fee_is_found(traded_exchange: SmallExchange, damage: str,
 async def test_differences_of_fees_are_breaks_of_their_area(traded_exchange: SmallExchange) -> None:
     await sql(traded_exchange, "UPDATE fee_rate SET maker_fee_bp = 500")
     report = await three_way.reconcile(traded_exchange.engine, ONE)
-    assert [one.kind for one in report.breaks] == ["TRADE_FEE"]
+    assert [one.kind for one in report.breaks] == ["TRADE_FEE", "HISTORY"], "the wrong fee, and that a rate was changed"
