@@ -23,6 +23,7 @@ from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
 from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order
+from api.sessions.trade_terms import terms_of_trade
 from api.view.accounts import Account
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_own_trade, write_trades
@@ -44,7 +45,6 @@ from goldx.protocol.commands import (
     QuoteCancel,
     QuoteSet,
     TradeBust,
-    TradeTerms,
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, dangerous_terms
 from goldx.protocol.events import InstrumentDefined
@@ -66,8 +66,6 @@ TERMS: Final = InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
 PREVIEW: Final = "instrument.preview"
 """The method that returns what ``instrument.define`` would change."""
-
-_TERMS_OF_TRADE: Final = [name for name in TradeTerms.__struct_fields__ if name != "trading_day"]
 
 MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 """Makes the result of a request from its command and the events of it. Raises Refusal."""
@@ -178,7 +176,7 @@ class Trading:
         account of a firm that is not in use, a next trading day that is none, a trade that was not made today.
         """
         if isinstance(command, TradeBust):
-            return replace(command, trade=self._terms_of(command.trade_id))
+            return replace(command, trade=terms_of_trade(self._view, command.trade_id))
         if isinstance(command, MarketEndDay) and self._calendar_file is not None:
             calendar = await asyncio.to_thread(self._calendar_file.current)
             try:
@@ -199,14 +197,6 @@ class Trading:
             allowed = "a member that is registered and in use"
             raise Refusal("UNKNOWN_MEMBER", f"member: {why}", field="member", value=command.member, allowed=allowed)
         return command
-
-    def _terms_of(self, trade_id: int) -> TradeTerms:
-        """Return the terms of a trade of this trading day. Raises Refusal (UNKNOWN_TRADE)."""
-        fill = self._view.fills.get(trade_id)
-        if fill is None or trade_id <= self._view.last_of_past:
-            raise refuse("UNKNOWN_TRADE", "trade_id", trade_id)
-        terms_of_trade = {name: getattr(fill.trade, name) for name in _TERMS_OF_TRADE}
-        return TradeTerms(**terms_of_trade, trading_day=self._view.trading_day or "")
 
     def _preview(self, session: Session, request: Request) -> None:
         session.require("operate")

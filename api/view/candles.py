@@ -11,6 +11,7 @@ from copy import copy
 from datetime import date
 from typing import Any, Final, TypeAlias
 
+from api.view.channels import Content
 from api.view.records import Candle
 from goldx.protocol import units
 from goldx.protocol.events import Trade, TradeBusted
@@ -131,3 +132,9 @@ def write_candle(candle: Candle) -> dict[str, Any]:
         "volume": units.format_weight(candle.volume),
         "trades": candle.trades,
     }
+
+
+def candle_content(candle: tuple[int, Candle | None]) -> Content:
+    """Return the message of a candles channel for a candle and its time, or for none."""
+    at, last = candle
+    return Content(at, last and write_candle(last))

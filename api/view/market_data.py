@@ -19,8 +19,9 @@ from api.view.books import (
     order_checksum,
     orders_checksum_change,
 )
-from api.view.candles import INTERVALS, Candles, StandingTrades, write_candle
+from api.view.candles import INTERVALS, Candles, StandingTrades, candle_content
 from api.view.channels import NO_LIMIT, Channel, Content, SnapshotInParts
+from api.view.public_trades import trade_content, write_public_trade
 from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
 from goldx.protocol import terms, units
 from goldx.protocol.events import (
@@ -140,10 +141,10 @@ class MarketData:
             in_parts=self._orders_in_parts,
         )
         self.top_channel = Channel(f"top.{symbol}", _write_top, lambda: _write_top(self._top_now()))
-        self.trades_channel = Channel(f"trades.{symbol}", _trade_content, lasting=True)
+        self.trades_channel = Channel(f"trades.{symbol}", trade_content, lasting=True)
         self.status_channel = Channel(f"status.{symbol}", _same, lambda: Content(self.at, self.status()))
         self.candle_channels = {
-            interval: Channel(f"candles.{symbol}.{interval}", _candle_content, partial(self._candle_now, interval))
+            interval: Channel(f"candles.{symbol}.{interval}", candle_content, partial(self._candle_now, interval))
             for interval in INTERVALS
         }
         self._candle_feeds = [(self.candles[name], self.candle_channels[name]) for name in INTERVALS]
@@ -293,8 +294,7 @@ class MarketData:
 
     def write_trade(self, trade: Trade) -> dict[str, Any]:
         """Return one of the newest trades as everybody may see it, with ``busted`` if it was annulled."""
-        written = write_public_trade(trade)
-        return written | {"busted": True} if trade.trade_id in self.busted else written
+        return write_public_trade(trade, busted=trade.trade_id in self.busted)
 
     def _apply_fill(self, order: Order, event: Trade, remaining: int) -> None:
         order.filled += event.quantity
@@ -348,7 +348,7 @@ class MarketData:
 
     def _candle_now(self, interval: str) -> Content:
         kept = self.candles[interval].kept
-        return _candle_content((self.at, kept[-1] if kept else None))
+        return candle_content((self.at, kept[-1] if kept else None))
 
 
 def _same(content: Content) -> Content:
@@ -396,30 +396,3 @@ def _write_orders(update: BookUpdate) -> Content:
 def _write_top(top: _Top) -> Content:
     at, bid, ask = top
     return Content(at, {"bid": bid and _level(*bid), "ask": ask and _level(*ask)})
-
-
-def _candle_content(candle: tuple[int, Candle | None]) -> Content:
-    at, last = candle
-    return Content(at, last and write_candle(last))
-
-
-def write_public_trade(trade: Trade | TradeBusted) -> dict[str, Any]:
-    """Return a trade, or the one that an annulment is about, as everybody may see it.
-
-    That is without accounts, orders and fees.
-    """
-    return {
-        "trade_id": trade.trade_id,
-        "at": trade.traded_at if isinstance(trade, TradeBusted) else trade.at,
-        "price": units.format_price(trade.price),
-        "quantity": units.format_weight(trade.quantity),
-        "amount": units.format_money(trade.amount),
-        "taker_side": None if trade.taker_side is None else terms.SIDES[trade.taker_side],
-    }
-
-
-def _trade_content(trade: Trade | TradeBusted) -> Content:
-    written = write_public_trade(trade)
-    if isinstance(trade, TradeBusted):
-        written |= {"busted": True, "busted_at": trade.at, "reason": trade.reason}
-    return Content(trade.at, written)

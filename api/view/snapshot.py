@@ -69,7 +69,7 @@ class _Market(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trades: list[events.Trade]
     busted: list[int]
     messages: list[events.Trade | events.TradeBusted]
-    """What the trades channel keeps."""
+    """The messages that the trades channel keeps."""
 
 
 class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -32,10 +32,10 @@ class _Parties:
         proceeds: int = amount - sell_fee
         self.proceeds: int = proceeds
         self.held_back: int = proceeds - proceeds * instrument.reuse_percent // 100
-        """What of the proceeds may not be withdrawn today; it is free again when they go back."""
+        """The part of the proceeds that may not be withdrawn today; it is free again when they go back."""
         self.lock_day: int = state.day + instrument.lock_days
         self.freed: int = 0
-        """What of the gold is under this day's resale lock, from which it goes back."""
+        """The part of the gold that is under this day's resale lock, from which it goes back."""
         bought = self.buyer.balances.get(symbol) or Balance(buyer, symbol)
         if instrument.lock_days:
             self.freed = min(quantity, bought.locked_until(self.lock_day))

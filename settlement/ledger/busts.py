@@ -14,7 +14,7 @@ from goldx.protocol.events import TradeBusted
 from settlement.tables.ledger import instrument, trade, trade_bust
 
 SAME: Final = ("symbol", "price", "quantity", "amount", "buy_account", "sell_account", "buy_fee", "sell_fee")
-"""What an annulment repeats of its trade."""
+"""The fields of a trade that its annulment repeats."""
 
 
 class WrongBust(Exception):

@@ -158,6 +158,7 @@ AREAS = (
         "api/view",
         # Without test_orders.py, which starts an engine.
         (
+            "tests/api/view/test_busts.py",
             "tests/api/view/test_large_books.py",
             "tests/api/view/test_market_data.py",
             "tests/api/view/test_snapshot.py",

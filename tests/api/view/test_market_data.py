@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from api.edge.outcome import Outcome
 from api.view.accounts import Account, OrderOwners
@@ -12,7 +11,6 @@ from api.view.candles import CHINA_OFFSET_MS, Candles
 from api.view.orders import write_trades
 from api.view.records import Gap
 from api.view.view import View
-from goldx.client.local_book import CHANNELS, LocalBook
 from goldx.protocol import terms
 from goldx.protocol.commands import Leg
 from goldx.protocol.events import (
@@ -29,7 +27,6 @@ from goldx.protocol.events import (
     OrderTriggered,
     SelfTradePrevented,
     Trade,
-    TradeBusted,
 )
 from goldx.streams.frames import EventFrame
 
@@ -340,115 +337,3 @@ def test_a_day_begins_at_midnight_in_china() -> None:
     for at in (midnight - 1, midnight, midnight + DAY_MS - 1):
         candles.add(at, 600, 1_000)
     assert [candle.start for candle in candles.kept] == [midnight - DAY_MS, midnight]
-
-
-def bust(market: Market, trade: Trade) -> TradeBusted:
-    """Return the annulment of a trade, as the core publishes it."""
-    same = {name: getattr(trade, name) for name in TradeBusted.__struct_fields__ if hasattr(trade, name)}
-    same |= {"sequence": market.next(), "at": market.at, "traded_at": trade.at}
-    return TradeBusted(**same, proposed_by="ada", by="ben", reason="mistyped")
-
-
-def two_trades(market: Market) -> list[Trade]:
-    """A.H buys 10 g at 600.00 and, a minute later, 5 g at 900.00 from B.H, who still offers 1 g."""
-    market.apply(market.place(1, "B.H", terms.SELL, 60_000, 10_000))
-    bid = market.place(2, "A.H", terms.BUY, 90_000, 15_000)
-    first = market.trade(1, 2, 10_000, 0, 5_000)
-    market.apply(bid, first)
-    market.at += 60_000
-    offer = market.place(3, "B.H", terms.SELL, 90_000, 6_000)
-    second = market.trade(2, 3, 5_000, 0, 1_000, trade_id=2)
-    dear = replace(second, price=90_000, amount=450_000, taker_side=terms.SELL)
-    market.apply(offer, dear)
-    return [first, dear]
-
-
-def test_an_annulled_trade_leaves_candles_last_price_and_the_newest_trades() -> None:
-    market = Market()
-    _, dear = two_trades(market)
-    au = market.view.markets["AU"]
-    trades, status, minute, hour = (
-        subscribed(market, f"{name}") for name in ("trades.AU", "status.AU", "candles.AU.1m", "candles.AU.1h")
-    )
-    assert (au.last, [c.trades for c in au.candles["1h"].kept]) == (90_000, [2])
-    market.at += 5_000
-    market.apply(bust(market, dear))
-    assert au.last == 60_000
-    assert status[-1]["data"]["last_price"] == "600.00"
-    (message,) = trades
-    assert message["data"] == {
-        "trade_id": 2,
-        "at": dear.at,
-        "price": "900.00",
-        "quantity": "5",
-        "amount": "4500.00",
-        "taker_side": "sell",
-        "busted": True,
-        "busted_at": market.at,
-        "reason": "mistyped",
-    }
-    flat = {"open": "600.00", "high": "600.00", "low": "600.00", "close": "600.00"}
-    assert minute[-1]["data"] | {"start": 0} == {
-        "start": 0,
-        **dict.fromkeys(flat, "900.00"),
-        "volume": "0",
-        "trades": 0,
-    }
-    assert hour[-1]["data"] | {"start": 0} == {"start": 0, **flat, "volume": "10", "trades": 1}
-    assert [candle.close for candle in au.candles["1m"].kept] == [60_000]
-    assert [(trade["trade_id"], trade.get("busted")) for trade in au.recent(5)] == [(2, True), (1, None)]
-    assert au.book.levels(terms.SELL) == [(90_000, 1_000)], "the book is as it was"
-    assert (market.view.orders[2].filled, market.view.orders[2].status) == (15_000, "filled")
-    assert [own.busted for own in write_trades(market.view.orders[2], market.view.fills)] == [False, True]
-
-
-def test_a_minute_whose_only_trade_was_annulled_begins_again() -> None:
-    market = Market()
-    first, dear = two_trades(market)
-    market.apply(bust(market, dear))
-    market.apply(bust(market, first))
-    assert market.view.markets["AU"].last is None
-    assert all(not candles.kept for candles in market.view.markets["AU"].candles.values())
-    bid = market.place(4, "A.H", terms.BUY, 90_000, 1_000)
-    market.apply(bid, replace(market.trade(3, 4, 1_000, 0, 0, trade_id=3), price=61_000, amount=61_000))
-    for candles in market.view.markets["AU"].candles.values():
-        assert [(candle.open, candle.volume, candle.trades) for candle in candles.kept] == [(61_000, 1_000, 1)]
-
-
-def test_each_party_sees_an_annulment_from_its_own_side() -> None:
-    market = Market()
-    first, _ = two_trades(market)
-    buyer, seller = subscribed(market, "account.A.H"), subscribed(market, "account.B.H")
-    market.apply(bust(market, first))
-    for messages, side, order_id, fee in ((buyer, "buy", 2, "0.30"), (seller, "sell", 1, "0.20")):
-        data = messages[-1]["data"]
-        assert (data["event"], data["trade_id"], data["traded_at"]) == ("trade.busted", 1, first.at)
-        assert (data["side"], data["order_id"], data["fee"], data["reason"]) == (side, order_id, fee, "mistyped")
-        assert data["client_order_id"] == f"c{order_id}"
-        assert not {"by", "proposed_by", "buy_account", "sell_account"} & set(data)
-
-
-def test_a_local_book_takes_an_annulled_trade_off_its_tape() -> None:
-    market = Market()
-    messages = [subscribed(market, name.format("AU")) for name in CHANNELS]
-    book = LocalBook({"symbol": "AU", "name": "", "name_zh": "", "phase": "closed"})
-
-    def follow() -> tuple[list[int], int | None, int, int]:
-        for of_channel in messages:
-            for message in of_channel:
-                book.apply(message)
-            of_channel.clear()
-        return [trade.trade_id for trade in book.tape], book.last, book.trades, book.traded
-
-    assert follow() == ([], None, 0, 0)
-    first, dear = two_trades(market)
-    assert follow() == ([2, 1], 90_000, 2, 15_000)
-    market.apply(bust(market, dear))
-    assert follow() == ([1], 60_000, 1, 10_000)
-    assert book.removed == 1
-    market.apply(bust(market, first))
-    assert follow() == ([], None, 0, 0)
-    late = LocalBook({"symbol": "AU", "name": "", "name_zh": "", "phase": "closed"})
-    for trade in reversed(market.view.markets["AU"].recent(10)):
-        late.add_trade(trade)
-    assert not late.tape, "a follower that comes later does not see it as a trade"

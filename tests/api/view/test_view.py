@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from random import Random, SystemRandom
 from typing import Any
 from zlib import crc32
@@ -11,22 +11,19 @@ import msgspec
 import pytest
 
 from api.view.accounts import private_messages
-from api.view.candles import INTERVALS
 from api.view.channels import KEPT, Channel, Content
 from api.view.orders import write_order, write_trades
 from api.view.records import Gap
 from api.view.view import View
 from goldx.client.local_book import LocalBook
 from goldx.protocol import units
-from goldx.protocol.commands import AnyCommand
-from goldx.protocol.events import AnyEvent, DayEnded, Trade, TradeBusted
+from goldx.protocol.events import AnyEvent, Trade, TradeBusted
 from goldx.protocol.wire import CODECS
 from goldx.streams.frames import EventFrame
 from matching.core.engine import Engine
 from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import apply
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import PlainFlow
 
 SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
 SEED_IDS = ["first", "second", "third"]
@@ -45,14 +42,6 @@ class Reader:
     def send(self, data: bytes) -> None:
         message = json.loads(data)["params"]
         (self.notices if message["type"] == "notice" else self.messages).append(message)
-
-
-class BustFlow(PlainFlow):
-    """Plain orders, annulments, and now and then the end of a day."""
-
-    @property
-    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
-        return (*([self.add] * 60), *([self.bust] * 10), self.set_phase, self.reopen, self.reopen, self.end_day)
 
 
 def frames(seed: int, steps: int, flow: type[Flow] = Flow) -> Iterator[tuple[EventFrame, list[AnyEvent]]]:
@@ -226,50 +215,6 @@ def test_private_channels_have_the_messages_of_private_messages(seed: int) -> No
                     )
     assert sum(map(len, made.values())) > 1_000
     assert {name: reader.messages for name, reader in readers.items()} == made
-
-
-@pytest.mark.parametrize("seed", SEEDS, ids=SEED_IDS)
-def test_candles_and_the_last_price_are_those_of_the_trades_that_stand(seed: int) -> None:
-    """Trades of days before the last one are forgotten: the prices of a candle that had any of them are not checked."""
-    print(f"SEED={seed}")
-    view = View()
-    trades: dict[int, Trade] = {}
-    busts = checked = 0
-    first_of_day, days, dates = 1, [0, 0], ["1970-01-01"]
-    for frame, events in frames(seed, 1_500, BustFlow):
-        view.apply(frame, none_waiting)
-        for event in events:
-            if isinstance(event, Trade):
-                trades[event.trade_id] = event
-            elif isinstance(event, DayEnded):
-                days.append(event.at)
-                is_date = event.next_trading_day[:1].isdigit()
-                dates.append(event.next_trading_day if is_date else dates[-1])
-                first_of_day = max(trades, default=0) + 1
-            elif isinstance(event, TradeBusted):
-                del trades[event.trade_id]
-                busts += 1
-                market = view.markets[event.symbol]
-                mine = [trade for trade in trades.values() if trade.symbol == event.symbol]
-                for name, candles in market.candles.items():
-                    kept = {candle.start: candle for candle in candles.kept}
-                    in_day = [trade for trade in mine if trade.trade_id >= first_of_day]
-                    for candle in kept.values() if name != "1d" else list(kept.values())[-1:]:
-                        until = candle.start + INTERVALS[name]
-                        found = in_day if name == "1d" else [t for t in mine if candle.start <= t.at < until]
-                        if name == "1d" and (not in_day or dates.count(dates[-1]) > 1):
-                            continue  # a date that comes again, or a text that is none, continues the candle
-                        assert (candle.trades, candle.volume) == (len(found), sum(t.quantity for t in found))
-                        if name == "1d" or candle.start > days[-2]:
-                            prices = [trade.price for trade in found]
-                            assert (candle.open, candle.close) == (prices[0], prices[-1]), name
-                            assert (candle.high, candle.low) == (max(prices), min(prices)), name
-                            checked += 1
-                if in_day and dates.count(dates[-1]) == 1:
-                    assert market.last == in_day[-1].price
-    print(f"{busts} busts, {checked} candles")
-    assert busts > 5
-    assert checked > 10
 
 
 def test_a_channel_keeps_its_newest_messages_and_writes_each_once_for_all_later_readers() -> None:

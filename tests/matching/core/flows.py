@@ -16,6 +16,7 @@ from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
 from tests.matching.core.dice import Dice
 from tests.matching.core.driving import apply
+from tests.matching.core.trade_terms import terms_of
 
 T = TypeVar("T")
 
@@ -270,10 +271,7 @@ class Flow:
         return step
 
     def bust(self) -> AnyCommand:
-        """Ask for the annulment of a trade, mostly a new one; perhaps a second person, or the same one, does as well.
-
-        Some requests are of no trade, without its terms, with impossible ones, or with others than the first.
-        """
+        """Ask for the annulment of a trade, or of none, or with wrong terms; perhaps twice, by one person or by two."""
         number = self.dice.choose([*self.trades][-6:] if self.trades and self.chance(95) else (0, 1, 99_999))
         given = self.trades.get(number)
         text = "a wrong price" if self.chance(97) else " "
@@ -389,12 +387,6 @@ class Flow:
             commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
         )
         return self.dice.choose(options)
-
-
-def terms_of(trade: events.Trade, trading_day: str) -> TradeTerms:
-    """Return the terms of a trade of the present trading day, as a gateway sends them with ``trade.bust``."""
-    found = {name: getattr(trade, name) for name in TradeTerms.__struct_fields__ if name != "trading_day"}
-    return TradeTerms(**found, trading_day=trading_day)
 
 
 def owner_of(account: str) -> str | None:

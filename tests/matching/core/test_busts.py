@@ -10,8 +10,8 @@ from goldx.protocol.commands import HoldingAdjust, OrderPlace, TradeBust, TradeT
 from goldx.protocol.events import AnyEvent, CommandRejected, HoldingChanged, TradeBusted, TradeBustProposed
 from matching.core.engine import Engine
 from tests.matching.core.driving import apply
-from tests.matching.core.flows import terms_of
 from tests.matching.core.test_state import LOT, market
+from tests.matching.core.trade_terms import terms_of
 from tests.matching.core.validator import validate
 
 CASH = 10**9

@@ -18,7 +18,7 @@ from settlement.ledger.busts import WrongBust
 from settlement.ledger.posting import fold
 from settlement.reports import account_statement
 from settlement.tables.ledger import instrument, ledger_entry, posting, stock, trade_bust
-from tests.matching.core.flows import terms_of
+from tests.matching.core.trade_terms import terms_of
 from tests.settlement.closing.days import DAYS, content_of, end_day
 from tests.settlement.small_exchange import ONE, SmallExchange, do, find_breaks, refused
 
@@ -201,7 +201,11 @@ async def test_a_closed_day_counts_the_trades_that_stand(exchange: SmallExchange
     _, second = await do(exchange, days.over)
     (shown,) = (await do(exchange, bulletin.find, second.day)).content["instruments"]
     assert [shown[name] for name in ("trades", "quantity", "high", "closing_price", "settlement_price")] == [
-        *(1, 10_000, 60_000, 60_000, 60_000)
+        1,
+        10_000,
+        60_000,
+        60_000,
+        60_000,
     ]
     rates = {"VAT_SERVICES": 600, "VAT_TRANSPORT": 900}
     lines = (await do(exchange, invoice_lines.of_range, {"B": second.first}, second.last, rates))["B"]
