@@ -9,6 +9,8 @@ import openpyxl
 import pytest
 from sqlalchemy import select
 
+from goldx.protocol import terms
+from goldx.protocol.commands import MarketSetPhase
 from goldx.protocol.units import CASH, BadValue
 from settlement.base import registry, working_days
 from settlement.charges import accruals, bills
@@ -112,6 +114,21 @@ async def test_every_fee_is_on_an_invoice_once(exchange: SmallExchange) -> None:
     assert await kept(exchange) == rows
 
 
+async def test_parts_of_a_fen_are_rounded_once_for_a_bill(exchange: SmallExchange) -> None:
+    """Three fees of 0.4 fen are a bill of 1 fen."""
+    await do(exchange, registry.add_member, "test", "A", "Member A")
+    await do(exchange, tax_profiles.add, ONE, "A", DAILY)
+    await exchange.pay_in("A.H", 100, "bank-1")
+    kinds = ("OVERDUE", "STORAGE_BOUGHT", "STORAGE_OWN")
+    found = [accruals.Fee("A.H", "AU", kind, 400_000, 1, 400_000) for kind in kinds]
+    await do(exchange, accruals._write, working_days.today(), found)
+    await bill(exchange)
+    await end_day(exchange, DAYS[0])
+    (row,) = await kept(exchange)
+    lines = json.loads(row.content)["lines"]
+    assert (row.total_fen, [line["amount_fen"] for line in lines]) == (1, [1])
+
+
 async def test_who_wants_it_gets_one_a_month_with_the_last_day(exchange: SmallExchange) -> None:
     await fees(exchange)
     await do(exchange, tax_profiles.add, ONE, "B", DAILY)
@@ -119,12 +136,13 @@ async def test_who_wants_it_gets_one_a_month_with_the_last_day(exchange: SmallEx
     await closing.close(exchange.engine, ONE, lambda _: None)
     before = [row.member for row in await kept(exchange)]
     assert before.count("B") == 1
-    await end_day(exchange, "2099-11-30")
-    assert [row.member for row in await kept(exchange)] == before, "no month has ended, and B owes nothing new"
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
     await exchange.trade("B.H", "A.H", 60_000, 10)
+    await end_day(exchange, "2099-11-30")
+    assert [row.member for row in await kept(exchange)] == [*before, "B"], "no month has ended"
     await end_day(exchange, "2099-12-01")
-    added = (await kept(exchange))[len(before) :]
-    assert [row.member for row in added] == ["A", "B"]
+    added = (await kept(exchange))[len(before) + 1 :]
+    assert [(row.member, row.total_fen) for row in added] == [("A", 60)]
     assert (added[0].kind, json.loads(added[0].content)["title"]) == ("ORDINARY", "会员A")
 
 
