@@ -20,6 +20,7 @@ from api.edge.auth import Authenticator
 from api.edge.key_register import KeyRegister
 from api.edge.outcome import Outcome, Refusal
 from api.edge.stalls import Stalls
+from api.folding import Folding
 from api.journal.newest_events import NewestEvents
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog
@@ -370,19 +371,17 @@ class Gateway:
             raise DivergedStream(f"event {reached} of the stream is not the one that members have seen")
 
     async def _tail(self) -> None:
-        """Follow the event stream for ever, through outages of its server.
-
-        Only reading is repeated: an error while frames are folded ends the gateway, for its view would be half folded.
-        """
+        """Follow the event stream for ever, through outages of its server. An error while frames are folded ends it."""
 
         def report(error: Exception, _pause: float) -> None:
             self.tailing = False
             log.warning("the event stream is not reachable", error=str(error))
 
+        folding = Folding(self.view, self.sequencer.take_waiting)
         while True:
             frames = await retry(self._next_frames, is_any_of(RedisError, OSError), repeat(RETRY_SECONDS), report)
             for frame in frames:
-                self.view.apply(frame, self.sequencer.take_waiting)
+                await folding.fold(frame)
             self._snapshots.update(self.view)
 
     async def _next_frames(self) -> Sequence[EventFrame]:

@@ -1,5 +1,6 @@
 """REST: the public market, the status of the gateway, and the operators' commands."""
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -11,9 +12,11 @@ from api.dependencies import TheGateway, ThePrincipal
 from api.edge.outcome import Refusal
 from api.edge.params import MAX_ROWS
 from api.edge.problems import documented
+from api.edge.rpc import encode
 from api.listing import ThePage, listed, page_dependency
 from api.metrics import write
 from api.sessions.act_log import take_reason
+from api.sessions.long_results import long_result
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
 from api.view.market_data import MarketData
 from goldx.protocol.units import BadValue
@@ -97,7 +100,7 @@ async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str
 
 
 @router.post("/v1/operator/commands", tags=["operator"], responses=_PROBLEMS)
-async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> dict[str, Any]:
+async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> Any:
     """Place one command of the venue, and return its events. Needs the permission `operate`.
 
     The parameter `reason` goes to the audit log with the command. The holder of the token is recorded in `by`.
@@ -114,4 +117,10 @@ async def operator_command(gateway: TheGateway, principal: ThePrincipal, command
     placed = Trading.read(command.method, params, by=str(principal.staff))
     placed = await gateway.trading.check(placed)
     await gateway.trading.record(principal, placed, reason)
-    return gateway.trading.operator_result(placed, await gateway.command(placed))
+    outcome = await gateway.command(placed)
+    long = long_result(placed, outcome, gateway.view)
+    if long is None:
+        return gateway.trading.operator_result(placed, outcome)
+    while long.step():
+        await asyncio.sleep(0)
+    return Response(encode(long.result()), media_type="application/json")

@@ -13,6 +13,7 @@ Commands that come faster than they can be appended, or while the journal cannot
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Final
 
@@ -104,6 +105,8 @@ class Sequencer:
         self._appending: _Frame | None = None
         self._early: dict[Position, list[Outcome]] = {}
         """Outcomes of frames that came while an append was under way whose position was not known yet."""
+        self._half_answered: tuple[Position | None, Sequence[Callable[[Outcome], object]]] = None, ()
+        """The last frame with events that came before its position was known, and its callbacks."""
         self._pressure = Pressure(self._oldest, reserve_mb)
         self._trouble: str | None = None
         """Why the journal takes no commands, or None."""
@@ -199,7 +202,7 @@ class Sequencer:
     def take_waiting(self, position: Position, count: int) -> Sequence[Callable[[Outcome], object]]:
         """Return the callbacks that wait for the outcomes of a frame of ``count`` commands, in their order.
 
-        The commands count as answered: the callbacks must be called before the event loop turns.
+        The commands count as answered. The callbacks are called in their order, before those of the next frame.
         """
         frame = self._frames.pop(position, None)
         if frame is not None:
@@ -208,7 +211,15 @@ class Sequencer:
         if self._appending is None:
             return ()
         # It may be the frame that is being appended: its events can come before its position is known.
-        return [self._early.setdefault(position, []).append] * count
+        self._early.setdefault(position, [])
+        return [partial(self._take_early, position, number) for number in range(count)]
+
+    def _take_early(self, position: Position, number: int, outcome: Outcome) -> None:
+        """Keep an outcome until the position of the frame that is being appended is known; then give the answer."""
+        if position == self._half_answered[0]:
+            self._half_answered[1][number](outcome)
+        else:
+            self._early.setdefault(position, []).append(outcome)
 
     async def _append(self, taken: list[tuple[AnyCommand, Answer, Share | None]]) -> None:
         commands = tuple(command for command, _, _ in taken)
@@ -243,6 +254,7 @@ class Sequencer:
             self._frames[position] = frame
             if (early := self._early.get(position)) is not None:
                 answers = self.take_waiting(position, len(early))
+                self._half_answered = position, answers
                 for answer, outcome in zip(answers, early, strict=False):
                     answer(outcome)
         self._early.clear()

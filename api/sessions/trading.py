@@ -7,6 +7,7 @@ the answer from the events of the command.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -19,6 +20,7 @@ from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
+from api.sessions.long_results import is_cancel_of, long_result
 from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
@@ -255,7 +257,10 @@ class Trading:
     def _submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
         def answer(outcome: Outcome | Refusal) -> None:
             self.targets.answered(command)
-            _answer(request, command, outcome, make_result)
+            if isinstance(outcome, Refusal) or (long := long_result(command, outcome, self._view)) is None:
+                _answer(request, command, outcome, make_result)
+            else:
+                session.work(partial(long.send, session, request))
 
         self._sequencer.submit(command, answer, session.share)
         self.targets.took(command)
@@ -277,9 +282,7 @@ class Trading:
             return self._replaced(outcome)
         account = command.account  # type: ignore[union-attr]
         cancelled = [
-            write_order(self._view.orders[event.order_id])
-            for event in outcome
-            if isinstance(event, events.OrderCancelled) and event.account == account and event.reason == "USER"
+            write_order(self._view.orders[event.order_id]) for event in outcome if is_cancel_of(event, account)
         ]
         if isinstance(command, OrderCancel):
             return {"order": cancelled[0]}

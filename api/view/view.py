@@ -3,7 +3,7 @@
 The same events give the same view, with the same messages and numbers in its channels, at every gateway.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, get_args
 
 from msgspec.structs import replace
@@ -23,12 +23,18 @@ from goldx.streams.frames import EventFrame
 
 PUBLISHED_BY_HANDLER: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The most frequent events. Their handlers publish the messages of ``private_messages`` themselves, which is faster."""
+PART_EVENTS: Final = 500
+"""About so many events of one command, such as the cancels of all orders of a member, are folded at once.
+
+Part of what all gateways have in common: changes of a book are published with each part, and numbered.
+"""
 
 
 class View:
     """The view. ``sequence`` is that of the newest event in it, ``position`` the journal position of its frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, part_events: int = PART_EVENTS) -> None:
+        self._part_events = part_events
         self.sequence = 0
         self.position = BEGINNING
         self.at = 0
@@ -119,32 +125,63 @@ class View:
     def apply(
         self, frame: EventFrame, take_waiting: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
     ) -> None:
-        """Fold one frame. Raises Gap.
+        """Fold one frame at once. Raises Gap. See ``parts``."""
+        for _ in self.parts(frame, take_waiting):
+            pass
 
-        ``take_waiting`` returns the callbacks that wait for the frame, given its position and its number of commands.
-        The first callback is called with the events of the first command as soon as these are folded, and so on.
+    def parts(
+        self, frame: EventFrame, take_waiting: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
+    ) -> Iterator[int]:
+        """Fold one frame in parts, and yield the number of events of each. Raises Gap.
+
+        After each part all that clients can read fits together, so requests may be answered meanwhile; ``position``
+        follows at the end of the frame. ``take_waiting`` returns the callbacks that wait for the frame, given its
+        position and its number of commands. The first callback is called with the events of the first command as soon
+        as these are folded, and so on.
         """
         position = Position(*frame.position)
         self.previous = frame.previous
         if frame.epoch != self.epoch or not self.beginning:
             self._begin_epoch(position, frame.epoch)
-        handlers = self._handlers
         waiting = take_waiting(position, len(frame.outcomes))
         count = len(waiting)
-        sequence = self.sequence
+        folded = 0
         for index, outcome in enumerate(frame.outcomes):
-            if outcome:
-                for event in outcome:
-                    if event.sequence != sequence + 1:
-                        raise Gap(f"event {event.sequence} follows event {sequence}")
-                    sequence += 1
-                    handlers[type(event)](event)
-                self.sequence = sequence
-                self.at = event.at
-                self._publish_changes()
+            start = 0
+            while start < len(outcome):
+                end = self._fold(outcome, start)
+                folded += end - start
+                start = end
+                if folded >= self._part_events:
+                    yield folded
+                    folded = 0
             if index < count:
                 waiting[index](outcome)
         self.position = position
+        yield folded
+
+    def _fold(self, outcome: Outcome, start: int) -> int:
+        """Fold the events of a command from ``start`` on, all or a part of them, and return where the next part begins.
+
+        A part ends between two cancels with no order on its way into a book: there the view is whole.
+        """
+        handlers = self._handlers
+        sequence = self.sequence
+        least = start + self._part_events
+        number = start
+        cancelled = events.OrderCancelled
+        for event in outcome[start:] if start else outcome:
+            if number >= least and self._incoming is None and type(event) is cancelled is type(outcome[number - 1]):
+                break
+            if event.sequence != sequence + 1:
+                raise Gap(f"event {event.sequence} follows event {sequence}")
+            sequence += 1
+            number += 1
+            handlers[type(event)](event)
+        self.sequence = sequence
+        self.at = outcome[number - 1].at
+        self._publish_changes()
+        return number
 
     def _begin_epoch(self, position: Position, epoch: int) -> None:
         self.beginning = self.beginning or str(position)

@@ -42,6 +42,13 @@ BUGS = (
         "",
     ),
     Bug(
+        "a part of a command ends with an order on its way",
+        "view.py",
+        "number >= least and self._incoming is None and",
+        "number >= least and",
+    ),
+    Bug("a part ends anywhere", "view.py", " and type(event) is cancelled is type(outcome[number - 1])", ""),
+    Bug(
         "a buyer's best price is the lowest",
         "books.py",
         "price = prices[-1] if side == terms.BUY",

@@ -12,10 +12,12 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 from click.testing import CliRunner
 from redis.exceptions import RedisError
+from sqlalchemy.engine import make_url
 
 from api.edge.connections import Connections
 from goldx.__main__ import SUPPORTED
@@ -69,6 +71,20 @@ def test_the_published_ports_are_the_ones_the_services_listen_on() -> None:
         service = COMPOSE["services"][name]
         port = service["environment"][f"GOLDX_{name.upper()}_PORT"]
         assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_no_log_of_postgres_has_the_values_of_rows(postgres_url: str) -> None:
+    """Neither the container's nor that of the embedded server."""
+
+    async def embedded() -> str:
+        url = make_url(postgres_url)
+        connection = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
+        found: str = await connection.fetchval("SHOW log_error_verbosity")
+        await connection.close()
+        return found
+
+    assert COMPOSE["services"]["postgres"]["command"] == ["postgres", "-c", "log_error_verbosity=terse"]
+    assert asyncio.run(embedded()) == "terse"
 
 
 async def test_valkey_asks_for_its_password_syncs_its_file_and_refuses_when_full(folder: Path) -> None:

@@ -41,7 +41,7 @@ async def test_no_label_grows_with_time_or_with_each_start(watched: Watched) -> 
     samples = await watched.metrics()
     for sample in samples:
         assert not unbounded & set(sample.labels.values()), sample
-        assert set(sample.labels) <= {"shard", "gateway", "engine", "role", "durability"}, sample
+        assert set(sample.labels) <= {"shard", "gateway", "engine", "role", "durability", "area"}, sample
     assert {sample.labels["engine"] for sample in samples if "engine" in sample.labels} == {"1"}
     counts = {s.labels["role"]: s.value for s in samples if s.name == "goldx_engines"}
     assert counts == {"leader": 1, "standby": 0, "recovering": 0}

@@ -7,6 +7,7 @@ from typing import Any
 from websockets.sync.client import connect as open_socket
 
 from api.view.channels import PART_ROWS
+from api.view.view import PART_EVENTS
 from goldx.client.local_book import LocalBook
 from goldx.protocol import terms
 from goldx.protocol.commands import OrderPlace
@@ -23,11 +24,11 @@ CALLS_OF_A_ROW = 60
 """Writing a row takes fewer calls of functions than this."""
 
 
-async def place_many(desk: Desk, count: int) -> None:
-    asks = [OrderPlace(desk.b, f"m{n}", desk.symbol, terms.SELL, 0, 1_000, 60_000 + n) for n in range(count)]
+async def place_many(desk: Desk, count: int, prefix: str = "m") -> None:
+    asks = [OrderPlace(desk.b, f"{prefix}{n}", desk.symbol, terms.SELL, 0, 1_000, 60_000 + n) for n in range(count)]
     redis = redis_client.connect(desk.services.valkey_url)
     for number in range(0, count, 500):
-        frame = CommandFrame(f"many-{desk.b}.{number}", 1, tuple(asks[number : number + 500]))
+        frame = CommandFrame(f"{prefix}-{desk.b}.{number}", 1, tuple(asks[number : number + 500]))
         await Journal(redis, Keys(desk.services.shard)).append(frame)
     await redis.aclose()
     await until(lambda: len(desk.server.gateway.view.accounts[desk.b].live) == count)
@@ -82,27 +83,79 @@ async def test_no_subscription_holds_the_loop(desk: Desk) -> None:
 
 async def test_no_list_of_orders_holds_the_loop(desk: Desk) -> None:
     await place_many(desk, ORDERS)
-    address, key = f"{desk.server.url}/ws".replace("http", "ws"), desk.services.keys["FIRM-B"]
-
-    def ask() -> list[int]:
-        with open_socket(address, max_size=None, proxy=None) as connection:
-
-            def result(method: str, **params: str) -> Any:
-                connection.send(json.dumps(call(method, params)))
-                return json.loads(connection.recv())["result"]
-
-            nonce = result("session.challenge", key_id=key.key_id)["nonce"]
-            result("session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex())
-            orders = result("order.list", account=desk.b)["orders"]
-            return [order["order_id"] for order in orders]
-
-    found: list[int] = []
-
-    async def work() -> None:
-        found.extend(await asyncio.to_thread(ask))
-
-    longest = await longest_turn(work())
+    longest, result = await longest_turn_of(desk, "FIRM-B", "order.list", account=desk.b)
+    found = [order["order_id"] for order in result["orders"]]
     assert found == list(desk.server.gateway.view.accounts[desk.b].live)
     assert len(found) == ORDERS
     print(f"{longest} calls")
     assert longest < CALLS_OF_A_ROW * PART_ROWS
+
+
+async def longest_turn_of(desk: Desk, holder: str, method: str, **params: str) -> tuple[int, Any]:
+    """Send one request with a key; return the most calls in one turn of the loop meanwhile, and the result."""
+    address, key = f"{desk.server.url}/ws".replace("http", "ws"), desk.services.keys[holder]
+
+    def ask() -> Any:
+        with open_socket(address, max_size=None, proxy=None) as connection:
+
+            def result(method: str, **params: str) -> Any:
+                connection.send(json.dumps(call(method, params)))
+                answer = json.loads(connection.recv())
+                assert "result" in answer, answer
+                return answer["result"]
+
+            nonce = result("session.challenge", key_id=key.key_id)["nonce"]
+            result("session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex())
+            return result(method, **params)
+
+    found: list[Any] = []
+
+    async def work() -> None:
+        found.append(await asyncio.to_thread(ask))
+
+    return await longest_turn(work()), found[0]
+
+
+async def test_no_cancel_of_all_orders_holds_the_loop(desk: Desk) -> None:
+    """Neither its events, which come in one frame, nor its answer."""
+    await place_many(desk, ORDERS)
+    placed = list(desk.server.gateway.view.accounts[desk.b].live)
+    longest, result = await longest_turn_of(desk, "FIRM-B", "order.cancel_all", account=desk.b)
+    assert [order["order_id"] for order in result["orders"]] == placed
+    assert {order["status"] for order in result["orders"]} == {"cancelled"}
+    assert not desk.server.gateway.view.accounts[desk.b].live
+    print(f"{longest} calls")
+    assert longest < CALLS_OF_A_ROW * PART_ROWS
+
+
+async def test_a_book_is_right_while_all_its_orders_are_cancelled(desk: Desk) -> None:
+    """The change is published in parts, and whoever subscribes meanwhile begins with a whole book."""
+    await place_many(desk, 4 * PART_EVENTS)
+    async with desk.services.member(desk.server, "FIRM-B") as owner, desk.services.member(desk.server) as reader:
+        book = LocalBook({"symbol": desk.symbol, "name": "", "name_zh": "", "phase": "continuous"})
+        sizes = []
+
+        async def follow() -> None:
+            async for message in reader.subscribe(f"book.{desk.symbol}"):
+                book.apply(message)  # raises WrongBook
+                sizes.append(len(book.asks(5 * PART_EVENTS)))
+
+        following = asyncio.create_task(follow())
+        await until(lambda: sizes == [4 * PART_EVENTS])
+        await owner.call("order.cancel_all", account=desk.b)
+        await until(lambda: following.done() or sizes[-1] == 0)
+        following.cancel()
+        assert sizes == [number * PART_EVENTS for number in (4, 3, 2, 1, 0)]
+
+
+async def test_no_command_of_an_operator_holds_the_loop(desk: Desk) -> None:
+    """Over the WebSocket and over REST: the events of thousands of cancels are all in the answer."""
+    await place_many(desk, ORDERS)
+    params = {"symbol": desk.symbol, "reason": "a test"}
+    longest, result = await longest_turn_of(desk, "op", "market.cancel_orders", **params)
+    assert sum(event["event"] == "order.cancelled" for event in result["events"]) == ORDERS
+    print(f"{longest} calls")
+    assert longest < CALLS_OF_A_ROW * PART_ROWS
+    await place_many(desk, PART_ROWS, "again")
+    answer = await desk.services.ask_operator(desk.server, "market.cancel_orders", params)
+    assert [event["event"] for event in answer.json()["events"]].count("order.cancelled") == PART_ROWS

@@ -127,6 +127,37 @@ def test_both_ids_must_name_the_same_order(fast: bool) -> None:
     assert json.loads(gateway.answers[-1])["result"]["order"]["order_id"] == 2
 
 
+async def test_an_order_is_read_by_the_ids_by_which_it_is_cancelled(desk: Desk) -> None:
+    """By each client id that it has had; not by ids of two orders, and not without any."""
+    async with desk.services.member(desk.server) as member:
+        first, second = [
+            (await member.place(desk.a, desk.symbol, "buy", "1", "590.00", f"get-{n}"))["order"]["order_id"]
+            for n in (1, 2)
+        ]
+        renamed = {"account": desk.a, "client_order_id": "get-1", "new_client_order_id": "get-3", "price": "591.00"}
+        await member.call("order.replace", **renamed)
+
+        async def read(**ids: Any) -> dict[str, Any]:
+            found: dict[str, Any] = (await member.call("order.get", account=desk.a, **ids))["order"]
+            return found
+
+        by_ids: list[dict[str, Any]] = [{"client_order_id": "get-1"}, {"client_order_id": "get-3"}, {"order_id": first}]
+        by_ids.append({"order_id": first, "client_order_id": "get-1"})
+        for ids in by_ids:
+            found = await read(**ids)
+            assert (found["order_id"], found["client_order_id"], found["price"]) == (first, "get-3", "591.00"), ids
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({"order_id": second, "client_order_id": "get-1"}, "client_order_id"),
+            ({"order_id": first, "client_order_id": "get-none"}, "client_order_id"),
+            ({}, "order_id"),
+            ({"client_order_id": "get-none"}, "client_order_id"),
+        ]
+        for ids, field in wrong:
+            with pytest.raises(ExchangeError) as refused:
+                await read(**ids)
+            assert refused.value.data["field"] == field, ids
+
+
 async def test_the_newest_events_are_awaited_once_for_all() -> None:
     view, reads = View(), 0
     seen: list[bool] = []
