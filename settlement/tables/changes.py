@@ -66,6 +66,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "account_statement": "kept by trigger, with the hash of its content",
     "bulletin": "append-only by trigger, with the hash of its content",
     "file": "append-only by trigger, and named by its hash",
+    "accrual_day": "says only that a day's fees were accrued; each fee is recorded once all the same",
     "request_key": "answers kept for requests that are repeated",
     "acts_read": "how far the gateways' acts have been read",
 }

@@ -33,6 +33,7 @@ EXEMPT = (
     "account_statement",
     "bulletin",
     "file",
+    "accrual_day",
     "request_key",
     "acts_read",
 )

@@ -87,7 +87,8 @@ async def test_the_ledger_agrees_with_the_engine_after_any_trading(
         assert set((await connection.execute(per_asset)).scalars()) == {0}
     assert await count(engine, trade) == publisher.trades
     report = await three_way.reconcile(engine, "test")
-    assert {found.kind for found in report.breaks} == {"POOL_ENGINE", "UNIDENTIFIED"}, "the start had no documents"
+    # The start had no documents, and the fees of the generated trades follow no rates.
+    assert {found.kind for found in report.breaks} - {"TRADE_FEE"} == {"POOL_ENGINE", "UNIDENTIFIED"}
     await engine.dispose()
 
 
