@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from goldx.hosting.servers import Server
-from goldx.protocol.commands import AccountOpen, ClockTick
+from goldx.protocol.commands import AccountOpen
 from goldx.streams import redis_client
-from goldx.streams.frames import CommandFrame
-from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from tests.api.conftest import Desk, build, until
 
@@ -40,9 +38,7 @@ async def test_a_server_with_another_event_stream_ends_the_gateway(
         await until(lambda: server.exit_code == 1)
 
 
-async def test_an_error_while_events_are_folded_ends_the_gateway(
-    servers: tuple[Server, Server], template: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_error_while_events_are_folded_ends_the_gateway(servers: tuple[Server, Server], template: str) -> None:
     """It is no outage of the server, although it may have the same class: the view would go on half folded."""
 
     def fail(*_: object) -> list[object]:
@@ -53,11 +49,5 @@ async def test_an_error_while_events_are_folded_ends_the_gateway(
         server = await services.start_gateway()
         desk = Desk(services, server, 1)
         await desk.open()
-        await until(lambda: server.gateway.sequencer.waiting == 0)
-        monkeypatch.setattr(server.gateway.sequencer, "take_waiting", fail)
-        redis: Any = redis_client.connect(servers[0].url)
-        cleanup.push_async_callback(redis.aclose)
-        await Journal(redis, Keys(services.shard)).append(
-            CommandFrame("test", 1, (ClockTick(), AccountOpen("LATE", "M")))
-        )
+        server.gateway.sequencer.submit(AccountOpen("LATE", "FIRM-A"), fail)
         await until(lambda: server.exit_code == 1)
