@@ -41,7 +41,7 @@ async def test_a_server_with_another_event_stream_ends_the_gateway(
 async def test_an_error_while_events_are_folded_ends_the_gateway(servers: tuple[Server, Server], template: str) -> None:
     """It is no outage of the server, although it may have the same class: the view would go on half folded."""
 
-    def fail(*_: object) -> list[object]:
+    def fail(*_: object) -> None:
         raise TimeoutError("raised while an answer was made")
 
     async with contextlib.AsyncExitStack() as cleanup:
