@@ -126,7 +126,7 @@ async def accept(by: Clerk, connection: Transaction, number: Number) -> dict[str
 
 @router.post("/withdrawals/{number}/decline")
 async def decline(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
-    """Decline a withdrawal that nobody has accepted; the member sees the reason."""
+    """Decline a withdrawal that has not been accepted; the member sees the reason."""
     await withdrawals.decline(connection, by, number, request.reason)
     return {"withdrawal": number}
 

@@ -108,7 +108,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def lapsed(connection: AsyncConnection, number: int) -> None:
-    """Close a transfer that nobody has decided, since the member has cancelled it; no money moves."""
+    """Close an undecided transfer because the member has cancelled it; no money moves."""
     await advance(connection, cash_transfer, CASH_TRANSFER, SERVICE, "lapse", [number])
 
 

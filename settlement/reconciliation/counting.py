@@ -173,7 +173,7 @@ async def _keep_record(
     found: tuple[Break, ...],
     signed: list[dict[str, int]],
 ) -> None:
-    """Keep the record of a closed count: everything that its report says, as JSON, and its SHA-256."""
+    """Store the record of a closed count: the content of its report as JSON, and its SHA-256."""
     query = select(count_lot).where(count_lot.c.count_no == row.count_no).order_by(count_lot.c.line)
     bars = []
     for line in await connection.execute(query):

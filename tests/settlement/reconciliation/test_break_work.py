@@ -18,31 +18,14 @@ from settlement.reconciliation import (
     past_limits,
 )
 from settlement.reconciliation.break_areas import BANK_SCOPE, BOOKS, area_of
-from settlement.reconciliation.breaks import Break, statement_scope
+from settlement.reconciliation.breaks import Break
 from settlement.tables.reconciliation import BREAK_AREAS, LARGEST_BREAK_FILE
 from settlement.workbooks import writing
 from tests.settlement.commands import clerk
 from tests.settlement.reconciliation.conftest import opened_before
+from tests.settlement.reconciliation.recorded import HOLDING, LIGHT, PNG, UNPAID, XM1, record
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, refused, rewrite
-
-XM1 = statement_scope("XM1")
-LIGHT = Break("WEIGHT_DIFF", "XM1 HX A1 2024", "AU", 100_000, 99_900, "gross_mg", "lot 1", 1)
-HOLDING = Break("HOLDING", "A.H", "AU", 1_000, 2_000)
-UNPAID = Break("VENUE_ONLY", "cash:1", "CNY", 500, 0, note="B.H, reference bank-1")
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
-
-
-async def sql(exchange: SmallExchange, statement: str) -> Any:
-    return await rewrite(exchange, statement)
-
-
-async def record(exchange: SmallExchange, scope: str, *found: Break) -> int:
-    return await do(exchange, breaks.record_run, ONE, scope, 1, found)
-
-
-async def state(exchange: SmallExchange, number: int = 1) -> str:
-    return str((await do(exchange, breaks.find, number)).status)
 
 
 def test_each_break_belongs_to_one_area() -> None:
@@ -83,7 +66,7 @@ async def test_a_break_gets_an_owner_and_notes_that_stay(stocked_exchange: Small
             await do(stocked_exchange, break_work.note, ONE, number, "about nothing")
     for change in ("UPDATE break_step SET text = ''", "DELETE FROM break_step"):
         with pytest.raises(Exception, match="append-only"):
-            await sql(stocked_exchange, change)
+            await rewrite(stocked_exchange, change)
     await record(stocked_exchange, XM1)
     with pytest.raises(BadValue, match="not corrected"):
         await do(stocked_exchange, break_work.note, ONE, 1, "too late")
@@ -125,7 +108,7 @@ async def test_files_are_kept_as_they_came_and_checked_for_their_kind(stocked_ex
     with pytest.raises(BadValue, match="a file of break 2"):
         await do(stocked_exchange, break_work.content, 2, 1)
     with pytest.raises(IntegrityError, match="ck_break_file_hash_of_content"):
-        await sql(
+        await rewrite(
             stocked_exchange,
             "INSERT INTO break_file (break_id, name, kind, sha256, content, at, by) "
             "VALUES (1, 'a', 'txt', '', 'b', 1, '')",
@@ -149,26 +132,26 @@ async def test_files_are_kept_as_they_came_and_checked_for_their_kind(stocked_ex
     ids=["money", "gold", "weight", "no lot", "fineness", "seal", "class of the lot", "unknown", "number", "no price"],
 )
 async def test_a_break_has_a_value(stocked_exchange: SmallExchange, found: Break, fen: int | None) -> None:
-    await sql(stocked_exchange, "UPDATE instrument SET last_price = NULL, reference_price = 92500")
+    await rewrite(stocked_exchange, "UPDATE instrument SET last_price = NULL, reference_price = 92500")
     await record(stocked_exchange, XM1, found)
     (listed,) = await do(stocked_exchange, break_listing.listing)
     assert listed.value_fen == fen
-    await sql(stocked_exchange, "UPDATE instrument SET last_price = 185000")
+    await rewrite(stocked_exchange, "UPDATE instrument SET last_price = 185000")
     doubled = (await do(stocked_exchange, break_values.of, [listed.row]))[1]
     assert found.asset == "CNY" or fen is None or abs(int(doubled or 0) - 2 * fen) <= 1
 
 
 async def test_a_value_is_at_the_settlement_price_of_the_newest_closed_day(stocked_exchange: SmallExchange) -> None:
-    await sql(stocked_exchange, "UPDATE instrument SET last_price = 99900, reference_price = 92500")
+    await rewrite(stocked_exchange, "UPDATE instrument SET last_price = 99900, reference_price = 92500")
     await record(stocked_exchange, BOOKS, HOLDING)
     for number, (day, price) in enumerate((("2026-11-25", 60_000), ("2026-11-24", 50_000), ("2026-11-26", None)), 1):
-        await sql(
+        await rewrite(
             stocked_exchange,
             "INSERT INTO business_day (day, first_sequence, last_sequence, ended_at, state, started_at, started_by) "
             f"VALUES ('{day}', {number}, {number}, 1, 'CLOSING', 1, 'x')",
         )
         method = "NONE" if price is None else "AVERAGE"
-        await sql(
+        await rewrite(
             stocked_exchange,
             "INSERT INTO day_price (day, symbol, closing_method, settlement_price, settlement_method, inputs) "
             f"VALUES ('{day}', 'AU', 'NONE', {'NULL' if price is None else price}, '{method}', '{{}}')",
@@ -206,7 +189,7 @@ async def test_an_operator_changes_the_limits_of_an_area(stocked_exchange: Small
         with pytest.raises(BadValue, match=f"^{field}"):
             await change(*values, "as an experiment")
     with pytest.raises(IntegrityError, match="engine_is_fixed"):
-        await sql(
+        await rewrite(
             stocked_exchange,
             "INSERT INTO break_limit (area, name, value, reason, at, by) VALUES ('ENGINE', 'LIMIT', 9, '', 1, '')",
         )
@@ -218,10 +201,10 @@ async def test_breaks_past_their_limit_stop_the_day_and_name_who_clears_them(sto
     await record(stocked_exchange, XM1, LIGHT)
     await record(stocked_exchange, BANK_SCOPE, UNPAID)
     await do(stocked_exchange, break_work.explain, ONE, 1, ONE, "the engine is slow")
-    await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(2)}")
+    await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(2)}")
     today = working_days.today()
     assert [stop.break_id for stop in await do(stocked_exchange, past_limits.past_limit, today)] == [1]
-    await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
+    await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
     found = await do(stocked_exchange, past_limits.past_limit, today)
     assert [(stop.break_id, stop.area, stop.days, stop.limit, stop.desk) for stop in found] == [
         (1, "ENGINE", 3, 0, "risk"),
@@ -243,11 +226,11 @@ async def test_breaks_past_their_limit_stop_the_day_and_name_who_clears_them(sto
 
 @pytest.mark.usefixtures("configured_database")
 async def test_the_commands_of_breaks(stocked_exchange: SmallExchange, tmp_path: Any) -> None:
-    await sql(
+    await rewrite(
         stocked_exchange, "INSERT INTO staff (staff, name, permissions, created_at) VALUES ('op', 'op', '{operate}', 1)"
     )
     await record(stocked_exchange, XM1, LIGHT)
-    await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
+    await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
     assert "WAREHOUSE" in await clerk(ONE, "breaks", "--past-limit")
     assert "unexplained breaks of WAREHOUSE" in await clerk(ONE, "break", "stops", code=1)
     await clerk(ONE, "break", "assign", "1", OTHER, "--reason", "has the key")

@@ -1,7 +1,6 @@
 """Resolutions of breaks by documents that belong to them, write-offs by two people, and runs after both."""
 
 import random
-from typing import Any
 
 import pytest
 
@@ -19,30 +18,13 @@ from settlement.reconciliation import (
     vault_freeze,
 )
 from settlement.reconciliation.break_areas import BANK_SCOPE, BOOKS
-from settlement.reconciliation.breaks import Break, statement_scope
+from settlement.reconciliation.breaks import Break
 from settlement.reports import stock_report
 from settlement.service import movements
 from tests.settlement import bar_lists
 from tests.settlement.reconciliation.conftest import opened_before
+from tests.settlement.reconciliation.recorded import HOLDING, LIGHT, XM1, record, state
 from tests.settlement.small_exchange import ONE, OTHER, THIRD, SmallExchange, bars, do, refused, rewrite
-
-XM1 = statement_scope("XM1")
-LIGHT = Break("WEIGHT_DIFF", "XM1 HX A1 2024", "AU", 100_000, 99_900, "gross_mg", "lot 1", 1)
-HOLDING = Break("HOLDING", "A.H", "AU", 1_000, 2_000)
-UNPAID = Break("VENUE_ONLY", "cash:1", "CNY", 500, 0, note="B.H, reference bank-1")
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
-
-
-async def sql(exchange: SmallExchange, statement: str) -> Any:
-    return await rewrite(exchange, statement)
-
-
-async def record(exchange: SmallExchange, scope: str, *found: Break) -> int:
-    return await do(exchange, breaks.record_run, ONE, scope, 1, found)
-
-
-async def state(exchange: SmallExchange, number: int = 1) -> str:
-    return str((await do(exchange, breaks.find, number)).status)
 
 
 async def paid_to_the_wrong_account(exchange: SmallExchange) -> int:
@@ -58,7 +40,7 @@ async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchan
     await record(
         stocked_exchange, BOOKS, Break("HOLDING", "B.H", "CNY", 500, 0), Break("HOLDING", "VENUE", "CNY", 1, 0)
     )
-    (money,) = await sql(stocked_exchange, "SELECT max(cash_id) FROM cash_transfer")
+    (money,) = await rewrite(stocked_exchange, "SELECT max(cash_id) FROM cash_transfer")
     about_money = Break("VENUE_ONLY", f"cash:{money[0]}", "CNY", 1_000, 0)
     await record(stocked_exchange, BANK_SCOPE, about_money, about_money._replace(subject="payment:1"))
 
@@ -92,8 +74,10 @@ async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchan
 
 
 async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_exchange: SmallExchange) -> None:
-    (own,) = await sql(stocked_exchange, "SELECT min(assay_id) FROM assay WHERE lot_id = 1 AND method = 'FIRE_ASSAY'")
-    (xray,) = await sql(stocked_exchange, "SELECT min(assay_id) FROM assay WHERE lot_id = 1 AND method = 'XRF'")
+    (own,) = await rewrite(
+        stocked_exchange, "SELECT min(assay_id) FROM assay WHERE lot_id = 1 AND method = 'FIRE_ASSAY'"
+    )
+    (xray,) = await rewrite(stocked_exchange, "SELECT min(assay_id) FROM assay WHERE lot_id = 1 AND method = 'XRF'")
     heavier = bars([{"serial": "W1"}])
     number = await do(stocked_exchange, pre_advice.pre_advise, ONE, bar_lists.declared(heavier))
     await do(stocked_exchange, intake.arrive, ONE, {number[0]: "S-W1"})
@@ -122,7 +106,7 @@ async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_ex
     assert await state(stocked_exchange) == "RESOLVED"
     assay = ("assay", int(own[0]), "assayed again")
     assert "older" in await refused(stocked_exchange, "NOT_RESOLVED", resolve, ONE, 2, *assay)
-    await sql(stocked_exchange, "UPDATE recon_break SET opened_at = 0")
+    await rewrite(stocked_exchange, "UPDATE recon_break SET opened_at = 0")
     assert "break 3 is about no lot" in await refused(stocked_exchange, "NOT_RESOLVED", resolve, ONE, 3, *assay)
     for unknown in (int(xray[0]), 9_999):
         with pytest.raises(BadValue, match="the number of a fire assay"):
@@ -132,7 +116,7 @@ async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_ex
 
 
 async def test_two_people_write_a_small_break_off(stocked_exchange: SmallExchange) -> None:
-    await sql(stocked_exchange, "UPDATE instrument SET last_price = NULL, reference_price = 92500")
+    await rewrite(stocked_exchange, "UPDATE instrument SET last_price = NULL, reference_price = 92500")
     heavy = LIGHT._replace(subject="other", lot_id=2, found=50_000)
     await record(stocked_exchange, XM1, LIGHT, heavy)
     await record(stocked_exchange, BOOKS, HOLDING._replace(found=1_001))
@@ -150,7 +134,7 @@ async def test_two_people_write_a_small_break_off(stocked_exchange: SmallExchang
     assert "is 99.89 by now" in await refused(stocked_exchange, "BREAK_CHANGED", movements.approve, OTHER, number)
     await do(stocked_exchange, movements.decline, OTHER, number)
     number = await do(stocked_exchange, propose, ONE, 1, "a hundredth of a gram")
-    await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(5)}")
+    await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(5)}")
     await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(stocked_exchange, break_limits.change, "operator", "WAREHOUSE", "WRITE_OFF", 100, "for a while")
     await refused(stocked_exchange, "TOO_VALUABLE", movements.approve, OTHER, number)
@@ -169,11 +153,11 @@ async def test_two_people_write_a_small_break_off(stocked_exchange: SmallExchang
 async def test_a_resolved_break_that_is_found_again_is_open_again(stocked_exchange: SmallExchange) -> None:
     """At the same size, too; a written-off one stays, and has ended when it was written off."""
     await record(stocked_exchange, XM1, LIGHT, LIGHT._replace(subject="other", lot_id=2))
-    await sql(stocked_exchange, "UPDATE recon_break SET opened_at = 0")
-    (made,) = await sql(stocked_exchange, "SELECT assay_id FROM assay WHERE lot_id = 1 AND method = 'FIRE_ASSAY'")
+    await rewrite(stocked_exchange, "UPDATE recon_break SET opened_at = 0")
+    (made,) = await rewrite(stocked_exchange, "SELECT assay_id FROM assay WHERE lot_id = 1 AND method = 'FIRE_ASSAY'")
     await do(stocked_exchange, resolutions.resolve, ONE, 1, "assay", made[0], "assayed again")
     await stocked_exchange.approve(await do(stocked_exchange, resolutions.propose_write_off, ONE, 2, "dust"))
-    await sql(stocked_exchange, "UPDATE recon_break SET closed_at = 7 WHERE break_id = 2")
+    await rewrite(stocked_exchange, "UPDATE recon_break SET closed_at = 7 WHERE break_id = 2")
     await record(stocked_exchange, XM1, LIGHT, LIGHT._replace(subject="other", lot_id=2))
     assert [await state(stocked_exchange, number) for number in (1, 2)] == ["OPEN", "WRITTEN_OFF"]
     assert [row.step for row in await do(stocked_exchange, break_work.steps, 1)] == ["resolve", "reopen"]
@@ -213,10 +197,10 @@ async def test_generated_runs_and_acts_lead_where_the_model_leads(stocked_exchan
     print(f"seed {seed}")
     chance = random.Random(seed)
     model = Model()
-    await sql(stocked_exchange, "UPDATE instrument SET last_price = NULL, reference_price = 92500")
+    await rewrite(stocked_exchange, "UPDATE instrument SET last_price = NULL, reference_price = 92500")
     for _ in range(60):
         act = chance.choice(["run", "run", "run", "explain", "resolve", "write_off"])
-        rows = list(await sql(stocked_exchange, "SELECT break_id, status FROM recon_break ORDER BY 1 DESC LIMIT 1"))
+        rows = list(await rewrite(stocked_exchange, "SELECT break_id, status FROM recon_break ORDER BY 1 DESC LIMIT 1"))
         number = rows[0].break_id if rows else 1
         if act == "run":
             size = chance.choice([0, 20, 30, 30, 40, -30])
@@ -227,8 +211,8 @@ async def test_generated_runs_and_acts_lead_where_the_model_leads(stocked_exchan
             if act == "explain":
                 await do(stocked_exchange, break_work.explain, ONE, number, ONE, "dust")
             elif act == "resolve":
-                await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = 0 WHERE break_id = {number}")
-                (found_assay,) = await sql(
+                await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = 0 WHERE break_id = {number}")
+                (found_assay,) = await rewrite(
                     stocked_exchange, "SELECT assay_id FROM assay WHERE lot_id = 1 AND method <> 'XRF'"
                 )
                 await do(stocked_exchange, resolutions.resolve, ONE, number, "assay", found_assay[0], "assayed")
@@ -237,7 +221,7 @@ async def test_generated_runs_and_acts_lead_where_the_model_leads(stocked_exchan
                 await do(stocked_exchange, movements.approve, OTHER, proposal)
                 model.closed = True
             model.status = BREAK.steps[act].after
-        rows = list(await sql(stocked_exchange, "SELECT status, closed_at FROM recon_break ORDER BY break_id DESC"))
+        rows = list(await rewrite(stocked_exchange, "SELECT status, closed_at FROM recon_break ORDER BY break_id DESC"))
         assert (rows[0].status if rows else None) == model.status, act
         if rows:
             assert (rows[0].closed_at is not None) == model.closed, act
