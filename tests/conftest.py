@@ -3,7 +3,7 @@
 import itertools
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +13,7 @@ from hypothesis import settings
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
+from goldx.hosting import collector
 from goldx.hosting.embedded import temporary_servers
 from goldx.hosting.servers import Server
 from goldx.hosting.valkey import start_valkey
@@ -35,6 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fault campaign", "only with -m faults")
     group.addoption("--seed", type=int, default=None, help="seed of the first round; each next has the next number")
     group.addoption("--rounds", type=int, default=15, help="rounds of the campaign")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Exempt the modules and tests that are collected from garbage collection: they stay to the end."""
+    with collector.paused():
+        return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
