@@ -17,6 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from api.condition import Condition
 from api.edge.allowance import Allowances
 from api.edge.auth import Authenticator
+from api.edge.command_keys import CommandKeys
 from api.edge.key_register import KeyRegister
 from api.edge.outcome import Outcome, Refusal
 from api.edge.stalls import Stalls
@@ -105,6 +106,7 @@ class Gateway:
         self.staff = StaffProcess(settings, redis_url, database_url) if settings.staff_process else None
         """Answers requests of staff; if None, the gateway answers them itself."""
         self._acts = ActLog(self._redis, self.keys, settings.gateway_id)
+        self.command_keys = CommandKeys(self._redis, self.keys)
         self._lease = GatewayLease(self._redis, self.keys, settings.gateway_id)
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
         """By address: the allowance for requests without a key, over REST and the WebSocket together."""

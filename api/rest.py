@@ -1,26 +1,34 @@
 """REST: the public market, the status of the gateway, and the operators' commands."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import TheGateway, ThePrincipal
-from api.edge.outcome import Refusal
+from api.edge import problems
+from api.edge.auth import Principal
+from api.edge.outcome import Outcome, Refusal
 from api.edge.params import MAX_ROWS
 from api.edge.problems import documented
+from api.edge.request_keys import KEY_HEADER, KEY_PARAMETER, content_of, response_of
 from api.edge.rpc import encode
+from api.gateway import Gateway
 from api.listing import ThePage, listed, page_dependency
 from api.metrics import write
 from api.sessions.act_log import take_reason
 from api.sessions.long_results import long_result
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
 from api.view.market_data import MarketData
+from goldx.protocol.commands import AnyCommand
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest, cut
+from settlement.base.request_keys import Answer
 
 router = APIRouter()
 _PROBLEMS: Final = documented(
@@ -99,8 +107,12 @@ async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str
     return listed("trades", market.write_trade, rows, symbol=symbol)
 
 
-@router.post("/v1/operator/commands", tags=["operator"], responses=_PROBLEMS)
-async def operator_command(gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand) -> Any:
+@router.post(
+    "/v1/operator/commands", tags=["operator"], responses=_PROBLEMS, openapi_extra={"parameters": [KEY_PARAMETER]}
+)
+async def operator_command(
+    request: Request, gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand
+) -> Any:
     """Place one command of the venue, and return its events. Needs the permission `operate`.
 
     The parameter `reason` goes to the audit log with the command. The holder of the token is recorded in `by`.
@@ -113,14 +125,31 @@ async def operator_command(gateway: TheGateway, principal: ThePrincipal, command
         return {"events": [], "preview": gateway.trading.preview(command.params)}
     if command.method not in OPERATOR_METHODS:
         raise BadValue("method", command.method, "one of " + ", ".join(OPERATOR_METHODS))
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        return response_of(await _operate(gateway, principal, command, gateway.command))
+    work = partial(_operate, gateway, principal, command, gateway.sequencer.place)
+    content = await content_of(request)
+    answer, replayed = await gateway.command_keys.once(str(principal.staff), key, content, work)
+    return response_of(answer, replayed=replayed)
+
+
+async def _operate(
+    gateway: Gateway, principal: Principal, command: OperatorCommand, place: Callable[[AnyCommand], Awaitable[Outcome]]
+) -> Answer:
+    """Place a command of an operator and return the answer. Raises BadValue and Refusal if it is not placed."""
     params, reason = take_reason(command.method, command.params)
-    placed = Trading.read(command.method, params, by=str(principal.staff))
-    placed = await gateway.trading.check(placed)
+    read = Trading.read(command.method, params, by=str(principal.staff))
+    placed = await gateway.trading.check(read)
     await gateway.trading.record(principal, placed, reason)
-    outcome = await gateway.command(placed)
+    outcome = await place(placed)
     long = long_result(placed, outcome, gateway.view)
-    if long is None:
-        return gateway.trading.operator_result(placed, outcome)
-    while long.step():
-        await asyncio.sleep(0)
-    return Response(encode(long.result()), media_type="application/json")
+    if long is not None:
+        while long.step():
+            await asyncio.sleep(0)
+        return Answer(200, encode(long.result()).decode())
+    try:
+        return Answer(200, encode(gateway.trading.operator_result(placed, outcome)).decode())
+    except Refusal as refusal:
+        refused = problems.refused(refusal)
+        return Answer(refused.status_code, bytes(refused.body).decode())

@@ -59,15 +59,20 @@ def documented(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": text} for status, text in texts.items()}
 
 
+def refused(error: Refusal) -> JSONResponse:
+    """Return the response for a refusal."""
+    headers = {}
+    if (retry_after := error.data.get("retry_after_ms")) is not None:
+        headers["Retry-After"] = str(-(-retry_after // 1_000))
+    return problem(describe(error.reason).http_status, str(error), error.reason, headers, **error.data)
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem. The details of an unexpected error go to the log only."""
 
     @app.exception_handler(Refusal)
     async def _refusal(_: Request, error: Refusal) -> JSONResponse:
-        headers = {}
-        if (retry_after := error.data.get("retry_after_ms")) is not None:
-            headers["Retry-After"] = str(-(-retry_after // 1_000))
-        return problem(describe(error.reason).http_status, str(error), error.reason, headers, **error.data)
+        return refused(error)
 
     @app.exception_handler(BadValue)
     async def _bad_value(_: Request, error: BadValue) -> JSONResponse:

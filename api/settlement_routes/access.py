@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.dependencies import TheGateway, ThePrincipal, principal_of
 from api.edge.auth import Principal
 from api.edge.outcome import Refusal
-from api.edge.problems import MEDIA_TYPE, documented
+from api.edge.problems import documented
+from api.edge.request_keys import KEY_HEADER, KEY_PARAMETER, content_of, response_of
 from goldx.protocol.units import BadValue
 from settlement.base import request_keys
 from settlement.base.paging import LARGEST_NUMBER
@@ -35,18 +36,6 @@ PROBLEMS: Final = documented(
 )
 
 
-KEY_HEADER: Final = "Idempotency-Key"
-REPLAYED_HEADER: Final = "Idempotency-Replayed"
-_KEY_PARAMETER: Final = {
-    "name": KEY_HEADER,
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "maxLength": request_keys.LONGEST_KEY},
-    "description": "A key that the caller chooses for this request. Repeated with it, the request gets the same answer "
-    "and nothing is done again",
-}
-
-
 class _Answered(Exception):
     """The request was answered before under its key."""
 
@@ -60,7 +49,7 @@ class KeyedRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         if "POST" in (more.get("methods") or ()):
-            more["openapi_extra"] = {"parameters": [_KEY_PARAMETER], **(more.get("openapi_extra") or {})}
+            more["openapi_extra"] = {"parameters": [KEY_PARAMETER], **(more.get("openapi_extra") or {})}
         super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -71,9 +60,7 @@ class KeyedRoute(APIRoute):
             try:
                 response = await handle(request)
             except _Answered as before:
-                status, body = before.answer
-                media_type = MEDIA_TYPE if status >= 400 else "application/json"
-                return Response(body, status, {REPLAYED_HEADER: "true"}, media_type)
+                return response_of(before.answer, replayed=True)
             taken = getattr(request.state, "request_key", None)
             if taken is not None:
                 connection, holder, key = taken
@@ -227,8 +214,7 @@ async def _transaction(gateway: TheGateway, request: Request) -> AsyncIterator[A
         if request.method == "POST" and key is not None:
             principal = await principal_of(request)
             holder = principal.staff or f"member {principal.member}"
-            asked = f"{request.url.path}?{request.url.query}\n".encode() + await request.body()
-            answer = await request_keys.begin(connection, holder, key, asked)
+            answer = await request_keys.begin(connection, holder, key, await content_of(request))
             if answer is not None:
                 raise _Answered(answer)
             request.state.request_key = (connection, holder, key)

@@ -7,7 +7,7 @@ from pydantic import Field
 from api.dependencies import TheGateway
 from api.listing import ThePage, listed
 from api.settlement_routes.access import AnyStaff, Clerk, Number, Reader, Strict, Transaction, new_router
-from goldx.protocol.units import format_amount, parse_money
+from goldx.protocol.units import format_amount, parse_money, parse_weight
 from settlement.ledger import balances, cash, corrections, fee_payouts, progress
 
 router = new_router()
@@ -35,6 +35,19 @@ class CorrectionRequest(ClaimPaymentRequest):
     to_account: str | None = Field(
         default=None, description="is paid; absent: money that came without a document goes back"
     )
+
+
+class MetalCorrectionRequest(Strict):
+    symbol: str
+    weight: str = Field(description="fine grams, more than zero", examples=["99.900"])
+    from_account: str | None = Field(
+        default=None, description="gives; absent: gold that went without a document comes back"
+    )
+    to_account: str | None = Field(
+        default=None, description="gets it; absent: gold that came without a document goes back"
+    )
+    reason: str
+    document: str = Field(description="number of the paper that proves it")
 
 
 def _balance(row: Any) -> dict[str, Any]:
@@ -68,6 +81,16 @@ async def propose_correction(by: Clerk, connection: Transaction, request: Correc
     amount, accounts = parse_money(request.amount), (request.from_account, request.to_account)
     number = await corrections.propose(connection, by, *accounts, amount, request.reason, request.document)
     return {"proposal": number}
+
+
+@router.post("/corrections/metal")
+async def propose_correction_of_metal(
+    by: Clerk, connection: Transaction, request: MetalCorrectionRequest
+) -> dict[str, int]:
+    """Propose to move gold between trading accounts, or to correct gold that came or went without a document."""
+    weight, accounts = parse_weight(request.weight, "weight"), (request.from_account, request.to_account)
+    why = (request.reason, request.document)
+    return {"proposal": await corrections.propose_metal(connection, by, request.symbol, *accounts, weight, *why)}
 
 
 @router.post("/corrections/claims/{number}")

@@ -35,6 +35,8 @@ REASONS: Final[dict[str, Reason]] = {
     "CANNOT_FILL": Reason("it cannot be filled whole now"),
     "SELF_TRADE": Reason("it would trade with an order of the same owner"),
     "RESALE_LOCKED": Reason("gold bought so recently may not be sold yet"),
+    "KEY_REUSED": Reason("the Idempotency-Key was given with another request before"),
+    "KEY_UNANSWERED": Reason("the first request under this Idempotency-Key has no answer"),
     "RATE_LIMITED": Reason("too many requests in this session; retry_after_ms says when the next is allowed", 429),
     "KILLED": Reason("the member is killed"),
     "RETIRED": Reason("the venue has taken it out of use"),

@@ -38,8 +38,16 @@ class Keys:
         """Hash: trading day -> the key with which its random ends are drawn (``goldx.timetable.day_keys``)."""
         self.known_keys = f"{tag}:keys"
         """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
+        self._command_keys = f"{tag}:command_keys"
         self.notices = f"{tag}:notices"
         """Hash: change id -> a member, one of the staff or a key suspended or ended (``goldx.streams.standings``)."""
+
+    def command_key(self, holder: str, key: str) -> str:
+        """Return the key under which the answer to an operator's request is kept; it expires.
+
+        ``key`` is the one that the request carried (``api.edge.command_keys``).
+        """
+        return f"{self._command_keys}:{len(holder)}:{holder}:{key}"
 
     def heartbeat(self, service: str) -> str:
         """Return the key that a service which runs keeps alive (``goldx.streams.heartbeats``); it expires."""

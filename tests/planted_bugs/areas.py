@@ -149,10 +149,14 @@ AREAS = (
     Area(
         "sequencer",
         "api/journal",
-        ("tests/api/journal/test_pressure.py", "tests/api/journal/test_sequencer.py"),
+        (
+            "tests/api/journal/test_pressure.py",
+            "tests/api/journal/test_sequencer.py",
+        ),
         (),
         sequencer.BUGS,
     ),
+    Area("command keys", "api/edge", ("tests/api/edge/test_command_keys.py",), (), sequencer.KEY_BUGS),
     Area(
         "view",
         "api/view",

@@ -1,4 +1,4 @@
-"""Bugs in the sequencer of a gateway and in its back-pressure."""
+"""Bugs in the sequencer of a gateway, in its back-pressure, and in the keys of operators' requests."""
 
 from tests.planted_bugs.bug import Bug
 
@@ -131,3 +131,18 @@ BUGS = (
         "a full disk is never free again", PRESSURE, "        self.disk_full = None\n        if free", "        if free"
     ),
 )
+
+KEYS = "command_keys.py"
+
+KEY_BUGS = (
+    Bug("a key serves any command", KEYS, "if taken.request != hashed:", "if not taken.request:"),
+    Bug("a command under a key is placed again", KEYS, "nx=True, ex=KEPT_SECONDS", "ex=KEPT_SECONDS"),
+    Bug(
+        "a command that was not placed uses its key",
+        KEYS,
+        "            await self._redis.delete(name)\n            raise",
+        "            raise",
+    ),
+    Bug("the answer under a key is not kept", KEYS, "_encode(_Taken(hashed, answer))", "_encode(_Taken(hashed))"),
+)
+"""Bugs in the keys of operators' requests."""

@@ -1,14 +1,16 @@
 """A request that is repeated under its key is not carried out again, and gets its first answer."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import func, select, text, update
+from starlette.routing import BaseRoute
 
 from api.app import create_app
-from api.settlement_routes import FOLDERS
+from api.settlement_routes.access import KeyedRoute
 from settlement.base import request_keys
 from settlement.documents.registered import STANDINGS
 from settlement.tables.base import request_key
@@ -37,27 +39,41 @@ WITHOUT_A_DATABASE = tuple(
 """Steps that work while the database is away, and keep no answer; repeated, they say that it is so already."""
 
 
-def test_every_post_of_settlement_takes_a_key() -> None:
+BY_COMMAND = {"/v1/operator/commands"}
+"""Its answers are kept beside the journal (``tests/api/edge/test_command_keys.py``)."""
+
+
+def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+    """Yield the routes of an application, those of included routers as well."""
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield route
+        yield from api_routes(getattr(getattr(route, "original_router", None), "routes", ()))
+
+
+def test_every_post_takes_a_key() -> None:
     """Its documentation says so, and it works in the transaction that stores the answer."""
-    posts = [
-        route
-        for folder in FOLDERS
-        for route in folder.router.routes
-        if isinstance(route, APIRoute) and "POST" in (route.methods or ())
-    ]
-    assert len(posts) > 70
-    documented = create_app().openapi()["paths"]
+    app = create_app()
+    routes = list(api_routes(app.routes))
+    assert {method for route in routes for method in route.methods or ()} == {"GET", "POST", "PUT"}, (
+        "PUT sets, once or twice"
+    )
+    posts = [route for route in routes if "POST" in (route.methods or ())]
+    assert len(posts) > 100
+    documented = app.openapi()["paths"]
+    assert {route.path for route in posts} == {path for path, item in documented.items() if "post" in item}
+    without = set()
     for route in posts:
+        parameters = documented[route.path]["post"].get("parameters", ())
+        headers = [found["in"] for found in parameters if found["name"] == "Idempotency-Key"]
         if route.path.endswith(WITHOUT_A_DATABASE):
-            parameters = documented[route.path]["post"]["parameters"]
-            assert not [found for found in parameters if found["name"] == "Idempotency-Key"], route.path
+            assert headers == [], route.path
             continue
-        names = {name for part in route.dependant.dependencies for name in [getattr(part.call, "__name__", "")]}
-        assert "_transaction" in names, route.path
-        (parameter,) = [
-            found for found in documented[route.path]["post"]["parameters"] if found["name"] == "Idempotency-Key"
-        ]
-        assert parameter["in"] == "header"
+        assert headers == ["header"], route.path
+        names = {getattr(part.call, "__name__", "") for part in route.dependant.dependencies}
+        if not (isinstance(route, KeyedRoute) and "_transaction" in names):
+            without.add(route.path)
+    assert without == BY_COMMAND
 
 
 async def test_a_repeated_request_is_answered_as_before(exchange: SmallExchange, rest: Rest) -> None:
