@@ -95,7 +95,7 @@ async def accrue(connection: AsyncConnection, day: date) -> int:
     rates = await tariff.on(connection, day)
     found = [*await _storage(connection, rates), *await _sold(connection, rates)]
     found += await overdue(connection, rates, day)
-    return await _write(connection, day, found)
+    return await _write(connection, day, found, whole_day=True)
 
 
 async def write_day(connection: AsyncConnection, day: date, found: Sequence[Fee]) -> None:
@@ -103,7 +103,7 @@ async def write_day(connection: AsyncConnection, day: date, found: Sequence[Fee]
     await audit.lock(connection)
     marked = insert_or(accrual_day).values(day=day, at=now_ms()).on_conflict_do_nothing().returning(accrual_day.c.day)
     if (await connection.execute(marked)).first() is not None:
-        await _write(connection, day, found)
+        await _write(connection, day, found, whole_day=True)
 
 
 async def accrued(connection: AsyncConnection, days: Sequence[date]) -> set[date]:
@@ -246,11 +246,15 @@ def is_charged(fee: Fee) -> bool:
     return fee.amount_ufen > 0 and fee.account != VENUE
 
 
-async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee]) -> int:
-    """Record fees, at most once a day for a document, and log the new number of that day's fees in the audit log."""
+async def _write(connection: AsyncConnection, day: date, found: Iterable[Fee], *, whole_day: bool = False) -> int:
+    """Record fees, at most once a day for a document, and log the new number of that day's fees in the audit log.
+
+    With ``whole_day`` the day is accrued, which is logged also if it has no fees.
+    """
     rows = [{"day": day, **fee._asdict()} for fee in found if is_charged(fee)]
     if rows:
         await connection.execute(insert_or(fee_accrual).on_conflict_do_nothing(), rows)
+    if rows or whole_day:
         count, total = (await totals(connection, [day]))[day]
         detail = {"fees": count, "ufen": total}
         await audit.record(connection, audit.Act(SERVICE, "fees.accrue", f"day:{day.isoformat()}", detail))

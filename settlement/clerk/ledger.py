@@ -5,7 +5,7 @@ from typing import NamedTuple
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue, format_amount, parse_money
+from goldx.protocol.units import BadValue, format_amount, parse_money, parse_weight
 from settlement.base.paging import PageRequest
 from settlement.base.units import unit_of
 from settlement.clerk.group import clerk, propose, show
@@ -57,7 +57,7 @@ def cash_out(by: str, transfer: _Transfer) -> None:
 
 @clerk.group("correct")
 def correct_group() -> None:
-    """Correct money on the wrong account: one person proposes with the reason, another approves."""
+    """Correct money or gold on the wrong account: one person proposes with the reason, another approves."""
 
 
 AMOUNT = click.option("--amount", required=True, metavar="CNY", help="CNY, more than zero.")
@@ -79,6 +79,26 @@ def correct_money(
     async def work(connection: AsyncConnection) -> int:
         fen = parse_money(amount)
         return await corrections.propose(connection, by, from_account, to_account, fen, reason, document)
+
+    propose(by, work)
+
+
+@correct_group.command("metal")
+@click.option("--symbol", required=True)
+@click.option("--fine", "weight", required=True, metavar="GRAMS", help="Fine grams, more than zero.")
+@click.option("--from-account", help="Account that gives; left out: gold that went without a document comes back.")
+@click.option("--to-account", help="Account that gets it; left out: gold that came without a document goes back.")
+@REASON
+@DOCUMENT
+@click.pass_obj
+def correct_metal(
+    by: str, symbol: str, weight: str, from_account: str | None, to_account: str | None, reason: str, document: str
+) -> None:
+    """Propose to move gold between trading accounts, or to correct gold that came or went without a document."""
+
+    async def work(connection: AsyncConnection) -> int:
+        accounts, fine_mg = (from_account, to_account), parse_weight(weight, "weight")
+        return await corrections.propose_metal(connection, by, symbol, *accounts, fine_mg, reason, document)
 
     propose(by, work)
 

@@ -96,7 +96,7 @@ async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> 
         values = {"state": CLOSED, "closed_at": now_ms(), "closing_hash": bytes.fromhex(hashed)}
         await connection.execute(update(business_day).where(business_day.c.day == day.day).values(values))
         detail = {"first": day.first, "last": day.last, "hash": hashed}
-        await audit.record(connection, audit.Act(by, "day.close", f"day:{day.day.isoformat()}", detail))
+        await audit.record(connection, audit.Act(by, "day.close", _subject(day), detail))
 
 
 async def _open(connection: AsyncConnection, by: str, day: Day) -> None:
@@ -114,7 +114,14 @@ async def _open(connection: AsyncConnection, by: str, day: Day) -> None:
         "started_at": now_ms(),
         "started_by": by,
     }
-    await connection.execute(insert_or(business_day).values(values).on_conflict_do_nothing())
+    begun = insert_or(business_day).values(values).on_conflict_do_nothing().returning(business_day.c.day)
+    if (await connection.execute(begun)).first() is not None:
+        detail = {"first": day.first, "last": day.last}
+        await audit.record(connection, audit.Act(by, "day.begin", _subject(day), detail))
+
+
+def _subject(day: Day) -> str:
+    return f"day:{day.day.isoformat()}"
 
 
 async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | None:
@@ -131,6 +138,7 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) 
             await connection.execute(insert(close_step).values(day=day.day, step=step.name, position=number, **begun))
         else:
             await connection.execute(update(close_step).where(*this).values(begun))
+        await audit.record(connection, audit.Act(by, "day.step", _subject(day), {"step": step.name, "is": RUNNING}))
     if step.prepare is not None:
         await step.prepare(engine, by)
     async with engine.begin() as connection:
@@ -138,6 +146,7 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) 
         if found:
             blocked: dict[str, Any] = {"status": BLOCKED, "obstacles": [obstacle._asdict() for obstacle in found]}
             await connection.execute(update(close_step).where(*this).values(blocked))
+            detail = {"step": step.name, "is": BLOCKED}
         else:
             facts = None if step.facts is None else await step.facts(connection, day)
             output = await step.run(connection, day, facts)
@@ -145,6 +154,8 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) 
             done: dict[str, Any] = {"status": DONE, "facts": facts, "output": output, "finished_at": now_ms()}
             done |= {"input_hash": bytes.fromhex(inputs), "output_hash": bytes.fromhex(digest(output))}
             await connection.execute(update(close_step).where(*this).values(done))
+            detail = {"step": step.name, "is": DONE, "output": digest(output)}
+        await audit.record(connection, audit.Act(by, "day.step", _subject(day), detail))
     if found:
         raise Blocked(day.day.isoformat(), found)
 

@@ -89,7 +89,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         "settlement.load_outs.cancels", "load_out", Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART)
     ),
     "correction": Kind(
-        "settlement.ledger.corrections", "correction", Movement(cash=Net.EITHER, cash_against="suspense")
+        "settlement.ledger.corrections",
+        "correction",
+        Movement(cash=Net.EITHER, gold=Net.EITHER, cash_against="suspense", gold_against="suspense"),
     ),
     "fee_payout": Kind("settlement.ledger.fee_payouts", "fee_payout", Movement(cash=Net.IN, cash_against="fee_income")),
     "fee": Kind("settlement.charges.bills", "fee_bill", Movement(cash=Net.OUT, cash_against="fee_income")),

@@ -1,20 +1,32 @@
-"""Corrections of money on the wrong account, proposed by one person with the reason and approved by another.
+"""Corrections of money and metal on the wrong account, proposed by one person with the reason and approved by another.
 
 Only events of the engine are posted, so a correction is a movement of holdings like any other, with an entry of its
-own. It never changes the amount of money at the bank. It moves money
+own: engine and ledger stay equal. It changes neither the money at the bank nor the metal in the vaults. It moves money,
+or fine gold of a class,
 
-- from one trading account to another, if money was booked to the wrong one;
-- from the venue's own account to the holder of an upheld quality claim;
-- between an account and ``suspense``, up to the amount that came or went without a document.
+- from one trading account to another, if it was booked to the wrong one;
+- between an account and ``suspense``, up to the amount that came or went without a document;
+
+and money from the venue's own account to the holder of an upheld quality claim. Gold that it brings to an account is
+bought title, gold that it takes is bought title before own stock, as in a sale.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import CASH, MAX_MONEY_FEN, BadValue, format_money
+from goldx.protocol.units import (
+    CASH,
+    MAX_MONEY_FEN,
+    MAX_WEIGHT_MG,
+    BadValue,
+    format_amount,
+    format_money,
+    format_weight,
+)
 from settlement.base import audit, proposals
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -23,7 +35,7 @@ from settlement.base.texts import printable
 from settlement.documents.ledger import CORRECTION
 from settlement.ledger import balances, holdings, outbox
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
-from settlement.tables.ledger import correction
+from settlement.tables.ledger import correction, instrument
 from settlement.tables.load_outs import claim, load_out
 
 
@@ -38,46 +50,98 @@ async def propose(
     *,
     claim_no: int | None = None,
 ) -> int:
-    """Propose a correction by the number of the ``document`` that proves it; return the proposal's number.
+    """Propose a correction of money by the number of the ``document`` that proves it; return the proposal's number.
 
     If one of the accounts is None, the other side is ``suspense``. Raises BadValue; Refused: INSUFFICIENT_CASH if the
-    first account lacks the money, NOTHING_TO_CORRECT if ``suspense`` has less to give or to take back.
+    first account lacks the money, NOTHING_TO_CORRECT if ``suspense`` has less to give or to take back, SUM_TOO_LARGE.
     """
     if not 0 < amount_fen <= MAX_MONEY_FEN:
         raise BadValue("amount", format_money(amount_fen), f"CNY, more than zero, up to {format_money(MAX_MONEY_FEN)}")
+    values = {"amount_fen": amount_fen, "claim_no": claim_no, "why": why, "document": document}
+    summary = {"claim_no": claim_no, "amount": format_money(amount_fen)}
+    return await _propose(connection, by, CASH, (from_account, to_account), amount_fen, values, summary)
+
+
+async def propose_metal(
+    connection: AsyncConnection,
+    by: str,
+    symbol: str,
+    from_account: str | None,
+    to_account: str | None,
+    fine_mg: int,
+    why: str,
+    document: str,
+) -> int:
+    """Propose a correction of fine gold of a class, as ``propose`` does of money.
+
+    Raises BadValue; Refused: INSUFFICIENT_GOLD, NOTHING_TO_CORRECT, SUM_TOO_LARGE.
+    """
+    if not 0 < fine_mg <= MAX_WEIGHT_MG:
+        largest = format_weight(MAX_WEIGHT_MG)
+        raise BadValue("weight", format_weight(fine_mg), f"fine grams, more than zero, up to {largest}")
+    if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
+        raise BadValue("symbol", symbol, "a class that the exchange has defined")
+    values = {"symbol": symbol, "fine_mg": fine_mg, "why": why, "document": document}
+    summary = {"symbol": symbol, "weight": format_weight(fine_mg)}
+    return await _propose(connection, by, symbol, (from_account, to_account), fine_mg, values, summary)
+
+
+async def _propose(
+    connection: AsyncConnection,
+    by: str,
+    asset: str,
+    accounts: tuple[str | None, str | None],
+    amount: int,
+    values: Mapping[str, Any],
+    summary: Mapping[str, Any],
+) -> int:
+    from_account, to_account = accounts
     if from_account == to_account:
         raise BadValue("to_account", to_account, "another account than from_account; one of the two may be left out")
-    printable("reason", why, 200)
-    printable("document", document, 64)
+    printable("reason", values["why"], 200)
+    printable("document", values["document"], 64)
     await audit.lock(connection)
-    for account in (from_account, to_account):
+    for account in accounts:
         if account is not None:
             await check_trading_account(connection, account)
     if from_account is not None:
-        await holdings.check_available(connection, from_account, CASH, amount_fen)
+        await holdings.check_available(connection, from_account, asset, amount)
     if from_account is None or to_account is None:
-        await _check_suspense(connection, amount_fen if to_account is None else -amount_fen)
-    about = {"from_account": from_account, "to_account": to_account, "claim_no": claim_no}
-    row = {**about, "amount_fen": amount_fen, "why": why, "document": document, "status": "PROPOSED"}
+        await _check_suspense(connection, asset, amount if to_account is None else -amount)
+    about = {"from_account": from_account, "to_account": to_account}
+    row = {**about, **values, "status": "PROPOSED"}
     try:
         added = await connection.execute(insert(correction).values(row).returning(correction.c.correction_no))
     except IntegrityError as error:
-        raise BadValue("claim", claim_no, "a claim without a proposed or made payment") from error
-    number = int(added.scalar_one())
-    summary = {**about, "amount": format_money(amount_fen), "reason": why, "document": document}
-    return await proposals.propose(connection, by, "correction", [number], summary)
+        raise BadValue("claim", values.get("claim_no"), "a claim without a proposed or made payment") from error
+    said = {**about, **summary, "reason": values["why"], "document": values["document"]}
+    return await proposals.propose(connection, by, "correction", [int(added.scalar_one())], said)
 
 
-async def _check_suspense(connection: AsyncConnection, change_fen: int = 0) -> None:
-    """Raise Refused if ``suspense``, with all corrections under way and this change, would pass zero."""
-    signed = select(func.sum(correction.c.amount_fen)).where(correction.c.status.in_(CORRECTION.open))
-    given = int(await connection.scalar(signed.where(correction.c.to_account.is_(None))) or 0)
-    taken = int(await connection.scalar(signed.where(correction.c.from_account.is_(None))) or 0)
-    now = await balances.of_kind(connection, "suspense", CASH)
-    giving, taking = given + max(change_fen, 0), taken + max(-change_fen, 0)
+def asset_of(row: Row[Any]) -> str:
+    """Return the asset that a correction moves: CNY, or a class."""
+    return CASH if row.symbol is None else str(row.symbol)
+
+
+async def _check_suspense(connection: AsyncConnection, asset: str, change: int = 0) -> None:
+    """Raise Refused if ``suspense``, with all corrections under way and this change, would pass zero.
+
+    What it gives back to accounts must also fit into the sum of all accounts (SUM_TOO_LARGE).
+    """
+    columns = correction.c
+    amount = columns.amount_fen if asset == CASH else columns.fine_mg
+    of_asset = columns.symbol.is_(None) if asset == CASH else columns.symbol == asset
+    signed = select(func.sum(amount)).where(columns.status.in_(CORRECTION.open), of_asset)
+    given = int(await connection.scalar(signed.where(columns.to_account.is_(None))) or 0)
+    taken = int(await connection.scalar(signed.where(columns.from_account.is_(None))) or 0)
+    now = await balances.of_kind(connection, "suspense", asset)
+    giving, taking = given + max(change, 0), taken + max(-change, 0)
     if giving > max(-now, 0) or taking > max(now, 0):
-        text = f"without a document {format_money(-now)} CNY came in; corrections cannot exceed that"
+        way = "came in" if now <= 0 else "went out"
+        unit = "CNY" if asset == CASH else f"g of {asset}"
+        text = f"{format_amount(abs(now), asset)} {unit} {way} without a document; corrections cannot exceed that"
         raise Refused("NOTHING_TO_CORRECT", text)
+    await balances.check_room(connection, asset, taking)
 
 
 async def pay_claim(
@@ -98,15 +162,18 @@ async def pay_claim(
     return await propose(connection, by, *where, amount_fen, why, document, claim_no=claim_no)
 
 
-def _legs(row: Row[tuple[object, ...]]) -> Legs:
-    moved = ((row.from_account, -row.amount_fen), (row.to_account, row.amount_fen))
-    return tuple((account, CASH, amount) for account, amount in moved if account is not None)
+def _legs(row: Row[Any]) -> Legs:
+    asset = asset_of(row)
+    amount = row.amount_fen if asset == CASH else row.fine_mg
+    moved = ((row.from_account, -amount), (row.to_account, amount))
+    return tuple((account, asset, amount) for account, amount in moved if account is not None)
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Queue the movement for the engine. Raises Refused (NOTHING_TO_CORRECT) as ``propose`` does."""
+    """Queue the movement for the engine. Raises Refused (NOTHING_TO_CORRECT, SUM_TOO_LARGE) as ``propose`` does."""
     rows = await advance(connection, correction, CORRECTION, by, "approve", subjects)
-    await _check_suspense(connection)
+    for asset in sorted({asset_of(row) for row in rows.values()}):
+        await _check_suspense(connection, asset)
     await outbox.put(connection, "correction", by, [(number, _legs(row)) for number, row in rows.items()])
 
 
@@ -116,7 +183,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Complete the corrections: the engine has moved the money."""
+    """Complete the corrections: the engine has moved money or gold."""
     await advance(connection, correction, CORRECTION, by, "complete", subjects)
 
 

@@ -51,7 +51,8 @@ def _fee(row: Row[Any]) -> Legs:
 
 
 def _correction(row: Row[Any]) -> Legs:
-    legs = ((row.from_account, CASH, -row.amount_fen), (row.to_account, CASH, row.amount_fen))
+    asset, amount = (CASH, row.amount_fen) if row.symbol is None else (row.symbol, row.fine_mg)
+    legs = ((row.from_account, asset, -amount), (row.to_account, asset, amount))
     return tuple(leg for leg in legs if leg[0])
 
 

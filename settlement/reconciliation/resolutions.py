@@ -19,6 +19,7 @@ from settlement.base.steps import allow
 from settlement.base.sub_accounts import owner_of
 from settlement.base.texts import printable
 from settlement.documents.reconciliation import BREAK
+from settlement.ledger import corrections
 from settlement.reconciliation import break_limits, break_values, break_work
 from settlement.reconciliation.break_areas import ENGINE, area_of
 from settlement.reconciliation.breaks import shown
@@ -33,14 +34,17 @@ _Check = Callable[[AsyncConnection, Row[Any], int], Coroutine[Any, Any, str]]
 
 
 async def _by_correction(connection: AsyncConnection, row: Row[Any], number: int) -> str:
-    """Check that the proposal of a correction is done and moved money of an account that the break is about."""
+    """Check that the proposal of a correction is done and moved the asset of an account that the break is about."""
     found = await proposals.find(connection, number)
     query = select(correction).where(correction.c.correction_no.in_(found.subjects))
     entry = (await connection.execute(query)).first() if found.kind == "correction" else None
     if entry is None:
         raise BadValue("document", number, "the number of the proposal of a correction")
     if entry.status != "DONE":
-        raise Refused("NOT_RESOLVED", f"the correction of proposal {number} is {entry.status}: it has moved no money")
+        raise Refused("NOT_RESOLVED", f"the correction of proposal {number} is {entry.status}: it has moved nothing")
+    if row.asset not in ("", corrections.asset_of(entry)):
+        text = f"proposal {number} corrects {corrections.asset_of(entry)}; break {row.break_id} is about {row.asset}"
+        raise Refused("NOT_RESOLVED", text)
     moved = {account or _SUSPENSE for account in (entry.from_account, entry.to_account)}
     about = await _accounts(connection, row)
     if not moved & about:

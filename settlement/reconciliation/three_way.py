@@ -14,7 +14,7 @@ RECEIPT            a lot and its receipt: fine gold, or a live receipt without i
 CERTIFICATE        a lot and its certificate, or a certificate and its own replicates
 STATUS_DIFF        gold in the sub-account of what is pledged or held, and the live documents; or a named lot's lock
 CUSTOMS_DIFF       fine gold of a class that lies in warehouses of the other customs status
-TRADES             entries of trades in the ledger, and the register of trades (numbers of them)
+TRADES             entries of trades in the ledger, and the register of trades (``settlement.reconciliation.trades``)
 FEES               fee income, and the fees of all trades with the bills that were paid
 TRADE_FEE          a trade's fees, and its instrument's rates or the ledger (``settlement.reconciliation.fees``)
 ACCRUAL            an accrued fee, and the tariff in force
@@ -41,6 +41,7 @@ from settlement.documents.lots import IN_POOL
 from settlement.ledger.busts import standing
 from settlement.lots.customs import DOMESTIC
 from settlement.reconciliation import documents, fees, histories
+from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run
 from settlement.tables.assays import certificate
@@ -192,6 +193,11 @@ async def _check_trades(connection: AsyncConnection, comparison: _Comparison) ->
     reversals = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade_bust"))
     busts = await connection.scalar(select(func.count()).select_from(trade_bust))
     comparison.compare("TRADES", "busts", "", int(reversals or 0), int(busts or 0))
+    comparison.breaks += await trades_of_ledger.compare(connection)
+    behind = select(func.count()).where(
+        ledger_entry.c.sequence > select(func.coalesce(func.max(progress.c.sequence), 0)).scalar_subquery()
+    )
+    comparison.compare("TRADES", "entries after the sequence reached", "", 0, int(await connection.scalar(behind) or 0))
 
 
 async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> None:

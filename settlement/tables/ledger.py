@@ -209,7 +209,9 @@ correction = Table(
     number("correction_no"),
     Column("from_account", Text, ForeignKey("trading_account.account")),
     Column("to_account", Text, ForeignKey("trading_account.account")),
-    integer("amount_fen"),
+    integer("amount_fen", null=True),
+    Column("symbol", Text, ForeignKey("instrument.symbol")),
+    integer("fine_mg", null=True),
     Column("claim_no", BigInteger, ForeignKey("claim.claim_no")),
     string("why"),
     string("document"),
@@ -217,6 +219,11 @@ correction = Table(
     string("reason", null=True),
     one_of("status", CORRECTION.states),
     CheckConstraint("amount_fen > 0", name="amount"),
+    CheckConstraint("fine_mg > 0", name="fine"),
+    CheckConstraint(
+        "(symbol IS NULL) = (amount_fen IS NOT NULL) AND (symbol IS NULL) = (fine_mg IS NULL)", name="money_or_metal"
+    ),
+    CheckConstraint("claim_no IS NULL OR symbol IS NULL", name="claims_in_money"),
     CheckConstraint("from_account IS NOT NULL OR to_account IS NOT NULL", name="some_account"),
     CheckConstraint("from_account <> to_account", name="two_accounts"),
     Index(

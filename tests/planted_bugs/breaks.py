@@ -111,6 +111,12 @@ BUGS = (
         'if entry.status != "DONE":',
         "if not entry.status:",
     ),
+    Bug(
+        "a correction of metal resolves a break of money",
+        RESOLUTIONS,
+        'if row.asset not in ("", corrections.asset_of(entry)):',
+        'if row.asset == "":',
+    ),
     Bug("any correction resolves a break", RESOLUTIONS, "if not moved & about:", "if not moved | about:"),
     Bug(
         "a weight of another lot resolves a break",

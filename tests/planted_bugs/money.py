@@ -30,9 +30,29 @@ BUGS = (
     Bug(
         "a correction goes the other way",
         CORRECTIONS,
-        "(row.from_account, -row.amount_fen)",
-        "(row.from_account, row.amount_fen)",
+        "moved = ((row.from_account, -amount), (row.to_account, amount))",
+        "moved = ((row.from_account, amount), (row.to_account, -amount))",
     ),
+    Bug(
+        "money that came by no document lets metal go",
+        CORRECTIONS,
+        'now = await balances.of_kind(connection, "suspense", asset)',
+        'now = await balances.of_kind(connection, "suspense", CASH)',
+    ),
+    Bug(
+        "corrections of money under way use up those of metal",
+        CORRECTIONS,
+        "signed = select(func.sum(amount)).where(columns.status.in_(CORRECTION.open), of_asset)",
+        "signed = select(func.sum(func.coalesce(columns.fine_mg, columns.amount_fen))).where(\n"
+        "        columns.status.in_(CORRECTION.open)\n    )",
+    ),
+    Bug(
+        "metal under way is forgotten",
+        CORRECTIONS,
+        "amount = columns.amount_fen if asset == CASH else columns.fine_mg",
+        "amount = columns.amount_fen",
+    ),
+    Bug("metal is corrected in money", CORRECTIONS, "asset = asset_of(row)", "asset = CASH"),
     Bug("fees that may go back are paid out", PAYOUTS, "today = await _earned_today(connection)", "today = 0"),
     Bug("fees are paid out twice", PAYOUTS, "int(await connection.scalar(under_way) or 0) + amount_fen", "amount_fen"),
     Bug("blanks tell two numbers apart", SPELLING, '" \\t\\n\\v\\f\\r"', '"\\t\\n\\v\\f\\r"'),

@@ -51,7 +51,7 @@ async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchan
     with pytest.raises(Exception, match="was decided before break 1 was found"):
         await resolve(1, early)
     late = await paid_to_the_wrong_account(stocked_exchange)
-    with pytest.raises(Exception, match="SENDING: it has moved no money"):
+    with pytest.raises(Exception, match="SENDING: it has moved nothing"):
         await resolve(1, late)
     await stocked_exchange.round_trip()
     for number, about in ((2, "VENUE"), (4, "no account")):
@@ -65,6 +65,9 @@ async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchan
     await refused(
         stocked_exchange, "ILLEGAL_STEP", resolutions.resolve, ONE, 1, "correction", late, "booked wrong again"
     )
+    await record(stocked_exchange, "metal", Break("HOLDING", "B.H", "AU", 500, 0))
+    with pytest.raises(Exception, match=f"proposal {late} corrects CNY; break 5 is about AU"):
+        await resolve(5, late)
     with pytest.raises(BadValue, match="the proposal of a correction"):
         await resolve(2, 1)
     with pytest.raises(BadValue, match="proposal"):

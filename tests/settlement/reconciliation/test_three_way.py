@@ -81,6 +81,7 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
         (
             ["UPDATE trade SET buy_fee = 0"],
             [
+                ("TRADES", "trade:1", "", -1),
                 ("FEES", "fee_income", "CNY", 120),
                 ("TRADE_FEE", "trade:1", "CNY", -120),
                 ("TRADE_FEE", "trade:1 in the ledger", "CNY", 120),
