@@ -32,7 +32,6 @@ from goldx.client.keys import fingerprint
 from settlement.base import changes, standings
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among
-from settlement.base.steps import SERVICE
 from settlement.charges import accruals
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
@@ -206,9 +205,8 @@ async def _proposals(connection: AsyncConnection, facts: Facts) -> None:
         state, by = "PROPOSED", None
         for word, after in _DECISIONS.items():
             if word in done:
-                state, by = after, done[word]
-        if by == SERVICE:  # The proposal has lapsed, which counts as declined by its proposer.
-            by = done.get("propose")
+                # One that has lapsed counts as declined by its proposer.
+                state, by = after, done.get("propose" if word == "lapsed" else word)
         facts.same(f"proposal:{number} state", state, found and found.status)
         facts.same(f"proposal:{number} decider", by, found and found.decided_by)
 

@@ -37,6 +37,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "load-out",
         "closing",
         "sequencer",
+        "command keys",
         "view",
     ]
     assert [area.name for area in AREAS] == names

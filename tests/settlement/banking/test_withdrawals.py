@@ -24,7 +24,7 @@ from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.test_payouts import pain_002
 from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, refused
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, find_breaks, refused
 
 ASKED = Request("R-1", "A.H", 20_000, 1)
 
@@ -212,6 +212,7 @@ async def test_a_withdrawal_is_cancelled_until_it_is_with_the_bank(
         await refused(exchange, "ILLEGAL_STEP", movements.approve, OTHER, proposal)
     if when != "HELD":
         await refused(exchange, "ILLEGAL_STEP", withdrawals.give_back, ONE, number)
+        assert await find_breaks(exchange) == (), "who has cancelled is no difference"
         return
     await do(exchange, movements.decline, OTHER, await do(exchange, withdrawals.give_back, ONE, number))
     back = await do(exchange, withdrawals.give_back, ONE, number)
