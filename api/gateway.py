@@ -92,9 +92,9 @@ class Gateway:
         self._failed = failed
         self._redis: Redis = connect(redis_url)
         self._tail_redis: Redis = connect(redis_url, timeout=TAIL_TIMEOUT)
-        self.events = WholeEvents(self._redis, self.keys, archive_in(settings.archive_dir))
-        self._tail_connection = RedisConnection(self._tail_redis)
         archive = archive_in(settings.archive_dir)
+        self.events = WholeEvents(self._redis, self.keys, archive)
+        self._tail_connection = RedisConnection(self._tail_redis)
         self._tail_events = WholeEvents(self._tail_redis, self.keys, archive, self._tail_connection)
         self.database = database.connect(database_url)
         self._stopping_breaks = StoppingBreaks(self.database)
@@ -121,8 +121,7 @@ class Gateway:
         self._quick: Quick
         self._methods: dict[str, Method] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        folder = settings.data_dir.absolute() / "views"
-        file = folder / f"{settings.shard}.{settings.gateway_id}.view"
+        file = settings.data_dir.absolute() / "views" / f"{settings.shard}.{settings.gateway_id}.view"
         self._snapshots = SnapshotFile(file, settings.view_snapshot_every)
         self._calendar_file = None if settings.calendar_file is None else CalendarFile(settings.calendar_file)
         self.tailing = False
