@@ -75,6 +75,13 @@ def create_app(*, admission: bool = True) -> FastAPI:
     return app
 
 
+def build_routes(app: FastAPI) -> None:
+    """Build the routes now: FastAPI would do it during the first request, and every session would wait meanwhile."""
+    scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(scope)
+
+
 class GatewayServer(uvicorn.Server):
     """The uvicorn server of one gateway. It leaves signals alone. ``exit_code`` is 1 if the gateway has failed."""
 
@@ -89,6 +96,7 @@ class GatewayServer(uvicorn.Server):
 
         self.exit_code = 0
         self.app = create_app()
+        build_routes(self.app)
         self._make_gateway = partial(Gateway, settings, redis_url, database_url, self._fail)
         config = uvicorn.Config(
             self.app,

@@ -29,7 +29,6 @@ from api.sessions.gateway_lease import GatewayLease
 from api.sessions.link import Link
 from api.sessions.queries import Queries
 from api.sessions.quick import Quick
-from api.sessions.registrations import Registrations
 from api.sessions.session import Method
 from api.sessions.sessions import Sessions
 from api.sessions.stopped_orders import StoppedOrders
@@ -54,6 +53,7 @@ from goldx.streams.history import EventsMissing, WholeEvents, archive_in, last_e
 from goldx.streams.journal import begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
+from goldx.streams.registrations import Registrations
 from goldx.streams.server_clock import ServerClock
 from goldx.timetable.calendar_file import CalendarFile
 from goldx.timetable.calendar_file import status as calendar_status
@@ -164,7 +164,7 @@ class Gateway:
             self._acts,
         )
         self.register.ended = self.sessions.revoke
-        self._lease.lost = lambda name: self.sessions.spawn(self.sessions.ends.close_left(name))
+        self._lease.lost = lambda: self.sessions.spawn(self.sessions.ends.close_left())
         newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
         self.trading = Trading(
             self.view,
@@ -189,7 +189,7 @@ class Gateway:
             self._methods |= part.methods
         for work in self._work():
             self._begin(work)
-        self.sessions.spawn(self.sessions.ends.close_left(self.settings.gateway_id))
+        self.sessions.spawn(self.sessions.ends.close_left(former_runs=True))
 
     async def stop(self) -> None:
         """Close all sessions, and append what is still waiting to the journal."""

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from itertools import count
 from typing import Any
 
@@ -33,3 +33,23 @@ async def longest_turn(work: Coroutine[Any, Any, object]) -> int:
         gc.enable()
     await working
     return longest
+
+
+def calls_of_steps(steps: Iterable[object]) -> list[int]:
+    """Return the number of calls of functions in each step of an iteration."""
+    found, calls = [], count()
+
+    def called(_frame: object, event: str, _argument: object) -> None:
+        if event in ("call", "c_call"):
+            next(calls)
+
+    before = next(calls)
+    sys.setprofile(called)
+    try:
+        for _ in steps:
+            now = next(calls)
+            found.append(now - before)
+            before = now
+    finally:
+        sys.setprofile(None)
+    return found

@@ -1,9 +1,9 @@
 """The ends of members' sessions: taken over, kept for their grace, or closed with their orders.
 
-A session is registered in Redis before it can place an order (``api.sessions.registrations``). When it has ended, and
+A session is registered in Redis before it can place an order (``goldx.streams.registrations``). When it has ended, and
 its grace has passed without a log-on with its key and name, ``session.close`` goes to the journal and the registration
-is removed. Sessions that a stopped or killed gateway leaves registered are closed by its next run, or by another
-gateway that notices.
+is removed. Sessions that a stopped or killed gateway leaves registered are closed by its next run, by another gateway
+that notices, or, if there is none, by the engine (``matching.run.left_sessions``).
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from api.edge.auth import Principal
 from api.edge.key_register import KeyRegister
 from api.edge.outcome import Refusal
 from api.journal.sequencer import Sequencer
-from api.sessions.registrations import Found, Registration, Registrations
 from api.sessions.session import Session
 from goldx.protocol.commands import SessionClose
 from goldx.retry import is_any_of, retry
+from goldx.streams.registrations import Found, Registration, Registrations
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ STOP_SECONDS: Final = 5.0
 
 
 class Ends:
-    """The registered sessions of this gateway.
+    """The registered sessions of this gateway. ``run`` names its present run, and whatever that closes.
 
     ``drop`` ends the connection of a session that another log-on has taken over.
     """
@@ -47,6 +47,7 @@ class Ends:
         self,
         registrations: Registrations,
         gateway: str,
+        run: str,
         sequencer: Sequencer,
         register: KeyRegister,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
@@ -54,6 +55,7 @@ class Ends:
     ) -> None:
         self._registrations = registrations
         self._gateway = gateway
+        self._run = run
         self._sequencer = sequencer
         self._register = register
         self._spawn = spawn
@@ -135,24 +137,22 @@ class Ends:
             if key_id in key_ids:
                 now.set()
 
-    async def close_all(self, gateway: str) -> None:
-        """Close the sessions that a gateway left registered, each after its grace."""
+    async def close_left(self, *, former_runs: bool = False) -> None:
+        """Close the sessions of gateways that do not run, each after its grace.
 
-        async def read() -> dict[str, Found]:
-            return await self._registrations.of(gateway)
-
-        for name, found in (await self._insist(read)).items():
-            if name not in self._held and (name, found.registration.holder) not in self._closing:
-                self._start(self._close(name, found.registration, gateway))
-
-    async def close_left(self, lost: str) -> None:
-        """Close the sessions of a lost gateway and of all others that do not run, each after its grace.
-
-        All are included because the lost gateway may have been closing the sessions of another one.
+        All are included, as a lost gateway may have been closing the sessions of another one. With ``former_runs``,
+        those that former runs of this gateway have left are closed too.
         """
-        await self.close_all(lost)
-        for gateway in await self._insist(self._registrations.unwatched):
-            await self.close_all(gateway)
+        own: dict[str, Found] = {}
+        if former_runs:
+            own = await self._insist(partial(self._registrations.of, self._gateway))
+        for name, found in (*own.items(), *await self._insist(self._registrations.left)):
+            registration = found.registration
+            if name in self._held or (name, registration.holder) in self._closing:
+                continue
+            by_engine = registration.is_closed_by_engine and found.gateway != self._gateway
+            if not by_engine and not (registration.closing and registration.holder == self._run):
+                self._start(self._close(name, registration, found.gateway))
 
     async def follow(self) -> None:
         """Drop the sessions that other gateways have taken from this one, until cancelled."""
@@ -188,8 +188,7 @@ class Ends:
         if self._sequencer.available:
             for name, holder in closing:
                 await self._registrations.remove(name, holder)
-        left = [await self._registrations.of(name) for name in (self._gateway, *await self._registrations.unwatched())]
-        return any(left)
+        return bool(await self._registrations.of(self._gateway) or await self._registrations.left())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(work)
@@ -213,7 +212,7 @@ class Ends:
             self._closing.discard((name, known.holder))
 
     async def _close_after_grace(self, name: str, known: Registration, gateway: str) -> None:
-        seconds = 0.0 if known.closing or self._may_not_return(known) else known.grace_left()
+        seconds = 0.0 if known.closing or not known.cancel or self._may_not_return(known) else known.grace_left()
         if seconds:
             now = asyncio.Event()
             self._waiting[name] = (known.key_id, now)
@@ -225,13 +224,14 @@ class Ends:
                 return
 
         async def mark() -> bool:
-            return await self._registrations.change(name, known, gateway, closing=True)
+            return await self._registrations.change(name, known, gateway, closing=True, holder=self._run)
 
         if not await self._insist(mark):
             return
-        close = partial(self._sequencer.place, SessionClose(known.member, name))
-        await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
-        await self._deregister(name, known.holder, gateway)
+        if known.cancel or self._may_not_return(known):
+            close = partial(self._sequencer.place, SessionClose(known.member, name))
+            await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
+        await self._deregister(name, self._run, gateway)
 
     def _may_not_return(self, known: Registration) -> bool:
         """Return whether a session's key may not log on again, as far as that is known."""

@@ -1,32 +1,26 @@
 """The gateways of a shard watch each other, to close the sessions of a lost one, and no two have the same name.
 
-A gateway changes its entry in a hash on Redis or Valkey twice a second. A gateway that reads another's entry unchanged
-many times in a row removes the entry and closes the other's sessions. If the other one was only paused, it finds its
-entry gone and ends. Reads are counted, not seconds, so that an outage of the server, or a pause of the watcher itself,
-does not make gateways count as lost.
+A gateway that finds another one lost (``goldx.streams.gateway_entries``) removes its entry and closes its sessions. If
+the other one was only paused, it finds its entry gone and ends.
 """
 
 import asyncio
 import secrets
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.sessions.registrations import REMOVE_IF
+from goldx.streams.gateway_entries import BEAT_SECONDS, STOPPED, GatewayEntries
 from goldx.streams.keys import Keys
 
 log = structlog.get_logger()
 
-BEAT_SECONDS: Final = 0.5
 CLAIM_READS: Final = 6
 """Reads in which a former run's entry must be unchanged before the name is used again."""
-LOST_READS: Final = 20
-STOPPED: Final = b"stopped"
-"""The entry of a gateway that has stopped cleanly and left sessions in their grace."""
 
 _CHANGE: Final = """
 local entry = redis.call('HGET', KEYS[1], ARGV[1]) or ''
@@ -48,7 +42,7 @@ class GatewayLost(RuntimeError):
 class GatewayLease:
     """The entry of one gateway, and its watch over the others.
 
-    Other gateways are watched once ``lost`` is set; it is called with the name of a lost one.
+    Other gateways are watched once ``lost`` is set; it is called when some are lost.
     """
 
     def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
@@ -58,11 +52,9 @@ class GatewayLease:
         self._token = secrets.token_hex(8)
         self._beats = count(1)
         self._change = redis.register_script(_CHANGE)
-        self._remove = redis.register_script(REMOVE_IF)
-        self._seen: dict[str, tuple[bytes, int]] = {}
-        """By gateway: its entry, and the number of reads in which it was unchanged."""
+        self._entries = GatewayEntries(redis, keys)
         self._released = asyncio.Event()
-        self.lost: Callable[[str], object] | None = None
+        self.lost: Callable[[], object] | None = None
         self.claimed = False
         """Whether the name is this gateway's."""
 
@@ -71,7 +63,10 @@ class GatewayLease:
         former = await self._entry()
         for _ in range(CLAIM_READS if former not in (None, STOPPED) else 0):
             await asyncio.sleep(BEAT_SECONDS)
-            if await self._entry() != former:
+            entry = await self._entry()
+            if entry is None:  # the former run is lost, and somebody has noticed it
+                break
+            if entry != former:
                 raise GatewayIdTaken(
                     f"gateway_id: {self._gateway!r} is used by a running gateway; each gateway needs a name of its own"
                 )
@@ -83,8 +78,8 @@ class GatewayLease:
         while not self._released.is_set():
             await asyncio.sleep(BEAT_SECONDS)
             try:
-                entries: dict[Any, Any] = await self._redis.hgetall(self._keys.gateways)
-                entries.pop(self._gateway.encode(), None)
+                entries = await self._entries.read()
+                entries.pop(self._gateway, None)
                 entry = self._entry_of_next_beat()
                 kept = await self._change(keys=[self._keys.gateways], args=[self._gateway, f"{self._token}:", entry])
                 if self._released.is_set():
@@ -94,11 +89,12 @@ class GatewayLease:
                         f"another gateway has taken the name {self._gateway}, or has closed the sessions of this one, "
                         "which did not update its entry for too long"
                     )
-                if self.lost is not None:
-                    await self._watch({name.decode(): entry for name, entry in entries.items()}, self.lost)
+                if self.lost is not None and (lost := await self._entries.take_lost(entries)):
+                    log.warning("gateways are lost, their sessions are closed", gateways=lost)
+                    self.lost()
             except (RedisError, OSError) as error:
                 log.warning("the gateways cannot be watched", error=str(error))
-                self._seen.clear()
+                self._entries.forget()
 
     async def release(self, *, sessions_left: bool) -> None:
         """Give the name back; sessions left in their grace are closed by whoever notices. Raises redis' errors."""
@@ -107,17 +103,6 @@ class GatewayLease:
             await self._redis.hset(self._keys.gateways, self._gateway, STOPPED.decode())
         else:
             await self._redis.hdel(self._keys.gateways, self._gateway)
-
-    async def _watch(self, entries: dict[str, bytes], lost: Callable[[str], object]) -> None:
-        for name in self._seen.keys() - entries.keys():
-            del self._seen[name]
-        for name, entry in entries.items():
-            former, reads = self._seen.get(name, (b"", 0))
-            self._seen[name] = (entry, reads + 1 if former == entry else 0)
-            stands_still = self._seen[name][1] >= LOST_READS or entry == STOPPED
-            if stands_still and await self._remove(keys=[self._keys.gateways], args=[name, entry]):
-                log.warning("a gateway is lost, its sessions are closed", gateway=name)
-                lost(name)
 
     async def _entry(self) -> bytes | None:
         found: bytes | None = await self._redis.hget(self._keys.gateways, self._gateway)  # type: ignore[assignment]

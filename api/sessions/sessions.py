@@ -24,12 +24,12 @@ from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED, TAKEN_OVER
 from api.sessions.ends import Ends
 from api.sessions.link import Link
 from api.sessions.log_ons import LogOns
-from api.sessions.registrations import Registrations
 from api.sessions.session import Method, Session
 from api.sessions.turns import Turns
 from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue, parse_identifier
+from goldx.streams.registrations import Registrations
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ class Sessions:
         self._numbers = itertools.count(1)
         self._links: dict[Session, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.ends = Ends(registrations, settings.gateway_id, sequencer, register, self.spawn, self._drop)
+        self.ends = Ends(registrations, settings.gateway_id, prefix, sequencer, register, self.spawn, self._drop)
         self.methods: dict[str, Method] = {
             "session.challenge": self._challenge,
             "session.logon": self._logon,

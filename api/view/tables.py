@@ -6,7 +6,7 @@ has to fetch the memory: every member would wait for that. So these tables are m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -37,6 +37,19 @@ class NumberTable(Generic[T]):
     def __getitem__(self, number: int) -> T:
         return self._chunks[number >> CHUNK_BITS][number]
 
+    def forget(self, keep: Callable[[T], bool]) -> Iterator[int]:
+        """Drop the values for which ``keep`` is false, a dict at a time; yield how many it has looked at.
+
+        Nothing may be put until it has ended; the table may be read.
+        """
+        for key, chunk in tuple(self._chunks.items()):
+            kept = {number: value for number, value in chunk.items() if keep(value)}
+            if kept:
+                self._chunks[key] = kept
+            else:
+                del self._chunks[key]
+            yield len(chunk)
+
     def items(self) -> Iterator[tuple[int, T]]:
         """Iterate over the entries in the order of insertion."""
         for chunk in self._chunks.values():
@@ -62,6 +75,25 @@ class NameTable(Generic[T]):
             self._newest = {}
             self._chunks.append(self._newest)
         self._newest[name] = value
+
+    def forget(self, keep: Callable[[T], bool]) -> Iterator[int]:
+        """Drop the values for which ``keep`` is false, a dict at a time; yield how many it has looked at.
+
+        Small dicts become one. Nothing may be put until it has ended; the table may be read.
+        """
+        newest: dict[str, T] = {}
+        chunks = [newest]
+        for index, chunk in enumerate(self._chunks):
+            kept = {name: value for name, value in chunk.items() if keep(value)}
+            if len(newest) + len(kept) > CHUNK_SIZE:
+                newest = kept
+                chunks.append(newest)
+            else:
+                newest.update(kept)
+            self._chunks[index] = newest
+            yield len(chunk)
+        self._newest = newest
+        self._chunks = chunks
 
     def items(self) -> Iterator[tuple[str, T]]:
         """Iterate over the entries in the order of insertion; a name that was put twice may come twice."""

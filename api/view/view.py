@@ -12,9 +12,9 @@ from api.edge.outcome import Outcome
 from api.view.accounts import Account, OrderOwners, PrivateMessage, private_messages
 from api.view.channels import Channel, Content
 from api.view.market_data import MarketData
-from api.view.orders import accepted, fills
+from api.view.orders import accepted
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
-from api.view.tables import NameTable, NumberTable
+from api.view.tables import NumberTable
 from goldx.protocol import events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.terms import BUY
@@ -67,6 +67,8 @@ class View:
         """An accepted order that is not in the book yet."""
         self._changed: dict[str, MarketData] = {}
         """By symbol: the instruments that the present command has changed."""
+        self._day_has_ended = False
+        """Whether the present command has ended the trading day, so that orders are to be forgotten."""
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.OrderAccepted: self._accepted,
             events.Trade: self._traded,
@@ -155,6 +157,9 @@ class View:
                 if folded >= self._part_events:
                     yield folded
                     folded = 0
+            if self._day_has_ended:
+                self._day_has_ended = False
+                yield from self._forget_past()
             if index < count:
                 waiting[index](outcome)
         self.position = position
@@ -335,16 +340,40 @@ class View:
         self._market(event).define(event)
 
     def _day_ended(self, event: events.DayEnded) -> None:
-        """Drop the orders that ended before this day, and their client ids: members could repeat them until now."""
         self.trading_day = event.next_trading_day
         self.last_of_past = self.last_trade
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)
-        orders = [(order_id, order) for order_id, order in self.orders.items() if not order.past]
-        self.orders = NumberTable(orders)
-        kept = [fill for _, order in orders for fill in fills(order, self.fills)]
-        self.fills = NumberTable((fill.trade.trade_id, fill) for fill in kept)
+        self._day_has_ended = True
+
+    def _forget_past(self) -> Iterator[int]:
+        """Drop the orders that ended before this day, and their client ids: members could repeat them until now.
+
+        There may be millions, so it is done in parts; yield the number of entries looked at in each.
+        """
+        looked = 0
         for account in self.accounts.values():
-            account.orders = NameTable((name, order) for name, order in account.orders.items() if not order.past)
-        for _, order in orders:
-            order.past = not order.live
+            for count in account.orders.forget(_is_of_today):
+                looked += count
+                if looked >= self._part_events:
+                    yield looked
+                    looked = 0
+        yield from self.orders.forget(_becomes_past)
+        yield from self.fills.forget(self._has_order)
+
+    def _has_order(self, fill: Fill) -> bool:
+        """Return whether one of the two orders of a trade is still known."""
+        orders, trade = self.orders, fill.trade
+        return orders.get(trade.maker_order_id) is not None or orders.get(trade.taker_order_id) is not None
+
+
+def _is_of_today(order: Order) -> bool:
+    return not order.past
+
+
+def _becomes_past(order: Order) -> bool:
+    """Return whether an order is kept as the day ends; if it is not open, that is its last day."""
+    if order.past:
+        return False
+    order.past = not order.live
+    return True

@@ -27,7 +27,7 @@ class Keys:
         self.acts = f"{tag}:acts"
         """Stream: acts of people on their way to the audit log (``goldx.streams.acts``)."""
         self.gateways = f"{tag}:gateways"
-        """Hash: gateway -> an entry that changes while it runs (``api.sessions.gateway_lease``)."""
+        """Hash: gateway -> an entry that changes while it runs (``goldx.streams.gateway_entries``)."""
         self.archived = f"{tag}:archived"
         """The number of segments in the shard's archive after its last pass; a folder with fewer is another archive."""
         self.timetable = f"{tag}:timetable"

@@ -30,6 +30,7 @@ from goldx.streams.redis_client import connect
 from goldx.streams.server_clock import ServerClock
 from matching.run.checkpoints import Checkpoints
 from matching.run.lease import Lease
+from matching.run.left_sessions import LeftSessions
 from matching.run.publisher import Publisher, StreamBroken
 from matching.run.recovery import ENTRIES_PER_READ, Recovery, apply_entries
 from matching.run.snapshot_store import SnapshotStore
@@ -182,7 +183,10 @@ class EngineProcess:
         recovery.pass_held_to(publisher)
         self._checkpoints.lead(recovery.fold, tasks.create_task, publisher.wait_confirmed)
         publishing = tasks.create_task(publisher.run())
+        left = LeftSessions(self._reporting, self._keys, self._lease.epoch, publisher.append)
+        closing = tasks.create_task(left.run())
         handed_over = await _ends_before_stop(tasks.create_task(self._work(publisher)), stop)
+        closing.cancel()
         if handed_over:
             await publisher.wait_confirmed(recovery.fold.engine.sequence)
             recovery.stop_leading(publisher)
@@ -191,7 +195,7 @@ class EngineProcess:
         self._log_end()
         for task in (publishing, renewing):
             task.cancel()
-        await asyncio.wait((publishing, renewing))
+        await asyncio.wait((publishing, renewing, closing))
         await self._release()
         self._publisher = None
         if handed_over:

@@ -1,4 +1,4 @@
-"""The leader's writer: it publishes events in their order, each once, and appends the ticks of the clock.
+"""The leader's writer: it publishes events in their order, each once, and appends ticks of the clock and commands.
 
 The server checks every write in the same step in which it makes it: that no newer epoch exists, and that the frames
 continue the event stream exactly where it ends. Frames that are there already are left out. So a publication of unknown
@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from redis.exceptions import ResponseError
 
-from goldx.protocol.commands import ClockTick
+from goldx.protocol.commands import AnyCommand, ClockTick
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
 from goldx.streams.connection import RedisConnection, Script
 from goldx.streams.entries import Position
@@ -48,7 +48,7 @@ return last
 """
 
 # ARGV: those of CHECKED_APPEND; then the epoch.
-_TICK = (
+_APPEND = (
     "if redis.call('GET', KEYS[2]) ~= ARGV[4] then return redis.error_reply('FENCED a newer epoch leads') end"
     + CHECKED_APPEND
 )
@@ -80,13 +80,14 @@ class Publisher:
         self._redis = connection.redis
         self._replicas = Replicas(keys.mark, replicas)
         self._publish = Script(connection, _PUBLISH)
-        self._tick = Script(connection, _TICK)
+        self._append = Script(connection, _APPEND)
         self._events = [keys.events, keys.epoch]
         self._journal = [keys.journal, keys.epoch]
-        self._epoch = epoch
+        self.epoch = epoch
         self._clock = clock or ServerClock(0)
         self.previous = previous
-        self._ticks = FrameWriter(f"engine.{epoch}")
+        self._frames = FrameWriter(f"engine.{epoch}")
+        self._appending = asyncio.Lock()
         self._pending: deque[tuple[int, bytes]] = deque()
         """The last sequence and the bytes of each frame that is not acknowledged."""
         self._pending_bytes = 0
@@ -98,7 +99,7 @@ class Publisher:
 
     def put(self, events: EntryEvents) -> None:
         """Add the next frame; it is sent with the next publication."""
-        frame = event_frame(events.body, self._epoch, self.previous)
+        frame = event_frame(events.body, self.epoch, self.previous)
         self.previous = frame_hash(frame)
         if not self._pending:
             self._waiting_since = time.monotonic()
@@ -143,14 +144,14 @@ class Publisher:
 
     async def _send_batch(self) -> None:
         batch = self._next_batch()
-        args: list[int | bytes] = [self._epoch, self.confirmed]
+        args: list[int | bytes] = [self.epoch, self.confirmed]
         for pending in batch:
             args += pending
         try:
             await self._publish(self._events, args)
         except ResponseError as error:
             if str(error).startswith("FENCED"):
-                raise Deposed(f"the events of epoch {self._epoch} were refused: a newer epoch leads") from error
+                raise Deposed(f"the events of epoch {self.epoch} were refused: a newer epoch leads") from error
             if str(error).startswith("MISFIT"):
                 raise StreamBroken(
                     f"{str(error)[7:]}, but the server had acknowledged everything up to {self.confirmed}"
@@ -174,26 +175,36 @@ class Publisher:
         events, _ = self._events
         await confirm_entry(self._redis, self._replicas, events, (Position(last, 0), frame))
 
+    async def append(self, commands: tuple[AnyCommand, ...]) -> None:
+        """Append commands to the journal as one frame, which may have to be repeated after a lost connection.
+
+        Raises Deposed, WrongClock and redis' errors.
+        """
+        clock = self._clock
+        async with self._appending:
+            frame = self._frames.make(commands)
+            try:
+                limit_ms = clock.limit_ms or _NO_LIMIT
+                await self._append(self._journal, [frame, clock.now_ms(), limit_ms, self.epoch])
+            except ResponseError as error:
+                if str(error).startswith("FENCED"):
+                    raise Deposed(f"an entry of epoch {self.epoch} was refused: a newer epoch leads") from error
+                raise clock.explain(error) from error
+            self._frames.arrived()
+
     async def tick(self) -> None:
         """Append ``clock.tick`` to the journal; a tick too many or too few does no harm. Raises Deposed.
 
         While the clocks of the server and this machine differ too much, no tick is appended: time stands still.
         """
         clock = self._clock
-        frame = self._ticks.make((ClockTick(),))
         try:
-            await self._tick(self._journal, [frame, clock.now_ms(), clock.limit_ms or _NO_LIMIT, self._epoch])
-        except ResponseError as error:
-            if str(error).startswith("FENCED"):
-                raise Deposed(f"a tick of epoch {self._epoch} was refused: a newer epoch leads") from error
-            explained = clock.explain(error)
-            if not isinstance(explained, WrongClock):
-                raise
+            await self.append((ClockTick(),))
+        except WrongClock as error:
             if clock.trouble is None:
-                log.error("the clock of the exchange does not tick: its time would be wrong", reason=explained.text)
-            clock.trouble = explained.text
+                log.error("the clock of the exchange does not tick: its time would be wrong", reason=error.text)
+            clock.trouble = error.text
             return
         if clock.trouble is not None:
             log.info("the clock of the exchange ticks again")
             clock.trouble = None
-        self._ticks.arrived()

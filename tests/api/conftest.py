@@ -25,6 +25,14 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from settlement.base import database, registry
 
+ENGINE = """
+from goldx.streams import gateway_entries
+gateway_entries.LOST_READS = 1_000_000
+from goldx.cli import main
+main()
+"""
+"""The program ``goldx`` with an engine that notices no lost gateway: those of the tests stand still for long, as they
+share their loop with tests that hold it."""
 _numbers = itertools.count(1)
 
 
@@ -60,7 +68,7 @@ class ShardServices:
         key = self.keys[name] = Key.generate(f"{name}.key")
         await registry.add_key(connection, "test", key.key_id, key.public_bytes, **holder)
 
-    async def start_engine(self) -> None:
+    async def start_engine(self, program: str = ENGINE) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDX_")}
         environment |= {
             "GOLDX_REDIS_URL": self.valkey_url,
@@ -69,8 +77,8 @@ class ShardServices:
         }
         self._engine = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "goldx.cli",
+            "-c",
+            program,
             "engine",
             env=environment,
             stdout=asyncio.subprocess.PIPE,
@@ -183,11 +191,16 @@ async def shared(servers: tuple[Server, Server], template: str) -> AsyncIterator
 
 
 async def build(
-    cleanup: contextlib.AsyncExitStack, valkey_url: str, postgres_url: str, template: str = "template1"
+    cleanup: contextlib.AsyncExitStack,
+    valkey_url: str,
+    postgres_url: str,
+    template: str = "template1",
+    engine: str = ENGINE,
 ) -> ShardServices:
     """Return services with a shard and a database of their own, whose engine leads; ``cleanup`` stops them.
 
-    The database begins as a copy of ``template``, which saves the migrations if it has them.
+    The database begins as a copy of ``template``, which saves the migrations if it has them. ``engine`` is the program
+    of the engine's process.
     """
     number = next(_numbers)
     url = make_url(postgres_url)
@@ -198,7 +211,7 @@ async def build(
     services = ShardServices(valkey_url, database_url, f"api{number}")
     cleanup.push_async_callback(services.stop)
     await services.register()
-    await services.start_engine()
+    await services.start_engine(engine)
     return services
 
 

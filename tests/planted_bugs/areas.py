@@ -60,6 +60,7 @@ AREAS = (
         (
             "tests/matching/run/test_fold.py",
             "tests/matching/run/test_leader.py",
+            "tests/matching/run/test_left_sessions.py",
             "tests/matching/run/test_recovery.py",
         ),
         ("-k", "not forked and not child"),  # tests that take snapshots in separate processes

@@ -4,6 +4,7 @@ from tests.planted_bugs.bug import Bug
 
 FOLD = "fold.py"
 LEASE = "lease.py"
+LEFT = "left_sessions.py"
 RECOVERY = "recovery.py"
 
 BUGS = (
@@ -124,4 +125,38 @@ BUGS = (
         "if ARGV[1] then return redis.call('DEL'",
     ),
     Bug("a lease is renewed too late", LEASE, "self._lease_ms / 4_000", "self._lease_ms / 500"),
+    # Sessions that gateways have left
+    Bug(
+        "a session that wants no cancel at its end is cancelled",
+        LEFT,
+        " for name, found in marked if found.registration.cancel)",
+        " for name, found in marked)",
+    ),
+    Bug(
+        "the grace of a lost gateway's session is passed over",
+        LEFT,
+        " and registration.grace_left():",
+        " and registration.ended_at == 0:",
+    ),
+    Bug("the grace of a lost gateway's session begins anew", LEFT, "ended_at=ended_at)", "grace_ms=60_000)"),
+    Bug(
+        "what a former leader has begun to close stays",
+        LEFT,
+        "if reads >= PATIENCE or registration.is_closed_by_engine:",
+        "if reads >= PATIENCE and not registration.closing:",
+    ),
+    Bug(
+        "a session is closed though a gateway has taken it over",
+        LEFT,
+        "if await self._registrations.change(name, known, found.gateway, closing=True, holder=self._closer):\n",
+        "await self._registrations.change(name, known, found.gateway, closing=True, holder=self._closer)\n"
+        "            if True:\n",
+    ),
+    Bug("a closed session stays registered", LEFT, "await self._registrations.remove(", "("),
+    Bug(
+        "a deposed leader appends commands",
+        "publisher.py",
+        "if redis.call('GET', KEYS[2]) ~= ARGV[4] then",
+        "if redis.call('GET', KEYS[2]) == '' then",
+    ),
 )

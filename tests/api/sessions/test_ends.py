@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.app import GatewayServer
-from api.sessions import gateway_lease
-from api.sessions.registrations import read
 from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.session import ExchangeClient, connect
-from goldx.streams import redis_client
+from goldx.streams import gateway_entries, redis_client
 from goldx.streams.keys import Keys
+from goldx.streams.registrations import read
 from tests.api.conftest import Desk, ShardServices, until
+from tests.matching.shards import RUN
 
 
 async def place(client: ExchangeClient, desk: Desk, name: str) -> None:
@@ -45,7 +45,8 @@ async def back(client: ExchangeClient, before: dict[str, Any]) -> None:
 class OtherGateway:
     """A gateway in a separate process, which can be killed."""
 
-    def __init__(self, services: ShardServices, name: str) -> None:
+    def __init__(self, services: ShardServices, name: str, program: str = RUN) -> None:
+        self._program = program
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith("GOLDX_")} | {
             "GOLDX_REDIS_URL": services.valkey_url,
             "GOLDX_DATABASE_URL": services.database_url,
@@ -57,7 +58,7 @@ class OtherGateway:
 
     async def start(self) -> str:
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        command = (sys.executable, "-m", "goldx.cli", "gateway")
+        command = (sys.executable, "-c", self._program, "gateway")
         self.process = await asyncio.create_subprocess_exec(*command, env=self._environment, stdout=pipe, stderr=none)
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), 60)
@@ -160,19 +161,28 @@ async def test_of_log_ons_at_once_under_one_name_the_registered_one_has_the_sess
 
 
 async def test_a_gateway_that_dies_for_good_is_noticed_by_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_lease, "LOST_READS", 6)
+    monkeypatch.setattr(gateway_entries, "LOST_READS", 6)
     other = OtherGateway(desk.services, "gateway-mortal")
     url = await other.start()
     program = connect(url, desk.services.keys["FIRM-A"])
     await program.__aenter__()
     await place(program, desk, "orphan")
-    await until(lambda: status(desk, "orphan") == "open")
+    lasting = connect(url, desk.services.keys["FIRM-A"])
+    await lasting.__aenter__()
+    await lasting.call("session.cancel_on_disconnect", enabled=False)
+    await place(lasting, desk, "lasting")
+    await until(lambda: status(desk, "lasting") == status(desk, "orphan") == "open")
     await other.kill()
     await until(lambda: status(desk, "orphan") == "ended")
-    await program.__aexit__(None, None, None)
+    for client in (program, lasting):
+        await client.__aexit__(None, None, None)
     redis = redis_client.connect(desk.services.valkey_url)
     await until_gone(redis, Keys(desk.services.shard).sessions("gateway-mortal"))
     await redis.aclose()
+    async with desk.services.member(desk.server) as member:
+        await member.call("session.heartbeat")
+        assert status(desk, "lasting") == "open"
+        await member.cancel_all(desk.a)
 
 
 async def until_gone(redis: Any, key: str) -> None:
@@ -184,7 +194,7 @@ async def until_gone(redis: Any, key: str) -> None:
 async def test_a_gateway_that_slept_too_long_ends_and_its_orders_do(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway_lease, "LOST_READS", 6)
+    monkeypatch.setattr(gateway_entries, "LOST_READS", 6)
     other = OtherGateway(desk.services, "gateway-asleep")
     url = await other.start()
     program = connect(url, desk.services.keys["FIRM-A"])

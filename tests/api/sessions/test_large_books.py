@@ -17,6 +17,7 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from tests.api.conftest import Desk, until
 from tests.api.sessions.test_costs import call
+from tests.api.test_trading_day import china_today, weekday_after
 from tests.turns import longest_turn
 
 ORDERS = 12 * PART_ROWS
@@ -25,7 +26,8 @@ CALLS_OF_A_ROW = 60
 
 
 async def place_many(desk: Desk, count: int, prefix: str = "m") -> None:
-    asks = [OrderPlace(desk.b, f"{prefix}{n}", desk.symbol, terms.SELL, 0, 1_000, 60_000 + n) for n in range(count)]
+    about = (desk.symbol, terms.SELL, terms.LIMIT, 1_000)
+    asks = [OrderPlace(desk.b, f"{prefix}{n}", *about, 60_000 + n, terms.DAY) for n in range(count)]
     redis = redis_client.connect(desk.services.valkey_url)
     for number in range(0, count, 500):
         frame = CommandFrame(f"{prefix}-{desk.b}.{number}", 1, tuple(asks[number : number + 500]))
@@ -146,6 +148,22 @@ async def test_a_book_is_right_while_all_its_orders_are_cancelled(desk: Desk) ->
         await until(lambda: following.done() or sizes[-1] == 0)
         following.cancel()
         assert sizes == [number * PART_EVENTS for number in (4, 3, 2, 1, 0)]
+
+
+async def test_neither_a_kill_nor_the_end_of_a_day_holds_the_loop(own_desk: Desk) -> None:
+    """They cancel thousands of orders, and all events are in the answer. Nor does the first log-on at a gateway."""
+    desk, reason = own_desk, "a test"
+    await place_many(desk, ORDERS)
+    longest, result = await longest_turn_of(desk, "op", "member.kill", member="FIRM-B", reason=reason)
+    assert sum(event["event"] == "order.cancelled" for event in result["events"]) == ORDERS
+    await desk.services.operate(desk.server, "member.restore", member="FIRM-B")
+    await place_many(desk, ORDERS, "again")
+    await desk.services.operate(desk.server, "market.set_phase", symbol=desk.symbol, phase="closed")
+    day = weekday_after(china_today()).isoformat()
+    at_end, result = await longest_turn_of(desk, "op", "market.end_day", next_trading_day=day, reason=reason)
+    assert sum(event["event"] == "order.cancelled" for event in result["events"]) == ORDERS
+    print(f"{longest} and {at_end} calls")
+    assert max(longest, at_end) < CALLS_OF_A_ROW * PART_ROWS
 
 
 async def test_no_command_of_an_operator_holds_the_loop(desk: Desk) -> None:

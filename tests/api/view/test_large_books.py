@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from api.view.channels import KEPT, PART_ROWS
+from api.view.tables import CHUNK_SIZE
 from goldx.protocol import terms
-from goldx.protocol.events import OrderCancelled
+from goldx.protocol.events import DayEnded, OrderCancelled
+from goldx.streams.frames import EventFrame
 from tests.api.view.test_market_data import Market, Reader, subscribed
+from tests.turns import calls_of_steps
 
 ORDERS = 3 * PART_ROWS // 2
 SIDES = {"A.H": (terms.BUY, -1), "B.H": (terms.SELL, 1)}
@@ -109,3 +112,21 @@ def test_a_small_book_and_a_resumed_one_have_no_parts() -> None:
     assert book.snapshot_in_parts(book.sequence - 1) is None
     assert book.snapshot_in_parts(0) is not None
     assert large.view.channels["top.AU"].snapshot_in_parts(None) is None
+
+
+def test_a_day_ends_in_parts_however_many_orders_it_forgets() -> None:
+    """Of each part of a table the orders are looked at, and their trades; what stays can be read meanwhile."""
+    market = LargeMarket()
+    while market.orders < 4 * CHUNK_SIZE:
+        market.add("A.H")
+        market.cancel(market.orders)
+    market.apply(DayEnded(market.next(), market.at, "2026-11-30"))
+    live = [order_id for order_id, order in market.view.orders.items() if order.live]
+    ended = DayEnded(market.next(), market.at, "2026-12-01")
+    position = (market.view.position.ms + 1, 0)
+    frame = EventFrame(position, ((ended,),), market.view.epoch, market.view.previous)
+    parts = calls_of_steps(market.view.parts(frame, lambda *_: ()))
+    assert [order_id for order_id, _ in market.view.orders.items()] == live
+    print(f"{max(parts)} calls at most, {sum(parts)} in all")
+    assert max(parts) < 4 * CHUNK_SIZE
+    assert sum(parts) > 8 * CHUNK_SIZE

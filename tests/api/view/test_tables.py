@@ -47,3 +47,32 @@ def test_no_chunk_grows_large() -> None:
         named.put(f"o{number}", number)
     sizes = [*map(len, numbered._chunks.values()), *map(len, named._chunks)]
     assert max(sizes) == CHUNK_SIZE
+
+
+@given(st.lists(st.integers(1, 4 * CHUNK_SIZE), unique=True, max_size=50).map(sorted), st.integers(1, 4))
+def test_what_is_forgotten_is_gone_and_the_rest_is_there_all_the_time(numbers: list[int], kept_of_four: int) -> None:
+    numbered, named, model = NumberTable[int](), NameTable[int](), dict[int, int]()
+    every = [*range(1, CHUNK_SIZE, 7), *range(CHUNK_SIZE, 2 * CHUNK_SIZE), *numbers]
+    for value, number in enumerate(dict.fromkeys(every)):
+        numbered.put(number, value)
+        named.put(f"o{number}", value)
+        model[number] = value
+
+    def keep(value: int) -> bool:
+        return value % 4 < kept_of_four
+
+    left = {number: value for number, value in model.items() if keep(value)}
+    some = list(left.items())[::50]
+    looked = [0, 0]
+    for index, steps in enumerate((numbered.forget(keep), named.forget(keep))):
+        for count in steps:
+            looked[index] += count
+            assert count <= CHUNK_SIZE
+            assert all(numbered.get(number) == value == named.get(f"o{number}") for number, value in some)
+    assert looked[0] == len(model)
+    assert {number: numbered.get(number) for number in model} == {number: left.get(number) for number in model}
+    assert {number: named.get(f"o{number}") for number in model} == {number: left.get(number) for number in model}
+    named.put("new", 1)
+    assert named.get("new") == 1
+    assert max(map(len, named._chunks)) <= CHUNK_SIZE
+    assert len(named._chunks) <= 2 * len(left) // CHUNK_SIZE + 2

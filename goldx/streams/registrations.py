@@ -2,10 +2,11 @@
 
 A session is identified by its key and its name, ``KEY/NAME``, at every gateway of the shard. Each gateway has a hash,
 session -> registration. The server changes a registration only if the caller knows its present value; so a gateway
-never closes a session that another one has taken over.
+never closes a session that another one has taken over, and of several that want to close one, one does.
 """
 
 import time
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,9 +28,12 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 """Removes a field of a hash if it has the given value."""
 
+ENGINE: Final = "engine:"
+"""How the names begin under which engines close sessions; no gateway has a name with a colon."""
+
 
 class Registration(NamedTuple):
-    """A registered session. ``holder`` is the unique name of its connection.
+    """A registered session. ``holder`` is the unique name of its connection; while it is closed, of who closes it.
 
     ``ended_at``: when its connection ended, in ms since the epoch; None while it is connected. ``closing``: its grace
     has passed and its orders are being cancelled; it can no longer be resumed.
@@ -47,6 +51,15 @@ class Registration(NamedTuple):
         """Return the seconds until the session's orders are cancelled; a crash counts as an end now."""
         passed = 0 if self.ended_at is None else max(0, time.time_ns() // 1_000_000 - self.ended_at)
         return max(0, self.grace_ms - passed) / 1_000
+
+    @property
+    def is_closed_by_engine(self) -> bool:
+        """Whether the engine that leads closes it."""
+        return self.closing and self.holder.startswith(ENGINE)
+
+    def is_closed_by_one_of(self, gateways: Collection[str]) -> bool:
+        """Return whether one of these gateways closes it."""
+        return self.closing and self.holder.partition(".")[0] in gateways
 
 
 _encode = msgspec.json.Encoder().encode
@@ -67,7 +80,7 @@ class Found(NamedTuple):
 
 
 class Registrations:
-    """The registrations of a shard, for one gateway. Every method raises redis' errors."""
+    """The registrations of a shard, for one gateway, or for an engine. Every method raises redis' errors."""
 
     def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
         self._redis = redis
@@ -93,11 +106,28 @@ class Registrations:
         found: Any = await self._redis.hkeys(self._keys.runs)
         return sorted(name.decode() for name in found)
 
-    async def unwatched(self) -> list[str]:
-        """Return the names of the shard's former gateways that do not run, as they have no entry (``GatewayLease``)."""
+    async def running(self) -> set[str]:
+        """Return the names of the gateways that count as running, as they have an entry (``GatewayEntries``)."""
         found: Any = await self._redis.hkeys(self._keys.gateways)
-        watched = {name.decode() for name in found}
-        return [name for name in await self.gateways() if name not in watched]
+        return {name.decode() for name in found}
+
+    async def left(self) -> list[tuple[str, Found]]:
+        """Return the sessions that gateways have left which do not run, by name, but for those that are being closed.
+
+        Those that an engine closes are among them.
+        """
+        running = await self.running()
+        lost = [name for name in await self.gateways() if name not in running]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for gateway in lost:
+                pipe.hgetall(self._keys.sessions(gateway))
+            hashes: list[dict[bytes, bytes]] = await pipe.execute() if lost else []
+        every = [
+            (name.decode(), Found(gateway, data, read(data)))
+            for gateway, sessions in zip(lost, hashes, strict=True)
+            for name, data in sessions.items()
+        ]
+        return [(name, found) for name, found in every if not found.registration.is_closed_by_one_of(running)]
 
     async def of(self, gateway: str) -> dict[str, Found]:
         """Return the sessions of a gateway by name."""
