@@ -82,7 +82,8 @@ async def may(connection: AsyncConnection, name: str, *permissions: str) -> None
 def check_actor(name: str) -> None:
     """End the command if ``--as`` does not say who acts."""
     if not name:
-        raise click.UsageError("--as must say who acts: goldx clerk --as NAME ..., or set GOLDX_CLERK")
+        group = " ".join(click.get_current_context().command_path.split()[:2])
+        raise click.UsageError(f"--as must say who acts: {group} --as NAME ..., or set GOLDX_CLERK")
 
 
 def _run(by: str, permissions: Iterable[str], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

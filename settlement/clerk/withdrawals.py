@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_money, parse_money
 from settlement.banking import payees, payouts, withdrawal_limits, withdrawal_states, withdrawals
 from settlement.base.paging import Page, PageRequest
+from settlement.base.working_days import shown_time
 from settlement.clerk.group import OPERATORS, act, clerk, propose, show
 from settlement.clerk.options import NUMBER, PAGE, REASON
 from settlement.documents.banking import WITHDRAWAL_STATES
@@ -149,7 +150,7 @@ def list_payees(by: str, member: str | None, page: PageRequest) -> None:
             row.account_number,
             row.bank,
             row.status,
-            row.usable_at,
+            None if row.usable_at is None else shown_time(row.usable_at),
             row.end_reason,
         ),
     )

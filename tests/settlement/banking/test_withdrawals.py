@@ -1,5 +1,7 @@
 """A member asks for its money: within its means and limits, to itself alone, once, and it sees what becomes of it."""
 
+import re
+
 import pytest
 from sqlalchemy import text
 
@@ -240,7 +242,8 @@ async def test_a_clerk_works_the_list_of_withdrawals(exchange: SmallExchange) ->
     payee = ("payee", "add", "--member", "A", "--payee-name", "Member A", "--payee-account", "62220009")
     assert "payee_account 2" in await clerk(ONE, *payee, "--payee-bank", "ICBC")
     assert "has ended" in await clerk(ONE, "payee", "end", "1", "--reason", "closed")
-    assert "ENDED" in await clerk(ONE, "payee", "list", "--member", "A")
+    payee_lines = await clerk(ONE, "payee", "list", "--member", "A")
+    assert re.search(r"\tENDED\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\tclosed", payee_lines)
     assert "no money of it" in await clerk(ONE, "withdrawal", "give-back", "2", code=1)
 
 

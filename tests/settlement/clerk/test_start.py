@@ -89,9 +89,9 @@ def test_help_needs_nobody_and_everything_else_does() -> None:
                 walk(found, (*words, name))
 
     walk(clerk, ())
-    for words in (["lots"], ["approve", "1"], ["reconcile"]):
-        result = CliRunner().invoke(main, ["clerk", *words], env={"GOLDX_CLERK": None})
+    for words in (["clerk", "lots"], ["clerk", "approve", "1"], ["clerk", "reconcile"], ["day", "close"]):
+        result = CliRunner().invoke(main, words, env={"GOLDX_CLERK": None}, prog_name="goldx")
         assert result.exit_code == 2
-        assert "--as must say who acts" in result.output
+        assert f"--as must say who acts: goldx {words[0]} --as NAME" in result.output
     commitment = ["assay", "commitment", "1", "--replicate", "999.1", "--replicate", "999.2"]
     assert CliRunner().invoke(main, ["clerk", *commitment]).exit_code == 0, "a laboratory has no --as to give"
