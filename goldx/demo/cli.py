@@ -131,6 +131,7 @@ async def _demonstrate(settings: Settings, seconds: float, seed: int, as_json: b
             state.step, state.note = len(STEPS), ""
         if not as_json:
             _print_outcome(outcome)
+            await demonstration.reopen()
             await _stay_up(supervisor, demonstration)
     if as_json:
         click.echo(msgspec.json.encode(outcome))
@@ -170,6 +171,8 @@ def _print_outcome(outcome: Outcome) -> None:
         ("withdrawn", f"{out['allocated_g']} g of {out['symbol']} for {out['ask_g']} g asked"),
         ("over/short", f"{out['over_short']} CNY at {out['price']} ({out['price_source']})"),
         ("reconciliation", f"{outcome.reconciliation['checked']} figures compared, {outcome.breaks} breaks"),
+        ("day", f"{outcome.day['day']} closed in {len(outcome.day['steps'])} steps, signed by three people"),
+        ("record of the day", outcome.day["record"]),
         ("journal", outcome.replay),
     ):
         click.echo(f"  {name:24}{value}")

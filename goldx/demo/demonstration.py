@@ -14,11 +14,11 @@ from websockets.exceptions import WebSocketException
 from goldx.client.keys import Key
 from goldx.client.local_book import follow
 from goldx.client.session import connect
-from goldx.demo import scenario, staff
+from goldx.demo import end_of_day, rare_acts, scenario, staff
 from goldx.demo.checks import EventSummary, find_disagreements, summarize
 from goldx.demo.record import Record
 from goldx.demo.shell import Shell
-from goldx.demo.staff import Operator
+from goldx.demo.staff import Operator, Rest
 from goldx.demo.state import DisplayState, percentiles
 from goldx.demo.traders_process import TradersProcess
 from goldx.demo.trading import Plan, Progress, Seat
@@ -38,7 +38,9 @@ STEPS: Final = (
     "Opening the market",
     "Trading",
     "Settling the last trades",
-    "A member withdraws gold",
+    "Members withdraw gold and money",
+    "Rare acts of members and operators",
+    "The day ends, is closed and signed",
     "Reconciling and replaying",
 )
 """The steps as the display shows them, in this order."""
@@ -64,6 +66,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     money_in: str
     withdrawal: dict[str, Any]
     reconciliation: dict[str, Any]
+    day: dict[str, Any]
+    """The closed day: ``closed``, ``signed``, the hash of each of its ``steps``, and of its ``record``."""
     replay: str
     digest: str
     durability: str
@@ -92,8 +96,9 @@ class Demonstration:
             shell = await stack.enter_async_context(Shell(self._supervisor.environment, log))
             self._step(1, f"{len(self._supervisor.services)} processes; data in {self._supervisor.data_dir}")
             people = await staff.register(shell, self._keys)
-            operator_key = Key.load(self._keys / f"{scenario.OPERATOR.code}.pem")
-            operator = await stack.enter_async_context(Operator(url, operator_key))
+            operator = await stack.enter_async_context(Operator(url, self._key(scenario.OPERATOR.code)))
+            second = await stack.enter_async_context(Operator(url, self._key(scenario.RISK.code)))
+            member = await stack.enter_async_context(Rest(url, self._key(scenario.PAID_OUT[0])))
             self._step(2, people)
             defined = await staff.define(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the accounts")
@@ -111,8 +116,26 @@ class Demonstration:
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to catch up")
             self._step(8, f"{self._state.posted:,} trades in the ledger")
             withdrawal = await staff.withdraw(shell)
-            self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released")
-            return await self._compare(shell, operator, records, withdrawal, lots, money)
+            state = await staff.pay_out(shell, member)
+            await staff.bill_fees(shell)
+            paid = f"{scenario.PAID_OUT[2]} CNY of {scenario.PAID_OUT[1]} are {state}"
+            self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released; {paid}")
+            records += await rare_acts.perform(url, self._keys, operator, second)
+            self._step(10, "an iceberg, a stop, an interruption, an annulled trade, a killed member, ...")
+            await end_of_day.end(operator)
+            await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the end of the day")
+            day = await end_of_day.close_and_sign(shell)
+            self._step(11, f"{day['day']}: {len(day['steps'])} steps, three signatures, record {day['record']}")
+            return await self._compare(shell, operator, records, withdrawal, lots, money, day)
+
+    async def reopen(self) -> None:
+        """Open the market again, for the members who trade on."""
+        async with Operator(self._supervisor.gateway_url, self._key(scenario.OPERATOR.code)) as operator:
+            await staff.set_phase(operator, "continuous")
+
+    def _key(self, code: str) -> Key:
+        """Return the key of one of the staff or of a member."""
+        return Key.load(self._keys / f"{code}.pem")
 
     def plan(self, *, opening: bool = False, slowness: float = 1.0) -> Plan:
         """Return the plan of a process of traders, with a seat for every trading account."""
@@ -200,6 +223,7 @@ class Demonstration:
         withdrawal: dict[str, Any],
         lots: int,
         money: int,
+        day: dict[str, Any],
     ) -> Outcome:
         """Reconcile, export and replay the journal, and compare all records."""
         await staff.wait_until(lambda: self._all_posted(operator), "settlement to catch up")
@@ -209,6 +233,8 @@ class Demonstration:
         status = await operator.get("/v1/settlement/status")
         found = find_disagreements(published, records, status["trades"])
         found += [f"break: {item}" for item in report["breaks"]]
+        if not (day["closed"] and day["signed"]):
+            found.append(f"the day {day['day']} is not closed and signed")
         if not replay.same:
             found.append(f"the replay of the journal differs: {replay.verdict}")
         sheet = await operator.get(f"/v1/settlement/load-outs/{withdrawal['load_out']}")
@@ -234,6 +260,7 @@ class Demonstration:
             money_in=units.format_money(money),
             withdrawal=withdrawal,
             reconciliation=report,
+            day=day,
             replay=replay.verdict,
             digest=replay.digest,
             durability=(await operator.get("/v1/status"))["durability"],

@@ -25,7 +25,10 @@ class Person(NamedTuple):
 OPERATOR: Final = Person("operator-1", "Market operations", "operate,supervise")
 CLERK: Final = Person("clerk-1", "Settlement desk, first clerk", "settle")
 SECOND_CLERK: Final = Person("clerk-2", "Settlement desk, second clerk", "settle,supervise")
-STAFF: Final = (OPERATOR, CLERK, SECOND_CLERK)
+RISK: Final = Person("risk-1", "Risk control", "operate,supervise")
+STAFF: Final = (OPERATOR, CLERK, SECOND_CLERK, RISK)
+SIGNERS: Final = ((CLERK, "settlement"), (SECOND_CLERK, "warehouse"), (RISK, "risk"))
+"""The people who sign the closed day, each in a capacity."""
 
 VENUE: Final = Firm("VENUE", "The venue itself", "交易所", "house", "", {"VENUE": "5000000.00"})
 """Sells over weight and buys short weight when gold is withdrawn; does not trade."""
@@ -48,6 +51,9 @@ LABORATORIES: Final = (("LAB-A", "Laboratory A", "甲化验室"), ("LAB-B", "Lab
 INSTRUMENTS: Final[tuple[dict[str, Any], ...]] = (
     {
         "symbol": "AU-SCRAP",
+        "dynamic_band_percent": 2,
+        "interruption_ms": 1_000,
+        "reopening_steps": 1,
         "name": "Recycled gold",
         "name_zh": "旧金料",
         "form": "SCRAP_JEWEL",
@@ -87,3 +93,24 @@ PICKUP_CODE: Final = "271828"
 WITHDRAWN_SYMBOL: Final = "AU-DORE"
 WITHDRAWN_GRAMS: Final = "9000"
 """Fine grams asked for at the end; the lots that are allocated weigh a little more or less."""
+
+PAID_OUT: Final = ("MINE", "MINE.H", "250000.00")
+"""The member that asks for money at the end, its account, and how much."""
+BANK: Final = "102393000015"
+"""The code of the bank to which it goes."""
+
+SELLER: Final = "MINE.H"
+BUYER: Final = "RECYCLER.H"
+"""The accounts of the rare acts; both have gold and money."""
+INTERRUPTED: Final = "AU-SCRAP"
+SHORT_LIVED: Final[dict[str, Any]] = {
+    "symbol": "AU-GRAIN",
+    "name": "Gold grain",
+    "name_zh": "金粒",
+    "form": "GRAIN",
+    "min_fineness": 99_500,
+    "max_fineness": 99_999,
+    "reference_price": "935.00",
+    "maker_fee_bp": 12,
+}
+"""An instrument that is defined and retired; its fee takes a second operator."""

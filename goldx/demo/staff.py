@@ -9,7 +9,7 @@ from functools import partial
 from importlib.resources import as_file, files
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import httpx
 
@@ -29,14 +29,14 @@ class StaffFailed(RuntimeError):
     """The exchange refused a request of the staff, or did not carry it out in time."""
 
 
-class Operator:
-    """The market operator's access to the REST API, with the operator's key."""
+class Rest:
+    """Access to the REST API with a key."""
 
     def __init__(self, gateway_url: str, key: Key) -> None:
         self._key = key
         self._http = httpx.AsyncClient(base_url=gateway_url, timeout=30.0)
 
-    async def __aenter__(self) -> "Operator":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -50,10 +50,9 @@ class Operator:
             await retry(lambda: get(headers=self._headers()), passes, repeat(AGAIN_SECONDS), seconds=WAIT_SECONDS)
         )
 
-    async def command(self, method: str, **params: Any) -> Any:
-        """Give one command of the venue and return its answer. Raises StaffFailed with the reason of a refusal."""
-        body = {"method": method, "params": {"reason": "the demonstration", **params}}
-        post = partial(self._http.post, "/v1/operator/commands", json=body)
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Return the answer to a POST. Raises StaffFailed with the reason of a refusal."""
+        post = partial(self._http.post, path, json=body)
         passes = is_any_of(httpx.ConnectError)  # nothing was sent
         return self._read(
             await retry(lambda: post(headers=self._headers()), passes, repeat(AGAIN_SECONDS), seconds=WAIT_SECONDS)
@@ -67,6 +66,15 @@ class Operator:
         if response.is_error:
             raise StaffFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
         return response.json()
+
+
+class Operator(Rest):
+    """The market operator's access to the REST API, with the operator's key."""
+
+    async def command(self, method: str, **params: Any) -> Any:
+        """Give one command of the venue and return its answer. Raises StaffFailed with the reason of a refusal."""
+        body = {"method": method, "params": {"reason": "the demonstration", **params}}
+        return await self.post("/v1/operator/commands", body)
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
@@ -189,6 +197,40 @@ async def withdraw(shell: Shell) -> dict[str, Any]:
     await wait_until(signed, "the engine to settle the withdrawal")
     await shell.run("clerk", "--as", scenario.CLERK.code, "load-out", "release", sheet)
     return summary
+
+
+async def pay_out(shell: Shell, member: Rest) -> str:
+    """Let a member withdraw money: its account at a bank is registered, it asks, two people pass it.
+
+    Returns the state of its withdrawal once the engine has taken the money out.
+    """
+    code, account, amount = scenario.PAID_OUT
+    name = next(firm.name for firm in scenario.FIRMS if firm.code == code)
+    limits = ("--per-payment", "1000000.00", "--per-day", "3000000.00", "--wait-hours", "0")
+    bank = ("--payee-name", name, "--payee-account", "6222 0001", "--payee-bank", scenario.BANK)
+    first = _proposal(await shell.run("clerk", "--as", scenario.OPERATOR.code, "withdrawal", "limit", *limits))
+    then = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "payee", "add", "--member", code, *bank))
+    await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", first, then)
+    (payee,) = (await member.get("/v1/payees"))["payees"]
+    asked = {"client_ref": "demo-1", "account": account, "amount": amount, "payee": payee["payee_no"]}
+    number = str((await member.post("/v1/withdrawals", asked))["withdrawal_no"])
+    accepted = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "withdrawal", "accept", number))
+    await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", accepted)
+    state = ""
+
+    async def paid() -> bool:
+        nonlocal state
+        state = (await member.get(f"/v1/withdrawals/{number}"))["state"]
+        return bool(state == "HELD")
+
+    await wait_until(paid, "the engine to take the money out")
+    return state
+
+
+async def bill_fees(shell: Shell) -> None:
+    """Bill the members' fees: one clerk proposes, another approves."""
+    number = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "fees", "bill"))
+    await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
 
 
 async def reconcile(shell: Shell) -> dict[str, Any]:

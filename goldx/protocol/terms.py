@@ -43,7 +43,7 @@ HOUSE: Final = 0
 CLIENT: Final = 1
 ACCOUNT_KINDS: Final = ("house", "client")
 
-END_OF_DAY_RULES: Final = 1
+END_OF_DAY_RULES: Final = 2
 """The version of the rules for the end of a trading day that gateways send in ``MarketEndDay.rules``."""
 LARGEST_REFERENCE_CHANGE_PERCENT: Final = 10
 """The largest change of a reference price that one person may make; a larger one takes a second person."""

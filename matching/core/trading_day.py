@@ -15,6 +15,8 @@ from matching.core.tags import DAY_ENDED
 
 LONGEST_BREAK_DAYS: Final = 30
 """The most days from today to the next trading day: more than any holiday, and far less than a mistyped year."""
+FREED_BEFORE_THE_END: Final = 2
+"""The rules from which on what expired orders had reserved is published as free before the event that ends the day."""
 CHINA_OFFSET_MS: Final = 8 * 3_600_000
 """China Standard Time is UTC+8."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 : the times that it is added to are shifted already
@@ -44,6 +46,8 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     for order in list(state.orders.values()):
         if order.time_in_force == terms.DAY:
             state.cancel(order, "EXPIRED")
+    if rules >= FREED_BEFORE_THE_END:
+        state.publish_holdings()
     state.day += 1
     state.trading_day = next_trading_day
     state.previous_references = state.references

@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from goldx.protocol.events import EVENTS
+
 COMMAND = (sys.executable, "-m", "goldx.cli", "demo")
 
 
@@ -39,6 +41,13 @@ async def test_the_whole_exchange_agrees_with_itself(folder: Path) -> None:
     assert outcome["traded_fine_mg"] > 0
     assert 0 < outcome["latency_ms"]["p50"] <= outcome["latency_ms"]["p99"]
     assert "always" in outcome["durability"], "every acknowledged order was on the disk"
+    day = outcome["day"]
+    assert (day["closed"], day["signed"]) == (True, True)
+    assert next(iter(day["steps"])) == "books"
+    assert all(len(hashed) == 64 for hashed in (*day["steps"].values(), day["record"]))
+    with (folder / "data" / "events.jsonl").open() as lines:
+        produced = {json.loads(line)["event"] for line in lines}
+    assert produced == {kind.event for kind in EVENTS}, "the day has an event of each kind"
     assert outcome["replay"] == "the journal gives exactly what was published"
     assert processes_of(folder) == []
 

@@ -3,6 +3,13 @@
 from tests.planted_bugs.bug import Bug
 
 BUGS = (
+    # The end of a day
+    Bug(
+        "what expired orders had reserved is free after the day's end alone",
+        "trading_day.py",
+        "    if rules >= FREED_BEFORE_THE_END:\n",
+        "    if rules > FREED_BEFORE_THE_END:\n",
+    ),
     # Reopening after an interruption
     Bug(
         "the corridor does not widen",

@@ -300,12 +300,12 @@ class Flow:
     def end_day(self) -> AnyCommand:
         self.day += 1
         day = DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
-        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 1)))
+        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 2)))
 
     def close_and_end_day(self) -> AnyCommand:
         """Close all instruments and end the day by the newest rules, in the month of the flow's first time."""
         self.queued += [commands.MarketSetPhase(symbol, terms.CLOSED) for symbol in SYMBOLS[1:]]
-        self.queued.append(commands.MarketEndDay(f"1970-01-{self.dice.number(1, 31):02d}", rules=1))
+        self.queued.append(commands.MarketEndDay(f"1970-01-{self.dice.number(1, 31):02d}", rules=2))
         if self.chance(50):
             self.queued.append(self.redefine())
         self.queued += [commands.MarketSetPhase(symbol, terms.CONTINUOUS) for symbol in SYMBOLS]

@@ -25,9 +25,12 @@ TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name no
 class Model(Busts, OrderCommands):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
+    before: dict[tuple[str, str], Holding]
+    """The holdings before the command, as they were published last."""
+
     def apply(self, at: int, command: AnyCommand) -> list[AnyEvent]:
         self.at, self.out, self.touched, self.auctions = max(self.at, at), [], [], []
-        before = self.holdings()
+        self.before = self.holdings()
         self.time_passes()
         try:
             getattr(self, "do_" + command.method.replace(".", "_"))(command)
@@ -35,7 +38,7 @@ class Model(Busts, OrderCommands):
             self.refuse(command, refusal)
         self.run_stops()
         self.indicate()
-        self.report_holdings(before)
+        self.report_holdings()
         return self.out
 
     def holdings(self) -> dict[tuple[str, str], Holding]:
@@ -53,10 +56,10 @@ class Model(Busts, OrderCommands):
             account = refusal.account or getattr(command, "account", None)
             self.emit(events.CommandRejected, command.method, refusal.reason, account)
 
-    def report_holdings(self, before: dict[tuple[str, str], Holding]) -> None:
+    def report_holdings(self) -> None:
         for name, asset in self.touched:
             now = self.holding(self.accounts[name], asset)
-            if now != before.get((name, asset), (0, 0, 0, 0)):
+            if now != self.before.get((name, asset), (0, 0, 0, 0)):
                 total, reserved, locked, kept = now
                 self.emit(events.HoldingChanged, name, asset, total, reserved, locked or None, kept or None)
 
@@ -355,7 +358,7 @@ class Model(Busts, OrderCommands):
         return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]
 
     def do_market_end_day(self, c: commands.MarketEndDay) -> None:
-        if c.rules == 1:
+        if c.rules:
             if c.next_trading_day not in self.possible_days():
                 raise Refused("BAD_VALUE")
             if any(instrument.phase != terms.CLOSED for instrument in self.instruments.values()):
@@ -364,18 +367,21 @@ class Model(Busts, OrderCommands):
             raise Refused("BAD_VALUE")
         self.trading_day = c.next_trading_day
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
+        if c.rules == 2:
+            self.report_holdings()
+            self.before, self.touched = self.holdings(), []
         self.day += 1
         self.references, self.older_references = [], self.references
         self.busted, self.asked_for = [], {}
         for account in self.accounts.values():
             account.unwithdrawable = 0
             taken = {o.client_order_id: o.order_id for o in self.orders if o.account is account}
-            if c.rules == 1:
+            if c.rules:
                 ended = self.day - 1
                 taken |= {name: account.used_ids[name] for name, day in account.used_on.items() if day == ended}
             account.used_ids = taken
             # The older rules do not record when an id was used: all taken ids count as used today.
-            account.used_on = {n: account.used_on[n] if c.rules == 1 else self.day for n in taken}
+            account.used_on = {n: account.used_on[n] if c.rules else self.day for n in taken}
             for asset in account.total:
                 self.touch(account, asset)
         self.proposed.clear()

@@ -142,7 +142,7 @@ class ClientIds(Rule):
 
     def end_day(self) -> AnyCommand:
         self.day += 1
-        return commands.MarketEndDay(f"2027-01-{self.day:02d}", rules=self.dice.choose((0, 1)))
+        return commands.MarketEndDay(f"2027-01-{self.day:02d}", rules=self.dice.choose((0, 1, 2)))
 
 
 class Phase(Rule):

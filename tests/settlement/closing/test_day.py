@@ -1,7 +1,7 @@
 """A trading day is a range of events, and what accounts had at its end does not depend on when one looks."""
 
 from collections import defaultdict
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from goldx.protocol import terms
-from goldx.protocol.commands import InstrumentDefine, MarketEndDay, MarketSetPhase
+from goldx.protocol.commands import InstrumentDefine, MarketEndDay, MarketSetPhase, OrderPlace
 from goldx.protocol.units import CASH, BadValue
+from settlement.base import working_days
 from settlement.closing import day as days
 from settlement.closing.day import Day
 from settlement.tables.closing import phase_change
@@ -57,6 +58,19 @@ async def test_days_that_are_over_are_found_by_their_date(exchange: SmallExchang
     assert await do(exchange, days.find, TUESDAY) == second
     with pytest.raises(BadValue, match="the newest one is 2099-12-01"):
         await do(exchange, days.find, WEDNESDAY)
+
+
+async def test_orders_that_expire_with_the_day_freeze_nothing_at_its_end(exchange: SmallExchange) -> None:
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.engine_runner.order("B.H", terms.BUY, 60_000, 20)
+    order = OrderPlace("B.H", "day", "AU", terms.BUY, terms.LIMIT, 20_000, 59_000, terms.DAY)
+    ahead = next(number for number in (1, 2, 3) if (working_days.today() + timedelta(days=number)).weekday() < 5)
+    end = MarketEndDay(str(working_days.today() + timedelta(days=ahead)), rules=terms.END_OF_DAY_RULES)
+    await exchange.engine_runner.run(order, MarketSetPhase("AU", terms.CLOSED), end)
+    await exchange.post()
+    (day,) = await do(exchange, days.over)
+    (held,) = [found for found in await do(exchange, days.holdings_at, day) if found.account == "B.H"]
+    assert (held.total, held.reserved) == (100_000_000, 60_000 * 20 + 120), "the order that stays, with its fee"
 
 
 async def test_what_there_was_at_an_end_stays_readable(exchange: SmallExchange) -> None:

@@ -1,0 +1,153 @@
+"""Rare acts of members and operators: each leaves an event of a kind that a usual day does not have.
+
+They come after the members' programs have stopped, so that nobody else trades: an iceberg order, a stop, a self-trade,
+a volatility interruption with a ladder, an annulled trade, refusals; an instrument and an account that come and go, a
+member that is killed and halted.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from goldx.client.errors import ExchangeError
+from goldx.client.keys import Key
+from goldx.client.session import ExchangeClient, connect
+from goldx.demo import scenario
+from goldx.demo.record import Record
+from goldx.demo.staff import Operator, StaffFailed, wait_until
+from goldx.protocol import units
+
+GRAMS: Final = "1"
+BEYOND_THE_BAND: Final = 1_025
+"""The price that starts an interruption, in thousandths of the last one; the band is 2 %."""
+BEYOND_THE_LIMIT: Final = 1_500
+
+
+class Member:
+    """A member's session, and the record of what it was informed of."""
+
+    _numbers = count(1)
+
+    def __init__(self, client: ExchangeClient, account: str) -> None:
+        self._client = client
+        self.record = Record(account)
+
+    async def place(self, symbol: str, side: str, price: int | None, quantity: str, **more: Any) -> list[int]:
+        """Place an order and return the ids of its trades. A price in fen per gram; without one at the market."""
+        if price is not None:
+            more["price"] = units.format_price(price)
+        name = f"rare-{next(self._numbers)}"
+        placed = await self._client.place(
+            self.record.account, symbol, side, quantity=quantity, client_order_id=name, **more
+        )
+        self.record.acked.append(placed["order"]["order_id"])
+        return [trade["trade_id"] for trade in placed["trades"]]
+
+    async def is_refused(self, method: str, **params: Any) -> None:
+        """Call a method that has to be refused. Raises StaffFailed if it is not."""
+        with suppress(ExchangeError):
+            await self._client.call(method, account=self.record.account, **params)
+            raise StaffFailed(f"{method} of {self.record.account} was not refused")
+
+    async def market(self, symbol: str) -> dict[str, Any]:
+        """Return the state of an instrument."""
+        found: dict[str, Any] = await self._client.call("market.status", symbol=symbol)
+        return found
+
+    async def is_in_the_book(self, symbol: str) -> bool:
+        """Return whether anybody has an order in the book of an instrument."""
+        book = await self._client.call("market.book", symbol=symbol, depth=1)
+        return bool(book["bids"] or book["asks"])
+
+    async def last_price(self, symbol: str) -> int:
+        """Return the last price of an instrument, without one its reference price, in fen per gram."""
+        market = await self.market(symbol)
+        return units.parse_price(market["last_price"] or market["reference_price"])
+
+    async def cancel_all(self) -> None:
+        """Cancel all orders of the account."""
+        await self._client.cancel_all(self.record.account)
+
+    async def read_all(self) -> None:
+        """Read the account's channel from its beginning up to now, so that the record has every trade."""
+        channel = f"account.{self.record.account}"
+        (until,) = (await self._client.call("channel.subscribe", channels=[channel]))["channels"].values()
+        async for message in self._client.subscribe(channel, from_sequence=0):
+            if message["data"]["event"] == "trade":
+                self.record.fills.append(message["data"]["trade_id"])
+            if message["sequence"] >= until:
+                return
+
+
+@asynccontextmanager
+async def _member(url: str, keys: Path, account: str) -> AsyncIterator[Member]:
+    firm = next(firm for firm in scenario.TRADERS if account in firm.cash)
+    async with connect(url, Key.load(keys / f"{firm.code}.pem")) as client:
+        yield Member(client, account)
+
+
+async def perform(url: str, keys: Path, operator: Operator, second: Operator) -> list[Record]:
+    """Perform all of them and return the members' records. ``second`` is another operator."""
+    async with AsyncExitStack() as stack:
+        seller = await stack.enter_async_context(_member(url, keys, scenario.SELLER))
+        buyer = await stack.enter_async_context(_member(url, keys, scenario.BUYER))
+        for instrument in scenario.INSTRUMENTS:
+            if await buyer.is_in_the_book(instrument["symbol"]):
+                await operator.command("market.cancel_orders", symbol=instrument["symbol"])
+        await _interrupt(seller, buyer)
+        trade = await _trade(seller, buyer)
+        for person in (operator, second):
+            await person.command("trade.bust", trade_id=trade, reason="a mistyped quantity")
+        await _decide(operator, second)
+        await wait_until(lambda: _is_continuous(buyer), "the interruption to end")
+        for member in (seller, buyer):
+            await member.cancel_all()
+            await member.read_all()
+        return [seller.record, buyer.record]
+
+
+async def _is_continuous(member: Member) -> bool:
+    return bool((await member.market(scenario.INTERRUPTED))["phase"] == "continuous")
+
+
+async def _interrupt(seller: Member, buyer: Member) -> None:
+    """Start an interruption, which is extended once, by a price outside the band."""
+    price = await buyer.last_price(scenario.INTERRUPTED) * BEYOND_THE_BAND // 1_000
+    await seller.place(scenario.INTERRUPTED, "sell", price, GRAMS)
+    await buyer.place(scenario.INTERRUPTED, "buy", price, GRAMS)
+
+
+async def _trade(seller: Member, buyer: Member) -> int:
+    """Trade with an iceberg and a stop, prevent a self-trade, have orders refused; return the id of a trade."""
+    symbol = scenario.WITHDRAWN_SYMBOL
+    price = await buyer.last_price(symbol)
+    await seller.place(symbol, "sell", price, "4", display_quantity="1")
+    trades = await buyer.place(symbol, "buy", price, "2")
+    await buyer.place(symbol, "buy", None, GRAMS, stop_price=units.format_price(price))
+    await buyer.place(symbol, "sell", price, GRAMS)
+    await buyer.place(symbol, "buy", price, "2")
+    too_high = units.format_price(price * BEYOND_THE_LIMIT // 1_000)
+    order = {"client_order_id": "rare-refused", "symbol": symbol, "side": "buy", "type": "limit", "quantity": GRAMS}
+    await buyer.is_refused("order.place", **order, price=too_high)
+    await seller.is_refused("order.cancel", client_order_id="never-placed")
+    return trades[0]
+
+
+async def _decide(operator: Operator, second: Operator) -> None:
+    """Decisions of the venue: an instrument and an account that come and go, a timetable, a member's standing."""
+    new = scenario.SHORT_LIVED["symbol"]
+    for person in (operator, second):
+        await person.command("instrument.define", **scenario.SHORT_LIVED)
+    for person in (operator, second):
+        await person.command("market.set_reference", symbol=new, price="800.00")
+    await operator.command("timetable.delay", symbol=new, first_at=1, last_at=2, delay_ms=60_000)
+    for held in (True, False):
+        await operator.command("timetable.hold", symbol=new, held=held)
+    await operator.command("instrument.retire", symbol=new)
+    visitor = scenario.VISITOR.code
+    await operator.command("account.open", account=f"{visitor}.SHORT", member=visitor, kind="house")
+    await operator.command("account.retire", account=f"{visitor}.SHORT")
+    for method in ("member.kill", "member.restore", "member.halt", "member.restore"):
+        await operator.command(method, member=visitor)
