@@ -6,9 +6,10 @@ taken back is none.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.refusal import Refused
@@ -87,7 +88,19 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
 
 async def all_differences(connection: AsyncConnection) -> list[Difference]:
     """Return the rows of all watched tables that differ from the record of their changes."""
-    return [found for table in watched() for found in await differences(connection, table)]
+    used = set(await connection.scalars(_used()))
+    return [found for table in watched() if table.name in used for found in await differences(connection, table)]
+
+
+@cache
+def _used() -> TextClause:
+    """Return the query of the watched tables that have a row or had one."""
+    each = (
+        f"SELECT '{table.name}' WHERE EXISTS (SELECT FROM {table.name}) "
+        f"OR EXISTS (SELECT FROM row_change WHERE of_table = '{table.name}')"
+        for table in watched()
+    )
+    return text(" UNION ALL ".join(each))
 
 
 async def check_unchanged(connection: AsyncConnection, number: int, kind: str, subjects: Sequence[int]) -> None:
