@@ -29,7 +29,7 @@ RUN /opt/goldx/bin/pip install --no-cache-dir --require-hashes -r requirements/c
 FROM python:${PYTHON}-slim-bookworm
 ARG PYTHON
 RUN useradd --system --uid 10001 --home-dir /var/lib/goldx --create-home goldx \
- && install --directory --owner goldx --group goldx /var/lib/goldx/archive /var/lib/goldx/views
+ && install --directory --owner goldx --group goldx /var/lib/goldx/archive /var/lib/goldx/views /var/lib/goldx/records
 COPY --from=build /opt/goldx /opt/goldx
 COPY --from=compile /src/matching/_compiled /opt/goldx/lib/python${PYTHON}/site-packages/matching/_compiled
 COPY --from=compile /src/api/_compiled /opt/goldx/lib/python${PYTHON}/site-packages/api/_compiled

@@ -11,7 +11,7 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import AnyStaff, Clerk, Signer, Strict, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
-from settlement.closing import close, listing, prices, signing, why
+from settlement.closing import close, listing, opening, prices, signing, why
 from settlement.documents.closing import CAPACITIES
 
 router = new_router()
@@ -30,6 +30,10 @@ class CloseRequest(Strict):
 
 class SignRequest(Strict):
     capacity: str = Field(description="one of " + ", ".join(CAPACITIES))
+
+
+class OpenRequest(Strict):
+    reason: str = Field(description="why the day opens in spite of what stands in the way")
 
 
 def _day(day: str) -> date:
@@ -54,7 +58,7 @@ async def close_days(by: Clerk, gateway: TheGateway, _: Transaction, request: Cl
 
 @router.get("/days/obstacles")
 async def get_obstacles(_: AnyStaff, connection: Transaction) -> dict[str, Any]:
-    """Return what stands in the way of closing and signing now, and who can clear it."""
+    """Return what stands in the way of closing, signing and opening now, and who can clear it."""
     return {"obstacles": [found._asdict() for found in await why.obstacles(connection)]}
 
 
@@ -76,3 +80,10 @@ async def sign_day(by: Signer, connection: Transaction, day: TheTradingDay, requ
     signed = await signing.sign(connection, by, day, request.capacity)
     record = None if signed.record is None else signed.record.hex()
     return {"day": day, "missing": signed.missing, "record": record}
+
+
+@router.post("/days/{day}/open")
+async def open_day(by: Signer, connection: Transaction, day: TheTradingDay, request: OpenRequest) -> dict[str, Any]:
+    """Open the present trading day in spite of what stands in the way; it takes two people, one of them an operator."""
+    found = await opening.open_anyway(connection, by, day, request.reason)
+    return {**found._asdict(), "may_open": found.may_open}

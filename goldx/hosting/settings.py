@@ -24,6 +24,7 @@ OTHER_VARIABLES = frozenset({"GOLDX_CONFIG", "GOLDX_CLERK", "GOLDX_CORE"})
 REDIS_URL = r"(redis|rediss|unix|redis\+sentinel)://\S+"
 DATABASE_URL = r"postgresql\+asyncpg://\S+"
 HTTP_URL = r"https?://[^\s/]+(:\d+)?"
+PAGE_URL = r"https?://\S+"
 HOST = r"[A-Za-z0-9.:_-]{1,253}"
 PROXIES = r"[0-9A-Fa-f.:/,]{2,400}"
 
@@ -188,6 +189,20 @@ class Settings(BaseSettings):
     timetable_file: Path | None = Field(
         default=None,
         description="The compiled timetable (`goldx timetable compile`), which `goldx serve` then follows.",
+    )
+    record_dir: Path | None = Field(
+        default=None,
+        description="Folder in which settlement archives the signed records of days; unset: `records` in `data_dir`.",
+    )
+    timestamp_url: str | None = Field(
+        default=None,
+        pattern=f"^{PAGE_URL}$",
+        description="A time stamping service (RFC 3161), which then stamps the record of each signed day.",
+        examples=["https://host/timestamp"],
+    )
+    timestamp_roots: Path | None = Field(
+        default=None,
+        description="PEM file of the certificates that are trusted in time stamps; needed with `timestamp_url`.",
     )
     require_replicas: int = Field(
         default=0,

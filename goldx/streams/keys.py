@@ -36,6 +36,8 @@ class Keys:
         """Hash: the market state of that service, with the event frame up to which it was folded."""
         self.timetable_keys = f"{tag}:timetable:keys"
         """Hash: trading day -> the key with which its random ends are drawn (``goldx.timetable.day_keys``)."""
+        self.opening = f"{tag}:opening"
+        """Whether the trading day may open, from settlement; expires (``goldx.timetable.permission``)."""
         self.known_keys = f"{tag}:keys"
         """Hash: the registered keys as a gateway read them last, and when (``api.edge.key_register``)."""
         self._command_keys = f"{tag}:command_keys"

@@ -4,6 +4,9 @@ The present step of an instrument is the newest of the trading day's plan that i
 taken it or a later one, and if nothing has changed the phase since it was due: a person who set a phase by hand has
 overtaken the step, and a new instrument waits for its next one. Steps that are later than the timetable allows are left
 out, except the present one: the plan for now counts. A halted instrument is not touched until its day's close.
+
+A trading day other than the first is opened when settlement permits it (``goldx.timetable.permission``): until then no
+step leads out of the phase closed. A day that has opened stays open, whatever is found later.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from goldx.timetable.authored import CLOSED
 from goldx.timetable.calendar import OutsideCalendar
 from goldx.timetable.compiled import DayPlan, Step, Timetable
 from goldx.timetable.market_state import InstrumentState, MarketState
+from goldx.timetable.permission import Permission
 
 BY: Final = "timetable"
 """The name under which the commands are sent."""
 
+OPENING_ALERT_MS: Final = 30 * 60_000
+"""The time before the first opening of a day from which on it is reported that the day may not open."""
 LOOK_AGAIN_MS: Final = 60_000
 """The time after which it is decided again where no step is ahead: a wrong trading day of the engine may be over."""
 
@@ -50,9 +56,11 @@ class Decision(NamedTuple):
     trouble: tuple[str, ...]
 
 
-def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw) -> Decision:
+def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw, permission: Permission | None) -> Decision:
     """Return the decision at a time (ms since the epoch, by the exchange's clock)."""
     trouble: list[str] = []
+    waits = why_closed(market, permission)
+    openings: list[int] = []
     deviations: list[str] = []
     plan = _plan(timetable, market, trouble)
     commands: list[AnyCommand] = []
@@ -69,6 +77,11 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw) -> D
             wakes.append(min(begins[step] for step in ahead))
             coming.append(Next(ahead[0], ahead[0].planned_at + instrument.delay_of(ahead[0].planned_at)))
         step = _present(instrument, begins, now, timetable.late_ms)
+        if waits and instrument.phase == terms.CLOSED:
+            openings += [at for each, at in zip(steps, due, strict=True) if at > now and opens(each)][:1]
+            if step is not None and opens(step):
+                openings.append(now)
+                step = None
         if instrument.held:
             deviations.append(f"{symbol}: its timetable is held")
         elif step is not None and instrument.phase == terms.HALTED and step.state != CLOSED:
@@ -80,9 +93,34 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw) -> D
         commands += _end_day(timetable, market, now, trouble)
     if plan is not None and plan.ends_at > now:
         wakes.append(plan.ends_at)
+    if openings and min(openings) - OPENING_ALERT_MS <= now:
+        trouble.append(waits)
+    elif openings:
+        wakes.append(min(openings) - OPENING_ALERT_MS)
     return Decision(
         tuple(commands), min(wakes, default=now + LOOK_AGAIN_MS), tuple(coming), tuple(deviations), tuple(trouble)
     )
+
+
+def opens(step: Step) -> bool:
+    """Return whether a step leads a closed instrument out of that phase."""
+    return step.phase != terms.CLOSED
+
+
+def why_closed(market: MarketState, permission: Permission | None) -> str:
+    """Return why the trading day may not open now, or an empty text if it may, or has opened."""
+    if market.opened or not market.begun:
+        return ""
+    if permission is None:
+        why = "settlement does not run, which has to permit it"
+    elif permission.sequence != market.begun:
+        why = "settlement has not reached the end of the day before"
+    elif permission.obstacles:
+        more = f" and {len(permission.obstacles) - 1} more" if len(permission.obstacles) > 1 else ""
+        why = f"{permission.obstacles[0]}{more}; `goldx day why` shows who can clear it"
+    else:
+        return ""
+    return f"{market.trading_day} does not open: {why}"
 
 
 def _plan(timetable: Timetable, market: MarketState, trouble: list[str]) -> DayPlan | None:

@@ -43,13 +43,16 @@ class InstrumentState(msgspec.Struct):
 class MarketState(msgspec.Struct):
     """The state after the event ``sequence``. ``trading_day`` is an ISO date, or empty before the first.
 
-    ``position`` is that of the journal entry behind the last event frame.
+    ``begun`` is the sequence of the event that began the trading day, 0 for the first one, and ``opened`` says whether
+    the timetable has opened an instrument in it. ``position`` is that of the journal entry behind the last event frame.
     """
 
     sequence: int = 0
     position: tuple[int, int] = (0, 0)
     trading_day: str = ""
     instruments: dict[str, InstrumentState] = {}
+    begun: int = 0
+    opened: bool = False
 
     def apply(self, frame: EventFrame) -> bool:
         """Fold the next event frame; return whether it changed anything but the place in the stream."""
@@ -66,6 +69,8 @@ class MarketState(msgspec.Struct):
 
     def _apply(self, event: AnyEvent, outcome: Sequence[AnyEvent], number: int) -> None:
         if isinstance(event, events.DayEnded):
+            self.begun = event.sequence if self.trading_day else 0
+            self.opened = False
             self.trading_day = event.next_trading_day
             for instrument in self.instruments.values():
                 instrument.delay = NO_DELAY
@@ -98,6 +103,7 @@ class MarketState(msgspec.Struct):
         instrument.interrupted = begins
         if event.planned_at is not None:
             instrument.planned_at = event.planned_at
+            self.opened = self.opened or event.phase != terms.CLOSED
         elif not begins and not ends:
             instrument.changed_at = event.at
 

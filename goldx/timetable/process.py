@@ -36,6 +36,7 @@ from goldx.timetable.compiled import Step, Timetable
 from goldx.timetable.day_keys import DayKeys
 from goldx.timetable.decision import Decision, decide
 from goldx.timetable.market_state import MarketState
+from goldx.timetable.permission import Permission, read_permission
 from goldx.timetable.status import Coming, TimetableStatus, publish_status
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ class Service:
         """The journal's position up to which the events must have come before anything more is sent."""
         self._decision: Decision | None = None
         """The last decision, which holds until its time to wake or until something changes."""
+        self._permission: Permission | None = None
         self._kept_at = 0
         self._revealed = ""
         self._status_due = 0.0
@@ -102,6 +104,7 @@ class Service:
         if self.market.position < self._awaited:
             await self._report(NOT_ANSWERED)
             return AWAITING_SECONDS
+        await self._ask_permission()
         decision = self._decision
         if decision is None or now >= decision.wake_at:
             decision = self._decision = await self._decide(now)
@@ -110,6 +113,15 @@ class Service:
             self._decision = None
             return await self._send(decision.commands[:COMMANDS_PER_FRAME])
         return max(0.001, min(POLL_SECONDS, (decision.wake_at - now) / 1_000))
+
+    async def _ask_permission(self) -> None:
+        """Look whether the trading day may open, while it is not open."""
+        permission = None
+        if self.market.begun and not self.market.opened:
+            permission = await read_permission(self._redis, self._keys)
+        if permission != self._permission:
+            self._permission = permission
+            self._decision = None
 
     async def close(self) -> None:
         """Keep the checkpoint. Raises redis' errors."""
@@ -130,7 +142,7 @@ class Service:
             drawn_for = date.fromisoformat(day)
             return random_end.draw(key, drawn_for, step.symbol, step.planned_at, step.window_ms)
 
-        return decide(self.timetable, self.market, now, draw)
+        return decide(self.timetable, self.market, now, draw, self._permission)
 
     async def _send(self, commands: tuple[AnyCommand, ...]) -> float:
         """Append commands as one frame. After an append of unknown outcome the next run has another number."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from goldx.hosting.settings import Settings
 from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
 from settlement.base.working_days import parse_day
 from settlement.clerk.group import READERS, act, check_actor, may, read, show
 from settlement.clerk.options import PAGE
 from settlement.closing import close as closing
-from settlement.closing import listing, prices, records, signing
+from settlement.closing import listing, opening, prices, records, signing, time_stamps
 from settlement.closing import why as reasons
 from settlement.closing.left_open import NAME as LEFT_OPEN
 from settlement.documents.closing import CAPACITIES
@@ -119,7 +120,7 @@ def _hex(hashed: bytes | None) -> str | None:
 @JSON
 @click.pass_context
 def why(context: click.Context) -> None:
-    """Show what stands in the way of closing and signing, and who can clear it; exit 1 if anything does."""
+    """Show what stands in the way of closing, signing and opening, and who can clear it; exit 1 if anything does."""
     found = read(context.obj, reasons.obstacles, ANYBODY)
     print_table("step what who", found)
     context.exit(1 if found else 0)
@@ -162,6 +163,26 @@ def sign(by: str, date: date, capacity: str) -> None:
         click.echo(f"{date} is signed by all three; its record is {record}")
 
 
+@day.command("open")
+@JSON
+@DATE
+@click.option("--reason", required=True, help="Why the day opens in spite of what stands in the way.")
+@click.pass_obj
+def open_day(by: str, date: date, reason: str) -> None:
+    """Open the trading day DATE in spite of what stands in the way; it takes two people, one of them an operator."""
+
+    async def work(connection: AsyncConnection) -> opening.Opening:
+        return await opening.open_anyway(connection, by, date, reason)
+
+    found = act(by, work, opening.OPENERS)
+    if wants_json():
+        print_record(found._asdict() | {"may_open": found.may_open})
+    elif found.may_open:
+        click.echo(f"{date} opens in spite of {len(found.obstacles)} obstacles: {' and '.join(found.opened_by)}")
+    else:
+        click.echo(f"{date} waits for another person, who gives the same command; in the way: {found.obstacles[0]}")
+
+
 def _hash(_context: click.Context, _parameter: click.Parameter, value: str | None) -> bytes | None:
     try:
         return None if value is None else bytes.fromhex(value)
@@ -178,11 +199,21 @@ def _hash(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.pass_obj
 def verify(by: str, date: date, anchor: bytes | None) -> None:
     """Prove that the record of DATE, its steps and all records before it are those that were made."""
-    found = read(by, lambda connection: records.verify(connection, date, anchor), ANYBODY)
+    roots = time_stamps.read_roots(Settings().timestamp_roots)
+
+    async def work(connection: AsyncConnection) -> tuple[bytes, time_stamps.Stamp | None]:
+        hashed = await records.verify(connection, date, anchor)
+        return hashed, await time_stamps.verify(connection, date, roots)
+
+    found, stamp = read(by, work, ANYBODY)
     if wants_json():
-        print_record({"day": date, "record": found.hex()})
-    else:
-        click.echo(f"the record of {date} and all before it are as they were made: {found.hex()}")
+        stamped = None if stamp is None else {**stamp._asdict(), "at": stamp.at.isoformat()}
+        print_record({"day": date, "record": found.hex(), "time_stamp": stamped})
+        return
+    click.echo(f"the record of {date} and all before it are as they were made: {found.hex()}")
+    if stamp is not None:
+        trusted = "checked" if stamp.checked else "not checked, as timestamp_roots is not set"
+        click.echo(f"it was there at {stamp.at.isoformat()}, by the time stamp of {stamp.service}: {trusted}")
 
 
 @day.command("recompute")

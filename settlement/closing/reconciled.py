@@ -18,6 +18,11 @@ async def prepare(engine: AsyncEngine, by: str) -> None:
 
 
 async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:  # noqa: ARG001
+    """Return the breaks that stop the next day now."""
+    return await stops(connection)
+
+
+async def stops(connection: AsyncConnection) -> list[Obstacle]:
     """Return the breaks that stop the next day now (``settlement.reconciliation.past_limits``)."""
     return [
         Obstacle(NAME, f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}", "; or ".join(stop.clear))

@@ -19,7 +19,8 @@ from settlement.documents.closing import DONE
 from settlement.tables.closing import day_record
 
 
-def _broken(day: date, why: str) -> Refused:
+def broken(day: date, why: str) -> Refused:
+    """Return the refusal of a record that is not the one that was made."""
     return Refused("RECORD_BROKEN", f"the record of {day}: {why}")
 
 
@@ -42,20 +43,20 @@ async def verify(connection: AsyncConnection, day: date, anchor: bytes | None = 
     chain = select(day_record).where(day_record.c.record_no <= wanted.record_no).order_by(day_record.c.record_no)
     for row in await connection.execute(chain):
         if row.previous != previous:
-            raise _broken(row.day, "it does not follow the record before it")
+            raise broken(row.day, "it does not follow the record before it")
         if bytes.fromhex(digest(row.content)) != row.hash:
-            raise _broken(row.day, "its content was changed")
+            raise broken(row.day, "its content was changed")
         previous = row.hash
     if anchor is not None and anchor != wanted.hash:
-        raise _broken(day, f"its hash is {wanted.hash.hex()}, not the one given")
+        raise broken(day, f"its hash is {wanted.hash.hex()}, not the one given")
     closed = await signing.find(connection, day)
     steps = await steps_of(connection, day)
     _check_steps(Day(day, closed.first_sequence, closed.last_sequence), closed, steps)
     for signature in await signing.signatures(connection, day):
         if signature.closing_hash != closed.closing_hash:
-            raise _broken(day, f"{signature.signed_by} has signed something else")
+            raise broken(day, f"{signature.signed_by} has signed something else")
     if await signing.content(connection, closed, wanted.previous) != wanted.content:
-        raise _broken(day, "it is not made of the day's steps and signatures")
+        raise broken(day, "it is not made of the day's steps and signatures")
     return bytes(wanted.hash)
 
 
@@ -63,11 +64,11 @@ def _check_steps(day: Day, closed: Row[Any], steps: Sequence[Row[Any]]) -> None:
     """Raise Refused (RECORD_BROKEN) where a step's hashes are not those of its output and of what it was made from."""
     for row in steps:
         if row.status != DONE or bytes.fromhex(digest(row.output)) != row.output_hash:
-            raise _broken(day.day, f"the output of the step {row.step} was changed")
+            raise broken(day.day, f"the output of the step {row.step} was changed")
         if bytes.fromhex(input_hash(day, steps, row.position, row.facts)) != row.input_hash:
-            raise _broken(day.day, f"what the step {row.step} was made from was changed")
+            raise broken(day.day, f"what the step {row.step} was made from was changed")
     if bytes.fromhex(digest(canonical(summary(day, steps)))) != closed.closing_hash:
-        raise _broken(day.day, "its steps are not those that were signed")
+        raise broken(day.day, "its steps are not those that were signed")
 
 
 class Again(NamedTuple):

@@ -1,9 +1,9 @@
-"""The obstacles of the next step of the close: what they are, and who can clear them."""
+"""The obstacles of the close and of the opening after it: what they are, and who can clear them."""
 
 from sqlalchemy import any_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.closing import close, signing
+from settlement.closing import archive, close, opening, reconciled, signing
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 from settlement.closing.steps import STEPS
@@ -14,14 +14,18 @@ from settlement.tables.closing import business_day, day_record
 
 
 async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
-    """Return all that keeps the newest day that is over from being signed; nothing if every day is signed.
+    """Return all that keeps days that are over from being signed and archived, and the present one from opening.
 
     Each obstacle is looked at now, not as it was when the close stopped.
     """
     unclosed = await close.unclosed(connection)
     found = await _unsigned(connection)
+    found += [
+        Obstacle("archive", f"the record of {day} is not archived", "settlement, by itself: `goldx health settlement`")
+        for day in await archive.waiting(connection)
+    ]
     if not unclosed:
-        return found
+        return found + await _opening(connection)
     day, *later = unclosed
     found += await _steps(connection, day)
     return found + [
@@ -38,6 +42,14 @@ async def _steps(connection: AsyncConnection, day: Day) -> list[Obstacle]:
         if step.name not in done and step.obstacles is not None:
             found += await step.obstacles(connection, day)
     return found or [Obstacle("close", f"{day.day} is over and not closed", "a clerk: `goldx day close`")]
+
+
+async def _opening(connection: AsyncConnection) -> list[Obstacle]:
+    """Return the breaks that keep the present trading day from opening, unless two people open it all the same."""
+    found = await opening.present(connection)
+    if found is None or found.may_open:
+        return []
+    return [Obstacle("open", one.what, one.who) for one in await reconciled.stops(connection)]
 
 
 async def _unsigned(connection: AsyncConnection) -> list[Obstacle]:

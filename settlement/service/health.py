@@ -12,6 +12,7 @@ from goldx.streams.event_stream import EventStream
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from settlement.base import database
+from settlement.closing import archive, time_stamps
 from settlement.ledger import progress
 from settlement.reconciliation import past_limits
 
@@ -20,7 +21,7 @@ PATIENCE = 2.0
 
 
 async def settlement(settings: Settings) -> str:
-    """Return the event posted last, and how many breaks stop the next day, if any do.
+    """Return the event posted last, and what stops the next day or waits: breaks, days not archived or not stamped.
 
     Raises Unhealthy if it stays the same while there are later ones, and if no settlement runs, though nothing waits.
     """
@@ -41,10 +42,14 @@ async def settlement(settings: Settings) -> str:
             raise Unhealthy(f"{found}: it does not run, hangs, or waits for a server")
         async with engine.connect() as connection:
             stopping = sum((await past_limits.count(connection)).values())
+            waiting = len(await archive.waiting(connection))
+            unstamped = len(await time_stamps.waiting(connection)) if settings.timestamp_url else 0
     except SQLAlchemyError as error:
         raise Unhealthy(str(error)) from error
     finally:
         await redis.aclose()
         await engine.dispose()
     stops = f"; breaks that stop the next day: {stopping} (goldx clerk break stops)" if stopping else ""
-    return f"posted to event {before} of {published}{stops}"
+    waits = f"; records of days that are not archived: {waiting}" if waiting else ""
+    waits += f"; signed days without a time stamp: {unstamped}" if unstamped else ""
+    return f"posted to event {before} of {published}{stops}{waits}"

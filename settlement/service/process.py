@@ -34,10 +34,13 @@ from settlement.base import database, request_keys, working_days
 from settlement.base.database_errors import Meaning, meaning_of
 from settlement.base.steps import SERVICE
 from settlement.charges import accruals
-from settlement.closing import statements
+from settlement.closing import statements, time_stamps
+from settlement.closing.time_stamps import Authority
 from settlement.ledger.sender import Sender
 from settlement.load_outs import application, cancels
+from settlement.service.day_opening import DayOpenings
 from settlement.service.recorded_acts import write_acts
+from settlement.service.stamping import Stamping
 from settlement.service.writer import Ledger, StreamBehind
 
 log = structlog.get_logger()
@@ -86,6 +89,8 @@ class Settlement:
         replicas: int = 0,
         clock_offset_limit_ms: int = 0,
         calendar_file: Path | None = None,
+        record_dir: Path | None = None,
+        authority: Authority | None = None,
     ) -> None:
         keys = Keys(shard)
         self._calendar_file = None if calendar_file is None else CalendarFile(calendar_file)
@@ -95,6 +100,8 @@ class Settlement:
         self._events = WholeEvents(self._redis, keys, archive_in(archive_dir))
         self._heartbeat = Heartbeat(self._redis, keys, "settlement")
         self._ledger = Ledger(self._engine, shard)
+        self._openings = DayOpenings(self._engine, self._redis, keys, record_dir)
+        self._stamping = Stamping(self._engine, authority)
         self._keys = keys
         self._replicas = replicas
         self._sender: Sender
@@ -172,6 +179,8 @@ class Settlement:
             await write_acts(self._engine, self._redis, self._keys)
             self._flushed = now
             await self.begin_day(working_days.today())
+            await self._openings.tend()
+            await self._stamping.tend()
         await self._heartbeat.beat()
 
     async def begin_day(self, today: date) -> None:
@@ -224,6 +233,7 @@ class Settlement:
     async def close(self) -> None:
         """Close the connections."""
         await self._drop_ahead()
+        await self._stamping.close()
         await self._redis.aclose()
         await self._engine.dispose()
 
@@ -248,6 +258,8 @@ async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
         replicas=settings.require_replicas,
         clock_offset_limit_ms=settings.clock_offset_limit_ms,
         calendar_file=settings.calendar_file,
+        record_dir=settings.record_dir or settings.data_dir / "records",
+        authority=time_stamps.authority(settings),
     )
     stopping = asyncio.create_task(stop.wait())
     working = asyncio.create_task(_work(service, shard))

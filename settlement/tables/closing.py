@@ -165,3 +165,36 @@ day_record = Table(
     CheckConstraint("length(previous) = 32 AND length(hash) = 32", name="sha256"),
 )
 """The records of the days that all three have signed, each chained to the one before by its hash."""
+
+day_archive = Table(
+    "day_archive",
+    metadata,
+    Column("day", Date, ForeignKey("day_record.day"), primary_key=True),
+    string("file"),
+    Column("sha256", LargeBinary, nullable=False),
+    integer("archived_at"),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+)
+"""The files in which the records of days are archived, by name in the folder of the archive, with their hashes."""
+
+day_stamp = Table(
+    "day_stamp",
+    metadata,
+    Column("day", Date, ForeignKey("day_record.day"), primary_key=True),
+    Column("answer", LargeBinary, nullable=False),
+    integer("stamped_at"),
+    string("service"),
+)
+"""The time stamps of the records of days: the whole answer of the service, the time in it, and the service's URL."""
+
+day_opening = Table(
+    "day_opening",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("given_by", Text, ForeignKey("staff.staff"), primary_key=True),
+    Column("day", Date, nullable=False),
+    string("reason"),
+    Column("obstacles", JSONB, nullable=False),
+    integer("given_at"),
+)
+"""The people who open a trading day in spite of obstacles; ``sequence`` is that of the event that began the day."""

@@ -143,7 +143,10 @@ AREAS = (
     Area(
         "closing",
         "settlement",
-        tuple(f"tests/settlement/closing/test_{name}.py" for name in ("day", "close", "prices", "fees", "signing")),
+        tuple(
+            f"tests/settlement/closing/test_{name}.py"
+            for name in ("day", "close", "prices", "fees", "signing", "opening", "time_stamps")
+        ),
         (),
         closing.BUGS,
     ),

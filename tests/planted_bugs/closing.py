@@ -7,6 +7,9 @@ PRICES = "closing/prices.py"
 FEES = "closing/fees.py"
 SIGNING = "closing/signing.py"
 RECORDS = "closing/records.py"
+OPENING = "closing/opening.py"
+ARCHIVE = "closing/archive.py"
+STAMPS = "closing/time_stamps.py"
 
 BUGS = (
     Bug(
@@ -63,5 +66,33 @@ BUGS = (
         "if bytes.fromhex(digest(row.content)) != row.hash:",
         "if False:",
     ),
+    Bug(
+        "a day opens before the one before it is archived",
+        OPENING,
+        "day_archive.c.day.is_(None)",
+        "day_record.c.day.is_(None)",
+    ),
+    Bug(
+        "a day opens while others are not closed",
+        OPENING,
+        "for each in await close.unclosed(connection)",
+        "for each in []",
+    ),
+    Bug(
+        "breaks do not keep a day closed",
+        OPENING,
+        "for stop in await past_limits.past_limit(connection):",
+        "for stop in []:",
+    ),
+    Bug("one person alone opens a day", OPENING, "PEOPLE: Final = 2", "PEOPLE: Final = 1"),
+    Bug("two clerks open a day", OPENING, 'if found.opened_by and "operate" not in', 'if False and "operate" not in'),
+    Bug(
+        "a day is opened for ever", OPENING, "day_opening.c.sequence == sequence", "day_opening.c.sequence <= sequence"
+    ),
+    Bug("the answer to another request for a time stamp is taken", STAMPS, "nonce=nonce", "nonce=None"),
+    Bug(
+        "a time stamp is kept without a check of its roots", STAMPS, "if roots else _time_in", "if False else _time_in"
+    ),
+    Bug("a file of the archive is written anew", ARCHIVE, "if file.read_bytes() != data:", "if False:"),
     Bug("a changed output is not noticed", RECORDS, "bytes.fromhex(digest(row.output)) != row.output_hash", "False"),
 )

@@ -16,6 +16,7 @@ from goldx.timetable import random_end
 from goldx.timetable.compiled import Step
 from goldx.timetable.decision import Decision, decide
 from goldx.timetable.market_state import MarketState
+from goldx.timetable.permission import Permission
 from goldx.timetable.venue_time import shown_time
 from matching.core.engine import Engine
 from tests.goldx.timetable.test_compiled import EXAMPLE, at, timetable
@@ -48,6 +49,8 @@ class Day:
         self.phases: list[tuple[str, str]] = []
         """(time, phase) of each change of AU-DORE."""
         self.refused: list[str] = []
+        self.obstacles: tuple[str, ...] = ()
+        """The obstacles in the permission that settlement publishes; by default it permits each day."""
         for symbol in (DORE, "AU-SCRAP", "AU-OTHER"):
             self.give(InstrumentDefine(symbol))
         if trading_day:
@@ -65,13 +68,19 @@ class Day:
         for outcome in frame.outcomes:
             self.refused += [e.reason for e in outcome if e.event == "command.rejected"]  # type: ignore[union-attr]
 
+    def permission(self) -> Permission | None:
+        """Return the permission of the present trading day."""
+        return Permission(self.market.trading_day, self.market.begun, self.obstacles)
+
     def decide(self) -> Decision:
         def draw(step: Step) -> int:
             return random_end.draw(
                 KEY, date.fromisoformat(self.market.trading_day), step.symbol, step.planned_at, 30_000
             )
 
-        return decide(TIMETABLE, self.market, self.now, lambda step: draw(step) if step.window_ms else 0)
+        return decide(
+            TIMETABLE, self.market, self.now, lambda step: draw(step) if step.window_ms else 0, self.permission()
+        )
 
     def follow(self, until: str, services: int = 1) -> None:
         """Let services follow the timetable until a time; with two, each decides before it has seen the other."""
@@ -325,6 +334,6 @@ def test_lateness_is_the_timetables_own(late: int) -> None:
     day = Day("2026-11-23 16:00:00", "2026-11-24")
     day.follow("2026-11-24 08:44:00")
     day.now = at("2026-11-24 08:52:00")
-    (first, *_) = decide(other, day.market, day.now, lambda _: 0).commands
+    (first, *_) = decide(other, day.market, day.now, lambda _: 0, day.permission()).commands
     assert isinstance(first, TimetableStep)
     assert terms.PHASES[first.phase] == ("auction" if late == 1 else "pre_open")

@@ -1,10 +1,15 @@
 """The exchanges of the tests of the close: three days that are over, and the same days closed."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
+import pytest_asyncio
 
 from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
+from tests.settlement.closing import time_stamp_service
 from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, close
 from tests.settlement.small_exchange import SmallExchange, begin_day, do
 from tests.settlement.stages import Preparation, nothing
@@ -47,3 +52,16 @@ def three_days_over(exchange: SmallExchange) -> SmallExchange:
 def three_days_closed(exchange: SmallExchange) -> SmallExchange:
     """Three days are over and closed."""
     return exchange
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Path:
+    """The file of the root certificate of a service for time stamps, beside its own certificate and key."""
+    return time_stamp_service.make_certificates(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def service_url(roots: Path) -> AsyncIterator[str]:
+    """The URL of a service for time stamps that runs."""
+    async with time_stamp_service.running(roots.parent) as url:
+        yield url

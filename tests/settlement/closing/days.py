@@ -9,9 +9,10 @@ from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
 from settlement.base import working_days
 from settlement.closing import close as closing
-from settlement.closing import statements
+from settlement.closing import day as days
+from settlement.closing import signing, statements
 from settlement.tables.papers import account_statement
-from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do
 
 RISK = "risk-1"
 TODAY = working_days.today()
@@ -23,6 +24,16 @@ DAYS = [str(TODAY + timedelta(days=number)) for number in range(1, 9)]
 async def close(exchange: SmallExchange) -> list[str]:
     """Close all days that are over and return them."""
     return [day.isoformat() for day in await closing.close(exchange.engine, ONE, lambda _: None)]
+
+
+async def sign_all(exchange: SmallExchange, day: days.Day) -> bytes:
+    """Sign a closed day in the three capacities and return the hash of its record."""
+    assert (await do(exchange, signing.sign, ONE, day.day, "settlement")).missing == ("warehouse", "risk")
+    await do(exchange, signing.sign, OTHER, day.day, "warehouse")
+    missing, record = await do(exchange, signing.sign, RISK, day.day, "risk")
+    assert missing == ()
+    assert record is not None
+    return record
 
 
 async def end_day(exchange: SmallExchange, next_day: str) -> None:

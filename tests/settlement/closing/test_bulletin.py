@@ -16,8 +16,7 @@ from settlement.closing.differs import PaperDiffers
 from settlement.closing.paper import LANGUAGES
 from settlement.load_outs import application
 from settlement.reconciliation import three_way
-from tests.settlement.closing.days import DAYS, end_day
-from tests.settlement.closing.test_signing import sign_all
+from tests.settlement.closing.days import DAYS, end_day, sign_all
 from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, SmallExchange, do, load_out_application

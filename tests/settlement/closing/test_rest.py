@@ -3,7 +3,7 @@
 import pytest
 
 from settlement.closing.steps import STEPS
-from tests.settlement.closing.days import FIRST, SECOND
+from tests.settlement.closing.days import FIRST, SECOND, THIRD
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, OTHER
 
@@ -38,4 +38,11 @@ async def test_a_day_is_closed_and_signed_over_rest(rest: Rest) -> None:
     record = (await rest("operator", "POST", path, json={"capacity": "risk"}))["record"]
     found = await rest("auditor", "GET", f"/days/{first['day']}")
     assert (found["state"], found["record"]) == ("SIGNED", record)
+
+    path = f"/days/{THIRD}/open"
+    await rest("auditor", "POST", path, 403, json={"reason": "why"})
+    waiting = await rest(ONE, "POST", path, json={"reason": "why"})
+    assert (waiting["day"], waiting["may_open"], waiting["opened_by"]) == (THIRD, False, [ONE])
+    assert (await rest(ONE, "POST", path, 409, json={"reason": "why"}))["reason"] == "SAME_PERSON"
+    assert (await rest("operator", "POST", path, json={"reason": "why"}))["may_open"]
     assert [row["signed_by"] for row in found["signatures"]] == [ONE, OTHER, "operator"]

@@ -1,0 +1,63 @@
+"""The archive of signed days: each record is written to a file of its own, without anybody's doing.
+
+The file can be checked without the database (``settlement.closing.records``). Files are never written anew: one that is
+there already must have the same bytes.
+"""
+
+import os
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.base import audit
+from settlement.base.database import now_ms
+from settlement.base.refusal import Refused
+from settlement.base.steps import SERVICE
+from settlement.closing import records
+from settlement.closing.canonical import digest
+from settlement.tables.closing import day_archive, day_record
+
+
+async def waiting(connection: AsyncConnection) -> list[date]:
+    """Return the days with a record that is not archived, oldest first."""
+    query = select(day_record.c.day).outerjoin(day_archive, day_archive.c.day == day_record.c.day)
+    query = query.where(day_archive.c.day.is_(None)).order_by(day_record.c.record_no)
+    return list((await connection.execute(query)).scalars())
+
+
+async def archive(connection: AsyncConnection, day: date, folder: Path) -> Path:
+    """Write the record of a day into a folder and return its file.
+
+    Raises Refused (ARCHIVE_DIFFERS) if the file is there with other bytes, and OSError.
+    """
+    data = await records.archive(connection, day)
+    file = folder / f"{day.isoformat()}.json"
+    write_once(file, data)
+    values = {"day": day, "file": file.name, "sha256": bytes.fromhex(digest(data)), "archived_at": now_ms()}
+    await connection.execute(insert(day_archive).values(values))
+    detail = {"file": file.name, "sha256": digest(data)}
+    await audit.record(connection, audit.Act(SERVICE, "day.archive", f"day:{day.isoformat()}", detail))
+    return file
+
+
+def write_once(file: Path, data: bytes) -> None:
+    """Write a file so that it is whole on the disk or not there. Raises Refused if it is there with other bytes."""
+    if file.exists():
+        if file.read_bytes() != data:
+            raise Refused("ARCHIVE_DIFFERS", f"{file} is there with other bytes; it is left as it is")
+        return
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    with partial.open("wb") as written:
+        written.write(data)
+        written.flush()
+        os.fsync(written.fileno())
+    partial.chmod(0o400)
+    os.replace(partial, file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

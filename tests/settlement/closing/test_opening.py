@@ -1,0 +1,157 @@
+"""A day opens once those before are closed, signed and archived and no break stops it, or two people open it."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from goldx.protocol.units import BadValue
+from goldx.streams.keys import Keys
+from goldx.timetable.permission import Permission, read_permission
+from settlement.closing import archive, opening, records, why
+from settlement.closing import day as days
+from settlement.reconciliation import three_way
+from settlement.service.day_opening import DayOpenings
+from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, TODAY, close, sign_all
+from tests.settlement.commands import goldx
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, refused, rewrite
+
+FOURTH = str(TODAY + timedelta(days=8))
+
+
+async def obstacles(exchange: SmallExchange) -> list[str]:
+    found = await do(exchange, opening.present)
+    assert found is not None
+    return list(found.obstacles)
+
+
+async def test_every_day_before_is_closed_signed_and_archived_first(
+    three_days_over: SmallExchange, redis: Redis, tmp_path: Path
+) -> None:
+    exchange, keys = three_days_over, Keys(three_days_over.shard)
+    before, *_ = over = await do(exchange, days.over)
+    openings = DayOpenings(exchange.engine, redis, keys, tmp_path / "records")
+
+    async def published() -> Permission | None:
+        openings._due = 0.0
+        await openings.tend()
+        return await read_permission(redis, keys)
+
+    found = await published()
+    assert found is not None
+    assert (found.trading_day, found.sequence) == (THIRD, over[-1].last)
+    assert found.obstacles == tuple(f"{day} is not closed" for day in (before.day, FIRST, SECOND))
+    await close(exchange)
+    record = await sign_all(exchange, over[0])
+    assert await obstacles(exchange) == [
+        f"the record of {before.day} is not archived",
+        f"{FIRST} is not signed",
+        f"{SECOND} is not signed",
+    ]
+    found = await published()
+    assert found is not None
+    assert found.obstacles == (f"{FIRST} is not signed", f"{SECOND} is not signed")
+    file = tmp_path / "records" / f"{before.day}.json"
+    assert json.loads(file.read_bytes())["sha256"] == record.hex()
+    assert file.read_bytes() == await do(exchange, records.archive, before.day)
+    await sign_all(exchange, over[1])
+    await sign_all(exchange, over[2])
+    assert await published() == Permission(THIRD, over[-1].last, ())
+    assert await do(exchange, why.obstacles) == []
+    assert len(list((tmp_path / "records").iterdir())) == 3
+
+
+async def test_a_record_that_cannot_be_archived_keeps_the_day_closed(
+    three_days_closed: SmallExchange, redis: Redis, tmp_path: Path
+) -> None:
+    exchange, keys = three_days_closed, Keys(three_days_closed.shard)
+    over = await do(exchange, days.over)
+    for day in over:
+        await sign_all(exchange, day)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (folder / f"{over[0].day}.json").write_text("something else")
+    openings = DayOpenings(exchange.engine, redis, keys, folder)
+    await openings.tend()
+    found = await read_permission(redis, keys)
+    assert found is not None
+    assert found.obstacles[0] == f"the record of {over[0].day} is not archived"
+    assert (folder / f"{over[0].day}.json").read_text() == "something else"
+    assert [one.step for one in await do(exchange, why.obstacles)] == ["archive"] * 3
+    await refused(exchange, "ARCHIVE_DIFFERS", archive.archive, over[0].day, folder)
+    (folder / f"{over[0].day}.json").unlink()
+    openings._due = 0.0
+    await openings.tend()
+    found = await read_permission(redis, keys)
+    assert found is not None
+    assert found.obstacles == ()
+
+
+async def test_a_difference_found_after_the_signatures_keeps_the_day_closed(
+    three_days_closed: SmallExchange, tmp_path: Path
+) -> None:
+    exchange = three_days_closed
+    for day in await do(exchange, days.over):
+        await sign_all(exchange, day)
+        await do(exchange, archive.archive, day.day, tmp_path)
+    assert await obstacles(exchange) == []
+    await rewrite(exchange, "UPDATE engine_holding SET total = total + 7 WHERE account = 'B.H' AND asset = 'AU'")
+    await three_way.reconcile(exchange.engine, ONE)
+    what, *_ = await obstacles(exchange)
+    assert what.endswith("engine and ledger differ")
+    found, *_ = await do(exchange, why.obstacles)
+    assert (found.step, found.what) == ("open", what)
+    assert "two clerks correct it by an entry" in found.who
+
+
+async def test_two_people_open_a_day_in_spite_of_what_stands_in_the_way(three_days_over: SmallExchange) -> None:
+    exchange = three_days_over
+    today = date.fromisoformat(THIRD)
+    for day, reason in ((date.fromisoformat(SECOND), "why"), (today, " ")):
+        with pytest.raises(BadValue, match="present one" if reason == "why" else "reason"):
+            await do(exchange, opening.open_anyway, ONE, day, reason)
+    found = await do(exchange, opening.open_anyway, ONE, today, "the auditor is ill")
+    assert not found.may_open
+    assert "another person" in await refused(exchange, "SAME_PERSON", opening.open_anyway, ONE, today, "again")
+    assert "one of them must operate" in await refused(
+        exchange, "NOT_PERMITTED", opening.open_anyway, OTHER, today, "so do I"
+    )
+    found = await do(exchange, opening.open_anyway, RISK, today, "the market needs it")
+    assert found.may_open
+    assert found.opened_by == (ONE, RISK)
+    await refused(exchange, "ILLEGAL_STEP", opening.open_anyway, OTHER, today, "me too")
+    assert "open" not in {one.step for one in await do(exchange, why.obstacles)}
+    with pytest.raises(Exception, match="append-only"):
+        await do(exchange, lambda connection: connection.execute(text("DELETE FROM day_opening")))
+
+
+async def test_the_day_after_waits_again(three_days_over: SmallExchange) -> None:
+    exchange = three_days_over
+    for by in (ONE, RISK):
+        await do(exchange, opening.open_anyway, by, date.fromisoformat(THIRD), "why")
+    await begin_day(exchange, FOURTH)
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert (found.opened_by, found.may_open, len(found.obstacles)) == ((), False, 4)
+
+
+async def test_the_first_day_waits_for_nothing(exchange: SmallExchange) -> None:
+    assert await do(exchange, opening.present) is None
+    await begin_day(exchange, FIRST)
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert (str(found.day), found.may_open) == (FIRST, True)
+
+
+@pytest.mark.usefixtures("three_days_over", "configured_database")
+async def test_people_open_a_day_by_commands() -> None:
+    said = (await goldx("day", "--as", ONE, "open", THIRD, "--reason", "the bank is closed")).output
+    assert said.startswith(f"{THIRD} waits for another person, who gives the same command; in the way: ")
+    assert said.endswith("is not closed\n")
+    said = (await goldx("day", "--as", RISK, "open", THIRD, "--reason", "agreed")).output
+    assert said == f"{THIRD} opens in spite of 3 obstacles: {ONE} and {RISK}\n"
+    refusal = (await goldx("day", "--as", OTHER, "open", THIRD, "--reason", "so do I", code=1)).output
+    assert "nothing stands in its way" in refusal
