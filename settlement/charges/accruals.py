@@ -100,6 +100,8 @@ async def accrue(connection: AsyncConnection, day: date) -> int:
 
 async def write_day(connection: AsyncConnection, day: date, found: Sequence[Fee]) -> None:
     """Record the fees of a day that the close of a trading day has computed, unless the day is accrued already."""
+    if await accrued(connection, [day]):
+        return
     await audit.lock(connection)
     marked = insert_or(accrual_day).values(day=day, at=now_ms()).on_conflict_do_nothing().returning(accrual_day.c.day)
     if (await connection.execute(marked)).first() is not None:
@@ -161,11 +163,13 @@ def sold(rates: Mapping[str, int], sold_mg: Mapping[Key, int]) -> list[Fee]:
     ]
 
 
-async def charged_as_sold(connection: AsyncConnection, before: date) -> dict[Key, int]:
-    """Return the own stock that was charged as sold for the days before one, in mg, by account and class."""
+async def charged_as_sold(connection: AsyncConnection, before: date | None = None) -> dict[Key, int]:
+    """Return the own stock that was charged as sold, in mg, by account and class; ``before``: for days before one."""
     columns = fee_accrual.c
     sums = select(columns.account, columns.symbol, func.sum(columns.quantity))
-    sums = sums.where(columns.kind == "FREIGHT_INSURANCE", columns.subject == SOLD, columns.day < before)
+    sums = sums.where(columns.kind == "FREIGHT_INSURANCE", columns.subject == SOLD)
+    if before is not None:
+        sums = sums.where(columns.day < before)
     rows = await connection.execute(sums.group_by(columns.account, columns.symbol))
     return {(row[0], row[1]): int(row[2]) for row in rows}
 

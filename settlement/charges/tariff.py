@@ -1,14 +1,15 @@
 """The tariff: the rates of custody, and how long things take, each figure from a day on.
 
 A figure of the table below holds from the beginning; a change is proposed by one person, agreed by another, and begins
-on a day that has not come yet, so that nothing already accrued is ever recomputed.
+on a day that has not come yet and is later than every trading day that is closed or being closed, so that what was
+computed with the old figure stays.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +21,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.documents.charges import TARIFF
 from settlement.tables.charges import tariff
+from settlement.tables.closing import business_day
 
 
 class Figure(NamedTuple):
@@ -98,14 +100,20 @@ async def listing(connection: AsyncConnection, day: date, page: PageRequest = AL
     return cut(found, lambda one: one.name, page)
 
 
+async def _last_begun(connection: AsyncConnection) -> date:
+    """Return today, or the latest trading day the close of which has begun, if its date is later."""
+    newest: date | None = await connection.scalar(select(func.max(business_day.c.day)))
+    return max(working_days.today(), newest or date.min)
+
+
 async def propose(connection: AsyncConnection, by: str, name: str, value: int, from_day: date) -> int:
     """Propose a figure from a day on and return the proposal's number. Raises BadValue."""
     if name not in FIGURES:
         raise BadValue("name", name, "one of " + ", ".join(FIGURES))
     if not 0 <= value <= LARGEST:
         raise BadValue("value", shown(name, value)[0], "0 to " + " ".join(shown(name, LARGEST)))
-    if from_day <= working_days.today():
-        raise BadValue("from_day", from_day.isoformat(), "a day that has not begun")
+    if from_day <= (last := await _last_begun(connection)):
+        raise BadValue("from_day", from_day.isoformat(), f"a day that has not begun: later than {last}")
     row = {"name": name, "value": value, "from_day": from_day, "status": "PROPOSED"}
     try:
         added = await connection.execute(insert(tariff).values(row).returning(tariff.c.tariff_no))
@@ -122,8 +130,9 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     Raises Refused (TOO_LATE) if that day has begun: its fees may be accrued already.
     """
     rows = await advance(connection, tariff, TARIFF, by, "approve", subjects)
+    last = await _last_begun(connection)
     for number, row in rows.items():
-        if row.from_day <= working_days.today():
+        if row.from_day <= last:
             text = f"tariff {number} was to hold from {row.from_day.isoformat()} on; it can only be declined"
             raise Refused("TOO_LATE", text)
 

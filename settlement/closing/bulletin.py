@@ -5,9 +5,11 @@ the day, and its movements are those since the end of the day before; gold under
 the day's range of events. A break is open if it was found by the end of the day and not corrected by then.
 
 The day and hash of the newest signed record are part of the bulletin, so that what was signed is known outside. They
-are read when the step first runs, and kept as its facts.
+are no matter of the day's events, and neither are the names of the instruments, the stock (a weight may be corrected
+later) and the breaks (a closed one may open again). These are read when the step first runs, and kept as its facts.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -18,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH, BadValue
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
+from settlement.closing import prices
 from settlement.closing.canonical import canonical, digest
-from settlement.closing.day import Day, balances_at
+from settlement.closing.day import Day, balances_at, ended_at
 from settlement.closing.differs import PaperDiffers
 from settlement.documents.kinds import TRADE
 from settlement.ledger.busts import standing
 from settlement.reports import stock_report
-from settlement.tables.base import trading_day
 from settlement.tables.closing import day_price, day_record
 from settlement.tables.ledger import instrument, ledger_account, ledger_entry, posting, trade
 from settlement.tables.papers import bulletin
@@ -49,11 +51,23 @@ class Bulletin(NamedTuple):
         return found
 
 
-async def facts(connection: AsyncConnection, day: Day) -> bytes:  # noqa: ARG001
-    """Return the day and the hash of the newest signed record, null if there is none, as JSON."""
+async def facts(connection: AsyncConnection, day: Day) -> bytes:
+    """Return as JSON the newest signed record (null if there is none), names, stock and breaks as they are now."""
     newest = select(day_record.c.day, day_record.c.hash).order_by(day_record.c.record_no.desc()).limit(1)
     row = (await connection.execute(newest)).first()
-    return canonical(None if row is None else {"day": row.day.isoformat(), "sha256": row.hash.hex()})
+    record = None if row is None else {"day": row.day.isoformat(), "sha256": row.hash.hex()}
+    return canonical({"record": record, **await _read(connection, day)})
+
+
+async def _read(connection: AsyncConnection, day: Day) -> dict[str, Any]:
+    """Return the names of the instruments, and stock and breaks at the end of the day, as they are known now."""
+    names = select(instrument.c.symbol, instrument.c.name, instrument.c.name_zh).order_by(instrument.c.symbol)
+    begun, ended = await ended_at(connection, day.first - 1), await ended_at(connection, day.last)
+    return {
+        "names": {row.symbol: [row.name, row.name_zh] for row in await connection.execute(names)},
+        "stock": [line._asdict() for line in await stock_report.between(connection, begun + 1, ended + 1)],
+        "breaks": await _breaks(connection, ended),
+    }
 
 
 async def work(connection: AsyncConnection, day: Day, kept_facts: bytes) -> bytes:
@@ -61,8 +75,11 @@ async def work(connection: AsyncConnection, day: Day, kept_facts: bytes) -> byte
 
     Raises PaperDiffers if the bulletin was made before with another content.
     """
-    record = msgspec.json.decode(kept_facts) if kept_facts else None
-    made = canonical({**await content(connection, day), "record": record})
+    known = msgspec.json.decode(kept_facts) if kept_facts else None
+    if known is None or "names" not in known:
+        # The facts of a day that was closed before they held more than the record.
+        known = {"record": known, **await _read(connection, day)}
+    made = canonical(await content(connection, day, known))
     kept = await connection.scalar(select(bulletin.c.hash).where(bulletin.c.day == day.day))
     if kept is None:
         values = {"day": day.day, "content": made.decode(), "hash": bytes.fromhex(digest(made)), "made_at": now_ms()}
@@ -72,30 +89,25 @@ async def work(connection: AsyncConnection, day: Day, kept_facts: bytes) -> byte
     return made
 
 
-async def content(connection: AsyncConnection, day: Day) -> dict[str, Any]:
-    """Return the content of a day's bulletin: prices in fen per gram, money in fen, weights in mg."""
-    ended_at, begun_at = [await _ended_at(connection, sequence) for sequence in (day.last, day.first - 1)]
-    stock = await stock_report.between(connection, begun_at + 1, ended_at + 1)
+async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a day's bulletin: prices in fen per gram, money in fen, weights in mg.
+
+    ``known`` are the step's facts.
+    """
     return {
         "format": FORMAT,
         "paper": NAME,
         "day": day.day.isoformat(),
         "first_sequence": day.first,
         "last_sequence": day.last,
-        "ended_at": ended_at,
-        "instruments": await _instruments(connection, day),
+        "ended_at": await ended_at(connection, day.last),
+        "instruments": await _instruments(connection, day, known["names"]),
         "registered": await _registered(connection, day),
-        "stock": [line._asdict() for line in stock],
-        "breaks": await _breaks(connection, ended_at),
+        **{name: known[name] for name in ("stock", "breaks", "record")},
     }
 
 
-async def _ended_at(connection: AsyncConnection, sequence: int) -> int:
-    """Return when a day ended with an event; 0 before the first day."""
-    return int(await connection.scalar(select(trading_day.c.begun_at).where(trading_day.c.sequence == sequence)) or 0)
-
-
-async def _instruments(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:
+async def _instruments(connection: AsyncConnection, day: Day, names: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return prices and volumes by class, in the order of their codes. Annulled trades do not count."""
     columns = trade.c
     sums = select(
@@ -111,35 +123,29 @@ async def _instruments(connection: AsyncConnection, day: Day) -> list[dict[str, 
     traded = of_day.group_by(columns.symbol).subquery()
     opening = select(traded, columns.price.label("open")).join(trade, columns.sequence == traded.c.first)
     volumes = {row.symbol: row for row in await connection.execute(opening)}
-    before = await _previous_settlement(connection, day)
-    query = select(day_price, instrument.c.name, instrument.c.name_zh)
-    query = query.join(instrument, instrument.c.symbol == day_price.c.symbol).where(day_price.c.day == day.day)
+    before = await prices.before(connection, day)
+    query = select(day_price).where(day_price.c.day == day.day)
     found = []
     for row in await connection.execute(query.order_by(day_price.c.symbol)):
-        volume, previous = volumes.get(row.symbol), before.get(row.symbol)
+        volume, previous = volumes.get(row.symbol), getattr(before.get(row.symbol), "settlement_price", None)
+        name, name_zh = names[row.symbol]
         change = None if row.settlement_price is None or previous is None else row.settlement_price - previous
         found.append(
             {
                 "symbol": row.symbol,
-                "name": row.name,
-                "name_zh": row.name_zh,
-                **{name: getattr(volume, name, None) for name in ("open", "high", "low")},
+                "name": name,
+                "name_zh": name_zh,
+                **{field: getattr(volume, field, None) for field in ("open", "high", "low")},
                 "closing_price": row.closing_price,
                 "closing_method": row.closing_method,
                 "settlement_price": row.settlement_price,
                 "settlement_method": row.settlement_method,
                 "previous_settlement": previous,
                 "change": change,
-                **{name: int(getattr(volume, name, 0)) for name in ("trades", "quantity", "amount")},
+                **{field: int(getattr(volume, field, 0)) for field in ("trades", "quantity", "amount")},
             }
         )
     return found
-
-
-async def _previous_settlement(connection: AsyncConnection, day: Day) -> dict[str, int]:
-    last = select(func.max(day_price.c.day)).where(day_price.c.day < day.day).scalar_subquery()
-    query = select(day_price.c.symbol, day_price.c.settlement_price).where(day_price.c.day == last)
-    return {row.symbol: row.settlement_price for row in await connection.execute(query)}
 
 
 async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:
@@ -171,11 +177,11 @@ async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, A
     ]
 
 
-async def _breaks(connection: AsyncConnection, ended_at: int) -> list[dict[str, Any]]:
+async def _breaks(connection: AsyncConnection, ended: int) -> list[dict[str, Any]]:
     """Return the number of breaks that were open when the day ended, by kind."""
     columns = recon_break.c
-    query = select(columns.kind, func.count().label("open")).where(columns.opened_at <= ended_at)
-    query = query.where(or_(columns.closed_at.is_(None), columns.closed_at > ended_at)).group_by(columns.kind)
+    query = select(columns.kind, func.count().label("open")).where(columns.opened_at <= ended)
+    query = query.where(or_(columns.closed_at.is_(None), columns.closed_at > ended)).group_by(columns.kind)
     return [{"kind": row.kind, "open": row.open} for row in await connection.execute(query.order_by(columns.kind))]
 
 

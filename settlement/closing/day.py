@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.tables.base import trading_day
-from settlement.tables.closing import balance_at_end, holding_at_end, instrument_at_end, stock_at_end
+from settlement.tables.closing import balance_at_end, business_day, holding_at_end, instrument_at_end, stock_at_end
 from settlement.tables.ledger import engine_holding, ledger_account, posting, stock
 
 BEGINNING: Final = 1
@@ -108,6 +108,23 @@ async def find(connection: AsyncConnection, day: date) -> Day:
             return found
     newest = f"; the newest one is {days[-1].day.isoformat()}" if days else "; none is"
     raise BadValue("day", day.isoformat(), f"a trading day that the engine has ended{newest}")
+
+
+async def before(connection: AsyncConnection, day: Day) -> Day | None:
+    """Return the day before a day in the order of events, closed or being closed; None for the first one.
+
+    Days have the order of their events, never that of their dates.
+    """
+    columns = business_day.c
+    query = select(columns.day, columns.first_sequence, columns.last_sequence)
+    query = query.where(columns.last_sequence < day.first).order_by(columns.last_sequence.desc()).limit(1)
+    row = (await connection.execute(query)).first()
+    return None if row is None else Day(*row)
+
+
+async def ended_at(connection: AsyncConnection, sequence: int) -> int:
+    """Return when the day ended that ended with an event, in ms since the epoch; 0 before the first day."""
+    return int(await connection.scalar(select(trading_day.c.begun_at).where(trading_day.c.sequence == sequence)) or 0)
 
 
 def _balances(sequence: int, kept: int, name: str | None) -> Select[Any]:

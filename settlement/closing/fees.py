@@ -3,65 +3,96 @@
 A calendar day between two trading days costs storage on what was held at the end of the first of them, the trading day
 itself on what was held at its own end. Own stock sold up to the day's end pays freight and insurance once. Gold that
 its collector has not fetched is no matter of the engine's events: what was overdue is kept when the step first runs, as
-are the days that were accrued before.
+are the days that were accrued before and the own stock that was charged as sold.
+
+A calendar day that has not begun when the trading day ends is not accrued, whatever date the trading day has: the close
+of the next trading day accrues it.
 """
 
 import json
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH
+from settlement.base import working_days
 from settlement.base.sub_accounts import owner_of
 from settlement.charges import accruals, tariff
 from settlement.charges.accruals import Fee, Key
+from settlement.closing import day as days
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day, OwnStock, balances_at, stocks_at
-from settlement.tables.closing import business_day
 
 NAME: Final = "fees"
 
 
+class Known(NamedTuple):
+    """The facts of the step: by calendar day the load-outs that were overdue, and the own stock charged as sold in mg.
+
+    ``last`` is the calendar day that costs what was held at the end of the trading day.
+    """
+
+    last: str
+    overdue: Mapping[str, list[Any]]
+    charged: Mapping[Key, int]
+
+
 async def facts(connection: AsyncConnection, day: Day) -> bytes:
-    """Return the calendar days that this close accrues, and for each of them the load-outs that are overdue now."""
-    before = await connection.scalar(select(business_day.c.day).where(business_day.c.last_sequence == day.first - 1))
-    earliest = day.day - timedelta(days=accruals.CATCH_UP_DAYS)
-    first = day.day if before is None else max(min(before + timedelta(days=1), day.day), earliest)
-    dates = [first + timedelta(days=number) for number in range((day.day - first).days + 1)]
+    """Return the calendar days that this close accrues, for each of them the load-outs that are overdue now, and the
+    own stock that was charged as sold until now.
+    """
+    before = await days.before(connection, day)
+    last = await _last_date(connection, day)
+    following = None if before is None else await _last_date(connection, before) + timedelta(days=1)
+    first = last if following is None else max(following, last - timedelta(days=accruals.CATCH_UP_DAYS))
+    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     done = await accruals.accrued(connection, dates)
     found: dict[str, list[Any]] = {}
     for each in dates:
         if each not in done:
             late = await accruals.overdue(connection, await tariff.on(connection, each), each)
             found[each.isoformat()] = [[fee.account, fee.symbol, fee.quantity, fee.subject] for fee in late]
-    return canonical(found)
+    charged = sorted([*key, mg] for key, mg in (await accruals.charged_as_sold(connection)).items())
+    return canonical({"days": found, "charged": charged})
+
+
+async def _last_date(connection: AsyncConnection, day: Day) -> date:
+    """Return the last calendar day that belongs to a trading day: its date, or that of its end, if it is earlier."""
+    return min(day.day, working_days.day_of(await days.ended_at(connection, day.last)))
 
 
 async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:
     """Accrue the fees of the days that the facts name, and return them."""
-    found = await compute(connection, day, json.loads(kept))
+    found = await compute(connection, day, await _known(connection, day, json.loads(kept)))
     for each, fees in found.items():
         await accruals.write_day(connection, each, fees)
     return canonical({each.isoformat(): [fee._asdict() for fee in fees] for each, fees in found.items()})
 
 
-async def compute(connection: AsyncConnection, day: Day, overdue: Mapping[str, list[Any]]) -> dict[date, list[Fee]]:
-    """Return the fees of each calendar day that a close accrues; ``overdue`` as in the facts."""
+async def _known(connection: AsyncConnection, day: Day, kept: Mapping[str, Any]) -> Known:
+    """Return the facts of the step. Those of a day that was closed before they had more are the calendar days alone."""
+    if "days" in kept:
+        last = (await _last_date(connection, day)).isoformat()
+        return Known(last, kept["days"], {(account, symbol): mg for account, symbol, mg in kept["charged"]})
+    before = date.fromisoformat(min(kept)) if kept else None
+    return Known(day.day.isoformat(), kept, await accruals.charged_as_sold(connection, before))
+
+
+async def compute(connection: AsyncConnection, day: Day, known: Known) -> dict[date, list[Fee]]:
+    """Return the fees of each calendar day that a close accrues."""
     ends = {end: await _held(connection, day, end) for end in (day.first - 1, day.last)}
     found: dict[date, list[Fee]] = {}
-    for name, late in overdue.items():
+    for name, late in known.overdue.items():
         each = date.fromisoformat(name)
-        gold, stocks = ends[day.last if each == day.day else day.first - 1]
+        gold, stocks = ends[day.last if name == known.last else day.first - 1]
         rates = await tariff.on(connection, each)
         own = {(stock.account, stock.symbol): stock.own_mg for stock in stocks}
         fees = accruals.storage(rates, gold, own)
-        if each == day.day:
-            charged = await accruals.charged_as_sold(connection, date.fromisoformat(min(overdue)))
+        if name == known.last:
             sold = {(stock.account, stock.symbol): stock.own_sold_mg for stock in stocks}
-            fees += accruals.sold(rates, {key: mg - charged.get(key, 0) for key, mg in sold.items()})
+            fees += accruals.sold(rates, {key: mg - known.charged.get(key, 0) for key, mg in sold.items()})
         rate = rates["OVERDUE"]
         for account, symbol, mg, subject in late:
             amount = accruals.per_kg_day(mg, rate)

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, func, insert, null, select, text, update
+from sqlalchemy import Row, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
@@ -36,8 +36,6 @@ from settlement.tables.papers import invoice
 NAME: Final = "invoices"
 FORMAT: Final = 1
 LONGEST_REASON: Final = 500
-_NUMBER_LOCK: Final = 0x17F01CE
-"""Advisory lock: invoices are numbered without gaps."""
 Listed: TypeAlias = Page[Row[Any]]
 
 
@@ -63,7 +61,6 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
 
     Repeated, it makes none again. Raises PaperDiffers if one was made before with other figures.
     """
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _NUMBER_LOCK})
     buyers = await tax_profiles.on(connection, day.day)
     made = await _originals(connection, day)
     members = {code: 1 for code, buyer in buyers.items() if code != VENUE}
@@ -72,6 +69,9 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     members |= await _starts(connection, day, members)
     lines = await invoice_lines.of_range(connection, members, day.last, await tariff.on(connection, day.day))
     issued: list[tuple[int, str, str]] = []
+    if lines.keys() - made.keys():
+        # Nothing else takes a number until this transaction ends.
+        await audit.lock(connection)
     for code in sorted(lines):
         known = made.get(code)
         number = await _next(connection) if known is None else known.invoice_no
@@ -110,6 +110,7 @@ async def _starts(connection: AsyncConnection, day: Day, members: Mapping[str, i
 
 
 async def _next(connection: AsyncConnection) -> int:
+    """Return the next number; the caller holds ``audit.lock``, so that numbers have no gaps."""
     return int(await connection.scalar(select(func.coalesce(func.max(invoice.c.invoice_no), 0) + 1)) or 1)
 
 
@@ -207,7 +208,6 @@ async def approve_correction(connection: AsyncConnection, by: str, number: int) 
     Raises Refused (SAME_PERSON) for who proposed it.
     """
     await audit.lock(connection)
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _NUMBER_LOCK})
     values = {"corrected_by": by}
     row = (await advance(connection, invoice, INVOICE, by, "approve_correction", [number], values))[number]
     before = msgspec.json.decode(row.content)

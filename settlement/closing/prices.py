@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol import terms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.charges import tariff
+from settlement.closing import day as days
 from settlement.closing.canonical import canonical
-from settlement.closing.day import Day, Prices, prices_at
+from settlement.closing.day import Day, Prices, ended_at, prices_at
 from settlement.documents.closing import AUCTION, AVERAGE, LAST, NO_PRICE, PREVIOUS, REFERENCE, WINDOW
 from settlement.ledger.busts import standing
-from settlement.tables.base import trading_day
-from settlement.tables.closing import business_day, day_price, phase_change
+from settlement.tables.closing import day_price, phase_change
 from settlement.tables.ledger import trade
 
 NAME = "prices"
@@ -88,10 +88,8 @@ async def compute(connection: AsyncConnection, day: Day) -> list[DayPrice]:
     window_ms, minimum_mg = figures["CLOSING_WINDOW"] * MS_PER_MINUTE, figures["CLOSING_MINIMUM"]
     ended = await _ended(connection, day)
     whole = await _traded(connection, day)
-    before = await _before(connection, day)
-    close_at = int(
-        await connection.scalar(select(trading_day.c.begun_at).where(trading_day.c.sequence == day.last)) or 0
-    )
+    previous = await before(connection, day)
+    close_at = await ended_at(connection, day.last)
     found = []
     for known in await prices_at(connection, day):
         end = ended.get(known.symbol, _Ended(day.last, close_at, None))
@@ -110,7 +108,7 @@ async def compute(connection: AsyncConnection, day: Day) -> list[DayPrice]:
             "minimum_mg": minimum_mg,
             "reference_price": known.reference_price,
         }
-        found.append(_price(known, whole.get(known.symbol, NOTHING), auction, window, minimum_mg, before, inputs))
+        found.append(_price(known, whole.get(known.symbol, NOTHING), auction, window, minimum_mg, previous, inputs))
     return found
 
 
@@ -120,11 +118,11 @@ def _price(
     auction: Traded,
     window: Traded,
     minimum_mg: int,
-    before: Mapping[str, Row[Any]],
+    prices_before: Mapping[str, Row[Any]],
     inputs: dict[str, Any],
 ) -> DayPrice:
     """Return the prices that follow from what was traded."""
-    previous = before.get(known.symbol)
+    previous = prices_before.get(known.symbol)
     closing_before = None if previous is None else previous.closing_price
     settlement_before = None if previous is None else previous.settlement_price
     inputs["previous"] = {"closing_price": closing_before, "settlement_price": settlement_before}
@@ -181,11 +179,12 @@ async def _traded(connection: AsyncConnection, day: Day, *conditions: ColumnElem
     }
 
 
-async def _before(connection: AsyncConnection, day: Day) -> dict[str, Row[Any]]:
-    """Return the prices of the business day before, by instrument."""
-    last = select(func.max(business_day.c.last_sequence)).where(business_day.c.last_sequence < day.first)
-    of_day = select(business_day.c.day).where(business_day.c.last_sequence == last.scalar_subquery())
-    rows = await connection.execute(select(day_price).where(day_price.c.day == of_day.scalar_subquery()))
+async def before(connection: AsyncConnection, day: Day) -> dict[str, Row[Any]]:
+    """Return the prices of the trading day before, by instrument."""
+    previous = await days.before(connection, day)
+    if previous is None:
+        return {}
+    rows = await connection.execute(select(day_price).where(day_price.c.day == previous.day))
     return {row.symbol: row for row in rows}
 
 

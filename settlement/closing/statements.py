@@ -2,8 +2,9 @@
 
 Each trading account with gold, money or movements gets one, and each member one that sums up its accounts. A member
 confirms a statement or objects to it, by any of its keys; confirming the member's own confirms those of its accounts
-of the day that are open. A statement that waits until STATEMENT_DAYS working days are over counts as accepted. An
-objection is answered by a clerk; then the statement waits again.
+of the day that are open. A statement counts as accepted when STATEMENT_DAYS working days are over after the trading day
+or, if it was made later, after the day on which it was made. An objection is answered by a clerk; then the statement
+waits again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,10 @@ from settlement.base.texts import printable
 from settlement.charges import tariff
 from settlement.closing import statement_content, statement_sources
 from settlement.closing.canonical import canonical, digest
-from settlement.closing.day import Day
+from settlement.closing.day import Day, ended_at
 from settlement.closing.differs import PaperDiffers
 from settlement.documents.statements import ACCOUNT_STATEMENT
-from settlement.tables.base import trading_day
+from settlement.tables.closing import business_day
 from settlement.tables.papers import account_statement
 
 NAME: Final = "statements"
@@ -65,14 +66,12 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     Repeated, it makes those that are missing, and changes none. Raises PaperDiffers where figures do not agree,
     with the statement of the day before, with the ledger, or with a statement of this day that was made before.
     """
-    ended = select(trading_day.c.begun_at).where(trading_day.c.sequence == day.last)
-    ended_at = int(await connection.scalar(ended) or 0)
-    found = await statement_sources.read(connection, day, ended_at)
+    found = await statement_sources.read(connection, day, await ended_at(connection, day.last))
     made = await _texts(connection, day)
     before = await _before(connection, day, found.active)
     by_member: dict[str, list[dict[str, Any]]] = {}
     hashes: dict[str, str] = {}
-    due = await due_day(connection, day.day)
+    due = await due_day(connection, max(day.day, working_days.today()))
     issued: list[tuple[str, str, str]] = []
     for start in range(0, len(found.active), ACCOUNTS_AT_ONCE):
         accounts = found.active[start : start + ACCOUNTS_AT_ONCE]
@@ -91,6 +90,10 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     }
     issued += await _write(connection, day, due, texts, made)
     _check_none_left(day, made, issued)
+    if missing := len(issued) - len(made):
+        # Logged at the end: whoever writes to the audit log keeps all other acts waiting until the transaction is over.
+        act = audit.Act(SERVICE, "account_statement.issue", f"day:{day.day}", {"statements": missing})
+        await audit.record(connection, act)
     return canonical({"day": day.day.isoformat(), "statements": sorted(issued)})
 
 
@@ -105,8 +108,9 @@ async def _before(connection: AsyncConnection, day: Day, accounts: Sequence[str]
     """Return the newest earlier statement of each account."""
     columns = account_statement.c
     query = select(columns.account, columns.content).ext(distinct_on(columns.account))
-    query = query.where(columns.day < day.day, among(columns.account, accounts))
-    rows = await connection.execute(query.order_by(columns.account, columns.day.desc()))
+    query = query.join(business_day, business_day.c.day == columns.day)
+    query = query.where(business_day.c.last_sequence < day.first, among(columns.account, accounts))
+    rows = await connection.execute(query.order_by(columns.account, business_day.c.last_sequence.desc()))
     return {row.account: msgspec.json.decode(row.content) for row in rows}
 
 
@@ -138,8 +142,6 @@ async def _write(
             raise PaperDiffers(f"{day.day}: the statement of {name} was {kept.hex()}, and is now {found}")
     if rows:
         await connection.execute(insert(account_statement), rows)
-        detail = {"statements": len(rows)}
-        await audit.record(connection, audit.Act(SERVICE, "account_statement.issue", f"day:{day.day}", detail))
     return issued
 
 
@@ -150,7 +152,7 @@ def _check_none_left(day: Day, made: Mapping[tuple[str, str], bytes], issued: Se
 
 
 async def due_day(connection: AsyncConnection, day: date) -> date:
-    """Return the last day on which a member can object to a statement of ``day``.
+    """Return the last day on which a member can object to a statement that it got on ``day``.
 
     In a year whose holidays are not entered every Monday to Friday counts.
     """

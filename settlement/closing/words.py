@@ -77,9 +77,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "count": ("成交笔数", "Trades"),
     "hash": ("结算单 SHA-256", "SHA-256 of the statement"),
     "confirm": (
-        "请在本交易日后 {} 个工作日内通过接口确认或提出异议；逾期未提出异议的，视为认可本结算单。",
+        "请在本交易日（结算单晚于本交易日出具的，为出具日）后 {} 个工作日内通过接口确认或提出异议；逾期未提出异议的，"
+        "视为认可本结算单。",
         "Please confirm this statement or object to it over the API; without an objection within {} working days after "
-        "the trading day it counts as accepted.",
+        "the trading day, or after the day on which it was made if that is later, it counts as accepted.",
     ),
     "lots_note": (
         "批次为以本账户名义注册的仓单所列实物；黄金权益按克计，成交后不指定批次。",

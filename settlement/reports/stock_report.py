@@ -6,8 +6,9 @@ known from its certificate on. Per vault, form and customs status:
     total = previous + in - out - melt loss
 
 ``in`` is weighed in, or arrived from another vault; ``out`` released, returned or sent to another vault; the melt loss
-is the weight of the lots before the crucible less the weight after it. All of it follows from the custody events, so
-the report of a day in the past is the same whenever it is made.
+is the weight of the lots before the crucible less the weight after it. The movements follow from the custody events;
+the weights are those of now: a weight that was corrected counts as if it had been found at once, in the report of a day
+in the past, too. The bulletin of a day keeps the report as it was when the day was closed.
 
 A lot is in dispute while the vault's statement and the register differ about it. (Lots whose assays differ have no fine
 weight yet, and a lot under a quality claim has left.) There is no column of leased metal, as nobody can lease here.
