@@ -128,6 +128,7 @@ AREAS = (
         (
             "tests/settlement/closing/test_statements.py",
             "tests/settlement/closing/test_bulletin.py",
+            "tests/settlement/closing/test_later_acts.py",
             "tests/settlement/closing/test_invoices.py",
         ),
         (),

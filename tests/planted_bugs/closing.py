@@ -43,10 +43,16 @@ BUGS = (
     Bug(
         "days between two trading days cost what is held after them",
         FEES,
-        "ends[day.last if each == day.day else day.first - 1]",
+        "ends[day.last if name == known.last else day.first - 1]",
         "ends[day.last]",
     ),
-    Bug("own stock that was sold is charged again each day", FEES, "mg - charged.get(key, 0)", "mg"),
+    Bug("own stock that was sold is charged again each day", FEES, "mg - known.charged.get(key, 0)", "mg"),
+    Bug(
+        "calendar days that have not begun are accrued",
+        FEES,
+        "min(day.day, working_days.day_of(await days.ended_at(connection, day.last)))",
+        "day.day",
+    ),
     Bug("one person may sign twice", SIGNING, "if other.signed_by == by:", "if False:"),
     Bug(
         "days are signed in any order",

@@ -28,8 +28,20 @@ BUGS = (
     Bug(
         "a break that was corrected later is not open",
         BULLETIN,
-        "columns.closed_at > ended_at",
-        "columns.closed_at < 0",
+        "columns.closed_at > ended)",
+        "columns.closed_at < 0)",
+    ),
+    Bug(
+        "a bulletin reads names, stock and breaks anew",
+        BULLETIN,
+        'if known is None or "names" not in known:',
+        "if True:",
+    ),
+    Bug(
+        "the days to object count from the trading day",
+        STATEMENTS,
+        "max(day.day, working_days.today())",
+        "day.day",
     ),
     Bug(
         "gold given out is gold taken in",
