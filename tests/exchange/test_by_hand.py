@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -13,9 +14,12 @@ from goldx.client.keys import Key
 from goldx.demo.shell import Result, Shell
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
+from settlement.base import working_days
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("clerk.md", "clerk.zh-CN.md")
+FIRST_DAY, NEXT_DAY = "2026-11-24", "2026-11-25"
+"""The days of the pages: where they are typed they are today, and the next weekday."""
 MARK = "  # "
 """The text behind this mark is printed by the command; ``refused`` means that the command ends with an error."""
 TO_THE_ENGINE = ("approve", "operator")
@@ -27,6 +31,19 @@ def lines_to_type(page: str) -> list[tuple[str, str]]:
     blocks = re.findall(r"```console\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     return [(command, printed) for command, _, printed in (line.partition(MARK) for line in lines)]
+
+
+def files_of(page: str) -> dict[str, str]:
+    """Return the files that a page shows, by name."""
+    return dict(re.findall(r"```text (\S+)\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+
+
+def of_today(text: str) -> str:
+    """Return a text of the pages with the days of today instead of theirs, also as MT940 has them."""
+    today = working_days.today()
+    following = next(day for day in (today + timedelta(days=ahead) for ahead in (1, 2, 3)) if day.weekday() < 5)
+    text = text.replace(FIRST_DAY, str(today)).replace(NEXT_DAY, str(following))
+    return text.replace("261124", f"{today:%y%m%d}").replace("261123", f"{today - timedelta(days=1):%y%m%d}")
 
 
 async def until_posted(supervisor: Supervisor) -> None:
@@ -53,6 +70,7 @@ def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> No
     """Names, cities and reasons are Chinese on the Chinese page; commands, figures and what is printed are the same."""
     english, chinese = (lines_to_type(page) for page in PAGES)
     assert len(english) == len(chinese) > 100
+    assert files_of(PAGES[0]) == files_of(PAGES[1]) != {}
     for (command, printed), (typed_in_chinese, printed_in_chinese) in zip(english, chinese, strict=True):
         words = zip(shlex.split(command), shlex.split(typed_in_chinese), strict=True)
         assert [a for a, b in words if a != b and b.isascii()] == []
@@ -66,7 +84,10 @@ async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path
         Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor,
         Shell(supervisor.environment, working_folder / "commands.jsonl") as shell,
     ):
-        for command, printed in lines_to_type(page):
+        for name, content in files_of(page).items():
+            Path(name).write_text(of_today(content))
+        for typed, printed in lines_to_type(page):
+            command = of_today(typed)
             program, *words = shlex.split(command)
             assert program == "goldx"
             check(command, await shell.execute(*words), printed)
@@ -82,4 +103,5 @@ async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path
         "NONAPPROVED_BAR": "RELEASED",
         "GRAIN": "RECEIPTED",
     }
+    assert Path("bulletin.pdf").read_bytes().startswith(b"%PDF")
     assert Path("certificate-1.pdf").read_bytes().startswith(b"%PDF")

@@ -1,6 +1,6 @@
 """The exchanges of the tests of the close: three days that are over, and the same days closed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
 from tests.settlement.closing import time_stamp_service
 from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, close
+from tests.settlement.conftest import NewDatabase
 from tests.settlement.small_exchange import SmallExchange, begin_day, do
-from tests.settlement.stages import Preparation, nothing
+from tests.settlement.stages import Preparation, Stages, nothing
 
 
 async def three_days(exchange: SmallExchange) -> None:
@@ -65,3 +66,13 @@ async def service_url(roots: Path) -> AsyncIterator[str]:
     """The URL of a service for time stamps that runs."""
     async with time_stamp_service.running(roots.parent) as url:
         yield url
+
+
+@pytest.fixture
+def copied(new_database: NewDatabase, stages: Stages, preparation: Preparation) -> Callable[[], Awaitable[str]]:
+    """Return a function that makes another database with the same days."""
+
+    async def copy() -> str:
+        return await new_database((await stages.reach(preparation)).database)
+
+    return copy
