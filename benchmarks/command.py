@@ -7,6 +7,7 @@ import cProfile
 import json
 import os
 import pstats
+import secrets
 import sys
 from typing import Any
 
@@ -187,6 +188,35 @@ def settlement(as_json: bool, events: int, rounds: int, seed: int, accounts: int
     )
     if as_json:
         click.echo(json.dumps(found))
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="Rounds, each with other choices.")
+@click.option("--seed", type=int, help="Seed of the choices; default: one that is drawn and printed.")
+def reconciliation(as_json: bool, rounds: int, seed: int | None) -> None:
+    """Plant differences into a correct day, one by one, and count what the reconciliations find of them."""
+    from tests.settlement.planted.score import Outcome, measure
+
+    def report(one: Outcome) -> None:
+        kinds = ", ".join(dict.fromkeys(finding.kind for finding in one.expected)) or "nothing"
+        click.echo(f"{'wrong' if one.missed or one.wrong else 'found'}  {one.name}: {kinds}", err=True)
+        for word, findings in (("missed", one.missed), ("not planted", one.wrong)):
+            for finding in findings:
+                click.echo(f"    {word}: {' '.join(finding)}", err=True)
+
+    drawn = secrets.randbelow(2**32) if seed is None else seed
+    click.echo(f"seed {drawn}", err=True)
+    found = asyncio.run(measure(rounds, drawn, report))
+    click.echo(
+        f"{found['damages']} damages and {found['decoys']} decoys in {found['evenings']} evenings, seed {drawn}: "
+        f"{found['planted']} differences planted, {found['reported']} reported, {found['right']} of them planted"
+    )
+    click.echo(f"precision {found['precision']}, recall {found['recall']}")
+    if as_json:
+        click.echo(json.dumps(found))
+    if found["wrong"]:
+        raise click.exceptions.Exit(1)
 
 
 def _table(flow: str, engines: dict[str, dict[str, int]]) -> None:

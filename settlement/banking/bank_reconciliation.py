@@ -8,6 +8,8 @@ BANK_ONLY        a payment in a statement, or a first balance, that moved no mon
 VENUE_MORE       both moved the same way under one reference, the venue more
 BANK_MORE        both moved the same way under one reference, the bank more
 DIRECTION_DIFF   both moved under one reference, in opposite directions
+PARTY_DIFF       a payment is recorded money by its reference, but went to another member's virtual account, or to
+                 another account at a bank than that of the order
 BANK_BALANCE     the balances differ by something else than all of these
 ===============  ====================================================================================
 
@@ -79,6 +81,24 @@ FROM payment p FULL JOIN posted m USING (item_no)
 WHERE p.amount_fen IS DISTINCT FROM m.amount
 ORDER BY p.day, p.item_no, m.cash_id
 """)
+_PARTIES: Final = text("""
+WITH paid AS (
+    SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name, c.cash_id, c.account, v.account AS meant,
+        i.account AS there, o.payee_account, regexp_replace(folded(i.account), '[^0-9a-z*]', '', 'g') AS said,
+        regexp_replace(folded(o.payee_account), '[^0-9a-z]', '', 'g') AS payee
+    FROM bank_match m JOIN bank_item i USING (item_no) JOIN bank_entry e USING (statement_no, place)
+    JOIN bank_statement s USING (statement_no) JOIN cash_transfer c USING (cash_id)
+    LEFT JOIN virtual_account v ON folded(v.number) = folded(i.virtual_account) AND v.added_at <= s.taken_at
+    LEFT JOIN payment_order o USING (cash_id)
+    WHERE m.match_no <= :match_no AND m.how = 'RECORDED' AND s.statement_no <= :statement_no AND e.day <= :day
+        AND NOT EXISTS (SELECT FROM bank_match x WHERE x.item_no = m.item_no AND x.match_no <> m.match_no)
+)
+SELECT * FROM paid WHERE amount_fen > 0 AND meant <> account
+    OR amount_fen < 0 AND said <> '' AND payee NOT LIKE '%' || regexp_replace(said, '[*]+', '%', 'g')
+        AND said NOT LIKE '%' || payee
+ORDER BY item_no
+""")
+"""Numbers of accounts are compared without their signs; one may end with the other, or the bank may hide a part."""
 _BALANCES: Final = text("""
 SELECT a.account_number, f.opening_fen, l.closing_fen - coalesce(later.moved, 0) AS closing_fen,
     least(d.last_day, :day) AS last_day
@@ -205,6 +225,7 @@ async def _compare(connection: AsyncConnection, day: date, last: int, numbers: K
         _break(row) for row in await connection.execute(_DIFFERENCES, {**limits, **numbers._asdict(), "last": last})
     ]
     explained = sum(one.found - one.expected for one in found)
+    found += [_party(row) for row in await connection.execute(_PARTIES, {**limits, **numbers._asdict()})]
     if bank - ledger != explained:
         found.append(Break("BANK_BALANCE", "all accounts", CASH, ledger + explained, bank))
     accounts = tuple((row.account_number, row.last_day.isoformat(), row.closing_fen) for row in stated)
@@ -225,6 +246,16 @@ def _break(row: Row[Any]) -> Break:
     else:
         kind = "VENUE_MORE" if abs(row.amount) > abs(row.amount_fen) else "BANK_MORE"
     return Break(kind, subject, CASH, row.amount, row.amount_fen, note=f"{note}, cash:{row.cash_id} of {row.account}")
+
+
+def _party(row: Row[Any]) -> Break:
+    """Return the break of a payment whose other side is not that of the money."""
+    note = " ".join(filter(None, (row.day.isoformat(), row.bank_reference, row.name)))
+    if row.amount_fen > 0:
+        note += f": paid for {row.meant}, cash:{row.cash_id} is money of {row.account}"
+    else:
+        note += f": paid to {row.there}, cash:{row.cash_id} of {row.account} was ordered to {row.payee_account}"
+    return Break("PARTY_DIFF", f"payment:{row.item_no}", CASH, 1, 0, "match", note)
 
 
 async def reconcile(connection: AsyncConnection, by: str) -> Proof:

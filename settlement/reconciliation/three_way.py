@@ -37,6 +37,7 @@ from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.documents.custody import BOUND
+from settlement.documents.kinds import UNIDENTIFIED
 from settlement.documents.lots import IN_POOL
 from settlement.ledger.busts import standing
 from settlement.lots.customs import DOMESTIC
@@ -70,10 +71,11 @@ class Report(NamedTuple):
     breaks: tuple[Break, ...]
 
 
-class _Comparison:
-    """Counts the figures that are compared and collects the breaks."""
+class Comparison:
+    """Counts the figures that are compared and collects the breaks; ``sequence`` is that of the last event posted."""
 
-    def __init__(self) -> None:
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
         self.checked = 0
         self.breaks: list[Break] = []
 
@@ -87,18 +89,24 @@ class _Comparison:
 
 async def reconcile(engine: AsyncEngine, by: str) -> Report:
     """Compare everything, store the run and its breaks, and return the report."""
-    comparison = _Comparison()
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
-        sequence = await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0)))
-        for check in _CHECKS:
-            await check(connection, comparison)
+        found = await compare(connection)
     async with engine.begin() as connection:
-        run_id = await record_run(connection, by, BOOKS, comparison.checked, comparison.breaks, int(sequence or 0))
-    return Report(run_id, int(sequence or 0), comparison.checked, tuple(comparison.breaks))
+        run_id = await record_run(connection, by, BOOKS, found.checked, found.breaks, found.sequence)
+    return Report(run_id, found.sequence, found.checked, tuple(found.breaks))
 
 
-async def _check_holdings(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def compare(connection: AsyncConnection) -> Comparison:
+    """Compare everything in the caller's snapshot, and change nothing."""
+    sequence = await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0)))
+    comparison = Comparison(int(sequence or 0))
+    for check in _CHECKS:
+        await check(connection, comparison)
+    return comparison
+
+
+async def _check_holdings(connection: AsyncConnection, comparison: Comparison) -> None:
     columns = ledger_account.c
     query = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member")
     ledger = {(row[0], row[1]): row[2] for row in await connection.execute(query)}
@@ -109,7 +117,7 @@ async def _check_holdings(connection: AsyncConnection, comparison: _Comparison) 
         comparison.compare("HOLDING", account, asset, ledger.get(key, 0), engine.get(key, 0))
 
 
-async def _check_postings(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_postings(connection: AsyncConnection, comparison: Comparison) -> None:
     sums = select(posting.c.account_id, func.sum(posting.c.amount).label("total")).group_by(posting.c.account_id)
     part = sums.subquery()
     columns = ledger_account.c
@@ -120,7 +128,7 @@ async def _check_postings(connection: AsyncConnection, comparison: _Comparison) 
         comparison.compare("POSTINGS", name if kind == "member" else f"ledger:{kind}", asset, int(total or 0), balance)
 
 
-async def _check_pools(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_pools(connection: AsyncConnection, comparison: Comparison) -> None:
     lots = select(lot.c.symbol, func.sum(lot.c.fine_mg)).where(lot.c.state.in_(IN_POOL)).group_by(lot.c.symbol)
     warehouse = {symbol: int(total) for symbol, total in await connection.execute(lots)}
     columns = ledger_account.c
@@ -134,7 +142,7 @@ async def _check_pools(connection: AsyncConnection, comparison: _Comparison) -> 
         comparison.compare("POOL_ENGINE", symbol, symbol, fine, engine.get(symbol, 0))
 
 
-async def _check_receipts(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_receipts(connection: AsyncConnection, comparison: Comparison) -> None:
     live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE")
     receipts = {row.lot_id: row.fine_mg for row in await connection.execute(live)}
     held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(IN_POOL))
@@ -144,7 +152,7 @@ async def _check_receipts(connection: AsyncConnection, comparison: _Comparison) 
         comparison.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0), lot_id)
 
 
-async def _check_encumbrances(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_encumbrances(connection: AsyncConnection, comparison: Comparison) -> None:
     """Compare the gold in sub-accounts with the live pledges and holds, and the lots that they name with the locks."""
     live = select(encumbrance).where(encumbrance.c.status.in_(BOUND))
     locked = select(lot_lock.c.lot_id, lot_lock.c.kind, lot_lock.c.subject).where(lot_lock.c.lifted_at.is_(None))
@@ -166,7 +174,7 @@ async def _check_encumbrances(connection: AsyncConnection, comparison: _Comparis
         comparison.compare("STATUS_DIFF", account, asset, bound.get(key, 0), held.get(key, 0))
 
 
-async def _check_customs(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_customs(connection: AsyncConnection, comparison: Comparison) -> None:
     """Look for gold in the pool of a class that has the other customs status."""
     takes = func.coalesce(grade_customs.c.customs, DOMESTIC)
     joined = lot.join(warehouse, lot.c.warehouse == warehouse.c.warehouse)
@@ -177,7 +185,7 @@ async def _check_customs(connection: AsyncConnection, comparison: _Comparison) -
         comparison.compare("CUSTOMS_DIFF", symbol, symbol, 0, int(fine))
 
 
-async def _check_certificates(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_certificates(connection: AsyncConnection, comparison: Comparison) -> None:
     """Compare lots with their certificates, and certificates with their own replicates."""
     join = lot.join(certificate, lot.c.lot_id == certificate.c.lot_id)
     query = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg, certificate.c.content).select_from(join)
@@ -186,21 +194,23 @@ async def _check_certificates(connection: AsyncConnection, comparison: _Comparis
         comparison.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0, row.lot_id)
 
 
-async def _check_trades(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_trades(connection: AsyncConnection, comparison: Comparison) -> None:
     entries = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade"))
     trades = await connection.scalar(select(func.count()).select_from(trade))
     comparison.compare("TRADES", "trades", "", int(entries or 0), int(trades or 0))
     reversals = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade_bust"))
     busts = await connection.scalar(select(func.count()).select_from(trade_bust))
     comparison.compare("TRADES", "busts", "", int(reversals or 0), int(busts or 0))
-    comparison.breaks += await trades_of_ledger.compare(connection)
+    checked, found = await trades_of_ledger.compare(connection)
+    comparison.checked += checked
+    comparison.breaks += found
     behind = select(func.count()).where(
         ledger_entry.c.sequence > select(func.coalesce(func.max(progress.c.sequence), 0)).scalar_subquery()
     )
     comparison.compare("TRADES", "entries after the sequence reached", "", 0, int(await connection.scalar(behind) or 0))
 
 
-async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_fees(connection: AsyncConnection, comparison: Comparison) -> None:
     of_trades = select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)).where(standing())
     charged = await connection.scalar(of_trades)
     paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
@@ -210,14 +220,14 @@ async def _check_fees(connection: AsyncConnection, comparison: _Comparison) -> N
     comparison.compare("FEES", "fee_income", CASH, earned, await _balance(connection, "fee_income"))
 
 
-async def _check_rates(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_rates(connection: AsyncConnection, comparison: Comparison) -> None:
     """Compute the fees of trades, accruals and bills again."""
     checked, found = await fees.compare(connection)
     comparison.checked += checked
     comparison.breaks += found
 
 
-async def _check_cash(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_cash(connection: AsyncConnection, comparison: Comparison) -> None:
     total = func.coalesce(func.sum(cash_transfer.c.amount), 0)
     documents = await connection.scalar(select(total).where(cash_transfer.c.status == "DONE"))
     comparison.compare(
@@ -225,14 +235,23 @@ async def _check_cash(connection: AsyncConnection, comparison: _Comparison) -> N
     )
 
 
-async def _check_unidentified(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_unidentified(connection: AsyncConnection, comparison: Comparison) -> None:
     columns = ledger_account.c
     query = select(columns.asset, columns.balance).where(columns.kind == "suspense").order_by(columns.asset)
     for asset, balance in await connection.execute(query):
         comparison.compare("UNIDENTIFIED", "suspense", asset, 0, balance)
+    # An entry without a document stands against suspense; one that does not has moved something between members.
+    moved = func.sum(posting.c.amount).filter(posting.c.amount > 0)
+    entries = select(ledger_entry.c.sequence, columns.asset, moved.label("moved"))
+    entries = entries.join(posting, posting.c.sequence == ledger_entry.c.sequence)
+    entries = entries.join(ledger_account, columns.account_id == posting.c.account_id)
+    entries = entries.where(ledger_entry.c.kind == UNIDENTIFIED).group_by(ledger_entry.c.sequence, columns.asset)
+    entries = entries.having(func.count().filter(columns.kind == "suspense") == 0)
+    for sequence, asset, amount in await connection.execute(entries.order_by(ledger_entry.c.sequence)):
+        comparison.compare("UNIDENTIFIED", f"entry:{sequence}", asset, 0, int(amount))
 
 
-async def _check_histories(connection: AsyncConnection, comparison: _Comparison) -> None:
+async def _check_histories(connection: AsyncConnection, comparison: Comparison) -> None:
     facts = histories.Facts()
     await histories.compare(connection, facts)
     await documents.compare(connection, facts)
@@ -245,7 +264,7 @@ async def _balance(connection: AsyncConnection, kind: str) -> int:
     return int(await connection.scalar(total) or 0)
 
 
-_CHECKS: Final[tuple[Callable[[AsyncConnection, _Comparison], Awaitable[None]], ...]] = (
+_CHECKS: Final[tuple[Callable[[AsyncConnection, Comparison], Awaitable[None]], ...]] = (
     _check_holdings,
     _check_postings,
     _check_pools,

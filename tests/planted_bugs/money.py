@@ -72,6 +72,9 @@ WITHDRAWALS = "withdrawals.py"
 MATCHING = "matching.py"
 
 BANKING_BUGS = (
+    Bug("another member's virtual account is not seen", PROOF, "AND meant <> account", "AND meant = 'nobody'"),
+    Bug("another payee is not seen", PROOF, "amount_fen < 0 AND said <> ''", "amount_fen < 0 AND said = ''"),
+    Bug("a hidden number of an account is another one", PROOF, "'[*]+', '%', 'g'", "'[+]+', '%', 'g'"),
     Bug(
         "a rejected second copy brings the money back",
         ANSWERS,

@@ -16,7 +16,35 @@ CHANGES = "base/changes.py"
 CHAIN = "ledger/chain.py"
 OWN_STOCK = "ledger/own_stock.py"
 
+TRADES_OF_LEDGER = "reconciliation/trades.py"
+
 BUGS = (
+    Bug(
+        "an annulment may be posted as a trade",
+        TRADES_OF_LEDGER,
+        "SELECT trade_id, sequence, at, -1 FROM trade_bust",
+        "SELECT trade_id, sequence, at, 1 FROM trade_bust",
+    ),
+    Bug("other lines of a trade are not seen", TRADES_OF_LEDGER, "OR everything <>", "OR false AND everything <>"),
+    Bug("a seller gets any sum", TRADES_OF_LEDGER, "OR of_seller <> sign * (amount - sell_fee)", ""),
+    Bug(
+        "a price is not compared with its amount",
+        TRADES_OF_LEDGER,
+        "amount <> div(price::numeric * quantity, :mg_per_gram)",
+        "false",
+    ),
+    Bug(
+        "an entry without a trade is not seen",
+        TRADES_OF_LEDGER,
+        "NOT EXISTS (SELECT FROM trade t WHERE t.sequence = e.sequence)",
+        "false",
+    ),
+    Bug(
+        "money moved between members without a document is not seen",
+        THREE_WAY,
+        'entries.having(func.count().filter(columns.kind == "suspense") == 0)',
+        'entries.having(func.count().filter(columns.kind == "suspense") < 0)',
+    ),
     Bug(
         "holdings of the engine alone are not compared",
         THREE_WAY,

@@ -23,6 +23,8 @@ class Payment(NamedTuple):
     reversal: bool = False
     virtual_account: str = ""
     reason: str = ""
+    number: str = ""
+    """The bank's number of the entry; default: its day and place."""
 
 
 Booking = tuple[Payment, ...]
@@ -59,9 +61,9 @@ class MockBank:
         self.next_day += timedelta(days=1)
         return day
 
-    def number(self, day: date, place: int) -> str:
+    def number(self, day: Day, place: int) -> str:
         """The bank's number of an entry."""
-        return f"B{day:%y%m%d}{place:04}"
+        return day.bookings[place - 1][0].number or f"B{day.day:%y%m%d}{place:04}"
 
     def mt940(self, *days: Day, end: str = "\r\n") -> bytes:
         """Write one statement a day as MT940."""
@@ -75,7 +77,7 @@ class MockBank:
                 mark = ("R" if one.reversal else "") + ("C" if (amount > 0) != one.reversal else "D")
                 written = format_money(abs(amount)).replace(".", ",")
                 lines.append(
-                    f":61:{day.day:%y%m%d%m%d}{mark}{written}NTRF{one.reference[:16]}//{self.number(day.day, place)}"
+                    f":61:{day.day:%y%m%d%m%d}{mark}{written}NTRF{one.reference[:16]}//{self.number(day, place)}"
                 )
                 lines.append(f":86:{one.name} {one.account} {one.text}".rstrip())
             lines += [f":62F:{_swift_balance(day.day, day.closing_fen)}", "-"]
@@ -110,7 +112,7 @@ class MockBank:
         flag = "<RvslInd>true</RvslInd>" if reversal else ""
         return (
             f"<Ntry>{_camt_amount(amount)}<CdtDbtInd>{direction}</CdtDbtInd>{flag}{status}"
-            f"<BookgDt><Dt>{day.day}</Dt></BookgDt><AcctSvcrRef>{self.number(day.day, place)}</AcctSvcrRef>"
+            f"<BookgDt><Dt>{day.day}</Dt></BookgDt><AcctSvcrRef>{self.number(day, place)}</AcctSvcrRef>"
             f"<BkTxCd><Prtry><Cd>TRF</Cd></Prtry></BkTxCd><NtryDtls>{details}</NtryDtls></Ntry>"
         )
 
@@ -145,7 +147,7 @@ class MockBank:
                 totals[1 if credit else -1] += amount if credit else -amount
                 written = _grouped(amount if credit else -amount)
                 columns = ("", written) if credit else (written, "0.00")
-                cells = [f"{day.day} 10:00:{place % 60:02}", *columns, _grouped(balance), self.number(day.day, place)]
+                cells = [f"{day.day} 10:00:{place % 60:02}", *columns, _grouped(balance), self.number(day, place)]
                 rows.append(_csv([*cells, one.name, one.account, one.virtual_account, one.text]))
         head = [
             "交易时间",

@@ -58,7 +58,7 @@ def test_every_format_says_the_same(days: list[list[Booking]], opening: int, ver
     for bookings in days:
         bank.book(*bookings)
     expected = [
-        (day.day, sum(payment.amount_fen for payment in booking), booking[0].reversal, bank.number(day.day, place))
+        (day.day, sum(payment.amount_fen for payment in booking), booking[0].reversal, bank.number(day, place))
         for day in bank.days
         for place, booking in enumerate(day.bookings, 1)
     ]

@@ -1,0 +1,1 @@
+"""Differences planted into a correct day, one after the other, which the reconciliations must find and name."""

@@ -1,0 +1,62 @@
+"""Differences planted into a correct day are found and named, and nothing else is (``goldx bench reconciliation``)."""
+
+import re
+import secrets
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from tests.settlement.planted import score
+from tests.settlement.planted.evening import Finding
+from tests.settlement.small_exchange import SmallExchange
+
+PAGE = Path(__file__).parents[3] / "docs" / "settlement.md"
+ROW = re.compile(r"^\| ([a-z ]+) \| ([A-Z_, ]+|nothing) \|$", re.MULTILINE)
+SAMPLE, DECOYS = 9, 2
+
+
+def documented() -> dict[str, set[str]]:
+    """Return by the name of each damage the kinds of breaks that the page has for it."""
+    return {name: set(kinds.split(", ")) - {"nothing"} for name, kinds in ROW.findall(PAGE.read_text())}
+
+
+def test_the_page_has_every_damage_and_decoy() -> None:
+    names = [damage.name for damage in (*score.DAMAGES, *score.DECOYS)]
+    assert len(score.DAMAGES) >= 40
+    assert len(names) == len(set(names))
+    assert sorted(documented()) == sorted(names)
+
+
+async def test_planted_differences_are_found_and_nothing_else(exchange: SmallExchange) -> None:
+    """A sample of them; each is planted alone, and taken back."""
+    seed = secrets.randbelow(2**32)
+    print("seed", seed)
+    dice, kinds = Random(seed), documented()
+    for damage in (*dice.sample(score.DAMAGES, SAMPLE), *dice.sample(score.DECOYS, DECOYS)):
+        found = await score.outcome_of(exchange.engine, damage, score.dice_of(seed, 0, damage))
+        assert (found.missed, found.wrong) == ([], []), damage.name
+        assert {finding.kind for finding in found.expected} <= kinds[damage.name], damage.name
+
+
+def test_missed_and_wrong_findings_lower_the_score() -> None:
+    right, other = (Finding("BANK", "BANK_ONLY", f"payment {number}") for number in (1, 2))
+    found = [
+        score.Outcome("found", Counter([right]), Counter([right])),
+        score.Outcome("missed and another one found", Counter([right]), Counter([other])),
+        score.Outcome("twice", Counter([right, right]), Counter([right])),
+        score.Outcome("nothing", Counter(), Counter([other])),
+    ]
+    assert [(one.right, one.missed, one.wrong) for one in found] == [
+        (1, [], []),
+        (0, [right], [other]),
+        (1, [right], []),
+        (0, [], [other]),
+    ]
+    assert score.score(found) == {
+        "evenings": 4,
+        "planted": 4,
+        "reported": 4,
+        "right": 2,
+        "precision": 0.5,
+        "recall": 0.5,
+    }
