@@ -11,7 +11,18 @@ from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheState
 from api.settlement_routes.access import File as FileBody
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money
-from settlement.banking import accounts, answers, bank_reconciliation, deposits, files, imports, payouts, profiles
+from settlement.banking import (
+    accounts,
+    answers,
+    bank_reconciliation,
+    deposits,
+    files,
+    imports,
+    near_ties,
+    payouts,
+    profiles,
+    ties,
+)
 from settlement.workbooks import sheets
 from settlement.workbooks.formats import Stated
 
@@ -40,6 +51,8 @@ SUSPENSE = Projection(
     amount="amount_fen",
 )
 FOUND = Projection("item_no how account proposal why", amount="amount_fen")
+NEAR_TIE = Projection("item_no choice why money owners day reference name account", amount="amount_fen")
+TIE = Projection("tie_no status payments money why", amount="amount_fen")
 CLAIM = Projection("item_no account attempts cash_id status reason", amount="amount_fen")
 VIRTUAL_ACCOUNT = Projection("number account added_at added_by")
 
@@ -67,6 +80,12 @@ class VirtualAccountRequest(Strict):
 
 class AssignmentRequest(Strict):
     account: str = Field(description="the trading account whose money it is")
+    reason: str
+
+
+class TieRequest(Strict):
+    payments: list[int] = Field(description="payments in suspense")
+    money: list[int] = Field(description="recorded money in or out that no payment is tied to, of the same sum")
     reason: str
 
 
@@ -189,6 +208,24 @@ async def assign_payment(
 ) -> dict[str, int]:
     """Propose a payment in suspense as the money of an account."""
     return {"proposal": await deposits.assign(connection, by, number, request.account, request.reason)}
+
+
+@router.get("/bank-near-ties")
+async def get_near_ties(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List what payments in suspense may be, where the evidence does not decide."""
+    return listed("near_ties", NEAR_TIE, await near_ties.listing(connection, page))
+
+
+@router.post("/bank-ties")
+async def tie_payments(by: Clerk, connection: Transaction, request: TieRequest) -> dict[str, int | None]:
+    """Tie payments in suspense to the recorded money that they are; ``proposal`` waits for a second person, if any."""
+    return (await ties.tie(connection, by, request.payments, request.money, request.reason))._asdict()
+
+
+@router.get("/bank-ties")
+async def get_ties(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List what was tied by hand, and what is proposed to be."""
+    return listed("ties", TIE, await ties.listing(connection, page))
 
 
 @router.get("/bank-claims")

@@ -13,8 +13,9 @@ PARTY_DIFF       a payment is recorded money by its reference, but went to anoth
 BANK_BALANCE     the balances differ by something else than all of these
 ===============  ====================================================================================
 
-The comparison is a full outer join: by what a payment is tied to, else by the bank's reference. A payment that the bank
-has rejected or that was cancelled, and the money that came back for it, are no difference: no statement has either.
+The comparison is a full outer join: by what payments are tied to, else by the bank's reference. Payments that are tied
+together, and the money that they are, are compared by their sums. A payment that the bank has rejected or that was
+cancelled, and the money that came back for it, are no difference: no statement has either.
 """
 
 from datetime import date
@@ -33,13 +34,17 @@ from settlement.reconciliation.break_areas import BANK_SCOPE
 from settlement.reconciliation.breaks import Break
 
 _DIFFERENCES: Final = text("""
-WITH tied AS (
-    SELECT item_no, cash_id, how FROM bank_match WHERE match_no <= :match_no
+WITH item_group AS (
+    SELECT DISTINCT ON (item_no) item_no, coalesce(group_no, item_no) AS group_no
+    FROM bank_match WHERE match_no <= :match_no AND cash_id IS NOT NULL ORDER BY item_no, match_no DESC
+), money_group AS (
+    SELECT DISTINCT ON (cash_id) cash_id, coalesce(group_no, item_no) AS group_no
+    FROM bank_match WHERE match_no <= :match_no AND cash_id IS NOT NULL ORDER BY cash_id, match_no DESC
 ), unpaid AS (
     SELECT a.cash_id, a.back_cash_id FROM payment_answer a
     JOIN cash_transfer back ON back.cash_id = a.back_cash_id AND back.status = 'DONE'
     JOIN outbox o ON o.kind = 'cash' AND o.subject = a.back_cash_id AND o.sequence <= :last
-    WHERE a.answer_no <= :answer_no AND NOT EXISTS (SELECT FROM tied WHERE tied.cash_id = a.cash_id)
+    WHERE a.answer_no <= :answer_no AND NOT EXISTS (SELECT FROM money_group g WHERE g.cash_id = a.cash_id)
     UNION
     SELECT w.cash_id, w.back_cash_id FROM withdrawal w
     JOIN cash_transfer back ON back.cash_id = w.back_cash_id AND back.status = 'DONE'
@@ -57,27 +62,35 @@ WITH tied AS (
             JOIN bank_entry there ON (there.statement_no, there.place) = (other.statement_no, other.place)
             WHERE m.match_no <= :match_no AND m.item_no = i.item_no AND m.how = 'OFFSET' AND there.day <= :day
         )
-), pair AS (
-    SELECT t.item_no, t.cash_id FROM tied t JOIN payment USING (item_no) JOIN money USING (cash_id)
-), all_pairs AS (
-    SELECT item_no, cash_id FROM pair UNION ALL
+), tie AS (
+    SELECT group_no FROM payment JOIN item_group USING (item_no)
+    INTERSECT SELECT group_no FROM money JOIN money_group USING (cash_id)
+), by_reference AS (
     SELECT p.item_no, m.cash_id FROM (
         SELECT min(item_no) AS item_no, folded(bank_reference) AS reference FROM payment
-        WHERE bank_reference <> '' AND NOT EXISTS (SELECT FROM pair WHERE pair.item_no = payment.item_no)
+        WHERE bank_reference <> '' AND item_no NOT IN (SELECT item_no FROM item_group JOIN tie USING (group_no))
         GROUP BY folded(bank_reference)
     ) p JOIN (
         SELECT cash_id, folded(bank_reference) AS reference FROM money
-        WHERE NOT EXISTS (SELECT FROM tied b WHERE b.cash_id = money.cash_id)
+        WHERE cash_id NOT IN (SELECT cash_id FROM money_group)
     ) m USING (reference)
+), booked AS (
+    SELECT coalesce(t.group_no, p.item_no) AS group_no, min(p.item_no) AS item_no,
+        CAST(sum(p.amount_fen) AS bigint) AS amount_fen, min(p.day) AS day,
+        string_agg(DISTINCT p.bank_reference, ', ') AS bank_reference, string_agg(DISTINCT p.name, ', ') AS name
+    FROM payment p LEFT JOIN item_group USING (item_no) LEFT JOIN tie t USING (group_no)
+    GROUP BY coalesce(t.group_no, p.item_no)
 ), posted AS (
-    SELECT p.item_no, min(m.cash_id) AS cash_id, CAST(sum(m.amount) AS bigint) AS amount,
-        string_agg(DISTINCT m.account, ', ') AS account, min(m.bank_reference) AS bank_reference
-    FROM money m LEFT JOIN all_pairs p USING (cash_id)
-    GROUP BY p.item_no, CASE WHEN p.item_no IS NULL THEN m.cash_id END
+    SELECT coalesce(t.group_no, r.item_no) AS group_no, min(m.cash_id) AS cash_id,
+        CAST(sum(m.amount) AS bigint) AS amount, string_agg(DISTINCT m.account, ', ') AS account,
+        min(m.bank_reference) AS bank_reference
+    FROM money m LEFT JOIN money_group USING (cash_id) LEFT JOIN tie t USING (group_no)
+    LEFT JOIN by_reference r USING (cash_id)
+    GROUP BY coalesce(t.group_no, r.item_no), CASE WHEN coalesce(t.group_no, r.item_no) IS NULL THEN m.cash_id END
 )
 SELECT p.item_no, p.amount_fen, p.day, p.bank_reference, p.name, m.cash_id, m.account, m.amount,
     m.bank_reference AS our_reference
-FROM payment p FULL JOIN posted m USING (item_no)
+FROM booked p FULL JOIN posted m USING (group_no)
 WHERE p.amount_fen IS DISTINCT FROM m.amount
 ORDER BY p.day, p.item_no, m.cash_id
 """)
@@ -90,8 +103,12 @@ WITH paid AS (
     JOIN bank_statement s USING (statement_no) JOIN cash_transfer c USING (cash_id)
     LEFT JOIN virtual_account v ON folded(v.number) = folded(i.virtual_account) AND v.added_at <= s.taken_at
     LEFT JOIN payment_order o USING (cash_id)
-    WHERE m.match_no <= :match_no AND m.how = 'RECORDED' AND s.statement_no <= :statement_no AND e.day <= :day
-        AND NOT EXISTS (SELECT FROM bank_match x WHERE x.item_no = m.item_no AND x.match_no <> m.match_no)
+    WHERE m.match_no <= :match_no AND m.how = 'RECORDED' AND m.group_no IS NULL
+        AND s.statement_no <= :statement_no AND e.day <= :day
+        AND NOT EXISTS (
+            SELECT FROM bank_match x
+            WHERE x.item_no = m.item_no AND x.how = 'RECORDED' AND x.match_no <> m.match_no AND x.match_no <= :match_no
+        )
 )
 SELECT * FROM paid WHERE amount_fen > 0 AND meant <> account
     OR amount_fen < 0 AND said <> '' AND payee NOT LIKE '%' || regexp_replace(said, '[*]+', '%', 'g')

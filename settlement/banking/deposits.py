@@ -9,7 +9,7 @@ money back too, in either direction; what the account no longer has, it owes (``
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, Select, exists, func, insert, select
@@ -17,10 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import matching, payouts
+from settlement.banking import matching, near_ties, payouts, ties
 from settlement.banking.statements import BOOKED
 from settlement.base import audit, proposals
-from settlement.base.database import now_ms
+from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.spelling import fold
@@ -105,14 +105,42 @@ async def match(connection: AsyncConnection, by: str) -> list[Found]:
     await audit.lock(connection)
     rows = list(await connection.execute(open_payments().order_by(bank_entry.c.day, bank_item.c.item_no)))
     known = await _Accounts.read(connection)
-    recorded = await matching.recorded(connection)
     owed = {row.item_no: row.account for row in await connection.execute(arrears.returns())}
-    return [
-        _left(row, f"account {owed[row.item_no]} owes it")
-        if row.item_no in owed
-        else await _match(connection, by, row, known, recorded.get(row.item_no))
-        for row in rows
-    ]
+    tied = await _tie_recorded(connection, by, owed)
+    money = sorted({number for found in tied.values() for number in found.cash})
+    near = await near_ties.of(connection, [*tied, *owed], money)
+    found = []
+    for row in rows:
+        if row.item_no in owed:
+            found.append(_left(row, f"account {owed[row.item_no]} owes it"))
+        elif row.item_no in tied:
+            recorded = tied[row.item_no]
+            found.append(Found(row.item_no, row.amount_fen, "RECORDED", recorded.account, None, recorded.why))
+        else:
+            found.append(await _match(connection, by, row, known, near.get(row.item_no)))
+    return found
+
+
+class _Recorded(NamedTuple):
+    """The money that a payment is: its account, that of the first if there are several, its numbers, and why."""
+
+    account: str
+    cash: tuple[int, ...]
+    why: str
+
+
+async def _tie_recorded(connection: AsyncConnection, by: str, owed: Iterable[int]) -> dict[int, _Recorded]:
+    """Tie all payments that are recorded money, those that are owed excepted, and return that money by payment."""
+    matches = await matching.recorded(connection, owed)
+    numbers = [number for match in matches for number in match.cash]
+    query = select(cash_transfer.c.cash_id, cash_transfer.c.account).where(among(cash_transfer.c.cash_id, numbers))
+    accounts = {row.cash_id: row.account for row in await connection.execute(query)} if numbers else {}
+    tied = {}
+    for match in matches:
+        note = await ties.write(connection, by, match.items, match.cash, "RECORDED", match.why)
+        why = f"{match.why}; {note}" if note else match.why
+        tied.update(dict.fromkeys(match.items, _Recorded(accounts[match.cash[0]], match.cash, why)))
+    return tied
 
 
 class _Accounts(NamedTuple):
@@ -141,19 +169,13 @@ class _Accounts(NamedTuple):
 
 
 async def _match(
-    connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts, recorded: matching.Match | None
+    connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts, near: list[Row[Any]] | None
 ) -> Found:
-    """Match one payment if its account can be determined."""
-    if recorded is not None and not recorded.cash:
-        return _left(row, recorded.why)
-    if recorded is not None:
-        for cash_id in recorded.cash:
-            money = (await connection.execute(select(cash_transfer).where(cash_transfer.c.cash_id == cash_id))).one()
-            note = await payouts.paid(connection, by, cash_id)
-            tied = await _tie(connection, by, row, money, f"{recorded.why}; {note}" if note else recorded.why)
-        return tied
+    """Match one payment that is no recorded money, if its account can be determined."""
     if row.reversal or RETURNED.fullmatch(row.code):
         return await _take_back(connection, by, row)
+    if near is not None:
+        return _left(row, near_ties.sentence(near))
     if row.amount_fen < 0:
         return _left(row, "money out that nobody has recorded")
     found = known.of(row)

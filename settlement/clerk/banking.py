@@ -9,9 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.output import JSON, Both, print_record, print_table, wants_json
 from goldx.protocol.units import BadValue, format_money, parse_money
-from settlement.banking import accounts, answers, bank_reconciliation, deposits, files, imports, payouts, profiles
+from settlement.banking import (
+    accounts,
+    answers,
+    bank_reconciliation,
+    deposits,
+    files,
+    imports,
+    near_ties,
+    payouts,
+    profiles,
+    ties,
+)
 from settlement.base.paging import PageRequest
-from settlement.clerk.group import act, clerk, propose, read, show
+from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, PREVIEW, REASON, STATED, contents, write_new
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
@@ -254,6 +265,69 @@ def list_suspense(by: str, page: PageRequest) -> None:
             row.name,
             row.account,
             row.text,
+        ),
+    )
+
+
+@bank_group.command("near-ties")
+@PAGE
+@click.pass_obj
+def list_near_ties(by: str, page: PageRequest) -> None:
+    """Show what payments in suspense may be, where the evidence does not decide; `tie` decides."""
+    show(
+        by,
+        page,
+        "payment choice why money accounts day amount_cny reference name account",
+        near_ties.listing,
+        lambda row: (
+            row.item_no,
+            row.choice,
+            row.why,
+            Both(", ".join(map(str, row.money)), list(row.money)),
+            row.owners,
+            row.day,
+            format_money(row.amount_fen),
+            row.reference,
+            row.name,
+            row.account,
+        ),
+    )
+
+
+@bank_group.command("tie")
+@click.argument("payments", type=int, nargs=-1, required=True)
+@click.option("--money", type=int, multiple=True, required=True, help="The number of recorded money (several times).")
+@REASON
+@click.pass_obj
+def tie_payments(by: str, payments: tuple[int, ...], money: tuple[int, ...], reason: str) -> None:
+    """Tie PAYMENTS in suspense to the recorded money that they are; the sums must be equal.
+
+    Where money of more than one account may be meant, or nothing was shown, a second person approves.
+    """
+    done = act(by, lambda connection: ties.tie(connection, by, payments, money, reason))
+    if done.proposal is None:
+        click.echo(f"tie {done.tie_no}: payments {joined(payments)} are money {joined(money)}")
+    else:
+        click.echo(f"proposal {done.proposal} waits for another person's approval: tie {done.tie_no}")
+
+
+@bank_group.command("ties")
+@PAGE
+@click.pass_obj
+def list_ties(by: str, page: PageRequest) -> None:
+    """Show what was tied by hand, and what is proposed to be."""
+    show(
+        by,
+        page,
+        "tie status payments money amount_cny reason",
+        ties.listing,
+        lambda row: (
+            row.tie_no,
+            row.status,
+            Both(", ".join(map(str, row.payments)), list(row.payments)),
+            Both(", ".join(map(str, row.money)), list(row.money)),
+            format_money(row.amount_fen),
+            row.why,
         ),
     )
 

@@ -1,4 +1,7 @@
-"""The life of a member's account at a bank, of a withdrawal that a member asks for, and of the limits of both."""
+"""The life of a member's account at a bank, of a withdrawal that a member asks for, and of the limits of both.
+
+And of payments that a clerk ties to recorded money.
+"""
 
 from typing import Final
 
@@ -13,6 +16,16 @@ PAYEE_ACCOUNT: Final = Machine(
         "end": Step(("LIVE",), "ENDED"),
     },
 )
+BANK_TIE: Final = Machine(
+    "bank_tie",
+    {
+        "tie": Step((), "TIED"),
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "TIED", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
+"""Payments tied by hand to recorded money: by one person among the candidates of one account, else by two."""
 PAYEE_APPROVED: Final = PAYEE_ACCOUNT.within("approve")
 """A second person has approved the account."""
 PAYEE_KNOWN: Final = PAYEE_ACCOUNT.within("propose", "decline", "end")

@@ -44,6 +44,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         reconciliation.WAREHOUSE_KEY,
         reconciliation.BREAK,
         statements.ACCOUNT_STATEMENT,
+        banking.BANK_TIE,
         banking.PAYEE_ACCOUNT,
         banking.WITHDRAWAL,
         banking.WITHDRAWAL_LIMIT,

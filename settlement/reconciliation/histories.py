@@ -37,7 +37,18 @@ from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
 from settlement.documents.registered import STANDINGS
 from settlement.reconciliation.breaks import Break
-from settlement.tables import assays, charges, counts, custody, ledger, load_outs, lots, reconciliation, recycling
+from settlement.tables import (
+    assays,
+    banking,
+    charges,
+    counts,
+    custody,
+    ledger,
+    load_outs,
+    lots,
+    reconciliation,
+    recycling,
+)
 from settlement.tables.base import api_key, audit_log, proposal, staff
 from settlement.tables.changes import watched
 from settlement.tables.custody import encumbrance
@@ -63,6 +74,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "acceptance": lots.acceptance,
     "warehouse_key": reconciliation.warehouse_key,
     "inventory_count": counts.inventory_count,
+    "bank_tie": banking.bank_tie,
 }
 """The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}

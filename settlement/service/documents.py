@@ -24,6 +24,7 @@ from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.machines import MACHINES
 from settlement.reconciliation import breaks
 from settlement.tables.assays import assay_exchange
+from settlement.tables.banking import bank_tie
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
 from settlement.tables.counts import inventory_count
@@ -59,6 +60,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "counter_ticket": counter_ticket,
     "aml_report": aml_report,
     "invoice": invoice,
+    "bank_tie": bank_tie,
 }
 """The table of each kind of document that has a number and a status."""
 

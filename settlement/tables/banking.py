@@ -4,6 +4,7 @@ Units as in ``settlement.tables.columns``.
 """
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from settlement.documents.banking import BANK_TIE
 from settlement.tables.columns import folded, integer, metadata, number, one_of, string
 
 STATEMENT_KINDS = ("BOOKED", "REPORT", "NOTICE")
@@ -100,8 +102,9 @@ bank_item = Table(
     UniqueConstraint("statement_no", "place", "part"),
 )
 
-MATCHES = ("RECORDED", "VIRTUAL", "REFERENCE", "ASSIGNED", "RETURN", "OFFSET")
-"""How a payment is tied to money in or out: recorded before, by virtual account, by reference, by a clerk, as a return.
+MATCHES = ("RECORDED", "VIRTUAL", "REFERENCE", "ASSIGNED", "TIED", "RETURN", "OFFSET")
+"""How a payment is tied to money in or out: recorded before, by virtual account, by reference, by a clerk who assigned
+it to an account, by a clerk who tied it to recorded money, as a return.
 
 A payment that was taken back before its money was credited, and the one that took it back, are tied to each other.
 """
@@ -123,6 +126,7 @@ bank_match = Table(
     Column("item_no", BigInteger, ForeignKey("bank_item.item_no"), nullable=False),
     Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id")),
     Column("against_item", BigInteger, ForeignKey("bank_item.item_no")),
+    Column("group_no", BigInteger, ForeignKey("bank_item.item_no")),
     string("how"),
     string("why"),
     integer("at"),
@@ -130,10 +134,34 @@ bank_match = Table(
     one_of("how", MATCHES),
     CheckConstraint("(how = 'OFFSET') = (cash_id IS NULL)", name="moves_money"),
     CheckConstraint("(how IN ('RETURN', 'OFFSET')) = (against_item IS NOT NULL)", name="takes_back"),
-    Index("uq_bank_match_cash_id", "cash_id", unique=True),
+    CheckConstraint("group_no <= item_no", name="group_of_first"),
+    Index(
+        "uq_bank_match_cash_id",
+        "cash_id",
+        unique=True,
+        postgresql_where=text("group_no IS NULL OR group_no = item_no"),
+    ),
     Index("ix_bank_match_item_no", "item_no"),
     Index("ix_bank_match_against_item", "against_item"),
 )
+
+"""``group_no``: the first of several payments that are tied together. It is tied to each money that they are, each of
+the others to the first of it; so no money is tied twice.
+"""
+
+bank_tie = Table(
+    "bank_tie",
+    metadata,
+    number("tie_no"),
+    Column("payments", ARRAY(BigInteger), nullable=False),
+    Column("money", ARRAY(BigInteger), nullable=False),
+    integer("amount_fen"),
+    string("why"),
+    string("status"),
+    one_of("status", BANK_TIE.states),
+    CheckConstraint("cardinality(payments) > 0 AND cardinality(money) > 0", name="both_sides"),
+)
+"""What a clerk ties by hand: payments, and the recorded money that they are."""
 
 PAYMENT_FORMATS = ("pain.001", "CSV")
 PAYMENT_ANSWERS = ("PENDING", "ACCEPTED", "REJECTED")

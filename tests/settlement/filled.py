@@ -77,6 +77,18 @@ async def _bank(exchange: SmallExchange, rest: Rest) -> None:
             back = bank.book(*(Payment(-fen * 100, name, reversal=True) for fen, name in enumerate(names, 1)))
             await rest(ONE, "POST", "/bank-statements", content=bank.camt(back))
             await rest(ONE, "POST", "/bank-matches")
+    await _tie(rest, bank)
+
+
+async def _tie(rest: Rest, bank: MockBank) -> None:
+    """Payments of the sums that were recorded at the beginning: three name an account, three are tied by hand."""
+    unnamed, named = [Payment(10_000_000)] * 3, [Payment(10_000_000, "C.H")] * 3
+    await rest(ONE, "POST", "/bank-statements", content=bank.camt(bank.book(*unnamed, *named)))
+    waiting = [one["item_no"] for one in (await rest(ONE, "GET", "/bank-suspense"))["payments"][-6:-3]]
+    recorded = await rest(ONE, "GET", "/documents", params={"kind": "cash"})
+    money = [one["number"] for one in recorded["documents"]][: len(waiting)]
+    for payment, number in zip(waiting, money, strict=True):
+        await rest(ONE, "POST", "/bank-ties", json={"payments": [payment], "money": [number], "reason": "letter"})
 
 
 async def _approve(exchange: SmallExchange, rest: Rest, proposal: int) -> None:

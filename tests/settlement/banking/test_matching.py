@@ -1,11 +1,17 @@
 """Payments are matched with recorded money by graded evidence; a near tie is shown and not decided."""
 
-from settlement.banking import bank_reconciliation, deposits, payouts
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from goldx.protocol.units import BadValue
+from settlement.banking import bank_reconciliation, deposits, near_ties, payouts, ties
 from settlement.base.working_days import today
+from settlement.service import movements
 from tests.settlement.banking.bank_days import NAME, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.test_payouts import PAYEE, ordered
-from tests.settlement.small_exchange import ONE, SmallExchange, do
+from tests.settlement.commands import clerk
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused
 
 TO = PAYEE.account.replace(" ", "")
 
@@ -93,3 +99,143 @@ async def test_recorded_money_of_another_party_is_a_break(exchange: SmallExchang
         ("PARTY_DIFF", f"payment:{first}", 1, 0),
         ("PARTY_DIFF", f"payment:{first + 2}", 1, 0),
     ]
+
+
+async def test_payments_of_one_reference_are_one_money(exchange: SmallExchange, bank: MockBank) -> None:
+    """The bank pays an order in two parts, and a deposit that was recorded as one comes in three."""
+    names = await sent(exchange, bank, 50_000, 7_000)
+    await exchange.pay_in("B.H", 600, "N-1")
+    parts = (Payment(-20_000, names[0], NAME, TO), Payment(-29_999, names[0], NAME, TO))
+    deposits_ = tuple(Payment(fen, "N-1") for fen in (100, 200, 300))
+    found = await statement(exchange, bank, *parts, *deposits_)
+    assert [one.how for one in found] == [None, None, "RECORDED", "RECORDED", "RECORDED"], "a fen is missing"
+    assert {one.why for one in found[2:]} == {"3 payments and 1 documents of money of one sum, by the reference n-1"}
+    assert {one.account for one in found[2:]} == {"B.H"}
+    found = await statement(exchange, bank, Payment(-1, names[0], NAME, TO))
+    assert [one.how for one in found] == ["RECORDED"] * 3
+    assert await differences(exchange) == [("VENUE_ONLY", "cash:3", -7_000, 0)]
+
+
+async def test_a_file_that_the_bank_books_in_parts_is_all_its_orders(exchange: SmallExchange, bank: MockBank) -> None:
+    names = await sent(exchange, bank, 20_000, 30_000, 10_000)
+    message = f"F-{names[0]}"
+    one, other = await statement(exchange, bank, Payment(-45_000, message), Payment(-15_000, message))
+    assert one.why == other.why == "all 3 open payments of payment file 1, booked as 2"
+    assert await differences(exchange) == []
+
+
+async def test_one_payment_is_all_that_is_due_to_its_payee(exchange: SmallExchange, bank: MockBank) -> None:
+    """Without a reference, by account and name; two of three orders are shown and not decided."""
+    await sent(exchange, bank, 20_000, 30_000)
+    (found,) = await statement(exchange, bank, Payment(-50_000, "", NAME, TO))
+    assert found.why == "1 payments and 2 documents of money of one sum, by account and name"
+    await sent(exchange, bank, 1_000, 2_000, 4_000)
+    (found,) = await statement(exchange, bank, Payment(-6_000, "", NAME, TO))
+    assert (found.how, found.why) == (None, "it may be cash 5 and 6 of A.H")
+
+
+async def test_a_deposit_recorded_under_another_number_is_not_proposed_again(
+    exchange: SmallExchange, bank: MockBank
+) -> None:
+    await exchange.pay_in("B.H", 700, "mistyped")
+    (found,) = await statement(exchange, bank, Payment(700, "B.H"))
+    assert (found.how, found.why) == (None, "it may be cash 2 of B.H, recorded under another number")
+    (near,) = await do(exchange, near_ties.listing)
+    assert (near.item_no, near.why, near.money, near.owners) == (found.item_no, "ACCOUNT", [2], "B.H")
+    done = await do(exchange, ties.tie, ONE, [found.item_no], [2], "the bank's slip")
+    assert done.proposal is None, "all that it may be is money of one account"
+    assert await do(exchange, near_ties.listing) == []
+    assert await do(exchange, deposits.suspense) == []
+    assert await differences(exchange) == []
+    (again,) = await statement(exchange, bank, Payment(700, "B.H"))
+    assert again.how == "REFERENCE", "another payment of that sum is new money"
+
+
+async def test_a_payment_that_another_equals_in_everything_is_shown(exchange: SmallExchange, bank: MockBank) -> None:
+    twin = Payment(900, "B.H", "Member B", "6222", number="N-7")
+    one, other, third = await statement(exchange, bank, twin, twin, twin._replace(number="N-8"))
+    assert (one.how, other.how, third.how) == ("REFERENCE", None, "REFERENCE")
+    assert other.why == "another payment equals it in everything, the bank's number included"
+    (near,) = await do(exchange, near_ties.listing)
+    assert (near.item_no, near.why, near.money) == (other.item_no, "TWICE", [])
+
+
+async def two_members(exchange: SmallExchange) -> list[int]:
+    """Record money of one sum for two accounts, and let a payment of that sum wait; return its number."""
+    for account in ("A.H", "B.H"):
+        await exchange.pay_in(account, 800, f"R-{account}")
+    return [2, 3]
+
+
+async def test_a_tie_by_hand_takes_two_people_if_it_says_whose_money_it_is(
+    exchange: SmallExchange, bank: MockBank
+) -> None:
+    money = await two_members(exchange)
+    (found,) = await statement(exchange, bank, Payment(800, "by cheque"))
+    assert (await do(exchange, near_ties.listing)) == []
+    done = await do(exchange, ties.tie, ONE, [found.item_no], [money[1]], "the cheque was B's")
+    assert done.proposal is not None
+    await refused(exchange, "SAME_PERSON", movements.approve, ONE, done.proposal)
+    assert [row.item_no for row in await do(exchange, deposits.suspense)] == [found.item_no]
+    await do(exchange, movements.approve, OTHER, done.proposal)
+    assert await do(exchange, deposits.suspense) == []
+    assert await differences(exchange) == [("VENUE_ONLY", f"cash:{money[0]}", 800, 0)]
+    assert await find_breaks(exchange) == ()
+    with pytest.raises(BadValue, match=r"payment: .* in suspense"):
+        await do(exchange, ties.tie, ONE, [found.item_no], [money[0]], "again")
+
+
+async def test_what_was_tied_meanwhile_is_not_tied_again(exchange: SmallExchange, bank: MockBank) -> None:
+    money = await two_members(exchange)
+    one, other = await statement(exchange, bank, Payment(800, "x"), Payment(800, "y"))
+    proposals_ = [
+        (await do(exchange, ties.tie, ONE, [found.item_no], [money[0]], "guess")).proposal for found in (one, other)
+    ]
+    await do(exchange, movements.approve, OTHER, proposals_[0])
+    with pytest.raises(BadValue, match="that no payment is tied to"):
+        await do(exchange, movements.approve, OTHER, proposals_[1])
+    await do(exchange, movements.decline, OTHER, proposals_[1])
+    assert [row.status for row in await do(exchange, ties.listing)] == ["TIED", "DECLINED"]
+
+
+async def test_several_payments_are_several_documents_by_hand(exchange: SmallExchange, bank: MockBank) -> None:
+    money = []
+    for number, fen in enumerate((300, 500, 200), 2):
+        await exchange.pay_in("A.H", fen, f"R-{number}")
+        money.append(number)
+    found = await statement(exchange, bank, Payment(600, "x"), Payment(400, "y"), Payment(-1, "z"))
+    items = [one.item_no for one in found]
+    for payments, cash, why in (
+        (items[:2], money[:2], "money of 10.00 in all"),
+        (items, money, "money of 9.99 in all"),
+        (items[:1], [99], "no payment is tied to"),
+        ([], money, "1 to 1000 numbers"),
+    ):
+        with pytest.raises(BadValue, match=why):
+            await do(exchange, ties.tie, ONE, payments, cash, "one invoice")
+    done = await do(exchange, ties.tie, ONE, items[:2], money, "one invoice")
+    await do(exchange, movements.approve, OTHER, done.proposal or 0)
+    assert await differences(exchange) == [("BANK_ONLY", f"payment:{items[2]}", 0, -1)]
+    with pytest.raises(IntegrityError, match="uq_bank_match_cash_id"):
+        async with exchange.engine.begin() as connection:
+            await ties.write(connection, ONE, [items[2]], [money[1]], "TIED", "twice")
+
+
+@pytest.mark.usefixtures("configured_database", "bank")
+async def test_a_clerk_decides_a_near_tie(exchange: SmallExchange, bank: MockBank) -> None:
+    await sent(exchange, bank, 20_000, 20_000)
+    (found,) = await statement(exchange, bank, Payment(-20_000, "", NAME, TO))
+    shown = (await clerk(ONE, "bank", "near-ties")).splitlines()
+    assert [line.split("\t")[:5] for line in shown[1:]] == [
+        [str(found.item_no), "1", "PAYEE", "2", "A.H"],
+        [str(found.item_no), "2", "PAYEE", "3", "A.H"],
+    ]
+    number = str(found.item_no)
+    said = await clerk(ONE, "bank", "tie", number, "--money", "3", "--reason", "the bank's list")
+    assert said == f"tie 1: payments {number} are money 3\n"
+    assert (await clerk(ONE, "bank", "ties")).splitlines()[1] == f"1\tTIED\t{number}\t3\t-200.00\tthe bank's list"
+    assert "in suspense" in await clerk(ONE, "bank", "tie", number, "--money", "2", "--reason", "x", code=1)
+    await exchange.pay_in("B.H", 5, "R-9")
+    (other,) = await statement(exchange, bank, Payment(5, "?"))
+    said = await clerk(ONE, "bank", "tie", str(other.item_no), "--money", "4", "--reason", "letter")
+    assert "waits for another person's approval: tie 2" in said
