@@ -16,14 +16,13 @@ from settlement.banking import (
     deposits,
     files,
     imports,
-    near_ties,
     payouts,
     profiles,
-    ties,
 )
 from settlement.base.paging import PageRequest
-from settlement.clerk.group import act, clerk, joined, propose, read, show
-from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, PREVIEW, REASON, STATED, contents, write_new
+from settlement.clerk import bank_matching
+from settlement.clerk.group import act, clerk, propose, read, show
+from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, PREVIEW, STATED, contents, write_new
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
@@ -231,137 +230,17 @@ def list_virtual_accounts(by: str, page: PageRequest) -> None:
     show(by, page, "virtual_account account", deposits.virtual_accounts, lambda row: (row.number, row.account))
 
 
-@bank_group.command("match")
-@JSON
-@click.pass_obj
-def match_payments(by: str) -> None:
-    """Propose to book every payment whose account can be determined, and every return; show the outcome of each."""
-    print_table(
-        "payment amount_cny matched_by account reason proposal",
-        (
-            (one.item_no, format_money(one.amount_fen), one.how or "in suspense", one.account, one.why, one.proposal)
-            for one in act(by, lambda connection: deposits.match(connection, by))
-        ),
-    )
-
-
-@bank_group.command("suspense")
-@PAGE
-@click.pass_obj
-def list_suspense(by: str, page: PageRequest) -> None:
-    """Show the payments without a matching transfer of money."""
-    show(
-        by,
-        page,
-        "payment day amount_cny reversal bank_reference reference name account text",
-        deposits.suspense,
-        lambda row: (
-            row.item_no,
-            row.day,
-            format_money(row.amount_fen),
-            bool(row.reversal),
-            row.bank_reference,
-            row.reference,
-            row.name,
-            row.account,
-            row.text,
-        ),
-    )
-
-
-@bank_group.command("near-ties")
-@PAGE
-@click.pass_obj
-def list_near_ties(by: str, page: PageRequest) -> None:
-    """Show what payments in suspense may be, where the evidence does not decide; `tie` decides."""
-    show(
-        by,
-        page,
-        "payment choice why money accounts day amount_cny reference name account",
-        near_ties.listing,
-        lambda row: (
-            row.item_no,
-            row.choice,
-            row.why,
-            Both(", ".join(map(str, row.money)), list(row.money)),
-            row.owners,
-            row.day,
-            format_money(row.amount_fen),
-            row.reference,
-            row.name,
-            row.account,
-        ),
-    )
-
-
-@bank_group.command("tie")
-@click.argument("payments", type=int, nargs=-1, required=True)
-@click.option("--money", type=int, multiple=True, required=True, help="The number of recorded money (several times).")
-@REASON
-@click.pass_obj
-def tie_payments(by: str, payments: tuple[int, ...], money: tuple[int, ...], reason: str) -> None:
-    """Tie PAYMENTS in suspense to the recorded money that they are; the sums must be equal.
-
-    Where money of more than one account may be meant, or nothing was shown, a second person approves.
-    """
-    done = act(by, lambda connection: ties.tie(connection, by, payments, money, reason))
-    if done.proposal is None:
-        click.echo(f"tie {done.tie_no}: payments {joined(payments)} are money {joined(money)}")
-    else:
-        click.echo(f"proposal {done.proposal} waits for another person's approval: tie {done.tie_no}")
-
-
-@bank_group.command("ties")
-@PAGE
-@click.pass_obj
-def list_ties(by: str, page: PageRequest) -> None:
-    """Show what was tied by hand, and what is proposed to be."""
-    show(
-        by,
-        page,
-        "tie status payments money amount_cny reason",
-        ties.listing,
-        lambda row: (
-            row.tie_no,
-            row.status,
-            Both(", ".join(map(str, row.payments)), list(row.payments)),
-            Both(", ".join(map(str, row.money)), list(row.money)),
-            format_money(row.amount_fen),
-            row.why,
-        ),
-    )
-
-
-@bank_group.command("assign")
-@NUMBER
-@click.option("--account", required=True, help="The trading account whose money it is.")
-@REASON
-@click.pass_obj
-def assign_payment(by: str, number: int, account: str, reason: str) -> None:
-    """Propose the payment NUMBER, which is in suspense, as the money of an account."""
-    propose(by, lambda connection: deposits.assign(connection, by, number, account, reason))
-
-
-@bank_group.command("claims")
-@PAGE
-@click.pass_obj
-def list_claims(by: str, page: PageRequest) -> None:
-    """Show the money that accounts owe since the bank took payments back, and the last attempt to take it out."""
-    show(
-        by,
-        page,
-        "payment account amount_cny status reason",
-        deposits.claims,
-        lambda row: (row.item_no, row.account, format_money(-row.amount_fen), row.status, row.reason),
-    )
-
-
-@bank_group.command("collect")
-@NUMBER
-@click.pass_obj
-def collect_claim(by: str, number: int) -> None:
-    """Propose once more to take out what an account owes for the payment NUMBER."""
-    propose(by, lambda connection: deposits.collect(connection, by, number))
+for each in (
+    bank_matching.match_payments,
+    bank_matching.list_suspense,
+    bank_matching.list_near_ties,
+    bank_matching.tie_payments,
+    bank_matching.list_ties,
+    bank_matching.assign_payment,
+    bank_matching.list_claims,
+    bank_matching.collect_claim,
+):
+    bank_group.add_command(each)
 
 
 @bank_group.command("reconcile")

@@ -161,7 +161,7 @@ bank_tie = Table(
     one_of("status", BANK_TIE.states),
     CheckConstraint("cardinality(payments) > 0 AND cardinality(money) > 0", name="both_sides"),
 )
-"""What a clerk ties by hand: payments, and the recorded money that they are."""
+"""Payments that a clerk ties by hand, and the recorded money that they are."""
 
 PAYMENT_FORMATS = ("pain.001", "CSV")
 PAYMENT_ANSWERS = ("PENDING", "ACCEPTED", "REJECTED")

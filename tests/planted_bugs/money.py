@@ -70,6 +70,8 @@ PAYEES = "payees.py"
 STATES = "withdrawal_states.py"
 WITHDRAWALS = "withdrawals.py"
 MATCHING = "matching.py"
+NEAR = "near_ties.py"
+TIES = "ties.py"
 
 BANKING_BUGS = (
     Bug("another member's virtual account is not seen", PROOF, "AND meant <> account", "AND meant = 'nobody'"),
@@ -155,11 +157,36 @@ BANKING_BUGS = (
         "AND i.name = m.payee_name",
     ),
     Bug(
-        "a file is booked as less than its sum",
+        "payments are tied to money of another sum",
         MATCHING,
-        "ON f.amount = i.amount_fen AND",
-        "ON f.amount <= i.amount_fen AND",
+        "FROM items i JOIN moneys m USING (key, comes) WHERE i.amount = m.amount",
+        "FROM items i JOIN moneys m USING (key, comes) WHERE i.amount <= m.amount",
     ),
+    Bug(
+        "some of several orders are all",
+        MATCHING,
+        "HAVING sum(m.amount) = p.amount AND",
+        "HAVING min(m.amount) = p.amount AND",
+    ),
+    Bug(
+        "money is in two matches",
+        MATCHING,
+        "items.isdisjoint(row.items) and money.isdisjoint(row.money)",
+        "items.isdisjoint(row.items)",
+    ),
+    Bug(
+        "money of another member is chosen by one person", TIES, "and len(owners) == 1 and", "and len(owners) >= 1 and"
+    ),
+    Bug("what nobody was shown is chosen by one person", TIES, "set(money) <= offered", "bool(money)"),
+    Bug("sums by hand need not be equal", TIES, "> 1 or paid != total:", "> 1:"),
+    Bug("a tie is not looked at again", TIES, "        await _check(connection, row.payments, row.money)\n", ""),
+    Bug(
+        "a payment booked twice is new money",
+        NEAR,
+        "e2.amount_fen = e.amount_fen AND",
+        "e2.amount_fen > e.amount_fen AND",
+    ),
+    Bug("money that came back is shown as a payment's", NEAR, "AND m.cash_id NOT IN (SELECT cash_id FROM back)", ""),
     Bug("money of a later day counts", PROOF, "ledger = after - await", "ledger = 0 * after - await"),
     Bug(
         "a payment is settled by one of a later day",

@@ -1,4 +1,4 @@
-"""What a damage is: a name, and a function that plants it into an evening and says what has to be found."""
+"""A damage is a name, and a function that plants it into an evening and says what has to be found."""
 
 from collections.abc import Awaitable, Callable
 from random import Random

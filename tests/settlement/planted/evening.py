@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 @dataclass
 class Evening:
-    """What comes in and what stands in the books; a damage changes it and says what has to be found."""
+    """All that comes in and stands in the books; a damage changes it and says what has to be found."""
 
     bookings: list[Booking | Payment]
     statements: dict[str, list[dict[str, str]]]

@@ -334,7 +334,7 @@ async def a_bill_changed_by_hand(connection: AsyncConnection, evening: Evening, 
 
 
 async def a_scale_changed_by_hand(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """What no other comparison reads."""
+    """No other comparison reads it."""
     row = await _one(connection, dice, "SELECT scale FROM scale")
     evening.sql.append(f"UPDATE scale SET capacity_cg = capacity_cg + 1 WHERE scale = '{row.scale}'")
     evening.by_hand = True

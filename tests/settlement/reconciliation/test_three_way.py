@@ -91,7 +91,7 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
             ["DELETE FROM trade"],
             [
                 ("TRADES", "trades", "", -1),
-                ("TRADE_POSTING", "entry:15", "", 1),
+                ("TRADES", "entry:15", "", 1),
                 ("FEES", "fee_income", "CNY", 240),
                 ("TRADE_FEE", "entry:15", "CNY", 240),
             ],
