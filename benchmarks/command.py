@@ -173,19 +173,22 @@ def settlement_scale(as_json: bool, lots: int, events_each: int, rows: int, roun
 @click.option("--rounds", default=3, show_default=True, help="Rounds of both, each on a fresh database.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the trading.")
 @click.option("--accounts", default=100, show_default=True, help="Accounts that trade with each other.")
-def settlement(as_json: bool, events: int, rounds: int, seed: int, accounts: int) -> None:
-    """Measure how fast settlement catches up, beside a plain COPY of the same postings."""
+@click.option("--growth", is_flag=True, help="One round, with the cost of a posting in each tenth of the events.")
+def settlement(as_json: bool, events: int, rounds: int, seed: int, accounts: int, growth: bool) -> None:
+    """Measure how fast settlement catches up, beside a plain COPY of the same rows."""
     from benchmarks.settlement import measure
 
-    found = asyncio.run(measure(events, rounds, seed, accounts))
+    found = asyncio.run(measure(events, 1 if growth else rounds, seed, accounts, 10 if growth else 1))
     click.echo(
         f"{found['events']:,} events with {found['trades']:,} trades posted in {found['catch_up_s']} s: "
         f"{found['events_per_s']:,} events, {found['trades_per_s']:,} trades a second"
     )
     click.echo(
-        f"{found['postings']:,} postings by COPY alone in {found['copy_s']} s: ratio {found['ratio']}, "
-        f"{found['cpu_ratio']} in processor time"
+        f"the same rows by COPY alone in {found['copy_s']} s: ratio {found['ratio']}, "
+        f"{found['cpu_ratio']} in processor time; its postings alone: ratio {found['ratio_to_postings_alone']}"
     )
+    for part in found.get("growth", ()):
+        click.echo(f"{part['postings']:>12,} postings: {part['us']} µs each, {part['cpu_us']} µs of processors")
     if as_json:
         click.echo(json.dumps(found))
 

@@ -1,10 +1,10 @@
-"""The speed at which settlement catches up, beside a plain COPY of the same postings by the driver in the same run.
+"""The speed at which settlement catches up, beside a plain COPY of the same rows by the driver in the same run.
 
 The events are those of the real core: accounts that trade with each other all the time, in frames of twenty commands,
 published on a Valkey of its own. Then the service's own loop posts them, from nothing to the end, on a PostgreSQL of
-its own that syncs every commit. The postings that are there afterwards are copied into a bare twin of their table (the
-same columns, keys, indexes and checks, no trigger), in as many transactions: the driver at its best, with nothing to
-decode, to balance or to look up.
+its own that syncs every commit. The entries, postings and trades that are there afterwards are copied into bare twins
+of their tables (the same columns, keys, indexes and checks, no trigger), in as many transactions: the driver at its
+best, with nothing to read, to decode, to balance, to chain or to look up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -42,6 +42,8 @@ SYMBOLS = tuple(f"AU-{number}" for number in range(4))
 SHARD = "bench"
 COMMANDS_PER_FRAME = 20
 FRAMES_AT_ONCE = 200
+TABLES = ("ledger_entry", "posting", "trade")
+"""The tables that get a row, or several, of each trade."""
 
 
 def commands(seed: int, accounts: int) -> Iterator[AnyCommand]:
@@ -83,44 +85,73 @@ async def publish(redis: Redis, keys: Keys, events: int, seed: int, accounts: in
     return fold.engine.sequence
 
 
-async def catch_up(database_url: str, redis_url: str, shard: str, events: int) -> float:
-    """Return the seconds that the service takes to post everything, its start not counted."""
+class Point(NamedTuple):
+    """How far settlement was after some seconds on the clock and of its own and the servers' processors."""
+
+    reached: int
+    seconds: float
+    cpu: float
+
+
+async def catch_up(
+    database_url: str, redis_url: str, shard: str, events: int, servers: Sequence[Server] = (), points: int = 1
+) -> list[Point]:
+    """Post everything; return where the service was after each of so many equal parts of the events.
+
+    The seconds count from the moment at which the service was ready.
+    """
     service = Settlement(database_url, redis_url, shard)
     await service.open()
     collector.tune_for_service()
+    spent = processor_seconds(*servers)
     began = time.perf_counter()
     working = asyncio.create_task(service.run())
-    while service.reached < events:
-        if working.done():
-            working.result()
-        await asyncio.sleep(0.005)
-    took = time.perf_counter() - began
+    found: list[Point] = []
+    for part in range(1, points + 1):
+        while service.reached < events * part // points:
+            if working.done():
+                working.result()
+            await asyncio.sleep(0.005)
+        found.append(Point(service.reached, time.perf_counter() - began, processor_seconds(*servers) - spent))
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await service.close()
-    return took
+    return found
 
 
-async def plain_copy(driver: Any, postings: list[tuple[int, int, int, int]], transactions: int) -> float:
-    """Return the seconds of COPY alone for the same postings in as many transactions, into a twin of their table."""
-    await driver.execute("CREATE TABLE twin (LIKE posting INCLUDING ALL)")
-    size = -(-len(postings) // transactions)
-    began = time.perf_counter()
-    for start in range(0, len(postings), size):
-        async with driver.transaction():
-            await driver.copy_records_to_table("twin", records=postings[start : start + size])
-    took = time.perf_counter() - began
-    await driver.execute("DROP TABLE twin")
-    return took
+class Copied(NamedTuple):
+    """Seconds that COPY alone took for the rows of each table, on the clock and of the processors."""
+
+    seconds: dict[str, float]
+    cpu: dict[str, float]
+
+
+async def plain_copy(driver: Any, transactions: int, servers: Sequence[Server]) -> Copied:
+    """Copy the rows of the ledger's tables, in as many transactions, into twins of these tables, and drop those."""
+    seconds, cpu = {}, {}
+    for table in TABLES:
+        rows = [tuple(row) for row in await driver.fetch(f"SELECT * FROM {table} ORDER BY sequence")]
+        await driver.execute(f"CREATE TABLE twin_{table} (LIKE {table} INCLUDING ALL)")
+        size = -(-len(rows) // transactions)
+        spent, began = processor_seconds(*servers), time.perf_counter()
+        for start in range(0, len(rows), size):
+            async with driver.transaction():
+                await driver.copy_records_to_table(f"twin_{table}", records=rows[start : start + size])
+        seconds[table], cpu[table] = time.perf_counter() - began, processor_seconds(*servers) - spent
+        await driver.execute(f"DROP TABLE twin_{table}")
+    return Copied(seconds, cpu)
 
 
 class Round(NamedTuple):
-    """One round in seconds: on the clock, and of the processors (service or driver, and both servers)."""
+    """One round: the service, and COPY alone."""
 
-    catch_up: float
-    copy: float
-    catch_up_cpu: float
-    copy_cpu: float
+    posted: Point
+    copied: Copied
+
+    def ratio(self, *tables: str, cpu: bool = False) -> float:
+        """Return the time of COPY of these tables to that of the service, on the clock or of the processors."""
+        of_copy, of_service = (self.copied.cpu, self.posted.cpu) if cpu else (self.copied.seconds, self.posted.seconds)
+        return sum(of_copy[table] for table in tables) / of_service
 
 
 def processor_seconds(*servers: Server) -> float:
@@ -137,9 +168,13 @@ def processor_seconds(*servers: Server) -> float:
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(events: int, rounds: int, seed: int, accounts: int) -> dict[str, Any]:
-    """Run rounds of both, each on a fresh database, and return medians."""
-    async with temporary_servers(durable=True) as (valkey, postgres):
+async def measure(events: int, rounds: int, seed: int, accounts: int, points: int = 1) -> dict[str, Any]:
+    """Run rounds of both, each on a fresh database, and return medians with the lowest and highest of the rounds.
+
+    With several ``points``, also the speed in each of so many equal parts of the events, in the last round.
+    """
+    async with temporary_servers(durable=True) as servers:
+        valkey, postgres = servers
         redis = connect(valkey.url)
         published = await publish(redis, Keys(SHARD), events, seed, accounts)
         await redis.aclose()
@@ -150,33 +185,51 @@ async def measure(events: int, rounds: int, seed: int, accounts: int) -> dict[st
             await admin.execute(f"CREATE DATABASE round_{number}")
             fresh = url.set(database=f"round_{number}").render_as_string(hide_password=False)
             await database.migrate(fresh)
-            before = processor_seconds(valkey, postgres)
-            took = await catch_up(fresh, valkey.url, SHARD, published)
-            spent = processor_seconds(valkey, postgres) - before
+            way = await catch_up(fresh, valkey.url, SHARD, published, servers, points)
             driver = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database=f"round_{number}")
-            rows = await driver.fetch("SELECT sequence, line, account_id, amount FROM posting ORDER BY sequence, line")
-            postings = [tuple(row) for row in rows]
-            trades = await driver.fetchval("SELECT count(*) FROM trade")
+            counts = {table: await driver.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
             batches = await driver.fetchval("SELECT count(DISTINCT xmin::text) FROM ledger_entry")
-            before = processor_seconds(valkey, postgres)
-            copied = await plain_copy(driver, postings, batches)
-            found.append(Round(took, copied, spent, processor_seconds(valkey, postgres) - before))
+            found.append(Round(way[-1], await plain_copy(driver, batches, servers)))
             await driver.close()
             await admin.execute(f"DROP DATABASE round_{number}")
         await admin.close()
-    slow, fast = median(one.catch_up for one in found), median(one.copy for one in found)
+    slow = median(one.posted.seconds for one in found)
     return {
         "events": published,
-        "trades": trades,
-        "postings": len(postings),
+        "trades": counts["trade"],
+        "entries": counts["ledger_entry"],
+        "postings": counts["posting"],
         "transactions": batches,
+        "rounds": rounds,
         "events_per_s": round(published / slow),
-        "trades_per_s": round(trades / slow),
-        "copy_postings_per_s": round(len(postings) / fast),
+        "trades_per_s": round(counts["trade"] / slow),
         "catch_up_s": round(slow, 3),
-        "copy_s": round(fast, 3),
-        "ratio": round(median(one.copy / one.catch_up for one in found), 3),
-        "cpu_ratio": round(median(one.copy_cpu / one.catch_up_cpu for one in found), 3),
-        "catch_up_cpu_s": round(median(one.catch_up_cpu for one in found), 3),
-        "copy_cpu_s": round(median(one.copy_cpu for one in found), 3),
+        "copy_s": round(median(sum(one.copied.seconds.values()) for one in found), 3),
+        **_spread("ratio", [one.ratio(*TABLES) for one in found]),
+        **_spread("ratio_to_postings_alone", [one.ratio("posting") for one in found]),
+        "catch_up_cpu_s": round(median(one.posted.cpu for one in found), 3),
+        "copy_cpu_s": round(median(sum(one.copied.cpu.values()) for one in found), 3),
+        **_spread("cpu_ratio", [one.ratio(*TABLES, cpu=True) for one in found]),
+        **({"growth": _growth(way, counts["posting"])} if points > 1 else {}),
     }
+
+
+def _spread(name: str, ratios: Sequence[float]) -> dict[str, Any]:
+    return {name: round(median(ratios), 3), f"{name}_spread": [round(min(ratios), 3), round(max(ratios), 3)]}
+
+
+def _growth(way: Sequence[Point], postings: int) -> list[dict[str, Any]]:
+    """Return, for each part of the events, postings by its end, and µs for each of its postings."""
+    found = []
+    before = Point(0, 0.0, 0.0)
+    for point in way:
+        made = postings * (point.reached - before.reached) / way[-1].reached
+        found.append(
+            {
+                "postings": round(postings * point.reached / way[-1].reached),
+                "us": round((point.seconds - before.seconds) / made * 1e6, 2),
+                "cpu_us": round((point.cpu - before.cpu) / made * 1e6, 2),
+            }
+        )
+        before = point
+    return found

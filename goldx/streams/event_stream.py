@@ -4,12 +4,18 @@ One entry holds the events of one journal frame, command by command. Its id is `
 by the writer: the server itself refuses to publish an event twice.
 """
 
+import asyncio
+from typing import Final
+
 from redis.asyncio import Redis
 
 from goldx.streams.connection import RedisConnection
 from goldx.streams.entries import Position, as_entries, parse_entry_id, wait_for_entries
 from goldx.streams.frames import EventFrame, decode_events
 from goldx.streams.keys import Keys
+
+DECODED_AT_ONCE: Final = 64
+"""The number of frames after which ``read`` gives other tasks their turns."""
 
 
 class EventStream:
@@ -31,8 +37,13 @@ class EventStream:
         return (found[0][0].ms, found[0][1]) if found else None
 
     async def read(self, after: int, count: int = 1_000) -> list[EventFrame]:
-        """Return the next frames whose last event comes after sequence ``after``."""
-        return [decode_events(data) for _, data in await self.read_raw(after, count)]
+        """Return the next frames whose last event comes after sequence ``after``, giving other tasks their turns."""
+        found: list[EventFrame] = []
+        for number, (_, data) in enumerate(await self.read_raw(after, count), 1):
+            found.append(decode_events(data))
+            if not number % DECODED_AT_ONCE:
+                await asyncio.sleep(0)
+        return found
 
     async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:
         """Return the same frames as ``read``, as (entry id, encoded frame)."""

@@ -4,8 +4,6 @@ Triggers prevent changes of entries, but not the addition of an entry that balan
 elsewhere (``goldx audit verify`` prints it), proves that no entry was added, changed or left out.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -34,27 +32,9 @@ class BrokenLedger(Exception):
         self.sequence = sequence
 
 
-def _link(previous: bytes, sequence: int, kind: str, at: int, reference: str | None, lines: str) -> bytes:
+def link(previous: bytes, sequence: int, kind: str, at: int, reference: str | None, lines: str) -> bytes:
+    """Return the hash of an entry; ``lines`` are ``LINE:ACCOUNT:AMOUNT``, in their order, with commas between them."""
     return sha256(previous + f"{sequence}|{kind}|{at}|{reference or ''}|{lines}".encode()).digest()
-
-
-def linked(
-    previous: bytes,
-    entries: Sequence[tuple[int, str, int, str | None]],
-    lines: Iterable[tuple[int, int, int, int]],
-) -> list[tuple[int, str, int, str | None, bytes]]:
-    """Return entries (sequence, kind, time, reference), in order, with their hashes.
-
-    ``lines`` are (sequence, line, account, amount), in the order of both.
-    """
-    written: defaultdict[int, list[str]] = defaultdict(list)
-    for sequence, line, account, amount in lines:
-        written[sequence].append(f"{line}:{account}:{amount}")
-    found = []
-    for sequence, kind, at, reference in entries:
-        previous = _link(previous, sequence, kind, at, reference, ",".join(written.get(sequence, ())))
-        found.append((sequence, kind, at, reference, previous))
-    return found
 
 
 async def head(connection: AsyncConnection) -> Head:
@@ -75,7 +55,7 @@ async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Hea
     query = query.group_by(ledger_entry.c.sequence).order_by(ledger_entry.c.sequence)
     end = Head(0, GENESIS)
     async for row in await connection.stream(query):
-        if row.hash != _link(end.hash, row.sequence, row.kind, row.at, row.reference, row.lines or ""):
+        if row.hash != link(end.hash, row.sequence, row.kind, row.at, row.reference, row.lines or ""):
             raise BrokenLedger(row.sequence, "it is not what was posted, or an entry before it is missing or was added")
         end = Head(row.sequence, row.hash)
         if anchor is not None and anchor.sequence == end.sequence and anchor.hash != end.hash:

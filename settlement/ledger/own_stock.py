@@ -12,26 +12,29 @@ and ledger; how much of it is own stock is kept beside it, by the same events an
 Always 0 <= own stock <= the holding, sub-accounts included.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence, Set
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.events import TradeBusted
+from goldx.protocol.events import Trade, TradeBusted
 from goldx.protocol.units import CASH
+from settlement.base import bulk
 from settlement.base.database import among
 from settlement.base.sub_accounts import SUFFIXES, owner_of
 from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, StockEffect
 from settlement.ledger.outbox import Item
-from settlement.ledger.posting import Batch
+from settlement.ledger.posting import MEMBER, Batch
 from settlement.tables.ledger import ledger_account, ledger_entry, own_sale, posting, stock, trade, trade_bust
 from settlement.tables.load_outs import load_out
 
 Key = tuple[str, str]
 """Trading account and class."""
+_sequence_of = attrgetter("sequence")
 _EFFECTS: Final = {name: kind.own_stock for name, kind in MOVEMENTS.items() if kind.own_stock is not StockEffect.STAYS}
 _BY_PART: Final = {
     name for name, effect in _EFFECTS.items() if effect in (StockEffect.GIVES_PART, StockEffect.REGAINS_PART)
@@ -40,14 +43,28 @@ _BY_PART: Final = {
 
 
 class AccountStock:
-    """One account's gold of one class in mg; ``own_sold`` counts all that was ever sold out of own stock."""
+    """One account's gold of one class in mg; ``own_sold`` counts all that was ever sold out of own stock.
 
-    __slots__ = ("own", "own_sold", "total")
+    ``stored`` is the row that the table has, None where it has none.
+    """
 
-    def __init__(self, own: int, own_sold: int, total: int) -> None:
+    __slots__ = ("own", "own_sold", "stored", "total")
+
+    def __init__(self, own: int, own_sold: int, total: int, stored: tuple[int, int] | None = None) -> None:
         self.own = own
         self.own_sold = own_sold
         self.total = total
+        self.stored = stored
+
+    def sell(self, quantity: int) -> int:
+        """Follow a sale, as ``move`` does; return how much of it was own stock."""
+        self.total -= quantity
+        sold = self.own - max(self.total, 0)
+        if sold <= 0:
+            return 0
+        self.own -= sold
+        self.own_sold += sold
+        return sold
 
     def move(self, kind: str, amount: int, part: int) -> int:
         """Follow one entry: the net change of the holding, and the part of a load-out or of a bust that is own stock.
@@ -71,6 +88,24 @@ class AccountStock:
         return before - self.own if kind == TRADE else 0
 
 
+class Followed(NamedTuple):
+    """The rows that follow from a batch: how much of each sale was own stock, by sequence, and the stocks changed."""
+
+    sales: Mapping[int, int]
+    rows: Sequence[tuple[str, str, int, int]]
+
+
+class _Touched(NamedTuple):
+    """The stocks that a batch is about.
+
+    ``sides`` has the stock of each side of a trade, ``moved`` by sequence what else moves which stock by how much.
+    """
+
+    sides: Mapping[Key, Key]
+    moved: Mapping[int, Mapping[Key, int]]
+    keys: Set[Key]
+
+
 class OwnStocks:
     """The one writer of the table; rows that it has read stay in memory."""
 
@@ -81,36 +116,44 @@ class OwnStocks:
         """Drop what is in memory, after a rollback or another writer's transaction."""
         self._known.clear()
 
-    async def follow(self, connection: AsyncConnection, batch: Batch) -> None:
+    async def follow(self, connection: AsyncConnection, batch: Batch) -> Followed:
         """Move stocks by a batch that the ledger has not yet written, in the ledger's transaction."""
-        gold = [line for line in batch.lines if line[2].asset != CASH and line[2].kind == "member"]
-        if not gold:
-            return
-        keys = {account: (owner_of(account.name), account.asset) for account in {line[2] for line in gold}}
-        touched = set(keys.values())
-        await self._read(connection, touched)
-        kinds = {sequence: kind for sequence, kind, _, _ in batch.entries}
+        touched = _touched(batch)
+        await self._read(connection, touched.keys)
         parts = await _parts(connection, batch.done) | await _parts_of_busts(connection, batch.busts)
-        moved: defaultdict[tuple[int, Key], int] = defaultdict(int)
-        for sequence, _, account, amount in gold:
-            moved[sequence, keys[account]] += amount
-        sales: dict[int, int] = {}
-        annulled = {bust.sequence: bust.trade_id for bust in batch.busts}
-        sold_by = {event.trade_id: event.sequence for event in batch.trades} if annulled else {}
-        for (sequence, key), amount in moved.items():
-            part = parts.get((sequence, key[0]), 0)
-            if sequence in annulled and amount > 0:
-                part += sales.get(sold_by.get(annulled[sequence], 0), 0)
-            if amount or part:
-                sold = self._known[key].move(kinds[sequence], amount, part)
-                if sold:
-                    sales[sequence] = sold
-        if sales:
-            rows = [{"sequence": sequence, "own_mg": own_mg} for sequence, own_mg in sales.items()]
-            await connection.execute(insert(own_sale), rows)
-        await self._write(connection, touched)
+        return self._move(batch, touched, parts)
 
-    async def _read(self, connection: AsyncConnection, wanted: set[Key]) -> None:
+    def follow_trades(self, batch: Batch) -> Followed | None:
+        """Move stocks by a batch that moves gold by trades alone; None if some stock of it is not in memory."""
+        touched = _touched(batch)
+        return self._move(batch, touched, {}) if touched.keys <= self._known.keys() else None
+
+    def _move(self, batch: Batch, touched: _Touched, parts: Mapping[tuple[int, str], int]) -> Followed:
+        annulled = {bust.sequence: bust.trade_id for bust in batch.busts}
+        of_side = {side: self._known[key] for side, key in touched.sides.items()}
+        sales: dict[int, int] = {}
+        sold_by = {event.trade_id: event.sequence for event in batch.trades} if annulled else {}
+        begin = 0
+        for sequence, kind, _, _ in batch.entries:
+            end = bisect_left(batch.trades, sequence, key=_sequence_of)
+            _follow_trades(batch.trades[begin:end], of_side, sales)
+            begin = end
+            for key, amount in touched.moved.get(sequence, {}).items():
+                part = parts.get((sequence, key[0]), 0)
+                if sequence in annulled and amount > 0:
+                    part += sales.get(sold_by.get(annulled[sequence], 0), 0)
+                if amount or part:
+                    self._known[key].move(kind, amount, part)
+        _follow_trades(batch.trades[begin:], of_side, sales)
+        rows = []
+        for key in sorted(touched.keys):
+            held = self._known[key]
+            if held.stored != (held.own, held.own_sold):
+                held.stored = (held.own, held.own_sold)
+                rows.append((*key, *held.stored))
+        return Followed(sales, rows)
+
+    async def _read(self, connection: AsyncConnection, wanted: Set[Key]) -> None:
         missing = wanted - self._known.keys()
         if not missing:
             return
@@ -127,21 +170,38 @@ class OwnStocks:
         rows = {(row.account, row.symbol): row for row in await connection.execute(query)}
         for key in missing:
             row = rows.get(key)
-            self._known[key] = AccountStock(row.own_mg if row else 0, row.own_sold_mg if row else 0, totals[key])
+            stored = (row.own_mg, row.own_sold_mg) if row else None
+            own, own_sold = stored or (0, 0)
+            self._known[key] = AccountStock(own, own_sold, totals[key], stored)
 
-    async def _write(self, connection: AsyncConnection, keys: Iterable[Key]) -> None:
-        rows = [
-            {
-                "account": account,
-                "symbol": symbol,
-                "own_mg": self._known[account, symbol].own,
-                "own_sold_mg": self._known[account, symbol].own_sold,
-            }
-            for account, symbol in sorted(keys)
-        ]
-        statement = insert(stock)
-        news = {name: statement.excluded[name] for name in ("own_mg", "own_sold_mg")}
-        await connection.execute(statement.on_conflict_do_update(index_elements=["account", "symbol"], set_=news), rows)
+
+async def write(connection: AsyncConnection, followed: Followed) -> None:
+    """Write what follows from a batch, in the transaction that writes its entries."""
+    if followed.sales:
+        await bulk.copy(connection, own_sale, followed.sales.items())
+    await bulk.upsert(connection, stock, followed.rows)
+
+
+def _touched(batch: Batch) -> _Touched:
+    moved: defaultdict[int, defaultdict[Key, int]] = defaultdict(lambda: defaultdict(int))
+    for sequence, _, account, amount in batch.lines:
+        if account.kind == MEMBER and account.asset != CASH:
+            moved[sequence][owner_of(account.name), account.asset] += amount
+    sides = {(event.sell_account, event.symbol) for event in batch.trades}
+    sides |= {(event.buy_account, event.symbol) for event in batch.trades}
+    keys = {side: (owner_of(side[0]), side[1]) for side in sides}
+    return _Touched(keys, moved, {*keys.values(), *(key for amounts in moved.values() for key in amounts)})
+
+
+def _follow_trades(trades: Iterable[Trade], of_side: Mapping[Key, AccountStock], sales: dict[int, int]) -> None:
+    """Follow trades; add to ``sales``, by sequence, how much of each was own stock."""
+    for event in trades:
+        symbol, quantity = event.symbol, event.quantity
+        seller, buyer = of_side[event.sell_account, symbol], of_side[event.buy_account, symbol]
+        if seller is not buyer:
+            if sold := seller.sell(quantity):
+                sales[event.sequence] = sold
+            buyer.total += quantity
 
 
 async def _parts_of_busts(connection: AsyncConnection, busts: Sequence[TradeBusted]) -> dict[tuple[int, str], int]:

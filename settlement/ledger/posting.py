@@ -1,5 +1,8 @@
 """From events to double entry: the ledger's postings of each event that the engine publishes.
 
+Events are sifted as soon as they are read (``sift``), since that needs no database: trades and the newest holdings are
+set aside, and what moves money or metal by a document waits for ``post_movements``, which needs the outbox.
+
 Signs: a positive amount credits an account, a negative one debits it; per entry and asset all lines sum to zero.
 
 ===============  ==============================================================  ========
@@ -13,11 +16,11 @@ ledger account   its balance                                                    
 ===============  ==============================================================  ========
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from goldx.protocol.events import (
     AccountOpened,
@@ -34,6 +37,7 @@ from goldx.protocol.events import (
     TradeBusted,
 )
 from goldx.protocol.units import CASH
+from goldx.streams.frames import EventFrame
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import OUTBOX_CLOSED
@@ -42,9 +46,7 @@ from settlement.ledger.outbox import Item
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
-_POSTED = _REFERRING | {
-    HoldingChanged,
-    Trade,
+_SELDOM = _REFERRING | {
     TradeBusted,
     AccountOpened,
     InstrumentDefined,
@@ -52,7 +54,9 @@ _POSTED = _REFERRING | {
     PhaseChanged,
     DayEnded,
 }
-"""The events that settlement writes down. One lookup in a set skips the others, which are most."""
+"""The events that settlement writes down, besides trades and holdings. One look-up skips the others, which are most."""
+FRAMES_AT_ONCE: Final = 32
+"""The number of frames, of some hundred events each under load, after which other tasks of the process have a turn."""
 
 
 class AccountKey(NamedTuple):
@@ -63,16 +67,28 @@ class AccountKey(NamedTuple):
     asset: str
 
 
-FEES = AccountKey("fee_income", "fee_income", CASH)
+MEMBER: Final = "member"
+"""The kind of a trading account's accounts in the ledger."""
+FEES: Final = AccountKey("fee_income", "fee_income", CASH)
+
+
+class SequenceGap(Exception):
+    """The event stream lacks events: settlement must stop."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"the event stream continues with sequence {found}; {expected} was expected")
 
 
 @dataclass
 class Batch:
-    """All rows that one transaction writes; ``lines`` are (sequence, line, account, amount)."""
+    """The rows of some events, of which at most the last one ends a trading day.
 
-    entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
-    lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
+    ``entries`` and ``lines`` are those of ``moving``, once they are posted: (sequence, kind, time, reference) and
+    (sequence, line, account, amount). Those of trades are made with their hashes (``settlement.ledger.rows``).
+    """
+
     trades: list[Trade] = field(default_factory=list)
+    moving: list[AnyEvent] = field(default_factory=list)
     busts: list[TradeBusted] = field(default_factory=list)
     holdings: dict[tuple[str, str], HoldingChanged] = field(default_factory=dict)
     accounts: list[AccountOpened] = field(default_factory=list)
@@ -80,9 +96,76 @@ class Batch:
     days: list[DayEnded] = field(default_factory=list)
     phases: list[PhaseChanged] = field(default_factory=list)
     references: dict[str, int] = field(default_factory=dict)
-    last_prices: dict[str, int] = field(default_factory=dict)
+    entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
+    lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
     done: list[tuple[Item, int]] = field(default_factory=list)
     refused: dict[str, tuple[Item, int, str]] = field(default_factory=dict)
+
+    @property
+    def last_prices(self) -> dict[str, int]:
+        """Return the price of the newest trade of each instrument."""
+        return {event.symbol: event.price for event in self.trades}
+
+
+class Sifted(NamedTuple):
+    """Events after the sequence ``after``, and the last one of them; None if there was none."""
+
+    after: int
+    last: AnyEvent | None
+    batches: Sequence[Batch]
+
+
+async def sift(frames: Sequence[EventFrame], after: int) -> Sifted:
+    """Return what follows from the events of frames that come after a sequence, giving other tasks their turns.
+
+    Raises SequenceGap if the events are not numbered one by one.
+    """
+    batch = Batch()
+    last: AnyEvent | None = None
+    batches = [batch]
+    trades, holdings = batch.trades, batch.holdings
+    expected = after + 1
+    for number, frame in enumerate(frames):
+        if not number % FRAMES_AT_ONCE:
+            await asyncio.sleep(0)
+        for outcome in frame.outcomes:
+            for event in outcome:
+                if event.sequence != expected:
+                    if event.sequence <= after:
+                        continue
+                    raise SequenceGap(expected, event.sequence)
+                expected += 1
+                last = event
+                if type(event) is HoldingChanged:
+                    holdings[event.account, event.asset] = event
+                elif type(event) is Trade:
+                    trades.append(event)
+                elif type(event) in _SELDOM:
+                    _keep(batch, event)
+                    if type(event) is DayEnded:
+                        batch = Batch()
+                        batches.append(batch)
+                        trades, holdings = batch.trades, batch.holdings
+    if len(batches) > 1 and batch == Batch():
+        batches.pop()
+    return Sifted(after, last, batches)
+
+
+def _keep(batch: Batch, event: AnyEvent) -> None:
+    """Set aside an event that comes seldom."""
+    if isinstance(event, AccountOpened):
+        batch.accounts.append(event)
+    elif isinstance(event, InstrumentDefined):
+        batch.instruments.append(event)
+        batch.references.pop(event.symbol, None)
+    elif isinstance(event, ReferenceChanged):
+        batch.references[event.symbol] = event.price
+    elif isinstance(event, DayEnded):
+        batch.days.append(event)
+    elif isinstance(event, PhaseChanged):
+        batch.phases.append(event)
+    else:
+        batch.moving.append(event)
 
 
 def references_in(events: Iterable[AnyEvent]) -> list[str]:
@@ -98,18 +181,11 @@ def references_in(events: Iterable[AnyEvent]) -> list[str]:
     return found
 
 
-def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
-    """Return the rows that follow from events, in order. ``ours``: outbox items by reference."""
-    batch = Batch()
+def post_movements(batch: Batch, ours: Mapping[str, Item]) -> None:
+    """Add the postings of what moves money or metal otherwise than by trades. ``ours``: outbox items by reference."""
     closed: set[str] = {reference for reference, item in ours.items() if item.status in OUTBOX_CLOSED}
-    for event in events:
-        if type(event) not in _POSTED:
-            continue
-        if isinstance(event, HoldingChanged):
-            batch.holdings[event.account, event.asset] = event
-        elif isinstance(event, Trade):
-            _post_trade(batch, event)
-        elif isinstance(event, TradeBusted):
+    for event in batch.moving:
+        if isinstance(event, TradeBusted):
             _post_bust(batch, event)
         elif isinstance(event, HoldingAdjusted):
             legs: Legs = ((event.account, event.asset, event.amount),)
@@ -117,46 +193,24 @@ def fold(events: Iterable[AnyEvent], ours: Mapping[str, Item]) -> Batch:
         elif isinstance(event, HoldingSettled):
             legs = tuple((leg.account, leg.asset, leg.amount) for leg in event.legs)
             _post_movement(batch, event, legs, ours, closed)
-        elif isinstance(event, AccountOpened):
-            batch.accounts.append(event)
-        elif isinstance(event, InstrumentDefined):
-            batch.instruments.append(event)
-            batch.references.pop(event.symbol, None)
-        elif isinstance(event, ReferenceChanged):
-            batch.references[event.symbol] = event.price
-        elif isinstance(event, DayEnded):
-            batch.days.append(event)
-        elif isinstance(event, PhaseChanged):
-            batch.phases.append(event)
         elif isinstance(event, CommandRejected) and event.method in _HOLDING_METHODS:
             item = ours.get(event.subject or "")
             if item is not None and item.reference not in closed:
                 closed.add(item.reference)
                 batch.refused[item.reference] = (item, event.sequence, event.reason)
-    return batch
 
 
-@lru_cache(maxsize=1 << 16)
-def member_account(account: str, asset: str) -> AccountKey:
-    """Return the key of a trading account's ledger account, the same object each time, for the sake of backlogs."""
-    return AccountKey("member", account, asset)
-
-
-def _post_trade(batch: Batch, event: Trade) -> None:
-    """Add a trade's postings. Written without a loop, since a backlog consists of trades."""
-    batch.trades.append(event)
-    symbol, sequence, quantity, amount = event.symbol, event.sequence, event.quantity, event.amount
-    buyer, seller, buy_fee, sell_fee = event.buy_account, event.sell_account, event.buy_fee, event.sell_fee
-    batch.last_prices[symbol] = event.price
-    batch.entries.append((sequence, TRADE, event.at, None))
-    lines = batch.lines
-    lines.append((sequence, 1, member_account(buyer, CASH), -amount - buy_fee))
-    if amount != sell_fee:
-        lines.append((sequence, 2, member_account(seller, CASH), amount - sell_fee))
-    if buy_fee or sell_fee:
-        lines.append((sequence, 3, FEES, buy_fee + sell_fee))
-    lines.append((sequence, 4, member_account(seller, symbol), -quantity))
-    lines.append((sequence, 5, member_account(buyer, symbol), quantity))
+def lines_of(event: Trade) -> list[tuple[int, AccountKey, int]]:
+    """Return the lines of a trade's entry: number, account, amount. A line of nothing is left out."""
+    buyer, seller, symbol = event.buy_account, event.sell_account, event.symbol
+    lines = (
+        (1, AccountKey(MEMBER, buyer, CASH), -event.amount - event.buy_fee),
+        (2, AccountKey(MEMBER, seller, CASH), event.amount - event.sell_fee),
+        (3, FEES, event.buy_fee + event.sell_fee),
+        (4, AccountKey(MEMBER, seller, symbol), -event.quantity),
+        (5, AccountKey(MEMBER, buyer, symbol), event.quantity),
+    )
+    return [line for line in lines if line[2]]
 
 
 def _post_bust(batch: Batch, event: TradeBusted) -> None:
@@ -165,11 +219,11 @@ def _post_bust(batch: Batch, event: TradeBusted) -> None:
     batch.entries.append((event.sequence, TRADE_BUST, event.at, f"{TRADE}:{event.trade_id}"))
     buyer, seller, symbol = event.buy_account, event.sell_account, event.symbol
     lines = [
-        (member_account(buyer, CASH), event.amount + event.buy_fee),
-        (member_account(seller, CASH), event.sell_fee - event.amount),
+        (AccountKey(MEMBER, buyer, CASH), event.amount + event.buy_fee),
+        (AccountKey(MEMBER, seller, CASH), event.sell_fee - event.amount),
         (FEES, -event.buy_fee - event.sell_fee),
-        (member_account(seller, symbol), event.quantity),
-        (member_account(buyer, symbol), -event.quantity),
+        (AccountKey(MEMBER, seller, symbol), event.quantity),
+        (AccountKey(MEMBER, buyer, symbol), -event.quantity),
     ]
     _add_lines(batch, event.sequence, lines)
 
@@ -191,7 +245,7 @@ def _post_movement(
     contra: defaultdict[str, int] = defaultdict(int)
     for _, asset, amount in legs:
         contra[asset] -= amount
-    lines = [(member_account(account, asset), amount) for account, asset, amount in legs]
+    lines = [(AccountKey(MEMBER, account, asset), amount) for account, asset, amount in legs]
     for asset, amount in contra.items():
         account = _against(item.kind if item and known else None, asset)
         lines.append((AccountKey(account, account, asset), amount))

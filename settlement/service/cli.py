@@ -25,10 +25,11 @@ from settlement.base.database import migrate
 from settlement.base.refusal import Refused
 from settlement.ledger import chain, own_stock
 from settlement.ledger.busts import WrongBust
+from settlement.ledger.posting import SequenceGap
 from settlement.service.commands import in_transaction
 from settlement.service.process import serve
 from settlement.service.registry_commands import add_commands
-from settlement.service.writer import SequenceGap, WrongShard, WrongStream
+from settlement.service.writer import WrongShard, WrongStream
 
 ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive, SequenceGap, WrongStream, WrongBust, WrongShard)
 """Errors whose message alone is logged when they end settlement: a traceback would add nothing."""

@@ -41,11 +41,11 @@ from settlement.load_outs import application, cancels
 from settlement.service.day_opening import DayOpenings
 from settlement.service.recorded_acts import write_acts
 from settlement.service.stamping import Stamping
-from settlement.service.writer import Ledger, StreamBehind
+from settlement.service.writer import Ledger, Ready, StreamBehind
 
 log = structlog.get_logger()
 
-EVENTS_PER_BATCH = 20_000
+EVENTS_PER_BATCH = 60_000
 """The number of events, roughly, that one transaction posts while there is a backlog."""
 MOST_FRAMES, FIRST_FRAMES = 2_000, 200
 """The number of frames that are read at once: at most, and before their size is known."""
@@ -110,8 +110,8 @@ class Settlement:
         self.durability = "unknown"
         self._reached = 0
         self._frames = FIRST_FRAMES
-        self._ahead: asyncio.Task[list[EventFrame]] | None = None
-        """The reading of the next batch, under way while PostgreSQL works on this one."""
+        self._ahead: asyncio.Task[tuple[list[EventFrame], Ready]] | None = None
+        """The next batch, which is read and made ready while PostgreSQL works on this one."""
         self._flushed = 0.0
         self._day: date | None = None
 
@@ -166,12 +166,16 @@ class Settlement:
         """Post the next batch; at the end of the stream, send the waiting items."""
         ahead, self._ahead = self._ahead, None
         count = self._frames
-        frames = await (ahead or self._events.wait(self._reached, count, OUTBOX_MS))
+        ready: Ready | None = None
+        if ahead is None:
+            frames = await self._events.wait(self._reached, count, OUTBOX_MS)
+        else:
+            frames, ready = await ahead
         if frames:
             self._frames = max(1, min(MOST_FRAMES, EVENTS_PER_BATCH * len(frames) // _events_in(frames)))
             if len(frames) == count:
-                self._ahead = asyncio.create_task(self._events.read(last_event(frames[-1]), self._frames))
-            self._reached = await self._ledger.post(frames)
+                self._ahead = asyncio.create_task(self._read_ahead(last_event(frames[-1]), self._frames))
+            self._reached = await self._ledger.post(frames, ready)
             await self._publish_reached()
         now = asyncio.get_running_loop().time()
         if self._ahead is None and now - self._flushed >= OUTBOX_MS / 1_000:
@@ -182,6 +186,10 @@ class Settlement:
             await self._openings.tend()
             await self._stamping.tend()
         await self._heartbeat.beat()
+
+    async def _read_ahead(self, after: int, count: int) -> tuple[list[EventFrame], Ready]:
+        frames = await self._events.read(after, count)
+        return frames, await self._ledger.make_ready(frames, after)
 
     async def begin_day(self, today: date) -> None:
         """Accrue fees, end load-outs, accept statements, forget old keys: once a day, when idle (Shanghai time)."""

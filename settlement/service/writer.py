@@ -4,41 +4,43 @@ Since the sequence is written in the same transaction as the postings, a batch i
 killed at whatever moment. Most rows go in by COPY; triggers check that entries balance and move the balances.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.protocol.events import AnyEvent, DayEnded
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
-from settlement.base import trading_days
-from settlement.ledger import busts, chain, day_ends, outbox
+from settlement.base import bulk, trading_days
+from settlement.ledger import busts, chain, day_ends, outbox, own_stock
 from settlement.ledger.own_stock import OwnStocks
-from settlement.ledger.posting import AccountKey, Batch, fold, references_in
+from settlement.ledger.posting import AccountKey, Batch, Sifted, post_movements, references_in, sift
+from settlement.ledger.rows import Numbers, Rows
 from settlement.service import movements
 from settlement.tables.ledger import (
     engine_holding,
     fee_rate,
     instrument,
     ledger_account,
+    ledger_entry,
+    posting,
     progress,
     trade,
     trading_account,
 )
 
-_TRADE_COLUMNS = tuple(column.name for column in trade.c)
-_trade_row = attrgetter(*_TRADE_COLUMNS)
-
-
-class SequenceGap(Exception):
-    """The event stream lacks events: settlement must stop."""
-
-    def __init__(self, expected: int, found: int) -> None:
-        super().__init__(f"the event stream continues with sequence {found}; {expected} was expected")
+_trade_row = attrgetter(*(column.name for column in trade.c))
+_PRICES = text("""
+UPDATE instrument i SET reference_price = coalesce(given.reference, i.reference_price),
+                        last_price = coalesce(given.last, i.last_price)
+FROM unnest(CAST(:symbols AS text[]), CAST(:reference AS bigint[]), CAST(:last AS bigint[]))
+    AS given (symbol, reference, last)
+WHERE i.symbol = given.symbol
+""")
 
 
 class WrongStream(Exception):
@@ -53,21 +55,44 @@ class WrongShard(Exception):
     """The database belongs to another shard."""
 
 
+class Made(NamedTuple):
+    """A batch with its rows in the ledger, and those of its own stocks."""
+
+    batch: Batch
+    rows: Rows
+    stocks: own_stock.Followed
+
+
+class Ready(NamedTuple):
+    """Events that were read ahead; ``made`` is None where their rows could not be made without the database."""
+
+    sifted: Sifted
+    made: Made | None
+
+
 class Ledger:
-    """The one writer of the ledger's tables, for one shard."""
+    """The one writer of the ledger's tables, for one shard.
+
+    While PostgreSQL writes one batch, the rows of the next one are made (``make_ready``), from accounts, own stocks and
+    the end of the chain in memory. A batch that fails leaves nothing of that behind.
+    """
 
     def __init__(self, engine: AsyncEngine, shard: str) -> None:
         self._engine = engine
         self._shard = shard
-        self._ids: dict[AccountKey, int] = {}
+        self._numbers = Numbers()
         self._stocks = OwnStocks()
         self._chained: bytes | None = None
-        """The hash of the last entry, or None if this writer has not read it."""
+        """The hash of the last entry that was made, or None if this writer has not read it."""
+        self._made = -1
+        """The sequence up to which rows were made, by which accounts, own stocks and chain are in memory."""
+        self._moved_on = asyncio.Event()
         self._posted = -1
         """The sequence that this writer has reached; a different one means that another writer has written since."""
 
     async def open(self) -> int:
         """Return the sequence reached. Raises WrongShard if the database has settled another shard's events."""
+        self._forget()
         async with self._engine.begin() as connection:
             await connection.execute(
                 insert(progress).values(shard=self._shard, sequence=0, at=0).on_conflict_do_nothing()
@@ -96,78 +121,115 @@ class Ledger:
             if event.sequence == sequence and event.at != at:
                 raise WrongStream(f"event {sequence} of the stream is of {event.at}; the one that is posted, of {at}")
 
-    async def post(self, frames: Sequence[EventFrame]) -> int:
+    def _forget(self) -> None:
+        self._numbers.clear()
+        self._stocks.forget()
+        self._chained = None
+        self._made = self._posted = -1
+
+    async def make_ready(self, frames: Sequence[EventFrame], after: int) -> Ready:
+        """Sift events that come after those that are about to be posted, and make their rows if that can be done.
+
+        It can if they move money and metal by trades alone, between accounts that are known. Waits until the rows of
+        the events before are made; so it must be cancelled where posting those fails. Raises SequenceGap.
+        """
+        sifted = await sift(frames, after)
+        while self._made < after:
+            self._moved_on.clear()
+            await self._moved_on.wait()
+        batch, chained = sifted.batches[0], self._chained
+        seldom = len(sifted.batches) > 1 or batch.moving or batch.days or self._made != after
+        if chained is None or sifted.last is None or seldom or self._numbers.missing(batch):
+            return Ready(sifted, None)
+        stocks = self._stocks.follow_trades(batch)
+        if stocks is None:
+            return Ready(sifted, None)
+        rows = Rows(self._numbers, chained)
+        await rows.make(batch)
+        self._move_on(sifted.last.sequence, rows.hash)
+        return Ready(sifted, Made(batch, rows, stocks))
+
+    def _move_on(self, made: int, chained: bytes | None) -> None:
+        self._made, self._chained = made, chained
+        self._moved_on.set()
+
+    async def post(self, frames: Sequence[EventFrame], ready: Ready | None = None) -> int:
         """Post the events of these frames that are not yet posted; return the sequence reached.
 
-        Raises SequenceGap, and asyncpg's CheckViolationError if an entry does not balance or an account would go
-        below zero: repeating would not mend either.
+        ``ready``: what ``make_ready`` made of these frames. Raises SequenceGap, and asyncpg's CheckViolationError if
+        an entry does not balance or an account would go below zero: repeating would not mend either.
         """
         try:
             async with self._engine.begin() as connection:
-                return await self._post(connection, frames)
+                return await self._post(connection, frames, ready)
         except BaseException:
-            self._ids.clear()
-            self._stocks.forget()
-            self._chained = None
+            self._forget()
             raise
 
-    async def _post(self, connection: AsyncConnection, frames: Sequence[EventFrame]) -> int:
+    async def _post(self, connection: AsyncConnection, frames: Sequence[EventFrame], ready: Ready | None) -> int:
         mine = progress.c.shard == self._shard
         reached = int(
             (await connection.execute(select(progress.c.sequence).where(mine).with_for_update())).scalar_one()
         )
-        events = [e for frame in frames for outcome in frame.outcomes for e in outcome if e.sequence > reached]
-        if not events:
+        if reached != self._posted or (ready is not None and ready.sifted.after != reached):
+            self._forget()
+            ready = None
+        sifted = await sift(frames, reached) if ready is None else ready.sifted
+        if sifted.last is None:
+            self._posted = reached
+            self._move_on(reached, self._chained)
             return reached
-        for expected, event in enumerate(events, reached + 1):
-            if event.sequence != expected:
-                raise SequenceGap(expected, event.sequence)
-        if reached != self._posted:
-            self._stocks.forget()
-            self._chained = None
-        for part in _until_days_end(events):
-            await self._write_part(connection, part)
-        last: AnyEvent = events[-1]
-        await connection.execute(update(progress).where(mine).values(sequence=last.sequence, at=last.at))
-        self._posted = last.sequence
-        return last.sequence
+        if ready is not None and ready.made is not None:
+            await self._write_facts(connection, ready.made.batch)
+            await self._write(connection, ready.made)
+        else:
+            for batch in sifted.batches:
+                last = sifted.last if batch is sifted.batches[-1] else batch.days[-1]
+                await self._make_and_write(connection, batch, last.sequence)
+        values = {"sequence": sifted.last.sequence, "at": sifted.last.at}
+        await connection.execute(update(progress).where(mine).values(values))
+        self._posted = sifted.last.sequence
+        return self._posted
 
-    async def _write_part(self, connection: AsyncConnection, events: Sequence[AnyEvent]) -> None:
-        """Post events of which at most the last one ends a trading day."""
-        ours = await outbox.find(connection, references_in(events))
-        batch = fold(events, ours)
-        await self._write_facts(connection, batch)
-        await self._stocks.follow(connection, batch)
-        await self._write_entries(connection, batch)
+    async def _make_and_write(self, connection: AsyncConnection, batch: Batch, last: int) -> None:
+        """Make the rows of a batch with what the database knows, and write them; ``last``: its last event."""
+        post_movements(batch, await outbox.find(connection, references_in(batch.moving)))
+        stocks = await self._stocks.follow(connection, batch)
+        await self._find_accounts(connection, batch)
+        rows = Rows(self._numbers, self._chained or (await chain.head(connection)).hash)
+        # PostgreSQL writes the facts meanwhile.
+        making = asyncio.create_task(rows.make(batch))
+        try:
+            await self._write_facts(connection, batch)
+            await making
+        finally:
+            making.cancel()
+        self._move_on(last, rows.hash)
+        await self._write(connection, Made(batch, rows, stocks))
+
+    async def _write(self, connection: AsyncConnection, made: Made) -> None:
+        batch = made.batch
+        await bulk.copy(connection, trade, map(_trade_row, batch.trades))
+        await own_stock.write(connection, made.stocks)
+        await bulk.copy(connection, ledger_entry, made.rows.entries)
+        await bulk.copy(connection, posting, made.rows.postings)
+        await busts.record(connection, batch.busts)
         await trading_days.record(connection, batch.days)
         await day_ends.record_phases(connection, batch.phases)
         for ended in batch.days:
             await day_ends.keep(connection, ended.sequence)
         await movements.close(connection, batch.done, batch.refused)
 
-    async def _write_entries(self, connection: AsyncConnection, batch: Batch) -> None:
-        await self._find_accounts(connection, {line[2] for line in batch.lines})
-        ids = self._ids
-        lines = [(sequence, number, ids[account], amount) for sequence, number, account, amount in batch.lines]
-        if batch.entries:
-            previous = self._chained or (await chain.head(connection)).hash
-            entries = chain.linked(previous, batch.entries, lines)
-            self._chained = entries[-1][-1]
-            await _copy(connection, "ledger_entry", ("sequence", "kind", "at", "reference", "hash"), entries)
-        await _copy(connection, "posting", ("sequence", "line", "account_id", "amount"), lines)
-        await _copy(connection, "trade", _TRADE_COLUMNS, [_trade_row(event) for event in batch.trades])
-        await busts.record(connection, batch.busts)
-
-    async def _find_accounts(self, connection: AsyncConnection, wanted: set[AccountKey]) -> None:
-        """Read the ids of ledger accounts; open those that have no posting yet."""
-        missing = sorted(wanted - self._ids.keys())
+    async def _find_accounts(self, connection: AsyncConnection, batch: Batch) -> None:
+        """Read the numbers of a batch's ledger accounts; open those that have no posting yet."""
+        missing = sorted(self._numbers.missing(batch))
         if not missing:
             return
         await connection.execute(insert(ledger_account).on_conflict_do_nothing(), [key._asdict() for key in missing])
         columns = ledger_account.c
         query = select(columns.kind, columns.name, columns.asset, columns.account_id)
         rows = await connection.execute(query.where(tuple_(columns.kind, columns.name, columns.asset).in_(missing)))
-        self._ids.update({AccountKey(row[0], row[1], row[2]): row[3] for row in rows})
+        self._numbers.add({AccountKey(row[0], row[1], row[2]): row[3] for row in rows})
 
     async def _write_facts(self, connection: AsyncConnection, batch: Batch) -> None:
         """Write the accounts, classes, prices and holdings that the engine has published."""
@@ -184,45 +246,13 @@ class Ledger:
         if batch.instruments:
             rates = [{c.name: getattr(event, c.name) for c in fee_rate.c} for event in batch.instruments]
             await connection.execute(insert(fee_rate), rates)
-        for prices, column in ((batch.references, "reference_price"), (batch.last_prices, "last_price")):
-            for symbol, price in prices.items():
-                await connection.execute(
-                    update(instrument).where(instrument.c.symbol == symbol).values({column: price})
-                )
-        if batch.holdings:
-            rows = [
-                {
-                    "account": h.account,
-                    "asset": h.asset,
-                    "total": h.total,
-                    "reserved": h.reserved,
-                    "locked": h.locked or 0,
-                    "unwithdrawable": h.unwithdrawable or 0,
-                    "sequence": h.sequence,
-                }
-                for h in batch.holdings.values()
-            ]
-            statement = insert(engine_holding)
-            news = {c.name: c for c in statement.excluded if not engine_holding.c[c.name].primary_key}
-            upsert = statement.on_conflict_do_update(index_elements=["account", "asset"], set_=news)
-            await connection.execute(upsert, rows)
-
-
-def _until_days_end(events: Sequence[AnyEvent]) -> Iterator[Sequence[AnyEvent]]:
-    """Split events after each one that ends a trading day, so that what there was at that event can be kept."""
-    begin = 0
-    for number, event in enumerate(events, 1):
-        if type(event) is DayEnded:
-            yield events[begin:number]
-            begin = number
-    if begin < len(events):
-        yield events[begin:]
-
-
-async def _copy(
-    connection: AsyncConnection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert rows by COPY inside SQLAlchemy's transaction: about twice as fast as any INSERT."""
-    if records:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        await driver.copy_records_to_table(table, records=records, columns=columns)
+        last = batch.last_prices
+        if symbols := sorted(batch.references.keys() | last.keys()):
+            references = [batch.references.get(symbol) for symbol in symbols]
+            prices = [last.get(symbol) for symbol in symbols]
+            await connection.execute(_PRICES, {"symbols": symbols, "reference": references, "last": prices})
+        held = [
+            (h.account, h.asset, h.total, h.reserved, h.locked or 0, h.unwithdrawable or 0, h.sequence)
+            for h in batch.holdings.values()
+        ]
+        await bulk.upsert(connection, engine_holding, held)

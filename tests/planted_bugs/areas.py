@@ -88,6 +88,8 @@ AREAS = (
             "tests/settlement/ledger/test_posting.py",
             "tests/settlement/ledger/test_busts.py",
             "tests/settlement/ledger/test_ledger.py",
+            "tests/settlement/ledger/test_rows.py",
+            "tests/settlement/service/test_ahead.py",
         ),
         ("-k", "not any_trading"),  # generated: it would shrink each failure
         posting.BUGS,

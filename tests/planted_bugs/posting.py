@@ -3,37 +3,110 @@
 from tests.planted_bugs.bug import Bug
 
 POSTING = "ledger/posting.py"
+ROWS = "ledger/rows.py"
 WRITER = "service/writer.py"
 
 BUGS = (
-    Bug("the buyer's fee is given to the buyer", POSTING, "-amount - buy_fee))", "-amount + buy_fee))"),
-    Bug("the seller pays no fee", POSTING, "CASH), amount - sell_fee))", "CASH), amount))"),
-    Bug("fees are earned from the buyer alone", POSTING, "FEES, buy_fee + sell_fee))", "FEES, buy_fee))"),
-    Bug("a fee of the seller alone is not posted", POSTING, "if buy_fee or sell_fee:", "if buy_fee:"),
+    Bug(
+        "the buyer's fee is given to the buyer",
+        POSTING,
+        "CASH), -event.amount - event.buy_fee),",
+        "CASH), -event.amount + event.buy_fee),",
+    ),
+    Bug("the seller pays no fee", POSTING, "CASH), event.amount - event.sell_fee),", "CASH), event.amount),"),
+    Bug(
+        "fees are earned from the buyer alone",
+        POSTING,
+        "FEES, event.buy_fee + event.sell_fee),",
+        "FEES, event.buy_fee),",
+    ),
     Bug(
         "the gold of a trade goes to the seller",
         POSTING,
-        """member_account(seller, symbol), -quantity))
-    lines.append((sequence, 5, member_account(buyer, symbol), quantity))""",
-        """member_account(buyer, symbol), -quantity))
-    lines.append((sequence, 5, member_account(seller, symbol), quantity))""",
+        """(4, AccountKey(MEMBER, seller, symbol), -event.quantity),
+        (5, AccountKey(MEMBER, buyer, symbol), event.quantity),""",
+        """(4, AccountKey(MEMBER, buyer, symbol), -event.quantity),
+        (5, AccountKey(MEMBER, seller, symbol), event.quantity),""",
+    ),
+    Bug("a line of nothing is posted", POSTING, "return [line for line in lines if line[2]]", "return list(lines)"),
+    Bug(
+        "the buyer's fee is given to the buyer at once",
+        ROWS,
+        "sell_account, -amount - buy_fee",
+        "sell_account, -amount + buy_fee",
+    ),
+    Bug("a trade without fees has a line of fees", ROWS, "if not got or not fees:", "if not got:"),
+    Bug(
+        "the hash of a trade does not hold what was paid",
+        ROWS,
+        "1:{buyer_cash}:{paid},",
+        "1:{buyer_cash}:{amount},",
+    ),
+    Bug(
+        "trades after the last movement are left out",
+        ROWS,
+        "        await self._add_all(batch.trades[begin:])\n",
+        "",
+    ),
+    Bug(
+        "trades come after the movements of their batch",
+        ROWS,
+        "end = bisect_left(batch.trades, sequence, key=_sequence_of)",
+        "end = begin",
+    ),
+    Bug("the account of fees is not opened", ROWS, "            keys.add(FEES)\n", "            keys.discard(FEES)\n"),
+    Bug(
+        "the gold that was bought is not in memory",
+        "ledger/own_stock.py",
+        "            buyer.total += quantity\n",
+        "",
+    ),
+    Bug(
+        "a sale takes own stock first",
+        "ledger/own_stock.py",
+        "sold = self.own - max(self.total, 0)",
+        "sold = min(self.own, quantity)",
+    ),
+    Bug(
+        "what was made of a batch that failed stays in memory",
+        WRITER,
+        "        except BaseException:\n            self._forget()\n",
+        "        except BaseException:\n",
+    ),
+    Bug(
+        "what was made ready is posted after another writer",
+        WRITER,
+        "            self._forget()\n            ready = None\n",
+        "            self._forget()\n",
+    ),
+    Bug(
+        "rows are made ready before those of the batch before",
+        WRITER,
+        "        while self._made < after:\n",
+        "        while self._made < 0:\n",
+    ),
+    Bug(
+        "movements of money are made ready without their documents",
+        WRITER,
+        "len(sifted.batches) > 1 or batch.moving or batch.days",
+        "len(sifted.batches) > 1 or batch.days",
     ),
     Bug(
         "the gold of an annulled trade stays with its buyer",
         POSTING,
-        """(member_account(seller, symbol), event.quantity),
-        (member_account(buyer, symbol), -event.quantity),""",
-        """(member_account(buyer, symbol), event.quantity),
-        (member_account(seller, symbol), -event.quantity),""",
+        """(AccountKey(MEMBER, seller, symbol), event.quantity),
+        (AccountKey(MEMBER, buyer, symbol), -event.quantity),""",
+        """(AccountKey(MEMBER, buyer, symbol), event.quantity),
+        (AccountKey(MEMBER, seller, symbol), -event.quantity),""",
     ),
     Bug(
         "the fees of an annulled trade are kept",
         POSTING,
         """event.amount + event.buy_fee),
-        (member_account(seller, CASH), event.sell_fee - event.amount),
+        (AccountKey(MEMBER, seller, CASH), event.sell_fee - event.amount),
         (FEES, -event.buy_fee - event.sell_fee),""",
         """event.amount),
-        (member_account(seller, CASH), -event.amount),""",
+        (AccountKey(MEMBER, seller, CASH), -event.amount),""",
     ),
     Bug(
         "an annulled trade sets the last price",
@@ -56,14 +129,14 @@ BUGS = (
     Bug(
         "own stock comes back only where the sale was posted before",
         "ledger/own_stock.py",
-        "            if sequence in annulled and amount > 0:\n",
-        "            if sequence < 0:\n",
+        "                if sequence in annulled and amount > 0:\n",
+        "                if sequence < 0:\n",
     ),
     Bug(
         "the first price of a batch is its last price",
         POSTING,
-        "batch.last_prices[symbol] = event.price",
-        "batch.last_prices.setdefault(symbol, event.price)",
+        "event.price for event in self.trades}",
+        "event.price for event in reversed(self.trades)}",
     ),
     Bug(
         "a movement with other legs than its document's is taken for it",
@@ -116,21 +189,20 @@ BUGS = (
     Bug(
         "a stale reference price outlives a definition",
         POSTING,
-        "            batch.references.pop(event.symbol, None)\n",
+        "        batch.references.pop(event.symbol, None)\n",
         "",
     ),
-    Bug("the last event posted is posted again", WRITER, "if e.sequence > reached]", "if e.sequence >= reached]"),
     Bug(
         "a gap after what is posted is passed over",
-        WRITER,
-        "enumerate(events, reached + 1)",
-        "enumerate(events, events[0].sequence)",
+        POSTING,
+        "                    raise SequenceGap(expected, event.sequence)\n",
+        "                    expected = event.sequence\n",
     ),
     Bug(
-        "the time of the first event stands for the last",
+        "the time of the newest price stands for that of the last event",
         WRITER,
-        "sequence=last.sequence, at=last.at",
-        "sequence=last.sequence, at=events[0].at",
+        '"at": sifted.last.at}',
+        '"at": sifted.batches[-1].trades[-1].at if sifted.batches[-1].trades else 0}',
     ),
     Bug(
         "a stream of other times is taken for its own",
@@ -144,19 +216,19 @@ BUGS = (
         "        if not frames:\n            raise StreamBehind",
         "        if frames and not frames[0].outcomes:\n            raise StreamBehind",
     ),
-    Bug("accounts of a batch that failed are still known", WRITER, "            self._ids.clear()\n", ""),
+    Bug("accounts of a batch that failed are still known", WRITER, "        self._numbers.clear()\n", ""),
     Bug("one database settles two shards", WRITER, "if len(rows) > 1:", "if len(rows) > 2:"),
     Bug("what is not to be withdrawn is what is locked", WRITER, "h.unwithdrawable or 0", "h.locked or 0"),
     Bug(
         "a holding stays as it was first published",
-        WRITER,
-        'on_conflict_do_update(index_elements=["account", "asset"], set_=news)',
-        "on_conflict_do_nothing()",
+        "base/bulk.py",
+        "DO UPDATE SET {news}",
+        "DO NOTHING",
     ),
     Bug(
         "last and reference prices change places",
         WRITER,
-        '((batch.references, "reference_price"), (batch.last_prices, "last_price"))',
-        '((batch.references, "last_price"), (batch.last_prices, "reference_price"))',
+        '"reference": references, "last": prices}',
+        '"reference": prices, "last": references}',
     ),
 )

@@ -249,8 +249,8 @@ BUGS = (
     Bug(
         "entries of the ledger are not chained",
         CHAIN,
-        "previous = _link(previous, sequence",
-        "previous = _link(GENESIS, sequence",
+        "return sha256(previous + f",
+        "return sha256(GENESIS + f",
     ),
     Bug("an older statement undoes a newer one", ORDER, "if newest is not None and", "if newest is None and"),
     Bug("a statement may be of a day to come", ORDER, "if day > today():", "if day > date.max:"),

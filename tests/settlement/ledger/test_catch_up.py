@@ -30,7 +30,7 @@ SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
 
 @pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("events", [25_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("events", [65_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
 async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> None:
     print(f"SEED={SEED}")
     random = Random(SEED)
@@ -98,7 +98,7 @@ async def test_its_batches_follow_the_size_of_the_frames(valkey_url: str, migrat
     """Frames of two thousand commands do not make transactions of a hundred thousand events."""
     redis = redis_client.connect(valkey_url)
     keys = Keys(shard)
-    published = await bench.publish(redis, keys, 70_000, SEED, accounts=40)
+    published = await bench.publish(redis, keys, 200_000, SEED, accounts=40)
     await bench.catch_up(migrated_url, valkey_url, shard, published)
     sql = database.connect(migrated_url)
     async with sql.connect() as connection:

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import CASH
 from settlement.base import database
+from settlement.ledger.posting import SequenceGap
 from settlement.reconciliation import three_way
-from settlement.service.writer import Ledger, SequenceGap, WrongShard
+from settlement.service.writer import Ledger, WrongShard
 from settlement.tables.ledger import engine_holding, ledger_account, ledger_entry, posting, trade
 from tests.amounts import money_of
 from tests.settlement.publisher import Publisher

@@ -1,5 +1,6 @@
 """The postings of each event, line by line, and what the writer stores of a batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from goldx.streams.entries import FIELD
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame, encode
 from settlement.ledger.outbox import Item
-from settlement.ledger.posting import Batch, fold, references_in
+from settlement.ledger.posting import Batch, lines_of, post_movements, references_in, sift
 from settlement.service.writer import Ledger, StreamBehind, WrongStream
 from settlement.tables.ledger import engine_holding, instrument, progress
 from tests.settlement.publisher import Publisher
@@ -34,6 +35,13 @@ def trade(sequence: int, price: int = 60_000, buy_fee: int = 30, sell_fee: int =
     """Return a trade of 10 g for 6,000 CNY, A.H buys from B.H."""
     parties = (1, 2, "A.H", "B.H", 0, 0, 0)
     return Trade(sequence, 5, sequence, "AU", price, 10_000, 600_000, *parties, buy_fee, sell_fee)
+
+
+async def posted(events: list[AnyEvent], ours: Mapping[str, Item]) -> Batch:
+    """Return what follows from events, with the postings of what moves money or metal otherwise than by trades."""
+    (batch,) = (await sift([EventFrame((1, 1), (tuple(events),))], events[0].sequence - 1)).batches
+    post_movements(batch, ours)
+    return batch
 
 
 def lines(batch: Batch) -> list[tuple[str, str, str, int]]:
@@ -52,7 +60,7 @@ def paid_in(sequence: int, amount: int = 500) -> HoldingAdjusted:
 
 @pytest.mark.parametrize(("buy_fee", "sell_fee"), [(30, 20), (0, 20), (30, 0)])
 def test_a_trade_moves_money_gold_and_fees(buy_fee: int, sell_fee: int) -> None:
-    assert lines(fold([trade(1, buy_fee=buy_fee, sell_fee=sell_fee)], {})) == [
+    assert [(*account, amount) for _, account, amount in lines_of(trade(1, buy_fee=buy_fee, sell_fee=sell_fee))] == [
         ("member", "A.H", CASH, -600_000 - buy_fee),
         ("member", "B.H", CASH, 600_000 - sell_fee),
         ("fee_income", "fee_income", CASH, buy_fee + sell_fee),
@@ -61,16 +69,16 @@ def test_a_trade_moves_money_gold_and_fees(buy_fee: int, sell_fee: int) -> None:
     ]
 
 
-def test_the_newest_prices_are_kept() -> None:
-    assert fold([trade(1, 60_000), trade(2, 60_100)], {}).last_prices == {"AU": 60_100}
+async def test_the_newest_prices_are_kept() -> None:
+    assert (await posted([trade(1, 60_000), trade(2, 60_100)], {})).last_prices == {"AU": 60_100}
     rest = (1, 1_000, None, None, None, None, None, 60_000, 0, 0, 0, None, 300_000, 0, 100)
     defined = InstrumentDefined(4, 5, "AU", "AU", "AU", "NONAPPROVED_BAR", 90_000, 100_000, *rest)
-    assert fold([ReferenceChanged(3, 5, "AU", 59_000)], {}).references == {"AU": 59_000}
-    assert fold([ReferenceChanged(3, 5, "AU", 59_000), defined], {}).references == {}
+    assert (await posted([ReferenceChanged(3, 5, "AU", 59_000)], {})).references == {"AU": 59_000}
+    assert (await posted([ReferenceChanged(3, 5, "AU", 59_000), defined], {})).references == {}
 
 
-def test_a_movement_of_a_document_is_posted_against_its_account() -> None:
-    batch = fold([paid_in(1)], cash())
+async def test_a_movement_of_a_document_is_posted_against_its_account() -> None:
+    batch = await posted([paid_in(1)], cash())
     assert lines(batch) == [("member", "A.H", CASH, 500), ("bank_escrow", "bank_escrow", CASH, -500)]
     assert batch.done == [(cash()["cash:1"], 1)]
     assert batch.entries == [(1, "cash", 5, "cash:1")]
@@ -85,34 +93,34 @@ def test_a_movement_of_a_document_is_posted_against_its_account() -> None:
     ],
     ids=["no document", "closed", "another amount"],
 )
-def test_a_movement_of_no_open_document_stands_in_suspense(events: list[AnyEvent], ours: dict[str, Item]) -> None:
-    batch = fold(events, ours)
+async def test_a_movement_of_no_open_document_stands_in_suspense(events: list[AnyEvent], ours: dict[str, Item]) -> None:
+    batch = await posted(events, ours)
     assert [line[0] for line in lines(batch)] == ["member", "suspense"]
     assert (batch.done, batch.entries[0][1]) == ([], "unidentified")
 
 
-def test_a_repeated_reference_is_posted_as_its_document_once() -> None:
-    batch = fold([paid_in(1), paid_in(2)], cash())
+async def test_a_repeated_reference_is_posted_as_its_document_once() -> None:
+    batch = await posted([paid_in(1), paid_in(2)], cash())
     assert [line[0] for line in lines(batch)] == ["member", "bank_escrow", "member", "suspense"]
     assert len(batch.done) == 1
 
 
-def test_a_load_out_is_posted_by_asset_and_leg() -> None:
+async def test_a_load_out_is_posted_by_asset_and_leg() -> None:
     legs = (("A.H", "AU", -1_000), ("VENUE", "AU", -20), ("A.H", CASH, -120), ("VENUE", CASH, 120))
     ours = {"load_out:1": Item("load_out:1", "load_out", 1, legs, "SENT")}
     settled = HoldingSettled(1, 5, "load_out:1", tuple(Leg(*leg) for leg in legs))
-    assert lines(fold([settled], ours)) == [
+    assert lines(await posted([settled], ours)) == [
         *(("member", *leg) for leg in legs),
         ("vault", "vault", "AU", 1_020),
     ]
 
 
-def test_a_refusal_closes_a_document_unless_it_is_done() -> None:
+async def test_a_refusal_closes_a_document_unless_it_is_done() -> None:
     refused = CommandRejected(2, 5, "holding.adjust", "INSUFFICIENT_CASH", subject="cash:1")
     item = cash()["cash:1"]
-    assert fold([refused], cash()).refused == {"cash:1": (item, 2, "INSUFFICIENT_CASH")}
-    assert fold([paid_in(1), refused], cash()).refused == {}
-    assert fold([refused], cash("DONE")).refused == {}
+    assert (await posted([refused], cash())).refused == {"cash:1": (item, 2, "INSUFFICIENT_CASH")}
+    assert (await posted([paid_in(1), refused], cash())).refused == {}
+    assert (await posted([refused], cash("DONE"))).refused == {}
 
 
 def test_references_of_all_movements_are_looked_up() -> None:

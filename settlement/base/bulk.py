@@ -1,0 +1,42 @@
+"""Writing many rows at once inside SQLAlchemy's transaction: by COPY, and by one INSERT of arrays."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def copy(connection: AsyncConnection, table: Table, records: Iterable[Sequence[Any]]) -> None:
+    """Insert rows by COPY, about twice as fast as any INSERT. Each record has the values of all columns in order.
+
+    Raises asyncpg's errors, not SQLAlchemy's.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    columns = [column.name for column in table.columns]
+    await driver.copy_records_to_table(table.name, records=records, columns=columns)
+
+
+async def upsert(connection: AsyncConnection, table: Table, records: Sequence[Sequence[Any]]) -> None:
+    """Insert rows, or set all other columns where the key is there. Each record has the values of all columns in order.
+
+    One statement with an array for each column: a statement for each row takes ten times as long. Numbers go as text,
+    since no type of the driver holds the widest ones.
+    """
+    if not records:
+        return
+    columns = list(table.columns)
+    arrays = ", ".join(
+        f"CAST(CAST(:{column.name} AS text[]) AS {column.type.compile(connection.dialect)}[])" for column in columns
+    )
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+    news = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in columns if not c.primary_key)
+    statement = (
+        f'INSERT INTO "{table.name}" ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT ({keys}) DO UPDATE SET {news}'
+    )
+    values = {
+        column.name: [None if value is None else str(value) for value in given]
+        for column, given in zip(columns, zip(*records, strict=True), strict=True)
+    }
+    await connection.execute(text(statement), values)
