@@ -7,7 +7,17 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheStated, Transaction, new_router, read_as
+from api.settlement_routes.access import (
+    Clerk,
+    LotNumber,
+    Number,
+    Reader,
+    Strict,
+    TheStated,
+    Transaction,
+    new_router,
+    read_as,
+)
 from api.settlement_routes.access import File as FileBody
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money
@@ -22,6 +32,7 @@ from settlement.banking import (
     payouts,
     profiles,
     ties,
+    withdrawals,
 )
 from settlement.workbooks import sheets
 from settlement.workbooks.formats import Stated
@@ -55,17 +66,14 @@ NEAR_TIE = Projection("item_no choice why money owners day reference name accoun
 TIE = Projection("tie_no status payments money why", amount="amount_fen")
 CLAIM = Projection("item_no account attempts cash_id status reason", amount="amount_fen")
 VIRTUAL_ACCOUNT = Projection("number account added_at added_by")
-
-
+STOPPED = Projection("cash_id account why", amount="amount_fen")
 ORDER = Projection("cash_id account status end_to_end payee_name payee_account payee_bank payment_file_no answer at by")
 
 
 class PaymentRequest(Strict):
     account: str
     amount: str = Field(description="CNY, more than zero", examples=["1000.00"])
-    payee_name: str = Field(description="the name of the account's member, and no other")
-    payee_account: str
-    payee_bank: str = Field(description="the twelve digits of its bank (CNAPS), or its name")
+    payee: LotNumber = Field(description="the number of the member's account at a bank, as `GET /payees` lists it")
 
 
 class PaymentFileRequest(Strict):
@@ -251,10 +259,9 @@ async def reconcile_bank(by: Clerk, connection: Transaction) -> dict[str, Any]:
 
 @router.post("/payment-orders")
 async def order_payment(by: Clerk, connection: Transaction, request: PaymentRequest) -> dict[str, int]:
-    """Propose to pay money of an account to its member's account at a bank."""
-    payee = payouts.Payee(request.payee_name, request.payee_account, request.payee_bank)
+    """Propose to pay money of an account to its member's account at a bank: a withdrawal in the member's place."""
     amount = parse_money(request.amount)
-    return {"proposal": await payouts.order(connection, by, request.account, amount, payee)}
+    return {"proposal": await withdrawals.pay(connection, by, request.account, amount, request.payee)}
 
 
 @router.get("/payment-orders")
@@ -266,9 +273,10 @@ async def get_orders(_: Reader, connection: Transaction, page: ThePage) -> dict[
 
 @router.post("/payment-files")
 async def send_payments(by: Clerk, connection: Transaction, request: PaymentFileRequest) -> dict[str, Any]:
-    """Put every order that is in no file yet into a new one."""
+    """Put every order that is in no file yet into a new one; those that may not be paid now are left out and named."""
     sent = await payouts.send(connection, by, request.bank_account, request.format)
-    return {"file": sent.payment_file_no, "payments": sent.payments, "sum": format_money(sent.sum_fen)}
+    made = {"file": sent.payment_file_no, "payments": sent.payments, "sum": format_money(sent.sum_fen)}
+    return {**made, "stopped": [STOPPED(one) for one in sent.stopped]}
 
 
 @router.get("/payment-files/{number}/content", response_class=Response)

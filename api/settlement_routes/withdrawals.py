@@ -133,7 +133,7 @@ async def decline(by: Clerk, connection: Transaction, number: Number, request: R
 
 @router.post("/withdrawals/{number}/give-back")
 async def give_back(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
-    """Propose the money of a cancelled withdrawal back to its account."""
+    """Propose the money of a withdrawal that is cancelled, or may not be paid, back to its account."""
     return {"proposal": await withdrawals.give_back(connection, by, number)}
 
 
@@ -151,10 +151,9 @@ async def get_payees(_: Reader, connection: Transaction, page: ThePage, member: 
 
 
 @router.post("/payees/{number}/end")
-async def end_payee(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
+async def end_payee(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, Any]:
     """End a member's account at a bank: nothing more is paid to it."""
-    await payees.end(connection, by, number, request.reason)
-    return {"payee": number}
+    return {"payee": number, "stopped_withdrawals": await payees.end(connection, by, number, request.reason)}
 
 
 @router.post("/withdrawal-limits")

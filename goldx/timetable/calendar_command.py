@@ -103,6 +103,8 @@ def draft(first: date, last: date, notice: str, holidays: tuple[date, ...], out:
             file.write(calendars.write(found.days))
     except BadCalendar as error:
         raise click.ClickException("\n".join(error.problems)) from None
+    except FileExistsError:
+        raise click.ClickException(f"{out} exists already: name a file that does not, or move this one away") from None
     except OSError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
     click.echo(f"{out}: {found.first} to {found.last}")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import matching, near_ties, payouts, ties
+from settlement.banking import matching, near_ties, payers, payouts, ties
 from settlement.banking.statements import BOOKED
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
@@ -208,7 +208,8 @@ async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account:
     reference = await _reference(connection, row)
     try:
         async with connection.begin_nested():
-            number = await cash.propose(connection, by, account, row.amount_fen, reference, payment)
+            more = {} if payment.how == "RETURN" else await payers.shown(connection, row, account)
+            number = await cash.propose(connection, by, account, row.amount_fen, reference, payment, more)
     except Refused as error:
         return _left(row, f"{error.reason}: {error}")
     except BadValue as error:
@@ -319,7 +320,8 @@ async def assign(connection: AsyncConnection, by: str, item_no: int, account: st
         raise BadValue("payment", item_no, "the number of a payment in suspense")
     reference = await _reference(connection, row)
     payment = cash.Payment(item_no, "ASSIGNED", reason)
-    return await cash.propose(connection, by, account, row.amount_fen, reference, payment)
+    more = await payers.shown(connection, row, account)
+    return await cash.propose(connection, by, account, row.amount_fen, reference, payment, more)
 
 
 async def claims(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:

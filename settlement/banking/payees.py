@@ -14,14 +14,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.banking import payouts, withdrawal_limits
+from settlement.banking import payouts, withdrawal_limits, withdrawal_states
 from settlement.base import audit, proposals, standings
-from settlement.base.database import now_ms
+from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.base.texts import printable
-from settlement.documents.banking import PAYEE_ACCOUNT
+from settlement.documents.banking import PAYEE_ACCOUNT, WITHDRAWAL_UNSENT
 from settlement.tables.withdrawals import payee_account
 
 HOUR_MS: Final = 3_600_000
@@ -52,11 +52,12 @@ async def propose(connection: AsyncConnection, by: str, member: str, payee: payo
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Let the accounts be paid to, after the set time. Raises Refused where the member has another name by now."""
-    hours = (await withdrawal_limits.of(connection)).wait_hours
-    values = {"usable_at": now_ms() + hours * HOUR_MS}
-    rows = await advance(connection, payee_account, PAYEE_ACCOUNT, by, "approve", subjects, values)
-    for row in rows.values():
-        await payouts.check_name(connection, row.member, row.name)
+    members = select(payee_account.c.payee_no, payee_account.c.member).where(among(payee_account.c.payee_no, subjects))
+    for number, member in (await connection.execute(members)).all():
+        hours = await withdrawal_limits.wait_hours(connection, member)
+        values = {"usable_at": now_ms() + hours * HOUR_MS}
+        rows = await advance(connection, payee_account, PAYEE_ACCOUNT, by, "approve", [number], values)
+        await payouts.check_name(connection, member, rows[number].name)
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
@@ -64,10 +65,16 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await advance(connection, payee_account, PAYEE_ACCOUNT, by, "decline", subjects)
 
 
-async def end(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
-    """End an account: nothing more is paid to it. Raises BadValue, and Refused if it is not live."""
+async def end(connection: AsyncConnection, by: str, number: int, reason: str) -> list[int]:
+    """End an account: nothing more is paid to it. Return the withdrawals to it that are stopped by this.
+
+    These are in no payment file yet. Raises BadValue, and Refused if it is not live.
+    """
     values = {"end_reason": printable("reason", reason, 200)}
     await advance(connection, payee_account, PAYEE_ACCOUNT, by, "end", [number], values)
+    waiting = withdrawal_states.query().subquery()
+    query = select(waiting.c.withdrawal_no).where(waiting.c.payee_no == number, waiting.c.state.in_(WITHDRAWAL_UNSENT))
+    return list(await connection.scalars(query.order_by(waiting.c.withdrawal_no)))
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, member: str | None = None) -> Page[Row[Any]]:

@@ -7,7 +7,7 @@ it has not paid by any answer or statement, brings its money back, by a proposal
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +26,7 @@ from settlement.base.spelling import same
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import BANK_REFERENCE_USED
-from settlement.ledger import cash
+from settlement.ledger import cash, stops
 from settlement.tables.banking import (
     PAYMENT_FORMATS,
     bank_match,
@@ -56,13 +56,23 @@ class Payee(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A payment file: its number, what it holds, and the bytes for the bank."""
+    """A payment file: its number, what it holds, and the bytes for the bank; and the orders that are stopped."""
 
     payment_file_no: int
     format: str
     payments: int
     sum_fen: int
     content: bytes
+    stopped: tuple["Stopped", ...] = ()
+
+
+class Stopped(NamedTuple):
+    """An order that is left out of a file, since it may not be paid now, and why."""
+
+    cash_id: int
+    account: str
+    amount_fen: int
+    why: str
 
 
 class Taken(NamedTuple):
@@ -74,11 +84,18 @@ class Taken(NamedTuple):
     note: str
 
 
-async def order(connection: AsyncConnection, by: str, account: str, amount_fen: int, payee: Payee) -> int:
+async def order(
+    connection: AsyncConnection,
+    by: str,
+    account: str,
+    amount_fen: int,
+    payee: Payee,
+    more: Mapping[str, str] | None = None,
+) -> int:
     """Propose to pay an account's money to a payee; return the proposal's number.
 
-    The payee must have the name of the account's member. Raises BadValue, Refused (PAYEE_DIFFERS), and what
-    ``settlement.ledger.cash.propose`` raises.
+    The payee must have the name of the account's member. ``more`` is shown to who decides. Raises BadValue, Refused
+    (PAYEE_DIFFERS), and what ``settlement.ledger.cash.propose`` raises.
     """
     if amount_fen <= 0:
         raise BadValue("amount", format_money(amount_fen), "more than zero")
@@ -89,7 +106,7 @@ async def order(connection: AsyncConnection, by: str, account: str, amount_fen: 
     await check_name(connection, await check_trading_account(connection, account), payee.name)
     end_to_end = f"W-{secrets.token_hex(7).upper()}"
     why = f"to {number} of {payee.name} at {payee.bank}"
-    proposal = await cash.propose(connection, by, account, -amount_fen, end_to_end, more={"payee": why})
+    proposal = await cash.propose(connection, by, account, -amount_fen, end_to_end, more={**(more or {}), "payee": why})
     cash_id = await connection.scalar(
         select(cash_transfer.c.cash_id).where(cash_transfer.c.bank_reference == end_to_end)
     )
@@ -108,11 +125,16 @@ async def order(connection: AsyncConnection, by: str, account: str, amount_fen: 
 
 async def check_name(connection: AsyncConnection, code: str, name: str) -> None:
     """Raise Refused (PAYEE_DIFFERS) where a payee has another name than the member with this code."""
-    row = (await connection.execute(select(member).where(member.c.member == code))).first()
-    names = [text for text in (row.name, row.name_zh) if text] if row is not None else []
-    if not any(same(name, text) for text in names):
-        known = f"is {' or '.join(names)}" if names else "has no name in the register"
+    known_names = await names(connection, code)
+    if not any(same(name, text) for text in known_names):
+        known = f"is {' or '.join(known_names)}" if known_names else "has no name in the register"
         raise Refused("PAYEE_DIFFERS", f"money of member {code} goes to itself alone, which {known}, not to {name}")
+
+
+async def names(connection: AsyncConnection, code: str) -> list[str]:
+    """Return the names that the register has of a member; none if it is not registered."""
+    row = (await connection.execute(select(member).where(member.c.member == code))).first()
+    return [text for text in (row.name, row.name_zh) if text] if row is not None else []
 
 
 def _orders() -> Select[Any]:
@@ -143,7 +165,8 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
 async def send(connection: AsyncConnection, by: str, bank_account: str, form: str = "pain.001") -> Sent:
     """Put every order whose money is out of its holding, and that is in no file yet, into a new file.
 
-    Raises BadValue, and Refused (NO_PAYMENTS) where there is none.
+    An order whose member is not active by now, or whose payee has ended, is left out and named. Raises BadValue, and
+    Refused (NO_PAYMENTS) where there is none.
     """
     if form not in PAYMENT_FORMATS:
         raise BadValue("format", form, "one of " + ", ".join(PAYMENT_FORMATS))
@@ -151,9 +174,15 @@ async def send(connection: AsyncConnection, by: str, bank_account: str, form: st
     account = await accounts.find(connection, bank_account)
     cancelled = exists().where(withdrawal.c.cash_id == payment_order.c.cash_id, withdrawal.c.status == "CANCELLED")
     ready = _orders().where(cash_transfer.c.status == "DONE", payment_in_file.c.cash_id.is_(None), ~cancelled)
-    rows = list(await connection.execute(ready.order_by(payment_order.c.cash_id).limit(MOST)))
+    waiting = list(await connection.execute(ready.order_by(payment_order.c.cash_id)))
+    why = await stops.of(connection, [row.cash_id for row in waiting])
+    stopped = tuple(
+        Stopped(row.cash_id, row.account, -row.amount, str(why[row.cash_id])) for row in waiting if row.cash_id in why
+    )
+    rows = [row for row in waiting if row.cash_id not in why][:MOST]
     if not rows:
-        raise Refused("NO_PAYMENTS", "no order waits: each is in a file, or its money is not out of its holding yet")
+        text = "no order waits: each is in a file, or its money is not out of its holding yet"
+        raise Refused("NO_PAYMENTS", "; ".join((text, *(f"cash {one.cash_id}: {one.why}" for one in stopped))))
     payments = [
         Instruction(row.end_to_end, -row.amount, row.payee_name, row.payee_account, row.payee_bank) for row in rows
     ]
@@ -180,7 +209,7 @@ async def send(connection: AsyncConnection, by: str, bank_account: str, form: st
     await connection.execute(insert(payment_in_file), placed)
     detail = {"payments": len(rows), "sum": format_money(total), "format": form, "account": account.account_number}
     await audit.record(connection, audit.Act(by, "payment_file.send", f"payment_file:{number}", detail))
-    return Sent(number, form, len(rows), total, content)
+    return Sent(number, form, len(rows), total, content, stopped)
 
 
 async def again(connection: AsyncConnection, number: int) -> Sent:

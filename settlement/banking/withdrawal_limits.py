@@ -14,8 +14,9 @@ from goldx.protocol.units import MAX_MONEY_FEN, BadValue, format_money
 from settlement.base import audit, proposals
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.steps import advance
-from settlement.base.sub_accounts import check_trading_account
+from settlement.base.sub_accounts import check_trading_account, is_trading_account
 from settlement.documents.banking import WITHDRAWAL_LIMIT
+from settlement.tables.ledger import trading_account
 from settlement.tables.withdrawals import withdrawal_limit
 
 LONGEST_WAIT: Final = 24 * 365
@@ -41,6 +42,13 @@ async def of(connection: AsyncConnection, account: str | None = None) -> Limits:
     query = query.where(or_(columns.account == account, columns.account.is_(None)))
     row = (await connection.execute(query.order_by(columns.account.is_(None), columns.limit_no.desc()))).first()
     return DEFAULT if row is None else Limits(*row)
+
+
+async def wait_hours(connection: AsyncConnection, member: str) -> int:
+    """Return the hours before a new payee of a member is used: the most that the limits of its accounts have."""
+    query = select(trading_account.c.account).where(trading_account.c.member == member, is_trading_account())
+    accounts: list[str | None] = list(await connection.scalars(query))
+    return max([(await of(connection, account)).wait_hours for account in accounts or [None]])
 
 
 async def propose(connection: AsyncConnection, by: str, limits: Limits, account: str | None = None) -> int:

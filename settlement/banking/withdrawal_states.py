@@ -13,7 +13,7 @@ SENT         is in a payment file for the bank
 PAID         was paid, by the bank's answer or its statement
 REJECTED     was rejected by the bank; ``reason`` is the bank's
 RETURNED     was paid and came back
-CANCELLED    was cancelled by the member
+CANCELLED    was cancelled by the member, or stopped by the venue; ``reason`` says why it was stopped
 ===========  =========================================================================
 
 ``money_back`` says whether the amount is in the holding: it never left, or it is back. ``owed``: it was cancelled after

@@ -7,6 +7,7 @@ withdrawal is money out with a payee (``settlement.banking.payouts``). Until it 
 cancel it; money that the engine has taken out by then is given back, by a proposal for a second person.
 """
 
+import secrets
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, func, insert, or_, select, update
@@ -22,7 +23,7 @@ from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.banking import CANCELLABLE, WITHDRAWAL
 from settlement.documents.ledger import BANK_REFERENCE_USED, CASH_UNDER_WAY
-from settlement.ledger import arrears, cash, holdings
+from settlement.ledger import arrears, cash, holdings, stops
 from settlement.tables.ledger import cash_transfer, engine_holding
 from settlement.tables.withdrawals import withdrawal
 
@@ -64,16 +65,34 @@ async def ask(connection: AsyncConnection, member: str, key_id: str, request: Re
             raise Refused("REFERENCE_REUSED", text)
         return int(before.withdrawal_no)
     await _check_account(connection, member, request.account)
+    return await _record(connection, member, request, actor(member), key_id)
+
+
+async def pay(connection: AsyncConnection, by: str, account: str, amount_fen: int, payee_no: int) -> int:
+    """Ask for a withdrawal in the member's place and accept it; return the number of the proposal.
+
+    The same rules hold as for what the member asks for. Raises BadValue, and Refused as ``ask`` and ``accept`` do.
+    """
+    if not 0 < amount_fen <= MAX_MONEY_FEN:
+        raise BadValue("amount", format_money(amount_fen), f"more than zero, up to {format_money(MAX_MONEY_FEN)}")
+    await audit.lock(connection)
+    member = await check_trading_account(connection, account)
+    request = Request(f"venue-{secrets.token_hex(7)}", account, amount_fen, payee_no)
+    return await accept(connection, by, await _record(connection, member, request, by, by))
+
+
+async def _record(connection: AsyncConnection, member: str, request: Request, by: str, asked_by: str) -> int:
+    """Record a withdrawal that is asked for, if payee, limits and money allow it, and return its number."""
     await payees.usable(connection, member, request.payee_no)
     await arrears.check_none(connection, request.account)
     day = await trading_days.present(connection)
     await _check_limits(connection, request, day)
     await _check_withdrawable(connection, request)
-    more = {"member": member, "day": day, "status": "ASKED", "asked_at": now_ms(), "asked_by": key_id}
+    more = {"member": member, "day": day, "status": "ASKED", "asked_at": now_ms(), "asked_by": asked_by}
     added = insert(withdrawal).values(**request._asdict(), **more).returning(withdrawal.c.withdrawal_no)
     number = int((await connection.execute(added)).scalar_one())
-    detail = {**request._asdict(), "amount_fen": format_money(request.amount_fen), "key": key_id}
-    await audit.record(connection, audit.Act(actor(member), "withdrawal.ask", f"withdrawal:{number}", detail))
+    detail = {**request._asdict(), "amount_fen": format_money(request.amount_fen), "key": asked_by}
+    await audit.record(connection, audit.Act(by, "withdrawal.ask", f"withdrawal:{number}", detail))
     return number
 
 
@@ -182,7 +201,8 @@ async def accept(connection: AsyncConnection, by: str, number: int) -> int:
     await standings.require_active(connection, "member", found.member)
     payee = await payees.usable(connection, found.member, found.payee_no)
     to = payouts.Payee(payee.name, payee.account_number, payee.bank)
-    proposal = await payouts.order(connection, by, found.account, found.amount_fen, to)
+    more = {"withdrawal": str(number), "member": found.member}
+    proposal = await payouts.order(connection, by, found.account, found.amount_fen, to, more)
     ((cash_id,),) = [(await proposals.find(connection, proposal)).subjects]
     await advance(connection, withdrawal, WITHDRAWAL, by, "accept", [number], {"cash_id": cash_id})
     return proposal
@@ -196,12 +216,16 @@ async def decline(connection: AsyncConnection, by: str, number: int, reason: str
 
 
 async def give_back(connection: AsyncConnection, by: str, number: int) -> int:
-    """Propose the money of a cancelled withdrawal back to its account; return the proposal's number.
+    """Propose the money of a withdrawal back to its account; return the proposal's number.
 
-    Raises BadValue, and Refused (ILLEGAL_STEP) where no money is out, or a proposal to give it back waits or is done.
+    The withdrawal is cancelled, or may not be paid any more and is cancelled by this. Raises BadValue, and Refused
+    (ILLEGAL_STEP) where no money is out, or a proposal to give it back waits or is done.
     """
     await audit.lock(connection)
     found = await withdrawal_states.find(connection, number)
+    if found.state == "HELD" and (stop := (await stops.of(connection, [found.cash_id])).get(found.cash_id)) is not None:
+        await advance(connection, withdrawal, WITHDRAWAL, by, "stop", [number], {"reason": str(stop)})
+        found = await withdrawal_states.find(connection, number)
     if not found.owed:
         raise Refused("ILLEGAL_STEP", f"withdrawal {number} is {found.state}, and no money of it is to be given back")
     reference = f"{found.end_to_end} cancelled"

@@ -8,21 +8,19 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.output import JSON, Both, print_record, print_table, wants_json
-from goldx.protocol.units import BadValue, format_money, parse_money
+from goldx.protocol.units import BadValue, format_money
 from settlement.banking import (
     accounts,
-    answers,
     bank_reconciliation,
     deposits,
     files,
     imports,
-    payouts,
     profiles,
 )
 from settlement.base.paging import PageRequest
-from settlement.clerk import bank_matching
-from settlement.clerk.group import act, clerk, propose, read, show
-from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, PREVIEW, STATED, contents, write_new
+from settlement.clerk import bank_matching, payments
+from settlement.clerk.group import act, clerk, read, show
+from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, STATED, contents
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
@@ -239,6 +237,7 @@ for each in (
     bank_matching.assign_payment,
     bank_matching.list_claims,
     bank_matching.collect_claim,
+    *payments.COMMANDS,
 ):
     bank_group.add_command(each)
 
@@ -263,83 +262,3 @@ def reconcile(context: click.Context) -> None:
         print_table(columns, rows)
         click.echo(f"bank {bank}, ledger {ledger}, difference {difference}: {len(proof.breaks)} breaks")
     context.exit(1 if proof.breaks else 0)
-
-
-@bank_group.command("pay")
-@click.option("--account", required=True, help="The trading account whose money it is.")
-@click.option("--amount", required=True, metavar="CNY", help="CNY, more than zero.")
-@click.option("--payee-name", required=True, help="The name of the account's member, and no other.")
-@click.option("--payee-account", required=True)
-@click.option("--payee-bank", required=True, help="The twelve digits of its bank (CNAPS), or its name.")
-@click.pass_obj
-def pay(by: str, account: str, amount: str, payee_name: str, payee_account: str, payee_bank: str) -> None:
-    """Propose to pay money of an account to its member's account at a bank."""
-    payee = payouts.Payee(payee_name, payee_account, payee_bank)
-    propose(by, lambda connection: payouts.order(connection, by, account, parse_money(amount), payee))
-
-
-@bank_group.command("payments")
-@PAGE
-@click.pass_obj
-def list_payments(by: str, page: PageRequest) -> None:
-    """Show payments to members, with the file that each is in and the bank's last answer."""
-    show(
-        by,
-        page,
-        "cash account amount_cny status end_to_end payee_name payee_account payee_bank payment_file answer",
-        payouts.listing,
-        lambda row: (
-            row.cash_id,
-            row.account,
-            format_money(-row.amount),
-            row.status,
-            row.end_to_end,
-            row.payee_name,
-            row.payee_account,
-            row.payee_bank,
-            row.payment_file_no,
-            row.answer,
-        ),
-    )
-
-
-@bank_group.command("pay-file")
-@click.option("--bank-account", help="The venue's account that pays; a new file has every order that is in none.")
-@click.option("--payment-file", type=int, help="The number of a file that was made before: it is written as it was.")
-@click.option("--csv", "as_csv", is_flag=True, help="A table in CSV; default: pain.001.")
-@OUT
-@click.pass_obj
-def pay_file(by: str, bank_account: str | None, payment_file: int | None, as_csv: bool, out: Path) -> None:
-    """Write a payment file for the bank."""
-    if (bank_account is None) == (payment_file is None):
-        raise click.UsageError("either --bank-account for a new file, or --payment-file for one that was made before")
-
-    async def work(connection: AsyncConnection) -> payouts.Sent:
-        if payment_file is not None:
-            return await payouts.again(connection, payment_file)
-        sent = await payouts.send(connection, by, bank_account or "", "CSV" if as_csv else "pain.001")
-        # Within the transaction: an order counts as sent only if its file is there.
-        write_new(out, sent.content)
-        return sent
-
-    sent = act(by, work)
-    if payment_file is not None:
-        write_new(out, sent.content)
-    total = format_money(sent.sum_fen)
-    click.echo(f"payment file {sent.payment_file_no}: {sent.payments} payments, {total} CNY, in {out}")
-
-
-@bank_group.command("pay-answer")
-@FILE
-@JSON
-@click.pass_obj
-def pay_answer(by: str, file: Path) -> None:
-    """Take in the bank's answer FILE (pain.002); the money of a rejected payment is proposed back to its account."""
-    try:
-        found = answers.read(contents(file))
-        taken = act(by, lambda connection: payouts.take_answers(connection, by, found))
-    except BadFile as error:
-        raise click.ClickException(str(error)) from error
-    print_table(
-        "end_to_end answer proposal note", ((one.end_to_end, one.answer, one.proposal, one.note) for one in taken)
-    )

@@ -14,7 +14,7 @@ from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
 from settlement.base.working_days import parse_day
 from settlement.clerk.group import READERS, act, check_actor, may, read, show
-from settlement.clerk.options import PAGE
+from settlement.clerk.options import PAGE, write_new
 from settlement.closing import close as closing
 from settlement.closing import listing, opening, prices, records, signing, time_stamps
 from settlement.closing import why as reasons
@@ -235,11 +235,7 @@ def recompute(context: click.Context, date: date) -> None:
 def record(by: str, date: date, out: Path) -> None:
     """Write the record of DATE to a file: what was signed, and facts and outputs of all steps."""
     data = read(by, lambda connection: records.archive(connection, date), ANYBODY)
-    try:
-        with out.open("xb") as file:
-            file.write(data)
-    except FileExistsError as error:
-        raise click.ClickException(f"{out} is there already") from error
+    write_new(out, data)
     click.echo(f"{out}: the record of {date}, {len(data)} bytes")
 
 

@@ -151,8 +151,15 @@ def contents(path: Path) -> bytes:
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet; the command ends if it does."""
+    check_new(path)
     try:
         with path.open("xb") as target:
             target.write(data)
     except OSError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+
+
+def check_new(path: Path) -> None:
+    """End the command if a file that it would write exists already."""
+    if path.exists():
+        raise click.ClickException(f"{path} exists already: name a file that does not, or move this one away")

@@ -9,7 +9,7 @@ from goldx.protocol.units import format_money, parse_money
 from settlement.banking import payees, payouts, withdrawal_limits, withdrawal_states, withdrawals
 from settlement.base.paging import Page, PageRequest
 from settlement.base.working_days import shown_time
-from settlement.clerk.group import OPERATORS, act, clerk, propose, show
+from settlement.clerk.group import OPERATORS, act, clerk, joined, propose, show
 from settlement.clerk.options import NUMBER, PAGE, REASON
 from settlement.documents.banking import WITHDRAWAL_STATES
 
@@ -20,15 +20,15 @@ def withdrawal_group() -> None:
 
 
 @withdrawal_group.command("list")
-@click.option("--withdrawal-state", type=click.Choice(WITHDRAWAL_STATES), help="Only those of one state.")
+@click.option("--status", type=click.Choice(WITHDRAWAL_STATES), help="Only those of one state.")
 @click.option("--member", help="Only those of one member.")
 @PAGE
 @click.pass_obj
-def list_withdrawals(by: str, withdrawal_state: str | None, member: str | None, page: PageRequest) -> None:
+def list_withdrawals(by: str, status: str | None, member: str | None, page: PageRequest) -> None:
     """Show withdrawals; ASKED ones wait for a clerk, and the money of `owed` ones is to be given back."""
 
     async def listing(connection: AsyncConnection, part: PageRequest) -> Page[Any]:
-        return await withdrawal_states.listing(connection, part, member=member, state=withdrawal_state)
+        return await withdrawal_states.listing(connection, part, member=member, state=status)
 
     show(
         by,
@@ -74,7 +74,10 @@ def decline(by: str, number: int, reason: str) -> None:
 @NUMBER
 @click.pass_obj
 def give_back(by: str, number: int) -> None:
-    """Propose the money of the withdrawal NUMBER, which the member has cancelled, back to its account."""
+    """Propose the money of the withdrawal NUMBER back to its account.
+
+    The member has cancelled it, or it may not be paid: its payee has ended, or the member is not active.
+    """
     propose(by, lambda connection: withdrawals.give_back(connection, by, number))
 
 
@@ -161,6 +164,6 @@ def list_payees(by: str, member: str | None, page: PageRequest) -> None:
 @REASON
 @click.pass_obj
 def end(by: str, number: int, reason: str) -> None:
-    """End the account NUMBER of a member at a bank: nothing more is paid to it."""
-    act(by, lambda connection: payees.end(connection, by, number, reason))
-    click.echo(f"payee {number} has ended")
+    """End the account NUMBER of a member at a bank: nothing more is paid to it, and its withdrawals are named."""
+    stopped = act(by, lambda connection: payees.end(connection, by, number, reason))
+    click.echo(f"payee {number} has ended" + (f"; it stops the withdrawals {joined(stopped)}" if stopped else ""))

@@ -5,7 +5,7 @@ And of payments that a clerk ties to recorded money.
 
 from typing import Final
 
-from settlement.documents.machine import MEMBER, OPERATOR, Machine, Step
+from settlement.documents.machine import CLERK, MEMBER, OPERATOR, Machine, Step
 
 PAYEE_ACCOUNT: Final = Machine(
     "payee_account",
@@ -34,13 +34,16 @@ PAYEE_KNOWN: Final = PAYEE_ACCOUNT.within("propose", "decline", "end")
 WITHDRAWAL: Final = Machine(
     "withdrawal",
     {
-        "ask": Step((), "ASKED", (MEMBER,)),
+        "ask": Step((), "ASKED", (MEMBER, CLERK)),
         "accept": Step(("ASKED",), "ACCEPTED"),
         "decline": Step(("ASKED",), "DECLINED"),
         "cancel": Step(("ASKED", "ACCEPTED"), "CANCELLED", (MEMBER,)),
+        "stop": Step(("ACCEPTED",), "CANCELLED"),
     },
 )
-"""Once accepted it is money out like any other, and its state follows from that."""
+"""Once accepted it is money out like any other, and its state follows from that. It is stopped, and its money given
+back, where its member is not active any more or its payee has ended.
+"""
 WITHDRAWAL_STATES: Final = (
     *WITHDRAWAL.states,
     "APPROVED",
@@ -52,6 +55,8 @@ WITHDRAWAL_STATES: Final = (
     "RETURNED",
 )
 """The states that a member sees (``settlement.banking.withdrawal_states``)."""
+WITHDRAWAL_UNSENT: Final = ("ASKED", "ACCEPTED", "APPROVED", "HELD")
+"""The states that a member sees of a withdrawal that is in no payment file yet."""
 CANCELLABLE: Final = ("ASKED", "ACCEPTED", "HELD")
 """The states that a member sees of a withdrawal that it may cancel."""
 

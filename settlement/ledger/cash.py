@@ -15,7 +15,7 @@ from settlement.base.steps import SERVICE, advance
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
-from settlement.ledger import arrears, balances, outbox
+from settlement.ledger import arrears, balances, outbox, stops
 from settlement.tables.banking import bank_match
 from settlement.tables.ledger import cash_transfer
 
@@ -46,8 +46,9 @@ async def propose(
     ``payment`` is the one in a bank's statement that it answers to; one that the bank took back goes out of an account
     with arrears too. ``more`` is shown beside to who decides the proposal.
     Raises BadValue for an account that is unknown or no trading account, an amount of zero, and a bank reference that
-    is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR), and if the venue
-    would owe or pay more than it can (SUM_TOO_LARGE, INSUFFICIENT_ESCROW).
+    is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR) or of a member
+    that is suspended (NOT_ACTIVE), and if the venue would owe or pay more than it can (SUM_TOO_LARGE,
+    INSUFFICIENT_ESCROW).
     """
     if amount_fen == 0 or abs(amount_fen) > MAX_MONEY_FEN:
         largest = format_money(MAX_MONEY_FEN)
@@ -69,6 +70,7 @@ async def propose(
         values = {**payment._asdict(), "cash_id": number, "at": now_ms(), "by": by}
         await connection.execute(insert(bank_match).values(values))
         summary |= {"payment": str(payment.item_no), "how": payment.how, "why": payment.why}
+    await stops.check(connection, [number])
     return await proposals.propose(connection, by, "cash", [number], summary)
 
 
@@ -89,8 +91,12 @@ async def _check_sums(connection: AsyncConnection, amount_fen: int = 0) -> None:
 
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Queue the change of the holding for the engine. Raises as ``propose`` does."""
+    """Queue the change of the holding for the engine.
+
+    Raises as ``propose`` does, and Refused (PAYEE_ENDED) for an order to pay to an account that has ended since.
+    """
     rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
+    await stops.check(connection, subjects)
     await _check_sums(connection)
     of_returns = select(bank_match.c.cash_id).where(among(bank_match.c.cash_id, subjects), bank_match.c.how == "RETURN")
     taken_back = set(await connection.scalars(of_returns))

@@ -83,6 +83,18 @@ BANKING_BUGS = (
         'answer == "REJECTED" and not DUPLICATES.isdisjoint(reasons)',
         'answer == "REJECTED" and DUPLICATES == set(reasons)',
     ),
+    Bug(
+        "stopped orders are sent",
+        PAYMENTS,
+        "rows = [row for row in waiting if row.cash_id not in why][:MOST]",
+        "rows = waiting[:MOST]",
+    ),
+    Bug(
+        "a new payee waits for the general hours alone",
+        LIMITS,
+        "for account in accounts or [None]",
+        "for account in [None]",
+    ),
     Bug("the last answer alone counts as paid", PAYMENTS, "select(accepted | tied)", "select(tied)"),
     Bug(
         "a return after a rejection is credited again",

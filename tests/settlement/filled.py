@@ -115,9 +115,6 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
         await rest(ONE, "POST", "/scales", json={"scale": f"FINE-{number}", **scale, "valid_until": "2099-12-31"})
         transfer = {"account": account, "amount": "100000.00", "bank_reference": f"bank-{number}"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/cash", json=transfer))["proposal"])
-    payee = {"payee_name": "Member A", "payee_account": "62220001", "payee_bank": "102393000015"}
-    for _ in range(3):
-        await rest(ONE, "POST", "/payment-orders", json={"account": "A.H", "amount": "0.01", **payee})
     limits = {"per_payment": "1.00", "per_day": "3.00", "wait_hours": 0}
     for number in range(3):
         await _approve(exchange, rest, (await rest("operator", "POST", "/withdrawal-limits", json=limits))["proposal"])
@@ -125,6 +122,8 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
         await _approve(exchange, rest, (await rest(ONE, "POST", "/payees", json=own))["proposal"])
         async with exchange.engine.begin() as connection:
             await withdrawals.ask(connection, "A", "A-1", withdrawals.Request(f"R-{number}", "A.H", 1, number + 1))
+        order = {"account": "A.H", "amount": "0.01", "payee": number + 1}
+        await rest(ONE, "POST", "/payment-orders", json=order)
 
 
 async def _take_in_bars(exchange: SmallExchange, rest: Rest) -> None:

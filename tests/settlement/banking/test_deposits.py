@@ -6,7 +6,7 @@ from goldx.protocol import terms
 from goldx.protocol.units import BadValue
 from settlement.banking import accounts, bank_reconciliation, camt, deposits, imports
 from settlement.banking.deposits import Found
-from settlement.base import proposals
+from settlement.base import proposals, registry
 from settlement.ledger import cash
 from settlement.load_outs import application
 from tests.settlement.banking.mock_bank import ACCOUNT, Booking, MockBank, Payment
@@ -91,6 +91,25 @@ async def test_payments_are_members_by_virtual_account_and_reference_and_the_res
     await exchange.round_trip()
     assert exchange.held("B.H") == 600
     assert await find_breaks(exchange) == ()
+
+
+async def test_who_approves_a_deposit_sees_who_has_paid(exchange: SmallExchange) -> None:
+    bank = await bank_of(exchange)
+    await do(exchange, registry.add_member, "test", "A", "Member A", "某某")
+    paid = [
+        Payment(100, "A.H", name="Somebody Else Ltd", account="62229"),
+        Payment(200, "A.H", name="ＭEMBER A", account="62221"),
+        Payment(300, "A.H"),
+    ]
+    found = await booked(exchange, bank, *paid)
+    seen = [(await do(exchange, proposals.find, one.proposal or 0)).summary for one in found]
+    assert [(one["payer"], one["payer_account"]) for one in seen] == [
+        ("Somebody Else Ltd", "62229"),
+        ("ＭEMBER A", "62221"),
+        ("not given by the bank", "not given by the bank"),
+    ]
+    other = "the payer's name is not that of member A: Member A or 某某"
+    assert [one.get("check") for one in seen] == [other, None, other]
 
 
 async def test_a_declined_deposit_is_open_again(exchange: SmallExchange) -> None:

@@ -133,36 +133,39 @@ def test_an_answer_that_cannot_be_read_is_named(data: bytes, why: str) -> None:
 
 
 @pytest.mark.usefixtures("configured_database")
-async def test_a_clerk_pays_members(exchange: SmallExchange, bank: MockBank, tmp_path: Path) -> None:
-    payee = ("--payee-name", "Member A", "--payee-account", "62220001", "--payee-bank", "ICBC Xiamen")
+async def test_a_clerk_pays_members(exchange: SmallExchange, ready: MockBank, tmp_path: Path) -> None:
+    bank = ready
+    pay = ("bank", "pay", "--account", "A.H", "--payee", "1", "--amount")
     for amount in ("200.00", "1.00"):
-        assert "waits" in await clerk(ONE, "bank", "pay", "--account", "A.H", "--amount", amount, *payee)
-    await exchange.approve(2)
+        assert "waits" in await clerk(ONE, *pay, amount)
+    assert "of A.H may be up to 1000.00 CNY, not 1000.01" in await clerk(ONE, *pay, "1000.01", code=1)
+    await exchange.approve(4)
     await exchange.round_trip()
     file = ("bank", "pay-file", "--out")
     made = await clerk(ONE, *file, "1.csv", "--bank-account", bank.account, "--csv")
     assert made == "payment file 1: 1 payments, 200.00 CNY, in 1.csv\n"
     rows = formats.parse((tmp_path / "1.csv").read_bytes()).rows
-    assert [cell.text for cell in rows[1].cells[1:6]] == ["200.00", "CNY", "Member A", "62220001", "ICBC Xiamen"]
+    assert [cell.text for cell in rows[1].cells[1:6]] == ["200.00", "CNY", PAYEE.name, "62220001", PAYEE.bank]
     assert "no order waits" in await clerk(ONE, *file, "2.xml", "--bank-account", bank.account, code=1)
     await clerk(ONE, *file, "2.csv", "--payment-file", "1")
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
     assert "either --bank-account" in await clerk(ONE, *file, "3.csv", code=2)
-    await exchange.approve(3)
+    await exchange.approve(5)
     await exchange.round_trip()
-    assert "exists" in await clerk(ONE, *file, "1.csv", "--bank-account", bank.account, code=1)
+    assert "1.csv exists already" in await clerk(ONE, *file, "1.csv", "--bank-account", bank.account, code=1)
     assert "payment file" in await clerk(ONE, *file, "3.xml", "--bank-account", bank.account), "it was not sent before"
     listed = (await clerk(ONE, "bank", "payments")).splitlines()
     assert listed[1].startswith("2\tA.H\t200.00\tDONE\tW-")
     name = listed[1].split("\t")[4]
     (tmp_path / "answer.xml").write_bytes(pain_002((name, "RJCT", "AC04")))
-    assert f"{name}\tREJECTED\t4\t" in await clerk(ONE, "bank", "pay-answer", "answer.xml")
+    assert f"{name}\tREJECTED\t6\t" in await clerk(ONE, "bank", "pay-answer", "answer.xml")
     (tmp_path / "answer.xml").write_bytes(pain_002(("other", "RJCT", "AC04")))
     assert "no file of ours" in await clerk(ONE, "bank", "pay-answer", "answer.xml", code=1)
 
 
-async def test_payments_over_rest(exchange: SmallExchange, bank: MockBank, rest: Rest) -> None:
-    asked = {"account": "A.H", "amount": "200.00", **{f"payee_{k}": v for k, v in PAYEE._asdict().items()}}
+async def test_payments_over_rest(exchange: SmallExchange, ready: MockBank, rest: Rest) -> None:
+    bank = ready
+    asked = {"account": "A.H", "amount": "200.00", "payee": 1}
     number = (await rest(ONE, "POST", "/payment-orders", json=asked))["proposal"]
     await exchange.approve(number)
     await exchange.round_trip()
@@ -170,6 +173,7 @@ async def test_payments_over_rest(exchange: SmallExchange, bank: MockBank, rest:
         "file": 1,
         "payments": 1,
         "sum": "200.00",
+        "stopped": [],
     }
     assert b"pain.001.001.09" in await rest.content(ONE, "/payment-files/1/content")
     (order,) = (await rest("auditor", "GET", "/payment-orders"))["orders"]

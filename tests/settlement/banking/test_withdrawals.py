@@ -18,8 +18,9 @@ from settlement.banking import (
 )
 from settlement.banking.withdrawal_limits import Limits
 from settlement.banking.withdrawals import Request
-from settlement.base import standings
+from settlement.base import proposals, standings
 from settlement.base.standings import new_notice
+from settlement.ledger import cash
 from settlement.service import movements
 from tests.settlement.banking.bank_days import FREE, NAME, PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
@@ -230,11 +231,11 @@ async def test_a_withdrawal_is_cancelled_until_it_is_with_the_bank(
 async def test_a_clerk_works_the_list_of_withdrawals(exchange: SmallExchange) -> None:
     for number in (1, 2):
         await ask(exchange, ASKED._replace(client_ref=f"R-{number}"))
-    listed = (await clerk(ONE, "withdrawal", "list", "--withdrawal-state", "ASKED")).splitlines()
+    listed = (await clerk(ONE, "withdrawal", "list", "--status", "ASKED")).splitlines()
     assert listed[1].startswith("1\tA\tA.H\t200.00\tASKED\tno\t")
     assert "waits for another person's approval: cash 2" in await clerk(ONE, "withdrawal", "accept", "1")
     assert "is declined" in await clerk(ONE, "withdrawal", "decline", "2", "--reason", "twice")
-    assert "twice" in await clerk(ONE, "withdrawal", "list", "--withdrawal-state", "DECLINED", "--member", "A")
+    assert "twice" in await clerk(ONE, "withdrawal", "list", "--status", "DECLINED", "--member", "A")
     limit = ("withdrawal", "limit", "--per-payment", "1.00", "--per-day", "2.00", "--wait-hours", "1")
     assert "none of the permissions operate" in await clerk(ONE, *limit, code=1)
     assert "withdrawal_limit 2" in await clerk("operator-2", *limit, "--account", "A.H")
@@ -288,3 +289,84 @@ async def test_a_member_asks_with_its_own_key(exchange: SmallExchange, ready: Mo
     await exchange.round_trip()
     assert (await rest.own("M1", "GET", "/v1/withdrawals/1"))["money_back"] is True
     await rest(ONE, "POST", "/payees/2/end", json={"reason": "closed"})
+
+
+@pytest.mark.parametrize("why", ["PAYEE_ENDED", "NOT_ACTIVE"])
+async def test_what_is_stopped_after_it_was_accepted_is_neither_approved_nor_sent(
+    exchange: SmallExchange, ready: MockBank, why: str
+) -> None:
+    """One withdrawal is accepted, another one held, a third is fine; the stop comes then."""
+    assert ready.balance_fen == 100_000
+    number = await ask(exchange, Request("R-0", "A.H", 10_000, 1))
+    proposal = await do(exchange, withdrawals.accept, ONE, number)
+    await held(exchange)
+    out = await do(exchange, cash.propose, ONE, "A.H", -100, "by hand")
+    if why == "PAYEE_ENDED":
+        assert await do(exchange, payees.end, ONE, 1, "the member says that it is not its own") == [1, 2]
+    else:
+        await do(exchange, standings.write, new_notice("suspend", "member", "A", "operator-2", "fraud"))
+        await refused(exchange, why, movements.approve, OTHER, out)
+        await refused(exchange, why, cash.propose, ONE, "A.H", -100, "by hand again")
+    await refused(exchange, why, movements.approve, OTHER, proposal)
+    text_ = await refused(exchange, "NO_PAYMENTS", payouts.send, ONE, ACCOUNT)
+    assert "cash 3: " in text_
+    assert "nothing is paid to it" in text_
+    await do(exchange, movements.decline, OTHER, proposal)
+    assert await state(exchange, 1) == ("DECLINED", True)
+    assert await state(exchange, 2) == ("HELD", False)
+    await exchange.approve(await do(exchange, withdrawals.give_back, ONE, 2))
+    await exchange.round_trip()
+    found = await do(exchange, withdrawal_states.find, 2)
+    assert (found.state, found.money_back) == ("CANCELLED", True)
+    assert "nothing is paid to it" in found.reason
+    assert exchange.held("A.H") == 100_000
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+
+async def test_a_payment_file_leaves_stopped_orders_out_and_names_them(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    assert ready.balance_fen == 100_000
+    await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE._replace(account="62220002")))
+    await held(exchange)
+    await held(exchange, Request("R-2", "A.H", 30_000, 2))
+    await refused(exchange, "ILLEGAL_STEP", withdrawals.give_back, ONE, 2)
+    await do(exchange, payees.end, ONE, 1, "the member says that it is not its own")
+    sent = await do(exchange, payouts.send, ONE, ACCOUNT)
+    assert (sent.payments, sent.sum_fen) == (1, 30_000)
+    assert b"62220001" not in sent.content
+    assert [(one.account, one.amount_fen) for one in sent.stopped] == [("A.H", 20_000)]
+    assert sent.stopped[0].why == "account 62220001 of member A has ended: nothing is paid to it"
+
+
+async def test_a_clerk_pays_to_registered_accounts_alone_within_the_limits(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    """A clerk's orders and the member's own requests count together."""
+    assert ready.balance_fen == 100_000
+    with pytest.raises(BadValue, match="the number of a live account of A at a bank"):
+        await do(exchange, withdrawals.pay, ONE, "A.H", 100, 2)
+    tight = Limits(40_000, 50_000, 24)
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", tight))
+    await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE._replace(account="62220002")))
+    await refused(exchange, "PAYEE_WAITS", withdrawals.pay, ONE, "A.H", 100, 2)
+    await refused(exchange, "OVER_LIMIT", withdrawals.pay, ONE, "A.H", 40_001, 1)
+    proposal = await do(exchange, withdrawals.pay, ONE, "A.H", 40_000, 1)
+    summary = (await do(exchange, proposals.find, proposal)).summary
+    assert (summary["withdrawal"], summary["member"]) == ("1", "A")
+    await refused(exchange, "OVER_LIMIT", withdrawals.pay, ONE, "A.H", 10_001, 1)
+    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", Request("R-1", "A.H", 10_001, 1))
+    await do(exchange, standings.write, new_notice("suspend", "member", "A", "operator-2", "fraud"))
+    await refused(exchange, "NOT_ACTIVE", withdrawals.pay, ONE, "A.H", 1, 1)
+
+
+async def test_a_new_payee_waits_for_the_longest_hours_of_the_members_accounts(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    assert ready.balance_fen == 100_000
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", Limits(1, 1, 100), "A.H"))
+    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", Limits(1, 1, 8_000), "B.H"))
+    await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE._replace(account="62220002")))
+    rows = await do(exchange, payees.listing, member="A")
+    hours = (rows[1].usable_at - rows[0].usable_at) / payees.HOUR_MS
+    assert 100 <= hours < 200, "those of A.H alone"

@@ -140,7 +140,7 @@ async def test_people_sign_and_prove_a_day_by_commands(three_days_closed: SmallE
     assert [row["signed_by"] for row in status["signatures"]] == [ONE, OTHER, RISK]
     file = tmp_path / "record.json"
     await goldx("day", "--as", ONE, "record", before, "--out", str(file))
-    assert "is there already" in (await goldx("day", "--as", ONE, "record", before, "--out", str(file), code=1)).output
+    assert "exists already" in (await goldx("day", "--as", ONE, "record", before, "--out", str(file), code=1)).output
     kept = json.loads(file.read_bytes())
     assert sha256(kept["record"].encode()).hexdigest() == kept["sha256"] == record
     outputs = {name: output for name, _, output in json.loads(kept["record"])["steps"]}
