@@ -36,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fault campaign", "only with -m faults")
     group.addoption("--seed", type=int, default=None, help="seed of the first round; each next has the next number")
     group.addoption("--rounds", type=int, default=15, help="rounds of the campaign")
+    year = parser.getgroup("simulated year", "only with -m slow, with --seed")
+    year.addoption("--days", type=int, default=250, help="trading days of the simulated year")
+    year.addoption("--trades", type=int, default=2_000, help="trades of each of its days")
 
 
 @pytest.hookimpl(wrapper=True)
