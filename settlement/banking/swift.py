@@ -6,7 +6,7 @@ without a type, texts before the first entry and after the closing balance, and 
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +34,21 @@ MOVEMENT: Final = re.compile(
     r"[0-9]{6}([0-9]{4}| {4})?R?[DC][A-Z]?\s?[0-9]{1,12},[0-9]*([SNF][A-Z0-9 ]{3}.*|\n.*|)", re.DOTALL | re.IGNORECASE
 )
 """An entry from its dates to its type. The library stops reading an amount at an unknown character, and continues."""
+PLACEHOLDERS: Final = frozenset(("NONREF", "NOTPROVIDED", "EREF", "KREF", "EREF+", "KREF+"))
+"""References that say only that there is none, or that it stands in the details."""
+SLASHED: Final = re.compile(r"/(EREF|NAME)/+([^/]+)")
+"""Parts of details that some banks divide by strokes."""
+REMARK: Final = "MTLG:"
+"""Before a remark of the bank, which the library reads as the end of the reference before it."""
+TEXTS: Final = (
+    "extra_details",
+    "transaction_details",
+    "posting_text",
+    "purpose",
+    "additional_purpose",
+    "non_swift",
+)
+"""The texts of an entry, by the library's names."""
 NO_TYPE: Final = "NONE"
 """The type of entries that have none; without a type the library joins an entry with the next."""
 
@@ -225,24 +240,39 @@ def _entries(lines: Sequence[_Field], parsed: Any, notes: list[str]) -> tuple[En
             continue
         value_day = _day(data["date"])
         day = _day(data["entry_date"]) if isinstance(data.get("entry_date"), date) else value_day
-        customer = str(data.get("customer_reference") or "")
         item = Item(
             amount,
-            one_text([data.get("end_to_end_reference") or ("" if customer == "NONREF" else customer)]),
-            one_text([data.get("applicant_name")]),
+            *_named(data),
             "".join(str(data.get("applicant_iban") or "").split()),
             "",
-            one_text(
-                data.get(name)
-                for name in ("extra_details", "transaction_details", "posting_text", "purpose", "additional_purpose")
-            ),
+            one_text([*(data.get(name) for name in TEXTS), *_remarks(data)]),
         )
         code = str(data.get("id") or "").strip()
         reversal = str(data["status"]).upper().startswith("R")
-        bank_reference = one_text([data.get("bank_reference")])
+        bank_reference = _reference(data.get("bank_reference"))
         code = "" if code == NO_TYPE else code
         entries.append(Entry(field.line, day, value_day, amount, reversal, bank_reference, code, (item,)))
     return tuple(entries)
+
+
+def _named(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the reference of an entry, and the name of its other side."""
+    details = str(data.get("transaction_details") or "")
+    slashed = dict(SLASHED.findall("".join(details.splitlines()))) if details.startswith("/") else {}
+    stated = (data.get("end_to_end_reference"), slashed.get("EREF"), data.get("customer_reference"))
+    reference = next(filter(None, map(_reference, stated)), "")
+    return reference, one_text([data.get("applicant_name") or slashed.get("NAME")])
+
+
+def _reference(text: object) -> str:
+    found = one_text([str(text or "").partition(REMARK)[0]])
+    return "" if found in PLACEHOLDERS else found.removeprefix("KREF+").strip()
+
+
+def _remarks(data: Mapping[str, Any]) -> list[str]:
+    """Return the bank's remarks that stand behind references."""
+    stated = (str(data.get(name) or "") for name in ("end_to_end_reference", "customer_reference"))
+    return [remark for text in stated if (remark := text.partition(REMARK)[2])]
 
 
 def _fen(line: int, tag: str, amount: Any) -> int:
