@@ -24,7 +24,8 @@ from goldx.streams.frames import EventFrame
 PUBLISHED_BY_HANDLER: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The most frequent events. Their handlers publish the messages of ``private_messages`` themselves, which is faster."""
 PART_EVENTS: Final = 500
-"""About so many events of one command, such as the cancels of all orders of a member, are folded at once.
+"""About so many events of one command, such as the cancels of all orders of a member or the trades of a large order,
+are folded at once.
 
 Part of what all gateways have in common: changes of a book are published with each part, and numbered.
 """
@@ -168,15 +169,16 @@ class View:
     def _fold(self, outcome: Outcome, start: int) -> int:
         """Fold the events of a command from ``start`` on, all or a part of them, and return where the next part begins.
 
-        A part ends between two cancels with no order on its way into a book: there the view is whole.
+        A part ends between two cancels, or between two trades of an order that is on its way into a book: there what
+        clients can read fits together, as that order is in no book yet. The trades of an auction are one part, because
+        the book is crossed until the last of them.
         """
         handlers = self._handlers
         sequence = self.sequence
         least = start + self._part_events
         number = start
-        cancelled = events.OrderCancelled
         for event in outcome[start:] if start else outcome:
-            if number >= least and self._incoming is None and type(event) is cancelled is type(outcome[number - 1]):
+            if number >= least and type(event) is self._dividing() is type(outcome[number - 1]):
                 break
             if event.sequence != sequence + 1:
                 raise Gap(f"event {event.sequence} follows event {sequence}")
@@ -185,8 +187,14 @@ class View:
             handlers[type(event)](event)
         self.sequence = sequence
         self.at = outcome[number - 1].at
+        if number == len(outcome):
+            self._enter_book()
         self._publish_changes()
         return number
+
+    def _dividing(self) -> type[Any]:
+        """Return the type of two events between which a part may end now."""
+        return events.OrderCancelled if self._incoming is None else events.Trade
 
     def _begin_epoch(self, position: Position, epoch: int) -> None:
         self.beginning = self.beginning or str(position)
@@ -195,8 +203,6 @@ class View:
             channel.begin_epoch(self.beginning, epoch)
 
     def _publish_changes(self) -> None:
-        if self._incoming is not None:
-            self._enter_book()
         for market in self._changed.values():
             market.publish_changes(self.at)
         self._changed.clear()

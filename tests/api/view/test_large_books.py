@@ -1,5 +1,6 @@
 """A large book is sent in several pieces of work; a subscriber's book is nevertheless complete and current."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +9,6 @@ from api.view.channels import KEPT, PART_ROWS
 from api.view.tables import CHUNK_SIZE
 from goldx.protocol import terms
 from goldx.protocol.events import DayEnded, OrderCancelled
-from goldx.streams.frames import EventFrame
 from tests.api.view.test_market_data import Market, Reader, subscribed
 from tests.turns import calls_of_steps
 
@@ -123,10 +123,39 @@ def test_a_day_ends_in_parts_however_many_orders_it_forgets() -> None:
     market.apply(DayEnded(market.next(), market.at, "2026-11-30"))
     live = [order_id for order_id, order in market.view.orders.items() if order.live]
     ended = DayEnded(market.next(), market.at, "2026-12-01")
-    position = (market.view.position.ms + 1, 0)
-    frame = EventFrame(position, ((ended,),), market.view.epoch, market.view.previous)
-    parts = calls_of_steps(market.view.parts(frame, lambda *_: ()))
+    parts = calls_of_steps(market.view.parts(market.frame(ended), lambda *_: ()))
     assert [order_id for order_id, _ in market.view.orders.items()] == live
     print(f"{max(parts)} calls at most, {sum(parts)} in all")
     assert max(parts) < 4 * CHUNK_SIZE
     assert sum(parts) > 8 * CHUNK_SIZE
+
+
+def test_an_order_that_takes_thousands_of_levels_is_folded_in_parts() -> None:
+    """After each the book is what its subscribers have, and not crossed, though the order bids higher than it."""
+    market = LargeMarket()
+    messages = subscribed(market, "book.AU")
+    book, asks = market.view.markets["AU"].book, market.view.accounts["B.H"].live
+    makers, taker = list(asks.values()), market.orders + 1
+    quantity = sum(maker.remaining for maker in makers) + 1_000
+    outcome: list[Any] = [market.place(taker, "A.H", terms.BUY, 90_000, quantity)]
+    left = quantity
+    for number, maker in enumerate(makers, 1):
+        left -= maker.remaining
+        outcome.append(market.trade(maker.order_id, taker, maker.remaining, 0, left, number))
+    sizes = []
+
+    def parts() -> Iterator[int]:
+        for folded in market.view.parts(market.frame(*outcome), lambda *_: ()):
+            yield folded
+            levels, checksum = book_of(messages)
+            assert checksum == market.view.markets["AU"].depth(None)["checksum"]
+            sizes.append(len([row for (side, _), row in levels if side == "asks"]))
+            assert (book.best(terms.BUY) or (0,))[0] < (book.best(terms.SELL) or (60_000,))[0] or not asks
+
+    calls = calls_of_steps(parts())
+    assert len(makers) == ORDERS
+    assert sizes[-1] == 0
+    assert book.best(terms.BUY) == (90_000, 1_000)
+    print(f"{calls} calls, {sizes} levels")
+    assert 0 < sizes[0] < ORDERS
+    assert market.view.orders[taker].filled == quantity - 1_000

@@ -50,7 +50,11 @@ class Market:
         return self.sequence
 
     def apply(self, *events: AnyEvent) -> None:
-        self.view.apply(EventFrame((1, self.sequence), (events,)), lambda *_: ())
+        self.view.apply(self.frame(*events), lambda *_: ())
+
+    def frame(self, *events: AnyEvent) -> EventFrame:
+        """Return the events of one command, which end with the newest one made."""
+        return EventFrame((1, self.sequence), (events,))
 
     def place(self, order_id: int, account: str, side: int, price: int, quantity: int) -> OrderAccepted:
         """Return the acceptance of a limit order; prices in fen, quantities in mg."""
