@@ -15,12 +15,20 @@ from api import staff as staff_module
 from api.app import GatewayServer
 from api.staff import StaffProcess
 from goldx.hosting.settings import Settings
+from settlement.base import working_days
 from tests.settlement.rest import Rest, running, serving
 from tests.settlement.small_exchange import ONE, ROW, SmallExchange
 from tests.turns import longest_turn
 
 BARS = 120
-PAGES = ("/lots", "/stock", "/audit", "/exports/bars?format=xlsx", "/exports/stock?format=xlsx")
+PAGES = (
+    "/lots",
+    "/stock",
+    "/audit",
+    "/exports/bars?format=xlsx",
+    "/exports/stock?format=xlsx",
+    "/certificates/1/pdf",
+)
 
 
 def ask(server: GatewayServer, rest: Rest, paths: tuple[str, ...]) -> dict[str, int]:
@@ -44,7 +52,9 @@ async def test_no_request_holds_the_loop_of_the_members(
         await asyncio.to_thread(ask, server, rest, ("/v1/settlement/status",))  # starts the process
         process = server.gateway.staff._process
         assert process is not None
-        paths = tuple(f"/v1/settlement{path}" for path in PAGES)
+        today = working_days.today()
+        account = f"/exports/accounts/A.H?from={today}&to={today}&format=xlsx"
+        paths = tuple(f"/v1/settlement{path}" for path in (*PAGES, account))
         paths += ("/openapi.json", "/docs", "/v1/instruments", "/v1/status", "/metrics", "/health")
         passed_on = await longest_turn(asyncio.to_thread(ask, server, rest, paths))
         file = b"serial\n" + b"".join(b"S%d\n" % number for number in range(5_000))
