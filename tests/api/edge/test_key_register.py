@@ -1,9 +1,12 @@
 """Keys without the database: the market can be stopped, keys log on and are revoked, and their age is shown."""
 
 import asyncio
+import json
+from pathlib import Path
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect as open_socket
 
 from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
@@ -13,7 +16,20 @@ from goldx.streams.keys import Keys
 from settlement.base import database, registry, standings
 from tests.api.conftest import until
 from tests.api.edge.frozen import Venue, frozen
+from tests.api.sessions.test_ends import OtherGateway
+from tests.api.sessions.test_log_ons import pair
 from tests.registered import find_principal
+
+FLOODS = 8
+"""Connections that do nothing but log on with a wrong signature, each from an address of its own."""
+MOST_MB = 40
+""" 160,000 log-ons that waited for the database once took 1,200 MB."""
+
+
+def resident_mb(pid: int) -> int:
+    """Return the memory that a process uses."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) // 1_024
 
 
 async def ask_on(member: ExchangeClient, account: str) -> None:
@@ -118,3 +134,59 @@ async def test_a_key_that_was_just_registered_logs_on_and_one_revoked_in_sql_is_
         with pytest.raises(ConnectionLost):
             await ask_on(member, desk.a)
     await engine.dispose()
+
+
+async def test_a_revocation_takes_effect_while_a_flood_of_log_ons_waits_for_the_database(venue: Venue) -> None:
+    """Nor does the flood fill the memory, or keep another member from logging on."""
+    services, desk = venue.services, venue.desk
+    flooded = OtherGateway(services, "gateway-flooded")
+    url = await flooded.start()
+    refused: list[int] = [0] * FLOODS
+    sent = 0
+
+    async def flood(number: int) -> None:
+        nonlocal sent
+        address = f"{url}/ws".replace("http", "ws")
+        async with open_socket(address, proxy=None, local_addr=(f"127.0.1.{number}", 0), max_queue=None) as attacker:
+
+            async def read() -> None:
+                async for message in attacker:
+                    error = json.loads(message).get("error")
+                    refused[number] += error is not None and error["data"]["reason"] == "RATE_LIMITED"
+
+            reading = asyncio.create_task(read())
+            try:
+                while True:
+                    for request in pair(sent):
+                        await attacker.send(request)
+                    sent += 1
+                    await asyncio.sleep(0)
+            finally:
+                reading.cancel()
+
+    member = connect(url, services.keys["FIRM-A"])
+    await member.__aenter__()
+    await member.call("session.cancel_on_disconnect", enabled=True, grace_ms=60_000)
+    await member.place(desk.a, desk.symbol, "buy", price="500.00", quantity="1", client_order_id="resting")
+    live = desk.server.gateway.view.accounts[desk.a].live
+    await until(lambda: bool(live))
+    before = resident_mb(flooded.process.pid)
+    floods = [asyncio.create_task(flood(number)) for number in range(FLOODS)]
+    with frozen(venue.postgres):
+        async with asyncio.timeout(60):
+            await until(lambda: min(refused) > 0)
+            await venue.revoke_over_streams("FIRM-A.key")
+            await until(lambda: not live)
+            with pytest.raises(ConnectionLost):
+                await ask_on(member, desk.a)
+            async with connect(url, services.keys["FIRM-B"]) as honest:
+                assert honest.identity["member"] == "FIRM-B"
+        assert not any(task.done() for task in floods)
+        grown = resident_mb(flooded.process.pid) - before
+    for task in floods:
+        task.cancel()
+    await asyncio.gather(*floods, return_exceptions=True)
+    await flooded.kill()
+    print(f"{sent} requests, {sum(refused)} refused, {grown} MB")
+    assert grown < MOST_MB
+    await member.__aexit__(None, None, None)
