@@ -138,12 +138,15 @@ class KeyRegister:
         return self._stopped_keys | members
 
     async def look_up(self, key_id: str) -> Principal | None:
-        """Return the holder of a key after reading the register. Raises RegisterAway if that is not possible."""
+        """Return the holder of a key after reading the register. Raises RegisterAway if that is not possible.
+
+        A suspended or ended key costs as much as an unknown one, so that the time does not tell them apart.
+        """
+        for _ in range(2):  # a read that is under way may have begun before the key was registered
+            await self.refresh()
         known = self._principals.get(key_id)
         if self._is_blocked(key_id, known and known.member, known and known.staff):
             return None
-        for _ in range(2):  # a read that is under way may have begun before the key was registered
-            await self.refresh()
         if self._away:
             raise RegisterAway("the register of keys is not reachable, and the keys known here do not include this one")
         return self.find(key_id)

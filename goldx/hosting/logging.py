@@ -63,4 +63,5 @@ def configure(service: str, level: int = logging.INFO) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "nicegui"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    for name in ("uvicorn.access", "fontTools"):
+        logging.getLogger(name).setLevel(logging.WARNING)
