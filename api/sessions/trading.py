@@ -40,6 +40,7 @@ from goldx.protocol.commands import (
     AnyCommand,
     InstrumentDefine,
     MarketEndDay,
+    MarketSetReference,
     OrderCancel,
     OrderCancelAll,
     OrderPlace,
@@ -48,7 +49,7 @@ from goldx.protocol.commands import (
     QuoteSet,
     TradeBust,
 )
-from goldx.protocol.dangerous_terms import DEFINITION_RULES, dangerous_terms
+from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
@@ -66,6 +67,12 @@ SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_perc
 
 TERMS: Final = InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
+RULES: Final = {
+    InstrumentDefine.method: DEFINITION_RULES,
+    MarketEndDay.method: END_OF_DAY_RULES,
+    MarketSetReference.method: REFERENCE_RULES,
+}
+"""By method: the version of the rules by which the core decides."""
 PREVIEW: Final = "instrument.preview"
 """The method that returns what ``instrument.define`` would change."""
 
@@ -245,7 +252,7 @@ class Trading:
         fields = BY_METHOD[method].__struct_fields__
         added: dict[str, Any] = {
             **set_by_gateway,
-            "rules": DEFINITION_RULES if method == InstrumentDefine.method else END_OF_DAY_RULES,
+            "rules": RULES.get(method),
             "given": [name for name in TERMS if name in params],
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }

@@ -221,6 +221,9 @@ class MarketSetReference(OperatorCommand, tag=13, frozen=True):
 
     ``largest_change_percent``, which the gateway sets: a price further away from the last one (before the first trade:
     from the reference) becomes the reference only when a second person sends the same command. None: no limit.
+
+    ``rules``, which the gateway sets too: from 1 on this is also so for the first reference of an instrument, if it is
+    far from the prices of all others (``goldx.protocol.dangerous_terms``). 0 in journals that are older than the field.
     """
 
     method: ClassVar[str] = "market.set_reference"
@@ -228,6 +231,7 @@ class MarketSetReference(OperatorCommand, tag=13, frozen=True):
     price: int
     by: str = ""
     largest_change_percent: int | None = None
+    rules: int = 0
 
 
 class MemberKill(OperatorCommand, tag=14, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol import terms
-from goldx.protocol.dangerous_terms import dangerous_terms
+from goldx.protocol.dangerous_terms import dangerous_terms, is_strange_first_reference
 from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
 from matching.core.instrument import TERMS, Definition, Instrument
 from matching.core.state import State
@@ -40,7 +40,7 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     if instrument is not None and (instrument.phase != terms.CLOSED or instrument.has_open_orders()):
         state.refuse("instrument.define", "PHASE", None, symbol, "it must be closed and without open orders")
         return
-    if rules and _is_proposed(state, symbol, instrument, definition, by):
+    if rules and _is_proposed(state, symbol, instrument, definition, by, rules):
         return
     state.proposed_terms.pop(symbol, None)
     if instrument is None:
@@ -55,12 +55,14 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     state.emit(INSTRUMENT_DEFINED, symbol, *definition.written())
 
 
-def _is_proposed(state: State, symbol: str, instrument: Instrument | None, definition: Definition, by: str) -> bool:
+def _is_proposed(
+    state: State, symbol: str, instrument: Instrument | None, definition: Definition, by: str, rules: int
+) -> bool:
     """Return whether a definition waits for a second person; then it is noted and published."""
     old = None if instrument is None else dict(zip(TERMS, instrument.definition.values(), strict=True))
     price = definition.reference_price or 0 if instrument is None else instrument.last or instrument.reference
     others = [one.last or one.reference for one in state.instruments.values() if one is not instrument]
-    dangerous = dangerous_terms(old, dict(zip(TERMS, definition.values(), strict=True)), price, others)
+    dangerous = dangerous_terms(old, dict(zip(TERMS, definition.values(), strict=True)), price, others, rules)
     values = definition.values()
     proposed, first = state.proposed_terms.get(symbol, ((), by))
     if not dangerous or (proposed == values and first != by):
@@ -73,9 +75,10 @@ def _is_proposed(state: State, symbol: str, instrument: Instrument | None, defin
 def set_reference(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``market.set_reference``: limits that are a percentage of it change with it; resting orders stay.
 
-    A price further away than ``largest_change_percent`` takes two persons.
+    A price further away than ``largest_change_percent`` takes two persons; by rules from 1 on, so does a first
+    reference that is far from the prices of all other instruments.
     """
-    _, symbol, price, by, largest = command
+    _, symbol, price, by, largest, rules = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
         state.refuse("market.set_reference", "UNKNOWN_SYMBOL", None, symbol)
@@ -83,7 +86,7 @@ def set_reference(state: State, command: tuple[Any, ...]) -> None:
         state.refuse("market.set_reference", "BAD_PRICE", None, symbol)
     elif instrument.retired:
         state.refuse("market.set_reference", "RETIRED", None, symbol, "instrument.define brings it back")
-    elif largest is not None and _is_far(instrument, price, largest) and not _is_second(instrument, price, by):
+    elif _is_strange(state, instrument, price, largest, rules) and not _is_second(instrument, price, by):
         instrument.proposed_price = price
         instrument.proposed_by = by
         state.emit(REFERENCE_PROPOSED, symbol, price, by)
@@ -96,10 +99,16 @@ def set_reference(state: State, command: tuple[Any, ...]) -> None:
         state.emit(REFERENCE_CHANGED, symbol, price)
 
 
-def _is_far(instrument: Instrument, price: int, percent: int) -> bool:
-    """Return whether a price differs by more than ``percent`` from the last price, or else from the reference."""
+def _is_strange(state: State, instrument: Instrument, price: int, percent: int | None, rules: int) -> bool:
+    """Return whether a price differs by more than ``percent`` from the last price, or else from the reference.
+
+    Before the first of either, and by rules from 1 on: whether it is far from the prices of all other instruments.
+    """
     centre = instrument.last or instrument.reference
-    return centre > 0 and abs(price - centre) * 100 > centre * percent
+    if centre:
+        return percent is not None and abs(price - centre) * 100 > centre * percent
+    others = (one.last or one.reference for one in state.instruments.values() if one is not instrument)
+    return rules > 0 and is_strange_first_reference(price, others)
 
 
 def _is_second(instrument: Instrument, price: int, by: str) -> bool:

@@ -48,6 +48,13 @@ BUGS = (
     ),
     # References
     Bug("one person moves a reference anywhere", LISTING, "if largest is not None and", "if largest == 0 and"),
+    Bug(
+        "one person gives any first reference",
+        LISTING,
+        "return rules > 0 and is_strange",
+        "return rules > 1 and is_strange",
+    ),
+    Bug("older journals ask about a first reference", LISTING, "return rules > 0 and is_strange", "return is_strange"),
     Bug("the first person may give it twice", LISTING, " and instrument.proposed_by != by\n", "\n"),
     Bug(
         "a second person may give another price",

@@ -30,7 +30,7 @@ NOW: dict[str, Any] = {
     "interruption_ms": 300_000,
     "resale_lock_days": 0,
     "same_day_reuse_percent": 100,
-    "reopening_steps": None,
+    "reopening_steps": 3,
     "bust_window_ms": None,
 }
 
@@ -55,7 +55,7 @@ BOUNDS = [
     ("price_rule", (0,), (1,)),
     ("name", ("", "Dore"), ()),
     ("name_zh", ("", "合质金"), ()),
-    ("reopening_steps", (None, 1, 9), ()),
+    ("reopening_steps", (1, 9), (None,)),
     ("bust_window_ms", (None, 0, 86_400_000), ()),  # an annulment itself takes two
     ("reference_price", (PRICE, 1), ()),  # market.set_reference asks
 ]
@@ -71,6 +71,10 @@ def test_the_bounds_of_a_known_instrument(name: str, alone: tuple[Any, ...], tog
         assert dangerous_terms(NOW, NOW | {name: value}, PRICE, []) == (), value
     for value in together:
         assert dangerous_terms(NOW, NOW | {name: value}, PRICE, []) == (name,), value
+
+
+def test_what_the_first_version_of_the_table_did_not_ask_is_not_asked_by_it() -> None:
+    assert dangerous_terms(NOW, NOW | {"reopening_steps": None}, PRICE, [], 1) == ()
 
 
 def test_a_value_that_stays_is_not_asked_again() -> None:

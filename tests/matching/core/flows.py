@@ -286,7 +286,9 @@ class Flow:
 
     def set_reference(self) -> AnyCommand:
         largest = self.maybe(50, lambda: self.dice.number(1, 3))
-        first = commands.MarketSetReference(self.symbol(), self.price(), self.dice.choose(("ann", "bob")), largest)
+        price = self.price() * (3 if self.chance(10) else 1)
+        by, rules = self.dice.choose(("ann", "bob")), self.dice.number(0, 1)
+        first = commands.MarketSetReference(self.symbol(), price, by, largest, rules)
         if self.chance(50):  # the same command, perhaps by another person
             self.queued.append(msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob"))))
         return first

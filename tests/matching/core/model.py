@@ -155,7 +155,7 @@ class Model(Busts, OrderCommands):
         before = None if known is None else {name: getattr(known.terms, name) for name in TERMS[1:]}
         price = c.reference_price if known is None else known.last or known.reference
         others = [one.last or one.reference or 0 for symbol, one in self.instruments.items() if symbol != c.symbol]
-        asked = dangerous_terms(before, after, price or 0, others)
+        asked = dangerous_terms(before, after, price or 0, others, c.rules)
         first = self.proposed.get(c.symbol)
         if not asked or (first is not None and first[0] == after and first[1] != c.by):
             return False
@@ -168,10 +168,15 @@ class Model(Busts, OrderCommands):
         if instrument.retired:
             raise Refused("RETIRED")
         centre = instrument.last or instrument.reference
+        inside = True
         if c.largest_change_percent is not None and centre is not None:
             inside = abs(c.price - centre) <= centre * c.largest_change_percent / 100
+        if c.rules and centre is None:
+            prices = [one.last or one.reference for one in self.instruments.values() if one.last or one.reference]
+            inside = not prices or any(price / 2 <= c.price <= price * 2 for price in prices)
+        if not inside:
             price, first = instrument.proposed or (None, "")
-            if not inside and (price != c.price or first == c.by):
+            if price != c.price or first == c.by:
                 instrument.proposed = (c.price, c.by)
                 self.emit(events.ReferenceProposed, c.symbol, c.price, c.by)
                 return

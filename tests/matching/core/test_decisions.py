@@ -8,7 +8,7 @@ import pytest
 
 from goldx.protocol import commands, events, terms
 from goldx.protocol.commands import AnyCommand
-from goldx.protocol.dangerous_terms import DEFINITION_RULES
+from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES
 from matching.core.engine import Engine
 from tests.matching.core.driving import apply
 from tests.matching.core.test_stories import LOT, market, place
@@ -101,6 +101,23 @@ def test_a_far_reference_is_followed_by_another_person_who_gives_the_same() -> N
     engine = Engine.restore(engine.snapshot())
     assert [give(engine, 112, "ben"), give(engine, 112, "ada")] == ["reference.proposed", "reference.changed"]
     assert [give(engine, 112, "ben")] == ["reference.proposed"], "a proposal that took effect is over"
+
+
+def test_a_first_reference_far_from_all_other_prices_is_followed_by_another_person_who_gives_the_same() -> None:
+    """So does a price of 70.00 for 700.00, which nothing of the instrument itself shows."""
+    engine = market(reference_price=70_000)
+    apply(engine, 2, commands.InstrumentDefine("N"))
+
+    def first(price: int, by: str, rules: int = REFERENCE_RULES) -> str:
+        return apply(engine, 3, commands.MarketSetReference("N", price, by, 10, rules))[0].event
+
+    assert [first(7_000, "ada"), first(7_000, "ada"), first(140_001, "ben")] == ["reference.proposed"] * 3
+    engine = Engine.restore(engine.snapshot())
+    assert first(140_001, "ada") == "reference.changed"
+    for price, rules in ((35_000, REFERENCE_RULES), (140_000, REFERENCE_RULES), (7_000, 0)):
+        engine = market(reference_price=70_000)
+        apply(engine, 2, commands.InstrumentDefine("N"))
+        assert first(price, "ada", rules) == "reference.changed"
 
 
 def test_a_proposed_reference_ends_with_the_day() -> None:
