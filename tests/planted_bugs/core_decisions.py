@@ -47,7 +47,7 @@ BUGS = (
         "            pass\n",
     ),
     # References
-    Bug("one person moves a reference anywhere", LISTING, "if largest is not None and", "if largest == 0 and"),
+    Bug("one person moves a reference anywhere", LISTING, "return percent is not None and", "return percent == 0 and"),
     Bug(
         "one person gives any first reference",
         LISTING,

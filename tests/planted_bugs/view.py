@@ -42,12 +42,12 @@ BUGS = (
         "",
     ),
     Bug(
-        "a part of a command ends with an order on its way",
+        "an order enters its book between its trades",
         "view.py",
-        "number >= least and self._incoming is None and",
-        "number >= least and",
+        "        if number == len(outcome):\n            self._enter_book()\n",
+        "        self._enter_book()\n",
     ),
-    Bug("a part ends anywhere", "view.py", " and type(event) is cancelled is type(outcome[number - 1])", ""),
+    Bug("a part ends anywhere", "view.py", " and type(event) is self._dividing() is type(outcome[number - 1])", ""),
     Bug(
         "a buyer's best price is the lowest",
         "books.py",
