@@ -172,7 +172,7 @@ class Model(Busts, OrderCommands):
         if c.largest_change_percent is not None and centre is not None:
             inside = abs(c.price - centre) <= centre * c.largest_change_percent / 100
         if c.rules and centre is None:
-            prices = [one.last or one.reference for one in self.instruments.values() if one.last or one.reference]
+            prices = [price for one in self.instruments.values() if (price := one.last or one.reference)]
             inside = not prices or any(price / 2 <= c.price <= price * 2 for price in prices)
         if not inside:
             price, first = instrument.proposed or (None, "")
