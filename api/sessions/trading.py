@@ -67,12 +67,6 @@ SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_perc
 
 TERMS: Final = InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
-RULES: Final = {
-    InstrumentDefine.method: DEFINITION_RULES,
-    MarketEndDay.method: END_OF_DAY_RULES,
-    MarketSetReference.method: REFERENCE_RULES,
-}
-"""By method: the version of the rules by which the core decides."""
 PREVIEW: Final = "instrument.preview"
 """The method that returns what ``instrument.define`` would change."""
 
@@ -249,10 +243,12 @@ class Trading:
         for name in SET_BY_GATEWAY:
             if name in params:
                 raise BadValue(name, params[name], "left out: the gateway sets it")
-        fields = BY_METHOD[method].__struct_fields__
+        kind = BY_METHOD[method]
+        fields = kind.__struct_fields__
+        rules = {InstrumentDefine: DEFINITION_RULES, MarketSetReference: REFERENCE_RULES}
         added: dict[str, Any] = {
             **set_by_gateway,
-            "rules": RULES.get(method),
+            "rules": rules.get(kind, END_OF_DAY_RULES),
             "given": [name for name in TERMS if name in params],
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }

@@ -285,12 +285,11 @@ class Flow:
         return first
 
     def set_reference(self) -> AnyCommand:
-        largest = self.maybe(50, lambda: self.dice.number(1, 3))
-        price = self.price() * (3 if self.chance(10) else 1)
-        by, rules = self.dice.choose(("ann", "bob")), self.dice.number(0, 1)
-        first = commands.MarketSetReference(self.symbol(), price, by, largest, rules)
-        if self.chance(50):  # the same command, perhaps by another person
-            self.queued.append(msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob"))))
+        largest, by = self.maybe(50, lambda: self.dice.number(1, 3)), self.dice.choose(("ann", "bob"))
+        about = (self.price() * (3 if self.chance(10) else 1), by, largest, self.dice.number(0, 1))
+        first = commands.MarketSetReference(self.symbol(), *about)
+        again = msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob")))
+        self.queued += [again] * self.chance(50)
         return first
 
     def member_order(self) -> AnyCommand:
