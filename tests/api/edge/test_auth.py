@@ -1,4 +1,4 @@
-"""Whoever knows no key learns nothing of the registered ones: refusals of all keys cost the same and read the same."""
+"""Refusals of registered, suspended and unknown keys cost the same work and read the same."""
 
 from collections import Counter
 from typing import Any

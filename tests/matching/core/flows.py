@@ -286,10 +286,9 @@ class Flow:
 
     def set_reference(self) -> AnyCommand:
         largest, by = self.maybe(50, lambda: self.dice.number(1, 3)), self.dice.choose(("ann", "bob"))
-        about = (self.price() * (3 if self.chance(10) else 1), by, largest, self.dice.number(0, 1))
+        about = (self.price() * self.dice.choose((1, 1, 1, 3)), by, largest, self.dice.number(0, 1))
         first = commands.MarketSetReference(self.symbol(), *about)
-        again = msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob")))
-        self.queued += [again] * self.chance(50)
+        self.queued += [msgspec.structs.replace(first, by=self.dice.choose(("ann", "bob")))] * self.chance(50)
         return first
 
     def member_order(self) -> AnyCommand:
