@@ -1,14 +1,17 @@
 """The folded form of typed numbers: in Python, in the database, and under every unique key that people type."""
 
 import random
+from collections.abc import Awaitable, Callable
 from datetime import date
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Index, Text, UniqueConstraint, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from goldx.client.keys import Key
 from goldx.protocol.units import BadValue
 from settlement.assays import laboratories
+from settlement.banking import accounts, deposits, payees, payouts
 from settlement.base import registry
 from settlement.base.spelling import fold, same
 from settlement.custody import encumbrances, legal_holds, pledges
@@ -21,7 +24,9 @@ from settlement.lots.lots import Search
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import parse_weight
 from settlement.reconciliation import statement_file, warehouse_statement
+from settlement.recycling import counters, offers, sellers, tickets, two_way
 from settlement.reports import bar_export
+from settlement.tables.schema import metadata
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from tests.settlement import bar_lists
@@ -147,6 +152,92 @@ async def test_payments_seals_papers_and_codes_are_unique_however_they_are_spell
     ):
         with pytest.raises(BadValue, match=r"taken|no other"):
             await do(exchange, add)
+
+
+async def test_members_keys_counters_and_accounts_at_banks_are_unique_however_they_are_spelled(
+    exchange: SmallExchange,
+) -> None:
+    """Each is added once, and a second time otherwise spelled."""
+    public = [Key.generate(name).public_bytes for name in ("one", "other")]
+
+    def adding(spelled: int) -> dict[str, Callable[[AsyncConnection], Awaitable[object]]]:
+        key, counter, bank = (("K-1", "C-1", "35020001AB"), ("k-1", "c-1", "３５０２ 0001ab"))[spelled]
+        payee = payouts.Payee("Member A", ("6222-1", "６２２２－1")[spelled], "ICBC")
+        member = ("A", "a")[spelled]
+        return {
+            "member": lambda c: registry.add_member(c, ONE, member, "Member A"),
+            "key": lambda c: registry.add_key(c, ONE, key, public[spelled], member_code="A"),
+            "counter": lambda c: counters.add(c, ONE, counter, "A", "A.H", "XM1", "Counter"),
+            "bank account": lambda c: accounts.add(c, ONE, bank, "ICBC", "Venue"),
+            "virtual account": lambda c: deposits.add_virtual_account(c, ONE, bank, "A.H"),
+            "payee": lambda c: payees.propose(c, ONE, "A", payee),
+        }
+
+    for add in adding(0).values():
+        await do(exchange, add)
+    for name, add in adding(1).items():
+        print(name)
+        with pytest.raises(BadValue, match=r"taken|not added yet|nobody's|does not have yet|no other"):
+            await do(exchange, add)
+
+
+async def test_a_payment_over_the_counter_has_one_number_however_it_is_spelled(exchange: SmallExchange) -> None:
+    await do(exchange, registry.add_member, ONE, "A", "Member A")
+    await do(exchange, counters.add, ONE, "C1", "A", "A.H", "XM1", "Counter")
+    price = two_way.PostedPrice(two_way.VENUE, "NONAPPROVED_BAR", 60_000, 61_000, 0, 99_000)
+    await do(exchange, two_way.post, ONE, price)
+    who = sellers.Identity("PASSPORT", "E12345678", "One")
+    for number, reference in enumerate(("V-1", " v－1"), 1):
+        await do(exchange, tickets.open_ticket, ONE, "C1", who, "COPY", "CLEAR", "UN")
+        await do(exchange, tickets.add_item, ONE, number, tickets.Item("bar", "", "NONAPPROVED_BAR", 100, "own"))
+        await do(exchange, tickets.screen, ONE, number, {1: 99_900})
+        await do(exchange, offers.make, ONE, number)
+        await do(exchange, offers.accept, ONE, number)
+        paying = do(exchange, offers.pay, "clerk-2", number, "TRANSFER", reference)
+        if number == 1:
+            await paying
+        else:
+            with pytest.raises(BadValue, match="payment_reference"):
+                await paying
+
+
+NOT_TYPED = {
+    "acceptance.symbol",
+    "account_statement.member",
+    "day_signature.signed_by",
+    "fee_accrual.account",
+    "fee_accrual.kind",
+    "fee_accrual.subject",
+    "fee_accrual.symbol",
+    "fee_bill.account",
+    "file.about",
+    "file.kind",
+    "invoice.member",
+    "ledger_account.asset",
+    "ledger_account.kind",
+    "ledger_account.name",
+    "lot_lock.kind",
+    "payment_order.end_to_end",
+    "recon_break.asset",
+    "recon_break.kind",
+    "recon_break.scope",
+    "recon_break.subject",
+    "standing_change.change_id",
+    "tariff.name",
+    "withdrawal.client_ref",
+    "withdrawal.member",
+}
+"""Unique texts that are words of the program, codes that are looked up, or a program's own reference."""
+
+
+def test_every_number_that_is_typed_and_unique_is_compared_folded() -> None:
+    found = set()
+    for table in metadata.sorted_tables:
+        for index in table.indexes | {one for one in table.constraints if isinstance(one, UniqueConstraint)}:
+            if isinstance(index, Index) and (not index.unique or "folded(" in str([*map(str, index.expressions)])):
+                continue
+            found |= {f"{table.name}.{column.name}" for column in index.columns if isinstance(column.type, Text)}
+    assert found == NOT_TYPED
 
 
 async def test_an_order_and_a_pledge_are_one_however_they_are_spelled(exchange: SmallExchange) -> None:

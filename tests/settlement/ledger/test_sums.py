@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldx.protocol.commands import HoldingAdjust
+from goldx.protocol.commands import AccountOpen, HoldingAdjust
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_PRICE_FEN, MAX_SUM, MAX_WEIGHT_MG, MG_PER_GRAM, BadValue
+from settlement.banking import accounts, deposits
 from settlement.base import registry
+from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.custody import legal_holds, receipts
-from settlement.ledger import balances, cash
+from settlement.ledger import balances, cash, corrections
 from settlement.reconciliation import three_way
 from settlement.recycling import counters, two_way
 from settlement.recycling.two_way import PostedPrice
@@ -19,6 +21,8 @@ from settlement.service.writer import Ledger
 from settlement.tables.base import proposal
 from settlement.tables.ledger import engine_holding
 from settlement.workbooks.cells import BadFile
+from tests.settlement.banking.bank_days import statement
+from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.commands import clerk
 from tests.settlement.intake.lot_steps import advised
 from tests.settlement.publisher import Publisher
@@ -113,8 +117,17 @@ async def test_accounts_of_bound_gold_take_no_money_lots_or_counters(exchange: S
     await exchange.issue([{}])
     await exchange.approve(await do(exchange, legal_holds.propose, ONE, "A.H", "AU", 1_000, "COURT", "C-1"))
     await exchange.round_trip()
+    await exchange.engine_runner.run(
+        AccountOpen("A.H.PLEDGE", CUSTODY_MEMBER, owner="A.H"), AccountOpen("SAFE", CUSTODY_MEMBER)
+    )
+    await exchange.post()
     entering: dict[str, Callable[..., Any]] = {
         "money": lambda c: cash.propose(c, ONE, "A.H.HOLD", 100, "B-1"),
+        "money of what is pledged": lambda c: cash.propose(c, ONE, "A.H.PLEDGE", 100, "B-1"),
+        "money back": lambda c: cash.propose(c, ONE, "A.H.PLEDGE", -100, "B-1"),
+        "corrected money": lambda c: corrections.propose(c, ONE, "B.H", "A.H.HOLD", 1, "x", "L-1"),
+        "corrected gold": lambda c: corrections.propose_metal(c, ONE, "AU", "A.H.HOLD", "B.H", 1, "x", "L-1"),
+        "a virtual account": lambda c: deposits.add_virtual_account(c, ONE, "990001", "A.H.PLEDGE"),
         "a counter": lambda c: counters.add(c, ONE, "C1", "A", "A.H.HOLD", "XM1", "Counter"),
     }
     async with exchange.engine.begin() as connection:
@@ -122,5 +135,27 @@ async def test_accounts_of_bound_gold_take_no_money_lots_or_counters(exchange: S
     for act in entering.values():
         with pytest.raises(BadValue, match=r"receives gold only from A\.H"):
             await do(exchange, act)
+    with pytest.raises(BadValue, match="a trading account: this one receives gold only from SAFE"):
+        await do(exchange, cash.propose, ONE, "SAFE", 100, "B-1")
     with pytest.raises(BadFile, match="is not a trading account"):
         await advised(exchange, serial="X", account="A.H.HOLD")
+
+
+@pytest.mark.parametrize("account", ["A.H.HOLD", "A.H.PLEDGE", "SAFE"])
+async def test_neither_rest_nor_a_banks_payment_brings_money_to_accounts_of_bound_gold(
+    exchange: SmallExchange, rest: Rest, account: str
+) -> None:
+    await exchange.engine_runner.run(AccountOpen(account, CUSTODY_MEMBER, owner="A.H" if "." in account else None))
+    await exchange.post()
+    transfer = {"account": account, "amount": "1.00", "bank_reference": "B-1"}
+    assert (await rest(ONE, "POST", "/cash", 422, json=transfer))["field"] == "account"
+    await do(exchange, accounts.add, ONE, ACCOUNT, "ICBC Xiamen", "Venue & Co")
+    (found,) = await statement(exchange, MockBank(0), Payment(100, account, text=account))
+    assert found.proposal is None, "it waits in suspense"
+    (waits,) = await do(exchange, deposits.suspense)
+    with pytest.raises(BadValue, match=r"^account:"):
+        await do(exchange, deposits.assign, ONE, waits.item_no, account, "as the letter says")
+    assigned = {"account": account, "reason": "as the letter says"}
+    path = f"/bank-suspense/{waits.item_no}/assign"
+    assert (await rest(ONE, "POST", path, 422, json=assigned))["field"] == "account"
+    assert await do(exchange, balances.of_kind, "bank_escrow", CASH) == 0

@@ -35,6 +35,16 @@ def corners() -> bytes:
     return changed(workbook(["serial"]), "xl/worksheets/sheet1.xml", last)
 
 
+def wide() -> bytes:
+    """A workbook of two cells: a table of 200 columns and 100,000 rows, for which the library makes every cell."""
+
+    def last(text: str) -> str:
+        cell = '<c r="GR100000" t="inlineStr"><is><t>x</t></is></c>'
+        return text.replace("</sheetData>", f'<row r="100000">{cell}</row></sheetData>')
+
+    return changed(workbook(["serial"]), "xl/worksheets/sheet1.xml", last)
+
+
 def repeated() -> bytes:
     """An OpenDocument sheet of one cell that is repeated over all rows and columns."""
     out = io.BytesIO()
@@ -48,6 +58,13 @@ def test_a_sheet_of_two_far_corners_is_refused_and_this_process_asks_for_nothing
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(BadFile, match="MiB of memory"):
         sheets.read(corners())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024, "KiB of a file's table"
+
+
+def test_a_sheet_of_many_empty_cells_is_refused_before_they_are_made() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadFile, match=r"MiB of memory|columns|rows|cells|computing"):
+        sheets.read(wide())
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024, "KiB of a file's table"
 
 
