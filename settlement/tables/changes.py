@@ -41,7 +41,7 @@ row_act = Table(
 
 _LEDGER: Final = "append-only by trigger, and chained by hashes"
 _ENGINE: Final = "changes with nearly each event of the engine; "
-_END: Final = "append-only by trigger; the close compares it with the ledger, and a recomputed day with what was hashed"
+_END: Final = "append-only by trigger, no row comes later, and the close compares it with the ledger"
 EXEMPT: Final[Mapping[str, str]] = {
     "row_change": "the record itself",
     "row_act": "the record itself",
@@ -49,7 +49,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "ledger_entry": _LEDGER,
     "posting": _LEDGER,
     "ledger_account": _ENGINE + "compared with its postings, and with the engine",
-    "engine_holding": _ENGINE + "its totals are compared with the ledger, and the engine knows the rest itself",
+    "engine_holding": _ENGINE + "its totals are compared with the ledger, and the engine goes by figures of its own",
     "trade": _ENGINE + "compared with the ledger, trade by trade",
     "stock": _ENGINE + "computed again from the whole ledger",
     "progress": _ENGINE + "compared with the ledger, and with the next event that is posted",

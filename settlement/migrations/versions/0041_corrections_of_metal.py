@@ -1,4 +1,4 @@
-"""Corrections of metal; more tables have a record of their changes"""
+"""Corrections of metal; more tables have a record of their changes, and ends of days get no rows later"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,6 +22,16 @@ WATCHED = {
 }
 """By table: the columns that are not recorded."""
 
+LATE = {
+    **dict.fromkeys(
+        ("holding_at_end", "stock_at_end", "instrument_at_end"),
+        "EXISTS (SELECT FROM progress p WHERE p.sequence >= made.sequence)",
+    ),
+    "balance_at_end": "NOT EXISTS (SELECT FROM business_day d "
+    "WHERE d.last_sequence = made.sequence AND d.state = 'CLOSING')",
+}
+"""By table: the condition that a new row comes after what it belongs to was posted or closed."""
+
 
 def upgrade() -> None:
     op.alter_column("correction", "amount_fen", nullable=True)
@@ -39,3 +49,14 @@ def upgrade() -> None:
     )
     for table, free in WATCHED.items():
         op.execute(f"SELECT watch_rows('{table}', '{{{free}}}')")
+    for table, late in LATE.items():
+        op.get_bind().exec_driver_sql(
+            f"CREATE FUNCTION refuse_late_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF EXISTS (SELECT FROM made WHERE {late}) THEN RAISE EXCEPTION "
+            f"'INSERT of {table} is refused: what was there at that event is kept already' "
+            "USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NULL; END $$"
+        )
+        op.execute(
+            f"CREATE TRIGGER kept_once AFTER INSERT ON {table} REFERENCING NEW TABLE AS made FOR EACH STATEMENT "
+            f"EXECUTE FUNCTION refuse_late_{table}()"
+        )

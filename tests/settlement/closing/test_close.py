@@ -14,7 +14,7 @@ from settlement.closing.obstacles import Blocked
 from settlement.tables.closing import balance_at_end, business_day, close_step, day_price
 from tests.settlement.closing.days import FIRST, SECOND, THIRD, close
 from tests.settlement.commands import goldx
-from tests.settlement.small_exchange import ONE, SmallExchange, do
+from tests.settlement.small_exchange import ONE, SmallExchange, do, find_breaks
 
 
 async def outputs(exchange: SmallExchange) -> dict[tuple[str, str], tuple[bytes, bytes]]:
@@ -110,6 +110,65 @@ async def test_what_is_closed_is_not_changed(three_days_over: SmallExchange) -> 
         with pytest.raises(Exception, match=r"is refused: (the step is done|the day is closed|it is append-only)"):
             async with three_days_over.engine.begin() as connection:
                 await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO holding_at_end SELECT 'X.H', 'AU', last_sequence, 5, 0, 0, 0 FROM business_day",
+        "INSERT INTO stock_at_end SELECT 'X.H', 'AU', last_sequence, 5, 0 FROM business_day",
+        "INSERT INTO instrument_at_end SELECT last_sequence, 'XX', 5, 5 FROM business_day",
+        "INSERT INTO balance_at_end SELECT 999, last_sequence, 5 FROM business_day",
+        "INSERT INTO balance_at_end SELECT 999, last_sequence - 1, 5 FROM business_day",
+    ],
+)
+async def test_an_end_that_was_kept_gets_no_rows_later(three_days_closed: SmallExchange, statement: str) -> None:
+    with pytest.raises(Exception, match="what was there at that event is kept already"):
+        await do(three_days_closed, AsyncConnection.execute, text(statement))
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("INSERT INTO day_price SELECT day, 'XX', 1, 'LAST', 1, 'AVERAGE', '{}' FROM business_day", "day_price"),
+        (
+            "INSERT INTO close_step (day, step, position, status, started_at) "
+            "SELECT min(day), 'more', 99, 'RUNNING', 1 FROM business_day",
+            "close_step",
+        ),
+        (
+            "INSERT INTO business_day (day, first_sequence, last_sequence, ended_at, state, started_at, started_by) "
+            "VALUES ('2020-01-01', -2, -1, 1, 'CLOSING', 1, 'x')",
+            "business_day",
+        ),
+        ("UPDATE account_statement SET status = 'CONFIRMED', settled_by = 'x', settled_at = 1", "account_statement"),
+        ("UPDATE trading_day SET day = day - 30", "trading_day"),
+        ("UPDATE trading_day SET kept = NOT kept", "trading_day"),
+        ("INSERT INTO phase_change VALUES (9999, 1, 'AU', 1, 0)", "phase_change"),
+        ("INSERT INTO bulletin (day, content, hash, made_at) VALUES ('2020-01-01', '{}', sha256(''), 1)", "bulletin"),
+        (
+            "INSERT INTO day_signature SELECT day, 'risk', 'clerk-1', closing_hash, 1 FROM business_day",
+            "day_signature",
+        ),
+        (
+            "INSERT INTO day_record (day, previous, content, hash, made_at) "
+            "SELECT min(day), sha256('a'), '{}', sha256('b'), 1 FROM business_day",
+            "day_record",
+        ),
+        ("DELETE FROM accrual_day", "accrual_day"),
+        ("INSERT INTO accrual_day VALUES ('2099-01-01', 1)", "accrual_day"),
+        ("INSERT INTO acts_read VALUES ('t', '9999999999999-0')", "acts_read"),
+    ],
+)
+@pytest.mark.usefixtures("configured_database")
+async def test_rows_of_the_close_that_are_changed_by_hand_are_named(
+    three_days_closed: SmallExchange, statement: str, named: str
+) -> None:
+    """With all triggers on, by a reconciliation and by the auditor's command."""
+    await do(three_days_closed, AsyncConnection.execute, text(statement))
+    found = await find_breaks(three_days_closed)
+    assert {(one.kind, one.subject.partition(":")[0]) for one in found} >= {("HISTORY", named)}, found
+    assert f"{named} " in (await goldx("audit", "verify", code=1)).output
 
 
 async def test_balances_are_kept_for_the_accounts_that_moved(three_days_over: SmallExchange) -> None:

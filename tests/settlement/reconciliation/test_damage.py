@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import settlement.migrations
@@ -15,6 +16,7 @@ from settlement.ledger import cash, chain, own_stock
 from settlement.load_outs import application
 from settlement.reconciliation import documents, histories, three_way
 from settlement.service import movements
+from settlement.tables.changes import EXEMPT
 from tests.settlement.commands import goldx
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, load_out_application
 
@@ -116,6 +118,82 @@ async def test_damage_is_named(busy_exchange: SmallExchange) -> None:
             await connection.rollback()
         for start in named:
             assert [one for one in found if start in one], (damage, found)
+
+
+BARE: dict[str, list[str]] = {
+    "audit_log": [
+        "UPDATE audit_log SET actor = 'x' WHERE number = 2",
+        "DELETE FROM audit_log WHERE number = 2",
+        "INSERT INTO audit_log SELECT number + 1, at, actor, action, subject, detail, hash, hash FROM audit_log "
+        "ORDER BY number DESC LIMIT 1",
+    ],
+    "ledger_entry": ["UPDATE ledger_entry SET at = 1", "DELETE FROM ledger_entry", ENTRY],
+    "posting": ["UPDATE posting SET amount = -amount", "DELETE FROM posting WHERE sequence = 8"],
+    "ledger_account": [
+        "UPDATE ledger_account SET balance = balance + 1 WHERE name = 'A.H'",
+        "UPDATE ledger_account SET name = 'Z.H' WHERE name = 'A.H'",
+        "UPDATE ledger_account SET kind = 'suspense', name = 'suspense' WHERE kind = 'vault'",
+        "UPDATE ledger_account SET asset = 'AG' WHERE name = 'B.H' AND asset = 'AU'",
+        "DELETE FROM ledger_account WHERE name = 'B.H'",
+        "INSERT INTO ledger_account (name, kind, asset, balance) VALUES ('Z.H', 'member', 'CNY', 1)",
+    ],
+    "engine_holding": [
+        "UPDATE engine_holding SET total = total + 1 WHERE account = 'A.H'",
+        "UPDATE engine_holding SET account = 'Z.H' WHERE account = 'A.H'",
+        "UPDATE engine_holding SET asset = 'AG' WHERE account = 'B.H' AND asset = 'AU'",
+        "DELETE FROM engine_holding WHERE account = 'B.H'",
+        "INSERT INTO engine_holding VALUES ('Z.H', 'CNY', 5, 0, 0, 0, 1)",
+    ],
+    "trade": [
+        *(
+            f"UPDATE trade SET {change}"
+            for change in (
+                "buy_account = 'A.H'",
+                "sell_account = 'B.H'",
+                "buy_account = sell_account, sell_account = buy_account",
+                "symbol = 'AG'",
+                "at = at + 1",
+                "price = price + 1",
+                "quantity = quantity + 1",
+                "amount = amount + 1",
+                "buy_fee = buy_fee + 1, sell_fee = sell_fee - 1",
+                "sequence = sequence + 1000",
+            )
+        ),
+        "DELETE FROM trade",
+        "INSERT INTO trade SELECT trade_id + 1, sequence + 1000, at, symbol, price, quantity, amount, buy_account, "
+        "sell_account, 0, 0, taker_side FROM trade",
+    ],
+    "stock": [
+        "UPDATE stock SET own_mg = own_mg + 1",
+        "DELETE FROM stock",
+        "INSERT INTO stock VALUES ('Z.H', 'AU', 5, 0)",
+    ],
+    "progress": ["UPDATE progress SET sequence = sequence - 20", "DELETE FROM progress"],
+    "file": ["UPDATE file SET name = 'x'", "DELETE FROM file"],
+}
+"""By table that has no record of its changes: changes of its rows."""
+
+
+async def test_changes_of_tables_without_a_record_are_refused_or_named(busy_exchange: SmallExchange) -> None:
+    """Ends of days are tested with the close. Kept answers of requests do not matter to the books."""
+    ends = {name for name in EXEMPT if name.endswith("_at_end")}
+    assert BARE.keys() == EXEMPT.keys() - ends - {"row_change", "row_act", "request_key"}
+    for name in ("row_change", "row_act"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            await do(busy_exchange, AsyncConnection.execute, text(f"DELETE FROM {name}"))
+    for damage in (change for changes in BARE.values() for change in changes):
+        async with busy_exchange.engine.connect() as connection:
+            try:
+                for statement in damage.split(";"):
+                    await connection.execute(text(statement))
+            except IntegrityError:
+                continue
+            comparison = three_way._Comparison()
+            for check in three_way._CHECKS:
+                await check(connection, comparison)
+            assert comparison.breaks or await of_histories(connection), damage
+            await connection.rollback()
 
 
 async def test_a_reconciliation_looks_into_histories(busy_exchange: SmallExchange) -> None:
