@@ -11,7 +11,16 @@ OPENING = "closing/opening.py"
 ARCHIVE = "closing/archive.py"
 STAMPS = "closing/time_stamps.py"
 
+CLOSE = "closing/close.py"
+
 BUGS = (
+    Bug(
+        "a step begins by no act",
+        CLOSE,
+        'audit.Act(by, "day.step", _subject(day), {"step": step.name, "is": RUNNING})',
+        "",
+    ),
+    Bug("a close begins by no act", CLOSE, 'audit.Act(by, "day.begin", _subject(day), detail)', ""),
     Bug(
         "the next day begins with the event that ended the day",
         DAY,

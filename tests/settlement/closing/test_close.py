@@ -28,6 +28,7 @@ async def test_missed_days_are_closed_one_by_one_oldest_first(three_days_over: S
     assert rest == [FIRST, SECOND]
     assert before < FIRST
     assert await close(three_days_over) == []
+    assert await find_breaks(three_days_over) == (), "each row that a close writes belongs to an act"
     async with three_days_over.engine.connect() as connection:
         rows = (await connection.execute(select(business_day).order_by(business_day.c.day))).all()
         assert [row.first_sequence for row in rows[1:]] == [row.last_sequence + 1 for row in rows[:-1]]

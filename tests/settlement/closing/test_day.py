@@ -12,11 +12,12 @@ from goldx.protocol import terms
 from goldx.protocol.commands import InstrumentDefine, MarketEndDay, MarketSetPhase, OrderPlace
 from goldx.protocol.units import CASH, BadValue
 from settlement.base import working_days
+from settlement.closing import close as closing
 from settlement.closing import day as days
 from settlement.closing.day import Day
 from settlement.tables.closing import phase_change
 from settlement.tables.ledger import posting
-from tests.settlement.small_exchange import SmallExchange, begin_day, do
+from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do
 
 MONDAY, TUESDAY, WEDNESDAY = date(2099, 11, 30), date(2099, 12, 1), date(2099, 12, 2)
 
@@ -141,5 +142,6 @@ async def test_balances_at_an_event_are_the_sums_of_all_postings_up_to_it(exchan
 
     await check()
     for day in over:
+        await do(exchange, closing._open, ONE, day)
         await do(exchange, days.keep_balances, day, await do(exchange, days.balances_at, day.last, before=day.first))
         await check()
