@@ -6,7 +6,6 @@ WORK = "reconciliation/break_work.py"
 VALUES = "reconciliation/break_values.py"
 LIMITS = "reconciliation/break_limits.py"
 RESOLUTIONS = "reconciliation/resolutions.py"
-TRADES = "reconciliation/trades.py"
 PAST = "reconciliation/past_limits.py"
 AREAS = "reconciliation/break_areas.py"
 COUNTS = "reconciliation/count_sessions.py"
@@ -117,14 +116,6 @@ BUGS = (
         RESOLUTIONS,
         'if row.asset not in ("", corrections.asset_of(entry)):',
         'if row.asset == "":',
-    ),
-    Bug("the price of a trade may differ", TRADES, "WHERE t.amount <> div(", "WHERE t.amount < 0 AND t.amount <> div("),
-    Bug("the time of a trade may differ", TRADES, "WHERE e.at <> t.at", "WHERE e.at < 0"),
-    Bug(
-        "the seller of a trade may differ",
-        TRADES,
-        'account="sell_account", asset="t.symbol", amount="-t.quantity"',
-        'account="buy_account", asset="t.symbol", amount="t.quantity"',
     ),
     Bug("any correction resolves a break", RESOLUTIONS, "if not moved & about:", "if not moved | about:"),
     Bug(

@@ -5,16 +5,17 @@ from typing import Final
 
 from sqlalchemy import select
 
-from settlement.banking import answers, camt, deposits, imports, payees, payouts, withdrawal_limits, withdrawals
+from settlement.banking import answers, camt, deposits, imports, payees, payouts, ties, withdrawal_limits, withdrawals
 from settlement.banking.payouts import Payee
 from settlement.banking.withdrawal_limits import Limits
 from settlement.banking.withdrawals import Request
 from settlement.base import working_days
 from settlement.closing import close, invoices, signing, statements
-from settlement.ledger import corrections, fee_payouts
+from settlement.ledger import cash, corrections, fee_payouts
 from settlement.reconciliation import resolutions
-from settlement.tables.banking import payment_in_file, payment_order
+from settlement.tables.banking import bank_item, payment_in_file, payment_order
 from settlement.tables.base import proposal
+from settlement.tables.ledger import cash_transfer
 from settlement.tables.load_outs import claim
 from settlement.tables.reconciliation import recon_break
 from settlement.tables.withdrawals import withdrawal
@@ -79,6 +80,18 @@ class Storm(MetalActs):
         waiting = await self._act(deposits.suspense)
         number = self._dice.choice(waiting).item_no if waiting else 1
         await self._act(deposits.assign, ONE, number, self._account(), "as the letter says")
+
+    @about("bank_tie", "cash")
+    async def tie(self) -> None:
+        """A payment without any evidence is tied by hand to money that was recorded before."""
+        fen, reference = self._dice.randint(100_000, 900_000), next(self._names)[:64]
+        await self._act(cash.propose, ONE, self._account(), fen, reference)
+        async with self._banking:
+            data = self._bank.camt(self._bank.book(Payment(fen, f"N-{fen}")))
+            await self._act(imports.take_in, ONE, "day.xml", data, camt.read(data))
+        (item,) = await self._any(select(bank_item.c.item_no).where(bank_item.c.reference == f"N-{fen}"))
+        money = select(cash_transfer.c.cash_id).where(cash_transfer.c.bank_reference == reference)
+        await self._act(ties.tie, ONE, [item], list(await self._any(money)), "as the letter says")
 
     @about("payee_account")
     async def payee(self) -> None:
