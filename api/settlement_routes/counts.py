@@ -22,9 +22,10 @@ from api.settlement_routes.access import (
 )
 from api.settlement_routes.rows import Projection
 from settlement.base.paging import LARGEST_NUMBER
+from settlement.base.working_days import parse_day
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
-from settlement.reconciliation import count_files, count_paper, count_results, count_sessions, counting
+from settlement.reconciliation import count_files, count_paper, count_results, count_sessions, counting, last_counts
 from settlement.reconciliation.count_results import Result
 from settlement.reconciliation.count_sessions import Extent
 from settlement.workbooks import sheets
@@ -36,6 +37,7 @@ COUNT = Projection(
     "why reason opened_at closed_at run_id"
 )
 BAR = Projection("line lot_id refiner serial year")
+LAST = Projection("lot_id refiner serial year warehouse count_no counted_at found")
 SIGNATURE = Projection("round counter at")
 _PDF = "application/pdf"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -100,6 +102,20 @@ async def get_bars(
 ) -> dict[str, Any]:
     """List the bars that are to be counted in the present round of a count, without weights and seals."""
     return listed("bars", BAR, await count_sessions.lines(connection, count, page))
+
+
+@router.get("/last-counts")
+async def get_last_counts(
+    _: Reader,
+    connection: Transaction,
+    page: ThePage,
+    warehouse: str | None = None,
+    not_since: Annotated[str | None, Query(description="Only bars not counted on that day or since")] = None,
+) -> dict[str, Any]:
+    """List the bars that should be in warehouses, with the newest closed count that had each on its list."""
+    day = None if not_since is None else parse_day("not_since", not_since)
+    found = await last_counts.listing(connection, page, warehouse=warehouse, before=day)
+    return listed("bars", LAST, found)
 
 
 @router.get("/counts/{number}/list", response_class=Response)

@@ -1,6 +1,7 @@
 """``goldx clerk count``: inventory counts of warehouses."""
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.output import JSON, print_record, wants_json
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest
-from settlement.base.working_days import shown_time
+from settlement.base.working_days import parse_day, shown_time
 from settlement.clerk.group import act, clerk, propose, read, show
 from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, REASON, STATED, contents, write_new
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
-from settlement.reconciliation import count_files, count_paper, count_results, count_sessions, counting
+from settlement.reconciliation import count_files, count_paper, count_results, count_sessions, counting, last_counts
 from settlement.reconciliation.count_results import Result
 from settlement.reconciliation.count_sessions import Extent
 from settlement.workbooks import sheets
@@ -78,6 +79,33 @@ def list_bars(by: str, number: int, page: PageRequest) -> None:
         "line lot refiner serial year",
         lambda connection, part: count_sessions.lines(connection, number, part),
         lambda row: (row.line, row.lot_id, row.refiner, row.serial, row.year or None),
+    )
+
+
+def _day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> date | None:
+    return None if value is None else parse_day("not_since", value)
+
+
+def _last_count(row: last_counts.LastCount) -> Iterable[object]:
+    bar = (row.lot_id, row.refiner, row.serial, row.year or None, row.warehouse)
+    return *bar, row.count_no, None if row.counted_at is None else shown_time(row.counted_at), row.found
+
+
+@count_group.command("last")
+@click.option("--warehouse", help="The bars of one warehouse alone.")
+@click.option(
+    "--not-since", "before", callback=_day, metavar="DATE", help="Only bars that were not counted on that day or since."
+)
+@PAGE
+@click.pass_obj
+def list_last(by: str, warehouse: str | None, before: date | None, page: PageRequest) -> None:
+    """Show when each bar that should be in a warehouse was last counted, and whether it was found."""
+    show(
+        by,
+        page,
+        "lot refiner serial year warehouse count counted_at found",
+        lambda connection, part: last_counts.listing(connection, part, warehouse=warehouse, before=before),
+        _last_count,
     )
 
 

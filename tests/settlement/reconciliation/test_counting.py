@@ -3,12 +3,14 @@
 import json
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from goldx.protocol.units import BadValue
+from settlement.base import working_days
 from settlement.custody import transfers
 from settlement.intake import intake, pre_advice
 from settlement.intake.bar_rows import BarKey
@@ -19,6 +21,7 @@ from settlement.reconciliation import (
     count_results,
     count_sessions,
     counting,
+    last_counts,
     vault_freeze,
 )
 from settlement.reconciliation.count_results import Result
@@ -91,6 +94,29 @@ async def test_a_count_that_agrees_closes_without_breaks(stocked_exchange: Small
         await refused(stocked_exchange, "ILLEGAL_STEP", act, THIRD, number)
     await refused(stocked_exchange, "ILLEGAL_STEP", count_results.enter, ONE, number, RIGHT)
     await refused(stocked_exchange, "ILLEGAL_STEP", count_sessions.cancel, ONE, number, "too late")
+
+
+async def test_the_last_count_of_each_bar_is_listed(stocked_exchange: SmallExchange) -> None:
+    async def last(**more: Any) -> list[tuple[int, int | None, bool | None]]:
+        rows = await do(stocked_exchange, last_counts.listing, **{"warehouse": "XM1", **more})
+        return [(row.lot_id, row.count_no, row.found) for row in rows]
+
+    assert await last() == [(1, None, None), (2, None, None)]
+    number = await open_count(stocked_exchange, Extent(lots=(1,)))
+    assert await last() == [(1, None, None), (2, None, None)], "an open count has counted nothing"
+    await both(stocked_exchange, number, RIGHT[0])
+    assert await close(stocked_exchange, number) == []
+    assert await last() == [(1, number, True), (2, None, None)]
+    today = working_days.today()
+    assert await last(before=today) == [(2, None, None)]
+    assert await last(before=today + timedelta(days=1)) == [(1, number, True), (2, None, None)]
+    assert await last(warehouse="XM2") == [(3, None, None)]
+    again = await open_count(stocked_exchange)
+    await both(stocked_exchange, again, Result(A1, False), RIGHT[1])
+    await do(stocked_exchange, counting.recount, ONE, again)
+    await both(stocked_exchange, again, Result(A1, False))
+    await close(stocked_exchange, again)
+    assert await last() == [(1, again, False), (2, again, True)]
 
 
 async def test_custody_is_frozen_while_a_count_is_open(stocked_exchange: SmallExchange) -> None:
