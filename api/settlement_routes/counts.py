@@ -25,7 +25,15 @@ from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.working_days import parse_day
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
-from settlement.reconciliation import count_files, count_paper, count_results, count_sessions, counting, last_counts
+from settlement.reconciliation import (
+    count_cancels,
+    count_files,
+    count_paper,
+    count_results,
+    count_sessions,
+    counting,
+    last_counts,
+)
 from settlement.reconciliation.count_results import Result
 from settlement.reconciliation.count_sessions import Extent
 from settlement.workbooks import sheets
@@ -172,10 +180,10 @@ async def close(by: Clerk, connection: Transaction, number: Number) -> dict[str,
 
 
 @router.post("/counts/{number}/cancel")
-async def cancel(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, int]:
-    """End a count without a result."""
-    await count_sessions.cancel(connection, by, number, request.reason)
-    return {"count": number}
+async def cancel(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, Any]:
+    """End a count without a record; what counters have signed as missing or different becomes breaks."""
+    found = await count_cancels.cancel(connection, by, number, request.reason)
+    return {"count": number, "breaks": [one._asdict() for one in found]}
 
 
 @router.get("/counts/{number}/report", response_class=Response)

@@ -11,7 +11,7 @@ step leads out of the phase closed. A day that has opened stays open, whatever i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -87,7 +87,7 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw, perm
         elif step is not None and instrument.phase == terms.HALTED and step.state != CLOSED:
             deviations.append(f"{symbol}: it is halted")
         elif step is not None:
-            latest = min([now + timetable.late_ms, *(at - 1 for at in begins.values() if at > now)])
+            latest = min([now + timetable.late_ms, *_limits(begins, due, now)])
             commands.append(TimetableStep(symbol, step.phase, step.planned_at, latest, BY))
     if not commands:
         commands += _end_day(timetable, market, now, trouble)
@@ -100,6 +100,17 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw, perm
     return Decision(
         tuple(commands), min(wakes, default=now + LOOK_AGAIN_MS), tuple(coming), tuple(deviations), tuple(trouble)
     )
+
+
+def _limits(begins: Mapping[Step, int], due: Iterable[int], now: int) -> Iterator[int]:
+    """Yield how late a command may take effect in view of the steps to come: before they are due.
+
+    What is drawn is in no command, as commands are in the log and the journal: of a step that is due and waits for its
+    drawn time, the limit is the latest that could be drawn.
+    """
+    for (step, begin), at in zip(begins.items(), due, strict=True):
+        if begin > now:
+            yield at - 1 if at > now else at + step.window_ms
 
 
 def opens(step: Step) -> bool:

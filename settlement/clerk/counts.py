@@ -17,7 +17,15 @@ from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, REASON, STATED, co
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
-from settlement.reconciliation import count_files, count_paper, count_results, count_sessions, counting, last_counts
+from settlement.reconciliation import (
+    count_cancels,
+    count_files,
+    count_paper,
+    count_results,
+    count_sessions,
+    counting,
+    last_counts,
+)
 from settlement.reconciliation.count_results import Result
 from settlement.reconciliation.count_sessions import Extent
 from settlement.workbooks import sheets
@@ -214,9 +222,10 @@ def close(context: click.Context, number: int) -> None:
 @REASON
 @click.pass_obj
 def cancel(by: str, number: int, reason: str) -> None:
-    """End the count NUMBER without a result."""
-    act(by, lambda connection: count_sessions.cancel(connection, by, number, reason))
-    click.echo(f"count {number} is cancelled")
+    """End the count NUMBER without a record; what counters have signed as missing or different becomes breaks."""
+    found = act(by, lambda connection: count_cancels.cancel(connection, by, number, reason))
+    print_breaks(found)
+    click.echo(f"count {number} is cancelled" + (f": {len(found)} breaks" if found else ""))
 
 
 @count_group.command("report")

@@ -149,6 +149,15 @@ async def _last_result(connection: AsyncConnection, number: int, turn: int, coun
 
 async def check_signed(connection: AsyncConnection, row: Row[Any], turn: int) -> dict[str, int]:
     """Return when each counter has signed the round. Raises Refused (COUNT_UNFINISHED) where one has not."""
+    signed = await signed_of(connection, row, turn)
+    for counter in counters_of(row):
+        if counter not in signed:
+            raise Refused("COUNT_UNFINISHED", f"{counter} has not signed what was entered in round {turn}")
+    return signed
+
+
+async def signed_of(connection: AsyncConnection, row: Row[Any], turn: int) -> dict[str, int]:
+    """Return the counters who have signed all that they entered in a round, and when."""
     signed = {}
     for counter in counters_of(row):
         query = select(count_signature.c.at).where(
@@ -158,9 +167,8 @@ async def check_signed(connection: AsyncConnection, row: Row[Any], turn: int) ->
             count_signature.c.last_result == await _last_result(connection, row.count_no, turn, counter),
         )
         at = await connection.scalar(query.order_by(count_signature.c.signature_no.desc()).limit(1))
-        if at is None:
-            raise Refused("COUNT_UNFINISHED", f"{counter} has not signed what was entered in round {turn}")
-        signed[counter] = int(at)
+        if at is not None:
+            signed[counter] = int(at)
     return signed
 
 

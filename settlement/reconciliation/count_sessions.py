@@ -146,12 +146,6 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await advance(connection, inventory_count, INVENTORY_COUNT, by, "decline", subjects)
 
 
-async def cancel(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
-    """End a count without a result; what was entered is kept. Raises BadValue, Refused (ILLEGAL_STEP)."""
-    values = {"reason": printable("reason", reason, 200), "closed_at": now_ms()}
-    await advance(connection, inventory_count, INVENTORY_COUNT, by, "cancel", [number], values)
-
-
 async def find(connection: AsyncConnection, number: int) -> Row[Any]:
     """Return a count. Raises BadValue."""
     row = (await connection.execute(select(inventory_count).where(inventory_count.c.count_no == number))).first()

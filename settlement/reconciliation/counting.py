@@ -60,7 +60,7 @@ async def _to_count_again(connection: AsyncConnection, row: Row[Any]) -> dict[Ba
     typed = {key: one.key for key, one in {**second, **first}.items()}
     again = set(count_results.compared(first, second)) | (typed.keys() - expected.keys())
     results = {key: count_results.agreed(first.get(key), second.get(key)) for key in typed if key not in again}
-    differing = {found.lot_id for found in await _compare(connection, row, results)}
+    differing = {found.lot_id for found in await compare(connection, row, results)}
     again |= {key for key, lot_id in expected.items() if lot_id in differing}
     known = await _typed_list(connection, row.count_no)
     ordered = [key for key in (*expected, *typed) if key in again]
@@ -73,7 +73,7 @@ async def _typed_list(connection: AsyncConnection, number: int) -> dict[BarKey, 
     return {key.compared: key for key in keys}
 
 
-async def _compare(
+async def compare(
     connection: AsyncConnection, row: Row[Any], results: Mapping[BarKey, Result | None]
 ) -> tuple[Break, ...]:
     """Compare what was found with the register as a statement of the warehouse is; other bars of it do not count."""
@@ -154,7 +154,7 @@ async def close(connection: AsyncConnection, by: str, number: int) -> Outcome:
     turn = count_results.round_of(row)
     signed = [await count_results.check_signed(connection, row, each) for each in range(1, turn + 1)]
     results = await _results(connection, row, turn)
-    found = await _compare(connection, row, results)
+    found = await compare(connection, row, results)
     expected = await count_results.listed(connection, number, 1)
     counted = None if row.extent == FULL else [lot_id for lot_id in expected.values() if lot_id is not None]
     scope, checked = count_scope(row.warehouse), len({**expected, **results})

@@ -27,6 +27,7 @@ from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.reconciliation import (
     break_work,
     breaks,
+    count_cancels,
     count_results,
     count_sessions,
     counting,
@@ -366,7 +367,7 @@ class MetalActs(Clerks):
         """Both counters find what is listed, or the count is given up."""
         number = await self._one(inventory_count, "COUNTING")
         if self._dice.random() < 0.2:
-            await self._act(count_sessions.cancel, ONE, number, "fire alarm")
+            await self._act(count_cancels.cancel, THIRD, number, "fire alarm")
             return
         bars = [BarKey(row.refiner, row.serial, row.year) for row in await self._act(count_sessions.lines, number)]
         for counter in (ONE, OTHER):

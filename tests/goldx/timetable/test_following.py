@@ -3,6 +3,7 @@
 A ``Day`` is the journal, the core and the events without their servers; what is decided is what the service decides.
 """
 
+from collections.abc import Callable
 from datetime import date
 from random import Random, SystemRandom
 
@@ -147,6 +148,30 @@ def test_a_random_end_is_that_of_the_key_and_differs_by_instrument_and_day() -> 
             assert symbol in taken
             drawn.add(expected)
     assert len(drawn) == 4
+
+
+@pytest.mark.parametrize("late_seconds", [60, 1200])
+@pytest.mark.parametrize("now", ["08:50:00", "08:59:30", "09:00:00.500"])
+def test_no_command_depends_on_what_is_drawn_for_a_step_to_come(
+    monkeypatch: pytest.MonkeyPatch, now: str, late_seconds: int
+) -> None:
+    """Also where a step may be late by more than is left until the next one, or that waits for its drawn time."""
+    day = Day("2026-11-23 16:00:00", "2026-11-24")
+    day.follow("2026-11-24 08:49:59")
+    moment, _, more = now.partition(".")
+    day.now = at(f"2026-11-24 {moment}") + int(more or 0)
+    monkeypatch.setattr(TIMETABLE, "late_ms", late_seconds * 1000)
+
+    def drawing(end: int) -> Callable[[Step], int]:
+        return lambda step: end if step.window_ms else 0
+
+    found = {
+        decide(TIMETABLE, day.market, day.now, drawing(end), day.permission()).commands for end in (600, 9_000, 30_000)
+    }
+    (given,) = found
+    steps = [command for command in given if isinstance(command, TimetableStep)]
+    assert {command.phase for command in steps} == {terms.AUCTION}
+    assert all(day.now <= command.latest_at <= day.now + late_seconds * 1000 for command in steps)
 
 
 def test_a_day_is_not_opened_beyond_the_calendar() -> None:

@@ -186,5 +186,9 @@ async def test_the_rest_of_a_count(rest: Rest) -> None:
     await rest("auditor", "GET", "/counts/1/report", 422)
     found = await rest("auditor", "GET", "/counts/1")
     assert (found["status"], found["record"], len(found["signatures"])) == ("COUNTING", None, 2)
-    await rest(ONE, "POST", "/counts/1/cancel", json={"reason": "fire alarm"})
-    assert (await rest("auditor", "GET", "/counts"))["counts"][0]["status"] == "CANCELLED"
+    why = {"reason": "fire alarm"}
+    assert (await rest(ONE, "POST", "/counts/1/cancel", 409, json=why))["reason"] == "SAME_PERSON"
+    proposed = {"warehouse": "XM2", "counters": [ONE, OTHER], "reason": "yearly"}
+    await rest(OTHER, "POST", f"/proposals/{(await rest(ONE, 'POST', '/counts', json=proposed))['proposal']}/approve")
+    assert await rest(ONE, "POST", "/counts/2/cancel", json=why) == {"count": 2, "breaks": []}
+    assert (await rest("auditor", "GET", "/counts"))["counts"][1]["status"] == "CANCELLED"

@@ -18,6 +18,7 @@ from settlement.lots import counted
 from settlement.reconciliation import (
     break_listing,
     breaks,
+    count_cancels,
     count_results,
     count_sessions,
     counting,
@@ -93,7 +94,7 @@ async def test_a_count_that_agrees_closes_without_breaks(stocked_exchange: Small
     for act in (counting.close, counting.recount):
         await refused(stocked_exchange, "ILLEGAL_STEP", act, THIRD, number)
     await refused(stocked_exchange, "ILLEGAL_STEP", count_results.enter, ONE, number, RIGHT)
-    await refused(stocked_exchange, "ILLEGAL_STEP", count_sessions.cancel, ONE, number, "too late")
+    await refused(stocked_exchange, "ILLEGAL_STEP", count_cancels.cancel, ONE, number, "too late")
 
 
 async def test_the_last_count_of_each_bar_is_listed(stocked_exchange: SmallExchange) -> None:
@@ -132,7 +133,7 @@ async def test_custody_is_frozen_while_a_count_is_open(stocked_exchange: SmallEx
     await do(stocked_exchange, intake.arrive, ONE, {new[1]: "S-N2"})
     proposal = await do(stocked_exchange, count_sessions.propose, ONE, "XM1", (OTHER, THIRD), "again")
     await refused(stocked_exchange, "COUNT_OPEN", movements.approve, OTHER, proposal)
-    await do(stocked_exchange, count_sessions.cancel, ONE, number, "fire alarm")
+    await do(stocked_exchange, count_cancels.cancel, ONE, number, "fire alarm")
     await do(stocked_exchange, intake.arrive, ONE, {new[0]: "S-N1"})
     await open_count(stocked_exchange, Extent((1,)))
     await do(stocked_exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
@@ -210,6 +211,35 @@ async def test_what_differs_is_counted_again_and_what_stays_is_a_break(stocked_e
     await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
     await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
     await do(stocked_exchange, vault_freeze.check, "XM2")
+
+
+async def test_who_has_not_counted_cancels_a_count_and_a_missing_bar_stays_missing(
+    stocked_exchange: SmallExchange,
+) -> None:
+    """A2 is missing for both, A1 lighter for one of them alone, which is no difference yet."""
+    number = await open_count(stocked_exchange)
+    await enter(stocked_exchange, number, ONE, Result(A1, True, 9_000, "S-1"))
+    for counter in (ONE, OTHER):
+        await refused(stocked_exchange, "SAME_PERSON", count_cancels.cancel, counter, number, "never mind")
+    await enter(stocked_exchange, number, OTHER, Result(A1, True, 10_000, "S-1"))
+    assert await do(stocked_exchange, counting.recount, ONE, number) == 2
+    await refused(stocked_exchange, "SAME_PERSON", count_cancels.cancel, ONE, number, "never mind")
+    found = await do(stocked_exchange, count_cancels.cancel, THIRD, number, "fire alarm")
+    assert [(one.kind, one.lot_id) for one in found] == [("MISSING_AT_WAREHOUSE", 2)]
+    assert await open_kinds(stocked_exchange) == [("MISSING_AT_WAREHOUSE", 2)]
+    await sql(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
+    await refused(stocked_exchange, "VAULT_FROZEN", vault_freeze.check, "XM1")
+
+
+async def test_a_bar_found_in_the_second_round_is_not_missing_when_the_count_is_cancelled(
+    stocked_exchange: SmallExchange,
+) -> None:
+    number = await open_count(stocked_exchange)
+    await both(stocked_exchange, number, Result(A1, True, 10_000, "S-1"))
+    assert await do(stocked_exchange, counting.recount, ONE, number) == 1
+    await both(stocked_exchange, number, Result(A2, True, 10_000))
+    assert await do(stocked_exchange, count_cancels.cancel, THIRD, number, "fire alarm") == ()
+    assert await open_kinds(stocked_exchange) == []
 
 
 async def test_a_partial_count_ends_breaks_of_its_own_lots_alone(stocked_exchange: SmallExchange) -> None:
