@@ -169,4 +169,5 @@ def _why(row: Row[Any]) -> str:
         return f"all {money} open payments of payment file {row.payment_file_no}, {booked}"
     by = {3: "the bank's number", 2: "the reference", 1: "account and name"}[row.grade]
     named = f" {row.key}" if row.key else ""
-    return f"{payments} payments and {money} documents of money of one sum, by {by}{named}"
+    sides = f"{payments} payment{'s' * (payments > 1)} and {money} document{'s' * (money > 1)} of money"
+    return f"{sides} of one sum, by {by}{named}"

@@ -4,6 +4,7 @@
 short one is in the suite.
 """
 
+import faulthandler
 import secrets
 from random import Random
 
@@ -54,6 +55,7 @@ async def test_a_few_days_close_and_are_the_same_again(exchange: SmallExchange) 
 async def test_a_year_closes_every_day(
     exchange: SmallExchange, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    faulthandler.cancel_dump_traceback_later()
     given = pytestconfig.option.seed
     seed = secrets.randbelow(2**32) if given is None else given
     with capsys.disabled():
