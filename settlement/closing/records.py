@@ -15,7 +15,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.close import input_hash, steps_of, summary
 from settlement.closing.day import Day
 from settlement.closing.steps import STEPS
-from settlement.documents.closing import DONE
+from settlement.documents.closing import CAPACITIES, DONE
 from settlement.tables.closing import day_record
 
 
@@ -52,7 +52,10 @@ async def verify(connection: AsyncConnection, day: date, anchor: bytes | None = 
     closed = await signing.find(connection, day)
     steps = await steps_of(connection, day)
     _check_steps(Day(day, closed.first_sequence, closed.last_sequence), closed, steps)
-    for signature in await signing.signatures(connection, day):
+    signatures = await signing.signatures(connection, day)
+    if unsigned := CAPACITIES.keys() - {signature.capacity for signature in signatures}:
+        raise broken(day, f"{' and '.join(sorted(unsigned))} did not sign it")
+    for signature in signatures:
         if signature.closing_hash != closed.closing_hash:
             raise broken(day, f"{signature.signed_by} has signed something else")
     if await signing.content(connection, closed, wanted.previous) != wanted.content:

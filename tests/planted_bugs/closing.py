@@ -20,6 +20,12 @@ BUGS = (
         'audit.Act(by, "day.step", _subject(day), {"step": step.name, "is": RUNNING})',
         "",
     ),
+    Bug(
+        "two signatures make a record",
+        RECORDS,
+        "CAPACITIES.keys() - {signature.capacity for signature in signatures}",
+        "CAPACITIES.keys() & {len(signature.capacity) for signature in signatures}",
+    ),
     Bug("a close begins by no act", CLOSE, 'audit.Act(by, "day.begin", _subject(day), detail)', ""),
     Bug(
         "the next day begins with the event that ended the day",

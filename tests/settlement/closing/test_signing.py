@@ -39,6 +39,16 @@ async def test_three_different_people_sign_the_days_in_their_order(three_days_cl
     assert (await do(exchange, signing.sign, ONE, second.day, "settlement")).record is None
 
 
+async def test_a_record_that_not_all_three_have_signed_is_none(three_days_closed: SmallExchange) -> None:
+    """Made by hand in the database, it fits the day's steps, its two signatures and the chain."""
+    exchange = three_days_closed
+    day = (await do(exchange, days.over))[0].day
+    await do(exchange, signing.sign, ONE, day, "settlement")
+    await do(exchange, signing.sign, RISK, day, "risk")
+    await do(exchange, signing._record, "somebody", await do(exchange, signing.find, day))
+    assert "warehouse did not sign it" in await refused(exchange, "RECORD_BROKEN", records.verify, day)
+
+
 async def test_a_day_that_is_being_closed_is_not_signed(three_days_over: SmallExchange) -> None:
     exchange = three_days_over
     async with exchange.engine.begin() as connection:
