@@ -9,6 +9,7 @@ import os
 import pstats
 import secrets
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -220,6 +221,34 @@ def reconciliation(as_json: bool, rounds: int, seed: int | None) -> None:
         click.echo(json.dumps(found))
     if found["wrong"]:
         raise click.exceptions.Exit(1)
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
+@click.option("--trades", default=1_000_000, show_default=True, help="Trades of the day.")
+@click.option("--lots", default=100_000, show_default=True, help="Bars under receipt.")
+@click.option("--accounts", default=200, show_default=True, help="Accounts that trade and own the bars.")
+@click.option("--history", default=20, show_default=True, help="Equal days, of a hundredth of the trades, in a row.")
+@click.option("--part", "parts", multiple=True, type=float, help="Only this part of the day, such as 0.1 (repeatable).")
+@click.option("--seed", default=1, show_default=True, help="Seed of the trading.")
+def close(
+    as_json: bool, trades: int, lots: int, accounts: int, history: int, parts: tuple[float, ...], seed: int
+) -> None:
+    """Post, close and reconcile a big day, at a tenth, at three tenths and whole; then equal days one after another."""
+    from benchmarks.closing.run import PARTS, measure
+
+    report = partial(click.echo, err=True)
+    found = asyncio.run(measure(trades, lots, accounts, history, parts or PARTS, seed, report))
+    for one in found["days"]:
+        steps = ", ".join(f"{name} {seconds}" for name, seconds in one["steps_s"].items())
+        click.echo(
+            f"{one['trades']:,} trades, {one['lots']:,} lots: posted in {one['posting_s']} s, closed in "
+            f"{one['close_s']} s ({steps}), {one['close_to_reading']} times the reading of its rows"
+        )
+    for one in found["history"]["days"]:
+        click.echo(f"day {one['day']} of {found['history']['trades_each']:,} trades: closed in {one['close_s']} s")
+    if as_json:
+        click.echo(json.dumps(found))
 
 
 def _table(flow: str, engines: dict[str, dict[str, int]]) -> None:

@@ -54,6 +54,7 @@ MEASUREMENTS: Final = {
     "gateway-start": Measurement(("gateway-start", "--json"), COMPILED, tables.parts),
     "gateway-start-interpreted": Measurement(("gateway-start", "--json"), INTERPRETED, tables.parts),
     "settlement": Measurement(("settlement", "--json"), INTERPRETED, tables.parts),
+    "close": Measurement(("close", "--json"), INTERPRETED, tables.close),
     "settlement-scale": Measurement(("settlement-scale", "--json"), INTERPRETED, tables.lots),
 }
 

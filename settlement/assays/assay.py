@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.assays import laboratories
+from settlement.base import bulk
 from settlement.base.arithmetic import HIGH_PPM, format_fineness, half_even, report
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
@@ -107,7 +108,7 @@ async def record_screenings(
         for lot_id, points in points_e5.items()
     ]
     if rows:
-        await connection.execute(insert(assay), rows)
+        await bulk.insert(connection, assay, rows)
     return means
 
 
@@ -209,7 +210,7 @@ async def record_findings(
         for lot_id, (assays, decision, limit) in decided.items()
     ]
     if rows:
-        await connection.execute(insert(finding), rows)
+        await bulk.insert(connection, finding, rows)
 
 
 async def findings(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, Row[Any]]:

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, func, insert, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.assays import assay, laboratories
+from settlement.base import bulk
 from settlement.base.arithmetic import FINE_RULE, FINENESS_RULES, fine_weight, report
 from settlement.base.database import among, now_ms
 from settlement.lots import provenance, sampling
@@ -89,7 +90,7 @@ async def issue(connection: AsyncConnection, by: str, rows: Sequence[Row[Any]]) 
         }
         for number, content in contents.items()
     ]
-    await connection.execute(insert(certificate), values)
+    await bulk.insert(connection, certificate, values)
     return contents
 
 

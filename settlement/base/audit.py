@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from settlement.base import bulk
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.tables.base import audit_log
@@ -100,7 +101,7 @@ async def record_all(connection: AsyncConnection, acts: Sequence[Act]) -> None:
             }
         )
         previous = linked
-    await connection.execute(insert(audit_log), rows)
+    await bulk.insert(connection, audit_log, rows)
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:

@@ -1,9 +1,15 @@
-"""Writing many rows at once inside SQLAlchemy's transaction: by COPY, and by one INSERT of arrays."""
+"""Writing many rows at once inside SQLAlchemy's transaction: by COPY, and by statements for many rows each.
 
-from collections.abc import Iterable, Sequence
+A statement for each row takes ten times as long: the record of changes (``settlement.tables.changes``) is written once
+a statement.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import ARRAY, Table, func, literal, select, text
+from sqlalchemy import insert as insert_into
+from sqlalchemy import update as update_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -17,11 +23,28 @@ async def copy(connection: AsyncConnection, table: Table, records: Iterable[Sequ
     await driver.copy_records_to_table(table.name, records=records, columns=columns)
 
 
+async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns, some thousand a statement, in their order."""
+    if rows:
+        # Only what returns something is joined into statements of many rows.
+        await connection.execute(insert_into(table).returning(*table.primary_key.columns), rows)
+
+
+async def update(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set columns of rows by one statement. Each row has the key of the table and the same further columns."""
+    if not rows:
+        return
+    (key,) = table.primary_key.columns
+    arrays = {name: literal([row[name] for row in rows], ARRAY(table.c[name].type)) for name in rows[0]}
+    given = select(*(func.unnest(array).label(name) for name, array in arrays.items())).subquery("given")
+    news = {name: given.c[name] for name in arrays if name != key.name}
+    await connection.execute(update_of(table).where(key == given.c[key.name]).values(news))
+
+
 async def upsert(connection: AsyncConnection, table: Table, records: Sequence[Sequence[Any]]) -> None:
     """Insert rows, or set all other columns where the key is there. Each record has the values of all columns in order.
 
-    One statement with an array for each column: a statement for each row takes ten times as long. Numbers go as text,
-    since no type of the driver holds the widest ones.
+    One statement with an array for each column. Numbers go as text, since no type of the driver holds the widest ones.
     """
     if not records:
         return

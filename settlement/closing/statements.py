@@ -12,12 +12,12 @@ from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit, working_days
+from settlement.base import audit, bulk, working_days
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
@@ -141,7 +141,7 @@ async def _write(
             name = account or member
             raise PaperDiffers(f"{day.day}: the statement of {name} was {kept.hex()}, and is now {found}")
     if rows:
-        await connection.execute(insert(account_statement), rows)
+        await bulk.insert(connection, account_statement, rows)
     return issued
 
 

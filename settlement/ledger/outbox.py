@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH
+from settlement.base import bulk
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS
@@ -57,7 +58,7 @@ async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[t
                 "created_at": now_ms(),
             }
         )
-    await connection.execute(insert(outbox), rows)
+    await bulk.insert(connection, outbox, rows)
 
 
 async def _refused(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> dict[int, int]:
@@ -92,14 +93,12 @@ async def close(
     connection: AsyncConnection, outcomes: Sequence[tuple[str, int]], refusals: dict[str, tuple[int, str]]
 ) -> None:
     """Record answers of the engine: (reference, sequence) of each done item, (sequence, reason) of refused ones."""
-    rows = [{"ref": ref, "seq": seq, "state": "DONE", "new_reason": None} for ref, seq in outcomes]
+    rows = [{"reference": ref, "status": "DONE", "sequence": sequence, "reason": None} for ref, sequence in outcomes]
     rows += [
-        {"ref": ref, "seq": seq, "state": "REFUSED", "new_reason": reason} for ref, (seq, reason) in refusals.items()
+        {"reference": ref, "status": "REFUSED", "sequence": sequence, "reason": reason}
+        for ref, (sequence, reason) in refusals.items()
     ]
-    closing = update(outbox).where(outbox.c.reference == bindparam("ref"))
-    closing = closing.values(status=bindparam("state"), sequence=bindparam("seq"), reason=bindparam("new_reason"))
-    if rows:
-        await connection.execute(closing, rows)
+    await bulk.update(connection, outbox, rows)
 
 
 def legs_of(stored: list[list[str | int]]) -> Legs:

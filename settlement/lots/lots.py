@@ -6,11 +6,11 @@ The steps and their order are in ``settlement.documents.lots``; none can be skip
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, Text, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit
+from settlement.base import audit, bulk
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.spelling import fold
@@ -46,16 +46,10 @@ async def take(
     states = {number: row.held_state if after == AS_BEFORE else after for number, row in rows.items()}
     columns = sorted(next(iter(values.values()))) if values else []
     changes = [
-        {
-            "id": number,
-            "new_state": state,
-            **{f"new_{column}": values[number][column] for column in columns if values},
-        }
+        {"lot_id": number, "state": state, **{column: values[number][column] for column in columns if values}}
         for number, state in states.items()
     ]
-    moving = update(lot).where(lot.c.lot_id == bindparam("id"))
-    moving = moving.values(state=bindparam("new_state"), **{column: bindparam(f"new_{column}") for column in columns})
-    await connection.execute(moving, changes)
+    await bulk.update(connection, lot, changes)
     await _record(connection, by, step, states, {number: row.warehouse for number, row in rows.items()}, details or {})
 
 
@@ -94,7 +88,7 @@ async def _record(
         }
         for number, place in places.items()
     ]
-    await connection.execute(insert(custody_event), events)
+    await bulk.insert(connection, custody_event, events)
     acts = [audit.Act(by, f"lot.{step}", f"lot:{event['lot_id']}", event["detail"]) for event in events]
     await audit.record_all(connection, acts)
 

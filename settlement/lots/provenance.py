@@ -27,11 +27,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pycountry
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit, proposals
+from settlement.base import audit, bulk, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -129,7 +129,7 @@ async def write(connection: AsyncConnection, by: str, records: Mapping[int, Reco
                 "by": by,
             }
         )
-    await connection.execute(insert(provenance), rows)
+    await bulk.insert(connection, provenance, rows)
     acts = [
         audit.Act(by, "provenance.record", f"lot:{row['lot_id']}", {"grade": row["grade"], "missing": row["missing"]})
         for row in rows

@@ -7,11 +7,12 @@ on the payable weight, and they leave with it.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
+from settlement.base import bulk
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
@@ -59,7 +60,7 @@ async def draw(connection: AsyncConnection, by: str, drawn: Mapping[int, Sequenc
         return
     try:
         async with connection.begin_nested():
-            await connection.execute(insert(sample), rows)
+            await bulk.insert(connection, sample, rows)
     except IntegrityError as error:
         raise BadValue("seal", [row["seal"] for row in rows][:3], "a seal that no other sample has") from error
 

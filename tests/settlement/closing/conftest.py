@@ -10,7 +10,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
 from tests.settlement.closing import time_stamp_service
-from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, close
+from tests.settlement.closing.days import DAYS, FIRST, RISK, SECOND, THIRD, close
 from tests.settlement.conftest import NewDatabase
 from tests.settlement.small_exchange import SmallExchange, begin_day, do
 from tests.settlement.stages import Preparation, Stages, nothing
@@ -30,6 +30,18 @@ async def three_days(exchange: SmallExchange) -> None:
     await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle"])
 
 
+async def equal_days(exchange: SmallExchange) -> None:
+    """A day with money and metal, then equal ones with a trade each, all closed."""
+    await exchange.pay_in("B.H", 100_000_000, "bank-1")
+    await exchange.issue([{"serial": "A"}, {"serial": "B"}])
+    for number, following in enumerate(DAYS):
+        if number:
+            await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+            await exchange.trade("B.H", "A.H", 60_000, 2)
+        await begin_day(exchange, following)
+        await close(exchange)
+
+
 async def closed(exchange: SmallExchange) -> None:
     """The same three days, closed."""
     await three_days(exchange)
@@ -39,7 +51,7 @@ async def closed(exchange: SmallExchange) -> None:
 @pytest.fixture
 def preparation(request: pytest.FixtureRequest) -> Preparation:
     """Return the preparation of the exchange that the test names."""
-    named = {"three_days_over": three_days, "three_days_closed": closed}
+    named = {"three_days_over": three_days, "three_days_closed": closed, "equal_days_closed": equal_days}
     return next((named[name] for name in request.fixturenames if name in named), nothing)
 
 
@@ -76,3 +88,9 @@ def copied(new_database: NewDatabase, stages: Stages, preparation: Preparation) 
         return await new_database((await stages.reach(preparation)).database)
 
     return copy
+
+
+@pytest.fixture
+def equal_days_closed(exchange: SmallExchange) -> SmallExchange:
+    """Equal days, closed."""
+    return exchange
