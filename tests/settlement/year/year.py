@@ -127,6 +127,11 @@ class Year:
         """Let one day happen, and return how many trades it had."""
         before = self._last_trade
         await self._withdraw(number)
+        # Before the day's orders reserve what it takes.
+        if number % 5 == 2:
+            await self._load_out()
+        if number % 7 == 3:
+            await self._correct(day)
         if night:
             await self._session(self.trades // 4)
         await self._session(self.trades - (self.trades // 4 if night else 0))
@@ -134,10 +139,6 @@ class Year:
             await self._bust(before)
         if number % 3 == 1:
             await self._intake(1)
-        if number % 5 == 2:
-            await self._load_out()
-        if number % 7 == 3:
-            await self._correct(day)
         if number % 5 == 4:
             await self._approve([await do(self.exchange, bills.propose, ONE)])
             self.done["bills"] += 1
@@ -192,7 +193,7 @@ class Year:
             for account, side in ((seller, terms.SELL), (buyer, terms.BUY)):
                 self._orders += 1
                 order = (f"{account}.H", f"y{self._orders}", "AU", side, terms.LIMIT, mg, price)
-                found.append(OrderPlace(*order))
+                found.append(OrderPlace(*order, time_in_force=terms.DAY))
         return found
 
     async def _bust(self, before: int) -> None:
