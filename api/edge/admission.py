@@ -29,6 +29,10 @@ BODIES_BYTES: Final = 128 << 20
 """Bytes of bodies that may be in memory at the same time."""
 BILLED_BYTES: Final = 2_048
 """Bytes of an answer that cost one unit."""
+PAPER_COST: Final = 100
+"""Units that a paper costs, which is written when it is asked for."""
+PAPER_PATHS: Final = ("/file", "/pdf", "/list", "/report")
+"""Endings of the paths of papers."""
 WRONG_TOKEN_COST: Final = 5
 """Units that a token costs; they are given back once its key turns out to be registered."""
 PRINCIPAL: Final = "goldx.principal"
@@ -119,7 +123,7 @@ class Admission:
                 anonymous.of(address).spend(time.monotonic())
                 text = "a header 'Authorization: Bearer TOKEN' is needed before a body is read"
                 raise NotAdmitted(HTTPStatus.UNAUTHORIZED, text, "NOT_PERMITTED", WWW_Authenticate="Bearer")
-            return _paid(anonymous.of(address))
+            return _paid(anonymous.of(address), _cost(scope["path"]))
         wrong_tokens = anonymous.of(f"token {address}")
         _paid(wrong_tokens, WRONG_TOKEN_COST)
         try:
@@ -134,7 +138,7 @@ class Admission:
             raise NotAdmitted(HTTPStatus.SERVICE_UNAVAILABLE, text, "UNAVAILABLE", Retry_After="1") from error
         wrong_tokens.spend(time.monotonic(), -WRONG_TOKEN_COST)
         keys: Allowances = gateway.by_key
-        return _paid(keys.of(principal.key_id))
+        return _paid(keys.of(principal.key_id), _cost(scope["path"]))
 
     async def _read(self, receive: Receive, largest: int, fields: dict[bytes, str]) -> list[bytes]:
         """Return the parts of a body and count its bytes as held. Raises NotAdmitted and Disconnected."""
@@ -179,6 +183,11 @@ def _largest(principal: Principal, fields: dict[bytes, str], for_staff: bool) ->
 def has_body(fields: dict[bytes, str]) -> bool:
     """Return whether a request announces a body."""
     return fields.get(b"content-length", "0").strip() != "0" or b"transfer-encoding" in fields
+
+
+def _cost(path: str) -> int:
+    """Return the units that a request costs before it is answered."""
+    return PAPER_COST if path.startswith(STAFF_PATHS) and path.endswith(PAPER_PATHS) else 1
 
 
 def _paid(bucket: TokenBucket, cost: int = 1) -> TokenBucket:

@@ -17,6 +17,7 @@ from api.settlement_routes.access import (
     Transaction,
     new_router,
 )
+from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
 from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
 from settlement.assays.assay import Result
@@ -153,7 +154,8 @@ async def get_certificate(_: Reader, connection: Transaction, number: Number) ->
 async def print_certificate(_: Reader, connection: Transaction, number: Number) -> Response:
     """Return the certificate as PDF, Chinese and English, with its QR code."""
     found = await certificates.find(connection, number)
-    return Response(certificate_pdf.render(found), media_type="application/pdf")
+    data = await PAPERS.written(lambda: certificate_pdf.render(found))
+    return Response(data, media_type="application/pdf")
 
 
 @public.get("/{number}", responses={422: {"model": Problem, "description": "a value that is not allowed"}})

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from api.edge.problems import Problem
 from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheMember, Transaction, new_router
+from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
 from settlement.closing import (
@@ -88,8 +89,14 @@ def _content(found: statements.Statement) -> dict[str, Any]:
     return {**about, "content": found.content}
 
 
-def _file(found: statements.Statement, kind: str, language: Language) -> Response:
-    return attached(f"statement-{found.number}", kind, statement_paper.write(found, kind, language))
+async def _file(found: statements.Statement, kind: str, language: Language) -> Response:
+    data = await PAPERS.written(lambda: statement_paper.write(found, kind, language))
+    return attached(f"statement-{found.number}", kind, data)
+
+
+async def _invoice_file(found: invoices.Invoice, kind: str, language: Language) -> Response:
+    data = await PAPERS.written(lambda: invoice_paper.write(found, kind, language))
+    return attached(f"invoice-{found.number}", kind, data)
 
 
 @router.get("/account-statements")
@@ -120,7 +127,7 @@ async def get_statement_file(
     _: Reader, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
 ) -> Response:
     """Return a statement as PDF or XLSX, or its content as the SHA-256 is of it."""
-    return _file(await statements.find(connection, number), kind, language)
+    return await _file(await statements.find(connection, number), kind, language)
 
 
 @router.post("/account-statements/{number}/answer")
@@ -154,8 +161,7 @@ async def get_invoice_file(
     _: Reader, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
 ) -> Response:
     """Return an invoice as PDF or XLSX, or its content as the SHA-256 is of it."""
-    found = await invoices.find(connection, number)
-    return attached(f"invoice-{number}", kind, invoice_paper.write(found, kind, language))
+    return await _invoice_file(await invoices.find(connection, number), kind, language)
 
 
 @router.post("/invoices/{number}/correct")
@@ -210,8 +216,7 @@ async def get_own_invoice_file(
     who: TheMember, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
 ) -> Response:
     """Return one of the member's invoices as PDF or XLSX, or its content as the SHA-256 is of it."""
-    found = await invoices.find(connection, number, who.member)
-    return attached(f"invoice-{number}", kind, invoice_paper.write(found, kind, language))
+    return await _invoice_file(await invoices.find(connection, number, who.member), kind, language)
 
 
 @members.get("/statements")
@@ -241,7 +246,7 @@ async def get_own_statement_file(
     who: TheMember, connection: Transaction, number: Number, kind: Kind = "pdf", language: TheLanguage = "zh"
 ) -> Response:
     """Return one of the member's statements as PDF or XLSX, or its content as the SHA-256 is of it."""
-    return _file(await statements.find(connection, number, who.member), kind, language)
+    return await _file(await statements.find(connection, number, who.member), kind, language)
 
 
 @members.post("/statements/{number}/confirm")
@@ -286,4 +291,6 @@ async def get_bulletin_file(
 ) -> Response:
     """Return a bulletin as PDF or XLSX, a part of it as CSV, or what its SHA-256 is of. Needs no token."""
     found = await bulletin.find(connection, parse_day("day", day))
-    return attached(f"bulletin-{found.day}", kind, bulletin_paper.write(found, kind, language, part))
+    key = (found.day, found.hash, kind, language, part if kind == "csv" else None)
+    data = await PAPERS.written(lambda: bulletin_paper.write(found, kind, language, part), key)
+    return attached(f"bulletin-{found.day}", kind, data)

@@ -1,6 +1,5 @@
 """Inventory counts of warehouses."""
 
-import asyncio
 import json
 from typing import Annotated, Any, Literal
 
@@ -20,6 +19,7 @@ from api.settlement_routes.access import (
     Transaction,
     new_router,
 )
+from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.working_days import parse_day
@@ -136,8 +136,8 @@ async def get_list(
     """Return the blind list of an open count as PDF or XLSX."""
     row, bars = await count_sessions.opened(connection, number)
     if kind == "xlsx":
-        return _file(await asyncio.to_thread(count_files.blank_list, row, bars), f"count-{number}.xlsx", _XLSX)
-    return _file(await asyncio.to_thread(count_paper.blank_list, row, bars), f"count-{number}.pdf", _PDF)
+        return _file(await PAPERS.written(lambda: count_files.blank_list(row, bars)), f"count-{number}.xlsx", _XLSX)
+    return _file(await PAPERS.written(lambda: count_paper.blank_list(row, bars)), f"count-{number}.pdf", _PDF)
 
 
 @router.post("/counts/{number}/results")
@@ -190,5 +190,5 @@ async def cancel(by: Clerk, connection: Transaction, number: Number, request: Re
 async def get_report(_: Reader, connection: Transaction, number: Number) -> Response:
     """Return the signed report of a closed count as PDF."""
     record = await count_sessions.record_of(connection, number)
-    content = await asyncio.to_thread(count_paper.report, record.content, bytes(record.hash))
+    content = await PAPERS.written(lambda: count_paper.report(record.content, bytes(record.hash)))
     return _file(content, f"count-{number}-report.pdf", _PDF)

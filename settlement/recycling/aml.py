@@ -7,6 +7,7 @@
   the notice.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -229,4 +230,4 @@ async def export(connection: AsyncConnection, kind: str) -> bytes:
         )
         for row in await listing(connection, PageRequest(limit=limits.MAX_ROWS))
     ]
-    return writing.write(kind, "Reports", EXPORT, rows)
+    return await asyncio.to_thread(writing.write, kind, "Reports", EXPORT, rows)

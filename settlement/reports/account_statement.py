@@ -1,5 +1,6 @@
 """A trading account's statement: every posting of some days with the balance after it, from the ledger."""
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -69,4 +70,4 @@ def _file_row(entry: Entry) -> tuple[Any, ...]:
 async def export(connection: AsyncConnection, account: str, first: date, last: date, kind: str) -> bytes:
     """Return the statement as csv or xlsx. Raises BadValue."""
     found = await entries(connection, account, first, last)
-    return writing.write(kind, f"Account {account}", HEADING, map(_file_row, found))
+    return await asyncio.to_thread(writing.write, kind, f"Account {account}", HEADING, map(_file_row, found))

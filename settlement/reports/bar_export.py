@@ -3,6 +3,7 @@
 Each of them can be read again, by ``goldx clerk import-bars`` or ``goldx clerk statement``.
 """
 
+import asyncio
 from typing import Any, Final
 
 from sqlalchemy import Row
@@ -81,9 +82,11 @@ async def export(connection: AsyncConnection, search: Search, layout: str, kind:
     """Return the lots of a search as csv or xlsx, in the ``layout`` declared or lbma. Raises BadValue."""
     rows = await lots.listing(connection, search)
     if layout == "lbma":
-        return writing.write(kind, "Bars", LBMA, map(_lbma, rows))
+        return await asyncio.to_thread(writing.write, kind, "Bars", LBMA, map(_lbma, rows))
     proofs = await provenance.of_lots(connection, [row.lot_id for row in rows])
-    return writing.write(kind, "Bars", DECLARED, (_declared(row, proofs.get(row.lot_id)) for row in rows))
+    return await asyncio.to_thread(
+        writing.write, kind, "Bars", DECLARED, (_declared(row, proofs.get(row.lot_id)) for row in rows)
+    )
 
 
 async def count_list(connection: AsyncConnection, place: str, kind: str) -> bytes:
@@ -102,4 +105,4 @@ async def count_list(connection: AsyncConnection, place: str, kind: str) -> byte
         )
         for line in await warehouse_statement.expected(connection, place)
     ]
-    return writing.write(kind, f"Count {place}", COUNT, rows)
+    return await asyncio.to_thread(writing.write, kind, f"Count {place}", COUNT, rows)

@@ -14,6 +14,7 @@ A lot is in dispute while the vault's statement and the register differ about it
 weight yet, and a lot under a quality claim has left.) There is no column of leased metal, as nobody can lease here.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final, NamedTuple
@@ -160,4 +161,6 @@ def _weights(line: StockLine) -> tuple[int, ...]:
 
 async def export(connection: AsyncConnection, day: date, kind: str) -> bytes:
     """Return the report as csv or xlsx. Raises BadValue for another format."""
-    return writing.write(kind, f"Stock {day}", HEADING, file_rows(await report(connection, day)))
+    return await asyncio.to_thread(
+        writing.write, kind, f"Stock {day}", HEADING, file_rows(await report(connection, day))
+    )
