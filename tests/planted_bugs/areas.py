@@ -17,6 +17,7 @@ from tests.planted_bugs import (
     reconciliation,
     sequencer,
     server_clock,
+    timetable,
     view,
 )
 from tests.planted_bugs.bug import Area
@@ -53,6 +54,13 @@ AREAS = (
         (),
         protocol.BUGS,
         may_hang=False,
+    ),
+    Area(
+        "timetable",
+        "goldx/timetable",
+        ("tests/goldx/timetable/test_following.py", "tests/goldx/timetable/test_opening.py"),
+        ("--noconftest",),
+        timetable.BUGS,
     ),
     Area(
         "leading",

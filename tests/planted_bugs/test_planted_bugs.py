@@ -26,6 +26,7 @@ def test_every_area_has_bugs_and_tests() -> None:
     names = [
         "core",
         "protocol",
+        "timetable",
         "leading",
         "server clock",
         "compiled build",
