@@ -264,8 +264,9 @@ class MarketEndDay(OperatorCommand, tag=18, frozen=True):
     ``next_trading_day`` is an ISO date. ``rules``, which the gateway sets, is the version of the rules by which the day
     ends. 0, in journals that are older than the field: any later day, in any phase, and only ids of open orders stay
     taken. 1: a weekday of the next weeks, with every instrument closed; an id stays taken until the end of the trading
-    day after the one in which it was first used. 2: what expired orders had reserved is free before
-    the day ends.
+    day after the one in which it was first used. 2: what expired orders had reserved is free before the day ends. 3:
+    no day ends into the past, not even from the last day that is allowed. 4: as 3, and the first command only proposes
+    (``day.end_proposed``); the day ends when another person sends the same one.
     """
 
     method: ClassVar[str] = "market.end_day"

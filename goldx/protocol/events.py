@@ -359,6 +359,17 @@ class TradeBusted(Event, tag=30, frozen=True):
     reason: str
 
 
+class DayEndProposed(Event, tag=31, frozen=True):
+    """One person has named a next trading day that takes two. The present one goes on.
+
+    It ends when somebody other than ``by`` sends the same command.
+    """
+
+    event: ClassVar[str] = "day.end_proposed"
+    next_trading_day: str
+    by: str
+
+
 AnyEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -390,6 +401,7 @@ AnyEvent: TypeAlias = (
     | InstrumentProposed
     | TradeBustProposed
     | TradeBusted
+    | DayEndProposed
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

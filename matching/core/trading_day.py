@@ -11,12 +11,17 @@ from matching.core import phases, stops
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import NO_ORDER, State
-from matching.core.tags import DAY_ENDED
+from matching.core.tags import DAY_END_PROPOSED, DAY_ENDED
 
 LONGEST_BREAK_DAYS: Final = 30
 """The most days from today to the next trading day: more than any holiday, and far less than a mistyped year."""
 FREED_BEFORE_THE_END: Final = 2
 """The rules from which on what expired orders had reserved is published as free before the event that ends the day."""
+ANY_DAY_COUNTS: Final = 3
+"""The rules from which on a present trading day just LONGEST_BREAK_DAYS from today counts, so no day goes back."""
+BY_TWO: Final = terms.END_OF_DAY_BY_TWO
+_NEXT_DAY: Final = ""
+"""Key of a proposed next trading day among the proposed terms of instruments, none of which has this symbol."""
 CHINA_OFFSET_MS: Final = 8 * 3_600_000
 """China Standard Time is UTC+8."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 : the times that it is added to are shifted already
@@ -31,11 +36,12 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``market.end_day``: end the trading day in every instrument.
 
     DAY orders expire. Client ids and references of adjustments that were used before this day become free again,
-    except the ids of open orders; so do resale locks and held back proceeds that have lasted long enough.
+    except the ids of open orders; so do resale locks and held back proceeds that have lasted long enough. By the rules
+    for two persons the first command is only a proposal.
     """
-    _, next_trading_day, _, rules = command
+    _, next_trading_day, by, rules = command
     if rules:
-        detail = _wrong_day(state, next_trading_day)
+        detail = _wrong_day(state, next_trading_day, rules)
         still_open = [i.symbol for i in state.instruments.values() if i.phase != terms.CLOSED]
         if detail or still_open:
             reason = "BAD_VALUE" if detail else "PHASE"
@@ -43,6 +49,8 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
             return state.refuse("market.end_day", reason, None, next_trading_day, detail)
     elif next_trading_day <= state.trading_day:
         return state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
+    if rules >= BY_TWO and _is_proposed(state, next_trading_day, by):
+        return None
     for order in list(state.orders.values()):
         if order.time_in_force == terms.DAY:
             state.cancel(order, "EXPIRED")
@@ -69,7 +77,17 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     return None
 
 
-def _wrong_day(state: State, text: str) -> str:
+def _is_proposed(state: State, day: str, by: str) -> bool:
+    """Propose a next trading day, unless another person has proposed the same one; return whether it was proposed."""
+    proposed, first = state.proposed_terms.get(_NEXT_DAY, ((), by))
+    if proposed == (day,) and first != by:
+        return False
+    state.proposed_terms[_NEXT_DAY] = ((day,), by)
+    state.emit(DAY_END_PROPOSED, day, by)
+    return True
+
+
+def _wrong_day(state: State, text: str, rules: int) -> str:
     """Return what is wrong with a next trading day, or an empty text.
 
     It is a weekday after the present trading day, not before today in China, and at most LONGEST_BREAK_DAYS from today.
@@ -78,7 +96,8 @@ def _wrong_day(state: State, text: str) -> str:
     today = _EPOCH + timedelta(milliseconds=state.now + CHINA_OFFSET_MS)
     earliest, latest = today.date(), today.date() + timedelta(LONGEST_BREAK_DAYS)
     present = _read_day(state.trading_day)
-    if present is not None and earliest <= present < latest:
+    counts = present is not None and (earliest <= present < latest or (present == latest and rules >= ANY_DAY_COUNTS))
+    if present is not None and counts:
         earliest = present + timedelta(1)
     day = _read_day(text)
     if day is None or not earliest <= day <= latest or day.weekday() > _FRIDAY:

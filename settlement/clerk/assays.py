@@ -1,7 +1,7 @@
 """``goldx clerk``: laboratories, assays and their exchange between two parties, certificates, valuations."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,8 +50,8 @@ class _Accreditation(NamedTuple):
     valid: tuple[date, date]
 
 
-def _accreditation(kinds: tuple[str, ...], number: str, valid_from: datetime, valid_until: datetime) -> _Accreditation:
-    return _Accreditation(kinds, number, (valid_from.date(), valid_until.date()))
+def _accreditation(kinds: tuple[str, ...], number: str, valid_from: date, valid_until: date) -> _Accreditation:
+    return _Accreditation(kinds, number, (valid_from, valid_until))
 
 
 ACCREDITATION = combined(

@@ -1,6 +1,7 @@
 """``goldx clerk``: proposals, documents, and the calendar of working days."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,7 +11,7 @@ from settlement.base import working_days
 from settlement.base.paging import PageRequest
 from settlement.base.units import in_units
 from settlement.clerk.group import act, clerk, joined, read, show
-from settlement.clerk.options import NUMBER, PAGE
+from settlement.clerk.options import DAY, NUMBER, PAGE
 from settlement.documents.kinds import PROPOSAL
 from settlement.service import documents, movements
 from settlement.service.commands import on_database
@@ -162,15 +163,15 @@ def calendar_group() -> None:
 
 
 @calendar_group.command("set")
-@click.argument("day")
+@click.argument("day", type=DAY)
 @click.option("--working/--holiday", default=False, help="Worked although it is a weekend; default: a holiday.")
 @click.option("--name", required=True, help="Why, such as National Day.")
 @click.pass_obj
-def set_day(by: str, day: str, working: bool, name: str) -> None:
+def set_day(by: str, day: date, working: bool, name: str) -> None:
     """Enter DAY (such as 2026-10-01) as a holiday, or with --working as a working day."""
 
     async def work(connection: AsyncConnection) -> None:
-        await working_days.set_day(connection, by, working_days.parse_day("day", day), working, name)
+        await working_days.set_day(connection, by, day, working, name)
 
     act(by, work)
     click.echo(f"{day} is {'worked' if working else 'a holiday'}: {name}")

@@ -1,6 +1,7 @@
 """``goldx clerk tariff`` and ``goldx clerk fees``: the fees of custody."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, Final
 
 import click
@@ -10,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_decimal, format_money, format_weight
 from settlement.base import proposals
 from settlement.base.paging import PageRequest
-from settlement.base.working_days import parse_day, today
+from settlement.base.working_days import today
 from settlement.charges import accruals, bills, tariff
 from settlement.clerk.group import act, clerk, propose, say_proposed, show
-from settlement.clerk.options import PAGE
+from settlement.clerk.options import DAY, PAGE
 from settlement.documents.charges import FEE_BILL
 
 UMPIRE: Final = "UMPIRE"
@@ -29,16 +30,16 @@ def tariff_group() -> None:
 
 
 @tariff_group.command("list")
-@click.option("--day", help="The day they hold on; default: today.")
+@click.option("--day", type=DAY, help="The day they hold on; default: today.")
 @PAGE
 @click.pass_obj
-def tariff_list(by: str, day: str | None, page: PageRequest) -> None:
+def tariff_list(by: str, day: date | None, page: PageRequest) -> None:
     """Show the figures with their units, and where each comes from unless it was changed."""
     show(
         by,
         page,
         "name value unit source",
-        lambda connection, part: tariff.listing(connection, today() if day is None else parse_day("day", day), part),
+        lambda connection, part: tariff.listing(connection, day or today(), part),
         lambda one: (one.name, *tariff.shown(one.name, one.value), "changed" if one.changed else one.source),
     )
 
@@ -46,13 +47,13 @@ def tariff_list(by: str, day: str | None, page: PageRequest) -> None:
 @tariff_group.command("propose")
 @click.argument("name", type=click.Choice(sorted(tariff.FIGURES)))
 @click.argument("value")
-@click.option("--from", "day", required=True, help="First day, such as 2026-12-01; not yet begun.")
+@click.option("--from", "day", type=DAY, required=True, help="First day, such as 2026-12-01; not yet begun.")
 @click.pass_obj
-def tariff_propose(by: str, name: str, value: str, day: str) -> None:
+def tariff_propose(by: str, name: str, value: str, day: date) -> None:
     """Propose VALUE, in the unit that `tariff list` shows, for NAME from a day on."""
 
     async def work(connection: AsyncConnection) -> int:
-        return await tariff.propose(connection, by, name, tariff.parse(name, value), parse_day("from", day))
+        return await tariff.propose(connection, by, name, tariff.parse(name, value), day)
 
     propose(by, work)
 
@@ -63,15 +64,15 @@ def fees_group() -> None:
 
 
 @fees_group.command("accrue")
-@click.option("--day", help="A day that is over; default: every day that is not accrued yet.")
+@click.option("--day", type=DAY, help="A day that is over; default: every day that is not accrued yet.")
 @click.pass_obj
-def fees_accrue(by: str, day: str | None) -> None:
+def fees_accrue(by: str, day: date | None) -> None:
     """Accrue the fees of days that are over; the service does it by itself after midnight."""
 
     async def work(connection: AsyncConnection) -> int:
         if day is None:
             return await accruals.catch_up(connection)
-        return await accruals.accrue(connection, parse_day("day", day))
+        return await accruals.accrue(connection, day)
 
     click.echo(f"{act(by, work)} fees accrued")
 

@@ -1,5 +1,6 @@
 """``goldx clerk account-statements``, ``bulletin`` and ``invoice``: the papers of the close."""
 
+from datetime import date
 from pathlib import Path
 
 import click
@@ -7,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
 from settlement.base.paging import PageRequest
-from settlement.base.working_days import parse_day
 from settlement.clerk.group import act, clerk, joined, read, show
-from settlement.clerk.options import NUMBER, PAGE, REASON, write_new
+from settlement.clerk.options import DAY, NUMBER, PAGE, REASON, write_new
 from settlement.closing import (
     bulletin,
     bulletin_paper,
@@ -47,21 +47,20 @@ def statements_group() -> None:
 
 
 @statements_group.command("list")
-@click.option("--day", help="A trading day, such as 2026-11-24.")
+@click.option("--day", type=DAY, help="A trading day, such as 2026-11-24.")
 @click.option("--member")
 @click.option("--account")
 @click.option("--status", type=click.Choice(ACCOUNT_STATEMENT.states))
 @PAGE
 @click.pass_obj
 def statements_list(
-    by: str, day: str | None, member: str | None, account: str | None, status: str | None, page: PageRequest
+    by: str, day: date | None, member: str | None, account: str | None, status: str | None, page: PageRequest
 ) -> None:
     """Show statements: until when a member can object, and who has confirmed or accepted them."""
 
     async def listing(connection: AsyncConnection, part: PageRequest) -> statements.Listed:
-        of_day = None if day is None else parse_day("day", day)
         wanted = {"member": member, "account": account, "status": status}
-        return await statements.listing(connection, part, day=of_day, **wanted)
+        return await statements.listing(connection, part, day=day, **wanted)
 
     show(
         by,
@@ -122,17 +121,17 @@ def bulletin_list(by: str, page: PageRequest) -> None:
 
 
 @bulletin_group.command("write")
-@click.argument("day")
+@click.argument("day", type=DAY)
 @OUT
 @LANGUAGE
 @click.option("--part", type=click.Choice(bulletin_paper.PARTS), default="instruments", show_default=True)
 @click.pass_obj
-def bulletin_write(by: str, day: str, out: Path, language: Language, part: str) -> None:
+def bulletin_write(by: str, day: date, out: Path, language: Language, part: str) -> None:
     """Write the bulletin of DAY as .pdf or .xlsx, one --part of it as .csv, or as .json its content."""
 
     async def work(connection: AsyncConnection) -> bytes:
         kind = _ending(out, *bulletin_paper.KINDS)
-        return bulletin_paper.write(await bulletin.find(connection, parse_day("day", day)), kind, language, part)
+        return bulletin_paper.write(await bulletin.find(connection, day), kind, language, part)
 
     _written(out, read(by, work))
 

@@ -12,9 +12,8 @@ import click
 from goldx.hosting.settings import Settings
 from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
-from settlement.base.working_days import parse_day
 from settlement.clerk.group import READERS, act, check_actor, may, read, show
-from settlement.clerk.options import PAGE, write_new
+from settlement.clerk.options import DAY, PAGE, write_new
 from settlement.closing import close as closing
 from settlement.closing import listing, opening, prices, records, signing, time_stamps
 from settlement.closing import why as reasons
@@ -39,16 +38,12 @@ def day(context: click.Context, name: str) -> None:
     context.obj = name
 
 
-def _day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> date | None:
-    return None if value is None else parse_day("day", value)
-
-
-DATE = click.argument("date", callback=_day)
+DATE = click.argument("date", type=DAY)
 
 
 @day.command("close")
 @JSON
-@click.option("--until", callback=_day, metavar="DATE", help="The last day to close; default: all that are over.")
+@click.option("--until", type=DAY, metavar="DATE", help="The last day to close; default: all that are over.")
 @click.pass_obj
 def close(by: str, until: date | None) -> None:
     """Close the days that are over, oldest first, step by step; exit 1 if something stands in the way."""

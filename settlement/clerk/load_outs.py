@@ -1,6 +1,7 @@
 """``goldx clerk load-out`` and ``goldx clerk claim``: metal going out, and quality claims about it afterwards."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import click
@@ -10,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_weight, parse_money, parse_weight
 from settlement.base.arithmetic import parse_decimal
 from settlement.base.paging import PageRequest
-from settlement.base.working_days import parse_day
 from settlement.clerk.group import act, clerk, joined, propose, show
-from settlement.clerk.options import NUMBER, PAGE, REASON
+from settlement.clerk.options import DAY, NUMBER, PAGE, REASON
 from settlement.load_outs import application, cancels, claims, handing_over, load_outs
 from settlement.tables.load_outs import DECLARED_USES, LOAD_OUT_ORDERS
 
@@ -31,8 +31,8 @@ def load_out_group() -> None:
 @click.option("--collector-id", required=True, help="Number of the identity paper that will be shown.")
 @click.option("--lots-by", type=click.Choice(LOAD_OUT_ORDERS), default="AGE", show_default=True)
 @click.option("--declared-use", type=click.Choice(DECLARED_USES), default="NON_INVESTMENT", show_default=True)
-@click.option("--from", "from_day", help="First day of collection, such as 2026-11-24; default: today.")
-@click.option("--until", "until_day", help="Last day; default: as the tariff says.")
+@click.option("--from", "from_day", type=DAY, help="First day of collection, such as 2026-11-24; default: today.")
+@click.option("--until", "until_day", type=DAY, help="Last day; default: as the tariff says.")
 @click.option("--pickup-code", prompt=True, hide_input=True, confirmation_prompt=True, help="6 to 12 digits.")
 @click.pass_obj
 def load_out_apply(
@@ -45,18 +45,17 @@ def load_out_apply(
     collector_id: str,
     lots_by: str,
     declared_use: str,
-    from_day: str | None,
-    until_day: str | None,
+    from_day: date | None,
+    until_day: date | None,
     pickup_code: str,
 ) -> None:
     """Allocate lots and propose the load-out."""
 
     async def work(connection: AsyncConnection) -> int:
-        first = None if from_day is None else parse_day("from", from_day)
-        last = None if until_day is None else parse_day("until", until_day)
         who = (collector, collector_id, pickup_code, pickup_code)
         fine_mg = parse_weight(weight, "weight")
-        asked = application.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, first, last)
+        days = (from_day, until_day)
+        asked = application.Application(account, symbol, warehouse, fine_mg, *who, lots_by, declared_use, *days)
         return await application.apply(connection, by, asked)
 
     propose(by, work)

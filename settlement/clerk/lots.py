@@ -1,7 +1,7 @@
 """``goldx clerk``: warehouses, terms of acceptance, balances, and lots with their records and locks."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import click
@@ -14,7 +14,7 @@ from goldx.protocol.units import format_weight, parse_weight
 from settlement.base.arithmetic import FINENESS_RULES, format_cg, format_fineness, parse_scale_weight
 from settlement.base.paging import PageRequest
 from settlement.base.units import in_units
-from settlement.base.working_days import midnight, parse_day, shown_time
+from settlement.base.working_days import midnight, shown_time
 from settlement.clerk.group import act, clerk, joined, propose, read, show
 from settlement.clerk.options import DAY, GONE, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
 from settlement.intake import melting
@@ -103,14 +103,14 @@ def scale_group() -> None:
 @VALID_UNTIL
 @click.pass_obj
 def add_scale(
-    by: str, code: str, warehouse: str, resolution: str, capacity: str, calibration: str, valid_until: datetime
+    by: str, code: str, warehouse: str, resolution: str, capacity: str, calibration: str, valid_until: date
 ) -> None:
     """Register the balance CODE."""
 
     async def work(connection: AsyncConnection) -> None:
         step = parse_scale_weight("resolution", resolution)
         most = parse_scale_weight("capacity", capacity)
-        await scales.add(connection, by, code, warehouse, step, most, calibration, valid_until.date())
+        await scales.add(connection, by, code, warehouse, step, most, calibration, valid_until)
 
     act(by, work)
     click.echo(f"balance {code} is registered")
@@ -121,10 +121,10 @@ def add_scale(
 @CALIBRATION
 @VALID_UNTIL
 @click.pass_obj
-def calibrate_scale(by: str, code: str, calibration: str, valid_until: datetime) -> None:
+def calibrate_scale(by: str, code: str, calibration: str, valid_until: date) -> None:
     """Record a new calibration of the balance CODE."""
-    act(by, lambda connection: scales.calibrate(connection, by, code, calibration, valid_until.date()))
-    click.echo(f"balance {code} is calibrated until {valid_until.date()}")
+    act(by, lambda connection: scales.calibrate(connection, by, code, calibration, valid_until))
+    click.echo(f"balance {code} is calibrated until {valid_until}")
 
 
 def _scale(row: Row[Any]) -> Iterable[object]:
@@ -233,10 +233,10 @@ def class_customs(by: str, symbol: str, status: str) -> None:
     click.echo(f"{symbol} takes {status} metal")
 
 
-def _days(first: str | None, last: str | None) -> tuple[int | None, int | None]:
+def _days(first: date | None, last: date | None) -> tuple[int | None, int | None]:
     """Return the times at which the first day begins and the last one ends."""
-    begins = None if first is None else midnight(parse_day("from", first))
-    return begins, None if last is None else midnight(parse_day("until", last) + timedelta(days=1))
+    begins = None if first is None else midnight(first)
+    return begins, None if last is None else midnight(last + timedelta(days=1))
 
 
 def _lot(row: Row[Any]) -> Iterable[object]:
@@ -254,8 +254,8 @@ def _search(
     warehouse: str | None,
     refiner: str | None,
     serial: str | None,
-    first: str | None,
-    last: str | None,
+    first: date | None,
+    last: date | None,
     gone: bool,
 ) -> lots.Search:
     days = _days(first, last)
@@ -271,8 +271,8 @@ SEARCH = combined(
     click.option("--warehouse"),
     click.option("--refiner"),
     click.option("--serial", help="May end in *: all that begin so."),
-    click.option("--from", "first", help="Arrived on this day (2026-11-24) or later."),
-    click.option("--until", "last", help="Arrived on this day or earlier."),
+    click.option("--from", "first", type=DAY, help="Arrived on this day (2026-11-24) or later."),
+    click.option("--until", "last", type=DAY, help="Arrived on this day or earlier."),
     GONE,
 )
 
@@ -287,7 +287,7 @@ def list_lots(by: str, search: lots.Search, page: PageRequest) -> None:
     show(by, page, columns, lambda connection, part: lots.listing(connection, search, part), _lot)
 
 
-def _event_search(warehouse: str | None, first: str | None, last: str | None) -> lots.EventSearch:
+def _event_search(warehouse: str | None, first: date | None, last: date | None) -> lots.EventSearch:
     return lots.EventSearch(*_days(first, last), warehouse)
 
 
@@ -295,8 +295,8 @@ EVENT_SEARCH = combined(
     "search",
     _event_search,
     click.option("--warehouse"),
-    click.option("--from", "first", help="On this day (2026-11-24) or later."),
-    click.option("--until", "last", help="On this day or earlier."),
+    click.option("--from", "first", type=DAY, help="On this day (2026-11-24) or later."),
+    click.option("--until", "last", type=DAY, help="On this day or earlier."),
 )
 
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 from goldx.output import JSON
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest
+from settlement.base.working_days import parse_day
 from settlement.intake import bar_columns, bar_rows
 from settlement.lots.provenance import Record
 from settlement.tables.lots import ORIGINS
@@ -51,7 +53,24 @@ LOT = click.argument("lot_id", type=int)
 LOTS = click.argument("lot_ids", metavar="LOTS", type=int, nargs=-1, required=True)
 REASON = click.option("--reason", required=True)
 GONE = click.option("--gone", is_flag=True, help="Also lots that were released, returned, cancelled or melted away.")
-DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class DayType(click.ParamType[date]):
+    """The type of days such as ``2026-11-24``."""
+
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day that a text names; any other ends the command, with the text and the form that is wanted."""
+        if isinstance(value, date):
+            return value
+        try:
+            return parse_day("day", str(value))
+        except BadValue as error:
+            self.fail(str(error), param, ctx)
+
+
+DAY = DayType()
 
 _PAGE = combined(
     "page",

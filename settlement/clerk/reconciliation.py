@@ -14,9 +14,9 @@ from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.base.paging import PageRequest
-from settlement.base.working_days import parse_day, today
+from settlement.base.working_days import today
 from settlement.clerk.group import READERS, act, check_actor, clerk, may, propose, show
-from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, READING, contents
+from settlement.clerk.options import DAY, FILE, NUMBER, PAGE, PREVIEW, READING, contents
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import (
     breaks,
@@ -80,7 +80,7 @@ def print_breaks(found: Sequence[breaks.Break]) -> None:
 @JSON
 @FILE
 @click.option("--warehouse", help="The warehouse that the statement is of; not for a depository's report.")
-@click.option("--day", help="The day it is of, such as 2026-11-24; default: today.")
+@click.option("--day", type=DAY, help="The day it is of, such as 2026-11-24; default: today.")
 @click.option(
     "--signature",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -93,7 +93,7 @@ def take_statement(
     context: click.Context,
     file: Path,
     warehouse: str | None,
-    day: str | None,
+    day: date | None,
     signature: Path | None,
     only_preview: bool,
     reading: Reading,
@@ -120,7 +120,7 @@ def take_statement(
     if warehouse is None:
         raise click.UsageError("--warehouse must name the warehouse that the statement is of")
     signed = None if signature is None else _signature(contents(signature))
-    outcome = _take_bars(by, file.name, data, bars, warehouse, _date(day), signed, only_preview)
+    outcome = _take_bars(by, file.name, data, bars, warehouse, today() if day is None else day, signed, only_preview)
     _print_outcome(warehouse, outcome, as_read)
     context.exit(1 if outcome.breaks else 0)
 
@@ -157,13 +157,6 @@ def _shown(name: str, table: cells.Table, as_read: AsRead) -> dict[str, object]:
     for line in as_read.lines():
         click.echo(line)
     return {}
-
-
-def _date(text: str | None) -> date:
-    try:
-        return today() if text is None else parse_day("day", text)
-    except BadValue as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _signature(data: bytes) -> bytes:

@@ -1,14 +1,15 @@
 """``goldx clerk export``: bar lists, count lists, stock reports and statements of accounts, as CSV or XLSX."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.base.working_days import parse_day, today
+from settlement.base.working_days import today
 from settlement.clerk.group import clerk, read
-from settlement.clerk.options import GONE, write_new
+from settlement.clerk.options import DAY, GONE, write_new
 from settlement.lots import lots
 from settlement.reports import account_statement, bar_export, stock_report
 
@@ -63,13 +64,13 @@ def export_count(by: str, warehouse: str, out: Path) -> None:
 
 @export_group.command("stock")
 @OUT
-@click.option("--day", help="Such as 2026-11-24; default: today, until now.")
+@click.option("--day", type=DAY, help="Such as 2026-11-24; default: today, until now.")
 @click.pass_obj
-def export_stock(by: str, out: Path, day: str | None) -> None:
+def export_stock(by: str, out: Path, day: date | None) -> None:
     """Write the stock per vault, form and customs status at a day's end, and what the day did to it."""
 
     async def make(connection: AsyncConnection, kind: str) -> bytes:
-        return await stock_report.export(connection, today() if day is None else parse_day("day", day), kind)
+        return await stock_report.export(connection, day or today(), kind)
 
     _write(by, out, make)
 
@@ -77,14 +78,13 @@ def export_stock(by: str, out: Path, day: str | None) -> None:
 @export_group.command("account")
 @click.argument("account")
 @OUT
-@click.option("--from", "first", required=True, help="First day, such as 2026-11-01.")
-@click.option("--until", "last", required=True, help="Last day.")
+@click.option("--from", "first", type=DAY, required=True, help="First day, such as 2026-11-01.")
+@click.option("--until", "last", type=DAY, required=True, help="Last day.")
 @click.pass_obj
-def export_account(by: str, account: str, out: Path, first: str, last: str) -> None:
+def export_account(by: str, account: str, out: Path, first: date, last: date) -> None:
     """Write the ledger's postings of ACCOUNT with the balance after each."""
 
     async def make(connection: AsyncConnection, kind: str) -> bytes:
-        days = (parse_day("from", first), parse_day("until", last))
-        return await account_statement.export(connection, account, *days, kind)
+        return await account_statement.export(connection, account, first, last, kind)
 
     _write(by, out, make)

@@ -94,6 +94,20 @@ async def test_one_changed_term_leaves_the_others(own_desk: Desk) -> None:
     assert (reason, "market.set_reference" in text) == ("BAD_VALUE", True)
 
 
+async def test_a_next_trading_day_that_is_not_the_following_takes_two_persons(own_desk: Desk) -> None:
+    days, desk = Days(own_desk), own_desk
+    await days.operate("market.set_phase", symbol=desk.symbol, phase="closed")
+    later = weekday_after(weekday_after(days.next)).isoformat()
+    for _ in range(2):
+        (proposed,) = await days.operate("market.end_day", next_trading_day=later)
+        assert (proposed["event"], proposed["next_trading_day"], proposed["by"]) == ("day.end_proposed", later, "op")
+    assert desk.server.gateway.view.trading_day is None
+    second = await desk.services.add_operator("op-2")
+    async with connect(desk.server.url, second) as operator:
+        agreed = await operator.call("market.end_day", reason="a test", next_trading_day=later)
+        assert names(agreed["events"])[0] == "day.ended"
+
+
 async def test_a_reference_far_from_the_last_price_takes_two_persons(own_desk: Desk) -> None:
     days, desk = Days(own_desk), own_desk
     wrong = {"symbol": desk.symbol, "price": "60.00"}

@@ -62,6 +62,7 @@ TAGS_OF_EVENTS = {
     "auction.extended": 27,
     "instrument.proposed": 28,
     "trade.bust_proposed": 29,
+    "day.end_proposed": 31,
     "trade.busted": 30,
 }
 

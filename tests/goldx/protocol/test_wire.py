@@ -46,7 +46,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "terms": st.lists(st.sampled_from(["tick", "lot"]), max_size=2, unique=True).map(tuple),
     "given": st.lists(st.sampled_from(["tick", "lot", "max_quantity"]), max_size=3, unique=True).map(tuple),
     "largest_change_percent": st.integers(1, 99),
-    "rules": st.integers(0, terms.END_OF_DAY_RULES),
+    "rules": st.integers(0, terms.END_OF_DAY_BY_TWO),
     "interruption_ms": st.integers(1_000, 86_400_000),
     "reopening_steps": st.integers(1, 9),
     "bust_window_ms": st.integers(0, 86_400_000),

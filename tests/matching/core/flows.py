@@ -300,12 +300,16 @@ class Flow:
     def end_day(self) -> AnyCommand:
         self.day += 1
         day = DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
-        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 2)))
+        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 2, 3)))
 
     def close_and_end_day(self) -> AnyCommand:
         """Close all instruments and end the day by the newest rules, in the month of the flow's first time."""
         self.queued += [commands.MarketSetPhase(symbol, terms.CLOSED) for symbol in SYMBOLS[1:]]
-        self.queued.append(commands.MarketEndDay(f"1970-01-{self.dice.number(1, 31):02d}", rules=2))
+        rules, day = self.dice.choose((2, 3, 4)), f"1970-01-{self.dice.number(1, 31):02d}"
+        self.queued.append(commands.MarketEndDay(day, "ada", rules))
+        if rules == 4:
+            again = self.dice.choose((day, day, day, "1970-01-02"))
+            self.queued.append(commands.MarketEndDay(again, self.dice.choose(("ada", "ben", "ben")), rules))
         if self.chance(50):
             self.queued.append(self.redefine())
         self.queued += [commands.MarketSetPhase(symbol, terms.CONTINUOUS) for symbol in SYMBOLS]

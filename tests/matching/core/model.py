@@ -25,6 +25,8 @@ TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name no
 class Model(Busts, OrderCommands):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
+    asked_to_end: tuple[str, str] | None = None
+    """The next trading day that one person has proposed, and who."""
     before: dict[tuple[str, str], Holding]
     """The holdings before the command, as they were published last."""
 
@@ -354,25 +356,33 @@ class Model(Busts, OrderCommands):
     def do_clock_tick(self, c: commands.ClockTick) -> None:
         """Do nothing: the command only brings the time."""
 
-    def possible_days(self) -> list[str]:
+    def possible_days(self, rules: int) -> list[str]:
         """Return the weekdays of the next thirty days in China that come after the present trading day."""
         in_china = datetime.fromtimestamp(self.at / 1_000, timezone(timedelta(hours=8))).date()
         days = [in_china + timedelta(ahead) for ahead in range(31)]
         texts = [day.isoformat() for day in days]
-        present = self.trading_day if self.trading_day in texts[:-1] else ""
+        known = texts if rules >= 3 else texts[:-1]
+        present = self.trading_day if self.trading_day in known else ""
         return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]
 
     def do_market_end_day(self, c: commands.MarketEndDay) -> None:
         if c.rules:
-            if c.next_trading_day not in self.possible_days():
+            if c.next_trading_day not in self.possible_days(c.rules):
                 raise Refused("BAD_VALUE")
             if any(instrument.phase != terms.CLOSED for instrument in self.instruments.values()):
                 raise Refused("PHASE")
         elif c.next_trading_day <= self.trading_day:
             raise Refused("BAD_VALUE")
+        if c.rules == 4:
+            asked = self.asked_to_end
+            self.asked_to_end = (c.next_trading_day, c.by)
+            if asked is None or asked[0] != c.next_trading_day or asked[1] == c.by:
+                self.emit(events.DayEndProposed, c.next_trading_day, c.by)
+                return
+        self.asked_to_end = None
         self.trading_day = c.next_trading_day
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
-        if c.rules == 2:
+        if c.rules >= 2:
             self.report_holdings()
             self.before, self.touched = self.holdings(), []
         self.day += 1

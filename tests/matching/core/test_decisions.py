@@ -43,6 +43,35 @@ def test_the_next_trading_day_is_bounded_by_the_date_in_china(hour: int, first: 
     assert reasons(engine, end_day(last), at=at) == [""]
 
 
+def test_no_trading_day_goes_back_from_the_last_day_that_is_allowed() -> None:
+    """By older rules it did, and journals that have it still fold so."""
+    at = int(datetime(2026, 11, 24, 7, 30, tzinfo=UTC).timestamp()) * 1_000
+    for rules, refused in ((terms.END_OF_DAY_RULES, "BAD_VALUE"), (2, "")):
+        engine = market()
+        ends = [commands.MarketEndDay(day, rules=rules) for day in ("2026-12-24", "2026-11-25")]
+        assert reasons(engine, CLOSE, *ends, at=at) == ["", "", refused]
+
+
+def test_a_next_trading_day_that_takes_two_begins_when_the_second_names_the_same() -> None:
+    engine = market()
+    at = int(datetime(2026, 11, 24, 7, 30, tzinfo=UTC).timestamp()) * 1_000
+
+    def end(day: str, by: str) -> str:
+        return apply(engine, at, commands.MarketEndDay(day, by, terms.END_OF_DAY_BY_TWO))[0].event
+
+    assert end("2026-12-03", "ada") == "command.rejected", "the market is open"
+    apply(engine, at, CLOSE)
+    asked = [("2026-12-03", "ada"), ("2026-12-03", "ada"), ("2026-12-04", "ben"), ("2026-12-03", "ada")]
+    assert [end(*each) for each in asked] == ["day.end_proposed"] * 4
+    assert engine.state.trading_day == ""
+    restored = Engine.restore(engine.snapshot())
+    for each in (engine, restored):
+        (ended, *_) = apply(each, at, commands.MarketEndDay("2026-12-03", "ben", terms.END_OF_DAY_BY_TWO))
+        assert isinstance(ended, events.DayEnded)
+        assert each.state.trading_day == "2026-12-03"
+    assert end("2026-12-07", "ada") == "day.end_proposed", "nothing of the day before is left"
+
+
 def test_a_trading_day_that_older_rules_let_lie_in_the_far_future_ends() -> None:
     engine = market()
     at = int(datetime(2026, 11, 24, 7, 30, tzinfo=UTC).timestamp()) * 1_000
