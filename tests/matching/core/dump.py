@@ -17,8 +17,9 @@ def dump_engine(engine: Engine) -> Dump:
         "counters": (state.sequence, state.last_order_id, state.last_trade_id, state.fees_collected, state.day),
         "trading_day": state.trading_day,
         "proposed": {
-            s: (dict(zip(TERMS[1:], values, strict=True)), by) for s, (values, by) in state.proposed_terms.items()
+            s: (dict(zip(TERMS[1:], values, strict=True)), by) for s, (values, by) in state.proposed_terms.items() if s
         },
+        "asked_to_end": [(*values, by) for s, (values, by) in state.proposed_terms.items() if not s],
         "instruments": {symbol: _instrument(one) for symbol, one in state.instruments.items()},
         "books": {
             (symbol, side): _queues(one, side)
@@ -92,6 +93,7 @@ def dump_model(model: Model) -> Dump:
         "counters": (model.sequence, model.last_order_id, model.last_trade_id, model.fees_collected, model.day),
         "trading_day": model.trading_day,
         "proposed": model.proposed,
+        "asked_to_end": [model.asked_to_end] if model.asked_to_end else [],
         "instruments": {
             symbol: (
                 one.phase,
