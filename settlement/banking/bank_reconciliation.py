@@ -138,6 +138,7 @@ SELECT account_number FROM bank_account a WHERE NOT EXISTS (
     AND s.statement_no <= :statement_no AND s.last_day >= :day
 ) ORDER BY account_id
 """)
+_STATED: Final = text("SELECT EXISTS (SELECT FROM bank_statement WHERE kind = 'BOOKED')")
 _KNOWN: Final = text("""
 SELECT (SELECT coalesce(max(statement_no), 0) FROM bank_statement), (SELECT coalesce(max(match_no), 0) FROM bank_match),
     (SELECT coalesce(max(answer_no), 0) FROM payment_answer)
@@ -220,10 +221,20 @@ async def prove(connection: AsyncConnection, day: DayEnd, since: Known | None = 
     """
     numbers = await known(connection) if since is None else since
     proof = await _compare(connection, day.day, day.last, numbers)
-    silent = await connection.scalars(_SILENT, {"day": day.day, "statement_no": numbers.statement_no})
-    return DayProof(
-        day.day, day.last, numbers, proof.bank_fen, proof.ledger_fen, proof.accounts, tuple(silent), proof.breaks
-    )
+    without = await silent(connection, day.day, numbers)
+    return DayProof(day.day, day.last, numbers, proof.bank_fen, proof.ledger_fen, proof.accounts, without, proof.breaks)
+
+
+async def is_stated(connection: AsyncConnection) -> bool:
+    """Return whether a final statement of any account at a bank was taken in."""
+    return bool(await connection.scalar(_STATED))
+
+
+async def silent(connection: AsyncConnection, day: date, since: Known | None = None) -> tuple[str, ...]:
+    """Return the accounts of which no final statement reaches a day; ``since`` as in ``prove``."""
+    numbers = await known(connection) if since is None else since
+    found = await connection.scalars(_SILENT, {"day": day, "statement_no": numbers.statement_no})
+    return tuple(found)
 
 
 async def _compare(connection: AsyncConnection, day: date, last: int, numbers: Known) -> Proof:

@@ -18,12 +18,14 @@ from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, over
-from settlement.closing.obstacles import Blocked
+from settlement.closing.differs import PaperDiffers
+from settlement.closing.obstacles import Blocked, Obstacle
 from settlement.closing.steps import STEPS, Step
 from settlement.documents.closing import BLOCKED, CLOSED, CLOSING, DONE, RUNNING
 from settlement.tables.base import trading_day
 from settlement.tables.closing import business_day, close_step
 
+_WHO_LOOKS: Final = "settlement finds the cause (`goldx clerk reconcile`, `goldx audit verify`); then `goldx day close`"
 _CLOSE_LOCK: Final = 0xC705E
 """Advisory lock of the connection of the close that runs."""
 
@@ -130,7 +132,7 @@ async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | N
 
 
 async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) -> None:
-    """Run one step in one transaction. Raises Blocked, after recording by what."""
+    """Run one step in one transaction. Raises Blocked or PaperDiffers, after recording by what."""
     begun: dict[str, Any] = {"status": RUNNING, "obstacles": null(), "started_at": now_ms()}
     this = (close_step.c.day == day.day, close_step.c.step == step.name)
     async with engine.begin() as connection:
@@ -141,23 +143,40 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) 
         await audit.record(connection, audit.Act(by, "day.step", _subject(day), {"step": step.name, "is": RUNNING}))
     if step.prepare is not None:
         await step.prepare(engine, by)
-    async with engine.begin() as connection:
-        found = [] if step.obstacles is None else await step.obstacles(connection, day)
-        if found:
-            blocked: dict[str, Any] = {"status": BLOCKED, "obstacles": [obstacle._asdict() for obstacle in found]}
-            await connection.execute(update(close_step).where(*this).values(blocked))
-            detail = {"step": step.name, "is": BLOCKED}
-        else:
-            facts = None if step.facts is None else await step.facts(connection, day)
-            output = await step.run(connection, day, facts)
-            inputs = input_hash(day, await steps_of(connection, day.day), number, facts)
-            done: dict[str, Any] = {"status": DONE, "facts": facts, "output": output, "finished_at": now_ms()}
-            done |= {"input_hash": bytes.fromhex(inputs), "output_hash": bytes.fromhex(digest(output))}
-            await connection.execute(update(close_step).where(*this).values(done))
-            detail = {"step": step.name, "is": DONE, "output": digest(output)}
-        await audit.record(connection, audit.Act(by, "day.step", _subject(day), detail))
+    try:
+        async with engine.begin() as connection:
+            found = [] if step.obstacles is None else await step.obstacles(connection, day)
+            if not found:
+                await _do(connection, by, day, number, step)
+    except PaperDiffers as error:
+        await _block(engine, by, day, step, [Obstacle(step.name, str(error), _WHO_LOOKS)])
+        raise
     if found:
+        await _block(engine, by, day, step, found)
         raise Blocked(day.day.isoformat(), found)
+
+
+async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step: Step) -> None:
+    """Do the work of a step and record it."""
+    facts = None if step.facts is None else await step.facts(connection, day)
+    output = await step.run(connection, day, facts)
+    inputs = input_hash(day, await steps_of(connection, day.day), number, facts)
+    done: dict[str, Any] = {"status": DONE, "facts": facts, "output": output, "finished_at": now_ms()}
+    done |= {"input_hash": bytes.fromhex(inputs), "output_hash": bytes.fromhex(digest(output))}
+    this = (close_step.c.day == day.day, close_step.c.step == step.name)
+    await connection.execute(update(close_step).where(*this).values(done))
+    detail = {"step": step.name, "is": DONE, "output": digest(output)}
+    await audit.record(connection, audit.Act(by, "day.step", _subject(day), detail))
+
+
+async def _block(engine: AsyncEngine, by: str, day: Day, step: Step, found: Sequence[Obstacle]) -> None:
+    """Record what keeps a step from being done."""
+    blocked: dict[str, Any] = {"status": BLOCKED, "obstacles": [obstacle._asdict() for obstacle in found]}
+    this = (close_step.c.day == day.day, close_step.c.step == step.name)
+    async with engine.begin() as connection:
+        await connection.execute(update(close_step).where(*this).values(blocked))
+        detail = {"step": step.name, "is": BLOCKED}
+        await audit.record(connection, audit.Act(by, "day.step", _subject(day), detail))
 
 
 async def steps_of(connection: AsyncConnection, day: date) -> Sequence[Row[Any]]:

@@ -1,9 +1,15 @@
-"""The reconciliation of a close: ledger, warehouse and engine are compared, and no break is past its limit."""
+"""The reconciliation of a close: ledger, warehouse, engine and bank are compared, and no break is past its limit.
 
+The bank's balances at the end of the day are held against the ledger's at the day's last event, to the fen, as far as
+statements are in. What differs is explained payment by payment (``settlement.banking.bank_reconciliation``).
+"""
+
+import json
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from settlement.banking import bank_reconciliation
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
@@ -13,8 +19,11 @@ NAME: Final = "reconciliation"
 
 
 async def prepare(engine: AsyncEngine, by: str) -> None:
-    """Compare the books now, so that the breaks are those of this moment."""
+    """Compare the books and the bank now, so that the breaks are those of this moment."""
     await three_way.reconcile(engine, by)
+    async with engine.begin() as connection:
+        if await bank_reconciliation.is_stated(connection):
+            await bank_reconciliation.reconcile(connection, by)
 
 
 async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:  # noqa: ARG001
@@ -30,8 +39,8 @@ async def stops(connection: AsyncConnection) -> list[Obstacle]:
     ]
 
 
-async def facts(connection: AsyncConnection, day: Day) -> bytes:  # noqa: ARG001
-    """Return the breaks that are open now."""
+async def facts(connection: AsyncConnection, day: Day) -> bytes:
+    """Return the breaks that are open now, and the proof of the bank as of the day's end, null without statements."""
     names = ("break_id", "scope", "kind", "subject", "asset", "unit", "owner", "status", "explanation")
     found = [
         {
@@ -42,9 +51,12 @@ async def facts(connection: AsyncConnection, day: Day) -> bytes:  # noqa: ARG001
         }
         for row in await breaks.open_breaks(connection)
     ]
-    return canonical(found)
+    bank = None
+    if await bank_reconciliation.is_stated(connection):
+        bank = json.loads((await bank_reconciliation.prove(connection, day)).content())
+    return canonical({"breaks": found, "bank": bank})
 
 
 async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:  # noqa: ARG001
-    """Return the breaks that were open."""
+    """Return the breaks that were open, and the proof."""
     return kept

@@ -7,7 +7,7 @@ from settlement.closing import archive, close, opening, reconciled, signing
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 from settlement.closing.steps import STEPS
-from settlement.documents.closing import CAPACITIES, CLOSED, DONE
+from settlement.documents.closing import BLOCKED, CAPACITIES, CLOSED, DONE
 from settlement.documents.registered import ACTIVE
 from settlement.tables.base import staff
 from settlement.tables.closing import business_day, day_record
@@ -16,7 +16,7 @@ from settlement.tables.closing import business_day, day_record
 async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
     """Return all that keeps days that are over from being signed and archived, and the present one from opening.
 
-    Each obstacle is looked at now, not as it was when the close stopped.
+    Each obstacle is looked at now, not as it was when the close stopped, as far as that takes no close.
     """
     unclosed = await close.unclosed(connection)
     found = await _unsigned(connection)
@@ -35,12 +35,20 @@ async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
 
 
 async def _steps(connection: AsyncConnection, day: Day) -> list[Obstacle]:
-    """Return what stands in the way of the steps of the oldest day that is not closed."""
-    done = {row.step for row in await close.steps_of(connection, day.day) if row.status == DONE}
+    """Return what stands in the way of the steps of the oldest day that is not closed.
+
+    Of a step that has failed and has no obstacles of its own, it is what was found then.
+    """
+    begun = {row.step: row for row in await close.steps_of(connection, day.day)}
     found: list[Obstacle] = []
     for step in STEPS:
-        if step.name not in done and step.obstacles is not None:
+        row = begun.get(step.name)
+        if row is not None and row.status == DONE:
+            continue
+        if step.obstacles is not None:
             found += await step.obstacles(connection, day)
+        elif row is not None and row.status == BLOCKED:
+            found += [Obstacle(**each) for each in row.obstacles]
     return found or [Obstacle("close", f"{day.day} is over and not closed", "a clerk: `goldx day close`")]
 
 

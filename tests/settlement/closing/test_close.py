@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base.refusal import Refused
 from settlement.closing import close as closing
 from settlement.closing import day as days
-from settlement.closing import steps
+from settlement.closing import steps, why
+from settlement.closing.differs import PaperDiffers
 from settlement.closing.obstacles import Blocked
 from settlement.tables.closing import balance_at_end, business_day, close_step, day_price
 from tests.settlement.closing.days import FIRST, SECOND, THIRD, close
@@ -197,3 +198,20 @@ async def test_a_clerk_closes_days_and_looks_at_them() -> None:
     (price,) = (await goldx("day", "--as", ONE, "prices", "--json", FIRST)).output.splitlines()
     assert json.loads(price)["closing_cny"] == "600.00"
     assert json.loads(price)["inputs"]["day"]["quantity_mg"] == 20_000
+
+
+async def test_why_says_what_a_paper_that_differs_has_stopped(three_days_over: SmallExchange) -> None:
+    exchange = three_days_over
+    async with exchange.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE trade DISABLE TRIGGER ALL"))
+        await connection.execute(text("UPDATE trade SET amount = amount + 1"))
+    with pytest.raises(PaperDiffers, match="opening and movements make"):
+        await close(exchange)
+    found = [obstacle for obstacle in await do(exchange, why.obstacles) if obstacle.step == "statements"]
+    assert ["opening and movements make" in obstacle.what for obstacle in found] == [True]
+    assert "goldx day close" in found[0].who
+    async with exchange.engine.begin() as connection:
+        (blocked,) = (await connection.execute(select(close_step).where(close_step.c.status == "BLOCKED"))).all()
+        await connection.execute(text("UPDATE trade SET amount = amount - 1"))
+    assert blocked.step == "statements"
+    assert await close(exchange) == [FIRST, SECOND]
