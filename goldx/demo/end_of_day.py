@@ -12,18 +12,20 @@ from goldx.timetable.venue_time import today
 SATURDAY = 5
 
 
-def next_trading_day() -> date:
-    """Return the weekday after today: the demonstration's calendar has no holidays."""
-    day = today() + timedelta(days=1)
+def weekday_after(day: date) -> date:
+    """Return the weekday after a day: the demonstration's calendar has no holidays."""
+    day += timedelta(days=1)
     while day.weekday() >= SATURDAY:
         day += timedelta(days=1)
     return day
 
 
 async def end(operator: Operator) -> None:
-    """Close all instruments and end the trading day."""
+    """Close all instruments and end the trading day; a mistyped next trading day waits for a second person in vain."""
     await staff.set_phase(operator, "closed")
-    await operator.command("market.end_day", next_trading_day=str(next_trading_day()))
+    following = weekday_after(today())
+    await operator.command("market.end_day", next_trading_day=str(weekday_after(weekday_after(following))))
+    await operator.command("market.end_day", next_trading_day=str(following))
 
 
 async def close_and_sign(shell: Shell) -> dict[str, Any]:
