@@ -1,14 +1,42 @@
 """The next trading day that an operator names: the one that follows takes one person, any other takes two."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
+from api.edge.outcome import Refusal
+from goldx.protocol.commands import MarketEndDay
 from goldx.protocol.terms import END_OF_DAY_BY_TWO, END_OF_DAY_RULES
 from goldx.timetable.calendar import Calendar, OutsideCalendar
+from goldx.timetable.calendar_file import CalendarFile
+from goldx.timetable.venue_time import today
 
 _DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
+
+
+async def with_rules(command: MarketEndDay, trading_day: str | None, file: CalendarFile | None) -> MarketEndDay:
+    """Return the end of the trading day with the rules that hold for the next one.
+
+    Raises Refusal for one that the calendar does not have as a trading day.
+    """
+    asked, calendar = date.fromisoformat(command.next_trading_day), None
+    if file is not None:
+        calendar = await asyncio.to_thread(file.current)
+        try:
+            if calendar is None:
+                raise ValueError(f"the trading calendar is refused: {file.problem}")
+            calendar.trading_day(asked)
+        except (OutsideCalendar, ValueError) as error:
+            raise Refusal("BAD_VALUE", f"next_trading_day: {error}") from error
+    try:
+        present = date.fromisoformat(trading_day or "")
+    except ValueError:  # none has begun, or by the oldest rules one without a date
+        present = None
+    return replace(command, rules=rules_for(asked, present, today(), calendar))
 
 
 def rules_for(asked: date, present: date | None, today: date, calendar: Calendar | None) -> int:

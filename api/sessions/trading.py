@@ -6,7 +6,6 @@ the answer from the events of the command.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import date
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +20,7 @@ from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
 from api.sessions.long_results import is_cancel_of, long_result
-from api.sessions.next_day import rules_for
+from api.sessions.next_day import with_rules
 from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
@@ -56,9 +55,7 @@ from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import CODECS, read_command, write_event
-from goldx.timetable.calendar import OutsideCalendar
 from goldx.timetable.calendar_file import CalendarFile
-from goldx.timetable.venue_time import today
 
 log = structlog.get_logger()
 
@@ -183,7 +180,7 @@ class Trading:
         if isinstance(command, TradeBust):
             return replace(command, trade=terms_of_trade(self._view, command.trade_id))
         if isinstance(command, MarketEndDay):
-            return await self._with_rules(command)
+            return await with_rules(command, self._view.trading_day, self._calendar_file)
         if not isinstance(command, AccountOpen) or self._why_no_account is None:
             return command
         try:
@@ -196,23 +193,6 @@ class Trading:
             allowed = "a member that is registered and in use"
             raise Refusal("UNKNOWN_MEMBER", f"member: {why}", field="member", value=command.member, allowed=allowed)
         return command
-
-    async def _with_rules(self, command: MarketEndDay) -> MarketEndDay:
-        """Return the end of a day with the rules that hold for its next trading day. Raises Refusal."""
-        asked, calendar = date.fromisoformat(command.next_trading_day), None
-        if self._calendar_file is not None:
-            calendar = await asyncio.to_thread(self._calendar_file.current)
-            try:
-                if calendar is None:
-                    raise ValueError(f"the trading calendar is refused: {self._calendar_file.problem}")
-                calendar.trading_day(asked)
-            except (OutsideCalendar, ValueError) as error:
-                raise Refusal("BAD_VALUE", f"next_trading_day: {error}") from error
-        try:
-            present = date.fromisoformat(self._view.trading_day or "")
-        except ValueError:  # none has begun, or by the oldest rules one without a date
-            present = None
-        return replace(command, rules=rules_for(asked, present, today(), calendar))
 
     def _preview(self, session: Session, request: Request) -> None:
         session.require("operate")

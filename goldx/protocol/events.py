@@ -259,10 +259,7 @@ class IcebergRefreshed(Event, tag=21, frozen=True):
 
 
 class ReferenceProposed(Event, tag=22, frozen=True):
-    """One person has proposed a reference price far from the last one. The reference is unchanged.
-
-    It changes when somebody other than ``by`` sends the same command on the same trading day.
-    """
+    """One person has proposed a far reference price; it holds once another sends the same command on the same day."""
 
     event: ClassVar[str] = "reference.proposed"
     symbol: str
@@ -313,10 +310,7 @@ class AuctionExtended(Event, tag=27, frozen=True):
 
 
 class InstrumentProposed(Event, tag=28, frozen=True):
-    """One person has proposed terms that take a second person, ``terms`` among them. Nothing is changed.
-
-    They come into force when somebody other than ``by`` sends the same command on the same trading day.
-    """
+    """One person has proposed ``terms`` that take two; they hold once another sends the same command that day."""
 
     event: ClassVar[str] = "instrument.proposed"
     symbol: str
@@ -360,10 +354,7 @@ class TradeBusted(Event, tag=30, frozen=True):
 
 
 class DayEndProposed(Event, tag=31, frozen=True):
-    """One person has named a next trading day that takes two. The present one goes on.
-
-    It ends when somebody other than ``by`` sends the same command.
-    """
+    """One person has named a next trading day that takes two: the day ends when another sends the same command."""
 
     event: ClassVar[str] = "day.end_proposed"
     next_trading_day: str

@@ -93,7 +93,7 @@ def dump_model(model: Model) -> Dump:
         "counters": (model.sequence, model.last_order_id, model.last_trade_id, model.fees_collected, model.day),
         "trading_day": model.trading_day,
         "proposed": model.proposed,
-        "asked_to_end": [model.asked_to_end] if model.asked_to_end else [],
+        "asked_to_end": [model.asked_to_end] if model.asked_to_end[0] else [],
         "instruments": {
             symbol: (
                 one.phase,

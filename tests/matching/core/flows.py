@@ -303,15 +303,11 @@ class Flow:
         return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 2, 3)))
 
     def close_and_end_day(self) -> AnyCommand:
-        """Close all instruments and end the day by the newest rules, in the month of the flow's first time."""
+        """Close all and end the day by the newest rules, in the month of the flow's first time."""
         self.queued += [commands.MarketSetPhase(symbol, terms.CLOSED) for symbol in SYMBOLS[1:]]
         rules, day = self.dice.choose((2, 3, 4)), f"1970-01-{self.dice.number(1, 31):02d}"
-        self.queued.append(commands.MarketEndDay(day, "ada", rules))
-        if rules == 4:
-            again = self.dice.choose((day, day, day, "1970-01-02"))
-            self.queued.append(commands.MarketEndDay(again, self.dice.choose(("ada", "ben", "ben")), rules))
-        if self.chance(50):
-            self.queued.append(self.redefine())
+        self.queued += [commands.MarketEndDay(day, by, rules) for by in ("ada", self.dice.choose(("ada", "ben")))]
+        self.queued += [self.redefine()] if self.chance(50) else []
         self.queued += [commands.MarketSetPhase(symbol, terms.CONTINUOUS) for symbol in SYMBOLS]
         return commands.MarketSetPhase(SYMBOLS[0], terms.CLOSED)
 

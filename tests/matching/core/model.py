@@ -5,8 +5,6 @@ whenever it needs what is available, tries every price of an auction, and finds 
 fill by trying it on a copy of everything. Where it and the core differ, one of them is wrong.
 """
 
-from datetime import datetime, timedelta, timezone
-
 import msgspec
 
 from goldx.protocol import commands, events, terms, units
@@ -16,7 +14,7 @@ from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
 from tests.matching.core.model_orders import OrderCommands
-from tests.matching.core.model_parts import Account, Instrument, Member, Refused
+from tests.matching.core.model_parts import Account, Instrument, Member, Refused, possible_days
 
 Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
@@ -25,7 +23,7 @@ TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name no
 class Model(Busts, OrderCommands):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
-    asked_to_end: tuple[str, str] | None = None
+    asked_to_end: tuple[str, str] = ("", "")
     """The next trading day that one person has proposed, and who."""
     before: dict[tuple[str, str], Holding]
     """The holdings before the command, as they were published last."""
@@ -356,30 +354,19 @@ class Model(Busts, OrderCommands):
     def do_clock_tick(self, c: commands.ClockTick) -> None:
         """Do nothing: the command only brings the time."""
 
-    def possible_days(self, rules: int) -> list[str]:
-        """Return the weekdays of the next thirty days in China that come after the present trading day."""
-        in_china = datetime.fromtimestamp(self.at / 1_000, timezone(timedelta(hours=8))).date()
-        days = [in_china + timedelta(ahead) for ahead in range(31)]
-        texts = [day.isoformat() for day in days]
-        known = texts if rules >= 3 else texts[:-1]
-        present = self.trading_day if self.trading_day in known else ""
-        return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]
-
     def do_market_end_day(self, c: commands.MarketEndDay) -> None:
         if c.rules:
-            if c.next_trading_day not in self.possible_days(c.rules):
+            if c.next_trading_day not in possible_days(self.at, self.trading_day, c.rules):
                 raise Refused("BAD_VALUE")
             if any(instrument.phase != terms.CLOSED for instrument in self.instruments.values()):
                 raise Refused("PHASE")
         elif c.next_trading_day <= self.trading_day:
             raise Refused("BAD_VALUE")
-        if c.rules == 4:
-            asked = self.asked_to_end
-            self.asked_to_end = (c.next_trading_day, c.by)
-            if asked is None or asked[0] != c.next_trading_day or asked[1] == c.by:
-                self.emit(events.DayEndProposed, c.next_trading_day, c.by)
-                return
-        self.asked_to_end = None
+        (day, by), self.asked_to_end = self.asked_to_end, (c.next_trading_day, c.by)
+        if c.rules == 4 and (day != c.next_trading_day or by == c.by):
+            self.emit(events.DayEndProposed, *self.asked_to_end)
+            return
+        self.asked_to_end = ("", "")
         self.trading_day = c.next_trading_day
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
         if c.rules >= 2:

@@ -5,6 +5,7 @@ orders each time it is needed.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 from goldx.protocol import terms, units
 from goldx.protocol.commands import InstrumentDefine
@@ -129,3 +130,12 @@ def could_use(order: Order, instrument: Instrument) -> tuple[str, int]:
     amount = money_of(order.price, order.remaining)
     highest = max(instrument.terms.maker_fee_bp, instrument.terms.taker_fee_bp)
     return units.CASH, amount + fee_after(order.fee_residue, amount, highest)[0]
+
+
+def possible_days(at: int, trading_day: str, rules: int) -> list[str]:
+    """Return the weekdays of the next thirty days in China that come after the present trading day."""
+    in_china = datetime.fromtimestamp(at / 1_000, timezone(timedelta(hours=8))).date()
+    days = [in_china + timedelta(ahead) for ahead in range(31)]
+    texts = [day.isoformat() for day in (days if rules >= 3 else days[:-1])]
+    present = trading_day if trading_day in texts else ""
+    return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]
