@@ -96,8 +96,8 @@ def _wrong_day(state: State, text: str, rules: int) -> str:
     today = _EPOCH + timedelta(milliseconds=state.now + CHINA_OFFSET_MS)
     earliest, latest = today.date(), today.date() + timedelta(LONGEST_BREAK_DAYS)
     present = _read_day(state.trading_day)
-    counts = present is not None and (earliest <= present < latest or (present == latest and rules >= ANY_DAY_COUNTS))
-    if present is not None and counts:
+    last = latest if rules >= ANY_DAY_COUNTS else latest - timedelta(1)
+    if present is not None and earliest <= present <= last:
         earliest = present + timedelta(1)
     day = _read_day(text)
     if day is None or not earliest <= day <= latest or day.weekday() > _FRIDAY:
