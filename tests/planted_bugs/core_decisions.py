@@ -21,7 +21,12 @@ BUGS = (
     ),
     Bug("a trading day goes back from the last day that is allowed", DAY, "rules >= ANY_DAY_COUNTS", "False"),
     Bug("one person names any next trading day", DAY, "rules >= BY_TWO and _is_proposed", "False and _is_proposed"),
-    Bug("one person is two", DAY, "proposed == (day,) and first != by", "proposed == (day,)"),
+    Bug(
+        "one person is two who name the next trading day",
+        DAY,
+        "proposed == (day,) and first != by",
+        "proposed == (day,)",
+    ),
     Bug("days begin at midnight in Greenwich", DAY, "state.now + CHINA_OFFSET_MS", "state.now"),
     Bug("journals of older rules are held to the newest", DAY, "    if rules:\n", "    if rules is not None:\n"),
     Bug(
