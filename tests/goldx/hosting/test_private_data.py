@@ -3,19 +3,21 @@
 import asyncio
 import json
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
 from goldx.hosting.errors import NotRunning
 from goldx.hosting.passwords import without_password
 from goldx.hosting.running import resolve_database_url
+from goldx.hosting.servers import Server
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
+from tests.private_files import open_to_others
 
 SECRET = "s3cret-of-the-database"
 
@@ -48,14 +50,8 @@ asyncio.run(main())
 """
 
 
-def open_to_others(folder: Path) -> dict[str, str]:
-    """Return a folder and its contents as far as others than their owner have a permission."""
-    found = {}
-    for path in (folder, *folder.rglob("*")):
-        mode = path.lstat().st_mode
-        if not stat.S_ISLNK(mode) and mode & 0o077:
-            found[str(path)] = oct(mode)
-    return found
+USUAL = "import os, sys; os.umask(0o022); from goldx.cli import main; main(sys.argv[1:], prog_name='goldx')"
+"""The program ``goldx`` on a system on which new files are readable by all."""
 
 
 async def test_what_serve_writes_is_for_its_user_alone(folder: Path) -> None:
@@ -64,26 +60,55 @@ async def test_what_serve_writes_is_for_its_user_alone(folder: Path) -> None:
     data.chmod(0o755)
     environment = os.environ | {"GOLDX_DATA_DIR": str(data), "GOLDX_ARCHIVE_DIR": str(folder / "archive")}
     environment |= {"GOLDX_GATEWAY_PORT": "0", "GOLDX_CONSOLE_PORT": "0"}
-    program = "import os; os.umask(0o022); from goldx.cli import main; main(['serve'], prog_name='goldx')"
     serve = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *(sys.executable, "-c", USUAL, "serve"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert serve.stdout is not None
     shown = b""
     while not (line := await serve.stdout.readline()).startswith(b"READY serve"):
         assert line, "serve ended before it was ready"
         shown += line
-    archive = [sys.executable, "-m", "goldx.cli", "journal", "archive"]
-    archived = await asyncio.create_subprocess_exec(*archive, env=environment, stdout=subprocess.PIPE)
-    await archived.communicate()
+    exports = folder / "exports"
+    exports.mkdir(mode=0o700)
+    for words in (
+        ["archive"],
+        ["export", "--out", str(exports / "journal.jsonl")],
+        ["events", "--out", str(exports / "events.jsonl")],
+    ):
+        typed = [sys.executable, "-c", USUAL, "journal", *words]
+        command = await asyncio.create_subprocess_exec(*typed, env=environment, stdout=subprocess.PIPE)
+        await command.communicate()
     serve.terminate()
     shown += line + b"".join(await serve.communicate())
     assert b"valkey is ready" in shown
     assert (data / "secrets/valkey").read_bytes() not in shown
     assert {"valkey", "postgres", "log", "run"} <= {path.name for path in data.iterdir()}
-    assert open_to_others(data) == {}
+    assert open_to_others((data, *data.rglob("*"))) == {}
     assert any((folder / "archive").iterdir())
-    assert open_to_others(folder / "archive") == {}
+    assert open_to_others((folder / "archive").rglob("*")) == {}
+    assert len(list(exports.iterdir())) == 2
+    assert open_to_others(exports.iterdir()) == {}
+
+
+async def test_no_log_of_postgres_has_the_values_of_rows(servers: tuple[Server, Server]) -> None:
+    """A row is refused for a value that a clerk typed; the server's log says so, and does not show the value."""
+    _, postgres = servers
+    log = Path(f"/proc/{postgres.pid}/fd/2").resolve()
+    url, value = make_url(postgres.url), "110101199003070011"
+    connection = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
+    await connection.execute(
+        "CREATE TEMP TABLE seller (number text PRIMARY KEY, age int CONSTRAINT grown CHECK (age > 17))"
+    )
+    await connection.execute("INSERT INTO seller VALUES ($1, 20)", value)
+    for age, error in ((20, asyncpg.UniqueViolationError), (3, asyncpg.CheckViolationError)):
+        with pytest.raises(error) as refused:
+            await connection.execute("INSERT INTO seller VALUES ($1, $2)", value, age)
+        assert value in str(refused.value.as_dict()["detail"]), "what the log would have"
+    await connection.close()
+    logged = log.read_text(errors="replace")
+    assert "seller_pkey" in logged
+    assert '"grown"' in logged
+    assert value not in logged
 
 
 async def test_a_password_of_the_settings_is_in_no_run_file_and_no_argument(folder: Path, postgres_url: str) -> None:
