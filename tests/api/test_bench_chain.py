@@ -1,6 +1,7 @@
 """``goldx bench chain`` measures real processes, and counts no order that was not answered with a result."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from click.testing import CliRunner
 
 from api.app import GatewayServer
 from api.journal import pressure
-from benchmarks.chain import flow
+from benchmarks.chain import flow, stack
 from benchmarks.chain.client import Load, Overrun, Refused
 from benchmarks.chain.run import Side, ratios
 from benchmarks.command import bench
+from goldx.hosting.settings import Settings
 from tests.api.conftest import Desk
 
 
@@ -30,6 +32,12 @@ def test_the_benchmark_prints_one_json_object() -> None:
         assert {"echo_p99_us", "relay_p99_us", "chain_p99_us", "p99_ratio", "relay_p99_ratio"} <= set(row)
         assert row["echo_overruns"] == row["relay_overruns"] == row["chain_overruns"] == 0
     assert set(found["journal"]) == {"1", "64", "1024"}
+
+
+def test_no_session_of_the_benchmark_is_closed_while_it_waits_for_its_turn() -> None:
+    """On a slow machine that takes longer than the silence after which a gateway usually closes a session."""
+    used = Settings(**tomllib.loads(stack.SETTINGS))
+    assert used.session_idle_seconds >= 60 * Settings().session_idle_seconds
 
 
 async def test_refused_orders_do_not_count(gateway: GatewayServer) -> None:

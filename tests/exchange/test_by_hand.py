@@ -14,7 +14,9 @@ from goldx.client.keys import Key
 from goldx.demo.shell import Result, Shell
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
-from settlement.base import working_days
+from settlement.base import database, working_days
+from tests.exchange.new_documents import NewDocuments
+from tests.private_files import open_to_others, usual_umask
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("clerk.md", "clerk.zh-CN.md")
@@ -22,6 +24,8 @@ FIRST_DAY, NEXT_DAY = "2026-11-24", "2026-11-25"
 """The days of the pages: where they are typed they are today, and the next weekday."""
 MARK = "  # "
 """The text behind this mark is printed by the command; ``refused`` means that the command ends with an error."""
+RECORD = "commands.jsonl"
+"""What this test itself writes."""
 TO_THE_ENGINE = ("approve", "operator")
 """After these commands the engine has something to do, whose events settlement then posts."""
 
@@ -80,20 +84,28 @@ def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> No
 @pytest.mark.parametrize("page", PAGES)
 async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0)
-    async with (
-        Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor,
-        Shell(supervisor.environment, working_folder / "commands.jsonl") as shell,
-    ):
-        for name, content in files_of(page).items():
-            Path(name).write_text(of_today(content))
-        for typed, printed in lines_to_type(page):
-            command = of_today(typed)
-            program, *words = shlex.split(command)
-            assert program == "goldx"
-            check(command, await shell.execute(*words), printed)
-            if any(word in words for word in TO_THE_ENGINE):
-                await until_posted(supervisor)
-        lots = (await shell.run("clerk", "--as", "clerk-1", "lots", "--gone", "--json")).splitlines()
+    given = {name: of_today(content) for name, content in files_of(page).items()}
+    unprinted = {}
+    with usual_umask():
+        async with (
+            Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor,
+            Shell(supervisor.environment, working_folder / RECORD) as shell,
+        ):
+            for name, content in given.items():
+                Path(name).write_text(content)
+            engine = database.connect(supervisor.database_url)
+            made = NewDocuments(engine)
+            for typed, printed in lines_to_type(page):
+                command = of_today(typed)
+                program, *words = shlex.split(command)
+                assert program == "goldx"
+                result = await shell.execute(*words)
+                check(command, result, printed)
+                unprinted[command] = await made.unprinted(result.output)
+                if any(word in words for word in TO_THE_ENGINE):
+                    await until_posted(supervisor)
+            await engine.dispose()
+            lots = (await shell.run("clerk", "--as", "clerk-1", "lots", "--gone", "--json")).splitlines()
     rows = [json.loads(line) for line in lots]
     assert [row["lot"] for row in rows if row["status"] == "CONSUMED"] == [2, 3]
     assert {row["form"]: row["status"] for row in rows} == {
@@ -105,3 +117,17 @@ async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path
     }
     assert Path("bulletin.pdf").read_bytes().startswith(b"%PDF")
     assert Path("certificate-1.pdf").read_bytes().startswith(b"%PDF")
+    assert made.kinds > {
+        "cash_transfer",
+        "exchange",
+        "fee_bill",
+        "inventory_count",
+        "load_out",
+        "lot",
+        "proposal",
+        "receipt",
+    }
+    assert {command: missing for command, missing in unprinted.items() if missing} == {}
+    files = [path for path in working_folder.iterdir() if path.is_file() and path.name not in {*given, RECORD}]
+    assert {".pdf", ".xlsx", ".csv", ".pem"} <= {path.suffix for path in files}
+    assert open_to_others(files) == {}
