@@ -25,7 +25,7 @@ FIRST_DAY, NEXT_DAY = "2026-11-24", "2026-11-25"
 MARK = "  # "
 """The text behind this mark is printed by the command; ``refused`` means that the command ends with an error."""
 RECORD = "commands.jsonl"
-"""What this test itself writes."""
+"""A file that the test itself writes."""
 TO_THE_ENGINE = ("approve", "operator")
 """After these commands the engine has something to do, whose events settlement then posts."""
 
