@@ -60,9 +60,9 @@ async def test_what_serve_writes_is_for_its_user_alone(folder: Path) -> None:
     data.chmod(0o755)
     environment = os.environ | {"GOLDX_DATA_DIR": str(data), "GOLDX_ARCHIVE_DIR": str(folder / "archive")}
     environment |= {"GOLDX_GATEWAY_PORT": "0", "GOLDX_CONSOLE_PORT": "0"}
-    serve = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", USUAL, "serve"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    start = [sys.executable, "-c", USUAL, "serve"]
+    pipe = subprocess.PIPE
+    serve = await asyncio.create_subprocess_exec(*start, env=environment, stdout=pipe, stderr=pipe)
     assert serve.stdout is not None
     shown = b""
     while not (line := await serve.stdout.readline()).startswith(b"READY serve"):
