@@ -146,6 +146,7 @@ class Gateway:
             self.settings.disk_reserve_mb,
             self.settings.require_replicas,
             self.clock,
+            self._lease.fence,
         )
         await when_redis_answers(self.sequencer.open)
         await self.register.open()
@@ -165,11 +166,10 @@ class Gateway:
         )
         self.register.ended = self.sessions.revoke
         self._lease.lost = lambda: self.sessions.spawn(self.sessions.ends.close_left())
-        newest = NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn)
         self.trading = Trading(
             self.view,
             self.sequencer,
-            newest.wait,
+            NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn).wait,
             partial(registry.why_no_account, self.database),
             self.sessions.spawn,
             self._acts,

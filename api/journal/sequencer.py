@@ -26,6 +26,7 @@ from api.journal.pressure import CANCEL_PLACES, Pressure, Share
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
+from goldx.streams.checked_append import Fence, Fenced
 from goldx.streams.connection import RedisConnection
 from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.journal import Journal
@@ -86,13 +87,14 @@ class Sequencer:
         reserve_mb: int,
         replicas: int = 0,
         clock: ServerClock | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._redis_url = redis_url
         self._redis: Redis = connect(redis_url, timeout=APPEND_TIMEOUT)
         self._connection = RedisConnection(self._redis)
         self.clock = clock
         """The server's clock, measured once a second; None if it is not checked."""
-        self._journal = Journal(self._redis, keys, replicas, self._connection, clock)
+        self._journal = Journal(self._redis, keys, replicas, self._connection, clock, fence)
         self._frame_writer = FrameWriter(writer)
         self._position = position
         self._last = BEGINNING
@@ -183,7 +185,7 @@ class Sequencer:
             await asyncio.sleep(0.005)
 
     async def run(self) -> None:
-        """Append what is submitted, until cancelled."""
+        """Append what is submitted, until cancelled. Raises Fenced once the gateway is fenced off."""
         watching = [asyncio.create_task(self._pressure.watch())]
         if self.clock is not None:
             watching.append(asyncio.create_task(self._watch_clock(self.clock)))
@@ -240,6 +242,11 @@ class Sequencer:
                 self.clock.trouble = error.text
             log.error("nothing is appended: it would get a wrong date", reason=error.text)
             self._refuse(frame.answers, frame.shares, error.text)
+        except Fenced:
+            fenced_off = "this gateway was away for too long, and its sessions have been closed"
+            self._refuse(frame.answers, frame.shares, fenced_off)
+            self._take_none(fenced_off)
+            raise
         except (RedisError, OSError) as error:
             log.warning("an append ended without an answer", frame=self._frame_writer.number, error=str(error))
             refused = isinstance(error, ResponseError)
@@ -283,9 +290,7 @@ class Sequencer:
 
         Waits until the journal is reachable again. Commands that are not in a frame yet are refused.
         """
-        self.available, self._trouble = False, trouble
-        waiting, self._pending = self._pending, []
-        self._refuse([answer for _, answer, _ in waiting], [share for _, _, share in waiting], trouble)
+        self._take_none(trouble)
         old = self._client_id
 
         async def find() -> Position | None:
@@ -304,6 +309,12 @@ class Sequencer:
         self.available, self._trouble = True, None
         log.info("the journal is reachable again", frame=self._frame_writer.number, found=str(position))
         return position
+
+    def _take_none(self, trouble: str) -> None:
+        """Refuse the commands that are in no frame yet, and all that come, until ``available`` is set again."""
+        self.available, self._trouble = False, trouble
+        waiting, self._pending = self._pending, []
+        self._refuse([answer for _, answer, _ in waiting], [share for _, _, share in waiting], trouble)
 
     def _count_answered(self, shares: list[Share | None]) -> None:
         self._pressure.answered(len(shares))

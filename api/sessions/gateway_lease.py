@@ -1,7 +1,7 @@
 """The gateways of a shard watch each other, to close the sessions of a lost one, and no two have the same name.
 
 A gateway that finds another one lost (``goldx.streams.gateway_entries``) removes its entry and closes its sessions. If
-the other one was only paused, it finds its entry gone and ends.
+the other one was only paused, the journal takes nothing of it any more (``fence``); it finds its entry gone and ends.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from goldx.streams.checked_append import Fence
 from goldx.streams.gateway_entries import BEAT_SECONDS, STOPPED, GatewayEntries
 from goldx.streams.keys import Keys
 
@@ -58,6 +59,11 @@ class GatewayLease:
         self.claimed = False
         """Whether the name is this gateway's."""
 
+    @property
+    def fence(self) -> Fence:
+        """The condition of this gateway's appends: that its name is its own, and nobody has closed its sessions."""
+        return Fence(self._keys.gateways, self._gateway, f"{self._token}:")
+
     async def claim(self) -> None:
         """Take the gateway's name; wait if a former run may still have it. Raises GatewayIdTaken and redis' errors."""
         former = await self._entry()
@@ -81,7 +87,7 @@ class GatewayLease:
                 entries = await self._entries.read()
                 entries.pop(self._gateway, None)
                 entry = self._entry_of_next_beat()
-                kept = await self._change(keys=[self._keys.gateways], args=[self._gateway, f"{self._token}:", entry])
+                kept = await self._change(keys=[self._keys.gateways], args=[self._gateway, self.fence.token, entry])
                 if self._released.is_set():
                     return
                 if not kept:

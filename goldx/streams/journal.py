@@ -10,12 +10,13 @@ Only commands of Redis 7.0 are used.
 
 from redis.asyncio import Redis
 
+from goldx.streams.checked_append import CheckedAppend, Fence
 from goldx.streams.connection import RedisConnection
 from goldx.streams.entries import BEGINNING, FIELD, Position, as_entries, parse_entry_id, wait_for_entries
 from goldx.streams.frames import CommandFrame, decode_raw_commands, encode
 from goldx.streams.keys import Keys
 from goldx.streams.replicas import NotReplicated, Replicas, confirm_entry
-from goldx.streams.server_clock import CheckedAppend, ServerClock
+from goldx.streams.server_clock import ServerClock
 
 
 class Journal:
@@ -23,7 +24,7 @@ class Journal:
 
     An entry counts as appended only when ``replicas`` replicas have it on their disks. With ``connection``, the methods
     ``append``, ``wait`` and ``end`` use that connection; the others use ``redis``. With ``clock``, nothing is appended
-    while the server's clock is too far away from this machine's.
+    while the server's clock is too far away from this machine's; with ``fence``, nothing once the writer is fenced off.
     """
 
     def __init__(
@@ -33,18 +34,20 @@ class Journal:
         replicas: int = 0,
         connection: RedisConnection | None = None,
         clock: ServerClock | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._redis = redis
         self._fast: Redis | RedisConnection = redis if connection is None else connection
         self._key = keys.journal
         self._replicas = Replicas(keys.mark, replicas)
-        self._checked = CheckedAppend(clock, redis, connection) if clock is not None and clock.limit_ms else None
+        clock = clock or ServerClock(0)
+        self._checked = CheckedAppend(clock, redis, connection, fence) if clock.limit_ms or fence else None
 
     async def append(self, frame: CommandFrame) -> Position:
         """Append one frame and return its id; the frame is then durable under the server's fsync policy.
 
         Raises redis' errors; after a lost connection or a timeout the outcome is unknown: see ``find``. Raises
-        WrongClock where the clock is checked.
+        WrongClock where the clock is checked, and Fenced where there is a fence.
         """
         return await self.append_raw(encode(frame))
 

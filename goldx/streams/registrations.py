@@ -57,9 +57,9 @@ class Registration(NamedTuple):
         """Whether the engine that leads closes it."""
         return self.closing and self.holder.startswith(ENGINE)
 
-    def is_closed_by_one_of(self, gateways: Collection[str]) -> bool:
-        """Return whether one of these gateways closes it."""
-        return self.closing and self.holder.partition(".")[0] in gateways
+    def is_closed_by_one_of(self, runs: Collection[str]) -> bool:
+        """Return whether one of these runs of gateways closes it."""
+        return self.closing and self.holder in runs
 
 
 _encode = msgspec.json.Encoder().encode
@@ -106,10 +106,17 @@ class Registrations:
         found: Any = await self._redis.hkeys(self._keys.runs)
         return sorted(name.decode() for name in found)
 
-    async def running(self) -> set[str]:
-        """Return the names of the gateways that count as running, as they have an entry (``GatewayEntries``)."""
-        found: Any = await self._redis.hkeys(self._keys.gateways)
-        return {name.decode() for name in found}
+    async def running(self) -> dict[str, str]:
+        """Return the runs of the gateways that count as running, as they have an entry (``GatewayEntries``), by name.
+
+        The run of a gateway that is starting is its former one until it has a number.
+        """
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hkeys(self._keys.gateways)
+            pipe.hgetall(self._keys.runs)
+            found: Any = await pipe.execute()
+        entries, runs = found
+        return {name.decode(): f"{name.decode()}.{runs.get(name, b'0').decode()}" for name in entries}
 
     async def left(self) -> list[tuple[str, Found]]:
         """Return the sessions that gateways have left which do not run, by name, but for those that are being closed.
@@ -127,7 +134,8 @@ class Registrations:
             for gateway, sessions in zip(lost, hashes, strict=True)
             for name, data in sessions.items()
         ]
-        return [(name, found) for name, found in every if not found.registration.is_closed_by_one_of(running)]
+        runs = set(running.values())
+        return [(name, found) for name, found in every if not found.registration.is_closed_by_one_of(runs)]
 
     async def of(self, gateway: str) -> dict[str, Found]:
         """Return the sessions of a gateway by name."""

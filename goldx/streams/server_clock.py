@@ -9,29 +9,11 @@ must find out which clock is wrong; until then nothing gets a wrong date.
 
 import time
 from collections.abc import Callable
-from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from goldx.streams.connection import RedisConnection, Script
 from goldx.streams.entries import Position
-
-# ARGV: the frame; the writer's time in ms; the limit in ms. An id of the server's millisecond can only be refused where
-# the newest entry is ahead of it; the plain append then gives the next id of that entry's millisecond.
-CHECKED_APPEND: Final = """
-local now = redis.call('TIME')
-local ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
-local sent, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local offset = ms - sent
-if offset > limit or offset < -limit then return redis.error_reply(string.format('CLOCK %.0f server', offset)) end
-local added = redis.pcall('XADD', KEYS[1], string.format('%.0f-*', ms), 'f', ARGV[1])
-if type(added) ~= 'table' or not string.find(added.err, 'equal or smaller', 1, true) then return added end
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local ahead = newest and tonumber(string.match(newest[1], '^%d+')) - sent or 0
-if ahead > limit then return redis.error_reply(string.format('CLOCK %.0f journal', ahead)) end
-return redis.call('XADD', KEYS[1], '*', 'f', ARGV[1])
-"""
 
 
 class WrongClock(ResponseError):
@@ -87,24 +69,3 @@ class ServerClock:
         if len(words) != 3 or words[0] != "CLOCK":
             return error
         return WrongClock(int(words[1]), words[2], self.limit_ms)
-
-
-class CheckedAppend:
-    """Appends frames to a journal whose server's clock is checked in the same step."""
-
-    def __init__(self, clock: ServerClock, redis: Redis, connection: RedisConnection | None) -> None:
-        self._clock = clock
-        self._redis = redis
-        self._script = None if connection is None else Script(connection, CHECKED_APPEND)
-
-    async def __call__(self, key: str, data: bytes) -> bytes:
-        """Append one entry and return its id. Raises WrongClock: then it was not appended."""
-        args = (data, self._clock.now_ms(), self._clock.limit_ms)
-        try:
-            if self._script is not None:
-                added: bytes = await self._script([key], args)
-            else:
-                added = await self._redis.eval(CHECKED_APPEND, 1, key, *args)
-        except ResponseError as error:
-            raise self._clock.explain(error) from error
-        return added

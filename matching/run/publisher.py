@@ -9,19 +9,19 @@ stream.
 import asyncio
 import time
 from collections import deque
-from typing import Final
 
 import structlog
 from redis.exceptions import ResponseError
 
 from goldx.protocol.commands import AnyCommand, ClockTick
 from goldx.streams.chains import NO_FRAME, FrameWriter, event_frame, frame_hash
+from goldx.streams.checked_append import CHECKED_APPEND, NO_LIMIT
 from goldx.streams.connection import RedisConnection, Script
 from goldx.streams.entries import Position
 from goldx.streams.keys import Keys
 from goldx.streams.outages import retry_on_outage
 from goldx.streams.replicas import Replicas, confirm_entry
-from goldx.streams.server_clock import CHECKED_APPEND, ServerClock, WrongClock
+from goldx.streams.server_clock import ServerClock, WrongClock
 from matching.run.fold import EntryEvents
 from matching.run.lease import Deposed
 
@@ -52,8 +52,6 @@ _APPEND = (
     "if redis.call('GET', KEYS[2]) ~= ARGV[4] then return redis.error_reply('FENCED a newer epoch leads') end"
     + CHECKED_APPEND
 )
-_NO_LIMIT: Final = 1 << 52
-"""A difference of clocks, in ms, that does not occur."""
 
 
 class StreamBroken(RuntimeError):
@@ -184,7 +182,7 @@ class Publisher:
         async with self._appending:
             frame = self._frames.make(commands)
             try:
-                limit_ms = clock.limit_ms or _NO_LIMIT
+                limit_ms = clock.limit_ms or NO_LIMIT
                 await self._append(self._journal, [frame, clock.now_ms(), limit_ms, self.epoch])
             except ResponseError as error:
                 if str(error).startswith("FENCED"):

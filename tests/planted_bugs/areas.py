@@ -77,7 +77,7 @@ AREAS = (
     Area(
         "server clock",
         "goldx/streams",
-        ("tests/goldx/streams/test_server_clock.py",),
+        ("tests/goldx/streams/test_server_clock.py", "tests/goldx/streams/test_checked_append.py"),
         (),
         server_clock.BUGS,
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -148,3 +149,49 @@ async def test_a_session_is_closed_once_though_two_gateways_and_the_engine_notic
             await gateway.kill()
         for client in clients:
             await client.__aexit__(None, None, None)
+
+
+async def test_a_frozen_gateway_appends_nothing_once_its_sessions_are_closed(
+    servers: tuple[Server, Server], template: str
+) -> None:
+    """It refuses what waited in its sockets when it goes on, and leaves no order of a session that has ended."""
+    async with opened(servers, template) as venue:
+        lone = OtherGateway(venue.desk.services, LOST)
+        member = await venue.member(await lone.start())
+        await place(member, venue.desk, "before")
+        assert lone.process is not None
+        lone.process.send_signal(signal.SIGSTOP)
+        late = [asyncio.create_task(place(member, venue.desk, f"late-{number}")) for number in range(5)]
+        await venue.until_open()
+        await until_gone(venue.redis, venue.keys.sessions(LOST))
+        lone.process.send_signal(signal.SIGCONT)
+        assert await lone.process.wait() == 1
+        answers = await asyncio.gather(*late, return_exceptions=True)
+        assert all(isinstance(answer, Exception) for answer in answers)
+        await asyncio.sleep(0.2)
+        await venue.until_open()
+        assert await venue.closes() == {name_of(member): 1}
+        await member.__aexit__(None, None, None)
+
+
+async def test_a_session_is_closed_though_its_closer_died_and_runs_again(
+    servers: tuple[Server, Server], template: str
+) -> None:
+    """The later run of the closer, or the engine, closes a session that the former run has marked."""
+    async with opened(servers, template) as venue:
+        lone, closer = (OtherGateway(venue.desk.services, name) for name in (LOST, "gateway-2"))
+        url, _ = await asyncio.gather(lone.start(), closer.start())
+        member = await venue.member(url)
+        await place(member, venue.desk, "of-the-lost")
+        await asyncio.gather(lone.kill(), closer.kill())
+        run = int(await venue.redis.hget(venue.keys.runs, "gateway-2") or 0)
+        name, holder = name_of(member), f"gateway-2.{run}"
+        known = (await venue.registrations.of(LOST))[name].registration
+        assert await venue.registrations.change(name, known, LOST, closing=True, holder=holder)
+        await venue.redis.hdel(venue.keys.gateways, LOST)
+        await closer.start()
+        await venue.until_open()
+        await until_gone(venue.redis, venue.keys.sessions(LOST))
+        assert await venue.closes() == {name: 1}
+        await closer.kill()
+        await member.__aexit__(None, None, None)
