@@ -17,6 +17,7 @@ from settlement.banking.statements import (
     BOOKED,
     NOTICE,
     REPORT,
+    UNCLEAR_REVERSALS,
     Entry,
     Item,
     Statement,
@@ -158,7 +159,7 @@ def _whole(part: Element, statement: Statement, notes: list[str]) -> Statement:
     """Return the statement if balances and totals hold, or hold with the sign of reversals changed.
 
     By the standard an entry has its own direction, and RvslInd only marks it as a reversal. Some banks give the
-    direction of the reversed entry; the balances show which. Raises BadFile.
+    direction of the reversed entry; the balances show which, unless the reversals cancel out. Raises BadFile.
     """
     _check_summary(part, statement)
     try:
@@ -170,6 +171,10 @@ def _whole(part: Element, statement: Statement, notes: list[str]) -> Statement:
         check_arithmetic(int(part.sourceline or 1), turned)
         notes.append("reversals have the direction of the reversed entry, as the balances show")
         statement = turned
+    else:
+        reversals = [entry.amount_fen for entry in statement.entries if entry.reversal]
+        if statement.kind == BOOKED and reversals and sum(reversals) == 0:
+            notes.append(UNCLEAR_REVERSALS)
     return statement._replace(notes=tuple(notes))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
 from settlement.banking import matching, near_ties, payers, payouts, ties
-from settlement.banking.statements import BOOKED
+from settlement.banking.statements import BOOKED, UNCLEAR_REVERSALS
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -59,7 +59,7 @@ def payments() -> Select[Any]:
     ).join(bank_statement, bank_statement.c.statement_no == bank_item.c.statement_no)
     columns = (bank_entry.c.day, bank_entry.c.reversal, bank_entry.c.bank_reference, bank_entry.c.code)
     return (
-        select(bank_item, *columns, bank_statement.c.account_id)
+        select(bank_item, *columns, bank_statement.c.account_id, bank_statement.c.notes)
         .select_from(joined)
         .where(bank_statement.c.kind == BOOKED)
     )
@@ -172,6 +172,8 @@ async def _match(
     connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts, near: list[Row[Any]] | None
 ) -> Found:
     """Match one payment that is no recorded money, if its account can be determined."""
+    if row.reversal and UNCLEAR_REVERSALS in row.notes:
+        return _left(row, UNCLEAR_REVERSALS)
     if row.reversal or RETURNED.fullmatch(row.code):
         return await _take_back(connection, by, row)
     if near is not None:

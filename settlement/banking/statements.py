@@ -18,6 +18,8 @@ KINDS: Final = (BOOKED, REPORT, NOTICE)
 
 Entries of the latter two come again in a later statement, so they are kept and shown, but count for nothing.
 """
+UNCLEAR_REVERSALS: Final = "the reversals cancel out, so the balances do not show which direction they have"
+"""The note of a statement for reversals that wait for a clerk."""
 LONGEST: Final = 1_000
 """The most characters kept of an entry's text; the file itself is kept whole."""
 

@@ -6,6 +6,7 @@ from goldx.protocol import terms
 from goldx.protocol.units import BadValue
 from settlement.banking import accounts, bank_reconciliation, camt, deposits, imports
 from settlement.banking.deposits import Found
+from settlement.banking.statements import UNCLEAR_REVERSALS
 from settlement.base import proposals, registry
 from settlement.ledger import cash
 from settlement.load_outs import application
@@ -110,6 +111,21 @@ async def test_who_approves_a_deposit_sees_who_has_paid(exchange: SmallExchange)
     ]
     other = "the payer's name is not that of member A: Member A or 某某"
     assert [one.get("check") for one in seen] == [other, None, other]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_reversals_that_cancel_out_wait_for_a_clerk(exchange: SmallExchange, turned: bool) -> None:
+    """A returned deposit and a returned withdrawal of one amount: the balances hold with either direction."""
+    bank = await bank_of(exchange)
+    await carried_out(exchange, *(await booked(exchange, bank, Payment(900, "A.H"), Payment(500, "D-1", text="B.H"))))
+    returned = [
+        Payment(-500, "D-1", reversal=True),
+        Payment(500, "W-1", reversal=True),
+    ]
+    data = bank.camt(bank.book(*returned), turned=turned)
+    await do(exchange, imports.take_in, ONE, "day.xml", data, camt.read(data))
+    assert [(one.how, one.why) for one in await do(exchange, deposits.match, ONE)] == [(None, UNCLEAR_REVERSALS)] * 2
+    assert UNCLEAR_REVERSALS in (await do(exchange, imports.find, 2)).notes
 
 
 async def test_a_declined_deposit_is_open_again(exchange: SmallExchange) -> None:
