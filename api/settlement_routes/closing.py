@@ -53,6 +53,12 @@ INVOICE = Projection(
     tax="tax_fen",
     total="total_fen",
 )
+_OWN_INVOICE = Projection(
+    "invoice_no day member kind status corrects replaces reason made_at hash",
+    net="net_fen",
+    tax="tax_fen",
+    total="total_fen",
+)
 BUYER = Projection("profile_no member title tax_number kind period from_day by at")
 BULLETIN = Projection("bulletin_no day made_at hash")
 
@@ -168,7 +174,10 @@ async def get_invoice_file(
 async def propose_correction(
     by: Clerk, connection: Transaction, number: Number, request: CorrectionRequest
 ) -> dict[str, str]:
-    """Propose to cancel an invoice out, and to issue it again if `again` is true; another person approves."""
+    """Propose to cancel an invoice out, and to issue it again if `again` is true; another person approves.
+
+    The member reads the reason once that is done.
+    """
     await invoices.propose_correction(connection, by, number, request.reason, again=request.again)
     return {"status": "CORRECTION_PROPOSED"}
 
@@ -184,6 +193,13 @@ async def decline_correction(by: Clerk, connection: Transaction, number: Number)
     """Let an invoice stand as it is."""
     await invoices.decline_correction(connection, by, number)
     return {"status": "ISSUED"}
+
+
+def own_invoice(row: Any) -> dict[str, Any]:
+    """Return what a member sees of its invoice: a correction once it is made, and not who works on one."""
+    shown = _OWN_INVOICE(row)
+    waits = row.status == "CORRECTION_PROPOSED"
+    return {**shown, "status": "ISSUED", "reason": None} if waits else shown
 
 
 @router.get("/tax-profiles")
@@ -202,13 +218,14 @@ async def add_tax_profile(by: Clerk, connection: Transaction, request: BuyerRequ
 @members.get("/invoices")
 async def get_own_invoices(who: TheMember, connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List the invoices of the key's member by number."""
-    return listed("invoices", INVOICE, await invoices.listing(connection, page, member=who.member))
+    return listed("invoices", own_invoice, await invoices.listing(connection, page, member=who.member))
 
 
 @members.get("/invoices/{number}")
 async def get_own_invoice(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return the content of one of the member's invoices with its SHA-256."""
-    return _invoice(await invoices.find(connection, number, who.member))
+    found = await invoices.find(connection, number, who.member)
+    return _invoice(found._replace(status="ISSUED") if found.status == "CORRECTION_PROPOSED" else found)
 
 
 @members.get("/invoices/{number}/file", response_class=Response, responses=_FILE)

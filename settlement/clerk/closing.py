@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_money
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
-from settlement.clerk.options import DAY, NUMBER, PAGE, REASON, write_new
+from settlement.clerk.options import DAY, NUMBER, PAGE, write_new
 from settlement.closing import (
     bulletin,
     bulletin_paper,
@@ -186,7 +186,7 @@ def invoice_write(by: str, number: int, out: Path, language: Language) -> None:
 
 @invoice_group.command("correct")
 @NUMBER
-@REASON
+@click.option("--reason", required=True, help="The member reads it on the red invoice.")
 @click.option("--again", is_flag=True, help="Issue it again, to the buyer that holds by then.")
 @click.pass_obj
 def invoice_correct(by: str, number: int, reason: str, again: bool) -> None:
@@ -211,6 +211,16 @@ def invoice_decline_correction(by: str, number: int) -> None:
     """Let invoice NUMBER stand as it is."""
     act(by, lambda connection: invoices.decline_correction(connection, by, number))
     click.echo(f"invoice {number} stands")
+
+
+@invoice_group.command("seller")
+@click.option("--title", required=True, help="The venue's name on invoices.")
+@click.option("--tax-number", required=True, help="15 to 20 digits and capital letters.")
+@click.pass_obj
+def invoice_seller(by: str, title: str, tax_number: str) -> None:
+    """Record the seller that invoices name from the present trading day on: the venue."""
+    day = act(by, lambda connection: tax_profiles.add_seller(connection, by, title, tax_number))
+    click.echo(f"invoices name this seller from {day} on")
 
 
 @invoice_group.command("buyer")

@@ -172,7 +172,7 @@ def _breaks(paper: Paper, content: Mapping[str, Any], say: Say) -> None:
         paper.note(say("none"))
         return
     columns = [Column(say("kind"), 60), Column(say("open_breaks"), 20, right=True), Column("", 80)]
-    paper.table(columns, [(one["kind"], str(one["open"]), "") for one in content["breaks"]])
+    paper.table(columns, [(say(f"break.{one['kind']}"), str(one["open"]), "") for one in content["breaks"]])
 
 
 def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
@@ -224,6 +224,8 @@ def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
         ),
         "record": Sheet(say("record"), (say("day"), "SHA-256"), [(record["day"], record["sha256"])]),
         "breaks": Sheet(
-            say("breaks"), (say("kind"), say("open_breaks")), [(b["kind"], b["open"]) for b in content["breaks"]]
+            say("breaks"),
+            (say("kind"), say("open_breaks")),
+            [(say(f"break.{one['kind']}"), one["open"]) for one in content["breaks"]],
         ),
     }

@@ -59,7 +59,9 @@ def render(found: Invoice, language: Language) -> bytes:
 
 
 def _head(content: Mapping[str, Any], say: Any) -> list[tuple[str, str]]:
-    rows = [
+    seller = content.get("seller", {})
+    rows = [(say("seller"), seller["title"]), (say("seller_number"), seller["tax_number"])] if seller else []
+    rows += [
         (say("buyer"), content["title"]),
         (say("tax_number"), content["tax_number"] or "–"),
         (say("member"), content["member"]),

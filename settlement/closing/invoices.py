@@ -5,7 +5,8 @@ and all bills of fees that were paid since its last one. A member that owes noth
 in each fee is found, ``settlement.closing.invoice_lines`` says.
 
 An invoice is never changed. To correct one, a person proposes and another approves: a red invoice with the next number
-and negative amounts cancels it out, and, if that was asked for, a new one names the buyer that holds by then.
+and negative amounts cancels it out, and, if that was asked for, a new one names the buyer that holds by then. Both are
+of the present trading day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from sqlalchemy import Row, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit, working_days
+from settlement.base import audit, trading_days, working_days
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.steps import SERVICE, advance
@@ -62,6 +63,8 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     Repeated, it makes none again. Raises PaperDiffers if one was made before with other figures.
     """
     buyers = await tax_profiles.on(connection, day.day)
+    seller = await tax_profiles.seller(connection, day.day)
+    more = {} if seller is None else {"seller": seller}
     made = await _originals(connection, day)
     members = {code: 1 for code, buyer in buyers.items() if code != VENUE}
     if not await _ends_month(connection, day):
@@ -75,7 +78,7 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     for code in sorted(lines):
         known = made.get(code)
         number = await _next(connection) if known is None else known.invoice_no
-        content = _content(number, day.day, code, buyers[code], (members[code], day.last), lines[code])
+        content = _content(number, day.day, code, buyers[code], (members[code], day.last), lines[code], **more)
         hashed = digest(canonical(content))
         if known is None:
             await _write(connection, content)
@@ -211,16 +214,20 @@ async def approve_correction(connection: AsyncConnection, by: str, number: int) 
     values = {"corrected_by": by}
     row = (await advance(connection, invoice, INVOICE, by, "approve_correction", [number], values))[number]
     before = msgspec.json.decode(row.content)
-    today, events = working_days.today(), (row.first_sequence, row.last_sequence)
+    day, events = await trading_days.present(connection), (row.first_sequence, row.last_sequence)
     old = Buyer(before["title"], before["tax_number"], row.kind, "")
     figures = ("base", "net_fen", "tax_fen", "amount_fen")
     negative = [{**line, **{name: -line[name] for name in figures}} for line in before["lines"]]
-    more = {"corrects": number, "reason": row.reason}
-    red = _content(await _next(connection), today, row.member, old, events, negative, **more)
+    more = {"seller": before["seller"]} if "seller" in before else {}
+    about = {"corrects": number, "reason": row.reason}
+    red = _content(await _next(connection), day, row.member, old, events, negative, **more, **about)
     made = [await _write(connection, red, "RED")]
     if row.again:
         # From any day on that has begun, so that a change of today is used.
         new = (await tax_profiles.on(connection, working_days.LAST_DAY))[row.member]
-        content = _content(await _next(connection), today, row.member, new, events, before["lines"], replaces=number)
+        seller = await tax_profiles.seller(connection, working_days.LAST_DAY)
+        more = {} if seller is None else {"seller": seller}
+        lines = before["lines"]
+        content = _content(await _next(connection), day, row.member, new, events, lines, **more, replaces=number)
         made.append(await _write(connection, content))
     return made

@@ -41,7 +41,7 @@ def render(found: Statement, language: Language) -> bytes:
         return word(language, key)
 
     day = date.fromisoformat(content["day"])
-    title = say(content["paper"])
+    title = say(_title(content))
     subject = content.get("account", content["member"])
     paper = Paper(f"{title} {subject} {content['day']}", day)
     paper.title(title, shown_day(language, day), _names(content))
@@ -55,11 +55,23 @@ def render(found: Statement, language: Language) -> bytes:
         paper.heading(say("accounts"))
         _accounts(paper, content["accounts"], say)
     else:
-        _trades(paper, content["trades"], say)
-        _movements(paper, content["movements"], say)
+        _trades(paper, content, say)
+        _movements(paper, content, say)
         _lots(paper, content["lots"], say)
     paper.note(say("confirm").format(content["days_to_object"]))
     return paper.finish(f"SHA-256 {found.hash.hex()}", say("page"))
+
+
+def _title(content: Mapping[str, Any]) -> str:
+    """Return the key of the paper's title."""
+    return "house_statement" if content.get("account_kind") == "HOUSE" else str(content["paper"])
+
+
+def _annulled(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the trades of the statement that were annulled, by the document that annulled them."""
+    documents = {record["document"] for record in content["movements"] if record["kind"] == "trade_bust"}
+    trades = {f"trade:{trade['trade']}": trade for trade in content["trades"]}
+    return {document: trades[document] for document in documents if document in trades}
 
 
 def _names(content: Mapping[str, Any]) -> str:
@@ -72,8 +84,9 @@ def _head(content: Mapping[str, Any], say: Any) -> list[tuple[str, str]]:
         rows += [
             (say("account"), content["account"]),
             (say("account_kind"), say(content["account_kind"])),
-            (say("owner"), content["owner"] or "–"),
         ]
+        if content["account_kind"] != "HOUSE":
+            rows.append((say("owner"), content["owner"] or "–"))
     rows.append((say("range"), f"{content['first_sequence']}–{content['last_sequence']}"))
     rows.append((say("ended_at"), moment(content["ended_at"])))
     return rows
@@ -123,7 +136,8 @@ def _accounts(paper: Paper, accounts: Sequence[Mapping[str, Any]], say: Any) -> 
     paper.table(columns, rows)
 
 
-def _trades(paper: Paper, trades: Sequence[Mapping[str, Any]], say: Any) -> None:
+def _trades(paper: Paper, content: Mapping[str, Any], say: Any) -> None:
+    trades, annulled = content["trades"], _annulled(content)
     paper.heading(say("trades"))
     if not trades:
         paper.note(say("none"))
@@ -137,7 +151,7 @@ def _trades(paper: Paper, trades: Sequence[Mapping[str, Any]], say: Any) -> None
             moment(trade["at"]),
             str(trade["trade"]),
             trade["symbol"],
-            say(trade["side"]),
+            _side(trade, annulled, say),
             price(trade["price"]),
             weight(trade["quantity"]),
             money(trade["amount"]),
@@ -145,19 +159,38 @@ def _trades(paper: Paper, trades: Sequence[Mapping[str, Any]], say: Any) -> None
         )
         for trade in trades
     ]
-    sums = (money(sum(trade[name] for trade in trades)) for name in ("amount", "fee"))
-    quantity = weight(sum(trade["quantity"] for trade in trades))
-    paper.table(columns, [*rows, (say("sum"), str(len(trades)), "", "", "", quantity, *sums)], last_is_sum=True)
+    standing = [trade for trade in trades if f"trade:{trade['trade']}" not in annulled]
+    sums = (money(sum(trade[name] for trade in standing)) for name in ("amount", "fee"))
+    one_class = len({trade["symbol"] for trade in standing}) == 1
+    quantity = weight(sum(trade["quantity"] for trade in standing)) if one_class else ""
+    paper.table(columns, [*rows, (say("sum"), str(len(standing)), "", "", "", quantity, *sums)], last_is_sum=True)
 
 
-def _movements(paper: Paper, movements: Sequence[Mapping[str, Any]], say: Any) -> None:
+def _side(trade: Mapping[str, Any], annulled: Mapping[str, Any], say: Any) -> str:
+    """Return the side of a trade, marked if the trade was annulled."""
+    side: str = say(trade["side"])
+    return f"{side} ({say('annulled')})" if f"trade:{trade['trade']}" in annulled else side
+
+
+def _bank_or_parts(record: Mapping[str, Any], annulled: Mapping[str, Mapping[str, Any]], say: Any) -> str:
+    """Return the bank's reference of a movement of money; of an annulled trade the amount and fee that came back."""
+    trade = annulled.get(record["document"])
+    if record["kind"] != "trade_bust" or trade is None:
+        return str(record["bank_reference"])
+    back = trade["amount"] if trade["side"] == "BUY" else -trade["amount"]
+    return f"{say('amount')} {money(back)}, {say('fee')} {money(trade['fee'])}"
+
+
+def _movements(paper: Paper, content: Mapping[str, Any], say: Any) -> None:
+    movements, annulled = content["movements"], _annulled(content)
     cash = [record for record in movements if record["asset"] == CASH]
     if cash:
         paper.heading(say("cash_movements"))
         columns = [Column(say("time"), 34), Column(say("kind"), 34), Column(say("document"), 34)]
         columns += [Column(say("bank_reference"), 44), Column(say("amount"), 30, right=True)]
         paper.table(
-            columns, [(*_about(record, say), record["bank_reference"], money(record["amount"])) for record in cash]
+            columns,
+            [(*_about(one, say), _bank_or_parts(one, annulled, say), money(one["amount"])) for one in cash],
         )
     gold = [record for record in movements if record["asset"] != CASH]
     if gold:
@@ -204,7 +237,7 @@ def workbook(found: Statement, language: Language) -> bytes:
     cash, day = content["cash"], date.fromisoformat(content["day"])
     about = [*_head(content, say), (say("day"), content["day"]), (say("hash"), found.hash.hex())]
     sheets = [
-        Sheet(say(content["paper"]), (say("item"), ""), about),
+        Sheet(say(_title(content)), (say("item"), ""), about),
         Sheet(
             say("cash"),
             (say("item"), say("amount")),
@@ -254,12 +287,13 @@ def _accounts_sheet(content: Mapping[str, Any], say: Any) -> Sheet:
 
 
 def _account_sheets(content: Mapping[str, Any], say: Any) -> list[Sheet]:
+    annulled = _annulled(content)
     trades = [
         (
             moment(trade["at"]),
             trade["trade"],
             trade["symbol"],
-            say(trade["side"]),
+            _side(trade, annulled, say),
             scaled(trade["price"], 2),
             scaled(trade["quantity"], 3),
             scaled(trade["amount"], 2),
@@ -272,7 +306,7 @@ def _account_sheets(content: Mapping[str, Any], say: Any) -> list[Sheet]:
             moment(record["at"]),
             say(f"kind.{record['kind']}"),
             record["document"],
-            record["bank_reference"],
+            _bank_or_parts(record, annulled, say),
             record["asset"],
             *(scaled(record[part], 2 if record["asset"] == CASH else 3) for part in ("amount", "pledged", "held")),
         )

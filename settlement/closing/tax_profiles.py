@@ -1,4 +1,6 @@
-"""The buyer that a member's invoices name: title, tax number, kind of invoice, and whether one a day or one a month.
+"""Whom invoices name: of the buyer title, tax number, kind of invoice, and whether one a day or one a month.
+
+The seller is the venue, whose name and tax number are recorded in the same way.
 
 A change holds from the present trading day on, so the invoices of a day that is over do not depend on when they are
 made. A member without any gets ordinary invoices by the month in its own name.
@@ -18,6 +20,7 @@ from settlement.base import audit, trading_days
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.texts import printable
+from settlement.charges.accruals import VENUE
 from settlement.tables.base import member
 from settlement.tables.papers import INVOICE_KINDS, INVOICE_PERIODS, tax_profile
 
@@ -54,6 +57,21 @@ async def add(connection: AsyncConnection, by: str, code: str, buyer: Buyer) -> 
     detail = {**buyer._asdict(), "from_day": day.isoformat()}
     await audit.record(connection, audit.Act(by, "tax_profile.add", code, detail))
     return day
+
+
+async def add_seller(connection: AsyncConnection, by: str, title: str, tax_number: str) -> date:
+    """Record the venue as invoices name it from the present trading day on, and return that day. Raises BadValue."""
+    if not tax_number:
+        raise BadValue("tax_number", "", "the venue's: 15 to 20 digits and capital letters")
+    return await add(connection, by, VENUE, Buyer(title, tax_number, "SPECIAL", "DAY"))
+
+
+async def seller(connection: AsyncConnection, day: date) -> dict[str, str] | None:
+    """Return name and tax number of the venue as invoices name it on a trading day; None if they do not."""
+    columns = tax_profile.c
+    query = select(columns.title, columns.tax_number).where(columns.member == VENUE, columns.from_day <= day)
+    row = (await connection.execute(query.order_by(columns.profile_no.desc()).limit(1))).first()
+    return None if row is None else {"title": row.title, "tax_number": row.tax_number}
 
 
 async def on(connection: AsyncConnection, day: date) -> Mapping[str, Buyer]:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -14,6 +16,7 @@ from settlement.closing import day as days
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.paper import LANGUAGES
+from settlement.closing.words import word
 from settlement.load_outs import application
 from settlement.reconciliation import three_way
 from tests.settlement.closing.days import DAYS, end_day, sign_all
@@ -109,6 +112,18 @@ async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchang
         bulletin_paper.write(found, "csv", "en", "all")
     with pytest.raises(BadValue, match="format"):
         bulletin_paper.write(found, "doc", "en")
+
+
+def test_each_kind_of_break_has_a_name_in_both_languages() -> None:
+    sources = "".join(file.read_text() for file in Path("settlement").rglob("*.py"))
+    named = set(re.findall(r'(?:\bBreak|\.compare)\(\s*"([A-Z_]+)"', sources))
+    page = Path("docs/settlement.md").read_text()
+    named |= set(re.findall(r"[A-Z]+_(?:DIFF|ONLY|MORE|AT_WAREHOUSE|DRIFT|SERIAL)\b", page))
+    assert len(named) > 25
+    for kind in sorted(named):
+        zh, en = (word(language, f"break.{kind}") for language in LANGUAGES)
+        assert (zh, en) != (kind, kind), kind
+        assert re.search("[\u4e00-\u9fff]", zh), kind
 
 
 async def test_anybody_reads_it(exchange: SmallExchange, rest: Rest) -> None:

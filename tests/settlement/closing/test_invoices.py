@@ -178,6 +178,7 @@ async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallEx
     await do(exchange, tax_profiles.add, ONE, "A", DAILY._replace(title="Right buyer"))
     assert await do(exchange, invoices.approve_correction, OTHER, 1) == [3, 4]
     first, _, red, new = await kept(exchange)
+    assert {str(red.day), str(new.day)} == {DAYS[0]}, "they are of the present trading day, after that of the first"
     assert (first.status, red.status, new.status) == ("CORRECTED", "RED", "ISSUED")
     assert (red.corrects, red.total_fen, red.net_fen, red.tax_fen) == (
         1,
@@ -195,6 +196,28 @@ async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallEx
     await exchange.trade("B.H", "A.H", 60_000, 10)
     await end_day(exchange, DAYS[1])
     assert [row.invoice_no for row in await kept(exchange)] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.usefixtures("configured_database")
+async def test_an_invoice_names_its_seller(exchange: SmallExchange) -> None:
+    await fees(exchange)
+    await do(exchange, registry.add_member, "test", "VENUE", "Venue")
+    for code in ("A", "B"):
+        await do(exchange, tax_profiles.add, ONE, code, DAILY)
+    await end_day(exchange, DAYS[0])
+    assert all("seller" not in json.loads(row.content) for row in await kept(exchange)), "none was recorded"
+    typed = ("invoice", "seller", "--title", "厦门黄金交易中心", "--tax-number")
+    assert "15 to 20 digits" in await clerk(ONE, *typed, "1", code=1)
+    assert (await clerk(ONE, *typed, "91350200MA0SELLER1")).startswith("invoices name this seller from")
+    await exchange.trade("B.H", "A.H", 60_000, 10)
+    await end_day(exchange, DAYS[1])
+    seller = {"title": "厦门黄金交易中心", "tax_number": "91350200MA0SELLER1"}
+    assert [json.loads(row.content).get("seller") for row in await kept(exchange)] == [None, None, seller, seller]
+    shown = openpyxl.load_workbook(io.BytesIO(invoice_paper.write(await do(exchange, invoices.find, 3), "xlsx", "en")))
+    rows = {row[0]: row[1] for row in shown.worksheets[0].iter_rows(values_only=True)}
+    assert (rows["Seller"], rows["Seller's tax number"]) == (seller["title"], seller["tax_number"])
+    for day in await do(exchange, days.over):
+        await do(exchange, invoices.work, day)
 
 
 async def test_an_invoice_stays_as_it_is(exchange: SmallExchange) -> None:
@@ -249,4 +272,8 @@ async def test_files_commands_and_rest(exchange: SmallExchange, rest: Rest, tmp_
     assert "公司" in await clerk(ONE, "invoice", "buyers")
     body = {"reason": "x"}
     assert (await rest(ONE, "POST", f"/invoices/{number}/correct", json=body)) == {"status": "CORRECTION_PROPOSED"}
+    (own,) = (await rest.own("M1", "GET", "/v1/invoices"))["invoices"]
+    assert (own["status"], own["reason"]) == ("ISSUED", None), "the member sees a correction that is made"
+    assert not {"correction_by", "corrected_by"} & own.keys()
+    assert (await rest.own("M1", "GET", f"/v1/invoices/{number}"))["status"] == "ISSUED"
     assert (await rest(OTHER, "POST", f"/invoices/{number}/decline-correction")) == {"status": "ISSUED"}

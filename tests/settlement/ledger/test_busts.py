@@ -1,7 +1,9 @@
 """Annulled trades in the ledger: postings, own stock, prices, fees, reconciliation and statements."""
 
+import io
 from datetime import timedelta
 
+import openpyxl
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +13,7 @@ from goldx.protocol.events import Trade, TradeBusted
 from goldx.protocol.units import CASH
 from goldx.streams.frames import EventFrame
 from settlement.base import working_days
-from settlement.closing import bulletin, invoice_lines
+from settlement.closing import bulletin, invoice_lines, statement_paper
 from settlement.closing import day as days
 from settlement.ledger import balances, fee_payouts, own_stock
 from settlement.ledger.busts import WrongBust
@@ -19,7 +21,7 @@ from settlement.ledger.posting import Batch, lines_of, post_movements
 from settlement.reports import account_statement
 from settlement.tables.ledger import instrument, ledger_entry, posting, stock, trade_bust
 from tests.matching.core.trade_terms import terms_of
-from tests.settlement.closing.days import DAYS, content_of, end_day
+from tests.settlement.closing.days import DAYS, content_of, end_day, statement_of
 from tests.settlement.small_exchange import ONE, SmallExchange, do, find_breaks, refused
 
 LOT_MG = 99_900
@@ -159,6 +161,22 @@ async def test_a_statement_shows_the_trade_and_its_annulment(exchange: SmallExch
         found = await account_statement.entries(connection, "B.H", today - timedelta(1), today + timedelta(1))
     gold = [(line.kind, line.reference, line.amount, line.balance) for line in found if line.asset == "AU"]
     assert gold[1:-1] == [("trade", "", 30_000, 30_000), ("trade_bust", "trade:1", -30_000, 0)]
+
+
+async def test_the_paper_of_a_statement_marks_an_annulled_trade(exchange: SmallExchange) -> None:
+    await prepared(exchange)
+    await exchange.trade("B.H", "A.H", 60_000, 30)
+    await exchange.trade("B.H", "A.H", 60_000, 10)
+    await bust(exchange, 1)
+    await end_day(exchange, DAYS[0])
+    found = await statement_of(exchange, "B.H")
+    book = openpyxl.load_workbook(io.BytesIO(statement_paper.write(found, "xlsx", "en")))
+    assert book.sheetnames[0] == "Statement of own account"
+    sides = [row[3] for row in book["Trades"].iter_rows(min_row=2, values_only=True)]
+    assert sides == ["buy (annulled)", "buy"]
+    movements = [row for row in book.worksheets[4].iter_rows(min_row=2, values_only=True) if row[1] == "Annulled trade"]
+    assert any("18,000.00" in str(row[3]) and "1.80" in str(row[3]) for row in movements), "amount and fee apart"
+    assert statement_paper.write(found, "pdf", "zh").startswith(b"%PDF")
 
 
 async def test_an_annulment_with_other_terms_than_the_trade_s_is_not_posted(exchange: SmallExchange) -> None:
