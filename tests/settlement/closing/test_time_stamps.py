@@ -1,6 +1,7 @@
 """Signed days are stamped by an outside service, whose answer proves the record; one that is away stops nothing."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
@@ -48,6 +49,13 @@ async def test_a_stamp_is_of_these_bytes_and_of_a_trusted_service(roots: Path, s
             time_stamps.check(given, content, known)
     with pytest.raises(BadStamp):
         time_stamps.check(answer, b"the record", trusted, nonce=1)
+    version = answer.rindex(b"\xa0\x03\x02\x01\x02") + 4
+    with pytest.raises(BadStamp, match="not a valid X509 version"):
+        time_stamps.check(answer[:version] + b"\x12" + answer[version + 1 :], b"the record", trusted)
+    for place, byte in enumerate(answer):
+        altered = answer[:place] + bytes((byte ^ 0x10,)) + answer[place + 1 :]
+        with contextlib.suppress(BadStamp):
+            time_stamps.check(altered, b"the record", trusted)
 
 
 async def test_the_service_stamps_each_signed_day_and_verify_proves_it(
