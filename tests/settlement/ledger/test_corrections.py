@@ -105,6 +105,9 @@ async def test_metal_that_came_or_went_by_no_document_is_cleared_and_never_beyon
         ("POOL_ENGINE", "AU"),
     }
     await refused(exchange, "NOTHING_TO_CORRECT", corrections.propose, ONE, None, "A.H", 1, *WHY)
+    await exchange.engine_runner.run(HoldingAdjust("A.H", CASH, 500, "money typed in"))
+    await exchange.post()
+    money = await do(exchange, corrections.propose, ONE, "A.H", None, 500, *WHY)
     first = await do(exchange, *metal, "A.H", None, 200, *WHY)
     why = await refused(exchange, "NOTHING_TO_CORRECT", *metal, "A.H", None, 101, *WHY)
     assert why == "0.3 g of AU came in without a document; corrections cannot exceed that"
@@ -112,6 +115,7 @@ async def test_metal_that_came_or_went_by_no_document_is_cleared_and_never_beyon
     shown = await do(exchange, documents.show_proposal, first)
     assert (shown.accounts, shown.summary["symbol"], shown.summary["weight"]) == (["A.H"], "AU", "0.2")
     await carried_out(exchange, first)
+    await carried_out(exchange, money)
     await carried_out(exchange, await do(exchange, *metal, "A.H", None, 100, *WHY))
     assert (exchange.held("A.H", "AU"), await do(exchange, balances.of_kind, "suspense", "AU")) == (had, 0)
     assert await find_breaks(exchange) == ()
@@ -121,7 +125,7 @@ async def test_metal_that_came_or_went_by_no_document_is_cleared_and_never_beyon
     await carried_out(exchange, await do(exchange, *metal, None, "A.H", 50, *WHY))
     assert exchange.held("A.H", "AU") == had
     assert await find_breaks(exchange) == ()
-    (document, *_) = await do(exchange, documents.listing, "correction")
+    (_, document, *_) = await do(exchange, documents.listing, "correction")
     assert (document.status, document.says["symbol"], document.says["fine_g"]) == ("DONE", "AU", "0.2")
 
 
