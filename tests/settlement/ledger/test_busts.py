@@ -234,3 +234,15 @@ async def test_a_closed_day_counts_the_trades_that_stand(exchange: SmallExchange
     moved = [(record["kind"], record["document"], record["asset"], record["amount"]) for record in content["movements"]]
     assert moved == [("trade_bust", "trade:2", CASH, 450_045), ("trade_bust", "trade:2", "AU", -5_000)]
     assert (content["cash"]["other"], content["metal"][0]["other"]) == (450_045, -5_000)
+
+
+async def test_gold_that_was_bought_is_sold_before_own_stock(exchange: SmallExchange) -> None:
+    await prepared(exchange)
+    await exchange.trade("B.H", "A.H", 60_000, 20)
+    assert await own(exchange) == {"A.H": (LOT_MG - 20_000, 20_000), "B.H": (0, 0)}
+    await exchange.engine_runner.trade("A.H", "B.H", 60_000, 10)
+    await exchange.trade("B.H", "A.H", 60_000, 10)
+    assert await own(exchange) == {"A.H": (LOT_MG - 20_000, 20_000), "B.H": (0, 0)}
+    await exchange.engine_runner.trade("A.H", "B.H", 60_000, 10)
+    await exchange.trade("B.H", "A.H", 60_000, 11)
+    assert await own(exchange) == {"A.H": (LOT_MG - 21_000, 21_000), "B.H": (0, 0)}
