@@ -10,6 +10,7 @@ from goldx.protocol.units import format_money
 from settlement.banking import accounts, bank_reconciliation, deposits, withdrawal_states
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
+from settlement.documents.banking import WITHDRAWAL_UNDECIDED
 from settlement.documents.charges import BILL_UNPAID
 from settlement.documents.counts import COUNT_OPEN
 from settlement.documents.custody import TRANSFER
@@ -106,7 +107,7 @@ async def _payments(connection: AsyncConnection) -> list[Open]:
     """Return withdrawals that are not at their end, payments to members on their way, and money that is owed."""
     asked = withdrawal_states.query().subquery()
     state, columns = asked.c.state, asked.c
-    under_way = or_(state.in_(("ASKED", "ACCEPTED", "APPROVED")), (state != "PAID") & ~columns.money_back)
+    under_way = or_(state.in_(WITHDRAWAL_UNDECIDED), (state != "PAID") & ~columns.money_back)
     found = [
         Open(
             "withdrawal",

@@ -57,6 +57,8 @@ WITHDRAWAL_STATES: Final = (
 """The states that a member sees (``settlement.banking.withdrawal_states``)."""
 WITHDRAWAL_UNSENT: Final = ("ASKED", "ACCEPTED", "APPROVED", "HELD")
 """The states that a member sees of a withdrawal that is in no payment file yet."""
+WITHDRAWAL_UNDECIDED: Final = ("ASKED", "ACCEPTED", "APPROVED")
+"""The states that a member sees of a withdrawal before its money has left the account."""
 CANCELLABLE: Final = ("ASKED", "ACCEPTED", "HELD")
 """The states that a member sees of a withdrawal that it may cancel."""
 
