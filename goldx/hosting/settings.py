@@ -192,7 +192,10 @@ class Settings(BaseSettings):
     )
     record_dir: Path | None = Field(
         default=None,
-        description="Folder in which settlement archives the signed records of days; unset: `records` in `data_dir`.",
+        description=(
+            "Folder in which settlement archives the signed records of days, in a folder of the shard's name; unset: "
+            "`records` in `data_dir`."
+        ),
     )
     timestamp_url: str | None = Field(
         default=None,

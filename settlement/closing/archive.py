@@ -7,8 +7,9 @@ there already must have the same bytes.
 import os
 from datetime import date
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import audit
@@ -19,6 +20,9 @@ from settlement.closing import records
 from settlement.closing.canonical import digest
 from settlement.tables.closing import day_archive, day_record
 
+_ARCHIVE_LOCK: Final = 0xA2C417E
+"""Advisory lock of the transaction that writes files of the archive."""
+
 
 async def waiting(connection: AsyncConnection) -> list[date]:
     """Return the days with a record that is not archived, oldest first."""
@@ -27,11 +31,15 @@ async def waiting(connection: AsyncConnection) -> list[date]:
     return list((await connection.execute(query)).scalars())
 
 
-async def archive(connection: AsyncConnection, day: date, folder: Path) -> Path:
-    """Write the record of a day into a folder and return its file.
+async def archive(connection: AsyncConnection, day: date, folder: Path) -> Path | None:
+    """Write the record of a day into a folder and return its file, or None if it has been archived meanwhile.
 
-    Raises Refused (ARCHIVE_DIFFERS) if the file is there with other bytes, and OSError.
+    Two processes of settlement write one after the other. Raises Refused (ARCHIVE_DIFFERS) if the file is there with
+    other bytes, and OSError.
     """
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ARCHIVE_LOCK})
+    if await connection.scalar(select(day_archive.c.day).where(day_archive.c.day == day)) is not None:
+        return None
     data = await records.archive(connection, day)
     file = folder / f"{day.isoformat()}.json"
     write_once(file, data)
@@ -43,14 +51,18 @@ async def archive(connection: AsyncConnection, day: date, folder: Path) -> Path:
 
 
 def write_once(file: Path, data: bytes) -> None:
-    """Write a file so that it is whole on the disk or not there. Raises Refused if it is there with other bytes."""
+    """Write a file so that it is whole on the disk or not there. Raises Refused if it is there with other bytes.
+
+    What a process left that was killed while it wrote is removed first, as it may be a file that cannot be written to.
+    """
     if file.exists():
         if file.read_bytes() != data:
             raise Refused("ARCHIVE_DIFFERS", f"{file} is there with other bytes; it is left as it is")
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = file.with_name(file.name + ".partial")
-    with partial.open("wb") as written:
+    partial.unlink(missing_ok=True)
+    with partial.open("xb") as written:
         written.write(data)
         written.flush()
         os.fsync(written.fileno())

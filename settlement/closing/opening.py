@@ -1,16 +1,18 @@
 """The opening of a trading day: it waits until every day before is closed, signed and archived, and no break stops it.
 
-Where that cannot be waited for, two people open a day in spite of what stands in the way, each with a reason; at least
-one of them operates the market. The first trading day of an exchange waits for nothing.
+Engine and ledger are compared anew, too. Where that cannot be waited for, two people open a day in spite of what stands
+in the way, each with a reason; at least one of them operates the market. That counts for what stood in the way then:
+what is found later takes two people again. The first trading day of an exchange waits for nothing.
 """
 
-from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import any_, or_, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol import terms
 from goldx.protocol.units import BadValue
 from settlement.base import audit, registry
 from settlement.base.database import now_ms
@@ -18,90 +20,168 @@ from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.closing import close
 from settlement.documents.closing import CLOSED
-from settlement.reconciliation import past_limits
-from settlement.tables.base import trading_day
-from settlement.tables.closing import business_day, day_archive, day_opening, day_record
+from settlement.documents.registered import ACTIVE
+from settlement.reconciliation import holdings, past_limits
+from settlement.tables.base import staff, trading_day
+from settlement.tables.closing import (
+    business_day,
+    day_archive,
+    day_opening,
+    day_opening_obstacle,
+    day_record,
+    phase_change,
+)
 
 PEOPLE: Final = 2
 """The number of people who open a day in spite of what stands in the way."""
-OPENERS: Final = ("operate", "settle")
+OPERATE: Final = "operate"
+"""The permission that one of them has."""
+OPENERS: Final = (OPERATE, "settle")
 """The permissions with which somebody may be one of them."""
 LONGEST_REASON: Final = 200
+
+
+class InTheWay(NamedTuple):
+    """An obstacle to an opening, as a sentence.
+
+    ``about`` is the day, the break with its difference, or the account with its difference. It stays the same while a
+    day gets closed and signed and a break gets older, and is another one when a difference changes.
+    """
+
+    about: str
+    what: str
 
 
 class Opening(NamedTuple):
     """The present trading day, the sequence of the event that began it, and what keeps it from opening.
 
-    ``opened_by`` are the people who open it in spite of that; with PEOPLE of them it opens.
+    ``opened_by`` are the people who open it in spite of all that, as far as they are active and permitted now, and
+    ``operated`` says whether one of them operates the market. ``opened``: it has opened, by the timetable.
     """
 
     day: date
     sequence: int
     obstacles: tuple[str, ...]
     opened_by: tuple[str, ...]
+    operated: bool
+    opened: bool
 
     @property
     def may_open(self) -> bool:
         """Return whether the day may open."""
-        return not self.obstacles or len(self.opened_by) >= PEOPLE
+        return not self.obstacles or (len(self.opened_by) >= PEOPLE and self.operated)
 
 
 async def present(connection: AsyncConnection) -> Opening | None:
-    """Return the opening of the present trading day, or None before the engine has begun any."""
+    """Return the opening of the present trading day, or None before the engine has begun any.
+
+    Nothing stands in the way of a day that has opened.
+    """
+    found = await _look(connection)
+    return None if found is None else found[0]
+
+
+async def _look(connection: AsyncConnection) -> tuple[Opening, list[InTheWay]] | None:
     newest = select(trading_day.c.day, trading_day.c.sequence).order_by(trading_day.c.sequence.desc()).limit(2)
     rows = (await connection.execute(newest)).all()
     if not rows:
         return None
-    obstacles = () if len(rows) == 1 else tuple(await _obstacles(connection))
-    given = await openings(connection, rows[0].sequence) if obstacles else ()
-    return Opening(rows[0].day, rows[0].sequence, obstacles, tuple(row.given_by for row in given))
+    day, sequence = rows[0]
+    opened = await _has_opened(connection, sequence)
+    found = [] if opened or len(rows) == 1 else await _in_the_way(connection)
+    people = await _people(connection, sequence, found) if found else {}
+    texts = tuple(each.what for each in found)
+    return Opening(day, sequence, texts, tuple(people), any(people.values()), opened), found
 
 
-async def _obstacles(connection: AsyncConnection) -> list[str]:
-    """Return what keeps the present trading day from opening: days that are not done with, oldest first, and breaks."""
+async def _has_opened(connection: AsyncConnection, sequence: int) -> bool:
+    """Return whether the timetable has opened an instrument since the event that began the trading day."""
+    columns = phase_change.c
+    query = select(columns.sequence).where(columns.sequence > sequence, columns.planned_at.is_not(None))
+    return await connection.scalar(query.where(columns.phase != terms.CLOSED).limit(1)) is not None
+
+
+async def _in_the_way(connection: AsyncConnection) -> list[InTheWay]:
+    """Return the obstacles: days that are not done with, oldest first, breaks, differences that are no breaks yet."""
     days = select(business_day.c.day, day_record.c.hash, day_archive.c.sha256).where(business_day.c.state == CLOSED)
     joined = business_day.outerjoin(day_record, day_record.c.day == business_day.c.day)
     joined = joined.outerjoin(day_archive, day_archive.c.day == business_day.c.day)
     waiting = days.select_from(joined).where(day_archive.c.day.is_(None)).order_by(business_day.c.day)
     found = [
-        f"{row.day} is not signed" if row.hash is None else f"the record of {row.day} is not archived"
+        InTheWay(
+            f"day {row.day}",
+            f"{row.day} is not signed" if row.hash is None else f"the record of {row.day} is not archived",
+        )
         for row in await connection.execute(waiting)
     ]
-    found += [f"{each.day} is not closed" for each in await close.unclosed(connection)]
-    for stop in await past_limits.past_limit(connection):
-        found.append(f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}")
+    found += [InTheWay(f"day {each.day}", f"{each.day} is not closed") for each in await close.unclosed(connection)]
+    stops = await past_limits.past_limit(connection)
+    for stop in stops:
+        what = f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}"
+        found.append(InTheWay(f"break {stop.break_id} {stop.difference}", what))
+    found += [
+        InTheWay(f"holding {each.account} {each.asset} {each.engine - each.ledger}", str(each))
+        for each in await unlisted(connection, stops)
+    ]
     return found
 
 
-async def openings(connection: AsyncConnection, sequence: int) -> Sequence[Row[Any]]:
-    """Return who opens the day that an event began in spite of what stands in the way, in the order of time."""
-    query = select(day_opening).where(day_opening.c.sequence == sequence).order_by(day_opening.c.given_at)
-    return (await connection.execute(query)).all()
+async def unlisted(connection: AsyncConnection, stops: list[past_limits.Stop]) -> list[holdings.Difference]:
+    """Return the differences between engine and ledger now that are not among the breaks that stop the day."""
+    listed = {(stop.subject, stop.asset, stop.difference) for stop in stops if stop.kind == "HOLDING"}
+    found = await holdings.differences(connection)
+    return [each for each in found if (each.account, each.asset, each.engine - each.ledger) not in listed]
+
+
+async def _people(connection: AsyncConnection, sequence: int, found: list[InTheWay]) -> dict[str, bool]:
+    """Return who opens the day in spite of all these obstacles, in the order of time, and whether each operates.
+
+    Whoever is not active or not permitted any more is left out.
+    """
+    columns = day_opening_obstacle.c
+    query = select(columns.given_by, columns.about, staff.c.permissions)
+    query = query.join_from(day_opening_obstacle, staff, staff.c.staff == columns.given_by)
+    permitted = or_(*(any_(staff.c.permissions) == name for name in OPENERS))
+    query = query.where(columns.sequence == sequence, staff.c.status == ACTIVE, permitted)
+    given: dict[str, set[str]] = {}
+    operates: dict[str, bool] = {}
+    for row in await connection.execute(query.order_by(columns.given_at, columns.given_by)):
+        given.setdefault(row.given_by, set()).add(row.about)
+        operates[row.given_by] = OPERATE in row.permissions
+    return {who: operates[who] for who, about in given.items() if about >= {each.about for each in found}}
 
 
 async def open_anyway(connection: AsyncConnection, by: str, day: date, reason: str) -> Opening:
     """Open the present trading day in spite of what stands in the way; it opens once another person has done so too.
 
-    Raises BadValue for another day or an empty reason; Refused: ILLEGAL_STEP where nothing stands in the way or the day
-    is open, NOT_PERMITTED, SAME_PERSON.
+    Somebody who has done so before does it again when there are new obstacles. Raises BadValue for another day or an
+    empty reason; Refused: ILLEGAL_STEP where nothing stands in the way or the day is open, NOT_PERMITTED, SAME_PERSON.
     """
     printable("reason", reason.strip(), LONGEST_REASON)
     await audit.lock(connection)
-    found = await present(connection)
-    if found is None or found.day != day:
-        allowed = "none has begun" if found is None else f"the present one, {found.day}"
+    looked = await _look(connection)
+    if looked is None or looked[0].day != day:
+        allowed = "none has begun" if looked is None else f"the present one, {looked[0].day}"
         raise BadValue("day", day.isoformat(), f"the trading day that waits for its opening: {allowed}")
+    found, in_the_way = looked
     held = await registry.staff_permissions(connection, by)
     if not held & set(OPENERS):
         raise Refused("NOT_PERMITTED", f"{by} may not open a day: that takes {' or '.join(OPENERS)}")
-    if not found.obstacles or found.may_open:
+    if found.opened:
+        raise Refused("ILLEGAL_STEP", f"{day} is open already")
+    if found.may_open:
         raise Refused("ILLEGAL_STEP", f"{day} may open already: nothing stands in its way any more")
     if by in found.opened_by:
         raise Refused("SAME_PERSON", f"{by} has asked to open {day} already; it takes another person")
-    if found.opened_by and "operate" not in held | await registry.staff_permissions(connection, found.opened_by[0]):
-        raise Refused("NOT_PERMITTED", f"{by} and {found.opened_by[0]} may not open {day}: one of them must operate")
-    values = {"sequence": found.sequence, "day": day, "given_by": by, "reason": reason.strip(), "given_at": now_ms()}
-    await connection.execute(insert(day_opening).values(**values, obstacles=list(found.obstacles)))
+    operated = found.operated or OPERATE in held
+    if found.opened_by and not operated:
+        others = " and ".join(found.opened_by)
+        raise Refused("NOT_PERMITTED", f"{by} and {others} may not open {day}: one of them must operate")
+    given = {"sequence": found.sequence, "given_by": by, "reason": reason.strip(), "given_at": now_ms()}
+    first = insert(day_opening).values(**given, day=day, obstacles=list(found.obstacles))
+    await connection.execute(first.on_conflict_do_nothing())
+    rows = [{**given, "about": each.about, "obstacle": each.what} for each in in_the_way]
+    await connection.execute(insert(day_opening_obstacle).on_conflict_do_nothing(), rows)
     detail = {"reason": reason.strip(), "obstacles": list(found.obstacles)}
     await audit.record(connection, audit.Act(by, "day.open", f"day:{day.isoformat()}", detail))
-    return found._replace(opened_by=(*found.opened_by, by))
+    return found._replace(opened_by=(*found.opened_by, by), operated=operated)

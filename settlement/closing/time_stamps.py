@@ -17,7 +17,8 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 from rfc3161_client.base import HashAlgorithm
-from sqlalchemy import insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.hosting.errors import BadSettings
@@ -122,9 +123,11 @@ async def waiting(connection: AsyncConnection) -> list[tuple[date, bytes]]:
 
 
 async def keep(connection: AsyncConnection, day: date, answer: bytes, at: datetime, service: str) -> None:
-    """Keep a time stamp."""
+    """Keep a time stamp, unless another process of settlement has kept one of this day."""
     stamped_at = int(at.timestamp()) * 1_000
-    await connection.execute(insert(day_stamp).values(day=day, answer=answer, stamped_at=stamped_at, service=service))
+    kept = insert(day_stamp).values(day=day, answer=answer, stamped_at=stamped_at, service=service)
+    if (await connection.execute(kept.on_conflict_do_nothing().returning(day_stamp.c.day))).first() is None:
+        return
     detail = {"at": stamped_at, "service": service}
     await audit.record(connection, audit.Act(SERVICE, "day.stamp", f"day:{day.isoformat()}", detail))
 

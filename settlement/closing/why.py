@@ -9,6 +9,7 @@ from settlement.closing.obstacles import Obstacle
 from settlement.closing.steps import STEPS
 from settlement.documents.closing import BLOCKED, CAPACITIES, CLOSED, DONE
 from settlement.documents.registered import ACTIVE
+from settlement.reconciliation import past_limits
 from settlement.tables.base import staff
 from settlement.tables.closing import business_day, day_record
 
@@ -28,10 +29,12 @@ async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
         return found + await _opening(connection)
     day, *later = unclosed
     found += await _steps(connection, day)
-    return found + [
+    found += [
         Obstacle("close", f"{other.day} is over and not closed", f"a clerk, after {day.day}: `goldx day close`")
         for other in later
     ]
+    known = {one.what for one in found}
+    return found + [one for one in await _opening(connection) if one.what not in known]
 
 
 async def _steps(connection: AsyncConnection, day: Day) -> list[Obstacle]:
@@ -53,11 +56,15 @@ async def _steps(connection: AsyncConnection, day: Day) -> list[Obstacle]:
 
 
 async def _opening(connection: AsyncConnection) -> list[Obstacle]:
-    """Return the breaks that keep the present trading day from opening, unless two people open it all the same."""
+    """Return the breaks and differences that keep the present day from opening, unless two people open it anyway."""
     found = await opening.present(connection)
     if found is None or found.may_open:
         return []
-    return [Obstacle("open", one.what, one.who) for one in await reconciled.stops(connection)]
+    breaks = [Obstacle("open", one.what, one.who) for one in await reconciled.stops(connection)]
+    return breaks + [
+        Obstacle("open", str(one), "a clerk: `goldx clerk reconcile` makes it a break, which says who can clear it")
+        for one in await opening.unlisted(connection, await past_limits.past_limit(connection))
+    ]
 
 
 async def _unsigned(connection: AsyncConnection) -> list[Obstacle]:

@@ -23,6 +23,7 @@ async def record_phases(connection: AsyncConnection, changes: Sequence[PhaseChan
             "symbol": event.symbol,
             "phase": event.phase,
             "previous": event.previous,
+            "planned_at": event.planned_at,
         }
         for event in changes
     ]

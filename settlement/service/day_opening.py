@@ -60,5 +60,6 @@ class DayOpenings:
                     log.error("the record of a day is not archived", day=str(day), reason=str(error))
                 self._failed = str(error)
                 return
-            log.info("the record of a day is archived", day=str(day), file=str(file))
+            if file is not None:
+                log.info("the record of a day is archived", day=str(day), file=str(file))
             self._failed = ""

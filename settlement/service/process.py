@@ -266,7 +266,7 @@ async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
         replicas=settings.require_replicas,
         clock_offset_limit_ms=settings.clock_offset_limit_ms,
         calendar_file=settings.calendar_file,
-        record_dir=settings.record_dir or settings.data_dir / "records",
+        record_dir=(settings.record_dir or settings.data_dir / "records") / shard,
         authority=time_stamps.authority(settings),
     )
     stopping = asyncio.create_task(stop.wait())

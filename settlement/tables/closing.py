@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     SmallInteger,
@@ -32,8 +33,9 @@ phase_change = Table(
     string("symbol"),
     Column("phase", SmallInteger, nullable=False),
     Column("previous", SmallInteger, nullable=False),
+    integer("planned_at", null=True),
 )
-"""The changes of phase that the engine has published."""
+"""The changes of phase that the engine has published; ``planned_at`` as in PhaseChanged."""
 
 holding_at_end = Table(
     "holding_at_end",
@@ -198,3 +200,19 @@ day_opening = Table(
     integer("given_at"),
 )
 """The people who open a trading day in spite of obstacles; ``sequence`` is that of the event that began the day."""
+
+day_opening_obstacle = Table(
+    "day_opening_obstacle",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("given_by", Text, primary_key=True),
+    Column("about", Text, primary_key=True),
+    string("obstacle"),
+    string("reason"),
+    integer("given_at"),
+    ForeignKeyConstraint(["sequence", "given_by"], [day_opening.c.sequence, day_opening.c.given_by]),
+)
+"""The obstacles in spite of which each of these people opens the day, with the reason given for them.
+
+``about`` identifies an obstacle (``settlement.closing.opening.InTheWay``).
+"""

@@ -102,14 +102,41 @@ BUGS = (
     Bug(
         "breaks do not keep a day closed",
         OPENING,
-        "for stop in await past_limits.past_limit(connection):",
+        "for stop in stops:",
         "for stop in []:",
     ),
     Bug("one person alone opens a day", OPENING, "PEOPLE: Final = 2", "PEOPLE: Final = 1"),
-    Bug("two clerks open a day", OPENING, 'if found.opened_by and "operate" not in', 'if False and "operate" not in'),
+    Bug("two clerks open a day", OPENING, "if found.opened_by and not operated:", "if False:"),
     Bug(
-        "a day is opened for ever", OPENING, "day_opening.c.sequence == sequence", "day_opening.c.sequence <= sequence"
+        "a day is opened for ever",
+        OPENING,
+        "columns.sequence == sequence, staff",
+        "columns.sequence <= sequence, staff",
     ),
+    Bug(
+        "an opening counts for what was found after it",
+        OPENING,
+        "if about >= {each.about for each in found}",
+        "if about",
+    ),
+    Bug(
+        "the same break counts whatever its difference", OPENING, "{stop.break_id} {stop.difference}", "{stop.break_id}"
+    ),
+    Bug("somebody who is suspended opens a day", OPENING, "staff.c.status == ACTIVE, permitted", "permitted"),
+    Bug(
+        "an opening of two people counts though neither operates the market any more",
+        OPENING,
+        "len(self.opened_by) >= PEOPLE and self.operated",
+        "len(self.opened_by) >= PEOPLE",
+    ),
+    Bug(
+        "a difference that no run has found keeps no day closed",
+        OPENING,
+        "found = await holdings.differences(connection)",
+        "found = list[holdings.Difference]()",
+    ),
+    Bug("a phase that is set by hand opens the day", OPENING, ", columns.planned_at.is_not(None))", ")"),
+    Bug("a killed write of a record is written on", ARCHIVE, "partial.unlink(missing_ok=True)", "pass"),
     Bug("the answer to another request for a time stamp is taken", STAMPS, "nonce=nonce", "nonce=None"),
     Bug(
         "a time stamp is kept without a check of its roots", STAMPS, "if roots else _time_in", "if False else _time_in"

@@ -1,5 +1,6 @@
 """A day opens once those before are closed, signed and archived and no break stops it, or two people open it."""
 
+import asyncio
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,9 +9,13 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 
+from goldx.protocol import terms
+from goldx.protocol.commands import MarketSetPhase, TimetableStep
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
 from goldx.timetable.permission import Permission, read_permission
+from settlement.base import standings
+from settlement.base.database import now_ms
 from settlement.closing import archive, opening, records, why
 from settlement.closing import day as days
 from settlement.reconciliation import three_way
@@ -18,6 +23,7 @@ from settlement.service.day_opening import DayOpenings
 from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, TODAY, close, sign_all
 from tests.settlement.commands import goldx
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, refused, rewrite
+from tests.settlement.small_exchange import THIRD as CLERK
 
 FOURTH = str(TODAY + timedelta(days=8))
 
@@ -144,6 +150,121 @@ async def test_the_first_day_waits_for_nothing(exchange: SmallExchange) -> None:
     found = await do(exchange, opening.present)
     assert found is not None
     assert (str(found.day), found.may_open) == (FIRST, True)
+
+
+async def unseen_difference(exchange: SmallExchange, mg: int) -> None:
+    """Let the engine have more gold than the ledger, which no run has found yet."""
+    await rewrite(exchange, f"UPDATE engine_holding SET total = total + {mg} WHERE (account, asset) = ('B.H', 'AU')")
+
+
+async def test_what_is_found_after_two_people_opened_a_day_takes_two_again(three_days_over: SmallExchange) -> None:
+    exchange, today = three_days_over, date.fromisoformat(THIRD)
+    for by in (ONE, RISK):
+        await do(exchange, opening.open_anyway, by, today, "the auditor is ill")
+    await unseen_difference(exchange, 700_000_000)
+    await three_way.reconcile(exchange.engine, ONE)
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert (found.opened_by, found.may_open) == ((), False)
+    assert found.obstacles[3].endswith("engine and ledger differ")
+    assert "engine and ledger differ" in " ".join(one.what for one in await do(exchange, why.obstacles))
+    assert not (await do(exchange, opening.open_anyway, RISK, today, "it was counted")).may_open
+    await refused(exchange, "SAME_PERSON", opening.open_anyway, RISK, today, "again")
+    assert (await do(exchange, opening.open_anyway, ONE, today, "so it was")).opened_by == (RISK, ONE)
+    assert [one for one in await do(exchange, why.obstacles) if one.step == "open"] == []
+    await unseen_difference(exchange, 7)
+    await three_way.reconcile(exchange.engine, ONE)
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert not found.may_open, "the same break with another difference"
+
+
+async def test_a_day_that_is_closed_meanwhile_takes_no_new_opening(three_days_over: SmallExchange) -> None:
+    exchange = three_days_over
+    for by in (ONE, RISK):
+        await do(exchange, opening.open_anyway, by, date.fromisoformat(THIRD), "why")
+    await close(exchange)
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert found.may_open
+    assert all(each.endswith("is not signed") for each in found.obstacles)
+
+
+async def suspend(exchange: SmallExchange, who: str) -> None:
+    await do(exchange, standings.write, standings.new_notice("suspend", "staff", who, ONE, "ill"))
+
+
+async def test_somebody_who_is_suspended_is_none_of_the_two(three_days_over: SmallExchange) -> None:
+    exchange, today = three_days_over, date.fromisoformat(THIRD)
+    await do(exchange, opening.open_anyway, OTHER, today, "why")
+    await suspend(exchange, OTHER)
+    await do(exchange, opening.open_anyway, ONE, today, "why")
+    found = await do(exchange, opening.open_anyway, RISK, today, "why")
+    assert (found.opened_by, found.may_open) == ((ONE, RISK), True)
+    await suspend(exchange, RISK)
+    left = await do(exchange, opening.present)
+    assert left is not None
+    assert (left.opened_by, left.may_open) == ((ONE,), False)
+    assert "one of them must operate" in await refused(
+        exchange, "NOT_PERMITTED", opening.open_anyway, CLERK, today, "so do I"
+    )
+    await do(exchange, standings.write, standings.new_notice("resume", "staff", OTHER, ONE, "well again"))
+    left = await do(exchange, opening.present)
+    assert left is not None
+    assert (left.opened_by, left.may_open) == ((OTHER, ONE), False), "neither operates the market"
+
+
+async def test_a_difference_that_no_run_has_found_keeps_the_day_closed(
+    three_days_closed: SmallExchange, redis: Redis, tmp_path: Path
+) -> None:
+    exchange, keys = three_days_closed, Keys(three_days_closed.shard)
+    for day in await do(exchange, days.over):
+        await sign_all(exchange, day)
+    await unseen_difference(exchange, 700_000_000)
+    await DayOpenings(exchange.engine, redis, keys, tmp_path).tend()
+    found = await read_permission(redis, keys)
+    assert found is not None
+    assert len(found.obstacles) == 1
+    assert found.obstacles[0].startswith("B.H has ")
+    assert [(one.step, one.what) for one in await do(exchange, why.obstacles)] == [("open", found.obstacles[0])]
+    await three_way.reconcile(exchange.engine, ONE)
+    assert (await obstacles(exchange))[0].startswith("break ")
+    assert not any(one.startswith("B.H") for one in await obstacles(exchange)), "it is listed once"
+    await unseen_difference(exchange, 7)
+    assert any(one.startswith("B.H") for one in await obstacles(exchange)), "it is another one than the break"
+
+
+async def test_a_day_that_is_open_is_not_opened_and_stays_open(three_days_over: SmallExchange) -> None:
+    exchange, today = three_days_over, date.fromisoformat(THIRD)
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+    await exchange.post()
+    assert len(await obstacles(exchange)) == 3, "an instrument that was opened by hand opens no day"
+    now = now_ms()
+    await exchange.engine_runner.run(TimetableStep("AU", terms.CONTINUOUS, now - 1_000, now + 1_000_000))
+    await exchange.post()
+    assert await obstacles(exchange) == []
+    assert "is open already" in await refused(exchange, "ILLEGAL_STEP", opening.open_anyway, ONE, today, "why")
+    await begin_day(exchange, FOURTH)
+    assert len(await obstacles(exchange)) == 4
+
+
+async def test_two_processes_archive_a_day_once(three_days_closed: SmallExchange, redis: Redis, tmp_path: Path) -> None:
+    exchange, keys = three_days_closed, Keys(three_days_closed.shard)
+    day, *_ = await do(exchange, days.over)
+    await sign_all(exchange, day)
+    await asyncio.gather(*(DayOpenings(exchange.engine, redis, keys, tmp_path).tend() for _ in range(3)))
+    assert [file.name for file in tmp_path.iterdir()] == [f"{day.day}.json"]
+    assert await do(exchange, archive.archive, day.day, tmp_path) is None
+
+
+def test_what_a_killed_process_left_is_removed_and_not_written_to(tmp_path: Path) -> None:
+    left = tmp_path / "2026-11-24.json.partial"
+    left.write_bytes(b"the beginning")
+    left.chmod(0o400)
+    with left.open("rb") as opened:
+        archive.write_once(tmp_path / "2026-11-24.json", b"the whole")
+        assert opened.read() == b"the beginning", "an account that is not root may not write to it"
+    assert [file.name for file in tmp_path.iterdir()] == ["2026-11-24.json"]
 
 
 @pytest.mark.usefixtures("three_days_over", "configured_database")

@@ -89,7 +89,7 @@ async def test_the_next_day_opens_after_the_close_by_itself_or_by_two_people(
         await supervisor.kill("timetable")
         assert await close_and_sign(engine) == [date(2026, 11, 23), date(2026, 11, 24)]
         assert (await market.until(3))[2:] == ["continuous"], "it opens once the records are archived"
-        assert {found.name for found in (folder / "data" / "records").iterdir()} == {
+        assert {found.name for found in (folder / "data" / "records" / settings.shard).iterdir()} == {
             "2026-11-23.json",
             "2026-11-24.json",
         }

@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,16 @@ async def test_the_service_stamps_each_signed_day_and_verify_proves_it(
     assert said.endswith(f"by the time stamp of {service_url}: checked\n")
     found = json.loads((await goldx("day", "--as", ONE, "verify", str(over[2].day), "--json")).output)
     assert found["time_stamp"]["checked"]
-    file = folder / "records" / f"{over[1].day}.json"
+    file = folder / "records" / exchange.shard / f"{over[1].day}.json"
     record = json.loads(file.read_bytes())
+    await do(
+        exchange,
+        time_stamps.keep,
+        over[1].day,
+        b"that of another process",
+        datetime.now(tz=UTC),
+        "https://another",
+    )
     async with exchange.engine.connect() as connection:
         answer = await connection.scalar(select(day_stamp.c.answer).where(day_stamp.c.day == over[1].day))
     (folder / "answer.tsr").write_bytes(answer or b"")
