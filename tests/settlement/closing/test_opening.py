@@ -16,7 +16,7 @@ from goldx.streams.keys import Keys
 from goldx.timetable.permission import Permission, read_permission
 from settlement.base import standings
 from settlement.base.database import now_ms
-from settlement.closing import archive, opening, records, why
+from settlement.closing import archive, opening, records, signing, why
 from settlement.closing import day as days
 from settlement.reconciliation import three_way
 from settlement.service.day_opening import DayOpenings
@@ -232,6 +232,33 @@ async def test_a_difference_that_no_run_has_found_keeps_the_day_closed(
     assert not any(one.startswith("B.H") for one in await obstacles(exchange)), "it is listed once"
     await unseen_difference(exchange, 7)
     assert any(one.startswith("B.H") for one in await obstacles(exchange)), "it is another one than the break"
+
+
+async def test_the_same_difference_on_a_later_day_takes_two_people_again(
+    three_days_closed: SmallExchange, tmp_path: Path
+) -> None:
+    exchange = three_days_closed
+
+    async def finish() -> None:
+        for day in await do(exchange, days.over):
+            if not await do(exchange, signing.signatures, day.day):
+                await sign_all(exchange, day)
+                await do(exchange, archive.archive, day.day, tmp_path)
+
+    await finish()
+    await unseen_difference(exchange, 7)
+    for by in (ONE, RISK):
+        await do(exchange, opening.open_anyway, by, date.fromisoformat(THIRD), "why")
+    assert len(await obstacles(exchange)) == 1
+    await unseen_difference(exchange, -7)
+    await begin_day(exchange, FOURTH)
+    await close(exchange)
+    await finish()
+    assert await obstacles(exchange) == []
+    await unseen_difference(exchange, 7)
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert (found.opened_by, found.may_open, len(found.obstacles)) == ((), False, 1)
 
 
 async def test_a_day_that_is_open_is_not_opened_and_stays_open(three_days_over: SmallExchange) -> None:
