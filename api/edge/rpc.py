@@ -121,10 +121,11 @@ class Batch:
         self._unanswered = 0
         self._only_commands = True
         """Whether all unanswered requests are commands."""
-        self._in_step = False
+        self._at_work = True
+        """Whether ``step`` is to be called again without a call of ``wake``."""
         self._answers: list[bytes] = []
         self.wake: Callable[[], None] = lambda: None
-        """Called when the next request need no longer wait."""
+        """Called when the next request need no longer wait, if ``step`` has said that it must."""
 
     @property
     def ready(self) -> bool:
@@ -138,19 +139,17 @@ class Batch:
         request = self._left.popleft()
         self._only_commands = _is_command(request)
         self._unanswered += 1
-        self._in_step = True
-        try:
-            _handle_one(request, self._take_answer, self._call, self._bill)
-        finally:
-            self._in_step = False
-        return self.ready
+        _handle_one(request, self._take_answer, self._call, self._bill)
+        self._at_work = self.ready
+        return self._at_work
 
     def _take_answer(self, answer: bytes | None) -> None:
         self._unanswered -= 1
         if answer is not None:
             self._answers.append(answer)
         if self._left:
-            if not self._in_step and self.ready:
+            if not self._at_work and self.ready:
+                self._at_work = True
                 self.wake()
         elif not self._unanswered and self._answers:
             self._send(b"[" + b",".join(self._answers) + b"]")
