@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
 
@@ -216,8 +217,16 @@ async def build(
 
 
 @pytest_asyncio.fixture(scope="session")
-async def gateway(shared: ShardServices) -> GatewayServer:
+async def shared_gateway(shared: ShardServices) -> GatewayServer:
     return await shared.start_gateway()
+
+
+@pytest.fixture
+def gateway(shared_gateway: GatewayServer) -> GatewayServer:
+    """The gateway that tests share. No test has to wait for the requests that others have made before it."""
+    for allowances in (shared_gateway.gateway.anonymous, shared_gateway.gateway.by_key):
+        allowances._buckets.clear()
+    return shared_gateway
 
 
 @pytest_asyncio.fixture
