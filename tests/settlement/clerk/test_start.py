@@ -22,6 +22,8 @@ finally:
     print(*sys.modules, file=sys.stderr)
 """
 OURS = {"goldx", "matching", "settlement", "api", "benchmarks"}
+OF_THE_SYSTEM = {"sitecustomize", "usercustomize"}
+"""Modules that Python imports at its start where a system has them, as Debian does."""
 NOT_FOR_A_LIST = {"redis", "hiredis", "structlog", "rich", "httpx", "websockets", "alembic", "mako", "openpyxl"}
 NOT_FOR_A_LIST |= {"fastapi", "uvicorn", "nicegui", "cryptography", "segno", "pylopdf_fonts_zh_cn"}
 """Packages that a list of lots has no use for."""
@@ -37,7 +39,7 @@ async def modules_of(*words: str) -> set[str]:
 
 def packages(modules: set[str]) -> set[str]:
     """Return the packages that are neither ours nor in the standard library."""
-    found = {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names) - OURS
+    found = {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names) - OURS - OF_THE_SYSTEM
     return {name for name in found if not name.startswith("_")}
 
 
