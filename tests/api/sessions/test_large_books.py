@@ -21,7 +21,7 @@ from tests.api.test_trading_day import china_today, weekday_after
 from tests.turns import longest_turn
 
 ORDERS = 12 * PART_ROWS
-CALLS_OF_A_ROW = 60
+CALLS_OF_A_ROW = 70
 """Writing a row takes fewer calls of functions than this."""
 
 
