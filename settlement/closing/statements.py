@@ -91,7 +91,7 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     issued += await _write(connection, day, due, texts, made)
     _check_none_left(day, made, issued)
     if missing := len(issued) - len(made):
-        # Logged at the end: whoever writes to the audit log keeps all other acts waiting until the transaction is over.
+        # The audit log is written last: its lock holds up all other acts until the transaction ends.
         act = audit.Act(SERVICE, "account_statement.issue", f"day:{day.day}", {"statements": missing})
         await audit.record(connection, act)
     return canonical({"day": day.day.isoformat(), "statements": sorted(issued)})

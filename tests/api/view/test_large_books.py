@@ -115,7 +115,7 @@ def test_a_small_book_and_a_resumed_one_have_no_parts() -> None:
 
 
 def test_a_day_ends_in_parts_however_many_orders_it_forgets() -> None:
-    """Of each part of a table the orders are looked at, and their trades; what stays can be read meanwhile."""
+    """Each part looks at some of the orders and their trades; orders that stay can be read between two parts."""
     market = LargeMarket()
     while market.orders < 4 * CHUNK_SIZE:
         market.add("A.H")

@@ -95,7 +95,7 @@ async def two_amounts_of_the_bank_exchanged(
     evening: Evening,
     dice: Random,
 ) -> None:
-    """Their sum is right."""
+    """Exchange two amounts; the sum stays right."""
     low, high = sorted(dice.sample((1, 3, 4, 5), 2), key=lambda place: _payment(evening, place).amount_fen)
     less, more = _payment(evening, low).amount_fen, _payment(evening, high).amount_fen
     _change(evening, low, amount_fen=more)
@@ -143,7 +143,7 @@ async def money_out_to_another_payee(connection: AsyncConnection, evening: Eveni
 
 
 async def a_number_of_the_bank_mistyped(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """By the clerk who recorded the money; it is another member's or another sum, so nothing else tells what it is."""
+    """Mistype the bank's number of recorded money that no other payment resembles."""
     place = dice.choice((3, 4))
     money = await _money(connection, evening, place)
     number = _payment(evening, place).number
@@ -155,7 +155,7 @@ async def a_number_of_the_bank_mistyped(connection: AsyncConnection, evening: Ev
 
 
 async def two_deposits_exchanged(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """In the documents of money; all sums are right."""
+    """Exchange the amounts of two documents of money; all sums stay right."""
     one, other = [await _money(connection, evening, place) for place in (3, 4)]
     amounts = [_payment(evening, place).amount_fen for place in (3, 4)]
     for money, fen in ((one, amounts[1]), (other, amounts[0])):

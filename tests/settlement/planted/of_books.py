@@ -121,7 +121,7 @@ async def a_trade_of_another_buyer(connection: AsyncConnection, evening: Evening
 
 
 async def a_price_changed(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """Of a trade in the register, from which closing prices are computed; its amount is as it was."""
+    """Change the price of a trade, from which closing prices are computed, and leave its amount as it was."""
     trade = await _one(connection, dice, STANDING)
     evening.sql += [PAST_TRIGGERS, f"UPDATE trade SET price = price + 1 WHERE trade_id = {trade.trade_id}"]
     evening.expect(LEDGER, "TRADES", f"trade:{trade.trade_id}")
@@ -221,7 +221,7 @@ async def the_lock_of_a_hold_lost(connection: AsyncConnection, evening: Evening,
 
 
 async def a_hold_that_ended_by_itself(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """Its document; the gold is still held."""
+    """Release the document of a hold, while its gold is still held."""
     hold = await _one(connection, dice, "SELECT encumbrance_no FROM encumbrance WHERE kind = 'LEGAL_HOLD'")
     held = await _one(connection, dice, "SELECT name FROM ledger_account WHERE name LIKE 'A.H%' AND name <> 'A.H'")
     evening.sql.append("UPDATE encumbrance SET status = 'RELEASED' WHERE kind = 'LEGAL_HOLD'")
@@ -275,7 +275,7 @@ async def a_right_that_nobody_gave(connection: AsyncConnection, evening: Evening
 
 
 async def a_fee_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """Of a trade in the register; the ledger has it."""
+    """Remove the buyer's fee of a trade from the register of trades; the ledger still has it."""
     trade = await _one(connection, dice, f"{STANDING} AND buy_fee > 0")
     evening.sql += [PAST_TRIGGERS, f"UPDATE trade SET buy_fee = 0 WHERE trade_id = {trade.trade_id}"]
     evening.expect(FEE, "TRADE_FEE", f"trade:{trade.trade_id}")
@@ -285,7 +285,7 @@ async def a_fee_lost(connection: AsyncConnection, evening: Evening, dice: Random
 
 
 async def a_fee_at_another_rate(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """Charged, posted and held alike, but not by the rate of the instrument."""
+    """Charge, post and hold the same fees, but not by the rate of the instrument."""
     rate = await _one(connection, dice, "SELECT symbol, sequence FROM fee_rate")
     evening.sql += [PAST_TRIGGERS, "UPDATE fee_rate SET maker_fee_bp = 3, taker_fee_bp = 3"]
     evening.expect(LEDGER, "HISTORY", f"fee_rate:{rate.symbol}:{rate.sequence} row")
