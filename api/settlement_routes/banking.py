@@ -25,6 +25,7 @@ from settlement.banking import (
     accounts,
     answers,
     bank_reconciliation,
+    claims,
     deposits,
     files,
     imports,
@@ -32,6 +33,7 @@ from settlement.banking import (
     payouts,
     profiles,
     ties,
+    voids,
     withdrawals,
 )
 from settlement.workbooks import sheets
@@ -41,7 +43,8 @@ router = new_router()
 
 ACCOUNT = Projection("account_id account_number bank holder currency profile added_at added_by")
 STATEMENT = Projection(
-    "statement_no account_number kind format stated_id first_day last_day entries notes file_no taken_at taken_by",
+    "statement_no account_number kind format stated_id first_day last_day entries notes file_no taken_at taken_by "
+    "void_no void_reason",
     opening="opening_fen",
     closing="closing_fen",
 )
@@ -51,7 +54,7 @@ TAKEN = Projection(
     closing="closing_fen",
 )
 ITEM = Projection(
-    "item_no statement_no place part line day value_day reversal bank_reference code reference name account "
+    "item_no statement_no place part line day value_day reversal voided bank_reference code reference name account "
     "virtual_account text",
     amount="amount_fen",
 )
@@ -63,8 +66,9 @@ SUSPENSE = Projection(
 )
 FOUND = Projection("item_no how account proposal why", amount="amount_fen")
 NEAR_TIE = Projection("item_no choice why money owners day reference name account", amount="amount_fen")
+VOID = Projection("void_no status account_number statement_no statements reason")
 TIE = Projection("tie_no status payments money why", amount="amount_fen")
-CLAIM = Projection("item_no account attempts cash_id status reason", amount="amount_fen")
+CLAIM = Projection("item_no of_cash account attempts cash_id status reason", amount="amount_fen")
 VIRTUAL_ACCOUNT = Projection("number account added_at added_by")
 STOPPED = Projection("cash_id account why", amount="amount_fen")
 ORDER = Projection("cash_id account status end_to_end payee_name payee_account payee_bank payment_file_no answer at by")
@@ -95,6 +99,11 @@ class TieRequest(Strict):
     payments: list[int] = Field(description="payments in suspense")
     money: list[int] = Field(description="recorded money in or out that no payment is tied to, of the same sum")
     reason: str
+
+
+class VoidRequest(Strict):
+    reason: str
+    with_later: bool = Field(default=False, description="also the statements that follow it and rest on its balance")
 
 
 class BankAccountRequest(Strict):
@@ -177,6 +186,18 @@ async def get_statement(_: Reader, connection: Transaction, number: Number) -> d
     return STATEMENT(await imports.find(connection, number))
 
 
+@router.post("/bank-statements/{number}/void")
+async def void_statement(by: Clerk, connection: Transaction, number: Number, request: VoidRequest) -> dict[str, int]:
+    """Propose to void a statement that is wrong: what its payments have booked is undone."""
+    return {"proposal": await voids.propose(connection, by, number, request.reason, with_later=request.with_later)}
+
+
+@router.get("/bank-voids")
+async def get_voids(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the statements that were voided as wrong, or are proposed to be, and those that were voided with them."""
+    return listed("voids", VOID, await voids.listing(connection, page))
+
+
 @router.get("/bank-entries")
 async def get_entries(
     _: Reader, connection: Transaction, page: ThePage, statement: int | None = None
@@ -238,14 +259,23 @@ async def get_ties(_: Reader, connection: Transaction, page: ThePage) -> dict[st
 
 @router.get("/bank-claims")
 async def get_claims(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
-    """List what accounts owe since the bank took payments back; the amount is below zero."""
-    return listed("claims", CLAIM, await deposits.claims(connection, page))
+    """List what accounts owe, as the bank took the payment back or none stands behind the money (``of_cash``).
+
+    The amount is below zero.
+    """
+    return listed("claims", CLAIM, await claims.listing(connection, page))
 
 
 @router.post("/bank-claims/{number}/collect")
 async def collect_claim(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
     """Propose once more to take out what an account owes for a payment that the bank took back."""
-    return {"proposal": await deposits.collect(connection, by, number)}
+    return {"proposal": await claims.collect(connection, by, number)}
+
+
+@router.post("/bank-claims/money/{number}/collect")
+async def collect_money(by: Clerk, connection: Transaction, number: Number) -> dict[str, int]:
+    """Propose once more to take out money that no payment of the bank stands behind."""
+    return {"proposal": await claims.collect_money(connection, by, number)}
 
 
 @router.post("/bank-reconciliations")

@@ -34,13 +34,18 @@ from settlement.reconciliation.break_areas import BANK_SCOPE
 from settlement.reconciliation.breaks import Break
 
 _DIFFERENCES: Final = text("""
-WITH item_group AS (
+WITH RECURSIVE matched AS (
+    SELECT match_no, item_no, cash_id, against_item, group_no, how FROM bank_match WHERE match_no <= :match_no
+    UNION ALL
+    SELECT match_no, item_no, cash_id, against_item, group_no, how FROM voided_match
+    WHERE match_no <= :match_no AND void_order > :void_order
+), item_group AS (
     SELECT DISTINCT ON (item_no) item_no, coalesce(group_no, item_no) AS group_no
-    FROM bank_match WHERE match_no <= :match_no AND cash_id IS NOT NULL ORDER BY item_no, match_no DESC
+    FROM matched WHERE cash_id IS NOT NULL ORDER BY item_no, match_no DESC
 ), money_group AS (
     SELECT DISTINCT ON (cash_id) cash_id, coalesce(group_no, item_no) AS group_no
-    FROM bank_match WHERE match_no <= :match_no AND cash_id IS NOT NULL ORDER BY cash_id, match_no DESC
-), unpaid AS (
+    FROM matched WHERE cash_id IS NOT NULL ORDER BY cash_id, match_no DESC
+), undone AS (
     SELECT a.cash_id, a.back_cash_id FROM payment_answer a
     JOIN cash_transfer back ON back.cash_id = a.back_cash_id AND back.status = 'DONE'
     JOIN outbox o ON o.kind = 'cash' AND o.subject = a.back_cash_id AND o.sequence <= :last
@@ -49,6 +54,18 @@ WITH item_group AS (
     SELECT w.cash_id, w.back_cash_id FROM withdrawal w
     JOIN cash_transfer back ON back.cash_id = w.back_cash_id AND back.status = 'DONE'
     JOIN outbox o ON o.kind = 'cash' AND o.subject = w.back_cash_id AND o.sequence <= :last
+    UNION
+    SELECT u.cash_id, t.cash_id FROM undone_money u JOIN undone_attempt t USING (undone_no)
+    JOIN cash_transfer back ON back.cash_id = t.cash_id AND back.status = 'DONE'
+    JOIN outbox o ON o.kind = 'cash' AND o.subject = t.cash_id AND o.sequence <= :last
+    WHERE NOT EXISTS (SELECT FROM money_group g WHERE g.cash_id = u.cash_id)
+), turn AS (
+    SELECT cash_id, back_cash_id, 1 AS turns FROM undone
+    WHERE back_cash_id NOT IN (SELECT cash_id FROM undone)
+    UNION ALL
+    SELECT e.cash_id, e.back_cash_id, t.turns + 1 FROM undone e JOIN turn t ON t.cash_id = e.back_cash_id
+), unpaid AS (
+    SELECT cash_id, back_cash_id FROM turn WHERE turns % 2 = 1
 ), money AS (
     SELECT c.cash_id, c.account, c.amount, c.bank_reference FROM cash_transfer c
     JOIN outbox o ON o.kind = 'cash' AND o.subject = c.cash_id AND o.sequence <= :last
@@ -57,10 +74,11 @@ WITH item_group AS (
     SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name
     FROM bank_item i JOIN bank_entry e USING (statement_no, place) JOIN bank_statement s USING (statement_no)
     WHERE s.kind = 'BOOKED' AND s.statement_no <= :statement_no AND e.day <= :day
+        AND (s.void_order IS NULL OR s.void_order > :void_order)
         AND NOT EXISTS (
-            SELECT FROM bank_match m JOIN bank_item other ON other.item_no = m.against_item
+            SELECT FROM matched m JOIN bank_item other ON other.item_no = m.against_item
             JOIN bank_entry there ON (there.statement_no, there.place) = (other.statement_no, other.place)
-            WHERE m.match_no <= :match_no AND m.item_no = i.item_no AND m.how = 'OFFSET' AND there.day <= :day
+            WHERE m.item_no = i.item_no AND m.how = 'OFFSET' AND there.day <= :day
         )
 ), tie AS (
     SELECT group_no FROM payment JOIN item_group USING (item_no)
@@ -94,21 +112,23 @@ FROM booked p FULL JOIN posted m USING (group_no)
 WHERE p.amount_fen IS DISTINCT FROM m.amount
 ORDER BY p.day, p.item_no, m.cash_id
 """)
+"""Money that was undone is left out with the money that undid it; that may have been undone in its turn."""
 _PARTIES: Final = text("""
-WITH paid AS (
+WITH matched AS (
+    SELECT match_no, item_no, cash_id, group_no FROM bank_match WHERE match_no <= :match_no AND how = 'RECORDED'
+    UNION ALL
+    SELECT match_no, item_no, cash_id, group_no FROM voided_match
+    WHERE match_no <= :match_no AND how = 'RECORDED' AND void_order > :void_order
+), paid AS (
     SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name, c.cash_id, c.account, v.account AS meant,
         i.account AS there, o.payee_account, regexp_replace(folded(i.account), '[^0-9a-z*]', '', 'g') AS said,
         regexp_replace(folded(o.payee_account), '[^0-9a-z]', '', 'g') AS payee
-    FROM bank_match m JOIN bank_item i USING (item_no) JOIN bank_entry e USING (statement_no, place)
+    FROM matched m JOIN bank_item i USING (item_no) JOIN bank_entry e USING (statement_no, place)
     JOIN bank_statement s USING (statement_no) JOIN cash_transfer c USING (cash_id)
     LEFT JOIN virtual_account v ON folded(v.number) = folded(i.virtual_account) AND v.added_at <= s.taken_at
     LEFT JOIN payment_order o USING (cash_id)
-    WHERE m.match_no <= :match_no AND m.how = 'RECORDED' AND m.group_no IS NULL
-        AND s.statement_no <= :statement_no AND e.day <= :day
-        AND NOT EXISTS (
-            SELECT FROM bank_match x
-            WHERE x.item_no = m.item_no AND x.how = 'RECORDED' AND x.match_no <> m.match_no AND x.match_no <= :match_no
-        )
+    WHERE m.group_no IS NULL AND s.statement_no <= :statement_no AND e.day <= :day
+        AND NOT EXISTS (SELECT FROM matched x WHERE x.item_no = m.item_no AND x.match_no <> m.match_no)
 )
 SELECT * FROM paid WHERE amount_fen > 0 AND meant <> account
     OR amount_fen < 0 AND said <> '' AND payee NOT LIKE '%' || regexp_replace(said, '[*]+', '%', 'g')
@@ -116,32 +136,42 @@ SELECT * FROM paid WHERE amount_fen > 0 AND meant <> account
 ORDER BY item_no
 """)
 """Numbers of accounts are compared without their signs; one may end with the other, or the bank may hide a part."""
-_BALANCES: Final = text("""
+_STANDING: Final = """
+WITH standing AS (
+    SELECT * FROM bank_statement WHERE kind = 'BOOKED' AND statement_no <= :statement_no
+        AND (void_order IS NULL OR void_order > :void_order)
+)
+"""
+"""The statements that were known and not voided."""
+_BALANCES: Final = text(
+    _STANDING
+    + """
 SELECT a.account_number, f.opening_fen, l.closing_fen - coalesce(later.moved, 0) AS closing_fen,
     least(d.last_day, :day) AS last_day
 FROM bank_account a
-JOIN LATERAL (SELECT opening_fen FROM bank_statement s WHERE s.account_id = a.account_id AND kind = 'BOOKED'
-    AND statement_no <= :statement_no ORDER BY statement_no LIMIT 1) f ON true
-JOIN LATERAL (SELECT closing_fen FROM bank_statement s WHERE s.account_id = a.account_id AND kind = 'BOOKED'
-    AND statement_no <= :statement_no ORDER BY statement_no DESC LIMIT 1) l ON true
-JOIN LATERAL (SELECT max(last_day) AS last_day FROM bank_statement s WHERE s.account_id = a.account_id
-    AND kind = 'BOOKED' AND statement_no <= :statement_no) d ON true
+JOIN LATERAL (SELECT opening_fen FROM standing s WHERE s.account_id = a.account_id
+    ORDER BY statement_no LIMIT 1) f ON true
+JOIN LATERAL (SELECT closing_fen FROM standing s WHERE s.account_id = a.account_id
+    ORDER BY statement_no DESC LIMIT 1) l ON true
+JOIN LATERAL (SELECT max(last_day) AS last_day FROM standing s WHERE s.account_id = a.account_id) d ON true
 LEFT JOIN LATERAL (SELECT CAST(sum(e.amount_fen) AS bigint) AS moved
-    FROM bank_statement s JOIN bank_entry e USING (statement_no)
-    WHERE s.account_id = a.account_id AND s.kind = 'BOOKED' AND s.statement_no <= :statement_no
-    AND s.last_day > :day AND e.day > :day) later ON true
+    FROM standing s JOIN bank_entry e USING (statement_no)
+    WHERE s.account_id = a.account_id AND s.last_day > :day AND e.day > :day) later ON true
 ORDER BY a.account_id
-""")
-_SILENT: Final = text("""
+"""
+)
+_SILENT: Final = text(
+    _STANDING
+    + """
 SELECT account_number FROM bank_account a WHERE NOT EXISTS (
-    SELECT FROM bank_statement s WHERE s.account_id = a.account_id AND s.kind = 'BOOKED'
-    AND s.statement_no <= :statement_no AND s.last_day >= :day
+    SELECT FROM standing s WHERE s.account_id = a.account_id AND s.last_day >= :day
 ) ORDER BY account_id
-""")
-_STATED: Final = text("SELECT EXISTS (SELECT FROM bank_statement WHERE kind = 'BOOKED')")
+"""
+)
+_STATED: Final = text("SELECT EXISTS (SELECT FROM bank_statement WHERE kind = 'BOOKED' AND void_order IS NULL)")
 _KNOWN: Final = text("""
 SELECT (SELECT coalesce(max(statement_no), 0) FROM bank_statement), (SELECT coalesce(max(match_no), 0) FROM bank_match),
-    (SELECT coalesce(max(answer_no), 0) FROM payment_answer)
+    (SELECT coalesce(max(answer_no), 0) FROM payment_answer), (SELECT coalesce(max(void_order), 0) FROM bank_void)
 """)
 _POSTED_AFTER: Final = text("""
 SELECT coalesce(sum(p.amount), 0) FROM posting p JOIN ledger_account a USING (account_id)
@@ -159,11 +189,16 @@ class DayEnd(Protocol):
 
 
 class Known(NamedTuple):
-    """The newest statement, match and answer that were known, by their numbers."""
+    """The newest statement, match, answer and void that were known, by their numbers."""
 
     statement_no: int
     match_no: int
     answer_no: int
+    void_order: int
+
+    def of_statements(self) -> dict[str, int]:
+        """Return the numbers that say which statements were known, as parameters of a query."""
+        return {"statement_no": self.statement_no, "void_order": self.void_order}
 
 
 class Proof(NamedTuple):
@@ -233,13 +268,13 @@ async def is_stated(connection: AsyncConnection) -> bool:
 async def silent(connection: AsyncConnection, day: date, since: Known | None = None) -> tuple[str, ...]:
     """Return the accounts of which no final statement reaches a day; ``since`` as in ``prove``."""
     numbers = await known(connection) if since is None else since
-    found = await connection.scalars(_SILENT, {"day": day, "statement_no": numbers.statement_no})
+    found = await connection.scalars(_SILENT, {"day": day, **numbers.of_statements()})
     return tuple(found)
 
 
 async def _compare(connection: AsyncConnection, day: date, last: int, numbers: Known) -> Proof:
     """Compare what the bank has booked up to a day with what the ledger has posted up to a sequence."""
-    limits = {"day": day, "statement_no": numbers.statement_no}
+    limits = {"day": day, **numbers.of_statements()}
     stated = list(await connection.execute(_BALANCES, limits))
     bank = sum(row.closing_fen for row in stated)
     after = int(await connection.scalar(_POSTED_AFTER, {"asset": CASH, "last": last}) or 0)

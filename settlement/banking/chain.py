@@ -1,5 +1,7 @@
 """The statements of one account follow one another: each begins with the balance with which the one before ended.
 
+Those that were voided (``settlement.banking.voids``) are left out.
+
 Whether a statement was taken in before is decided by its contents, not by its file: the same days in another format, or
 within a longer list, add nothing. A list that begins within the known days and continues beyond them adds its new
 entries, if it has every known entry of its days. Any other statement is refused, with the missing amount or the
@@ -162,6 +164,7 @@ def _key(entry: Known, form: str) -> tuple[date, int, str | None]:
 async def load(connection: AsyncConnection, account_id: int, name: str, since: date) -> Account:
     """Return the known part of an account, with the entries of statements that end on a day or later."""
     booked = (bank_statement.c.account_id == account_id) & (bank_statement.c.kind == BOOKED)
+    booked &= bank_statement.c.void_order.is_(None)
     newest = select(bank_statement.c.closing_fen).where(booked).order_by(bank_statement.c.statement_no.desc())
     closing_fen = await connection.scalar(newest.limit(1))
     days = select(bank_statement.c.last_day).where(booked).order_by(bank_statement.c.last_day.desc())

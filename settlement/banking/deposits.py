@@ -16,7 +16,7 @@ from sqlalchemy import Row, Select, exists, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue, format_money
+from goldx.protocol.units import BadValue
 from settlement.banking import matching, near_ties, payers, payouts, ties
 from settlement.banking.statements import BOOKED, UNCLEAR_REVERSALS
 from settlement.base import audit, proposals
@@ -61,7 +61,7 @@ def payments() -> Select[Any]:
     return (
         select(bank_item, *columns, bank_statement.c.account_id, bank_statement.c.notes)
         .select_from(joined)
-        .where(bank_statement.c.kind == BOOKED)
+        .where(bank_statement.c.kind == BOOKED, bank_statement.c.void_order.is_(None))
     )
 
 
@@ -207,7 +207,7 @@ def _left(row: Row[Any], why: str) -> Found:
 
 async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account: str, payment: cash.Payment) -> Found:
     """Propose to book a payment. What the rules of money do not allow stays in suspense, with the reason."""
-    reference = await _reference(connection, row)
+    reference = await reference_of(connection, row)
     try:
         async with connection.begin_nested():
             more = {} if payment.how == "RETURN" else await payers.shown(connection, row, account)
@@ -219,7 +219,7 @@ async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account:
     return Found(row.item_no, row.amount_fen, payment.how, account, number, payment.why)
 
 
-async def _reference(connection: AsyncConnection, row: Row[Any]) -> str:
+async def reference_of(connection: AsyncConnection, row: Row[Any]) -> str:
     """Return the bank's reference of a payment, with its number where that is in use, or there is none."""
     if row.bank_reference and row.part == 1 and len(row.bank_reference) <= cash.LONGEST_REFERENCE:
         used = select(cash_transfer.c.cash_id).where(
@@ -320,37 +320,7 @@ async def assign(connection: AsyncConnection, by: str, item_no: int, account: st
     row = (await connection.execute(open_payments().where(bank_item.c.item_no == item_no))).first()
     if row is None:
         raise BadValue("payment", item_no, "the number of a payment in suspense")
-    reference = await _reference(connection, row)
+    reference = await reference_of(connection, row)
     payment = cash.Payment(item_no, "ASSIGNED", reason)
     more = await payers.shown(connection, row, account)
     return await cash.propose(connection, by, account, row.amount_fen, reference, payment, more)
-
-
-async def claims(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
-    """Return what accounts owe for payments that the bank has taken back, each with the status of the last attempt."""
-    owed = arrears.returns().subquery("owed")
-    query = select(owed, cash_transfer.c.status, cash_transfer.c.reason).join(
-        cash_transfer, cash_transfer.c.cash_id == owed.c.cash_id
-    )
-    return await fetch(connection, query, (owed.c.item_no,), page)
-
-
-async def collect(connection: AsyncConnection, by: str, item_no: int) -> int:
-    """Propose once more to take out what an account owes for a payment that the bank took back.
-
-    Return the proposal's number. Raises BadValue where nothing is owed, and Refused (ILLEGAL_STEP) while an attempt is
-    under way.
-    """
-    await audit.lock(connection)
-    owed = (await connection.execute(arrears.returns().where(bank_item.c.item_no == item_no))).first()
-    if owed is None:
-        raise BadValue("payment", item_no, "the number of a payment that is owed")
-    status = await connection.scalar(select(cash_transfer.c.status).where(cash_transfer.c.cash_id == owed.cash_id))
-    if status in BANK_REFERENCE_USED:
-        raise Refused("ILLEGAL_STEP", f"cash {owed.cash_id} of {format_money(owed.amount_fen)} is {status} already")
-    row = (await connection.execute(payments().where(bank_item.c.item_no == item_no))).one()
-    last = select(bank_match).where(bank_match.c.cash_id == owed.cash_id)
-    before = (await connection.execute(last)).one()
-    payment = cash.Payment(item_no, "RETURN", before.why, before.against_item)
-    reference = await _reference(connection, row)
-    return await cash.propose(connection, by, owed.account, row.amount_fen, reference, payment)

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue, format_money
-from settlement.banking import accounts, chain
+from settlement.banking import accounts, chain, voided
 from settlement.banking.statements import BOOKED, Statement
 from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.intake import files
-from settlement.tables.banking import bank_account, bank_entry, bank_item, bank_statement
+from settlement.tables.banking import bank_account, bank_entry, bank_item, bank_statement, bank_void
 
 KIND: Final = "bank"
 
@@ -66,15 +66,17 @@ async def take_in(
     """Keep a bank's file and the new part of its statements, all or nothing.
 
     A file whose statements are all known changes nothing. Raises BadValue for an account that is not the venue's, and
-    Refused: STATEMENT_GAP and STATEMENT_DIFFERS, as ``settlement.banking.chain`` does.
+    Refused: STATEMENT_GAP and STATEMENT_DIFFERS, as ``settlement.banking.chain`` does, and STATEMENT_VOIDED for one
+    that was voided as wrong.
     """
     await audit.lock(connection)
     plans = await _plan(connection, statements)
+    again = await voided.about(connection, KIND, data)
     new = [plan for plan in plans if plan.new is not None]
     if not new:
         return Outcome(None, tuple(_taken(plan, None) for plan in plans))
     result = {"statements": len(new), "entries": sum(len(plan.new.entries) for plan in new if plan.new is not None)}
-    file_no = await files.keep(connection, by, KIND, name, data, sum(len(s.entries) for s in statements), result)
+    file_no = await files.keep(connection, by, KIND, name, data, sum(len(s.entries) for s in statements), result, again)
     numbers = [await _keep(connection, by, file_no, plan) for plan in plans]
     taken = (_taken(plan, number) for plan, number in zip(plans, numbers, strict=True))
     return Outcome(file_no, tuple(taken))
@@ -96,6 +98,9 @@ async def _plan(connection: AsyncConnection, statements: Sequence[Statement]) ->
             since = min(other.first_day for other in statements if rows[other.account].account_id == row.account_id)
             known[row.account_id] = await chain.load(connection, row.account_id, row.account_number, since)
         plans.append(_Plan(found, row, known[row.account_id].add(found)))
+    for plan in plans:
+        if plan.new is not None:
+            await voided.check(connection, plan.account, plan.new)
     return plans
 
 
@@ -104,6 +109,7 @@ async def _is_kept(connection: AsyncConnection, account_id: int, found: Statemen
     columns = bank_statement.c
     query = select(columns.statement_no).where(
         columns.account_id == account_id,
+        columns.void_order.is_(None),
         columns.kind == found.kind,
         columns.stated_id == found.stated_id,
         columns.first_day == found.first_day,
@@ -184,22 +190,34 @@ def _taken(plan: _Plan, number: int | None) -> Taken:
 async def listing(
     connection: AsyncConnection, page: PageRequest = ALL, *, account: str | None = None
 ) -> Page[Row[Any]]:
-    """Return the statements that were taken in, by number; ``account``: those of one account."""
-    query = select(bank_statement, bank_account.c.account_number).join(
-        bank_account, bank_account.c.account_id == bank_statement.c.account_id
-    )
+    """Return the statements that were taken in, by number; ``account``: those of one account.
+
+    ``void_no`` and ``void_reason`` are those of the void, None of a statement that counts.
+    """
+    query = _listed()
     if account is not None:
         found = await accounts.find(connection, account)
         query = query.where(bank_statement.c.account_id == found.account_id)
     return await fetch(connection, query, (bank_statement.c.statement_no,), page)
 
 
+def _listed() -> Select[Any]:
+    return (
+        select(
+            bank_statement,
+            bank_account.c.account_number,
+            bank_void.c.void_no,
+            bank_void.c.reason.label("void_reason"),
+        )
+        .join(bank_account, bank_account.c.account_id == bank_statement.c.account_id)
+        .outerjoin(bank_void, bank_void.c.void_order == bank_statement.c.void_order)
+    )
+
+
 async def find(connection: AsyncConnection, number: int) -> Row[Any]:
     """Return one statement. Raises BadValue for an unknown number."""
-    query = select(bank_statement, bank_account.c.account_number).join(
-        bank_account, bank_account.c.account_id == bank_statement.c.account_id
-    )
-    row = (await connection.execute(query.where(bank_statement.c.statement_no == number))).first()
+    wanted = _listed().where(bank_statement.c.statement_no == number)
+    row: Row[Any] | None = (await connection.execute(wanted)).first()
     if row is None:
         raise BadValue("bank statement", number, "the number of a bank statement that was taken in")
     return row
@@ -208,7 +226,10 @@ async def find(connection: AsyncConnection, number: int) -> Row[Any]:
 async def items(
     connection: AsyncConnection, page: PageRequest = ALL, *, statement: int | None = None
 ) -> Page[Row[Any]]:
-    """Return single payments with their entries, by statement, place and part; ``statement``: those of one."""
+    """Return single payments with their entries, by statement, place and part; ``statement``: those of one.
+
+    ``voided``: the statement is, so the payment counts for nothing.
+    """
     columns = [column for column in bank_item.c if column.name != "amount_fen"]
     query = select(
         *columns,
@@ -219,10 +240,12 @@ async def items(
         bank_entry.c.bank_reference,
         bank_entry.c.code,
         bank_entry.c.line,
+        bank_statement.c.void_order.is_not(None).label("voided"),
     ).join(
         bank_entry,
         (bank_entry.c.statement_no == bank_item.c.statement_no) & (bank_entry.c.place == bank_item.c.place),
     )
+    query = query.join(bank_statement, bank_statement.c.statement_no == bank_item.c.statement_no)
     if statement is not None:
         query = query.where(bank_item.c.statement_no == (await find(connection, statement)).statement_no)
     return await fetch(connection, query, (bank_item.c.item_no,), page)

@@ -25,7 +25,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.banking.payouts import MESSAGE
-from settlement.documents.ledger import BANK_REFERENCE_USED
+from settlement.documents.ledger import BANK_REFERENCE_USED, CASH_COUNTS
 
 EVIDENCE: Final = {
     3: "money with the reference {}, by the bank's number",
@@ -41,7 +41,7 @@ WITH item AS (
         i.amount_fen < 0 AND NOT e.reversal AND i.account <> ''
             AND NOT EXISTS (SELECT FROM payment_order x WHERE folded(x.end_to_end) = folded(i.reference)) AS unnamed
     FROM bank_item i JOIN bank_entry e USING (statement_no, place) JOIN bank_statement s USING (statement_no)
-    WHERE s.kind = 'BOOKED' AND NOT i.item_no = ANY(:items) AND NOT EXISTS (
+    WHERE s.kind = 'BOOKED' AND s.void_order IS NULL AND NOT i.item_no = ANY(:items) AND NOT EXISTS (
         SELECT FROM bank_match m LEFT JOIN cash_transfer c USING (cash_id)
         WHERE m.item_no = i.item_no AND (m.cash_id IS NULL OR c.status = ANY(:used))
     )
@@ -53,9 +53,18 @@ WITH item AS (
     LEFT JOIN payment_file f USING (payment_file_no)
     WHERE c.status = ANY(:used) AND NOT c.cash_id = ANY(:money)
         AND NOT EXISTS (SELECT FROM bank_match m WHERE m.cash_id = c.cash_id)
+        AND NOT EXISTS (SELECT FROM undone_attempt u WHERE u.cash_id = c.cash_id)
+        AND NOT EXISTS (
+            SELECT FROM undone_money d JOIN undone_attempt u USING (undone_no)
+            JOIN cash_transfer b ON b.cash_id = u.cash_id
+            WHERE d.cash_id = c.cash_id AND b.status = ANY(:undoing)
+        )
 )
 """
-"""Payments and money that are not tied yet, but for those with the given numbers."""
+"""Payments and money that are not tied yet, but for those with the given numbers.
+
+Money that is undone, or on its way to be, and the money that undoes it, are no payment's.
+"""
 _ONE_TO_ONE: Final = text(
     OPEN
     + """
@@ -126,7 +135,12 @@ WHERE cardinality(items) + cardinality(money) > 2
 ORDER BY grade DESC, cardinality(items), cardinality(money), day, items, money
 """
 )
-_ASKED: Final[Mapping[str, Any]] = {"used": list(BANK_REFERENCE_USED), "items": [], "money": []}
+_ASKED: Final[Mapping[str, Any]] = {
+    "used": list(BANK_REFERENCE_USED),
+    "undoing": list(CASH_COUNTS),
+    "items": [],
+    "money": [],
+}
 
 
 class Match(NamedTuple):

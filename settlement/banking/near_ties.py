@@ -51,6 +51,7 @@ _NEAR: Final = (
         SELECT FROM bank_item here JOIN bank_entry e USING (statement_no, place)
         JOIN bank_statement s USING (statement_no)
         JOIN bank_statement s2 ON s2.account_id = s.account_id AND s2.kind = 'BOOKED'
+            AND s2.void_order IS NULL
         JOIN bank_entry e2 ON e2.statement_no = s2.statement_no AND folded(e2.bank_reference) = i.bank_reference
             AND e2.amount_fen = e.amount_fen AND (e2.statement_no, e2.place) < (e.statement_no, e.place)
         JOIN bank_item there ON (there.statement_no, there.place) = (e2.statement_no, e2.place)

@@ -259,7 +259,7 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
     if answer.answer == "REJECTED":
         if await _comes_back(connection, row.cash_id):
             return Taken(answer.end_to_end, answer.answer, None, "its money comes back already")
-        if await _is_paid(connection, row.cash_id):
+        if await is_paid(connection, row.cash_id):
             note = "an answer or a statement has it paid, so no money comes back: ask the bank"
         else:
             reference = f"{row.end_to_end} rejected"
@@ -281,7 +281,7 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
     return Taken(answer.end_to_end, answer.answer, proposal, note)
 
 
-async def _is_paid(connection: AsyncConnection, cash_id: int) -> bool:
+async def is_paid(connection: AsyncConnection, cash_id: int) -> bool:
     """Return whether any answer of the bank, or a statement, has an order paid."""
     accepted = exists().where(payment_answer.c.cash_id == cash_id, payment_answer.c.answer == "ACCEPTED")
     tied = exists().where(bank_match.c.cash_id == cash_id)

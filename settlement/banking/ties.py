@@ -12,7 +12,7 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import near_ties, payouts
+from settlement.banking import near_ties, payouts, undoing
 from settlement.banking.statements import BOOKED
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
@@ -47,6 +47,8 @@ async def write(
     pairs = [*((first, number) for number in money), *((number, money[0]) for number in others)]
     group = first if others else None
     notes = [note for number in money if (note := await payouts.paid(connection, by, number))]
+    why_stands = f"payment {first} stands behind it"
+    notes += [note for number in money if (note := await undoing.end(connection, by, number, why_stands))]
     for item_no, cash_id in pairs:
         values = {"item_no": item_no, "cash_id": cash_id, "how": how, "why": "; ".join((why, *notes))}
         values |= {} if group is None else {"group_no": group}
@@ -120,7 +122,12 @@ def _open_items(payments: Sequence[int]) -> Any:
             (bank_entry.c.statement_no == bank_item.c.statement_no) & (bank_entry.c.place == bank_item.c.place),
         )
         .join(bank_statement, bank_statement.c.statement_no == bank_item.c.statement_no)
-        .where(bank_statement.c.kind == BOOKED, among(bank_item.c.item_no, payments), bank_item.c.item_no.not_in(tied))
+        .where(
+            bank_statement.c.kind == BOOKED,
+            bank_statement.c.void_order.is_(None),
+            among(bank_item.c.item_no, payments),
+            bank_item.c.item_no.not_in(tied),
+        )
     )
 
 

@@ -4,7 +4,7 @@ import click
 
 from goldx.output import JSON, Both, print_table
 from goldx.protocol.units import format_money
-from settlement.banking import deposits, near_ties, ties
+from settlement.banking import claims, deposits, near_ties, ties
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, joined, propose, show
 from settlement.clerk.options import NUMBER, PAGE, REASON
@@ -125,19 +125,28 @@ def assign_payment(by: str, number: int, account: str, reason: str) -> None:
 @PAGE
 @click.pass_obj
 def list_claims(by: str, page: PageRequest) -> None:
-    """Show the money that accounts owe since the bank took payments back, and the last attempt to take it out."""
+    """Show what accounts owe: the bank took the payment back, or no payment stands behind the money."""
     show(
         by,
         page,
-        "payment account amount_cny status reason",
-        deposits.claims,
-        lambda row: (row.item_no, row.account, format_money(-row.amount_fen), row.status, row.reason),
+        "payment money account amount_cny status reason",
+        claims.listing,
+        lambda row: (
+            row.item_no,
+            row.of_cash,
+            row.account,
+            format_money(-row.amount_fen),
+            row.status,
+            row.reason,
+        ),
     )
 
 
 @click.command("collect")
 @NUMBER
+@click.option("--money", is_flag=True, help="NUMBER is that of money without a payment, not of a payment.")
 @click.pass_obj
-def collect_claim(by: str, number: int) -> None:
+def collect_claim(by: str, number: int, money: bool) -> None:
     """Propose once more to take out what an account owes for the payment NUMBER."""
-    propose(by, lambda connection: deposits.collect(connection, by, number))
+    again = claims.collect_money if money else claims.collect
+    propose(by, lambda connection: again(connection, by, number))

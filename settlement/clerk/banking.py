@@ -16,11 +16,12 @@ from settlement.banking import (
     files,
     imports,
     profiles,
+    voids,
 )
 from settlement.base.paging import PageRequest
 from settlement.clerk import bank_matching, payments
-from settlement.clerk.group import act, clerk, read, show
-from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, STATED, contents
+from settlement.clerk.group import act, clerk, propose, read, show
+from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, REASON, STATED, contents
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
@@ -148,7 +149,7 @@ def list_statements(by: str, account: str | None, page: PageRequest) -> None:
     show(
         by,
         page,
-        "statement account kind format stated_id first_day last_day opening_cny closing_cny entries file",
+        "statement account kind format stated_id first_day last_day opening_cny closing_cny entries file void",
         lambda connection, part: imports.listing(connection, part, account=account),
         lambda row: (
             row.statement_no,
@@ -162,6 +163,7 @@ def list_statements(by: str, account: str | None, page: PageRequest) -> None:
             _money(row.closing_fen),
             row.entries,
             row.file_no,
+            row.void_no,
         ),
     )
 
@@ -187,6 +189,8 @@ def show_statement(by: str, number: int) -> None:
             "entries": row.entries,
             "file": row.file_no,
             "by": row.taken_by,
+            "void": row.void_no,
+            "void_reason": row.void_reason,
             "notes": [{"note": note} for note in row.notes],
         }
     )
@@ -197,17 +201,52 @@ def show_statement(by: str, number: int) -> None:
 @PAGE
 @click.pass_obj
 def list_entries(by: str, statement: int | None, page: PageRequest) -> None:
-    """Show the payments in statements; a reversal takes another one back, name and account are the other side's."""
+    """Show the payments in statements; a reversal takes another one back, name and account are the other side's.
+
+    A voided one is in a statement that counts for nothing.
+    """
 
     def cells(row: Any) -> Iterable[object]:
         amount = format_money(row.amount_fen)
         sides = (row.name, row.account, row.virtual_account, row.text)
         numbers = (row.item_no, row.statement_no, row.place)
-        return *numbers, row.day, amount, bool(row.reversal), row.bank_reference, row.reference, *sides
+        marks = (bool(row.reversal), bool(row.voided))
+        return *numbers, row.day, amount, *marks, row.bank_reference, row.reference, *sides
 
-    columns = "number statement entry day amount_cny reversal bank_reference reference name account"
+    columns = "number statement entry day amount_cny reversal voided bank_reference reference name account"
     columns += " virtual_account text"
     show(by, page, columns, lambda connection, part: imports.items(connection, part, statement=statement), cells)
+
+
+@bank_group.command("void")
+@NUMBER
+@REASON
+@click.option("--with-later", is_flag=True, help="Void those too that follow it and rest on its balance.")
+@click.pass_obj
+def void_statement(by: str, number: int, reason: str, with_later: bool) -> None:
+    """Propose to void the statement NUMBER, which is wrong: what its payments have booked is undone."""
+    propose(by, lambda connection: voids.propose(connection, by, number, reason, with_later=with_later))
+
+
+@bank_group.command("voids")
+@PAGE
+@click.pass_obj
+def list_voids(by: str, page: PageRequest) -> None:
+    """Show the statements that were voided as wrong, or are proposed to be, and those that were voided with them."""
+    show(
+        by,
+        page,
+        "void status account statement statements reason",
+        voids.listing,
+        lambda row: (
+            row.void_no,
+            row.status,
+            row.account_number,
+            row.statement_no,
+            Both(", ".join(map(str, row.statements)), list(row.statements)),
+            row.reason,
+        ),
+    )
 
 
 @bank_group.command("virtual-account")

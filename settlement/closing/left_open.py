@@ -7,7 +7,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money
-from settlement.banking import accounts, bank_reconciliation, deposits, withdrawal_states
+from settlement.banking import accounts, bank_reconciliation, claims, deposits, withdrawal_states
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.documents.banking import WITHDRAWAL_UNDECIDED
@@ -138,9 +138,12 @@ async def _payments(connection: AsyncConnection) -> list[Open]:
     ]
     return found + [
         Open(
-            "owed", str(row.item_no), row.status, f"{row.account} owes {format_money(-row.amount_fen)} CNY to the bank"
+            "owed",
+            str(row.item_no or f"cash {row.of_cash}"),
+            row.status,
+            f"{row.account} owes {format_money(-row.amount_fen)} CNY to the bank",
         )
-        for row in await deposits.claims(connection)
+        for row in await claims.listing(connection)
     ]
 
 

@@ -1,6 +1,6 @@
 """The life of a member's account at a bank, of a withdrawal that a member asks for, and of the limits of both.
 
-And of payments that a clerk ties to recorded money.
+And of payments that a clerk ties to recorded money, and of the voids of wrong statements.
 """
 
 from typing import Final
@@ -23,9 +23,22 @@ BANK_TIE: Final = Machine(
         "propose": Step((), "PROPOSED"),
         "approve": Step(("PROPOSED",), "TIED", people=2),
         "decline": Step(("PROPOSED",), "DECLINED"),
+        "undo": Step(("TIED",), "UNDONE"),
     },
 )
-"""Payments tied by hand to recorded money: by one person among the candidates of one account, else by two."""
+"""Payments tied by hand to recorded money: by one person among the candidates of one account, else by two.
+
+A tie is undone with the void of a statement that has one of its payments.
+"""
+BANK_VOID: Final = Machine(
+    "bank_void",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "VOIDED", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
+"""A bank's statement that was taken in and is wrong."""
 PAYEE_APPROVED: Final = PAYEE_ACCOUNT.within("approve")
 """A second person has approved the account."""
 PAYEE_KNOWN: Final = PAYEE_ACCOUNT.within("propose", "decline", "end")

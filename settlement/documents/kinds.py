@@ -105,6 +105,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "lot_return": Kind("settlement.intake.intake:Return", "lot"),
     "weight_correction": Kind("settlement.intake.weight_corrections", "lot"),
     "bank_tie": Kind("settlement.banking.ties", "bank_tie"),
+    "bank_void": Kind("settlement.banking.voids", "bank_void"),
     "payee_account": Kind("settlement.banking.payees", "payee_account"),
     "withdrawal_limit": Kind("settlement.banking.withdrawal_limits", "withdrawal_limit"),
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys", "warehouse_key"),

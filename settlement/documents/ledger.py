@@ -17,6 +17,8 @@ BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline"
 """No other transfer of money may have the same bank reference."""
 CASH_UNDER_WAY: Final = CASH_TRANSFER.open
 """The transfer may yet move money: it is proposed, or on its way to the engine."""
+CASH_COUNTS: Final = CASH_TRANSFER.after("approve", "complete")
+"""Two people have decided that the money moves, and the engine has not refused."""
 CORRECTION: Final = Machine("correction", _MONEY)
 FEE_PAYOUT: Final = Machine("fee_payout", _MONEY)
 """The states of both are those of a transfer of money."""

@@ -45,6 +45,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         reconciliation.BREAK,
         statements.ACCOUNT_STATEMENT,
         banking.BANK_TIE,
+        banking.BANK_VOID,
         banking.PAYEE_ACCOUNT,
         banking.WITHDRAWAL,
         banking.WITHDRAWAL_LIMIT,

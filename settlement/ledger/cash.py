@@ -16,7 +16,7 @@ from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
 from settlement.ledger import arrears, balances, outbox, stops
-from settlement.tables.banking import bank_match
+from settlement.tables.banking import bank_match, undone_attempt
 from settlement.tables.ledger import cash_transfer
 
 LONGEST_REFERENCE: Final = 64
@@ -40,11 +40,13 @@ async def propose(
     bank_reference: str,
     payment: Payment | None = None,
     more: Mapping[str, str] | None = None,
+    undoes: int | None = None,
 ) -> int:
     """Propose money in (positive) or out (negative) by the bank's reference; return the proposal's number.
 
     ``payment`` is the one in a bank's statement that it answers to; one that the bank took back goes out of an account
-    with arrears too. ``more`` is shown beside to who decides the proposal.
+    with arrears too, and so does money that ``undoes`` other money by the number of its ``undone_money``. ``more`` is
+    shown beside to who decides the proposal.
     Raises BadValue for an account that is unknown or no trading account, an amount of zero, and a bank reference that
     is already in use; Refused for money out of an account with a bill that it could not pay (ARREAR) or of a member
     that is suspended (NOT_ACTIVE), and if the venue would owe or pay more than it can (SUM_TOO_LARGE,
@@ -56,7 +58,7 @@ async def propose(
     await audit.lock(connection)
     await check_trading_account(connection, account)
     await _check_sums(connection, amount_fen)
-    if amount_fen < 0 and (payment is None or payment.how != "RETURN"):
+    if amount_fen < 0 and undoes is None and (payment is None or payment.how != "RETURN"):
         await arrears.check_none(connection, account)
     printable("bank_reference", bank_reference, LONGEST_REFERENCE)
     row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}
@@ -70,6 +72,8 @@ async def propose(
         values = {**payment._asdict(), "cash_id": number, "at": now_ms(), "by": by}
         await connection.execute(insert(bank_match).values(values))
         summary |= {"payment": str(payment.item_no), "how": payment.how, "why": payment.why}
+    if undoes is not None:
+        await connection.execute(insert(undone_attempt).values(cash_id=number, undone_no=undoes))
     await stops.check(connection, [number])
     return await proposals.propose(connection, by, "cash", [number], summary)
 
@@ -99,7 +103,8 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await stops.check(connection, subjects)
     await _check_sums(connection)
     of_returns = select(bank_match.c.cash_id).where(among(bank_match.c.cash_id, subjects), bank_match.c.how == "RETURN")
-    taken_back = set(await connection.scalars(of_returns))
+    undoing = select(undone_attempt.c.cash_id).where(among(undone_attempt.c.cash_id, subjects))
+    taken_back = {*await connection.scalars(of_returns), *await connection.scalars(undoing)}
     for row in rows.values():
         await check_trading_account(connection, row.account)
         if row.amount < 0 and row.cash_id not in taken_back:

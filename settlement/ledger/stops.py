@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.documents.registered import ACTIVE, SUSPENDED
-from settlement.tables.banking import bank_match, payment_order
+from settlement.tables.banking import bank_match, payment_order, undone_attempt
 from settlement.tables.base import member
 from settlement.tables.ledger import cash_transfer, trading_account
 from settlement.tables.withdrawals import payee_account
@@ -35,7 +35,8 @@ async def of(connection: AsyncConnection, cash_ids: Sequence[int]) -> dict[int, 
     """Return why money out may not be paid now, by the number of its document: NOT_ACTIVE or PAYEE_ENDED.
 
     Money out without a payee, which a clerk types from the bank's paper, is stopped by a suspension alone: what an
-    ended member still has goes out so. What a statement of the bank has already is not stopped.
+    ended member still has goes out so. What a statement of the bank has already is not stopped, nor what takes back
+    money that should not be there.
     """
     query = (
         select(
@@ -52,6 +53,7 @@ async def of(connection: AsyncConnection, cash_ids: Sequence[int]) -> dict[int, 
             among(cash_transfer.c.cash_id, cash_ids),
             cash_transfer.c.amount < 0,
             ~exists().where(bank_match.c.cash_id == cash_transfer.c.cash_id),
+            ~exists().where(undone_attempt.c.cash_id == cash_transfer.c.cash_id),
         )
     )
     found = {}

@@ -75,6 +75,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "warehouse_key": reconciliation.warehouse_key,
     "inventory_count": counts.inventory_count,
     "bank_tie": banking.bank_tie,
+    "bank_void": banking.bank_void,
 }
 """The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}

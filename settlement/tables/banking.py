@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from settlement.documents.banking import BANK_TIE
+from settlement.documents.banking import BANK_TIE, BANK_VOID
 from settlement.tables.columns import folded, integer, metadata, number, one_of, string
 
 STATEMENT_KINDS = ("BOOKED", "REPORT", "NOTICE")
@@ -58,11 +58,33 @@ bank_statement = Table(
     Column("notes", JSONB, nullable=False),
     integer("taken_at"),
     string("taken_by"),
+    Column("void_order", BigInteger, ForeignKey("bank_void.void_order")),
     one_of("kind", STATEMENT_KINDS),
     CheckConstraint("first_day <= last_day", name="days_in_order"),
     CheckConstraint("kind <> 'BOOKED' OR opening_fen IS NOT NULL AND closing_fen IS NOT NULL", name="balances"),
     Index("ix_bank_statement_account_id_statement_no", "account_id", "statement_no"),
 )
+"""A statement with a ``void_order`` is kept and shown, and counts for nothing."""
+
+bank_void = Table(
+    "bank_void",
+    metadata,
+    number("void_no"),
+    Column("statement_no", BigInteger, ForeignKey("bank_statement.statement_no", use_alter=True), nullable=False),
+    Column("statements", ARRAY(BigInteger), nullable=False),
+    string("reason"),
+    string("status"),
+    integer("void_order", null=True),
+    one_of("status", BANK_VOID.states),
+    CheckConstraint("statement_no = ANY(statements)", name="has_the_wrong_one"),
+    CheckConstraint("(status = 'VOIDED') = (void_order IS NOT NULL)", name="in_order"),
+    UniqueConstraint("void_order"),
+)
+"""A statement that was taken in and is wrong, and with it those that follow it.
+
+``void_order`` numbers the voids in the order in which they were approved, so that a day's proof can say which were
+known.
+"""
 
 bank_entry = Table(
     "bank_entry",
@@ -148,6 +170,52 @@ bank_match = Table(
 """``group_no``: the first of several payments that are tied together. It is tied to each money that they are, each of
 the others to the first of it; so no money is tied twice.
 """
+
+voided_match = Table(
+    "voided_match",
+    metadata,
+    Column("match_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("item_no", BigInteger, ForeignKey("bank_item.item_no"), nullable=False),
+    Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id")),
+    Column("against_item", BigInteger, ForeignKey("bank_item.item_no")),
+    Column("group_no", BigInteger, ForeignKey("bank_item.item_no")),
+    string("how"),
+    string("why"),
+    integer("at"),
+    string("by"),
+    Column("void_order", BigInteger, ForeignKey("bank_void.void_order"), nullable=False),
+    one_of("how", MATCHES),
+)
+"""The ties that a void has undone, as they were in ``bank_match``."""
+
+UNDONE_CAUSES = ("VOIDED", "PAID_AFTER_ALL")
+"""Why money is undone: its payment was in a statement that was voided; it came back for a payment that the bank had
+rejected, and the bank has paid that after all.
+"""
+
+undone_money = Table(
+    "undone_money",
+    metadata,
+    number("undone_no"),
+    Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id"), nullable=False),
+    string("cause"),
+    string("why"),
+    string("ended", null=True),
+    integer("at"),
+    string("by"),
+    one_of("cause", UNDONE_CAUSES),
+    Index("uq_undone_money_cash_id", "cash_id", unique=True, postgresql_where=text("ended IS NULL")),
+)
+"""Money in or out that no payment of the bank stands behind any more. ``ended``: why it stands after all."""
+
+undone_attempt = Table(
+    "undone_attempt",
+    metadata,
+    Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id"), primary_key=True, autoincrement=False),
+    Column("undone_no", BigInteger, ForeignKey("undone_money.undone_no"), nullable=False),
+    Index("ix_undone_attempt_undone_no", "undone_no"),
+)
+"""The money that goes the other way: it undoes the other once it is done."""
 
 bank_tie = Table(
     "bank_tie",

@@ -19,6 +19,7 @@ from tests.planted_bugs import (
     server_clock,
     timetable,
     view,
+    voids,
 )
 from tests.planted_bugs.bug import Area
 
@@ -120,10 +121,11 @@ AREAS = (
             "tests/settlement/banking/test_contradictions.py",
             "tests/settlement/banking/test_day_proof.py",
             "tests/settlement/banking/test_matching.py",
+            "tests/settlement/banking/test_voids.py",
             "tests/settlement/banking/test_withdrawals.py",
         ),
         (),
-        money.BANKING_BUGS,
+        (*money.BANKING_BUGS, *voids.BUGS),
     ),
     Area(
         "reconciliation",

@@ -78,6 +78,10 @@ async def _bank(exchange: SmallExchange, rest: Rest) -> None:
             await rest(ONE, "POST", "/bank-statements", content=bank.camt(back))
             await rest(ONE, "POST", "/bank-matches")
     await _tie(rest, bank)
+    for _ in range(3):
+        body = {"reason": "as the bank says", "with_later": True}
+        proposed = (await rest(ONE, "POST", "/bank-statements/1/void", json=body))["proposal"]
+        await rest(OTHER, "POST", f"/proposals/{proposed}/decline")
 
 
 async def _tie(rest: Rest, bank: MockBank) -> None:

@@ -1,11 +1,23 @@
 """Acts of clerks, members and banks about money, closed days and their papers."""
 
 import asyncio
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
 
-from settlement.banking import answers, camt, deposits, imports, payees, payouts, ties, withdrawal_limits, withdrawals
+from settlement.banking import (
+    answers,
+    camt,
+    deposits,
+    imports,
+    payees,
+    payouts,
+    ties,
+    voids,
+    withdrawal_limits,
+    withdrawals,
+)
 from settlement.banking.payouts import Payee
 from settlement.banking.withdrawal_limits import Limits
 from settlement.banking.withdrawals import Request
@@ -19,7 +31,7 @@ from settlement.tables.ledger import cash_transfer
 from settlement.tables.load_outs import claim
 from settlement.tables.reconciliation import recon_break
 from settlement.tables.withdrawals import withdrawal
-from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
+from tests.settlement.banking.mock_bank import ACCOUNT, MONDAY, MockBank, Payment
 from tests.settlement.banking.test_payouts import pain_002
 from tests.settlement.closing.days import DAYS, RISK
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
@@ -27,6 +39,8 @@ from tests.settlement.storm_acts import ACCOUNTS, MetalActs, about
 
 MEMBER: Final = "Member A"
 OPERATOR: Final = "operator-2"
+SECOND: Final = f"{ACCOUNT}2"
+"""A second account of the venue at a bank, of which statements are voided."""
 ACCOUNTS_OR_NONE: Final = ("A.H", "B.H", "VENUE", None)
 SAME_CASH: Final = payment_in_file.c.cash_id == payment_order.c.cash_id
 
@@ -92,6 +106,23 @@ class Storm(MetalActs):
         (item,) = await self._any(select(bank_item.c.item_no).where(bank_item.c.reference == f"N-{fen}"))
         money = select(cash_transfer.c.cash_id).where(cash_transfer.c.bank_reference == reference)
         await self._act(ties.tie, ONE, [item], list(await self._any(money)), "as the letter says")
+
+    @about("bank_void", "bank_tie", "cash")
+    async def void(self) -> None:
+        """The second bank's day, of which a payment is tied by hand, is matched, and proposed to be voided."""
+        fen, reference = self._dice.randint(100_000, 900_000), next(self._names)[:64]
+        await self._act(cash.propose, ONE, "A.H", fen, reference)
+        async with self._banking:
+            statements = await self._act(imports.listing, account=SECOND)
+            standing = [row.closing_fen for row in statements if row.void_order is None]
+            bank = MockBank(standing[-1] if standing else 0, SECOND, MONDAY + timedelta(days=len(statements)))
+            data = bank.camt(bank.book(Payment(fen, f"V-{fen}"), Payment(self._small(), "A.H")))
+            taken = await self._act(imports.take_in, ONE, "second.xml", data, camt.read(data))
+            await self._act(deposits.match, ONE)
+            (item,) = await self._any(select(bank_item.c.item_no).where(bank_item.c.reference == f"V-{fen}"))
+            money = select(cash_transfer.c.cash_id).where(cash_transfer.c.bank_reference == reference)
+            await self._act(ties.tie, ONE, [item], list(await self._any(money)), "as the letter says")
+            await self._act(voids.propose, ONE, taken.statements[0].statement_no, "another account's", with_later=True)
 
     @about("payee_account")
     async def payee(self) -> None:

@@ -104,7 +104,7 @@ async def pages(rest: Rest, path: str, limit: int) -> tuple[list[Any], int]:
 def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     found = routes()
     assert {path for path, names in found.items() if not {"after", "limit"} <= names} == ONE_DOCUMENT
-    assert len(found) - len(ONE_DOCUMENT) == 51
+    assert len(found) - len(ONE_DOCUMENT) == 52
 
 
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
@@ -149,7 +149,7 @@ async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) 
         "calendar list": ("--year", str(HOLIDAYS[0].year)),
     }
     found = listings(commands)
-    assert len(found) == 45
+    assert len(found) == 46
     for typed in sorted(set(found) - NO_ROWS):
         words = (*typed.split(), *needed.get(typed, ()))
         headings, *whole = (await clerk(ONE, *words)).splitlines()

@@ -43,7 +43,7 @@ from tests.settlement.small_exchange import (
     do,
     load_out_application,
 )
-from tests.settlement.storm_papers import MEMBER, OPERATOR, Storm
+from tests.settlement.storm_papers import MEMBER, OPERATOR, SECOND, Storm
 from tests.settlement.test_conservation import build_exchange, check_pool
 
 CLERKS: Final = 6
@@ -71,7 +71,8 @@ async def prepared(database_url: str, redis: Redis) -> SmallExchange:
         await registry.add_staff(connection, "test", RISK, "Risk", ["operate", "settle"])
         await counters.add(connection, ONE, "C1", "A", "A.H", "XM1", "Counter")
         await two_way.post(connection, ONE, PostedPrice(two_way.VENUE, "NONAPPROVED_BAR", 60_000, 61_000, 0, 99_000))
-        await accounts.add(connection, ONE, ACCOUNT, "ICBC Xiamen", "Venue & Co")
+        for at_bank in (ACCOUNT, SECOND):
+            await accounts.add(connection, ONE, at_bank, "ICBC Xiamen", "Venue & Co")
         for year in range(working_days.today().year - 1, working_days.today().year + 2):
             await working_days.set_day(connection, ONE, date(year, 1, 1), False, "New Year")
         waiting = [

@@ -4,7 +4,7 @@ import pytest
 
 from goldx.protocol import terms
 from goldx.protocol.units import BadValue
-from settlement.banking import accounts, bank_reconciliation, camt, deposits, imports
+from settlement.banking import accounts, bank_reconciliation, camt, claims, deposits, imports
 from settlement.banking.deposits import Found
 from settlement.banking.statements import UNCLEAR_REVERSALS
 from settlement.base import proposals, registry
@@ -156,7 +156,7 @@ async def test_a_reversed_payment_is_taken_back(exchange: SmallExchange) -> None
     assert (found.how, found.account, found.why) == ("RETURN", "A.H", RETURN)
     await carried_out(exchange, found)
     assert (exchange.held("A.H"), exchange.held("B.H")) == (0, 500)
-    assert await do(exchange, deposits.claims) == []
+    assert await do(exchange, claims.listing) == []
     assert await differences(exchange) == []
     (again,) = await booked(exchange, bank, Payment(-500, "A.H", reversal=True))
     assert (again.how, again.why) == (None, "it takes back no payment here")
@@ -168,7 +168,7 @@ async def test_a_payment_that_was_spent_before_the_bank_took_it_back_is_owed(exc
     await exchange.engine_runner.order("A.H", terms.BUY, 60_000, 160)
     (found,) = await booked(exchange, bank, Payment(-100_000_00, "A.H", reversal=True, reason="AC04"))
     await carried_out(exchange, found)
-    (claim,) = await do(exchange, deposits.claims)
+    (claim,) = await do(exchange, claims.listing)
     assert (claim.item_no, claim.account, claim.amount_fen, claim.status) == (3, "A.H", -100_000_00, "REFUSED")
     why = await refused(exchange, "ARREAR", cash.propose, ONE, "A.H", -1, "out-1")
     assert why == "account A.H owes 100000.00 CNY, since the bank took back a payment (payment 3)"
@@ -179,13 +179,13 @@ async def test_a_payment_that_was_spent_before_the_bank_took_it_back_is_owed(exc
     waiting, again = await booked(exchange, bank, Payment(100_000_00, "A.H"))
     assert (waiting.item_no, waiting.how, waiting.why) == (3, None, "account A.H owes it")
     await carried_out(exchange, again)
-    number = await do(exchange, deposits.collect, ONE, 3)
-    await refused(exchange, "ILLEGAL_STEP", deposits.collect, ONE, 3)
+    number = await do(exchange, claims.collect, ONE, 3)
+    await refused(exchange, "ILLEGAL_STEP", claims.collect, ONE, 3)
     await exchange.approve(number)
     await exchange.round_trip()
-    assert await do(exchange, deposits.claims) == []
+    assert await do(exchange, claims.listing) == []
     with pytest.raises(BadValue, match="the number of a payment that is owed"):
-        await do(exchange, deposits.collect, ONE, 3)
+        await do(exchange, claims.collect, ONE, 3)
     await do(exchange, cash.propose, ONE, "A.H", -1, "out-1")
     assert await differences(exchange) == []
 
@@ -270,7 +270,7 @@ async def test_a_clerk_works_the_list_and_proves_the_day(exchange: SmallExchange
     await clerk(ONE, "bank", "match")
     await clerk(OTHER, "approve", "3")
     await exchange.round_trip()
-    assert (await clerk(ONE, "bank", "claims")).splitlines()[1].startswith("3\tA.H\t1.00\tREFUSED\t")
+    assert (await clerk(ONE, "bank", "claims")).splitlines()[1].startswith("3\t-\tA.H\t1.00\tREFUSED\t")
     assert "BANK_ONLY\tpayment:3\tCNY\t0.00\t-1.00\tCNY" in await clerk(ONE, "bank", "reconcile", code=1)
     assert "payment:3" in await clerk(ONE, "breaks")
     assert "proposal 4 waits" in await clerk(ONE, "bank", "collect", "3")
