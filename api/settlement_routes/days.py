@@ -8,11 +8,13 @@ from pydantic import Field
 
 from api.dependencies import TheGateway
 from api.listing import ThePage, listed
-from api.settlement_routes.access import AnyStaff, Clerk, Signer, Strict, Transaction, new_router
+from api.settlement_routes.access import AnyStaff, Clerk, Number, Signer, Strict, Transaction, new_router
+from api.settlement_routes.base import DECIDED
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
-from settlement.closing import close, listing, opening, prices, signing, why
-from settlement.documents.closing import CAPACITIES
+from settlement.closing import close, listing, opening, prices, signing, taking_over, why
+from settlement.documents.closing import CAPACITIES, DAY_DIFFERENCE
+from settlement.service import movements
 
 router = new_router()
 
@@ -26,6 +28,19 @@ PRICE = Projection(
 
 class CloseRequest(Strict):
     until: str | None = Field(default=None, description="the last day to close; default: all that are over")
+
+
+class SeenDifference(Strict):
+    account: str
+    asset: str = Field(description="CNY or a class")
+    engine: str = Field(description="what the engine has, in CNY or fine grams")
+    ledger: str = Field(description="what the ledger has, in CNY or fine grams")
+
+
+class TakeOverRequest(Strict):
+    differences: list[SeenDifference] = Field(description="each as it was seen")
+    owner: str = Field(description="who of the staff deals with them")
+    reason: str = Field(description="what is known of the cause")
 
 
 class SignRequest(Strict):
@@ -87,3 +102,29 @@ async def open_day(by: Signer, connection: Transaction, day: TheTradingDay, requ
     """Open the present trading day in spite of what stands in the way; it takes two people, one of them an operator."""
     found = await opening.open_anyway(connection, by, day, request.reason)
     return {**found._asdict(), "may_open": found.may_open}
+
+
+@router.get("/days/{day}/differences")
+async def get_differences(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> dict[str, Any]:
+    """Return the differences between engine and ledger at the end of a day, and what became of each."""
+    return {"differences": [one.shown() for one in await taking_over.listing(connection, day)]}
+
+
+@router.post("/days/{day}/differences")
+async def take_over(by: Clerk, connection: Transaction, day: TheTradingDay, request: TakeOverRequest) -> dict[str, int]:
+    """Propose to take differences at the end of a day over into the next one; risk approves."""
+    seen = [taking_over.seen(*each.model_dump().values()) for each in request.differences]
+    number = await taking_over.propose(connection, by, day, seen, request.owner, request.reason)
+    return {"proposal": number}
+
+
+@router.post("/days/differences/{number}/approve")
+async def approve_take_over(by: Signer, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Approve, as risk, that differences at a day's end are taken over."""
+    return DECIDED(await movements.approve(connection, by, number, DAY_DIFFERENCE.kind))
+
+
+@router.post("/days/differences/{number}/decline")
+async def decline_take_over(by: Signer, connection: Transaction, number: Number) -> dict[str, Any]:
+    """Decline that differences at a day's end are taken over."""
+    return DECIDED(await movements.decline(connection, by, number, DAY_DIFFERENCE.kind))

@@ -12,6 +12,7 @@ import click
 from goldx.hosting.settings import Settings
 from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
+from settlement.clerk.day_differences import difference
 from settlement.clerk.group import READERS, act, check_actor, may, read, show
 from settlement.clerk.options import DAY, PAGE, write_new
 from settlement.closing import close as closing
@@ -38,6 +39,7 @@ def day(context: click.Context, name: str) -> None:
     context.obj = name
 
 
+day.add_command(difference)
 DATE = click.argument("date", type=DAY)
 
 

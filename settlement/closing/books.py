@@ -1,6 +1,7 @@
 """The first step of a close: engine and ledger agree at the end of the day, account by account.
 
-The balances of the ledger are computed from those of the day before and the day's postings, and kept.
+Differences that two people have taken over (``settlement.closing.taking_over``) are named in the step's output and do
+not stop it. The balances of the ledger are computed from those of the day before and the day's postings, and kept.
 """
 
 from collections import defaultdict
@@ -9,9 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_amount
+from settlement.closing import taken_over
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Balance, Day, Held, balances_at, holdings_at, keep_balances
 from settlement.closing.obstacles import Obstacle
+from settlement.reconciliation.holdings import Difference
 from settlement.tables.ledger import ledger_entry
 
 NAME = "books"
@@ -20,29 +23,39 @@ MOST = 100
 
 
 async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:
-    """Return the differences between engine and ledger at the end of the day."""
-    found = differences(await balances_at(connection, day.last, before=day.first), await holdings_at(connection, day))
-    who = "settlement finds the cause (`goldx clerk reconcile`, `goldx replay`)"
-    return [Obstacle(NAME, what, who) for what in found[:MOST]]
+    """Return the differences between engine and ledger at the end of the day that nobody has taken over."""
+    balances = await balances_at(connection, day.last, before=day.first)
+    seen = {row.difference for row in await taken_over.of_day(connection, day.day)}
+    left = [each for each in differences(balances, await holdings_at(connection, day)) if each not in seen]
+    who = (
+        "settlement finds the cause (`goldx clerk reconcile`, `goldx replay`); or a clerk and risk take it over into "
+        f"the next day: `goldx day difference propose {day.day}`"
+    )
+    found = [Obstacle(NAME, str(each), who) for each in left]
+    cause = "settlement finds the cause (`goldx clerk reconcile`, `goldx audit verify`)"
+    return (found + [Obstacle(NAME, what, cause) for what in unbalanced(balances)])[:MOST]
 
 
-def differences(balances: list[Balance], holdings: list[Held]) -> list[str]:
-    """Return sentences on where the accounts of the ledger and the holdings of the engine differ.
+async def at_end(connection: AsyncConnection, day: Day) -> list[Difference]:
+    """Return where engine and ledger differ at the end of a day, by account and asset."""
+    balances = await balances_at(connection, day.last, before=day.first)
+    return differences(balances, await holdings_at(connection, day))
 
-    A ledger that does not sum to zero in every asset is one of them.
-    """
+
+def differences(balances: list[Balance], holdings: list[Held]) -> list[Difference]:
+    """Return where the accounts of the ledger and the holdings of the engine differ, by account and asset."""
     ledger = {(found.name, found.asset): found.balance for found in balances if found.kind == "member"}
     engine = {(found.account, found.asset): found.total for found in holdings}
+    compared = [(key, ledger.get(key, 0), engine.get(key, 0)) for key in sorted(ledger.keys() | engine.keys())]
+    return [Difference(*key, booked, held) for key, booked, held in compared if booked != held]
+
+
+def unbalanced(balances: list[Balance]) -> list[str]:
+    """Return a sentence on each asset of which the accounts of the ledger do not sum to zero."""
     sums: defaultdict[str, int] = defaultdict(int)
     for balance in balances:
         sums[balance.asset] += balance.balance
-    wrong = [
-        f"{account} has {format_amount(ledger.get((account, asset), 0), asset)} of {asset} in the ledger and "
-        f"{format_amount(engine.get((account, asset), 0), asset)} in the engine"
-        for account, asset in sorted(ledger.keys() | engine.keys())
-        if ledger.get((account, asset), 0) != engine.get((account, asset), 0)
-    ]
-    return wrong + [
+    return [
         f"all accounts of the ledger together have {format_amount(total, asset)} of {asset}, not 0"
         for asset, total in sorted(sums.items())
         if total
@@ -50,7 +63,10 @@ def differences(balances: list[Balance], holdings: list[Held]) -> list[str]:
 
 
 async def work(connection: AsyncConnection, day: Day) -> bytes:
-    """Keep the balances at the end of the day; return their number, their sums and hash, and the ledger's hash."""
+    """Keep the balances at the end of the day; return their number, their sums and hash, and the ledger's hash.
+
+    Where differences were taken over, these are in it, too.
+    """
     balances = await balances_at(connection, day.last, before=day.first)
     await keep_balances(connection, day, balances)
     sums: defaultdict[str, int] = defaultdict(int)
@@ -60,8 +76,10 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     last = select(entries.hash).where(entries.sequence <= day.last).order_by(entries.sequence.desc()).limit(1)
     chained = await connection.scalar(last)
     lines = canonical([[b.kind, b.name, b.asset, b.balance] for b in balances])
+    taken = [row.listed() for row in await taken_over.of_day(connection, day.day)]
     return canonical(
         {
+            **({"taken_over": taken} if taken else {}),
             "accounts": len(balances),
             "balances_sha256": digest(lines),
             "ledger_sha256": chained.hex() if chained else None,

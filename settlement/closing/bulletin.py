@@ -2,7 +2,8 @@
 
 A bulletin is made when its day is closed, after the prices; it is public and never changed. Stock is that of the end of
 the day, and its movements are those since the end of the day before; gold under receipt follows from the ledger within
-the day's range of events. A break is open if it was found by the end of the day and not corrected by then.
+the day's range of events. A break is open if it was found by the end of the day and not corrected by then, or was taken
+over from that end.
 
 The day and hash of the newest signed record are part of the bulletin, so that what was signed is known outside. They
 are no matter of the day's events, and neither are the names of the instruments, the stock (a weight may be corrected
@@ -14,13 +15,13 @@ from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, func, insert, or_, select
+from sqlalchemy import Row, and_, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.closing import prices
+from settlement.closing import prices, taken_over
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, balances_at, ended_at
 from settlement.closing.differs import PaperDiffers
@@ -66,7 +67,7 @@ async def _read(connection: AsyncConnection, day: Day) -> dict[str, Any]:
     return {
         "names": {row.symbol: [row.name, row.name_zh] for row in await connection.execute(names)},
         "stock": [line._asdict() for line in await stock_report.between(connection, begun + 1, ended + 1)],
-        "breaks": await _breaks(connection, ended),
+        "breaks": await _breaks(connection, day, ended),
     }
 
 
@@ -177,11 +178,12 @@ async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, A
     ]
 
 
-async def _breaks(connection: AsyncConnection, ended: int) -> list[dict[str, Any]]:
-    """Return the number of breaks that were open when the day ended, by kind."""
+async def _breaks(connection: AsyncConnection, day: Day, ended: int) -> list[dict[str, Any]]:
+    """Return the number of breaks that were open when the day ended, or were taken over from its end, by kind."""
     columns = recon_break.c
-    query = select(columns.kind, func.count().label("open")).where(columns.opened_at <= ended)
-    query = query.where(or_(columns.closed_at.is_(None), columns.closed_at > ended)).group_by(columns.kind)
+    then = and_(columns.opened_at <= ended, or_(columns.closed_at.is_(None), columns.closed_at > ended))
+    taken = columns.break_id.in_([row.break_id for row in await taken_over.of_day(connection, day.day)])
+    query = select(columns.kind, func.count().label("open")).where(or_(then, taken)).group_by(columns.kind)
     return [{"kind": row.kind, "open": row.open} for row in await connection.execute(query.order_by(columns.kind))]
 
 

@@ -14,6 +14,7 @@ from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 from settlement.reconciliation import breaks, past_limits, three_way
+from settlement.reconciliation.break_areas import ENGINE
 
 NAME: Final = "reconciliation"
 
@@ -27,16 +28,22 @@ async def prepare(engine: AsyncEngine, by: str) -> None:
 
 
 async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:  # noqa: ARG001
-    """Return the breaks that stop the next day now."""
-    return await stops(connection)
+    """Return the breaks that stop the close now: those past their limit, except those between engine and ledger.
+
+    Engine and ledger were compared at the end of the day, by the first step. What differs now has been taken over from
+    that end or is of a later day, whose own close it stops; in either case it keeps the next day from opening.
+    """
+    return [_obstacle(stop) for stop in await past_limits.past_limit(connection) if stop.area != ENGINE]
 
 
 async def stops(connection: AsyncConnection) -> list[Obstacle]:
     """Return the breaks that stop the next day now (``settlement.reconciliation.past_limits``)."""
-    return [
-        Obstacle(NAME, f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}", "; or ".join(stop.clear))
-        for stop in await past_limits.past_limit(connection)
-    ]
+    return [_obstacle(stop) for stop in await past_limits.past_limit(connection)]
+
+
+def _obstacle(stop: past_limits.Stop) -> Obstacle:
+    what = f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}"
+    return Obstacle(NAME, what, "; or ".join(stop.clear))
 
 
 async def facts(connection: AsyncConnection, day: Day) -> bytes:

@@ -7,7 +7,8 @@ For money, and for each class of gold with its pledged and held parts:
 
     closing = opening + everything that is listed
 
-``PaperDiffers`` is raised where that does not hold.
+``PaperDiffers`` is raised where that does not hold. The figures are the ledger's; where the engine had others at the
+end of the day, and two people have taken that over, the statement says so under ``differences``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,8 @@ def of_account(found: Sources, account: str, trades: Sequence[Mapping[str, Any]]
         "movements": list(moved),
         "lots": list(found.lots.get(account, ())),
     }
+    if account in found.differences:
+        content["differences"] = list(found.differences[account])
     check(content)
     return content
 
@@ -174,6 +177,7 @@ def of_member(day: Day, accounts: Sequence[Mapping[str, Any]], hashes: Mapping[s
     """
     first = accounts[0]
     symbols = sorted({metal["symbol"] for content in accounts for metal in content["metal"]})
+    differences = [each for content in accounts for each in content.get("differences", ())]
     return {
         "format": FORMAT,
         "paper": "member_statement",
@@ -199,6 +203,7 @@ def of_member(day: Day, accounts: Sequence[Mapping[str, Any]], hashes: Mapping[s
             }
             for content in accounts
         ],
+        **({"differences": differences} if differences else {}),
     }
 
 

@@ -58,6 +58,8 @@ def render(found: Statement, language: Language) -> bytes:
         _trades(paper, content, say)
         _movements(paper, content, say)
         _lots(paper, content["lots"], say)
+    if "differences" in content:
+        _differences(paper, content["differences"], say)
     paper.note(say("confirm").format(content["days_to_object"]))
     return paper.finish(f"SHA-256 {found.hash.hex()}", say("page"))
 
@@ -222,6 +224,23 @@ def _lots(paper: Paper, lots: Sequence[Mapping[str, Any]], say: Any) -> None:
     paper.note(say("lots_note"))
 
 
+def _differences(paper: Paper, differences: Sequence[Mapping[str, Any]], say: Any) -> None:
+    paper.heading(say("differences"))
+    columns = [Column(say("account"), 50), Column(say("symbol"), 30)]
+    columns += [Column(say(name), 36, right=True) for name in ("in_ledger", "in_engine", "break")]
+    rows = [
+        (
+            each["account"],
+            each["asset"],
+            *((money if each["asset"] == CASH else weight)(each[side]) for side in ("ledger", "engine")),
+            str(each["break"]),
+        )
+        for each in differences
+    ]
+    paper.table(columns, rows)
+    paper.note(say("differences_note"))
+
+
 def mark(lot: Mapping[str, Any]) -> str:
     """Return the mark on a bar: maker, number and year."""
     return f"{lot['refiner']} {lot['serial']}" + (f" ({lot['year']})" if lot["year"] else "")
@@ -267,7 +286,23 @@ def workbook(found: Statement, language: Language) -> bytes:
         ),
     ]
     sheets += _account_sheets(content, say) if "accounts" not in content else [_accounts_sheet(content, say)]
+    if "differences" in content:
+        sheets.append(_difference_sheet(content["differences"], say))
     return writing.write_book(sheets, day)
+
+
+def _difference_sheet(differences: Sequence[Mapping[str, Any]], say: Any) -> Sheet:
+    rows = [
+        (
+            each["account"],
+            each["asset"],
+            *(scaled(each[side], 2 if each["asset"] == CASH else 3) for side in ("ledger", "engine")),
+            each["break"],
+        )
+        for each in differences
+    ]
+    heading = tuple(map(say, ("account", "symbol", "in_ledger", "in_engine", "break")))
+    return Sheet(say("differences_sheet"), heading, rows)
 
 
 def _accounts_sheet(content: Mapping[str, Any], say: Any) -> Sheet:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base.database import among
 from settlement.base.sub_accounts import PLEDGE, is_trading_account, owner_of
 from settlement.charges import tariff
+from settlement.closing import taken_over
 from settlement.closing.day import Day, Held, balances_at, holdings_at
 from settlement.documents.custody import RECEIPT_ISSUED
 from settlement.documents.kinds import TRADE
@@ -60,6 +61,8 @@ class Sources(NamedTuple):
     """The accounts that had something at either end of the day, or that something moved."""
     movements: Mapping[str, Sequence[Mapping[str, Any]]]
     lots: Mapping[str, Sequence[Mapping[str, Any]]]
+    differences: Mapping[str, Sequence[Mapping[str, Any]]]
+    """The differences between engine and ledger at the end of the day that were taken over into the next one."""
 
 
 async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
@@ -69,6 +72,7 @@ async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
     before = Day(day.day, day.first, day.first - 1)
     known = {row.account: row for row in await connection.execute(accounts)}
     opening, closing = await _balances(connection, before.last), await _balances(connection, day.last)
+    differences = await _differences(connection, day)
     had = {owner_of(name) for balances in (opening, closing) for (name, _), balance in balances.items() if balance}
     return Sources(
         day,
@@ -80,10 +84,18 @@ async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
         closing,
         {(held.account, held.asset): held for held in await holdings_at(connection, before)},
         {(held.account, held.asset): held for held in await holdings_at(connection, day)},
-        sorted((had | await _touched(connection, day)) & known.keys()),
+        sorted((had | differences.keys() | await _touched(connection, day)) & known.keys()),
         await _movements(connection, day),
         await _lots(connection, day, ended_at),
+        differences,
     )
+
+
+async def _differences(connection: AsyncConnection, day: Day) -> dict[str, list[Mapping[str, Any]]]:
+    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in await taken_over.of_day(connection, day.day):
+        found[owner_of(row.difference.account)].append(row.listed())
+    return dict(found)
 
 
 async def _balances(connection: AsyncConnection, sequence: int) -> dict[tuple[str, str], int]:

@@ -84,6 +84,19 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "Please confirm this statement or object to it over the API; without an objection within {} working days after "
         "the trading day, or after the day on which it was made if that is later, it counts as accepted.",
     ),
+    "differences": (
+        "账簿与交易系统日终差异（结转次日）",
+        "Differences of ledger and engine, taken over into the next day",
+    ),
+    "differences_sheet": ("日终差异", "Differences"),
+    "in_ledger": ("账簿", "Ledger"),
+    "in_engine": ("交易系统", "Engine"),
+    "break": ("差异编号", "Break"),
+    "differences_note": (
+        "本结算单数字以账簿为准；所列差异由两人核对后结转，查清并更正前保持未结。",
+        "The figures of this statement are the ledger's. Two people have seen each difference; it stays open as a "
+        "break until it is corrected.",
+    ),
     "lots_note": (
         "批次为以本账户名义注册的仓单所列实物；黄金权益按克计，成交后不指定批次。",
         "The lots are those of receipts issued to this account. Title is in grams of a class: a trade names no lot.",
@@ -154,6 +167,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "breaks": ("未结差异", "Open breaks"),
     "open_breaks": ("未结数", "Open"),
     "break.HOLDING": ("账户持有：系统与账簿", "holding of engine and ledger"),
+    "break.DAY_END": ("日终差异结转：系统与账簿", "taken over from a day's end: engine and ledger"),
     "break.POOL_ENGINE": ("品种总量：系统与账簿", "class in engine and ledger"),
     "break.POOL_LEDGER": ("品种总量：账簿与仓单", "class in ledger and receipts"),
     "break.POSTINGS": ("账簿分录与余额", "entries and balances"),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from settlement.documents.machine import CLERK, OPERATOR, Machine, Step
+
 CLOSING: Final = "CLOSING"
 """Some steps are not done."""
 CLOSED: Final = "CLOSED"
@@ -11,6 +13,20 @@ DAY_STATES: Final = (CLOSING, CLOSED)
 
 CAPACITIES: Final[Mapping[str, str]] = {"settlement": "settle", "warehouse": "settle", "risk": "operate"}
 """The capacities in which three people sign a closed day, each with the permission that it takes."""
+
+DAY_DIFFERENCE: Final = Machine(
+    "day_difference",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "TAKEN_OVER", (OPERATOR,), people=2),
+        "decline": Step(("PROPOSED",), "DECLINED", (CLERK, OPERATOR)),
+    },
+)
+"""A difference between engine and ledger at a day's end: a clerk proposes to take it over into the next day, and risk,
+who operates the market, approves.
+"""
+TAKEN_OVER: Final = DAY_DIFFERENCE.steps["approve"].after
+DIFFERENCE_DECLINED: Final = DAY_DIFFERENCE.steps["decline"].after
 
 RUNNING: Final = "RUNNING"
 """The step has begun; if the close was killed, it begins again."""

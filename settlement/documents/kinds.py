@@ -111,6 +111,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys", "warehouse_key"),
     "inventory_count": Kind("settlement.reconciliation.count_sessions", "inventory_count"),
     "break_write_off": Kind("settlement.reconciliation.resolutions", "recon_break"),
+    "day_difference": Kind("settlement.closing.taking_over", "day_difference"),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""
 

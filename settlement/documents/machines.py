@@ -7,6 +7,7 @@ from settlement.documents import (
     assays,
     banking,
     charges,
+    closing,
     counts,
     custody,
     kinds,
@@ -51,5 +52,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
         banking.WITHDRAWAL_LIMIT,
         counts.INVENTORY_COUNT,
         statements.INVOICE,
+        closing.DAY_DIFFERENCE,
     )
 }

@@ -29,8 +29,10 @@ class Difference(NamedTuple):
         return f"{self.account} has {ledger} of {self.asset} in the ledger and {engine} in the engine"
 
 
-async def differences(connection: AsyncConnection) -> list[Difference]:
-    """Return where engine and ledger differ now, by account and asset."""
+async def differences(
+    connection: AsyncConnection, of_account: str | None = None, of_asset: str | None = None
+) -> list[Difference]:
+    """Return where engine and ledger differ now, by account and asset; only of an account or an asset, if given."""
     columns = ledger_account.c
     ledger = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member").subquery("ledger")
     held = select(engine_holding.c.account, engine_holding.c.asset, engine_holding.c.total).subquery("held")
@@ -39,4 +41,8 @@ async def differences(connection: AsyncConnection) -> list[Difference]:
     balance, total = func.coalesce(ledger.c.balance, 0), func.coalesce(held.c.total, 0)
     query = select(account, asset, balance, total).select_from(ledger.join(held, same, full=True))
     query = query.where(balance != total).order_by(account, asset).limit(MOST)
+    if of_account is not None:
+        query = query.where(account == of_account)
+    if of_asset is not None:
+        query = query.where(asset == of_asset)
     return [Difference(row[0], row[1], int(row[2]), int(row[3])) for row in await connection.execute(query)]

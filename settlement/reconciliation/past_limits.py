@@ -14,7 +14,7 @@ from goldx.protocol.units import format_money
 from settlement.base.working_days import today
 from settlement.documents.reconciliation import BREAK_LISTED, BREAK_WAITS
 from settlement.reconciliation import break_limits, break_values
-from settlement.reconciliation.break_areas import ENGINE, WAREHOUSE, area_of
+from settlement.reconciliation.break_areas import DAY_END, ENGINE, WAREHOUSE, area_of
 from settlement.reconciliation.break_limits import Limits
 from settlement.reconciliation.breaks import days_old
 from settlement.tables.reconciliation import recon_break
@@ -80,7 +80,9 @@ async def _rows(connection: AsyncConnection, day: date | None) -> list[tuple[Row
 
 def _stop(row: Row[Any], area: str, limits: Limits, value: int | None) -> Stop:
     limit = limits[break_limits.AGE_LIMIT]
-    if area == ENGINE:
+    if row.kind == DAY_END:
+        why = f"engine and ledger differed {row.note}, and no entry has corrected it"
+    elif area == ENGINE:
         why = "engine and ledger differ"
     else:
         why = f"it is {row.days} working days old, and unexplained breaks of {area} stop the day from {limit} on"
@@ -91,6 +93,11 @@ def _stop(row: Row[Any], area: str, limits: Limits, value: int | None) -> Stop:
 
 def _clear(row: Row[Any], area: str, limits: Limits, value: int | None) -> tuple[str, ...]:
     """Return what can be done about a break, and by whom."""
+    if row.kind == DAY_END:
+        return (
+            "two clerks correct it by an entry, a clerk resolves it by that correction, and a run finds no difference",
+            "two clerks write it off, once engine and ledger agree about the account",
+        )
     if area == ENGINE:
         return (
             "settlement catches up with the engine: the operator looks at goldx health settlement",

@@ -20,8 +20,8 @@ from settlement.base.sub_accounts import owner_of
 from settlement.base.texts import printable
 from settlement.documents.reconciliation import BREAK
 from settlement.ledger import corrections
-from settlement.reconciliation import break_limits, break_values, break_work
-from settlement.reconciliation.break_areas import ENGINE, area_of
+from settlement.reconciliation import break_limits, break_values, break_work, day_end
+from settlement.reconciliation.break_areas import DAY_END, ENGINE, area_of
 from settlement.reconciliation.breaks import shown
 from settlement.tables.assays import assay
 from settlement.tables.base import proposal
@@ -155,6 +155,9 @@ def _difference(row: Row[Any]) -> dict[str, str]:
 async def _check_value(connection: AsyncConnection, row: Row[Any]) -> int:
     """Return the value of a break in fen. Raises Refused (TOO_VALUABLE) if it is unknown or above its area's limit."""
     area = area_of(row.scope, row.kind)
+    if row.kind == DAY_END and await day_end.agree_now(connection, row.subject, row.asset):
+        # Nothing is left to be corrected, whatever it was worth at the end of its day.
+        return (await break_values.of(connection, [row]))[row.break_id] or 0
     if area == ENGINE:
         text = f"break {row.break_id} is between engine and ledger, which must agree: it is never written off"
         raise Refused("TOO_VALUABLE", text)

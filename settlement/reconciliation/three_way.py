@@ -22,6 +22,7 @@ BILL               a bill, and the fees that are on it
 CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
 UNIDENTIFIED       money or metal that was moved without a document
 HISTORY            the present state and the acts recorded about it, or a document and what was sent and posted for it
+DAY_END            ledger and engine at the end of a day, taken over by two people; no run finds it, a run can end it
 =================  =========================================================================================
 """
 
@@ -41,7 +42,7 @@ from settlement.documents.kinds import UNIDENTIFIED
 from settlement.documents.lots import IN_POOL
 from settlement.ledger.busts import standing
 from settlement.lots.customs import DOMESTIC
-from settlement.reconciliation import documents, fees, histories
+from settlement.reconciliation import day_end, documents, fees, histories
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run
@@ -94,6 +95,7 @@ async def reconcile(engine: AsyncEngine, by: str) -> Report:
         found = await compare(connection)
     async with engine.begin() as connection:
         run_id = await record_run(connection, by, BOOKS, found.checked, found.breaks, found.sequence)
+        await day_end.end_corrected(connection, by, run_id, found.breaks)
     return Report(run_id, found.sequence, found.checked, tuple(found.breaks))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Column, LargeBinary, Row, Select, Table, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.protocol.units import BadValue, format_money, format_price
+from goldx.protocol.units import BadValue, format_amount, format_money, format_price
 from settlement.base import proposals
 from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -27,6 +27,7 @@ from settlement.tables.assays import assay_exchange
 from settlement.tables.banking import bank_tie
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
+from settlement.tables.closing import day_difference
 from settlement.tables.counts import inventory_count
 from settlement.tables.custody import encumbrance, receipt, transfer, transfer_lot
 from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
@@ -61,6 +62,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "aml_report": aml_report,
     "invoice": invoice,
     "bank_tie": bank_tie,
+    "day_difference": day_difference,
 }
 """The table of each kind of document that has a number and a status."""
 
@@ -107,6 +109,8 @@ def written(kind: str, row: Row[Any]) -> dict[str, Any]:
             found[name], found["unit"] = figures.shown(row.name, value)
         elif (kind, name) == ("load_out", "price"):
             found[name] = format_price(value)
+        elif kind == "day_difference" and name in ("engine", "ledger"):
+            found[name] = format_amount(value, row.asset)
         elif kind == "break" and name in ("expected", "found"):
             found[name] = breaks.shown(row.unit, row.asset, value)
         else:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.units import BadValue
 from settlement.base import audit, proposals
 from settlement.base.steps import SERVICE
 from settlement.documents.kinds import KINDS
@@ -58,25 +59,36 @@ def _movement(name: str) -> Movement:
     return found
 
 
-async def approve(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
+async def approve(
+    connection: AsyncConnection, by: str, proposal_id: int, kind: str | None = None
+) -> proposals.Proposal:
     """Approve a proposal as the second person; a movement of holdings is queued for the engine.
 
-    Raises BadValue for an unknown proposal, Refused for one that is decided, for the first person (SAME_PERSON), and
-    where the present state forbids it.
+    Raises BadValue for an unknown proposal or one that is not of ``kind``, Refused for one that is decided, for the
+    first person (SAME_PERSON), and where the present state forbids it.
     """
+    await _check_kind(connection, proposal_id, kind)
     decided = await proposals.decide(connection, by, proposal_id, "APPROVED")
     await DECISIONS[decided.kind].approved(connection, by, decided.subjects)
     return decided
 
 
-async def decline(connection: AsyncConnection, by: str, proposal_id: int) -> proposals.Proposal:
+async def decline(
+    connection: AsyncConnection, by: str, proposal_id: int, kind: str | None = None
+) -> proposals.Proposal:
     """Decline a proposal, which its proposer may do, too.
 
-    Raises BadValue for an unknown proposal, Refused for one that is decided.
+    Raises BadValue for an unknown proposal or one that is not of ``kind``, Refused for one that is decided.
     """
+    await _check_kind(connection, proposal_id, kind)
     decided = await proposals.decide(connection, by, proposal_id, "DECLINED")
     await DECISIONS[decided.kind].declined(connection, by, decided.subjects)
     return decided
+
+
+async def _check_kind(connection: AsyncConnection, proposal_id: int, kind: str | None) -> None:
+    if kind is not None and (await proposals.find(connection, proposal_id)).kind != kind:
+        raise BadValue("proposal", proposal_id, f"the number of a proposal of the kind {kind}")
 
 
 async def close(

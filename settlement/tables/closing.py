@@ -19,10 +19,20 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from settlement.documents.closing import CAPACITIES, CLOSING_METHODS, DAY_STATES, SETTLEMENT_METHODS, STEP_STATES
+from settlement.documents.closing import (
+    CAPACITIES,
+    CLOSING_METHODS,
+    DAY_DIFFERENCE,
+    DAY_STATES,
+    DIFFERENCE_DECLINED,
+    SETTLEMENT_METHODS,
+    STEP_STATES,
+    TAKEN_OVER,
+)
 from settlement.tables.columns import integer, metadata, number, one_of, string, total
 
 phase_change = Table(
@@ -123,6 +133,37 @@ close_step = Table(
     CheckConstraint("(status = 'BLOCKED') = (obstacles IS NOT NULL)", name="blocked_by_something"),
 )
 """The steps of each day's close. ``facts``: what a step has read that the engine's events do not determine."""
+
+day_difference = Table(
+    "day_difference",
+    metadata,
+    number("difference_no"),
+    Column("day", Date, ForeignKey("business_day.day"), nullable=False),
+    string("account"),
+    string("asset"),
+    total("engine"),
+    total("ledger"),
+    Column("owner", Text, ForeignKey("staff.staff"), nullable=False),
+    string("reason"),
+    string("status"),
+    Column("break_id", BigInteger, ForeignKey("recon_break.break_id")),
+    one_of("status", DAY_DIFFERENCE.states),
+    CheckConstraint("engine <> ledger", name="differ"),
+    CheckConstraint(f"(status = {TAKEN_OVER!r}) = (break_id IS NOT NULL)", name="taken_over_as_a_break"),
+    Index(
+        "uq_day_difference_day_account_asset",
+        "day",
+        "account",
+        "asset",
+        unique=True,
+        postgresql_where=text(f"status <> {DIFFERENCE_DECLINED!r}"),
+    ),
+)
+"""Differences between engine and ledger at the end of a day that people have seen and take over into the next day.
+
+``engine`` and ``ledger`` are the figures that they have seen, in fen for CNY and in fine mg for gold. ``break_id`` is
+the break that each of them is from its approval on, and ``owner`` who deals with it.
+"""
 
 day_price = Table(
     "day_price",

@@ -158,7 +158,7 @@ AREAS = (
         "settlement",
         tuple(
             f"tests/settlement/closing/test_{name}.py"
-            for name in ("day", "close", "prices", "fees", "signing", "opening", "time_stamps")
+            for name in ("day", "close", "prices", "fees", "signing", "opening", "time_stamps", "taken_over")
         ),
         (),
         closing.BUGS,

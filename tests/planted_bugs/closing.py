@@ -13,7 +13,56 @@ STAMPS = "closing/time_stamps.py"
 
 CLOSE = "closing/close.py"
 
+BOOKS = "closing/books.py"
+TAKING_OVER = "closing/taking_over.py"
+TAKEN_OVER = "closing/taken_over.py"
+
 BUGS = (
+    Bug("any difference is covered by one that was seen", BOOKS, "if each not in seen]", "if not seen]"),
+    Bug("a difference is taken over that nobody has seen", TAKING_OVER, "if each not in there:", "if not there:"),
+    Bug(
+        "a proposed taking over counts",
+        TAKEN_OVER,
+        "columns.status == TAKEN_OVER",
+        'columns.status.in_((TAKEN_OVER, "PROPOSED"))',
+    ),
+    Bug(
+        "figures that have changed are approved",
+        TAKING_OVER,
+        "    await _check(connection, day, seen)\n    ended =",
+        "    ended =",
+    ),
+    Bug(
+        "a difference of a day's end is written off while it is there",
+        "reconciliation/resolutions.py",
+        "row.kind == DAY_END and await day_end.agree_now(connection, row.subject, row.asset)",
+        "row.kind == DAY_END",
+    ),
+    Bug(
+        "a run ends what nobody has corrected",
+        "reconciliation/day_end.py",
+        "columns.status == _RESOLVED)",
+        "columns.status != CORRECTED)",
+    ),
+    Bug(
+        "a run ends a break of a day's end that is there still",
+        "reconciliation/day_end.py",
+        "if (row.subject, row.asset) not in differ]",
+        "]",
+    ),
+    Bug(
+        "a break of a day's end lets the next day open",
+        "reconciliation/break_areas.py",
+        "    if scope == DAY_END_SCOPE:\n        return ENGINE\n",
+        "",
+    ),
+    Bug(
+        "a difference that was written off covers the next one",
+        "reconciliation/day_end.py",
+        "await connection.execute(over.where(these).values(status=CORRECTED))",
+        "",
+    ),
+    Bug("what is taken over is not in the bulletin", "closing/bulletin.py", "where(or_(then, taken))", "where(then)"),
     Bug(
         "a step begins by no act",
         CLOSE,

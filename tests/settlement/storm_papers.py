@@ -22,9 +22,10 @@ from settlement.banking.payouts import Payee
 from settlement.banking.withdrawal_limits import Limits
 from settlement.banking.withdrawals import Request
 from settlement.base import working_days
-from settlement.closing import close, invoices, signing, statements
+from settlement.closing import close, invoices, signing, statements, taking_over
 from settlement.ledger import cash, corrections, fee_payouts
 from settlement.reconciliation import resolutions
+from settlement.reconciliation.holdings import Difference
 from settlement.tables.banking import bank_item, payment_in_file, payment_order
 from settlement.tables.base import proposal
 from settlement.tables.ledger import cash_transfer
@@ -197,6 +198,12 @@ class Storm(MetalActs):
         capacity, by = self._dice.choice((("settlement", ONE), ("warehouse", OTHER), ("risk", RISK)))
         day = self._dice.choice((working_days.today(), working_days.parse_day("day", DAYS[0])))
         await self._act(signing.sign, by, day, capacity)
+
+    @about("day_difference")
+    async def take_difference_over(self) -> None:
+        """Refused, as engine and ledger do not differ here."""
+        seen = Difference(self._account(), "CNY", 1, 2)
+        await self._act(taking_over.propose, ONE, working_days.today(), [seen], OTHER, "lost")
 
     @about("account_statement", times=2)
     async def read_statement(self) -> None:

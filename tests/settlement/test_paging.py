@@ -35,6 +35,7 @@ ONE_DOCUMENT = {
     "/bank-statements/{number}",
     "/days/obstacles",
     "/days/{day}",
+    "/days/{day}/differences",
     "/payment-files/{number}/content",
     "/load-outs/{number}",
     "/tickets/{number}",

