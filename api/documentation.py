@@ -12,6 +12,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
+from api.edge.problems import Problem
+
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """The page's Content-Security-Policy: whatever the page contains, browsers load nothing else."""
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -23,6 +25,16 @@ th { text-align: left; background: #f3f0e6; } td { vertical-align: top; }
 code { background: #f3f0e6; padding: 0 .2rem; }
 .method { display: inline-block; min-width: 4rem; color: #8a6d00; }
 """
+
+
+class DocumentedApp(FastAPI):
+    """An application whose OpenAPI document has the record of problems, to which its routes refer."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document."""
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        return document
 
 
 def install(app: FastAPI) -> None:

@@ -55,8 +55,13 @@ class _Escaped(JSONResponse):
 
 
 def documented(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """Return the ``responses`` of routes: for each status a problem, described by a text."""
-    return {status: {"model": Problem, "description": text} for status, text in texts.items()}
+    """Return the ``responses`` of routes: for each status a problem, described by a text.
+
+    They refer to ``Problem``, which the document itself has (``api.documentation``): as the ``model`` of each response
+    it would cost FastAPI a validator for each status of each route.
+    """
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in texts.items()}
 
 
 def refused(error: Refusal) -> JSONResponse:

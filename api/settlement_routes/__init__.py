@@ -5,6 +5,8 @@ their own keys is under ``/v1/statements``, ``/v1/withdrawals`` and ``/v1/payees
 Every listing comes in pages (``api.listing``).
 """
 
+from typing import Final
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
@@ -32,7 +34,7 @@ from api.settlement_routes import (
 from settlement.base.refusal import Refused
 from settlement.workbooks.cells import BadFile
 
-FOLDERS = (
+FOLDERS: Final = (
     lots,
     intake,
     assays,
@@ -52,17 +54,14 @@ FOLDERS = (
     breaks,
     counts,
 )
-"""The routers, in the order of their routes in the documentation."""
+"""The modules with one router each, in the order of their routes in the documentation."""
+_OTHERS: Final = (assays.public, closing.members, closing.public, withdrawals.members)
+ROUTES: Final = tuple(route for router in (*(folder.router for folder in FOLDERS), *_OTHERS) for route in router.routes)
+"""All routes, in that order."""
 
 
 def install(app: FastAPI) -> None:
-    """Add the routes to the application, and the answers to settlement's refusals."""
-    for folder in FOLDERS:
-        app.include_router(folder.router)
-    app.include_router(assays.public)
-    app.include_router(closing.members)
-    app.include_router(closing.public)
-    app.include_router(withdrawals.members)
+    """Add the answers to settlement's refusals to the application."""
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, error: Refused) -> JSONResponse:

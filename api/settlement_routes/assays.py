@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.edge.problems import Problem
+from api.edge.problems import documented
 from api.listing import ThePage, listed
 from api.settlement_routes.access import (
     Clerk,
@@ -158,7 +158,7 @@ async def print_certificate(_: Reader, connection: Transaction, number: Number) 
     return Response(data, media_type="application/pdf")
 
 
-@public.get("/{number}", responses={422: {"model": Problem, "description": "a value that is not allowed"}})
+@public.get("/{number}", responses=documented({422: "a value that is not allowed"}))
 async def check_certificate(
     connection: Transaction,
     number: Number,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from api.edge.problems import Problem
+from api.edge.problems import documented
 from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheMember, Transaction, new_router
 from api.settlement_routes.papers import PAPERS
@@ -27,7 +27,7 @@ members = new_router("/v1", "members")
 public = APIRouter(
     prefix="/v1/bulletins",
     tags=["bulletins"],
-    responses={422: {"model": Problem, "description": "a value that is not allowed"}},
+    responses=documented({422: "a value that is not allowed"}),
 )
 
 STATEMENT = Projection(

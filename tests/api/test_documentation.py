@@ -1,5 +1,6 @@
 """The documentation at ``/docs`` names every route, and loads nothing from another host."""
 
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from api import documentation
 from api.app import GatewayServer, create_app
@@ -49,6 +51,24 @@ async def test_the_documentation_loads_nothing(gateway: GatewayServer) -> None:
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
                 assert parameter["name"] in answer.text
+
+
+def test_the_document_has_every_record_that_it_refers_to() -> None:
+    document = create_app().openapi()
+    text = json.dumps(document)
+    referred = set(re.findall(r'"#/components/schemas/(\w+)"', text))
+    assert "Problem" in referred
+    assert referred <= set(document["components"]["schemas"])
+    refusal = document["paths"]["/v1/book/{symbol}"]["get"]["responses"]["404"]
+    assert list(refusal["content"]) == ["application/problem+json"]
+
+
+def test_the_routes_are_built_once_for_all_applications() -> None:
+    """A session waits for whatever a gateway builds in its first request."""
+    first, second = ([route for route in create_app().routes if isinstance(route, APIRoute)] for _ in range(2))
+    built = [route for route in first if any(route is other for other in second)]
+    assert len(built) > 200
+    assert {route.path for route in first if route not in built} == {"/docs"}
 
 
 def test_what_stands_in_a_route_is_text() -> None:
