@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
+from math import inf
 from time import process_time
 from typing import Final
 
@@ -33,12 +34,15 @@ def _limited(seconds: float) -> Iterator[None]:
     """Raise TooSlow in what runs once it has used so many seconds of processor time; 0: without a limit.
 
     The time is looked at ten times within the limit. A timer of processor time would make the clock coarse: while
-    one runs, Linux counts a process's time by ticks of its scheduler.
+    one runs, Linux counts a process's time by ticks of its scheduler. TooSlow is raised once: a second one would end
+    whatever handles the first.
     """
     end = process_time() + seconds
 
     def look(*_: object) -> None:
+        nonlocal end
         if process_time() > end:
+            end = inf
             raise TooSlow
 
     signal.signal(signal.SIGALRM, look)

@@ -1,6 +1,8 @@
 """``goldx bench matching`` runs, and every engine makes the same trades (peers: requirements/bench.lock)."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -28,6 +30,26 @@ def test_an_engine_that_takes_too_long_takes_no_part_and_the_next_one_runs() -> 
             "missing": "it needs more than 0.02 s of processor time for 20,000 messages"
         }
         assert worker.run("goldx full", "thin", 200, 1)["count"] > 0
+
+
+LOOKED_AT_AGAIN = """
+import signal
+from benchmarks.matching.worker import TooSlow, _limited
+with _limited(0):
+    try:
+        signal.raise_signal(signal.SIGALRM)
+    except TooSlow:
+        signal.raise_signal(signal.SIGALRM)
+        print("once")
+"""
+
+
+def test_an_engine_is_stopped_once() -> None:
+    """In a process of its own, as the signal here belongs to the time limit of the tests; without a timer."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LOOKED_AT_AGAIN], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("once\n", "")
 
 
 def test_a_peer_that_is_not_installed_says_how_to_install_it() -> None:

@@ -216,16 +216,25 @@ async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: 
 
 
 async def test_a_standby_gives_way_to_an_engine_that_is_none(valkey_url: str, redis: Redis, shard: str) -> None:
-    """Both start together. A standby that is alone leads after the time of one lease."""
-    settings = {"GOLDX_LEASE_MS": "5000"}
+    """A standby that was first waits for the time of one lease, within which an engine that is none leads."""
+    settings = {"GOLDX_LEASE_MS": "60000"}
     async with engine_process(valkey_url, shard, settings, "--standby") as standby:
         await standby.ready()
         async with engine_process(valkey_url, shard, settings) as engine:
             assert "role=leader epoch=1" in await engine.ready()
             assert not any('"leads"' in line for line in standby.log)
+            assert await redis.get(Keys(shard).leader) == b"1"
             await engine.stop()
+        await standby.stop()
+
+
+async def test_a_standby_that_is_alone_leads_after_the_time_of_one_lease(
+    valkey_url: str, redis: Redis, shard: str
+) -> None:
+    async with engine_process(valkey_url, shard, {"GOLDX_LEASE_MS": "500"}, "--standby") as standby:
+        await standby.ready()
         await standby.says('"leads"')
-        assert await redis.get(Keys(shard).leader) == b"2"
+        assert await redis.get(Keys(shard).leader) == b"1"
         await standby.stop()
 
 
