@@ -74,7 +74,7 @@ async def test_answers_are_those_of_the_gateway_itself(
     monkeypatch.setattr(staff_module, "CHECK_SECONDS", 0.1)
     own = await rest("auditor", "GET", "/audit")
     refused = await rest("M1", "GET", "/audit", 403)
-    settings = Settings(gateway_port=0, shard=shard, gateway_id="second", staff_patience_seconds=1)
+    settings = Settings(gateway_port=0, shard=shard, gateway_id="second", staff_patience_seconds=3)
     async with (
         running(settings, valkey_url, migrated_url) as server,
         httpx.AsyncClient(base_url=server.url, timeout=60) as http,
@@ -157,7 +157,7 @@ async def test_a_process_that_computes_is_not_taken_for_one_that_hangs(
     staffs: list[StaffProcess] = []
     async with await asyncio.start_unix_server(say_nothing, folder / staff_module.SOCKET):
         for program in ("while True: pass", "import time; time.sleep(60)"):
-            staff = StaffProcess(Settings(staff_patience_seconds=1), "unix:///nowhere", "postgresql+asyncpg:///nowhere")
+            staff = StaffProcess(Settings(staff_patience_seconds=3), "unix:///nowhere", "postgresql+asyncpg:///nowhere")
             staff._process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
             staff._client, staff._folder = httpx.AsyncClient(), folder
             staffs.append(staff)
@@ -167,7 +167,7 @@ async def test_a_process_that_computes_is_not_taken_for_one_that_hangs(
         assert busy._process is not None
         assert await idle._process.wait() == -signal.SIGKILL
         assert (idle.hangs, busy.hangs, busy._process.returncode) == (1, 0, None)
-        monkeypatch.setattr(staff_module, "ANSWER_SECONDS", 1.0)
+        monkeypatch.setattr(staff_module, "ANSWER_SECONDS", 3.0)
         assert await busy._process.wait() == -signal.SIGKILL, "no request may take longer"
         ended.set()
     for task in watches:

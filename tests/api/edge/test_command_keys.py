@@ -79,8 +79,8 @@ async def test_a_request_whose_answer_was_lost_is_not_carried_out_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its gateway was killed after it had taken the key: nothing is placed, and the caller learns it."""
-    monkeypatch.setattr(command_keys, "WAIT_SECONDS", 0.1)
     sent = await ask(desk, "k", "market.set_phase", symbol=desk.symbol, phase="halted")
+    monkeypatch.setattr(command_keys, "WAIT_SECONDS", 0.1)
     name = Keys(desk.services.shard).command_key("op", f"{desk.symbol} k")
     redis = redis_client.connect(desk.services.valkey_url)
     kept = msgspec.json.decode(await redis.get(name) or b"")

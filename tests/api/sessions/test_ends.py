@@ -161,7 +161,6 @@ async def test_of_log_ons_at_once_under_one_name_the_registered_one_has_the_sess
 
 
 async def test_a_gateway_that_dies_for_good_is_noticed_by_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_entries, "LOST_READS", 6)
     other = OtherGateway(desk.services, "gateway-mortal")
     url = await other.start()
     program = connect(url, desk.services.keys["FIRM-A"])
@@ -172,6 +171,7 @@ async def test_a_gateway_that_dies_for_good_is_noticed_by_another(desk: Desk, mo
     await lasting.call("session.cancel_on_disconnect", enabled=False)
     await place(lasting, desk, "lasting")
     await until(lambda: status(desk, "lasting") == status(desk, "orphan") == "open")
+    monkeypatch.setattr(gateway_entries, "LOST_READS", 6)
     await other.kill()
     await until(lambda: status(desk, "orphan") == "ended")
     for client in (program, lasting):
@@ -194,12 +194,12 @@ async def until_gone(redis: Any, key: str) -> None:
 async def test_a_gateway_that_slept_too_long_ends_and_its_orders_do(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway_entries, "LOST_READS", 6)
     other = OtherGateway(desk.services, "gateway-asleep")
     url = await other.start()
     program = connect(url, desk.services.keys["FIRM-A"])
     await program.__aenter__()
     await place(program, desk, "of-the-sleeper")
+    monkeypatch.setattr(gateway_entries, "LOST_READS", 6)
     other.process.send_signal(signal.SIGSTOP)
     await until(lambda: status(desk, "of-the-sleeper") == "ended")
     other.process.send_signal(signal.SIGCONT)
