@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.banking import matching, near_ties, payers, payouts, ties
+from settlement.banking import matching, near_ties, payers, payouts, ties, undoing
 from settlement.banking.statements import BOOKED, UNCLEAR_REVERSALS
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
@@ -244,8 +244,16 @@ async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Fou
         return _left(row, f"{why}, whose money is on its way to the engine")
     rejected = await payouts.back_of(connection, original.cash_id)
     if rejected is not None and not await _is_tied(connection, rejected.cash_id):
-        why += ", which the bank had rejected: its money came back then"
-        return await _tie(connection, by, row, rejected, why)
+        undone = await undoing.find(connection, rejected.cash_id)
+        status = None if undone is None else undone.status
+        if status == "SENDING":
+            return _left(row, f"{why}, which was paid after all: money that came back is on its way out again")
+        if status != "DONE":
+            why += ", which the bank had rejected: its money came back then"
+            await undoing.end(
+                connection, by, rejected.cash_id, f"payment {row.item_no} returned what the bank had paid"
+            )
+            return await _tie(connection, by, row, rejected, why)
     if original.status == "DONE":
         payment = cash.Payment(row.item_no, "RETURN", why, original.item_no)
         return await _propose(connection, by, row, original.account_name, payment)

@@ -15,7 +15,7 @@ from sqlalchemy import Row, Select, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import accounts, payment_files
+from settlement.banking import accounts, payment_files, undoing
 from settlement.banking.answers import Answer
 from settlement.banking.payment_files import Debtor, Instruction
 from settlement.base import audit, proposals
@@ -303,16 +303,25 @@ async def back_of(connection: AsyncConnection, cash_id: int) -> Row[Any] | None:
     return (await connection.execute(query)).first()
 
 
+async def came_back_for(connection: AsyncConnection, cash_id: int) -> int | None:
+    """Return the order for which money came back since the bank had rejected it, None for any other money."""
+    found = select(payment_answer.c.cash_id).where(payment_answer.c.back_cash_id == cash_id)
+    return await connection.scalar(found)
+
+
 async def paid(connection: AsyncConnection, by: str, cash_id: int) -> str:
     """End the proposal that would bring the money of an order back, which the bank has paid after all.
 
-    Return a note where money came back, or would have, else nothing.
+    Where the money is back already, the account owes it. Return a note where money came back, or would have, else
+    nothing.
     """
     back = await back_of(connection, cash_id)
     if back is None:
         return ""
     if back.status != "PROPOSED":
-        return f"the bank had rejected it, and its money is back (cash {back.cash_id}): ask the bank"
+        why = f"the bank has paid cash {cash_id} after all, which it had rejected"
+        undone = await undoing.undo(connection, by, back.cash_id, "PAID_AFTER_ALL", why)
+        return f"the bank had rejected it, and its money is back: {undone}"
     await cash.declined(connection, by, [back.cash_id])
     await proposals.lapse(connection, by, "cash", [back.cash_id])
     return f"the bank had rejected it: the proposal to bring its money back (cash {back.cash_id}) has ended"

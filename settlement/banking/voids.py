@@ -213,6 +213,9 @@ async def _undo_money(connection: AsyncConnection, by: str, ties: Sequence[Row[A
         elif row.how in ("RECORDED", "TIED"):
             notes.append(f"cash {row.cash_id} is open again")
             notes += await _not_paid(connection, by, row.cash_id, why)
+            order = await payouts.came_back_for(connection, row.cash_id)
+            if order is not None and await payouts.is_paid(connection, order):
+                notes.append(await payouts.paid(connection, by, order))
     for row in done.values():
         if row.cash_id not in paired:
             notes.append(str(await undoing.undo(connection, by, row.cash_id, "VOIDED", why)))

@@ -10,7 +10,7 @@ APPROVED     is on its way to the engine, which takes the money out of the holdi
 REFUSED      was refused by the engine; ``reason`` is the engine's
 HELD         has its money out of the holding, and is in no payment file yet
 SENT         is in a payment file for the bank
-PAID         was paid, by the bank's answer or its statement
+PAID         was paid, by the bank's answer or its statement, also if the bank had rejected it before
 REJECTED     was rejected by the bank; ``reason`` is the bank's
 RETURNED     was paid and came back
 CANCELLED    was cancelled by the member, or stopped by the venue; ``reason`` says why it was stopped
@@ -29,18 +29,42 @@ from goldx.protocol.units import BadValue
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.documents.banking import WITHDRAWAL_STATES
 from settlement.documents.ledger import BANK_REFERENCE_USED
-from settlement.tables.banking import bank_match, payment_answer, payment_in_file, payment_order
+from settlement.tables.banking import (
+    bank_match,
+    payment_answer,
+    payment_in_file,
+    payment_order,
+    undone_attempt,
+    undone_money,
+)
 from settlement.tables.ledger import cash_transfer
 from settlement.tables.withdrawals import payee_account, withdrawal
 
 
 def _came_back(*statuses: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return whether money in of these statuses came back: since the bank rejected the payment, and as a return."""
+    """Return whether money in of these statuses came back: since the bank rejected the payment, and as a return.
+
+    Money that is owed, as the bank has paid what it had rejected, came back only as long as it is not out again.
+    """
     money, again, tied = cash_transfer.alias(), bank_match.alias(), bank_match.alias()
+    out_again = cash_transfer.alias()
+    undoing = (
+        exists()
+        .select_from(
+            undone_money.outerjoin(undone_attempt, undone_attempt.c.undone_no == undone_money.c.undone_no).outerjoin(
+                out_again, out_again.c.cash_id == undone_attempt.c.cash_id
+            )
+        )
+        .where(
+            undone_money.c.cash_id == money.c.cash_id,
+            undone_money.c.ended.is_(None),
+            *((out_again.c.status == "DONE",) if statuses == ("DONE",) else ()),
+        )
+    )
     rejected = (
         exists()
         .select_from(payment_answer.join(money, money.c.cash_id == payment_answer.c.back_cash_id))
-        .where(payment_answer.c.cash_id == withdrawal.c.cash_id, money.c.status.in_(statuses))
+        .where(payment_answer.c.cash_id == withdrawal.c.cash_id, money.c.status.in_(statuses), ~undoing)
     )
     joined = again.join(money, money.c.cash_id == again.c.cash_id).join(tied, tied.c.item_no == again.c.against_item)
     returned = (

@@ -5,7 +5,9 @@ from tests.planted_bugs.bug import Bug
 CHAIN = "chain.py"
 DEPOSITS = "deposits.py"
 MATCHING = "matching.py"
+PAYMENTS = "payouts.py"
 PROOF = "bank_reconciliation.py"
+STATES = "withdrawal_states.py"
 TIES = "ties.py"
 VOIDED = "voided.py"
 VOIDS = "voids.py"
@@ -91,5 +93,20 @@ BUGS = (
         VOIDED,
         'return "" if order is None else f"after void {order}"',
         'return "" if order else ""',
+    ),
+    Bug("what was paid after all is not owed", PAYMENTS, 'if back.status != "PROPOSED":', 'if back.status == "NEVER":'),
+    Bug(
+        "what was returned stays owed",
+        DEPOSITS,
+        "await undoing.end(connection, by, rejected.cash_id,",
+        "str((connection, by, rejected.cash_id),",
+    ),
+    Bug("a return is tied to money that is out again", DEPOSITS, 'if status != "DONE":', 'if status != "NEVER":'),
+    Bug("a voided return leaves nothing owed", VOIDS, "if order is not None and await", "if order == 0 and await"),
+    Bug(
+        "what is owed after a payment counts as rejected",
+        STATES,
+        '*((out_again.c.status == "DONE",) if statuses == ("DONE",) else ()),',
+        'out_again.c.status == "DONE",',
     ),
 )

@@ -4,9 +4,23 @@ from datetime import timedelta
 
 import pytest
 
-from settlement.banking import answers, bank_reconciliation, camt, deposits, imports, payouts, swift
+from settlement.banking import (
+    answers,
+    bank_reconciliation,
+    camt,
+    claims,
+    deposits,
+    imports,
+    payouts,
+    swift,
+    voids,
+    withdrawal_states,
+    withdrawals,
+)
 from settlement.banking.answers import Answer
 from settlement.base import proposals
+from settlement.ledger import cash
+from settlement.service import movements
 from tests.settlement.banking.bank_days import statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.test_payouts import ordered, pain_002
@@ -42,8 +56,10 @@ async def test_a_payment_that_was_rejected_after_it_was_booked_comes_back_once(
     back = Payment(20_000, name, "厦门某某珠宝", reason="AC04")
     out, found = await statement(exchange, bank, Payment(-20_000, name, "厦门某某珠宝"), back)
     assert (out.how, found.how, found.proposal) == ("RECORDED", "RECORDED", None)
-    assert "its money is back (cash 3): ask the bank" in out.why
+    assert "the bank had rejected it, and its money is back: cash 3 goes back: proposal 4" in out.why
     assert found.why == "it takes back payment 2, which the bank had rejected: its money came back then"
+    await refused(exchange, "ILLEGAL_STEP", proposals.decide, OTHER, 4, "APPROVED")
+    assert await do(exchange, claims.listing) == []
     assert exchange.held("A.H") == 100_000
     assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
 
@@ -61,6 +77,94 @@ async def test_a_payment_that_was_rejected_and_is_paid_after_all_does_not_come_b
     for one in taken:
         await refused(exchange, "ILLEGAL_STEP", proposals.decide, OTHER, one.proposal, "APPROVED")
     assert exchange.held("A.H") == 50_000
+
+
+async def given_back(exchange: SmallExchange) -> str:
+    """A payment of a member's withdrawal that the bank has rejected, and whose money is back; its end-to-end id."""
+    await exchange.approve(await do(exchange, withdrawals.pay, ONE, "A.H", 20_000, 1))
+    await exchange.round_trip()
+    await do(exchange, payouts.send, ONE, ACCOUNT)
+    (order,) = await do(exchange, payouts.listing)
+    (taken,) = await do(exchange, payouts.take_answers, ONE, answers.parse(pain_002((order.end_to_end, "RJCT", ""))))
+    await exchange.approve(taken.proposal or 0)
+    await exchange.round_trip()
+    assert exchange.held("A.H") == 100_000
+    return str(order.end_to_end)
+
+
+async def state(exchange: SmallExchange) -> tuple[str, bool]:
+    found = await do(exchange, withdrawal_states.find, 1)
+    return found.state, found.money_back
+
+
+@pytest.mark.parametrize("by_answer", [True, False])
+async def test_what_is_paid_after_its_money_came_back_is_owed(
+    exchange: SmallExchange, ready: MockBank, by_answer: bool
+) -> None:
+    name = await given_back(exchange)
+    assert await state(exchange) == ("REJECTED", True)
+    if by_answer:
+        (taken,) = await do(exchange, payouts.take_answers, ONE, answers.parse(pain_002((name, "ACSC", ""))))
+        assert taken.note == "the bank had rejected it, and its money is back: cash 3 goes back: proposal 6"
+    (out,) = await statement(exchange, ready, Payment(-20_000, name))
+    known = "it is to be undone already" if by_answer else "proposal 6"
+    assert out.why.endswith(f"the bank had rejected it, and its money is back: cash 3 goes back: {known}")
+    assert await state(exchange) == ("PAID", True)
+    (claim,) = await do(exchange, claims.listing)
+    assert (claim.of_cash, claim.account, claim.amount_fen, claim.status) == (3, "A.H", -20_000, "PROPOSED")
+    why = await refused(exchange, "ARREAR", cash.propose, ONE, "A.H", -1, "out-1")
+    assert why.endswith("since the bank has paid what it had rejected, after the money had come back (cash 3)")
+    (one,) = (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks
+    assert (one.kind, one.subject, one.expected) == ("VENUE_ONLY", "cash:3", 20_000)
+    await exchange.approve(6)
+    await exchange.round_trip()
+    assert exchange.held("A.H") == 80_000
+    assert await do(exchange, claims.listing) == []
+    assert await state(exchange) == ("PAID", False)
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+    (late,) = await statement(exchange, ready, Payment(20_000, name, reason="AC04"))
+    assert late.how == "RETURN", "what came back before is out again"
+    await exchange.approve(late.proposal or 0)
+    await exchange.round_trip()
+    assert (exchange.held("A.H"), await state(exchange)) == (100_000, ("RETURNED", True))
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+
+async def test_a_payment_after_all_that_only_a_voided_statement_had_is_owed_no_more(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    name = await given_back(exchange)
+    await statement(exchange, ready, Payment(-20_000, name))
+    await exchange.approve(await do(exchange, voids.propose, ONE, 2, "forged"))
+    assert await do(exchange, claims.listing) == []
+    assert await state(exchange) == ("REJECTED", True)
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+    ready.balance_fen += 20_000
+    await statement(exchange, ready, Payment(-20_000, name, "once more"))
+    (out,) = [one for one in await do(exchange, proposals.waiting) if one.kind == "cash"]
+    await exchange.approve(out.proposal_id)
+    await exchange.round_trip()
+    assert exchange.held("A.H") == 80_000
+    await exchange.approve(await do(exchange, voids.propose, ONE, 3, "forged again"))
+    (back,) = [one for one in await do(exchange, proposals.waiting) if one.kind == "cash"]
+    assert back.summary["amount"] == "200.00"
+    await do(exchange, movements.approve, ONE, back.proposal_id)
+    await exchange.round_trip()
+    assert exchange.held("A.H") == 100_000
+    assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+
+async def test_a_return_that_only_a_voided_statement_had_leaves_what_came_back_owed(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    name = await given_back(exchange)
+    await statement(exchange, ready, Payment(-20_000, name))
+    await statement(exchange, ready, Payment(20_000, name, reason="AC04"))
+    assert await do(exchange, claims.listing) == []
+    await exchange.approve(await do(exchange, voids.propose, ONE, 3, "forged"))
+    assert [(row.of_cash, row.amount_fen) for row in await do(exchange, claims.listing)] == [(3, -20_000)]
 
 
 @pytest.mark.parametrize("statuses", [("ACSC", "RJCT"), ("ACSC", "ACSP", "RJCT")])

@@ -226,12 +226,13 @@ async def test_statements_are_voided_with_those_that_follow_and_these_come_again
 
 async def test_the_proof_of_a_past_day_stays_and_the_correction_is_of_the_next(exchange: SmallExchange) -> None:
     bank = await bank_of(exchange)
-    await carried_out(exchange, *await booked(exchange, bank, Payment(500, "A.H")))
+    await carried_out(exchange, *await booked(exchange, bank, (Payment(300, "A.H"), Payment(200, "A.H"))))
     monday = await ended(exchange, bank)
     before = await do(exchange, bank_reconciliation.prove, monday)
     assert of_day(before) == []
     await voided(exchange, 1)
-    await moved(exchange, (await waiting(exchange))[0].proposal_id)
+    for back in await waiting(exchange):
+        await moved(exchange, back.proposal_id)
     tuesday = (await ended(exchange, bank))._replace(day=bank.next_day)
     assert (await do(exchange, bank_reconciliation.prove, monday, before.known)).content() == before.content()
     after = await do(exchange, bank_reconciliation.prove, tuesday)
