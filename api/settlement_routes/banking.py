@@ -33,9 +33,11 @@ from settlement.banking import (
     payouts,
     profiles,
     ties,
+    virtual_accounts,
     voids,
     withdrawals,
 )
+from settlement.base.working_days import parse_day, today
 from settlement.workbooks import sheets
 from settlement.workbooks.formats import Stated
 
@@ -69,7 +71,7 @@ NEAR_TIE = Projection("item_no choice why money owners day reference name accoun
 VOID = Projection("void_no status account_number statement_no statements reason")
 TIE = Projection("tie_no status payments money why", amount="amount_fen")
 CLAIM = Projection("item_no of_cash account attempts cash_id status reason", amount="amount_fen")
-VIRTUAL_ACCOUNT = Projection("number account added_at added_by")
+VIRTUAL_ACCOUNT = Projection("number account added_at added_by ended_from")
 STOPPED = Projection("cash_id account why", amount="amount_fen")
 ORDER = Projection("cash_id account status end_to_end payee_name payee_account payee_bank payment_file_no answer at by")
 
@@ -88,6 +90,11 @@ class PaymentFileRequest(Strict):
 class VirtualAccountRequest(Strict):
     number: str
     account: str = Field(description="the trading account that gets what is paid to it")
+
+
+class VirtualAccountEndRequest(Strict):
+    reason: str
+    from_day: str | None = Field(default=None, description="today or later; default: today", examples=["2026-12-01"])
 
 
 class AssignmentRequest(Strict):
@@ -209,14 +216,23 @@ async def get_entries(
 @router.post("/virtual-accounts")
 async def add_virtual_account(by: Clerk, connection: Transaction, request: VirtualAccountRequest) -> dict[str, str]:
     """Assign payments to a virtual account to a trading account."""
-    await deposits.add_virtual_account(connection, by, request.number, request.account)
+    await virtual_accounts.add(connection, by, request.number, request.account)
     return {"number": request.number, "account": request.account}
+
+
+@router.post("/virtual-accounts/{number}/end")
+async def end_virtual_account(
+    by: Clerk, connection: Transaction, number: str, request: VirtualAccountEndRequest
+) -> dict[str, int]:
+    """Propose to end a virtual account: payments to it from that day on wait in suspense."""
+    day = today() if request.from_day is None else parse_day("from_day", request.from_day)
+    return {"proposal": await virtual_accounts.propose_end(connection, by, number, day, request.reason)}
 
 
 @router.get("/virtual-accounts")
 async def get_virtual_accounts(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List virtual accounts."""
-    return listed("virtual_accounts", VIRTUAL_ACCOUNT, await deposits.virtual_accounts(connection, page))
+    return listed("virtual_accounts", VIRTUAL_ACCOUNT, await virtual_accounts.listing(connection, page))
 
 
 @router.post("/bank-matches")

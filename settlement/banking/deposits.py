@@ -10,25 +10,25 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, Select, exists, func, insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.banking import matching, near_ties, payers, payouts, ties, undoing
+from settlement.banking import matching, near_ties, payers, payouts, ties, undoing, virtual_accounts
 from settlement.banking.statements import BOOKED, UNCLEAR_REVERSALS
 from settlement.base import audit, proposals
 from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.spelling import fold
-from settlement.base.sub_accounts import check_trading_account, is_trading_account
+from settlement.base.sub_accounts import is_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import BANK_REFERENCE_USED
 from settlement.ledger import arrears, cash
-from settlement.tables.banking import bank_entry, bank_item, bank_match, bank_statement, virtual_account
+from settlement.tables.banking import bank_entry, bank_item, bank_match, bank_statement
 from settlement.tables.ledger import cash_transfer, trading_account
 
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -80,26 +80,6 @@ async def suspense(connection: AsyncConnection, page: PageRequest = ALL) -> Page
     return await fetch(connection, open_payments(), (bank_item.c.item_no,), page)
 
 
-async def add_virtual_account(connection: AsyncConnection, by: str, number: str, account: str) -> None:
-    """Assign a virtual account to a trading account. Raises BadValue."""
-    plain = printable("number", "".join(number.split()), 34, 4)
-    await audit.lock(connection)
-    await check_trading_account(connection, account)
-    values = {"number": plain, "account": account, "added_at": now_ms(), "added_by": by}
-    try:
-        await connection.execute(insert(virtual_account).values(values))
-    except IntegrityError as error:
-        raise BadValue("number", number, "a virtual account that is nobody's yet") from error
-    await audit.record(
-        connection, audit.Act(by, "virtual_account.add", f"virtual_account:{plain}", {"account": account})
-    )
-
-
-async def virtual_accounts(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
-    """Return the virtual accounts by number."""
-    return await fetch(connection, select(virtual_account), (virtual_account.c.number,), page)
-
-
 async def match(connection: AsyncConnection, by: str) -> list[Found]:
     """Match every open payment whose account can be determined; return the outcome of each, in the order of time."""
     await audit.lock(connection)
@@ -148,12 +128,21 @@ class _Accounts(NamedTuple):
 
     names: Mapping[str, str]
     virtual: Mapping[str, str]
+    ends: Mapping[str, date]
+    """The day from which a virtual account has ended."""
 
     @classmethod
     async def read(cls, connection: AsyncConnection) -> "_Accounts":
         names = await connection.scalars(select(trading_account.c.account).where(is_trading_account()))
-        rows = await connection.execute(select(virtual_account.c.number, virtual_account.c.account))
-        return cls({fold(name): name for name in names}, {fold(row[0]): row[1] for row in rows})
+        rows = await virtual_accounts.listing(connection)
+        virtual = {fold(row.number): row.account for row in rows}
+        ends = {fold(row.number): row.ended_from for row in rows if row.ended_from is not None}
+        return cls({fold(name): name for name in names}, virtual, ends)
+
+    def ended(self, row: Row[Any]) -> date | None:
+        """Return since when the virtual account that a payment went to has ended, None if it had not on its day."""
+        end = self.ends.get(fold(row.virtual_account))
+        return end if end is not None and end <= row.day else None
 
     def of(self, row: Row[Any]) -> dict[str, list[str]]:
         """Return the accounts that a payment names, each with how."""
@@ -180,6 +169,8 @@ async def _match(
         return _left(row, near_ties.sentence(near))
     if row.amount_fen < 0:
         return _left(row, "money out that nobody has recorded")
+    if (end := known.ended(row)) is not None:
+        return _left(row, f"virtual account {row.virtual_account} has ended on {end}")
     found = known.of(row)
     if len(found) != 1:
         named = "; ".join(f"{account} by {', '.join(how)}" for account, how in sorted(found.items()))

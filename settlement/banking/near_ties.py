@@ -44,7 +44,10 @@ _NEAR: Final = (
     SELECT i.item_no, ARRAY[m.cash_id], 'ACCOUNT'
     FROM item i LEFT JOIN virtual_account v ON folded(v.number) = i.virtual_account
     JOIN money m ON m.amount = i.amount_fen AND folded(m.owner) IN (folded(v.account), i.reference)
-    WHERE i.amount_fen > 0 AND NOT i.reversal AND m.cash_id NOT IN (SELECT cash_id FROM back)
+    WHERE i.amount_fen > 0 AND NOT i.reversal AND NOT EXISTS (
+        SELECT FROM virtual_account_end x
+        WHERE x.number = v.number AND x.status = 'ENDED' AND x.from_day <= i.day
+    ) AND m.cash_id NOT IN (SELECT cash_id FROM back)
     UNION
     SELECT i.item_no, ARRAY[]::bigint[], 'TWICE' FROM item i
     WHERE i.bank_reference <> '' AND NOT i.reversal AND EXISTS (

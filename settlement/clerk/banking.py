@@ -1,6 +1,7 @@
 """``goldx clerk bank``: the venue's bank accounts, and the statements that their banks send."""
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ from goldx.protocol.units import BadValue, format_money
 from settlement.banking import (
     accounts,
     bank_reconciliation,
-    deposits,
     files,
     imports,
     profiles,
+    virtual_accounts,
     voids,
 )
 from settlement.base.paging import PageRequest
+from settlement.base.working_days import today
 from settlement.clerk import bank_matching, payments
 from settlement.clerk.group import act, clerk, propose, read, show
-from settlement.clerk.options import FILE, NUMBER, PAGE, PREVIEW, REASON, STATED, contents
+from settlement.clerk.options import DAY, FILE, NUMBER, PAGE, PREVIEW, REASON, STATED, contents
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
@@ -255,7 +257,7 @@ def list_voids(by: str, page: PageRequest) -> None:
 @click.pass_obj
 def add_virtual_account(by: str, account_number: str, account: str) -> None:
     """Assign the virtual account ACCOUNT_NUMBER to a trading account."""
-    act(by, lambda connection: deposits.add_virtual_account(connection, by, account_number, account))
+    act(by, lambda connection: virtual_accounts.add(connection, by, account_number, account))
     click.echo(f"virtual account {account_number} is {account}'s")
 
 
@@ -264,7 +266,19 @@ def add_virtual_account(by: str, account_number: str, account: str) -> None:
 @click.pass_obj
 def list_virtual_accounts(by: str, page: PageRequest) -> None:
     """Show virtual accounts and the trading accounts that they belong to."""
-    show(by, page, "virtual_account account", deposits.virtual_accounts, lambda row: (row.number, row.account))
+    columns = "virtual_account account ended_from"
+    show(by, page, columns, virtual_accounts.listing, lambda row: (row.number, row.account, row.ended_from))
+
+
+@bank_group.command("end-virtual-account")
+@click.argument("account_number")
+@click.option("--from-day", type=DAY, help="The first day of which payments to it wait in suspense; default: today.")
+@REASON
+@click.pass_obj
+def end_virtual_account(by: str, account_number: str, from_day: date | None, reason: str) -> None:
+    """Propose to end the virtual account ACCOUNT_NUMBER: no payment to it is a trading account's any more."""
+    day = from_day or today()
+    propose(by, lambda connection: virtual_accounts.propose_end(connection, by, account_number, day, reason))
 
 
 for each in (

@@ -39,6 +39,17 @@ BANK_VOID: Final = Machine(
     },
 )
 """A bank's statement that was taken in and is wrong."""
+VIRTUAL_ACCOUNT_END: Final = Machine(
+    "virtual_account_end",
+    {
+        "propose": Step((), "PROPOSED"),
+        "approve": Step(("PROPOSED",), "ENDED", people=2),
+        "decline": Step(("PROPOSED",), "DECLINED"),
+    },
+)
+"""From a day on, no payment to the virtual account is a trading account's."""
+VIRTUAL_ACCOUNT_ENDS: Final = VIRTUAL_ACCOUNT_END.within("propose", "decline")
+"""A virtual account has one end at most that waits or is agreed."""
 PAYEE_APPROVED: Final = PAYEE_ACCOUNT.within("approve")
 """A second person has approved the account."""
 PAYEE_KNOWN: Final = PAYEE_ACCOUNT.within("propose", "decline", "end")

@@ -106,6 +106,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "weight_correction": Kind("settlement.intake.weight_corrections", "lot"),
     "bank_tie": Kind("settlement.banking.ties", "bank_tie"),
     "bank_void": Kind("settlement.banking.voids", "bank_void"),
+    "virtual_account_end": Kind("settlement.banking.virtual_accounts", "virtual_account_end"),
     "payee_account": Kind("settlement.banking.payees", "payee_account"),
     "withdrawal_limit": Kind("settlement.banking.withdrawal_limits", "withdrawal_limit"),
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys", "warehouse_key"),

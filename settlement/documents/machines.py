@@ -47,6 +47,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         statements.ACCOUNT_STATEMENT,
         banking.BANK_TIE,
         banking.BANK_VOID,
+        banking.VIRTUAL_ACCOUNT_END,
         banking.PAYEE_ACCOUNT,
         banking.WITHDRAWAL,
         banking.WITHDRAWAL_LIMIT,

@@ -76,6 +76,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "inventory_count": counts.inventory_count,
     "bank_tie": banking.bank_tie,
     "bank_void": banking.bank_void,
+    "virtual_account_end": banking.virtual_account_end,
 }
 """The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from settlement.documents.banking import BANK_TIE, BANK_VOID
-from settlement.tables.columns import folded, integer, metadata, number, one_of, string
+from settlement.documents.banking import BANK_TIE, BANK_VOID, VIRTUAL_ACCOUNT_END, VIRTUAL_ACCOUNT_ENDS
+from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string
 
 STATEMENT_KINDS = ("BOOKED", "REPORT", "NOTICE")
 
@@ -140,6 +140,24 @@ virtual_account = Table(
     string("added_by"),
     Index("uq_virtual_account_number", text(folded("number")), unique=True),
 )
+
+virtual_account_end = Table(
+    "virtual_account_end",
+    metadata,
+    number("end_no"),
+    Column("number", Text, ForeignKey("virtual_account.number"), nullable=False),
+    Column("from_day", Date, nullable=False),
+    string("reason"),
+    string("status"),
+    one_of("status", VIRTUAL_ACCOUNT_END.states),
+    Index(
+        "uq_virtual_account_end_number",
+        "number",
+        unique=True,
+        postgresql_where=text(is_in("status", VIRTUAL_ACCOUNT_ENDS)),
+    ),
+)
+"""The end of a virtual account: payments from ``from_day`` on are in suspense."""
 
 bank_match = Table(
     "bank_match",

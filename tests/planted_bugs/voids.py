@@ -109,4 +109,10 @@ BUGS = (
         '*((out_again.c.status == "DONE",) if statuses == ("DONE",) else ()),',
         'out_again.c.status == "DONE",',
     ),
+    Bug(
+        "payments to a virtual account that has ended are credited",
+        DEPOSITS,
+        "end is not None and end <= row.day",
+        "end is not None and end > row.day",
+    ),
 )

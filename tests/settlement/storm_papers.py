@@ -14,6 +14,7 @@ from settlement.banking import (
     payees,
     payouts,
     ties,
+    virtual_accounts,
     voids,
     withdrawal_limits,
     withdrawals,
@@ -124,6 +125,12 @@ class Storm(MetalActs):
             money = select(cash_transfer.c.cash_id).where(cash_transfer.c.bank_reference == reference)
             await self._act(ties.tie, ONE, [item], list(await self._any(money)), "as the letter says")
             await self._act(voids.propose, ONE, taken.statements[0].statement_no, "another account's", with_later=True)
+
+    @about("virtual_account_end")
+    async def end_virtual_account(self) -> None:
+        number = f"{ACCOUNT}{self._dice.randint(100, 109)}"
+        await self._act(virtual_accounts.add, ONE, number, self._account())
+        await self._act(virtual_accounts.propose_end, ONE, number, working_days.today(), "closed")
 
     @about("payee_account")
     async def payee(self) -> None:

@@ -1,13 +1,16 @@
 """Payments become members' money, or wait; what the bank takes back is taken back here, or owed; the books agree."""
 
+from datetime import timedelta
+
 import pytest
 
 from goldx.protocol import terms
 from goldx.protocol.units import BadValue
-from settlement.banking import accounts, bank_reconciliation, camt, claims, deposits, imports
+from settlement.banking import accounts, bank_reconciliation, camt, claims, deposits, imports, virtual_accounts
 from settlement.banking.deposits import Found
 from settlement.banking.statements import UNCLEAR_REVERSALS
 from settlement.base import proposals, registry
+from settlement.base.working_days import today
 from settlement.ledger import cash
 from settlement.load_outs import application
 from tests.settlement.banking.mock_bank import ACCOUNT, Booking, MockBank, Payment
@@ -49,7 +52,7 @@ async def test_payments_are_members_by_virtual_account_and_reference_and_the_res
     exchange: SmallExchange,
 ) -> None:
     bank = await bank_of(exchange)
-    await do(exchange, deposits.add_virtual_account, ONE, f"{VIRTUAL[:6]} {VIRTUAL[6:]}", "B.H")
+    await do(exchange, virtual_accounts.add, ONE, f"{VIRTUAL[:6]} {VIRTUAL[6:]}", "B.H")
     found = await booked(
         exchange,
         bank,
@@ -111,6 +114,40 @@ async def test_who_approves_a_deposit_sees_who_has_paid(exchange: SmallExchange)
     ]
     other = "the payer's name is not that of member A: Member A or 某某"
     assert [one.get("check") for one in seen] == [other, None, other]
+
+
+@pytest.mark.usefixtures("configured_database")
+async def test_payments_to_a_virtual_account_that_has_ended_wait(exchange: SmallExchange, rest: Rest) -> None:
+    now = today()
+    await do(exchange, accounts.add, ONE, ACCOUNT, "ICBC Xiamen", "Venue escrow")
+    bank = MockBank(0, first=now - timedelta(days=1))
+    for number in (VIRTUAL, f"{VIRTUAL}8"):
+        await do(exchange, virtual_accounts.add, ONE, number, "B.H")
+    with pytest.raises(BadValue, match="a virtual account, as"):
+        await do(exchange, virtual_accounts.propose_end, ONE, f"{VIRTUAL}9", now, "closed")
+    with pytest.raises(BadValue, match="a day from today"):
+        await do(exchange, virtual_accounts.propose_end, ONE, VIRTUAL, now - timedelta(days=1), "closed")
+    said = await clerk(ONE, "bank", "end-virtual-account", VIRTUAL, "--reason", "closed")
+    assert said == "proposal 1 waits for another person's approval: virtual_account_end 1\n"
+    again = (virtual_accounts.propose_end, ONE, f" {VIRTUAL}", now, "closed")
+    await refused(exchange, "PROPOSED_ALREADY", *again)
+    await refused(exchange, "SAME_PERSON", proposals.decide, ONE, 1, "APPROVED")
+    await exchange.approve(1)
+    await refused(exchange, "ILLEGAL_STEP", *again)
+    paid = (Payment(200, "B.H", virtual_account=VIRTUAL), Payment(300, "x", virtual_account=f"{VIRTUAL}8"))
+    before = await booked(exchange, bank, *paid)
+    assert [one.account for one in before] == ["B.H", "B.H"], "it was paid while it went on"
+    ended, other = await booked(exchange, bank, *paid)
+    assert (ended.how, ended.why) == (None, f"virtual account {VIRTUAL} has ended on {now}")
+    assert (other.how, other.account) == ("VIRTUAL", "B.H")
+    listed = (await rest("auditor", "GET", "/virtual-accounts"))["virtual_accounts"]
+    assert [one["ended_from"] for one in listed] == [now.isoformat(), None]
+    later = {"reason": "closed", "from_day": (now + timedelta(days=9)).isoformat()}
+    number = (await rest(ONE, "POST", f"/virtual-accounts/{VIRTUAL}8/end", json=later))["proposal"]
+    await rest(OTHER, "POST", f"/proposals/{number}/decline")
+    body = {"reason": "closed", "from_day": "soon"}
+    await rest(ONE, "POST", f"/virtual-accounts/{VIRTUAL}8/end", 422, json=body)
+    assert await find_breaks(exchange) == ()
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -244,7 +281,7 @@ async def test_a_clerk_works_the_list_and_proves_the_day(exchange: SmallExchange
     bank = await bank_of(exchange)
     assert "is B.H's" in await clerk(ONE, "bank", "virtual-account", VIRTUAL, "--account", "B.H")
     assert "nobody's yet" in await clerk(ONE, "bank", "virtual-account", VIRTUAL, "--account", "A.H", code=1)
-    assert await clerk(ONE, "bank", "virtual-accounts") == f"virtual_account\taccount\n{VIRTUAL}\tB.H\n"
+    assert await clerk(ONE, "bank", "virtual-accounts") == f"virtual_account\taccount\tended_from\n{VIRTUAL}\tB.H\t-\n"
     data = bank.camt(bank.book(Payment(100, "A.H", "Member A", "6222"), Payment(200, "X", "Payer")))
     await do(exchange, imports.take_in, ONE, "day.xml", data, camt.read(data))
     assert (await clerk(ONE, "bank", "match")).splitlines() == [

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.client.keys import Key
 from goldx.protocol.units import BadValue
 from settlement.assays import laboratories
-from settlement.banking import accounts, deposits, payees, payouts
+from settlement.banking import accounts, payees, payouts, virtual_accounts
 from settlement.base import registry
 from settlement.base.spelling import fold, same
 from settlement.custody import encumbrances, legal_holds, pledges
@@ -169,7 +169,7 @@ async def test_members_keys_counters_and_accounts_at_banks_are_unique_however_th
             "key": lambda c: registry.add_key(c, ONE, key, public[spelled], member_code="A"),
             "counter": lambda c: counters.add(c, ONE, counter, "A", "A.H", "XM1", "Counter"),
             "bank account": lambda c: accounts.add(c, ONE, bank, "ICBC", "Venue"),
-            "virtual account": lambda c: deposits.add_virtual_account(c, ONE, bank, "A.H"),
+            "virtual account": lambda c: virtual_accounts.add(c, ONE, bank, "A.H"),
             "payee": lambda c: payees.propose(c, ONE, "A", payee),
         }
 
@@ -204,6 +204,8 @@ async def test_a_payment_over_the_counter_has_one_number_however_it_is_spelled(e
 NOT_TYPED = {
     "acceptance.symbol",
     "account_statement.member",
+    "day_difference.account",
+    "day_difference.asset",
     "day_signature.signed_by",
     "fee_accrual.account",
     "fee_accrual.kind",
@@ -224,6 +226,7 @@ NOT_TYPED = {
     "recon_break.subject",
     "standing_change.change_id",
     "tariff.name",
+    "virtual_account_end.number",
     "withdrawal.client_ref",
     "withdrawal.member",
 }

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.commands import AccountOpen, HoldingAdjust
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_PRICE_FEN, MAX_SUM, MAX_WEIGHT_MG, MG_PER_GRAM, BadValue
-from settlement.banking import accounts, deposits
+from settlement.banking import accounts, deposits, virtual_accounts
 from settlement.base import registry
 from settlement.base.sub_accounts import CUSTODY_MEMBER
 from settlement.custody import legal_holds, receipts
@@ -127,7 +127,7 @@ async def test_accounts_of_bound_gold_take_no_money_lots_or_counters(exchange: S
         "money back": lambda c: cash.propose(c, ONE, "A.H.PLEDGE", -100, "B-1"),
         "corrected money": lambda c: corrections.propose(c, ONE, "B.H", "A.H.HOLD", 1, "x", "L-1"),
         "corrected gold": lambda c: corrections.propose_metal(c, ONE, "AU", "A.H.HOLD", "B.H", 1, "x", "L-1"),
-        "a virtual account": lambda c: deposits.add_virtual_account(c, ONE, "990001", "A.H.PLEDGE"),
+        "a virtual account": lambda c: virtual_accounts.add(c, ONE, "990001", "A.H.PLEDGE"),
         "a counter": lambda c: counters.add(c, ONE, "C1", "A", "A.H.HOLD", "XM1", "Counter"),
     }
     async with exchange.engine.begin() as connection:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.commands import TradeBust
 from goldx.protocol.events import Trade
-from settlement.banking import accounts, camt, deposits, imports, payouts
+from settlement.banking import accounts, camt, deposits, imports, payouts, virtual_accounts
 from settlement.banking.payouts import Payee
 from settlement.base import registry, working_days
 from settlement.charges import accruals, bills
@@ -95,7 +95,7 @@ async def _people(exchange: SmallExchange) -> None:
         await scales.add(connection, ONE, "SCALE-2", "XM2", 1, 3_000_000, "CAL-2", FAR)
         await accounts.add(connection, ONE, ACCOUNT, "ICBC Xiamen", "Venue escrow")
         for account, number in VIRTUAL.items():
-            await deposits.add_virtual_account(connection, ONE, number, account)
+            await virtual_accounts.add(connection, ONE, number, account)
 
 
 async def _approve_all(exchange: SmallExchange, numbers: Sequence[int | None]) -> None:

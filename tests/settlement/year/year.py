@@ -20,7 +20,7 @@ from goldx.protocol.commands import AnyCommand, MarketSetPhase, OrderPlace, Trad
 from goldx.protocol.events import Trade
 from goldx.timetable import calendar
 from goldx.timetable.calendar import Calendar
-from settlement.banking import accounts, bank_reconciliation, camt, deposits, imports, payouts
+from settlement.banking import accounts, bank_reconciliation, camt, deposits, imports, payouts, virtual_accounts
 from settlement.banking.payouts import Payee
 from settlement.base import registry, working_days
 from settlement.charges import bills
@@ -99,7 +99,7 @@ class Year:
             await registry.add_staff(connection, "test", RISK, "Risk", ["operate", "settle"])
             await accounts.add(connection, ONE, ACCOUNT, "ICBC Xiamen", "Venue escrow")
             for number, code in enumerate(MEMBERS):
-                await deposits.add_virtual_account(connection, ONE, f"80010{number}", f"{code}.H")
+                await virtual_accounts.add(connection, ONE, f"80010{number}", f"{code}.H")
         self.bank.next_day = working_days.today()
         await self._bank_day([Payment(FIRST_MONEY, f"{code}.H", f"Member {code}") for code in MEMBERS])
         await self._intake(12)
