@@ -1,6 +1,8 @@
 """A wrong statement is voided by two people: what it booked goes back or is owed, and the corrected one follows."""
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from goldx.protocol import terms
 from settlement.banking import (
@@ -85,8 +87,12 @@ async def test_what_a_wrong_statement_booked_goes_back_and_the_corrected_one_fol
     await do(exchange, cash.propose, ONE, "A.H", -1, "out-1")
 
     for again in (wrong, wrong + b"\n"):
-        text = await refused(exchange, "STATEMENT_VOIDED", imports.take_in, ONE, "x.xml", again, camt.read(again))
-        assert text.startswith(f"it is statement 2 of account {ACCOUNT} again, which is voided (forged)")
+        why = await refused(exchange, "STATEMENT_VOIDED", imports.take_in, ONE, "x.xml", again, camt.read(again))
+        assert why.startswith(f"it is statement 2 of account {ACCOUNT} again, which is voided (forged)")
+    for change in ("DELETE FROM bank_match", "UPDATE bank_statement SET void_order = NULL", "DELETE FROM voided_match"):
+        with pytest.raises(DBAPIError, match="is refused"):
+            async with exchange.engine.begin() as connection:
+                await connection.execute(text(change))
     (right,) = await booked(exchange, bank, Payment(700, "B.H", number="X-1"))
     await carried_out(exchange, right)
     assert exchange.held("B.H") == 700, "the bank's number is free again"
@@ -204,8 +210,8 @@ async def test_statements_are_voided_with_those_that_follow_and_these_come_again
     await booked(exchange, bank, Payment(500, "A.H"))
     later = bank.camt(bank.book(Payment(60, "B.H")))
     await taken_in(exchange, later)
-    text = await refused(exchange, "STATEMENT_FOLLOWED", voids.propose, ONE, 1, WHY)
-    assert text.startswith(f"statements 2 follow statement 1 of account {ACCOUNT}")
+    why = await refused(exchange, "STATEMENT_FOLLOWED", voids.propose, ONE, 1, WHY)
+    assert why.startswith(f"statements 2 follow statement 1 of account {ACCOUNT}")
     proposal = await do(exchange, voids.propose, ONE, 1, WHY, with_later=True)
     await refused(exchange, "PROPOSED_ALREADY", voids.propose, ONE, 2, WHY)
     await taken_in(exchange, bank.camt(bank.book(Payment(1, "B.H"))))
