@@ -1,6 +1,6 @@
 """The venue's bank accounts, and the statements that their banks send."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -125,6 +125,11 @@ class BankAccountRequest(Strict):
 TheProfile = Annotated[str | None, Query(description="How a table is read; default: the account's profile")]
 TheAccount = Annotated[str | None, Query(description="The account that a table is of, where it does not say so")]
 
+TheEntries = Annotated[
+    Literal["known", "new"] | None,
+    Query(description="What entries without references that equal known ones are, where the balances allow both"),
+]
+
 
 @router.post("/bank-accounts")
 async def add_account(by: Clerk, connection: Transaction, request: BankAccountRequest) -> dict[str, int]:
@@ -157,10 +162,11 @@ async def preview_statements(
     stated: TheStated,
     profile: TheProfile = None,
     account: TheAccount = None,
+    entries: TheEntries = None,
 ) -> dict[str, Any]:
     """Return what taking in a bank's file would come to, and how a table was read; changes nothing."""
     found = await _read(connection, file, profile, account, stated)
-    outcome = await imports.preview(connection, found.statements)
+    outcome = await imports.preview(connection, file, found.statements, entries)
     return {**_outcome(outcome), "as_read": read_as(found.as_read)}
 
 
@@ -172,11 +178,12 @@ async def take_statements(
     stated: TheStated,
     profile: TheProfile = None,
     account: TheAccount = None,
+    entries: TheEntries = None,
     name: str = "upload",
 ) -> dict[str, Any]:
     """Take in a bank's file: MT940, camt.053, .052, .054, or a table. What is known already changes nothing."""
     found = await _read(connection, file, profile, account, stated)
-    return _outcome(await imports.take_in(connection, by, name, file, found.statements))
+    return _outcome(await imports.take_in(connection, by, name, file, found.statements, entries))
 
 
 @router.get("/bank-statements")

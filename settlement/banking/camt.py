@@ -24,6 +24,7 @@ from settlement.banking.statements import (
     check_arithmetic,
     fen_of,
     one_text,
+    reference_of,
 )
 from settlement.workbooks.cells import BadFile, RowError
 
@@ -346,7 +347,7 @@ def _item(
     )
     theirs = _account(_one(parties, other)) if parties is not None else ""
     reference = first_text(found, ("Refs", "EndToEndId"))
-    if reference in ("", "NOTPROVIDED"):
+    if not reference_of(reference):
         reference = first_text(found, ("Refs", "InstrId"), ("Refs", "PmtInfId"), ("Refs", "TxId"))
         reference = reference or first_text(batch, ("Btch", "PmtInfId"), ("Btch", "MsgId"))
     texts = [] if found is None else [text_of(text) for text in elements(found, "RmtInf", "Ustrd")]

@@ -6,13 +6,17 @@ Whether a statement was taken in before is decided by its contents, not by its f
 within a longer list, add nothing. A list that begins within the known days and continues beyond them adds its new
 entries, if it has every known entry of its days. Any other statement is refused, with the missing amount or the
 differing entry.
+
+Entries without references can be known ones, or others that equal them in day and amount: two payments of one amount on
+one day. Where balances allow both, and neither a number of the bank, another format nor the statement's own number says
+which, a person has to.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +25,12 @@ from goldx.protocol.units import format_money
 from settlement.banking.statements import BOOKED, Entry, Statement
 from settlement.base.refusal import Refused
 from settlement.tables.banking import bank_entry, bank_statement
+
+KNOWN, NEW = "known", "new"
+READINGS: Final = (KNOWN, NEW)
+"""The words by which a person says what entries without references are that equal known ones."""
+Name: TypeAlias = tuple[str, str, date, date]
+"""The name of a statement: its format, its own number, and its days."""
 
 
 class Known(NamedTuple):
@@ -33,45 +43,83 @@ class Known(NamedTuple):
 
 
 class Account:
-    """The known part of one account: the last balance, its day, and the entries of the last statements in order."""
+    """The known part of one account: the last balance, its day, and the entries of the last statements in order.
 
-    def __init__(self, name: str, closing_fen: int | None, last_day: date | None, entries: Sequence[Known]) -> None:
+    ``stated`` names these statements.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        closing_fen: int | None,
+        last_day: date | None,
+        entries: Sequence[Known],
+        stated: Iterable[Name] = (),
+    ) -> None:
         self.name = name
+        self.stated = set(stated)
         self.closing_fen = closing_fen
         self.last_day = last_day
         self.entries = list(entries)
 
-    def add(self, found: Statement) -> Statement | None:
+    def add(self, found: Statement, entries: str | None = None) -> Statement | None:
         """Add a statement of booked entries; return the part of it that is new, None if there is none.
 
-        Raises Refused: STATEMENT_GAP where one in between is missing, STATEMENT_DIFFERS where it contradicts what was
-        taken in.
+        ``entries``: KNOWN or NEW, where a person has said what those without references are. Raises Refused:
+        STATEMENT_GAP where one in between is missing, STATEMENT_DIFFERS where it contradicts what was taken in,
+        STATEMENT_AMBIGUOUS where a person has to say.
         """
-        new = self._new_part(found)
+        readings = self._readings(found)
+        most, least = max(readings, key=_size), min(readings, key=_size)
+        if _size(most) > _size(least) and entries is None and not self._recognized(found):
+            text = (
+                f"{self._about(found)} has entries without references that equal known ones in day and amount, and it "
+                "continues the last balance too: say whether they are known or new"
+            )
+            raise Refused("STATEMENT_AMBIGUOUS", text)
+        new = most if entries == NEW else least
+        self.stated.add(_name(found))
         if new is not None:
             self.closing_fen = new.closing_fen
             self.last_day = max(new.last_day, self.last_day or new.last_day)
             self.entries += [_known(entry, found.format) for entry in new.entries]
         return new
 
-    def _new_part(self, found: Statement) -> Statement | None:
+    def _readings(self, found: Statement) -> list[Statement | None]:
+        """Return the parts of a statement that may be new by the balances. Raises Refused where there is none."""
         if self.closing_fen is None or self.last_day is None:
-            return found
+            return [found]
         starts = self._starts(found)
         size = len(found.entries)
+        readings: list[Statement | None] = []
         for start in starts:
             missing, more = _compare(self.entries[start : start + size], found)
             if not missing and not more and (size or found.last_day <= self.last_day):
-                return None
+                readings.append(None)
         newest = [date.min, *accumulate((entry.day for entry in self.entries), max)]
         starts = [place for place in starts if newest[place] <= found.first_day]
+        why: Refused | None = None
         for start in starts:
             missing, more = _compare(self.entries[start:], found)
             if not missing and start < len(self.entries):
-                return self._rest(found, more)
+                try:
+                    readings.append(self._rest(found, more))
+                except Refused as error:
+                    why = why or error
         if len(self.entries) in starts or self._continues(found):
-            return found
-        raise self._why(found)
+            readings.append(found)
+        if not readings:
+            raise why or self._why(found)
+        return readings
+
+    def _recognized(self, found: Statement) -> bool:
+        """Return whether something else than days and amounts says that entries are known."""
+        if found.stated_id and _name(found) in self.stated:
+            return True
+        alike = {(entry.day, entry.amount_fen) for entry in found.entries}
+        known = [entry for entry in self.entries if (entry.day, entry.amount_fen) in alike]
+        numbers = {_known(entry, found.format) for entry in found.entries if entry.bank_reference}
+        return any(entry.format != found.format or entry in numbers for entry in known)
 
     def _continues(self, found: Statement) -> bool:
         """Return whether a statement continues the last one with entries that are dated back to known days.
@@ -129,6 +177,14 @@ class Account:
         return f"account {self.name}: the statement from {found.first_day} to {found.last_day}"
 
 
+def _size(new: Statement | None) -> int:
+    return -1 if new is None else len(new.entries)
+
+
+def _name(found: Statement) -> Name:
+    return found.format, found.stated_id, found.first_day, found.last_day
+
+
 def _known(entry: Entry, form: str) -> Known:
     return Known(entry.day, entry.amount_fen, entry.bank_reference, form)
 
@@ -176,4 +232,6 @@ async def load(connection: AsyncConnection, account_id: int, name: str, since: d
         .order_by(bank_entry.c.statement_no, bank_entry.c.place)
     )
     rows = await connection.execute(entries)
-    return Account(name, closing_fen, last_day, [Known(*row) for row in rows])
+    columns = (bank_statement.c[name] for name in ("format", "stated_id", "first_day", "last_day"))
+    stated = await connection.execute(select(*columns).where(booked, bank_statement.c.last_day >= since))
+    return Account(name, closing_fen, last_day, [Known(*row) for row in rows], map(tuple, stated))

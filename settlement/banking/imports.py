@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue, format_money
 from settlement.banking import accounts, chain, voided
-from settlement.banking.statements import BOOKED, Statement
+from settlement.banking.statements import BOOKED, Statement, without_placeholders
 from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -54,23 +54,31 @@ class _Plan(NamedTuple):
     new: Statement | None
 
 
-async def preview(connection: AsyncConnection, statements: Sequence[Statement]) -> Outcome:
+async def preview(
+    connection: AsyncConnection, data: bytes, statements: Sequence[Statement], entries: str | None = None
+) -> Outcome:
     """Return what ``take_in`` would do; change nothing. Raises as it does."""
-    plans = await _plan(connection, statements)
+    plans = await _plan(connection, data, statements, entries)
     return Outcome(None, tuple(_taken(plan, None) for plan in plans))
 
 
 async def take_in(
-    connection: AsyncConnection, by: str, name: str, data: bytes, statements: Sequence[Statement]
+    connection: AsyncConnection,
+    by: str,
+    name: str,
+    data: bytes,
+    statements: Sequence[Statement],
+    entries: str | None = None,
 ) -> Outcome:
     """Keep a bank's file and the new part of its statements, all or nothing.
 
-    A file whose statements are all known changes nothing. Raises BadValue for an account that is not the venue's, and
-    Refused: STATEMENT_GAP and STATEMENT_DIFFERS, as ``settlement.banking.chain`` does, and STATEMENT_VOIDED for one
-    that was voided as wrong.
+    A file whose statements are all known changes nothing. ``entries`` says of those without references that equal
+    known ones whether they are these (``known``) or others (``new``). Raises BadValue for an account that is not the
+    venue's, and Refused: STATEMENT_GAP, STATEMENT_DIFFERS and STATEMENT_AMBIGUOUS, as ``settlement.banking.chain``
+    does, and STATEMENT_VOIDED for one that was voided as wrong.
     """
     await audit.lock(connection)
-    plans = await _plan(connection, statements)
+    plans = await _plan(connection, data, statements, entries)
     again = await voided.about(connection, KIND, data)
     new = [plan for plan in plans if plan.new is not None]
     if not new:
@@ -82,8 +90,15 @@ async def take_in(
     return Outcome(file_no, tuple(taken))
 
 
-async def _plan(connection: AsyncConnection, statements: Sequence[Statement]) -> list[_Plan]:
+async def _plan(
+    connection: AsyncConnection, data: bytes, statements: Sequence[Statement], entries: str | None
+) -> list[_Plan]:
     """Return the new part of each statement, those of an account in the order of their days."""
+    if entries not in (None, *chain.READINGS):
+        raise BadValue("entries", str(entries), " or ".join(chain.READINGS))
+    statements = [without_placeholders(found) for found in statements]
+    if await files.known(connection, KIND, data) is not None and not await voided.about(connection, KIND, data):
+        entries = chain.KNOWN
     rows = {found.account: await accounts.find(connection, found.account, found.currency) for found in statements}
     known: dict[int, chain.Account] = {}
     plans = []
@@ -97,7 +112,7 @@ async def _plan(connection: AsyncConnection, statements: Sequence[Statement]) ->
         if row.account_id not in known:
             since = min(other.first_day for other in statements if rows[other.account].account_id == row.account_id)
             known[row.account_id] = await chain.load(connection, row.account_id, row.account_number, since)
-        plans.append(_Plan(found, row, known[row.account_id].add(found)))
+        plans.append(_Plan(found, row, known[row.account_id].add(found, entries)))
     for plan in plans:
         if plan.new is not None:
             await voided.check(connection, plan.account, plan.new)

@@ -4,6 +4,7 @@ Amounts are fen, positive where the account gets money. Nothing here guesses: un
 and a statement whose opening balance and entries do not make its closing balance is refused as a whole.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,11 @@ Entries of the latter two come again in a later statement, so they are kept and 
 """
 UNCLEAR_REVERSALS: Final = "the reversals cancel out, so the balances do not show which direction they have"
 """The note of a statement for reversals that wait for a clerk."""
+NO_REFERENCE: Final = re.compile(
+    r"NON?-?REF(ERENCE|ERENZ)?|NOT-?(PROVIDED|AVAILABLE|SPECIFIED)|NONE|NIL|NULL|N/?A|N\.A\.|UNKNOWN|[EK]REF\+?|无|无参考号|[-0./*_+]*",
+    re.IGNORECASE,
+)
+"""The words that banks write where an entry has no reference."""
 LONGEST: Final = 1_000
 """The most characters kept of an entry's text; the file itself is kept whole."""
 
@@ -89,6 +95,23 @@ class Found(NamedTuple):
         if not self.statements:
             raise BadFile([RowError(1, "file", "it holds no statement")])
         return list(self.statements)
+
+
+def without_placeholders(found: Statement) -> Statement:
+    """Return a statement whose references that say only that there is none (NONREF, NOTPROVIDED, 000) are empty."""
+    entries = tuple(
+        entry._replace(
+            bank_reference=reference_of(entry.bank_reference),
+            items=tuple(item._replace(reference=reference_of(item.reference)) for item in entry.items),
+        )
+        for entry in found.entries
+    )
+    return found._replace(entries=entries)
+
+
+def reference_of(text: str) -> str:
+    """Return a reference, nothing where the text says only that there is none."""
+    return "" if NO_REFERENCE.fullmatch("".join(text.split())) else text
 
 
 def fen_of(field: str, number: Decimal | str) -> int:

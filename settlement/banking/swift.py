@@ -13,7 +13,17 @@ from typing import Any, Final, NamedTuple
 import mt940
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking.statements import BOOKED, REPORT, Entry, Item, Statement, check_arithmetic, fen_of, one_text
+from settlement.banking.statements import (
+    BOOKED,
+    REPORT,
+    Entry,
+    Item,
+    Statement,
+    check_arithmetic,
+    fen_of,
+    one_text,
+    reference_of,
+)
 from settlement.workbooks.cells import BadFile, RowError
 
 TAG: Final = re.compile(r":(?P<tag>[0-9]{2}[A-Z]?|NS):(?P<text>.*)")
@@ -34,8 +44,6 @@ MOVEMENT: Final = re.compile(
     r"[0-9]{6}([0-9]{4}| {4})?R?[DC][A-Z]?\s?[0-9]{1,12},[0-9]*([SNF][A-Z0-9 ]{3}.*|\n.*|)", re.DOTALL | re.IGNORECASE
 )
 """An entry from its dates to its type. The library stops reading an amount at an unknown character, and continues."""
-PLACEHOLDERS: Final = frozenset(("NONREF", "NOTPROVIDED", "EREF", "KREF", "EREF+", "KREF+"))
-"""References that say only that there is none, or that it stands in the details."""
 SLASHED: Final = re.compile(r"/(EREF|NAME)/+([^/]+)")
 """Parts of details that some banks divide by strokes."""
 REMARK: Final = "MTLG:"
@@ -266,7 +274,7 @@ def _named(data: Mapping[str, Any]) -> tuple[str, str]:
 
 def _reference(text: object) -> str:
     found = one_text([str(text or "").partition(REMARK)[0]])
-    return "" if found in PLACEHOLDERS else found.removeprefix("KREF+").strip()
+    return reference_of(found).removeprefix("KREF+").strip()
 
 
 def _remarks(data: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from settlement.banking import (
     virtual_accounts,
     voids,
 )
+from settlement.banking.chain import READINGS
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import today
 from settlement.clerk import bank_matching, payments
@@ -73,11 +74,24 @@ def list_profiles() -> None:
 @FILE
 @click.option("--profile", help="How a table is read: a name of `bank profiles`, or a file; default: the account's.")
 @click.option("--bank-account", "account", help="The account that a table is of, where it does not say so.")
+@click.option(
+    "--entries",
+    type=click.Choice(READINGS),
+    help="Whether entries without references that equal known ones are these or new ones, where balances allow both.",
+)
 @STATED
 @PREVIEW
 @JSON
 @click.pass_obj
-def take_in(by: str, file: Path, profile: str | None, account: str | None, stated: Stated, only_preview: bool) -> None:
+def take_in(
+    by: str,
+    file: Path,
+    profile: str | None,
+    account: str | None,
+    entries: str | None,
+    stated: Stated,
+    only_preview: bool,
+) -> None:
     """Take in a bank's statements FILE: MT940, camt.053, .052, .054, or a table (CSV, XLSX, XLS).
 
     The statements must add up and continue the earlier ones. Known entries are not taken in again.
@@ -88,8 +102,8 @@ def take_in(by: str, file: Path, profile: str | None, account: str | None, state
         known = await accounts.profile(connection, account) if profile is None else _profile(profile)
         found = await sheets.in_turn(lambda: files.read(data, known, account, stated))
         if only_preview:
-            return await imports.preview(connection, found.statements), found.as_read
-        return await imports.take_in(connection, by, file.name, data, found.statements), None
+            return await imports.preview(connection, data, found.statements, entries), found.as_read
+        return await imports.take_in(connection, by, file.name, data, found.statements, entries), None
 
     try:
         outcome, as_read = act(by, work)

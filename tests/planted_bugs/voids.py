@@ -98,8 +98,8 @@ BUGS = (
     Bug(
         "what was returned stays owed",
         DEPOSITS,
-        "await undoing.end(connection, by, rejected.cash_id,",
-        "str((connection, by, rejected.cash_id),",
+        "await undoing.end(\n                connection, by,",
+        "print(\n                by,",
     ),
     Bug("a return is tied to money that is out again", DEPOSITS, 'if status != "DONE":', 'if status != "NEVER":'),
     Bug("a voided return leaves nothing owed", VOIDS, "if order is not None and await", "if order == 0 and await"),
@@ -115,4 +115,35 @@ BUGS = (
         "end is not None and end <= row.day",
         "end is not None and end > row.day",
     ),
+    Bug(
+        "entries that may be others are taken for known",
+        CHAIN,
+        "_size(most) > _size(least) and entries is None and not self._recognized(found)",
+        "_size(most) < _size(least) and entries is None and not self._recognized(found)",
+    ),
+    Bug(
+        "what a clerk says of equal entries is not heard",
+        CHAIN,
+        "new = most if entries == NEW else least",
+        "new = least",
+    ),
+    Bug(
+        "a statement is not known by its own number",
+        CHAIN,
+        "if found.stated_id and _name(found) in self.stated:",
+        "if False:",
+    ),
+    Bug(
+        "numbers of the bank are asked about",
+        CHAIN,
+        "entry.format != found.format or entry in numbers",
+        "entry.format != found.format",
+    ),
+    Bug(
+        "the same file is asked about",
+        "imports.py",
+        "        entries = chain.KNOWN\n",
+        "        entries = entries or None\n",
+    ),
+    Bug("a word for no reference is one", "statements.py", "|NONE|NIL|NULL|", "|NIL|NULL|"),
 )
