@@ -63,6 +63,16 @@ async def test_entries_that_cancel_out_and_come_once_more_wait_for_a_person(exch
     assert [row.entries for row in await do(exchange, imports.listing)] == [2, 2]
 
 
+async def test_the_same_file_is_known_though_its_statement_has_no_number(exchange: SmallExchange) -> None:
+    await prepared(exchange)
+    data = statement("1", 100, 12, -12)
+    unnamed = [one._replace(stated_id="") for one in swift.read(data)]
+    for new in (2, 0):
+        outcome = await do(exchange, imports.take_in, ONE, "day.sta", data, unnamed)
+        assert [one.new for one in outcome.statements] == [new]
+    await refused(exchange, AMBIGUOUS, imports.take_in, ONE, "other.sta", data + b"\n", unnamed)
+
+
 async def test_a_longer_list_with_equal_entries_waits_for_a_person(exchange: SmallExchange) -> None:
     await prepared(exchange)
     assert await taken(exchange, statement("1", 100, 12, -12)) == 2
