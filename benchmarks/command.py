@@ -174,7 +174,7 @@ def settlement_scale(as_json: bool, lots: int, events_each: int, rows: int, roun
 @click.option("--rounds", default=3, show_default=True, help="Rounds of both, each on a fresh database.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the trading.")
 @click.option("--accounts", default=100, show_default=True, help="Accounts that trade with each other.")
-@click.option("--growth", is_flag=True, help="One round, with the cost of a posting in each tenth of the events.")
+@click.option("--growth", is_flag=True, help="One round without COPY: what a posting costs in each tenth.")
 def settlement(as_json: bool, events: int, rounds: int, seed: int, accounts: int, growth: bool) -> None:
     """Measure how fast settlement catches up, beside a plain COPY of the same rows."""
     from benchmarks.settlement import measure
@@ -184,10 +184,14 @@ def settlement(as_json: bool, events: int, rounds: int, seed: int, accounts: int
         f"{found['events']:,} events with {found['trades']:,} trades posted in {found['catch_up_s']} s: "
         f"{found['events_per_s']:,} events, {found['trades_per_s']:,} trades a second"
     )
-    click.echo(
-        f"the same rows by COPY alone in {found['copy_s']} s: ratio {found['ratio']}, "
-        f"{found['cpu_ratio']} in processor time; its postings alone: ratio {found['ratio_to_postings_alone']}"
-    )
+    if not growth:
+        click.echo(
+            f"the same rows by COPY alone in {found['copy_s']} s: ratio {found['ratio']}, "
+            f"{found['cpu_ratio']} in processor time; its postings alone: ratio {found['ratio_to_postings_alone']}; "
+            f"with the ledger's triggers: ratio {found['ratio_to_rules']}, {found['cpu_ratio_to_rules']}"
+        )
+    for step in found.get("steps", ()):
+        click.echo(f"{step['step']:>12}: {step['us']} µs a trade, {step['cpu_us']} µs of processors")
     for part in found.get("growth", ()):
         click.echo(f"{part['postings']:>12,} postings: {part['us']} µs each, {part['cpu_us']} µs of processors")
     if as_json:

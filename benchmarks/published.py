@@ -53,7 +53,7 @@ MEASUREMENTS: Final = {
     "recovery-interpreted": Measurement(("recovery", "--json"), INTERPRETED, tables.parts),
     "gateway-start": Measurement(("gateway-start", "--json"), COMPILED, tables.parts),
     "gateway-start-interpreted": Measurement(("gateway-start", "--json"), INTERPRETED, tables.parts),
-    "settlement": Measurement(("settlement", "--json"), INTERPRETED, tables.parts),
+    "settlement": Measurement(("settlement", "--json"), INTERPRETED, tables.settlement),
     "close": Measurement(("close", "--json"), INTERPRETED, tables.close),
     "settlement-scale": Measurement(("settlement-scale", "--json"), INTERPRETED, tables.lots),
 }

@@ -1,7 +1,7 @@
 """Tables in Markdown for docs/benchmarks.md, made of the JSON that each bench prints."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -145,6 +145,27 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
     return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+_STEPS: Final = {
+    "bare": "COPY into tables without keys, indexes and checks",
+    "keys": "with keys and checks",
+    "copy": "with the index of postings by account too: **the reference**",
+    "rules": "with triggers too: entries balance, no line is added later, balances follow",
+    "service": "catching up",
+}
+
+
+def settlement(found: Any) -> str:
+    """Return the tables of ``goldx bench settlement``: its figures, and what each guarantee costs."""
+    figures = {name: value for name, value in found.items() if name != "steps"}
+    reference = next(step["cpu_us"] for step in found["steps"] if step["step"] == "copy")
+    rows = [
+        (_STEPS[step["step"]], step["us"], step["cpu_us"], f"{step['cpu_us'] / reference:.2f}")
+        for step in found["steps"]
+    ]
+    head = ("entry, postings and trade of a trade", "µs", "µs of processors", "to the reference")
+    return "\n\n".join((parts(figures), "What each guarantee costs, for each trade:", table(head, rows)))
 
 
 def lots(found: Any) -> str:

@@ -5,6 +5,7 @@ by the writer: the server itself refuses to publish an event twice.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from redis.asyncio import Redis
@@ -19,9 +20,19 @@ DECODED_AT_ONCE: Final = 64
 
 
 class EventStream:
-    """The event stream, for its readers. With ``connection``, ``wait`` uses that one; the others use ``redis``."""
+    """The event stream, for its readers. With ``connection``, ``wait`` uses that one; the others use ``redis``.
 
-    def __init__(self, redis: Redis, keys: Keys, connection: RedisConnection | None = None) -> None:
+    ``decode`` is for a reader that needs less of the frames than all events whole.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        connection: RedisConnection | None = None,
+        decode: Callable[[bytes], EventFrame] = decode_events,
+    ) -> None:
+        self._decode = decode
         self._redis = redis
         self._fast: Redis | RedisConnection = redis if connection is None else connection
         self._key = keys.events
@@ -40,7 +51,7 @@ class EventStream:
         """Return the next frames whose last event comes after sequence ``after``, giving other tasks their turns."""
         found: list[EventFrame] = []
         for number, (_, data) in enumerate(await self.read_raw(after, count), 1):
-            found.append(decode_events(data))
+            found.append(self._decode(data))
             if not number % DECODED_AT_ONCE:
                 await asyncio.sleep(0)
         return found
@@ -52,4 +63,4 @@ class EventStream:
     async def wait(self, after: int, count: int = 1_000, block_ms: int = 1_000) -> list[EventFrame]:
         """Read, but wait up to ``block_ms`` milliseconds for the first frame. The timeout must be longer than that."""
         found = await wait_for_entries(self._fast, self._key, f"{after}-0", count, block_ms)
-        return [decode_events(data) for _, data in found]
+        return [self._decode(data) for _, data in found]

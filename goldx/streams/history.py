@@ -6,6 +6,7 @@ engine without a valid snapshot, an auditor.
 """
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,14 @@ class WholeEvents(EventStream):
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, archive: Archive | None, connection: RedisConnection | None = None
+        self,
+        redis: Redis,
+        keys: Keys,
+        archive: Archive | None,
+        connection: RedisConnection | None = None,
+        decode: Callable[[bytes], EventFrame] = decode_events,
     ) -> None:
-        super().__init__(redis, keys, connection)
+        super().__init__(redis, keys, connection, decode)
         self._archive = archive
 
     async def read_raw(self, after: int, count: int = 1_000) -> list[tuple[Position, bytes]]:

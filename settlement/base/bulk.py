@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Table, func, literal, select, text
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_of
+from sqlalchemy.dialects.postgresql import insert as insert_unless_there
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -28,6 +29,13 @@ async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mappi
     if rows:
         # Only what returns something is joined into statements of many rows.
         await connection.execute(insert_into(table).returning(*table.primary_key.columns), rows)
+
+
+async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those rows whose keys are not there, as ``insert`` does."""
+    if rows:
+        statement = insert_unless_there(table).on_conflict_do_nothing()
+        await connection.execute(statement.returning(*table.primary_key.columns), rows)
 
 
 async def update(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -56,9 +56,8 @@ class AccountStock:
         self.total = total
         self.stored = stored
 
-    def sell(self, quantity: int) -> int:
-        """Follow a sale, as ``move`` does; return how much of it was own stock."""
-        self.total -= quantity
+    def sell_own(self) -> int:
+        """Follow a sale, by which ``total`` is lower already, as ``move`` does; return how much of it was own stock."""
         sold = self.own - max(self.total, 0)
         if sold <= 0:
             return 0
@@ -187,9 +186,7 @@ def _touched(batch: Batch) -> _Touched:
     for sequence, _, account, amount in batch.lines:
         if account.kind == MEMBER and account.asset != CASH:
             moved[sequence][owner_of(account.name), account.asset] += amount
-    sides = {(event.sell_account, event.symbol) for event in batch.trades}
-    sides |= {(event.buy_account, event.symbol) for event in batch.trades}
-    keys = {side: (owner_of(side[0]), side[1]) for side in sides}
+    keys = {side: (owner_of(side[0]), side[1]) for side in batch.sides}
     return _Touched(keys, moved, {*keys.values(), *(key for amounts in moved.values() for key in amounts)})
 
 
@@ -199,9 +196,10 @@ def _follow_trades(trades: Iterable[Trade], of_side: Mapping[Key, AccountStock],
         symbol, quantity = event.symbol, event.quantity
         seller, buyer = of_side[event.sell_account, symbol], of_side[event.buy_account, symbol]
         if seller is not buyer:
-            if sold := seller.sell(quantity):
-                sales[event.sequence] = sold
+            seller.total -= quantity
             buyer.total += quantity
+            if seller.own > seller.total and (sold := seller.sell_own()):
+                sales[event.sequence] = sold
 
 
 async def _parts_of_busts(connection: AsyncConnection, busts: Sequence[TradeBusted]) -> dict[tuple[int, str], int]:

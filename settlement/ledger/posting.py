@@ -20,6 +20,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from goldx.protocol.events import (
@@ -54,7 +56,14 @@ _SELDOM = _REFERRING | {
     PhaseChanged,
     DayEnded,
 }
-"""The events that settlement writes down, besides trades and holdings. One look-up skips the others, which are most."""
+"""The events that settlement writes down, besides trades and holdings."""
+WRITTEN: Final = _SELDOM | {Trade, HoldingChanged}
+"""All events that settlement writes down."""
+_sequence_of = attrgetter("sequence")
+_buyer_of = attrgetter("buy_account", "symbol")
+_seller_of = attrgetter("sell_account", "symbol")
+_price_of = attrgetter("symbol", "price")
+_holding_of = attrgetter("account", "asset")
 FRAMES_AT_ONCE: Final = 32
 """The number of frames, of some hundred events each under load, after which other tasks of the process have a turn."""
 
@@ -101,10 +110,21 @@ class Batch:
     done: list[tuple[Item, int]] = field(default_factory=list)
     refused: dict[str, tuple[Item, int, str]] = field(default_factory=dict)
 
+    def add(self, events: Sequence[AnyEvent]) -> None:
+        """Take the trades and the newest holdings of events of which none comes seldom."""
+        self.trades += [event for event in events if type(event) is Trade]
+        changed = [event for event in events if type(event) is HoldingChanged]
+        self.holdings.update(zip(map(_holding_of, changed), changed, strict=True))
+
+    @property
+    def sides(self) -> set[tuple[str, str]]:
+        """Return the sides of the trades: trading account and instrument."""
+        return {*map(_buyer_of, self.trades), *map(_seller_of, self.trades)}
+
     @property
     def last_prices(self) -> dict[str, int]:
         """Return the price of the newest trade of each instrument."""
-        return {event.symbol: event.price for event in self.trades}
+        return dict(map(_price_of, self.trades))
 
 
 class Sifted(NamedTuple):
@@ -123,32 +143,41 @@ async def sift(frames: Sequence[EventFrame], after: int) -> Sifted:
     batch = Batch()
     last: AnyEvent | None = None
     batches = [batch]
-    trades, holdings = batch.trades, batch.holdings
     expected = after + 1
     for number, frame in enumerate(frames):
         if not number % FRAMES_AT_ONCE:
             await asyncio.sleep(0)
-        for outcome in frame.outcomes:
-            for event in outcome:
-                if event.sequence != expected:
-                    if event.sequence <= after:
-                        continue
-                    raise SequenceGap(expected, event.sequence)
-                expected += 1
-                last = event
-                if type(event) is HoldingChanged:
-                    holdings[event.account, event.asset] = event
-                elif type(event) is Trade:
-                    trades.append(event)
-                elif type(event) in _SELDOM:
-                    _keep(batch, event)
-                    if type(event) is DayEnded:
-                        batch = Batch()
-                        batches.append(batch)
-                        trades, holdings = batch.trades, batch.holdings
+        events = [*chain.from_iterable(frame.outcomes)]
+        if [*map(_sequence_of, events)] != [*range(expected, expected + len(events))]:
+            events = _in_order(events, after, expected)
+        if not events:
+            continue
+        expected += len(events)
+        last = events[-1]
+        if _SELDOM.isdisjoint(map(type, events)):
+            batch.add(events)
+            continue
+        for kind, some in groupby(events, type):
+            if kind not in _SELDOM:
+                batch.add([*some])
+                continue
+            for event in some:
+                _keep(batch, event)
+                if kind is DayEnded:
+                    batch = Batch()
+                    batches.append(batch)
     if len(batches) > 1 and batch == Batch():
         batches.pop()
     return Sifted(after, last, batches)
+
+
+def _in_order(events: Iterable[AnyEvent], after: int, expected: int) -> list[AnyEvent]:
+    """Return the events after a sequence. Raises SequenceGap unless they are numbered from ``expected`` on."""
+    later = [event for event in events if event.sequence > after]
+    for wanted, event in enumerate(later, expected):
+        if event.sequence != wanted:
+            raise SequenceGap(wanted, event.sequence)
+    return later
 
 
 def _keep(batch: Batch, event: AnyEvent) -> None:

@@ -7,7 +7,7 @@ are, ``settlement.ledger.posting.lines_of`` says.
 import asyncio
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from operator import attrgetter
 from typing import Final, TypeAlias
@@ -17,6 +17,7 @@ from goldx.protocol.units import CASH
 from settlement.documents.kinds import TRADE
 from settlement.ledger.chain import link
 from settlement.ledger.posting import FEES, MEMBER, AccountKey, Batch, lines_of
+from settlement.tables.ledger import trade
 
 Entry: TypeAlias = tuple[int, str, int, str | None, bytes]
 """Sequence, kind, time, reference, hash."""
@@ -28,13 +29,20 @@ TRADES_AT_ONCE: Final = 128
 _sequence_of = attrgetter("sequence")
 
 
+Side: TypeAlias = tuple[str, str]
+"""A side of a trade: the trading account, and the instrument."""
+TradeRow: TypeAlias = tuple[int, int, int, str, int, int, int, str, str, int, int, int | None]
+"""The columns of ``trade``."""
+_trade_row: Callable[[Trade], TradeRow] = attrgetter(*(column.name for column in trade.c))
+
+
 class Numbers:
     """The numbers of the ledger's accounts, as far as they are known."""
 
     def __init__(self) -> None:
         self._of: dict[AccountKey, int] = {}
-        self.members: dict[tuple[str, str], int] = {}
-        """Those of trading accounts by name and asset."""
+        self.sides: dict[Side, tuple[int, int]] = {}
+        """Those of a side's accounts in money and in metal, where both are known."""
 
     def __getitem__(self, key: AccountKey) -> int:
         return self._of[key]
@@ -42,23 +50,37 @@ class Numbers:
     def add(self, numbers: Mapping[AccountKey, int]) -> None:
         """Take note of numbers."""
         self._of.update(numbers)
-        self.members.update({(key.name, key.asset): number for key, number in numbers.items() if key.kind == MEMBER})
 
     def clear(self) -> None:
         """Forget all numbers, after a transaction that opened accounts and failed."""
         self._of.clear()
-        self.members.clear()
+        self.sides.clear()
 
     def missing(self, batch: Batch) -> set[AccountKey]:
         """Return the accounts of a batch of which the number is not known."""
         keys = {line[2] for line in batch.lines}
-        if any(event.buy_fee or event.sell_fee for event in batch.trades):
+        if batch.trades and FEES not in self._of and any(event.buy_fee or event.sell_fee for event in batch.trades):
             keys.add(FEES)
-        deals = {(event.buy_account, event.sell_account, event.symbol) for event in batch.trades}
-        pairs = {pair for buyer, seller, symbol in deals for pair in ((buyer, CASH), (buyer, symbol), (seller, symbol))}
-        pairs |= {(event.sell_account, CASH) for event in batch.trades if event.amount != event.sell_fee}
-        keys |= {AccountKey(MEMBER, *pair) for pair in pairs - self.members.keys()}
+        half_known = {side for side in batch.sides - self.sides.keys() if self.learn(side) is None}
+        if half_known:
+            keys |= {AccountKey(MEMBER, account, symbol) for account, symbol in half_known}
+            for event in batch.trades:
+                if (event.buy_account, event.symbol) in half_known:
+                    keys.add(AccountKey(MEMBER, event.buy_account, CASH))
+                if (event.sell_account, event.symbol) in half_known and event.amount != event.sell_fee:
+                    keys.add(AccountKey(MEMBER, event.sell_account, CASH))
         return keys - self._of.keys()
+
+    def learn(self, side: Side) -> tuple[int, int] | None:
+        """Take note of a side's numbers and return them; None if not both are known."""
+        account, symbol = side
+        money, metal = (
+            self._of.get(AccountKey(MEMBER, account, CASH)),
+            self._of.get(AccountKey(MEMBER, account, symbol)),
+        )
+        if money is None or metal is None:
+            return None
+        return self.sides.setdefault(side, (money, metal))
 
 
 class Rows:
@@ -67,6 +89,7 @@ class Rows:
     def __init__(self, numbers: Numbers, previous: bytes) -> None:
         self.entries: list[Entry] = []
         self.postings: list[Posting] = []
+        self.trades: list[TradeRow] = []
         self.hash = previous
         self._numbers = numbers
 
@@ -104,20 +127,23 @@ class Rows:
 
     def _add_trades(self, trades: Sequence[Trade]) -> None:
         """Add trades, each as ``_add`` would with ``lines_of``."""
-        of, previous = self._numbers.members, self.hash
+        numbers, sides, previous = self._numbers, self._numbers.sides, self.hash
         add_entry, add_postings = self.entries.append, self.postings.extend
-        for event in trades:
-            amount, buy_fee, sell_fee = event.amount, event.buy_fee, event.sell_fee
-            got, fees = amount - sell_fee, buy_fee + sell_fee
-            if not got or not fees:
+        rows = [*map(_trade_row, trades)]
+        self.trades += rows
+        for event, row in zip(trades, rows, strict=True):
+            _, sequence, at, symbol, _, quantity, amount, buyer, seller, buy_fee, sell_fee, _ = row
+            got, fees, paid = amount - sell_fee, buy_fee + sell_fee, -amount - buy_fee
+            buying, selling = (buyer, symbol), (seller, symbol)
+            bought, sold = sides.get(buying) or numbers.learn(buying), sides.get(selling) or numbers.learn(selling)
+            if not got or not fees or bought is None or sold is None:
                 self.hash = previous
-                self._add(event.sequence, TRADE, event.at, None, lines_of(event))
+                self._add(sequence, TRADE, at, None, lines_of(event))
                 previous = self.hash
                 continue
-            sequence, at, symbol, quantity = event.sequence, event.at, event.symbol, event.quantity
-            buyer, seller, paid = event.buy_account, event.sell_account, -amount - buy_fee
-            buyer_cash, buyer_gold = of[buyer, CASH], of[buyer, symbol]
-            seller_cash, seller_gold, income = of[seller, CASH], of[seller, symbol], self._numbers[FEES]
+            buyer_cash, buyer_gold = bought
+            seller_cash, seller_gold = sold
+            income = numbers[FEES]
             written = (
                 f"{sequence}|{TRADE}|{at}||1:{buyer_cash}:{paid},2:{seller_cash}:{got},3:{income}:{fees},"
                 f"4:{seller_gold}:{-quantity},5:{buyer_gold}:{quantity}"

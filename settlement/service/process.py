@@ -36,6 +36,7 @@ from settlement.base.steps import SERVICE
 from settlement.charges import accruals
 from settlement.closing import statements, time_stamps
 from settlement.closing.time_stamps import Authority
+from settlement.ledger import event_frames
 from settlement.ledger.sender import Sender
 from settlement.load_outs import application, cancels
 from settlement.service.day_opening import DayOpenings
@@ -97,7 +98,7 @@ class Settlement:
         self._database_url = database_url
         self._engine = database.connect(database_url)
         self._redis: Redis = connect(redis_url, timeout=REDIS_TIMEOUT)
-        self._events = WholeEvents(self._redis, keys, archive_in(archive_dir))
+        self._events = WholeEvents(self._redis, keys, archive_in(archive_dir), decode=event_frames.decode)
         self._heartbeat = Heartbeat(self._redis, keys, "settlement")
         self._ledger = Ledger(self._engine, shard)
         self._openings = DayOpenings(self._engine, self._redis, keys, record_dir)

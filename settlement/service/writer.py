@@ -6,7 +6,6 @@ killed at whatever moment. Most rows go in by COPY; triggers check that entries 
 
 import asyncio
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import select, text, tuple_, update
@@ -33,7 +32,6 @@ from settlement.tables.ledger import (
     trading_account,
 )
 
-_trade_row = attrgetter(*(column.name for column in trade.c))
 _PRICES = text("""
 UPDATE instrument i SET reference_price = coalesce(given.reference, i.reference_price),
                         last_price = coalesce(given.last, i.last_price)
@@ -209,7 +207,7 @@ class Ledger:
 
     async def _write(self, connection: AsyncConnection, made: Made) -> None:
         batch = made.batch
-        await bulk.copy(connection, trade, map(_trade_row, batch.trades))
+        await bulk.copy(connection, trade, made.rows.trades)
         await own_stock.write(connection, made.stocks)
         await bulk.copy(connection, ledger_entry, made.rows.entries)
         await bulk.copy(connection, posting, made.rows.postings)
@@ -225,7 +223,7 @@ class Ledger:
         missing = sorted(self._numbers.missing(batch))
         if not missing:
             return
-        await connection.execute(insert(ledger_account).on_conflict_do_nothing(), [key._asdict() for key in missing])
+        await bulk.insert_new(connection, ledger_account, [key._asdict() for key in missing])
         columns = ledger_account.c
         query = select(columns.kind, columns.name, columns.asset, columns.account_id)
         rows = await connection.execute(query.where(tuple_(columns.kind, columns.name, columns.asset).in_(missing)))
@@ -233,9 +231,8 @@ class Ledger:
 
     async def _write_facts(self, connection: AsyncConnection, batch: Batch) -> None:
         """Write the accounts, classes, prices and holdings that the engine has published."""
-        if batch.accounts:
-            rows = [{c.name: getattr(event, c.name) for c in trading_account.c} for event in batch.accounts]
-            await connection.execute(insert(trading_account).on_conflict_do_nothing(), rows)
+        rows = [{c.name: getattr(event, c.name) for c in trading_account.c} for event in batch.accounts]
+        await bulk.insert_new(connection, trading_account, rows)
         for event in batch.instruments:
             values = {c.name: getattr(event, c.name) for c in instrument.c if c.name != "last_price"}
             # The key is not among the updated columns, as a row whose key might change is locked against documents that

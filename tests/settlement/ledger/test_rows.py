@@ -80,12 +80,17 @@ async def test_rows_are_those_of_a_plain_loop() -> None:
         assert used == {numbers[key] for key in wanted}, "an account is opened with its first posting, not before"
 
 
-async def test_only_accounts_of_trading_accounts_are_found_by_name_and_asset() -> None:
+async def test_a_side_is_known_by_a_trading_accounts_money_and_metal_alone() -> None:
     numbers = Numbers()
-    numbers.add({FEES: 1, AccountKey("vault", "vault", "AU"): 2, AccountKey(MEMBER, "vault", "AU"): 3})
-    assert numbers.members == {("vault", "AU"): 3}
+    numbers.add({FEES: 1, AccountKey("vault", "vault", "AU"): 2, AccountKey("vault", "vault", CASH): 3})
+    numbers.add({AccountKey(MEMBER, "vault", CASH): 4})
+    assert numbers.learn(("vault", "AU")) is None
+    numbers.add({AccountKey(MEMBER, "vault", "AU"): 5})
+    assert numbers.learn(("vault", "AU")) == (4, 5)
+    assert numbers.sides == {("vault", "AU"): (4, 5)}
     numbers.clear()
-    assert numbers.members == {}
+    assert numbers.sides == {}
+    assert numbers.learn(("vault", "AU")) is None
     with pytest.raises(KeyError):
         numbers[FEES]
 
@@ -96,6 +101,8 @@ async def test_what_comes_before_is_left_out_and_a_gap_is_refused() -> None:
     found = await sift(frames, 5)
     assert (found.after, found.last) == (5, events[2])
     assert [one.holdings for one in found.batches] == [{("A.H", CASH): events[2]}]
+    (whole,) = (await sift(frames, 3)).batches
+    assert whole.holdings == {("A.H", CASH): events[2]}, "the newest one counts"
     assert (await sift(frames, 6)).last is None
     with pytest.raises(SequenceGap, match="sequence 4; 3 was expected"):
         await sift(frames, 2)
