@@ -161,6 +161,26 @@ async def test_what_was_made_ready_is_dropped_with_the_batch_before_it(
         await chain.verify(connection)
 
 
+async def test_accounts_that_a_failed_batch_has_opened_are_opened_again(
+    engine: AsyncEngine, publisher: Publisher
+) -> None:
+    ledger = await prepared(engine, publisher)
+    publisher.open("C.H")
+    publisher.adjust("C.H", CASH, 100_000_000, "in-3")
+    await ledger.post([publisher.take_frame()])
+    reached = publisher.sequence
+    terms = ("AU", 60_000, 1_000, 60_000, 1, 2)
+    first = Trade(reached + 1, 5, 9, *terms, "C.H", "B.H", 0, 0, 0, 1, 0)
+    too_much = Trade(reached + 2, 5, 10, "AU", 60_000, 2_000_000, 100, 1, 2, "A.H", "B.H", 0, 0, 0, 1, 0)
+    with pytest.raises(CheckViolationError):
+        await ledger.post([EventFrame((1, reached + 2), ((first, too_much),))])
+    publisher.trade("C.H", "B.H", "AU", 60_000, 1_000, 1)
+    assert await ledger.post([publisher.take_frame()]) == publisher.sequence
+    async with engine.connect() as connection:
+        await chain.verify(connection)
+        assert await own_stock.differences(connection) == []
+
+
 async def test_another_writer_comes_in_between(engine: AsyncEngine, publisher: Publisher) -> None:
     ledger = await prepared(engine, publisher)
     reached = publisher.sequence
