@@ -137,7 +137,7 @@ class Cost(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What tables that COPY fills have: ``keys``, further ``indexes``, and ``rules``, the triggers of the ledger."""
+    """Tables that COPY fills, with or without keys, further indexes, and ``rules``: the triggers of the ledger."""
 
     name: str
     keys: bool = True
