@@ -33,6 +33,9 @@ PAPER_COST: Final = 100
 """Units that a paper costs, which is written when it is asked for."""
 PAPER_PATHS: Final = ("/file", "/pdf", "/list", "/report")
 """Endings of the paths of papers."""
+EXPORTS: Final = "/exports/"
+"""Part of the paths of tables as files, which cost as much as papers; their bytes cost more, like those of all answers.
+"""
 WRONG_TOKEN_COST: Final = 5
 """Units that a token costs; they are given back once its key turns out to be registered."""
 PRINCIPAL: Final = "goldx.principal"
@@ -187,7 +190,8 @@ def has_body(fields: dict[bytes, str]) -> bool:
 
 def _cost(path: str) -> int:
     """Return the units that a request costs before it is answered."""
-    return PAPER_COST if path.startswith(STAFF_PATHS) and path.endswith(PAPER_PATHS) else 1
+    is_paper = path.endswith(PAPER_PATHS) or EXPORTS in path
+    return PAPER_COST if path.startswith(STAFF_PATHS) and is_paper else 1
 
 
 def _paid(bucket: TokenBucket, cost: int = 1) -> TokenBucket:

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, Number, Reader, Transaction, new_router
+from api.settlement_routes.access import AnyStaff, Clerk, Number, Reader, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base import audit, proposals
-from settlement.service import documents, movements
+from settlement.service import documents, movements, waiting
 
 router = new_router()
 
@@ -32,6 +32,12 @@ async def get_proposals(_: Reader, connection: Transaction, page: ThePage, statu
 async def get_proposal(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return a proposal with its lots and accounts, and the engine's answers; `settled`: there will be no more."""
     return _shown(await documents.show_proposal(connection, number))
+
+
+@router.get("/waiting")
+async def get_waiting(by: AnyStaff, connection: Transaction) -> dict[str, Any]:
+    """Return all that waits for you: to approve, sign, deal with or answer, each with the command that goes on."""
+    return {"waiting": [one._asdict() for one in await waiting.listing(connection, by)]}
 
 
 @router.get("/documents")

@@ -12,7 +12,7 @@ from api.settlement_routes.access import AnyStaff, Clerk, Number, Signer, Strict
 from api.settlement_routes.base import DECIDED
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
-from settlement.closing import close, listing, opening, prices, signing, taking_over, why
+from settlement.closing import close, day_report, listing, opening, prices, signing, taking_over, why
 from settlement.documents.closing import CAPACITIES, DAY_DIFFERENCE
 from settlement.service import movements
 
@@ -21,9 +21,7 @@ router = new_router()
 DAY = Projection("day first last state closing_hash record")
 STEP = Projection("step position status input_hash output_hash obstacles started_at finished_at")
 SIGNATURE = Projection("capacity signed_by signed_at")
-PRICE = Projection(
-    "symbol closing_method settlement_method inputs", closing="closing_price", settlement="settlement_price"
-)
+PRICE = Projection("symbol closing_method settlement_method", closing="closing_price", settlement="settlement_price")
 
 
 class CloseRequest(Strict):
@@ -84,9 +82,18 @@ async def get_day(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> d
     return {
         **DAY(found.day),
         "steps": [STEP(row) for row in found.steps],
-        "prices": [PRICE(row) for row in await prices.listing(connection, day=day)],
+        "prices": [
+            {**PRICE(row), "inputs": prices.shown_inputs(row.inputs)}
+            for row in await prices.listing(connection, day=day)
+        ],
         "signatures": [SIGNATURE(row) for row in found.signatures],
     }
+
+
+@router.get("/days/{day}/summary")
+async def get_summary(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> dict[str, Any]:
+    """Return what is signed for a closed day: prices, volumes, fees, papers, breaks, what stays open, the hashes."""
+    return await day_report.of_day(connection, day)
 
 
 @router.post("/days/{day}/sign")

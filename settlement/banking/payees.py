@@ -17,6 +17,7 @@ from goldx.protocol.units import BadValue
 from settlement.banking import payouts, withdrawal_limits, withdrawal_states
 from settlement.base import audit, proposals, standings
 from settlement.base.database import among, now_ms
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -78,7 +79,11 @@ async def end(connection: AsyncConnection, by: str, number: int, reason: str) ->
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, member: str | None = None) -> Page[Row[Any]]:
-    """Return the accounts at banks by number, the ended and declined ones too; ``member``: those of one."""
+    """Return the accounts at banks by number, the ended and declined ones too; ``member``: those of one.
+
+    Raises BadValue for an unknown member.
+    """
+    await check_known(connection, member=member)
     query = select(payee_account)
     if member is not None:
         query = query.where(payee_account.c.member == member)

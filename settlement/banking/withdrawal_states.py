@@ -26,6 +26,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.documents.banking import WITHDRAWAL_STATES
 from settlement.documents.ledger import BANK_REFERENCE_USED
@@ -128,7 +129,11 @@ def query() -> Select[Any]:
 async def listing(
     connection: AsyncConnection, page: PageRequest = ALL, *, member: str | None = None, state: str | None = None
 ) -> Page[Row[Any]]:
-    """Return the withdrawals by number; those of one member, or of one state. Raises BadValue for an unknown state."""
+    """Return the withdrawals by number; those of one member, or of one state.
+
+    Raises BadValue for an unknown member or state.
+    """
+    await check_known(connection, member=member)
     wanted = query().subquery()
     found = select(wanted)
     if member is not None:

@@ -6,14 +6,14 @@ from datetime import date
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.output import JSON, Both, print_record
+from goldx.output import JSON, Both, print_record, print_table
 from settlement.base import working_days
 from settlement.base.paging import PageRequest
 from settlement.base.units import in_units
-from settlement.clerk.group import act, clerk, joined, read, show
+from settlement.clerk.group import READERS, act, clerk, joined, read, show
 from settlement.clerk.options import DAY, NUMBER, PAGE
 from settlement.documents.kinds import PROPOSAL
-from settlement.service import documents, movements
+from settlement.service import documents, movements, waiting
 from settlement.service.commands import on_database
 
 
@@ -190,3 +190,12 @@ def list_days(by: str, year: int, page: PageRequest) -> None:
         lambda connection, part: working_days.days(connection, year, part),
         lambda found: (found.day, found.working, found.name),
     )
+
+
+@clerk.command("waiting")
+@JSON
+@click.pass_obj
+def list_waiting(by: str) -> None:
+    """Show all that waits for you: to approve, sign, deal with or answer, each with the command that goes on."""
+    found = read(by, lambda connection: waiting.listing(connection, by), (*READERS, "operate"))
+    print_table("kind subject what days command", found)

@@ -15,8 +15,8 @@ from goldx.protocol.units import format_price
 from settlement.clerk.day_differences import difference
 from settlement.clerk.group import READERS, act, check_actor, may, read, show
 from settlement.clerk.options import DAY, PAGE, write_new
+from settlement.closing import archive, day_report, listing, opening, prices, records, signing, time_stamps
 from settlement.closing import close as closing
-from settlement.closing import listing, opening, prices, records, signing, time_stamps
 from settlement.closing import why as reasons
 from settlement.closing.left_open import NAME as LEFT_OPEN
 from settlement.documents.closing import CAPACITIES
@@ -109,6 +109,15 @@ def status(by: str, date: date) -> None:
     )
 
 
+@day.command("show")
+@JSON
+@DATE
+@click.pass_obj
+def show_day(by: str, date: date) -> None:
+    """Show what is signed for the closed day DATE: prices, fees, papers, breaks, what stays open, and the hashes."""
+    print_record(read(by, lambda connection: day_report.of_day(connection, date), ANYBODY))
+
+
 def _hex(hashed: bytes | None) -> str | None:
     return None if hashed is None else hashed.hex()
 
@@ -193,21 +202,31 @@ def _hash(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option(
     "--record", "anchor", callback=_hash, metavar="HASH", help="The hash as it was printed or kept elsewhere."
 )
+@click.option(
+    "--records",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the archived records; default: that of the settings, record_dir.",
+)
 @click.pass_obj
-def verify(by: str, date: date, anchor: bytes | None) -> None:
-    """Prove that the record of DATE, its steps and all records before it are those that were made."""
-    roots = time_stamps.read_roots(Settings().timestamp_roots)
+def verify(by: str, date: date, anchor: bytes | None, folder: Path | None) -> None:
+    """Prove that the record of DATE, its steps, all records before it and its archived file are as they were made."""
+    settings = Settings()
+    roots = time_stamps.read_roots(settings.timestamp_roots)
 
-    async def work(connection: AsyncConnection) -> tuple[bytes, time_stamps.Stamp | None]:
+    async def work(connection: AsyncConnection) -> tuple[bytes, time_stamps.Stamp | None, Path | None]:
         hashed = await records.verify(connection, date, anchor)
-        return hashed, await time_stamps.verify(connection, date, roots)
+        stamp = await time_stamps.verify(connection, date, roots)
+        return hashed, stamp, await archive.check(connection, date, folder or archive.folder_of(settings))
 
-    found, stamp = read(by, work, ANYBODY)
+    found, stamp, file = read(by, work, ANYBODY)
     if wants_json():
         stamped = None if stamp is None else {**stamp._asdict(), "at": stamp.at.isoformat()}
-        print_record({"day": date, "record": found.hex(), "time_stamp": stamped})
+        archived = None if file is None else str(file)
+        print_record({"day": date, "record": found.hex(), "time_stamp": stamped, "archived": archived})
         return
     click.echo(f"the record of {date} and all before it are as they were made: {found.hex()}")
+    click.echo("it is not archived yet" if file is None else f"{file} is as it was written")
     if stamp is not None:
         trusted = "checked" if stamp.checked else "not checked, as timestamp_roots is not set"
         click.echo(f"it was there at {stamp.at.isoformat()}, by the time stamp of {stamp.service}: {trusted}")
@@ -253,6 +272,6 @@ def list_prices(by: str, date: date, page: PageRequest) -> None:
             row.closing_method,
             None if row.settlement_price is None else format_price(row.settlement_price),
             row.settlement_method,
-            row.inputs,
+            prices.shown_inputs(row.inputs),
         ),
     )

@@ -36,7 +36,7 @@ READERS: Final = ("settle", "supervise")
 MODULES: Final = {
     "assays": "assay certificate laboratory value",
     "banking": "bank",
-    "base": "approve calendar decline document documents proposal proposals",
+    "base": "approve calendar decline document documents proposal proposals waiting",
     "breaks": "break breaks explain",
     "charges": "fees tariff",
     "closing": "account-statements bulletin invoice",

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.hosting.settings import Settings
 from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
@@ -48,6 +49,39 @@ async def archive(connection: AsyncConnection, day: date, folder: Path) -> Path 
     detail = {"file": file.name, "sha256": digest(data)}
     await audit.record(connection, audit.Act(SERVICE, "day.archive", f"day:{day.isoformat()}", detail))
     return file
+
+
+async def newest(connection: AsyncConnection) -> date | None:
+    """Return the newest day whose record is archived, None if there is none."""
+    query = select(day_archive.c.day).join(day_record, day_record.c.day == day_archive.c.day)
+    found: date | None = await connection.scalar(query.order_by(day_record.c.record_no.desc()).limit(1))
+    return found
+
+
+async def check(connection: AsyncConnection, day: date, folder: Path) -> Path | None:
+    """Read the archived record of a day again and return its file; None if the record is not archived yet.
+
+    Raises Refused if the file is not in the folder or cannot be read (ARCHIVE_MISSING), or has other bytes than it was
+    written with (ARCHIVE_DIFFERS).
+    """
+    columns = day_archive.c
+    row = (await connection.execute(select(columns.file, columns.sha256).where(columns.day == day))).first()
+    if row is None:
+        return None
+    file = folder / str(row.file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise Refused("ARCHIVE_MISSING", f"the archived record of {day} cannot be read: {error}") from error
+    if bytes.fromhex(digest(data)) != row.sha256:
+        text = f"{file} is not as it was written: its SHA-256 is {digest(data)}, and was {row.sha256.hex()}"
+        raise Refused("ARCHIVE_DIFFERS", text)
+    return file
+
+
+def folder_of(settings: Settings) -> Path:
+    """Return the folder in which settlement archives the records of the days of a shard."""
+    return (settings.record_dir or settings.data_dir / "records") / settings.shard
 
 
 def write_once(file: Path, data: bytes) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit, trading_days, working_days
 from settlement.base.database import now_ms
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.steps import SERVICE, advance
 from settlement.base.texts import printable
@@ -179,7 +180,8 @@ async def find(connection: AsyncConnection, number: int, member: str | None = No
 async def listing(
     connection: AsyncConnection, page: PageRequest = ALL, *, member: str | None = None, status: str | None = None
 ) -> Listed:
-    """Return invoices without their content, by number. Raises BadValue for an unknown status."""
+    """Return invoices without their content, by number. Raises BadValue for an unknown member or status."""
+    await check_known(connection, member=member)
     if status is not None and status not in INVOICE.states:
         raise BadValue("status", status, "one of " + ", ".join(INVOICE.states))
     query = select(*(column for column in invoice.c if column.name != "content"))

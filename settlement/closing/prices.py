@@ -73,6 +73,23 @@ class _Ended(NamedTuple):
     auction: int | None
 
 
+_UNITS: Final = {
+    **dict.fromkeys(("last_price", "reference_price", "closing_price", "settlement_price"), "fen_per_g"),
+    **dict.fromkeys(("from", "until"), "ms"),
+}
+"""By the name of a kept input: its unit, where the name has none."""
+
+
+def shown_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs as people read them: each name ends with its unit, prices in fen per gram and times in ms."""
+    return {
+        f"{name}_{_UNITS[name]}" if name in _UNITS else name: shown_inputs(value)
+        if isinstance(value, Mapping)
+        else value
+        for name, value in inputs.items()
+    }
+
+
 async def work(connection: AsyncConnection, day: Day) -> bytes:
     """Find and keep the prices of a day and return them."""
     found = await compute(connection, day)

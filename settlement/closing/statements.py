@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit, bulk, working_days
 from settlement.base.database import among, now_ms
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, advance, allow, load
@@ -186,7 +187,11 @@ async def listing(
     day: date | None = None,
     status: str | None = None,
 ) -> Listed:
-    """Return statements without their content, oldest first. Raises BadValue for an unknown status."""
+    """Return statements without their content, oldest first.
+
+    Raises BadValue for a member, account or status that is not known.
+    """
+    await check_known(connection, member=member, account=account)
     if status is not None and status not in ACCOUNT_STATEMENT.states:
         raise BadValue("status", status, "one of " + ", ".join(ACCOUNT_STATEMENT.states))
     query = select(*(column for column in account_statement.c if column.name != "content"))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.units import format_amount
 from settlement.documents.closing import TAKEN_OVER
 from settlement.reconciliation.holdings import Difference
 from settlement.tables.closing import day_difference
@@ -20,6 +21,12 @@ class TakenOver(NamedTuple):
     def listed(self) -> dict[str, Any]:
         """Return it as it stands in the step's output and in statements."""
         return {**self.difference._asdict(), "break": self.break_id}
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as people read it, in CNY or fine grams."""
+        asset = self.difference.asset
+        figures = {name: format_amount(getattr(self.difference, name), asset) for name in ("engine", "ledger")}
+        return {"account": self.difference.account, "asset": asset, **figures, "break": self.break_id}
 
 
 async def of_day(connection: AsyncConnection, day: date) -> list[TakenOver]:

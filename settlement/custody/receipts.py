@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_weight
 from settlement.base import proposals
 from settlement.base.database import among
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -142,7 +143,11 @@ async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -
 async def listing(
     connection: AsyncConnection, page: PageRequest = ALL, *, account: str | None = None
 ) -> Page[Row[Any]]:
-    """Return receipts by number, each with its lot's ``warehouse`` and the kinds of its ``locks``."""
+    """Return receipts by number, each with its lot's ``warehouse`` and the kinds of its ``locks``.
+
+    Raises BadValue for an unknown account.
+    """
+    await check_known(connection, account=account)
     locked = select(func.string_agg(lot_lock.c.kind, literal(" "))).where(
         lot_lock.c.lot_id == receipt.c.lot_id, lot_lock.c.lifted_at.is_(None)
     )

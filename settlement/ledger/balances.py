@@ -6,9 +6,10 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import MAX_SUM, format_amount
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
-from settlement.tables.ledger import ledger_account
+from settlement.tables.ledger import ACCOUNT_KINDS, ledger_account
 
 OWED: Final = ("member", "fee_income")
 """The kinds of accounts whose balances the venue owes; their counterparts are at the bank or in the vaults."""
@@ -38,10 +39,13 @@ async def check_room(connection: AsyncConnection, asset: str, coming: int) -> No
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, name: str | None = None) -> Page[Row[Any]]:
     """Return the accounts of the ledger with their balances, by kind, name and asset.
 
-    ``name``: those of one trading account. The venue's own accounts have their kind as their name.
+    ``name``: those of one trading account. The venue's own accounts have their kind as their name. Raises BadValue for
+    an unknown one.
     """
     columns = ledger_account.c
     query = select(ledger_account)
     if name is not None:
+        if name not in ACCOUNT_KINDS:
+            await check_known(connection, account=name)
         query = query.where(columns.name == name)
     return await fetch(connection, query, (columns.kind, columns.name, columns.asset), page)

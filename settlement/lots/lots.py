@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit, bulk
 from settlement.base.database import among, now_ms
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.spelling import fold
 from settlement.base.steps import allow, authorize
@@ -180,7 +181,11 @@ LOT_KEY: Final = (lot.c.lot_id,)
 
 
 async def listing(connection: AsyncConnection, search: Search = EVERY_LOT, page: PageRequest = ALL) -> Page[Row[Any]]:
-    """Return the lots that a search finds, by number. Raises BadValue for an unknown state."""
+    """Return the lots that a search finds, by number.
+
+    Raises BadValue for a state, class, account or warehouse that is not known.
+    """
+    await check_known(connection, symbol=search.symbol, account=search.account, warehouse=search.warehouse)
     if search.state is not None and search.state not in LOT.states:
         raise BadValue("state", search.state, "one of " + ", ".join(LOT.states))
     return await fetch(connection, search.query(), LOT_KEY, page)
@@ -214,7 +219,8 @@ EVENT_KEY: Final = (custody_event.c.at, custody_event.c.event_id)
 async def events(
     connection: AsyncConnection, search: EventSearch = EVERY_EVENT, page: PageRequest = ALL
 ) -> Page[Row[Any]]:
-    """Return the custody events that a search finds, by time and number."""
+    """Return the custody events that a search finds, by time and number. Raises BadValue for an unknown warehouse."""
+    await check_known(connection, warehouse=search.warehouse)
     return await fetch(connection, search.query(), EVENT_KEY, page)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.timetable.venue_time import midnight
 from settlement.base.database import among
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.documents.lots import AT_WAREHOUSE
 from settlement.tables.counts import count_lot, count_record, inventory_count
@@ -37,8 +38,10 @@ async def listing(
 ) -> Page[LastCount]:
     """Return the bars in warehouses by the numbers of their lots, in one warehouse alone if it is named.
 
-    ``before``: only those that no count has had since the beginning of that day in Shanghai.
+    ``before``: only those that no count has had since the beginning of that day in Shanghai. Raises BadValue for an
+    unknown warehouse.
     """
+    await check_known(connection, warehouse=warehouse)
     closed = inventory_count.c
     newest = select(count_lot.c.lot_id, count_lot.c.count_no, closed.closed_at).ext(distinct_on(count_lot.c.lot_id))
     newest = newest.join(inventory_count, closed.count_no == count_lot.c.count_no).where(closed.status == "CLOSED")

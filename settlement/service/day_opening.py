@@ -46,6 +46,19 @@ class DayOpenings:
             await publish_permission(self._redis, self._keys, Permission(str(found.day), found.sequence, obstacles))
         self._due = now + EVERY_SECONDS
 
+    async def check_newest(self) -> None:
+        """Read the newest archived record again; where it is missing or other, that is logged."""
+        if self._folder is None:
+            return
+        async with self._engine.connect() as connection:
+            day = await archive.newest(connection)
+            if day is None:
+                return
+            try:
+                await archive.check(connection, day, self._folder)
+            except Refused as error:
+                log.error("an archived record is not as it was written", day=str(day), reason=str(error))
+
     async def _archive(self) -> None:
         if self._folder is None:
             return

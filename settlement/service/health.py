@@ -1,8 +1,10 @@
 """The health check of settlement, for ``goldx health settlement``."""
 
 import asyncio
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.hosting.health import Unhealthy
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
@@ -12,6 +14,7 @@ from goldx.streams.event_stream import EventStream
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from settlement.base import database
+from settlement.base.refusal import Refused
 from settlement.closing import archive, time_stamps
 from settlement.ledger import progress
 from settlement.reconciliation import past_limits
@@ -22,6 +25,8 @@ PATIENCE = 2.0
 
 async def settlement(settings: Settings) -> str:
     """Return the event posted last, and what stops the next day or waits: breaks, days not archived or not stamped.
+
+    The newest archived record is read again.
 
     Raises Unhealthy if it stays the same while there are later ones, and if no settlement runs, though nothing waits.
     """
@@ -43,6 +48,7 @@ async def settlement(settings: Settings) -> str:
         async with engine.connect() as connection:
             stopping = sum((await past_limits.count(connection)).values())
             waiting = len(await archive.waiting(connection))
+            lost = await _lost_record(connection, archive.folder_of(settings))
             unstamped = len(await time_stamps.waiting(connection)) if settings.timestamp_url else 0
     except SQLAlchemyError as error:
         raise Unhealthy(str(error)) from error
@@ -51,5 +57,17 @@ async def settlement(settings: Settings) -> str:
         await engine.dispose()
     stops = f"; breaks that stop the next day: {stopping} (goldx clerk break stops)" if stopping else ""
     waits = f"; records of days that are not archived: {waiting}" if waiting else ""
+    waits += lost
     waits += f"; signed days without a time stamp: {unstamped}" if unstamped else ""
     return f"posted to event {before} of {published}{stops}{waits}"
+
+
+async def _lost_record(connection: AsyncConnection, folder: Path) -> str:
+    """Return what is wrong with the newest archived record, as a part of a sentence; an empty text if nothing is."""
+    day = await archive.newest(connection)
+    try:
+        if day is not None:
+            await archive.check(connection, day, folder)
+    except Refused as error:
+        return f"; {error}"
+    return ""

@@ -34,7 +34,7 @@ from settlement.base import database, request_keys, working_days
 from settlement.base.database_errors import Meaning, meaning_of
 from settlement.base.steps import SERVICE
 from settlement.charges import accruals
-from settlement.closing import statements, time_stamps
+from settlement.closing import archive, statements, time_stamps
 from settlement.closing.time_stamps import Authority
 from settlement.ledger import event_frames
 from settlement.ledger.sender import Sender
@@ -193,7 +193,10 @@ class Settlement:
         return frames, await self._ledger.make_ready(frames, after)
 
     async def begin_day(self, today: date) -> None:
-        """Accrue fees, end load-outs, accept statements, forget old keys: once a day, when idle (Shanghai time)."""
+        """Accrue fees, end load-outs, accept statements, forget old keys: once a day, when idle (Shanghai time).
+
+        The newest archived record of a day is read again, too.
+        """
         if today == self._day:
             return
         await self._take_calendar_over()
@@ -211,6 +214,7 @@ class Settlement:
             applications_lapsed=len(lapsed),
             statements_accepted=accepted,
         )
+        await self._openings.check_newest()
         self._day = today
 
     async def _take_calendar_over(self) -> None:
@@ -267,7 +271,7 @@ async def serve(database_url: str, redis_url: str, settings: Settings) -> None:
         replicas=settings.require_replicas,
         clock_offset_limit_ms=settings.clock_offset_limit_ms,
         calendar_file=settings.calendar_file,
-        record_dir=(settings.record_dir or settings.data_dir / "records") / shard,
+        record_dir=archive.folder_of(settings),
         authority=time_stamps.authority(settings),
     )
     stopping = asyncio.create_task(stop.wait())

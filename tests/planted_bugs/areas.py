@@ -160,7 +160,17 @@ AREAS = (
         "settlement",
         tuple(
             f"tests/settlement/closing/test_{name}.py"
-            for name in ("day", "close", "prices", "fees", "signing", "opening", "time_stamps", "taken_over")
+            for name in (
+                "day",
+                "close",
+                "prices",
+                "fees",
+                "signing",
+                "opening",
+                "time_stamps",
+                "taken_over",
+                "day_report",
+            )
         ),
         (),
         closing.BUGS,

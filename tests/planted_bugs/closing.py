@@ -18,6 +18,30 @@ TAKING_OVER = "closing/taking_over.py"
 TAKEN_OVER = "closing/taken_over.py"
 
 BUGS = (
+    Bug(
+        "an archived file with other bytes is as it was written",
+        "closing/archive.py",
+        "if bytes.fromhex(digest(data)) != row.sha256:",
+        "if not data:",
+    ),
+    Bug(
+        "what a person has proposed waits for that person",
+        "service/waiting.py",
+        'columns.status == "PROPOSED", columns.proposed_by != by)',
+        'columns.status == "PROPOSED")',
+    ),
+    Bug(
+        "somebody who has signed a day may sign it again",
+        "service/waiting.py",
+        "    if by in given.values():\n        return found\n",
+        "",
+    ),
+    Bug(
+        "a filter that nobody knows finds nothing",
+        "base/filters.py",
+        "        if value is None:\n",
+        "        if True:\n",
+    ),
     Bug("any difference is covered by one that was seen", BOOKS, "if each not in seen]", "if not seen]"),
     Bug("a difference is taken over that nobody has seen", TAKING_OVER, "if each not in there:", "if not there:"),
     Bug(

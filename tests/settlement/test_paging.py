@@ -36,6 +36,8 @@ ONE_DOCUMENT = {
     "/days/obstacles",
     "/days/{day}",
     "/days/{day}/differences",
+    "/days/{day}/summary",
+    "/waiting",
     "/payment-files/{number}/content",
     "/load-outs/{number}",
     "/tickets/{number}",

@@ -140,7 +140,7 @@ async def test_people_sign_and_prove_a_day_by_commands(three_days_closed: SmallE
     signed = json.loads((await goldx("day", "--as", RISK, "sign", before, "--for", "risk", "--json")).output)
     record = signed["record"]
     said = (await goldx("day", "--as", ONE, "verify", before, "--record", record)).output
-    assert said.endswith(f"{record}\n")
+    assert f"as they were made: {record}\nit is not archived yet\n" in said
     assert "not the one given" in (await goldx("day", "--as", ONE, "verify", before, "--record", "00", code=1)).output
     lines = (await goldx("day", "--as", ONE, "recompute", before, "--json")).output.splitlines()
     assert [json.loads(line)["same"] for line in lines] == [True] * len(STEPS)

@@ -72,6 +72,7 @@ async def test_the_service_stamps_each_signed_day_and_verify_proves_it(
     for day in over:
         await sign_all(exchange, day)
     set_to = {"RECORD_DIR": str(folder / "records"), "TIMESTAMP_URL": service_url, "TIMESTAMP_ROOTS": str(roots)}
+    set_to["SHARD"] = exchange.shard  # verify reads the archived file, too
     for name, value in set_to.items():
         monkeypatch.setenv(f"GOLDX_{name}", value)
     monkeypatch.setenv("GOLDX_DATABASE_URL", migrated_url)
