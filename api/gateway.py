@@ -27,6 +27,7 @@ from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog
 from api.sessions.gateway_lease import GatewayLease
 from api.sessions.link import Link
+from api.sessions.next_day import plans_of
 from api.sessions.queries import Queries
 from api.sessions.quick import Quick
 from api.sessions.session import Method
@@ -55,7 +56,6 @@ from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from goldx.streams.registrations import Registrations
 from goldx.streams.server_clock import ServerClock
-from goldx.timetable.calendar_file import CalendarFile
 from goldx.timetable.calendar_file import status as calendar_status
 from settlement.base import database, registry
 from settlement.base.key_reader import KeyReader
@@ -123,7 +123,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         file = settings.data_dir.absolute() / "views" / f"{settings.shard}.{settings.gateway_id}.view"
         self._snapshots = SnapshotFile(file, settings.view_snapshot_every)
-        self._calendar_file = None if settings.calendar_file is None else CalendarFile(settings.calendar_file)
+        self._plans = plans_of(settings)
         self.tailing = False
         """Whether the event stream is being followed."""
         self._heard_at = 0.0
@@ -173,7 +173,7 @@ class Gateway:
             partial(registry.why_no_account, self.database),
             self.sessions.spawn,
             self._acts,
-            self._calendar_file,
+            self._plans,
         )
         self._quick = Quick(self.view, self.sequencer, self.trading)
         subscriptions = Subscriptions(
@@ -285,7 +285,7 @@ class Gateway:
 
     def _calendar_status(self) -> dict[str, Any] | None:
         """Return how far the trading calendar goes; None if there is none."""
-        file = self._calendar_file
+        file = self._plans.calendar
         return None if file is None else calendar_status(file, self.view.trading_day)
 
     def _silence(self) -> float:

@@ -1,34 +1,51 @@
-"""The next trading day that an operator names: the one that follows takes one person, any other takes two."""
+"""The end of a trading day that an operator asks for: one person may end a day that is over, two may end any other."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from api.edge.outcome import Refusal
+from goldx.hosting.settings import Settings
 from goldx.protocol.commands import MarketEndDay
-from goldx.protocol.terms import END_OF_DAY_BY_TWO, END_OF_DAY_RULES
+from goldx.protocol.terms import END_OF_DAY_BY_PLAN, END_OF_DAY_BY_TWO, END_OF_DAY_RULES
 from goldx.timetable.calendar import Calendar, OutsideCalendar
 from goldx.timetable.calendar_file import CalendarFile
-from goldx.timetable.venue_time import today
+from goldx.timetable.compiled import Timetable
+from goldx.timetable.compiled_file import CompiledFile
+from goldx.timetable.venue_time import day_of, now_ms
 
 _DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 
 
-async def with_rules(command: MarketEndDay, trading_day: str | None, file: CalendarFile | None) -> MarketEndDay:
-    """Return the end of the trading day with the rules that hold for the next one.
+class Plans(NamedTuple):
+    """The files that say which days are trading days and when each ends; None where there is none."""
 
-    Raises Refusal for one that the calendar does not have as a trading day.
+    calendar: CalendarFile | None = None
+    timetable: CompiledFile | None = None
+
+
+def plans_of(settings: Settings) -> Plans:
+    """Return the files that the settings name."""
+    return Plans(
+        None if settings.calendar_file is None else CalendarFile(settings.calendar_file),
+        None if settings.timetable_file is None else CompiledFile(settings.timetable_file),
+    )
+
+
+async def with_rules(command: MarketEndDay, trading_day: str | None, plans: Plans) -> MarketEndDay:
+    """Return the end of the trading day with the rules that hold for it now.
+
+    Raises Refusal for a next trading day that the calendar does not have as one.
     """
     asked, calendar = date.fromisoformat(command.next_trading_day), None
-    if file is not None:
-        calendar = await asyncio.to_thread(file.current)
+    if plans.calendar is not None:
+        calendar = await asyncio.to_thread(plans.calendar.current)
         try:
             if calendar is None:
-                raise ValueError(f"the trading calendar is refused: {file.problem}")
+                raise ValueError(f"the trading calendar is refused: {plans.calendar.problem}")
             calendar.trading_day(asked)
         except (OutsideCalendar, ValueError) as error:
             raise Refusal("BAD_VALUE", f"next_trading_day: {error}") from error
@@ -36,28 +53,31 @@ async def with_rules(command: MarketEndDay, trading_day: str | None, file: Calen
         present = date.fromisoformat(trading_day or "")
     except ValueError:  # none has begun, or by the oldest rules one without a date
         present = None
-    return replace(command, rules=rules_for(asked, present, today(), calendar))
+    timetable = None if plans.timetable is None else await asyncio.to_thread(plans.timetable.current)
+    return replace(command, rules=rules_for(asked, present, now_ms(), calendar, timetable))
 
 
-def rules_for(asked: date, present: date | None, today: date, calendar: Calendar | None) -> int:
+def rules_for(
+    asked: date, present: date | None, now: int, calendar: Calendar | None, timetable: Timetable | None
+) -> int:
     """Return the rules by which ``market.end_day`` ends the present trading day, so that ``asked`` is the next one.
 
-    One person may name the trading day after the present one and, where the present one is over, or none has begun,
-    today or the trading day after it. Without a calendar every Monday to Friday is a trading day.
+    One person may name the trading day that it is now, and no other: so nobody ends days ahead of the calendar alone.
+    That is the one of the timetable's plan, which ends a day at its time; without a timetable it is today, or the first
+    trading day after it, so that a day is over when its date is. A new exchange, which has no trading day yet, may
+    begin with the one after it as well. ``now`` is in ms since the epoch. Without a calendar every Monday to Friday is
+    a trading day.
     """
-    return END_OF_DAY_RULES if asked in _following(present, today, calendar) else END_OF_DAY_BY_TWO
-
-
-def _following(present: date | None, today: date, calendar: Calendar | None) -> Iterator[date]:
-    """Return the days that one person may name, as far as the calendar has them."""
+    today = day_of(now)
     try:
-        if present is not None:
-            yield _next(present, calendar)
-        if present is None or present < today:
-            yield _next(today - _DAY, calendar)
-            yield _next(today, calendar)
+        if timetable is not None and asked == timetable.day_at(now):
+            return END_OF_DAY_BY_PLAN
+        alone = [_next(today - _DAY, calendar)] if timetable is None else []
+        if present is None:
+            alone += [_next(today, calendar)]
     except OutsideCalendar:
-        return
+        alone = []
+    return END_OF_DAY_RULES if asked in alone else END_OF_DAY_BY_TWO
 
 
 def _next(day: date, calendar: Calendar | None) -> date:

@@ -20,7 +20,7 @@ from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
 from api.sessions.long_results import is_cancel_of, long_result
-from api.sessions.next_day import with_rules
+from api.sessions.next_day import Plans, with_rules
 from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain, refuse, unknown_order
 from api.sessions.session import Method, Session
@@ -55,7 +55,6 @@ from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import CODECS, read_command, write_event
-from goldx.timetable.calendar_file import CalendarFile
 
 log = structlog.get_logger()
 
@@ -78,7 +77,7 @@ class Trading:
 
     ``wait_for_events`` is ``NewestEvents.wait``. ``why_no_account`` asks the registry about a member; None where there
     is no registry. ``spawn`` runs a coroutine. ``acts`` records the commands of operators; None where there are no
-    operators. ``calendar_file`` says which days are trading days; None where no calendar is kept.
+    operators. ``plans`` say which days are trading days and when each ends.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Trading:
         why_no_account: Callable[[str], Awaitable[str | None]] | None,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         acts: ActLog | None = None,
-        calendar_file: CalendarFile | None = None,
+        plans: Plans = Plans(),  # noqa: B008 : it cannot be changed
     ) -> None:
         self._view = view
         self._sequencer = sequencer
@@ -97,7 +96,7 @@ class Trading:
         self._why_no_account = why_no_account
         self._spawn = spawn
         self._acts = acts
-        self._calendar_file = calendar_file
+        self._plans = plans
         self._in_order = asyncio.Lock()
         """Held while an operator's command is recorded and placed, so that records and commands have the same order."""
         self.targets = Targets(view)
@@ -180,7 +179,7 @@ class Trading:
         if isinstance(command, TradeBust):
             return replace(command, trade=terms_of_trade(self._view, command.trade_id))
         if isinstance(command, MarketEndDay):
-            return await with_rules(command, self._view.trading_day, self._calendar_file)
+            return await with_rules(command, self._view.trading_day, self._plans)
         if not isinstance(command, AccountOpen) or self._why_no_account is None:
             return command
         try:

@@ -266,7 +266,9 @@ class MarketEndDay(OperatorCommand, tag=18, frozen=True):
     taken. 1: a weekday of the next weeks, with every instrument closed; an id stays taken until the end of the trading
     day after the one in which it was first used. 2: what expired orders had reserved is free before the day ends. 3:
     no day ends into the past, not even from the last day that is allowed. 4: as 3, and the first command only proposes
-    (``day.end_proposed``); the day ends when another person sends the same one.
+    (``day.end_proposed``); the day ends when another person sends the same one. 5: as 3, but as 4 if the date of the
+    present trading day has not begun in China: nobody ends days ahead of the calendar alone. 3 is sent where the plan
+    of the timetable says that the day is over.
     """
 
     method: ClassVar[str] = "market.end_day"

@@ -128,7 +128,7 @@ CODECS: dict[str, Codec] = {
     "next_trading_day": Codec(_read_date, _unchanged),
     **dict.fromkeys(("given", "terms"), Codec(_read_names, list)),
     "largest_change_percent": _whole(1, 99),
-    "rules": _whole(0, terms.END_OF_DAY_BY_TWO),
+    "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),
     "reopening_steps": _whole(1, 9),
     "bust_window_ms": _whole(0, terms.LONGEST_BUST_WINDOW_MS),

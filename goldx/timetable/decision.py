@@ -174,4 +174,4 @@ def _end_day(timetable: Timetable, market: MarketState, now: int, trouble: list[
         phase = terms.PHASES[market.instruments[still_open[0]].phase]
         trouble.append(f"the day {market.trading_day} cannot end: {still_open[0]} is {phase}")
         return []
-    return [MarketEndDay(today, BY, terms.END_OF_DAY_RULES)]
+    return [MarketEndDay(today, BY, terms.END_OF_DAY_BY_PLAN)]

@@ -20,6 +20,8 @@ FREED_BEFORE_THE_END: Final = 2
 ANY_DAY_COUNTS: Final = 3
 """The rules from which on a present trading day just LONGEST_BREAK_DAYS from today counts, so no day goes back."""
 BY_TWO: Final = terms.END_OF_DAY_BY_TWO
+AHEAD_BY_TWO: Final = 5
+"""The rules from which on one person does not end a trading day whose date has not begun in China."""
 _NEXT_DAY: Final = ""
 """Key of a proposed next trading day among the proposed terms of instruments, none of which has this symbol."""
 CHINA_OFFSET_MS: Final = 8 * 3_600_000
@@ -37,7 +39,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
 
     DAY orders expire. Client ids and references of adjustments that were used before this day become free again,
     except the ids of open orders; so do resale locks and held back proceeds that have lasted long enough. By the rules
-    for two persons the first command is only a proposal.
+    for two persons, and where days would be ended ahead of the calendar, the first command is only a proposal.
     """
     _, next_trading_day, by, rules = command
     if rules:
@@ -49,7 +51,8 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
             return state.refuse("market.end_day", reason, None, next_trading_day, detail)
     elif next_trading_day <= state.trading_day:
         return state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
-    if rules >= BY_TWO and _is_proposed(state, next_trading_day, by):
+    by_two = rules == BY_TWO or (rules >= AHEAD_BY_TWO and _is_ahead(state))
+    if by_two and _is_proposed(state, next_trading_day, by):
         return None
     for order in list(state.orders.values()):
         if order.time_in_force == terms.DAY:
@@ -87,14 +90,29 @@ def _is_proposed(state: State, day: str, by: str) -> bool:
     return True
 
 
+def _is_ahead(state: State) -> bool:
+    """Return whether the date of the present trading day has not begun in China.
+
+    A present trading day later than the newest one allowed, which older rules allowed, is ignored here, too.
+    """
+    today = _today(state)
+    present = _read_day(state.trading_day)
+    return present is not None and today < present <= today + timedelta(LONGEST_BREAK_DAYS)
+
+
+def _today(state: State) -> date:
+    """Return the date in China."""
+    return (_EPOCH + timedelta(milliseconds=state.now + CHINA_OFFSET_MS)).date()
+
+
 def _wrong_day(state: State, text: str, rules: int) -> str:
     """Return what is wrong with a next trading day, or an empty text.
 
     It is a weekday after the present trading day, not before today in China, and at most LONGEST_BREAK_DAYS from today.
     A present trading day later than that, which older rules allowed, is ignored, or no day could ever end again.
     """
-    today = _EPOCH + timedelta(milliseconds=state.now + CHINA_OFFSET_MS)
-    earliest, latest = today.date(), today.date() + timedelta(LONGEST_BREAK_DAYS)
+    earliest = _today(state)
+    latest = earliest + timedelta(LONGEST_BREAK_DAYS)
     present = _read_day(state.trading_day)
     last = latest if rules >= ANY_DAY_COUNTS else latest - timedelta(1)
     if present is not None and earliest <= present <= last:

@@ -39,8 +39,15 @@ class Days:
         return problem["reason"], problem["detail"]
 
     async def end(self) -> None:
+        """End the trading day; a second person does it, too, where that would run ahead of the calendar."""
         await self.operate("market.set_phase", symbol=self._desk.symbol, phase="closed")
-        await self.operate("market.end_day", next_trading_day=self.next.isoformat())
+        following = self.next.isoformat()
+        if names(await self.operate("market.end_day", next_trading_day=following)) == ["day.end_proposed"]:
+            services = self._desk.services
+            second = services.keys.get("op-2") or await services.add_operator("op-2")
+            async with connect(self._desk.server.url, second) as operator:
+                agreed = await operator.call("market.end_day", reason="a test", next_trading_day=following)
+            assert names(agreed["events"])[0] == "day.ended"
         await self.operate("market.set_phase", symbol=self._desk.symbol, phase="continuous")
         self.next = weekday_after(self.next)
 
@@ -106,6 +113,19 @@ async def test_a_next_trading_day_that_is_not_the_following_takes_two_persons(ow
     async with connect(desk.server.url, second) as operator:
         agreed = await operator.call("market.end_day", reason="a test", next_trading_day=later)
         assert names(agreed["events"])[0] == "day.ended"
+
+
+async def test_nobody_ends_days_ahead_of_the_calendar_alone(own_desk: Desk) -> None:
+    """A new exchange begins with the next trading day; whoever repeats that for the days after it waits for another."""
+    days, desk = Days(own_desk), own_desk
+    await days.operate("market.set_phase", symbol=desk.symbol, phase="closed")
+    first = days.next.isoformat()
+    assert names(await days.operate("market.end_day", next_trading_day=first)) == ["day.ended"]
+    following = weekday_after(days.next)
+    for _ in range(3):
+        asked = await days.operate("market.end_day", next_trading_day=following.isoformat())
+        assert names(asked) == ["day.end_proposed"]
+    assert desk.server.gateway.view.trading_day == first
 
 
 async def test_a_reference_far_from_the_last_price_takes_two_persons(own_desk: Desk) -> None:

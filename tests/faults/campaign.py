@@ -49,7 +49,7 @@ class Campaign:
         self._report = report
         self._audit = Audit(stack.redis)
         self._members = [Member(firm, Key.generate(f"{firm}.key")) for firm in FIRMS]
-        self._operator = Key.generate("operator.key")
+        self._operator, self._second = Key.generate("operator.key"), Key.generate("second.key")
         self._watchers = [Watcher(member.account, member.key) for member in self._members]
         self.totals: Counter[str] = Counter()
 
@@ -73,12 +73,12 @@ class Campaign:
                 await registry.add_key(connection, "test", key.key_id, key.public_bytes, member_code=member.firm)
             for clerk in CLERKS:
                 await registry.add_staff(connection, "test", clerk, f"Clerk {clerk}", ("settle",))
-            await registry.add_staff(connection, "test", "op", "Operations", ("operate",))
-            key = self._operator
-            await registry.add_key(
-                connection, "test", key.key_id, key.public_bytes, staff_code="op", permissions=("operate",)
-            )
-        instrument = {"reference_price": "600.00", "maker_fee_bp": 1, "taker_fee_bp": 3}
+            for name, key in (("op", self._operator), ("op-2", self._second)):
+                await registry.add_staff(connection, "test", name, "Operations", ("operate",))
+                await registry.add_key(
+                    connection, "test", key.key_id, key.public_bytes, staff_code=name, permissions=("operate",)
+                )
+        instrument: dict[str, Any] = {"reference_price": "600.00", "maker_fee_bp": 1, "taker_fee_bp": 3}
         for symbol in SYMBOLS:
             await self._operate("instrument.define", symbol=symbol, **instrument)
             await self._operate("market.set_phase", symbol=symbol, phase="continuous")
@@ -96,8 +96,10 @@ class Campaign:
         checks.check_channels(self._audit, self._watchers)
         self._audit.next_round()
 
-    async def _operate(self, method: str, **params: Any) -> None:
-        headers = {"Authorization": f"Bearer {self._operator.bearer_token()}"}
+    async def _operate(self, method: str, *, second: bool = False, **params: Any) -> list[str]:
+        """Give a command of the operator, or of the second one; return the names of its events."""
+        key = self._second if second else self._operator
+        headers = {"Authorization": f"Bearer {key.bearer_token()}"}
         url = self._stack.direct_url(schedule.GATEWAYS[0])
         async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers, timeout=20) as http:
             while True:
@@ -105,7 +107,7 @@ class Campaign:
                     "/v1/operator/commands", json={"method": method, "params": {"reason": "a test", **params}}
                 )
                 if answer.status_code == 200:
-                    return
+                    return [event["event"] for event in answer.json()["events"]]
                 # The gateway may be recovering; then the command is not in the journal and can be repeated.
                 assert answer.json().get("reason") == "UNAVAILABLE", answer.text
                 await asyncio.sleep(0.1)
@@ -168,14 +170,19 @@ class Campaign:
                 raise
 
     async def _end_day(self, number: int) -> None:
-        """End the trading day, as long as a next one is allowed: orders of the day before are forgotten."""
+        """End the trading day, as long as a next one is allowed: orders of the day before are forgotten.
+
+        The days run ahead of the calendar, so it takes two operators.
+        """
         today = (datetime.now(UTC) + timedelta(hours=8)).date()
         ahead = [day for day in (today + timedelta(days) for days in range(1, 29)) if day.weekday() < 5]
         if number // DAY_EVERY > len(ahead):
             return
         for symbol in SYMBOLS:
             await self._operate("market.set_phase", symbol=symbol, phase="closed")
-        await self._operate("market.end_day", next_trading_day=ahead[number // DAY_EVERY - 1].isoformat())
+        following = ahead[number // DAY_EVERY - 1].isoformat()
+        if await self._operate("market.end_day", next_trading_day=following) == ["day.end_proposed"]:
+            assert "day.ended" in await self._operate("market.end_day", second=True, next_trading_day=following)
         for symbol in SYMBOLS:
             await self._operate("market.set_phase", symbol=symbol, phase="continuous")
 

@@ -20,7 +20,15 @@ BUGS = (
         "if present is not None and earliest <= present:",
     ),
     Bug("a trading day goes back from the last day that is allowed", DAY, "rules >= ANY_DAY_COUNTS", "False"),
-    Bug("one person names any next trading day", DAY, "rules >= BY_TWO and _is_proposed", "False and _is_proposed"),
+    Bug("one person names any next trading day", DAY, "rules == BY_TWO or (", "(False and rules) or ("),
+    Bug("one person ends days ahead of the calendar", DAY, "rules >= AHEAD_BY_TWO and", "rules > AHEAD_BY_TWO and"),
+    Bug("a day that has begun takes two persons", DAY, "today < present <= today", "today <= present <= today"),
+    Bug(
+        "a present day in the far future ends by two persons alone",
+        DAY,
+        "today < present <= today + timedelta(LONGEST_BREAK_DAYS)",
+        "today < present",
+    ),
     Bug(
         "one person is two who name the next trading day",
         DAY,

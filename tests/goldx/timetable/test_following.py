@@ -353,6 +353,13 @@ def test_a_wrong_trading_day_is_left_when_it_is_over() -> None:
     assert day.refused == []
 
 
+def test_a_wrong_trading_day_that_has_not_begun_is_left_by_the_plan() -> None:
+    """The service ends it alone, though its date is ahead: the plan says which day it is."""
+    day = Day("2026-09-30 16:00:00", "2026-10-05")
+    (end,) = day.decide().commands
+    assert end == commands.MarketEndDay("2026-10-08", "timetable", terms.END_OF_DAY_BY_PLAN)
+
+
 @pytest.mark.parametrize("late", [1, 3_600])
 def test_lateness_is_the_timetables_own(late: int) -> None:
     other = timetable(EXAMPLE.replace("late_seconds = 120", f"late_seconds = {late}"))

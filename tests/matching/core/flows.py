@@ -300,12 +300,12 @@ class Flow:
     def end_day(self) -> AnyCommand:
         self.day += 1
         day = DAYS[self.day % len(DAYS)] if self.chance(10) else f"2027-01-{1 + self.day % 28:02d}"
-        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 2, 3)))
+        return commands.MarketEndDay(day, rules=self.dice.choose((0, 1, 2, 3, 5)))
 
     def close_and_end_day(self) -> AnyCommand:
         """Close all and end the day by the newest rules, in the month of the flow's first time."""
         self.queued += [commands.MarketSetPhase(symbol, terms.CLOSED) for symbol in SYMBOLS[1:]]
-        rules, day = self.dice.choose((2, 3, 4)), f"1970-01-{self.dice.number(1, 31):02d}"
+        rules, day = self.dice.choose((2, 3, 4, 5)), f"1970-01-{self.dice.number(1, 31):02d}"
         self.queued += [commands.MarketEndDay(day, by, rules) for by in ("ada", self.dice.choose(("ada", "ben")))]
         self.queued += [self.redefine()] if self.chance(50) else []
         self.queued += [commands.MarketSetPhase(symbol, terms.CONTINUOUS) for symbol in SYMBOLS]

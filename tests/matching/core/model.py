@@ -14,7 +14,7 @@ from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
 from tests.matching.core.model_orders import OrderCommands
-from tests.matching.core.model_parts import Account, Instrument, Member, Refused, possible_days
+from tests.matching.core.model_parts import Account, Instrument, Member, Refused, is_ahead, possible_days
 
 Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
@@ -363,7 +363,8 @@ class Model(Busts, OrderCommands):
         elif c.next_trading_day <= self.trading_day:
             raise Refused("BAD_VALUE")
         (day, by), self.asked_to_end = self.asked_to_end, (c.next_trading_day, c.by)
-        if c.rules == 4 and (day != c.next_trading_day or by == c.by):
+        by_two = c.rules == 4 or (c.rules == 5 and is_ahead(self.at, self.trading_day))
+        if by_two and (day != c.next_trading_day or by == c.by):
             self.emit(events.DayEndProposed, *self.asked_to_end)
             return
         self.asked_to_end = ("", "")

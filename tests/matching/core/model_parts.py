@@ -5,7 +5,7 @@ orders each time it is needed.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from goldx.protocol import terms, units
 from goldx.protocol.commands import InstrumentDefine
@@ -132,10 +132,19 @@ def could_use(order: Order, instrument: Instrument) -> tuple[str, int]:
     return units.CASH, amount + fee_after(order.fee_residue, amount, highest)[0]
 
 
+def in_china(at: int) -> date:
+    """Return the date in China of a time in ms."""
+    return datetime.fromtimestamp(at / 1_000, timezone(timedelta(hours=8))).date()
+
+
+def is_ahead(at: int, trading_day: str) -> bool:
+    """Return whether a trading day of the next thirty days has not begun."""
+    return trading_day in [(in_china(at) + timedelta(ahead)).isoformat() for ahead in range(1, 31)]
+
+
 def possible_days(at: int, trading_day: str, rules: int) -> list[str]:
     """Return the weekdays of the next thirty days in China that come after the present trading day."""
-    in_china = datetime.fromtimestamp(at / 1_000, timezone(timedelta(hours=8))).date()
-    days = [in_china + timedelta(ahead) for ahead in range(31)]
+    days = [in_china(at) + timedelta(ahead) for ahead in range(31)]
     texts = [day.isoformat() for day in (days if rules >= 3 else days[:-1])]
     present = trading_day if trading_day in texts else ""
     return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]

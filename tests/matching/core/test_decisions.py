@@ -72,6 +72,30 @@ def test_a_next_trading_day_that_takes_two_begins_when_the_second_names_the_same
     assert end("2026-12-07", "ada") == "day.end_proposed", "nothing of the day before is left"
 
 
+def test_a_day_whose_date_has_not_begun_ends_by_two_persons() -> None:
+    """By older rules one person did it, and journals that have it still fold so."""
+    tuesday = int(datetime(2026, 11, 24, 7, 30, tzinfo=UTC).timestamp()) * 1_000
+    midnight = int(datetime(2026, 11, 24, 16, tzinfo=UTC).timestamp()) * 1_000
+
+    def end(engine: Engine, at: int, day: str, by: str, rules: int = terms.END_OF_DAY_RULES) -> str:
+        return apply(engine, at, commands.MarketEndDay(day, by, rules))[0].event
+
+    engine = market()
+    apply(engine, tuesday, CLOSE)
+    assert end(engine, tuesday, "2026-11-25", "ada") == "day.ended", "the first day of a new exchange"
+    restored = Engine.restore(engine.snapshot())
+    for each in (engine, restored):
+        assert [end(each, midnight - 1, "2026-11-26", by) for by in ("ada", "ada")] == ["day.end_proposed"] * 2
+        assert each.state.trading_day == "2026-11-25"
+    assert end(engine, midnight - 1, "2026-11-26", "ben") == "day.ended"
+    assert end(engine, midnight, "2026-11-27", "ben") == "day.end_proposed", "it is Wednesday, and Thursday's day ends"
+    assert end(restored, midnight, "2026-11-26", "ada") == "day.ended", "its date has begun"
+    older = market()
+    apply(older, tuesday, CLOSE)
+    for day in ("2026-11-25", "2026-11-26"):
+        assert end(older, tuesday, day, "ada", 3) == "day.ended"
+
+
 def test_a_trading_day_that_older_rules_let_lie_in_the_far_future_ends() -> None:
     engine = market()
     at = int(datetime(2026, 11, 24, 7, 30, tzinfo=UTC).timestamp()) * 1_000

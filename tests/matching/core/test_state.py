@@ -87,13 +87,14 @@ def test_the_older_rules_free_client_ids_with_the_day() -> None:
 
 
 def end_day(engine: Engine, number: int) -> None:
-    """End the trading day by the newest rules; the next one is the given day of November 2026."""
+    """End the trading day by the newest rules, the day before the next one: the given day of November 2026."""
+    at = TUESDAY + (number - 25) * 86_400_000
     for command in (
         commands.MarketSetPhase("AU", terms.CLOSED),
         commands.MarketEndDay(f"2026-11-{number}", rules=terms.END_OF_DAY_RULES),
         commands.MarketSetPhase("AU", terms.CONTINUOUS),
     ):
-        assert not isinstance(apply(engine, TUESDAY, command)[0], events.CommandRejected)
+        assert not isinstance(apply(engine, at, command)[0], events.CommandRejected | events.DayEndProposed)
 
 
 def refusal(engine: Engine, command: commands.AnyCommand) -> tuple[str, int | None]:
