@@ -46,6 +46,8 @@ class ShardServices:
         self.shard = shard
         self.keys: dict[str, Key] = {}
         self._servers: dict[GatewayServer, asyncio.Task[None]] = {}
+        self.other_gateways: list[asyncio.subprocess.Process] = []
+        """Gateways that run as processes of their own (``tests.api.gateway_process``)."""
         self._engine: asyncio.subprocess.Process | None = None
         self._funded = 0
 
@@ -112,6 +114,11 @@ class ShardServices:
         await self._servers.pop(server)
 
     async def stop_gateways(self, keep: GatewayServer | None = None) -> None:
+        while self.other_gateways:
+            process = self.other_gateways.pop()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         for server in tuple(self._servers):
             if server is not keep:
                 await self.stop_gateway(server)

@@ -16,7 +16,7 @@ from goldx.streams.keys import Keys
 from settlement.base import database, registry, standings
 from tests.api.conftest import until
 from tests.api.edge.frozen import Venue, frozen
-from tests.api.sessions.test_ends import OtherGateway
+from tests.api.gateway_process import OtherGateway
 from tests.api.sessions.test_log_ons import pair
 from tests.registered import find_principal
 

@@ -1,9 +1,7 @@
 """A session's orders when its connection or gateway ends, or other programs use its key."""
 
 import asyncio
-import os
 import signal
-import sys
 from typing import Any
 
 import pytest
@@ -15,8 +13,8 @@ from goldx.client.session import ExchangeClient, connect
 from goldx.streams import gateway_entries, redis_client
 from goldx.streams.keys import Keys
 from goldx.streams.registrations import read
-from tests.api.conftest import Desk, ShardServices, until
-from tests.matching.shards import RUN
+from tests.api.conftest import Desk, until
+from tests.api.gateway_process import OtherGateway
 
 
 async def place(client: ExchangeClient, desk: Desk, name: str) -> None:
@@ -40,34 +38,6 @@ async def back(client: ExchangeClient, before: dict[str, Any]) -> None:
     """Wait until a client has logged on again."""
     await until(lambda: client.identity is not before)
     await client.call("session.heartbeat")
-
-
-class OtherGateway:
-    """A gateway in a separate process, which can be killed."""
-
-    def __init__(self, services: ShardServices, name: str, program: str = RUN) -> None:
-        self._program = program
-        self._environment = {key: value for key, value in os.environ.items() if not key.startswith("GOLDX_")} | {
-            "GOLDX_REDIS_URL": services.valkey_url,
-            "GOLDX_DATABASE_URL": services.database_url,
-            "GOLDX_SHARD": services.shard,
-            "GOLDX_ALLOW_WEAK_DURABILITY": "true",
-            "GOLDX_GATEWAY_ID": name,
-            "GOLDX_GATEWAY_PORT": "0",
-        }
-
-    async def start(self) -> str:
-        pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        command = (sys.executable, "-c", self._program, "gateway")
-        self.process = await asyncio.create_subprocess_exec(*command, env=self._environment, stdout=pipe, stderr=none)
-        assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
-        assert line.startswith(b"READY gateway"), line
-        return next(word for word in line.decode().split() if word.startswith("http"))
-
-    async def kill(self) -> None:
-        self.process.kill()
-        await self.process.wait()
 
 
 @pytest.mark.parametrize("settings", [{"enabled": False}, {"enabled": True, "grace_ms": 60_000}])

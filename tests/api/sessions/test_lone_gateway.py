@@ -22,7 +22,8 @@ from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from goldx.streams.registrations import Registrations
 from tests.api.conftest import Desk, build
-from tests.api.sessions.test_ends import OtherGateway, place, until_gone
+from tests.api.gateway_process import OtherGateway
+from tests.api.sessions.test_ends import place, until_gone
 
 LOST = "gateway-mortal"
 IMPATIENT = """
