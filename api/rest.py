@@ -107,6 +107,15 @@ async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str
     return listed("trades", market.write_trade, rows, symbol=symbol)
 
 
+@router.get("/v1/venue/regime", tags=["market"])
+async def regime(gateway: TheGateway) -> dict[str, Any]:
+    """Return the legal regime in force with its document, one that a person has proposed, and the history.
+
+    `regime` is null before the first one: then nothing is refused for it.
+    """
+    return gateway.queries.regime()
+
+
 @router.post(
     "/v1/operator/commands", tags=["operator"], responses=_PROBLEMS, openapi_extra={"parameters": [KEY_PARAMETER]}
 )

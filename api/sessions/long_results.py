@@ -12,7 +12,8 @@ from api.sessions.session import Session
 from api.view.orders import write_order
 from api.view.view import View
 from goldx.protocol import events
-from goldx.protocol.commands import AnyCommand, MemberCommand, OrderCancelAll, QuoteCancel
+from goldx.protocol.bases import MemberCommand
+from goldx.protocol.commands import AnyCommand, OrderCancelAll, QuoteCancel
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.wire import write_event
 

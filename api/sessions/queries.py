@@ -2,7 +2,7 @@
 
 from collections import deque
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Raw
 
@@ -19,7 +19,7 @@ from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
 from api.view.view import View
 from goldx.protocol.units import BadValue, parse_identifier
-from goldx.protocol.wire import CODECS
+from goldx.protocol.wire import CODECS, write_event
 
 FIELDS_OF_AN_INSTRUMENT: Final = 5
 """The cost of an instrument in a list, in rows."""
@@ -37,6 +37,7 @@ class Queries:
             "market.trades": self._trades,
             "market.candles": self._candles,
             "market.status": self._status,
+            "venue.regime": self._regime,
             "account.holdings": self._holdings,
             "order.get": self._order,
             "order.list": self._orders,
@@ -95,6 +96,25 @@ class Queries:
         check_names(request.params, "symbol")
         status = self.market(request.params.get("symbol")).status()
         request.succeed({**status, "trading_day": self._view.trading_day, "trouble": self._view.trouble})
+
+    def regime(self) -> dict[str, Any]:
+        """Return the legal regime of the venue in the protocol's form, what is proposed, and the history.
+
+        Where there is none yet, nothing is refused for it.
+        """
+        history = [write_event(event) for event in self._view.regimes]
+        proposed = self._view.proposed_regime
+        return {
+            "regime": history[-1]["regime"] if history else None,
+            "in_force": history[-1] if history else None,
+            "proposed": None if proposed is None else write_event(proposed),
+            "history": history,
+        }
+
+    def _regime(self, session: Session, request: Request) -> None:
+        check_names(request.params)
+        session.charge(len(self._view.regimes) + 1)
+        request.succeed(self.regime())
 
     def _holdings(self, session: Session, request: Request) -> None:
         check_names(request.params, "account")

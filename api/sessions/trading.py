@@ -317,7 +317,7 @@ class Trading:
         """Raise Refusal if the exchange has refused the command."""
         for event in outcome:
             if isinstance(event, events.OrderRejected):
-                raise self._refusal(command, event.reason, describe(event.reason).text, {})
+                raise self._refusal(command, event.reason, event.detail or describe(event.reason).text, {})
             if isinstance(event, events.CommandRejected) and event.method == command.method:
                 data = {"subject": event.subject} if event.subject else {}
                 raise self._refusal(command, event.reason, event.detail or describe(event.reason).text, data)

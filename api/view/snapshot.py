@@ -23,6 +23,7 @@ from api.view.records import Candle, Fill, Order
 from api.view.view import View
 from goldx.hosting import collector
 from goldx.protocol import events
+from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.streams.entries import Position
 from goldx.streams.frames import EventFrame
 from goldx.streams.history import last_event
@@ -85,6 +86,8 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     accounts: list[_Account]
     members: dict[str, list[str]]
     markets: list[_Market]
+    regimes: list[RegimeChanged]
+    proposed_regime: RegimeProposed | None
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -138,6 +141,8 @@ def write(view: View) -> bytes:
         [_account(account) for account in view.accounts.values()],
         view.members,
         [_market(market) for market in view.markets.values()],
+        view.regimes,
+        view.proposed_regime,
     )
     body = zlib.compress(_encode(state), _COMPRESSION)
     checksum = hashlib.sha256(body).hexdigest()
@@ -181,6 +186,7 @@ def _read(state: _View, view: View) -> None:
     for account in state.accounts:
         _read_account(account, view)
     view.members = state.members
+    view.regimes, view.proposed_regime = state.regimes, state.proposed_regime
     for market in state.markets:
         _read_market(market, view)
 

@@ -17,6 +17,7 @@ from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
 from api.view.tables import NumberTable
 from goldx.protocol import events
 from goldx.protocol.events import AnyEvent
+from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.terms import BUY
 from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.frames import EventFrame
@@ -42,6 +43,9 @@ class View:
         self.trading_day: str | None = None
         self.markets: dict[str, MarketData] = {}
         self.accounts: dict[str, Account] = {}
+        self.regimes: list[RegimeChanged] = []
+        """The legal regimes of the venue, oldest first; the last one is in force."""
+        self.proposed_regime: RegimeProposed | None = None
         self.members: dict[str, list[str]] = {}
         """By member: its accounts in use, in the order of opening."""
         self.orders = NumberTable[Order]()
@@ -88,6 +92,8 @@ class View:
             events.DayEnded: self._day_ended,
             events.InstrumentRetired: lambda event: self._market(event).retire(),
             events.AccountRetired: self._account_retired,
+            RegimeProposed: self._regime_proposed,
+            RegimeChanged: self._regime_changed,
         }
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)
@@ -345,8 +351,16 @@ class View:
             self.add_market(MarketData(event.symbol))
         self._market(event).define(event)
 
+    def _regime_proposed(self, event: RegimeProposed) -> None:
+        self.proposed_regime = event
+
+    def _regime_changed(self, event: RegimeChanged) -> None:
+        self.regimes.append(event)
+        self.proposed_regime = None
+
     def _day_ended(self, event: events.DayEnded) -> None:
         self.trading_day = event.next_trading_day
+        self.proposed_regime = None
         self.last_of_past = self.last_trade
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)

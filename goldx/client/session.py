@@ -116,6 +116,11 @@ class ExchangeClient:
             after = page["next"]
         return orders
 
+    async def regime(self) -> dict[str, Any]:
+        """Return the legal regime in force, one that a person has proposed, and the history, oldest first."""
+        found: dict[str, Any] = await self.call("venue.regime")
+        return found
+
     def subscribe(
         self,
         *channels: str,

@@ -125,7 +125,7 @@ async def _demonstrate(settings: Settings, seconds: float, seed: int, as_json: b
             def show_note(line: str) -> None:
                 state.note = line
 
-            supervisor = await stack.enter_async_context(Supervisor(settings, report=show_note))
+            supervisor = await stack.enter_async_context(Supervisor(settings, report=show_note, negotiated=True))
             demonstration = Demonstration(supervisor, state, seed, seconds)
             outcome = await demonstration.run()
             state.step, state.note = len(STEPS), ""

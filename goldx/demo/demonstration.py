@@ -68,6 +68,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     reconciliation: dict[str, Any]
     day: dict[str, Any]
     """The closed day: ``closed``, ``signed``, the hash of each of its ``steps``, and of its ``record``."""
+    regime: dict[str, Any]
+    """The legal regime under which it ran: the event ``regime.changed``."""
     replay: str
     digest: str
     durability: str
@@ -100,9 +102,10 @@ class Demonstration:
             second = await stack.enter_async_context(Operator(url, self._key(scenario.RISK.code)))
             member = await stack.enter_async_context(Rest(url, self._key(scenario.PAID_OUT[0])))
             self._step(2, people)
+            regime = await staff.declare_sandbox(operator, second)
             defined = await staff.define(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the accounts")
-            self._step(3, defined)
+            self._step(3, f"{defined}; the legal regime is {regime['regime']}")
             money = await staff.pay_in(shell)
             self._step(4, f"{units.format_money(money)} CNY, each transfer proposed by one clerk, approved by another")
             lots = await staff.take_in_bars(shell, self._note)
@@ -126,7 +129,7 @@ class Demonstration:
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the end of the day")
             day = await end_of_day.close_and_sign(shell)
             self._step(11, f"{day['day']}: {len(day['steps'])} steps, three signatures, record {day['record']}")
-            return await self._compare(shell, operator, records, withdrawal, lots, money, day)
+            return await self._compare(shell, operator, records, withdrawal, lots, money, day, regime)
 
     async def reopen(self) -> None:
         """Open the market again, for the members who trade on."""
@@ -224,6 +227,7 @@ class Demonstration:
         lots: int,
         money: int,
         day: dict[str, Any],
+        regime: dict[str, Any],
     ) -> Outcome:
         """Reconcile, export and replay the journal, and compare all records."""
         await staff.wait_until(lambda: self._all_posted(operator), "settlement to catch up")
@@ -261,6 +265,7 @@ class Demonstration:
             withdrawal=withdrawal,
             reconciliation=report,
             day=day,
+            regime=regime,
             replay=replay.verdict,
             digest=replay.digest,
             durability=(await operator.get("/v1/status"))["durability"],

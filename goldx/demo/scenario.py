@@ -1,5 +1,6 @@
 """The scenario of the demonstration: the venue's staff, its warehouse, the member firms, and two grade classes."""
 
+import hashlib
 from typing import Any, Final, NamedTuple
 
 
@@ -114,3 +115,15 @@ SHORT_LIVED: Final[dict[str, Any]] = {
     "maker_fee_bp": 12,
 }
 """An instrument that is defined and retired; its fee takes a second operator."""
+SANDBOX_DAYS: Final = 365
+SANDBOX: Final[dict[str, Any]] = {
+    "regime": "SANDBOX",
+    "document_name": "Demonstration: no authority has decided anything",
+    "document_number": "DEMO-1",
+    "document_date": "2026-11-24",
+    "document_sha256": hashlib.sha256(b"the demonstration rests on no document").hexdigest(),
+    "max_clients": 200,
+    "max_day_value": "100000000000.00",
+    "max_total_value": "1000000000000.00",
+}
+"""The legal regime of the demonstration, without its last trading day."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from importlib.resources import as_file, files
 from itertools import repeat
@@ -108,6 +108,15 @@ async def define(operator: Operator) -> str:
     for instrument in scenario.INSTRUMENTS:
         await operator.command("instrument.define", **instrument)
     return ", ".join(f"{i['symbol']} {i['name_zh']}" for i in scenario.INSTRUMENTS)
+
+
+async def declare_sandbox(operator: Operator, second: Operator) -> dict[str, Any]:
+    """Set the regime SANDBOX by two persons, and return it as the exchange has it."""
+    ends = date.today() + timedelta(days=scenario.SANDBOX_DAYS)  # noqa: DTZ011
+    for person in (operator, second):
+        await person.command("venue.set_regime", **scenario.SANDBOX, last_trading_day=str(ends))
+    found: dict[str, Any] = (await operator.get("/v1/venue/regime"))["in_force"]
+    return found
 
 
 async def pay_in(shell: Shell) -> int:

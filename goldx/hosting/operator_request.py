@@ -1,4 +1,4 @@
-"""One command of an operator, sent to a gateway over REST."""
+"""Requests of ``goldx`` commands to a gateway over REST: a command of an operator, and what everybody may read."""
 
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,18 @@ def give_command(method: str, params: dict[str, Any], reason: str, key_file: Pat
         raise click.ClickException(_refusal(answer))
     found: dict[str, Any] = answer.json()
     return found
+
+
+def read_gateway(path: str, url: str | None) -> Any:
+    """Return what a gateway answers to a GET that takes no key. Raises NotRunning, and ClickException."""
+    base = url or resolve_gateway_url(Settings())
+    try:
+        answer = httpx.get(f"{base}{path}", timeout=30.0, trust_env=False)
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"{base}: {error}") from error
+    if answer.is_error:
+        raise click.ClickException(_refusal(answer))
+    return answer.json()
 
 
 def _refusal(answer: httpx.Response) -> str:

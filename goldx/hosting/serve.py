@@ -41,7 +41,7 @@ async def _serve(settings: Settings, services: Collection[str]) -> None:
 
 async def _run(settings: Settings, services: Collection[str], stop: asyncio.Event) -> None:
     click.echo(f"data directory {settings.data_dir.absolute()}")
-    async with Supervisor(settings, services=services, report=click.echo) as supervisor:
+    async with Supervisor(settings, services=services, report=click.echo, negotiated=bool(services)) as supervisor:
         if services:
             click.echo(f"API documentation  {supervisor.gateway_url}/docs")
             click.echo(f"operators' pages   {supervisor.console_url}")

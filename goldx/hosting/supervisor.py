@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
+from redis.exceptions import RedisError
+
 from goldx.hosting.passwords import password, without_password
 from goldx.hosting.placement import placement_prefix
 from goldx.hosting.postgres import services_url, start_postgres
@@ -59,7 +61,8 @@ class AlreadyRunning(RuntimeError):
 class Supervisor:
     """``async with Supervisor(settings) as supervisor:`` starts everything, and stops it in reverse order at the end.
 
-    ``report`` is called with a line for a person at every step. ``services`` names those to start. Entering raises
+    ``report`` is called with a line for a person at every step. ``services`` names those to start. ``negotiated``: the
+    first command of a fresh exchange sets the legal regime NEGOTIATED (``goldx.hosting.first_regime``). Entering raises
     AlreadyRunning, and ServerFailed with the end of the log of what did not start.
     """
 
@@ -69,11 +72,13 @@ class Supervisor:
         *,
         services: Collection[str] = SERVICES,
         report: Callable[[str], None] = lambda _: None,
+        negotiated: bool = False,
     ) -> None:
         self.settings = settings
         self.data_dir = settings.data_dir.absolute()
         self._report = report
         self._wanted = services
+        self._negotiated = negotiated
         self._children: dict[str, RestartedServer] = {}
         self._stack = AsyncExitStack()
         self._lock = -1
@@ -92,6 +97,7 @@ class Supervisor:
             for number, stage in enumerate(STAGES):
                 if number == 1:
                     await self._migrate()
+                    await self._declare_regime()
                 children = [
                     RestartedServer(name, start, self._report_change)
                     for name in stage
@@ -215,6 +221,20 @@ class Supervisor:
         printed, _ = await process.communicate()
         if process.returncode:
             raise ServerFailed(f"the database was not migrated:\n{printed.decode(errors='replace').rstrip()}")
+
+    async def _declare_regime(self) -> None:
+        """Set the legal regime of a fresh exchange before a service can write to its journal. Raises ServerFailed."""
+        if not self._negotiated:
+            return
+        # Loaded here, so that other commands which know the supervisor do without the streams.
+        from goldx.hosting.first_regime import declare_negotiated
+
+        try:
+            declared = await declare_negotiated(self.redis_url, self.settings)
+        except (OSError, RedisError) as error:
+            raise ServerFailed(f"the journal does not take the first command: {error}") from error
+        if declared:
+            self._report("the legal regime of this new exchange is NEGOTIATED; goldx regime shows it")
 
     def _report_change(self, line: str) -> None:
         """Report a change, and write the URLs for the commands that look for this exchange.

@@ -13,24 +13,8 @@ from typing import ClassVar, Final, TypeAlias, get_args
 import msgspec
 
 from goldx.protocol import terms
-
-
-class Command(msgspec.Struct, array_like=True, tag_field="$kind", gc=False, frozen=True):
-    """Base of all commands. ``method`` is the protocol's name of the command; its tag comes first in the array."""
-
-    method: ClassVar[str]
-
-
-class MemberCommand(Command, frozen=True):
-    """Base of the commands that members send."""
-
-
-class VenueCommand(Command, frozen=True):
-    """Base of the commands that the venue and its own services send."""
-
-
-class OperatorCommand(VenueCommand, frozen=True):
-    """Base of the commands that an operator's key may send. Metal and money move through settlement alone."""
+from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
+from goldx.protocol.regime_commands import VenueSetRegime
 
 
 class OrderPlace(MemberCommand, tag=1, frozen=True):
@@ -113,7 +97,8 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     ``price_limit_percent`` is a whole percentage around the reference price; ``lower_price_limit`` and
     ``upper_price_limit`` are absolute and win over it. ``same_day_reuse_percent``: the share of the day's sale proceeds
     that may be withdrawn the same day (all of it may be traded with). ``bust_window_ms``: how long after a trade it may
-    be annulled; None: half an hour, 0: never.
+    be annulled; None: half an hour, 0: never. ``max_holders``: the most owners that may hold it or have an order
+    to buy it; None: no limit.
 
     ``given``, which the gateway sets, names the terms in the request; all other terms of a known instrument, and its
     reference price, stay as they are. None, in journals that are older than the field: all terms are replaced.
@@ -149,6 +134,7 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     reopening_steps: int | None = None
     rules: int = 0
     bust_window_ms: int | None = None
+    max_holders: int | None = None
 
 
 class AccountOpen(OperatorCommand, tag=9, frozen=True):
@@ -161,7 +147,10 @@ class AccountOpen(OperatorCommand, tag=9, frozen=True):
 
 
 class HoldingAdjust(VenueCommand, tag=10, frozen=True):
-    """Adds an amount of one asset to an account, or takes it out. A repeated ``reference`` is refused."""
+    """Adds an amount of one asset to an account, or takes it out. A repeated ``reference`` is refused.
+
+    ``deposit``: whether what it adds is new to the venue, and nothing that comes back or is corrected.
+    """
 
     method: ClassVar[str] = "holding.adjust"
     account: str
@@ -169,6 +158,7 @@ class HoldingAdjust(VenueCommand, tag=10, frozen=True):
     amount: int
     reference: str
     by: str = ""
+    deposit: bool = False
 
 
 class Leg(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -201,12 +191,16 @@ class TradeTerms(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class HoldingSettle(VenueCommand, tag=11, frozen=True):
-    """Makes several adjustments, all or none: a load-out takes gold and pays its over/short weight in money."""
+    """Makes several adjustments, all or none: a load-out takes gold and pays its over/short weight in money.
+
+    ``deposit`` as in ``HoldingAdjust``, for all legs that add something.
+    """
 
     method: ClassVar[str] = "holding.settle"
     reference: str
     legs: tuple[Leg, ...]
     by: str = ""
+    deposit: bool = False
 
 
 class MarketSetPhase(OperatorCommand, tag=12, frozen=True):
@@ -377,6 +371,7 @@ AnyCommand: TypeAlias = (
     | TimetableHold
     | TimetableDelay
     | TradeBust
+    | VenueSetRegime
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-DEFINITION_RULES: Final = 2
+DEFINITION_RULES: Final = 3
 """The version of this table that gateways send in ``InstrumentDefine.rules``. A change of it needs a new version.
 
-Version 2 asks about ``reopening_steps`` that are taken away.
+Version 2 asks about ``reopening_steps`` that are taken away, version 3 about ``max_holders``.
 """
 REFERENCE_RULES: Final = 1
 """The version of the rules for a reference price that gateways send in ``MarketSetReference.rules``."""
@@ -24,6 +24,7 @@ LARGEST: Final = {
     "dynamic_band_percent": 10,
     "interruption_ms": 3_600_000,
     "resale_lock_days": 5,
+    "max_holders": 200,
 }
 """The largest value that one person may set."""
 LARGEST_PERCENT_OF_PRICE: Final = {"tick": 1, "market_protection": 10}
@@ -44,7 +45,7 @@ PROTECTIONS: Final = (
     "dynamic_band_percent",
 )
 """Terms of a known instrument that one person may not take away."""
-PROTECTIONS_SINCE: Final = {"reopening_steps": 2}
+PROTECTIONS_SINCE: Final = {"reopening_steps": 2, "max_holders": 3}
 """Such terms that are asked about from a version of this table on."""
 FIRST_REFERENCE_FACTOR: Final = 2
 """How many times the price of every other instrument, or which part of it, one person may give as first reference."""

@@ -10,17 +10,9 @@ except ``price`` and ``taker_side``, which are written as null.
 
 from typing import ClassVar, Final, TypeAlias, get_args
 
-import msgspec
-
+from goldx.protocol.bases import Event
 from goldx.protocol.commands import Leg
-
-
-class Event(msgspec.Struct, array_like=True, tag_field="$kind", gc=False, frozen=True):
-    """Base of all events; ``event`` is the protocol's name."""
-
-    event: ClassVar[str]
-    sequence: int
-    at: int
+from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 
 
 class OrderAccepted(Event, tag=1, frozen=True):
@@ -44,7 +36,10 @@ class OrderAccepted(Event, tag=1, frozen=True):
 
 
 class OrderRejected(Event, tag=2, frozen=True):
-    """An order was refused. With the reason DUPLICATE_ID, ``order_id`` is the order that has the client id."""
+    """An order was refused. With the reason DUPLICATE_ID, ``order_id`` is the order that has the client id.
+
+    ``detail`` says what a regime or a limit of holders would allow (reasons REGIME and MAX_HOLDERS).
+    """
 
     event: ClassVar[str] = "order.rejected"
     account: str
@@ -52,6 +47,7 @@ class OrderRejected(Event, tag=2, frozen=True):
     symbol: str
     reason: str
     order_id: int | None = None
+    detail: str | None = None
 
 
 class Trade(Event, tag=3, frozen=True):
@@ -159,6 +155,7 @@ class InstrumentDefined(Event, tag=8, frozen=True):
     same_day_reuse_percent: int
     reopening_steps: int | None = None
     bust_window_ms: int | None = None
+    max_holders: int | None = None
 
 
 class AccountOpened(Event, tag=9, frozen=True):
@@ -393,6 +390,8 @@ AnyEvent: TypeAlias = (
     | TradeBustProposed
     | TradeBusted
     | DayEndProposed
+    | RegimeProposed
+    | RegimeChanged
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -35,6 +35,8 @@ REASONS: Final[dict[str, Reason]] = {
     "CANNOT_FILL": Reason("it cannot be filled whole now"),
     "SELF_TRADE": Reason("it would trade with an order of the same owner"),
     "RESALE_LOCKED": Reason("gold bought so recently may not be sold yet"),
+    "REGIME": Reason("the legal regime of the venue does not allow it; the text says what would be needed"),
+    "MAX_HOLDERS": Reason("it would make one holder more than the instrument may have"),
     "KEY_REUSED": Reason("the Idempotency-Key was given with another request before"),
     "KEY_UNANSWERED": Reason("the first request under this Idempotency-Key has no answer"),
     "RATE_LIMITED": Reason("too many requests in this session; retry_after_ms says when the next is allowed", 429),
@@ -61,6 +63,7 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "PHASE": "the market left the phase in which it could trade",
     "DISCONNECT": "the session that placed it ended",
     "REPLACED": "a newer quote, or a lower total, took its place",
+    "REGIME": "the legal regime changed or ended, or the next trade was beyond its caps",
     "VENUE": "the venue cancelled it; `detail` says why",
 }
 """Why an order ended without being filled: the ``reason`` of ``order.cancelled``."""

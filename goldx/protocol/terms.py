@@ -39,6 +39,34 @@ MAKER_PRICE: Final = 0
 MEDIAN_PRICE: Final = 1
 PRICE_RULES: Final = ("maker", "median")
 
+NEGOTIATED: Final = 0
+SANDBOX: Final = 1
+APPROVED: Final = 2
+WIND_DOWN: Final = 3
+REGIMES: Final = ("NEGOTIATED", "SANDBOX", "APPROVED", "WIND_DOWN")
+"""The legal regimes of the venue (domain sheet 5.4)."""
+
+ORDER_BOOK: Final = 0
+CALL_AUCTION: Final = 1
+ANONYMITY: Final = 2
+MARKET_MAKING: Final = 3
+NEGOTIATED_DEAL: Final = 4
+DISCLOSED_REQUEST: Final = 5
+PRICE_LIST: Final = 6
+LOT_AUCTION: Final = 7
+TRADING_MODES: Final = (
+    "order_book",
+    "call_auction",
+    "anonymity",
+    "market_making",
+    "negotiated_deal",
+    "disclosed_request",
+    "price_list",
+    "lot_auction",
+)
+"""The ways of trading; the first four are "centralised trading", which takes an approval (domain sheet 5.2)."""
+LAST_CENTRALISED: Final = MARKET_MAKING
+
 HOUSE: Final = 0
 CLIENT: Final = 1
 ACCOUNT_KINDS: Final = ("house", "client")

@@ -5,6 +5,7 @@ Reading is strict: an unknown parameter, a missing one, a wrong type or a value 
 names the parameter.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple
@@ -12,10 +13,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from goldx.protocol import terms, units
+from goldx.protocol.bases import Event
 from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg, TradeTerms
-from goldx.protocol.events import AnyEvent, Event, HoldingAdjusted, HoldingChanged
+from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged
 from goldx.protocol.units import BadValue
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 MAX_TIME_MS = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
@@ -73,6 +76,19 @@ def _read_date(field: str, value: Any) -> str:
         raise BadValue(field, value, "a date such as 2026-11-24") from None
 
 
+def _read_sha256(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise BadValue(field, value, "a SHA-256 as 64 digits 0 to 9, a to f")
+    return value
+
+
+def _read_value(field: str, value: Any) -> int:
+    fen = units.parse_money(value, field)
+    if fen == 0:
+        raise BadValue(field, value, "more than zero")
+    return fen
+
+
 def _read_names(field: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > 64 or not all(isinstance(name, str) for name in value):
         raise BadValue(field, value, "a list of at most 64 names")
@@ -91,6 +107,7 @@ _price = Codec(lambda field, value: units.parse_price(value, field), units.forma
 _weight = Codec(_read_positive_weight, units.format_weight)
 _any_weight = Codec(lambda field, value: units.parse_weight(value, field), units.format_weight)
 _money = Codec(lambda field, value: units.parse_money(value, field), units.format_money)
+_value = Codec(_read_value, units.format_money)
 _flag = Codec(_read_flag, _unchanged)
 _time = _whole(0, MAX_TIME_MS)
 _number = _whole(1, 2**63 - 1)
@@ -110,7 +127,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), _time),
     **dict.fromkeys(("at", "traded_at"), _time),
     "delay_ms": _whole(0, 86_400_000),
-    **dict.fromkeys(("post_only", "persist", "kept_priority", "held"), _flag),
+    **dict.fromkeys(("post_only", "persist", "kept_priority", "held", "deposit"), _flag),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
     **dict.fromkeys(("name", "name_zh"), _text(64)),
@@ -125,8 +142,14 @@ CODECS: dict[str, Codec] = {
     "price_rule": _word(terms.PRICE_RULES),
     "kind": _word(terms.ACCOUNT_KINDS),
     "form": Codec(lambda field, value: terms.FORMS[_word(terms.FORMS).read(field, value)], _unchanged),
-    "next_trading_day": Codec(_read_date, _unchanged),
-    **dict.fromkeys(("given", "terms"), Codec(_read_names, list)),
+    **dict.fromkeys(("next_trading_day", "last_trading_day", "document_date"), Codec(_read_date, _unchanged)),
+    "regime": _word(terms.REGIMES),
+    **dict.fromkeys(("document_name", "document_number"), _text(200)),
+    "document_sha256": Codec(_read_sha256, _unchanged),
+    **dict.fromkeys(("max_clients", "max_holders"), _whole(1, 1_000_000)),
+    **dict.fromkeys(("max_day_value", "max_total_value"), _value),
+    "min_hold_trading_days": _whole(0, 250),
+    **dict.fromkeys(("given", "terms", "buyers"), Codec(_read_names, list)),
     "largest_change_percent": _whole(1, 99),
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),

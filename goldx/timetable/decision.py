@@ -86,6 +86,8 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw, perm
             deviations.append(f"{symbol}: its timetable is held")
         elif step is not None and instrument.phase == terms.HALTED and step.state != CLOSED:
             deviations.append(f"{symbol}: it is halted")
+        elif step is not None and opens(step) and not market.may_open():
+            deviations.append(f"{symbol}: the legal regime allows no order book")
         elif step is not None:
             latest = min([now + timetable.late_ms, *_limits(begins, due, now)])
             commands.append(TimetableStep(symbol, step.phase, step.planned_at, latest, BY))

@@ -13,6 +13,7 @@ import msgspec
 
 from goldx.protocol import events, terms
 from goldx.protocol.events import AnyEvent
+from goldx.protocol.regime_events import RegimeChanged
 from goldx.streams.frames import EventFrame
 
 NO_DELAY: Final = (0, 0, 0)
@@ -44,7 +45,8 @@ class MarketState(msgspec.Struct):
     """The state after the event ``sequence``. ``trading_day`` is an ISO date, or empty before the first.
 
     ``begun`` is the sequence of the event that began the trading day, 0 for the first one, and ``opened`` says whether
-    the timetable has opened an instrument in it. ``position`` is that of the journal entry behind the last event frame.
+    the timetable has opened an instrument in it. ``regime`` is the legal one in force, if any, and ``sandbox_ends`` the
+    last trading day of a sandbox. ``position`` is that of the journal entry behind the last event frame.
     """
 
     sequence: int = 0
@@ -53,6 +55,14 @@ class MarketState(msgspec.Struct):
     instruments: dict[str, InstrumentState] = {}
     begun: int = 0
     opened: bool = False
+    regime: int | None = None
+    sandbox_ends: str = ""
+
+    def may_open(self) -> bool:
+        """Return whether the legal regime allows an order book on the present trading day."""
+        if self.regime == terms.SANDBOX:
+            return self.trading_day <= self.sandbox_ends
+        return self.regime in (None, terms.APPROVED)
 
     def apply(self, frame: EventFrame) -> bool:
         """Fold the next event frame; return whether it changed anything but the place in the stream."""
@@ -80,6 +90,8 @@ class MarketState(msgspec.Struct):
                 self.instruments[event.symbol] = InstrumentState(changed_at=event.at)
                 if known is not None:
                     self.instruments[event.symbol].planned_at = known.planned_at
+        elif isinstance(event, RegimeChanged):
+            self.regime, self.sandbox_ends = event.regime, event.last_trading_day or ""
         elif isinstance(event, events.PhaseChanged):
             self._change_phase(event, first=number == 0 or isinstance(outcome[number - 1], events.PhaseChanged))
         elif isinstance(event, events.InstrumentRetired):
@@ -114,6 +126,7 @@ _KNOWN: Final = frozenset(
         events.InstrumentDefined,
         events.InstrumentRetired,
         events.PhaseChanged,
+        RegimeChanged,
         events.TimetableDelayed,
         events.TimetableHeld,
     )

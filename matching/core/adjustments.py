@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_SUM
+from matching.core import holders, regime
 from matching.core.holdings import Balance
 from matching.core.state import State
 from matching.core.tags import HOLDING_ADJUSTED, HOLDING_SETTLED
@@ -15,10 +16,10 @@ MAX_TOTAL: Final = MAX_SUM
 
 def adjust(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``holding.adjust``, once per reference."""
-    _, name, asset, amount, reference, _ = command
+    _, name, asset, amount, reference, _, deposit = command
     if _is_known(state, reference):
         return state.refuse("holding.adjust", "DUPLICATE_ID", name, reference)
-    reason, detail = _refusal(state, [(name, asset, amount)])
+    reason, detail = _refusal(state, [(name, asset, amount)], deposit)
     if reason:
         return state.refuse("holding.adjust", reason, name, reference, detail)
     state.references[reference] = None
@@ -29,11 +30,11 @@ def adjust(state: State, command: tuple[Any, ...]) -> None:
 
 def adjust_together(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``holding.settle``: several adjustments, all or none, once per reference."""
-    _, reference, raw_legs, _ = command
+    _, reference, raw_legs, _, deposit = command
     legs = [(name, asset, amount) for name, asset, amount in raw_legs]
     if _is_known(state, reference):
         return state.refuse("holding.settle", "DUPLICATE_ID", None, reference)
-    reason, detail = _refusal(state, legs) if legs else ("BAD_VALUE", "legs: at least one")
+    reason, detail = _refusal(state, legs, deposit) if legs else ("BAD_VALUE", "legs: at least one")
     if reason:
         return state.refuse("holding.settle", reason, None, reference, detail)
     state.references[reference] = None
@@ -47,7 +48,7 @@ def _is_known(state: State, reference: str) -> bool:
     return reference in state.references or reference in state.previous_references
 
 
-def _refusal(state: State, legs: list[tuple[str, str, int]]) -> tuple[str, str]:
+def _refusal(state: State, legs: list[tuple[str, str, int]], deposit: bool) -> tuple[str, str]:
     """Return (reason, detail) why adjustments are not possible together, or two empty texts."""
     sums: dict[tuple[str, str], int] = {}
     for name, asset, amount in legs:
@@ -58,6 +59,10 @@ def _refusal(state: State, legs: list[tuple[str, str, int]]) -> tuple[str, str]:
         if amount == 0 or abs(amount) > MAX_MONEY_FEN:
             return "BAD_VALUE", "amount: not zero, and at most 10**17 in the asset's unit"
         sums[name, asset] = sums.get((name, asset), 0) + amount
+    if deposit:
+        reason, detail = _refusal_of_deposit(state, [leg for leg in legs if leg[2] > 0])
+        if reason:
+            return reason, detail
     for (name, asset), amount in sums.items():
         balance = state.accounts[name].balances.get(asset) or Balance(name, asset)
         if balance.total + amount > MAX_TOTAL:
@@ -65,6 +70,19 @@ def _refusal(state: State, legs: list[tuple[str, str, int]]) -> tuple[str, str]:
         if amount < 0 and -amount > balance.withdrawable():
             reason = "INSUFFICIENT_CASH" if asset == CASH else "INSUFFICIENT_GOLD"
             return reason, f"withdrawable from {name}: {balance.withdrawable()} of {asset} in its smallest unit"
+    return "", ""
+
+
+def _refusal_of_deposit(state: State, legs: list[tuple[str, str, int]]) -> tuple[str, str]:
+    """Return (reason, detail) why the venue may not take in something new, or two empty texts."""
+    detail = regime.refuses_new_business(state, "deposit") if legs else ""
+    if detail:
+        return "REGIME", detail
+    for symbol, instrument in state.instruments.items():
+        if instrument.max_holders:
+            joining = [state.accounts[name] for name, asset, _ in legs if asset == symbol]
+            if detail := holders.refuses_holders(state, instrument, joining):
+                return "MAX_HOLDERS", detail
     return "", ""
 
 

@@ -8,6 +8,7 @@ remains of them stays where it is.
 from __future__ import annotations
 
 from goldx.protocol import terms
+from goldx.protocol.units import MG_PER_GRAM
 from matching.core import self_trade
 from matching.core.instrument import Instrument
 from matching.core.matcher import trade
@@ -42,7 +43,8 @@ def uncross(state: State, instrument: Instrument) -> None:
     """Trade everything that crosses. The older order of a pair is the maker.
 
     Orders of one owner do not trade with each other; the younger one's self-trade mode applies. That may leave the book
-    crossed, and then the rest uncrosses at a price of its own.
+    crossed, and then the rest uncrosses at a price of its own. A trade beyond the caps of a sandbox is not made: the
+    younger order is cancelled.
     """
     bids, asks = instrument.bids, instrument.asks
     price, _ = uncrossing(instrument)
@@ -54,8 +56,12 @@ def uncross(state: State, instrument: Instrument) -> None:
             maker, taker = (buy, sell) if buy.order_id < sell.order_id else (sell, buy)
             if maker.account.owner == taker.account.owner:
                 self_trade.prevent(state, maker, taker)
+                continue
+            quantity = min(buy.visible(), sell.visible())
+            if instrument.guarded and price * quantity > state.room() * MG_PER_GRAM:
+                state.cancel(taker, "REGIME")
             else:
-                trade(state, instrument, maker, taker, price, min(buy.visible(), sell.visible()), None)
+                trade(state, instrument, maker, taker, price, quantity, None)
         price, _ = uncrossing(instrument)
 
 

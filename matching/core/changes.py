@@ -8,7 +8,7 @@ from goldx.protocol import terms
 from matching.core import entry, fees
 from matching.core.holdings import Account
 from matching.core.orders import Order
-from matching.core.placing import price_refusal, quantity_refusal
+from matching.core.placing import guard_refusal, price_refusal, quantity_refusal
 from matching.core.state import State
 from matching.core.tags import ORDER_REPLACED
 
@@ -62,13 +62,13 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
         elif holder:
             reason, detail = "DUPLICATE_ID", f"{new_id} is order {holder}"
         else:
-            reason = _replace(state, order, new_id, price, total)
+            reason, detail = _replace(state, order, new_id, price, total)
     if reason:
         state.refuse("order.replace", reason, name, _subject(order_id, client_order_id), detail)
 
 
-def _replace(state: State, order: Order, new_id: str | None, price: int | None, total: int | None) -> str:
-    """Change an order, or return the reason why it may not be changed like this. None: that property stays."""
+def _replace(state: State, order: Order, new_id: str | None, price: int | None, total: int | None) -> tuple[str, str]:
+    """Change an order, or return (reason, detail) why it may not be changed like this. None: that property stays."""
     special = order.special
     market = special is not None and special.market
     pending = special is not None and special.pending
@@ -78,19 +78,24 @@ def _replace(state: State, order: Order, new_id: str | None, price: int | None, 
     kept = new_price == order.price and remaining <= order.remaining
     reason = _refusal_of_terms(order, new_price, new_total, kept, market and price is not None)
     if reason:
-        return reason
+        return reason, ""
     if remaining <= 0:
         state.cancel(order, "REPLACED")
-        return ""
+        return "", ""
+    instrument = order.instrument
+    if instrument.guarded and not kept:
+        given = None if market else new_price
+        reason, detail = guard_refusal(state, instrument, order.account, order.side, given, remaining)
+        if reason:
+            return reason, detail
     if not (kept or pending) and special is not None and special.post_only:  # noqa: SIM102 : two steps, one thought each
         if entry.would_take(order.instrument, order.side, new_price):
-            return "WOULD_TAKE"
+            return "WOULD_TAKE", ""
     reason = _reserve(state, order, new_price, remaining)
     if reason:
-        return reason
+        return reason, ""
 
     account = order.account
-    instrument = order.instrument
     old_id = order.client_order_id
     if new_id is not None:
         account.ids.claim(new_id, order.order_id)
@@ -118,7 +123,7 @@ def _replace(state: State, order: Order, new_id: str | None, price: int | None, 
         state.changed_auctions[instrument.symbol] = instrument
     if not (kept or pending):
         entry.enter(state, order)
-    return ""
+    return "", ""
 
 
 def _refusal_of_terms(order: Order, price: int, total: int, kept: bool, prices_a_market_order: bool) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from goldx.protocol import commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
+from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.tags import tag_of
 from matching.core import (
     adjustments,
@@ -26,6 +27,7 @@ from matching.core import (
     plain,
     planned,
     quotes,
+    regime_setting,
     retirement,
     snapshot,
     trading_day,
@@ -62,6 +64,7 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     commands.TimetableHold: planned.hold,
     commands.TimetableDelay: planned.delay,
     commands.TradeBust: busts.bust,
+    VenueSetRegime: regime_setting.set_regime,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

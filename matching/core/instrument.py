@@ -11,9 +11,14 @@ from goldx.protocol import terms
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG
 from matching.core.book import Side
+from matching.core.regime_terms import Regime
 
 TERMS: Final = InstrumentDefined.__struct_fields__[3:]
 """The names of the terms, in the order of ``Definition.values``: the event's fields after sequence, time and symbol."""
+
+
+FIRST_TERMS: Final = TERMS.index("reopening_steps")
+"""The number of terms that the first version knew."""
 
 
 class Definition:
@@ -29,6 +34,7 @@ class Definition:
         "maker_fee_bp",
         "market_protection",
         "max_fineness",
+        "max_holders",
         "max_quantity",
         "min_fineness",
         "name",
@@ -66,6 +72,7 @@ class Definition:
     same_day_reuse_percent: int
     reopening_steps: int | None
     bust_window_ms: int | None
+    max_holders: int | None
 
     def __init__(self, values: Iterable[Any]) -> None:
         (
@@ -93,6 +100,7 @@ class Definition:
         ) = values
         self.reopening_steps = newer[0] if newer else None
         self.bust_window_ms = newer[1] if len(newer) > 1 else None
+        self.max_holders = newer[2] if len(newer) > 2 else None
 
     def written(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event, without those at the end that are None.
@@ -100,9 +108,10 @@ class Definition:
         So an instrument without terms that older versions did not know has the event and the snapshot that they gave.
         """
         found = self.values()
-        if self.bust_window_ms is not None:
-            return found
-        return found[:-1] if self.reopening_steps is not None else found[:-2]
+        count = len(found)
+        while count > FIRST_TERMS and found[count - 1] is None:
+            count -= 1
+        return found[:count]
 
     def values(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event."""
@@ -129,6 +138,7 @@ class Definition:
             self.same_day_reuse_percent,
             self.reopening_steps,
             self.bust_window_ms,
+            self.max_holders,
         )
 
 
@@ -147,6 +157,7 @@ class Instrument:
         "definition",
         "delay",
         "extensions",
+        "guarded",
         "held",
         "high",
         "highest_fee",
@@ -158,6 +169,7 @@ class Instrument:
         "lot",
         "low",
         "maker_fee",
+        "max_holders",
         "max_quantity",
         "median",
         "pending_stops",
@@ -168,6 +180,8 @@ class Instrument:
         "proposed_price",
         "protection",
         "reference",
+        "regime_hold_days",
+        "regime_is_guarded",
         "reopening_centre",
         "reopening_steps",
         "retired",
@@ -228,8 +242,14 @@ class Instrument:
         self.interruption_ms: int = 0
         self.lock_days: int = 0
         self.reuse_percent: int = 100
+        self.max_holders: int = 0
+        """The most holders, those who want to buy included; 0: no limit."""
+        self.regime_hold_days: int = 0
+        self.regime_is_guarded: bool = False
+        self.guarded: bool = False
+        """True if an order has to be asked about under the legal regime or the limit of holders."""
         self.plain: bool = True
-        """True if every trade is at the maker's price, whatever it is, and what it earns is free at once."""
+        """True if every trade is at the maker's price, whatever it is, what it earns is free, and nothing counts it."""
 
     def define(self, definition: Definition) -> None:
         """Replace the terms."""
@@ -245,10 +265,22 @@ class Instrument:
         self.band = definition.dynamic_band_percent or 0
         self.interruption_ms = definition.interruption_ms
         self.reopening_steps = definition.reopening_steps or 0
-        self.lock_days = definition.resale_lock_days
         self.reuse_percent = definition.same_day_reuse_percent
-        self.plain = not (self.median or self.band or self.lock_days) and self.reuse_percent == 100
+        self.max_holders = definition.max_holders or 0
+        self._find_rules()
         self.set_reference(definition.reference_price or 0)
+
+    def regulate(self, regime: Regime | None) -> None:
+        """Let a legal regime be in force; None before the first."""
+        self.regime_hold_days = 0 if regime is None else regime.hold_days
+        self.regime_is_guarded = regime is not None and regime.is_guarded()
+        self._find_rules()
+
+    def _find_rules(self) -> None:
+        """Set what follows from the terms together with the regime."""
+        self.lock_days = max(self.definition.resale_lock_days, self.regime_hold_days)
+        self.guarded = self.regime_is_guarded or self.max_holders > 0
+        self.plain = not (self.median or self.band or self.lock_days or self.guarded) and self.reuse_percent == 100
 
     def set_reference(self, reference: int) -> None:
         """Change the reference price (0: none), and with it the limits that are given as a percentage of it."""

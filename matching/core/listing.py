@@ -7,10 +7,12 @@ from typing import Any, Final
 from goldx.protocol import terms
 from goldx.protocol.dangerous_terms import dangerous_terms, is_strange_first_reference
 from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
+from matching.core import regime
 from matching.core.instrument import TERMS, Definition, Instrument
 from matching.core.state import State
 from matching.core.tags import INSTRUMENT_DEFINED, INSTRUMENT_PROPOSED, REFERENCE_CHANGED, REFERENCE_PROPOSED
 
+MAX_HOLDERS: Final = 1_000_000
 _REFERENCE_PRICE: Final = TERMS.index("reference_price")
 
 
@@ -21,8 +23,8 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     stays if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use
     again. By rules from 1 on, dangerous terms take two persons.
     """
-    _, symbol, *values, by, given, reopening_steps, rules, bust_window_ms = command
-    values += (reopening_steps, bust_window_ms)
+    _, symbol, *values, by, given, reopening_steps, rules, bust_window_ms, max_holders = command
+    values += (reopening_steps, bust_window_ms, max_holders)
     instrument = state.instruments.get(symbol)
     detail = ""
     if instrument is not None and given is not None:
@@ -40,6 +42,11 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     if instrument is not None and (instrument.phase != terms.CLOSED or instrument.has_open_orders()):
         state.refuse("instrument.define", "PHASE", None, symbol, "it must be closed and without open orders")
         return
+    if (instrument is None or instrument.retired) and (
+        detail := regime.refuses_new_business(state, "instrument.define")
+    ):
+        state.refuse("instrument.define", "REGIME", None, symbol, detail)
+        return
     if rules and _is_proposed(state, symbol, instrument, definition, by, rules):
         return
     state.proposed_terms.pop(symbol, None)
@@ -47,6 +54,7 @@ def define(state: State, command: tuple[Any, ...]) -> None:
         instrument = state.instruments[symbol] = Instrument(symbol)
     kept = instrument.reference
     instrument.define(definition)
+    instrument.regulate(state.regime)
     instrument.retired = False
     if kept and not instrument.reference:
         instrument.set_reference(kept)
@@ -64,6 +72,8 @@ def _is_proposed(
     others = [one.last or one.reference for one in state.instruments.values() if one is not instrument]
     dangerous = dangerous_terms(old, dict(zip(TERMS, definition.values(), strict=True)), price, others, rules)
     values = definition.values()
+    if definition.max_holders is None:  # as versions wrote it that did not know this term
+        values = values[:-1]
     proposed, first = state.proposed_terms.get(symbol, ((), by))
     if not dangerous or (proposed == values and first != by):
         return False
@@ -138,6 +148,7 @@ def _wrong_term(symbol: str, definition: Definition) -> str:
         ("interruption_ms", definition.interruption_ms, 1_000, 86_400_000),
         ("reopening_steps", definition.reopening_steps, 1, 9),
         ("bust_window_ms", definition.bust_window_ms, 0, terms.LONGEST_BUST_WINDOW_MS),
+        ("max_holders", definition.max_holders, 1, MAX_HOLDERS),
         ("resale_lock_days", definition.resale_lock_days, 0, 250),
         ("same_day_reuse_percent", definition.same_day_reuse_percent, 0, 100),
     ):

@@ -51,6 +51,9 @@ def take(state: State, order: Order) -> bool:
         if instrument.band and centre and abs(price - centre) * 100 > centre * instrument.band:
             inside = False
             break
+        if instrument.guarded and price * quantity > state.room() * MG_PER_GRAM:
+            state.cancel(order, "REGIME")
+            break
         trade(state, instrument, maker, order, price, quantity, order.side)
         if not low:
             low = high = price
@@ -74,6 +77,8 @@ def trade(
         maker_fee = charge(maker, amount, instrument.maker_fee)
         taker_fee = charge(taker, amount, instrument.taker_fee)
         state.fees_collected += maker_fee + taker_fee
+    if instrument.guarded:
+        state.count_value(amount)
     maker.remaining -= quantity
     taker.remaining -= quantity
     if maker.side == BUY:
@@ -146,7 +151,7 @@ def _exchange(
     touched.append(earned)
 
 
-def could_fill(order: Order) -> bool:
+def could_fill(state: State, order: Order) -> bool:
     """Return whether a fill-or-kill order would fill completely now. Changes nothing. O(orders it would meet).
 
     Hidden quantity counts. Quantity of the same owner does not, and ends the search unless the order's self-trade mode
@@ -159,6 +164,7 @@ def could_fill(order: Order) -> bool:
     cash = order.account.cash.available()
     centre = instrument.last or instrument.reference
     wanted = order.remaining
+    room = state.room()
     amount = 0
     for level in instrument.opposite(order.side).levels_up_to(order.price):
         price = _median_price(instrument, order, level.price) if instrument.median else level.price
@@ -182,6 +188,8 @@ def could_fill(order: Order) -> bool:
         wanted -= found
         amount += price * found // MG_PER_GRAM
         if market_buy and amount + fees.fee(order.residue, amount, instrument.taker_fee) > cash:
+            return False
+        if amount > room:
             return False
         if not wanted:
             return True

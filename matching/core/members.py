@@ -6,6 +6,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.terms import EVERY, OUTLIVES
+from matching.core import regime
 from matching.core.holdings import Account, Member
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_OPENED, MEMBER_HALTED, MEMBER_KILLED, MEMBER_RESTORED
@@ -18,10 +19,13 @@ def open_account(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("account.open", "DUPLICATE_ID", name, name)
     if not 0 <= kind < len(terms.ACCOUNT_KINDS):
         return state.refuse("account.open", "BAD_VALUE", name, name, "kind: house or client")
+    account_owner = name if owner is None else owner
+    if detail := regime.refuses_client(state, account_owner):
+        return state.refuse("account.open", "REGIME", name, name, detail)
     member = state.members.get(member_name)
     if member is None:
         member = state.members[member_name] = Member(member_name)
-    account = Account(name, member, kind, name if owner is None else owner)
+    account = Account(name, member, kind, account_owner)
     member.accounts.append(account)
     state.accounts[name] = account
     return state.emit(ACCOUNT_OPENED, name, member_name, kind, account.owner)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import auction, pending_stops
+from matching.core import auction, pending_stops, regime
 from matching.core.instrument import Instrument
 from matching.core.state import NO_ORDER, State
 from matching.core.tags import AUCTION_EXTENDED, PHASE_CHANGED
@@ -38,6 +38,8 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
         state.refuse("market.set_phase", "BAD_VALUE", None, symbol, "phase: no such phase")
     elif phase == instrument.phase:
         state.refuse("market.set_phase", "PHASE", None, symbol, "it is in that phase already")
+    elif detail := regime.refuses_phase(state, phase):
+        state.refuse("market.set_phase", "REGIME", None, symbol, detail)
     else:
         change(state, instrument, phase)
 
@@ -52,6 +54,11 @@ def change(state: State, instrument: Instrument, phase: int, planned_at: int = 0
         auction.uncross(state, instrument)
     if phase == terms.CONTINUOUS and instrument.last:
         pending_stops.trigger_reached(state, instrument, instrument.last, instrument.last)
+
+
+def change_to_closed(state: State, instrument: Instrument) -> None:
+    """Close an instrument whose orders are all cancelled."""
+    _enter(state, instrument, terms.CLOSED)
 
 
 def interrupt(state: State, instrument: Instrument) -> None:

@@ -22,9 +22,9 @@ from goldx.protocol.terms import (
     SELL,
     TIMES_IN_FORCE,
 )
-from goldx.protocol.units import MAX_PRICE_FEN
-from matching.core import entry, fees, matcher, pending_stops, phases
-from matching.core.holdings import Balance
+from goldx.protocol.units import MAX_PRICE_FEN, MG_PER_GRAM
+from matching.core import entry, fees, holders, matcher, pending_stops, phases, regime
+from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
 from matching.core.state import State
@@ -105,12 +105,18 @@ def place(state: State, command: tuple[Any, ...]) -> None:
         return _reject(state, request, "UNKNOWN_SYMBOL" if instrument is None else "UNKNOWN_ACCOUNT")
     if account.refusal:
         return _reject(state, request, account.refusal)
+    if detail := regime.refuses_orders(state, instrument):
+        return _reject(state, request, "REGIME", detail=detail)
     holder = account.ids.find(request.client_order_id)
     if holder:
         return _reject(state, request, "DUPLICATE_ID", holder)
     reason = _refusal_of_terms(state, instrument, request)
     if reason:
         return _reject(state, request, reason)
+    if instrument.guarded:
+        reason, detail = guard_refusal(state, instrument, account, side, request.price, quantity)
+        if reason:
+            return _reject(state, request, reason, detail=detail)
     price = entry.implied_limit(instrument, side) if request.price is None else request.price
     balance = account.cash if side == BUY else account.balances.get(symbol) or Balance(account.name, symbol)
     needed = 0  # a market buy reserves nothing and pays for each trade
@@ -133,7 +139,7 @@ def place(state: State, command: tuple[Any, ...]) -> None:
     if not request.persist or request.session.startswith(OUTLIVES):
         order.session = request.session
     order.special = _special(request)
-    reason = _refusal_by_book(order)
+    reason = _refusal_by_book(state, order)
     if reason:
         return _reject(state, request, reason)
     balance.reserved += needed
@@ -195,6 +201,20 @@ def accept(state: State, order: Order, persist: bool) -> None:
     )
 
 
+def guard_refusal(
+    state: State, instrument: Instrument, account: Account, side: int, price: int | None, quantity: int
+) -> tuple[str, str]:
+    """Return (reason, detail) why the caps of a sandbox or the limit of holders refuse an order, or two empty texts.
+
+    An order without a price is refused only when nothing may be traded any more.
+    """
+    if detail := regime.refuses_value(state, 1 if price is None else price * quantity // MG_PER_GRAM):
+        return "REGIME", detail
+    if side == BUY and (detail := holders.refuses_holders(state, instrument, [account])):
+        return "MAX_HOLDERS", detail
+    return "", ""
+
+
 def price_refusal(instrument: Instrument, price: int) -> str:
     """Return the reason why a limit price is not allowed, or an empty text."""
     if price % instrument.tick or not 0 < price <= MAX_PRICE_FEN:
@@ -248,12 +268,12 @@ def _refusal_of_display(instrument: Instrument, request: OrderRequest) -> str:
     return "BAD_QUANTITY" if wrong else ""
 
 
-def _refusal_by_book(order: Order) -> str:
+def _refusal_by_book(state: State, order: Order) -> str:
     """Return the reason why the book as it is now refuses an order, or an empty text. Stops are only asked later."""
     special = order.special
     if special is None or special.stop_price:
         return ""
-    if order.time_in_force == FOK and not matcher.could_fill(order):
+    if order.time_in_force == FOK and not matcher.could_fill(state, order):
         return "CANNOT_FILL"
     if special.post_only and entry.would_take(order.instrument, order.side, order.price):
         return "WOULD_TAKE"
@@ -280,5 +300,9 @@ def _special(request: OrderRequest) -> Special | None:
     return special
 
 
-def _reject(state: State, request: OrderRequest, reason: str, order_id: int | None = None) -> None:
-    state.emit(ORDER_REJECTED, request.account, request.client_order_id, request.symbol, reason, order_id)
+def _reject(state: State, request: OrderRequest, reason: str, order_id: int | None = None, detail: str = "") -> None:
+    about = (request.account, request.client_order_id, request.symbol, reason, order_id)
+    if detail:
+        state.emit(ORDER_REJECTED, *about, detail)
+    else:
+        state.emit(ORDER_REJECTED, *about)

@@ -15,7 +15,7 @@ from typing import Any
 
 from goldx.protocol.terms import AUCTION, BUY, CONTINUOUS, DAY, LIMIT, SELL
 from goldx.protocol.units import MG_PER_GRAM
-from matching.core import entry, fees
+from matching.core import entry, fees, regime
 from matching.core.book import Side
 from matching.core.completion import complete
 from matching.core.holdings import Balance
@@ -68,6 +68,8 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
         return None
     if amount % instrument.lot or amount <= 0 or amount > instrument.max_quantity:
         return None
+    if instrument.guarded and not regime.is_plain(state, instrument, price, amount):
+        return None
     if side == BUY:
         needed = price * amount // MG_PER_GRAM
         if instrument.highest_fee:
@@ -115,20 +117,7 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     order.special = None
     sequence = state.sequence + 1
     at = state.at
-    accepted = (
-        ORDER_ACCEPTED,
-        sequence,
-        at,
-        key,
-        name,
-        client_id,
-        symbol,
-        side,
-        LIMIT,
-        limit,
-        quantity,
-        time_in_force,
-    )
+    accepted = (ORDER_ACCEPTED, sequence, at, key, name, client_id, symbol, side, LIMIT, limit, quantity, time_in_force)
     if not rests or balance.locked or balance.unwithdrawable:
         state.sequence = sequence
         state.events.append(accepted)

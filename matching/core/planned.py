@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol import terms
-from matching.core import phases
+from matching.core import phases, regime
 from matching.core.instrument import Instrument
 from matching.core.state import State
 from matching.core.tags import TIMETABLE_DELAYED, TIMETABLE_HELD
@@ -43,6 +43,8 @@ def take_step(state: State, command: tuple[Any, ...]) -> None:
         state.refuse(method, "HELD", None, symbol)
     elif halted and phase != terms.CLOSED:
         state.refuse(method, "HALTED", None, symbol)
+    elif detail := regime.refuses_phase(state, phase):
+        state.refuse(method, "REGIME", None, symbol, detail)
     else:
         instrument.planned_at = planned_at
         phases.change(state, instrument, phase, planned_at)

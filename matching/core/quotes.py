@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import entry, fees, phases
+from matching.core import entry, fees, phases, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
-from matching.core.placing import accept, price_refusal, quantity_refusal
+from matching.core.placing import accept, guard_refusal, price_refusal, quantity_refusal
 from matching.core.state import State
 
 
@@ -27,6 +27,8 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("quote.set", reason, name, quote_id)
     if account.refusal:
         return state.refuse("quote.set", account.refusal, name, quote_id)
+    if detail := regime.refuses(state, terms.MARKET_MAKING):
+        return state.refuse("quote.set", "REGIME", name, quote_id, detail)
     holder = account.ids.find(quote_id + "/bid")
     if holder:
         return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {holder}")
@@ -35,11 +37,15 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     bid_cost = 0
     if not reason:
         reason = _refusal_of_terms(instrument, bid_price, bid_quantity, ask_price, ask_quantity)
+    if not reason and instrument.guarded:
+        reason, detail = guard_refusal(state, instrument, account, terms.BUY, bid_price, bid_quantity)
+        if not reason:
+            reason, detail = guard_refusal(state, instrument, account, terms.SELL, ask_price, ask_quantity)
     if not reason:
         bid_cost = fees.cost(bid_price, bid_quantity, 0, instrument.highest_fee)
         reason = _refusal_of_funds(account, symbol, bid_cost, ask_quantity, old)
     if reason:
-        return state.refuse("quote.set", reason, name, quote_id)
+        return state.refuse("quote.set", reason, name, quote_id, detail)
 
     for order in old:
         state.cancel(order, "REPLACED")

@@ -22,6 +22,7 @@ from matching.core.holdings import Account, Balance, Member
 from matching.core.ids import ClientIds
 from matching.core.instrument import Definition, Instrument
 from matching.core.orders import Order, Special
+from matching.core.regime_terms import Regime
 from matching.core.state import NO_ORDER, Due, State
 
 VERSION: Final = "goldx-core-1"
@@ -44,9 +45,11 @@ def write(state: State) -> bytes:
         [_write_account(account) for account in state.accounts.values()],
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
-    if state.busted or state.bust_proposals:
+    if state.busted or state.bust_proposals or state.regime is not None:
         proposals = [(number, by, traded) for number, (by, traded) in state.bust_proposals.items()]
         written = (*written, list(state.proposed_terms.items()), list(state.busted), proposals)
+        if state.regime is not None:
+            written = (*written, state.regime.values(), state.day_value, state.total_value)
     elif state.proposed_terms:
         written = (*written, list(state.proposed_terms.items()))
     return msgspec.msgpack.encode(written)
@@ -89,9 +92,14 @@ def read(data: bytes) -> State:
     for symbol, (values, by) in newer[0] if newer else ():
         state.proposed_terms[symbol] = (tuple(values), by)
     if len(newer) > 1:
-        busted, proposals = newer[1:]
+        busted, proposals = newer[1:3]
         state.busted = dict.fromkeys(busted)
         state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}
+    if len(newer) > 3:
+        values, state.day_value, state.total_value = newer[3:]
+        state.regime = Regime(tuple(values))
+    for instrument in state.instruments.values():
+        instrument.regulate(state.regime)
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()

@@ -11,6 +11,7 @@ from goldx.protocol.units import CASH
 from matching.core.holdings import Account, Balance, Member
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
+from matching.core.regime_terms import NO_CAP, Regime
 from matching.core.tags import COMMAND_REJECTED, HOLDING_CHANGED, ORDER_CANCELLED
 
 Events: TypeAlias = list[tuple[Any, ...]]
@@ -48,6 +49,7 @@ class State:
         "busted",
         "changed_auctions",
         "day",
+        "day_value",
         "events",
         "fees_collected",
         "free_orders",
@@ -63,8 +65,10 @@ class State:
         "previous_references",
         "proposed_terms",
         "references",
+        "regime",
         "sequence",
         "timetable",
+        "total_value",
         "touched",
         "trading_day",
         "triggered",
@@ -99,6 +103,12 @@ class State:
         """By trade id: who has asked for its annulment on this trading day, and its terms as that command had them."""
         self.busted: dict[int, None] = {}
         """The trades that were annulled on this trading day. Those of earlier days cannot be annulled any more."""
+        self.regime: Regime | None = None
+        """The legal regime; None before the first ``venue.set_regime``, when nothing is refused for it."""
+        self.day_value: int = 0
+        """The value of the trades of this trading day in a sandbox, in fen."""
+        self.total_value: int = 0
+        """The value of the trades in all sandboxes, in fen."""
         self.timetable: list[Due] = []
         """A heap."""
         self.next_due: int = NEVER
@@ -122,6 +132,19 @@ class State:
     def refuse(self, method: str, reason: str, account: str | None, subject: str | None, detail: str = "") -> None:
         """Append the ``command.rejected`` of a refused command other than ``order.place``."""
         self.emit(COMMAND_REJECTED, method, reason, account, subject, detail or None)
+
+    def room(self) -> int:
+        """Return what the caps of a sandbox still allow to be traded, in fen; without caps more than is ever traded."""
+        regime = self.regime
+        if regime is None or regime.max_day_value is None or regime.max_total_value is None:
+            return NO_CAP
+        return min(regime.max_day_value - self.day_value, regime.max_total_value - self.total_value)
+
+    def count_value(self, amount: int) -> None:
+        """Count the value of trades (fen) if the regime has caps."""
+        if self.regime is not None and self.regime.max_day_value is not None:
+            self.day_value += amount
+            self.total_value += amount
 
     def finish(self, order: Order) -> None:
         """Remove an order that is over. Its client id stays taken, and still leads to its number."""

@@ -23,7 +23,7 @@ def run_triggered(state: State) -> None:
         state.emit(ORDER_TRIGGERED, order.order_id, order.account.name, order.client_order_id, instrument.symbol)
         if order.special is not None and order.special.market:
             order.price = entry.implied_limit(instrument, order.side)
-        if order.time_in_force == FOK and not matcher.could_fill(order):
+        if order.time_in_force == FOK and not matcher.could_fill(state, order):
             state.cancel(order, "FOK")
         else:
             entry.enter(state, order)

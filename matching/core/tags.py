@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldx.protocol import commands, events
+from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.tags import tag_of
 
 ORDER_PLACE: Final[int] = tag_of(commands.OrderPlace)
@@ -45,3 +46,5 @@ INSTRUMENT_PROPOSED: Final[object] = tag_of(events.InstrumentProposed)
 DAY_END_PROPOSED: Final[object] = tag_of(events.DayEndProposed)
 TRADE_BUST_PROPOSED: Final[object] = tag_of(events.TradeBustProposed)
 TRADE_BUSTED: Final[object] = tag_of(events.TradeBusted)
+REGIME_PROPOSED: Final[object] = tag_of(RegimeProposed)
+REGIME_CHANGED: Final[object] = tag_of(RegimeChanged)

@@ -7,7 +7,7 @@ from heapq import heappop
 from typing import Any, Final
 
 from goldx.protocol import terms
-from matching.core import phases, stops
+from matching.core import phases, regime_setting, stops
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import NO_ORDER, State
@@ -65,7 +65,9 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     state.references = {}
     state.bust_proposals = {}
     state.busted = {}
+    state.day_value = 0
     state.emit(DAY_ENDED, next_trading_day)
+    regime_setting.end_centralised(state)
     for account in state.accounts.values():
         _free_ids(state, account, keep_a_day=rules > 0)
         account.quotes = {}

@@ -56,6 +56,8 @@ class Movement(NamedTuple):
     gold: Net = Net.NOTHING
     cash_against: str = "bank_escrow"
     gold_against: str = "vault"
+    is_deposit: bool = False
+    """Whether what it adds is new to the venue, and nothing that comes back or is corrected."""
     own_stock: StockEffect = StockEffect.STAYS
 
 
@@ -73,8 +75,12 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "cash": Kind("settlement.ledger.cash", "cash_transfer", Movement(cash=Net.EITHER)),
-    "receipt": Kind("settlement.custody.receipts", "receipt", Movement(gold=Net.IN, own_stock=StockEffect.FOLLOWS)),
+    "cash": Kind("settlement.ledger.cash", "cash_transfer", Movement(cash=Net.EITHER, is_deposit=True)),
+    "receipt": Kind(
+        "settlement.custody.receipts",
+        "receipt",
+        Movement(gold=Net.IN, own_stock=StockEffect.FOLLOWS, is_deposit=True),
+    ),
     "receipt_cancel": Kind(
         "settlement.custody.receipt_cancels", "receipt", Movement(gold=Net.OUT, own_stock=StockEffect.FOLLOWS)
     ),

@@ -14,6 +14,7 @@ from goldx.streams.journal import Journal
 from settlement.base import sub_accounts
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
+from settlement.documents.kinds import MOVEMENTS
 from settlement.documents.ledger import OUTBOX_UNSENT
 from settlement.ledger.outbox import legs_of
 from settlement.tables.ledger import outbox, trading_account
@@ -24,9 +25,10 @@ _SENDER_LOCK: Final = 0x5E4D
 
 
 def _command(reference: str, legs: Legs, by: str) -> HoldingAdjust | HoldingSettle:
+    deposit = MOVEMENTS[reference.partition(":")[0]].is_deposit and any(amount > 0 for _, _, amount in legs)
     if len(legs) == 1:
-        return HoldingAdjust(*legs[0], reference=reference, by=by)
-    return HoldingSettle(reference=reference, legs=tuple(Leg(*leg) for leg in legs), by=by)
+        return HoldingAdjust(*legs[0], reference=reference, by=by, deposit=deposit)
+    return HoldingSettle(reference=reference, legs=tuple(Leg(*leg) for leg in legs), by=by, deposit=deposit)
 
 
 class Sender:

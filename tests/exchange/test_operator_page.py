@@ -20,7 +20,7 @@ def next_weekday() -> date:
 async def test_a_venue_is_brought_up_and_has_a_trading_day(working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0)
     async with (
-        Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor,
+        Supervisor(settings, services=("engine", "settlement", "gateway"), negotiated=True) as supervisor,
         Shell(supervisor.environment, working_folder / "commands.jsonl") as shell,
     ):
         lines = lines_to_type("operator.md")

@@ -132,8 +132,8 @@ BUGS = (
     Bug(
         "the dynamic band moves with the sweep",
         "matcher.py",
-        "            inside = False\n            break\n        trade(",
-        "            inside = False\n            break\n        centre = price\n        trade(",
+        "            inside = False\n            break\n",
+        "            inside = False\n            break\n        centre = price\n",
     ),
     Bug(
         "the edge of the dynamic band is outside",

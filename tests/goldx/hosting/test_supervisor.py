@@ -17,7 +17,12 @@ from goldx.hosting.servers import ServerFailed, last_line, tail
 from goldx.hosting.service import rotate_logs
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import AlreadyRunning, Supervisor
+from goldx.protocol import terms
+from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.streams import engines, redis_client
+from goldx.streams.entries import BEGINNING
+from goldx.streams.frames import decode_commands
+from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 
 SERVE = (sys.executable, "-m", "goldx.cli", "serve")
@@ -64,17 +69,32 @@ async def test_the_servers_alone_run_for_a_repair(folder: Path) -> None:
     assert await process.wait() == 0
 
 
+async def declared(client: Redis) -> list[tuple[int, VenueSetRegime]]:
+    """Return the regimes in the journal, each with the number of its entry."""
+    entries = await Journal(client, Keys()).read(BEGINNING)
+    frames = [decode_commands(data) for _, data in entries]
+    return [
+        (number, command)
+        for number, frame in enumerate(frames, 1)
+        for command in frame.commands
+        if isinstance(command, VenueSetRegime)
+    ]
+
+
 async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> None:
     process = await start_serve(folder)
     settings = settings_of(folder)
     client = redis_client.connect(resolve_redis_url(settings))
     await client.set("kept", "1")
+    assert await declared(client) == [(1, VenueSetRegime(terms.NEGOTIATED, by="goldx serve"))]
     await client.aclose()
     assert resolve_database_url(settings).startswith("postgresql+asyncpg://")
     services = json.loads((folder / "data/run/services.json").read_text())
     async with httpx.AsyncClient() as browser:
         assert (await browser.get(services["gateway_url"] + "/health")).status_code == 200
         assert (await browser.get(services["console_url"])).status_code == 200
+        regime = (await browser.get(services["gateway_url"] + "/v1/venue/regime")).json()
+        assert (regime["regime"], len(regime["history"]), regime["proposed"]) == ("NEGOTIATED", 1, None)
     started = children_of(process.pid)
     assert len(started) == 6
 
@@ -96,6 +116,7 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     killed = await start_serve(folder)
     client = redis_client.connect(resolve_redis_url(settings))
     assert await client.get("kept") == b"1"
+    assert len(await declared(client)) == 1, "once"
     await client.aclose()
     started = children_of(killed.pid)
     killed.kill()

@@ -1,6 +1,6 @@
 """The unions of commands and events are complete, and their tags, which stand in every journal, never change."""
 
-from goldx.protocol import commands, events
+from goldx.protocol import bases
 from goldx.protocol.commands import BY_METHOD, COMMANDS, MEMBER_COMMANDS, OPERATOR_COMMANDS
 from goldx.protocol.events import EVENTS
 from goldx.protocol.tags import tag_of
@@ -31,6 +31,7 @@ TAGS_OF_COMMANDS = {
     "timetable.hold": 23,
     "timetable.delay": 24,
     "trade.bust": 25,
+    "venue.set_regime": 26,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -64,6 +65,8 @@ TAGS_OF_EVENTS = {
     "trade.bust_proposed": 29,
     "day.end_proposed": 31,
     "trade.busted": 30,
+    "regime.proposed": 32,
+    "regime.changed": 33,
 }
 
 
@@ -73,16 +76,16 @@ def test_tags_in_old_journals_keep_their_meaning() -> None:
 
 
 def test_every_command_is_in_the_union_and_has_one_sender() -> None:
-    members, operators = commands.MemberCommand.__subclasses__(), commands.OperatorCommand.__subclasses__()
-    venue = {*commands.VenueCommand.__subclasses__(), *operators} - {commands.OperatorCommand}
+    members, operators = bases.MemberCommand.__subclasses__(), bases.OperatorCommand.__subclasses__()
+    venue = {*bases.VenueCommand.__subclasses__(), *operators} - {bases.OperatorCommand}
     assert set(members) == set(MEMBER_COMMANDS)
     assert set(operators) == set(OPERATOR_COMMANDS)
     assert set(COMMANDS) == {*members, *venue} == set(BY_METHOD.values())
-    assert set(commands.Command.__subclasses__()) == {commands.MemberCommand, commands.VenueCommand}
+    assert set(bases.Command.__subclasses__()) == {bases.MemberCommand, bases.VenueCommand}
 
 
 def test_every_event_is_in_the_union() -> None:
-    assert set(events.Event.__subclasses__()) == set(EVENTS)
+    assert set(bases.Event.__subclasses__()) == set(EVENTS)
 
 
 def test_an_operator_moves_neither_metal_nor_money_and_is_named_in_every_command() -> None:

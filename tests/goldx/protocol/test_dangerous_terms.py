@@ -32,6 +32,7 @@ NOW: dict[str, Any] = {
     "same_day_reuse_percent": 100,
     "reopening_steps": 3,
     "bust_window_ms": None,
+    "max_holders": 100,
 }
 
 BOUNDS = [
@@ -57,6 +58,7 @@ BOUNDS = [
     ("name_zh", ("", "合质金"), ()),
     ("reopening_steps", (1, 9), (None,)),
     ("bust_window_ms", (None, 0, 86_400_000), ()),  # an annulment itself takes two
+    ("max_holders", (1, 200), (201, None)),
     ("reference_price", (PRICE, 1), ()),  # market.set_reference asks
 ]
 

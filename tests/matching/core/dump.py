@@ -1,5 +1,6 @@
 """The full state of the core and of the model in one common form, so that they can be compared."""
 
+from itertools import zip_longest
 from typing import Any
 
 from goldx.protocol import terms, units
@@ -7,6 +8,7 @@ from matching.core.engine import Engine
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
 from tests.matching.core.model import TERMS, Model
+from tests.matching.core.model_regime import TERMS as REGIME_TERMS
 
 Dump = dict[str, Any]
 
@@ -17,9 +19,14 @@ def dump_engine(engine: Engine) -> Dump:
         "counters": (state.sequence, state.last_order_id, state.last_trade_id, state.fees_collected, state.day),
         "trading_day": state.trading_day,
         "proposed": {
-            s: (dict(zip(TERMS[1:], values, strict=True)), by) for s, (values, by) in state.proposed_terms.items() if s
+            s: (dict(zip_longest(TERMS[1:], values)), by)
+            for s, (values, by) in state.proposed_terms.items()
+            if s not in ("", "/regime")
         },
         "asked_to_end": [(*values, by) for s, (values, by) in state.proposed_terms.items() if not s],
+        "asked_regime": [(list(values), by) for s, (values, by) in state.proposed_terms.items() if s == "/regime"],
+        "regime": None if state.regime is None else list(state.regime.values()),
+        "traded": (state.day_value, state.total_value),
         "instruments": {symbol: _instrument(one) for symbol, one in state.instruments.items()},
         "books": {
             (symbol, side): _queues(one, side)
@@ -94,6 +101,9 @@ def dump_model(model: Model) -> Dump:
         "trading_day": model.trading_day,
         "proposed": model.proposed,
         "asked_to_end": [model.asked_to_end] if model.asked_to_end[0] else [],
+        "asked_regime": [] if model.asked_regime[0] is None else [model.asked_regime],
+        "regime": None if model.regime is None else [getattr(model.regime, name) for name in REGIME_TERMS],
+        "traded": (model.day_value, model.total_value),
         "instruments": {
             symbol: (
                 one.phase,

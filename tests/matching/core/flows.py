@@ -15,7 +15,8 @@ from goldx.protocol.commands import AnyCommand, TradeTerms
 from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
 from tests.matching.core.dice import Dice
-from tests.matching.core.driving import apply
+from tests.matching.core.driving import apply, changed
+from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.trade_terms import terms_of
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class Flow:
             interruption_ms=choose((1_000, 3_000)),
             reopening_steps=self.maybe(50, lambda: number(1, 3)),
             bust_window_ms=choose((None, None, 0, 300, 2_000)),
+            max_holders=self.maybe(15, lambda: number(1, 3)),
             resale_lock_days=choose((0, 0, 0, 1, 2)),
             same_day_reuse_percent=choose((100, 100, 90, 33, 0)),
         )
@@ -137,6 +139,7 @@ class Flow:
             self.close_and_end_day,
             self.venue_cancel,
             self.retire,
+            lambda: regime_steps(self),
             commands.ClockTick,
         )
 
@@ -392,9 +395,3 @@ class Flow:
 def owner_of(account: str) -> str | None:
     """Return the owner that an account is opened with."""
     return "owner" if account in ("A", "A2") else None
-
-
-def changed(command: commands.OrderPlace, **fields: Any) -> commands.OrderPlace:
-    """Return the order with some fields changed."""
-    copied: commands.OrderPlace = msgspec.structs.replace(command, **fields)
-    return copied

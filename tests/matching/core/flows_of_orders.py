@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
-from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow, changed, owner_of
+from tests.matching.core.driving import changed
+from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow, owner_of
 
 
 class DeepFlow(Flow):

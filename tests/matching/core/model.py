@@ -137,6 +137,8 @@ class Model(Busts, OrderCommands):
             raise Refused("BAD_VALUE")
         if known is not None and (known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders)):
             raise Refused("PHASE")
+        if known is None or known.retired:
+            self.check_new_business()
         if c.rules and self.takes_a_second_person(c, known):
             return
         self.proposed.pop(c.symbol, None)
@@ -190,6 +192,7 @@ class Model(Busts, OrderCommands):
             raise Refused("RETIRED")
         if instrument.phase == c.phase:
             raise Refused("PHASE")
+        self.check_phase_of_regime(c.phase)
         self.set_phase(instrument, c.phase)
 
     def set_phase(self, instrument: Instrument, phase: int, planned_at: int | None = None) -> None:
@@ -225,6 +228,7 @@ class Model(Busts, OrderCommands):
         ):
             if wrong:
                 raise Refused(reason)
+        self.check_phase_of_regime(c.phase)
         instrument.planned_at = c.planned_at
         self.set_phase(instrument, c.phase, c.planned_at)
         if halted:
@@ -287,6 +291,7 @@ class Model(Busts, OrderCommands):
         if c.account in self.accounts:
             raise Refused("DUPLICATE_ID")
         owner = c.account if c.owner is None else c.owner
+        self.check_client(owner)
         self.accounts[c.account] = Account(c.account, c.member, c.kind, owner)
         self.members.setdefault(c.member, Member())
         self.emit(events.AccountOpened, c.account, c.member, c.kind, owner)
@@ -320,35 +325,6 @@ class Model(Busts, OrderCommands):
         member.killed = member.halted = False
         self.emit(events.MemberRestored, c.member)
 
-    # Deposits and withdrawals
-
-    def do_holding_adjust(self, c: commands.HoldingAdjust) -> None:
-        leg = commands.Leg(c.account, c.asset, c.amount)
-        self.put(c.reference, (leg,))
-        self.emit(events.HoldingAdjusted, c.account, c.asset, c.amount, c.reference)
-
-    def do_holding_settle(self, c: commands.HoldingSettle) -> None:
-        self.put(c.reference, c.legs)
-        self.emit(events.HoldingSettled, c.reference, c.legs)
-
-    def put(self, reference: str, legs: tuple[commands.Leg, ...]) -> None:
-        """Move all legs or none, once per reference; what is taken out must be withdrawable."""
-        for leg in legs:
-            if leg.asset != units.CASH:
-                self.instrument(leg.asset)
-            self.account(leg.account)
-        if reference in self.references + self.older_references:
-            raise Refused("DUPLICATE_ID")
-        if any(leg.amount == 0 for leg in legs):
-            raise Refused("BAD_VALUE")
-        for leg in legs:
-            net = sum(one.amount for one in legs if (one.account, one.asset) == (leg.account, leg.asset))
-            if net < 0 and -net > self.withdrawable(self.accounts[leg.account], leg.asset):
-                raise Refused("INSUFFICIENT_CASH" if leg.asset == units.CASH else "INSUFFICIENT_GOLD")
-        self.references.append(reference)
-        for leg in legs:
-            self.move(self.accounts[leg.account], leg.asset, leg.amount)
-
     # The clock
 
     def do_clock_tick(self, c: commands.ClockTick) -> None:
@@ -376,6 +352,9 @@ class Model(Busts, OrderCommands):
         self.day += 1
         self.references, self.older_references = [], self.references
         self.busted, self.asked_for = [], {}
+        self.day_value = 0
+        self.emit(events.DayEnded, c.next_trading_day)
+        self.end_centralised()
         for account in self.accounts.values():
             account.unwithdrawable = 0
             taken = {o.client_order_id: o.order_id for o in self.orders if o.account is account}
@@ -388,7 +367,7 @@ class Model(Busts, OrderCommands):
             for asset in account.total:
                 self.touch(account, asset)
         self.proposed.clear()
+        self.asked_regime = (None, "")
         for instrument in self.instruments.values():
             instrument.proposed = None
             instrument.delayed = (range(0), 0)
-        self.emit(events.DayEnded, c.next_trading_day)

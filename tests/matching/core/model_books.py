@@ -6,6 +6,7 @@ from typing import Any
 from goldx.protocol import events, terms, units
 from goldx.protocol.commands import TradeTerms
 from goldx.protocol.events import AnyEvent
+from goldx.protocol.regime_commands import VenueSetRegime
 from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_parts import Account, Instrument, Member, Order, could_use, fee_after
@@ -28,6 +29,12 @@ class Books:
         self.instruments: dict[str, Instrument] = {}
         self.members: dict[str, Member] = {}
         self.accounts: dict[str, Account] = {}
+        self.regime: VenueSetRegime | None = None
+        self.asked_regime: tuple[list[Any] | None, str] = (None, "")
+        """The regime that only one person has named so far, and that person."""
+        self.day_value = 0
+        self.total_value = 0
+        """The value of the trades in sandboxes, in fen: on this trading day, and in all."""
         self.proposed: dict[str, tuple[dict[str, Any], str]] = {}
         """By symbol: the terms of an instrument that only one person has given so far, and that person."""
         self.orders: list[Order] = []
@@ -78,6 +85,25 @@ class Books:
     def move(self, account: Account, asset: str, amount: int) -> None:
         account.total[asset] = account.total.get(asset, 0) + amount
         self.touch(account, asset)
+
+    # The legal regime
+
+    def is_beyond(self, value: int) -> bool:
+        """Return whether a trade of a value would be beyond a cap."""
+        regime = self.regime
+        if regime is None or regime.max_day_value is None or regime.max_total_value is None:
+            return False
+        return self.day_value + value > regime.max_day_value or self.total_value + value > regime.max_total_value
+
+    def count_value(self, amount: int) -> None:
+        if self.regime is not None and self.regime.regime == terms.SANDBOX:
+            self.day_value += amount
+            self.total_value += amount
+
+    def lock_days(self, instrument: Instrument) -> int:
+        """Return for how many trading days gold that is bought now may not be sold."""
+        of_regime = 0 if self.regime is None else self.regime.min_hold_trading_days
+        return max(of_regime, instrument.terms.resale_lock_days)
 
     # Who is first
 
@@ -188,6 +214,9 @@ class Books:
                 instrument.reopening = (instrument.last or instrument.reference or 0, 1)
                 self.change_phase(instrument, terms.AUCTION)
                 return
+            if self.is_beyond(money_of(price, quantity)):
+                self.cancel(order, "REGIME")
+                return
             self.trade(maker, order, price, quantity, order.side)
 
     def trade_price(self, instrument: Instrument, order: Order, maker: Order) -> int:
@@ -249,6 +278,7 @@ class Books:
             order.filled += quantity
             order.shown -= quantity if order.turn else 0
         self.fees_collected += sum(fees.values())
+        self.count_value(amount)
         self.last_trade_id += 1
         self.emit(
             events.Trade,
@@ -286,8 +316,8 @@ class Books:
 
     def hold_back(self, buyer: Account, seller: Account, instrument: Instrument, quantity: int, earned: int) -> None:
         """Lock bought gold for some trading days, and forbid the withdrawal of a part of the proceeds today."""
-        if instrument.terms.resale_lock_days:
-            free_on = self.day + instrument.terms.resale_lock_days
+        if days := self.lock_days(instrument):
+            free_on = self.day + days
             buyer.bought.append((instrument.terms.symbol, quantity, free_on))
         seller.unwithdrawable += earned - earned * instrument.terms.same_day_reuse_percent // 100
 
@@ -335,6 +365,8 @@ class Books:
             maker, taker = sorted((buys[0], sells[0]), key=lambda o: o.order_id)
             if maker.account.owner == taker.account.owner:
                 self.prevent(maker, taker)
+            elif self.is_beyond(money_of(price, min(maker.shown, taker.shown))):
+                self.cancel(taker, "REGIME")
             else:
                 self.trade(maker, taker, price, min(maker.shown, taker.shown), None)
 

@@ -58,5 +58,5 @@ class Busts(Books):
 
     def locked_today(self, account: Account, symbol: str) -> list[tuple[str, int, int]]:
         """Return what the account has bought that is locked for as long as what it would buy now."""
-        days = self.instruments[symbol].terms.resale_lock_days
+        days = self.lock_days(self.instruments[symbol])
         return [one for one in account.bought if days and (one[0], one[2]) == (symbol, self.day + days)]

@@ -1,13 +1,14 @@
-"""The model's commands of members: orders, replacements, cancellations, quotes."""
+"""The model's commands of members: orders, replacements, cancellations, quotes; and deposits and withdrawals."""
 
 from dataclasses import replace as copy_with
 
 from goldx.protocol import commands, events, terms, units
-from tests.matching.core.model_books import Books, crosses, is_reached
+from tests.matching.core.model_books import crosses, is_reached
 from tests.matching.core.model_parts import Account, Instrument, Order, Refused, could_use
+from tests.matching.core.model_regime import Regimes
 
 
-class OrderCommands(Books):
+class OrderCommands(Regimes):
     def __init__(self) -> None:
         super().__init__()
         self.references: list[str] = []
@@ -112,6 +113,7 @@ class OrderCommands(Books):
             raise Refused("UNKNOWN_SYMBOL")
         instrument, account = self.instruments[c.symbol], self.account(c.account)
         self.check_permission(account)
+        self.check_regime()
         if c.client_order_id in account.used_ids:
             raise Refused("DUPLICATE_ID", account.used_ids[c.client_order_id])
         self.check_phase(instrument, c.type, c.time_in_force, c.stop_price is not None)
@@ -141,6 +143,7 @@ class OrderCommands(Books):
             session=c.session,
             remaining=c.quantity,
         )
+        self.check_guards(order, instrument)
         self.check_funds(order)
         self.check_meeting(order, instrument)
         if c.time_in_force == terms.FOK and c.stop_price is None and not self.would_fill(order):
@@ -202,6 +205,8 @@ class OrderCommands(Books):
             self.cancel(order, "REPLACED")
             return
         changed = copy_with(order, price=price, quantity=total, remaining=remaining)
+        if not keeps:
+            self.check_guards(changed, instrument)
         if not keeps and not order.pending:
             self.check_meeting(changed, instrument)
         if not keeps:
@@ -251,6 +256,7 @@ class OrderCommands(Books):
             raise Refused("UNKNOWN_SYMBOL")
         instrument, account = self.instruments[c.symbol], self.account(c.account)
         self.check_permission(account)
+        self.check_regime()
         names = f"{c.quote_id}/bid", f"{c.quote_id}/ask"
         if names[0] in account.used_ids:
             raise Refused("DUPLICATE_ID")
@@ -267,9 +273,12 @@ class OrderCommands(Books):
         for name, (side, price, quantity) in zip(names, wanted, strict=True):
             order = Order(0, account, name, c.symbol, side, terms.LIMIT, price, quantity, terms.DAY)
             order.remaining, order.session, order.quote_id = quantity, c.session, c.quote_id
-            freed = sum(could_use(o, instrument)[1] for o in old if o.side == side)
-            self.check_funds(order, freed)
             sides.append(order)
+        for order in sides:
+            self.check_guards(order, instrument)
+        for order in sides:
+            freed = sum(could_use(o, instrument)[1] for o in old if o.side == order.side)
+            self.check_funds(order, freed)
         for order in sorted(old, key=lambda o: o.side):
             self.cancel(order, "REPLACED")
         for order in sides:
@@ -286,3 +295,34 @@ class OrderCommands(Books):
         if not live:
             raise Refused("UNKNOWN_ORDER")
         self.cancel_each(live, "USER")
+
+    # Deposits and withdrawals
+
+    def do_holding_adjust(self, c: commands.HoldingAdjust) -> None:
+        leg = commands.Leg(c.account, c.asset, c.amount)
+        self.put(c.reference, (leg,), c.deposit)
+        self.emit(events.HoldingAdjusted, c.account, c.asset, c.amount, c.reference)
+
+    def do_holding_settle(self, c: commands.HoldingSettle) -> None:
+        self.put(c.reference, c.legs, c.deposit)
+        self.emit(events.HoldingSettled, c.reference, c.legs)
+
+    def put(self, reference: str, legs: tuple[commands.Leg, ...], deposit: bool) -> None:
+        """Move all legs or none, once per reference; what is taken out must be withdrawable."""
+        for leg in legs:
+            if leg.asset != units.CASH and leg.asset not in self.instruments:
+                raise Refused("UNKNOWN_SYMBOL")
+            self.account(leg.account)
+        if reference in self.references + self.older_references:
+            raise Refused("DUPLICATE_ID")
+        if any(leg.amount == 0 for leg in legs):
+            raise Refused("BAD_VALUE")
+        if deposit:
+            self.check_deposits(legs)
+        for leg in legs:
+            net = sum(one.amount for one in legs if (one.account, one.asset) == (leg.account, leg.asset))
+            if net < 0 and -net > self.withdrawable(self.accounts[leg.account], leg.asset):
+                raise Refused("INSUFFICIENT_CASH" if leg.asset == units.CASH else "INSUFFICIENT_GOLD")
+        self.references.append(reference)
+        for leg in legs:
+            self.move(self.accounts[leg.account], leg.asset, leg.amount)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goldx.protocol.commands import AnyCommand
-from goldx.protocol.events import EVENTS, AnyEvent, CommandRejected
+from goldx.protocol.events import EVENTS, AnyEvent, CommandRejected, OrderRejected
 from matching.core.engine import Engine
 from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, must_end
@@ -27,6 +27,8 @@ def essence(event: AnyEvent) -> AnyEvent:
     """Return the event without the texts for people."""
     if isinstance(event, CommandRejected):
         return msgspec.structs.replace(event, subject=None, detail=None)
+    if isinstance(event, OrderRejected):
+        return msgspec.structs.replace(event, detail=None)
     return event
 
 

@@ -1,8 +1,9 @@
 """The core's named fields are those of the protocol's schema, each under its own name."""
 
 from goldx.protocol import terms
+from goldx.protocol.bases import Event
 from goldx.protocol.commands import InstrumentDefine, OrderPlace
-from goldx.protocol.events import Event, InstrumentDefined
+from goldx.protocol.events import InstrumentDefined
 from matching.core.instrument import TERMS, Definition
 from matching.core.placing import OrderRequest
 from tests.matching.core.driving import command_tuple
@@ -49,6 +50,7 @@ INSTRUMENT = InstrumentDefine(
     by="clerk",
     reopening_steps=3,
     bust_window_ms=60_000,
+    max_holders=3,
 )
 
 
@@ -60,8 +62,8 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
-    _, _, *values, _, _, reopening_steps, _, bust_window_ms = command_tuple(INSTRUMENT)
-    values += (reopening_steps, bust_window_ms)
+    _, _, *values, _, _, reopening_steps, _, bust_window_ms, max_holders = command_tuple(INSTRUMENT)
+    values += (reopening_steps, bust_window_ms, max_holders)
     definition = Definition(values)
     common, set_by_gateway = (*Event.__struct_fields__, "symbol"), ("by", "given", "rules")
     names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]

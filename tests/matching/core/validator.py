@@ -41,6 +41,7 @@ def validate(engine: Engine) -> None:
     assert set(state.orders) == resting | waiting, "every open order is in a book or waits as a stop"
     assert list(state.orders) == sorted(state.orders)
     check_timetable(state)
+    check_regime(state)
     assert all(0 < number <= state.last_trade_id for number in (*state.busted, *state.bust_proposals))
     assert state.busted.keys().isdisjoint(state.bust_proposals), "a trade is annulled and proposed"
     assert state.fees_collected >= 0
@@ -154,6 +155,20 @@ def check_account(state: State, account: Account) -> None:
         assert balance.unwithdrawable >= 0
         assert (balance.total, balance.reserved) == (balance.published_total, balance.published_reserved)
     assert all(0 < number <= state.last_order_id for _, number in account.ids.items())
+
+
+def check_regime(state: State) -> None:
+    """Check what follows from the regime; under one without the order book nothing is open."""
+    regime = state.regime
+    assert 0 <= state.day_value <= state.total_value
+    for instrument in state.instruments.values():
+        days = 0 if regime is None else regime.hold_days
+        assert instrument.lock_days == max(instrument.definition.resale_lock_days, days)
+        guarded = regime is not None and regime.kind != terms.APPROVED
+        assert instrument.guarded == (guarded or bool(instrument.definition.max_holders))
+        if regime is not None and not regime.allows(terms.ORDER_BOOK, state.trading_day):
+            assert not state.orders, "an order is open under a regime without the order book"
+            assert instrument.phase in (terms.CLOSED, terms.HALTED)
 
 
 class Conservation:

@@ -1,0 +1,49 @@
+"""The first command of a fresh exchange: the legal regime NEGOTIATED, before anybody else can write to the journal."""
+
+from typing import Final
+
+from redis.asyncio import Redis
+
+from goldx.hosting.settings import Settings
+from goldx.protocol import terms
+from goldx.protocol.regime_commands import VenueSetRegime
+from goldx.streams.chains import FrameWriter
+from goldx.streams.entries import FIELD
+from goldx.streams.history import archive_in
+from goldx.streams.journal import begin_run
+from goldx.streams.keys import Keys
+from goldx.streams.redis_client import connect
+from goldx.streams.replicas import Replicas
+
+BY: Final = "goldx serve"
+_INSTANCE: Final = "serve"
+_APPEND_FIRST: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('XADD', KEYS[1], '*', ARGV[1], ARGV[2])
+return 1
+"""
+
+
+async def declare_negotiated(url: str, settings: Settings) -> bool:
+    """Append the command to an empty journal; return whether it did. An exchange that has begun already is left.
+
+    The server looks and appends in one step, so that of several exchanges that start at once one does it. Raises redis'
+    errors.
+    """
+    redis = connect(url)
+    try:
+        return await _declare(redis, settings)
+    finally:
+        await redis.aclose()
+
+
+async def _declare(redis: Redis, settings: Settings) -> bool:
+    keys = Keys(settings.shard)
+    archive = archive_in(settings.archive_dir)
+    if await redis.exists(keys.journal, keys.events) or (archive is not None and archive.segments()):
+        return False
+    run = await begin_run(redis, keys, _INSTANCE, settings.require_replicas)
+    frame = FrameWriter(f"{_INSTANCE}.{run}").make((VenueSetRegime(terms.NEGOTIATED, by=BY),))
+    replicas = Replicas(keys.mark, settings.require_replicas)
+    done = await replicas.confirm(redis, lambda pipe: pipe.eval(_APPEND_FIRST, 1, keys.journal, FIELD, frame))
+    return bool(done)
