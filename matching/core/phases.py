@@ -56,11 +56,6 @@ def change(state: State, instrument: Instrument, phase: int, planned_at: int = 0
         pending_stops.trigger_reached(state, instrument, instrument.last, instrument.last)
 
 
-def change_to_closed(state: State, instrument: Instrument) -> None:
-    """Close an instrument whose orders are all cancelled."""
-    _enter(state, instrument, terms.CLOSED)
-
-
 def interrupt(state: State, instrument: Instrument) -> None:
     """Start a volatility interruption: a short auction in place of a trade outside the dynamic price band."""
     _enter(state, instrument, terms.AUCTION)

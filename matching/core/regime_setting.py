@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from goldx.protocol.terms import NEGOTIATED, ORDER_BOOK, REGIMES
+from goldx.protocol.terms import CLOSED, NEGOTIATED, ORDER_BOOK, REGIMES
 from matching.core import holders, phases
 from matching.core.regime import mode_of
 from matching.core.regime_terms import Regime
@@ -35,7 +35,7 @@ def set_regime(state: State, command: tuple[Any, ...]) -> None:
     first: str | None = None
     if state.sequence or regime.kind != NEGOTIATED:
         proposed, first = state.proposed_terms.get(_PROPOSED, ((), by))
-        if not proposed or Regime(proposed).values() != values or first == by:
+        if proposed != values or first == by:
             state.proposed_terms[_PROPOSED] = (values, by)
             return state.emit(REGIME_PROPOSED, *values, by)
         del state.proposed_terms[_PROPOSED]
@@ -56,7 +56,7 @@ def end_centralised(state: State) -> None:
         state.cancel(order, "REGIME")
     for instrument in state.instruments.values():
         if mode_of(instrument.phase) >= 0:
-            phases.change_to_closed(state, instrument)
+            phases.change(state, instrument, CLOSED)
 
 
 def _misfit(state: State, regime: Regime) -> str:

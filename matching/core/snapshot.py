@@ -90,7 +90,8 @@ def read(data: bytes) -> State:
     for record in instruments:
         _read_instrument(state, record)
     for symbol, (values, by) in newer[0] if newer else ():
-        state.proposed_terms[symbol] = (tuple(values), by)
+        terms_given = tuple([tuple(value) if isinstance(value, list) else value for value in values])
+        state.proposed_terms[symbol] = (terms_given, by)
     if len(newer) > 1:
         busted, proposals = newer[1:3]
         state.busted = dict.fromkeys(busted)

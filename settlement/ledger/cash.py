@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, union_all
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +16,9 @@ from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
 from settlement.ledger import arrears, balances, outbox, stops
-from settlement.tables.banking import bank_match, undone_attempt
+from settlement.tables.banking import bank_match, payment_answer, undone_attempt
 from settlement.tables.ledger import cash_transfer
+from settlement.tables.withdrawals import withdrawal
 
 LONGEST_REFERENCE: Final = 64
 """Characters of a bank reference."""
@@ -132,3 +133,14 @@ async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, st
     """Close the transfer: the engine has refused, for example money out that orders have reserved."""
     for number, reason in reasons.items():
         await advance(connection, cash_transfer, CASH_TRANSFER, by, "refuse", [number], {"reason": reason})
+
+
+async def coming_back(connection: AsyncConnection, cash_ids: Sequence[int]) -> set[int]:
+    """Return which of these transfers bring back money that was out, or that was on its way out.
+
+    That is a withdrawal that is given back, an order that the bank rejected, and a payment that it took back.
+    """
+    sources = (withdrawal.c.back_cash_id, payment_answer.c.back_cash_id)
+    queries = [select(back).where(among(back, cash_ids)) for back in sources]
+    of_returns = select(bank_match.c.cash_id).where(among(bank_match.c.cash_id, cash_ids), bank_match.c.how == "RETURN")
+    return set((await connection.execute(union_all(*queries, of_returns))).scalars())

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from goldx.protocol.events import EVENTS, AnyEvent, Event
+from goldx.protocol.bases import Event
+from goldx.protocol.events import EVENTS, AnyEvent
 from goldx.streams.frames import EventFrame
 from settlement.ledger.posting import WRITTEN
 

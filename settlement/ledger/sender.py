@@ -16,6 +16,7 @@ from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS
 from settlement.documents.ledger import OUTBOX_UNSENT
+from settlement.ledger import cash
 from settlement.ledger.outbox import legs_of
 from settlement.tables.ledger import outbox, trading_account
 
@@ -24,8 +25,7 @@ _SENDER_LOCK: Final = 0x5E4D
 """Advisory lock: one service sends at a time, should two be running."""
 
 
-def _command(reference: str, legs: Legs, by: str) -> HoldingAdjust | HoldingSettle:
-    deposit = MOVEMENTS[reference.partition(":")[0]].is_deposit and any(amount > 0 for _, _, amount in legs)
+def _command(reference: str, legs: Legs, by: str, *, deposit: bool) -> HoldingAdjust | HoldingSettle:
     if len(legs) == 1:
         return HoldingAdjust(*legs[0], reference=reference, by=by, deposit=deposit)
     return HoldingSettle(reference=reference, legs=tuple(Leg(*leg) for leg in legs), by=by, deposit=deposit)
@@ -55,7 +55,8 @@ class Sender:
 
     async def _send(self) -> int:
         """Number the next frame, record it and the journal's end before it on its items, and append it."""
-        query = select(outbox.c.reference, outbox.c.legs, outbox.c.by).where(outbox.c.status == "PENDING")
+        columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.by)
+        query = select(*columns).where(outbox.c.status == "PENDING")
         async with self._engine.connect() as connection:
             waiting = (await connection.execute(query.order_by(outbox.c.number).limit(_PER_FRAME))).all()
         if not waiting:
@@ -77,12 +78,15 @@ class Sender:
         query = select(trading_account.c.account).where(among(trading_account.c.account, named))
         async with self._engine.connect() as connection:
             opened = set((await connection.execute(query)).scalars())
+            back = await cash.coming_back(connection, [row.subject for row in waiting if row.kind == "cash"])
         commands: list[AnyCommand] = []
         for row in waiting:
             legs = legs_of(row.legs)
             openings = sub_accounts.openings(legs, opened, row.by)
             opened.update(opening.account for opening in openings)
-            commands += [*openings, _command(row.reference, legs, row.by)]
+            new = MOVEMENTS[row.kind].is_deposit and not (row.kind == "cash" and row.subject in back)
+            deposit = new and any(amount > 0 for _, _, amount in legs)
+            commands += [*openings, _command(row.reference, legs, row.by, deposit=deposit)]
         return tuple(commands)
 
     async def _recover(self) -> None:

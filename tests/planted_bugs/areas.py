@@ -8,6 +8,7 @@ from tests.planted_bugs import (
     closing,
     compiled_build,
     core,
+    core_regime,
     leading,
     load_out,
     money,
@@ -46,6 +47,14 @@ AREAS = (
         # Without tests that start processes, and without those that would shrink each failure.
         ("--noconftest", "-k", "not goldx_replay and not generated_sequences"),
         core.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "regime",
+        "matching/core",
+        ("tests/matching/core/test_regime.py", "tests/matching/core/test_holders.py"),
+        ("--noconftest",),
+        core_regime.BUGS,
         may_hang=False,
     ),
     Area(

@@ -116,8 +116,8 @@ BUGS = (
     Bug(
         "a snapshot forgets who proposed terms",
         "snapshot.py",
-        "(tuple(values), by)",
-        '(tuple(values), "")',
+        "(terms_given, by)",
+        '(terms_given, "")',
     ),
     # Out of use
     Bug(

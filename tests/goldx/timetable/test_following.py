@@ -22,6 +22,7 @@ from goldx.timetable.venue_time import shown_time
 from matching.core.engine import Engine
 from tests.goldx.timetable.test_compiled import EXAMPLE, at, timetable
 from tests.matching.core.driving import command_tuple
+from tests.matching.core.flows_of_regimes import regime_command
 
 DORE = "AU-DORE"
 KEY = bytes(range(32))
@@ -369,3 +370,18 @@ def test_lateness_is_the_timetables_own(late: int) -> None:
     (first, *_) = decide(other, day.market, day.now, lambda _: 0, day.permission()).commands
     assert isinstance(first, TimetableStep)
     assert terms.PHASES[first.phase] == ("auction" if late == 1 else "pre_open")
+
+
+def test_a_regime_without_the_book_opens_nothing_and_days_go_on_until_another_allows_it() -> None:
+    day = Day("2026-11-23 16:00:00", "2026-11-24")
+    day.give(*(regime_command(terms.NEGOTIATED, by) for by in ("ada", "ben")))
+    day.follow("2026-11-25 10:00:00")
+    assert (day.phases, day.refused, day.market.trading_day) == ([], [], "2026-11-25")
+    assert f"{DORE}: the legal regime allows no order book" in day.decide().deviations
+    caps = {"max_clients": 9, "max_day_value": 9, "max_total_value": 9, "last_trading_day": "2026-11-25"}
+    day.give(*(regime_command(terms.SANDBOX, by, **caps) for by in ("ada", "ben")))
+    day.follow("2026-11-25 16:00:00")
+    assert day.phases
+    opened = len(day.phases)
+    day.follow("2026-11-26 16:00:00")
+    assert (len(day.phases), day.refused) == (opened, []), "the sandbox has ended"

@@ -208,6 +208,8 @@ def test_an_order_beyond_a_cap_is_refused_by_the_cap() -> None:
     words = "REGIME max_day_value: the sandbox allows 100.00 CNY, of which 60.00 are traded"
     assert detail(engine, place("B", "x", terms.BUY, 100, 41 * LOT)) == words
     assert reasons(engine, place("C", "y", terms.SELL, 100, 40 * LOT)) == [""]
+    assert reasons(engine, place("C", "now", terms.SELL, 101, 39 * LOT, time_in_force=terms.IOC)) == [""]
+    assert reasons(engine, place("C", "all", terms.SELL, 100, 40 * LOT, time_in_force=terms.IOC)) == [""]
     assert detail(engine, commands.QuoteSet("C", "q", "X", 90, LOT, 110, 40 * LOT)).startswith("REGIME max_day_value")
     assert reasons(engine, commands.OrderReplace("C", None, "y", price=101)) == ["REGIME"]
     assert reasons(engine, commands.OrderReplace("C", None, "y", quantity=30 * LOT)) == [""]

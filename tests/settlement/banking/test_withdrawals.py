@@ -22,6 +22,7 @@ from settlement.base import proposals, standings
 from settlement.base.standings import new_notice
 from settlement.ledger import cash
 from settlement.service import movements
+from tests.matching.core.flows_of_regimes import regime_command
 from tests.settlement.banking.bank_days import FREE, NAME, PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.test_payouts import pain_002
@@ -225,6 +226,23 @@ async def test_a_withdrawal_is_cancelled_until_it_is_with_the_bank(
     assert await state(exchange) == ("CANCELLED", True)
     assert exchange.held("A.H") == 100_000
     assert (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks == ()
+
+
+async def test_while_the_venue_winds_down_no_new_money_comes_in_and_what_was_on_its_way_out_comes_back(
+    exchange: SmallExchange, ready: MockBank
+) -> None:
+    assert ready.balance_fen == 100_000
+    await held(exchange)
+    await exchange.engine_runner.run(*(regime_command(terms.WIND_DOWN, by) for by in ("ada", "ben")))
+    for new in (True, False):
+        await exchange.approve(await do(exchange, cash.propose, ONE, "A.H", 5_000, f"NEW-{new}"))
+        await exchange.round_trip()
+        assert exchange.held("A.H") == 80_000, "the engine has refused the deposit"
+        if new:
+            await do(exchange, withdrawals.cancel, "A", 1)
+    await exchange.approve(await do(exchange, withdrawals.give_back, ONE, 1))
+    await exchange.round_trip()
+    assert exchange.held("A.H") == 100_000
 
 
 @pytest.mark.usefixtures("configured_database", "ready")
