@@ -144,9 +144,9 @@ def list_claims(by: str, page: PageRequest) -> None:
 
 @click.command("collect")
 @NUMBER
-@click.option("--money", is_flag=True, help="NUMBER is that of money without a payment, not of a payment.")
+@click.option("--of-money", is_flag=True, help="NUMBER is that of money without a payment, not of a payment.")
 @click.pass_obj
-def collect_claim(by: str, number: int, money: bool) -> None:
+def collect_claim(by: str, number: int, of_money: bool) -> None:
     """Propose once more to take out what an account owes for the payment NUMBER."""
-    again = claims.collect_money if money else claims.collect
+    again = claims.collect_money if of_money else claims.collect
     propose(by, lambda connection: again(connection, by, number))
