@@ -85,7 +85,9 @@ def test_every_command_is_in_the_union_and_has_one_sender() -> None:
 
 
 def test_every_event_is_in_the_union() -> None:
-    assert set(bases.Event.__subclasses__()) == set(EVENTS)
+    # Settlement has shorter forms of the events that it skips.
+    ours = {kind for kind in bases.Event.__subclasses__() if kind.__module__.startswith("goldx.protocol.")}
+    assert ours == set(EVENTS)
 
 
 def test_an_operator_moves_neither_metal_nor_money_and_is_named_in_every_command() -> None:
