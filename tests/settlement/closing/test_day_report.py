@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from goldx.protocol.units import BadValue
 from settlement.base import registry
-from settlement.closing import archive, bulletin, invoices, statements
+from settlement.closing import archive, bulletin, invoices, signing, statements
 from settlement.closing import day as days
 from settlement.custody import receipts
 from settlement.ledger import balances, cash
@@ -117,7 +117,11 @@ async def test_everybody_sees_what_waits_for_them(three_days_closed: SmallExchan
     assert await of(RISK) == [approval, *mine, ("sign", str(first.day), f"{sign} risk")]
     await do(exchange, registry.add_staff, "test", "risk-2", "Risk", ["operate"])
     assert await of("risk-2") == [("sign", str(first.day), f"{sign} risk")]
-    await sign_all(exchange, first)
+    await do(exchange, signing.sign, ONE, first.day, "settlement")
+    assert await of(ONE) == [], "nobody signs a day twice"
+    assert await of(OTHER) == [approval, mine[1], ("break", "1", "goldx clerk break show 1")]
+    await do(exchange, signing.sign, OTHER, first.day, "warehouse")
+    await do(exchange, signing.sign, "risk-2", first.day, "risk")
     assert [subject for kind, subject, _ in await of(ONE) if kind == "sign"] == [FIRST, FIRST]
     rows = objects((await goldx("clerk", "--as", OTHER, "waiting", "--json")).output)
     assert [(row["kind"], row["subject"], row["command"]) for row in rows] == await of(OTHER)
