@@ -12,8 +12,6 @@ from matching.core.state import State
 from matching.core.tags import REGIME_CHANGED, REGIME_PROPOSED
 
 METHOD: Final = "venue.set_regime"
-_PROPOSED: Final = "/regime"
-"""Key of a proposed regime among the proposed terms of instruments, none of which has this symbol."""
 
 
 def set_regime(state: State, command: tuple[Any, ...]) -> None:
@@ -34,11 +32,11 @@ def set_regime(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(METHOD, "BAD_VALUE", None, subject, "it is in force already")
     first: str | None = None
     if state.sequence or regime.kind != NEGOTIATED:
-        proposed, first = state.proposed_terms.get(_PROPOSED, ((), by))
+        proposed, first = state.proposed_regime or ((), by)
         if proposed != values or first == by:
-            state.proposed_terms[_PROPOSED] = (values, by)
+            state.proposed_regime = (values, by)
             return state.emit(REGIME_PROPOSED, *values, by)
-        del state.proposed_terms[_PROPOSED]
+        state.proposed_regime = None
     state.regime = regime
     state.emit(REGIME_CHANGED, *values, by, first)
     for instrument in state.instruments.values():

@@ -45,11 +45,13 @@ def write(state: State) -> bytes:
         [_write_account(account) for account in state.accounts.values()],
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
-    if state.busted or state.bust_proposals or state.regime is not None:
+    is_regulated = state.regime is not None or state.proposed_regime is not None
+    if state.busted or state.bust_proposals or is_regulated:
         proposals = [(number, by, traded) for number, (by, traded) in state.bust_proposals.items()]
         written = (*written, list(state.proposed_terms.items()), list(state.busted), proposals)
-        if state.regime is not None:
-            written = (*written, state.regime.values(), state.day_value, state.total_value)
+        if is_regulated:
+            regime = None if state.regime is None else state.regime.values()
+            written = (*written, regime, state.day_value, state.total_value, state.proposed_regime)
     elif state.proposed_terms:
         written = (*written, list(state.proposed_terms.items()))
     return msgspec.msgpack.encode(written)
@@ -97,8 +99,11 @@ def read(data: bytes) -> State:
         state.busted = dict.fromkeys(busted)
         state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}
     if len(newer) > 3:
-        values, state.day_value, state.total_value = newer[3:]
-        state.regime = Regime(tuple(values))
+        values, state.day_value, state.total_value, proposed = newer[3:]
+        state.regime = None if values is None else Regime(tuple(values))
+        if proposed is not None:
+            (*others, buyers), by = proposed
+            state.proposed_regime = ((*others, tuple(buyers)), by)
     for instrument in state.instruments.values():
         instrument.regulate(state.regime)
     state.orders = dict(sorted(state.orders.items()))

@@ -63,6 +63,7 @@ class State:
         "now",
         "orders",
         "previous_references",
+        "proposed_regime",
         "proposed_terms",
         "references",
         "regime",
@@ -105,6 +106,8 @@ class State:
         """The trades that were annulled on this trading day. Those of earlier days cannot be annulled any more."""
         self.regime: Regime | None = None
         """The legal regime; None before the first ``venue.set_regime``, when nothing is refused for it."""
+        self.proposed_regime: tuple[tuple[Any, ...], str] | None = None
+        """The regime that only one person has named so far on this trading day, and that person."""
         self.day_value: int = 0
         """The value of the trades of this trading day in a sandbox, in fen."""
         self.total_value: int = 0

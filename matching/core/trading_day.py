@@ -21,7 +21,7 @@ ANY_DAY_COUNTS: Final = 3
 """The rules from which on a present trading day just LONGEST_BREAK_DAYS from today counts, so no day goes back."""
 BY_TWO: Final = terms.END_OF_DAY_BY_TWO
 AHEAD_BY_TWO: Final = 5
-"""The rules from which on one person does not end a trading day whose date has not begun in China."""
+"""The first version of the rules by which one person may not end a trading day before its date begins in China."""
 _NEXT_DAY: Final = ""
 """Key of a proposed next trading day among the proposed terms of instruments, none of which has this symbol."""
 CHINA_OFFSET_MS: Final = 8 * 3_600_000
@@ -75,6 +75,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
             if balance.start_day(state.day):
                 state.touched.append(balance)
     state.proposed_terms = {}
+    state.proposed_regime = None
     for instrument in state.instruments.values():
         instrument.proposed_price = 0
         instrument.proposed_by = ""
@@ -93,7 +94,7 @@ def _is_proposed(state: State, day: str, by: str) -> bool:
 
 
 def _is_ahead(state: State) -> bool:
-    """Return whether the date of the present trading day has not begun in China.
+    """Return whether the present trading day's date is still ahead in China.
 
     A present trading day later than the newest one allowed, which older rules allowed, is ignored here, too.
     """

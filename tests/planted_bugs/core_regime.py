@@ -65,6 +65,13 @@ BUGS = (
         "",
     ),
     Bug(
+        "a restored core has forgotten a proposed regime",
+        "snapshot.py",
+        "            state.proposed_regime = ((*others, tuple(buyers)), by)\n",
+        "            pass\n",
+    ),
+    Bug("a proposed regime outlives its day", "trading_day.py", "    state.proposed_regime = None\n", ""),
+    Bug(
         "a restored core has forgotten its regime",
         "snapshot.py",
         "        instrument.regulate(state.regime)\n",

@@ -19,12 +19,10 @@ def dump_engine(engine: Engine) -> Dump:
         "counters": (state.sequence, state.last_order_id, state.last_trade_id, state.fees_collected, state.day),
         "trading_day": state.trading_day,
         "proposed": {
-            s: (dict(zip_longest(TERMS[1:], values)), by)
-            for s, (values, by) in state.proposed_terms.items()
-            if s not in ("", "/regime")
+            s: (dict(zip_longest(TERMS[1:], values)), by) for s, (values, by) in state.proposed_terms.items() if s
         },
         "asked_to_end": [(*values, by) for s, (values, by) in state.proposed_terms.items() if not s],
-        "asked_regime": [(list(values), by) for s, (values, by) in state.proposed_terms.items() if s == "/regime"],
+        "asked_regime": [(list(values), by) for values, by in filter(None, [state.proposed_regime])],
         "regime": None if state.regime is None else list(state.regime.values()),
         "traded": (state.day_value, state.total_value),
         "instruments": {symbol: _instrument(one) for symbol, one in state.instruments.items()},

@@ -124,7 +124,19 @@ def test_terms_that_do_not_fit_are_refused(kind: int, more: dict[str, Any], name
     assert found.startswith("BAD_VALUE")
     assert named in found
     assert engine.state.regime is None
-    assert not engine.state.proposed_terms
+    assert engine.state.proposed_regime is None
+
+
+def test_a_proposed_regime_is_in_the_snapshot_and_no_instrument_takes_its_place() -> None:
+    engine = market()
+    apply(engine, 2, regime_command(APPROVED, "ada"))
+    apply(engine, 2, commands.InstrumentDefine("/regime"))
+    restored = Engine.restore(engine.snapshot())
+    assert restored.digest() == engine.digest()
+    for core in (engine, restored):
+        (changed, *_) = apply(core, 2, regime_command(APPROVED, "ben"))
+        assert isinstance(changed, RegimeChanged)
+        assert (changed.proposed_by, changed.by) == ("ada", "ben")
 
 
 # What it refuses
