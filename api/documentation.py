@@ -28,7 +28,7 @@ code { background: #f3f0e6; padding: 0 .2rem; }
 
 
 class DocumentedApp(FastAPI):
-    """An application whose OpenAPI document has the record of problems, to which its routes refer."""
+    """An application whose OpenAPI document includes ``Problem``, to which the routes refer."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""

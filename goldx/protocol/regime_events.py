@@ -6,7 +6,7 @@ from goldx.protocol.bases import Event
 
 
 class RegimeProposed(Event, tag=32, frozen=True):
-    """One person has named a legal regime; it holds once another sends the same command on the same trading day."""
+    """One person has proposed a legal regime. It is in force once another sends the same command on the same day."""
 
     event: ClassVar[str] = "regime.proposed"
     regime: int

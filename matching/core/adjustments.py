@@ -74,7 +74,7 @@ def _refusal(state: State, legs: list[tuple[str, str, int]], deposit: bool) -> t
 
 
 def _refusal_of_deposit(state: State, legs: list[tuple[str, str, int]]) -> tuple[str, str]:
-    """Return (reason, detail) why the venue may not take in something new, or two empty texts."""
+    """Return (reason, detail) why a deposit is refused, or two empty texts."""
     detail = regime.refuses_new_business(state, "deposit") if legs else ""
     if detail:
         return "REGIME", detail

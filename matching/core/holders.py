@@ -32,7 +32,7 @@ def clients(state: State) -> dict[str, None]:
 
 
 def refuses_holders(state: State, instrument: Instrument, joining: list[Account]) -> str:
-    """Return why accounts may not become holders, by buying or by a deposit, or an empty text.
+    """Return why accounts may not become holders, or an empty text.
 
     O(accounts + buy orders of the instrument), where the instrument has a limit and an account holds nothing.
     """

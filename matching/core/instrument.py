@@ -247,7 +247,7 @@ class Instrument:
         self.regime_hold_days: int = 0
         self.regime_is_guarded: bool = False
         self.guarded: bool = False
-        """True if an order has to be asked about under the legal regime or the limit of holders."""
+        """True if the legal regime or the limit of holders may refuse an order."""
         self.plain: bool = True
         """True if every trade is at the maker's price, whatever it is, what it earns is free, and nothing counts it."""
 

@@ -72,7 +72,7 @@ def _is_proposed(
     others = [one.last or one.reference for one in state.instruments.values() if one is not instrument]
     dangerous = dangerous_terms(old, dict(zip(TERMS, definition.values(), strict=True)), price, others, rules)
     values = definition.values()
-    if definition.max_holders is None:  # as versions wrote it that did not know this term
+    if definition.max_holders is None:  # versions before this term wrote the event without it
         values = values[:-1]
     proposed, first = state.proposed_terms.get(symbol, ((), by))
     if not dangerous or (proposed == values and first != by):

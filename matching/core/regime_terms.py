@@ -75,7 +75,7 @@ class Regime:
         )
 
     def is_guarded(self) -> bool:
-        """Return whether orders have to be asked about: in every regime but APPROVED."""
+        """Return whether the regime may refuse an order: every regime but APPROVED."""
         return self.kind != APPROVED
 
     def has_lapsed(self, trading_day: str) -> bool:

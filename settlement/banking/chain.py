@@ -28,7 +28,7 @@ from settlement.tables.banking import bank_entry, bank_statement
 
 KNOWN, NEW = "known", "new"
 READINGS: Final = (KNOWN, NEW)
-"""The words by which a person says what entries without references are that equal known ones."""
+"""The answers of a clerk about entries without references that equal known ones."""
 Name: TypeAlias = tuple[str, str, date, date]
 """The name of a statement: its format, its own number, and its days."""
 
@@ -86,7 +86,7 @@ class Account:
         return new
 
     def _readings(self, found: Statement) -> list[Statement | None]:
-        """Return the parts of a statement that may be new by the balances. Raises Refused where there is none."""
+        """Return the parts of a statement that the balances allow to be new. Raises Refused if there is none."""
         if self.closing_fen is None or self.last_day is None:
             return [found]
         starts = self._starts(found)
@@ -113,7 +113,7 @@ class Account:
         return readings
 
     def _recognized(self, found: Statement) -> bool:
-        """Return whether something else than days and amounts says that entries are known."""
+        """Return whether a reference, a statement number or another format shows that entries are known."""
         if found.stated_id and _name(found) in self.stated:
             return True
         alike = {(entry.day, entry.amount_fen) for entry in found.entries}

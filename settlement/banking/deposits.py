@@ -140,7 +140,7 @@ class _Accounts(NamedTuple):
         return cls({fold(name): name for name in names}, virtual, ends)
 
     def ended(self, row: Row[Any]) -> date | None:
-        """Return since when the virtual account that a payment went to has ended, None if it had not on its day."""
+        """Return the day from which a payment's virtual account is ended; None if it was in use that day."""
         end = self.ends.get(fold(row.virtual_account))
         return end if end is not None and end <= row.day else None
 

@@ -98,7 +98,7 @@ class Found(NamedTuple):
 
 
 def without_placeholders(found: Statement) -> Statement:
-    """Return a statement whose references that say only that there is none (NONREF, NOTPROVIDED, 000) are empty."""
+    """Return a statement in which references such as NONREF, NOTPROVIDED and 000 are empty."""
     entries = tuple(
         entry._replace(
             bank_reference=reference_of(entry.bank_reference),
@@ -110,7 +110,7 @@ def without_placeholders(found: Statement) -> Statement:
 
 
 def reference_of(text: str) -> str:
-    """Return a reference, nothing where the text says only that there is none."""
+    """Return a reference; empty if the text only says that there is none."""
     return "" if NO_REFERENCE.fullmatch("".join(text.split())) else text
 
 

@@ -57,7 +57,7 @@ async def _entries(connection: AsyncConnection, statement_no: int) -> list[tuple
 
 
 async def about(connection: AsyncConnection, kind: str, data: bytes) -> str:
-    """Return what tells a file from itself as it was taken in before a void; nothing where there was none."""
+    """Return a mark that makes a file differ from the same file before its void; empty if it was never voided."""
     query = (
         select(func.max(bank_statement.c.void_order))
         .join(file, file.c.file_no == bank_statement.c.file_no)

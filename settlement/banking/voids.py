@@ -46,7 +46,7 @@ from settlement.tables.banking import (
 from settlement.tables.ledger import cash_transfer
 
 CREATED: Final = ("VIRTUAL", "REFERENCE", "ASSIGNED", "RETURN")
-"""The ties of payments whose money was proposed because of them."""
+"""The kinds of ties by which a payment had money proposed. Other ties are to money that was recorded without it."""
 
 
 async def propose(
@@ -93,7 +93,7 @@ def _array(numbers: Sequence[int]) -> Any:
 
 
 async def _later(connection: AsyncConnection, found: Row[Any]) -> list[int]:
-    """Return the statements that begin, one after the other, with the balance of this one."""
+    """Return the later statements of the account that rest on the closing balance of this one."""
     if found.kind != BOOKED:
         return []
     query = select(bank_statement.c.statement_no).where(
@@ -223,7 +223,7 @@ async def _undo_money(connection: AsyncConnection, by: str, ties: Sequence[Row[A
 
 
 async def _not_paid(connection: AsyncConnection, by: str, cash_id: int, why: str) -> list[str]:
-    """End what was owed because the bank had paid an order after all, if by no other word it has."""
+    """End the claim that an order was paid after all, unless another statement or answer of the bank says so."""
     back = await payouts.back_of(connection, cash_id)
     if back is None or await payouts.is_paid(connection, cash_id):
         return []

@@ -1,4 +1,4 @@
-"""The check of what a listing is filtered by: a name that nobody knows is refused, as an empty list would mislead."""
+"""Checks of the filters of listings. An unknown name is refused: an empty list would look like an answer."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,7 +21,7 @@ _KNOWN: Final[Mapping[str, tuple[tuple[Select[Any], ...], str]]] = {
 
 
 async def check_known(connection: AsyncConnection, **wanted: str | None) -> None:
-    """Raise BadValue for a member, account, symbol or warehouse that there is none of; None filters nothing.
+    """Raise BadValue for a member, account, symbol or warehouse that does not exist; None filters nothing.
 
     With a member, an account has to be one of that member's, so nobody learns which accounts others have.
     """

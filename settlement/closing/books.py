@@ -23,7 +23,7 @@ MOST = 100
 
 
 async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:
-    """Return the differences between engine and ledger at the end of the day that nobody has taken over."""
+    """Return the differences between engine and ledger at the day's end, without those that were taken over."""
     balances = await balances_at(connection, day.last, before=day.first)
     seen = {row.difference for row in await taken_over.of_day(connection, day.day)}
     left = [each for each in differences(balances, await holdings_at(connection, day)) if each not in seen]

@@ -57,7 +57,7 @@ class Movement(NamedTuple):
     cash_against: str = "bank_escrow"
     gold_against: str = "vault"
     is_deposit: bool = False
-    """Whether what it adds is new to the venue, and nothing that comes back or is corrected."""
+    """True if it adds what is new to the venue, False for what comes back and for corrections."""
     own_stock: StockEffect = StockEffect.STAYS
 
 

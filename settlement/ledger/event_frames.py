@@ -1,4 +1,4 @@
-"""Frames of the event stream, decoded as far as settlement needs them.
+"""Decoding of event frames, as far as settlement needs them.
 
 Settlement does not write down how orders went: of such events the sequence and the time are decoded alone, which saves
 a quarter of the time that decoding takes.
@@ -17,7 +17,7 @@ from settlement.ledger.posting import WRITTEN
 
 
 def _decoded(kind: type[AnyEvent]) -> Any:
-    """Return the type to which events of a kind are decoded: their own, or one that has what all events have."""
+    """Return the type to which events of a kind are decoded: their own, or one with the common fields alone."""
     if kind in WRITTEN:
         return kind
     return msgspec.defstruct(kind.__name__, [], bases=(Event,), tag=kind.__struct_config__.tag, frozen=True)
@@ -38,5 +38,5 @@ _decode = msgspec.msgpack.Decoder(_Frame).decode
 
 
 def decode(data: bytes) -> EventFrame:
-    """Return a frame in which events that settlement does not write down have a sequence and a time alone."""
+    """Return a frame in which the events that settlement skips have their sequence and time alone."""
     return _decode(data)  # type: ignore[return-value]

@@ -111,7 +111,7 @@ class Batch:
     refused: dict[str, tuple[Item, int, str]] = field(default_factory=dict)
 
     def add(self, events: Sequence[AnyEvent]) -> None:
-        """Take the trades and the newest holdings of events of which none comes seldom."""
+        """Collect the trades and the newest holdings from events that are all of the frequent kinds."""
         self.trades += [event for event in events if type(event) is Trade]
         changed = [event for event in events if type(event) is HoldingChanged]
         self.holdings.update(zip(map(_holding_of, changed), changed, strict=True))

@@ -47,7 +47,7 @@ class DayOpenings:
         self._due = now + EVERY_SECONDS
 
     async def check_newest(self) -> None:
-        """Read the newest archived record again; where it is missing or other, that is logged."""
+        """Read the newest archived record again, and log it if the file is missing or has other bytes."""
         if self._folder is None:
             return
         async with self._engine.connect() as connection:

@@ -28,7 +28,7 @@ from settlement.tables.reconciliation import recon_break
 
 _DAY_MS: Final = 86_400_000
 _DECIDED_BY_RISK: Final = DAY_DIFFERENCE.kind
-"""The kind of proposal that takes the permission ``operate``; all others take ``settle``."""
+"""The one kind of proposal whose approval takes the permission ``operate``; all others take ``settle``."""
 
 
 class Waiting(NamedTuple):

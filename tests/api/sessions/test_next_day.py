@@ -45,7 +45,7 @@ CLOSE: Final = 15 * 3_600_000 + 30 * 60_000
 def test_one_person_names_the_day_that_it_is_and_two_name_any_other(
     present: date | None, today: date, of_weekdays: set[date], of_calendar: set[date], at: int
 ) -> None:
-    """The core refuses a next trading day that is not after the present one, whoever names it."""
+    """Days that are not after the present one are left out here: the core refuses them."""
     for known, alone in ((None, of_weekdays), (kept(), of_calendar)):
         ahead = [today + timedelta(days=number) for number in range(9)]
         now = midnight(today) + at

@@ -355,7 +355,7 @@ def test_a_wrong_trading_day_is_left_when_it_is_over() -> None:
 
 
 def test_a_wrong_trading_day_that_has_not_begun_is_left_by_the_plan() -> None:
-    """The service ends it alone, though its date is ahead: the plan says which day it is."""
+    """The timetable service ends a day without a second person, even before its date, if the plan names another day."""
     day = Day("2026-09-30 16:00:00", "2026-10-05")
     (end,) = day.decide().commands
     assert end == commands.MarketEndDay("2026-10-08", "timetable", terms.END_OF_DAY_BY_PLAN)
