@@ -15,8 +15,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from goldx.streams.replicas import Replicas
 
-BY: Final = "goldx serve"
-_INSTANCE: Final = "serve"
+_INSTANCE: Final = "first-regime"
 _APPEND_FIRST: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('XADD', KEYS[1], '*', ARGV[1], ARGV[2])
@@ -24,26 +23,26 @@ return 1
 """
 
 
-async def declare_negotiated(url: str, settings: Settings) -> bool:
-    """Append the command to an empty journal; return whether it did. An exchange that has begun already is left.
+async def declare_negotiated(url: str, settings: Settings, by: str) -> bool:
+    """Append the command to an empty journal in the name of a program (``by``); return whether it did.
 
-    The server looks and appends in one step, so that of several exchanges that start at once one does it. Raises redis'
-    errors.
+    An exchange that has begun already stays as it is. The server looks and appends in one step, so that one of several
+    exchanges that start at once does it. Raises redis' errors.
     """
     redis = connect(url)
     try:
-        return await _declare(redis, settings)
+        return await _declare(redis, settings, by)
     finally:
         await redis.aclose()
 
 
-async def _declare(redis: Redis, settings: Settings) -> bool:
+async def _declare(redis: Redis, settings: Settings, by: str) -> bool:
     keys = Keys(settings.shard)
     archive = archive_in(settings.archive_dir)
     if await redis.exists(keys.journal, keys.events) or (archive is not None and archive.segments()):
         return False
     run = await begin_run(redis, keys, _INSTANCE, settings.require_replicas)
-    frame = FrameWriter(f"{_INSTANCE}.{run}").make((VenueSetRegime(terms.NEGOTIATED, by=BY),))
+    frame = FrameWriter(f"{_INSTANCE}.{run}").make((VenueSetRegime(terms.NEGOTIATED, by=by),))
     replicas = Replicas(keys.mark, settings.require_replicas)
     done = await replicas.confirm(redis, lambda pipe: pipe.eval(_APPEND_FIRST, 1, keys.journal, FIELD, frame))
     return bool(done)

@@ -24,7 +24,7 @@ from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.machines import MACHINES
 from settlement.reconciliation import breaks
 from settlement.tables.assays import assay_exchange
-from settlement.tables.banking import bank_tie
+from settlement.tables.banking import bank_tie, bank_void, virtual_account_end
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
 from settlement.tables.closing import day_difference
@@ -62,6 +62,8 @@ TABLES: Final[Mapping[str, Table]] = {
     "aml_report": aml_report,
     "invoice": invoice,
     "bank_tie": bank_tie,
+    "bank_void": bank_void,
+    "virtual_account_end": virtual_account_end,
     "day_difference": day_difference,
 }
 """The table of each kind of document that has a number and a status."""

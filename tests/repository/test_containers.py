@@ -33,11 +33,13 @@ OURS = sorted(name for name, service in COMPOSE["services"].items() if "build" i
 
 NO_SERVICES = {"calendar"}
 """Names of health checks that are not about a service but about a file."""
+ENDING = {"migration", "regime"}
+"""Containers that prepare something and end."""
 
 
 def test_every_service_has_a_container_and_the_engine_a_standby() -> None:
     checked = {entry.name for entry in entry_points(group="goldx.health")} - NO_SERVICES
-    assert sorted([*checked, "migration"]) == OURS
+    assert sorted(checked | ENDING) == OURS
     assert COMPOSE["services"]["standby"]["command"] == ["engine", "--standby"]
 
 
@@ -49,13 +51,22 @@ def test_a_service_runs_a_command_that_exists_with_settings_that_exist(
     command = service["command"][0]
     assert name in (command, "standby", "migration")
     assert CliRunner().invoke(main, [*service["command"], "--help"]).exit_code == 0
-    if name != "migration":
+    if name not in ENDING:
         assert service["healthcheck"]["test"] == ["CMD", "goldx", "health", name]
     for variable, value in service["environment"].items():
         assert variable.startswith("GOLDX_")
         monkeypatch.setenv(variable, re.sub(r"\$\{.*?\}", "secret", value))
     settings = Settings()
     assert settings.model_fields_set >= {v.removeprefix("GOLDX_").lower() for v in service["environment"]}
+
+
+def test_no_service_writes_to_the_journal_before_the_legal_regime_is_set() -> None:
+    done = {"condition": "service_completed_successfully"}
+    services = COMPOSE["services"]
+    first = {name for name in OURS if services[name].get("depends_on", {}).get("regime") == done}
+    later = {name for name in OURS if first & set(services[name].get("depends_on", {}))}
+    # The archiver only reads the journal, and the console reaches no server.
+    assert first | later == set(OURS) - ENDING - {"archiver", "console"}
 
 
 def test_the_image_names_its_python_once_and_that_one_is_supported() -> None:
