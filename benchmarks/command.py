@@ -10,6 +10,7 @@ import pstats
 import secrets
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -208,7 +209,8 @@ def reconciliation(as_json: bool, rounds: int, seed: int | None) -> None:
 
     def report(one: Outcome) -> None:
         kinds = ", ".join(dict.fromkeys(finding.kind for finding in one.expected)) or "nothing"
-        click.echo(f"{'wrong' if one.missed or one.wrong else 'found'}  {one.name}: {kinds}", err=True)
+        books = "by a close" if one.close else "in all books"
+        click.echo(f"{'wrong' if one.missed or one.wrong else 'found'}  {one.name}, {books}: {kinds}", err=True)
         for word, findings in (("missed", one.missed), ("not planted", one.wrong)):
             for finding in findings:
                 click.echo(f"    {word}: {' '.join(finding)}", err=True)
@@ -220,7 +222,8 @@ def reconciliation(as_json: bool, rounds: int, seed: int | None) -> None:
         f"{found['damages']} damages and {found['decoys']} decoys in {found['evenings']} evenings, seed {drawn}: "
         f"{found['planted']} differences planted, {found['reported']} reported, {found['right']} of them planted"
     )
-    click.echo(f"precision {found['precision']}, recall {found['recall']}")
+    for books, figures in (("all books", found), ("what a close compares", found["close"])):
+        click.echo(f"{books}: precision {figures['precision']}, recall {figures['recall']}")
     if as_json:
         click.echo(json.dumps(found))
     if found["wrong"]:
@@ -235,19 +238,33 @@ def reconciliation(as_json: bool, rounds: int, seed: int | None) -> None:
 @click.option("--history", default=20, show_default=True, help="Equal days, of a hundredth of the trades, in a row.")
 @click.option("--part", "parts", multiple=True, type=float, help="Only this part of the day, such as 0.1 (repeatable).")
 @click.option("--seed", default=1, show_default=True, help="Seed of the trading.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="GOLDX_BENCH_FOLDER",
+    help="Keep the days that are made here, and measure those again that are there.",
+)
 def close(
-    as_json: bool, trades: int, lots: int, accounts: int, history: int, parts: tuple[float, ...], seed: int
+    as_json: bool,
+    trades: int,
+    lots: int,
+    accounts: int,
+    history: int,
+    parts: tuple[float, ...],
+    seed: int,
+    folder: Path | None,
 ) -> None:
     """Post, close and reconcile a big day, at a tenth, at three tenths and whole; then equal days one after another."""
     from benchmarks.closing.run import PARTS, measure
 
     report = partial(click.echo, err=True)
-    found = asyncio.run(measure(trades, lots, accounts, history, parts or PARTS, seed, report))
+    found = asyncio.run(measure(trades, lots, accounts, history, parts or PARTS, seed, report, folder))
     for one in found["days"]:
         steps = ", ".join(f"{name} {seconds}" for name, seconds in one["steps_s"].items())
         click.echo(
             f"{one['trades']:,} trades, {one['lots']:,} lots: posted in {one['posting_s']} s, closed in "
-            f"{one['close_s']} s ({steps}), {one['close_to_reading']} times the reading of its rows"
+            f"{one['close_s']} s ({steps}), {one['close_cpu_s']} s of processors, "
+            f"{one['close_to_reading']} times the reading of its rows"
         )
     for one in found["history"]["days"]:
         click.echo(f"day {one['day']} of {found['history']['trades_each']:,} trades: closed in {one['close_s']} s")

@@ -184,22 +184,26 @@ def lots(found: Any) -> str:
 def close(found: Any) -> str:
     """Return the tables of ``goldx bench close``: the day in its sizes, step by step, and equal days in a row."""
     steps = list(found["days"][0]["steps_s"])
-    names = ("posting_s", "close_s", "close_to_reading", "reading_s", "reconciliation_again_s")
+    names = ("posting_s", "close_s", "close_cpu_s", "close_to_reading", "reading_s", "reconciliation_again_s")
     days = [
         (f"{one['trades']:,}", f"{one['lots']:,}", *(f"{one[name]:,.2f}" for name in names)) for one in found["days"]
     ]
-    of_steps = [(f"{one['trades']:,}", *(f"{one['steps_s'][step]:,.2f}" for step in steps)) for one in found["days"]]
+    of_steps = [
+        (f"{one['trades']:,}", seconds, *(f"{one[kind][step]:,.2f}" for step in steps))
+        for one in found["days"]
+        for seconds, kind in (("of the clock", "steps_s"), ("of processors", "steps_cpu_s"))
+    ]
     written = [
         "Seconds, and how many times reading a close takes:",
-        table(("trades", "lots", "posting", "close", "to reading", "reading", "reconciliation again"), days),
+        table(("trades", "lots", "posting", "close", "processors", "to reading", "reading", "all compared"), days),
         "Seconds of each step of the close:",
-        table(("trades", *steps), of_steps),
+        table(("trades", "seconds", *steps), of_steps),
     ]
     if history := found["history"]["days"]:
         each = found["history"]["trades_each"]
-        rows = [(one["day"], one["close_s"], one["steps_s"]["reconciliation"]) for one in history]
+        rows = [(one["day"], one["close_s"], one["close_cpu_s"], one["steps_s"]["reconciliation"]) for one in history]
         written += [
             f"Days of {each:,} trades in a row, seconds:",
-            table(("day", "close", "of which reconciliation"), rows),
+            table(("day", "close", "processors", "of which reconciliation"), rows),
         ]
     return "\n\n".join(written)

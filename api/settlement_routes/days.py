@@ -82,6 +82,7 @@ async def get_day(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> d
     return {
         **DAY(found.day),
         "steps": [STEP(row) for row in found.steps],
+        "progress": None if found.progress is None else found.progress._asdict(),
         "prices": [
             {**PRICE(row), "inputs": prices.shown_inputs(row.inputs)}
             for row in await prices.listing(connection, day=day)

@@ -34,6 +34,7 @@ from matching.core.engine import Engine
 from matching.run.fold import Fold
 from settlement.assays import laboratories
 from settlement.base import registry
+from settlement.closing import signing
 from settlement.custody import receipts
 from settlement.intake import imports
 from settlement.intake.bar_rows import Reading
@@ -43,10 +44,10 @@ from settlement.lots import scales, warehouses
 from settlement.service import movements
 from settlement.service.writer import Ledger, Ready
 
-SHARD: Final = "bench"
 SYMBOL: Final = "AU"
 ONE: Final = "clerk-1"
 OTHER: Final = "clerk-2"
+RISK: Final = "risk-1"
 PAST: Final = date(2020, 1, 1)
 FAR: Final = date(2099, 12, 31)
 COMMANDS_PER_FRAME: Final = 20
@@ -91,13 +92,16 @@ def bar_list(serials: Iterable[int], accounts: Sequence[str]) -> bytes:
 
 
 class Exchange:
-    """Accounts, money and bars come by documents; the core's events are published as an engine publishes them."""
+    """Accounts, money and bars come by documents; the core's events are published as an engine publishes them.
 
-    def __init__(self, engine: AsyncEngine, redis: Redis, accounts: int, seed: int) -> None:
+    One that was made before by another object can be posted, closed and read, and no more.
+    """
+
+    def __init__(self, engine: AsyncEngine, redis: Redis, shard: str, accounts: int, seed: int) -> None:
         self.engine = engine
         self.accounts = [f"M{number}.H" for number in range(accounts)]
         self._redis = redis
-        self._keys = Keys(SHARD)
+        self._keys = Keys(shard)
         self._journal = Journal(redis, self._keys)
         self._events = EventStream(redis, self._keys)
         self._fold = Fold(Engine())
@@ -107,7 +111,7 @@ class Exchange:
         self._serials = 0
         self._read = BEGINNING
         self._flow = self._orders_of_all()
-        self._ledger = Ledger(engine, SHARD)
+        self._ledger = Ledger(engine, shard)
         self._sender = Sender(engine, self._journal, 1)
 
     @property
@@ -125,8 +129,8 @@ class Exchange:
         await self.run([AccountOpen(name, name.partition(".")[0], owner=name) for name in (*self.accounts, "VENUE.H")])
         await self.post()
         async with self.engine.begin() as connection:
-            for name in (ONE, OTHER):
-                await registry.add_staff(connection, "bench", name, name, ["settle"])
+            for name, permission in ((ONE, "settle"), (OTHER, "settle"), (RISK, "operate")):
+                await registry.add_staff(connection, "bench", name, name, [permission])
             await warehouses.add(connection, ONE, "XM1", "Warehouse one", "Xiamen")
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
             await laboratories.add(connection, ONE, "LAB-A", "Laboratory A", ["CNAS"], "L-A", (PAST, FAR))
@@ -222,6 +226,12 @@ class Exchange:
             name, side = self._random.choice(self.accounts), self._random.choice((terms.BUY, terms.SELL))
             quantity = self._random.randint(1, 9) * 1_000
             yield OrderPlace(name, f"o{number}", SYMBOL, side, terms.LIMIT, quantity, price)
+
+    async def sign(self, day: date) -> None:
+        """Sign a closed day by three people: the next close compares what comes after it."""
+        for name, capacity in ((ONE, "settlement"), (OTHER, "warehouse"), (RISK, "risk")):
+            async with self.engine.begin() as connection:
+                await signing.sign(connection, name, day, capacity)
 
     async def end_day(self, following: date) -> None:
         """End the trading day, so that the next begins, and open its market."""

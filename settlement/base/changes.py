@@ -5,7 +5,7 @@ the row is now as the last one left it. So a change by hand is found, also where
 taken back is none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -18,12 +18,27 @@ from settlement.tables.base import proposal
 from settlement.tables.changes import FREE, watched
 from settlement.tables.schema import metadata
 
+REGISTERS: Final = frozenset(
+    {
+        "api_key",
+        "fee_rate",
+        "laboratory",
+        "member",
+        "payee_account",
+        "scale",
+        "staff",
+        "tariff",
+        "warehouse",
+        "warehouse_key",
+    }
+)
+"""Tables of people, places and rates, which do not grow with the days: they are always compared whole."""
 _DIFFERENCES: Final = """
 WITH act AS (
     SELECT c.key, c.change_no, c.before, c.digest,
            lag(c.digest) OVER each_row AS left_at, lead(c.change_no) OVER each_row AS next
-    FROM row_change c JOIN row_act a ON a.transaction = c.transaction AND a.begun = c.begun
-    WHERE c.of_table = :of_table {of_keys}
+    FROM {wanted} row_change c JOIN row_act a ON a.transaction = c.transaction AND a.begun = c.begun
+    WHERE c.of_table = :of_table {of_wanted}
     WINDOW each_row AS (PARTITION BY c.key ORDER BY c.change_no)
 ), present AS (
     SELECT c.key, row_digest(c.content) AS digest
@@ -65,6 +80,9 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
     """Return the rows of a table, or those of these keys, that differ from the record of their changes."""
     parts = ", ".join(f"content ->> '{column.name}'" for column in table.primary_key.columns)
     of_keys = "" if keys is None else "AND c.key = ANY (CAST(:keys AS text[]))"
+    # Joined, the keys are looked up one by one in the index, in whatever order the changes are needed.
+    wanted = "" if keys is None else "unnest(CAST(:keys AS text[])) AS wanted (key) CROSS JOIN"
+    of_wanted = "" if keys is None else "AND c.key = wanted.key"
     key, free = f"concat_ws(':', {parts})", ", ".join(FREE.get(table.name, ()))
     values: dict[str, object] = {"of_table": table.name}
     first = "true"
@@ -73,7 +91,11 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
         column, *others = table.primary_key.columns
         first = f"{column.name} = ANY (CAST(:first AS text[])::{column.type.compile(connection.dialect)}[])"
         values |= {"keys": list(keys), "first": [key.partition(":")[0] if others else key for key in keys]}
-    query = text(_DIFFERENCES.format(table=table.name, key=key, free=free, first=first, of_keys=of_keys))
+    query = text(
+        _DIFFERENCES.format(
+            table=table.name, key=key, free=free, first=first, of_keys=of_keys, wanted=wanted, of_wanted=of_wanted
+        )
+    )
     found = []
     for row in await connection.execute(query, values):
         if row.changed_by is None:
@@ -86,10 +108,20 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
     return found
 
 
-async def all_differences(connection: AsyncConnection) -> list[Difference]:
-    """Return the rows of all watched tables that differ from the record of their changes."""
-    used = set(await connection.scalars(_used()))
-    return [found for table in watched() if table.name in used for found in await differences(connection, table)]
+async def all_differences(
+    connection: AsyncConnection, written: Mapping[str, Collection[str]] | None = None
+) -> list[Difference]:
+    """Return the rows of all watched tables that differ from the record of their changes.
+
+    ``written``: only rows of these tables with these keys, and all rows of REGISTERS.
+    """
+    used = set(await connection.scalars(_used())) if written is None else {*written, *REGISTERS}
+    found = []
+    for table in watched():
+        if table.name in used:
+            keys = None if written is None or table.name in REGISTERS else sorted(written[table.name])
+            found += await differences(connection, table, keys)
+    return found
 
 
 @cache

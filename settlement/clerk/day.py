@@ -19,6 +19,7 @@ from settlement.closing import archive, day_report, listing, opening, prices, re
 from settlement.closing import close as closing
 from settlement.closing import why as reasons
 from settlement.closing.left_open import NAME as LEFT_OPEN
+from settlement.closing.progress import Progress
 from settlement.documents.closing import CAPACITIES
 from settlement.service.commands import on_database
 
@@ -51,9 +52,9 @@ def close(by: str, until: date | None) -> None:
     """Close the days that are over, oldest first, step by step; exit 1 if something stands in the way."""
     check_actor(by)
 
-    def report(made: closing.Progress) -> None:
+    def report(made: Progress) -> None:
         if not wants_json():
-            click.echo(f"{made.day} {made.number}/{made.steps} {made.step}: {made.status}")
+            click.echo(str(made))
 
     async def work(engine: AsyncEngine) -> list[date]:
         async with engine.connect() as connection:
@@ -104,6 +105,7 @@ def status(by: str, date: date) -> None:
                 }
                 for row in found.steps
             ],
+            "progress": None if found.progress is None else found.progress._asdict(),
             "signatures": [{"capacity": row.capacity, "signed_by": row.signed_by} for row in found.signatures],
         }
     )

@@ -5,6 +5,7 @@ not stop it. The balances of the ledger are computed from those of the day befor
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,6 +63,11 @@ def unbalanced(balances: list[Balance]) -> list[str]:
     ]
 
 
+def balances_hash(balances: Sequence[Balance]) -> str:
+    """Return the SHA-256 of balances in the order in which they are given, in hexadecimal digits."""
+    return digest(canonical([[found.kind, found.name, found.asset, found.balance] for found in balances]))
+
+
 async def work(connection: AsyncConnection, day: Day) -> bytes:
     """Keep the balances at the end of the day; return their number, their sums and hash, and the ledger's hash.
 
@@ -75,13 +81,12 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     entries = ledger_entry.c
     last = select(entries.hash).where(entries.sequence <= day.last).order_by(entries.sequence.desc()).limit(1)
     chained = await connection.scalar(last)
-    lines = canonical([[b.kind, b.name, b.asset, b.balance] for b in balances])
     taken = [row.listed() for row in await taken_over.of_day(connection, day.day)]
     return canonical(
         {
             **({"taken_over": taken} if taken else {}),
             "accounts": len(balances),
-            "balances_sha256": digest(lines),
+            "balances_sha256": balances_hash(balances),
             "ledger_sha256": chained.hex() if chained else None,
             "sums": sums,
         }

@@ -4,10 +4,10 @@ A close can be killed at any moment and started again: steps that are done stay,
 and the result is the same. Only one close runs at a time.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Row, insert, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -20,6 +20,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, over
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.obstacles import Blocked, Obstacle
+from settlement.closing.progress import Progress, Report, Tell, Teller
 from settlement.closing.steps import STEPS, Step
 from settlement.documents.closing import BLOCKED, CLOSED, CLOSING, DONE, RUNNING
 from settlement.tables.base import trading_day
@@ -28,19 +29,6 @@ from settlement.tables.closing import business_day, close_step
 _WHO_LOOKS: Final = "settlement finds the cause (`goldx clerk reconcile`, `goldx audit verify`); then `goldx day close`"
 _CLOSE_LOCK: Final = 0xC705E
 """Advisory lock of the connection of the close that runs."""
-
-
-class Progress(NamedTuple):
-    """A step that has begun or is done: its day, its place among all steps of the day, and its status."""
-
-    day: date
-    step: str
-    number: int
-    steps: int
-    status: str
-
-
-Report = Callable[[Progress], None]
 
 
 async def close(engine: AsyncEngine, by: str, report: Report, until: date | None = None) -> list[date]:
@@ -89,8 +77,9 @@ async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> 
         async with engine.connect() as connection:
             known = await _row(connection, day, step.name)
         if known is None or known.status != DONE:
-            report(Progress(day.day, step.name, number, len(STEPS), RUNNING))
-            await _run(engine, by, day, number, step)
+            begun = Progress(day.day, step.name, number, len(STEPS), RUNNING)
+            report(begun)
+            await _run(engine, by, day, number, step, Teller(engine, begun, report))
         report(Progress(day.day, step.name, number, len(STEPS), DONE))
     async with engine.begin() as connection:
         await audit.lock(connection)
@@ -131,7 +120,7 @@ async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | N
     return (await connection.execute(one)).first()
 
 
-async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) -> None:
+async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step, tell: Tell) -> None:
     """Run one step in one transaction. Raises Blocked or PaperDiffers, after recording by what."""
     begun: dict[str, Any] = {"status": RUNNING, "obstacles": null(), "started_at": now_ms()}
     this = (close_step.c.day == day.day, close_step.c.step == step.name)
@@ -142,12 +131,12 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) 
             await connection.execute(update(close_step).where(*this).values(begun))
         await audit.record(connection, audit.Act(by, "day.step", _subject(day), {"step": step.name, "is": RUNNING}))
     if step.prepare is not None:
-        await step.prepare(engine, by)
+        await step.prepare(engine, by, day, tell)
     try:
         async with engine.begin() as connection:
             found = [] if step.obstacles is None else await step.obstacles(connection, day)
             if not found:
-                await _do(connection, by, day, number, step)
+                await _do(connection, by, day, number, step, tell)
     except PaperDiffers as error:
         await _block(engine, by, day, step, [Obstacle(step.name, str(error), _WHO_LOOKS)])
         raise
@@ -156,10 +145,10 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step) 
         raise Blocked(day.day.isoformat(), found)
 
 
-async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step: Step) -> None:
+async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step: Step, tell: Tell) -> None:
     """Do the work of a step and record it."""
     facts = None if step.facts is None else await step.facts(connection, day)
-    output = await step.run(connection, day, facts)
+    output = await step.run(connection, day, facts, tell)
     inputs = input_hash(day, await steps_of(connection, day.day), number, facts)
     done: dict[str, Any] = {"status": DONE, "facts": facts, "output": output, "finished_at": now_ms()}
     done |= {"input_hash": bytes.fromhex(inputs), "output_hash": bytes.fromhex(digest(output))}

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money
 from settlement.banking import accounts, bank_reconciliation, claims, deposits, withdrawal_states
+from settlement.base import working_days
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.documents.banking import WITHDRAWAL_UNDECIDED
@@ -18,6 +19,7 @@ from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.load_outs import CLAIM, UNCOLLECTED
 from settlement.documents.lots import GONE, IN_POOL
 from settlement.documents.reconciliation import BREAK_LISTED
+from settlement.reconciliation import three_way
 from settlement.tables.banking import bank_match, payment_answer, payment_in_file, payment_order
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill
@@ -31,6 +33,8 @@ from settlement.tables.reconciliation import recon_break
 from settlement.tables.withdrawals import withdrawal
 
 NAME: Final = "left_open"
+WHOLE_DAYS: Final = 7
+"""Calendar days after which all books are to be compared again (a house rule)."""
 
 
 class Open(NamedTuple):
@@ -55,7 +59,7 @@ async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:  # 
 async def listing(connection: AsyncConnection, day: date) -> list[Open]:
     """Return what is open now, kind by kind and in the order of the numbers; of the bank, what is of a day."""
     found = []
-    for part in (_movements, _papers, _payments, _metal):
+    for part in (_movements, _comparison, _papers, _payments, _metal):
         found += await part(connection)
     return found + await _bank(connection, day)
 
@@ -77,6 +81,16 @@ async def _movements(connection: AsyncConnection) -> list[Open]:
         Open("break", str(row.break_id), row.status, f"{row.kind} {row.subject}: {row.explanation or 'not explained'}")
         for row in await connection.execute(differing)
     ]
+
+
+async def _comparison(connection: AsyncConnection) -> list[Open]:
+    """Return the newest run that compared everything, if it is too old: a close compares what was written since."""
+    run = await three_way.last_run(connection, whole=True)
+    compared = None if run is None else working_days.day_of(run.at)
+    if compared is not None and (working_days.today() - compared).days < WHOLE_DAYS:
+        return []
+    when = "never" if compared is None else f"last on {compared}"
+    return [Open("comparison", "books", "OLD", f"all books were compared {when}: a clerk runs `goldx clerk reconcile`")]
 
 
 async def _papers(connection: AsyncConnection) -> list[Open]:

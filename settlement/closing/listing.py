@@ -8,7 +8,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.paging import ALL, Page, PageRequest, cut
-from settlement.closing import close, day, signing
+from settlement.closing import close, day, progress, signing
 from settlement.tables.closing import business_day, day_record
 
 OVER: Final = "OVER"
@@ -29,10 +29,14 @@ class Listed(NamedTuple):
 
 
 class Status(NamedTuple):
-    """A day with the steps that have begun and the signatures that were given."""
+    """A day with the steps that have begun and the signatures that were given.
+
+    ``progress``: how much of how much of the step that runs now is done, None if none does or nothing is counted.
+    """
 
     day: Listed
     steps: Sequence[Row[Any]]
+    progress: progress.Running | None
     signatures: Sequence[Row[Any]]
 
 
@@ -55,4 +59,5 @@ async def status(connection: AsyncConnection, date: date) -> Status:
     """Return how far the close of a day is. Raises BadValue for a day that is not over."""
     await day.find(connection, date)
     (found,) = (one for one in await listing(connection) if one.day == date)
-    return Status(found, await close.steps_of(connection, date), await signing.signatures(connection, date))
+    steps, running = await close.steps_of(connection, date), await progress.of_day(connection, date)
+    return Status(found, steps, running, await signing.signatures(connection, date))

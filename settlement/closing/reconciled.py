@@ -1,5 +1,8 @@
 """The reconciliation of a close: ledger, warehouse, engine and bank are compared, and no break is past its limit.
 
+Of the books, what was written since the newest proved and signed day is compared (``settlement.closing.proofs``);
+``goldx clerk reconcile`` compares everything.
+
 The bank's balances at the end of the day are held against the ledger's at the day's last event, to the fen, as far as
 statements are in. What differs is explained payment by payment (``settlement.banking.bank_reconciliation``).
 """
@@ -10,30 +13,38 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from settlement.banking import bank_reconciliation
+from settlement.closing import proofs
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
+from settlement.closing.progress import Tell, silent
 from settlement.reconciliation import breaks, past_limits, three_way
 from settlement.reconciliation.break_areas import ENGINE
 
 NAME: Final = "reconciliation"
 
 
-async def prepare(engine: AsyncEngine, by: str) -> None:
-    """Compare the books and the bank now, so that the breaks are those of this moment."""
-    await three_way.reconcile(engine, by)
+async def prepare(engine: AsyncEngine, by: str, day: Day, tell: Tell = silent) -> None:
+    """Compare the books and the bank now, so that the breaks are those of this moment; keep the proof of the day."""
+    run = await three_way.run(engine, by, proofs.find, tell)
     async with engine.begin() as connection:
+        await proofs.keep(connection, by, day, run)
         if await bank_reconciliation.is_stated(connection):
             await bank_reconciliation.reconcile(connection, by)
 
 
 async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:  # noqa: ARG001
-    """Return the breaks that stop the close now: those past their limit, except those between engine and ledger.
+    """Return what stops the close now: breaks past their limit, and a signed day whose balances were changed.
 
-    Engine and ledger were compared at the end of the day, by the first step. What differs now has been taken over from
-    that end or is of a later day, whose own close it stops; in either case it keeps the next day from opening.
+    Breaks between engine and ledger do not. These were compared at the end of the day, by the first step. What differs
+    now has been taken over from that end or is of a later day, whose own close it stops; in either case it keeps the
+    next day from opening.
     """
-    return [_obstacle(stop) for stop in await past_limits.past_limit(connection) if stop.area != ENGINE]
+    found = [_obstacle(stop) for stop in await past_limits.past_limit(connection) if stop.area != ENGINE]
+    if (changed := await proofs.changed_balances(connection)) is not None:
+        what = f"the balances kept at the end of {changed.day} are not those that were signed"
+        found.append(Obstacle(NAME, what, f"settlement finds the cause (`goldx day recompute {changed.day}`)"))
+    return found
 
 
 async def stops(connection: AsyncConnection) -> list[Obstacle]:
@@ -47,7 +58,10 @@ def _obstacle(stop: past_limits.Stop) -> Obstacle:
 
 
 async def facts(connection: AsyncConnection, day: Day) -> bytes:
-    """Return the breaks that are open now, and the proof of the bank as of the day's end, null without statements."""
+    """Return the breaks that are open now, and the proof of the bank as of the day's end, null without statements.
+
+    ``compared_after`` is the last sequence of the proved day after which the books were compared, null if all were.
+    """
     names = ("break_id", "scope", "kind", "subject", "asset", "unit", "owner", "status", "explanation")
     found = [
         {
@@ -58,10 +72,11 @@ async def facts(connection: AsyncConnection, day: Day) -> bytes:
         }
         for row in await breaks.open_breaks(connection)
     ]
+    compared = await three_way.last_run(connection)
     bank = None
     if await bank_reconciliation.is_stated(connection):
         bank = json.loads((await bank_reconciliation.prove(connection, day)).content())
-    return canonical({"breaks": found, "bank": bank})
+    return canonical({"breaks": found, "bank": bank, "compared_after": compared and compared.since})
 
 
 async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:  # noqa: ARG001

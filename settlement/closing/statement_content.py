@@ -16,19 +16,22 @@ from typing import Any, Final
 
 from goldx.protocol.units import CASH
 from settlement.base.sub_accounts import SUFFIXES, owner_of
+from settlement.closing.canonical import canonical
 from settlement.closing.day import Day, Held
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.statement_sources import Sources
+from settlement.closing.statement_trades import Traded
 
 FORMAT: Final = 1
+_NO_TRADES: Final = b'"trades":[]}'
 FEE: Final = "fee"
 """Kind of a ledger entry that pays a bill of fees."""
 ACCOUNT_KINDS: Final = ("HOUSE", "CLIENT")
 """By the number that the engine has for each."""
 
 
-def of_account(found: Sources, account: str, trades: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the statement of an account. Raises PaperDiffers."""
+def of_account(found: Sources, account: str, traded: Traded) -> dict[str, Any]:
+    """Return the statement of an account without the list of its trades (``written``). Raises PaperDiffers."""
     about = found.accounts[account]
     moved = found.movements.get(account, ())
     name, name_zh = found.members.get(about.member, (about.member, ""))
@@ -47,9 +50,8 @@ def of_account(found: Sources, account: str, trades: Sequence[Mapping[str, Any]]
         "account": account,
         "account_kind": ACCOUNT_KINDS[about.kind],
         "owner": about.owner,
-        "cash": _cash(found, account, trades, moved),
-        "metal": [_metal(found, account, symbol, trades, moved) for symbol in sorted(symbols)],
-        "trades": list(trades),
+        "cash": _cash(found, account, traded, moved),
+        "metal": [_metal(found, account, symbol, traded, moved) for symbol in sorted(symbols)],
         "movements": list(moved),
         "lots": list(found.lots.get(account, ())),
     }
@@ -59,9 +61,14 @@ def of_account(found: Sources, account: str, trades: Sequence[Mapping[str, Any]]
     return content
 
 
-def _cash(
-    found: Sources, account: str, trades: Sequence[Mapping[str, Any]], moved: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def written(content: Mapping[str, Any], trades: str) -> bytes:
+    """Return the canonical bytes of an account's statement with its trades, which are the last of its keys."""
+    text = canonical({**content, "trades": []})
+    assert text.endswith(_NO_TRADES)
+    return text[: -len(_NO_TRADES)] + f'"trades":[{trades}]}}'.encode()
+
+
+def _cash(found: Sources, account: str, traded: Traded, moved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     money = [record for record in moved if record["asset"] == CASH]
     bank = [record["amount"] for record in money if record["kind"] == "cash"]
     bills = [record["amount"] for record in money if record["kind"] == FEE]
@@ -70,9 +77,9 @@ def _cash(
         "opening": _money(found.opening.get((account, CASH), 0), found.held_before.get((account, CASH))),
         "paid_in": sum(amount for amount in bank if amount > 0),
         "paid_out": sum(amount for amount in bank if amount < 0),
-        "bought": -sum(record["amount"] for record in trades if record["side"] == "BUY"),
-        "sold": sum(record["amount"] for record in trades if record["side"] == "SELL"),
-        "trading_fees": -sum(record["fee"] for record in trades),
+        "bought": -traded.bought_fen,
+        "sold": traded.sold_fen,
+        "trading_fees": -traded.fees_fen,
         "bills": sum(bills),
         "other": sum(other),
         "closing": _money(found.closing.get((account, CASH), 0), found.held.get((account, CASH))),
@@ -96,10 +103,9 @@ def _metal(
     found: Sources,
     account: str,
     symbol: str,
-    trades: Sequence[Mapping[str, Any]],
+    traded: Traded,
     moved: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    mine = [record for record in trades if record["symbol"] == symbol]
     gold = [record for record in moved if record["asset"] == symbol]
     net = [(record["kind"], record["amount"] + record["pledged"] + record["held"]) for record in gold]
     loaded_in = sum(amount for kind, amount in net if kind == "receipt")
@@ -107,8 +113,8 @@ def _metal(
     return {
         "symbol": symbol,
         "opening": _gold(found.opening, found.held_before, account, symbol),
-        "bought": sum(record["quantity"] for record in mine if record["side"] == "BUY"),
-        "sold": -sum(record["quantity"] for record in mine if record["side"] == "SELL"),
+        "bought": traded.bought_mg.get(symbol, 0),
+        "sold": -traded.sold_mg.get(symbol, 0),
         "load_in": loaded_in,
         "load_out": loaded_out,
         "other": sum(amount for _, amount in net) - loaded_in - loaded_out,
@@ -155,7 +161,8 @@ def _compare(content: Mapping[str, Any], asset: str, computed: int, booked: int)
 def check_follows(before: Mapping[str, Any] | None, content: Mapping[str, Any]) -> None:
     """Raise PaperDiffers unless the opening figures are the closing ones of the statement before.
 
-    ``before`` is the account's newest earlier statement, None for its first one, which may open with anything.
+    ``before`` is the account's newest earlier statement, with or without its trades, None for its first one, which may
+    open with anything.
     """
     if before is None:
         return

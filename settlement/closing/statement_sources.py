@@ -1,4 +1,4 @@
-"""The sources of the statements of a day: balances, holdings, trades, movements and lots."""
+"""The sources of the statements of a day: balances, holdings, movements and lots."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from settlement.closing.day import Day, Held, balances_at, holdings_at
 from settlement.documents.custody import RECEIPT_ISSUED
 from settlement.documents.kinds import TRADE
 from settlement.tables.base import member
-from settlement.tables.ledger import cash_transfer, ledger_account, ledger_entry, posting, trade, trading_account
+from settlement.tables.ledger import cash_transfer, ledger_account, ledger_entry, posting, trading_account
 
 _LOTS: Final = text("""
 WITH step AS (
@@ -116,7 +116,9 @@ async def _movements(connection: AsyncConnection, day: Day) -> dict[str, list[Ma
     query = query.join(posting, posting.c.sequence == ledger_entry.c.sequence)
     query = query.join(ledger_account, ledger_account.c.account_id == posting.c.account_id)
     within = ledger_entry.c.sequence.between(day.first, day.last)
-    query = query.where(within, ledger_entry.c.kind != TRADE, ledger_account.c.kind == "member")
+    # The database does not see that the sequences of the postings are those of the entries.
+    query = query.where(within, posting.c.sequence.between(day.first, day.last))
+    query = query.where(ledger_entry.c.kind != TRADE, ledger_account.c.kind == "member")
     rows = list(await connection.execute(query.order_by(posting.c.sequence, posting.c.line)))
     references = await _bank_references(connection, rows)
     found: defaultdict[str, dict[tuple[int, str], dict[str, Any]]] = defaultdict(dict)
@@ -162,30 +164,4 @@ async def _lots(connection: AsyncConnection, day: Day, ended_at: int) -> dict[st
     for row in await connection.execute(_LOTS, {"last": day.last, "at": ended_at, "issued": list(RECEIPT_ISSUED)}):
         record = dict(row._mapping)
         found[record.pop("account")].append(record)
-    return found
-
-
-async def trades_of(
-    connection: AsyncConnection, day: Day, accounts: Sequence[str]
-) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the day's trades of these accounts, each from the side of the account."""
-    columns, wanted = trade.c, set(accounts)
-    ours = among(columns.buy_account, accounts) | among(columns.sell_account, accounts)
-    query = select(trade).where(columns.sequence.between(day.first, day.last), ours).order_by(columns.sequence)
-    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in await connection.execute(query):
-        for side, account, fee in (("BUY", row.buy_account, row.buy_fee), ("SELL", row.sell_account, row.sell_fee)):
-            if account in wanted:
-                found[account].append(
-                    {
-                        "trade": row.trade_id,
-                        "at": row.at,
-                        "symbol": row.symbol,
-                        "side": side,
-                        "price": row.price,
-                        "quantity": row.quantity,
-                        "amount": row.amount,
-                        "fee": fee,
-                    }
-                )
     return found

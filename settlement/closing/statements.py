@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,17 +25,20 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, advance, allow, load
 from settlement.base.texts import printable
 from settlement.charges import tariff
-from settlement.closing import statement_content, statement_sources
+from settlement.closing import day as days
+from settlement.closing import statement_content, statement_sources, statement_trades
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, ended_at
 from settlement.closing.differs import PaperDiffers
+from settlement.closing.progress import Tell, silent
+from settlement.closing.statement_trades import Traded
 from settlement.documents.statements import ACCOUNT_STATEMENT
 from settlement.tables.closing import business_day
 from settlement.tables.papers import account_statement
 
 NAME: Final = "statements"
 ACCOUNTS_AT_ONCE: Final = 500
-"""The number of accounts with the trades of which the memory is filled at the same time."""
+"""The number of statements that are written at the same time."""
 LONGEST_TEXT: Final = 500
 _SATURDAY: Final = 5
 
@@ -61,7 +64,7 @@ class Statement(NamedTuple):
         return found
 
 
-async def work(connection: AsyncConnection, day: Day) -> bytes:
+async def work(connection: AsyncConnection, day: Day, tell: Tell = silent) -> bytes:
     """Make the statements of a day, a step of its close; return who got one, each with its SHA-256, as JSON.
 
     Repeated, it makes those that are missing, and changes none. Raises PaperDiffers where figures do not agree,
@@ -69,22 +72,24 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
     """
     found = await statement_sources.read(connection, day, await ended_at(connection, day.last))
     made = await _texts(connection, day)
-    before = await _before(connection, day, found.active)
+    traded = await statement_trades.sums(connection, day)
     by_member: dict[str, list[dict[str, Any]]] = {}
     hashes: dict[str, str] = {}
     due = await due_day(connection, max(day.day, working_days.today()))
     issued: list[tuple[str, str, str]] = []
-    for start in range(0, len(found.active), ACCOUNTS_AT_ONCE):
-        accounts = found.active[start : start + ACCOUNTS_AT_ONCE]
-        trades = await statement_sources.trades_of(connection, day, accounts)
+    for accounts in statement_trades.parts(found.active, traded, ACCOUNTS_AT_ONCE):
+        trades = await statement_trades.listed(connection, day, accounts)
+        before = await _before(connection, day, accounts)
         texts = {}
         for account in accounts:
-            content = statement_content.of_account(found, account, trades.get(account, ()))
+            of_account = traded.get(account, Traded())
+            content = statement_content.of_account(found, account, of_account)
             statement_content.check_follows(before.get(account), content)
-            texts[content["member"], account] = canonical(content)
+            texts[content["member"], account] = statement_content.written(content, trades.get(account, ""))
             hashes[account] = digest(texts[content["member"], account])
-            by_member.setdefault(content["member"], []).append({**content, "trades": len(content["trades"])})
+            by_member.setdefault(content["member"], []).append({**content, "trades": of_account.trades})
         issued += await _write(connection, day, due, texts, made)
+        await tell(len(issued), len(found.active))
     texts = {
         (member, ""): canonical(statement_content.of_member(day, contents, hashes))
         for member, contents in sorted(by_member.items())
@@ -106,12 +111,30 @@ async def _texts(connection: AsyncConnection, day: Day) -> dict[tuple[str, str],
 
 
 async def _before(connection: AsyncConnection, day: Day, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the newest earlier statement of each account."""
+    """Return the newest earlier statement of each account, without its trades, which are the last of its keys.
+
+    Most accounts have one of the day before, so that the others are not looked through.
+    """
     columns = account_statement.c
-    query = select(columns.account, columns.content).ext(distinct_on(columns.account))
-    query = query.join(business_day, business_day.c.day == columns.day)
-    query = query.where(business_day.c.last_sequence < day.first, among(columns.account, accounts))
-    rows = await connection.execute(query.order_by(columns.account, business_day.c.last_sequence.desc()))
+    previous = await days.before(connection, day)
+    found: dict[str, dict[str, Any]] = {}
+    if previous is not None:
+        found = await _contents(connection, (columns.day == previous.day) & among(columns.account, accounts))
+    left = [account for account in accounts if account not in found]
+    if left:
+        newest = select(columns.statement_no).ext(distinct_on(columns.account))
+        newest = newest.join(business_day, business_day.c.day == columns.day)
+        newest = newest.where(business_day.c.last_sequence < day.first, among(columns.account, left))
+        newest = newest.order_by(columns.account, business_day.c.last_sequence.desc())
+        found |= await _contents(connection, columns.statement_no.in_(newest))
+    return found
+
+
+async def _contents(connection: AsyncConnection, wanted: ColumnElement[bool]) -> dict[str, dict[str, Any]]:
+    """Return statements of accounts without their trades."""
+    # Inside a string of JSON a quotation mark has a backslash before it.
+    content = func.split_part(account_statement.c.content, ',"trades":[', 1).concat("}").label("content")
+    rows = await connection.execute(select(account_statement.c.account, content).where(wanted))
     return {row.account: msgspec.json.decode(row.content) for row in rows}
 
 

@@ -10,16 +10,20 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from settlement.closing import books, bulletin, fees, invoices, left_open, prices, reconciled, statements
+from settlement.closing import books, bulletin, fees, invoices, left_open, prices, progress, reconciled, statements
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
+from settlement.closing.progress import Tell
 
 Work = Callable[[AsyncConnection, Day], Awaitable[bytes]]
+LongWork = Callable[[AsyncConnection, Day, Tell], Awaitable[bytes]]
 WorkWithFacts = Callable[[AsyncConnection, Day, bytes], Awaitable[bytes]]
 
 
 class Step(NamedTuple):
     """One step of a close, with ``work`` or, where it has ``facts``, with ``work_with_facts``.
+
+    ``long_work`` is work that tells how far it is.
 
     ``prepare`` is done before the step's transaction, whenever it is tried. ``obstacles`` returns what stands in the
     step's way now.
@@ -29,13 +33,18 @@ class Step(NamedTuple):
     work: Work | None = None
     facts: Work | None = None
     work_with_facts: WorkWithFacts | None = None
-    prepare: Callable[[AsyncEngine, str], Awaitable[None]] | None = None
+    long_work: LongWork | None = None
+    prepare: Callable[[AsyncEngine, str, Day, Tell], Awaitable[None]] | None = None
     obstacles: Callable[[AsyncConnection, Day], Awaitable[list[Obstacle]]] | None = None
 
-    async def run(self, connection: AsyncConnection, day: Day, facts: bytes | None) -> bytes:
+    async def run(
+        self, connection: AsyncConnection, day: Day, facts: bytes | None, tell: Tell = progress.silent
+    ) -> bytes:
         """Do the step's work with the facts that were kept for it and return its output."""
         if self.work_with_facts is not None:
             return await self.work_with_facts(connection, day, facts or b"")
+        if self.long_work is not None:
+            return await self.long_work(connection, day, tell)
         assert self.work is not None
         return await self.work(connection, day)
 
@@ -45,7 +54,7 @@ STEPS: Final = (
     Step(prices.NAME, prices.work),
     Step(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
     Step(invoices.NAME, invoices.work),
-    Step(statements.NAME, statements.work),
+    Step(statements.NAME, long_work=statements.work),
     Step(bulletin.NAME, facts=bulletin.facts, work_with_facts=bulletin.work),
     Step(
         reconciled.NAME,

@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, Select, Table, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH
+from settlement.base.database import among
 from settlement.base.sub_accounts import HOLD, PLEDGE, Legs, sub_account
 from settlement.documents.custody import REISSUED
 from settlement.documents.kinds import MOVEMENTS
@@ -20,6 +21,7 @@ from settlement.documents.machines import MACHINES
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
 from settlement.ledger.outbox import reference_of
 from settlement.reconciliation.histories import Facts
+from settlement.reconciliation.since import Since
 from settlement.tables.charges import fee_bill
 from settlement.tables.custody import encumbrance, receipt
 from settlement.tables.ledger import (
@@ -113,14 +115,18 @@ KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
-async def compare(connection: AsyncConnection, facts: Facts) -> None:
-    """Compare documents, outbox and ledger, in the caller's snapshot."""
-    items = {row.reference: row for row in await connection.execute(select(outbox).order_by(outbox.c.number))}
+async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:
+    """Compare documents, outbox and ledger, or what of them was written since a proof, in the caller's snapshot."""
+    wanted = None if since is None else await _written_since(connection, since)
+    items = {row.reference: row for row in await connection.execute(_items(wanted).order_by(outbox.c.number))}
     newest = {(item.kind, item.subject): item for item in items.values()}
-    posted = await _posted(connection)
+    posted = await _posted(connection, since, [item.sequence for item in items.values() if item.sequence is not None])
     for kind, how in KINDS.items():
         (key,) = how.table.primary_key.columns
-        rows = {row[0]: row for row in await connection.execute(select(key, how.table))}
+        query = select(key, how.table)
+        if wanted is not None:
+            query = query.where(among(key, wanted[kind]))
+        rows = {row[0]: row for row in await connection.execute(query)}
         done = how.machine.steps[how.done].after if how.machine and how.done else None
         sent = {item.subject for item in items.values() if item.kind == kind}
         made = {number for number, row in rows.items() if done is not None and row.status == done}
@@ -135,15 +141,46 @@ async def compare(connection: AsyncConnection, facts: Facts) -> None:
         facts.same(f"{reference} posted", _written(posted.pop(reference, ())) or "nothing", entry)
     for reference in sorted(posted):
         facts.same(f"{reference} posted", _written(posted[reference]), "no document")
-    await _origins(connection, facts, items.keys())
+    await _origins(connection, facts, items.keys(), None if wanted is None else wanted["receipt"])
 
 
-async def _posted(connection: AsyncConnection) -> dict[str, list[tuple[str, str, int]]]:
-    """Return by document the postings of its entry to accounts of members."""
+async def _written_since(connection: AsyncConnection, since: Since) -> dict[str, set[int]]:
+    """Return by kind of movement the documents of which they, an item or an entry was written since a proof."""
+    wanted = {kind: since.numbers(how.table.name) for kind, how in KINDS.items()}
+    entries = select(ledger_entry.c.reference).where(ledger_entry.c.sequence > since.sequence)
+    entries = entries.where(ledger_entry.c.kind.in_(MOVEMENTS))
+    references = set(await connection.scalars(entries)) | since.changed.get(outbox.name, frozenset())
+    items = select(outbox.c.kind, outbox.c.subject).where(among(outbox.c.reference, references))
+    for kind, subject in await connection.execute(items):
+        wanted[kind].add(subject)
+    came_back = [REISSUED.format(number) for number in since.numbers(load_out.name)]
+    reissued = select(receipt.c.receipt_no).where(among(receipt.c.reason, came_back))
+    if came_back:
+        wanted["receipt"].update(await connection.scalars(reissued))
+    return wanted
+
+
+def _items(wanted: Mapping[str, Collection[int]] | None) -> Select[Any]:
+    """Return the query of the items of documents: those of one document can be several."""
+    query = select(outbox)
+    if wanted is None:
+        return query
+    of_kinds = [(outbox.c.kind == kind) & among(outbox.c.subject, numbers) for kind, numbers in wanted.items()]
+    return query.where(or_(*of_kinds))
+
+
+async def _posted(
+    connection: AsyncConnection, since: Since | None, of_items: Collection[int]
+) -> dict[str, list[tuple[str, str, int]]]:
+    """Return by document the postings of its entry to accounts of members; since a proof also those of these items."""
     columns = (ledger_entry.c.reference, ledger_account.c.name, ledger_account.c.asset, posting.c.amount)
     query = select(*columns).join(posting, posting.c.sequence == ledger_entry.c.sequence)
     query = query.join(ledger_account, ledger_account.c.account_id == posting.c.account_id)
     query = query.where(ledger_entry.c.kind.in_(MOVEMENTS), ledger_account.c.kind == "member")
+    if since is not None:
+        sequence = ledger_entry.c.sequence
+        entries = select(sequence).where(ledger_entry.c.kind.in_(MOVEMENTS), sequence > since.sequence)
+        query = query.where(posting.c.sequence.in_(union(entries, select(sequence).where(among(sequence, of_items)))))
     found: defaultdict[str, list[tuple[str, str, int]]] = defaultdict(list)
     for row in await connection.execute(query):
         found[str(row.reference)].append((row.name, row.asset, row.amount))
@@ -155,15 +192,19 @@ def _written(legs: Iterable[Iterable[object]]) -> str:
     return ", ".join(sorted(" ".join(map(str, leg)) for leg in legs))
 
 
-async def _origins(connection: AsyncConnection, facts: Facts, sent: Collection[str]) -> None:
+async def _origins(
+    connection: AsyncConnection, facts: Facts, sent: Collection[str], wanted: Collection[int] | None
+) -> None:
     """Compare the receipts of lots that came back from load-outs with the account of each load-out.
 
     Every other live receipt has an item.
     """
     accounts = select(load_out.c.load_out_no, load_out.c.account)
     owners = {REISSUED.format(row[0]): row[1] for row in await connection.execute(accounts)}
-    columns = (receipt.c.receipt_no, receipt.c.account, receipt.c.reason, receipt.c.status)
-    for row in await connection.execute(select(*columns).order_by(receipt.c.receipt_no)):
+    query = select(receipt.c.receipt_no, receipt.c.account, receipt.c.reason, receipt.c.status)
+    if wanted is not None:
+        query = query.where(among(receipt.c.receipt_no, wanted))
+    for row in await connection.execute(query.order_by(receipt.c.receipt_no)):
         if row.reason in owners:
             facts.same(f"receipt:{row.receipt_no} account", owners[row.reason], row.account)
         elif row.status == "LIVE" and reference_of("receipt", row.receipt_no) not in sent:

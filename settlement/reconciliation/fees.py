@@ -23,33 +23,38 @@ from goldx.protocol.units import BASIS_POINTS, CASH, half_up
 from settlement.charges.accruals import UFEN
 from settlement.charges.tariff import FIGURES
 from settlement.reconciliation.breaks import Break
+from settlement.reconciliation.since import Since
+from settlement.tables.charges import fee_accrual, fee_bill, tariff
 
 MOST_NAMED: Final = 1_000
 """The breaks of each comparison that one run names: a wrong rate makes one of every trade."""
 
 _TRADES: Final = text("""
 WITH allowed AS (
-    SELECT t.trade_id, t.amount, t.buy_fee, t.sell_fee, t.taker_side, rate.maker_fee_bp, rate.taker_fee_bp,
+    SELECT t.sequence, t.trade_id, t.amount, t.buy_fee, t.sell_fee, t.taker_side, rate.maker_fee_bp, rate.taker_fee_bp,
            t.amount * rate.maker_fee_bp / 10000 AS least_maker, (t.amount * rate.maker_fee_bp + 9999) / 10000 AS maker,
            t.amount * rate.taker_fee_bp / 10000 AS least_taker, (t.amount * rate.taker_fee_bp + 9999) / 10000 AS taker
     FROM trade t CROSS JOIN LATERAL (
         SELECT r.maker_fee_bp, r.taker_fee_bp FROM fee_rate r
         WHERE r.symbol = t.symbol AND r.sequence < t.sequence ORDER BY r.sequence DESC LIMIT 1
     ) AS rate
+    WHERE t.sequence > :proved
 )
 SELECT trade_id, amount, buy_fee, sell_fee, taker_side, maker_fee_bp, taker_fee_bp FROM allowed WHERE NOT (
     coalesce(taker_side, :sell) = :sell
         AND buy_fee BETWEEN least_maker AND maker AND sell_fee BETWEEN least_taker AND taker
     OR coalesce(taker_side, :buy) = :buy
         AND buy_fee BETWEEN least_taker AND taker AND sell_fee BETWEEN least_maker AND maker
-) ORDER BY trade_id LIMIT :most
+) ORDER BY sequence LIMIT :most
 """)
 
 _LEDGER: Final = text("""
 SELECT t.trade_id, sequence, coalesce(t.buy_fee + t.sell_fee, 0) AS charged, coalesce(f.amount, 0)::bigint AS posted
-FROM trade t FULL JOIN (
+FROM (SELECT * FROM trade WHERE sequence > :proved) t FULL JOIN (
     SELECT p.sequence, sum(p.amount) AS amount FROM ledger_account a JOIN posting p USING (account_id)
-    JOIN ledger_entry e USING (sequence) WHERE a.kind = 'fee_income' AND e.kind = 'trade' GROUP BY p.sequence
+    JOIN ledger_entry e USING (sequence)
+    WHERE a.kind = 'fee_income' AND e.kind = 'trade' AND p.sequence > :proved AND e.sequence > :proved
+    GROUP BY p.sequence
 ) AS f USING (sequence)
 WHERE coalesce(t.buy_fee + t.sell_fee, 0) <> coalesce(f.amount, 0) ORDER BY sequence LIMIT :most
 """)
@@ -66,6 +71,7 @@ WITH figure AS (
            CASE WHEN a.kind IN ('LOAD_IN', 'LOAD_OUT', 'UMPIRE') THEN 1000000
                 WHEN a.kind = 'FREIGHT_INSURANCE' THEN 1000 ELSE 1 END AS ufen
     FROM fee_accrual a LEFT JOIN figure ON figure.name = a.kind
+    WHERE CAST(:accruals AS bigint[]) IS NULL OR a.accrual_no = ANY (:accruals)
 )
 SELECT accrual_no, account, kind, day, quantity, rate, amount_ufen, agreed, quantity * agreed * ufen AS right_ufen
 FROM right_rate WHERE rate IS DISTINCT FROM agreed OR amount_ufen IS DISTINCT FROM quantity * agreed * ufen
@@ -75,28 +81,54 @@ ORDER BY accrual_no LIMIT :most
 _BILLS: Final = text("""
 SELECT b.bill_no, b.account, b.status, b.exact_ufen, coalesce(f.ufen, 0)::bigint AS ufen
 FROM fee_bill b LEFT JOIN (
-    SELECT bill_no, sum(amount_ufen) AS ufen FROM fee_accrual GROUP BY bill_no
+    SELECT bill_no, sum(amount_ufen) AS ufen FROM fee_accrual
+    WHERE CAST(:bills AS bigint[]) IS NULL OR bill_no = ANY (:bills) GROUP BY bill_no
 ) AS f USING (bill_no)
-WHERE coalesce(f.ufen, 0) <> CASE WHEN b.status = 'REPLACED' THEN 0 ELSE b.exact_ufen END
+WHERE (CAST(:bills AS bigint[]) IS NULL OR b.bill_no = ANY (:bills))
+    AND coalesce(f.ufen, 0) <> CASE WHEN b.status = 'REPLACED' THEN 0 ELSE b.exact_ufen END
 ORDER BY b.bill_no LIMIT :most
 """)
 
+_BILLS_OF: Final = text(
+    "SELECT DISTINCT bill_no FROM fee_accrual WHERE accrual_no = ANY (:accruals) AND bill_no IS NOT NULL"
+)
 _COUNTED: Final = text(
-    "SELECT (SELECT count(*) FROM trade) + (SELECT count(*) FROM fee_accrual) + (SELECT count(*) FROM fee_bill)"
+    "SELECT (SELECT count(*) FROM trade WHERE sequence > :proved) "
+    "+ coalesce(cardinality(CAST(:accruals AS bigint[])), (SELECT count(*) FROM fee_accrual)) "
+    "+ coalesce(cardinality(CAST(:bills AS bigint[])), (SELECT count(*) FROM fee_bill))"
 )
 
 
-async def compare(connection: AsyncConnection) -> tuple[int, list[Break]]:
-    """Return the number of figures that were computed again, and the breaks, in the caller's snapshot."""
+async def compare(connection: AsyncConnection, since: Since | None = None) -> tuple[int, list[Break]]:
+    """Return the number of figures that were computed again, and the breaks, in the caller's snapshot.
+
+    With a proof only trades, accrued fees and bills that were written since; a tariff that was written since concerns
+    all accrued fees.
+    """
+    proved = {"proved": 0 if since is None else since.sequence}
+    accruals, bills = await _written(connection, since)
     most = {"most": MOST_NAMED}
-    found = [_trade(row) for row in await connection.execute(_TRADES, {**most, "buy": BUY, "sell": SELL})]
-    for row in await connection.execute(_LEDGER, most):
+    found = [_trade(row) for row in await connection.execute(_TRADES, {**most, **proved, "buy": BUY, "sell": SELL})]
+    for row in await connection.execute(_LEDGER, {**most, **proved}):
         subject = f"entry:{row.sequence}" if row.trade_id is None else f"trade:{row.trade_id} in the ledger"
         found.append(Break("TRADE_FEE", subject, CASH, row.charged, row.posted))
     figures = {"names": list(FIGURES), "figures": [figure.value for figure in FIGURES.values()]}
-    found += [_accrual(row) for row in await connection.execute(_ACCRUALS, {**most, **figures})]
-    found += [_bill(row) for row in await connection.execute(_BILLS, most)]
-    return int(await connection.scalar(_COUNTED) or 0), found
+    rows = await connection.execute(_ACCRUALS, {**most, **figures, "accruals": accruals})
+    found += [_accrual(row) for row in rows]
+    found += [_bill(row) for row in await connection.execute(_BILLS, {**most, "bills": bills})]
+    counted = await connection.scalar(_COUNTED, {**proved, "accruals": accruals, "bills": bills})
+    return int(counted or 0), found
+
+
+async def _written(connection: AsyncConnection, since: Since | None) -> tuple[list[int] | None, list[int] | None]:
+    """Return the accrued fees and the bills that are to be computed again; None: all."""
+    if since is None or tariff.name in since.changed:
+        return None, None
+    accruals = sorted(since.numbers(fee_accrual.name))
+    bills = since.numbers(fee_bill.name)
+    if accruals:
+        bills.update(await connection.scalars(_BILLS_OF, {"accruals": accruals}))
+    return accruals, sorted(bills)
 
 
 def _trade(row: Row[Any]) -> Break:

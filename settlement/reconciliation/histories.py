@@ -20,11 +20,11 @@ differs from them. Movements are compared document by document in ``settlement.r
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +37,7 @@ from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
 from settlement.documents.registered import STANDINGS
 from settlement.reconciliation.breaks import Break
+from settlement.reconciliation.since import Since
 from settlement.tables import (
     assays,
     banking,
@@ -51,6 +52,7 @@ from settlement.tables import (
 )
 from settlement.tables.base import api_key, audit_log, proposal, staff
 from settlement.tables.changes import watched
+from settlement.tables.charges import fee_accrual
 from settlement.tables.custody import encumbrance
 from settlement.tables.lots import custody_event, lot, lot_lock
 
@@ -82,6 +84,8 @@ TABLES: Final[Mapping[str, Table]] = {
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}
 _DECISIONS: Final[Mapping[str, str]] = {"approved": "APPROVED", "declined": "DECLINED", "lapsed": "DECLINED"}
 """State of a proposal after each act that decides it."""
+_EVENT_LOT: Final = custody_event.c.lot_id
+_ACTS: Final = select(audit_log.c.number, audit_log.c.subject, audit_log.c.action, audit_log.c.detail)
 _IDENTITY: Final = ("refiner", "serial", "year", "form", "account")
 
 
@@ -100,30 +104,38 @@ class Facts:
             self.breaks.append(Break(KIND, subject, "", 1, 0, "match", note, lot_id))
 
 
-async def compare(connection: AsyncConnection, facts: Facts) -> None:
-    """Compare everything with its history, in the caller's snapshot."""
-    for check in (_lots, _locks, _documents, _proposals, _fees, _people, _warehouse_keys, _rows):
-        await check(connection, facts)
+async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:
+    """Compare with its history everything, or what was written since a proof, in the caller's snapshot."""
+    lots_written = None if since is None else await since.lots(connection)
+    await _lots(connection, facts, lots_written)
+    await _locks(connection, facts, lots_written)
+    for check in (_documents, _proposals, _fees, _people, _warehouse_keys, _rows):
+        await check(connection, facts, since)
 
 
-async def _rows(connection: AsyncConnection, facts: Facts) -> None:
+async def _rows(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
     facts.checked += len(watched())
-    for found in await changes.all_differences(connection):
+    for found in await changes.all_differences(connection, None if since is None else since.changed):
         lot_id = int(found.key) if found.table == lot.name else None
         facts.breaks.append(Break(KIND, f"{found.table}:{found.key} row", "", 1, 0, "match", found.note, lot_id))
 
 
-async def _lots(connection: AsyncConnection, facts: Facts) -> None:
+def _of(column: Column[Any], wanted: Iterable[Any] | None) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these values; without any, one that always holds."""
+    return true() if wanted is None else among(column, wanted)
+
+
+async def _lots(connection: AsyncConnection, facts: Facts, wanted: Sequence[int] | None) -> None:
     last = select(custody_event.c.lot_id, custody_event.c.state, custody_event.c.warehouse)
-    last = last.ext(distinct_on(custody_event.c.lot_id))
+    last = last.where(_of(_EVENT_LOT, wanted)).ext(distinct_on(_EVENT_LOT))
     last = last.order_by(custody_event.c.lot_id, custody_event.c.event_id.desc())
     events = {row.lot_id: row for row in await connection.execute(last)}
-    marks = await _recorded(connection, "pre_advise", "cast")
-    weights = await _recorded(connection, "weigh", "correct_weight")
-    classes = await _recorded(connection, "receive")
+    marks = await _recorded(connection, wanted, "pre_advise", "cast")
+    weights = await _recorded(connection, wanted, "weigh", "correct_weight")
+    classes = await _recorded(connection, wanted, "receive")
     columns = (lot.c.lot_id, lot.c.state, lot.c.warehouse, lot.c.symbol, lot.c.gross_cg)
-    query = select(*columns, *(lot.c[name] for name in _IDENTITY)).order_by(lot.c.lot_id)
-    async for row in await connection.stream(query):
+    query = select(*columns, *(lot.c[name] for name in _IDENTITY)).where(_of(lot.c.lot_id, wanted))
+    async for row in await connection.stream(query.order_by(lot.c.lot_id)):
         number, event = row.lot_id, events.get(row.lot_id)
         about = f"lot:{number}"
         facts.same(f"{about} state", event and event.state, row.state, number)
@@ -143,53 +155,64 @@ def _grams(cg: int | None) -> str | None:
     return None if cg is None else format_cg(cg)
 
 
-async def _recorded(connection: AsyncConnection, *steps: str) -> dict[int, Any]:
+async def _recorded(connection: AsyncConnection, wanted: Sequence[int] | None, *steps: str) -> dict[int, Any]:
     """Return the detail of each lot's last of these steps; for a later class only if it changed."""
-    wanted = select(custody_event.c.lot_id, custody_event.c.detail).where(custody_event.c.step.in_(steps))
+    query = select(custody_event.c.lot_id, custody_event.c.detail).where(custody_event.c.step.in_(steps))
     if steps == ("receive",):
-        wanted = wanted.where(custody_event.c.detail.has_key("symbol"))
-    wanted = wanted.ext(distinct_on(custody_event.c.lot_id))
-    wanted = wanted.order_by(custody_event.c.lot_id, custody_event.c.event_id.desc())
-    return {row.lot_id: row.detail for row in await connection.execute(wanted)}
+        query = query.where(custody_event.c.detail.has_key("symbol"))
+    query = query.where(_of(_EVENT_LOT, wanted)).ext(distinct_on(custody_event.c.lot_id))
+    query = query.order_by(custody_event.c.lot_id, custody_event.c.event_id.desc())
+    return {row.lot_id: row.detail for row in await connection.execute(query)}
 
 
-async def _locks(connection: AsyncConnection, facts: Facts) -> None:
+async def _locks(connection: AsyncConnection, facts: Facts, wanted: Sequence[int] | None) -> None:
     """Compare the locks that lie on lots with the last event about each kind of lock."""
     kind = func.regexp_replace(custody_event.c.step, "^(un)?lock_", "")
     query = select(custody_event.c.lot_id, kind.label("kind"), custody_event.c.step.label("step"))
-    query = query.where(custody_event.c.step.op("~")("^(un)?lock_")).ext(distinct_on(custody_event.c.lot_id, kind))
+    query = query.where(custody_event.c.step.op("~")("^(un)?lock_"), _of(_EVENT_LOT, wanted)).ext(
+        distinct_on(custody_event.c.lot_id, kind)
+    )
     query = query.order_by(custody_event.c.lot_id, kind, custody_event.c.event_id.desc())
     laid = {
         (row.lot_id, str(row.kind).upper()) for row in await connection.execute(query) if not row.step.startswith("un")
     }
-    live = select(lot_lock.c.lot_id, lot_lock.c.kind).where(lot_lock.c.lifted_at.is_(None))
+    live = select(lot_lock.c.lot_id, lot_lock.c.kind)
+    live = live.where(lot_lock.c.lifted_at.is_(None), _of(lot_lock.c.lot_id, wanted))
     there = {(row.lot_id, row.kind) for row in await connection.execute(live)}
     for number, name in sorted(laid | there):
         words = {True: "locked", False: "not locked"}
         facts.same(f"lot:{number} {name}", words[(number, name) in laid], words[(number, name) in there], number)
 
 
-async def _documents(connection: AsyncConnection, facts: Facts) -> None:
+async def _documents(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
     steps = {f"{kind}.{name}" for kind in TABLES for name in MACHINES[kind].steps}
     kind = func.split_part(audit_log.c.action, ".", 1)
     own = func.split_part(audit_log.c.subject, ":", 1) == kind
     # The two parties of an exchange of assays commit by themselves before the exchange does.
     by_party = (kind == "exchange") & audit_log.c.detail.contains('"party":')
     query = select(audit_log.c.subject, audit_log.c.action).where(among(audit_log.c.action, steps), own, ~by_party)
+    wanted = None if since is None else {name: _written(since, name, table) for name, table in TABLES.items()}
+    if wanted is not None:
+        query = query.where(among(audit_log.c.subject, (f"{name}:{n}" for name in wanted for n in wanted[name])))
     query = query.ext(distinct_on(audit_log.c.subject)).order_by(audit_log.c.subject, audit_log.c.number.desc())
     last = {row.subject: row.action.partition(".")[2] for row in await connection.execute(query)}
     for name, table in TABLES.items():
         machine = MACHINES[name]
-        states = await _states(connection, name, table)
+        states = await _states(connection, name, table, None if wanted is None else wanted[name])
         recorded = {int(subject.partition(":")[2]) for subject in last if subject.partition(":")[0] == name}
         for number in sorted(states.keys() | recorded):
             step = last.get(f"{name}:{number}")
             _compare_state(facts, machine, number, step, states.get(number))
 
 
-async def _states(connection: AsyncConnection, name: str, table: Table) -> dict[int, str]:
+def _written(since: Since, name: str, table: Table) -> set[int]:
+    """Return the documents of a machine that were written since a proof, or that an act since then was about."""
+    return since.numbers(table.name) | {int(number) for number in since.subjects(name) if number.isdecimal()}
+
+
+async def _states(connection: AsyncConnection, name: str, table: Table, wanted: Iterable[int] | None) -> dict[int, str]:
     (key,) = table.primary_key.columns
-    query = select(key, table.c.status)
+    query = select(key, table.c.status).where(_of(key, wanted))
     if name in _ENCUMBRANCES:
         query = query.where(encumbrance.c.kind == _ENCUMBRANCES[name])
     return {row[0]: row[1] for row in await connection.execute(query)}
@@ -204,15 +227,19 @@ def _compare_state(facts: Facts, machine: Machine, number: int, step: str | None
     facts.same(subject, state if state in first else " or ".join(first), state)
 
 
-async def _proposals(connection: AsyncConnection, facts: Facts) -> None:
+async def _proposals(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
     acts: dict[int, dict[str, str]] = {}
+    wanted = None if since is None else _written(since, "proposal", proposal)
     query = select(audit_log.c.subject, audit_log.c.action, audit_log.c.actor)
-    query = query.where(audit_log.c.subject.startswith("proposal:")).order_by(audit_log.c.number)
-    for row in await connection.execute(query):
+    query = query.where(audit_log.c.subject.startswith("proposal:"))
+    subjects = None if wanted is None else [f"proposal:{number}" for number in wanted]
+    query = query.where(_of(audit_log.c.subject, subjects))
+    for row in await connection.execute(query.order_by(audit_log.c.number)):
         number = int(row.subject.partition(":")[2])
         acts.setdefault(number, {})[row.action.rpartition(".")[2]] = row.actor
     columns = (proposal.c.proposal_id, proposal.c.status, proposal.c.proposed_by, proposal.c.decided_by)
-    rows = {row.proposal_id: row for row in await connection.execute(select(*columns))}
+    kept = await connection.execute(select(*columns).where(_of(proposal.c.proposal_id, wanted)))
+    rows = {row.proposal_id: row for row in kept}
     for number in sorted(acts.keys() | rows.keys()):
         found, done = rows.get(number), acts.get(number, {})
         facts.same(f"proposal:{number} proposer", done.get("propose"), found and found.proposed_by)
@@ -225,8 +252,12 @@ async def _proposals(connection: AsyncConnection, facts: Facts) -> None:
         facts.same(f"proposal:{number} decider", by, found and found.decided_by)
 
 
-async def _fees(connection: AsyncConnection, facts: Facts) -> None:
+async def _fees(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
     query = select(audit_log.c.subject, audit_log.c.detail).where(audit_log.c.action == "fees.accrue")
+    if since is not None:
+        accrued = select(fee_accrual.c.day).where(among(fee_accrual.c.accrual_no, since.numbers(fee_accrual.name)))
+        days = {day.isoformat() for day in await connection.scalars(accrued.distinct())} | since.subjects("day")
+        query = query.where(among(audit_log.c.subject, [f"day:{day}" for day in days]))
     query = query.ext(distinct_on(audit_log.c.subject)).order_by(audit_log.c.subject, audit_log.c.number.desc())
     recorded = {
         date.fromisoformat(row.subject.partition(":")[2]): json.loads(row.detail)
@@ -238,27 +269,44 @@ async def _fees(connection: AsyncConnection, facts: Facts) -> None:
         )
 
 
-async def _people(connection: AsyncConnection, facts: Facts) -> None:
+def _written_names(since: Since | None, table: Table) -> list[str] | None:
+    """Return the codes of people that were written since a proof, or that an act since then was about."""
+    return None if since is None else sorted(since.changed.get(table.name, frozenset()) | since.acts)
+
+
+async def _in_order(connection: AsyncConnection, log: Select[Any]) -> list[Row[Any]]:
+    """Return acts in their order; the database, asked for it, may read the whole log in that order instead."""
+    return sorted(await connection.execute(log), key=lambda row: int(row.number))
+
+
+async def _people(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
     """Compare permissions with the newest act that granted some, and the state of keys with the acts about them."""
     for prefix, table, key in (("staff.", staff, staff.c.staff), ("key.", api_key, api_key.c.key_id)):
-        log = select(audit_log.c.subject, audit_log.c.detail).where(audit_log.c.action.startswith(prefix))
-        log = log.where(audit_log.c.detail.contains('"permissions":')).order_by(audit_log.c.number)
-        given = {row.subject: sorted(json.loads(row.detail)["permissions"]) for row in await connection.execute(log)}
-        rows = {row[0]: sorted(row[1]) for row in await connection.execute(select(key, table.c.permissions))}
+        names = _written_names(since, table)
+        log = _ACTS.where(audit_log.c.action.startswith(prefix), audit_log.c.detail.contains('"permissions":'))
+        acts = await _in_order(connection, log.where(_of(audit_log.c.subject, names)))
+        given = {row.subject: sorted(json.loads(row.detail)["permissions"]) for row in acts}
+        kept = await connection.execute(select(key, table.c.permissions).where(_of(key, names)))
+        rows = {row[0]: sorted(row[1]) for row in kept}
         for name in sorted(rows.keys() | given.keys()):
             facts.same(f"{prefix.rstrip('.')} {name} permissions", given.get(name), rows.get(name))
     for kind, machine in STANDINGS.items():
         steps = {f"{kind}.{name}": step.after for name, step in machine.steps.items()}
-        log = select(audit_log.c.subject, audit_log.c.action, audit_log.c.detail).order_by(audit_log.c.number)
-        acts = await connection.execute(log.where(audit_log.c.action.in_(steps)))
+        names = _written_names(since, standings.TABLES[kind])
+        log = _ACTS.where(audit_log.c.action.in_(steps), _of(audit_log.c.subject, names))
+        acts = await _in_order(connection, log)
         # An act that was written late says what it led to.
         recorded = {row.subject: (json.loads(row.detail) or {}).get("status", steps[row.action]) for row in acts}
-        kept = {row[0]: row.status for row in await standings.listing(connection, kind)}
-        for name in sorted(recorded.keys() | kept.keys()):
-            facts.same(f"{kind} {name} standing", recorded.get(name), kept.get(name))
+        now = {row[0]: row.status for row in await standings.listing(connection, kind)}
+        for name in sorted(
+            recorded.keys() | now.keys() if names is None else recorded.keys() | now.keys() & set(names)
+        ):
+            facts.same(f"{kind} {name} standing", recorded.get(name), now.get(name))
 
 
-async def _warehouse_keys(connection: AsyncConnection, facts: Facts) -> None:
+async def _warehouse_keys(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
+    if since is not None and reconciliation.warehouse_key.name not in since.changed:
+        return
     log = select(audit_log.c.detail).where(audit_log.c.action == "warehouse_key.propose")
     log = log.where(audit_log.c.subject.startswith("proposal:"))
     proposed = {}

@@ -29,25 +29,27 @@ DAY_END            ledger and engine at the end of a day, taken over by two peop
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Column, ColumnElement, Row, and_, func, or_, outerjoin, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
+from settlement.base.database import among
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
 from settlement.documents.custody import BOUND
-from settlement.documents.kinds import UNIDENTIFIED
+from settlement.documents.kinds import TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.lots import IN_POOL
-from settlement.ledger.busts import standing
 from settlement.lots.customs import DOMESTIC
 from settlement.reconciliation import day_end, documents, fees, histories
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run
+from settlement.reconciliation.since import Marks, Since, marks
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
+from settlement.tables.closing import balance_at_end
 from settlement.tables.custody import encumbrance, receipt
 from settlement.tables.ledger import (
     cash_transfer,
@@ -61,6 +63,7 @@ from settlement.tables.ledger import (
     trade_bust,
 )
 from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
+from settlement.tables.reconciliation import recon_run
 
 
 class Report(NamedTuple):
@@ -72,13 +75,30 @@ class Report(NamedTuple):
     breaks: tuple[Break, ...]
 
 
-class Comparison:
-    """Counts the figures that are compared and collects the breaks; ``sequence`` is that of the last event posted."""
+class Run(NamedTuple):
+    """A run with what was compared, None for everything, and where the records ended in its snapshot."""
 
-    def __init__(self, sequence: int) -> None:
+    report: Report
+    since: Since | None
+    marks: Marks
+
+
+class Comparison:
+    """Counts the figures that are compared and collects the breaks; ``sequence`` is that of the last event posted.
+
+    With ``since`` only what was written since that proof is compared.
+    """
+
+    def __init__(self, sequence: int, since: Since | None = None) -> None:
         self.sequence = sequence
+        self.since = since
         self.checked = 0
         self.breaks: list[Break] = []
+
+    @property
+    def proved(self) -> int:
+        """The sequence up to which entries and trades are proved, 0 without a proof."""
+        return 0 if self.since is None else self.since.sequence
 
     def compare(
         self, kind: str, subject: str, asset: str, expected: int, found: int, lot_id: int | None = None
@@ -88,23 +108,50 @@ class Comparison:
             self.breaks.append(Break(kind, subject, asset, expected, found, lot_id=lot_id))
 
 
+Tell = Callable[[int, int], Awaitable[None]]
+FindProof = Callable[[AsyncConnection], Awaitable[Since | None]]
+
+
 async def reconcile(engine: AsyncEngine, by: str) -> Report:
     """Compare everything, store the run and its breaks, and return the report."""
+    return (await run(engine, by)).report
+
+
+async def run(engine: AsyncEngine, by: str, find_proof: FindProof | None = None, tell: Tell | None = None) -> Run:
+    """Compare everything, or what was written since a proof, and store the run and its breaks.
+
+    ``find_proof`` returns, in the run's snapshot, what was written since, or None. If not everything is compared, the
+    breaks that two people have written off stay. ``tell`` is told how many of how many comparisons are done.
+    """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
-        found = await compare(connection)
+        since = None if find_proof is None else await find_proof(connection)
+        found = await compare(connection, since, tell)
+        at = await marks(connection)
+    proved = None if since is None else since.sequence
+    counted = (found.checked, found.breaks, found.sequence)
     async with engine.begin() as connection:
-        run_id = await record_run(connection, by, BOOKS, found.checked, found.breaks, found.sequence)
+        run_id = await record_run(connection, by, BOOKS, *counted, proved=proved)
         await day_end.end_corrected(connection, by, run_id, found.breaks)
-    return Report(run_id, found.sequence, found.checked, tuple(found.breaks))
+    return Run(Report(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)
 
 
-async def compare(connection: AsyncConnection) -> Comparison:
-    """Compare everything in the caller's snapshot, and change nothing."""
+async def last_run(connection: AsyncConnection, *, whole: bool = False) -> Row[Any] | None:
+    """Return the newest run, or the newest one that compared everything."""
+    query = select(recon_run).where(recon_run.c.scope == BOOKS)
+    if whole:
+        query = query.where(recon_run.c.since.is_(None))
+    return (await connection.execute(query.order_by(recon_run.c.run_id.desc()).limit(1))).first()
+
+
+async def compare(connection: AsyncConnection, since: Since | None = None, tell: Tell | None = None) -> Comparison:
+    """Compare everything, or what was written since a proof, in the caller's snapshot, and change nothing."""
     sequence = await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0)))
-    comparison = Comparison(int(sequence or 0))
-    for check in _CHECKS:
+    comparison = Comparison(int(sequence or 0), since)
+    for done, check in enumerate(_CHECKS, 1):
         await check(connection, comparison)
+        if tell is not None:
+            await tell(done, len(_CHECKS))
     return comparison
 
 
@@ -120,14 +167,21 @@ async def _check_holdings(connection: AsyncConnection, comparison: Comparison) -
 
 
 async def _check_postings(connection: AsyncConnection, comparison: Comparison) -> None:
-    sums = select(posting.c.account_id, func.sum(posting.c.amount).label("total")).group_by(posting.c.account_id)
+    """Compare each balance with its postings, or with the balance at the end of a proved day and those after it."""
+    since = select(posting.c.account_id, posting.c.amount).where(posting.c.sequence > comparison.proved)
+    # The offset keeps the database from reading all postings for the sake of their order by account.
+    recent = since.offset(0).subquery()
+    sums = select(recent.c.account_id, func.sum(recent.c.amount).label("total")).group_by(recent.c.account_id)
     part = sums.subquery()
-    columns = ledger_account.c
-    query = select(columns.kind, columns.name, columns.asset, columns.balance, part.c.total)
-    query = query.outerjoin(part, columns.account_id == part.c.account_id).order_by(columns.account_id)
-    for kind, name, asset, balance, total in await connection.execute(query):
+    columns, kept = ledger_account.c, balance_at_end.c
+    newest = select(kept.balance).where(kept.account_id == columns.account_id, kept.sequence <= comparison.proved)
+    before = newest.order_by(kept.sequence.desc()).limit(1).lateral("before")
+    query = select(columns.kind, columns.name, columns.asset, columns.balance, part.c.total, before.c.balance)
+    query = query.outerjoin(part, columns.account_id == part.c.account_id).outerjoin(before, true())
+    for kind, name, asset, balance, total, opening in await connection.execute(query.order_by(columns.account_id)):
         # No account is named with a colon, so an account called "vault" is told from the vault.
-        comparison.compare("POSTINGS", name if kind == "member" else f"ledger:{kind}", asset, int(total or 0), balance)
+        subject = name if kind == "member" else f"ledger:{kind}"
+        comparison.compare("POSTINGS", subject, asset, int(total or 0) + int(opening or 0), balance)
 
 
 async def _check_pools(connection: AsyncConnection, comparison: Comparison) -> None:
@@ -145,13 +199,15 @@ async def _check_pools(connection: AsyncConnection, comparison: Comparison) -> N
 
 
 async def _check_receipts(connection: AsyncConnection, comparison: Comparison) -> None:
-    live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE")
-    receipts = {row.lot_id: row.fine_mg for row in await connection.execute(live)}
-    held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(IN_POOL))
-    lots = {row.lot_id: (row.symbol, row.fine_mg) for row in await connection.execute(held)}
-    for lot_id in sorted(lots.keys() | receipts.keys()):
-        symbol, fine = lots.get(lot_id, ("", 0))
-        comparison.compare("RECEIPT", f"lot:{lot_id}", symbol, fine, receipts.get(lot_id, 0), lot_id)
+    live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE").subquery("live")
+    held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(IN_POOL)).subquery("held")
+    fine, received = func.coalesce(held.c.fine_mg, 0), func.coalesce(live.c.fine_mg, 0)
+    lot_id, symbol = func.coalesce(held.c.lot_id, live.c.lot_id), func.coalesce(held.c.symbol, "")
+    both = outerjoin(held, live, held.c.lot_id == live.c.lot_id, full=True)
+    query = select(lot_id, symbol, fine, received).select_from(both).where(fine != received).order_by(lot_id)
+    comparison.checked += int(await connection.scalar(select(func.count()).select_from(both)) or 0)
+    for number, asset, expected, found in await connection.execute(query):
+        comparison.breaks.append(Break("RECEIPT", f"lot:{number}", asset, expected, found, lot_id=number))
 
 
 async def _check_encumbrances(connection: AsyncConnection, comparison: Comparison) -> None:
@@ -191,19 +247,20 @@ async def _check_certificates(connection: AsyncConnection, comparison: Compariso
     """Compare lots with their certificates, and certificates with their own replicates."""
     join = lot.join(certificate, lot.c.lot_id == certificate.c.lot_id)
     query = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg, certificate.c.content).select_from(join)
+    if comparison.since is not None:
+        query = query.where(among(lot.c.lot_id, await comparison.since.lots(connection)))
     async for row in await connection.stream(query.order_by(lot.c.lot_id)):
         stated = 0 if recompute(row.content) else json.loads(row.content)["fine"]["fine_mg"]
         comparison.compare("CERTIFICATE", f"lot:{row.lot_id}", row.symbol, stated, row.fine_mg or 0, row.lot_id)
 
 
 async def _check_trades(connection: AsyncConnection, comparison: Comparison) -> None:
-    entries = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade"))
-    trades = await connection.scalar(select(func.count()).select_from(trade))
-    comparison.compare("TRADES", "trades", "", int(entries or 0), int(trades or 0))
-    reversals = await connection.scalar(select(func.count()).where(ledger_entry.c.kind == "trade_bust"))
-    busts = await connection.scalar(select(func.count()).select_from(trade_bust))
-    comparison.compare("TRADES", "busts", "", int(reversals or 0), int(busts or 0))
-    checked, found = await trades_of_ledger.compare(connection)
+    for subject, kind, table in (("trades", TRADE, trade), ("busts", TRADE_BUST, trade_bust)):
+        posted = select(func.count()).where(ledger_entry.c.kind == kind, ledger_entry.c.sequence > comparison.proved)
+        entries = await connection.scalar(posted)
+        rows = select(func.count()).select_from(table).where(table.c.sequence > comparison.proved)
+        comparison.compare("TRADES", subject, "", int(entries or 0), int(await connection.scalar(rows) or 0))
+    checked, found = await trades_of_ledger.compare(connection, comparison.proved)
     comparison.checked += checked
     comparison.breaks += found
     behind = select(func.count()).where(
@@ -212,19 +269,34 @@ async def _check_trades(connection: AsyncConnection, comparison: Comparison) -> 
     comparison.compare("TRADES", "entries after the sequence reached", "", 0, int(await connection.scalar(behind) or 0))
 
 
+async def trade_fees(connection: AsyncConnection, after: int = 0, until: int | None = None) -> int:
+    """Return the fees in fen of the trades that stand, less those of earlier ones that were annulled since.
+
+    Only trades and annulments after one event and up to another are counted.
+    """
+
+    def within(column: Column[int]) -> ColumnElement[bool]:
+        return and_(column > after, *(() if until is None else (column <= until,)))
+
+    total = func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)
+    charged = await connection.scalar(select(total).where(within(trade.c.sequence)))
+    annulled = select(total).join(trade_bust, trade_bust.c.trade_id == trade.c.trade_id)
+    return int(charged or 0) - int(await connection.scalar(annulled.where(within(trade_bust.c.sequence))) or 0)
+
+
 async def _check_fees(connection: AsyncConnection, comparison: Comparison) -> None:
-    of_trades = select(func.coalesce(func.sum(trade.c.buy_fee + trade.c.sell_fee), 0)).where(standing())
-    charged = await connection.scalar(of_trades)
+    known = 0 if comparison.since is None else comparison.since.trade_fees_fen
+    charged = known + await trade_fees(connection, comparison.proved)
     paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
     billed = await connection.scalar(paid)
     payouts = select(func.coalesce(func.sum(fee_payout.c.amount_fen), 0)).where(fee_payout.c.status == "DONE")
-    earned = int(charged or 0) + int(billed or 0) - int(await connection.scalar(payouts) or 0)
+    earned = charged + int(billed or 0) - int(await connection.scalar(payouts) or 0)
     comparison.compare("FEES", "fee_income", CASH, earned, await _balance(connection, "fee_income"))
 
 
 async def _check_rates(connection: AsyncConnection, comparison: Comparison) -> None:
     """Compute the fees of trades, accruals and bills again."""
-    checked, found = await fees.compare(connection)
+    checked, found = await fees.compare(connection, comparison.since)
     comparison.checked += checked
     comparison.breaks += found
 
@@ -247,7 +319,9 @@ async def _check_unidentified(connection: AsyncConnection, comparison: Compariso
     entries = select(ledger_entry.c.sequence, columns.asset, moved.label("moved"))
     entries = entries.join(posting, posting.c.sequence == ledger_entry.c.sequence)
     entries = entries.join(ledger_account, columns.account_id == posting.c.account_id)
-    entries = entries.where(ledger_entry.c.kind == UNIDENTIFIED).group_by(ledger_entry.c.sequence, columns.asset)
+    entries = entries.where(ledger_entry.c.kind == UNIDENTIFIED, ledger_entry.c.sequence > comparison.proved)
+    entries = entries.where(posting.c.sequence > comparison.proved)
+    entries = entries.group_by(ledger_entry.c.sequence, columns.asset)
     entries = entries.having(func.count().filter(columns.kind == "suspense") == 0)
     for sequence, asset, amount in await connection.execute(entries.order_by(ledger_entry.c.sequence)):
         comparison.compare("UNIDENTIFIED", f"entry:{sequence}", asset, 0, int(amount))
@@ -255,8 +329,8 @@ async def _check_unidentified(connection: AsyncConnection, comparison: Compariso
 
 async def _check_histories(connection: AsyncConnection, comparison: Comparison) -> None:
     facts = histories.Facts()
-    await histories.compare(connection, facts)
-    await documents.compare(connection, facts)
+    await histories.compare(connection, facts, comparison.since)
+    await documents.compare(connection, facts, comparison.since)
     comparison.checked += facts.checked
     comparison.breaks += facts.breaks
 

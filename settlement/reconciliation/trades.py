@@ -19,8 +19,8 @@ MOST_NAMED: Final = 1_000
 
 _POSTED: Final = text("""
 WITH made AS (
-    SELECT trade_id, sequence, at, 1 AS sign FROM trade
-    UNION ALL SELECT trade_id, sequence, at, -1 FROM trade_bust
+    SELECT trade_id, sequence, at, 1 AS sign FROM trade WHERE sequence > :proved
+    UNION ALL SELECT trade_id, sequence, at, -1 FROM trade_bust WHERE sequence > :proved
 ), posted AS (
     SELECT m.sequence, t.trade_id, m.sign, t.symbol, t.price, t.quantity, t.amount, t.buy_account, t.sell_account,
         t.buy_fee, t.sell_fee,
@@ -31,8 +31,9 @@ WITH made AS (
         coalesce(sum(p.amount) FILTER (WHERE a.asset = t.symbol AND a.kind = 'member' AND a.name = t.buy_account), 0)
             AS to_buyer,
         coalesce(sum(abs(p.amount)), 0) AS everything, bool_and(e.at = m.at) AS on_time
-    FROM made m JOIN trade t USING (trade_id) LEFT JOIN ledger_entry e ON e.sequence = m.sequence
-    LEFT JOIN (posting p JOIN ledger_account a USING (account_id)) ON p.sequence = m.sequence
+    FROM made m JOIN trade t USING (trade_id)
+    LEFT JOIN ledger_entry e ON e.sequence = m.sequence AND e.sequence > :proved
+    LEFT JOIN (posting p JOIN ledger_account a USING (account_id)) ON p.sequence = m.sequence AND p.sequence > :proved
     GROUP BY m.sequence, m.sign, t.trade_id
 )
 SELECT * FROM posted WHERE amount <> div(price::numeric * quantity, :mg_per_gram) OR on_time IS NOT TRUE
@@ -43,22 +44,29 @@ SELECT * FROM posted WHERE amount <> div(price::numeric * quantity, :mg_per_gram
 ORDER BY sequence LIMIT :most
 """)
 _WITHOUT: Final = text("""
-SELECT sequence, kind FROM ledger_entry e WHERE kind = ANY(:kinds)
-    AND NOT EXISTS (SELECT FROM trade t WHERE t.sequence = e.sequence)
-    AND NOT EXISTS (SELECT FROM trade_bust b WHERE b.sequence = e.sequence)
+SELECT sequence, kind FROM ledger_entry e WHERE kind = ANY(:kinds) AND sequence > :proved
+    AND NOT EXISTS (SELECT FROM trade t WHERE t.sequence = e.sequence AND t.sequence > :proved)
+    AND NOT EXISTS (SELECT FROM trade_bust b WHERE b.sequence = e.sequence AND b.sequence > :proved)
 ORDER BY sequence LIMIT :most
 """)
-_COUNTED: Final = text("SELECT (SELECT count(*) FROM trade) + (SELECT count(*) FROM trade_bust)")
+_COUNTED: Final = text(
+    "SELECT (SELECT count(*) FROM trade WHERE sequence > :proved) "
+    "+ (SELECT count(*) FROM trade_bust WHERE sequence > :proved)"
+)
 
 
-async def compare(connection: AsyncConnection) -> tuple[int, list[Break]]:
-    """Return the number of trades and annulments that were compared, and the breaks, in the caller's snapshot."""
-    given = {"cash": CASH, "mg_per_gram": MG_PER_GRAM, "most": MOST_NAMED}
+async def compare(connection: AsyncConnection, proved: int = 0) -> tuple[int, list[Break]]:
+    """Return the number of trades and annulments that were compared, and the breaks, in the caller's snapshot.
+
+    Those up to the sequence ``proved`` are left out.
+    """
+    given = {"cash": CASH, "mg_per_gram": MG_PER_GRAM, "most": MOST_NAMED, "proved": proved}
     found = [_break(row) for row in await connection.execute(_POSTED, given)]
-    for row in await connection.execute(_WITHOUT, {"kinds": [TRADE, TRADE_BUST], "most": MOST_NAMED}):
+    without = {"kinds": [TRADE, TRADE_BUST], "most": MOST_NAMED, "proved": proved}
+    for row in await connection.execute(_WITHOUT, without):
         note = f"an entry of a {row.kind.replace('_', ' ')} that is in no register"
         found.append(Break(KIND, f"entry:{row.sequence}", "", 0, 1, "match", note))
-    return int(await connection.scalar(_COUNTED) or 0), found
+    return int(await connection.scalar(_COUNTED, {"proved": proved}) or 0), found
 
 
 def _break(row: Row[Any]) -> Break:

@@ -98,6 +98,7 @@ audit_log = Table(
     string("detail"),
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Index("ix_audit_log_subject", "subject"),
 )
 
 request_key = Table(

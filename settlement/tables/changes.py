@@ -57,6 +57,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "stock_at_end": _END,
     "instrument_at_end": _END,
     "balance_at_end": _END,
+    "close_progress": "shown while a close runs, and nothing follows from it",
     "file": "append-only by trigger, and named by its hash",
     "request_key": "answers kept for requests that are repeated; deleted after a time by no act",
 }

@@ -165,6 +165,17 @@ day_difference = Table(
 the break that each of them is from its approval on, and ``owner`` who deals with it.
 """
 
+close_progress = Table(
+    "close_progress",
+    metadata,
+    Column("day", Date, ForeignKey("business_day.day"), primary_key=True),
+    string("step"),
+    integer("done"),
+    integer("of"),
+    integer("at"),
+)
+"""By day how much of how much of a step was done at a time (``settlement.closing.progress``)."""
+
 day_price = Table(
     "day_price",
     metadata,
@@ -208,6 +219,20 @@ day_record = Table(
     CheckConstraint("length(previous) = 32 AND length(hash) = 32", name="sha256"),
 )
 """The records of the days that all three have signed, each chained to the one before by its hash."""
+
+day_proof = Table(
+    "day_proof",
+    metadata,
+    Column("day", Date, ForeignKey("business_day.day"), primary_key=True),
+    Column("run_id", BigInteger, ForeignKey("recon_run.run_id"), nullable=False),
+    integer("sequence"),
+    total("trade_fees_fen"),
+    integer("audit_number"),
+    integer("change_no"),
+    integer("transaction"),
+)
+"""The days at whose close a run found nothing: the last sequence, the fees of the trades that stood at it, and where
+the records ended that the run saw (``settlement.reconciliation.since.Marks``)."""
 
 day_archive = Table(
     "day_archive",

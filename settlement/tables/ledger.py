@@ -181,6 +181,7 @@ outbox = Table(
     string("reason", null=True),
     one_of("kind", MOVEMENTS),
     one_of("status", (*OUTBOX_OPEN, *OUTBOX_CLOSED)),
+    Index("ix_outbox_kind_subject", "kind", "subject"),
     Index("ix_outbox_waiting", "number", postgresql_where=text(is_in("status", OUTBOX_UNSENT))),
 )
 

@@ -31,7 +31,9 @@ recon_run = Table(
     integer("checked"),
     integer("breaks"),
     string("scope", default="books"),
+    integer("since", null=True),
 )
+"""``since``: the last sequence of the proved day after which the books were compared; null if everything was."""
 
 recon_break = Table(
     "recon_break",

@@ -28,13 +28,15 @@ def test_the_command_prints_precision_and_recall_with_the_seed(monkeypatch: pyte
         "right": 2,
         "precision": 1.0,
         "recall": 1.0,
+        "close": {"evenings": 3, "planted": 2, "reported": 2, "right": 2, "precision": 1.0, "recall": 1.0},
         "wrong": [],
     }
-    assert "found  a line of the bank twice: BANK_ONLY" in done.stderr
+    for books in ("in all books", "by a close"):
+        assert f"found  a line of the bank twice, {books}: BANK_ONLY" in done.stderr
 
     async def missed(rounds: int, seed: int, _: object) -> dict[str, object]:
-        found = score.score([score.Outcome("unseen", Counter([Finding("BANK", REFUSED, "balance")]), Counter())])
-        return {**found, "wrong": ["unseen"], "damages": 1, "decoys": 0, "rounds": rounds, "seed": seed}
+        found = score.score([score.Outcome("unseen", True, Counter([Finding("BANK", REFUSED, "balance")]), Counter())])
+        return {**found, "close": found, "wrong": ["unseen"], "damages": 1, "decoys": 0, "rounds": rounds, "seed": seed}
 
     monkeypatch.setattr(score, "measure", missed)
     assert CliRunner().invoke(bench, ["reconciliation", "--seed", "7"]).exit_code == 1

@@ -179,6 +179,8 @@ AREAS = (
                 "time_stamps",
                 "taken_over",
                 "day_report",
+                "proofs",
+                "progress",
             )
         ),
         (),

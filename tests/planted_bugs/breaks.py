@@ -34,7 +34,7 @@ BUGS = (
         "(t.amount * rate.maker_fee_bp + 19999)",
     ),
     Bug("maker and taker may be swapped", FEES, "coalesce(taker_side, :sell) = :sell", ":sell = :sell"),
-    Bug("fees that only the ledger has are right", FEES, "FROM trade t FULL JOIN", "FROM trade t LEFT JOIN"),
+    Bug("fees that only the ledger has are right", FEES, "> :proved) t FULL JOIN", "> :proved) t LEFT JOIN"),
     Bug("a proposed tariff counts", FEES, " AND r.status = 'AGREED'", ""),
     Bug("a later tariff counts", FEES, " AND r.from_day <= a.day", ""),
     Bug(

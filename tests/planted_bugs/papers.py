@@ -10,7 +10,7 @@ INVOICES = "closing/invoices.py"
 LINES = "closing/invoice_lines.py"
 
 BUGS = (
-    Bug("a statement forgets the fees", CONTENT, '"trading_fees": -sum(', '"trading_fees": 0 * sum('),
+    Bug("a statement forgets the fees", CONTENT, '"trading_fees": -traded', '"trading_fees": 0 * traded'),
     Bug("opening may differ from yesterday's closing", CONTENT, "if was != now and", "if False and"),
     Bug("pledged gold is not its owner's", CONTENT, '"total": mine + pledged + frozen', '"total": mine + frozen'),
     Bug("what is frozen for orders is available", CONTENT, "available = balance - orders -", "available = balance -"),

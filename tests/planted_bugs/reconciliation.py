@@ -36,7 +36,7 @@ BUGS = (
     Bug(
         "an entry without a trade is not seen",
         TRADES_OF_LEDGER,
-        "NOT EXISTS (SELECT FROM trade t WHERE t.sequence = e.sequence)",
+        "NOT EXISTS (SELECT FROM trade t WHERE t.sequence = e.sequence AND t.sequence > :proved)",
         "false",
     ),
     Bug(
@@ -67,14 +67,14 @@ BUGS = (
     Bug(
         "a receipt without its lot is not found",
         THREE_WAY,
-        "sorted(lots.keys() | receipts.keys())",
-        "sorted(lots.keys())",
+        "both = outerjoin(held, live, held.c.lot_id == live.c.lot_id, full=True)",
+        "both = outerjoin(held, live, held.c.lot_id == live.c.lot_id)",
     ),
     Bug(
         "a lot without its receipt is not found",
         THREE_WAY,
-        "sorted(lots.keys() | receipts.keys())",
-        "sorted(receipts.keys())",
+        "both = outerjoin(held, live, held.c.lot_id == live.c.lot_id, full=True)",
+        "both = outerjoin(live, held, held.c.lot_id == live.c.lot_id)",
     ),
     Bug("a certificate is not computed again", THREE_WAY, "0 if recompute(row.content) else json.loads", "json.loads"),
     Bug(
@@ -230,7 +230,7 @@ BUGS = (
         '        facts.same(f"{about} warehouse", event and event.warehouse, row.warehouse, number)\n',
         "",
     ),
-    Bug("locks are lifted by nobody", HISTORIES, "(_lots, _locks, _documents", "(_lots, _documents"),
+    Bug("locks are lifted by nobody", HISTORIES, "    await _locks(connection, facts, lots_written)\n", ""),
     Bug("a deleted document is not missed", HISTORIES, "sorted(states.keys() | recorded)", "sorted(states.keys())"),
     Bug(
         "anybody has decided a proposal",

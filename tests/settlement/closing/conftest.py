@@ -10,7 +10,16 @@ from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
 from tests.settlement.closing import time_stamp_service
-from tests.settlement.closing.days import DAYS, FIRST, RISK, SECOND, THIRD, close
+from tests.settlement.closing.days import (
+    DAYS,
+    FIRST,
+    RISK,
+    SECOND,
+    THIRD,
+    close,
+    close_and_sign,
+    pass_equal_days,
+)
 from tests.settlement.conftest import NewDatabase
 from tests.settlement.small_exchange import SmallExchange, begin_day, do
 from tests.settlement.stages import Preparation, Stages, nothing
@@ -31,15 +40,13 @@ async def three_days(exchange: SmallExchange) -> None:
 
 
 async def equal_days(exchange: SmallExchange) -> None:
-    """A day with money and metal, then equal ones with a trade each, all closed."""
+    """A day with money and metal, then equal ones with a trade each, three in all, closed and signed."""
+    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle"])
     await exchange.pay_in("B.H", 100_000_000, "bank-1")
     await exchange.issue([{"serial": "A"}, {"serial": "B"}])
-    for number, following in enumerate(DAYS):
-        if number:
-            await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
-            await exchange.trade("B.H", "A.H", 60_000, 2)
-        await begin_day(exchange, following)
-        await close(exchange)
+    await begin_day(exchange, DAYS[0])
+    await close_and_sign(exchange)
+    await pass_equal_days(exchange, DAYS[1:3])
 
 
 async def closed(exchange: SmallExchange) -> None:
@@ -92,5 +99,5 @@ def copied(new_database: NewDatabase, stages: Stages, preparation: Preparation) 
 
 @pytest.fixture
 def equal_days_closed(exchange: SmallExchange) -> SmallExchange:
-    """Equal days, closed."""
+    """Three equal days, closed and signed."""
     return exchange

@@ -1,5 +1,6 @@
 """Trading days of a small exchange that are ended and closed."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,13 +18,30 @@ from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day
 RISK = "risk-1"
 TODAY = working_days.today()
 FIRST, SECOND, THIRD = (str(TODAY + timedelta(days=number)) for number in (1, 2, 5))
-DAYS = [str(TODAY + timedelta(days=number)) for number in range(1, 9)]
+DAYS = [str(TODAY + timedelta(days=number)) for number in range(1, 13)]
 """Trading days that a test ends one after the other; what comes before the first is a day, too."""
 
 
 async def close(exchange: SmallExchange) -> list[str]:
     """Close all days that are over and return them."""
     return [day.isoformat() for day in await closing.close(exchange.engine, ONE, lambda _: None)]
+
+
+async def pass_equal_days(exchange: SmallExchange, following: Sequence[str]) -> None:
+    """Let equal days pass with a trade each, closed and signed; each is followed by one of these."""
+    for each in following:
+        await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+        await exchange.trade("B.H", "A.H", 60_000, 2)
+        await begin_day(exchange, each)
+        await close_and_sign(exchange)
+
+
+async def close_and_sign(exchange: SmallExchange) -> None:
+    """Close the one day that is over, and sign it."""
+    (name,) = await close(exchange)
+    async with exchange.engine.connect() as connection:
+        day = await days.find(connection, date.fromisoformat(name))
+    await sign_all(exchange, day)
 
 
 async def sign_all(exchange: SmallExchange, day: days.Day) -> bytes:

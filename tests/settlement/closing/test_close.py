@@ -56,7 +56,7 @@ async def test_a_close_that_ends_in_a_step_is_taken_up_there(
         await step.run(connection, day, facts)
         raise KeyboardInterrupt
 
-    ending = step._replace(work=end) if step.facts is None else step._replace(work_with_facts=end)
+    ending = step._replace(work=end, long_work=None) if step.facts is None else step._replace(work_with_facts=end)
     broken = (*steps.STEPS[:number], ending, *steps.STEPS[number + 1 :])
     with monkeypatch.context() as patched:
         patched.setattr(closing, "STEPS", broken)

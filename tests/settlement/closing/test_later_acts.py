@@ -14,7 +14,7 @@ from goldx.protocol.commands import InstrumentDefine, MarketSetPhase
 from goldx.protocol.units import BadValue
 from settlement.base import audit, registry, working_days
 from settlement.charges import tariff
-from settlement.closing import bulletin, invoices, records, statement_sources, statements, tax_profiles
+from settlement.closing import bulletin, invoices, records, statement_trades, statements, tax_profiles
 from settlement.closing import day as days
 from settlement.intake import weight_corrections
 from settlement.lots import scales
@@ -119,7 +119,7 @@ async def test_a_day_is_computed_anew_while_somebody_else_acts(three_days_closed
 async def test_others_act_while_the_statements_are_made(
     three_days_over: SmallExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exchange, read, free = three_days_over, statement_sources.trades_of, []
+    exchange, read, free = three_days_over, statement_trades.listed, []
 
     async def look(connection: AsyncConnection, *about: Any) -> Any:
         async with exchange.engine.begin() as other:
@@ -127,7 +127,7 @@ async def test_others_act_while_the_statements_are_made(
             free.append(await other.scalar(text("SELECT pg_try_advisory_xact_lock(:number)"), number))
         return await read(connection, *about)
 
-    monkeypatch.setattr(statement_sources, "trades_of", look)
+    monkeypatch.setattr(statement_trades, "listed", look)
     monkeypatch.setattr(statements, "ACCOUNTS_AT_ONCE", 1)
     await close(exchange)
     assert len(free) > 3

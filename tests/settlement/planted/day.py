@@ -1,8 +1,9 @@
 """A correct day of a small exchange, whose bank, warehouses, ledger and engine agree.
 
-Yesterday the members paid in, and the bank's statement was taken in. Today they traded, a trade was annulled, gold is
-held, frozen, on its way and waiting for its collector, fees were accrued and billed, money was recorded by the bank's
-notices and went out in a payment file. In the evening the statements of the bank and of the warehouses come in.
+Yesterday the members paid in, the bank's statement was taken in, and the day was closed and signed. Today they traded,
+a trade was annulled, gold is held, frozen, on its way and waiting for its collector, fees were accrued and billed,
+money was recorded by the bank's notices and went out in a payment file. In the evening the statements of the bank and
+of the warehouses come in.
 """
 
 from collections.abc import Sequence
@@ -12,19 +13,22 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.commands import TradeBust
+from goldx.protocol import terms
+from goldx.protocol.commands import MarketSetPhase, TradeBust
 from goldx.protocol.events import Trade
 from settlement.banking import accounts, camt, deposits, imports, payouts, virtual_accounts
 from settlement.banking.payouts import Payee
 from settlement.base import registry, working_days
 from settlement.charges import accruals, bills
+from settlement.closing import close as closing
+from settlement.closing import signing
 from settlement.custody import legal_holds, transfers
 from settlement.ledger import cash
 from settlement.load_outs import application
 from settlement.lots import locks, scales, warehouses
 from tests.matching.core.trade_terms import terms_of
 from tests.settlement.banking.mock_bank import ACCOUNT, Booking, MockBank, Payment
-from tests.settlement.small_exchange import FAR, ONE, SmallExchange, do, load_out_application
+from tests.settlement.small_exchange import FAR, ONE, OTHER, SmallExchange, begin_day, do, load_out_application
 
 YESTERDAY: Final = date(2026, 11, 23)
 TODAY: Final = YESTERDAY + timedelta(days=1)
@@ -45,6 +49,7 @@ BARS: Final = (
     ("HX", "A110", "2024", "300.00"),
 )
 AT_XM2: Final = (("HX", "B200", "2024", "100.00"), ("HX", "B201", "2024", "333.33"), ("LS", "B200", "2024", "640.00"))
+RISK: Final = "risk-1"
 PAYEE: Final = ("6222 0001", "102393000015")
 
 
@@ -79,6 +84,7 @@ async def correct_day(exchange: SmallExchange) -> None:
     """Let all of the day happen but the evening."""
     await _people(exchange)
     await _yesterday(exchange)
+    await _closed_and_signed(exchange)
     await _metal(exchange)
     await _trading(exchange)
     await _custody(exchange)
@@ -114,6 +120,17 @@ async def _yesterday(exchange: SmallExchange) -> None:
     data = bank.camt(bank.book(*paid))
     await do(exchange, imports.take_in, ONE, "yesterday.xml", data, camt.read(data))
     await _approve_all(exchange, [one.proposal for one in await do(exchange, deposits.match, ONE)])
+
+
+async def _closed_and_signed(exchange: SmallExchange) -> None:
+    """Let the trading day end, so that the close of the next one compares what has come since."""
+    await begin_day(exchange, str(working_days.today() + timedelta(days=1)))
+    (day,) = await closing.close(exchange.engine, ONE, lambda _: None)
+    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate"])
+    for signer, capacity in ((ONE, "settlement"), (OTHER, "warehouse"), (RISK, "risk")):
+        await do(exchange, signing.sign, signer, day, capacity)
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+    await exchange.post()
 
 
 async def _metal(exchange: SmallExchange) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.banking import bank_reconciliation, camt, deposits, imports, swift
 from settlement.banking.statements import Statement
 from settlement.base.refusal import Refused
+from settlement.closing import proofs
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.reconciliation import (
     count_results,
@@ -23,6 +24,7 @@ from settlement.reconciliation import (
     warehouse_statement,
 )
 from settlement.reconciliation.break_areas import BANK, BANK_SCOPE, BOOKS, WAREHOUSE, area_of
+from settlement.reconciliation.breaks import Break
 from settlement.reconciliation.count_results import Result
 from settlement.reconciliation.statement_file import StatementBar
 from settlement.reports import bar_export
@@ -101,8 +103,18 @@ def _written(rows: list[dict[str, str]]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-async def findings(connection: AsyncConnection, evening: Evening) -> Counter[Finding]:
-    """Do what is done in the evening, in the caller's transaction, and return all that it finds."""
+class Found(NamedTuple):
+    """What is found in an evening: with the comparison of all books, and with that of a close."""
+
+    whole: Counter[Finding]
+    close: Counter[Finding]
+
+
+async def findings(connection: AsyncConnection, evening: Evening) -> Found:
+    """Do what is done in the evening, in the caller's transaction, and return all that it finds.
+
+    The books are compared twice: all of them, and what was written since yesterday, which is closed and signed.
+    """
     found: Counter[Finding] = Counter()
     for statement in evening.sql:
         await connection.execute(text(statement))
@@ -114,9 +126,13 @@ async def findings(connection: AsyncConnection, evening: Evening) -> Counter[Fin
         found.update(Finding(WAREHOUSE, one.kind, one.subject) for one in outcome.breaks)
     if evening.counted is not None:
         await _count(connection, evening.counted, found)
-    comparison = await three_way.compare(connection)
-    found.update(Finding(area_of(BOOKS, one.kind), one.kind, one.subject) for one in comparison.breaks)
-    return found
+    whole = await three_way.compare(connection)
+    close = await three_way.compare(connection, await proofs.find(connection))
+    return Found(*(found + Counter(map(_in_books, one.breaks)) for one in (whole, close)))
+
+
+def _in_books(found: Break) -> Finding:
+    return Finding(area_of(BOOKS, found.kind), found.kind, found.subject)
 
 
 async def _bank(connection: AsyncConnection, evening: Evening, found: Counter[Finding]) -> None:

@@ -22,9 +22,13 @@ DECOYS: Final = decoys.DECOYS
 
 
 class Outcome(NamedTuple):
-    """One damage of one evening: what had to be found, and what was found."""
+    """One damage of one evening: what had to be found, and what was found.
+
+    ``close``: the books were compared as a close does, not all of them.
+    """
 
     name: str
+    close: bool
     expected: Counter[Finding]
     found: Counter[Finding]
 
@@ -44,14 +48,15 @@ class Outcome(NamedTuple):
         return list((self.found - self.expected).elements())
 
 
-async def outcome_of(engine: AsyncEngine, damage: Damage, dice: Random) -> Outcome:
-    """Plant a damage into the evening of a correct day, reconcile, and take everything back."""
+async def outcomes_of(engine: AsyncEngine, damage: Damage, dice: Random) -> tuple[Outcome, Outcome]:
+    """Plant a damage into the evening of a correct day, reconcile as a whole and as a close, and take all back."""
     async with engine.connect() as connection:
         evening = await Evening.read(connection)
         await damage.plant(connection, evening, dice)
         found = await findings(connection, evening)
         await connection.rollback()
-    return Outcome(damage.name, evening.expected, found)
+    whole = Outcome(damage.name, False, evening.expected, found.whole)
+    return whole, Outcome(damage.name, True, evening.expected, found.close)
 
 
 def dice_of(seed: int, number: int, damage: Damage) -> Random:
@@ -77,7 +82,8 @@ def score(found: Sequence[Outcome]) -> dict[str, Any]:
 async def measure(rounds: int, seed: int, report: Callable[[Outcome], None]) -> dict[str, Any]:
     """Make the correct day on servers of its own, plant everything into its evening, and return the figures.
 
-    Each round makes other choices from the same seed; ``report`` is called with each outcome.
+    Each round makes other choices from the same seed; ``report`` is called with each outcome. The figures under
+    ``close`` are those of the comparison that a close makes.
     """
     async with temporary_servers(durable=False) as (valkey, postgres):
         await database.migrate(postgres.url)
@@ -87,13 +93,17 @@ async def measure(rounds: int, seed: int, report: Callable[[Outcome], None]) -> 
             exchange = SmallExchange(engine, EngineRunner(redis, "planted"), "planted")
             await exchange.build()
             await correct_day(exchange)
-            found = []
+            found: list[Outcome] = []
             for number in range(rounds):
                 for damage in (*DAMAGES, *DECOYS):
-                    found.append(await outcome_of(engine, damage, dice_of(seed, number, damage)))
-                    report(found[-1])
+                    both = await outcomes_of(engine, damage, dice_of(seed, number, damage))
+                    found += both
+                    for one in both:
+                        report(one)
         finally:
             await redis.aclose()
             await engine.dispose()
     named = {"damages": len(DAMAGES), "decoys": len(DECOYS), "rounds": rounds, "seed": seed}
-    return {**named, **score(found), "wrong": [one.name for one in found if one.missed or one.wrong]}
+    of_close = score([one for one in found if one.close])
+    wrong = [one.name for one in found if one.missed or one.wrong]
+    return {**named, **score([one for one in found if not one.close]), "close": of_close, "wrong": wrong}
