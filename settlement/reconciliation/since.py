@@ -1,4 +1,4 @@
-"""What has come since a comparison that found nothing: the part of the books that the close of a day compares.
+"""The part of the books that the close of a day compares: what was written since a comparison that found nothing.
 
 A comparison that found nothing proves the books as they were in its snapshot. Since then they can only have come to
 differ by what was written since, and each such row is known: entries and trades by their sequence, all other rows by
@@ -40,7 +40,7 @@ class Marks(NamedTuple):
 
 
 class Since(NamedTuple):
-    """What was written since a proof.
+    """The rows and acts that were written since a proof.
 
     ``sequence`` is that of the last event of the day that was proved, ``trade_fees_fen`` the fees of all trades that
     stood at it, ``changed`` the keys of the rows that were written since, by table, ``acts`` the subjects of the acts

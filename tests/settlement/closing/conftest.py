@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
+from settlement.closing import day as days
+from settlement.closing import progress, statement_trades, statements
 from tests.settlement.closing import time_stamp_service
 from tests.settlement.closing.days import (
     DAYS,
@@ -101,3 +105,26 @@ def copied(new_database: NewDatabase, stages: Stages, preparation: Preparation) 
 def equal_days_closed(exchange: SmallExchange) -> SmallExchange:
     """Three equal days, closed and signed."""
     return exchange
+
+
+@pytest.fixture
+def reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report after each account and comparison, however quick it is."""
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(statements, "ACCOUNTS_AT_ONCE", 1)
+
+
+@pytest.fixture
+def before_each_account(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Return a function that takes what is to be done before the statement of each account is made."""
+
+    def patch(act: Any) -> None:
+        read = statement_trades.listed
+
+        async def first(connection: AsyncConnection, day: days.Day, accounts: Any) -> dict[str, str]:
+            await act(day.day)
+            return await read(connection, day, accounts)
+
+        monkeypatch.setattr(statement_trades, "listed", first)
+
+    return patch

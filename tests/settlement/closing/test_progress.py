@@ -1,4 +1,4 @@
-"""How far a step is: told to who runs the close, and seen by others while it runs."""
+"""How far a step is: reported to who runs the close, and seen by others while it runs."""
 
 import json
 from collections.abc import Callable
@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.closing import close as closing
 from settlement.closing import day as days
-from settlement.closing import progress, statement_trades, statements
+from settlement.closing import progress, statements
 from settlement.closing.listing import status
 from settlement.closing.progress import Progress, Running
 from settlement.reconciliation import three_way
@@ -20,31 +19,10 @@ from tests.settlement.closing.days import close
 from tests.settlement.commands import goldx
 from tests.settlement.small_exchange import ONE, SmallExchange, do, find_breaks
 
-
-@pytest.fixture(autouse=True)
-def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tell after each account and comparison, however quick it is."""
-    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(statements, "ACCOUNTS_AT_ONCE", 1)
+pytestmark = pytest.mark.usefixtures("reported_at_once")
 
 
-@pytest.fixture
-def before_each_account(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Return a function that takes what is to be done before the statement of each account is made."""
-
-    def patch(act: Any) -> None:
-        read = statement_trades.listed
-
-        async def first(connection: AsyncConnection, day: days.Day, accounts: Any) -> dict[str, str]:
-            await act(day.day)
-            return await read(connection, day, accounts)
-
-        monkeypatch.setattr(statement_trades, "listed", first)
-
-    return patch
-
-
-async def test_each_account_and_comparison_is_told_and_seen(
+async def test_each_account_and_comparison_is_reported_and_seen(
     three_days_over: SmallExchange, before_each_account: Callable[[Any], None]
 ) -> None:
     seen: list[Running | None] = []
@@ -59,7 +37,7 @@ async def test_each_account_and_comparison_is_told_and_seen(
     accounts = [(made.done, made.of) for made in of_day if made.step == statements.NAME and made.of]
     assert accounts == [(number, len(accounts)) for number in range(1, len(accounts) + 1)]
     assert len(accounts) > 1
-    assert seen[: len(accounts)] == [None, *(Running(statements.NAME, *told) for told in accounts[:-1])]
+    assert seen[: len(accounts)] == [None, *(Running(statements.NAME, *made) for made in accounts[:-1])]
     compared = [(made.done, made.of) for made in of_day if made.step == "reconciliation" and made.of]
     assert compared == [(number, len(three_way._CHECKS)) for number in range(1, len(three_way._CHECKS) + 1)]
     assert str(of_day[-1]) == f"{day} {of_day[-1].number}/{of_day[-1].steps} left_open: DONE"

@@ -104,7 +104,7 @@ def _written(rows: list[dict[str, str]]) -> bytes:
 
 
 class Found(NamedTuple):
-    """What is found in an evening: with the comparison of all books, and with that of a close."""
+    """The findings of an evening: with the comparison of all books, and with that of a close."""
 
     whole: Counter[Finding]
     close: Counter[Finding]
