@@ -1,11 +1,13 @@
 """Proofs of days: the comparison of a close that found nothing, from which a later close compares only what has come.
 
 The proof of a day counts once the day is signed, and as long as the balances that were kept at its end are those that
-were signed: their SHA-256 is in the output of the day's first step. With a break of the books that is neither corrected
-nor written off there is no proof, since a comparison has to show that the break is gone.
+were signed: their SHA-256 is in the output of the day's first step. It counts in the database cluster and with the
+schema in which it was made (``settlement.reconciliation.since.Marks``). With a break of the books that is neither
+corrected nor written off there is no proof, since a comparison has to show that the break is gone.
 """
 
 import json
+from datetime import date
 
 from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,9 +30,9 @@ async def find(connection: AsyncConnection) -> Since | None:
         return None
     newest = select(day_proof).join(day_record, day_record.c.day == day_proof.c.day)
     row = (await connection.execute(newest.order_by(day_proof.c.sequence.desc()).limit(1))).first()
-    if row is None or await changed_balances(connection) is not None:
+    if row is None or await changed_balances(connection, row.day) is not None:
         return None
-    at = Marks(row.audit_number, row.change_no, row.transaction)
+    at = Marks(row.audit_number, row.change_no, row.transaction, row.cluster, row.revision)
     return await since.read(connection, row.sequence, row.trade_fees_fen, at)
 
 
@@ -40,12 +42,14 @@ async def _waiting(connection: AsyncConnection) -> bool:
     return bool(await connection.scalar(waiting))
 
 
-async def changed_balances(connection: AsyncConnection) -> Day | None:
-    """Return the newest signed day if the balances kept at its end are no longer those that were signed."""
+async def changed_balances(connection: AsyncConnection, date: date | None = None) -> Day | None:
+    """Return a signed day, the newest without a date, if the balances kept at its end are no longer those signed."""
     days, step = business_day.c, close_step.c
     query = select(days.day, days.first_sequence, days.last_sequence, step.output, step.output_hash)
     query = query.join(day_record, day_record.c.day == days.day)
     query = query.join(close_step, (step.day == days.day) & (step.step == books.NAME))
+    if date is not None:
+        query = query.where(days.day == date)
     row = (await connection.execute(query.order_by(day_record.c.record_no.desc()).limit(1))).first()
     if row is None:
         return None

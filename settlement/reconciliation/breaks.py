@@ -21,7 +21,7 @@ from settlement.base.database import among, now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.units import unit_of
 from settlement.base.working_days import today
-from settlement.documents.reconciliation import BREAK, CORRECTED, WRITTEN_OFF
+from settlement.documents.reconciliation import BREAK, CORRECTED
 from settlement.tables.ledger import progress
 from settlement.tables.reconciliation import break_step, recon_break, recon_run
 
@@ -103,8 +103,8 @@ async def record_run(
 
     ``checked`` is the number of figures compared; ``sequence`` the event at which the books were read, by default the
     last one posted. Without ``corrects``, breaks that were not found again stay open; with ``only_lots``, those about
-    other lots and about none do. ``proved``: only what came after this sequence was compared; then breaks that are
-    written off stay.
+    other lots and about none do. ``proved``: only what came after this sequence was compared; then all breaks that it
+    did not find again stay as they are: they are written off, or were found by another run in the meantime.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -113,7 +113,7 @@ async def record_run(
     run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope, "since": proved}
     added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
     run_id = int((await connection.execute(added)).scalar_one())
-    reopened = await _store(connection, by, run_id, scope, breaks, corrects, only_lots, proved is None)
+    reopened = await _store(connection, by, run_id, scope, breaks, corrects and proved is None, only_lots)
     detail = {**counts, "at": sequence, "scope": scope, **({"reopened": reopened} if reopened else {})}
     if proved is not None:
         detail["since"] = proved
@@ -135,7 +135,6 @@ async def _store(
     breaks: Sequence[Break],
     corrects: bool,
     only_lots: Sequence[int] | None,
-    whole: bool,
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
@@ -172,8 +171,6 @@ async def _store(
         gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
         if only_lots is not None:
             gone = gone.where(among(recon_break.c.lot_id, only_lots))
-        if not whole:
-            gone = gone.where(recon_break.c.status != WRITTEN_OFF)
         closed_at = func.coalesce(recon_break.c.closed_at, now)
         await connection.execute(gone.values(status=CORRECTED, closed_at=closed_at))
     if reopened:

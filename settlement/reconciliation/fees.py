@@ -25,6 +25,7 @@ from settlement.charges.tariff import FIGURES
 from settlement.reconciliation.breaks import Break
 from settlement.reconciliation.since import Since
 from settlement.tables.charges import fee_accrual, fee_bill, tariff
+from settlement.tables.ledger import fee_rate
 
 MOST_NAMED: Final = 1_000
 """The breaks of each comparison that one run names: a wrong rate makes one of every trade."""
@@ -92,6 +93,15 @@ ORDER BY b.bill_no LIMIT :most
 _BILLS_OF: Final = text(
     "SELECT DISTINCT bill_no FROM fee_accrual WHERE accrual_no = ANY (:accruals) AND bill_no IS NOT NULL"
 )
+_MOVED: Final = text("""
+SELECT bill_no FROM fee_bill WHERE account IN (
+    SELECT account FROM fee_accrual WHERE accrual_no IN (
+        SELECT key::bigint FROM row_change
+        WHERE of_table = :of_table AND key = ANY (:keys) AND 'bill_no' = ANY (columns) GROUP BY key HAVING count(*) > 1
+    )
+)
+""")
+"""The bills of the accounts of fees that have gone from one bill to another; the record does not say from which."""
 _COUNTED: Final = text(
     "SELECT (SELECT count(*) FROM trade WHERE sequence > :proved) "
     "+ coalesce(cardinality(CAST(:accruals AS bigint[])), (SELECT count(*) FROM fee_accrual)) "
@@ -103,9 +113,9 @@ async def compare(connection: AsyncConnection, since: Since | None = None) -> tu
     """Return the number of figures that were computed again, and the breaks, in the caller's snapshot.
 
     With a proof only trades, accrued fees and bills that were written since; a tariff that was written since concerns
-    all accrued fees.
+    all accrued fees, a rate of an instrument all trades after its event.
     """
-    proved = {"proved": 0 if since is None else since.sequence}
+    proved = {"proved": 0 if since is None else _trades_after(since)}
     accruals, bills = await _written(connection, since)
     most = {"most": MOST_NAMED}
     found = [_trade(row) for row in await connection.execute(_TRADES, {**most, **proved, "buy": BUY, "sell": SELL})]
@@ -120,6 +130,12 @@ async def compare(connection: AsyncConnection, since: Since | None = None) -> tu
     return int(counted or 0), found
 
 
+def _trades_after(since: Since) -> int:
+    """Return the sequence after which trades are to be compared."""
+    rates = (int(key.rpartition(":")[2]) for key in since.changed.get(fee_rate.name, ()))
+    return min((since.sequence, *rates))
+
+
 async def _written(connection: AsyncConnection, since: Since | None) -> tuple[list[int] | None, list[int] | None]:
     """Return the accrued fees and the bills that are to be computed again; None: all."""
     if since is None or tariff.name in since.changed:
@@ -128,6 +144,8 @@ async def _written(connection: AsyncConnection, since: Since | None) -> tuple[li
     bills = since.numbers(fee_bill.name)
     if accruals:
         bills.update(await connection.scalars(_BILLS_OF, {"accruals": accruals}))
+        moved = {"of_table": fee_accrual.name, "keys": [str(number) for number in accruals]}
+        bills.update(await connection.scalars(_MOVED, moved))
     return accruals, sorted(bills)
 
 

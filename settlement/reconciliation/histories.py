@@ -305,9 +305,10 @@ async def _people(connection: AsyncConnection, facts: Facts, since: Since | None
 
 
 async def _warehouse_keys(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
-    if since is not None and reconciliation.warehouse_key.name not in since.changed:
+    proposes = "warehouse_key.propose"
+    if since is not None and reconciliation.warehouse_key.name not in since.changed and proposes not in since.actions:
         return
-    log = select(audit_log.c.detail).where(audit_log.c.action == "warehouse_key.propose")
+    log = select(audit_log.c.detail).where(audit_log.c.action == proposes)
     log = log.where(audit_log.c.subject.startswith("proposal:"))
     proposed = {}
     for detail in map(json.loads, (await connection.execute(log)).scalars()):

@@ -121,7 +121,7 @@ async def run(engine: AsyncEngine, by: str, find_proof: FindProof | None = None,
     """Compare everything, or what was written since a proof, and store the run and its breaks.
 
     ``find_proof`` returns, in the run's snapshot, what was written since, or None. If not everything is compared, the
-    breaks that two people have written off stay. ``tell`` is told how many of how many comparisons are done.
+    breaks that are known stay. ``tell`` is told how many of how many comparisons are done.
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")

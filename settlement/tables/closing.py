@@ -230,6 +230,8 @@ day_proof = Table(
     integer("audit_number"),
     integer("change_no"),
     integer("transaction"),
+    string("cluster"),
+    string("revision"),
 )
 """The days at whose close a run found nothing: the last sequence, the fees of the trades that stood at it, and where
 the records ended that the run saw (``settlement.reconciliation.since.Marks``)."""

@@ -181,6 +181,10 @@ outbox = Table(
     string("reason", null=True),
     one_of("kind", MOVEMENTS),
     one_of("status", (*OUTBOX_OPEN, *OUTBOX_CLOSED)),
+    CheckConstraint(
+        f"({is_in('status', OUTBOX_CLOSED)}) = (sequence IS NOT NULL) AND (status = 'REFUSED') = (reason IS NOT NULL)",
+        name="answered_by_an_event",
+    ),
     Index("ix_outbox_kind_subject", "kind", "subject"),
     Index("ix_outbox_waiting", "number", postgresql_where=text(is_in("status", OUTBOX_UNSENT))),
 )

@@ -8,11 +8,15 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.client.keys import Key
 from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
+from settlement.charges import bills
 from settlement.closing import day as days
 from settlement.closing import progress, statement_trades, statements
+from settlement.lots import locks
+from settlement.reconciliation import warehouse_keys
 from tests.settlement.closing import time_stamp_service
 from tests.settlement.closing.days import (
     DAYS,
@@ -25,7 +29,7 @@ from tests.settlement.closing.days import (
     pass_equal_days,
 )
 from tests.settlement.conftest import NewDatabase
-from tests.settlement.small_exchange import SmallExchange, begin_day, do
+from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do, public_pem
 from tests.settlement.stages import Preparation, Stages, nothing
 
 
@@ -53,6 +57,15 @@ async def equal_days(exchange: SmallExchange) -> None:
     await pass_equal_days(exchange, DAYS[1:3])
 
 
+async def papers(exchange: SmallExchange) -> None:
+    """The same, and a day more, on which a lot was frozen, fees were billed and a warehouse's key was proposed."""
+    await equal_days(exchange)
+    await do(exchange, locks.freeze, ONE, [1], "stamp looks forged")
+    await do(exchange, bills.propose, ONE)
+    await do(exchange, warehouse_keys.propose, ONE, "XM1", public_pem(Key.generate("XM1")), "by telephone")
+    await pass_equal_days(exchange, DAYS[3:4])
+
+
 async def closed(exchange: SmallExchange) -> None:
     """The same three days, closed."""
     await three_days(exchange)
@@ -62,7 +75,12 @@ async def closed(exchange: SmallExchange) -> None:
 @pytest.fixture
 def preparation(request: pytest.FixtureRequest) -> Preparation:
     """Return the preparation of the exchange that the test names."""
-    named = {"three_days_over": three_days, "three_days_closed": closed, "equal_days_closed": equal_days}
+    named = {
+        "three_days_over": three_days,
+        "three_days_closed": closed,
+        "equal_days_closed": equal_days,
+        "papers_closed": papers,
+    }
     return next((named[name] for name in request.fixturenames if name in named), nothing)
 
 
@@ -104,6 +122,12 @@ def copied(new_database: NewDatabase, stages: Stages, preparation: Preparation) 
 @pytest.fixture
 def equal_days_closed(exchange: SmallExchange) -> SmallExchange:
     """Three equal days, closed and signed."""
+    return exchange
+
+
+@pytest.fixture
+def papers_closed(exchange: SmallExchange) -> SmallExchange:
+    """Four equal days, closed and signed, with a lock, a bill and a key."""
     return exchange
 
 

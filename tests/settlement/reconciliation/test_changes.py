@@ -134,6 +134,14 @@ async def test_each_table_is_watched_or_exempt(engine: AsyncEngine) -> None:
         assert there[table.name] == dict.fromkeys(("row_made", "row_changed", "row_gone"), arguments), table.name
 
 
+async def test_no_table_is_emptied_at_once(engine: AsyncEngine) -> None:
+    """TRUNCATE deletes without the triggers that record each row."""
+    for table in watched():
+        async with engine.connect() as connection:
+            with pytest.raises(DBAPIError, match=r"TRUNCATE of .* is refused"):
+                await connection.execute(text(f'TRUNCATE "{table.name}" CASCADE'))
+
+
 async def test_rows_that_are_added_or_deleted_are_found(busy_exchange: SmallExchange) -> None:
     async with busy_exchange.engine.begin() as connection:
         await connection.execute(text("INSERT INTO member VALUES ('Z', 'Z', '', 1)"))
