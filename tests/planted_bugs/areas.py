@@ -14,6 +14,7 @@ from tests.planted_bugs import (
     money,
     papers,
     posting,
+    proofs,
     protocol,
     reconciliation,
     sequencer,
@@ -179,12 +180,17 @@ AREAS = (
                 "time_stamps",
                 "taken_over",
                 "day_report",
-                "proofs",
-                "progress",
             )
         ),
         (),
         closing.BUGS,
+    ),
+    Area(
+        "proofs",
+        "settlement",
+        ("tests/settlement/closing/test_proofs.py", "tests/settlement/closing/test_progress.py"),
+        (),
+        proofs.BUGS,
     ),
     Area(
         "sequencer",

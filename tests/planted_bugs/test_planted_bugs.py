@@ -38,6 +38,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "papers",
         "load-out",
         "closing",
+        "proofs",
         "sequencer",
         "command keys",
         "view",
