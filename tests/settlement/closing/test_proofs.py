@@ -214,12 +214,13 @@ MOVED = (
       "UPDATE fee_accrual SET bill_no = 2 WHERE accrual_no = 1"], "BILL bill:1"),
     (["UPDATE outbox SET subject = 2 WHERE reference = 'cash:1'"], "HISTORY cash:1 amounts"),
     (["UPDATE lot_lock SET lot_id = 2"], "HISTORY lot:1 FREEZE"),
+    (["DELETE FROM lot_lock"], "HISTORY lot:1 FREEZE"),
     (["UPDATE lot_lock SET kind = 'CLAIM'"], "HISTORY lot:1 FREEZE"),
 )  # fmt: skip
 """Changes by which something else is wrong than what was written, and a break that the whole comparison finds."""
 
 
-async def test_what_is_about_something_else_now_is_missed_where_it_was(papers_closed: SmallExchange) -> None:
+async def test_what_is_gone_or_about_something_else_now_is_missed_where_it_was(papers_closed: SmallExchange) -> None:
     """By a program with an act of its own: the record of changes does not say what a row was about before."""
     for statements, finds in MOVED:
         of_close, whole = await found_by(papers_closed, [*statements, ACT])
