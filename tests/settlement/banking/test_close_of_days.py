@@ -55,7 +55,7 @@ async def test_an_exchange_without_an_account_at_a_bank_has_the_proof_left_open(
     await begin_day(exchange, TUESDAY)
     await close(exchange)
     found = await outputs(exchange)
-    assert found["reconciliation"] == {"bank": None, "breaks": []}
+    assert found["reconciliation"] == {"bank": None, "breaks": [], "compared_after": None}
     assert [(one["kind"], one["subject"]) for one in found["left_open"]] == [("bank", "no account")]
 
 
