@@ -11,8 +11,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, WebSocket
 
-from api import documentation, rest, settlement_routes
-from api.edge import problems
+from api import documentation, rest
+from api.edge import errors
 from api.edge.admission import Admission
 from api.edge.connections import Connections, raise_file_limit
 from api.edge.http import LimitedHttp
@@ -40,10 +40,11 @@ START_ERRORS: Final = (WeakDurability, NoReplicas, EventsMissing, BadArchive, Ga
 log = structlog.get_logger()
 
 
-def create_app(*, admission: bool = True) -> FastAPI:
+def create_app(*, admission: bool = True, staff: bool = True) -> FastAPI:
     """Return the application of the gateway in its ``state.gateway``, which it stops when it shuts down.
 
-    With ``admission`` the application itself admits requests (``api.edge.admission``).
+    With ``admission`` the application itself admits requests (``api.edge.admission``). Without ``staff`` it has only
+    the routes that a gateway answers itself, because a process beside it answers the others (``api.staff``).
     """
 
     @contextlib.asynccontextmanager
@@ -62,11 +63,16 @@ def create_app(*, admission: bool = True) -> FastAPI:
     )
     if admission:
         app.add_middleware(Admission)
-    problems.install(app)
+    errors.install(app)
     # FastAPI's include_router would build each route a second time for each application, most of a second in all.
-    app.routes.extend((*rest.router.routes, *settlement_routes.ROUTES))
-    settlement_routes.install(app)
-    documentation.install(app)
+    app.routes.extend(rest.router.routes)
+    if staff:
+        # Loading settlement's routes takes as long as all else that a gateway loads.
+        from api import settlement_routes
+
+        app.routes.extend(settlement_routes.ROUTES)
+        settlement_routes.install(app)
+        documentation.install(app)
 
     @app.websocket("/ws")
     async def members(websocket: WebSocket) -> None:
@@ -89,7 +95,7 @@ class GatewayServer(uvicorn.Server):
             allowed = connections
 
         self.exit_code = 0
-        self.app = create_app()
+        self.app = create_app(staff=not settings.staff_process)
         self._make_gateway = partial(Gateway, settings, redis_url, database_url, self._fail)
         config = uvicorn.Config(
             self.app,

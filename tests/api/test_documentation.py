@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from api import documentation
 from api.app import GatewayServer, create_app
+from api.edge.admission import STAFF_PATHS
 
 
 class Loads(HTMLParser):
@@ -69,6 +70,12 @@ def test_the_routes_are_built_once_for_all_applications() -> None:
     built = [route for route in first if any(route is other for other in second)]
     assert len(built) > 200
     assert {route.path for route in first if route not in built} == {"/docs"}
+
+
+def test_a_gateway_and_the_process_beside_it_have_all_routes_between_them() -> None:
+    whole, gateway = ({getattr(r, "path", "") for r in create_app(staff=staff).routes} for staff in (True, False))
+    assert {path for path in whole if not path.startswith(STAFF_PATHS)} == gateway - {"/openapi.json"}
+    assert len(whole - gateway) > 200
 
 
 def test_what_stands_in_a_route_is_text() -> None:
