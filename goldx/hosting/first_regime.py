@@ -10,12 +10,12 @@ from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.streams.chains import FrameWriter
 from goldx.streams.entries import FIELD
 from goldx.streams.history import archive_in
-from goldx.streams.journal import begin_run
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from goldx.streams.replicas import Replicas
 
-_INSTANCE: Final = "first-regime"
+_WRITER: Final = "first-regime.1"
+"""The writer of the frame. It needs no number of a run, because a journal takes one such frame at most."""
 _APPEND_FIRST: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('XADD', KEYS[1], '*', ARGV[1], ARGV[2])
@@ -41,8 +41,7 @@ async def _declare(redis: Redis, settings: Settings, by: str) -> bool:
     archive = archive_in(settings.archive_dir)
     if await redis.exists(keys.journal, keys.events) or (archive is not None and archive.segments()):
         return False
-    run = await begin_run(redis, keys, _INSTANCE, settings.require_replicas)
-    frame = FrameWriter(f"{_INSTANCE}.{run}").make((VenueSetRegime(terms.NEGOTIATED, by=by),))
+    frame = FrameWriter(_WRITER).make((VenueSetRegime(terms.NEGOTIATED, by=by),))
     replicas = Replicas(keys.mark, settings.require_replicas)
     done = await replicas.confirm(redis, lambda pipe: pipe.eval(_APPEND_FIRST, 1, keys.journal, FIELD, frame))
     return bool(done)
