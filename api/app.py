@@ -26,6 +26,11 @@ from goldx.streams.replicas import NoReplicas
 from goldx.streams.segments import BadArchive
 
 MAX_MESSAGE_BYTES: Final = 64 * 1_024
+IDLE_SECONDS: Final = 75
+"""How long a connection for REST stays open without a request.
+
+Clients keep theirs for less (httpx 5 s, a proxy 60 s), so that they do not send a request on one that is being closed.
+"""
 
 DESCRIPTION: Final = """GoldX: spot exchange for non-standard gold.
 
@@ -109,6 +114,7 @@ class GatewayServer(uvicorn.Server):
             forwarded_allow_ips=settings.trusted_proxies,
             access_log=False,
             log_config=None,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=5,
         )
         super().__init__(config)

@@ -29,6 +29,10 @@ from goldx.hosting.settings import Settings
 START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 170.0
 STOP_SECONDS: Final = 10.0
+IDLE_SECONDS: Final = 5.0
+"""How long the gateway keeps a connection to the process that it does not use."""
+KEPT_SECONDS: Final = 60
+"""How long the process keeps one: longer, so that it never closes a connection on which a request is on its way."""
 CHECK_SECONDS: Final = 1.0
 """How often the process is asked whether it works."""
 PRINCIPAL_FIELD: Final = b"goldx-principal"
@@ -165,12 +169,12 @@ class StaffProcess:
         process.stdin.write(self._instructions)
         await process.stdin.drain()
         async with asyncio.timeout(START_SECONDS):
-            while not path.exists():
+            while not await _listens(path):
                 if process.returncode is not None:
                     raise OSError(f"the process for staff ended at its start with {process.returncode}")
                 await asyncio.sleep(0.02)
         log.info("the process for staff runs", pid=process.pid)
-        limits = httpx.Limits(max_connections=32, max_keepalive_connections=8)
+        limits = httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=IDLE_SECONDS)
         transport = httpx.AsyncHTTPTransport(uds=str(path), limits=limits)
         return httpx.AsyncClient(transport=transport, timeout=ANSWER_SECONDS, trust_env=False)
 
@@ -193,6 +197,16 @@ class StaffProcess:
 
 async def _nothing() -> Any:
     return {"type": "http.disconnect"}
+
+
+async def _listens(path: Path) -> bool:
+    """Return whether the process takes connections; its socket's file is there a little before."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _ask(path: Path) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.app import create_app
 from api.edge.admission import PRINCIPAL
 from api.edge.auth import NotAuthentic, Principal
-from api.staff import PRINCIPAL_FIELD, read_principal
+from api.staff import KEPT_SECONDS, PRINCIPAL_FIELD, read_principal
 from goldx.hosting import collector, logging
 from goldx.hosting.settings import Settings
 from goldx.streams.history import WholeEvents, archive_in
@@ -73,7 +73,12 @@ async def _serve(path: str, instructions: list[Any]) -> None:
     app = create_app(admission=False)
     app.state.gateway = StaffServices(Settings(**values), redis_url, database_url)
     config = uvicorn.Config(
-        WithPrincipal(app), uds=path, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        WithPrincipal(app),
+        uds=path,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEPT_SECONDS,
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
 

@@ -21,6 +21,8 @@ from goldx.retry import is_any_of, retry
 
 WAIT_SECONDS: Final = 60.0
 AGAIN_SECONDS: Final = 0.5
+AWAY: Final = (503, 504)
+"""Statuses of answers that say that something behind the gateway does not answer now."""
 JOURNAL: Final = "journal.jsonl"
 EVENTS: Final = "events.jsonl"
 
@@ -34,7 +36,7 @@ class Rest:
 
     def __init__(self, gateway_url: str, key: Key) -> None:
         self._key = key
-        self._http = httpx.AsyncClient(base_url=gateway_url, timeout=30.0)
+        self._http = httpx.AsyncClient(base_url=gateway_url, timeout=30.0, trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,12 +45,17 @@ class Rest:
         await self._http.aclose()
 
     async def get(self, path: str) -> Any:
-        """Return the answer to a GET; while the gateway is away, wait for it. Raises StaffFailed with the problem."""
-        passes = is_any_of(httpx.TransportError)
-        get = partial(self._http.get, path)
-        return self._read(
-            await retry(lambda: get(headers=self._headers()), passes, repeat(AGAIN_SECONDS), seconds=WAIT_SECONDS)
-        )
+        """Return the answer to a GET; while the gateway or a server behind it is away, wait for it.
+
+        Raises StaffFailed with the problem, and httpx's errors.
+        """
+
+        async def get() -> httpx.Response:
+            response = await self._http.get(path, headers=self._headers())
+            return response.raise_for_status() if response.status_code in AWAY else response
+
+        passes = is_any_of(httpx.TransportError, httpx.HTTPStatusError)
+        return self._read(await retry(get, passes, repeat(AGAIN_SECONDS), seconds=WAIT_SECONDS))
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the answer to a POST. Raises StaffFailed with the reason of a refusal."""

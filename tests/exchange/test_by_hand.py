@@ -7,11 +7,11 @@ import shlex
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from goldx.client.keys import Key
 from goldx.demo.shell import Result, Shell
+from goldx.demo.staff import Rest
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 from settlement.base import database, working_days
@@ -52,13 +52,9 @@ def of_today(text: str) -> str:
 
 async def until_posted(supervisor: Supervisor) -> None:
     """Wait until the outbox is empty and settlement has posted every event."""
-    headers = {"Authorization": f"Bearer {Key.load(Path('operator-1.pem')).bearer_token()}"}
-    # The first request starts the process for staff, which takes its time on a busy machine.
-    async with httpx.AsyncClient(
-        base_url=supervisor.gateway_url, headers=headers, trust_env=False, timeout=60
-    ) as browser:
+    async with Rest(supervisor.gateway_url, Key.load(Path("operator-1.pem"))) as operator:
         while True:
-            status = (await browser.get("/v1/settlement/status")).raise_for_status().json()
+            status = await operator.get("/v1/settlement/status")
             if status["sequence"] == status["last_sequence"] and not status["outbox"]:
                 return
             await asyncio.sleep(0.05)

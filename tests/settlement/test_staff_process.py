@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -100,6 +102,31 @@ async def test_answers_are_those_of_the_gateway_itself(
         status = (await http.get("/v1/status")).json()
         assert (status["staff_hangs"], status["staff_silent_ms"]) == (1, 0)
         assert await passed_on("auditor", "GET", "/audit") == own, "it is started again"
+
+
+async def test_an_idle_connection_stays_open_for_longer_than_clients_use_it(
+    exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str
+) -> None:
+    """A request on a connection that the server is just closing would be lost (httpx keeps one for 5 s)."""
+    settings = Settings(gateway_port=0, shard=shard)
+    async with serving(exchange, settings, valkey_url, migrated_url) as (rest, server):
+        await rest("auditor", "GET", "/audit")
+        staff = server.gateway.staff
+        assert staff is not None
+        assert staff._folder is not None
+        url = urlsplit(server.url)
+        for reader, writer in (
+            await asyncio.open_unix_connection(staff._folder / staff_module.SOCKET),
+            await asyncio.open_connection(url.hostname, url.port),
+        ):
+            for pause in (0.0, staff_module.IDLE_SECONDS + 0.5):
+                await asyncio.sleep(pause)
+                writer.write(b"GET /v1/nothing HTTP/1.1\r\nhost: gateway\r\n\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 404 "), head
+                (length,) = re.findall(rb"content-length: (\d+)", head)
+                await reader.readexactly(int(length))
+            writer.close()
 
 
 async def test_the_process_ends_with_a_gateway_that_is_killed(
