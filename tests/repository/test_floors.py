@@ -29,6 +29,7 @@ PLANTED = {
     "settlement.tables.planted": "settlement.lots.lots",
     "api.edge.planted": "api.view.view",
     "api.view.planted": "settlement.base.registry",
+    "api.console.planted": "sqlalchemy",
 }
 """Modules that import what they may not; together they break every contract."""
 
