@@ -24,6 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 from api.edge.outcome import Outcome, Refusal
 from api.journal.pressure import CANCEL_PLACES, Pressure, Share
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
+from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
 from goldx.streams.checked_append import Fence, Fenced
@@ -42,7 +43,7 @@ APPEND_TIMEOUT: Final = 5.0
 CLOCK_SECONDS: Final = 1.0
 """Seconds between two measurements of the server's clock."""
 
-ALWAYS_WITH_EVENTS: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel)
+ALWAYS_WITH_EVENTS: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel, *LIMIT_COMMANDS)
 """Commands that always have an event. Others may change nothing, such as ``order.cancel_all`` without open orders."""
 FILLER: Final = OrderCancel("-")
 """A command that names no order, so that it is always refused and changes nothing.
@@ -51,7 +52,10 @@ A frame without events is not published, and nobody would learn that it has been
 events gets this command, which has one.
 """
 REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet)
-"""Commands that are not taken while the journal's disk is nearly full. The reserve is kept for all others."""
+"""Commands that are not taken while the journal's disk is nearly full, besides mass quotes that do more than cancel.
+
+The reserve is kept for all others.
+"""
 
 Answer = Callable[[Outcome | Refusal], None]
 
@@ -133,7 +137,10 @@ class Sequencer:
         pressure = self._pressure
         if not self.available:
             raise pressure.refusal(self._trouble or pressure.unreachable())
-        spare = 0 if isinstance(command, REFUSED_ON_FULL_DISK) else CANCEL_PLACES
+        places = isinstance(command, REFUSED_ON_FULL_DISK) or (
+            isinstance(command, QuoteMass) and not command.only_cancels()
+        )
+        spare = 0 if places else CANCEL_PLACES
         full = pressure.why_full(share, spare if share is not None else 2 * CANCEL_PLACES)
         if full is not None:
             raise pressure.refusal(full, loaded=True)
@@ -141,7 +148,7 @@ class Sequencer:
             raise pressure.refusal(pressure.stalled)
         if self.clock is not None and self.clock.trouble is not None:
             raise pressure.refusal(self.clock.trouble)
-        if pressure.disk_full is not None and isinstance(command, REFUSED_ON_FULL_DISK):
+        if pressure.disk_full is not None and places:
             raise pressure.refusal(pressure.disk_full)
         pressure.waiting += 1
         if share is not None:

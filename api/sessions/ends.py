@@ -92,6 +92,7 @@ class Ends:
                     raise Refusal("UNAVAILABLE", f"session {wanted} is logging on elsewhere now", retry_after_ms=1_000)
         self._let_go(name)
         session.name, session.cancel_on_disconnect, session.grace_ms = name, taken.cancel, taken.grace_ms
+        session.resumed = taken is not new
         self._held[name] = session
 
     async def _take(self, name: str, new: Registration) -> Registration:

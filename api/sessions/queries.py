@@ -39,6 +39,7 @@ class Queries:
             "market.status": self._status,
             "venue.regime": self._regime,
             "account.holdings": self._holdings,
+            "quote.protections": self._protections,
             "order.get": self._order,
             "order.list": self._orders,
         }
@@ -120,6 +121,13 @@ class Queries:
         check_names(request.params, "account")
         account = self.account(session, request.params.get("account"))
         request.succeed({"account": account.name, "holdings": account.write_holdings()})
+
+    def _protections(self, session: Session, request: Request) -> None:
+        check_names(request.params, "account")
+        account = self.account(session, request.params.get("account"))
+        written = self._view.protections.write(account.member)
+        session.charge(len(written))
+        request.succeed({"protections": written})
 
     def _orders(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", "symbol", "limit", "after")

@@ -13,6 +13,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.limits import price_limits
+from goldx.protocol.quote_commands import LimitCommand, MassEntry
 from goldx.protocol.reasons import describe
 from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG, BadValue, format_price, format_weight
 from goldx.protocol.wire import CODECS
@@ -41,7 +42,7 @@ class Fault(NamedTuple):
 
 
 def explain(
-    reason: str, command: AnyCommand, market: MarketData | None, order: Order | None
+    reason: str, command: AnyCommand | MassEntry, market: MarketData | None, order: Order | None
 ) -> tuple[str, dict[str, Any]] | None:
     """Return a text and data for the refusal of a command, or None if the reason does not concern a field.
 
@@ -60,7 +61,7 @@ def explain(
     return str(BadValue(fault.field, written, fault.allowed)), data
 
 
-def _explain_named(reason: str, command: AnyCommand) -> tuple[str, dict[str, Any]] | None:
+def _explain_named(reason: str, command: AnyCommand | MassEntry) -> tuple[str, dict[str, Any]] | None:
     fields, allowed = NAMED[reason]
     if isinstance(command, QuoteCancel) and reason == "UNKNOWN_ORDER":
         fields, allowed = ("symbol",), "an instrument in which the account has a quote"
@@ -69,6 +70,13 @@ def _explain_named(reason: str, command: AnyCommand) -> tuple[str, dict[str, Any
             written = CODECS[field].write(value)
             return str(BadValue(field, written, allowed)), {"field": field, "value": written, "allowed": allowed}
     return None
+
+
+def explain_by_detail(text: str, command: LimitCommand) -> dict[str, Any]:
+    """Return the data for a refusal (BAD_VALUE) whose text, which the core gave, begins with the field concerned."""
+    field, _, allowed = text.partition(": ")
+    value = getattr(command, field, None)
+    return {"field": field, "value": None if value is None else CODECS[field].write(value), "allowed": allowed}
 
 
 def refuse(reason: str, field: str, value: object) -> Refusal:
@@ -130,7 +138,10 @@ def _bad_prices(
     for name in _PRICES:
         if name in given and (given[name] % defined.tick or not 0 < given[name] <= MAX_PRICE_FEN):
             yield Fault(name, f"a multiple of {tick}", {"tick": tick})
-    if isinstance(command, QuoteSet) and command.bid_price >= command.ask_price:
+    both = isinstance(command, QuoteSet) or (
+        isinstance(command, MassEntry) and {"bid_price", "ask_price"} <= set(given)
+    )
+    if both and command.bid_price >= command.ask_price:
         ask = format_price(command.ask_price)
         yield Fault("bid_price", f"below ask_price, {ask}", {"ask_price": ask})
 
@@ -140,7 +151,7 @@ def _bad_quantities(command: Any, given: dict[str, int], defined: InstrumentDefi
     bounds = {"lot": format_weight(defined.lot), "max_quantity": format_weight(most)}
     allowed = f"a multiple of {bounds['lot']}, at most {bounds['max_quantity']}"
     for name in ("quantity", "bid_quantity", "ask_quantity"):
-        if name in given and (given[name] % defined.lot or not 0 < given[name] <= most):
+        if given.get(name) and (given[name] % defined.lot or not 0 < given[name] <= most):
             yield Fault(name, allowed, bounds)
     if "display_quantity" in given:
         if command.type == terms.MARKET or command.time_in_force in (terms.IOC, terms.FOK):

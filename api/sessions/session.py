@@ -21,6 +21,7 @@ from api.journal.pressure import Share
 from api.sessions.subscribed import Start, Subscribed
 from api.sessions.turns import Turns
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
+from goldx.protocol.quote_commands import QuoteMass
 from goldx.protocol.units import BadValue, as_json
 
 log = structlog.get_logger()
@@ -39,6 +40,8 @@ CANCEL_METHODS: Final = frozenset(
 """Methods that a session pays from its reserve, so that it can always cancel its orders."""
 LOG_ON_METHODS: Final = frozenset(("session.challenge", "session.logon"))
 """Methods paid from the reserve before the log-on."""
+SELF_LIMITED: Final = frozenset((QuoteMass.method,))
+"""Methods that take their units themselves once they know what is asked for."""
 ROWS_OF_A_UNIT: Final = 20
 """Rows of an answer, or messages of a channel, that cost one unit."""
 MAX_BACKLOG_BYTES: Final = 128 << 10
@@ -81,6 +84,10 @@ class Session:
         """The time, by the clock, until which the nonce may be used."""
         self.cancel_on_disconnect = True
         self.grace_ms = 0
+        self.resumed = False
+        """Whether it goes on with the orders of a session of its name."""
+        self.has_mass_quoted = False
+        """Whether it has sent mass quotes, so that its orders have to be cancelled at its end."""
         self.channels: dict[str, Subscribed] = {}
         """Subscriptions by the name of the channel."""
         self.beginning: set[Start] = set()
@@ -185,7 +192,8 @@ class Session:
             request.fail(rpc.METHOD_NOT_FOUND, f"method: {name} is not known; there are {known}")
             return
         try:
-            self.limit(request.method)
+            if request.method not in SELF_LIMITED:
+                self.limit(request.method)
             method(self, request)
         except Refusal as refusal:
             request.refuse(refusal)

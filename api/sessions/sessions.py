@@ -26,6 +26,7 @@ from api.sessions.link import Link
 from api.sessions.log_ons import LogOns
 from api.sessions.session import Method, Session
 from api.sessions.turns import Turns
+from api.view.orders import is_mass
 from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue, parse_identifier
@@ -250,8 +251,23 @@ class Sessions:
         session.require("trade")
         enabled = read_flag(request.params, "enabled")
         grace = check_whole("grace_ms", request.params.get("grace_ms", 0), 0, MAX_GRACE_MS)
+        if not enabled and session.cancel_on_disconnect and self._may_have_mass_quotes(session):
+            text = (
+                "the session has sent mass quotes, which need cancel on disconnect; another session may switch it off"
+            )
+            raise Refusal("NO_CANCEL_ON_DISCONNECT", text)
         session.cancel_on_disconnect, session.grace_ms = enabled, grace
         self.spawn(self._keep_settings(session, request))
+
+    def _may_have_mass_quotes(self, session: Session) -> bool:
+        """Return whether mass quotes of a session may be open: its own, or those of the session that it goes on with.
+
+        The latter may be any of its member, as the view does not know the sessions of orders.
+        """
+        if session.has_mass_quoted or not session.resumed or session.principal is None:
+            return session.has_mass_quoted
+        names = self._view.members.get(session.principal.member or "", ())
+        return any(is_mass(order) for name in names for order in self._view.accounts[name].live.values())
 
     async def _keep_settings(self, session: Session, request: Request) -> None:
         """Store the settings where another gateway that closes the session will find them, then answer."""

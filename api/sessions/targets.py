@@ -4,14 +4,17 @@ An order may be named by its number or by any client id that it has had; if both
 A command that is not answered yet may place the order that the next one names; such a next one is accepted.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
 from api.sessions.refused import unknown_order
 from api.view.accounts import Account
+from api.view.orders import MASS
 from api.view.records import Order
 from api.view.view import View
+from goldx.protocol import terms
 from goldx.protocol.commands import (
     AnyCommand,
     OrderCancel,
@@ -21,6 +24,7 @@ from goldx.protocol.commands import (
     QuoteCancel,
     QuoteSet,
 )
+from goldx.protocol.quote_commands import QuoteMass
 from goldx.protocol.units import BadValue
 
 NamingCommand: TypeAlias = OrderCancel | OrderCancelAll | OrderReplace | QuoteCancel
@@ -38,12 +42,12 @@ class Targets:
 
     def took(self, command: AnyCommand) -> None:
         """Remember a command that may place an order, until ``answered``."""
-        if (key := _key(command)) is not None:
+        for key in _keys(command):
             self._unanswered[key] = self._unanswered.get(key, 0) + 1
 
     def answered(self, command: AnyCommand) -> None:
         """Forget a command, as its outcome is in the view."""
-        if (key := _key(command)) is not None:
+        for key in _keys(command):
             left = self._unanswered[key] - 1
             if left:
                 self._unanswered[key] = left
@@ -82,6 +86,17 @@ class Targets:
             return replace(command, order_id=order.order_id, client_order_id=None)
         return command
 
+    def may_cancel(self, account: Account, command: QuoteMass) -> bool:
+        """Return whether a zero of mass quotes names a side that is open, or that an unanswered command may place."""
+        zeros: set[tuple[str, str | None, int]] = set()
+        for entry in command.quotes:
+            if (account.name, entry.symbol) in self._unanswered:
+                return True
+            for side, quantity in ((terms.BUY, entry.bid_quantity), (terms.SELL, entry.ask_quantity)):
+                if quantity == 0:
+                    zeros.add((entry.symbol, f"{MASS}{entry.level}", side))
+        return any((order.symbol, order.quote_id, order.side) in zeros for order in _live(account))
+
     def _has_any(self, account: Account, command: OrderCancelAll) -> bool:
         for order in _live(account):
             if command.symbol in (None, order.symbol) and command.side in (None, order.side):
@@ -108,11 +123,13 @@ def _live(account: Account) -> Any:
     return account.live.values()
 
 
-def _key(command: AnyCommand) -> tuple[str, str] | None:
+def _keys(command: AnyCommand) -> Iterable[tuple[str, str]]:
     if isinstance(command, OrderPlace):
-        return command.account, command.client_order_id
+        return ((command.account, command.client_order_id),)
     if isinstance(command, OrderReplace):
-        return None if command.new_client_order_id is None else (command.account, command.new_client_order_id)
+        return () if command.new_client_order_id is None else ((command.account, command.new_client_order_id),)
     if isinstance(command, QuoteSet):
-        return command.account, command.symbol
-    return None
+        return ((command.account, command.symbol),)
+    if isinstance(command, QuoteMass) and not command.only_cancels():
+        return {(command.account, entry.symbol) for entry in command.quotes}
+    return ()

@@ -20,9 +20,10 @@ from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
 from api.sessions.long_results import is_cancel_of, long_result
+from api.sessions.mass_quotes import MassQuotes
 from api.sessions.next_day import Plans, with_rules
 from api.sessions.queries import unknown_account
-from api.sessions.refused import differences, explain, refuse, unknown_order
+from api.sessions.refused import differences, explain, explain_by_detail, refuse, unknown_order
 from api.sessions.session import Method, Session
 from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order
 from api.sessions.trade_terms import terms_of_trade
@@ -51,6 +52,7 @@ from goldx.protocol.commands import (
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
 from goldx.protocol.events import InstrumentDefined
+from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
 from goldx.protocol.units import BadValue
@@ -102,6 +104,7 @@ class Trading:
         self.targets = Targets(view)
         self.methods: dict[str, Method] = {command.method: self._member for command in MEMBER_COMMANDS}
         self.methods |= dict.fromkeys(OPERATOR_METHODS, self._operator)
+        self.methods[QuoteMass.method] = MassQuotes(view, self.targets, self.read, self.submit).handle
         self.methods[PREVIEW] = self._preview
 
     def _member(self, session: Session, request: Request) -> None:
@@ -113,7 +116,7 @@ class Trading:
         if isinstance(command, NAMING_COMMANDS):
             self._submit_named(session, request, account, command, current=False)
         else:
-            self._submit(session, request, command, self._member_result)
+            self.submit(session, request, command, self._member_result)
 
     def _submit_named(
         self, session: Session, request: Request, account: Account, command: NamingCommand, *, current: bool
@@ -124,7 +127,7 @@ class Trading:
         """
         found = self.targets.resolve(account, command)
         if found is not None:
-            self._submit(session, request, found, self._member_result)
+            self.submit(session, request, found, self._member_result)
             return
         if isinstance(command, OrderCancelAll | QuoteCancel) and command.symbol not in (None, *self._view.markets):
             raise refuse("UNKNOWN_SYMBOL", "symbol", command.symbol)
@@ -161,7 +164,7 @@ class Trading:
             async with self._in_order:
                 command = await self.check(command)
                 await self.record(principal, command, reason)
-                self._submit(session, request, command, self.operator_result)
+                self.submit(session, request, command, self.operator_result)
         except Refusal as refusal:
             request.refuse(refusal)
 
@@ -249,7 +252,9 @@ class Trading:
             return replace(command, session=OUTLIVES + command.session)
         return command
 
-    def _submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
+    def submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
+        """Submit a command, and answer its request with the result that is made from its events."""
+
         def answer(outcome: Outcome | Refusal) -> None:
             self.targets.answered(command)
             if isinstance(outcome, Refusal) or (long := long_result(command, outcome, self._view)) is None:
@@ -275,6 +280,8 @@ class Trading:
             return self._placed(command, outcome)
         if isinstance(command, OrderReplace):
             return self._replaced(outcome)
+        if isinstance(command, LIMIT_COMMANDS):
+            return {"protections": self._view.protections.write(self._account(command).member)}
         account = command.account  # type: ignore[union-attr]
         cancelled = [
             write_order(self._view.orders[event.order_id]) for event in outcome if is_cancel_of(event, account)
@@ -336,6 +343,8 @@ class Trading:
             elif first:
                 data |= self._write(first[0])
             return Refusal(reason, text, **data)
+        if reason == "BAD_VALUE" and isinstance(command, LIMIT_COMMANDS):
+            data |= explain_by_detail(text, command)
         order = None
         if isinstance(command, OrderReplace):
             order = find_order(self._view, self._account(command), command.order_id, command.client_order_id)

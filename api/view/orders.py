@@ -1,12 +1,15 @@
 """Orders made from events, and written in the forms in which their owners see them."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from api.view.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
 from api.view.tables import NumberTable
 from goldx.protocol import terms, units
 from goldx.protocol.events import OrderAccepted, Trade, TradeBusted
+
+MASS: Final = "mass/"
+"""How the ``quote_id`` of a side of mass quotes begins. No member can give one like that."""
 
 _price = lru_cache(8_192)(units.format_price)
 _weight = lru_cache(8_192)(units.format_weight)
@@ -131,3 +134,21 @@ def write_trades(order: Order, by_id: NumberTable[Fill]) -> list[OwnTradeForm]:
     return [
         write_own_trade(fill.trade, side, order_id, client_order_id, fill.busted) for fill in reversed(newest_first)
     ]
+
+
+def is_mass(order: Order) -> bool:
+    """Return whether an order is a side of mass quotes; the rest of its ``quote_id`` is the level."""
+    return order.quote_id is not None and order.quote_id.startswith(MASS)
+
+
+def is_of_today(order: Order) -> bool:
+    """Return whether an order had not ended before the present trading day."""
+    return not order.past
+
+
+def becomes_past(order: Order) -> bool:
+    """Return whether an order is kept as the day ends; if it is not open, that is its last day."""
+    if order.past:
+        return False
+    order.past = not order.live
+    return True

@@ -19,6 +19,7 @@ import msgspec
 from api.view.accounts import Account
 from api.view.channels import Channel
 from api.view.market_data import MarketData
+from api.view.protections import GroupLimits
 from api.view.records import Candle, Fill, Order
 from api.view.view import View
 from goldx.hosting import collector
@@ -88,6 +89,7 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     markets: list[_Market]
     regimes: list[RegimeChanged]
     proposed_regime: RegimeProposed | None
+    protections: dict[str, dict[str, GroupLimits]]
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -121,7 +123,8 @@ def program() -> str:
     """Return the SHA-256 of the modules that fold events into a view."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for file in (*sorted(folder.glob("*.py")), Path(str(events.__file__)).with_name("events.py")):
+    of_events = Path(str(events.__file__)).parent.glob("*events.py")
+    for file in (*sorted(folder.glob("*.py")), *sorted(of_events)):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -143,6 +146,7 @@ def write(view: View) -> bytes:
         [_market(market) for market in view.markets.values()],
         view.regimes,
         view.proposed_regime,
+        view.protections.of_members,
     )
     body = zlib.compress(_encode(state), _COMPRESSION)
     checksum = hashlib.sha256(body).hexdigest()
@@ -187,6 +191,7 @@ def _read(state: _View, view: View) -> None:
         _read_account(account, view)
     view.members = state.members
     view.regimes, view.proposed_regime = state.regimes, state.proposed_regime
+    view.protections.of_members = state.protections
     for market in state.markets:
         _read_market(market, view)
 

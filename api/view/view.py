@@ -12,11 +12,13 @@ from api.edge.outcome import Outcome
 from api.view.accounts import Account, OrderOwners, PrivateMessage, private_messages
 from api.view.channels import Channel, Content
 from api.view.market_data import MarketData
-from api.view.orders import accepted
+from api.view.orders import accepted, becomes_past, is_of_today
+from api.view.protections import Protections
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
 from api.view.tables import NumberTable
 from goldx.protocol import events
 from goldx.protocol.events import AnyEvent
+from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.terms import BUY
 from goldx.streams.entries import BEGINNING, Position
@@ -46,6 +48,8 @@ class View:
         self.regimes: list[RegimeChanged] = []
         """The legal regimes of the venue, oldest first; the last one is in force."""
         self.proposed_regime: RegimeProposed | None = None
+        self.protections = Protections()
+        """The limits of members' groups of quotes."""
         self.members: dict[str, list[str]] = {}
         """By member: its accounts in use, in the order of opening."""
         self.orders = NumberTable[Order]()
@@ -94,6 +98,7 @@ class View:
             events.AccountRetired: self._account_retired,
             RegimeProposed: self._regime_proposed,
             RegimeChanged: self._regime_changed,
+            **dict.fromkeys(get_args(QuoteEvent), self._protected),
         }
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)
@@ -358,6 +363,9 @@ class View:
         self.regimes.append(event)
         self.proposed_regime = None
 
+    def _protected(self, event: QuoteEvent) -> None:
+        self.protections.fold(self.accounts[event.account].member, event)
+
     def _day_ended(self, event: events.DayEnded) -> None:
         self.trading_day = event.next_trading_day
         self.proposed_regime = None
@@ -373,27 +381,15 @@ class View:
         """
         looked = 0
         for account in self.accounts.values():
-            for count in account.orders.forget(_is_of_today):
+            for count in account.orders.forget(is_of_today):
                 looked += count
                 if looked >= self._part_events:
                     yield looked
                     looked = 0
-        yield from self.orders.forget(_becomes_past)
+        yield from self.orders.forget(becomes_past)
         yield from self.fills.forget(self._has_order)
 
     def _has_order(self, fill: Fill) -> bool:
         """Return whether one of the two orders of a trade is still known."""
         orders, trade = self.orders, fill.trade
         return orders.get(trade.maker_order_id) is not None or orders.get(trade.taker_order_id) is not None
-
-
-def _is_of_today(order: Order) -> bool:
-    return not order.past
-
-
-def _becomes_past(order: Order) -> bool:
-    """Return whether an order is kept as the day ends; if it is not open, that is its last day."""
-    if order.past:
-        return False
-    order.past = not order.live
-    return True

@@ -14,6 +14,7 @@ import msgspec
 
 from goldx.protocol import terms
 from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
+from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
 
 
@@ -61,6 +62,8 @@ class OrderReplace(MemberCommand, tag=4, frozen=True):
 
 
 class QuoteSet(MemberCommand, tag=5, frozen=True):
+    """Replaces the quote of an account in an instrument. ``group`` is that of its limits; None: the symbol."""
+
     method: ClassVar[str] = "quote.set"
     account: str
     quote_id: str
@@ -70,6 +73,7 @@ class QuoteSet(MemberCommand, tag=5, frozen=True):
     ask_price: int
     ask_quantity: int
     session: str = ""
+    group: str | None = None
 
 
 class QuoteCancel(MemberCommand, tag=6, frozen=True):
@@ -372,6 +376,7 @@ AnyCommand: TypeAlias = (
     | TimetableDelay
     | TradeBust
     | VenueSetRegime
+    | QuoteCommand
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, TypeAlias, get_args
 
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import Leg
+from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 
 
@@ -392,6 +393,7 @@ AnyEvent: TypeAlias = (
     | DayEndProposed
     | RegimeProposed
     | RegimeChanged
+    | QuoteEvent
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -37,6 +37,8 @@ REASONS: Final[dict[str, Reason]] = {
     "RESALE_LOCKED": Reason("gold bought so recently may not be sold yet"),
     "REGIME": Reason("the legal regime of the venue does not allow it; the text says what would be needed"),
     "MAX_HOLDERS": Reason("it would make one holder more than the instrument may have"),
+    "PROTECTION": Reason("a limit of this group of quotes was reached; quote.reset_protection lets it trade again"),
+    "NO_CANCEL_ON_DISCONNECT": Reason("mass quotes need cancel on disconnect, which this session has switched off"),
     "KEY_REUSED": Reason("the Idempotency-Key was given with another request before"),
     "KEY_UNANSWERED": Reason("the first request under this Idempotency-Key has no answer"),
     "RATE_LIMITED": Reason("too many requests in this session; retry_after_ms says when the next is allowed", 429),
@@ -64,6 +66,7 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "DISCONNECT": "the session that placed it ended",
     "REPLACED": "a newer quote, or a lower total, took its place",
     "REGIME": "the legal regime changed or ended, or the next trade was beyond its caps",
+    "PROTECTION": "its group of quotes has reached a limit; `detail` names the group",
     "VENUE": "the venue cancelled it; `detail` says why",
 }
 """Why an order ended without being filled: the ``reason`` of ``order.cancelled``."""

@@ -80,6 +80,13 @@ END_OF_DAY_BY_TWO: Final = 4
 LARGEST_REFERENCE_CHANGE_PERCENT: Final = 10
 """The largest change of a reference price that one person may make; a larger one takes a second person."""
 
+MAX_QUOTE_LEVELS: Final = 10
+"""The most levels of mass quotes that an account may have in an instrument."""
+MAX_MASS_ENTRIES: Final = 50
+"""The most entries of one ``quote.mass``."""
+LONGEST_PROTECTION_WINDOW_MS: Final = 3_600_000
+"""The longest time within which the trades of a group of quotes are added up."""
+
 DEFAULT_BUST_WINDOW_MS: Final = 1_800_000
 """How long after a trade it may be annulled where the instrument's terms do not say it."""
 LONGEST_BUST_WINDOW_MS: Final = 86_400_000

@@ -16,6 +16,7 @@ from goldx.protocol import terms, units
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg, TradeTerms
 from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged
+from goldx.protocol.quote_commands import MassEntry
 from goldx.protocol.units import BadValue
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -114,12 +115,14 @@ _number = _whole(1, 2**63 - 1)
 
 CODECS: dict[str, Codec] = {
     **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), _identifier),
+    "group": _identifier,
     **dict.fromkeys(("owner", "buy_account", "sell_account"), _identifier),
     **dict.fromkeys(("order_id", "trade_id", "maker_order_id", "taker_order_id"), _number),
     **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), _price),
     **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), _price),
     **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), _weight),
-    **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining"), _any_weight),
+    "max_net": _weight,
+    **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining", "bought", "sold"), _any_weight),
     **dict.fromkeys(("amount", "buy_fee", "sell_fee"), _money),
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), _whole(0, 1_000)),
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
@@ -154,6 +157,8 @@ CODECS: dict[str, Codec] = {
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),
     "reopening_steps": _whole(1, 9),
+    "level": _whole(1, terms.MAX_QUOTE_LEVELS),
+    "window_ms": _whole(1, terms.LONGEST_PROTECTION_WINDOW_MS),
     "bust_window_ms": _whole(0, terms.LONGEST_BUST_WINDOW_MS),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),
@@ -177,7 +182,7 @@ def _shape(record: type[msgspec.Struct]) -> _Shape:
     return _Shape(tuple(f.name for f in fields), frozenset(f.name for f in fields if f.required))
 
 
-_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg, TradeTerms)}
+_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg, TradeTerms, MassEntry)}
 
 
 def read_command(method: object, params: object) -> AnyCommand:
@@ -217,7 +222,24 @@ def _read_field(record: type[Any], name: str, value: Any, params: Mapping[str, A
         return tuple(_read_record(Leg, leg, "legs") for leg in value)
     if name == "trade":
         return _read_record(TradeTerms, value, name)
+    if name == "quotes":
+        return _read_quotes(name, value)
+    if record is MassEntry and name in ("bid_quantity", "ask_quantity"):
+        return _any_weight.read(name, value)
     return CODECS[name].read(name, value)
+
+
+def _read_quotes(name: str, value: Any) -> tuple[MassEntry, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= terms.MAX_MASS_ENTRIES:
+        raise BadValue(name, value, f"a list of 1 to {terms.MAX_MASS_ENTRIES} entries")
+    entries: tuple[MassEntry, ...] = tuple(_read_record(MassEntry, entry, name) for entry in value)
+    if len({(entry.symbol, entry.level) for entry in entries}) < len(entries):
+        raise BadValue(name, value, "each level of an instrument once")
+    for entry in entries:
+        for side in ("bid", "ask"):
+            if getattr(entry, f"{side}_quantity") and getattr(entry, f"{side}_price") is None:
+                raise BadValue(f"{side}_price", None, f"given with {side}_quantity")
+    return entries
 
 
 def write_command(command: AnyCommand) -> dict[str, Any]:
@@ -249,6 +271,15 @@ def _write_field(record: Any, name: str, value: Any) -> Any:
         return [
             {"account": leg.account, "asset": leg.asset, "amount": units.format_amount(leg.amount, leg.asset)}
             for leg in value
+        ]
+    if name == "quotes":
+        return [
+            {
+                field: _write_field(entry, field, part)
+                for field, part in msgspec.structs.asdict(entry).items()
+                if part is not None
+            }
+            for entry in value
         ]
     if name == "trade":
         fields = [(field, getattr(value, field)) for field in value.__struct_fields__]

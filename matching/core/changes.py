@@ -62,12 +62,12 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
         elif holder:
             reason, detail = "DUPLICATE_ID", f"{new_id} is order {holder}"
         else:
-            reason, detail = _replace(state, order, new_id, price, total)
+            reason, detail = change(state, order, new_id, price, total)
     if reason:
         state.refuse("order.replace", reason, name, _subject(order_id, client_order_id), detail)
 
 
-def _replace(state: State, order: Order, new_id: str | None, price: int | None, total: int | None) -> tuple[str, str]:
+def change(state: State, order: Order, new_id: str | None, price: int | None, total: int | None) -> tuple[str, str]:
     """Change an order, or return (reason, detail) why it may not be changed like this. None: that property stays."""
     special = order.special
     market = special is not None and special.market

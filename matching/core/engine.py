@@ -14,6 +14,7 @@ import msgspec
 
 from goldx.protocol import commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
+from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.tags import tag_of
 from matching.core import (
@@ -21,11 +22,13 @@ from matching.core import (
     busts,
     changes,
     listing,
+    mass_quotes,
     members,
     phases,
     placing,
     plain,
     planned,
+    protection,
     quotes,
     regime_setting,
     retirement,
@@ -65,6 +68,9 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     commands.TimetableDelay: planned.delay,
     commands.TradeBust: busts.bust,
     VenueSetRegime: regime_setting.set_regime,
+    QuoteMass: mass_quotes.set_quotes,
+    QuoteSetProtection: protection.set_limits,
+    QuoteResetProtection: protection.reset,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from goldx.protocol.units import CASH
 from matching.core.ids import ClientIds
+from matching.core.protection_limits import Protection
 
 UNPUBLISHED: Final = -1
 """A value of ``Balance.published_total`` that no total has, so that the balance is published again."""
@@ -116,15 +117,16 @@ class Balance:
 class Member:
     """A member firm. ``refusal`` is the reason why its new orders are refused, KILLED or HALTED, or empty.
 
-    ``refuse`` changes it.
+    ``refuse`` changes it. ``protections``: the limits of groups of its quotes, by the names of the groups.
     """
 
-    __slots__ = ("accounts", "name", "refusal")
+    __slots__ = ("accounts", "name", "protections", "refusal")
 
     def __init__(self, name: str) -> None:
         self.name: str = name
         self.refusal: str = ""
         self.accounts: list[Account] = []
+        self.protections: dict[str, Protection] = {}
 
     def refuse(self, reason: str) -> None:
         """Refuse new orders of all its accounts for a reason, or accept them again if the reason is empty."""
@@ -146,6 +148,7 @@ class Account:
         "cash",
         "ids",
         "kind",
+        "levels",
         "member",
         "name",
         "older_ids",
@@ -165,6 +168,8 @@ class Account:
         self.ids: ClientIds = ClientIds()
         self.older_ids: set[str] = set()
         self.quotes: dict[str, str] = {}
+        self.levels: dict[str, dict[int, int]] = {}
+        """By symbol and ``open_quotes.slot``: the number of the newest order there, which may be over."""
         self.retired: bool = False
         self.refusal: str = member.refusal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goldx.protocol.terms import BUY, CANCEL_MAKER
 from goldx.protocol.units import BASIS_POINTS, MG_PER_GRAM
-from matching.core import fees, pending_stops, self_trade
+from matching.core import fees, pending_stops, protection, self_trade
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
 from matching.core.resting import shrink
@@ -116,6 +116,8 @@ def trade(
         shrink(state, taker, quantity)
     elif not taker.remaining:
         state.finish(taker)
+    if maker.special is not None or taker.special is not None:
+        protection.count_trade(state, maker, taker, quantity)
 
 
 def _exchange(
@@ -155,7 +157,7 @@ def could_fill(state: State, order: Order) -> bool:
     """Return whether a fill-or-kill order would fill completely now. Changes nothing. O(orders it would meet).
 
     Hidden quantity counts. Quantity of the same owner does not, and ends the search unless the order's self-trade mode
-    cancels it.
+    cancels it. Nor do quotes that the trades before them would cancel by reaching the limit of their group.
     """
     instrument = order.instrument
     buying = order.side == BUY
@@ -165,6 +167,7 @@ def could_fill(state: State, order: Order) -> bool:
     centre = instrument.last or instrument.reference
     wanted = order.remaining
     room = state.room()
+    trial = protection.Trial(state.now)
     amount = 0
     for level in instrument.opposite(order.side).levels_up_to(order.price):
         price = _median_price(instrument, order, level.price) if instrument.median else level.price
@@ -176,8 +179,12 @@ def could_fill(state: State, order: Order) -> bool:
         maker = level.head
         while maker is not None and found < wanted:
             if maker.account.owner != order.account.owner:
-                found += maker.visible()
-                hidden += maker.remaining - maker.visible()
+                limits = protection.of_order(maker)
+                if limits is not None:
+                    found += trial.take(maker, limits, wanted - found)
+                else:
+                    found += maker.visible()
+                    hidden += maker.remaining - maker.visible()
             elif order.self_trade_mode() != CANCEL_MAKER:
                 blocked = True  # also for hidden quantity, which queues behind it
                 break

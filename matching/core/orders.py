@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 class Special:
     """The uncommon properties of an order. Prices in fen per fine gram, quantities in fine mg, times in ms."""
 
-    __slots__ = ("display", "expire_at", "market", "pending", "post_only", "quote_id", "shown", "stop_price", "stp")
+    __slots__ = (
+        "display",
+        "expire_at",
+        "group",
+        "level",
+        "market",
+        "pending",
+        "post_only",
+        "quote_id",
+        "shown",
+        "stop_price",
+        "stp",
+    )
 
     def __init__(self) -> None:
         self.market: bool = False
@@ -36,6 +48,10 @@ class Special:
         self.post_only: bool = False
         self.stp: int = terms.CANCEL_TAKER
         self.quote_id: str | None = None
+        self.group: str = ""
+        """The group of limits of a quote; empty for every other order."""
+        self.level: int = 0
+        """The level of a side of mass quotes; 0 for every other order."""
 
 
 class Order:

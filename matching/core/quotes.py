@@ -1,7 +1,8 @@
 """Quotes: a market maker's bid and ask, replaced together in one step.
 
 A quote is two DAY limit orders with the client ids ``<quote_id>/bid`` and ``<quote_id>/ask``. An account has at most
-one open quote in a symbol: a new one cancels what is left of the old one (REPLACED) and may use its money and gold.
+one open quote in a symbol: a new one cancels what is left of the old one (REPLACED) and may use its money and gold. A
+quote belongs to a group, for which its member may set limits (``matching.core.protection``).
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import entry, fees, phases, regime
+from matching.core import entry, fees, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
+from matching.core.open_quotes import of_symbol, open_quote
 from matching.core.orders import Order, Special
 from matching.core.placing import accept, guard_refusal, price_refusal, quantity_refusal
 from matching.core.state import State
@@ -19,7 +21,8 @@ from matching.core.state import State
 
 def set_quote(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``quote.set``: it is refused as a whole, or both sides enter, the bid first."""
-    _, name, quote_id, symbol, bid_price, bid_quantity, ask_price, ask_quantity, session = command
+    _, name, quote_id, symbol, bid_price, bid_quantity, ask_price, ask_quantity, session, given_group = command
+    group: str = given_group or symbol
     instrument = state.instruments.get(symbol)
     account = state.accounts.get(name)
     if instrument is None or account is None:
@@ -32,6 +35,8 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     holder = account.ids.find(quote_id + "/bid")
     if holder:
         return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {holder}")
+    if protection.is_frozen(account.member, group):
+        return state.refuse("quote.set", protection.REASON, name, quote_id)
     reason = phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
     old = open_quote(state, account, symbol)
     bid_cost = 0
@@ -61,6 +66,7 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     ):
         special = Special()
         special.quote_id = quote_id
+        special.group = group
         order = state.free_orders.pop() if state.free_orders else Order()
         number = state.last_order_id + 1
         client_order_id = quote_id + word
@@ -69,33 +75,27 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
         order.reserved = reserved
         order.special = special
         accept(state, order, False)
-        entry.enter(state, order)
+        if protection.is_frozen(account.member, group):  # the bid has reached a limit
+            state.cancel(order, protection.REASON, group)
+        else:
+            entry.enter(state, order)
     return None
 
 
 def cancel_quote(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``quote.cancel``: cancel the bid, then the ask."""
+    """Apply ``quote.cancel``: cancel the bid, then the ask, and all levels of mass quotes, the oldest first."""
     _, name, symbol = command
     account = state.accounts.get(name)
     if symbol not in state.instruments:
         return state.refuse("quote.cancel", "UNKNOWN_SYMBOL", name, symbol)
     if account is None:
         return state.refuse("quote.cancel", "UNKNOWN_ACCOUNT", name, symbol)
-    orders = open_quote(state, account, symbol)
+    orders = of_symbol(state, account, symbol)
     if not orders:
         return state.refuse("quote.cancel", "UNKNOWN_ORDER", name, symbol)
     for order in orders:
         state.cancel(order, "USER")
     return None
-
-
-def open_quote(state: State, account: Account, symbol: str) -> list[Order]:
-    """Return the sides of an account's quote in a symbol that are still open, the bid first."""
-    quote_id = account.quotes.get(symbol)
-    if quote_id is None:
-        return []
-    sides = [state.find_order(account, quote_id + word) for word in ("/bid", "/ask")]
-    return [side for side in sides if side is not None]
 
 
 def _refusal_of_terms(

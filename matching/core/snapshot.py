@@ -21,7 +21,9 @@ from matching.core.book import Side
 from matching.core.holdings import Account, Balance, Member
 from matching.core.ids import ClientIds
 from matching.core.instrument import Definition, Instrument
+from matching.core.open_quotes import slot
 from matching.core.orders import Order, Special
+from matching.core.protection_limits import Protection
 from matching.core.regime_terms import Regime
 from matching.core.state import NO_ORDER, Due, State
 
@@ -41,7 +43,7 @@ def write(state: State) -> bytes:
         state.fees_collected,
         list(state.references),
         list(state.previous_references),
-        [(member.name, member.refusal) for member in state.members.values()],
+        [_write_member(member) for member in state.members.values()],
         [_write_account(account) for account in state.accounts.values()],
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
@@ -84,9 +86,8 @@ def read(data: bytes) -> State:
     state.at = state.now
     state.references = dict.fromkeys(references)
     state.previous_references = dict.fromkeys(previous_references)
-    for name, refusal in members:
-        state.members[name] = member = Member(name)
-        member.refuse(refusal)
+    for record in members:
+        _read_member(state, record)
     for record in accounts:
         _read_account(state, record)
     for record in instruments:
@@ -110,6 +111,27 @@ def read(data: bytes) -> State:
     heapify(state.timetable)
     state.find_next_due()
     return state
+
+
+def _write_member(member: Member) -> tuple[Any, ...]:
+    limits = [
+        (group, p.window_ms, p.max_quantity, p.max_net, p.frozen, list(p.trades))
+        for group, p in member.protections.items()
+    ]
+    return (member.name, member.refusal, limits) if limits else (member.name, member.refusal)
+
+
+def _read_member(state: State, record: Any) -> None:
+    name, refusal, *newer = record
+    state.members[name] = member = Member(name)
+    member.refuse(refusal)
+    for group, window_ms, max_quantity, max_net, frozen, trades in newer[0] if newer else ():
+        member.protections[group] = protection = Protection(window_ms, max_quantity, max_net)
+        protection.frozen = frozen
+        for time, bought, sold in trades:
+            protection.trades.append((time, bought, sold))
+            protection.bought += bought
+            protection.sold += sold
 
 
 def _write_account(account: Account) -> tuple[Any, ...]:
@@ -245,7 +267,7 @@ def _write_order(order: Order) -> tuple[Any, ...]:
         order.reserved,
         order.remaining,
         order.residue,
-        None if order.special is None else _write_special(order.special),
+        None if order.special is None else _write_special(order.special, order.instrument.symbol),
     )
 
 
@@ -271,12 +293,14 @@ def _read_order(state: State, instrument: Instrument, record: Any) -> Order:
     order.reserved = reserved
     order.remaining = remaining
     order.residue = residue
-    order.special = None if special is None else _read_special(special)
+    order.special = None if special is None else _read_special(special, instrument.symbol)
+    if order.special is not None and order.special.level:
+        account.levels.setdefault(instrument.symbol, {})[slot(order.special.level, side)] = number
     return order
 
 
-def _write_special(special: Special) -> tuple[Any, ...]:
-    return (
+def _write_special(special: Special, symbol: str) -> tuple[Any, ...]:
+    written: tuple[Any, ...] = (
         special.market,
         special.display,
         special.shown,
@@ -287,9 +311,12 @@ def _write_special(special: Special) -> tuple[Any, ...]:
         special.stp,
         special.quote_id,
     )
+    if special.level:
+        return (*written, special.group, special.level)
+    return written if special.group in ("", symbol) else (*written, special.group)
 
 
-def _read_special(record: Any) -> Special:
+def _read_special(record: Any, symbol: str) -> Special:
     special = Special()
     (
         special.market,
@@ -301,5 +328,10 @@ def _read_special(record: Any) -> Special:
         special.post_only,
         special.stp,
         special.quote_id,
+        *newer,
     ) = record
+    if special.quote_id is not None:
+        special.group = newer[0] if newer else symbol
+    if len(newer) > 1:
+        special.level = newer[1]
     return special

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldx.protocol import commands, events
+from goldx.protocol.quote_events import ProtectionReset, ProtectionSet, ProtectionTriggered
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.tags import tag_of
 
@@ -48,3 +49,6 @@ TRADE_BUST_PROPOSED: Final[object] = tag_of(events.TradeBustProposed)
 TRADE_BUSTED: Final[object] = tag_of(events.TradeBusted)
 REGIME_PROPOSED: Final[object] = tag_of(RegimeProposed)
 REGIME_CHANGED: Final[object] = tag_of(RegimeChanged)
+PROTECTION_SET: Final[object] = tag_of(ProtectionSet)
+PROTECTION_TRIGGERED: Final[object] = tag_of(ProtectionTriggered)
+PROTECTION_RESET: Final[object] = tag_of(ProtectionReset)

@@ -71,6 +71,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     for account in state.accounts.values():
         _free_ids(state, account, keep_a_day=rules > 0)
         account.quotes = {}
+        account.levels = {}
         for balance in account.balances.values():
             if balance.start_day(state.day):
                 state.touched.append(balance)

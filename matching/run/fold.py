@@ -5,13 +5,13 @@ Each program that needs the state of a shard (the leading engine, recovery, veri
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 import structlog
 from msgspec.structs import astuple
 
-from goldx.protocol.commands import COMMANDS, AnyCommand, HoldingSettle, TradeBust
+from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.tags import tag_of
 from goldx.streams.chains import CommandChains, EventBody, encode_outcomes, event_body
 from goldx.streams.entries import BEGINNING, Position
@@ -23,6 +23,15 @@ log = structlog.get_logger()
 _decode_tuple = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
 
 _TAGS = {command: (tag_of(command),) for command in COMMANDS}
+
+
+def _has_records(kind: Any) -> bool:
+    """Return whether a type is a record, or is made of some."""
+    return (isinstance(kind, type) and issubclass(kind, msgspec.Struct)) or any(map(_has_records, get_args(kind)))
+
+
+_NESTED = {kind for kind in COMMANDS if any(_has_records(field.type) for field in msgspec.structs.fields(kind))}
+"""The commands that have records within the record."""
 
 COMMANDS_PER_BATCH: Final = 32
 """Commands that are applied before their events are encoded: few enough that these are still in the processor's cache,
@@ -61,7 +70,7 @@ def read_frame(data: bytes) -> CommandFrame | None:
 def command_tuple(command: AnyCommand) -> tuple[Any, ...]:
     """Return a command in the plain form of the core: what MessagePack decodes to without the type."""
     kind = type(command)
-    if kind is HoldingSettle or kind is TradeBust:  # records within the record
+    if kind in _NESTED:
         return _decode_tuple(encode(command))
     return _TAGS[kind] + astuple(command)
 

@@ -8,6 +8,8 @@ from tests.planted_bugs import (
     closing,
     compiled_build,
     core,
+    core_makers,
+    core_mass_quotes,
     core_regime,
     leading,
     load_out,
@@ -56,6 +58,19 @@ AREAS = (
         ("tests/matching/core/test_regime.py", "tests/matching/core/test_holders.py"),
         ("--noconftest",),
         core_regime.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "makers",
+        "matching/core",
+        (
+            "tests/matching/core/test_protection.py",
+            "tests/matching/core/test_mass_quotes.py",
+            "tests/matching/core/test_against_model.py",
+            "tests/matching/core/test_replay_equality.py",
+        ),
+        ("--noconftest", "-x", "-k", "test_protection or test_mass_quotes or market_makers"),
+        (*core_makers.BUGS, *core_mass_quotes.BUGS),
         may_hang=False,
     ),
     Area(

@@ -32,8 +32,8 @@ BUGS = (
     Bug(
         "fill-or-kill counts own quantity",
         "matcher.py",
-        "            if maker.account.owner != order.account.owner:\n                found += maker.visible()\n",
-        "            if maker.account.owner:\n                found += maker.visible()\n",
+        "            if maker.account.owner != order.account.owner:\n                limits",
+        "            if maker.account.owner:\n                limits",
     ),
     Bug(
         "fill-or-kill sees only what is shown",

@@ -290,8 +290,8 @@ BUGS = (
     Bug(
         "a snapshot shows a whole slice again",
         "snapshot.py",
-        "    order.special = None if special is None else _read_special(special)\n",
-        "    order.special = None if special is None else _read_special(special)\n"
+        "    order.special = None if special is None else _read_special(special, instrument.symbol)\n",
+        "    order.special = None if special is None else _read_special(special, instrument.symbol)\n"
         "    if order.special is not None:\n"
         "        order.special.shown = min(order.special.display, remaining)\n",
     ),

@@ -79,7 +79,7 @@ BUGS = (
     Bug(
         "cancels are refused on a full disk",
         SEQUENCER,
-        "pressure.disk_full is not None and isinstance(command, REFUSED_ON_FULL_DISK):",
+        "pressure.disk_full is not None and places:",
         "pressure.disk_full is not None:",
     ),
     Bug(

@@ -26,6 +26,7 @@ def test_every_area_has_bugs_and_tests() -> None:
     names = [
         "core",
         "regime",
+        "makers",
         "protocol",
         "timetable",
         "leading",
@@ -71,7 +72,13 @@ def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
     assert not judge("bug", 1, by_limit, may_hang=False).noticed
     assert not judge("bug", None, "", may_hang=False).noticed
     assert judge("bug", 1, "FAILED tests/a/test_b.py::test_c\n", may_hang=False).noticed
-    assert [area.name for area in AREAS if not area.may_hang] == ["core", "regime", "protocol", "compiled build"]
+    assert [area.name for area in AREAS if not area.may_hang] == [
+        "core",
+        "regime",
+        "makers",
+        "protocol",
+        "compiled build",
+    ]
 
 
 @pytest.mark.parametrize("code", [2, 3, 4, 5])

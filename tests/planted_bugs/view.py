@@ -236,19 +236,19 @@ BUGS = (
     ),
     Bug(
         "open orders are dropped at the end of the day",
-        "view.py",
+        "orders.py",
         "    order.past = not order.live\n",
         "    order.past = True\n",
     ),
     Bug(
         "orders that ended today are dropped at the end of the day",
-        "view.py",
+        "orders.py",
         "    if order.past:\n        return False\n",
         "    if not order.live:\n        return False\n",
     ),
     Bug(
         "the client ids of orders that ended today are dropped at the end of the day",
-        "view.py",
+        "orders.py",
         "    return not order.past\n",
         "    return order.live\n",
     ),

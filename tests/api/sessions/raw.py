@@ -12,12 +12,15 @@ from tests.api.conftest import ShardServices
 
 
 @contextlib.asynccontextmanager
-async def logged_on(services: ShardServices, server: GatewayServer) -> AsyncIterator[ClientConnection]:
-    """A connection of the first member, without the client, which would drop messages received twice."""
+async def logged_on(services: ShardServices, server: GatewayServer, **session: str) -> AsyncIterator[ClientConnection]:
+    """A connection of the first member, without the client, which would drop messages received twice.
+
+    ``session`` may give the session a name.
+    """
     key = services.keys["FIRM-A"]
     async with connect(server.url.replace("http", "ws") + "/ws", proxy=None, max_size=None) as connection:
         nonce = (await ask(connection, "session.challenge", key_id=key.key_id))["nonce"]
-        await ask(connection, "session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex())
+        await ask(connection, "session.logon", key_id=key.key_id, signature=key.sign(nonce.encode()).hex(), **session)
         yield connection
 
 

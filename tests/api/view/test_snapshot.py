@@ -14,6 +14,7 @@ from api.view.candles import Candles
 from api.view.channels import Channel
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
+from api.view.protections import Protections
 from api.view.snapshot import SnapshotFailed
 from api.view.tables import NameTable, NumberTable
 from api.view.view import View
@@ -33,6 +34,7 @@ def shown(view: View) -> dict[str, Any]:
     return {
         "day": (view.trading_day, view.sequence, view.position, view.at, view.beginning, view.previous),
         "members": view.members,
+        "protections": {member: view.protections.write(member) for member in view.members},
         "orders": [(write_order(order), write_trades(order, view.fills)) for order in view.orders.values()],
         "ids": {
             name: [(key, order.order_id) for key, order in account.orders.items()]
@@ -58,7 +60,7 @@ NOT_WRITTEN = {"__orig_class__", "_kept", "_written", "_unread_left", "recording
 """Attributes that differ in a restored view: what channels keep, and who listens."""
 CHECKSUMS = {"_levels_checksum", "_orders_checksum"}
 """They are computed when they are needed."""
-OWN = (View, Account, OrderOwners, MarketData, Book, Candles, Channel, NumberTable, NameTable)
+OWN = (View, Account, OrderOwners, MarketData, Book, Candles, Channel, NumberTable, NameTable, Protections)
 
 
 def everything(value: Any) -> Any:

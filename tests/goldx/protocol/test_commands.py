@@ -32,6 +32,9 @@ TAGS_OF_COMMANDS = {
     "timetable.delay": 24,
     "trade.bust": 25,
     "venue.set_regime": 26,
+    "quote.set_protection": 40,
+    "quote.reset_protection": 41,
+    "quote.mass": 42,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -67,6 +70,9 @@ TAGS_OF_EVENTS = {
     "trade.busted": 30,
     "regime.proposed": 32,
     "regime.changed": 33,
+    "protection.set": 50,
+    "protection.triggered": 51,
+    "protection.reset": 52,
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from goldx.protocol import terms, units, wire
 from goldx.protocol.commands import BY_METHOD, AnyCommand, Leg, TradeTerms
 from goldx.protocol.events import EVENTS, AnyEvent, Trade
+from goldx.protocol.quote_commands import MassEntry
 from goldx.protocol.units import BadValue
 
 # Other files cover what is tested here. These long sequences would take three times as long while it is measured.
@@ -23,12 +24,16 @@ plain = st.text("abc XYZ 金-", max_size=20)
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), identifiers),
+    "group": identifiers,
     **dict.fromkeys(("owner", "buy_account", "sell_account"), identifiers),
     "asset": st.sampled_from(["CNY", "AU9999"]),
     **dict.fromkeys(("order_id", "trade_id", "maker_order_id", "taker_order_id"), st.integers(1, 2**63 - 1)),
     **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), prices),
     **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), prices),
     **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), weights),
+    **dict.fromkeys(("max_net", "bought", "sold"), weights),
+    "level": st.integers(1, terms.MAX_QUOTE_LEVELS),
+    "window_ms": st.integers(1, terms.LONGEST_PROTECTION_WINDOW_MS),
     **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining"), weights),
     **dict.fromkeys(("amount", "buy_fee", "sell_fee", "total", "reserved", "locked", "unwithdrawable"), amounts),
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), st.integers(0, 1_000)),
@@ -81,9 +86,22 @@ def records(draw: st.DrawFn, record: type[Any]) -> Any:
             values["legs"] = tuple(draw(st.lists(records(Leg), min_size=1, max_size=3)))
         elif field.name == "trade":
             values["trade"] = draw(records(TradeTerms))
+        elif field.name == "quotes":
+            levels = draw(st.lists(records(MassEntry), min_size=1, max_size=3, unique_by=lambda q: (q.symbol, q.level)))
+            values["quotes"] = tuple(map(with_prices, levels))
         else:
             values[field.name] = draw(VALUES[field.name])
     return record(**values)
+
+
+def with_prices(entry: MassEntry) -> MassEntry:
+    """Return an entry whose sides have a price wherever they have a quantity."""
+    bid, ask = entry.bid_price or 1, entry.ask_price or 1
+    return msgspec.structs.replace(
+        entry,
+        bid_price=bid if entry.bid_quantity else entry.bid_price,
+        ask_price=ask if entry.ask_quantity else entry.ask_price,
+    )
 
 
 json_values = st.recursive(

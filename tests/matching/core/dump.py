@@ -39,6 +39,11 @@ def dump_engine(engine: Engine) -> Dump:
             if (b.total, b.reserved, b.locked, b.unwithdrawable) != (0, 0, 0, 0)
         },
         "members": {name: member.refusal for name, member in state.members.items()},
+        "limits": {
+            (name, group): (p.window_ms, p.max_quantity or None, p.max_net or None, p.frozen, p.within(state.now))
+            for name, member in state.members.items()
+            for group, p in member.protections.items()
+        },
         "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
         "retired": [account.name for account in state.accounts.values() if account.retired],
         "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
@@ -86,6 +91,8 @@ def _special(special: Special) -> Any:
         special.post_only,
         special.stp,
         special.quote_id,
+        special.group,
+        special.level,
     )
 
 
@@ -129,6 +136,8 @@ def dump_model(model: Model) -> Dump:
                     order.post_only,
                     order.stp,
                     order.quote_id,
+                    order.group,
+                    order.level,
                 ),
             }
             for order in sorted(model.orders, key=lambda o: o.order_id)
@@ -137,6 +146,16 @@ def dump_model(model: Model) -> Dump:
         "members": {
             name: "KILLED" if member.killed else "HALTED" if member.halted else ""
             for name, member in model.members.items()
+        },
+        "limits": {
+            of: (
+                limits.window_ms,
+                limits.max_quantity,
+                limits.max_net,
+                limits.frozen,
+                (limits.traded(model.at, terms.BUY), limits.traded(model.at, terms.SELL)),
+            )
+            for of, limits in model.limits.items()
         },
         "ids": {account.name: account.used_ids for account in model.accounts.values()},
         "retired": [account.name for account in model.accounts.values() if account.retired],

@@ -16,6 +16,7 @@ from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
 from tests.matching.core.dice import Dice
 from tests.matching.core.driving import apply, changed
+from tests.matching.core.flows_of_makers import maker_steps
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.trade_terms import terms_of
 
@@ -140,6 +141,7 @@ class Flow:
             self.venue_cancel,
             self.retire,
             lambda: regime_steps(self),
+            lambda: maker_steps(self),
             commands.ClockTick,
         )
 

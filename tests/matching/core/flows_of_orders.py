@@ -1,4 +1,4 @@
-"""Generated command sequences that are mostly orders: deep books, and the plain orders of every day."""
+"""Generated command sequences that are mostly orders: deep books, plain orders of every day, quotes of makers."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -6,6 +6,7 @@ from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
 from tests.matching.core.driving import changed
 from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow, owner_of
+from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
 
 
 class DeepFlow(Flow):
@@ -91,3 +92,36 @@ class PlainFlow(Flow):
         return commands.OrderPlace(
             account, client_id, self.symbol(), side, terms.LIMIT, quantity, price, lasts, session=self.session()
         )
+
+
+class MakerFlow(Flow):
+    """Quotes of several accounts in groups with limits, orders that sweep through them, and auctions of both."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        for symbol in SYMBOLS:
+            yield commands.InstrumentDefine(symbol, maker_fee_bp=2, taker_fee_bp=5)
+        for account, member in ACCOUNTS.items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account) if self.chance(50) else None)
+            for asset in (units.CASH, *SYMBOLS):
+                yield commands.HoldingAdjust(account, asset, 10**9, f"{account}-{asset}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        of_makers = [lambda: grouped_quote(self)] * 12 + [lambda: sweep(self)] * 8 + [lambda: maker_steps(self)] * 6
+        of_makers += [lambda: mass(self)] * 12
+        limiting = [lambda: limits(self), lambda: limits(self)] + [lambda: reset(self)] * 9
+        return (
+            *of_makers,
+            *limiting,
+            *([self.place] * 6),
+            self.cancel,
+            self.quote_cancel,
+            self.phase,
+            self.end_day,
+            self.session_close,
+        )
+
+    def phase(self) -> AnyCommand:
+        return commands.MarketSetPhase(self.symbol(), self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 3)))

@@ -13,14 +13,14 @@ from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
-from tests.matching.core.model_orders import OrderCommands
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused, is_ahead, possible_days
+from tests.matching.core.model_quotes import QuoteCommands
 
 Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
 
 
-class Model(Busts, OrderCommands):
+class Model(Busts, QuoteCommands):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
     asked_to_end: tuple[str, str] = ("", "")

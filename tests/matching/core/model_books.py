@@ -10,6 +10,7 @@ from goldx.protocol.regime_commands import VenueSetRegime
 from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_parts import Account, Instrument, Member, Order, could_use, fee_after
+from tests.matching.core.model_protection import Limits, protect
 
 
 class Books:
@@ -28,6 +29,8 @@ class Books:
         self.trading_day = ""
         self.instruments: dict[str, Instrument] = {}
         self.members: dict[str, Member] = {}
+        self.limits: dict[tuple[str, str], Limits] = {}
+        """By member and group of quotes."""
         self.accounts: dict[str, Account] = {}
         self.regime: VenueSetRegime | None = None
         self.asked_regime: tuple[list[Any] | None, str] = (None, "")
@@ -38,6 +41,8 @@ class Books:
         self.proposed: dict[str, tuple[dict[str, Any], str]] = {}
         """By symbol: the terms of an instrument that only one person has given so far, and that person."""
         self.orders: list[Order] = []
+        self.coming: list[Order] = []
+        """New orders of a mass quote whose money and gold are reserved, and which have not entered yet."""
         self.fees_collected = 0
         self.out: list[AnyEvent] = []
         self.touched: list[tuple[str, str]] = []
@@ -64,7 +69,7 @@ class Books:
         self.touch(order.account, units.CASH if order.side == terms.BUY else order.symbol)
 
     def reserved(self, account: Account, asset: str) -> int:
-        uses = [could_use(o, self.instruments[o.symbol]) for o in self.orders if o.account is account]
+        uses = [could_use(o, self.instruments[o.symbol]) for o in self.orders + self.coming if o.account is account]
         return sum(amount for used, amount in uses if used == asset)
 
     def locked(self, account: Account, asset: str) -> int:
@@ -313,6 +318,7 @@ class Books:
                 self.orders.remove(order)
             elif order.turn and order.shown == 0:
                 self.refresh(order)
+        protect(self, (maker, taker), quantity)
 
     def hold_back(self, buyer: Account, seller: Account, instrument: Instrument, quantity: int, earned: int) -> None:
         """Lock bought gold for some trading days, and forbid the withdrawal of a part of the proceeds today."""

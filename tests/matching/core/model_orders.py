@@ -1,4 +1,4 @@
-"""The model's commands of members: orders, replacements, cancellations, quotes; and deposits and withdrawals."""
+"""The model's commands of members: orders, replacements, cancellations; and deposits and withdrawals."""
 
 from dataclasses import replace as copy_with
 
@@ -151,6 +151,18 @@ class OrderCommands(Regimes):
         self.accept(order)
 
     def accept(self, order: Order) -> None:
+        """Accept an order, and let it enter unless it waits for its stop price."""
+        self.place_aside(order)
+        if order.stop_price is None:
+            self.enter(order)
+            return
+        order.pending = True
+        last = self.instruments[order.symbol].last
+        if last is not None and is_reached(order, last):
+            self.triggered.append(order)
+
+    def place_aside(self, order: Order) -> None:
+        """Make an order an open one that has not entered yet."""
         self.last_order_id = order.order_id
         self.orders.append(order)
         self.use_id(order.account, order.client_order_id, order.order_id)
@@ -174,13 +186,6 @@ class OrderCommands(Regimes):
             order.persist or None,
             order.quote_id,
         )
-        if order.stop_price is None:
-            self.enter(order)
-            return
-        order.pending = True
-        last = self.instruments[order.symbol].last
-        if last is not None and is_reached(order, last):
-            self.triggered.append(order)
 
     # Replacing
 
@@ -248,53 +253,6 @@ class OrderCommands(Regimes):
             self.cancel_each([o for o in mine if o.session.strip("+").split("/")[0] == key], "DISCONNECT")
         else:
             self.cancel_each([o for o in mine if o.session == c.session], "DISCONNECT")
-
-    # Quotes
-
-    def do_quote_set(self, c: commands.QuoteSet) -> None:
-        if c.symbol not in self.instruments:
-            raise Refused("UNKNOWN_SYMBOL")
-        instrument, account = self.instruments[c.symbol], self.account(c.account)
-        self.check_permission(account)
-        self.check_regime()
-        names = f"{c.quote_id}/bid", f"{c.quote_id}/ask"
-        if names[0] in account.used_ids:
-            raise Refused("DUPLICATE_ID")
-        self.check_phase(instrument, terms.LIMIT, terms.DAY, False)
-        for price in (c.bid_price, c.ask_price):
-            self.check_price(instrument, price)
-        if c.bid_price >= c.ask_price:
-            raise Refused("BAD_PRICE")
-        for quantity in (c.bid_quantity, c.ask_quantity):
-            self.check_quantity(instrument, quantity)
-        old = self.live_quote(account, c.symbol)
-        sides = []
-        wanted = ((terms.BUY, c.bid_price, c.bid_quantity), (terms.SELL, c.ask_price, c.ask_quantity))
-        for name, (side, price, quantity) in zip(names, wanted, strict=True):
-            order = Order(0, account, name, c.symbol, side, terms.LIMIT, price, quantity, terms.DAY)
-            order.remaining, order.session, order.quote_id = quantity, c.session, c.quote_id
-            sides.append(order)
-        for order in sides:
-            self.check_guards(order, instrument)
-        for order in sides:
-            freed = sum(could_use(o, instrument)[1] for o in old if o.side == order.side)
-            self.check_funds(order, freed)
-        for order in sorted(old, key=lambda o: o.side):
-            self.cancel(order, "REPLACED")
-        for order in sides:
-            order.order_id = self.last_order_id + 1
-            self.accept(order)
-
-    def live_quote(self, account: Account, symbol: str) -> list[Order]:
-        return [o for o in self.orders if o.account is account and o.symbol == symbol and o.quote_id is not None]
-
-    def do_quote_cancel(self, c: commands.QuoteCancel) -> None:
-        if c.symbol not in self.instruments:
-            raise Refused("UNKNOWN_SYMBOL")
-        live = self.live_quote(self.account(c.account), c.symbol)
-        if not live:
-            raise Refused("UNKNOWN_ORDER")
-        self.cancel_each(live, "USER")
 
     # Deposits and withdrawals
 

@@ -98,6 +98,9 @@ class Order:
     persist: bool = False
     session: str = ""
     quote_id: str | None = None
+    group: str = ""
+    level: int = 0
+    """The level of a side of mass quotes; 0 for every other order."""
     remaining: int = 0
     filled: int = 0
     shown: int = 0

@@ -16,7 +16,7 @@ from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import DeepFlow, PlainFlow
+from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
@@ -111,3 +111,15 @@ def test_plain_orders(seed: int) -> None:
         pair.step(at, command)
     assert pair.happened["trade"] > 40
     assert pair.happened["order.cancelled"] > 40
+
+
+def test_market_makers() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(6):
+        pair = Pair()
+        for at, command in MakerFlow(SeededDice(Random(SEED + seed))).steps(200):
+            pair.step(at, command)
+        happened += pair.happened
+    print(dict(happened))
+    assert happened["protection.triggered"] > 20
+    assert happened["order.replaced"] > 5, "sides of mass quotes that are reduced where they are"

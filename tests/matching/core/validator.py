@@ -13,6 +13,7 @@ from matching.core import fees
 from matching.core.engine import Engine
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
+from matching.core.open_quotes import of_level
 from matching.core.orders import Order
 from matching.core.state import State
 from tests.amounts import money_of
@@ -42,6 +43,8 @@ def validate(engine: Engine) -> None:
     assert list(state.orders) == sorted(state.orders)
     check_timetable(state)
     check_regime(state)
+    check_protections(state)
+    check_levels(state)
     assert all(0 < number <= state.last_trade_id for number in (*state.busted, *state.bust_proposals))
     assert state.busted.keys().isdisjoint(state.bust_proposals), "a trade is annulled and proposed"
     assert state.fees_collected >= 0
@@ -169,6 +172,40 @@ def check_regime(state: State) -> None:
         if regime is not None and not regime.allows(terms.ORDER_BOOK, state.trading_day):
             assert not state.orders, "an order is open under a regime without the order book"
             assert instrument.phase in (terms.CLOSED, terms.HALTED)
+
+
+def check_levels(state: State) -> None:
+    """Check that every side of mass quotes is found by its level, and that there is one at most."""
+    for account in state.accounts.values():
+        found = {}
+        for order in state.orders.values():
+            if order.account is account and order.special is not None and order.special.level:
+                key = (order.instrument.symbol, order.special.level, order.side)
+                assert key not in found, f"{account.name}: two orders at {key}"
+                found[key] = order
+        for (symbol, level, side), order in found.items():
+            assert of_level(state, account, symbol, level, side) is order
+        known = [n for slots in account.levels.values() for n in slots.values() if n in state.orders]
+        assert sorted(known) == sorted(order.order_id for order in found.values())
+
+
+def check_protections(state: State) -> None:
+    """Check the sums of the groups of quotes; a group that has reached a limit has no open quote."""
+    for order in state.orders.values():
+        special = order.special
+        is_quote = special is not None and special.quote_id is not None
+        group = "" if special is None else special.group
+        assert is_quote == bool(group), f"order {order.order_id} is a quote without a group, or no quote in one"
+        limits = order.account.member.protections.get(group)
+        assert limits is None or not limits.frozen, f"quote {order.order_id} is open in {group}, which is frozen"
+    for member in state.members.values():
+        for group, limits in member.protections.items():
+            times = [time for time, _, _ in limits.trades]
+            assert times == sorted(set(times)), f"{group}: the trades are not in order"
+            assert limits.bought == sum(bought for _, bought, _ in limits.trades)
+            assert limits.sold == sum(sold for _, _, sold in limits.trades)
+            traded = sum(limits.within(state.now))  # a net limit may be passed as older trades leave the window
+            assert limits.frozen or not limits.max_quantity or traded < limits.max_quantity, f"{group}: beyond it"
 
 
 class Conservation:
