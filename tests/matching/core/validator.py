@@ -176,17 +176,16 @@ def check_regime(state: State) -> None:
 
 def check_levels(state: State) -> None:
     """Check that every side of mass quotes is found by its level, and that there is one at most."""
-    for account in state.accounts.values():
-        found = {}
-        for order in state.orders.values():
-            if order.account is account and order.special is not None and order.special.level:
-                key = (order.instrument.symbol, order.special.level, order.side)
-                assert key not in found, f"{account.name}: two orders at {key}"
-                found[key] = order
-        for (symbol, level, side), order in found.items():
-            assert of_level(state, account, symbol, level, side) is order
-        known = [n for slots in account.levels.values() for n in slots.values() if n in state.orders]
-        assert sorted(known) == sorted(order.order_id for order in found.values())
+    found: dict[tuple[str, str, int, int], Order] = {}
+    for order in state.orders.values():
+        if order.special is not None and order.special.level:
+            key = (order.account.name, order.instrument.symbol, order.special.level, order.side)
+            assert key not in found, f"two orders at {key}"
+            found[key] = order
+            assert of_level(state, order.account, *key[1:]) is order
+    levels = [slots for account in state.accounts.values() for slots in account.levels.values()]
+    known = [number for slots in levels for number in slots.values() if number in state.orders]
+    assert sorted(known) == sorted(order.order_id for order in found.values())
 
 
 def check_protections(state: State) -> None:
