@@ -249,3 +249,12 @@ def test_a_phase_set_by_hand_ends_the_ladder() -> None:
     apply(engine, 9_000, commands.ClockTick())
     assert engine.state.instruments["X"].phase == terms.HALTED
     validate(engine)
+
+
+def test_a_fill_or_kill_order_counts_what_an_iceberg_hides() -> None:
+    engine = market()
+    place(engine, "A-ice", terms.SELL, 100, 6, display_quantity=LOT)
+    found = place(engine, "B-all", terms.BUY, 100, 6, time_in_force=terms.FOK)
+    assert sum(event.quantity for event in found if isinstance(event, events.Trade)) == 6 * LOT
+    assert not engine.state.orders
+    validate(engine)
