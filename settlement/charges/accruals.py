@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH, BadValue
 from settlement.base import audit, working_days
 from settlement.base.database import among, now_ms
+from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.steps import SERVICE
 from settlement.base.sub_accounts import owner_of
@@ -274,6 +275,7 @@ async def totals(connection: AsyncConnection, days: Sequence[date]) -> dict[date
 
 
 async def listing(connection: AsyncConnection, account: str, page: PageRequest = ALL) -> Page[Row[Any]]:
-    """Return the fees that an account was charged, oldest first."""
+    """Return the fees that an account was charged, oldest first. Raises BadValue for an unknown account."""
+    await check_known(connection, account=account)
     query = select(fee_accrual).where(fee_accrual.c.account == account)
     return await fetch(connection, query, (fee_accrual.c.accrual_no,), page)

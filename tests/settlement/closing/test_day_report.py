@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from goldx.protocol.units import BadValue
 from settlement.base import registry
+from settlement.charges import accruals
 from settlement.closing import archive, bulletin, invoices, signing, statements
 from settlement.closing import day as days
 from settlement.custody import receipts
@@ -138,6 +139,7 @@ async def test_a_filter_that_nobody_knows_is_refused(three_days_closed: SmallExc
         (statements.listing, {"member": "A", "account": "B.H"}),
         (invoices.listing, {"member": "ALPAH"}),
         (receipts.listing, {"account": "A.HH"}),
+        (accruals.listing, {"account": "A.HH"}),
         (balances.listing, {"name": "A.HH"}),
         (last_counts.listing, {"warehouse": "XM2"}),
         (lots.listing, {"search": Search(symbol="AUU")}),
