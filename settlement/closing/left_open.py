@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final, NamedTuple
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money
@@ -17,9 +17,9 @@ from settlement.documents.counts import COUNT_OPEN
 from settlement.documents.custody import TRANSFER
 from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.load_outs import CLAIM, UNCOLLECTED
-from settlement.documents.lots import GONE, IN_POOL
+from settlement.documents.lots import AT_WAREHOUSE, GONE, IN_POOL
 from settlement.documents.reconciliation import BREAK_LISTED
-from settlement.reconciliation import three_way
+from settlement.reconciliation import breaks, three_way
 from settlement.tables.banking import bank_match, payment_answer, payment_in_file, payment_order
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill
@@ -29,12 +29,12 @@ from settlement.tables.ledger import cash_transfer, outbox
 from settlement.tables.load_outs import claim, load_out
 from settlement.tables.lots import lot
 from settlement.tables.papers import account_statement, invoice
-from settlement.tables.reconciliation import recon_break
+from settlement.tables.reconciliation import recon_break, recon_run
 from settlement.tables.withdrawals import withdrawal
 
 NAME: Final = "left_open"
 WHOLE_DAYS: Final = 7
-"""Calendar days after which all books are to be compared again (a house rule)."""
+"""Calendar days after which all books are compared again, and a warehouse states its bars again (a house rule)."""
 
 
 class Open(NamedTuple):
@@ -59,7 +59,7 @@ async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:  # 
 async def listing(connection: AsyncConnection, day: date) -> list[Open]:
     """Return what is open now, kind by kind and in the order of the numbers; of the bank, what is of a day."""
     found = []
-    for part in (_movements, _comparison, _papers, _payments, _metal):
+    for part in (_movements, _comparison, _warehouses, _papers, _payments, _metal):
         found += await part(connection)
     return found + await _bank(connection, day)
 
@@ -91,6 +91,24 @@ async def _comparison(connection: AsyncConnection) -> list[Open]:
         return []
     when = "never" if compared is None else f"last on {compared}"
     return [Open("comparison", "books", "OLD", f"all books were compared {when}: a clerk runs `goldx clerk reconcile`")]
+
+
+async def _warehouses(connection: AsyncConnection) -> list[Open]:
+    """Return the warehouses with metal of which no statement has been compared for too long."""
+    newest = select(func.max(recon_run.c.at)).where(
+        recon_run.c.scope == literal(breaks.statement_scope("")) + lot.c.warehouse
+    )
+    held = select(lot.c.warehouse, func.count().label("lots"), newest.scalar_subquery().label("at"))
+    held = held.where(lot.c.state.in_(AT_WAREHOUSE)).group_by(lot.c.warehouse).order_by(lot.c.warehouse)
+    found = []
+    for row in await connection.execute(held):
+        stated = None if row.at is None else working_days.day_of(row.at)
+        if stated is None or (working_days.today() - stated).days >= WHOLE_DAYS:
+            when = "has come" if stated is None else f"has come since {stated}"
+            found.append(
+                Open("warehouse", row.warehouse, "SILENT", f"no statement of the {row.lots} lots there {when}")
+            )
+    return found
 
 
 async def _papers(connection: AsyncConnection) -> list[Open]:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.base.refusal import Refused
+from settlement.closing import left_open
 from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application, cancels
@@ -330,3 +331,20 @@ async def test_a_statement_ends_breaks_when_two_people_have_entered_it(stocked_e
     for by in (ONE, OTHER, "clerk-3"):
         with pytest.raises(Refused, match="taken in by clerk-2 as file 3"):
             await taken(stocked_exchange, by, "XM1", today, *BARS)
+
+
+async def test_a_warehouse_with_metal_that_sends_no_statement_is_among_what_stays_open(
+    stocked_exchange: SmallExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent() -> dict[str, str]:
+        found = await do(stocked_exchange, left_open.listing, working_days.today())
+        return {one.subject: one.why for one in found if one.kind == "warehouse"}
+
+    assert await silent() == {
+        "XM1": "no statement of the 2 lots there has come",
+        "XM2": "no statement of the 1 lots there has come",
+    }
+    await taken(stocked_exchange, ONE, "XM1", working_days.today(), *BARS)
+    assert list(await silent()) == ["XM2"]
+    monkeypatch.setattr(left_open, "WHOLE_DAYS", 0)
+    assert (await silent())["XM1"] == f"no statement of the 2 lots there has come since {working_days.today()}"
