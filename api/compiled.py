@@ -4,6 +4,17 @@ from pathlib import Path
 
 from goldx.hosting.compiled import Compiled
 
-_VIEW = ("tables", "orders", "books", "candles", "channels", "accounts", "market_data", "view")
+_VIEW = (
+    "tables",
+    "orders",
+    "books",
+    "book_checksum",
+    "candles",
+    "channels",
+    "accounts",
+    "direct_trades",
+    "market_data",
+    "view",
+)
 
 VIEW = Compiled(Path(__file__).parent, (*(f"view/{name}" for name in _VIEW), "sessions/quick"))

@@ -5,6 +5,7 @@ The page is built once for each browser. Ten times a second the browser gets the
 
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,8 +34,8 @@ class Screen(Element, component="screen.js"):
         self.props.update(words=words, levels=LEVELS, tape=TAPE)
         self._market: LocalBook | None = None
         self._version = -1
-        self._trade = 0
-        """The id of the newest trade that the browser shows."""
+        self._printed = 0
+        """How many trades had been put on the tape when the browser got it."""
         self._removed = 0
         """How many annulled trades had been taken off the tape when the browser got it."""
         self._facts: dict[str, str] = {}
@@ -42,7 +43,7 @@ class Screen(Element, component="screen.js"):
         self._reset()
 
     def _reset(self) -> None:
-        self._trade = self._removed = 0
+        self._printed = self._removed = 0
         self._facts = {}
         self._rows = {"asks": [("", "", 0)] * LEVELS, "bids": [("", "", 0)] * LEVELS}
 
@@ -71,11 +72,10 @@ class Screen(Element, component="screen.js"):
                 self._rows[side] = rows
         if market.removed != self._removed:
             delta["tape"] = [_trade_row(trade) for trade in market.tape]
-            self._removed = market.removed
-            self._trade = market.tape[0].trade_id if market.tape else 0
-        elif trades := [_trade_row(trade) for trade in market.tape if trade.trade_id > self._trade]:
-            delta["trades"] = trades[:TAPE]
-            self._trade = market.tape[0].trade_id
+        elif market.printed != self._printed:
+            new = islice(market.tape, market.printed - self._printed)
+            delta["trades"] = [_trade_row(trade) for trade in new][:TAPE]
+        self._printed, self._removed = market.printed, market.removed
         if delta:
             self.run_method("apply", delta)
 
@@ -108,7 +108,7 @@ def _rows(market: LocalBook) -> dict[str, list[Row]]:
 def _trade_row(trade: Print) -> tuple[int, str, str, str, str]:
     clock = time.strftime("%H:%M:%S", time.localtime(trade.at / 1_000))
     price, weight = units.format_price(trade.price), units.format_weight(trade.quantity)
-    return trade.trade_id, clock, price, weight, trade.taker_side or "auction"
+    return trade.trade_id, clock, price, weight, trade.taker_side or trade.kind
 
 
 def _title(market: LocalBook, language: str) -> str:

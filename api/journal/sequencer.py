@@ -24,6 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 from api.edge.outcome import Outcome, Refusal
 from api.journal.pressure import CANCEL_PLACES, Pressure, Share
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
+from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
@@ -43,7 +44,18 @@ APPEND_TIMEOUT: Final = 5.0
 CLOCK_SECONDS: Final = 1.0
 """Seconds between two measurements of the server's clock."""
 
-ALWAYS_WITH_EVENTS: Final = (OrderPlace, OrderCancel, OrderReplace, QuoteSet, QuoteCancel, *LIMIT_COMMANDS)
+ALWAYS_WITH_EVENTS: Final = (
+    OrderPlace,
+    OrderCancel,
+    OrderReplace,
+    QuoteSet,
+    QuoteCancel,
+    DealPropose,
+    DealAccept,
+    DealDecline,
+    DealCancel,
+    *LIMIT_COMMANDS,
+)
 """Commands that always have an event. Others may change nothing, such as ``order.cancel_all`` without open orders."""
 FILLER: Final = OrderCancel("-")
 """A command that names no order, so that it is always refused and changes nothing.
@@ -51,7 +63,7 @@ FILLER: Final = OrderCancel("-")
 A frame without events is not published, and nobody would learn that it has been applied. So a frame that might have no
 events gets this command, which has one.
 """
-REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet)
+REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet, DealPropose, DealAccept)
 """Commands that are not taken while the journal's disk is nearly full, besides mass quotes that do more than cancel.
 
 The reserve is kept for all others.

@@ -15,6 +15,7 @@ from api.sessions.targets import find_order
 from api.view.accounts import Account
 from api.view.candles import INTERVALS, write_candle
 from api.view.channels import PART_ROWS
+from api.view.deals import write_deal
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
 from api.view.view import View
@@ -42,6 +43,7 @@ class Queries:
             "quote.protections": self._protections,
             "order.get": self._order,
             "order.list": self._orders,
+            "deal.list": self._deals,
         }
 
     def market(self, symbol: object) -> MarketData:
@@ -95,7 +97,8 @@ class Queries:
 
     def _status(self, _: Session, request: Request) -> None:
         check_names(request.params, "symbol")
-        status = self.market(request.params.get("symbol")).status()
+        market = self.market(request.params.get("symbol"))
+        status = {**market.status(), "direct_volumes": market.direct.write_volumes()}
         request.succeed({**status, "trading_day": self._view.trading_day, "trouble": self._view.trouble})
 
     def regime(self) -> dict[str, Any]:
@@ -103,8 +106,8 @@ class Queries:
 
         Where there is none yet, nothing is refused for it.
         """
-        history = [write_event(event) for event in self._view.regimes]
-        proposed = self._view.proposed_regime
+        history = [write_event(event) for event in self._view.regimes.history]
+        proposed = self._view.regimes.proposed
         return {
             "regime": history[-1]["regime"] if history else None,
             "in_force": history[-1] if history else None,
@@ -114,7 +117,7 @@ class Queries:
 
     def _regime(self, session: Session, request: Request) -> None:
         check_names(request.params)
-        session.charge(len(self._view.regimes) + 1)
+        session.charge(len(self._view.regimes.history) + 1)
         request.succeed(self.regime())
 
     def _holdings(self, session: Session, request: Request) -> None:
@@ -164,6 +167,13 @@ class Queries:
             return bool(left) and not session.ended
 
         session.work(step)
+
+    def _deals(self, session: Session, request: Request) -> None:
+        check_names(request.params, "account")
+        account = self.account(session, request.params.get("account"))
+        found = self._view.deals.open_of(account.name)
+        session.charge(len(found))
+        request.succeed({"deals": [write_deal(deal, account.name) for deal in found]})
 
     def _order(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", "order_id", "client_order_id")

@@ -24,6 +24,7 @@ NAMED: Final = {
     "UNKNOWN_SYMBOL": (("symbol",), "the symbol of an instrument; market.instruments lists them"),
     "UNKNOWN_ACCOUNT": (("account",), "an account that there is, and that the key may use"),
     "UNKNOWN_ORDER": (("order_id", "client_order_id"), "an open order of this account"),
+    "UNKNOWN_DEAL": (("deal_id",), "an open deal that this account has proposed, or that was proposed to it"),
     "UNKNOWN_MEMBER": (("member",), "a member that has an account"),
     "UNKNOWN_TRADE": (("trade_id",), "the id of a trade of this trading day; market.trades lists the newest"),
     "TOO_LATE": (("expire_at",), "a time that has not passed"),

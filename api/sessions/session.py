@@ -21,6 +21,7 @@ from api.journal.pressure import Share
 from api.sessions.subscribed import Start, Subscribed
 from api.sessions.turns import Turns
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
+from goldx.protocol.deal_commands import DealCancel, DealDecline
 from goldx.protocol.quote_commands import QuoteMass
 from goldx.protocol.units import BadValue, as_json
 
@@ -33,6 +34,8 @@ CANCEL_METHODS: Final = frozenset(
         OrderCancel.method,
         OrderCancelAll.method,
         QuoteCancel.method,
+        DealDecline.method,
+        DealCancel.method,
         "session.heartbeat",
         "channel.unsubscribe",
     )

@@ -54,6 +54,9 @@ class StoppedOrders:
                 self._closed.add(key_id)
 
     def _live(self, member: str) -> list[tuple[str, str]]:
-        """Return accounts of a member, each with an instrument in which it has open orders."""
+        """Return accounts of a member, each with an instrument in which it has open orders or deals."""
         accounts = [self._view.accounts[name] for name in self._view.members.get(member, ())]
-        return sorted({(account.name, order.symbol) for account in accounts for order in account.live.values()})
+        found = {(account.name, order.symbol) for account in accounts for order in account.live.values()}
+        for account in accounts:
+            found |= {(account.name, deal.proposed.symbol) for deal in self._view.deals.open_of(account.name)}
+        return sorted(found)

@@ -19,6 +19,7 @@ from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
+from api.sessions.deals import DEAL_COMMANDS, deal_result, refused_deal
 from api.sessions.long_results import is_cancel_of, long_result
 from api.sessions.mass_quotes import MassQuotes
 from api.sessions.next_day import Plans, with_rules
@@ -29,8 +30,8 @@ from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_o
 from api.sessions.trade_terms import terms_of_trade
 from api.view.accounts import Account
 from api.view.market_data import MarketData
-from api.view.orders import write_order, write_own_trade, write_trades
-from api.view.records import Order, OwnTradeForm
+from api.view.orders import trades_among, write_order, write_trades
+from api.view.records import Order
 from api.view.view import View
 from goldx.protocol import events, terms
 from goldx.protocol.commands import (
@@ -51,6 +52,7 @@ from goldx.protocol.commands import (
     TradeBust,
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
+from goldx.protocol.deal_commands import DealPropose
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.protocol.reasons import describe
@@ -216,6 +218,7 @@ class Trading:
             "changes": {name: {"from": before.get(name), "to": after[name]} for name in changed},
             "phase": before.get("phase"),
             "open_orders": sum(order.symbol == command.symbol for order in live),
+            "open_deals": self._view.deals.count_open(command.symbol),
             "second_person": self._second_person(command, market),
         }
 
@@ -248,7 +251,7 @@ class Trading:
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }
         command = read_command(method, params | {name: added[name] for name in added if name in fields})
-        if isinstance(command, OrderPlace) and command.persist:
+        if isinstance(command, OrderPlace | DealPropose) and command.persist:
             return replace(command, session=OUTLIVES + command.session)
         return command
 
@@ -276,6 +279,8 @@ class Trading:
 
     def _member_result(self, command: AnyCommand, outcome: Outcome) -> dict[str, Any]:
         self._check_refused(command, outcome)
+        if isinstance(command, DEAL_COMMANDS):
+            return deal_result(command, outcome, self._view)
         if isinstance(command, OrderPlace | QuoteSet):
             return self._placed(command, outcome)
         if isinstance(command, OrderReplace):
@@ -318,7 +323,7 @@ class Trading:
             or (isinstance(event, events.OrderCancelled) and event.reason == "REPLACED")
         )
         order = self._view.orders[order_id]
-        return {"order": write_order(order), "trades": _trades_in(outcome, order)}
+        return {"order": write_order(order), "trades": trades_among(outcome, order)}
 
     def _check_refused(self, command: AnyCommand, outcome: Outcome) -> None:
         """Raise Refusal if the exchange has refused the command."""
@@ -331,6 +336,8 @@ class Trading:
 
     def _refusal(self, command: AnyCommand, reason: str, text: str, data: dict[str, Any]) -> Refusal:
         """Return the refusal of a command, with the field concerned, or with the orders that have its id already."""
+        if (of_deal := refused_deal(command, reason, text, self._view)) is not None:
+            return of_deal
         if reason == "DUPLICATE_ID":
             first = self._first(command)
             if isinstance(command, OrderPlace | QuoteSet) and first:
@@ -389,11 +396,3 @@ def _answer(request: Request, command: AnyCommand, outcome: Outcome | Refusal, m
 def _written(term: str, value: Any) -> Any:
     """Return the protocol's form of a term of an instrument."""
     return None if value is None else CODECS[term].write(value)
-
-
-def _trades_in(outcome: Outcome, order: Order) -> list[OwnTradeForm]:
-    return [
-        write_own_trade(event, order.side, order.order_id, order.client_order_id)
-        for event in outcome
-        if isinstance(event, events.Trade) and order.order_id in (event.maker_order_id, event.taker_order_id)
-    ]

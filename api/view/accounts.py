@@ -16,6 +16,7 @@ from api.view.orders import write_own_bust, write_own_trade
 from api.view.records import Order, OwnTrade
 from api.view.tables import NameTable
 from goldx.protocol import terms, units
+from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
 from goldx.protocol.events import (
     AccountOpened,
     AnyEvent,
@@ -29,6 +30,9 @@ from goldx.protocol.wire import write_event
 
 MARK_EVERY: Final = 256
 """Private messages between two marks of ``Account.marks``."""
+
+OF_PROPOSER: Final = ("client_deal_id", "persist")
+"""Fields of a deal that the other party does not see."""
 
 PrivateMessage: TypeAlias = AnyEvent | OwnTrade
 """The value of a private message: an event, or a trade as its party sees it."""
@@ -74,12 +78,15 @@ class OrderOwners:
 def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str, PrivateMessage]]:
     """Yield the accounts that an event concerns, each with its private message."""
     if isinstance(event, Trade | TradeBusted):
-        buy, sell = own_trades(event, owners.side(event.maker_order_id))
+        buy, sell = own_trades(event, owners.side(event.maker_order_id) if event.maker_order_id else terms.BUY)
         yield event.buy_account, buy
         yield event.sell_account, sell
     elif isinstance(event, SelfTradePrevented):
         for account in dict.fromkeys((owners.account(event.maker_order_id), owners.account(event.taker_order_id))):
             yield account, event
+    elif isinstance(event, DealProposed | DealAccepted | DealEnded):
+        yield event.account, event
+        yield event.counter_account, event
     elif isinstance(event, HoldingSettled):
         for account in dict.fromkeys(leg.account for leg in event.legs):
             yield account, event
@@ -88,7 +95,7 @@ def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str
 
 
 def own_trades(event: Trade | TradeBusted, maker_side: int) -> tuple[OwnTrade, OwnTrade]:
-    """Return a trade, or its annulment, for its buyer and for its seller."""
+    """Return a trade, or its annulment, for its buyer and for its seller; without orders their numbers are 0."""
     buy, sell = event.maker_order_id, event.taker_order_id
     if maker_side == terms.SELL:
         buy, sell = sell, buy
@@ -150,6 +157,9 @@ class Account:
         out = write_event(message)
         if isinstance(message, HoldingSettled):
             out["legs"] = [leg for leg in out["legs"] if leg["account"] == self.name]
+        if isinstance(message, DealProposed | DealAccepted | DealEnded) and message.account != self.name:
+            for name in OF_PROPOSER:
+                out.pop(name, None)
         return Content(message.at, out)
 
 

@@ -1,12 +1,11 @@
 """The market data of one instrument: definition, phase, book, trades and candles, and their public channels."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
 from copy import copy
 from functools import partial
-from itertools import islice
 from typing import Any, Final, TypeAlias
 
+from api.view.book_checksum import BookChecksum
 from api.view.books import (
     BOTH,
     Book,
@@ -21,9 +20,11 @@ from api.view.books import (
 )
 from api.view.candles import INTERVALS, Candles, StandingTrades, candle_content
 from api.view.channels import NO_LIMIT, Channel, Content, SnapshotInParts
+from api.view.direct_trades import DirectTrades
 from api.view.public_trades import trade_content, write_public_trade
 from api.view.records import CANCELLED, FILLED, OPEN, BookUpdate, Candle, Order
 from goldx.protocol import terms, units
+from goldx.protocol.deal_events import TradePublished
 from goldx.protocol.events import (
     AuctionIndicated,
     InstrumentDefined,
@@ -40,63 +41,8 @@ from goldx.protocol.wire import write_event
 _Top: TypeAlias = tuple[int, Level | None, Level | None]
 """Time, best bid, best ask."""
 TRADES_KEPT: Final = 1_000
-UPDATES_AFTER_READ: Final = 1_000
-"""Updates of a book for which its checksum is kept current after somebody has read it."""
 SIDE_NAMES: Final = ("bids", "asks")
 """By side: the name of its levels in the protocol."""
-
-
-class _Checksum:
-    """The checksum of a book after each update of its channel, computed when it is needed.
-
-    ``compute`` gives the checksum of the present book, ``difference`` the exclusive-or before and after some changes.
-    While there are subscribers, or shortly after a read, the checksum is kept current from update to update. Checksums
-    of older updates are computed backward from the newest.
-    """
-
-    def __init__(self, compute: Callable[[], int], difference: Callable[[Any], int]) -> None:
-        self._compute = compute
-        self._difference = difference
-        self._now: int | None = None
-        self._updates_left = 0
-        """Updates for which the checksum is still kept current without a subscriber."""
-
-    def publish(self, channel: Channel, at: int, changes: tuple[Any, ...]) -> None:
-        if channel.subscribers or self._updates_left:
-            self._updates_left = max(0, self._updates_left - 1)
-            self._now = self._compute() if self._now is None else self._now ^ self._difference(changes)
-        else:
-            self._now = None
-        if channel.recording:
-            channel.publish(BookUpdate(at, changes, self._now))
-        else:
-            channel.sequence += 1
-
-    @property
-    def now(self) -> int:
-        """The checksum of the present book. It may be read only when every change of the book has been published."""
-        if self._now is None:
-            self._now = self._compute()
-        self._updates_left = UPDATES_AFTER_READ
-        return self._now
-
-    def seed(self, channel: Channel, sequence: int, checksum: int) -> None:
-        """Set the checksum of the book as of the update ``sequence``; all later updates must be kept."""
-        if self._now is None:
-            for update in islice(channel.kept, len(channel.kept) - (channel.sequence - sequence), None):
-                checksum ^= self._difference(update.changes)
-                update.checksum = checksum
-            self._now = checksum
-            self._updates_left = UPDATES_AFTER_READ
-
-    def complete(self, newest_first: Iterator[BookUpdate]) -> None:
-        """Fill in the missing checksums of updates that begin with the newest one."""
-        newer: BookUpdate | None = None
-        for update in newest_first:
-            if update.checksum is None:
-                after = self.now if newer is None or newer.checksum is None else newer.checksum
-                update.checksum = after if newer is None else after ^ self._difference(newer.changes)
-            newer = update
 
 
 class MarketData:
@@ -112,9 +58,10 @@ class MarketData:
         self.last: int | None = None
         self.indicated: AuctionIndicated | None = None
         self.book = Book()
-        self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.trades: deque[Trade | TradePublished] = deque(maxlen=TRADES_KEPT)
         self.busted: set[int] = set()
         """The ids of those of these trades that were annulled."""
+        self.direct = DirectTrades()
         self.candles = {interval: Candles(interval) for interval in INTERVALS}
         self.at = 0
         """The time of the newest change, in ms."""
@@ -122,8 +69,8 @@ class MarketData:
         self._traded = False
         self._corrected: list[tuple[Channel, Candle]] = []
         """The candles out of which the present command has taken a trade, and their channels."""
-        self._levels_checksum = _Checksum(self.book.levels_checksum, levels_checksum_change)
-        self._orders_checksum = _Checksum(self.book.orders_checksum, orders_checksum_change)
+        self._levels_checksum = BookChecksum(self.book.levels_checksum, levels_checksum_change)
+        self._orders_checksum = BookChecksum(self.book.orders_checksum, orders_checksum_change)
         self.book_channel = Channel(
             f"book.{symbol}",
             _write_levels,
@@ -168,6 +115,7 @@ class MarketData:
     def begin_day(self, trading_day: str) -> None:
         """Begin a trading day, an ISO date: trades from now on belong to its candle."""
         self.candles["1d"].begin_day(trading_day)
+        self.direct.begin_day()
 
     def set_phase(self, event: PhaseChanged) -> None:
         self.phase = event.phase
@@ -193,10 +141,20 @@ class MarketData:
         self._traded = True
         self.trades_channel.publish(event)
 
+    def publish_direct(self, event: TradePublished) -> None:
+        """Publish a trade without orders. It is in no candle and not the last price."""
+        self.trades.append(event)
+        self.direct.publish(event)
+        self.trades_channel.publish(event)
+
     def bust(self, event: TradeBusted, standing: StandingTrades) -> None:
         """Take an annulled trade out of the candles and the last price. Orders and book stay as they are."""
-        oldest = self.trades[0].trade_id if self.trades else event.trade_id + 1
-        self.busted = {trade_id for trade_id in (*self.busted, event.trade_id) if trade_id >= oldest}
+        kept = {trade.trade_id for trade in self.trades}
+        self.busted = {trade_id for trade_id in (*self.busted, event.trade_id) if trade_id in kept}
+        if not event.maker_order_id:
+            if self.direct.bust(event):
+                self.trades_channel.publish(event)
+            return
         for candles, channel in self._candle_feeds:
             candle = candles.bust(event, standing)
             if candle is not None:
@@ -292,7 +250,7 @@ class MarketData:
         count = min(limit, len(self.trades))
         return [self.write_trade(self.trades[-number]) for number in range(1, count + 1)]
 
-    def write_trade(self, trade: Trade) -> dict[str, Any]:
+    def write_trade(self, trade: Trade | TradePublished) -> dict[str, Any]:
         """Return one of the newest trades as everybody may see it, with ``busted`` if it was annulled."""
         return write_public_trade(trade, busted=trade.trade_id in self.busted)
 

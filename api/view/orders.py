@@ -1,5 +1,6 @@
 """Orders made from events, and written in the forms in which their owners see them."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ from api.view.records import OPEN, PENDING, Fill, Order, OrderForm, OwnTradeForm
 from api.view.tables import NumberTable
 from goldx.protocol import terms, units
 from goldx.protocol.events import OrderAccepted, Trade, TradeBusted
+from goldx.protocol.trade_kinds import kind_of
 
 MASS: Final = "mass/"
 """How the ``quote_id`` of a side of mass quotes begins. No member can give one like that."""
@@ -77,6 +79,7 @@ def write_own_trade(
 ) -> OwnTradeForm:
     """Return a trade as the party on one side may see it: without the other party's account and order."""
     as_maker = order_id == trade.maker_order_id
+    kind = terms.TRADE_KINDS[kind_of(trade)]
     return OwnTradeForm(
         trade.trade_id,
         trade.at,
@@ -88,9 +91,10 @@ def write_own_trade(
         _money(trade.amount),
         _money(trade.buy_fee if side == terms.BUY else trade.sell_fee),
         _weight(trade.maker_remaining if as_maker else trade.taker_remaining),
-        "auction" if trade.taker_side is None else "maker" if as_maker else "taker",
+        kind if trade.taker_side is None else "maker" if as_maker else "taker",
         trade.buy_account if side == terms.BUY else trade.sell_account,
         client_order_id,
+        kind,
         busted,
     )
 
@@ -134,6 +138,27 @@ def write_trades(order: Order, by_id: NumberTable[Fill]) -> list[OwnTradeForm]:
     return [
         write_own_trade(fill.trade, side, order_id, client_order_id, fill.busted) for fill in reversed(newest_first)
     ]
+
+
+def trades_among(outcome: Iterable[Any], order: Order) -> list[OwnTradeForm]:
+    """Return the trades of an order among the events of a command, as its owner sees them."""
+    return [
+        write_own_trade(event, order.side, order.order_id, order.client_order_id)
+        for event in outcome
+        if isinstance(event, Trade) and order.order_id in (event.maker_order_id, event.taker_order_id)
+    ]
+
+
+def standing_trades(by_id: NumberTable[Fill], symbol: str, newest_first: range, since: int) -> list[Trade]:
+    """Return the trades of orders in an instrument, of some ids and made from a time on, that are not annulled."""
+    found = []
+    for trade_id in newest_first:
+        fill = by_id.get(trade_id)
+        if fill is None or fill.trade.at < since:
+            break
+        if fill.trade.symbol == symbol and fill.trade.kind is None and not fill.busted:
+            found.append(fill.trade)
+    return found
 
 
 def is_mass(order: Order) -> bool:

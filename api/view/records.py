@@ -102,7 +102,10 @@ class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class OwnTradeForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """The protocol's form of a trade, for one of its two parties. ``busted`` is left out of one that stands."""
+    """The protocol's form of a trade, for one of its two parties. ``busted`` is left out of one that stands.
+
+    ``order_id`` is 0 in a trade without orders.
+    """
 
     trade_id: int
     at: int
@@ -117,6 +120,7 @@ class OwnTradeForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     liquidity: str
     account: str
     client_order_id: str | None
+    kind: str
     busted: bool = False
 
 

@@ -18,12 +18,14 @@ import msgspec
 
 from api.view.accounts import Account
 from api.view.channels import Channel
+from api.view.deals import Deal
 from api.view.market_data import MarketData
 from api.view.protections import GroupLimits
 from api.view.records import Candle, Fill, Order
 from api.view.view import View
 from goldx.hosting import collector
 from goldx.protocol import events
+from goldx.protocol.deal_events import TradePublished
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.streams.entries import Position
 from goldx.streams.frames import EventFrame
@@ -68,10 +70,11 @@ class _Market(msgspec.Struct, array_like=True, frozen=True, gc=False):
     resting: list[int]
     last_rank: int
     channels: list[_Channel]
-    trades: list[events.Trade]
+    trades: list[events.Trade | TradePublished]
     busted: list[int]
-    messages: list[events.Trade | events.TradeBusted]
+    messages: list[events.Trade | events.TradeBusted | TradePublished]
     """The messages that the trades channel keeps."""
+    direct: tuple[list[int], dict[int, int], dict[int, tuple[int, int]]]
 
 
 class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -90,6 +93,7 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     regimes: list[RegimeChanged]
     proposed_regime: RegimeProposed | None
     protections: dict[str, dict[str, GroupLimits]]
+    deals: list[Deal]
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -144,9 +148,10 @@ def write(view: View) -> bytes:
         [_account(account) for account in view.accounts.values()],
         view.members,
         [_market(market) for market in view.markets.values()],
-        view.regimes,
-        view.proposed_regime,
+        view.regimes.history,
+        view.regimes.proposed,
         view.protections.of_members,
+        list(view.deals.by_id.values()),
     )
     body = zlib.compress(_encode(state), _COMPRESSION)
     checksum = hashlib.sha256(body).hexdigest()
@@ -190,10 +195,12 @@ def _read(state: _View, view: View) -> None:
     for account in state.accounts:
         _read_account(account, view)
     view.members = state.members
-    view.regimes, view.proposed_regime = state.regimes, state.proposed_regime
     view.protections.of_members = state.protections
+    view.regimes.history, view.regimes.proposed = state.regimes, state.proposed_regime
     for market in state.markets:
         _read_market(market, view)
+    for deal in state.deals:
+        view.deals.add(deal)
 
 
 def _channel(channel: Channel) -> _Channel:
@@ -251,6 +258,7 @@ def _market(market: MarketData) -> _Market:
         list(market.trades),
         sorted(market.busted),
         list(market.trades_channel.kept),
+        market.direct.state(),
     )
 
 
@@ -264,6 +272,7 @@ def _read_market(state: _Market, view: View) -> None:
     market.trades_channel.kept.extend(state.messages)
     market.book.restore([view.orders[order_id] for order_id in state.resting], state.last_rank)
     view.add_market(market)
+    market.direct.restore(*state.direct)
     for candles, candles_state in zip(market.candles.values(), state.candles, strict=True):
         candles.restore(*candles_state)
     for channel, channel_state in zip(market.channels(), state.channels, strict=True):

@@ -9,14 +9,16 @@ from typing import Any, Final, get_args
 from msgspec.structs import replace
 
 from api.edge.outcome import Outcome
-from api.view.accounts import Account, OrderOwners, PrivateMessage, private_messages
+from api.view.accounts import Account, OrderOwners, PrivateMessage, own_trades, private_messages
 from api.view.channels import Channel, Content
+from api.view.deals import Deal, Deals
 from api.view.market_data import MarketData
-from api.view.orders import accepted, becomes_past, is_of_today
+from api.view.orders import accepted, becomes_past, is_of_today, standing_trades
 from api.view.protections import Protections
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
+from api.view.regimes import Regimes
 from api.view.tables import NumberTable
-from goldx.protocol import events
+from goldx.protocol import deal_events, events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
@@ -45,11 +47,9 @@ class View:
         self.trading_day: str | None = None
         self.markets: dict[str, MarketData] = {}
         self.accounts: dict[str, Account] = {}
-        self.regimes: list[RegimeChanged] = []
-        """The legal regimes of the venue, oldest first; the last one is in force."""
-        self.proposed_regime: RegimeProposed | None = None
         self.protections = Protections()
         """The limits of members' groups of quotes."""
+        self.regimes = Regimes()
         self.members: dict[str, list[str]] = {}
         """By member: its accounts in use, in the order of opening."""
         self.orders = NumberTable[Order]()
@@ -60,6 +60,7 @@ class View:
         """The id of the newest trade."""
         self.last_of_past = 0
         """The id of the newest trade before the present trading day."""
+        self.deals = Deals()
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {}
         self.beginning = ""
@@ -76,19 +77,25 @@ class View:
         """An accepted order that is not in the book yet."""
         self._changed: dict[str, MarketData] = {}
         """By symbol: the instruments that the present command has changed."""
+        self._kept_since = 0
+        """The id of the newest trade before the trading day that has just ended, while the past is forgotten."""
         self._day_has_ended = False
         """Whether the present command has ended the trading day, so that orders are to be forgotten."""
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.OrderAccepted: self._accepted,
             events.Trade: self._traded,
             events.TradeBusted: self._busted,
+            deal_events.TradePublished: lambda event: self._market(event).publish_direct(event),
+            deal_events.DealProposed: lambda event: self.deals.add(Deal(event)),
+            deal_events.DealAccepted: self.deals.end,
+            deal_events.DealEnded: self.deals.end,
             events.OrderCancelled: self._cancelled,
             events.OrderReplaced: self._replaced,
             events.OrderTriggered: self._triggered,
             events.IcebergRefreshed: self._refreshed,
             events.SelfTradePrevented: self._prevented,
             events.HoldingChanged: self._holding_changed,
-            events.AccountOpened: self._account_opened,
+            events.AccountOpened: lambda event: self.add_account(Account(event)),
             events.InstrumentDefined: self._instrument_defined,
             events.PhaseChanged: lambda event: self._market(event).set_phase(event),
             events.ReferenceChanged: lambda event: self._market(event).set_reference(event),
@@ -96,9 +103,9 @@ class View:
             events.DayEnded: self._day_ended,
             events.InstrumentRetired: lambda event: self._market(event).retire(),
             events.AccountRetired: self._account_retired,
-            RegimeProposed: self._regime_proposed,
-            RegimeChanged: self._regime_changed,
             **dict.fromkeys(get_args(QuoteEvent), self._protected),
+            RegimeProposed: self.regimes.propose,
+            RegimeChanged: self.regimes.change,
         }
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)
@@ -246,6 +253,9 @@ class View:
         account.publish(event)
 
     def _traded(self, event: events.Trade) -> None:
+        if event.kind is not None:
+            self._traded_without_orders(event)
+            return
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
         trade_id = event.trade_id
         self.fills.put(trade_id, Fill(event, maker.last_trade, taker.last_trade))
@@ -259,21 +269,22 @@ class View:
         if not event.taker_remaining:
             self.accounts[taker.account].live.pop(taker.order_id, None)
 
+    def _traded_without_orders(self, event: events.Trade) -> None:
+        self.last_trade = event.trade_id
+        self.fills.put(event.trade_id, Fill(event, 0, 0))
+        self._market(event).direct.make(event)
+        for message in own_trades(event, BUY):
+            account = event.buy_account if message.side == BUY else event.sell_account
+            self.accounts[account].publish(message)
+
     def _busted(self, event: events.TradeBusted) -> None:
         """Mark an annulled trade, which is one of this trading day."""
         if (annulled := self.fills.get(event.trade_id)) is not None:
             self.fills.put(event.trade_id, replace(annulled, busted=True))
-        symbol = event.symbol
 
         def standing(since: int, of_day: bool) -> list[events.Trade]:
-            found = []
-            for trade_id in range(self.last_trade, self.last_of_past if of_day else 0, -1):
-                fill = self.fills.get(trade_id)
-                if fill is None or fill.trade.at < since:
-                    break
-                if fill.trade.symbol == symbol and not fill.busted:
-                    found.append(fill.trade)
-            return found
+            ids = range(self.last_trade, self.last_of_past if of_day else 0, -1)
+            return standing_trades(self.fills, event.symbol, ids, since)
 
         self._market(event).bust(event, standing)
 
@@ -313,9 +324,6 @@ class View:
         account.holdings[event.asset] = event
         account.publish(event)
 
-    def _account_opened(self, event: events.AccountOpened) -> None:
-        self.add_account(Account(event))
-
     def add_account(self, account: Account) -> None:
         """Add an account that is not in the view yet."""
         self.accounts[account.name] = account
@@ -339,8 +347,7 @@ class View:
             self._add(channel)
 
     def announce(self, trouble: str | None, at: int) -> None:
-        """Notify the subscribers of status channels that orders are not accepted or not matched, or that they are
-        again.
+        """Notify the subscribers of status channels that orders are not accepted or not matched, or are again.
 
         No event of the exchange says so: these are notices and not numbered messages, at the gateway's time in ms.
         """
@@ -356,20 +363,15 @@ class View:
             self.add_market(MarketData(event.symbol))
         self._market(event).define(event)
 
-    def _regime_proposed(self, event: RegimeProposed) -> None:
-        self.proposed_regime = event
-
-    def _regime_changed(self, event: RegimeChanged) -> None:
-        self.regimes.append(event)
-        self.proposed_regime = None
-
     def _protected(self, event: QuoteEvent) -> None:
         self.protections.fold(self.accounts[event.account].member, event)
 
     def _day_ended(self, event: events.DayEnded) -> None:
         self.trading_day = event.next_trading_day
-        self.proposed_regime = None
+        self.regimes.end_day()
+        self._kept_since = self.last_of_past
         self.last_of_past = self.last_trade
+        self.deals.begin_day()
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)
         self._day_has_ended = True
@@ -388,8 +390,11 @@ class View:
                     looked = 0
         yield from self.orders.forget(becomes_past)
         yield from self.fills.forget(self._has_order)
+        self._kept_since = 0
 
     def _has_order(self, fill: Fill) -> bool:
-        """Return whether one of the two orders of a trade is still known."""
+        """Return whether one of the two orders of a trade is still known; one without orders is kept as long."""
         orders, trade = self.orders, fill.trade
+        if trade.kind is not None:
+            return trade.trade_id > self._kept_since
         return orders.get(trade.maker_order_id) is not None or orders.get(trade.taker_order_id) is not None

@@ -18,17 +18,20 @@ TAPE: Final = 40
 """How many of the last trades are kept."""
 NEW_INSTRUMENTS_SECONDS: Final = 2.0
 """How often ``follow`` asks for new instruments."""
+OF_ORDERS: Final = ("book", "auction")
+"""Kinds of trades that make the last price."""
 CHANNELS: Final = ("book.{}", "trades.{}", "status.{}", "candles.{}.1d")
 
 
 class Print(NamedTuple):
-    """One trade on the tape; ``taker_side`` is None in an uncross."""
+    """One trade on the tape; ``taker_side`` is None in an uncross and for a trade without orders, such as a deal."""
 
     trade_id: int
     at: int
     price: int
     quantity: int
     taker_side: str | None
+    kind: str = "book"
 
 
 class WrongBook(RuntimeError):
@@ -56,6 +59,8 @@ class LocalBook:
         self.trades = 0
         self.traded = 0
         self.tape: deque[Print] = deque(maxlen=TAPE)
+        self.printed = 0
+        """How many trades have been put on the tape. Their ids do not always grow: a deal may be published late."""
         self.removed = 0
         """How many annulled trades have been taken off the tape."""
         self.version = 0
@@ -91,12 +96,20 @@ class LocalBook:
         self.version += 1
 
     def add_trade(self, trade: Mapping[str, Any]) -> None:
-        """Put one public trade on the tape, unless it is there already or was annulled."""
-        if trade.get("busted") or (self.tape and trade["trade_id"] <= self.tape[0].trade_id):
+        """Put one public trade on the tape, unless it is there already or was annulled.
+
+        A trade without orders may be published after newer ones, and its price is not the last price.
+        """
+        number, of_orders = trade["trade_id"], trade["kind"] in OF_ORDERS
+        newest = max((one.trade_id for one in self.tape if one.kind in OF_ORDERS), default=0)
+        known = number <= newest if of_orders else any(one.trade_id == number for one in self.tape)
+        if known or trade.get("busted"):
             return
         price, quantity = units.parse_price(trade["price"]), units.parse_weight(trade["quantity"])
-        self.tape.appendleft(Print(trade["trade_id"], trade["at"], price, quantity, trade["taker_side"]))
-        self._set_last(price)
+        self.tape.appendleft(Print(number, trade["at"], price, quantity, trade["taker_side"], trade["kind"]))
+        self.printed += 1
+        if of_orders:
+            self._set_last(price)
 
     def _remove_trade(self, trade_id: int) -> None:
         """Take an annulled trade off the tape. The status has the last price that counts now."""

@@ -43,7 +43,10 @@ class Order(TypedDict):
 
 
 class OwnTrade(TypedDict):
-    """One trade from the side of one of its two orders; ``liquidity`` is maker, taker or uncross."""
+    """One trade from the side of one of its two parties; ``liquidity`` is maker, taker, auction or deal.
+
+    ``kind`` is book, auction or deal. A deal has no order: ``order_id`` is 0.
+    """
 
     trade_id: int
     at: int
@@ -58,6 +61,7 @@ class OwnTrade(TypedDict):
     liquidity: str
     account: str
     client_order_id: str | None
+    kind: str
     busted: NotRequired[bool]
 
 
@@ -78,6 +82,40 @@ class AllCancelled(TypedDict):
     """The result of ``order.cancel_all``: the orders that it cancelled."""
 
     orders: list[Order]
+
+
+class Deal(TypedDict):
+    """One negotiated deal. ``side`` is that of ``account``, which has proposed it; ``status`` open, accepted or ended.
+
+    ``client_deal_id`` and ``persist`` are for the proposer alone. ``reason`` says why it has ended.
+    """
+
+    deal_id: int
+    account: str
+    counter_account: str
+    symbol: str
+    side: str
+    price: str
+    quantity: str
+    amount: str
+    expire_at: int
+    at: int
+    status: str
+    agreed_at: NotRequired[int]
+    client_deal_id: NotRequired[str]
+    persist: NotRequired[bool]
+    trade_id: NotRequired[int]
+    reason: NotRequired[str]
+
+
+class OfDeal(TypedDict):
+    """The result of ``deal.propose``, ``deal.accept``, ``deal.decline`` and ``deal.cancel``.
+
+    ``trade`` is there once the deal is accepted.
+    """
+
+    deal: Deal
+    trade: NotRequired[OwnTrade]
 
 
 class Holding(TypedDict):

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from goldx.client.connection import HEARTBEAT_SECONDS, Connection
 from goldx.client.keys import Key
-from goldx.client.results import AllCancelled, Cancelled, Holding, Message, Order, Placed
+from goldx.client.results import AllCancelled, Cancelled, Deal, Holding, Message, OfDeal, Order, Placed
 
 ORDERS_PAGE: Final = 1_000
 """Orders in one page of ``order.list``."""
@@ -100,6 +100,61 @@ class ExchangeClient:
         """
         replaced: Placed = await self.call("order.replace", account=account, order_id=order_id, **change)
         return replaced
+
+    async def propose_deal(
+        self,
+        account: str,
+        counter_account: str,
+        symbol: str,
+        side: str,
+        quantity: str,
+        price: str,
+        expire_at: int,
+        client_deal_id: str | None = None,
+        *,
+        agreed_at: int | None = None,
+        persist: bool | None = None,
+    ) -> OfDeal:
+        """Propose a deal to another member's account; ``side`` is your own. What it takes is reserved at once.
+
+        ``expire_at`` is a time in ms. ``agreed_at``: when you agreed on it, if you did so elsewhere. As with orders,
+        give your own ``client_deal_id`` to be able to repeat the proposal, and ``persist`` if it may outlive the
+        session.
+        """
+        proposed: OfDeal = await self.call(
+            "deal.propose",
+            account=account,
+            client_deal_id=client_deal_id or uuid.uuid4().hex,
+            counter_account=counter_account,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            price=price,
+            expire_at=expire_at,
+            agreed_at=agreed_at,
+            persist=persist,
+        )
+        return proposed
+
+    async def accept_deal(self, account: str, deal_id: int) -> OfDeal:
+        """Accept a deal that was proposed to the account: the result has its trade, which has settled."""
+        accepted: OfDeal = await self.call("deal.accept", account=account, deal_id=deal_id)
+        return accepted
+
+    async def decline_deal(self, account: str, deal_id: int) -> OfDeal:
+        """Decline a deal that was proposed to the account."""
+        declined: OfDeal = await self.call("deal.decline", account=account, deal_id=deal_id)
+        return declined
+
+    async def cancel_deal(self, account: str, deal_id: int) -> OfDeal:
+        """Take back a deal that the account has proposed."""
+        cancelled: OfDeal = await self.call("deal.cancel", account=account, deal_id=deal_id)
+        return cancelled
+
+    async def deals(self, account: str) -> list[Deal]:
+        """Return the open deals that the account has proposed, and those proposed to it."""
+        deals: list[Deal] = (await self.call("deal.list", account=account))["deals"]
+        return deals
 
     async def holdings(self, account: str) -> dict[str, Holding]:
         """Return the account's holdings by asset."""

@@ -14,6 +14,7 @@ import msgspec
 
 from goldx.protocol import terms
 from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
+from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
 from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
 
@@ -101,8 +102,10 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     ``price_limit_percent`` is a whole percentage around the reference price; ``lower_price_limit`` and
     ``upper_price_limit`` are absolute and win over it. ``same_day_reuse_percent``: the share of the day's sale proceeds
     that may be withdrawn the same day (all of it may be traded with). ``bust_window_ms``: how long after a trade it may
-    be annulled; None: half an hour, 0: never. ``max_holders``: the most owners that may hold it or have an order
-    to buy it; None: no limit.
+    be annulled; None: half an hour, 0: never. ``max_holders``: the most owners that may hold it, have an order to buy
+    it, or have proposed a deal to buy it; None: no limit. ``deal_report_ms``: how long after it was agreed a negotiated
+    deal may be reported; None: 15 minutes. ``deal_delay_ms``: how long after its trade a deal is published; None: at
+    once.
 
     ``given``, which the gateway sets, names the terms in the request; all other terms of a known instrument, and its
     reference price, stay as they are. None, in journals that are older than the field: all terms are replaced.
@@ -139,6 +142,8 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     rules: int = 0
     bust_window_ms: int | None = None
     max_holders: int | None = None
+    deal_report_ms: int | None = None
+    deal_delay_ms: int | None = None
 
 
 class AccountOpen(OperatorCommand, tag=9, frozen=True):
@@ -176,7 +181,7 @@ class Leg(msgspec.Struct, array_like=True, gc=False, frozen=True):
 class TradeTerms(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The terms of a trade that a ``trade.bust`` annuls: the trade's event, its time, and its trading day.
 
-    ``trading_day`` is empty before the first one.
+    ``trading_day`` is empty before the first one. Both order ids are 0 for a trade without orders, such as a deal.
     """
 
     at: int
@@ -376,6 +381,10 @@ AnyCommand: TypeAlias = (
     | TimetableDelay
     | TradeBust
     | VenueSetRegime
+    | DealPropose
+    | DealAccept
+    | DealDecline
+    | DealCancel
     | QuoteCommand
 )
 

@@ -12,8 +12,10 @@ from typing import ClassVar, Final, TypeAlias, get_args
 
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import Leg
+from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed, TradePublished
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
+from goldx.protocol.timetable_events import TimetableDelayed, TimetableHeld
 
 
 class OrderAccepted(Event, tag=1, frozen=True):
@@ -52,9 +54,11 @@ class OrderRejected(Event, tag=2, frozen=True):
 
 
 class Trade(Event, tag=3, frozen=True):
-    """Two orders traded. ``*_remaining`` is what is left of each order, hidden quantity included.
+    """A trade. ``*_remaining`` is what is left of each order, hidden quantity included.
 
-    ``taker_side`` is None in the uncross of an auction.
+    ``taker_side`` is None in the uncross of an auction, and for a trade without orders, which has 0 for both order ids.
+    ``kind`` is one of ``goldx.protocol.terms.TRADE_KINDS``. It is None for a trade of two orders, as in streams that
+    are older than the field: ``goldx.protocol.trade_kinds`` has the kind of any trade.
     """
 
     event: ClassVar[str] = "trade"
@@ -72,6 +76,7 @@ class Trade(Event, tag=3, frozen=True):
     taker_remaining: int
     buy_fee: int
     sell_fee: int
+    kind: int | None = None
 
 
 class OrderCancelled(Event, tag=4, frozen=True):
@@ -157,6 +162,8 @@ class InstrumentDefined(Event, tag=8, frozen=True):
     reopening_steps: int | None = None
     bust_window_ms: int | None = None
     max_holders: int | None = None
+    deal_report_ms: int | None = None
+    deal_delay_ms: int | None = None
 
 
 class AccountOpened(Event, tag=9, frozen=True):
@@ -275,24 +282,6 @@ class AccountRetired(Event, tag=24, frozen=True):
     account: str
 
 
-class TimetableHeld(Event, tag=25, frozen=True):
-    """The timetable of an instrument is held from now on, or is no longer."""
-
-    event: ClassVar[str] = "timetable.held"
-    symbol: str
-    held: bool
-
-
-class TimetableDelayed(Event, tag=26, frozen=True):
-    """The steps of an instrument that are planned from ``first_at`` to ``last_at`` are due ``delay_ms`` later."""
-
-    event: ClassVar[str] = "timetable.delayed"
-    symbol: str
-    first_at: int
-    last_at: int
-    delay_ms: int
-
-
 class AuctionExtended(Event, tag=27, frozen=True):
     """The auction of an interruption goes on, because its price would lie outside the corridor.
 
@@ -393,6 +382,10 @@ AnyEvent: TypeAlias = (
     | DayEndProposed
     | RegimeProposed
     | RegimeChanged
+    | DealProposed
+    | DealAccepted
+    | DealEnded
+    | TradePublished
     | QuoteEvent
 )
 

@@ -17,6 +17,7 @@ REASONS: Final[dict[str, Reason]] = {
     "UNKNOWN_SYMBOL": Reason("there is no such instrument", 404),
     "UNKNOWN_ACCOUNT": Reason("there is no such account", 404),
     "UNKNOWN_ORDER": Reason("there is no such open order of this account", 404),
+    "UNKNOWN_DEAL": Reason("there is no such open proposal of a deal that this account may answer or take back", 404),
     "UNKNOWN_TRADE": Reason("there is no such trade of this trading day", 404),
     "UNKNOWN_MEMBER": Reason("there is no such member"),
     "NOT_PERMITTED": Reason("not logged on, or the key may not do this", 403),
@@ -62,6 +63,8 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "SELF_TRADE": "it met an order of the same owner",
     "EXPIRED": "its day or its expire_at has passed",
     "KILL": "the member was killed",
+    "HALT": "a party of the proposed deal was halted",
+    "DECLINED": "the other party declined the proposed deal",
     "PHASE": "the market left the phase in which it could trade",
     "DISCONNECT": "the session that placed it ended",
     "REPLACED": "a newer quote, or a lower total, took its place",
@@ -69,7 +72,7 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "PROTECTION": "its group of quotes has reached a limit; `detail` names the group",
     "VENUE": "the venue cancelled it; `detail` says why",
 }
-"""Why an order ended without being filled: the ``reason`` of ``order.cancelled``."""
+"""Why an order ended without being filled: the ``reason`` of ``order.cancelled``, and that of ``deal.ended``."""
 
 
 def describe(reason: str) -> Reason:

@@ -87,6 +87,18 @@ MAX_MASS_ENTRIES: Final = 50
 LONGEST_PROTECTION_WINDOW_MS: Final = 3_600_000
 """The longest time within which the trades of a group of quotes are added up."""
 
+BOOK_TRADE: Final = 0
+AUCTION_TRADE: Final = 1
+DEAL_TRADE: Final = 2
+RFQ_TRADE: Final = 3
+LOT_AUCTION_TRADE: Final = 4
+TRADE_KINDS: Final = ("book", "auction", "deal", "rfq", "lot_auction")
+"""How a trade came about: in the continuous book, in the uncross of a call auction, by a negotiated deal."""
+DEFAULT_DEAL_REPORT_MS: Final = 900_000
+"""How long after it was agreed a deal may be reported where the instrument's terms do not say it."""
+LONGEST_DEAL_MS: Final = 86_400_000
+"""The longest time for reporting a deal, and for delaying its publication, that an instrument may have."""
+
 DEFAULT_BUST_WINDOW_MS: Final = 1_800_000
 """How long after a trade it may be annulled where the instrument's terms do not say it."""
 LONGEST_BUST_WINDOW_MS: Final = 86_400_000

@@ -15,7 +15,8 @@ import msgspec
 from goldx.protocol import terms, units
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg, TradeTerms
-from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged
+from goldx.protocol.deal_events import TradePublished
+from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged, Trade
 from goldx.protocol.quote_commands import MassEntry
 from goldx.protocol.units import BadValue
 
@@ -116,8 +117,9 @@ _number = _whole(1, 2**63 - 1)
 CODECS: dict[str, Codec] = {
     **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), _identifier),
     "group": _identifier,
-    **dict.fromkeys(("owner", "buy_account", "sell_account"), _identifier),
-    **dict.fromkeys(("order_id", "trade_id", "maker_order_id", "taker_order_id"), _number),
+    **dict.fromkeys(("owner", "buy_account", "sell_account", "counter_account", "client_deal_id"), _identifier),
+    **dict.fromkeys(("order_id", "trade_id", "deal_id"), _number),
+    **dict.fromkeys(("maker_order_id", "taker_order_id"), _whole(0, 2**63 - 1)),
     **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), _price),
     **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), _price),
     **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), _weight),
@@ -128,7 +130,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
     **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), _time),
-    **dict.fromkeys(("at", "traded_at"), _time),
+    **dict.fromkeys(("at", "traded_at", "agreed_at"), _time),
     "delay_ms": _whole(0, 86_400_000),
     **dict.fromkeys(("post_only", "persist", "kept_priority", "held", "deposit"), _flag),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
@@ -160,6 +162,7 @@ CODECS: dict[str, Codec] = {
     "level": _whole(1, terms.MAX_QUOTE_LEVELS),
     "window_ms": _whole(1, terms.LONGEST_PROTECTION_WINDOW_MS),
     "bust_window_ms": _whole(0, terms.LONGEST_BUST_WINDOW_MS),
+    **dict.fromkeys(("deal_report_ms", "deal_delay_ms"), _whole(0, terms.LONGEST_DEAL_MS)),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),
 }
@@ -168,6 +171,9 @@ _BY_ASSET = ("amount", "total", "reserved", "locked", "unwithdrawable")
 """Fields whose unit is that of the record's ``asset``: fen for CNY, fine milligrams for gold."""
 _ASSET_RECORDS = (HoldingAdjust, Leg, HoldingAdjusted, HoldingChanged)
 _WRITTEN_AS_NULL = ("price", "taker_side")
+_TRADE_KIND = _word(terms.TRADE_KINDS)
+_TRADES = (Trade, TradePublished)
+"""Records whose ``kind`` is that of a trade and not of an account."""
 _COMMON = Event.__struct_fields__
 """The first fields of every event."""
 
@@ -267,6 +273,8 @@ def write_event(event: AnyEvent) -> dict[str, Any]:
 def _write_field(record: Any, name: str, value: Any) -> Any:
     if name in _BY_ASSET and isinstance(record, _ASSET_RECORDS):
         return units.format_amount(value, record.asset)
+    if name == "kind" and isinstance(record, _TRADES):
+        return _TRADE_KIND.write(value)
     if name == "legs":
         return [
             {"account": leg.account, "asset": leg.asset, "amount": units.format_amount(leg.amount, leg.asset)}

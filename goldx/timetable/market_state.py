@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from goldx.protocol import events, terms
+from goldx.protocol import events, terms, timetable_events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.regime_events import RegimeChanged
 from goldx.streams.frames import EventFrame
@@ -96,9 +96,9 @@ class MarketState(msgspec.Struct):
             self._change_phase(event, first=number == 0 or isinstance(outcome[number - 1], events.PhaseChanged))
         elif isinstance(event, events.InstrumentRetired):
             self.instruments[event.symbol].retired = True
-        elif isinstance(event, events.TimetableHeld):
+        elif isinstance(event, timetable_events.TimetableHeld):
             self.instruments[event.symbol].held = event.held
-        elif isinstance(event, events.TimetableDelayed):
+        elif isinstance(event, timetable_events.TimetableDelayed):
             span = (event.first_at, event.last_at, event.delay_ms)
             self.instruments[event.symbol].delay = span if event.delay_ms else NO_DELAY
 
@@ -127,7 +127,7 @@ _KNOWN: Final = frozenset(
         events.InstrumentRetired,
         events.PhaseChanged,
         RegimeChanged,
-        events.TimetableDelayed,
-        events.TimetableHeld,
+        timetable_events.TimetableDelayed,
+        timetable_events.TimetableHeld,
     )
 )

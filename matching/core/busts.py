@@ -78,6 +78,7 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
         return state.emit(TRADE_BUST_PROPOSED, trade_id, symbol, text, by)
     del state.bust_proposals[trade_id]
     state.busted[trade_id] = None
+    state.unpublished.pop(trade_id, None)
     at, _, *rest = traded
     state.emit(TRADE_BUSTED, trade_id, *rest, at, first[0], by, text)
     return _return(state, traded)
@@ -85,7 +86,9 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
 
 def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
     """Return (reason, detail) why a trade of these terms cannot be annulled now, or two empty texts."""
-    at, trading_day, symbol, price, quantity, amount, maker, taker, buyer, seller, _, buy_fee, sell_fee = traded
+    at, trading_day, symbol, price, quantity, amount, maker, taker, buyer, seller, taker_side, buy_fee, sell_fee = (
+        traded
+    )
     instrument = state.instruments.get(symbol)
     if instrument is None:
         return "UNKNOWN_SYMBOL", f"symbol: {symbol[:32]}"
@@ -102,11 +105,18 @@ def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
         (0 <= at <= state.now and buyer != seller and 0 < quantity <= MAX_WEIGHT_MG and price > 0)
         and (amount > 0 and amount == price * quantity // MG_PER_GRAM)
         and (0 <= buy_fee <= amount and 0 <= sell_fee <= amount and buy_fee + sell_fee <= state.fees_collected)
-        and (0 < maker <= state.last_order_id and 0 < taker <= state.last_order_id)
+        and _may_be_orders(state, maker, taker, taker_side)
     )
     if not possible:
         return "BAD_VALUE", "trade: its terms do not go together"
     return _Parties(state, traded).missing(symbol)
+
+
+def _may_be_orders(state: State, maker: int, taker: int, taker_side: int | None) -> bool:
+    """Return whether two numbers may be the orders of a trade: both of orders, or both 0 for a trade without any."""
+    if not maker and not taker:
+        return taker_side is None
+    return 0 < maker <= state.last_order_id and 0 < taker <= state.last_order_id
 
 
 def _return(state: State, traded: tuple[Any, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from goldx.protocol import commands
+from goldx.protocol import commands, deal_commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.regime_commands import VenueSetRegime
@@ -21,6 +21,7 @@ from matching.core import (
     adjustments,
     busts,
     changes,
+    deals,
     listing,
     mass_quotes,
     members,
@@ -71,6 +72,10 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     QuoteMass: mass_quotes.set_quotes,
     QuoteSetProtection: protection.set_limits,
     QuoteResetProtection: protection.reset,
+    deal_commands.DealPropose: deals.propose,
+    deal_commands.DealAccept: deals.accept,
+    deal_commands.DealDecline: deals.decline,
+    deal_commands.DealCancel: deals.cancel,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

@@ -1,7 +1,7 @@
 """The holders of an instrument, of whom there may be at most ``max_holders`` (domain sheet 5.1, 5.2, 5.4).
 
-A holder is a person, whatever the number of its accounts: ``holder_of`` says who. Who has an open order to buy counts
-too, so that no trade can ever make one holder too many.
+A holder is a person, whatever the number of its accounts: ``holder_of`` says who. Who has an open order to buy, or
+has proposed to buy in a deal, counts too, so that no trade can ever make one holder too many.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def clients(state: State) -> dict[str, None]:
 def refuses_holders(state: State, instrument: Instrument, joining: list[Account]) -> str:
     """Return why accounts may not become holders, or an empty text.
 
-    O(accounts + buy orders of the instrument), where the instrument has a limit and an account holds nothing.
+    O(accounts + buy orders of the instrument + deals), where the instrument has a limit and an account holds nothing.
     """
     most = instrument.max_holders
     symbol = instrument.symbol
@@ -50,7 +50,7 @@ def refuses_holders(state: State, instrument: Instrument, joining: list[Account]
 
 
 def holders(state: State, instrument: Instrument) -> dict[str, None]:
-    """Return the holders of an instrument and those who have an open order to buy it."""
+    """Return the holders of an instrument and those who have an open order, or have proposed a deal, to buy it."""
     found: dict[str, None] = {}
     symbol = instrument.symbol
     for account in state.accounts.values():
@@ -63,6 +63,9 @@ def holders(state: State, instrument: Instrument) -> dict[str, None]:
             order = order.next
     for _, number in instrument.stops(BUY):
         found[holder_of(state, state.orders[number].account)] = None
+    for deal in state.deals.values():
+        if deal.instrument is instrument and deal.side == BUY:
+            found[holder_of(state, deal.account)] = None
     return found
 
 

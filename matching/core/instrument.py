@@ -26,6 +26,8 @@ class Definition:
 
     __slots__ = (
         "bust_window_ms",
+        "deal_delay_ms",
+        "deal_report_ms",
         "dynamic_band_percent",
         "form",
         "interruption_ms",
@@ -73,6 +75,8 @@ class Definition:
     reopening_steps: int | None
     bust_window_ms: int | None
     max_holders: int | None
+    deal_report_ms: int | None
+    deal_delay_ms: int | None
 
     def __init__(self, values: Iterable[Any]) -> None:
         (
@@ -101,6 +105,8 @@ class Definition:
         self.reopening_steps = newer[0] if newer else None
         self.bust_window_ms = newer[1] if len(newer) > 1 else None
         self.max_holders = newer[2] if len(newer) > 2 else None
+        self.deal_report_ms = newer[3] if len(newer) > 3 else None
+        self.deal_delay_ms = newer[4] if len(newer) > 4 else None
 
     def written(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event, without those at the end that are None.
@@ -139,6 +145,8 @@ class Definition:
             self.reopening_steps,
             self.bust_window_ms,
             self.max_holders,
+            self.deal_report_ms,
+            self.deal_delay_ms,
         )
 
 
@@ -154,6 +162,8 @@ class Instrument:
         "band",
         "bids",
         "buy_stops",
+        "deal_delay",
+        "deal_report",
         "definition",
         "delay",
         "extensions",
@@ -172,6 +182,7 @@ class Instrument:
         "max_holders",
         "max_quantity",
         "median",
+        "open_deals",
         "pending_stops",
         "phase",
         "plain",
@@ -248,6 +259,12 @@ class Instrument:
         self.regime_is_guarded: bool = False
         self.guarded: bool = False
         """True if the legal regime or the limit of holders may refuse an order."""
+        self.open_deals: int = 0
+        """The number of proposed deals that are open."""
+        self.deal_report: int = terms.DEFAULT_DEAL_REPORT_MS
+        """How long after it was agreed elsewhere a deal may be reported, in ms."""
+        self.deal_delay: int = 0
+        """How long after its trade a deal is published, in ms."""
         self.plain: bool = True
         """True if every trade is at the maker's price, whatever it is, what it earns is free, and nothing counts it."""
 
@@ -265,6 +282,10 @@ class Instrument:
         self.band = definition.dynamic_band_percent or 0
         self.interruption_ms = definition.interruption_ms
         self.reopening_steps = definition.reopening_steps or 0
+        report = definition.deal_report_ms
+        self.deal_report = terms.DEFAULT_DEAL_REPORT_MS if report is None else report
+        self.deal_delay = definition.deal_delay_ms or 0
+        self.lock_days = definition.resale_lock_days
         self.reuse_percent = definition.same_day_reuse_percent
         self.max_holders = definition.max_holders or 0
         self._find_rules()

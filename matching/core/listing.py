@@ -13,6 +13,8 @@ from matching.core.state import State
 from matching.core.tags import INSTRUMENT_DEFINED, INSTRUMENT_PROPOSED, REFERENCE_CHANGED, REFERENCE_PROPOSED
 
 MAX_HOLDERS: Final = 1_000_000
+KNOWN_BEFORE: Final = TERMS.index("max_holders")
+"""How many terms a proposed definition has at least; later ones are left off at the end where they are None."""
 _REFERENCE_PRICE: Final = TERMS.index("reference_price")
 
 
@@ -23,8 +25,8 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     stays if no other is given, and the last price if it is a multiple of the tick. A retired instrument is in use
     again. By rules from 1 on, dangerous terms take two persons.
     """
-    _, symbol, *values, by, given, reopening_steps, rules, bust_window_ms, max_holders = command
-    values += (reopening_steps, bust_window_ms, max_holders)
+    _, symbol, *values, by, given, reopening_steps, rules, bust_window_ms, max_holders, report_ms, delay_ms = command
+    values += (reopening_steps, bust_window_ms, max_holders, report_ms, delay_ms)
     instrument = state.instruments.get(symbol)
     detail = ""
     if instrument is not None and given is not None:
@@ -39,8 +41,11 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     if detail:
         state.refuse("instrument.define", "BAD_VALUE", None, symbol, detail)
         return
-    if instrument is not None and (instrument.phase != terms.CLOSED or instrument.has_open_orders()):
-        state.refuse("instrument.define", "PHASE", None, symbol, "it must be closed and without open orders")
+    if instrument is not None and (
+        instrument.phase != terms.CLOSED or instrument.has_open_orders() or instrument.open_deals
+    ):
+        words = "it must be closed and without open orders" + (" and deals" if instrument.open_deals else "")
+        state.refuse("instrument.define", "PHASE", None, symbol, words)
         return
     if (instrument is None or instrument.retired) and (
         detail := regime.refuses_new_business(state, "instrument.define")
@@ -72,7 +77,7 @@ def _is_proposed(
     others = [one.last or one.reference for one in state.instruments.values() if one is not instrument]
     dangerous = dangerous_terms(old, dict(zip(TERMS, definition.values(), strict=True)), price, others, rules)
     values = definition.values()
-    if definition.max_holders is None:  # versions before this term wrote the event without it
+    while len(values) > KNOWN_BEFORE and values[-1] is None:  # as versions wrote them that did not know these terms
         values = values[:-1]
     proposed, first = state.proposed_terms.get(symbol, ((), by))
     if not dangerous or (proposed == values and first != by):
@@ -149,6 +154,8 @@ def _wrong_term(symbol: str, definition: Definition) -> str:
         ("reopening_steps", definition.reopening_steps, 1, 9),
         ("bust_window_ms", definition.bust_window_ms, 0, terms.LONGEST_BUST_WINDOW_MS),
         ("max_holders", definition.max_holders, 1, MAX_HOLDERS),
+        ("deal_report_ms", definition.deal_report_ms, 0, terms.LONGEST_DEAL_MS),
+        ("deal_delay_ms", definition.deal_delay_ms, 0, terms.LONGEST_DEAL_MS),
         ("resale_lock_days", definition.resale_lock_days, 0, 250),
         ("same_day_reuse_percent", definition.same_day_reuse_percent, 0, 100),
     ):

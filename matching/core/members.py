@@ -6,7 +6,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.terms import EVERY, OUTLIVES
-from matching.core import regime
+from matching.core import deal_ends, regime
 from matching.core.holdings import Account, Member
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_OPENED, MEMBER_HALTED, MEMBER_KILLED, MEMBER_RESTORED
@@ -32,7 +32,10 @@ def open_account(state: State, command: tuple[Any, ...]) -> None:
 
 
 def kill(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``member.kill``: refuse new orders from now on, and cancel every open one in order of acceptance."""
+    """Apply ``member.kill``: refuse new orders from now on, and cancel every open one in order of acceptance.
+
+    Deals that it has proposed, and those proposed to it, end.
+    """
     _, name, _ = command
     member = _find(state, "member.kill", name, "KILLED")
     if member is not None:
@@ -40,10 +43,11 @@ def kill(state: State, command: tuple[Any, ...]) -> None:
         state.emit(MEMBER_KILLED, name)
         for order in state.open_orders(member.accounts):
             state.cancel(order, "KILL")
+        deal_ends.end_of_member(state, member, "KILL")
 
 
 def halt(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``member.halt``: refuse new orders, and leave the open ones."""
+    """Apply ``member.halt``: refuse new orders, and leave the open ones. Deals end, as neither party could go on."""
     _, name, _ = command
     member = _find(state, "member.halt", name, "KILLED")
     if member is not None and member.refusal:
@@ -51,6 +55,7 @@ def halt(state: State, command: tuple[Any, ...]) -> None:
     elif member is not None:
         member.refuse("HALTED")
         state.emit(MEMBER_HALTED, name)
+        deal_ends.end_of_member(state, member, "HALT")
 
 
 def restore(state: State, command: tuple[Any, ...]) -> None:
@@ -63,7 +68,7 @@ def restore(state: State, command: tuple[Any, ...]) -> None:
 
 
 def close_session(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``session.close``: cancel what the session placed without ``persist``. No such order is no refusal.
+    """Apply ``session.close``: cancel what the session placed or proposed without ``persist``, if anything.
 
     ``KEY/*`` for a session: cancel all that the key placed, in every session and with ``persist`` too.
     """
@@ -76,10 +81,16 @@ def close_session(state: State, command: tuple[Any, ...]) -> None:
         for order in state.open_orders(member.accounts):
             if order.session.removeprefix(OUTLIVES).startswith(of_key):
                 state.cancel(order, "DISCONNECT")
+        for deal in list(state.deals.values()):
+            if deal.account.member is member and deal.session.removeprefix(OUTLIVES).startswith(of_key):
+                deal_ends.end(state, deal, "DISCONNECT")
     elif session:
         for order in state.open_orders(member.accounts):
             if order.session == session:
                 state.cancel(order, "DISCONNECT")
+        for deal in list(state.deals.values()):
+            if deal.account.member is member and deal.session == session:
+                deal_ends.end(state, deal, "DISCONNECT")
 
 
 def _find(state: State, method: str, name: str, unless: str) -> Member | None:

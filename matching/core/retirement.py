@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol.terms import CLOSED
+from matching.core import deal_ends
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_RETIRED, INSTRUMENT_RETIRED
 
 
 def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``market.cancel_orders``, in any phase: cancel in order of acceptance, pending stops too."""
+    """Apply ``market.cancel_orders``, in any phase: cancel in order of acceptance, pending stops too, then deals."""
     _, symbol, text, name, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
@@ -22,14 +23,17 @@ def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
     else:
         orders = [order for order in state.orders.values() if order.instrument is instrument]
         found = [order for order in orders if name is None or order.account.name == name]
-        if not found:
-            state.refuse("market.cancel_orders", "UNKNOWN_ORDER", name, symbol, "there is no open order")
         for order in found:
             state.cancel(order, "VENUE", text)
+        if not deal_ends.end_of_instrument(state, instrument, name, text) and not found:
+            state.refuse("market.cancel_orders", "UNKNOWN_ORDER", name, symbol, "there is no open order")
 
 
 def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``instrument.retire`` to an instrument that is closed, has no open orders and is held by nobody."""
+    """Apply ``instrument.retire`` to an instrument that is closed, has no open orders and is held by nobody.
+
+    Proposed deals in it end.
+    """
     _, symbol, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
@@ -47,10 +51,14 @@ def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
                 return
         instrument.retired = True
         state.emit(INSTRUMENT_RETIRED, symbol)
+        deal_ends.end_of_instrument(state, instrument, None, f"{symbol} was retired")
 
 
 def retire_account(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``account.retire`` to an account that holds nothing, and so has no open orders but market stops."""
+    """Apply ``account.retire`` to an account that holds nothing, and so has no open orders but market stops.
+
+    Deals that were proposed to it end; it has proposed none, as it has nothing to reserve.
+    """
     _, name, _ = command
     account = state.accounts.get(name)
     if account is None:
@@ -65,4 +73,5 @@ def retire_account(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("account.retire", "BAD_VALUE", name, name, "it has open orders; it must have none")
     account.retired = True
     account.find_refusal()
-    return state.emit(ACCOUNT_RETIRED, name)
+    state.emit(ACCOUNT_RETIRED, name)
+    return deal_ends.end_of_account(state, account, f"{name} was retired")

@@ -18,6 +18,7 @@ import msgspec
 from goldx.protocol import terms
 from matching.core import pending_stops
 from matching.core.book import Side
+from matching.core.deal import Deal
 from matching.core.holdings import Account, Balance, Member
 from matching.core.ids import ClientIds
 from matching.core.instrument import Definition, Instrument
@@ -25,7 +26,7 @@ from matching.core.open_quotes import slot
 from matching.core.orders import Order, Special
 from matching.core.protection_limits import Protection
 from matching.core.regime_terms import Regime
-from matching.core.state import NO_ORDER, Due, State
+from matching.core.state import DEALS, NO_ORDER, UNPUBLISHED, Due, State
 
 VERSION: Final = "goldx-core-1"
 
@@ -47,13 +48,16 @@ def write(state: State) -> bytes:
         [_write_account(account) for account in state.accounts.values()],
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
-    is_regulated = state.regime is not None or state.proposed_regime is not None
+    deals = _write_deals(state)
+    is_regulated = bool(state.regime is not None or state.proposed_regime is not None or deals)
     if state.busted or state.bust_proposals or is_regulated:
         proposals = [(number, by, traded) for number, (by, traded) in state.bust_proposals.items()]
         written = (*written, list(state.proposed_terms.items()), list(state.busted), proposals)
         if is_regulated:
             regime = None if state.regime is None else state.regime.values()
             written = (*written, regime, state.day_value, state.total_value, state.proposed_regime)
+        if deals:
+            written = (*written, deals)
     elif state.proposed_terms:
         written = (*written, list(state.proposed_terms.items()))
     return msgspec.msgpack.encode(written)
@@ -100,13 +104,15 @@ def read(data: bytes) -> State:
         state.busted = dict.fromkeys(busted)
         state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}
     if len(newer) > 3:
-        values, state.day_value, state.total_value, proposed = newer[3:]
+        values, state.day_value, state.total_value, proposed = newer[3:7]
         state.regime = None if values is None else Regime(tuple(values))
         if proposed is not None:
             (*others, buyers), by = proposed
             state.proposed_regime = ((*others, tuple(buyers)), by)
     for instrument in state.instruments.values():
         instrument.regulate(state.regime)
+    if len(newer) > 7:
+        _read_deals(state, newer[7])
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()
@@ -335,3 +341,51 @@ def _read_special(record: Any, symbol: str) -> Special:
     if len(newer) > 1:
         special.level = newer[1]
     return special
+
+
+def _write_deals(state: State) -> tuple[Any, ...]:
+    """Return the proposed deals and what is left of earlier ones; nothing if there was never any."""
+    if not state.last_deal_id:
+        return ()
+    ids = [(name, client_id, number, day) for (name, client_id), (number, day) in state.deal_ids.items()]
+    unpublished = [(number, at, fields) for number, (at, fields) in state.unpublished.items()]
+    return state.last_deal_id, [_write_deal(deal) for deal in state.deals.values()], ids, unpublished
+
+
+def _read_deals(state: State, record: Any) -> None:
+    state.last_deal_id, deals, ids, unpublished = record
+    for deal_record in deals:
+        deal = _read_deal(state, deal_record)
+        state.deals[deal.deal_id] = deal
+        deal.instrument.open_deals += 1
+        state.timetable.append(Due(deal.expire_at, DEALS + deal.deal_id, deal.instrument.symbol))
+    state.deal_ids = {(name, client_id): (number, day) for name, client_id, number, day in ids}
+    for number, at, fields in unpublished:
+        state.unpublished[number] = (at, tuple(fields))
+        state.timetable.append(Due(at, UNPUBLISHED + number, fields[0]))
+
+
+def _write_deal(deal: Deal) -> tuple[Any, ...]:
+    return (
+        deal.deal_id,
+        deal.account.name,
+        deal.client_deal_id,
+        deal.counter_account.name,
+        deal.instrument.symbol,
+        deal.side,
+        deal.quantity,
+        deal.price,
+        deal.expire_at,
+        deal.agreed_at,
+        deal.session,
+        deal.reserved,
+    )
+
+
+def _read_deal(state: State, record: Any) -> Deal:
+    number, name, client_id, counter, symbol, side, quantity, price, expire_at, agreed_at, session, reserved = record
+    account = state.accounts[name]
+    instrument = state.instruments[symbol]
+    balance = account.cash if side == terms.BUY else account.balances[symbol]
+    parties = (account, client_id, state.accounts[counter])
+    return Deal(number, *parties, instrument, side, quantity, price, expire_at, agreed_at, session, balance, reserved)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from goldx.protocol.terms import AUCTION
 from goldx.protocol.units import CASH
+from matching.core.deal import Deal
 from matching.core.holdings import Account, Balance, Member
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
@@ -20,16 +21,23 @@ NEVER: Final = 1 << 62
 """A time later than any that occurs."""
 NO_ORDER: Final = 1 << 62
 """The number in a ``Due`` that is about no order. Higher than any order's, so that at one time orders come first."""
+DEALS: Final = 1 << 60
+"""Added to the number of a proposed deal in a ``Due``: at one time deals expire after orders."""
+UNPUBLISHED: Final = 1 << 61
+"""Added to the number of a trade in the ``Due`` of its publication, which comes after deals."""
 FORGOTTEN_ENTRIES: Final = 1_000
 """Entries of ended orders that may stay in the timetable, besides two for each open order."""
 
 
 class Due(NamedTuple):
-    """Something that happens at a time (ms): an order expires, or a volatility interruption of a symbol ends."""
+    """Something that happens at a time (ms).
+
+    An order or a proposed deal expires, a trade is published, or a volatility interruption of a symbol ends.
+    """
 
     time: int
     order_id: int
-    """NO_ORDER for the end of an interruption."""
+    """NO_ORDER for the end of an interruption; from DEALS on a deal, from UNPUBLISHED on a trade."""
     symbol: str
 
 
@@ -50,12 +58,15 @@ class State:
         "changed_auctions",
         "day",
         "day_value",
+        "deal_ids",
+        "deals",
         "events",
         "fees_collected",
         "free_orders",
         "general_commands",
         "general_trades",
         "instruments",
+        "last_deal_id",
         "last_order_id",
         "last_trade_id",
         "members",
@@ -73,6 +84,7 @@ class State:
         "touched",
         "trading_day",
         "triggered",
+        "unpublished",
     )
 
     def __init__(self) -> None:
@@ -112,6 +124,13 @@ class State:
         """The value of the trades of this trading day in a sandbox, in fen."""
         self.total_value: int = 0
         """The value of the trades in all sandboxes, in fen."""
+        self.last_deal_id: int = 0
+        self.deals: dict[int, Deal] = {}
+        """Every open proposal of a deal, in the order of the numbers."""
+        self.deal_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        """By account and client id: the deal that has it, and the day on which it was used."""
+        self.unpublished: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        """By trade id: when a trade without orders is to be published (ms), and the fields of that event."""
         self.timetable: list[Due] = []
         """A heap."""
         self.next_due: int = NEVER
@@ -201,15 +220,22 @@ class State:
         return [self.orders[number] for number in numbers]
 
     def schedule(self, time: int, order_id: int, symbol: str) -> None:
-        """Note that at a time an order expires or, with NO_ORDER, an interruption of the symbol ends."""
-        if len(self.timetable) > FORGOTTEN_ENTRIES + 2 * len(self.orders):
+        """Note that at a time an order or a deal expires, a trade is published or an interruption ends."""
+        known = len(self.orders) + len(self.deals) + len(self.unpublished)
+        if len(self.timetable) > FORGOTTEN_ENTRIES + 2 * known:
             # In place, because this may happen while run_due walks the timetable.
-            self.timetable[:] = [
-                due for due in self.timetable if due.order_id == NO_ORDER or due.order_id in self.orders
-            ]
+            self.timetable[:] = [due for due in self.timetable if self._is_awaited(due.order_id)]
             heapify(self.timetable)
         heappush(self.timetable, Due(time, order_id, symbol))
         self.find_next_due()
+
+    def _is_awaited(self, number: int) -> bool:
+        """Return whether what an entry of the timetable is about is still to come."""
+        if number == NO_ORDER:
+            return True
+        if number >= UNPUBLISHED:
+            return number - UNPUBLISHED in self.unpublished
+        return number - DEALS in self.deals if number >= DEALS else number in self.orders
 
     def find_next_due(self) -> None:
         """Set ``next_due`` to the earliest time in the timetable."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from goldx.protocol import commands, events
+from goldx.protocol import commands, deal_events, events, timetable_events
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet, ProtectionTriggered
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.tags import tag_of
@@ -40,8 +40,8 @@ ORDER_REFRESHED: Final[object] = tag_of(events.IcebergRefreshed)
 REFERENCE_PROPOSED: Final[object] = tag_of(events.ReferenceProposed)
 INSTRUMENT_RETIRED: Final[object] = tag_of(events.InstrumentRetired)
 ACCOUNT_RETIRED: Final[object] = tag_of(events.AccountRetired)
-TIMETABLE_HELD: Final[object] = tag_of(events.TimetableHeld)
-TIMETABLE_DELAYED: Final[object] = tag_of(events.TimetableDelayed)
+TIMETABLE_HELD: Final[object] = tag_of(timetable_events.TimetableHeld)
+TIMETABLE_DELAYED: Final[object] = tag_of(timetable_events.TimetableDelayed)
 AUCTION_EXTENDED: Final[object] = tag_of(events.AuctionExtended)
 INSTRUMENT_PROPOSED: Final[object] = tag_of(events.InstrumentProposed)
 DAY_END_PROPOSED: Final[object] = tag_of(events.DayEndProposed)
@@ -52,3 +52,7 @@ REGIME_CHANGED: Final[object] = tag_of(RegimeChanged)
 PROTECTION_SET: Final[object] = tag_of(ProtectionSet)
 PROTECTION_TRIGGERED: Final[object] = tag_of(ProtectionTriggered)
 PROTECTION_RESET: Final[object] = tag_of(ProtectionReset)
+DEAL_PROPOSED: Final[object] = tag_of(deal_events.DealProposed)
+DEAL_ACCEPTED: Final[object] = tag_of(deal_events.DealAccepted)
+DEAL_ENDED: Final[object] = tag_of(deal_events.DealEnded)
+TRADE_PUBLISHED: Final[object] = tag_of(deal_events.TradePublished)

@@ -26,7 +26,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, balances_at, ended_at
 from settlement.closing.differs import PaperDiffers
 from settlement.documents.kinds import TRADE
-from settlement.ledger.busts import standing
+from settlement.ledger.busts import of_orders, standing
 from settlement.reports import stock_report
 from settlement.tables.closing import day_price, day_record
 from settlement.tables.ledger import instrument, ledger_account, ledger_entry, posting, trade
@@ -109,8 +109,12 @@ async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any
 
 
 async def _instruments(connection: AsyncConnection, day: Day, names: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return prices and volumes by class, in the order of their codes. Annulled trades do not count."""
+    """Return prices and volumes by class, in the order of their codes. Annulled trades do not count.
+
+    Trades without orders stand under ``deals`` alone, where there were any: they make no price.
+    """
     columns = trade.c
+    without_orders = await _without_orders(connection, day)
     sums = select(
         columns.symbol,
         func.count().label("trades"),
@@ -120,7 +124,7 @@ async def _instruments(connection: AsyncConnection, day: Day, names: Mapping[str
         func.min(columns.price).label("low"),
         func.min(columns.sequence).label("first"),
     )
-    of_day = sums.where(columns.sequence.between(day.first, day.last), standing())
+    of_day = sums.where(columns.sequence.between(day.first, day.last), standing(), of_orders())
     traded = of_day.group_by(columns.symbol).subquery()
     opening = select(traded, columns.price.label("open")).join(trade, columns.sequence == traded.c.first)
     volumes = {row.symbol: row for row in await connection.execute(opening)}
@@ -144,9 +148,20 @@ async def _instruments(connection: AsyncConnection, day: Day, names: Mapping[str
                 "previous_settlement": previous,
                 "change": change,
                 **{field: int(getattr(volume, field, 0)) for field in ("trades", "quantity", "amount")},
+                **({"deals": without_orders[row.symbol]} if row.symbol in without_orders else {}),
             }
         )
     return found
+
+
+async def _without_orders(connection: AsyncConnection, day: Day) -> dict[str, dict[str, int]]:
+    """Return by class the number, quantity and amount of the day's trades without orders."""
+    columns = trade.c
+    sums = select(columns.symbol, func.count().label("trades"), func.sum(columns.quantity).label("quantity"))
+    sums = sums.add_columns(func.sum(columns.amount).label("amount")).group_by(columns.symbol)
+    query = sums.where(columns.sequence.between(day.first, day.last), standing(), ~of_orders())
+    fields = ("trades", "quantity", "amount")
+    return {row.symbol: {name: int(getattr(row, name)) for name in fields} for row in await connection.execute(query)}
 
 
 async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:

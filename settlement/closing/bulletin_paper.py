@@ -127,6 +127,13 @@ def _instruments(paper: Paper, content: Mapping[str, Any], say: Say) -> None:
     total = [sum(one[name] for one in content["instruments"]) for name in ("trades", "quantity", "amount")]
     sums = (say("sum"), *("" for _ in range(9)), f"{total[0]:,}", weight(total[1]), money(total[2]))
     paper.table(columns, [*rows, sums], last_is_sum=True)
+    for one in content["instruments"]:
+        if "deals" in one:
+            deals = one["deals"]
+            paper.note(
+                f"{one['symbol']}, {say('deals')}: {deals['trades']:,} · {weight(deals['quantity'])} g · "
+                f"{money(deals['amount'])} CNY"
+            )
     paper.note(say("methods_note"))
 
 

@@ -3,7 +3,8 @@
 The closing price is that of the closing auction; else the average, weighted by quantity, of the last minutes of
 continuous trading, if enough was traded in them; else the last price; else the closing price of the day before. The
 settlement price is the average of all trades of the day (domain sheet 1.2), else that of the day before. Before the
-first trade both are the reference price. Averages are rounded once, half up, to the fen per gram.
+first trade both are the reference price. Averages are rounded once, half up, to the fen per gram. Trades of orders
+alone count: the price of a negotiated deal is an agreement of two, which the market did not make.
 
 The minutes and the least quantity are figures of the tariff, CLOSING_WINDOW and CLOSING_MINIMUM.
 """
@@ -23,7 +24,7 @@ from settlement.closing import day as days
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day, Prices, ended_at, prices_at
 from settlement.documents.closing import AUCTION, AVERAGE, LAST, NO_PRICE, PREVIOUS, REFERENCE, WINDOW
-from settlement.ledger.busts import standing
+from settlement.ledger.busts import of_orders, standing
 from settlement.tables.closing import day_price, phase_change
 from settlement.tables.ledger import trade
 
@@ -182,13 +183,13 @@ async def _ended(connection: AsyncConnection, day: Day) -> dict[str, _Ended]:
 
 
 async def _traded(connection: AsyncConnection, day: Day, *conditions: ColumnElement[bool]) -> dict[str, Traded]:
-    """Return by instrument what was traded on a day under some conditions, without trades that were annulled."""
+    """Return by instrument what orders traded on a day under some conditions, without annulled trades."""
     columns = trade.c
     last = func.max(columns.sequence).label("last")
     sums = select(columns.symbol, func.count().label("trades"), func.sum(columns.quantity).label("quantity"))
     sums = sums.add_columns(func.sum(columns.amount).label("amount"), last)
-    sums = sums.where(columns.sequence >= day.first, columns.sequence <= day.last, standing(), *conditions)
-    by_symbol = sums.group_by(columns.symbol).subquery()
+    sums = sums.where(columns.sequence >= day.first, columns.sequence <= day.last, standing(), of_orders())
+    by_symbol = sums.where(*conditions).group_by(columns.symbol).subquery()
     query = select(by_symbol, columns.price).join(trade, columns.sequence == by_symbol.c.last)
     return {
         row.symbol: Traded(int(row.trades), int(row.quantity), int(row.amount), int(row.price))

@@ -169,9 +169,11 @@ def _trades(paper: Paper, content: Mapping[str, Any], say: Any) -> None:
 
 
 def _side(trade: Mapping[str, Any], annulled: Mapping[str, Any], say: Any) -> str:
-    """Return the side of a trade, marked if the trade was annulled."""
+    """Return the side of a trade, marked if the trade is a deal or was annulled."""
     side: str = say(trade["side"])
-    return f"{side} ({say('annulled')})" if f"trade:{trade['trade']}" in annulled else side
+    marks = [say(f"trade_kind.{trade['kind']}")] if "kind" in trade else []
+    marks += [say("annulled")] if f"trade:{trade['trade']}" in annulled else []
+    return f"{side} ({', '.join(marks)})" if marks else side
 
 
 def _bank_or_parts(record: Mapping[str, Any], annulled: Mapping[str, Mapping[str, Any]], say: Any) -> str:

@@ -11,16 +11,17 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.terms import TRADE_KINDS
 from settlement.closing.day import Day
 
 TRADES_AT_ONCE: Final = 250_000
 """The sides of trades, roughly, of which the memory holds the JSON at the same time."""
 _SIDES: Final = """
 SELECT buy_account AS account, 'BUY' AS side, buy_fee AS fee, 0 AS place, sequence, trade_id, at, symbol, price,
-       quantity, amount
+       quantity, amount, kind
 FROM trade WHERE sequence BETWEEN :first AND :last {buyers}
 UNION ALL
-SELECT sell_account, 'SELL', sell_fee, 1, sequence, trade_id, at, symbol, price, quantity, amount
+SELECT sell_account, 'SELL', sell_fee, 1, sequence, trade_id, at, symbol, price, quantity, amount, kind
 FROM trade WHERE sequence BETWEEN :first AND :last {sellers}
 """
 _SUMS: Final = text(f"""
@@ -33,7 +34,9 @@ _OF_ACCOUNTS: Final = _SIDES.format(
 )
 _JSON: Final = text(f"""
 SELECT account, string_agg(
-    '{{"amount":' || amount || ',"at":' || at || ',"fee":' || fee || ',"price":' || price || ',"quantity":' || quantity
+    '{{"amount":' || amount || ',"at":' || at || ',"fee":' || fee
+    || coalesce(',"kind":"' || (CAST(:kinds AS text[]))[kind + 1] || '"', '') || ',"price":' || price
+    || ',"quantity":' || quantity
     || ',"side":"' || side || '","symbol":' || to_json(symbol) || ',"trade":' || trade_id || '}}',
     ',' ORDER BY sequence, place) AS trades
 FROM ({_OF_ACCOUNTS}) AS sides
@@ -73,9 +76,12 @@ async def sums(connection: AsyncConnection, day: Day) -> dict[str, Traded]:
 
 
 async def listed(connection: AsyncConnection, day: Day, accounts: Sequence[str]) -> dict[str, str]:
-    """Return the day's trades of these accounts as JSON with commas between them, each from the account's side."""
+    """Return the day's trades of these accounts as JSON with commas between them, each from the account's side.
+
+    A trade without orders has its ``kind``, such as "deal".
+    """
     await connection.execute(_MEMORY)
-    given = {"first": day.first, "last": day.last, "accounts": list(accounts)}
+    given = {"first": day.first, "last": day.last, "accounts": list(accounts), "kinds": list(TRADE_KINDS)}
     return {row.account: row.trades for row in await connection.execute(_JSON, given)}
 
 

@@ -120,6 +120,8 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "method.PREVIOUS": ("沿用上日", "as the day before"),
     "method.REFERENCE": ("参考价", "reference price"),
     "method.NONE": ("无", "none"),
+    "trade_kind.deal": ("协议成交", "deal"),
+    "deals": ("协议成交（不计入价格）", "negotiated deals (no part in prices)"),
     "methods_note": (
         "价格单位为元/克（纯重）。本市场为实物交割、全额保证的现货市场，无持仓量。",
         "Prices are in CNY per fine gram. Everything is put up beforehand and delivered at once: there is no open "

@@ -1,4 +1,4 @@
-"""Annulled trades: which trades stand, and the record of those that the engine has annulled.
+"""Annulled trades, and trades without orders: which trades stand, and the record of those that the engine has annulled.
 
 The engine takes the terms of an annulled trade from the gateways. Here they are compared with the trade that was
 posted, so terms that were wrong everywhere else end here.
@@ -26,6 +26,11 @@ def standing() -> ColumnElement[bool]:
     return ~exists().where(trade_bust.c.trade_id == trade.c.trade_id)
 
 
+def of_orders() -> ColumnElement[bool]:
+    """Return the condition that a trade was made by two orders: such trades alone make prices."""
+    return trade.c.kind.is_(None)
+
+
 async def record(connection: AsyncConnection, busts: Sequence[TradeBusted]) -> None:
     """Record annulments, and give their instruments the price of the newest trade that stands, or none.
 
@@ -39,6 +44,7 @@ async def record(connection: AsyncConnection, busts: Sequence[TradeBusted]) -> N
     if rows:
         await connection.execute(insert(trade_bust), rows)
     for symbol in {bust.symbol for bust in busts}:
-        newest = select(trade.c.price).where(trade.c.symbol == symbol, standing()).order_by(trade.c.trade_id.desc())
+        newest = select(trade.c.price).where(trade.c.symbol == symbol, standing(), of_orders())
+        newest = newest.order_by(trade.c.trade_id.desc())
         price = {"last_price": newest.limit(1).scalar_subquery()}
         await connection.execute(update(instrument).where(instrument.c.symbol == symbol).values(price))

@@ -123,8 +123,8 @@ class Batch:
 
     @property
     def last_prices(self) -> dict[str, int]:
-        """Return the price of the newest trade of each instrument."""
-        return dict(map(_price_of, self.trades))
+        """Return the price of the newest trade of two orders in each instrument."""
+        return dict(map(_price_of, [event for event in self.trades if event.kind is None]))
 
 
 class Sifted(NamedTuple):

@@ -31,7 +31,7 @@ _sequence_of = attrgetter("sequence")
 
 Side: TypeAlias = tuple[str, str]
 """A side of a trade: the trading account, and the instrument."""
-TradeRow: TypeAlias = tuple[int, int, int, str, int, int, int, str, str, int, int, int | None]
+TradeRow: TypeAlias = tuple[int, int, int, str, int, int, int, str, str, int, int, int | None, int | None]
 """The columns of ``trade``."""
 _trade_row: Callable[[Trade], TradeRow] = attrgetter(*(column.name for column in trade.c))
 
@@ -132,7 +132,7 @@ class Rows:
         rows = [*map(_trade_row, trades)]
         self.trades += rows
         for event, row in zip(trades, rows, strict=True):
-            _, sequence, at, symbol, _, quantity, amount, buyer, seller, buy_fee, sell_fee, _ = row
+            _, sequence, at, symbol, _, quantity, amount, buyer, seller, buy_fee, sell_fee, _, _ = row
             got, fees, paid = amount - sell_fee, buy_fee + sell_fee, -amount - buy_fee
             buying, selling = (buyer, symbol), (seller, symbol)
             bought, sold = sides.get(buying) or numbers.learn(buying), sides.get(selling) or numbers.learn(selling)

@@ -10,7 +10,8 @@ BILL           a bill, and the fees that are on it
 
 An order carries the rounding error of its fees from one trade to the next, so the fee of one trade is its rate rounded
 down or up to the fen; that the fees of all trades add up is compared as FEES. In the uncross of an auction one side is
-charged as maker and the other as taker. Trades before the first recorded rates of their instrument are not compared.
+charged as maker and the other as taker; in a trade without orders both as taker. Trades before the first recorded rates
+of their instrument are not compared.
 """
 
 from typing import Any, Final
@@ -32,7 +33,8 @@ MOST_NAMED: Final = 1_000
 
 _TRADES: Final = text("""
 WITH allowed AS (
-    SELECT t.sequence, t.trade_id, t.amount, t.buy_fee, t.sell_fee, t.taker_side, rate.maker_fee_bp, rate.taker_fee_bp,
+    SELECT t.sequence, t.trade_id, t.amount, t.buy_fee, t.sell_fee, t.taker_side, t.kind, rate.maker_fee_bp,
+           rate.taker_fee_bp,
            t.amount * rate.maker_fee_bp / 10000 AS least_maker, (t.amount * rate.maker_fee_bp + 9999) / 10000 AS maker,
            t.amount * rate.taker_fee_bp / 10000 AS least_taker, (t.amount * rate.taker_fee_bp + 9999) / 10000 AS taker
     FROM trade t CROSS JOIN LATERAL (
@@ -41,10 +43,11 @@ WITH allowed AS (
     ) AS rate
     WHERE t.sequence > :proved
 )
-SELECT trade_id, amount, buy_fee, sell_fee, taker_side, maker_fee_bp, taker_fee_bp FROM allowed WHERE NOT (
-    coalesce(taker_side, :sell) = :sell
+SELECT trade_id, amount, buy_fee, sell_fee, taker_side, kind, maker_fee_bp, taker_fee_bp FROM allowed WHERE NOT (
+    kind IS NOT NULL AND buy_fee BETWEEN least_taker AND taker AND sell_fee BETWEEN least_taker AND taker
+    OR kind IS NULL AND coalesce(taker_side, :sell) = :sell
         AND buy_fee BETWEEN least_maker AND maker AND sell_fee BETWEEN least_taker AND taker
-    OR coalesce(taker_side, :buy) = :buy
+    OR kind IS NULL AND coalesce(taker_side, :buy) = :buy
         AND buy_fee BETWEEN least_taker AND taker AND sell_fee BETWEEN least_maker AND maker
 ) ORDER BY sequence LIMIT :most
 """)
@@ -151,9 +154,9 @@ async def _written(connection: AsyncConnection, since: Since | None) -> tuple[li
 
 def _trade(row: Row[Any]) -> Break:
     """Return the break of a trade; the expected sum is rounded half up for each side."""
-    rates = (row.maker_fee_bp, row.taker_fee_bp)
+    rates = (row.maker_fee_bp if row.kind is None else row.taker_fee_bp, row.taker_fee_bp)
     expected = sum(half_up(row.amount * rate, BASIS_POINTS) for rate in rates)
-    note = f"{row.buy_fee} + {row.sell_fee} fen on {row.amount} fen, at {rates[0]} bp for the maker, {rates[1]} bp"
+    note = f"{row.buy_fee} + {row.sell_fee} fen on {row.amount} fen, at {rates[0]} bp and {rates[1]} bp"
     return Break("TRADE_FEE", f"trade:{row.trade_id}", CASH, expected, row.buy_fee + row.sell_fee, note=note)
 
 

@@ -103,6 +103,7 @@ trade = Table(
     integer("buy_fee"),
     integer("sell_fee"),
     Column("taker_side", SmallInteger),
+    Column("kind", SmallInteger),  # NULL: of two orders (goldx.protocol.terms.TRADE_KINDS)
     CheckConstraint("price > 0 AND quantity > 0 AND amount > 0 AND buy_fee >= 0 AND sell_fee >= 0", name="positive"),
 )
 

@@ -40,6 +40,16 @@ QUOTE: Final = {
     "ask_price": "601.00",
     "ask_quantity": "1",
 }
+DEAL: Final = {
+    "account": "A",
+    "client_deal_id": "n",
+    "counter_account": "B",
+    "symbol": "AU",
+    "side": "buy",
+    "quantity": "1",
+    "price": "600.00",
+    "expire_at": 253_402_300_799_999,
+}
 SZ26: Final = "5.4, notice of Shenzhen, 2026-02-13"
 NO37: Final = "5.2, No. 37 (2012)"
 NO38: Final = "5.1, No. 38 (2011)"
@@ -49,6 +59,11 @@ NO301: Final = "5.3, No. 301 (2011)"
 def order(**changes: Any) -> dict[str, Any]:
     """Return the order of the trial with changes."""
     return ORDER | changes
+
+
+def deal(**changes: Any) -> dict[str, Any]:
+    """Return the proposed deal of the trial with changes."""
+    return DEAL | changes
 
 
 ROWS: Final = (
@@ -73,6 +88,8 @@ ROWS: Final = (
         QUOTE | {"bid_quantity": "1700"},
         "INSUFFICIENT_CASH",
     ),
+    Row("a deal with a deposit", SZ26, APPROVED, "deal.propose", deal(deposit="14.40"), "BAD_VALUE", "deposit"),
+    Row("a deal on credit", SZ26, APPROVED, "deal.propose", deal(quantity="1700"), "INSUFFICIENT_CASH"),
     Row(
         "an instrument with a margin",
         SZ26,
@@ -101,6 +118,7 @@ ROWS: Final = (
     ),
     # Deferral
     Row("payment is deferred", SZ26, APPROVED, "order.place", order(settle_on="2027-01-04"), "BAD_VALUE", "settle_on"),
+    Row("a deal for later", SZ26, APPROVED, "deal.propose", deal(settle_on="2027-01-04"), "BAD_VALUE", "settle_on"),
     Row("a position is rolled over", SZ26, APPROVED, "order.place", order(deferred=True), "BAD_VALUE", "deferred"),
     Row(
         "an instrument with a delivery month",
@@ -118,6 +136,14 @@ ROWS: Final = (
         APPROVED,
         "order.place",
         order(account="D", side="sell"),
+        "INSUFFICIENT_GOLD",
+    ),
+    Row(
+        "gold that nobody has is sold in a deal",
+        SZ26,
+        APPROVED,
+        "deal.propose",
+        deal(account="D", side="sell"),
         "INSUFFICIENT_GOLD",
     ),
     Row(
@@ -175,6 +201,22 @@ ROWS: Final = (
         order(account="D", symbol="FEW"),
         "MAX_HOLDERS",
     ),
+    Row(
+        "what was bought is sold in a deal within five trading days",
+        NO38,
+        APPROVED,
+        "deal.propose",
+        deal(account="T", side="sell"),
+        "RESALE_LOCKED",
+    ),
+    Row(
+        "a deal makes a holder more than there may be",
+        NO38,
+        APPROVED,
+        "deal.propose",
+        deal(account="D", symbol="FEW"),
+        "MAX_HOLDERS",
+    ),
     # No. 38 and 37: centralised trading
     Row("an order book without approval", NO37, NEGOTIATED, "order.place", order(), "REGIME"),
     Row("market making without approval", NO37, NEGOTIATED, "quote.set", QUOTE, "REGIME"),
@@ -220,6 +262,7 @@ ROWS: Final = (
     ),
     # No. 301: nothing new while winding down
     Row("an order while winding down", NO301, WIND_DOWN, "order.place", order(), "REGIME"),
+    Row("a purchase by a deal while winding down", NO301, WIND_DOWN, "deal.propose", deal(), "REGIME"),
     Row(
         "a new client while winding down",
         NO301,

@@ -139,7 +139,8 @@ class Trial:
         """Return holdings, open orders, phases, trades and regimes as the gateway has them."""
         view = self.desk.server.gateway.view
         accounts = {name: (one.write_holdings(), list(one.live)) for name, one in view.accounts.items()}
-        return accounts, {symbol: one.phase for symbol, one in view.markets.items()}, view.last_trade, view.regimes[:]
+        phases = {symbol: one.phase for symbol, one in view.markets.items()}
+        return accounts, phases, view.last_trade, view.regimes.history[:]
 
     async def rest(self, method: str, params: dict[str, Any], name: str = "op") -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.desk.services.keys[name].bearer_token()}"}

@@ -11,6 +11,7 @@ from tests.planted_bugs import (
     core_makers,
     core_mass_quotes,
     core_regime,
+    deals,
     leading,
     load_out,
     money,
@@ -71,6 +72,20 @@ AREAS = (
         ),
         ("--noconftest", "-x", "-k", "test_protection or test_mass_quotes or market_makers"),
         (*core_makers.BUGS, *core_mass_quotes.BUGS),
+        may_hang=False,
+    ),
+    Area(
+        "deals",
+        "matching/core",
+        (
+            "tests/matching/core/test_deals.py",
+            "tests/matching/core/test_deals_under_regimes.py",
+            "tests/matching/core/test_old_journals.py",
+            "tests/matching/core/test_against_model.py",
+            "tests/matching/core/test_replay_equality.py",
+        ),
+        ("--noconftest", "-k", "not accepted_proposal and not generated_sequences"),
+        deals.BUGS,
         may_hang=False,
     ),
     Area(
@@ -189,6 +204,7 @@ AREAS = (
                 "day",
                 "close",
                 "prices",
+                "deals",
                 "fees",
                 "signing",
                 "opening",
@@ -224,13 +240,14 @@ AREAS = (
         # Without test_orders.py, which starts an engine.
         (
             "tests/api/view/test_busts.py",
+            "tests/api/view/test_deals.py",
             "tests/api/view/test_large_books.py",
             "tests/api/view/test_market_data.py",
             "tests/api/view/test_snapshot.py",
             "tests/api/view/test_tables.py",
             "tests/api/view/test_view.py",
         ),
-        (),
+        ("-k", "not seen_by_its_parties and not taken_back_and_refused"),  # tests that start an engine
         view.BUGS,
     ),
 )

@@ -216,4 +216,28 @@ BUGS = (
     ),
     Bug("a file of the archive is written anew", ARCHIVE, "if file.read_bytes() != data:", "if False:"),
     Bug("a changed output is not noticed", RECORDS, "bytes.fromhex(digest(row.output)) != row.output_hash", "False"),
+    Bug(
+        "deals make the closing price",
+        "closing/prices.py",
+        "columns.sequence <= day.last, standing(), of_orders())",
+        "columns.sequence <= day.last, standing())",
+    ),
+    Bug(
+        "the bulletin counts deals among the trades of orders",
+        "closing/bulletin.py",
+        "columns.sequence.between(day.first, day.last), standing(), of_orders())",
+        "columns.sequence.between(day.first, day.last), standing())",
+    ),
+    Bug(
+        "a deal is the last price in settlement",
+        "ledger/posting.py",
+        "for event in self.trades if event.kind is None]))",
+        "for event in self.trades]))",
+    ),
+    Bug(
+        "a statement does not say that a trade is a deal",
+        "closing/statement_trades.py",
+        "(CAST(:kinds AS text[]))[kind + 1]",
+        "(CAST(:kinds AS text[]))[NULL]",
+    ),
 )

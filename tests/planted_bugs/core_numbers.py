@@ -10,14 +10,14 @@ BUGS = (
     Bug(
         "live expiries are forgotten with a thousand dead ones",
         "state.py",
-        "due for due in self.timetable if due.order_id == NO_ORDER or due.order_id in self.orders\n",
-        "due for due in self.timetable if due.order_id == NO_ORDER\n",
+        "        return number - DEALS in self.deals if number >= DEALS else number in self.orders\n",
+        "        return number - DEALS in self.deals if number >= DEALS else False\n",
     ),
     Bug(
         "the end of an interruption is forgotten with a thousand dead expiries",
         "state.py",
-        "due for due in self.timetable if due.order_id == NO_ORDER or due.order_id in self.orders\n",
-        "due for due in self.timetable if due.order_id in self.orders\n",
+        "        if number == NO_ORDER:\n            return True\n",
+        "        if number == NO_ORDER:\n            return False\n",
     ),
     Bug(
         "the near prices are thought to be all when they have come back",

@@ -112,8 +112,8 @@ BUGS = (
     Bug(
         "an annulled trade sets the last price",
         "ledger/busts.py",
-        "== symbol, standing())",
-        "== symbol)",
+        "== symbol, standing(), of_orders())",
+        "== symbol, of_orders())",
     ),
     Bug(
         "an annulment with other terms is posted",
@@ -136,8 +136,8 @@ BUGS = (
     Bug(
         "the first price of a batch is its last price",
         POSTING,
-        "dict(map(_price_of, self.trades))",
-        "dict(map(_price_of, reversed(self.trades)))",
+        "for event in self.trades if event.kind is None]))",
+        "for event in reversed(self.trades) if event.kind is None]))",
     ),
     Bug(
         "a movement with other legs than its document's is taken for it",

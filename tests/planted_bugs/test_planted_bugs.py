@@ -27,6 +27,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "core",
         "regime",
         "makers",
+        "deals",
         "protocol",
         "timetable",
         "leading",
@@ -76,6 +77,7 @@ def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
         "core",
         "regime",
         "makers",
+        "deals",
         "protocol",
         "compiled build",
     ]

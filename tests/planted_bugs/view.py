@@ -28,7 +28,7 @@ BUGS = (
         "            self._status_changed = True\n        self.trades_channel.publish(event)\n",
         "            self._status_changed = True\n",
     ),
-    Bug("annulled trades make the prices of a candle", "view.py", " and not fill.busted:", ":"),
+    Bug("annulled trades make the prices of a candle", "orders.py", " and not fill.busted:", ":"),
     Bug(
         "an order does not show that its trade was annulled",
         "orders.py",
@@ -124,7 +124,7 @@ BUGS = (
     ),
     Bug(
         "what a book has done while its snapshot was written is not in the checksum",
-        "market_data.py",
+        "book_checksum.py",
         "                checksum ^= self._difference(update.changes)\n",
         "",
     ),
@@ -146,10 +146,10 @@ BUGS = (
         "                self._kept.clear()\n",
         "                self._kept.clear()\n                self.sequence -= 1\n",
     ),
-    Bug("a checksum is one update behind", "market_data.py", "self._now ^ self._difference(changes)", "self._now"),
+    Bug("a checksum is one update behind", "book_checksum.py", "self._now ^ self._difference(changes)", "self._now"),
     Bug(
         "older checksums are those of the newer update",
-        "market_data.py",
+        "book_checksum.py",
         "after ^ self._difference(newer.changes)",
         "after",
     ),
@@ -362,5 +362,30 @@ BUGS = (
         "channels.py",
         "        if self.subscribers:\n            data = self._notice_message(content)\n",
         "        self.sequence += 1\n        if self.subscribers:\n            data = self._notice_message(content)\n",
+    ),
+    # Deals
+    Bug(
+        "the public sees a deal before it is published",
+        "view.py",
+        "        self._market(event).direct.make(event)\n",
+        "        self._market(event).publish_direct(event)\n",
+    ),
+    Bug(
+        "an annulled deal that was never public is announced",
+        "direct_trades.py",
+        "            return False\n",
+        "            return True\n",
+    ),
+    Bug(
+        "the terms of a deal are forgotten with its day",
+        "view.py",
+        "            return trade.trade_id > self._kept_since\n",
+        "            return False\n",
+    ),
+    Bug(
+        "an annulled deal still counts",
+        "direct_trades.py",
+        "            self.volumes[kind] = trades - 1, quantity - event.quantity\n",
+        "            self.volumes[kind] = trades, quantity\n",
     ),
 )

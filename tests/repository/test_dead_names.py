@@ -42,6 +42,10 @@ CALLED_FROM_OUTSIDE = {
     "on_headers_complete",
     "on_message_begin",
     "on_message_complete",
+    "propose_deal",  # members, by the client
+    "accept_deal",
+    "decline_deal",
+    "cancel_deal",
 }
 
 

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from api.view import records
+from api.view.deals import DealForm
 from goldx.client import results
 
 
-@pytest.mark.parametrize("form", [records.OrderForm, records.OwnTradeForm])
+@pytest.mark.parametrize("form", [records.OrderForm, records.OwnTradeForm, DealForm])
 def test_the_client_s_result_has_the_fields_of_the_form(form: Any) -> None:
-    result: Any = {records.OrderForm: results.Order, records.OwnTradeForm: results.OwnTrade}[form]
+    forms = {records.OrderForm: results.Order, records.OwnTradeForm: results.OwnTrade, DealForm: results.Deal}
+    result: Any = forms[form]
     fields = msgspec.structs.fields(form)
     types: dict[str, Any] = get_type_hints(result)
     assert list(types) == [field.name for field in fields]

@@ -12,9 +12,12 @@ from api.view.accounts import Account, OrderOwners
 from api.view.books import Book
 from api.view.candles import Candles
 from api.view.channels import Channel
+from api.view.deals import Deals, write_deal
+from api.view.direct_trades import DirectTrades
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
 from api.view.protections import Protections
+from api.view.regimes import Regimes
 from api.view.snapshot import SnapshotFailed
 from api.view.tables import NameTable, NumberTable
 from api.view.view import View
@@ -48,6 +51,12 @@ def shown(view: View) -> dict[str, Any]:
         "tops": {symbol: [market.book.best(side) for side in (0, 1)] for symbol, market in view.markets.items()},
         "instruments": [market.instrument() for market in view.markets.values()],
         "status": [market.status() for market in view.markets.values()],
+        "direct": [market.direct.state() for market in view.markets.values()],
+        "deals": [
+            [write_deal(deal, name) for deal in view.deals.open_of(name)] + [write_deal(deal, name)]
+            for deal in view.deals.by_id.values()
+            for name in deal.parties
+        ],
         "trades": [market.recent(1_000) for market in view.markets.values()],
         "candles": [
             {name: list(found.kept) for name, found in market.candles.items()} for market in view.markets.values()
@@ -60,7 +69,21 @@ NOT_WRITTEN = {"__orig_class__", "_kept", "_written", "_unread_left", "recording
 """Attributes that differ in a restored view: what channels keep, and who listens."""
 CHECKSUMS = {"_levels_checksum", "_orders_checksum"}
 """They are computed when they are needed."""
-OWN = (View, Account, OrderOwners, MarketData, Book, Candles, Channel, NumberTable, NameTable, Protections)
+OWN = (
+    View,
+    Account,
+    OrderOwners,
+    MarketData,
+    Book,
+    Candles,
+    Channel,
+    NumberTable,
+    NameTable,
+    Deals,
+    DirectTrades,
+    Regimes,
+    Protections,
+)
 
 
 def everything(value: Any) -> Any:

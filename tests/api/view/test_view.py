@@ -185,7 +185,7 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
     for number, (frame, happened) in enumerate(frames(seed, 1_500)):
         view.apply(frame, none_waiting)
         for event in happened:
-            if isinstance(event, Trade):
+            if isinstance(event, Trade) and event.kind is None:
                 trades_of[event.maker_order_id].append(event)
                 trades_of[event.taker_order_id].append(event)
             elif isinstance(event, TradeBusted):
@@ -193,7 +193,7 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
         if number % 50:
             continue
         trades = {trade.trade_id for order_id, _ in view.orders.items() for trade in trades_of[order_id]}
-        assert {trade_id for trade_id, _ in view.fills.items()} <= trades
+        assert {trade_id for trade_id, fill in view.fills.items() if fill.trade.kind is None} <= trades
         for order in view.orders.values():
             names = ("order_id", "account", "client_order_id", "symbol", "side", "type", "quantity", "remaining")
             wanted = fields(order, *names, "amount", "time_in_force", "stp")
@@ -219,6 +219,7 @@ def test_an_order_is_written_as_the_codecs_write_its_fields(seed: int) -> None:
                     "fee": units.format_money(fee),
                     "remaining": units.format_weight(remaining),
                     "liquidity": "auction" if trade.taker_side is None else liquidity,
+                    "kind": "auction" if trade.taker_side is None else "book",
                     **({"busted": True} if trade.trade_id in busted else {}),
                 }
             traded += len(shown)

@@ -35,6 +35,10 @@ TAGS_OF_COMMANDS = {
     "quote.set_protection": 40,
     "quote.reset_protection": 41,
     "quote.mass": 42,
+    "deal.propose": 27,
+    "deal.accept": 28,
+    "deal.decline": 29,
+    "deal.cancel": 30,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -73,6 +77,10 @@ TAGS_OF_EVENTS = {
     "protection.set": 50,
     "protection.triggered": 51,
     "protection.reset": 52,
+    "deal.proposed": 34,
+    "deal.accepted": 35,
+    "deal.ended": 36,
+    "trade.published": 37,
 }
 
 

@@ -33,6 +33,8 @@ NOW: dict[str, Any] = {
     "reopening_steps": 3,
     "bust_window_ms": None,
     "max_holders": 100,
+    "deal_report_ms": None,
+    "deal_delay_ms": None,
 }
 
 BOUNDS = [
@@ -59,6 +61,8 @@ BOUNDS = [
     ("reopening_steps", (1, 9), (None,)),
     ("bust_window_ms", (None, 0, 86_400_000), ()),  # an annulment itself takes two
     ("max_holders", (1, 200), (201, None)),
+    ("deal_report_ms", (None, 0, 86_400_000), ()),  # no money depends on it
+    ("deal_delay_ms", (None, 0, 86_400_000), ()),
     ("reference_price", (PRICE, 1), ()),  # market.set_reference asks
 ]
 

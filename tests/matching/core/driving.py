@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from goldx.protocol.commands import AnyCommand, OrderPlace
+from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import AnyEvent
 from matching.core.engine import Engine
 from matching.core.state import Events
@@ -59,9 +59,3 @@ def read_event(event: tuple[Any, ...]) -> AnyEvent:
     """Return an event of the core as its Struct."""
     found: AnyEvent = msgspec.convert(event, AnyEvent)
     return found
-
-
-def changed(command: OrderPlace, **fields: Any) -> OrderPlace:
-    """Return the order with some fields changed."""
-    copied: OrderPlace = msgspec.structs.replace(command, **fields)
-    return copied

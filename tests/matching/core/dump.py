@@ -4,10 +4,12 @@ from itertools import zip_longest
 from typing import Any
 
 from goldx.protocol import terms, units
+from matching.core.deal import Deal
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
 from tests.matching.core.model import TERMS, Model
+from tests.matching.core.model_parts import Proposal
 from tests.matching.core.model_regime import TERMS as REGIME_TERMS
 
 Dump = dict[str, Any]
@@ -48,6 +50,9 @@ def dump_engine(engine: Engine) -> Dump:
         "retired": [account.name for account in state.accounts.values() if account.retired],
         "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
         "busts": (list(state.busted), {number: by for number, (by, _) in state.bust_proposals.items()}),
+        "deals": [_deal(deal) for deal in state.deals.values()],
+        "deal_ids": (state.last_deal_id, state.deal_ids),
+        "unpublished": {number: at for number, (at, _) in state.unpublished.items()},
     }
 
 
@@ -81,6 +86,28 @@ def _order(order: Order) -> Any:
         "waiting": waiting,
         "special": _special(special or Special()),
     }
+
+
+def _deal(deal: Deal) -> Any:
+    parties = (deal.account.name, deal.client_deal_id, deal.counter_account.name)
+    what = (deal.instrument.symbol, deal.side, deal.quantity, deal.price, deal.expire_at, deal.agreed_at)
+    return deal.deal_id, *parties, *what, deal.session, deal.reserved
+
+
+def _model_deals(model: Model) -> Dump:
+    return {
+        "deals": [_model_deal(model, deal) for deal in model.deals],
+        "deal_ids": (model.last_deal_id, model.deal_ids),
+        "unpublished": {number: at for number, (at, _) in model.to_publish.items()},
+    }
+
+
+def _model_deal(model: Model, deal: Proposal) -> Any:
+    c = deal.asked
+    kept = "" if c.persist and not c.session.startswith("+") else c.session
+    what = (c.symbol, c.side, c.quantity, c.price, c.expire_at, c.agreed_at)
+    parties = (c.account, c.client_deal_id, c.counter_account)
+    return deal.number, *parties, *what, kept, model.gives(c, c.side)[1]
 
 
 def _special(special: Special) -> Any:
@@ -164,6 +191,7 @@ def dump_model(model: Model) -> Dump:
             for account in model.accounts.values()
         },
         "busts": (model.busted, {number: by for number, (by, _) in model.asked_for.items()}),
+        **_model_deals(model),
     }
 
 

@@ -6,6 +6,7 @@ out and client ids repeat. The choices come from a ``Dice``.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +16,9 @@ from goldx.protocol.commands import AnyCommand, TradeTerms
 from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
 from tests.matching.core.dice import Dice
-from tests.matching.core.driving import apply, changed
+from tests.matching.core.driving import apply
+from tests.matching.core.flow_parts import changed, owner_of
+from tests.matching.core.flows_of_deals import deal
 from tests.matching.core.flows_of_makers import maker_steps
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.trade_terms import terms_of
@@ -90,6 +93,8 @@ class Flow:
             reopening_steps=self.maybe(50, lambda: number(1, 3)),
             bust_window_ms=choose((None, None, 0, 300, 2_000)),
             max_holders=self.maybe(15, lambda: number(1, 3)),
+            deal_report_ms=choose((None, None, 0, 100)),
+            deal_delay_ms=choose((None, None, 1, 300)),
             resale_lock_days=choose((0, 0, 0, 1, 2)),
             same_day_reuse_percent=choose((100, 100, 90, 33, 0)),
         )
@@ -127,6 +132,7 @@ class Flow:
             *([self.set_phase] * 2),
             *([self.timetable] * 2),
             *([self.bust] * 3),
+            *([partial(deal, self)] * 5),
             self.quote_cancel,
             self.cancel_all,
             self.session_close,
@@ -392,8 +398,3 @@ class Flow:
             commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
         )
         return self.dice.choose(options)
-
-
-def owner_of(account: str) -> str | None:
-    """Return the owner that an account is opened with."""
-    return "owner" if account in ("A", "A2") else None

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
-from tests.matching.core.driving import changed
-from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow, owner_of
+from tests.matching.core.flow_parts import changed, owner_of
+from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow
 from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
 
 

@@ -7,7 +7,7 @@ fill by trying it on a copy of everything. Where it and the core differ, one of 
 
 import msgspec
 
-from goldx.protocol import commands, events, terms, units
+from goldx.protocol import commands, events, terms, timetable_events, units
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.events import AnyEvent
@@ -15,12 +15,13 @@ from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused, is_ahead, possible_days
 from tests.matching.core.model_quotes import QuoteCommands
+from tests.matching.core.model_retirement import Retirement
 
 Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
 
 
-class Model(Busts, QuoteCommands):
+class Model(Busts, Retirement, QuoteCommands):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
     asked_to_end: tuple[str, str] = ("", "")
@@ -79,10 +80,14 @@ class Model(Busts, QuoteCommands):
     def time_passes(self) -> None:
         """Do what is due by now, before the command and earliest first."""
         while due := self.due():
-            _, _, number, symbol = min(due)
+            _, what, number, symbol = min(due)
             if symbol:
                 self.end_interruption(self.instruments[symbol])
                 self.run_stops()
+            elif what == 2:
+                self.publish(number)
+            elif what == 1:
+                self.end_deal(next(d for d in self.deals if d.number == number), "EXPIRED")
             else:
                 self.cancel(next(o for o in self.orders if o.order_id == number), "EXPIRED")
 
@@ -105,17 +110,17 @@ class Model(Busts, QuoteCommands):
         self.emit(events.AuctionExtended, symbol, instrument.interrupted_until, *limits)
 
     def due(self) -> list[tuple[int, int, int, str]]:
-        """Return (when, 0 for an expiry or 1 for the end of an interruption, order id, symbol) of what is due."""
+        """Return (when, what, number, symbol) of what is due.
+
+        What comes first at one time: 0 an order, 1 a deal, 2 the publication of a trade, 3 the end of an interruption.
+        """
         expiries = [(o.expire_at, 0, o.order_id, "") for o in self.orders if o.expire_at is not None]
-        ends = [(i.interrupted_until, 1, 0, s) for s, i in self.instruments.items() if i.interrupted_until is not None]
-        return [one for one in (*expiries, *ends) if one[0] <= self.at]
+        deals = [(d.asked.expire_at, 1, d.number, "") for d in self.deals]
+        publications = [(at, 2, number, "") for number, (at, _) in self.to_publish.items()]
+        ends = [(i.interrupted_until, 3, 0, s) for s, i in self.instruments.items() if i.interrupted_until is not None]
+        return [one for one in (*expiries, *deals, *publications, *ends) if one[0] <= self.at]
 
     # Instruments
-
-    def instrument(self, symbol: str) -> Instrument:
-        if symbol not in self.instruments:
-            raise Refused("UNKNOWN_SYMBOL")
-        return self.instruments[symbol]
 
     def do_instrument_define(self, c: commands.InstrumentDefine) -> None:
         known = self.instruments.get(c.symbol)
@@ -135,7 +140,8 @@ class Model(Busts, QuoteCommands):
         )
         if impossible:
             raise Refused("BAD_VALUE")
-        if known is not None and (known.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders)):
+        symbols = [*(o.symbol for o in self.orders), *(deal.asked.symbol for deal in self.deals)]
+        if known is not None and (known.phase != terms.CLOSED or c.symbol in symbols):
             raise Refused("PHASE")
         if known is None or known.retired:
             self.check_new_business()
@@ -233,14 +239,14 @@ class Model(Busts, QuoteCommands):
         self.set_phase(instrument, c.phase, c.planned_at)
         if halted:
             instrument.held = True
-            self.emit(events.TimetableHeld, c.symbol, True)
+            self.emit(timetable_events.TimetableHeld, c.symbol, True)
 
     def do_timetable_hold(self, c: commands.TimetableHold) -> None:
         instrument = self.in_use(c.symbol)
         if instrument.held is c.held:
             raise Refused("BAD_VALUE")
         instrument.held = c.held
-        self.emit(events.TimetableHeld, c.symbol, c.held)
+        self.emit(timetable_events.TimetableHeld, c.symbol, c.held)
 
     def do_timetable_delay(self, c: commands.TimetableDelay) -> None:
         instrument = self.in_use(c.symbol)
@@ -249,41 +255,7 @@ class Model(Busts, QuoteCommands):
         if c.first_at <= instrument.planned_at:
             raise Refused("STEP_TAKEN")
         instrument.delayed = (range(c.first_at, c.last_at + 1), c.delay_ms)
-        self.emit(events.TimetableDelayed, c.symbol, c.first_at, c.last_at, c.delay_ms)
-
-    # Retirement
-
-    def do_market_cancel_orders(self, c: commands.MarketCancelOrders) -> None:
-        self.instrument(c.symbol)
-        if c.account is not None:
-            self.account(c.account)
-        if not c.reason.strip():
-            raise Refused("BAD_VALUE")
-        found = [o for o in self.orders if o.symbol == c.symbol and c.account in (None, o.account.name)]
-        if not found:
-            raise Refused("UNKNOWN_ORDER")
-        self.cancel_each(found, "VENUE", c.reason)
-
-    def do_instrument_retire(self, c: commands.InstrumentRetire) -> None:
-        instrument = self.instrument(c.symbol)
-        if instrument.retired:
-            raise Refused("RETIRED")
-        if instrument.phase != terms.CLOSED or any(o.symbol == c.symbol for o in self.orders):
-            raise Refused("PHASE")
-        holders = [account.name for account in self.accounts.values() if account.total.get(c.symbol)]
-        if holders:
-            raise Refused("BAD_VALUE", account=holders[0])
-        instrument.retired = True
-        self.emit(events.InstrumentRetired, c.symbol)
-
-    def do_account_retire(self, c: commands.AccountRetire) -> None:
-        account = self.account(c.account)
-        if account.retired:
-            raise Refused("RETIRED")
-        if any(account.total.values()) or any(o.account is account for o in self.orders):
-            raise Refused("BAD_VALUE")
-        account.retired = True
-        self.emit(events.AccountRetired, c.account)
+        self.emit(timetable_events.TimetableDelayed, c.symbol, c.first_at, c.last_at, c.delay_ms)
 
     # Accounts and members
 
@@ -308,6 +280,7 @@ class Model(Busts, QuoteCommands):
         member.killed = True
         self.emit(events.MemberKilled, c.member)
         self.cancel_each([o for o in self.orders if o.account.member == c.member], "KILL")
+        self.end_deals(self.deals_of(c.member), "KILL")
 
     def do_member_halt(self, c: commands.MemberHalt) -> None:
         member = self.member(c.member)
@@ -317,6 +290,7 @@ class Model(Busts, QuoteCommands):
             raise Refused("HALTED")
         member.halted = True
         self.emit(events.MemberHalted, c.member)
+        self.end_deals(self.deals_of(c.member), "HALT")
 
     def do_member_restore(self, c: commands.MemberRestore) -> None:
         member = self.member(c.member)
@@ -346,6 +320,8 @@ class Model(Busts, QuoteCommands):
         self.asked_to_end = ("", "")
         self.trading_day = c.next_trading_day
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
+        self.end_deals(self.deals, "EXPIRED")
+        self.deal_ids = {name: used for name, used in self.deal_ids.items() if used[1] == self.day}
         if c.rules >= 2:
             self.report_holdings()
             self.before, self.touched = self.holdings(), []

@@ -9,7 +9,7 @@ from goldx.protocol.events import AnyEvent
 from goldx.protocol.regime_commands import VenueSetRegime
 from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
-from tests.matching.core.model_parts import Account, Instrument, Member, Order, could_use, fee_after
+from tests.matching.core.model_parts import Account, Instrument, Member, Order, Proposal, could_use, fee_after
 from tests.matching.core.model_protection import Limits, protect
 
 
@@ -43,6 +43,7 @@ class Books:
         self.orders: list[Order] = []
         self.coming: list[Order] = []
         """New orders of a mass quote whose money and gold are reserved, and which have not entered yet."""
+        self.deals: list[Proposal] = []
         self.fees_collected = 0
         self.out: list[AnyEvent] = []
         self.touched: list[tuple[str, str]] = []

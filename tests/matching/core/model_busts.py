@@ -1,13 +1,13 @@
 """Annulments in the brute-force model, which keeps every trade and takes amounts and parties from its own record."""
 
 from goldx.protocol import commands, events, units
-from tests.matching.core.model_books import Books
+from tests.matching.core.model_deals import Deals
 from tests.matching.core.model_parts import Account, Refused
 
 HALF_AN_HOUR = 30 * 60 * 1_000
 
 
-class Busts(Books):
+class Busts(Deals):
     def do_trade_bust(self, c: commands.TradeBust) -> None:
         trade, given = self.trades.get(c.trade_id), c.trade
         if trade is None or given is None:
@@ -38,6 +38,7 @@ class Busts(Books):
             return
         del self.asked_for[c.trade_id]
         self.busted.append(c.trade_id)
+        self.to_publish.pop(c.trade_id, None)
         orders = (trade.maker_order_id, trade.taker_order_id, trade.buy_account, trade.sell_account, trade.taker_side)
         what = (c.trade_id, trade.symbol, trade.price, trade.quantity, trade.amount)
         self.emit(events.TradeBusted, *what, *orders, trade.buy_fee, trade.sell_fee, given.at, first, c.by, c.reason)

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 
 from goldx.protocol import terms, units
 from goldx.protocol.commands import InstrumentDefine
+from goldx.protocol.deal_commands import DealPropose
 from goldx.protocol.terms import CLOSED
 from tests.amounts import money_of
 
@@ -115,6 +116,19 @@ class Order:
     def kept_session(self) -> str:
         """Return the session that is kept of the order: none if it outlives it in the form of older journals."""
         return "" if self.persist and not self.session.startswith("+") else self.session
+
+
+@dataclass(eq=False)
+class Proposal:
+    number: int
+    asked: DealPropose
+
+    def parties(self) -> tuple[str, str]:
+        return self.asked.account, self.asked.counter_account
+
+    def names(self) -> tuple[int, str, str, str, str]:
+        asked = self.asked
+        return self.number, asked.account, asked.client_deal_id, asked.counter_account, asked.symbol
 
 
 def fee_after(residue: int, amount: int, basis_points: int) -> tuple[int, int]:

@@ -108,6 +108,10 @@ class Regimes(Books):
         symbol = instrument.terms.symbol
         now = {self.person(account.owner) for account in self.accounts.values() if account.total.get(symbol)}
         now |= {self.person(o.account.owner) for o in self.orders if (o.symbol, o.side) == (symbol, terms.BUY)}
+        proposed = [deal.asked for deal in self.deals]
+        now |= {
+            self.person(self.accounts[c.account].owner) for c in proposed if (c.symbol, c.side) == (symbol, terms.BUY)
+        }
         after = now | {self.person(account.owner) for account in joining}
         if len(after) > max(most, len(now)):
             raise Refused("MAX_HOLDERS")

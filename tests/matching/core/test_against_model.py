@@ -43,6 +43,8 @@ class Pair:
         self.model = Model()
         self.conservation = Conservation()
         self.happened: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """By method and reason: the refusals of commands other than orders."""
 
     def step(self, at: int, command: AnyCommand) -> None:
         expected = self.model.apply(at, command)
@@ -54,6 +56,7 @@ class Pair:
             self.conservation.read(found)
             self.conservation.check(self.engine)
         self.happened.update(event.event for event in found)
+        self.refused.update((e.method, e.reason) for e in found if isinstance(e, CommandRejected))
 
 
 @given(data=st.data())
@@ -64,8 +67,9 @@ def test_generated_sequences(data: st.DataObject) -> None:
         pair.step(at, command)
 
 
-def run_seeds(seeds: range, steps: int) -> Counter[str]:
+def run_seeds(seeds: range, steps: int) -> tuple[Counter[str], Counter[tuple[str, str]]]:
     happened: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
     for seed in seeds:
         pair = Pair()
         try:
@@ -75,22 +79,26 @@ def run_seeds(seeds: range, steps: int) -> Counter[str]:
             error.add_note(f"seed {seed}, as Flow(SeededDice(Random({seed}))).steps({steps})")
             raise
         happened += pair.happened
-    return happened
+        refused += pair.refused
+    return happened, refused
 
 
 def test_seeded_sequences_reach_everything() -> None:
     """Every kind of event has to occur in the sequences, or they prove too little."""
     print(f"seed {SEED}")
-    happened = run_seeds(range(SEED, SEED + 60), 120)
+    happened, refused = run_seeds(range(SEED, SEED + 60), 120)
     print(dict(happened))
     assert len(happened) == len(EVENTS), "an event that never happens"
+    for reason in ("REGIME", "MAX_HOLDERS", "RESALE_LOCKED"):
+        assert refused["deal.propose", reason], f"no deal is refused for {reason}"
 
 
 @pytest.mark.slow
 def test_many_long_sequences() -> None:
     seed = Random().randrange(10**9)
     print(f"seeds from {seed}")
-    print(dict(run_seeds(range(seed, seed + 3_000), 200)))
+    happened, refused = run_seeds(range(seed, seed + 3_000), 200)
+    print(dict(happened), dict(refused))
 
 
 @pytest.mark.parametrize("seed", range(3))

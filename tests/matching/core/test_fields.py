@@ -51,6 +51,8 @@ INSTRUMENT = InstrumentDefine(
     reopening_steps=3,
     bust_window_ms=60_000,
     max_holders=3,
+    deal_report_ms=70_000,
+    deal_delay_ms=80_000,
 )
 
 
@@ -62,8 +64,8 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
-    _, _, *values, _, _, reopening_steps, _, bust_window_ms, max_holders = command_tuple(INSTRUMENT)
-    values += (reopening_steps, bust_window_ms, max_holders)
+    given = dict(zip(("", *InstrumentDefine.__struct_fields__), command_tuple(INSTRUMENT), strict=True))
+    values = [value for name, value in given.items() if name not in ("", "symbol", "by", "given", "rules")]
     definition = Definition(values)
     common, set_by_gateway = (*Event.__struct_fields__, "symbol"), ("by", "given", "rules")
     names = [name for name in InstrumentDefined.__struct_fields__ if name not in common]

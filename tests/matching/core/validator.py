@@ -15,7 +15,7 @@ from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_level
 from matching.core.orders import Order
-from matching.core.state import State
+from matching.core.state import DEALS, UNPUBLISHED, State
 from tests.amounts import money_of
 
 
@@ -50,6 +50,7 @@ def validate(engine: Engine) -> None:
     assert state.fees_collected >= 0
     for order in state.orders.values():
         check_order(order)
+    check_deals(state)
     for account in state.accounts.values():
         check_account(state, account)
 
@@ -143,15 +144,42 @@ def check_order(order: Order) -> None:
         assert order.reserved == amount + fees.fee(order.residue, amount, highest), f"reservation of {order.order_id}"
 
 
+def check_deals(state: State) -> None:
+    """Check the proposed deals: what they reserve, that they end in time, and what can be found by a key."""
+    timed = {(time, number) for time, number, _ in state.timetable}
+    assert list(state.deals) == sorted(state.deals)
+    for number, deal in state.deals.items():
+        assert 0 < number == deal.deal_id <= state.last_deal_id
+        assert state.deal_ids[deal.account.name, deal.client_deal_id][0] == number
+        assert (deal.expire_at, DEALS + number) in timed, "a deal would never expire"
+        assert deal.expire_at > state.now, "a deal has outlived its time"
+        assert deal.account.owner != deal.counter_account.owner
+        buying = deal.side == terms.BUY
+        assert deal.balance is deal.account.balances[units.CASH if buying else deal.instrument.symbol]
+        amount = money_of(deal.price, deal.quantity)
+        cost = amount + fees.fee(0, amount, deal.instrument.taker_fee)
+        assert deal.reserved == (cost if buying else deal.quantity), f"reservation of deal {number}"
+    for symbol, instrument in state.instruments.items():
+        open_deals = [deal for deal in state.deals.values() if deal.instrument is instrument]
+        assert instrument.open_deals == len(open_deals), f"{symbol}: the number of open deals"
+    for number, (at, _) in state.unpublished.items():
+        assert at > state.now, "a trade was not published"
+        assert (at, UNPUBLISHED + number) in timed, "a trade would never be published"
+        assert number not in state.busted
+
+
 def check_account(state: State, account: Account) -> None:
     assert account.balances[units.CASH] is account.cash
     reserved: Counter[str] = Counter()
     for order in state.orders.values():
         if order.account is account:
             reserved[units.CASH if order.side == terms.BUY else order.instrument.symbol] += order.reserved
+    for deal in state.deals.values():
+        if deal.account is account:
+            reserved[units.CASH if deal.side == terms.BUY else deal.instrument.symbol] += deal.reserved
     for asset, balance in account.balances.items():
         where = f"{account.name} {asset}"
-        assert balance.reserved == reserved[asset], f"{where}: reserved is not what the open orders could use"
+        assert balance.reserved == reserved[asset], f"{where}: reserved is not what the open orders and deals could use"
         assert balance.reserved >= 0
         assert balance.total - balance.locked - balance.reserved >= 0, f"{where}: below zero"
         assert balance.locked == sum((balance.locks or {}).values()) >= 0

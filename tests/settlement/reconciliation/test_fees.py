@@ -90,7 +90,7 @@ async def test_generated_trades_are_found_only_if_they_are_wrong(exchange: Small
         "INSERT INTO ledger_account (name, kind, asset, balance) VALUES ('fee_income', 'fee_income', 'CNY', 0)",
         "INSERT INTO ledger_entry (sequence, kind, at) SELECT sequence, 'trade', 1 FROM trade",
         "INSERT INTO posting (sequence, line, account_id, amount) SELECT sequence, 3, account_id, buy_fee + sell_fee "
-        "FROM trade, ledger_account WHERE kind = 'fee_income' AND buy_fee + sell_fee <> 0",
+        "FROM trade, ledger_account a WHERE a.kind = 'fee_income' AND buy_fee + sell_fee <> 0",
     )
     assert await found(exchange) == wrong
 

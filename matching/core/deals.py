@@ -1,0 +1,171 @@
+"""Negotiated deals: ``deal.propose``, ``deal.accept``, ``deal.decline``, ``deal.cancel``.
+
+A proposal reserves at once what the proposer would give. So whoever accepts it gets a settled trade in the same
+command, or a refusal for a reason of its own or of the venue's, which changes nothing: the proposer has no last look.
+
+Deals are made in every phase but HALTED, in a closed market too: where the law allows no order book, none is ever open.
+Their price lies on the tick and within the price limits of the day, which for deals outside the book too stand around a
+published price (domain sheet 1.7: 15 % around the benchmark), at the proposal and again at the acceptance. Every legal
+regime allows them; in WIND_DOWN only its buyers buy. They take no approval, and so count towards no cap of a sandbox.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goldx.protocol.terms import BUY, DEAL_TRADE, HALTED, NEGOTIATED_DEAL, OUTLIVES, SELL
+from matching.core import deal_ends, direct_trades, holders, regime
+from matching.core.deal import Deal
+from matching.core.holdings import Account
+from matching.core.instrument import Instrument
+from matching.core.placing import price_refusal, quantity_refusal
+from matching.core.state import DEALS, State
+from matching.core.tags import DEAL_ACCEPTED, DEAL_PROPOSED
+
+
+def propose(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``deal.propose``: check it, reserve, publish it to the two parties."""
+    _, name, client_deal_id, counter, symbol, side, quantity, price, expire_at, agreed_at, persist, session = command
+    method = "deal.propose"
+    instrument = state.instruments.get(symbol)
+    account = state.accounts.get(name)
+    counter_account = state.accounts.get(counter)
+    if instrument is None:
+        return state.refuse(method, "UNKNOWN_SYMBOL", name, client_deal_id)
+    if account is None or counter_account is None:
+        detail = "" if account is None else f"counter_account: {counter[:32]}"
+        return state.refuse(method, "UNKNOWN_ACCOUNT", name, client_deal_id, detail)
+    if account.refusal or counter_account.refusal:
+        detail = "" if account.refusal else f"counter_account: {counter} may not trade"
+        return state.refuse(method, account.refusal or counter_account.refusal, name, client_deal_id, detail)
+    used = state.deal_ids.get((name, client_deal_id))
+    if used is not None:
+        return state.refuse(method, "DUPLICATE_ID", name, client_deal_id, f"it is deal {used[0]}")
+    if holders.holder_of(state, account) == holders.holder_of(state, counter_account):
+        return state.refuse(method, "SELF_TRADE", name, client_deal_id, "both accounts have one beneficial owner")
+    reason, detail = _refusal_of_terms(state, instrument, side, quantity, price, expire_at, agreed_at)
+    if not reason:
+        reason, detail = _refusal_of_buyer(state, instrument, account if side == BUY else counter_account)
+    if reason:
+        return state.refuse(method, reason, name, client_deal_id, detail)
+    balance = direct_trades.source(account, instrument, side)
+    needed = direct_trades.needed(instrument, side, price, quantity)
+    reason = direct_trades.refusal_of_funds(balance, side, needed)
+    if reason:
+        return state.refuse(method, reason, name, client_deal_id)
+
+    number = state.last_deal_id + 1
+    state.last_deal_id = number
+    kept = session if not persist or session.startswith(OUTLIVES) else ""
+    terms = (number, account, client_deal_id, counter_account, instrument, side, quantity, price, expire_at)
+    state.deals[number] = Deal(*terms, agreed_at, kept, balance, needed)
+    state.deal_ids[name, client_deal_id] = (number, state.day)
+    instrument.open_deals += 1
+    balance.reserved += needed
+    state.touched.append(balance)
+    state.schedule(expire_at, DEALS + number, symbol)
+    proposed = (DEAL_PROPOSED, number, name, client_deal_id, counter, symbol, side, quantity, price, expire_at)
+    return state.emit(*proposed, agreed_at, persist or None)
+
+
+def accept(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``deal.accept``: the trade settles now, or the command is refused and changes nothing."""
+    _, name, deal_id = command
+    deal = _find(state, "deal.accept", name, deal_id, made_by_it=False)
+    if deal is None:
+        return
+    acceptor = deal.counter_account
+    proposer = deal.account
+    instrument = deal.instrument
+    side = SELL if deal.side == BUY else BUY
+    needed = direct_trades.needed(instrument, side, deal.price, deal.quantity)
+    detail = ""
+    reason = _refusal_of_market(instrument)  # what refuses an account has ended its deals
+    if not reason:
+        reason = price_refusal(instrument, deal.price)
+    if not reason:
+        reason, detail = _refusal_of_report(state, instrument, deal.agreed_at)
+    buyer, seller = (proposer, acceptor) if deal.side == BUY else (acceptor, proposer)
+    if not reason:
+        reason, detail = _refusal_of_buyer(state, instrument, buyer)
+    if not reason:
+        reason = direct_trades.refusal_of_funds(direct_trades.source(acceptor, instrument, side), side, needed)
+    if reason:
+        state.refuse("deal.accept", reason, name, str(deal_id), detail)
+        return
+    deal_ends.release(state, deal)
+    parties = (proposer.name, deal.client_deal_id, name)
+    state.emit(DEAL_ACCEPTED, deal_id, *parties, instrument.symbol, state.last_trade_id + 1)
+    direct_trades.trade(state, instrument, buyer, seller, deal.price, deal.quantity, DEAL_TRADE)
+
+
+def decline(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``deal.decline``, for killed and halted members too."""
+    _, name, deal_id = command
+    deal = _find(state, "deal.decline", name, deal_id, made_by_it=False)
+    if deal is not None:
+        deal_ends.end(state, deal, "DECLINED")
+
+
+def cancel(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``deal.cancel``, in any phase."""
+    _, name, deal_id = command
+    deal = _find(state, "deal.cancel", name, deal_id, made_by_it=True)
+    if deal is not None:
+        deal_ends.end(state, deal, "USER")
+
+
+def _find(state: State, method: str, name: str, deal_id: int, *, made_by_it: bool) -> Deal | None:
+    """Return the open proposal that an account has made, or got; refuse the command if there is none."""
+    account: Account | None = state.accounts.get(name)
+    deal = state.deals.get(deal_id)
+    if account is None:
+        state.refuse(method, "UNKNOWN_ACCOUNT", name, str(deal_id))
+        return None
+    if deal is None or (deal.account if made_by_it else deal.counter_account) is not account:
+        state.refuse(method, "UNKNOWN_DEAL", name, str(deal_id))
+        return None
+    return deal
+
+
+def _refusal_of_market(instrument: Instrument) -> str:
+    """Return the reason why no deal may be made in an instrument now, or an empty text."""
+    if instrument.retired:
+        return "RETIRED"
+    return "HALTED" if instrument.phase == HALTED else ""
+
+
+def _refusal_of_terms(
+    state: State, instrument: Instrument, side: int, quantity: int, price: int, expire_at: int, agreed_at: int | None
+) -> tuple[str, str]:
+    """Return (reason, detail) why a deal of these terms may not be proposed now, or two empty texts."""
+    reason = _refusal_of_market(instrument)
+    if reason:
+        return reason, ""
+    if side not in (BUY, SELL):
+        return "BAD_VALUE", "side: buy or sell"
+    if expire_at <= state.now:
+        return "TOO_LATE", "expire_at: a time that has not passed"
+    if agreed_at is not None and agreed_at > state.now:
+        return "BAD_VALUE", "agreed_at: a time that has passed"
+    reason = price_refusal(instrument, price) or quantity_refusal(instrument, quantity)
+    if reason:
+        return reason, ""
+    return _refusal_of_report(state, instrument, agreed_at)
+
+
+def _refusal_of_buyer(state: State, instrument: Instrument, buyer: Account) -> tuple[str, str]:
+    """Return (reason, detail) why an account may not buy by a deal now, or two empty texts."""
+    detail = regime.refuses(state, NEGOTIATED_DEAL, buyer)
+    if detail:
+        return "REGIME", detail
+    detail = holders.refuses_holders(state, instrument, [buyer])
+    return ("MAX_HOLDERS", detail) if detail else ("", "")
+
+
+def _refusal_of_report(state: State, instrument: Instrument, agreed_at: int | None) -> tuple[str, str]:
+    """Return (reason, detail) why a deal that was agreed at a time is reported too late, or two empty texts."""
+    if agreed_at is None or state.now <= agreed_at + instrument.deal_report:
+        return "", ""
+    until = agreed_at + instrument.deal_report
+    return "TOO_LATE", f"agreed_at: deals of {instrument.symbol} are reported and accepted until {until}"
