@@ -124,7 +124,7 @@ class Demonstration:
             paid = f"{scenario.PAID_OUT[2]} CNY of {scenario.PAID_OUT[1]} are {state}"
             self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released; {paid}")
             records += await rare_acts.perform(url, self._keys, operator, second)
-            self._step(10, "an iceberg, a stop, an interruption, an annulled trade, a killed member, ...")
+            self._step(10, "an iceberg, a stop, an interruption, an annulled trade, a deal, a protected maker, ...")
             await end_of_day.end(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the end of the day")
             day = await end_of_day.close_and_sign(shell)

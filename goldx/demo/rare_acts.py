@@ -1,10 +1,12 @@
 """Rare acts of members and operators: each leaves an event of a kind that a usual day does not have.
 
 They come after the members' programs have stopped, so that nobody else trades: an iceberg order, a stop, a self-trade,
-a volatility interruption with a ladder, an annulled trade, refusals; an instrument and an account that come and go, a
-member that is killed and halted.
+a volatility interruption with a ladder, an annulled trade, refusals; a negotiated deal, and one that is declined; a
+market maker whose protection cancels its mass quotes; an instrument and an account that come and go, a member that is
+killed and halted.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
@@ -20,6 +22,8 @@ from goldx.demo.staff import Operator, StaffFailed, wait_until
 from goldx.protocol import units
 
 GRAMS: Final = "1"
+DEAL_MS: Final = 60_000
+"""How long a proposal of a deal is open."""
 BEYOND_THE_BAND: Final = 1_025
 """The price that starts an interruption, in thousandths of the last one; the band is 2 %."""
 BEYOND_THE_LIMIT: Final = 1_500
@@ -66,9 +70,27 @@ class Member:
         market = await self.market(symbol)
         return units.parse_price(market["last_price"] or market["reference_price"])
 
-    async def cancel_all(self) -> None:
-        """Cancel all orders of the account."""
-        await self._client.cancel_all(self.record.account)
+    async def propose(self, other: "Member", symbol: str, price: str) -> int:
+        """Propose to sell to another member, and return the number of the deal."""
+        expire_at = int(time.time() * 1_000) + DEAL_MS
+        terms = (self.record.account, other.record.account, symbol, "sell", GRAMS, price, expire_at)
+        return (await self._client.propose_deal(*terms))["deal"]["deal_id"]
+
+    async def accept(self, deal_id: int) -> None:
+        """Accept a deal: it is a trade at once."""
+        await self._client.accept_deal(self.record.account, deal_id)
+
+    async def decline(self, deal_id: int) -> None:
+        """Decline a deal."""
+        await self._client.decline_deal(self.record.account, deal_id)
+
+    async def request(self, method: str, **params: Any) -> Any:
+        """Call a method for the account and return the result."""
+        return await self._client.call(method, account=self.record.account, **params)
+
+    async def cancel_all(self, symbol: str | None = None) -> None:
+        """Cancel all orders of the account, or those in one instrument."""
+        await self._client.cancel_all(self.record.account, symbol)
 
     async def read_all(self) -> None:
         """Read the account's channel from its beginning up to now, so that the record has every trade."""
@@ -100,6 +122,8 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
         trade = await _trade(seller, buyer)
         for person in (operator, second):
             await person.command("trade.bust", trade_id=trade, reason="a mistyped quantity")
+        await _deal(seller, buyer)
+        await _protect(seller, buyer)
         await _decide(operator, second)
         await wait_until(lambda: _is_continuous(buyer), "the interruption to end")
         for member in (seller, buyer):
@@ -133,6 +157,29 @@ async def _trade(seller: Member, buyer: Member) -> int:
     await buyer.is_refused("order.place", **order, price=too_high)
     await seller.is_refused("order.cancel", client_order_id="never-placed")
     return trades[0]
+
+
+async def _deal(seller: Member, buyer: Member) -> None:
+    """Agree on a deal and decline another."""
+    symbol = scenario.WITHDRAWN_SYMBOL
+    price = units.format_price(await buyer.last_price(symbol))
+    await buyer.accept(await seller.propose(buyer, symbol, price))
+    await buyer.decline(await seller.propose(buyer, symbol, price))
+
+
+async def _protect(maker: Member, buyer: Member) -> None:
+    """Take more from a maker's quotes than it has set as the limit of their group. Raises StaffFailed if all trade."""
+    symbol, group = scenario.WITHDRAWN_SYMBOL, "demonstration"
+    price = await buyer.last_price(symbol)
+    for member in (maker, buyer):
+        await member.cancel_all(symbol)  # the interruption of another instrument goes on
+    await maker.request("quote.set_protection", group=group, window_ms=DEAL_MS, max_quantity=GRAMS)
+    ask = {"symbol": symbol, "ask_price": units.format_price(price), "ask_quantity": GRAMS}
+    await maker.request("quote.mass", group=group, quotes=[{**ask, "level": level} for level in (1, 2, 3)])
+    trades = await buyer.place(symbol, "buy", price, "3")
+    if len(trades) != 1:
+        raise StaffFailed(f"{len(trades)} quotes of a group traded whose limit the first one reached")
+    await maker.request("quote.reset_protection", group=group)
 
 
 async def _decide(operator: Operator, second: Operator) -> None:

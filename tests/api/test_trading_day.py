@@ -90,6 +90,7 @@ async def test_one_changed_term_leaves_the_others(own_desk: Desk) -> None:
             "changes": {"name": {"from": "Dore", "to": ""}, "tick": {"from": "0.01", "to": "0.05"}},
             "phase": "closed",
             "open_orders": 0,
+            "open_deals": 0,
             "second_person": [],
         },
     }
