@@ -26,9 +26,6 @@ from tests.api.sessions.in_process import (
     InProcessGateway,
 )
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 
 def message(method: str, params: Any, members: dict[str, Any] = {}) -> bytes:  # noqa: B006
     """A request; ``members`` replace or extend those of the whole message."""

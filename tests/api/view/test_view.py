@@ -25,9 +25,6 @@ from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import apply
 from tests.matching.core.flows import Flow
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 SEEDS = [SystemRandom().randrange(1 << 32) for _ in range(3)]
 SEED_IDS = ["first", "second", "third"]
 """Names of the tests, which are the same in each process of pytest-xdist."""

@@ -13,9 +13,6 @@ from goldx.protocol.events import EVENTS, AnyEvent, Trade
 from goldx.protocol.quote_commands import MassEntry
 from goldx.protocol.units import BadValue
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 identifiers = st.text("ABCxyz019._-", min_size=1, max_size=32)
 prices = st.integers(1, units.MAX_PRICE_FEN)
 weights = st.integers(1, units.MAX_WEIGHT_MG)

@@ -20,9 +20,6 @@ from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 SEED = int(os.environ.get("GOLDX_TEST_SEED", "20261124"))
 
 

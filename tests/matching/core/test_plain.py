@@ -22,9 +22,6 @@ from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, command_tuple, must_end, read_event
 from tests.matching.core.plain_rules import LOT, RULES, Rule
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 encode = msgspec.msgpack.Encoder().encode
 
 

@@ -16,9 +16,6 @@ from tests.matching.core.flows import Flow
 from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow
 from tests.matching.core.validator import validate
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 
 def run_with_restores(flow: Flow, steps: int) -> None:
     whole, pieces = Engine(), Engine()

@@ -17,9 +17,6 @@ from tests.matching.core.driving import apply
 from tests.matching.core.test_state import FAR, LOT, good_till, limit, market, phases, place_and_cancel
 from tests.matching.core.validator import validate
 
-# Other files cover what is tested here. These long sequences would take three times as long while it is measured.
-pytestmark = pytest.mark.no_cover
-
 DEEP = 2 * MAX_NEAR + MAX_NEAR // 4
 """Prices on one side: so many that some are still outside the near ones after these were refilled once."""
 ENOUGH_TO_SWEEP = FORGOTTEN_ENTRIES + 100
