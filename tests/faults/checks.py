@@ -45,7 +45,11 @@ async def _behind(
     if orders := audit.session_orders:
         behind.append(f"orders of ended sessions are still open: {orders}")
     for gateway in GATEWAYS:
-        reached = (await http.get(f"{stack.direct_url(gateway)}/v1/status")).json().get("sequence")
+        try:
+            reached = (await http.get(f"{stack.direct_url(gateway)}/v1/status")).json().get("sequence")
+        except httpx.TransportError as error:
+            behind.append(f"{gateway} does not answer: {error}")  # it was killed late, and starts again
+            continue
         if reached != audit.sequence:
             behind.append(f"{gateway} is at {reached} of {audit.sequence}")
     async with stack.sql.connect() as connection:
