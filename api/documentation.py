@@ -28,7 +28,7 @@ code { background: #f3f0e6; padding: 0 .2rem; }
 
 
 class DocumentedApp(FastAPI):
-    """An application whose OpenAPI document includes ``Problem``, to which the routes refer."""
+    """An application that adds the schema ``Problem`` to its OpenAPI document, because the routes refer to it."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""

@@ -1,7 +1,7 @@
-"""How far the step is that a close is doing: told to who runs the close, and kept for everybody else to look at.
+"""The progress of the step that a close is running: reported to its caller, and stored for everybody else.
 
-What is kept is written by a connection of its own, as the step's own transaction shows nothing before it ends. It is of
-the step that runs, and of no use once that is done; the step that a later close does again begins with nothing done.
+A connection of its own stores it, because the transaction of the step shows nothing before it ends. Only the progress
+of the running step is stored. A step that is run again begins at zero.
 """
 
 import time

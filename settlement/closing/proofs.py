@@ -59,7 +59,7 @@ async def changed_balances(connection: AsyncConnection, date: date | None = None
 
 
 async def keep(connection: AsyncConnection, by: str, day: Day, run: three_way.Run) -> None:
-    """Keep the proof of a day whose books were found right by a run, unless there is one or a break waits.
+    """Store the proof of a day after a run has found no difference, unless the day has a proof or a break is open.
 
     What the run has found is no proof either if another run has found it gone by now.
     """

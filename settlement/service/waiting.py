@@ -28,7 +28,7 @@ from settlement.tables.reconciliation import recon_break
 
 _DAY_MS: Final = 86_400_000
 _DECIDED_BY_RISK: Final = DAY_DIFFERENCE.kind
-"""The one kind of proposal whose approval takes the permission ``operate``; all others take ``settle``."""
+"""The only kind of proposal that is approved with the permission ``operate``; all others need ``settle``."""
 
 
 class Waiting(NamedTuple):

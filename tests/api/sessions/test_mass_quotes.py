@@ -89,7 +89,7 @@ async def test_they_need_cancel_on_disconnect_and_keep_it_on(desk: Desk) -> None
 
 
 async def test_a_resumed_session_keeps_it_on_while_sides_are_open(desk: Desk) -> None:
-    """The second connection takes the session over with its quotes, and does not know whose they are."""
+    """The second connection takes over the session with its quotes, although it has not sent any of them itself."""
     services, off = desk.services, {"enabled": False, "grace_ms": 0}
     async with logged_on(services, desk.server, session="maker") as first, services.member(desk.server) as watcher:
         await ask(first, "quote.mass", account=desk.a, quotes=[{"symbol": desk.symbol} | sides("598.00", "602.00")])

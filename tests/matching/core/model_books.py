@@ -42,7 +42,7 @@ class Books:
         """By symbol: the terms of an instrument that only one person has given so far, and that person."""
         self.orders: list[Order] = []
         self.coming: list[Order] = []
-        """New orders of a mass quote whose money and gold are reserved, and which have not entered yet."""
+        """New orders of a mass quote: their money and gold are reserved, and they have not entered the book yet."""
         self.deals: list[Proposal] = []
         self.fees_collected = 0
         self.out: list[AnyEvent] = []
