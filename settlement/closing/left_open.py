@@ -105,9 +105,7 @@ async def _warehouses(connection: AsyncConnection) -> list[Open]:
         stated = None if row.at is None else working_days.day_of(row.at)
         if stated is None or (working_days.today() - stated).days >= WHOLE_DAYS:
             when = "has come" if stated is None else f"has come since {stated}"
-            found.append(
-                Open("warehouse", row.warehouse, "SILENT", f"no statement of the {row.lots} lots there {when}")
-            )
+            found.append(Open("warehouse", row.warehouse, "SILENT", f"no statement {when}; lots there: {row.lots}"))
     return found
 
 

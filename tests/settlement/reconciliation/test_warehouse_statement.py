@@ -341,10 +341,10 @@ async def test_a_warehouse_with_metal_that_sends_no_statement_is_among_what_stay
         return {one.subject: one.why for one in found if one.kind == "warehouse"}
 
     assert await silent() == {
-        "XM1": "no statement of the 2 lots there has come",
-        "XM2": "no statement of the 1 lots there has come",
+        "XM1": "no statement has come; lots there: 2",
+        "XM2": "no statement has come; lots there: 1",
     }
     await taken(stocked_exchange, ONE, "XM1", working_days.today(), *BARS)
     assert list(await silent()) == ["XM2"]
     monkeypatch.setattr(left_open, "WHOLE_DAYS", 0)
-    assert (await silent())["XM1"] == f"no statement of the 2 lots there has come since {working_days.today()}"
+    assert (await silent())["XM1"] == f"no statement has come since {working_days.today()}; lots there: 2"
