@@ -1,7 +1,9 @@
 """Fixtures of all tests: one real Valkey and one real PostgreSQL a session, a new shard and a new database a test."""
 
 import itertools
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -49,6 +51,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whatever the environment says: without kept bytecode every process that a test starts compiles 250 modules.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     config.stash[_scratch] = Scratch(config.option.markexpr)
 
 

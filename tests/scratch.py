@@ -45,7 +45,7 @@ def _reason_for_disk(marks: str, memory: Path, room: int) -> str | None:
     if "TMPDIR" in os.environ:
         return "as TMPDIR says"
     if not marks or re.search(r"(?<!not )\b(slow|faults)\b", marks):
-        return "a campaign tests the disk"
+        return "these tests are about the disk"
     if not os.access(memory, os.W_OK | os.X_OK):
         return f"{memory} cannot be written"
     free = shutil.disk_usage(memory).free

@@ -49,6 +49,7 @@ async def trimmed(supervisor: Supervisor) -> tuple[int, int]:
     return found[0], found[1]
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(600)
 async def test_restarts_on_trimmed_streams_and_after_the_loss_of_the_server(folder: Path) -> None:
     print(f"SEED={SEED}")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from goldx.client import Key, connect
@@ -89,6 +90,7 @@ async def alter_the_audit_log(database_url: str) -> None:
     await engine.dispose()
 
 
+@pytest.mark.campaign
 async def test_the_auditor_proves_everything_and_finds_what_is_altered(working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0, archive_dir=working_folder / "kept")
     async with Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor:

@@ -77,6 +77,7 @@ def test_both_languages_type_the_same_but_for_names_of_people_and_places() -> No
         assert printed == printed_in_chinese
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("page", PAGES)
 async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0)

@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from goldx.protocol.events import EVENTS
 
 COMMAND = (sys.executable, "-m", "goldx.cli", "demo")
@@ -25,6 +27,7 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.campaign
 async def test_the_whole_exchange_agrees_with_itself(folder: Path) -> None:
     arguments = ("--seconds", "6", "--json", "--data-dir", str(folder / "data"))
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stdout=-1, stderr=-1)
@@ -64,6 +67,7 @@ def gateway_of(folder: Path) -> int:
     raise AssertionError("no gateway runs")
 
 
+@pytest.mark.campaign
 async def test_it_survives_the_loss_of_its_gateway(folder: Path) -> None:
     arguments = ("--seconds", "12", "--json", "--data-dir", str(folder / "data"))
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stdout=-1, stderr=-1)
@@ -79,6 +83,7 @@ async def test_it_survives_the_loss_of_its_gateway(folder: Path) -> None:
     assert outcome["breaks"] == 0
 
 
+@pytest.mark.campaign
 async def test_a_termination_signal_stops_everything(folder: Path) -> None:
     arguments = ("--json", "--data-dir", str(folder / "data"))
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stdout=-1, stderr=-1)

@@ -5,6 +5,8 @@ import shlex
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from goldx.demo.shell import Shell
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
@@ -17,6 +19,7 @@ def next_weekday() -> date:
     return next(day for day in days if day.weekday() < 5)
 
 
+@pytest.mark.campaign
 async def test_a_venue_is_brought_up_and_has_a_trading_day(working_folder: Path) -> None:
     settings = Settings(data_dir=working_folder / "data", gateway_port=0)
     async with (

@@ -13,6 +13,7 @@ from goldx.streams import redis_client
 from goldx.streams.keys import Keys
 
 
+@pytest.mark.campaign
 async def test_the_exchange_is_the_same_on_outside_servers(folder: Path, outside_redis: str, database_url: str) -> None:
     settings = Settings(
         data_dir=folder / "data",

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from goldx.hosting import collector
+
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("goldx", "matching", "settlement", "api")
 CODE = (*PRODUCT, "tests", "benchmarks")
@@ -39,7 +41,15 @@ def text_of(file: Path) -> str:
 @cache
 def tree_of(file: Path) -> ast.Module:
     """The syntax tree of a Python file."""
-    return ast.parse(text_of(file))
+    # A million nodes stay to the end: the collector would look at all of them over and over again.
+    with collector.paused():
+        return ast.parse(text_of(file))
+
+
+@cache
+def nodes_of(file: Path) -> tuple[ast.AST, ...]:
+    """Every node of the syntax tree of a Python file, in the order of ``ast.walk``, which takes a second for all."""
+    return tuple(ast.walk(tree_of(file)))
 
 
 def name_of(file: Path) -> str:
@@ -65,7 +75,7 @@ def functions(file: Path) -> Iterator[tuple[str, int]]:
 
 def docstrings(file: Path) -> Iterator[tuple[int, str]]:
     """The line and the text of every docstring of a file, those of attributes too."""
-    for node in ast.walk(tree_of(file)):
+    for node in nodes_of(file):
         body = getattr(node, "body", None)
         for statement in body if isinstance(body, list) else ():
             match statement:

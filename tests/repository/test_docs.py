@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from settlement.documents.lots import LOT
-from tests.repository.sources import CODE, PRODUCT, ROOT, files, name_of, pages, text_of, tree_of
+from tests.repository.sources import CODE, PRODUCT, ROOT, files, name_of, nodes_of, pages, text_of
 
 DOCS = ROOT / "docs"
 NUMBER = r"\d+(?:\.\d+)?"
@@ -87,7 +87,7 @@ def test_every_identifier_of_the_glossary_is_used_by_the_product() -> None:
 
 def texts_of_the_product() -> str:
     """Return the texts and class names of the code but docstrings, one a line; of f-strings the constant parts."""
-    nodes = [node for file in files(*PRODUCT) for node in ast.walk(tree_of(file))]
+    nodes = [node for file in files(*PRODUCT) for node in nodes_of(file)]
     docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
     constants = [node for node in nodes if isinstance(node, ast.Constant) and node not in docstrings]
     texts = [node.value for node in constants if isinstance(node.value, str)]

@@ -19,7 +19,7 @@ from goldx.protocol.commands import BY_METHOD
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.reasons import REASONS
 from settlement.documents.registered import STANDINGS
-from tests.repository.sources import CODE, PRODUCT, ROOT, files, name_of, pages, text_of, tree_of
+from tests.repository.sources import CODE, PRODUCT, ROOT, files, name_of, nodes_of, pages, text_of
 
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|md|toml|yml|lock|jsonl)")
 OURS = (*CODE, "docs", "requirements", ".ci")
@@ -167,7 +167,7 @@ def raised_reasons() -> set[str]:
     """The reasons that the product gives: first arguments of refusals, and what the core returns as one."""
     reasons: set[str] = set()
     for file in files(*PRODUCT):
-        for node in ast.walk(tree_of(file)):
+        for node in nodes_of(file):
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func).rpartition(".")[2]

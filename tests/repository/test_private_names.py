@@ -22,8 +22,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.server import ServerProtocol
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("goldx", "matching", "settlement", "api")
+from tests.repository.sources import PRODUCT, ROOT, files, name_of, nodes_of
 
 PRIVATE_MODULES = {
     "redis.asyncio.connection": "goldx/streams/redis_client.py",
@@ -156,15 +155,8 @@ async def test_every_private_name_exists_in_the_installed_version(private: Priva
     assert not missing, f"{private.where} uses names that the installed version does not have"
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "_compiled" not in path.parts:
-                yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
-
-
-def imported_modules(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imported_modules(file: Path) -> Iterator[str]:
+    for node in nodes_of(file):
         if isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
             yield node.module
         elif isinstance(node, ast.Import):
@@ -173,9 +165,9 @@ def imported_modules(tree: ast.Module) -> Iterator[str]:
 
 def test_no_other_private_module_is_imported() -> None:
     found = {
-        module: where
-        for where, tree in sources()
-        for module in imported_modules(tree)
+        module: name_of(file)
+        for file in files(*PRODUCT)
+        for module in imported_modules(file)
         if module.partition(".")[0] in ("uvicorn", "redis", "hiredis", "websockets")
     }
     assert {module: where for module, where in found.items() if module not in DOCUMENTED_MODULES} == PRIVATE_MODULES
@@ -197,9 +189,9 @@ NAMES_OF_PYTHON = {"_asdict", "_exit", "_fields", "_mapping", "_replace"}
 def test_no_other_private_attribute_is_used() -> None:
     """An attribute with an underscore of anything but ``self`` belongs to somebody else."""
     found = {
-        (where, node.attr)
-        for where, tree in sources()
-        for node in ast.walk(tree)
+        (name_of(file), node.attr)
+        for file in files(*PRODUCT)
+        for node in nodes_of(file)
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")

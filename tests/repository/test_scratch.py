@@ -11,7 +11,7 @@ import pytest
 
 from tests.scratch import Scratch
 
-DEFAULT = "not slow and not faults"
+DEFAULT = "not campaign and not slow and not faults"
 
 
 pytestmark = pytest.mark.usefixtures("no_tmpdir")
@@ -34,9 +34,10 @@ def test_this_process_and_its_children_use_it_and_it_is_removed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("marks", "campaign"),
+    ("marks", "on_disk"),
     [
         (DEFAULT, False),
+        ("campaign", False),
         ("browser", False),
         ("browser and not slow", False),
         ("slow", True),
@@ -45,10 +46,10 @@ def test_this_process_and_its_children_use_it_and_it_is_removed(tmp_path: Path) 
         ("", True),
     ],
 )
-def test_a_campaign_uses_the_disk(tmp_path: Path, marks: str, campaign: bool) -> None:
+def test_what_tests_the_disk_uses_it(tmp_path: Path, marks: str, on_disk: bool) -> None:
     scratch = Scratch(marks, tmp_path, room=1)
-    assert (scratch.folder is None) == campaign
-    assert scratch.description.endswith("a campaign tests the disk" if campaign else "in memory")
+    assert (scratch.folder is None) == on_disk
+    assert scratch.description.endswith("these tests are about the disk" if on_disk else "in memory")
     scratch.close()
 
 
