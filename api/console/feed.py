@@ -14,7 +14,6 @@ import structlog
 
 from goldx.client.local_book import LocalBook, follow
 from goldx.client.session import connect
-from goldx.hosting.errors import NotRunning
 from goldx.hosting.running import resolve_gateway_url
 from goldx.hosting.settings import Settings
 from goldx.retry import is_any_of, retry
@@ -73,12 +72,15 @@ class Feed:
             await asyncio.gather(checking, return_exceptions=True)
 
     async def _follow(self) -> None:
+        url = resolve_gateway_url(self._settings)
         try:
-            async with connect(resolve_gateway_url(self._settings), heartbeat_seconds=CHECK_SECONDS) as client:
-                self._connected = True
-                await follow(client, self.markets)
+            await follow(lambda: connect(url, heartbeat_seconds=CHECK_SECONDS), self.markets, self._have_begun)
         finally:
             self._connected = False
+
+    def _have_begun(self) -> None:
+        """All markets are followed now: until then some show what they showed before the connection was lost."""
+        self._connected = True
 
     async def _keep_checking(self) -> None:
         async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
@@ -87,6 +89,9 @@ class Feed:
                     answer = await client.get(f"{resolve_gateway_url(self._settings)}/health")
                     self._healthy = answer.status_code == httpx.codes.OK
                     self._follows = bool(answer.json()["follows_market"])
-                except (httpx.HTTPError, OSError, NotRunning, ValueError, LookupError, TypeError):
+                except Exception as error:
+                    # Whatever is wrong, an answer of before must not go on counting as the present one.
+                    if self._follows:
+                        log.warning("the gateway gives no health", error=str(error) or repr(error))
                     self._healthy = self._follows = False
                 await asyncio.sleep(CHECK_SECONDS)

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from goldx.client.errors import ConnectionLost, ExchangeError
+from goldx.client.errors import ConnectionLost, ExchangeError, when_allowed
 from goldx.client.keys import Key
 from goldx.client.results import Message
 from goldx.retry import growing, retry
@@ -173,11 +173,11 @@ class Connection:
         sequences, epochs = subscription.start(other for other in self._subscriptions if other is not subscription)
         if again := [channel for channel in sequences if channel in self._followed]:
             # The gateway sends no message twice, but this subscription lacks some that another one has received.
-            await self.call("channel.unsubscribe", {"channels": again})
+            await when_allowed(lambda: self.call("channel.unsubscribe", {"channels": again}))
         params: dict[str, Any] = {"channels": list(subscription.channels)}
         if sequences:
             params |= {"from_sequence": sequences, "epoch": epochs}
-        answer = await self.call("channel.subscribe", params)
+        answer = await when_allowed(lambda: self.call("channel.subscribe", params))
         self._followed.update(subscription.channels)
         for channel, sequence in answer["channels"].items():
             if sequences.get(channel, 0) > sequence:

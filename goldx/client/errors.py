@@ -1,6 +1,10 @@
 """The errors that the member's client raises."""
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class ExchangeError(Exception):
@@ -22,3 +26,17 @@ class ConnectionLost(ConnectionError):
     Repeating an order under the same ``client_order_id`` is safe: if the first one arrived, the second is refused
     (DUPLICATE_ID), and the ``data`` of that ExchangeError holds the outcome of the first.
     """
+
+
+async def when_allowed(call: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``call()`` returns, and call again, after the time that the gateway asks for, while it is refused.
+
+    Only a refusal for too many requests (RATE_LIMITED) is waited for: nothing was done then. Raises what ``call`` does.
+    """
+    while True:
+        try:
+            return await call()
+        except ExchangeError as error:
+            if error.reason != "RATE_LIMITED":
+                raise
+            await asyncio.sleep(error.data["retry_after_ms"] / 1_000)

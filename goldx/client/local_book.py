@@ -4,13 +4,16 @@ Prices are fen per fine gram, weights fine milligrams.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from sortedcontainers import SortedDict
 
+from goldx.client.errors import when_allowed
+from goldx.client.results import Message
 from goldx.client.session import ExchangeClient
 from goldx.protocol import units
 
@@ -18,6 +21,8 @@ TAPE: Final = 40
 """How many of the last trades are kept."""
 NEW_INSTRUMENTS_SECONDS: Final = 2.0
 """How often ``follow`` asks for new instruments."""
+INSTRUMENTS_OF_A_SESSION: Final = 50
+"""A session may subscribe to 200 channels."""
 OF_ORDERS: Final = ("book", "auction")
 """Kinds of trades that make the last price."""
 CHANNELS: Final = ("book.{}", "trades.{}", "status.{}", "candles.{}.1d")
@@ -160,29 +165,58 @@ def _level_checksum(side: str, price: int, weight: int) -> int:
     return crc32(f"{side}:{units.format_price(price)}:{units.format_weight(weight)}".encode())
 
 
-async def follow(client: ExchangeClient, books: MutableMapping[str, LocalBook]) -> None:
-    """Keep the books of all instruments up to date, new instruments too, until the connection ends.
+async def follow(
+    open_client: Callable[[], ExchangeClient],
+    books: MutableMapping[str, LocalBook],
+    current: Callable[[], None] = lambda: None,
+) -> None:
+    """Keep the books of all instruments up to date, new instruments too, until a connection ends.
 
-    A book that is in ``books`` already is kept and goes on from a snapshot. Raises WrongBook, and the client's errors.
+    ``open_client`` makes a client of the gateway, which is opened and closed here: one session follows
+    ``INSTRUMENTS_OF_A_SESSION`` instruments, and more sessions are opened as needed. A book that is in ``books``
+    already is kept and goes on from a snapshot. ``current`` is called whenever the books of all instruments are found
+    to have begun. Raises WrongBook, and the client's errors.
     """
     followed: set[str] = set()
-    try:
-        async with asyncio.TaskGroup() as followers:
-            while True:
-                for instrument in (await client.call("market.instruments"))["instruments"]:
-                    symbol = instrument["symbol"]
-                    if symbol not in followed:
+    async with contextlib.AsyncExitStack() as sessions:
+        client = await sessions.enter_async_context(open_client())
+        try:
+            async with asyncio.TaskGroup() as followers:
+                while True:
+                    for instrument in await _instruments(client):
+                        symbol = instrument["symbol"]
+                        if symbol in followed:
+                            continue
+                        if followed and len(followed) % INSTRUMENTS_OF_A_SESSION == 0:
+                            client = await sessions.enter_async_context(open_client())
                         followed.add(symbol)
                         book = books.setdefault(symbol, LocalBook(instrument))
-                        followers.create_task(_follow_one(client, book))
-                await asyncio.sleep(NEW_INSTRUMENTS_SECONDS)
-    except ExceptionGroup as several:
-        raise several.exceptions[0] from several
+                        # One after another: the gateway bills a request that it refuses, so many that wait for the
+                        # allowance of their address at the same time would use it up without an answer.
+                        messages = await _begin(client, book)
+                        followers.create_task(_apply(messages, book))
+                    current()
+                    await asyncio.sleep(NEW_INSTRUMENTS_SECONDS)
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
 
 
-async def _follow_one(client: ExchangeClient, book: LocalBook) -> None:
-    recent = await client.call("market.trades", symbol=book.symbol, limit=TAPE)
+async def _instruments(client: ExchangeClient) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = (await when_allowed(lambda: client.call("market.instruments")))["instruments"]
+    return listed
+
+
+async def _begin(client: ExchangeClient, book: LocalBook) -> AsyncGenerator[Message, None]:
+    """Subscribe to an instrument's channels and put the trades before that on its tape; return the next messages."""
+    messages = client.subscribe(*(channel.format(book.symbol) for channel in CHANNELS))
+    first = await anext(messages)
+    recent = await when_allowed(lambda: client.call("market.trades", symbol=book.symbol, limit=TAPE))
     for trade in reversed(recent["trades"]):
         book.add_trade(trade)
-    async for message in client.subscribe(*(channel.format(book.symbol) for channel in CHANNELS)):
+    book.apply(first)
+    return messages
+
+
+async def _apply(messages: AsyncGenerator[Message, None], book: LocalBook) -> None:
+    async for message in messages:
         book.apply(message)

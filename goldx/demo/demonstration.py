@@ -180,8 +180,7 @@ class Demonstration:
 
     async def _follow_market(self) -> None:
         async def follow_once() -> None:
-            async with connect(self._supervisor.gateway_url) as client:
-                await follow(client, self._state.books)
+            await follow(lambda: connect(self._supervisor.gateway_url), self._state.books)
 
         await retry(follow_once, is_any_of(*AWAY), repeat(AGAIN_SECONDS))
 

@@ -10,6 +10,7 @@ import pytest
 from api.app import GatewayServer
 from api.console.feed import CONNECTED, PRESENT, STALE, STANDING, Feed
 from goldx.client.errors import ConnectionLost
+from goldx.client.local_book import INSTRUMENTS_OF_A_SESSION
 from goldx.client.session import ExchangeClient, connect
 from goldx.hosting.servers import Server
 from goldx.hosting.settings import Settings
@@ -19,6 +20,9 @@ from tests.faults.proxy import Proxy
 
 NOTICED_SECONDS = 20
 """Without the limits of the feed and of the client only the WebSocket's pings would notice it, after 40 seconds."""
+CURRENT_SECONDS = 60
+"""The gateway that tests share has many instruments, and books of thousands of levels: what it takes to follow them
+again may have to wait for the allowance of the address."""
 
 
 @contextlib.asynccontextmanager
@@ -35,7 +39,7 @@ async def proxied(server: GatewayServer) -> AsyncIterator[tuple[Proxy, str]]:
 @contextlib.asynccontextmanager
 async def running(feed: Feed) -> AsyncIterator[None]:
     task = asyncio.create_task(feed.run())
-    await soon(lambda: feed.state == CONNECTED)
+    await follows(feed)
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -43,6 +47,10 @@ async def running(feed: Feed) -> AsyncIterator[None]:
 
 async def soon(condition: Callable[[], bool]) -> None:
     await asyncio.wait_for(until(condition), NOTICED_SECONDS)
+
+
+async def follows(feed: Feed) -> None:
+    await asyncio.wait_for(until(lambda: feed.state == CONNECTED), CURRENT_SECONDS)
 
 
 async def order(member: ExchangeClient, desk: Desk, price: str) -> None:
@@ -61,7 +69,8 @@ async def test_a_gateway_that_is_cut_off_without_a_word_is_not_connected(desk: D
             await soon(lambda: not feed._connected)
             assert feed.markets[desk.symbol].asks(1) == [(60_100, 1_000)]
             proxy.release()
-            await soon(lambda: feed.state == CONNECTED and feed.markets[desk.symbol].asks(1) == [(60_050, 1_000)])
+            await follows(feed)
+            assert feed.markets[desk.symbol].asks(1) == [(60_050, 1_000)]
 
 
 async def test_a_gateway_that_does_not_get_the_market_is_stale(servers: tuple[Server, Server]) -> None:
@@ -71,7 +80,27 @@ async def test_a_gateway_that_does_not_get_the_market_is_stale(servers: tuple[Se
             behind.proxy.hold()
             await soon(lambda: feed.state == STALE)
             behind.proxy.release()
-            await soon(lambda: feed.state == CONNECTED)
+            await follows(feed)
+
+
+async def test_more_instruments_than_a_session_or_an_allowance_takes_are_followed(own_desk: Desk) -> None:
+    services, first = own_desk.services, own_desk.server
+    symbols = [f"MANY-{number}" for number in range(INSTRUMENTS_OF_A_SESSION + 10)]
+    for symbol in symbols:
+        await services.operate(first, "instrument.define", symbol=symbol, reference_price="600.00")
+    server = await services.start_gateway("sparing", anonymous_burst=20, anonymous_rate=500)
+    async with proxied(server) as (proxy, url):
+        feed = Feed(Settings(gateway_url=url))
+        async with running(feed):
+            assert set(feed.markets) == {own_desk.symbol, *symbols}
+            proxy.cut()
+            await soon(lambda: feed.state != CONNECTED)
+            await follows(feed)
+            async with services.member(first) as member:
+                await order(member, own_desk, "601.00")
+                await soon(lambda: feed.markets[own_desk.symbol].asks(1) == [(60_100, 1_000)])
+            await services.operate(first, "market.set_phase", symbol=symbols[-1], phase="continuous")
+            await soon(lambda: feed.markets[symbols[-1]].phase == "continuous")
 
 
 async def test_a_market_that_stands_still_is_not_stale(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +112,7 @@ async def test_a_market_that_stands_still_is_not_stale(desk: Desk, monkeypatch: 
         await soon(lambda: feed.state == STANDING)
         assert feed.state in PRESENT
         monkeypatch.undo()
-        await soon(lambda: feed.state == CONNECTED)
+        await follows(feed)
 
 
 async def test_a_client_notices_that_its_gateway_has_stopped(desk: Desk) -> None:
