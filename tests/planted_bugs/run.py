@@ -75,7 +75,7 @@ def change(module: Path, text: str) -> None:
 def run_tests(area: Area, copy: Path) -> tuple[int | None, str]:
     """Run an area's tests on a copy; return pytest's exit code, None after the time limit, and what it printed."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", str(TEST_LIMIT_S)]
-    command += [*area.options, *area.tests]
+    command += ["-m", "not slow and not faults", *area.options, *area.tests]
     environment = {**os.environ, "GOLDX_CORE": "interpreted"}
     environment["PYTHONPATH"] = str(copy)  # what the tests start as processes is the copy, too
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -242,12 +242,26 @@ async def check_pool(exchange: SmallExchange) -> None:
             assert 0 <= row.own_mg <= sum(mine), row
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(operations=st.lists(st.one_of(*OF_CLERKS, *OF_PARTS), min_size=20, max_size=50))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(operations=st.lists(st.one_of(*OF_CLERKS, *OF_PARTS), min_size=8, max_size=12))
 async def test_gold_and_money_are_conserved(
     operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis
 ) -> None:
-    exchange = await build_exchange(await new_database(), redis, f"conserve{next(_shards)}")
+    await conserved(operations, await new_database(), redis)
+
+
+@pytest.mark.campaign
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(operations=st.lists(st.one_of(*OF_CLERKS, *OF_PARTS), min_size=20, max_size=50))
+async def test_gold_and_money_are_conserved_by_many_operations(
+    operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis
+) -> None:
+    await conserved(operations, await new_database(), redis)
+
+
+async def conserved(operations: list[tuple[object, ...]], database_url: str, redis: Redis) -> None:
+    """Let clerks and members do operations; after each the books agree."""
+    exchange = await build_exchange(database_url, redis, f"conserve{next(_shards)}")
     clerks = Clerks(exchange)
     try:
         for operation in operations:
@@ -296,6 +310,7 @@ async def until_settled(exchange: SmallExchange) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.campaign
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(operations=st.lists(st.one_of(*OF_CLERKS, KILLS, KILLS), min_size=30, max_size=60))
 async def test_a_process_that_is_killed_at_random_loses_nothing(

@@ -110,6 +110,7 @@ def test_what_is_read_by_get_is_one_document_or_has_pages() -> None:
     assert len(found) - len(ONE_DOCUMENT) == 52
 
 
+@pytest.mark.campaign
 async def test_rest_gives_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
     await fill(exchange, rest)
     for path in sorted(set(routes()) - ONE_DOCUMENT):
@@ -142,6 +143,7 @@ async def test_a_row_that_comes_between_two_pages_is_read_once(rest: Rest) -> No
     assert (first["next"], second["next"]) == ("C", None)
 
 
+@pytest.mark.campaign
 @pytest.mark.usefixtures("configured_database")
 async def test_a_clerk_sees_every_row_once(exchange: SmallExchange, rest: Rest) -> None:
     await fill(exchange, rest)

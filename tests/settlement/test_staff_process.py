@@ -45,6 +45,7 @@ def ask(server: GatewayServer, rest: Rest, paths: tuple[str, ...]) -> dict[str, 
     return sizes
 
 
+@pytest.mark.campaign
 async def test_no_request_holds_the_loop_of_the_members(
     exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str
 ) -> None:

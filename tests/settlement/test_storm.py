@@ -135,6 +135,7 @@ async def changes_by_hand(connection: AsyncConnection) -> int:
     return named
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(300)
 async def test_many_clerks_at_once(new_database: Callable[[], Awaitable[str]], redis: Redis) -> None:
     """No act ends with an error of the database, such as a deadlock; ledger, engine and lots agree afterwards."""

@@ -54,6 +54,7 @@ USUAL = "import os, sys; os.umask(0o022); from goldx.cli import main; main(sys.a
 """The program ``goldx`` on a system on which new files are readable by all."""
 
 
+@pytest.mark.campaign
 async def test_what_serve_writes_is_for_its_user_alone(folder: Path) -> None:
     data = folder / "data"
     data.mkdir()
@@ -139,6 +140,7 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
 
 
+@pytest.mark.campaign
 async def test_the_console_has_neither_urls_nor_passwords_of_the_servers(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ async def declared(client: Redis) -> list[tuple[int, VenueSetRegime]]:
     ]
 
 
+@pytest.mark.campaign
 async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> None:
     process = await start_serve(folder)
     settings = settings_of(folder)
@@ -128,6 +129,7 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
         await client.aclose()
 
 
+@pytest.mark.campaign
 async def test_a_service_that_ends_is_started_again_at_the_same_address(folder: Path) -> None:
     lines: list[str] = []
     services = ("engine", "settlement", "gateway")

@@ -135,19 +135,41 @@ def test_an_event_is_one_line_of_json_with_decimal_strings(event: type[AnyEvent]
         assert isinstance(out.get(name, ""), str | None)
 
 
+MALFORMED = json_values | st.dictionaries(st.sampled_from(sorted(VALUES)), json_values, max_size=6)
+
+
 @pytest.mark.parametrize("method", BY_METHOD)
-@given(data=st.data())
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
-def test_malformed_parameters_raise_bad_value_and_nothing_else(method: str, data: st.DataObject) -> None:
+@given(params=MALFORMED)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+def test_malformed_parameters_raise_bad_value_and_nothing_else(method: str, params: Any) -> None:
     """Any JSON as params: a command of that method comes out, or BadValue with a printable message; nothing else."""
-    params = data.draw(json_values | st.dictionaries(st.sampled_from(sorted(VALUES)), json_values, max_size=6))
+    read_or_raise_bad_value(method, params)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("method", BY_METHOD)
+@given(params=MALFORMED)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+def test_many_malformed_parameters_raise_bad_value_and_nothing_else(method: str, params: Any) -> None:
     read_or_raise_bad_value(method, params)
 
 
 @pytest.mark.parametrize("method", BY_METHOD)
 @given(data=st.data())
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_one_wrong_value_among_good_parameters_raises_bad_value(method: str, data: st.DataObject) -> None:
+    one_wrong_value_raises_bad_value(method, data)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("method", BY_METHOD)
+@given(data=st.data())
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+def test_each_of_many_wrong_values_raises_bad_value(method: str, data: st.DataObject) -> None:
+    one_wrong_value_raises_bad_value(method, data)
+
+
+def one_wrong_value_raises_bad_value(method: str, data: st.DataObject) -> None:
     good = wire.write_command(data.draw(records(BY_METHOD[method])))["params"]
     name = data.draw(st.sampled_from([*good, "surplus"]) if good else st.just("surplus"))
     read_or_raise_bad_value(method, {**good, name: data.draw(json_values)})

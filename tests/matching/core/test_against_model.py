@@ -57,8 +57,19 @@ class Pair:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_generated_sequences(data: st.DataObject) -> None:
+    run_generated(data)
+
+
+@pytest.mark.campaign
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_many_generated_sequences(data: st.DataObject) -> None:
+    run_generated(data)
+
+
+def run_generated(data: st.DataObject) -> None:
     pair = Pair()
     for at, command in Flow(HypothesisDice(data)).steps(data.draw(st.integers(1, 40))):
         pair.step(at, command)

@@ -139,6 +139,7 @@ class BothPaths:
                     self.happened["unwithdrawable"] += event.unwithdrawable is not None
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.matching.core.real_venue import Venue
 from tests.matching.core.real_venue_core import RealVenueCore
+
+pytestmark = pytest.mark.campaign
 
 
 def different(real_venue: Venue, venue_core: RealVenueCore) -> Iterator[tuple[int, list[Any], list[Any]]]:

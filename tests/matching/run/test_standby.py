@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
+import pytest
 from redis.asyncio import Redis
 
 from goldx.streams import engines
@@ -21,7 +22,7 @@ SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
 
 @asynccontextmanager
-async def load(redis: Redis, keys: Keys, pause: float = 0.002) -> AsyncIterator[list[int]]:
+async def load(redis: Redis, keys: Keys, pause: float = 0.01) -> AsyncIterator[list[int]]:
     """Append frames as long as the block lasts; yield the numbers of commands of those appended so far."""
     print(f"SEED={SEED}")
     random = Random(SEED)
@@ -93,8 +94,8 @@ async def test_the_standby_takes_over_when_the_leader_is_killed(valkey_url: str,
     """Under load, and without another recovery."""
     keys = Keys(shard)
     async with (
-        load(redis, keys) as appended,
-        pair(valkey_url, shard, {"GOLDX_SNAPSHOT_EVERY": "400"}) as (first, second),
+        load(redis, keys, pause=0.004) as appended,
+        pair(valkey_url, shard, {"GOLDX_SNAPSHOT_EVERY": "200"}) as (first, second),
     ):
         await more(appended)
         await first.kill()
@@ -116,6 +117,7 @@ async def test_the_standby_takes_over_when_the_leader_is_killed(valkey_url: str,
         await last.stop()
 
 
+@pytest.mark.campaign
 async def test_a_hand_over_loses_nothing_and_the_former_leader_stands_by(
     valkey_url: str, redis: Redis, shard: str
 ) -> None:
@@ -189,10 +191,11 @@ OTHER_PROGRAM = "from matching.core import snapshot; snapshot.VERSION = 'another
 """The same program with another form of its snapshots, and so other digests; interpreted, so that it can be changed."""
 
 
+@pytest.mark.campaign
 async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: str, redis: Redis, shard: str) -> None:
     keys = Keys(shard)
     settings = {"GOLDX_DIGEST_EVERY": "50"}
-    async with load(redis, keys, pause=0.01) as appended, engine_process(valkey_url, shard, settings) as leader:
+    async with load(redis, keys) as appended, engine_process(valkey_url, shard, settings) as leader:
         await leader.ready()
         other = settings | {"GOLDX_CORE": "interpreted"}
         async with engine_process(valkey_url, shard, other, "--standby", program=OTHER_PROGRAM) as standby:
