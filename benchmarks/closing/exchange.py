@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.closing import copies
+from benchmarks.closing.copies import Copier
 from goldx.protocol import terms
 from goldx.protocol.commands import (
     AccountOpen,
@@ -44,6 +46,7 @@ from settlement.lots import scales, warehouses
 from settlement.service import movements
 from settlement.service.writer import Ledger, Ready
 
+Report = Callable[[str], None]
 SYMBOL: Final = "AU"
 ONE: Final = "clerk-1"
 OTHER: Final = "clerk-2"
@@ -80,13 +83,13 @@ BAR: Final = {
 
 
 def bar_list(serials: Iterable[int], accounts: Sequence[str]) -> bytes:
-    """Return a bar list in CSV: bars of a kilogram, of one account after the other."""
+    """Return a bar list in CSV: bars of a kilogram, of one account after the other from the first on."""
     out = io.StringIO(newline="")
     own = ("serial", "account", "seal", "sample_seal")
     writer = csv.DictWriter(out, fieldnames=[*BAR, *own])
     writer.writeheader()
-    for number in serials:
-        account = accounts[number % len(accounts)]
+    for position, number in enumerate(serials):
+        account = accounts[position % len(accounts)]
         writer.writerow({**BAR, **dict(zip(own, (f"A{number}", account, f"S-{number}", f"P-{number}"), strict=True))})
     return out.getvalue().encode()
 
@@ -194,23 +197,45 @@ class Exchange:
                 await pipe.execute()
             await self.post()
 
-    async def take_in(self, count: int, report: Callable[[str], None]) -> None:
-        """Take so many bars in, from the advice of their arrival to a receipt, and let the engine know of them."""
-        whole = Reading()
-        for begin in range(self._serials, self._serials + count, LOTS_AT_ONCE):
-            numbers = range(begin, min(begin + LOTS_AT_ONCE, self._serials + count))
+    async def take_in(self, count: int, report: Report, at_once: int = LOTS_AT_ONCE, *, copied: bool = True) -> None:
+        """Take so many bars in, from the advice of their arrival to a receipt, and let the engine know of them.
+
+        The product takes in one list of ``at_once`` bars, and what is left over at the end; of the lists between them
+        what reaches the register is ``copied`` (``benchmarks.closing.copies``), or taken in as well.
+        """
+        copier = None
+        for begin in range(self._serials, self._serials + count, at_once):
+            numbers = range(begin, min(begin + at_once, self._serials + count))
             data = bar_list(numbers, self.accounts)
-            async with self.engine.begin() as connection:
-                await imports.take_in(connection, ONE, "declared", f"bars-{begin}.csv", data, whole)
-            async with self.engine.begin() as connection:
-                taken = await imports.take_in(connection, ONE, "measured", f"bars-{begin}.csv", data, whole)
-            async with self.engine.begin() as connection:
-                proposal = await receipts.propose_issue(connection, ONE, taken.lots)
-            async with self.engine.begin() as connection:
-                await movements.approve(connection, OTHER, proposal)
-            await self.round_trip()
+            if copier is not None and len(numbers) == at_once:
+                async with self.engine.begin() as connection:
+                    lots = await copier.copy(connection, ONE, begin, f"bars-{begin}.csv", data)
+            elif copied and len(numbers) == at_once:
+                async with self.engine.begin() as connection:
+                    after = await copies.watch(connection)
+                lots = await self._take_in(begin, data)
+                async with self.engine.begin() as connection:
+                    copier = Copier(await copies.seen(connection, after), begin, at_once)
+            else:
+                lots = await self._take_in(begin, data)
+            await self._issue(lots)
             report(f"{numbers[-1] + 1 - self._serials:,} of {count:,} bars are taken in")
         self._serials += count
+
+    async def _take_in(self, begin: int, data: bytes) -> list[int]:
+        """Let the product take in a bar list: first the advice, then what was measured."""
+        for kind in imports.KINDS:
+            async with self.engine.begin() as connection:
+                taken = await imports.take_in(connection, ONE, kind, f"bars-{begin}.csv", data, Reading())
+        return taken.lots
+
+    async def _issue(self, lots: Sequence[int]) -> None:
+        """Issue the receipts of registered lots, which the engine learns of and the ledger posts."""
+        async with self.engine.begin() as connection:
+            proposal = await receipts.propose_issue(connection, ONE, lots)
+        async with self.engine.begin() as connection:
+            await movements.approve(connection, OTHER, proposal)
+        await self.round_trip()
 
     async def trade(self, count: int) -> None:
         """Let the accounts trade with each other until there are so many trades more."""

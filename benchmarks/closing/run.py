@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from benchmarks.closing.exchange import ONE, Exchange
@@ -152,6 +153,9 @@ class Bench:
             await exchange.post()
             await exchange.trade(trades)
             await exchange.end_day(today + timedelta(days=2))
+            async with exchange.engine.begin() as connection:
+                # A database that was in use all the time has statistics.
+                await connection.execute(text("ANALYZE"))
         await self._admin(f"COMMENT ON DATABASE {name} IS '{made}'")
         self._report(f"{made}: made")
 
