@@ -10,6 +10,7 @@ from typing import IO, Final, NamedTuple
 
 import msgspec
 
+from settlement.banking import status_reports
 from settlement.banking.camt import Element, bad, element_name, elements, first_text, root_of, text_of
 from settlement.banking.statements import one_text
 from settlement.workbooks import sheets
@@ -50,10 +51,13 @@ class Found(NamedTuple):
 
 
 def parse(data: bytes) -> list[Answer]:
-    """Return the answers of a file. Raises BadFile with all faults."""
+    """Return the answers of a file. Raises BadFile with all faults, also what the definition of pain.002 forbids."""
     root = root_of(data)
-    if not any(element_name(part) == "CstmrPmtStsRpt" for part in root.iter()):
+    reports = [part for part in root.iter() if element_name(part) == status_reports.REPORT]
+    if not reports:
         raise bad(root, "document", f"{element_name(root)} is no answer to a payment file: pain.002 is read")
+    if wrong := [problem for report in reports for problem in status_reports.problems(report)]:
+        raise BadFile(wrong)
     found, errors = [], []
     for part in (one for one in root.iter() if element_name(one) == "TxInfAndSts"):
         end_to_end, status = text_of(part, "OrgnlEndToEndId"), text_of(part, "TxSts")

@@ -22,6 +22,7 @@ from tests.planted_bugs import (
     reconciliation,
     sequencer,
     server_clock,
+    status_reports,
     timetable,
     view,
     voids,
@@ -249,5 +250,13 @@ AREAS = (
         ),
         ("-k", "not seen_by_its_parties and not taken_back_and_refused"),  # tests that start an engine
         view.BUGS,
+    ),
+    Area(
+        "status reports",
+        "settlement/banking",
+        ("tests/settlement/banking/test_status_reports.py",),
+        ("--noconftest", "-x"),
+        status_reports.BUGS,
+        may_hang=False,
     ),
 )

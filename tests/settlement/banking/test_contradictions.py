@@ -23,19 +23,14 @@ from settlement.ledger import cash
 from settlement.service import movements
 from tests.settlement.banking.bank_days import statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
-from tests.settlement.banking.test_payouts import ordered, pain_002
+from tests.settlement.banking.test_payouts import ordered, pain_002, status_report
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, refused
-
-SPACE = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 
 
 def whole_file(message_id: str, status: str, reason: str = "") -> bytes:
     """A bank's answer to a file as a whole."""
     why = f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if reason else ""
-    group = (
-        f"<OrgnlGrpInfAndSts><OrgnlMsgId>{message_id}</OrgnlMsgId><GrpSts>{status}</GrpSts>{why}</OrgnlGrpInfAndSts>"
-    )
-    return f'<Document xmlns="{SPACE}"><CstmrPmtStsRpt>{group}</CstmrPmtStsRpt></Document>'.encode()
+    return status_report(message_id, f"<GrpSts>{status}</GrpSts>{why}")
 
 
 async def sent(exchange: SmallExchange, *amounts: int) -> list[str]:

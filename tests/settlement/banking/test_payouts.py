@@ -23,16 +23,24 @@ from tests.settlement.small_exchange import ONE, SmallExchange, do, find_breaks,
 PAYEE = Payee("厦门某某珠宝", "6222 0001", "102393000015")
 
 
-def pain_002(*statuses: tuple[str, str, str]) -> bytes:
-    """A bank's answer: end-to-end id, status and reason of each payment."""
+def pain_002(*statuses: tuple[str, str, str], version: str = "10") -> bytes:
+    """A bank's answer: end-to-end id, status and reason, if there is one, of each payment."""
     parts = "".join(
         f"<TxInfAndSts><OrgnlEndToEndId>{escape(name)}</OrgnlEndToEndId><TxSts>{status}</TxSts>"
-        f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf></TxInfAndSts>"
+        + (f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if reason else "")
+        + "</TxInfAndSts>"
         for name, status, reason in statuses
     )
-    space = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
-    body = f"<CstmrPmtStsRpt><OrgnlPmtInfAndSts>{parts}</OrgnlPmtInfAndSts></CstmrPmtStsRpt>"
-    return f'<Document xmlns="{space}">{body}</Document>'.encode()
+    payments = f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>P</OrgnlPmtInfId>{parts}</OrgnlPmtInfAndSts>"
+    return status_report("M", "", payments, version)
+
+
+def status_report(message_id: str, group: str, payments: str = "", version: str = "10") -> bytes:
+    """A pain.002 about the payment file of a number, with what it says of the file and of its payments."""
+    heading = "<GrpHdr><MsgId>A</MsgId><CreDtTm>2026-11-30T10:00:00</CreDtTm></GrpHdr>"
+    about = f"<OrgnlMsgId>{message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId>{group}"
+    body = f"<CstmrPmtStsRpt>{heading}<OrgnlGrpInfAndSts>{about}</OrgnlGrpInfAndSts>{payments}</CstmrPmtStsRpt>"
+    return f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.{version}">{body}</Document>'.encode()
 
 
 async def ordered(exchange: SmallExchange, fen: int) -> str:
@@ -121,7 +129,7 @@ async def test_a_payment_that_the_bank_has_made_does_not_come_back(exchange: Sma
     ("data", "why"),
     [
         (pain_002(("X", "ZZZZ", "")), "payment 'X' has the status 'ZZZZ'"),
-        (pain_002(("", "RJCT", "")), "payment '' has the status 'RJCT'"),
+        (pain_002(("", "RJCT", "")), "TxInfAndSts/OrgnlEndToEndId"),
         (pain_002(), "it answers to no single payment"),
         (b"<Document/>", "Document is no answer to a payment file"),
         (b"<Document>", "no readable XML"),
