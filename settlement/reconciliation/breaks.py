@@ -98,13 +98,16 @@ async def record_run(
     corrects: bool = True,
     only_lots: Sequence[int] | None = None,
     proved: int | None = None,
+    known: int | None = None,
 ) -> int:
     """Store a run and its breaks, correct those of the same scope that it did not find again; return its number.
 
     ``checked`` is the number of figures compared; ``sequence`` the event at which the books were read, by default the
     last one posted. Without ``corrects``, breaks that were not found again stay open; with ``only_lots``, those about
     other lots and about none do. ``proved``: only what came after this sequence was compared; then all breaks that it
-    did not find again stay as they are: they are written off, or were found by another run in the meantime.
+    did not find again stay as they are: they are written off, or were found by another run in the meantime. ``known``
+    is the newest run that was stored when the books were read, by default the newest one now: what a later run has
+    found, this one may have read too early to see, and does not correct.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -113,7 +116,8 @@ async def record_run(
     run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope, "since": proved}
     added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
     run_id = int((await connection.execute(added)).scalar_one())
-    reopened = await _store(connection, by, run_id, scope, breaks, corrects and proved is None, only_lots)
+    gone_until = (run_id - 1 if known is None else known) if corrects and proved is None else None
+    reopened = await _store(connection, by, run_id, scope, breaks, gone_until, only_lots)
     detail = {**counts, "at": sequence, "scope": scope, **({"reopened": reopened} if reopened else {})}
     if proved is not None:
         detail["since"] = proved
@@ -133,11 +137,12 @@ async def _store(
     run_id: int,
     scope: str,
     breaks: Sequence[Break],
-    corrects: bool,
+    gone_until: int | None,
     only_lots: Sequence[int] | None,
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
+    Those are gone that are not found again and that no run after ``gone_until`` has found; with None, none are.
     Return the numbers of breaks that are open again.
     """
     now = now_ms()
@@ -167,8 +172,8 @@ async def _store(
         await connection.execute(one.values(changed), again)
     if opened:
         await connection.execute(insert(recon_break), opened)
-    if corrects:
-        gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
+    if gone_until is not None:
+        gone = update(recon_break).where(here, recon_break.c.last_run <= gone_until)
         if only_lots is not None:
             gone = gone.where(among(recon_break.c.lot_id, only_lots))
         closed_at = func.coalesce(recon_break.c.closed_at, now)

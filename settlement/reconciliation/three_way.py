@@ -125,13 +125,14 @@ async def run(engine: AsyncEngine, by: str, find_proof: FindProof | None = None,
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
+        known = await connection.scalar(select(func.coalesce(func.max(recon_run.c.run_id), 0)))
         since = None if find_proof is None else await find_proof(connection)
         found = await compare(connection, since, tell)
         at = await marks(connection)
     proved = None if since is None else since.sequence
     counted = (found.checked, found.breaks, found.sequence)
     async with engine.begin() as connection:
-        run_id = await record_run(connection, by, BOOKS, *counted, proved=proved)
+        run_id = await record_run(connection, by, BOOKS, *counted, proved=proved, known=known)
         await day_end.end_corrected(connection, by, run_id, found.breaks)
     return Run(Report(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)
 

@@ -16,6 +16,12 @@ COUNTED = "lots/counted.py"
 FEES = "reconciliation/fees.py"
 
 BUGS = (
+    Bug(
+        "a run corrects what another found after it had read",
+        "reconciliation/breaks.py",
+        "run_id - 1 if known is None else known",
+        "run_id - 1",
+    ),
     Bug("anybody is the owner of a break", WORK, "await registry.staff_permissions(connection, owner)", "pass"),
     Bug(
         "a break is a day too old before it is passed on", LIMITS, "if days >= limits[name])", "if days > limits[name])"

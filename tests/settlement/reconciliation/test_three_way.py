@@ -153,3 +153,29 @@ async def test_a_break_keeps_its_number_and_age_until_it_is_gone(traded_exchange
     assert (await three_way.reconcile(traded_exchange.engine, ONE)).breaks == ()
     async with traded_exchange.engine.connect() as connection:
         assert await breaks.open_breaks(connection) == []
+
+
+async def test_of_two_runs_at_a_time_the_one_that_read_earlier_corrects_nothing_of_the_other(
+    traded_exchange: SmallExchange,
+) -> None:
+    engine = traded_exchange.engine
+    change = "UPDATE engine_holding SET total = total + {} WHERE account = '{}' AND asset = 'CNY'"
+    await plant(engine, change.format(1, "A.H"))
+    await three_way.reconcile(engine, ONE)
+    await plant(engine, change.format(-1, "A.H"))
+    others: list[three_way.Report] = []
+
+    async def meanwhile(done: int, _: int) -> None:
+        if done == 1:
+            await plant(engine, change.format(1, "B.H"))
+            others.append(await three_way.reconcile(engine, OTHER))
+
+    earlier = (await three_way.run(engine, ONE, tell=meanwhile)).report
+    assert (len(earlier.breaks), len(others[0].breaks)) == (0, 1)
+    async with engine.connect() as connection:
+        (left,) = await breaks.open_breaks(connection)
+    assert (left.subject, left.last_run) == ("B.H", others[0].run_id)
+    await plant(engine, change.format(-1, "B.H"))
+    await three_way.reconcile(engine, ONE)
+    async with engine.connect() as connection:
+        assert await breaks.open_breaks(connection) == []
