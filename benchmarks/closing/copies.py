@@ -85,7 +85,7 @@ class Version(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What an intake wrote: the versions of its rows, its acts by the kind of file, the first number of each table."""
+    """Everything that an intake wrote: versions of rows, acts by the kind of file, and first numbers by table."""
 
     versions: Sequence[Version]
     acts: Mapping[str, Sequence[Act]]

@@ -1,57 +1,25 @@
 """A day that ``goldx bench close`` makes of copied bars is the day that the product would have made."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
-import asyncpg
 import pytest
-import pytest_asyncio
-from redis.asyncio import Redis
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.closing import copies
 from benchmarks.closing.exchange import ONE, Exchange
-from settlement.base import audit, database, working_days
+from settlement.base import audit, working_days
 from settlement.closing import close as closing
 from settlement.reconciliation import breaks, three_way
 from settlement.tables.columns import metadata
+from tests.benchmarks.conftest import AT_ONCE, BARS, NewExchange
 
-ACCOUNTS: Final = 2
-AT_ONCE: Final = 4
-BARS: Final = 14
-"""A list that the product takes in, two that are copied, and two bars that are left over."""
 TIMES: Final = {"at", "begun", "journal_end"}
-"""What has another value in each exchange; so has each column that ends with ``_at``."""
+"""Columns with another value in each exchange; so are all that end with ``_at``."""
 HASHES: Final = {"hash", "previous", "before", "digest"}
-"""What covers such a value; the chains and the digests are verified on their own."""
-NewExchange = Callable[..., Awaitable[Exchange]]
-
-
-@pytest_asyncio.fixture
-async def new_exchange(postgres_url: str, template: str, redis: Redis, shard: str) -> AsyncIterator[NewExchange]:
-    """Make an exchange with bars: those in the middle are copied, or all are taken in by the product."""
-    url = make_url(postgres_url)
-    admin = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database="postgres")
-    made: dict[str, Exchange] = {}
-
-    async def make(*, copied: bool) -> Exchange:
-        name = f"copies_{shard}_{len(made)}"
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        engine = database.connect(url.set(database=name).render_as_string(hide_password=False))
-        made[name] = Exchange(engine, redis, name, ACCOUNTS, seed=3)
-        await made[name].build()
-        await made[name].take_in(BARS, lambda _: None, AT_ONCE, copied=copied)
-        return made[name]
-
-    yield make
-    for name, exchange in made.items():
-        await exchange.engine.dispose()
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+"""Columns that cover such a value; the chains and the digests are verified on their own."""
 
 
 async def test_a_day_of_copied_bars_is_the_one_that_the_product_makes(new_exchange: NewExchange) -> None:

@@ -100,7 +100,7 @@ BUGS = (
     Bug(
         "a run corrects the breaks that it found",
         BREAKS,
-        "recon_break.c.last_run < run_id)",
+        "recon_break.c.last_run <= gone_until)",
         "recon_break.c.last_run <= run_id)",
     ),
     Bug(
@@ -255,7 +255,12 @@ BUGS = (
     Bug("an older statement undoes a newer one", ORDER, "if newest is not None and", "if newest is None and"),
     Bug("a statement may be of a day to come", ORDER, "if day > today():", "if day > date.max:"),
     Bug("one person is two", ORDER, "first.taken_by == by:", "first.taken_by is None:"),
-    Bug("one person's statement ends breaks", BREAKS, "    if corrects:\n", "    if True:\n"),
+    Bug(
+        "one person's statement ends breaks",
+        BREAKS,
+        "if corrects and proved is None else None",
+        "if proved is None else None",
+    ),
     Bug("a signed statement ends no breaks", STATEMENT, "self.second or self.signed_by is not None", "self.second"),
     Bug("any key signs any warehouse's statement", KEYS, "if row.warehouse != place:", "if False:"),
     Bug(

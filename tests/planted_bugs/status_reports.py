@@ -5,6 +5,8 @@ from tests.planted_bugs.bug import Bug
 REPORTS = "status_reports.py"
 
 BUGS = (
+    Bug("versions with other elements are read", REPORTS, "(0[3-9]|1[0-5])", "([0-9]{2})"),
+    Bug("text between elements is not seen", REPORTS, 'if any((text or "").strip() for', 'if any((text or "")[:0] for'),
     Bug("an element out of order is read", REPORTS, "if place < reached:", "if place < 0:"),
     Bug("an element may come more often", REPORTS, "== child.most + 1", "== child.most + 2"),
     Bug("what must be there may be missing", REPORTS, "if child.least and", "if not child.least and"),

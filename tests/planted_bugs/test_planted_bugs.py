@@ -44,6 +44,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "sequencer",
         "command keys",
         "view",
+        "status reports",
     ]
     assert [area.name for area in AREAS] == names
     for area in AREAS:
@@ -80,6 +81,7 @@ def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
         "deals",
         "protocol",
         "compiled build",
+        "status reports",
     ]
 
 
