@@ -41,6 +41,9 @@ _PROBLEMS: Final = documented(
     }
 )
 _NOT_FOUND: Final = documented({404: "no such instrument"})
+_NO_NOTICE: Final = documented(
+    {404: "no such notice", 401: "no valid bearer token", 403: "the key has not the permission"}
+)
 
 Depth = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 TradesPage = Annotated[PageRequest, Depends(page_dependency(50))]
@@ -114,6 +117,28 @@ async def regime(gateway: TheGateway) -> dict[str, Any]:
     `regime` is null before the first one: then nothing is refused for it.
     """
     return gateway.queries.regime()
+
+
+@router.get("/v1/notices", tags=["market"])
+async def notices(gateway: TheGateway, page: ThePage) -> dict[str, Any]:
+    """List the venue's notices, newest first; the newest thousand are kept."""
+    kept = gateway.view.notices
+    rows = cut(list(reversed(kept.by_id.values())), lambda notice: str(notice.notice_id), page)
+    return listed("notices", lambda notice: kept.write(notice, None), rows)
+
+
+@router.get("/v1/notices/{notice_id}/answers", tags=["operator"], responses=_NO_NOTICE)
+async def notice_answers(gateway: TheGateway, principal: ThePrincipal, notice_id: int) -> dict[str, Any]:
+    """Return a notice with the members that have acknowledged it, and those that have still to.
+
+    Needs the permission `operate` or `supervise`.
+    """
+    if not {"operate", "supervise"} & set(principal.permissions):
+        raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has neither the permission 'operate' nor 'supervise'")
+    notice = gateway.view.notices.by_id.get(notice_id)
+    if notice is None:
+        raise Refusal("UNKNOWN_NOTICE", f"notice_id: {notice_id} is not known; GET /v1/notices lists the newest")
+    return gateway.view.notices.write_answers(notice)
 
 
 @router.post(

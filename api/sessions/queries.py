@@ -22,9 +22,9 @@ from api.view.view import View
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS, write_event
 
-FIELDS_OF_AN_INSTRUMENT: Final = 5
-"""The cost of an instrument in a list, in rows."""
-LARGEST_ORDER_ID: Final = (1 << 63) - 1
+ROWS_OF_A_LONG_ENTRY: Final = 5
+"""The cost of an instrument or a notice in a list, in rows."""
+LARGEST_ID: Final = (1 << 63) - 1
 
 
 class Queries:
@@ -39,6 +39,7 @@ class Queries:
             "market.candles": self._candles,
             "market.status": self._status,
             "venue.regime": self._regime,
+            "notice.list": self._notices,
             "account.holdings": self._holdings,
             "quote.protections": self._protections,
             "order.get": self._order,
@@ -68,7 +69,7 @@ class Queries:
 
     def _instruments(self, session: Session, request: Request) -> None:
         check_names(request.params)
-        session.charge(len(self._view.markets) * FIELDS_OF_AN_INSTRUMENT)
+        session.charge(len(self._view.markets) * ROWS_OF_A_LONG_ENTRY)
         request.succeed({"instruments": [market.instrument() for market in self._view.markets.values()]})
 
     def _book(self, session: Session, request: Request) -> None:
@@ -120,6 +121,18 @@ class Queries:
         session.charge(len(self._view.regimes.history) + 1)
         request.succeed(self.regime())
 
+    def _notices(self, session: Session, request: Request) -> None:
+        """Answer with the newest notices, newest first; who logged on sees which its member has to acknowledge."""
+        check_names(request.params, "limit", "before")
+        before = check_whole("before", request.params.get("before", LARGEST_ID), 1, LARGEST_ID)
+        most = read_rows(request.params, "limit", 20)
+        older = [notice for number, notice in self._view.notices.by_id.items() if number < before]
+        page = older[-1 : -most - 1 : -1]
+        session.charge(len(page) * ROWS_OF_A_LONG_ENTRY)
+        member = None if session.principal is None else session.principal.member
+        written = [self._view.notices.write(notice, member) for notice in page]
+        request.succeed({"notices": written, "next": page[-1].notice_id if len(page) < len(older) else None})
+
     def _holdings(self, session: Session, request: Request) -> None:
         check_names(request.params, "account")
         account = self.account(session, request.params.get("account"))
@@ -137,7 +150,7 @@ class Queries:
         account = self.account(session, request.params.get("account"))
         symbol = request.params.get("symbol")
         wanted = None if symbol is None else self.market(symbol).symbol
-        after = check_whole("after", request.params.get("after", 0), 0, LARGEST_ORDER_ID)
+        after = check_whole("after", request.params.get("after", 0), 0, LARGEST_ID)
         limited = request.params.get("limit") is not None
         # One more than the page, which shows whether there is another page.
         most = read_rows(request.params, "limit", 1) + 1 if limited else len(account.live)

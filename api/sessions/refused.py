@@ -13,6 +13,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.limits import price_limits
+from goldx.protocol.notice_commands import NoticePublish
 from goldx.protocol.quote_commands import LimitCommand, MassEntry
 from goldx.protocol.reasons import describe
 from goldx.protocol.units import MAX_PRICE_FEN, MAX_WEIGHT_MG, BadValue, format_price, format_weight
@@ -25,6 +26,7 @@ NAMED: Final = {
     "UNKNOWN_ACCOUNT": (("account",), "an account that there is, and that the key may use"),
     "UNKNOWN_ORDER": (("order_id", "client_order_id"), "an open order of this account"),
     "UNKNOWN_DEAL": (("deal_id",), "an open deal that this account has proposed, or that was proposed to it"),
+    "UNKNOWN_NOTICE": (("notice_id",), "a notice that the account's member has still to acknowledge; see notice.list"),
     "UNKNOWN_MEMBER": (("member",), "a member that has an account"),
     "UNKNOWN_TRADE": (("trade_id",), "the id of a trade of this trading day; market.trades lists the newest"),
     "TOO_LATE": (("expire_at",), "a time that has not passed"),
@@ -66,6 +68,8 @@ def _explain_named(reason: str, command: AnyCommand | MassEntry) -> tuple[str, d
     fields, allowed = NAMED[reason]
     if isinstance(command, QuoteCancel) and reason == "UNKNOWN_ORDER":
         fields, allowed = ("symbol",), "an instrument in which the account has a quote"
+    if isinstance(command, NoticePublish):
+        fields, allowed = ("replaces",), "the number of an earlier notice"
     for field in fields:
         if (value := getattr(command, field, None)) is not None:
             written = CODECS[field].write(value)

@@ -53,7 +53,7 @@ from goldx.protocol.commands import (
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
 from goldx.protocol.deal_commands import DealPropose
-from goldx.protocol.events import InstrumentDefined
+from goldx.protocol.notice_commands import NoticeAcknowledge
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
@@ -67,7 +67,7 @@ OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent", "trade")
 """Fields of commands that no request may give."""
 
-TERMS: Final = InstrumentDefined.__struct_fields__[3:]
+TERMS: Final = events.InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
 PREVIEW: Final = "instrument.preview"
 """The method that returns what ``instrument.define`` would change."""
@@ -287,6 +287,8 @@ class Trading:
             return self._replaced(outcome)
         if isinstance(command, LIMIT_COMMANDS):
             return {"protections": self._view.protections.write(self._account(command).member)}
+        if isinstance(command, NoticeAcknowledge):
+            return {"notice": self._view.notices.of_member(command.notice_id, self._account(command).member)}
         account = command.account  # type: ignore[union-attr]
         cancelled = [
             write_order(self._view.orders[event.order_id]) for event in outcome if is_cancel_of(event, account)

@@ -3,8 +3,8 @@
 A deal is kept until the end of its trading day, with which every proposal ends.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -60,6 +60,10 @@ class Deals:
     def __init__(self) -> None:
         self.by_id: dict[int, Deal] = {}
         self.of_account: dict[str, dict[int, Deal]] = {}
+
+    def handlers(self) -> dict[type[Any], Callable[[Any], None]]:
+        """Return the functions that fold the events of deals, by type."""
+        return {DealProposed: lambda event: self.add(Deal(event)), DealAccepted: self.end, DealEnded: self.end}
 
     def add(self, deal: Deal) -> None:
         """Add a deal."""

@@ -1,5 +1,8 @@
 """The legal regimes of the venue, as the gateway's view keeps them."""
 
+from collections.abc import Callable
+from typing import Any
+
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 
 
@@ -10,6 +13,10 @@ class Regimes:
         self.history: list[RegimeChanged] = []
         """Oldest first; the last one is in force."""
         self.proposed: RegimeProposed | None = None
+
+    def handlers(self) -> dict[type[Any], Callable[[Any], None]]:
+        """Return the functions that fold the events of regimes, by type."""
+        return {RegimeProposed: self.propose, RegimeChanged: self.change}
 
     def propose(self, event: RegimeProposed) -> None:
         """Keep a proposal until a regime is set or the trading day ends."""

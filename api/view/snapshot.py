@@ -26,6 +26,7 @@ from api.view.view import View
 from goldx.hosting import collector
 from goldx.protocol import events
 from goldx.protocol.deal_events import TradePublished
+from goldx.protocol.notice_events import NoticePublished
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.streams.entries import Position
 from goldx.streams.frames import EventFrame
@@ -94,6 +95,7 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     proposed_regime: RegimeProposed | None
     protections: dict[str, dict[str, GroupLimits]]
     deals: list[Deal]
+    notices: tuple[list[NoticePublished], dict[int, dict[str, int]], _Channel]
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -152,6 +154,7 @@ def write(view: View) -> bytes:
         view.regimes.proposed,
         view.protections.of_members,
         list(view.deals.by_id.values()),
+        (list(view.notices.by_id.values()), view.notices.acknowledged, _channel(view.notices.channel)),
     )
     body = zlib.compress(_encode(state), _COMPRESSION)
     checksum = hashlib.sha256(body).hexdigest()
@@ -201,6 +204,11 @@ def _read(state: _View, view: View) -> None:
         _read_market(market, view)
     for deal in state.deals:
         view.deals.add(deal)
+    notices, view.notices.acknowledged, channel = state.notices
+    for notice in notices:
+        view.notices.add(notice)
+    view.notices.channel.kept.extend(notices)
+    _read_channel(channel, view.notices.channel, view)
 
 
 def _channel(channel: Channel) -> _Channel:

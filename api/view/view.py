@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from api.edge.outcome import Outcome
 from api.view.accounts import Account, OrderOwners, PrivateMessage, own_trades, private_messages
 from api.view.channels import Channel, Content
-from api.view.deals import Deal, Deals
+from api.view.deals import Deals
 from api.view.market_data import MarketData
+from api.view.notices import Notices
 from api.view.orders import accepted, becomes_past, is_of_today, standing_trades
 from api.view.protections import Protections
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
@@ -21,7 +22,6 @@ from api.view.tables import NumberTable
 from goldx.protocol import deal_events, events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.quote_events import QuoteEvent
-from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.terms import BUY
 from goldx.streams.entries import BEGINNING, Position
 from goldx.streams.frames import EventFrame
@@ -61,8 +61,9 @@ class View:
         self.last_of_past = 0
         """The id of the newest trade before the present trading day."""
         self.deals = Deals()
+        self.notices = Notices()
         self.owners = OrderOwners()
-        self.channels: dict[str, Channel] = {}
+        self.channels: dict[str, Channel] = {self.notices.channel.name: self.notices.channel}
         self.beginning = ""
         """The journal position of the first frame: it names the history of this exchange."""
         self.epoch = 0
@@ -86,9 +87,7 @@ class View:
             events.Trade: self._traded,
             events.TradeBusted: self._busted,
             deal_events.TradePublished: lambda event: self._market(event).publish_direct(event),
-            deal_events.DealProposed: lambda event: self.deals.add(Deal(event)),
-            deal_events.DealAccepted: self.deals.end,
-            deal_events.DealEnded: self.deals.end,
+            **self.deals.handlers(),
             events.OrderCancelled: self._cancelled,
             events.OrderReplaced: self._replaced,
             events.OrderTriggered: self._triggered,
@@ -104,8 +103,8 @@ class View:
             events.InstrumentRetired: lambda event: self._market(event).retire(),
             events.AccountRetired: self._account_retired,
             **dict.fromkeys(get_args(QuoteEvent), self._protected),
-            RegimeProposed: self.regimes.propose,
-            RegimeChanged: self.regimes.change,
+            **self.regimes.handlers(),
+            **self.notices.handlers(),
         }
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)

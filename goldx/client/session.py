@@ -176,6 +176,19 @@ class ExchangeClient:
         found: dict[str, Any] = await self.call("venue.regime")
         return found
 
+    async def notices(self, limit: int = 20, before: int | None = None) -> list[dict[str, Any]]:
+        """Return the newest notices of the venue, newest first; ``before``: those with a lower number.
+
+        With ``to_acknowledge`` those that your member has to acknowledge, or has.
+        """
+        found: list[dict[str, Any]] = (await self.call("notice.list", limit=limit, before=before))["notices"]
+        return found
+
+    async def acknowledge(self, account: str, notice_id: int) -> dict[str, Any]:
+        """Say for the account's member that it has taken note of a notice."""
+        notice: dict[str, Any] = (await self.call("notice.acknowledge", account=account, notice_id=notice_id))["notice"]
+        return notice
+
     def subscribe(
         self,
         *channels: str,

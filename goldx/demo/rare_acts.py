@@ -2,8 +2,8 @@
 
 They come after the members' programs have stopped, so that nobody else trades: an iceberg order, a stop, a self-trade,
 a volatility interruption with a ladder, an annulled trade, refusals; a negotiated deal, and one that is declined; a
-market maker whose protection cancels its mass quotes; an instrument and an account that come and go, a member that is
-killed and halted.
+market maker whose protection cancels its mass quotes; a notice that members acknowledge; an instrument and an account
+that come and go, a member that is killed and halted.
 """
 
 import time
@@ -84,6 +84,10 @@ class Member:
         """Decline a deal."""
         await self._client.decline_deal(self.record.account, deal_id)
 
+    async def call(self, method: str, **params: Any) -> Any:
+        """Call a method that is about no account and return the result."""
+        return await self._client.call(method, **params)
+
     async def request(self, method: str, **params: Any) -> Any:
         """Call a method for the account and return the result."""
         return await self._client.call(method, account=self.record.account, **params)
@@ -124,6 +128,7 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
             await person.command("trade.bust", trade_id=trade, reason="a mistyped quantity")
         await _deal(seller, buyer)
         await _protect(seller, buyer)
+        await _inform(operator, seller, buyer)
         await _decide(operator, second)
         await wait_until(lambda: _is_continuous(buyer), "the interruption to end")
         for member in (seller, buyer):
@@ -180,6 +185,16 @@ async def _protect(maker: Member, buyer: Member) -> None:
     if len(trades) != 1:
         raise StaffFailed(f"{len(trades)} quotes of a group traded whose limit the first one reached")
     await maker.request("quote.reset_protection", group=group)
+
+
+async def _inform(operator: Operator, *members: Member) -> None:
+    """Publish a notice, which these members acknowledge."""
+    text = {"title": "The day closes early", "text": "Trading ends when this demonstration does."}
+    text |= {"title_zh": "提前收市", "text_zh": "演示结束时交易即告结束。"}
+    await operator.command("notice.publish", **text, to_acknowledge=True)
+    for member in members:
+        (newest,) = (await member.call("notice.list", limit=1))["notices"]
+        await member.request("notice.acknowledge", notice_id=newest["notice_id"])
 
 
 async def _decide(operator: Operator, second: Operator) -> None:

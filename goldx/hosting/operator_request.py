@@ -18,23 +18,20 @@ def give_command(method: str, params: dict[str, Any], reason: str, key_file: Pat
     holds no key, NotRunning, and ClickException with the gateway's refusal.
     """
     body = {"method": method, "params": params | {"reason": reason}}
-    headers = {"Authorization": f"Bearer {Key.load(key_file).bearer_token()}"}
-    base = url or resolve_gateway_url(Settings())
-    try:
-        answer = httpx.post(f"{base}/v1/operator/commands", json=body, headers=headers, timeout=30.0, trust_env=False)
-    except httpx.HTTPError as error:
-        raise click.ClickException(f"{base}: {error}") from error
-    if answer.is_error:
-        raise click.ClickException(_refusal(answer))
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = _ask("POST", "/v1/operator/commands", url, key_file, body)
     return found
 
 
-def read_gateway(path: str, url: str | None) -> Any:
-    """Return what a gateway answers to a GET that takes no key. Raises NotRunning, and ClickException."""
+def read_gateway(path: str, url: str | None, key_file: Path | None = None) -> Any:
+    """Return what a gateway answers to a GET, with a key or without one. Raises as ``give_command`` does."""
+    return _ask("GET", path, url, key_file)
+
+
+def _ask(method: str, path: str, url: str | None, key_file: Path | None, body: dict[str, Any] | None = None) -> Any:
+    headers = {} if key_file is None else {"Authorization": f"Bearer {Key.load(key_file).bearer_token()}"}
     base = url or resolve_gateway_url(Settings())
     try:
-        answer = httpx.get(f"{base}{path}", timeout=30.0, trust_env=False)
+        answer = httpx.request(method, f"{base}{path}", json=body, headers=headers, timeout=30.0, trust_env=False)
     except httpx.HTTPError as error:
         raise click.ClickException(f"{base}: {error}") from error
     if answer.is_error:

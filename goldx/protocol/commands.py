@@ -15,6 +15,7 @@ import msgspec
 from goldx.protocol import terms
 from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
 from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
+from goldx.protocol.notice_commands import NoticeCommand
 from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
 
@@ -386,6 +387,7 @@ AnyCommand: TypeAlias = (
     | DealDecline
     | DealCancel
     | QuoteCommand
+    | NoticeCommand
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

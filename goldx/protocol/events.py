@@ -13,8 +13,9 @@ from typing import ClassVar, Final, TypeAlias, get_args
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import Leg
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed, TradePublished
+from goldx.protocol.notice_events import NoticeEvent
 from goldx.protocol.quote_events import QuoteEvent
-from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
+from goldx.protocol.regime_events import RegimeEvent
 from goldx.protocol.timetable_events import TimetableDelayed, TimetableHeld
 
 
@@ -380,13 +381,13 @@ AnyEvent: TypeAlias = (
     | TradeBustProposed
     | TradeBusted
     | DayEndProposed
-    | RegimeProposed
-    | RegimeChanged
+    | RegimeEvent
     | DealProposed
     | DealAccepted
     | DealEnded
     | TradePublished
     | QuoteEvent
+    | NoticeEvent
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

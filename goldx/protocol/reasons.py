@@ -19,6 +19,7 @@ REASONS: Final[dict[str, Reason]] = {
     "UNKNOWN_ORDER": Reason("there is no such open order of this account", 404),
     "UNKNOWN_DEAL": Reason("there is no such open proposal of a deal that this account may answer or take back", 404),
     "UNKNOWN_TRADE": Reason("there is no such trade of this trading day", 404),
+    "UNKNOWN_NOTICE": Reason("there is no such notice, or the member need not acknowledge it (any more)", 404),
     "UNKNOWN_MEMBER": Reason("there is no such member"),
     "NOT_PERMITTED": Reason("not logged on, or the key may not do this", 403),
     "NOT_ELIGIBLE": Reason("the account may not trade this instrument"),

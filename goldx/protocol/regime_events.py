@@ -1,6 +1,6 @@
 """The events of the legal regime. Units as in ``goldx.protocol.commands``."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from goldx.protocol.bases import Event
 
@@ -43,3 +43,6 @@ class RegimeChanged(Event, tag=33, frozen=True):
     buyers: tuple[str, ...]
     by: str
     proposed_by: str | None = None
+
+
+RegimeEvent: TypeAlias = RegimeProposed | RegimeChanged

@@ -65,6 +65,19 @@ def _text(longest: int) -> Codec:
     return Codec(read, _unchanged)
 
 
+def _given_text(longest: int, line_end: str = "") -> Codec:
+    """Return the codec of a text that is not empty, in which ``line_end`` is allowed besides what is printable."""
+
+    def read(field: str, value: Any) -> str:
+        printable = isinstance(value, str) and value.replace(line_end, "").isprintable()
+        if not printable or not value.strip() or len(value) > longest:
+            kind = "printable lines" if line_end else "printable text"
+            raise BadValue(field, value, f"{kind} of 1 to {longest} characters")
+        return str(value)
+
+    return Codec(read, _unchanged)
+
+
 def _read_flag(field: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise BadValue(field, value, "true or false")
@@ -118,7 +131,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), _identifier),
     "group": _identifier,
     **dict.fromkeys(("owner", "buy_account", "sell_account", "counter_account", "client_deal_id"), _identifier),
-    **dict.fromkeys(("order_id", "trade_id", "deal_id"), _number),
+    **dict.fromkeys(("order_id", "trade_id", "deal_id", "notice_id", "replaces"), _number),
     **dict.fromkeys(("maker_order_id", "taker_order_id"), _whole(0, 2**63 - 1)),
     **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), _price),
     **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), _price),
@@ -132,7 +145,9 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), _time),
     **dict.fromkeys(("at", "traded_at", "agreed_at"), _time),
     "delay_ms": _whole(0, 86_400_000),
-    **dict.fromkeys(("post_only", "persist", "kept_priority", "held", "deposit"), _flag),
+    **dict.fromkeys(("post_only", "persist", "kept_priority", "held", "deposit", "to_acknowledge"), _flag),
+    **dict.fromkeys(("title", "title_zh"), _given_text(120)),
+    **dict.fromkeys(("text", "text_zh"), _given_text(4_000, "\n")),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
     **dict.fromkeys(("name", "name_zh"), _text(64)),
@@ -154,7 +169,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("max_clients", "max_holders"), _whole(1, 1_000_000)),
     **dict.fromkeys(("max_day_value", "max_total_value"), _value),
     "min_hold_trading_days": _whole(0, 250),
-    **dict.fromkeys(("given", "terms", "buyers"), Codec(_read_names, list)),
+    **dict.fromkeys(("given", "terms", "buyers", "members"), Codec(_read_names, list)),
     "largest_change_percent": _whole(1, 99),
     "rules": _whole(0, terms.END_OF_DAY_RULES),
     "interruption_ms": _whole(1_000, 86_400_000),

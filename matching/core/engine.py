@@ -14,6 +14,7 @@ import msgspec
 
 from goldx.protocol import commands, deal_commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
+from goldx.protocol.notice_commands import NoticeAcknowledge, NoticePublish
 from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.tags import tag_of
@@ -25,6 +26,7 @@ from matching.core import (
     listing,
     mass_quotes,
     members,
+    notices,
     phases,
     placing,
     plain,
@@ -76,6 +78,8 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     deal_commands.DealAccept: deals.accept,
     deal_commands.DealDecline: deals.decline,
     deal_commands.DealCancel: deals.cancel,
+    NoticePublish: notices.publish,
+    NoticeAcknowledge: notices.acknowledge,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

@@ -49,15 +49,19 @@ def write(state: State) -> bytes:
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
     deals = _write_deals(state)
-    is_regulated = bool(state.regime is not None or state.proposed_regime is not None or deals)
+    waiting = [(number, list(members)) for number, members in state.notices.items()]
+    notices = (state.last_notice_id, waiting) if state.last_notice_id else ()
+    is_regulated = bool(state.regime is not None or state.proposed_regime is not None or deals or notices)
     if state.busted or state.bust_proposals or is_regulated:
         proposals = [(number, by, traded) for number, (by, traded) in state.bust_proposals.items()]
         written = (*written, list(state.proposed_terms.items()), list(state.busted), proposals)
         if is_regulated:
             regime = None if state.regime is None else state.regime.values()
             written = (*written, regime, state.day_value, state.total_value, state.proposed_regime)
-        if deals:
+        if deals or notices:
             written = (*written, deals)
+        if notices:
+            written = (*written, notices)
     elif state.proposed_terms:
         written = (*written, list(state.proposed_terms.items()))
     return msgspec.msgpack.encode(written)
@@ -111,8 +115,11 @@ def read(data: bytes) -> State:
             state.proposed_regime = ((*others, tuple(buyers)), by)
     for instrument in state.instruments.values():
         instrument.regulate(state.regime)
-    if len(newer) > 7:
+    if len(newer) > 7 and newer[7]:
         _read_deals(state, newer[7])
+    if len(newer) > 8:
+        state.last_notice_id, waiting = newer[8]
+        state.notices = {number: dict.fromkeys(members) for number, members in waiting}
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()

@@ -67,10 +67,12 @@ class State:
         "general_trades",
         "instruments",
         "last_deal_id",
+        "last_notice_id",
         "last_order_id",
         "last_trade_id",
         "members",
         "next_due",
+        "notices",
         "now",
         "orders",
         "previous_references",
@@ -131,6 +133,9 @@ class State:
         """By account and client id: the deal that has it, and the day on which it was used."""
         self.unpublished: dict[int, tuple[int, tuple[Any, ...]]] = {}
         """By trade id: when a trade without orders is to be published (ms), and the fields of that event."""
+        self.last_notice_id: int = 0
+        self.notices: dict[int, dict[str, None]] = {}
+        """By the number of a notice: the members that have still to acknowledge it."""
         self.timetable: list[Due] = []
         """A heap."""
         self.next_due: int = NEVER

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldx.protocol import commands, deal_events, events, timetable_events
+from goldx.protocol.notice_events import NoticeAcknowledged, NoticePublished
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet, ProtectionTriggered
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.tags import tag_of
@@ -56,3 +57,5 @@ DEAL_PROPOSED: Final[object] = tag_of(deal_events.DealProposed)
 DEAL_ACCEPTED: Final[object] = tag_of(deal_events.DealAccepted)
 DEAL_ENDED: Final[object] = tag_of(deal_events.DealEnded)
 TRADE_PUBLISHED: Final[object] = tag_of(deal_events.TradePublished)
+NOTICE_PUBLISHED: Final[object] = tag_of(NoticePublished)
+NOTICE_ACKNOWLEDGED: Final[object] = tag_of(NoticeAcknowledged)

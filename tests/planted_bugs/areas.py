@@ -15,6 +15,7 @@ from tests.planted_bugs import (
     leading,
     load_out,
     money,
+    notices,
     papers,
     posting,
     proofs,
@@ -73,6 +74,14 @@ AREAS = (
         ),
         ("--noconftest", "-x", "-k", "test_protection or test_mass_quotes or market_makers"),
         (*core_makers.BUGS, *core_mass_quotes.BUGS),
+        may_hang=False,
+    ),
+    Area(
+        "notices",
+        "matching/core",
+        ("tests/matching/core/test_notices.py",),
+        ("--noconftest",),
+        notices.BUGS,
         may_hang=False,
     ),
     Area(

@@ -15,6 +15,7 @@ from api.view.channels import Channel
 from api.view.deals import Deals, write_deal
 from api.view.direct_trades import DirectTrades
 from api.view.market_data import MarketData
+from api.view.notices import Notices
 from api.view.orders import write_order, write_trades
 from api.view.protections import Protections
 from api.view.regimes import Regimes
@@ -57,6 +58,7 @@ def shown(view: View) -> dict[str, Any]:
             for deal in view.deals.by_id.values()
             for name in deal.parties
         ],
+        "notices": [view.notices.write_answers(notice) for notice in view.notices.by_id.values()],
         "trades": [market.recent(1_000) for market in view.markets.values()],
         "candles": [
             {name: list(found.kept) for name, found in market.candles.items()} for market in view.markets.values()
@@ -80,6 +82,7 @@ OWN = (
     NumberTable,
     NameTable,
     Deals,
+    Notices,
     DirectTrades,
     Regimes,
     Protections,

@@ -39,6 +39,8 @@ TAGS_OF_COMMANDS = {
     "deal.accept": 28,
     "deal.decline": 29,
     "deal.cancel": 30,
+    "notice.publish": 60,
+    "notice.acknowledge": 61,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -81,6 +83,8 @@ TAGS_OF_EVENTS = {
     "deal.accepted": 35,
     "deal.ended": 36,
     "trade.published": 37,
+    "notice.published": 60,
+    "notice.acknowledged": 61,
 }
 
 

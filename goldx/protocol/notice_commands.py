@@ -1,0 +1,33 @@
+"""The commands of the venue's notices to its members."""
+
+from typing import ClassVar, TypeAlias
+
+from goldx.protocol.bases import MemberCommand, OperatorCommand
+
+
+class NoticePublish(OperatorCommand, tag=60, frozen=True):
+    """Publishes a notice to everybody, in English and if wanted in Chinese.
+
+    ``to_acknowledge``: every member that has an account now has to acknowledge it. ``replaces``: the number of an
+    earlier notice, which counts no longer and need not be acknowledged any more.
+    """
+
+    method: ClassVar[str] = "notice.publish"
+    title: str
+    text: str
+    title_zh: str | None = None
+    text_zh: str | None = None
+    to_acknowledge: bool = False
+    replaces: int | None = None
+    by: str = ""
+
+
+class NoticeAcknowledge(MemberCommand, tag=61, frozen=True):
+    """Says for the member of an account that it has taken note of a notice."""
+
+    method: ClassVar[str] = "notice.acknowledge"
+    account: str
+    notice_id: int
+
+
+NoticeCommand: TypeAlias = NoticePublish | NoticeAcknowledge

@@ -1,0 +1,43 @@
+"""Notices of the venue: their numbers, and which members have still to acknowledge which.
+
+The texts are in the events alone. A notice is kept here until everybody concerned has acknowledged it or another takes
+its place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matching.core.state import State
+from matching.core.tags import NOTICE_ACKNOWLEDGED, NOTICE_PUBLISHED
+
+
+def publish(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``notice.publish``. Every member of now has to acknowledge it, if anybody has to."""
+    _, title, text, title_zh, text_zh, to_acknowledge, replaces, by = command
+    if replaces is not None and not 0 < replaces <= state.last_notice_id:
+        return state.refuse("notice.publish", "UNKNOWN_NOTICE", None, str(replaces))
+    state.last_notice_id += 1
+    number = state.last_notice_id
+    if replaces is not None:
+        state.notices.pop(replaces, None)
+    members = tuple(state.members) if to_acknowledge else ()
+    if members:
+        state.notices[number] = dict.fromkeys(members)
+    return state.emit(NOTICE_PUBLISHED, number, title, text, title_zh, text_zh, by, members or None, replaces)
+
+
+def acknowledge(state: State, command: tuple[Any, ...]) -> None:
+    """Apply ``notice.acknowledge``, for a notice that still waits for the account's member."""
+    _, name, number = command
+    account = state.accounts.get(name)
+    if account is None:
+        return state.refuse("notice.acknowledge", "UNKNOWN_ACCOUNT", name, str(number))
+    waiting = state.notices.get(number)
+    member = account.member.name
+    if waiting is None or member not in waiting:
+        return state.refuse("notice.acknowledge", "UNKNOWN_NOTICE", name, str(number))
+    del waiting[member]
+    if not waiting:
+        del state.notices[number]
+    return state.emit(NOTICE_ACKNOWLEDGED, name, member, number)
