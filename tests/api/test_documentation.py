@@ -33,7 +33,7 @@ class Loads(HTMLParser):
 
 
 async def test_the_documentation_loads_nothing(gateway: GatewayServer) -> None:
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=60) as http:
         answer = await http.get("/docs")
         schema = (await http.get("/openapi.json")).json()
         assert (await http.get("/redoc")).status_code == 404

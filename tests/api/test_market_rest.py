@@ -10,7 +10,7 @@ from tests.api.conftest import Desk
 
 
 async def get(server: GatewayServer, path: str, **query: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as http:
         return await http.get(path, params=query)
 
 

@@ -18,7 +18,7 @@ from tests.api.conftest import Desk, ShardServices
 
 
 async def get(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         answer = await http.get(url)
     assert answer.status_code == 200, answer.text
     return answer

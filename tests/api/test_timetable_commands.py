@@ -52,7 +52,7 @@ async def test_hold_release_and_delay(desk: Desk, tmp_path: Path) -> None:
 
 async def test_status_and_metrics_say_whether_the_timetable_is_followed(desk: Desk, redis: Redis) -> None:
     keys = Keys(desk.services.shard)
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=60) as http:
         assert (await http.get("/v1/status")).json()["timetable"] is None
         for trouble, followed in (((), "1.0"), (("it is not",), "0.0")):
             await publish_status(redis, keys, TimetableStatus("abc", "2026-11-24", 1, (), (), trouble))

@@ -188,7 +188,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a snapshot without a regime has no deals",
         "snapshot.py",
-        "bool(state.regime is not None or state.proposed_regime is not None or deals)",
-        "state.regime is not None or state.proposed_regime is not None",
+        "bool(state.regime is not None or state.proposed_regime is not None or deals or notices)",
+        "bool(state.regime is not None or state.proposed_regime is not None or notices)",
     ),
 )

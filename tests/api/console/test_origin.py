@@ -29,7 +29,7 @@ async def test_a_page_of_another_site_cannot_open_the_consoles_socket() -> None:
         for origin in ("https://evil.example", "null", f"{url}.evil.example"):
             with pytest.raises(InvalidStatus, match="HTTP 403"):
                 await connect(where, additional_headers={"Origin": origin})
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as browser:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as browser:
             assert (await browser.get("/", headers={"Origin": "https://evil.example"})).status_code == 403
             assert (await browser.get("/")).status_code == 200
     finally:

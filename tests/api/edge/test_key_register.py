@@ -53,7 +53,7 @@ async def test_the_market_is_stopped_while_the_database_is_frozen(venue: Venue) 
             assert killed["event"] == "member.killed"
             (halted, *_) = await services.operate(desk.server, "market.set_phase", symbol=desk.symbol, phase="halted")
             assert halted["phase"] == "halted"
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             status = (await http.get(f"{desk.server.url}/v1/status")).json()
             metrics = (await http.get(f"{desk.server.url}/metrics")).text
         assert status["keys_age_ms"] > 0

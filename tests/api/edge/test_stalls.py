@@ -30,5 +30,5 @@ async def test_the_gateway_shows_its_stalls(gateway: GatewayServer) -> None:
     before = (await gateway.gateway.status())["stalls"]
     gateway.gateway.stalls.record(0.25)
     status = await gateway.gateway.status()
-    assert status["stalls"] == before + 1
+    assert status["stalls"] > before  # a busy machine may add stalls of its own
     assert status["longest_stall_ms"] >= 250

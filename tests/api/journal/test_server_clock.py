@@ -30,7 +30,7 @@ async def desk_on(valkey_url: str, postgres_url: str) -> AsyncIterator[Desk]:
 
 
 async def metrics(desk: Desk) -> dict[str, float]:
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=60) as http:
         text = (await http.get("/metrics")).text
     return {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
 

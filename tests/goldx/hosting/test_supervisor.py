@@ -91,7 +91,7 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     await client.aclose()
     assert resolve_database_url(settings).startswith("postgresql+asyncpg://")
     services = json.loads((folder / "data/run/services.json").read_text())
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         assert (await browser.get(services["gateway_url"] + "/health")).status_code == 200
         assert (await browser.get(services["console_url"])).status_code == 200
         regime = (await browser.get(services["gateway_url"] + "/v1/venue/regime")).json()

@@ -93,7 +93,7 @@ def test_a_venue_without_members_has_nobody_to_ask() -> None:
 
 
 class Model:
-    """What the rules say, from the whole history: nothing is ever forgotten."""
+    """The rules, applied to the whole history: nothing is ever forgotten."""
 
     def __init__(self) -> None:
         self.members: list[str] = []

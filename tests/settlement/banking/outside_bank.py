@@ -72,7 +72,7 @@ def running() -> Iterator[OutsideBank]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}", trust_env=False) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}", trust_env=False, timeout=60) as http:
             yield OutsideBank(http)
     finally:
         server.shutdown()
