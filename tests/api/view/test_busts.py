@@ -13,7 +13,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import DayEnded, Trade, TradeBusted
 from tests.api.view.test_market_data import Market, subscribed
-from tests.api.view.test_view import SEED_IDS, SEEDS, frames, none_waiting
+from tests.api.view.test_view import EACH_SEED, frames, none_waiting
 from tests.matching.core.flows_of_orders import PlainFlow
 
 
@@ -25,7 +25,7 @@ class BustFlow(PlainFlow):
         return (*([self.add] * 60), *([self.bust] * 10), self.set_phase, self.reopen, self.reopen, self.end_day)
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=SEED_IDS)
+@pytest.mark.parametrize("seed", EACH_SEED)
 def test_candles_and_the_last_price_are_those_of_the_trades_that_stand(seed: int) -> None:
     """Trades of days before the last one are forgotten: the prices of a candle that had any of them are not checked."""
     print(f"SEED={seed}")

@@ -22,7 +22,7 @@ from api.view.regimes import Regimes
 from api.view.snapshot import SnapshotFailed
 from api.view.tables import NameTable, NumberTable
 from api.view.view import View
-from tests.api.view.test_view import SEED_IDS, SEEDS, Reader, frames, none_waiting
+from tests.api.view.test_view import EACH_SEED, SEEDS, Reader, frames, none_waiting
 
 STEPS = 2_500
 
@@ -102,7 +102,7 @@ def everything(value: Any) -> Any:
 
 
 @pytest.mark.skipif(not hasattr(View(), "__dict__"), reason="the compiled view does not list its attributes")
-@pytest.mark.parametrize("seed", SEEDS, ids=SEED_IDS)
+@pytest.mark.parametrize("seed", EACH_SEED)
 def test_no_attribute_of_a_view_is_forgotten(seed: int) -> None:
     print(f"SEED={seed}")
     view = View()
@@ -114,7 +114,7 @@ def test_no_attribute_of_a_view_is_forgotten(seed: int) -> None:
     assert original == copy
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=SEED_IDS)
+@pytest.mark.parametrize("seed", EACH_SEED)
 def test_a_restored_view_goes_on_as_the_one_that_was_written_down(seed: int) -> None:
     print(f"SEED={seed}")
     random = Random(seed)
