@@ -53,6 +53,7 @@ def dump_engine(engine: Engine) -> Dump:
         "deals": [_deal(deal) for deal in state.deals.values()],
         "deal_ids": (state.last_deal_id, state.deal_ids),
         "unpublished": {number: at for number, (at, _) in state.unpublished.items()},
+        "notices": (state.last_notice_id, {number: list(names) for number, names in state.notices.items()}),
     }
 
 
@@ -99,6 +100,7 @@ def _model_deals(model: Model) -> Dump:
         "deals": [_model_deal(model, deal) for deal in model.deals],
         "deal_ids": (model.last_deal_id, model.deal_ids),
         "unpublished": {number: at for number, (at, _) in model.to_publish.items()},
+        "notices": (len(model.asked), model.waiting()),
     }
 
 

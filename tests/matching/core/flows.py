@@ -20,6 +20,7 @@ from tests.matching.core.driving import apply
 from tests.matching.core.flow_parts import changed, owner_of
 from tests.matching.core.flows_of_deals import deal
 from tests.matching.core.flows_of_makers import maker_steps
+from tests.matching.core.flows_of_notices import notice
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.trade_terms import terms_of
 
@@ -146,8 +147,7 @@ class Flow:
             self.close_and_end_day,
             self.venue_cancel,
             self.retire,
-            lambda: regime_steps(self),
-            lambda: maker_steps(self),
+            *(partial(steps, self) for steps in (regime_steps, maker_steps, notice)),
             commands.ClockTick,
         )
 

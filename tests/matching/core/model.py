@@ -13,6 +13,7 @@ from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
+from tests.matching.core.model_notices import Notices
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused, is_ahead, possible_days
 from tests.matching.core.model_quotes import QuoteCommands
 from tests.matching.core.model_retirement import Retirement
@@ -21,7 +22,7 @@ Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
 
 
-class Model(Busts, Retirement, QuoteCommands):
+class Model(Busts, Retirement, QuoteCommands, Notices):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
     asked_to_end: tuple[str, str] = ("", "")
