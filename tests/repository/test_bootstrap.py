@@ -67,6 +67,7 @@ def test_another_python_hands_over_to_the_newest_that_is_supported_and_starts(tm
     assert (done.returncode, done.stdout, done.stderr) == (0, "3.12 -m goldx settings\n", "")
 
 
+@pytest.mark.campaign
 def test_two_at_once_make_one_whole_environment_and_a_changed_lock_renews_it(checkout: Path) -> None:
     # An interrupted run leaves a folder without a Python that works.
     (checkout / ".venv" / "bin").mkdir(parents=True)
@@ -93,6 +94,7 @@ def test_two_at_once_make_one_whole_environment_and_a_changed_lock_renews_it(che
     assert json.loads((checkout / ".venv" / "goldx-installed.json").read_text())["state"] != state
 
 
+@pytest.mark.campaign
 def test_an_environment_for_another_python_is_made_again(checkout: Path) -> None:
     lock = checkout / "requirements" / "runtime.lock"
     pins = re.split(r"\n(?=\S)", lock.read_text())

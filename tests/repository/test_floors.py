@@ -34,6 +34,7 @@ PLANTED = {
 """Modules that import what they may not; together they break every contract."""
 
 
+@pytest.mark.campaign
 def test_every_contract_sees_a_planted_import(tmp_path: Path) -> None:
     for package in ("goldx", "matching", "settlement", "api"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "_compiled"))

@@ -55,6 +55,7 @@ def test_every_module_of_client_and_protocol_imports_there(client_python: Path, 
     assert not re.search(r"goldx\.(streams|hosting|demo)", done.stdout)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("quantity", "message"), [("str", None), ("float", '"quantity" .* has incompatible type "float"')]
 )

@@ -30,7 +30,10 @@ SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
 
 @pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("events", [65_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "events",
+    [pytest.param(65_000, marks=pytest.mark.campaign), pytest.param(1_000_000, marks=pytest.mark.slow)],
+)
 async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> None:
     print(f"SEED={SEED}")
     random = Random(SEED)
@@ -94,6 +97,7 @@ async def test_it_catches_up_exactly_once_whatever_is_killed(events: int) -> Non
         assert await service.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.campaign
 async def test_its_batches_follow_the_size_of_the_frames(valkey_url: str, migrated_url: str, shard: str) -> None:
     """Frames of two thousand commands do not make transactions of a hundred thousand events."""
     redis = redis_client.connect(valkey_url)

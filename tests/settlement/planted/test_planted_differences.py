@@ -6,13 +6,14 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from tests.settlement.planted import score
 from tests.settlement.planted.evening import Finding
 from tests.settlement.small_exchange import SmallExchange
 
 PAGE = Path(__file__).parents[3] / "docs" / "settlement.md"
 ROW = re.compile(r"^\| ([a-z ]+) \| ([A-Z_, ]+|nothing) \|$", re.MULTILINE)
-SAMPLE, DECOYS = 9, 2
 
 
 def documented() -> dict[str, set[str]]:
@@ -27,12 +28,18 @@ def test_the_page_has_every_damage_and_decoy() -> None:
     assert sorted(documented()) == sorted(names)
 
 
-async def test_planted_differences_are_found_and_nothing_else(exchange: SmallExchange) -> None:
+@pytest.mark.parametrize(
+    ("damages", "decoys"),
+    [pytest.param(3, 1, id="few"), pytest.param(9, 2, id="more", marks=pytest.mark.campaign)],
+)
+async def test_planted_differences_are_found_and_nothing_else(
+    exchange: SmallExchange, damages: int, decoys: int
+) -> None:
     """A sample of them; each is planted alone, and taken back."""
     seed = secrets.randbelow(2**32)
     print("seed", seed)
     dice, kinds = Random(seed), documented()
-    for damage in (*dice.sample(score.DAMAGES, SAMPLE), *dice.sample(score.DECOYS, DECOYS)):
+    for damage in (*dice.sample(score.DAMAGES, damages), *dice.sample(score.DECOYS, decoys)):
         for found in await score.outcomes_of(exchange.engine, damage, score.dice_of(seed, 0, damage)):
             assert (found.missed, found.wrong) == ([], []), (damage.name, found.close)
             assert {finding.kind for finding in found.expected} <= kinds[damage.name], damage.name
